@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+const layer = (name: string, extra: object = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      layer('unit'),
+      layer('property', { testTimeout: 60_000 }),
+      layer('worker', { testTimeout: 60_000 }),
+      layer('server', { testTimeout: 30_000 }),
+      layer('cli', { testTimeout: 60_000 }),
+      layer('crash', { testTimeout: 60_000 }),
+      layer('slurm', { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false }),
+    ],
+  },
+});
