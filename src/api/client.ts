@@ -1,0 +1,200 @@
+/**
+ * The typed client over HTTPS. It accepts only the certificate that `server.json` holds, whatever the host's name, and
+ * reads that file again when the server is gone, has another certificate or refuses the token: servers move.
+ */
+import { Agent, request as httpsRequest } from 'node:https';
+import { hostname } from 'node:os';
+import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
+import type { Api, CallOptions, EndpointName, Reply, Request } from './contract.ts';
+import { readServerFile, type ServerFile } from './server-file.ts';
+
+const defaultTimeoutMs = 60_000;
+
+interface Target {
+  file: ServerFile;
+  agent: Agent;
+  /** Index into the file's addresses of the one that answered last. */
+  address: number;
+}
+
+/** Nothing was sent, or it was refused before it was looked at: safe to try elsewhere. */
+class NotDelivered extends Error {}
+
+/** A client of the server that is published in `directory`; throws TorcError 'unreachable' when none is. */
+export function openClient(directory: string): Api {
+  let target: Target | null = null;
+
+  function aim(): Target {
+    const file = readServerFile(directory);
+    if (file === null) {
+      throw new TorcError(
+        'unreachable',
+        `no server is published in ${directory}`,
+        `torc --dir ${directory} server start`,
+      );
+    }
+    if (target !== null && isSame(target.file, file)) return target;
+    target?.agent.destroy();
+    const agent = new Agent({
+      keepAlive: true,
+      maxSockets: 4,
+      ca: file.certificate,
+      // the pinned certificate is the identity; the name by which the host is reached does not matter
+      checkServerIdentity: () => undefined,
+      servername: 'torc',
+    });
+    target = { file, agent, address: 0 };
+    return target;
+  }
+
+  async function call<N extends EndpointName>(
+    endpoint: N,
+    request: Request<N>,
+    options: CallOptions = {},
+  ): Promise<Reply<N>> {
+    const body = JSON.stringify(request);
+    const first = target ?? aim();
+    try {
+      return (await deliver(first, endpoint, body, options)) as Reply<N>;
+    } catch (error) {
+      if (!(error instanceof NotDelivered)) throw error;
+      const second = aim();
+      if (isSame(first.file, second.file)) throw explain(error, second.file);
+      try {
+        return (await deliver(second, endpoint, body, options)) as Reply<N>;
+      } catch (again) {
+        throw again instanceof NotDelivered ? explain(again, second.file) : again;
+      }
+    }
+  }
+
+  return {
+    call,
+    async close() {
+      target?.agent.destroy();
+      target = null;
+    },
+  };
+}
+
+function isSame(a: ServerFile, b: ServerFile): boolean {
+  return a.token === b.token && a.epoch === b.epoch && a.certificate === b.certificate && a.pid === b.pid;
+}
+
+function explain(error: NotDelivered, file: ServerFile): TorcError {
+  return new TorcError(
+    'unreachable',
+    `the server on ${file.hostname} (pid ${file.pid}) does not answer: ${error.message}`,
+    'torc server start',
+    { cause: error },
+  );
+}
+
+/** Tries the target's addresses in turn until one is reached. */
+async function deliver(target: Target, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
+  const addresses = orderedAddresses(target);
+  let last: NotDelivered | null = null;
+  for (const [index, address] of addresses) {
+    try {
+      const reply = await post(target, address, endpoint, body, options);
+      target.address = index;
+      return reply;
+    } catch (error) {
+      if (!(error instanceof NotDelivered)) throw error;
+      last = error;
+    }
+  }
+  throw last ?? new NotDelivered('it has no address');
+}
+
+function orderedAddresses(target: Target): [number, string][] {
+  const { addresses, hostname: serverHost } = target.file;
+  const entries = [...addresses.entries()];
+  const ordered = [...entries.slice(target.address), ...entries.slice(0, target.address)];
+  if (serverHost !== hostname()) return ordered;
+  const port = addresses[0]?.split(':').at(-1);
+  return [[0, `127.0.0.1:${port}`], ...ordered];
+}
+
+function post(target: Target, address: string, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const separator = address.lastIndexOf(':');
+    let wasSent = false;
+    const outgoing = httpsRequest(
+      {
+        agent: target.agent,
+        host: address.slice(0, separator),
+        port: Number(address.slice(separator + 1)),
+        method: 'POST',
+        path: `/v1/${endpoint}`,
+        headers: {
+          authorization: `Bearer ${target.file.token}`,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        },
+        timeout: options.timeoutMs ?? defaultTimeoutMs,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
+      (incoming) => {
+        wasSent = true;
+        const pieces: Buffer[] = [];
+        incoming.on('data', (piece: Buffer) => pieces.push(piece));
+        incoming.on('error', (error) => reject(lost(error)));
+        incoming.on('end', () => {
+          try {
+            resolve(parseReply(incoming.statusCode ?? 0, Buffer.concat(pieces).toString('utf8')));
+          } catch (error) {
+            reject(error);
+          }
+        });
+      },
+    );
+    outgoing.on('socket', (socket) => {
+      // a kept-alive connection is ready; a new one only after the pinned certificate was accepted
+      if (!socket.connecting) wasSent = true;
+      else socket.once('secureConnect', () => (wasSent = true));
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error('it did not answer in time')));
+    outgoing.on('error', (error) => {
+      if (options.signal?.aborted) return reject(new TorcError('interrupted', 'the request was given up'));
+      reject(wasSent && !outgoing.reusedSocket ? lost(error) : notDelivered(error, outgoing.reusedSocket));
+    });
+    outgoing.end(body);
+  });
+}
+
+/** A reused connection that the server closed meanwhile never carried the request if it was reset at once. */
+function notDelivered(error: Error, reusedSocket: boolean): Error {
+  const code = systemCode(error);
+  if (reusedSocket && code !== 'ECONNRESET' && code !== 'EPIPE') return lost(error);
+  return new NotDelivered(reason(error), { cause: error });
+}
+
+function reason(error: Error): string {
+  const code = systemCode(error) ?? '';
+  if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code.includes('CERT') || code.includes('VERIFY')) {
+    return 'its certificate is not the one in server.json';
+  }
+  return error.message;
+}
+
+function lost(error: Error): TorcError {
+  return new TorcError('unreachable', `the connection to the server was lost: ${error.message}`, 'torc server info', {
+    cause: error,
+  });
+}
+
+function parseReply(status: number, text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new TorcError('unreachable', `the server answered something that is no JSON (status ${status})`);
+  }
+  if (status === 200) return value;
+  if (status === 401) throw new NotDelivered('it refuses the token of server.json');
+  const error = (value as { error?: { code?: string; message?: string; hint?: string | null } }).error;
+  const code = error?.code !== undefined && error.code in exitCodes ? (error.code as ErrorCode) : 'bug';
+  throw new TorcError(code, error?.message ?? `the server answered with status ${status}`, error?.hint ?? null);
+}

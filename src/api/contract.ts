@@ -1,0 +1,407 @@
+/**
+ * The contract between clients (CLI, workers) and the server: for each endpoint the request's schema and the reply's
+ * type. `POST /v1/NAME` with the request as JSON answers the reply as JSON, or `{"error":{code,message,hint}}`.
+ *
+ * Words on the wire are snake_case; keys are strings for people's commands and integers inside the exchange, where
+ * a busy worker sends thousands. Durations are in the unit their name ends in.
+ */
+import { z } from 'zod';
+import { causes } from '../model/status.ts';
+
+/** Raised when an old worker could misunderstand a new server; another protocol is refused. */
+export const protocolVersion = 1;
+
+/** Sizes at which requests are refused or split. All limits of the protocol stand here. */
+export const limits = {
+  bodyBytes: 16 * 1024 * 1024,
+  /** Of a refused request's body, so that its sender sees the answer. */
+  discardedBytes: 1024 * 1024,
+  listPage: 10_000,
+  createChunk: 5_000,
+  longPollSeconds: 25,
+  parkedRequests: 10_000,
+} as const;
+
+const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
+const count = z.number().int().nonnegative();
+const text = z.string().refine((s) => !s.includes('\0'), 'must not contain a NUL byte');
+const name = text.min(1).max(4096);
+
+// ------------------------------------------------------------------ workflows
+
+/** A node of the graph inside one new workflow: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
+const node = z.number().int();
+
+const requirements = z.strictObject({
+  name: name.nullable(),
+  num_cpus: z.number().int().positive(),
+  memory_bytes: count,
+  gpu_thousandths: count,
+  num_nodes: z.number().int().positive(),
+  runtime_ms: count,
+  is_memory_stated: z.boolean(),
+  is_runtime_stated: z.boolean(),
+});
+
+const slurmConfigFields = {
+  account: text,
+  partition: text.nullable(),
+  qos: text.nullable(),
+  walltime_seconds: z.number().int().positive(),
+  num_nodes: z.number().int().positive(),
+  ntasks_per_node: z.number().int().positive().nullable(),
+  mem: text.nullable(),
+  tmp: text.nullable(),
+  gres: text.nullable(),
+  extra: text.nullable(),
+};
+
+const createBegin = z.strictObject({
+  name,
+  user: name,
+  description: text.nullable(),
+  project: text.nullable(),
+  metadata: z.json().nullable(),
+  /** How workers of this workflow behave; seconds. */
+  expiration_buffer_seconds: count,
+  wait_for_new_jobs_seconds: count,
+  ignore_workflow_completion: z.boolean(),
+  wait_for_healthy_database_minutes: count,
+  jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
+  requirements: z.array(requirements),
+  num_jobs: count,
+  num_files: count,
+  num_barriers: count,
+});
+
+const newJob = z.strictObject({
+  name,
+  command: text.min(1),
+  invocation_script: text.nullable(),
+  /** Index into the workflow's requirements, or null for the defaults. */
+  requirements: count.nullable(),
+  priority: z.number().int(),
+  cancel_on_blocking_job_failure: z.boolean(),
+  supports_termination: z.boolean(),
+  /** Indices of the workflow's files. */
+  input_files: z.array(count),
+  output_files: z.array(count),
+});
+
+const createChunk = z.strictObject({
+  workflow_key: key,
+  /** Index of the first job and file of this chunk; chunks come in order and may be repeated. */
+  first_job: count,
+  first_file: count,
+  jobs: z.array(newJob).max(limits.createChunk),
+  files: z.array(z.strictObject({ name, path: text.min(1) })).max(limits.createChunk),
+  edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
+});
+
+const createFinish = z.strictObject({ workflow_key: key });
+const workflowOnly = z.strictObject({ workflow_key: key });
+const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
+
+/** One change of a plan; the same value is printed by a dry run and returned by the command that applied it. */
+export interface PlannedChange {
+  job_key: string;
+  job_name: string;
+  old_status: string;
+  new_status: string;
+  reason: string;
+  diagnosis: null;
+}
+
+export interface Plan {
+  dry_run: boolean;
+  workflow_key: string;
+  /** At most `limits.listPage` changes; `num_changes` counts them all. */
+  changes: PlannedChange[];
+  num_changes: number;
+}
+
+// ------------------------------------------------------------------ lists
+
+export const listNames = [
+  'workflows',
+  'jobs',
+  'results',
+  'files',
+  'compute_nodes',
+  'slurm_configs',
+  'allocations',
+  'events',
+  'resource_requirements',
+] as const;
+export type ListName = (typeof listNames)[number];
+
+const list = z.strictObject({
+  list: z.enum(listNames),
+  workflow_key: key.nullable(),
+  filters: z.array(z.strictObject({ column: z.string().max(64), value: text })).max(32),
+  sort_by: z.string().max(64).nullable(),
+  reverse: z.boolean(),
+  limit: z.number().int().positive().max(limits.listPage),
+  skip: count,
+});
+
+/** A row of a list: snake_case columns in a fixed order; keys as text, instants as ISO 8601 UTC, missing as null. */
+export type ListRecord = Record<string, unknown>;
+export interface ListReply {
+  records: ListRecord[];
+  /** Whether rows after these exist. */
+  more: boolean;
+}
+
+// ------------------------------------------------------------------ workers
+
+const hello = z.strictObject({
+  protocol: z.number().int(),
+  worker_id: z.string().regex(/^[0-9a-f]{32}$/),
+  workflow_key: key,
+  hostname: name,
+  boot_id: text,
+  pid: z.number().int().positive(),
+  cluster: text.nullable(),
+  slurm_job_id: text.nullable(),
+  restart_count: count,
+  allocation_key: key.nullable(),
+  num_cpus: z.number().int().positive(),
+  memory_bytes: count,
+  num_gpus: count,
+  /** Most jobs at a time, whatever they ask for; null for no such limit. */
+  max_parallel_jobs: z.number().int().positive().nullable(),
+});
+
+export interface WorkerSettings {
+  expiration_buffer_seconds: number;
+  wait_for_new_jobs_seconds: number;
+  ignore_workflow_completion: boolean;
+  wait_for_healthy_database_minutes: number;
+}
+
+export interface HelloReply {
+  /** `gone`: a later process of the same allocation and node has taken over; the worker must end. */
+  answer: 'welcome' | 'gone';
+  epoch: number;
+  compute_node_key: string;
+  workflow_name: string;
+  settings: WorkerSettings;
+}
+
+const attemptKey = z.number().int().positive();
+const age = z.number().nonnegative();
+
+const startedReport = z.object({ attempt: attemptKey, age_ms: age, pid: z.number().int().positive() });
+
+const finishedReport = z.object({
+  attempt: attemptKey,
+  /** Age of the start; null when no process was ever started. */
+  start_age_ms: age.nullable(),
+  age_ms: age,
+  status: z.enum(['done', 'canceled', 'terminated']),
+  return_code: z.number().int().min(0).max(255).nullable(),
+  cause: z.enum(causes),
+  exit_code: z.number().int().nullable(),
+  signal: z.number().int().nullable(),
+  detail: text.nullable(),
+  exec_ms: age,
+  peak_memory_bytes: count.nullable(),
+  average_memory_bytes: count.nullable(),
+  cpu_ms: count.nullable(),
+});
+
+const sample = z.object({ attempt: attemptKey, memory_bytes: count, cpu_ms: count });
+
+/** Unknown fields are ignored, so that a newer worker can talk to this server within one protocol. */
+const exchange = z.object({
+  protocol: z.number().int(),
+  worker_id: z.string(),
+  seq: count,
+  /** The highest epoch the worker has seen. */
+  epoch: count,
+  /** The highest attempt key the worker has received. */
+  ack: count,
+  /** Attempts at or below `ack` that the worker has and has not finished; one snapshot with the reports. */
+  held: z.array(attemptKey),
+  started: z.array(startedReport),
+  finished: z.array(finishedReport),
+  returned: z.array(attemptKey),
+  samples: z.array(sample),
+  /** Until the worker's latest end; null when it has none. */
+  time_left_ms: z.number().nullable(),
+  /** The worker takes no more jobs. */
+  draining: z.boolean(),
+  /** The worker ends after this exchange; it holds nothing any more. */
+  leaving: z.boolean(),
+});
+
+/** One attempt given to a worker, with everything that it needs to run it. */
+export interface Assignment {
+  attempt: number;
+  /** Number of the attempt within (job, run), from 1. */
+  attempt_id: number;
+  run_id: number;
+  job_key: string;
+  job_name: string;
+  command: string;
+  invocation_script: string | null;
+  num_cpus: number;
+  /** What the job asked for; the share by which an out-of-memory culprit is judged. */
+  memory_bytes: number;
+  /** Enforced when not null. */
+  memory_limit_bytes: number | null;
+  runtime_limit_ms: number | null;
+  /** For the packing: what must be left of the allocation when the job starts; null fits always. */
+  runtime_ms: number | null;
+  gpu_indices: number[];
+  supports_termination: boolean;
+}
+
+export interface ReportAnswer {
+  attempt: number;
+  report: 'started' | 'finished' | 'returned';
+  /** Every one of them means: do not send it again. */
+  answer: 'accepted' | 'repeated' | 'superseded' | 'rejected';
+}
+
+export interface ExchangeReply {
+  seq: number;
+  epoch: number;
+  now: string;
+  /** Every live attempt of this worker above `ack`. */
+  jobs: Assignment[];
+  /** Every attempt of this worker that should end. `cancel`: recorded as canceled. */
+  stop: { attempt: number; reason: 'cancel' | 'superseded' }[];
+  reports: ReportAnswer[];
+  /** The worker must end when it holds nothing; it is closed. */
+  leave: boolean;
+  /** The server does not know this worker (a rebuilt database): say hello again. */
+  unknown_worker: boolean;
+}
+
+// ------------------------------------------------------------------ Slurm
+
+const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });
+const modifySlurmConfig = z.strictObject({
+  slurm_config_key: key,
+  changes: z.strictObject({ name, ...slurmConfigFields }).partial(),
+});
+
+const recordAllocations = z.strictObject({
+  workflow_key: key,
+  slurm_config_key: key,
+  allocations: z
+    .array(
+      z.strictObject({
+        /** Unique name given to sbatch, by which an unconfirmed submission is found again. */
+        name,
+        num_nodes: z.number().int().positive(),
+        one_worker_per_node: z.boolean(),
+        script_path: text,
+        output_directory: text,
+      }),
+    )
+    .min(1)
+    .max(limits.listPage),
+});
+const confirmAllocation = z.strictObject({
+  allocation_key: key,
+  /** Null with an error: sbatch refused it. */
+  slurm_job_id: text.nullable(),
+  cluster: text.nullable(),
+  error: text.nullable(),
+});
+
+// ------------------------------------------------------------------ the table
+
+/** Request schemas by endpoint. `reads` of an endpoint never write; all others are batched into transactions. */
+export const requests = {
+  server_info: z.strictObject({}),
+  server_stop: z.strictObject({}),
+  workflow_create_begin: createBegin,
+  workflow_create_chunk: createChunk,
+  workflow_create_finish: createFinish,
+  workflow_show: workflowOnly,
+  workflow_start: planned,
+  workflow_cancel: planned,
+  workflow_delete: planned,
+  list,
+  worker_hello: hello,
+  exchange,
+  slurm_config_add: addSlurmConfig,
+  slurm_config_modify: modifySlurmConfig,
+  allocations_record: recordAllocations,
+  allocation_confirm: confirmAllocation,
+} as const;
+
+export type EndpointName = keyof typeof requests;
+export type Request<N extends EndpointName> = z.infer<(typeof requests)[N]>;
+
+export interface WorkflowSummary extends ListRecord {
+  workflow_key: string;
+  name: string;
+  user: string;
+  run_id: number;
+  status: string;
+  num_jobs: number;
+  num_done: number;
+  num_failed: number;
+  num_canceled: number;
+}
+
+export interface WorkflowShown extends WorkflowSummary {
+  /** Jobs by status, every status present. */
+  counts: Record<string, number>;
+  num_active_workers: number;
+}
+
+/** Reply types by endpoint. */
+export interface Replies {
+  server_info: {
+    version: string;
+    protocol: number;
+    epoch: number;
+    hostname: string;
+    pid: number;
+    user: string;
+    directory: string;
+    started_at: string;
+    num_active_workers: number;
+  };
+  server_stop: { pid: number };
+  workflow_create_begin: { workflow_key: string };
+  workflow_create_chunk: { num_jobs: number };
+  workflow_create_finish: {
+    workflow_key: string;
+    num_jobs: number;
+    num_files: number;
+    num_edges: number;
+    num_barriers: number;
+  };
+  workflow_show: WorkflowShown;
+  workflow_start: Plan & { run_id: number; num_ready: number; num_blocked: number };
+  workflow_cancel: Plan & { num_stopping: number; slurm_job_ids: string[] };
+  workflow_delete: { dry_run: boolean; workflow_key: string; num_jobs: number; num_results: number };
+  list: ListReply;
+  worker_hello: HelloReply;
+  exchange: ExchangeReply;
+  slurm_config_add: { slurm_config_key: string };
+  slurm_config_modify: { slurm_config_key: string };
+  allocations_record: { allocation_keys: string[] };
+  allocation_confirm: { allocation_key: string };
+}
+export type Reply<N extends EndpointName> = Replies[N];
+
+/** Calls an endpoint, over HTTPS or in process; throws TorcError. */
+export interface Api {
+  call<N extends EndpointName>(endpoint: N, request: Request<N>, options?: CallOptions): Promise<Reply<N>>;
+  /** Frees connections, or closes the database of an in-process service. */
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  /** Ends the call early with a TorcError('interrupted'). */
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}

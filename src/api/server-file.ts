@@ -1,0 +1,73 @@
+/**
+ * `server.json` in the server directory: where the server is and the secret that opens it. Mode 0600, written by
+ * rename, so that a reader on another node sees the old one or the new one and never half of one.
+ */
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemCode, TorcError } from '../base/errors.ts';
+
+export interface ServerFile {
+  /** Where the server listens, the best address first: `host:port`. */
+  addresses: string[];
+  hostname: string;
+  pid: number;
+  token: string;
+  /** The server's self-signed certificate (PEM): the only one that a client accepts. */
+  certificate: string;
+  /** SHA-256 of the certificate, for people. */
+  fingerprint: string;
+  epoch: number;
+  version: string;
+  started_at: string;
+}
+
+export function serverFilePath(directory: string): string {
+  return join(directory, 'server.json');
+}
+
+/** The published server, or null when none is published. Throws TorcError 'conflict' for a damaged file. */
+export function readServerFile(directory: string): ServerFile | null {
+  const path = serverFilePath(directory);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new TorcError('unreachable', `cannot read ${path} (${code})`, 'Is the server directory yours? See --dir.');
+  }
+  const parsed = parse(text);
+  if (parsed === null) {
+    throw new TorcError('conflict', `${path} is damaged`, 'Stop the server, remove the file, start the server again.');
+  }
+  return parsed;
+}
+
+function parse(text: string): ServerFile | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return null;
+    const file = value as ServerFile;
+    const isWhole =
+      Array.isArray(file.addresses) && typeof file.token === 'string' && typeof file.certificate === 'string';
+    return isWhole ? file : null;
+  } catch {
+    return null;
+  }
+}
+
+export function writeServerFile(directory: string, file: ServerFile): void {
+  const path = serverFilePath(directory);
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
+  chmodSync(temporary, 0o600);
+  renameSync(temporary, path);
+}
+
+/** Removes the file if this process published it. */
+export function removeServerFile(directory: string, own: { hostname: string; pid: number; epoch: number }): void {
+  const file = readServerFile(directory);
+  if (file?.hostname === own.hostname && file.pid === own.pid && file.epoch === own.epoch) {
+    rmSync(serverFilePath(directory), { force: true });
+  }
+}

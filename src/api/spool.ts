@@ -1,0 +1,68 @@
+/**
+ * The spool: reports of a worker that the server has not acknowledged, on disk. One line a record:
+ * `torc1 LENGTH CHECKSUM JSON`, where LENGTH counts the bytes of JSON and CHECKSUM is the start of its SHA-256.
+ * A line that was cut by a crash or damaged is counted and skipped; the others stand.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { systemCode } from '../base/errors.ts';
+import type { Request } from './contract.ts';
+
+export type FinishedReport = Request<'exchange'>['finished'][number];
+
+export interface SpooledReport {
+  worker_id: string;
+  attempt: number;
+  /** Null when no process was ever started: the attempt goes back. */
+  finished: Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> | null;
+  /** Milliseconds since 1970 on the server's clock, as the worker knew it; null when no process was ever started. */
+  started_at_ms: number | null;
+  ended_at_ms: number;
+}
+
+export interface Spool {
+  reports: SpooledReport[];
+  numDamaged: number;
+}
+
+const magic = 'torc1';
+
+function checksum(json: string): string {
+  return createHash('sha256').update(json).digest('hex').slice(0, 16);
+}
+
+/** One report as a line of the spool, its line break included. */
+export function spoolLine(report: SpooledReport): string {
+  const json = JSON.stringify(report);
+  return `${magic} ${Buffer.byteLength(json)} ${checksum(json)} ${json}\n`;
+}
+
+function parseLine(line: string): SpooledReport | null {
+  const match = /^torc1 (\d+) ([0-9a-f]{16}) (.*)$/s.exec(line);
+  if (match === null) return null;
+  const [, length, sum, json] = match;
+  if (json === undefined || Buffer.byteLength(json) !== Number(length) || checksum(json) !== sum) return null;
+  return JSON.parse(json) as SpooledReport;
+}
+
+/** The reports of a spool's text, in the order in which they were written. */
+export function parseSpool(text: string): Spool {
+  const spool: Spool = { reports: [], numDamaged: 0 };
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const report = parseLine(line);
+    if (report === null) spool.numDamaged += 1;
+    else spool.reports.push(report);
+  }
+  return spool;
+}
+
+/** Reads a spool file; a missing one is an empty one. Throws the system's error when it cannot be read. */
+export function readSpool(path: string): Spool {
+  try {
+    return parseSpool(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { reports: [], numDamaged: 0 };
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+/** Time is passed in, so that tests and the simulator can own it. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC. Instants only: never subtract two of these to get a duration. */
+  now(): number;
+  /** Milliseconds on a clock that never jumps, from an arbitrary zero. Durations only. */
+  monotonic(): number;
+  /** Calls once after at least `delayMs`; returns a function that cancels. */
+  after(delayMs: number, call: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, call) {
+    const timer = setTimeout(call, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `delayMs` on the given clock. */
+export function delay(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve);
+  });
+}
+
+/** An instant as ISO 8601 UTC with milliseconds; null stays null. */
+export function isoInstant(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,54 @@
+/**
+ * The one error class of torc: a code that programs test, a sentence for people, a hint that says what to type next.
+ * Expected outcomes are values; only what stops a command is thrown.
+ */
+
+/** Every error code and the exit code the CLI ends with. The numbers are a documented contract. */
+export const exitCodes = {
+  jobs_failed: 1,
+  usage: 2,
+  invalid_spec: 2,
+  not_found: 3,
+  conflict: 4,
+  unreachable: 5,
+  unauthorized: 5,
+  busy: 5,
+  slurm: 6,
+  already_complete: 7,
+  timeout: 8,
+  bug: 70,
+  interrupted: 130,
+} as const;
+
+export type ErrorCode = keyof typeof exitCodes;
+
+export class TorcError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | null;
+
+  constructor(code: ErrorCode, message: string, hint: string | null = null, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TorcError';
+    this.code = code;
+    this.hint = hint;
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.code];
+  }
+}
+
+/** Any thrown value as a TorcError: what is not one already is a bug of ours. */
+export function asTorcError(error: unknown): TorcError {
+  if (error instanceof TorcError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new TorcError('bug', message, 'This is a bug in torc; please report it with the command you typed.', {
+    cause: error,
+  });
+}
+
+/** The system's error code (ENOENT, EADDRINUSE, SQLITE_BUSY ..) of a thrown value, or null. */
+export function systemCode(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
+}

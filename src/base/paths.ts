@@ -1,0 +1,40 @@
+/** Every file name that torc makes for jobs and workers, in one place. */
+import { join } from 'node:path';
+
+export interface AttemptName {
+  jobKey: string;
+  runId: number;
+  /** Number of the attempt within (job, run). */
+  attemptId: number;
+}
+
+export interface JobStdioPaths {
+  directory: string;
+  stdoutPath: string;
+  stderrPath: string;
+}
+
+/**
+ * Where the stdout and stderr of one attempt go: `job_stdio/0012/job_12345_run_1_attempt_1.out` and `.err` below the
+ * output directory. Each folder holds a thousand jobs, so that none grows with the workflow.
+ */
+export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): JobStdioPaths {
+  const shard = attempt.jobKey.slice(0, -3).padStart(4, '0');
+  const directory = join(outputDirectory, 'job_stdio', shard);
+  const stem = join(directory, `job_${attempt.jobKey}_run_${attempt.runId}_attempt_${attempt.attemptId}`);
+  return { directory, stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
+}
+
+export interface WorkerPaths {
+  directory: string;
+  /** Reports that the server has not acknowledged. */
+  spoolPath: string;
+  /** Written by the server: a worker that cannot reach it and finds this file stops its jobs and ends. */
+  stopPath: string;
+}
+
+/** The files through which one worker and the server speak when they cannot reach each other. */
+export function workerPaths(serverDirectory: string, workerId: string): WorkerPaths {
+  const directory = join(serverDirectory, 'workers', workerId);
+  return { directory, spoolPath: join(directory, 'spool'), stopPath: join(directory, 'stop') };
+}

@@ -1,0 +1,49 @@
+/**
+ * The words of the domain as types: what a job asks for, what a worker offers, how an attempt ended.
+ * Bytes, milliseconds and thousandths of a GPU are integers.
+ */
+import type { Cause, JobStatus } from './status.ts';
+
+/** What a job occupies while it runs. */
+export interface Resources {
+  numCpus: number;
+  memoryBytes: number;
+  /** Thousandths of a GPU; whole GPUs are multiples of 1000. */
+  gpuThousandths: number;
+}
+
+/**
+ * What a job asks for. `runtimeMs` and `memoryBytes` serve the packing; they are enforced only where someone stated
+ * them. A job without a stated runtime fits into any time that is left.
+ */
+export interface Requirements extends Resources {
+  numNodes: number;
+  runtimeMs: number;
+  isMemoryStated: boolean;
+  isRuntimeStated: boolean;
+}
+
+/** What a job without resource requirements gets: for packing and order only. */
+export const defaultRequirements: Requirements = {
+  numCpus: 1,
+  memoryBytes: 1024 * 1024,
+  gpuThousandths: 0,
+  numNodes: 1,
+  runtimeMs: 60_000,
+  isMemoryStated: false,
+  isRuntimeStated: false,
+};
+
+/** How an attempt ended, as the worker reports it. */
+export interface AttemptEnd {
+  status: Extract<JobStatus, 'done' | 'canceled' | 'terminated'>;
+  /** 0 to 255 for `done`, null otherwise. */
+  returnCode: number | null;
+  cause: Cause;
+  /** The raw exit code, when the process exited. */
+  exitCode: number | null;
+  /** The raw signal number, when the process was killed. */
+  signal: number | null;
+  /** One sentence of evidence, or null. */
+  detail: string | null;
+}

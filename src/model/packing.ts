@@ -1,0 +1,122 @@
+/** Which ready jobs fit into what is free on one node: a pure walk in claim order, with back-fill. */
+import type { Requirements, Resources } from './job.ts';
+
+/** What is free on a node at the instant of a claim. */
+export interface FreeNode extends Resources {
+  /** Thousandths that are free of each GPU, by index. */
+  gpus: number[];
+  /** How many more jobs may run at a time. */
+  slots: number;
+  /** Until the worker's latest end; null for no end. */
+  timeLeftMs: number | null;
+}
+
+/** Whether a job with these requirements fits into the node now. */
+export function fits(free: FreeNode, need: Requirements): boolean {
+  return (
+    free.slots > 0 &&
+    need.numNodes === 1 &&
+    need.numCpus <= free.numCpus &&
+    need.memoryBytes <= free.memoryBytes &&
+    fitsTime(free.timeLeftMs, need) &&
+    (need.gpuThousandths === 0 || chooseGpus(free.gpus, need.gpuThousandths) !== null)
+  );
+}
+
+/** Whether the stated runtime fits into what is left; a job without a stated runtime fits always. */
+export function fitsTime(
+  timeLeftMs: number | null,
+  need: Pick<Requirements, 'isRuntimeStated' | 'runtimeMs'>,
+): boolean {
+  return timeLeftMs === null || !need.isRuntimeStated || need.runtimeMs <= timeLeftMs;
+}
+
+/**
+ * The GPU indices for a request: whole GPUs that are wholly free, or for a fraction the fullest one that has room.
+ * Null when there are not enough.
+ */
+export function chooseGpus(gpus: readonly number[], thousandths: number): number[] | null {
+  if (thousandths === 0) return [];
+  if (thousandths < 1000) {
+    let best: number | null = null;
+    for (const [index, free] of gpus.entries()) {
+      if (free >= thousandths && (best === null || free < (gpus[best] ?? 0))) best = index;
+    }
+    return best === null ? null : [best];
+  }
+  const count = Math.ceil(thousandths / 1000);
+  const whole = [...gpus.keys()].filter((index) => gpus[index] === 1000).slice(0, count);
+  return whole.length === count ? whole : null;
+}
+
+/** Takes the resources of a job that fits off the node; returns its GPU indices. */
+export function take(free: FreeNode, need: Requirements): number[] {
+  const indices = chooseGpus(free.gpus, need.gpuThousandths) ?? [];
+  const share = Math.min(need.gpuThousandths, 1000);
+  for (const index of indices) free.gpus[index] = (free.gpus[index] ?? 0) - share;
+  free.slots -= 1;
+  free.numCpus -= need.numCpus;
+  free.memoryBytes -= need.memoryBytes;
+  return indices;
+}
+
+/** How many jobs of one shape fit at most; an upper bound for fetching candidates. */
+export function mostThatFit(free: FreeNode, need: Requirements): number {
+  if (!fits(free, need)) return 0;
+  const byCpu = Math.floor(free.numCpus / need.numCpus);
+  const byMemory = need.memoryBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.floor(free.memoryBytes / need.memoryBytes);
+  return Math.min(free.slots, byCpu, byMemory);
+}
+
+/** A ready job at the head of its shape's queue. */
+export interface Candidate {
+  jobKey: number;
+  priority: number;
+}
+
+/** The queue of one shape: ready jobs in claim order, fetched a few at a time. */
+export interface ShapeQueue {
+  need: Requirements;
+  /** Place of the shape in claim order by the workflow's sort method; smaller goes first. */
+  sortRank: number;
+  /** The next candidate, or null when there is none left. */
+  peek(): Candidate | null;
+  advance(): void;
+}
+
+export interface Placement {
+  jobKey: number;
+  need: Requirements;
+  gpuIndices: number[];
+}
+
+/**
+ * Packs jobs into a node: always the first in claim order (priority, sort rank, job key) among the shapes that still
+ * fit, until nothing fits. Changes `free`. Costs one comparison per shape for each job placed.
+ */
+export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[] {
+  const placed: Placement[] = [];
+  let open = queues.filter((queue) => fits(free, queue.need));
+  while (open.length > 0) {
+    let best: ShapeQueue | null = null;
+    let bestHead: Candidate | null = null;
+    for (const queue of open) {
+      const head = queue.peek();
+      if (head !== null && (bestHead === null || best === null || comesFirst(head, queue, bestHead, best))) {
+        best = queue;
+        bestHead = head;
+      }
+    }
+    if (best === null || bestHead === null) break;
+    best.advance();
+    placed.push({ jobKey: bestHead.jobKey, need: best.need, gpuIndices: take(free, best.need) });
+    open = open.filter((queue) => fits(free, queue.need));
+  }
+  return placed;
+}
+
+function comesFirst(a: Candidate, aQueue: ShapeQueue, b: Candidate, bQueue: ShapeQueue): boolean {
+  if (a.priority !== b.priority) return a.priority > b.priority;
+  if (aQueue.sortRank !== bQueue.sortRank) return aQueue.sortRank < bQueue.sortRank;
+  return a.jobKey < b.jobKey;
+}

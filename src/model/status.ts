@@ -1,0 +1,120 @@
+/**
+ * Job statuses, causes of an attempt's end, and the table of allowed transitions: written once, here, as data.
+ * Storage applies only transitions of this table; tests check every recorded event against it.
+ */
+
+export const jobStatuses = [
+  'uninitialized',
+  'blocked',
+  'ready',
+  'submitted_pending',
+  'submitted',
+  'done',
+  'canceled',
+  'terminated',
+  'disabled',
+] as const;
+export type JobStatus = (typeof jobStatuses)[number];
+
+export const causes = [
+  'success',
+  'exit_code',
+  'signal',
+  'oom',
+  'job_timeout',
+  'walltime',
+  'node_failure',
+  'preempted',
+  'missing_output',
+  'canceled',
+  'worker_lost',
+  'spawn_error',
+] as const;
+export type Cause = (typeof causes)[number];
+
+/** What may move a job from one status to another. */
+export type Mover = 'start' | 'unblock' | 'cancel' | 'claim' | 'report' | 'restart' | 'reset' | 'disable';
+
+export interface Transition {
+  from: JobStatus;
+  to: JobStatus;
+  by: Mover;
+}
+
+function each(from: readonly JobStatus[], to: readonly JobStatus[], by: Mover): Transition[] {
+  return from.flatMap((f) => to.map((t) => ({ from: f, to: t, by })));
+}
+
+export const transitions: readonly Transition[] = [
+  ...each(['uninitialized'], ['ready', 'blocked', 'canceled'], 'start'),
+  ...each(['blocked'], ['ready'], 'unblock'),
+  ...each(['blocked', 'ready', 'uninitialized', 'submitted_pending', 'submitted'], ['canceled'], 'cancel'),
+  ...each(['ready'], ['submitted_pending'], 'claim'),
+  ...each(['submitted_pending'], ['submitted', 'ready', 'done', 'canceled', 'terminated'], 'report'),
+  ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
+  ...each(
+    ['canceled', 'submitted', 'submitted_pending', 'terminated', 'done'],
+    ['ready', 'blocked', 'canceled'],
+    'restart',
+  ),
+  ...each(['blocked', 'ready'], ['blocked', 'ready'], 'restart'),
+  ...each(
+    ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
+    ['uninitialized'],
+    'reset',
+  ),
+  ...each(['uninitialized', 'blocked', 'ready', 'done', 'canceled', 'terminated'], ['disabled'], 'disable'),
+];
+
+const allowed = new Set(transitions.map((t) => `${t.by}:${t.from}>${t.to}`));
+
+/** Whether the table allows this move. */
+export function isAllowed(from: JobStatus, to: JobStatus, by: Mover): boolean {
+  return allowed.has(`${by}:${from}>${to}`);
+}
+
+/** Statuses in which a job has a live attempt. */
+export const claimedStatuses: readonly JobStatus[] = ['submitted_pending', 'submitted'];
+
+/** Statuses in which a job counts as ended for what depends on it. */
+export const endedStatuses: readonly JobStatus[] = ['done', 'canceled', 'disabled'];
+
+/** Job counts of a workflow by status; `failed` counts those of `done` whose return code is not 0. */
+export type JobCounts = Record<JobStatus, number> & { failed: number };
+
+export function noJobs(): JobCounts {
+  return { ...(Object.fromEntries(jobStatuses.map((s) => [s, 0])) as Record<JobStatus, number>), failed: 0 };
+}
+
+export const workflowStatuses = ['uninitialized', 'ready', 'running', 'done', 'failed', 'canceled', 'timeout'] as const;
+export type WorkflowStatus = (typeof workflowStatuses)[number];
+
+export interface WorkflowFacts {
+  runId: number;
+  isCanceled: boolean;
+  hasTimedOut: boolean;
+  counts: JobCounts;
+}
+
+/** Whether work is left that a worker could come to do: ready, claimed or running jobs. */
+export function hasActiveJobs(counts: JobCounts): boolean {
+  return counts.ready + counts.submitted_pending + counts.submitted > 0;
+}
+
+/**
+ * The status of a workflow, from its facts. `ready` is started and nothing claimed yet; `failed` is ended with a
+ * failed, terminated or canceled job; `canceled` is ended because a person cancelled it.
+ */
+export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
+  const { counts } = facts;
+  if (facts.runId === 0) return facts.isCanceled ? 'canceled' : 'uninitialized';
+  const claimed = counts.submitted_pending + counts.submitted;
+  if (claimed > 0) return 'running';
+  if (facts.isCanceled) return 'canceled';
+  if (counts.ready > 0) return counts.done + counts.terminated > 0 ? 'running' : 'ready';
+  if (facts.hasTimedOut) return 'timeout';
+  if (counts.failed + counts.terminated + counts.canceled > 0) return 'failed';
+  if (counts.uninitialized > 0) return 'uninitialized';
+  if (counts.blocked > 0) return 'running';
+  return 'done';
+}

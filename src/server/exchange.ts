@@ -1,0 +1,249 @@
+/**
+ * The exchange with workers: reports in, jobs and stops out, long-polled.
+ *
+ * A batch goes through three steps: the reports of all members, then (elsewhere) other writes, then claims, so that
+ * work which a report sets free is given out in the same transaction, to members first and then to parked workers.
+ * Memory (who is parked, the highest seq) changes only after the commit. Replies are level-triggered: they say what is
+ * so, not what changed, so a lost one costs nothing.
+ */
+import { type ExchangeReply, limits, type ReportAnswer, type Request } from '../api/contract.ts';
+import { type Clock, isoInstant } from '../base/clock.ts';
+import { TorcError } from '../base/errors.ts';
+import {
+  assignmentsAbove,
+  type OccupyingAttempt,
+  occupyingAttempts,
+  recordFinish,
+  recordLost,
+  recordReturn,
+  recordStart,
+  stopsOf,
+} from '../storage/attempts.ts';
+import { claimJobs, hasReadyJobs } from '../storage/claims.ts';
+import { type ComputeNode, closeComputeNode, findComputeNode, recordHeartbeat } from '../storage/compute-nodes.ts';
+import { type Transaction, TransactionLost } from '../storage/transaction.ts';
+import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
+
+/** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
+const heartbeatEveryMs = 10_000;
+
+export interface ExchangeMember {
+  request: Request<'exchange'>;
+  /** On the monotonic clock: the worker's latest end, or null. */
+  deadline: number | null;
+  resolve: (reply: ExchangeReply) => void;
+  reject: (error: unknown) => void;
+  /** Found in the first step. */
+  node: ComputeNode | null;
+  answers: ReportAnswer[];
+  /** Set in the last step; null parks the request. */
+  reply: ExchangeReply | null;
+}
+
+interface Parked {
+  member: ExchangeMember;
+  node: ComputeNode;
+  cancelTimer: () => void;
+}
+
+export class Exchange {
+  readonly #clock: Clock;
+  readonly #epoch: () => number;
+  readonly #parked = new Map<string, Parked>();
+  readonly #lastSeq = new Map<string, number>();
+
+  constructor(clock: Clock, epoch: () => number) {
+    this.#clock = clock;
+    this.#epoch = epoch;
+  }
+
+  get numParked(): number {
+    return this.#parked.size;
+  }
+
+  /**
+   * A request as a member of the next batch, or null when it was answered at once: an older seq changes nothing. A newer
+   * request ends the parked one of the same worker with an empty reply.
+   */
+  admit(
+    request: Request<'exchange'>,
+    resolve: ExchangeMember['resolve'],
+    reject: ExchangeMember['reject'],
+  ): ExchangeMember | null {
+    const last = this.#lastSeq.get(request.worker_id);
+    if (last !== undefined && request.seq <= last) {
+      resolve(this.#emptyReply(request.seq));
+      return null;
+    }
+    if (!this.#parked.has(request.worker_id) && this.#parked.size >= limits.parkedRequests) {
+      reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
+      return null;
+    }
+    this.#lastSeq.set(request.worker_id, request.seq);
+    this.#unpark(request.worker_id, null);
+    const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
+    return { request, deadline, resolve, reject, node: null, answers: [], reply: null };
+  }
+
+  /** First step: what the worker reports. Each report has a savepoint of its own; a failing one is `rejected`. */
+  applyReports(tx: Transaction, member: ExchangeMember): void {
+    const { request } = member;
+    const node = findComputeNode(tx, request.worker_id);
+    member.node = node;
+    if (node === null) return;
+    const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
+      member.answers.push({ attempt, report: kind, answer: applyReport(tx, node, attempt, kind, apply) });
+    };
+    for (const finished of request.finished) {
+      report('finished', finished.attempt, () => recordFinish(tx, node, finished));
+    }
+    for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
+    for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
+    const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
+    for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
+      if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
+    }
+    if (tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node.computeNodeKey);
+  }
+
+  /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
+  answer(tx: Transaction, member: ExchangeMember): void {
+    const { request, node } = member;
+    if (node === null) {
+      member.reply = { ...this.#emptyReply(request.seq), unknown_worker: true };
+      return;
+    }
+    if (request.leaving) {
+      for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
+        if (attemptKey > request.ack) recordReturn(tx, node, attemptKey);
+      }
+      closeComputeNode(tx, node.computeNodeKey, 'left');
+      member.reply = { ...this.#emptyReply(request.seq), reports: member.answers, leave: true };
+      return;
+    }
+    const reply = this.#claimAndReply(tx, node, member);
+    if (isWorthSending(reply)) member.reply = reply;
+  }
+
+  /** Last step for parked workers: those that a commit concerns get work, stops or leave. */
+  answerParked(tx: Transaction): { workerId: string; reply: ExchangeReply }[] {
+    if (this.#parked.size === 0 || tx.readied.size + tx.settled.size + tx.stopping.size === 0) return [];
+    const answered: { workerId: string; reply: ExchangeReply }[] = [];
+    const ready = new Set([...tx.readied].filter((workflowKey) => hasReadyJobs(tx, workflowKey)));
+    for (const [workerId, { member, node }] of this.#parked) {
+      const concerned =
+        ready.has(node.workflowKey) || tx.settled.has(node.workflowKey) || tx.stopping.has(node.computeNodeKey);
+      if (!concerned) continue;
+      const reply = this.#claimAndReply(tx, node, member);
+      if (!isWorthSending(reply)) continue;
+      answered.push({ workerId, reply });
+      if (reply.jobs.length > 0 && !hasReadyJobs(tx, node.workflowKey)) ready.delete(node.workflowKey);
+    }
+    return answered;
+  }
+
+  #claimAndReply(tx: Transaction, node: ComputeNode, member: ExchangeMember): ExchangeReply {
+    const { request } = member;
+    const current = findComputeNode(tx, node.workerId) ?? node;
+    if (current.isActive && !request.draining) {
+      const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
+      claimJobs(tx, current, timeLeftMs);
+    }
+    const occupying = occupyingAttempts(tx, node.computeNodeKey);
+    return {
+      ...this.#emptyReply(request.seq),
+      jobs: occupying.some((attempt) => attempt.attemptKey > request.ack)
+        ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
+        : [],
+      stop: stopsOf(occupying),
+      reports: member.answers,
+      leave: this.#shouldLeave(tx, current, occupying),
+    };
+  }
+
+  #shouldLeave(tx: Transaction, node: ComputeNode, occupying: readonly OccupyingAttempt[]): boolean {
+    if (occupying.length > 0) return false;
+    if (!node.isActive) return true;
+    tx.flushCounts();
+    if (isWorkflowActive(tx, node.workflowKey)) return false;
+    if (getWorkflow(tx, node.workflowKey).ignoreWorkflowCompletion) return false;
+    closeComputeNode(tx, node.computeNodeKey, 'nothing left to do');
+    return true;
+  }
+
+  /** After the commit: sends the members' replies, parks those that have none. */
+  settle(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
+    for (const { workerId, reply } of parked) this.#unpark(workerId, reply);
+    for (const member of members) {
+      if (member.reply !== null) member.resolve(member.reply);
+      else this.#park(member);
+    }
+  }
+
+  /** Ends every parked request with an empty reply; the workers come back to whoever serves then. */
+  close(): void {
+    for (const workerId of [...this.#parked.keys()]) this.#unpark(workerId, null);
+  }
+
+  /** Forgets a parked request whose connection is gone. */
+  abandon(member: ExchangeMember): void {
+    if (this.#parked.get(member.request.worker_id)?.member === member) this.#unpark(member.request.worker_id, null);
+  }
+
+  #park(member: ExchangeMember): void {
+    const { node } = member;
+    if (node === null) return;
+    const workerId = member.request.worker_id;
+    if (this.#lastSeq.get(workerId) !== member.request.seq) {
+      // a newer request of this worker came while this one was in the batch
+      member.resolve(this.#emptyReply(member.request.seq));
+      return;
+    }
+    // spread, so that a thousand workers do not come back in the same instant
+    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * Math.random());
+    const cancelTimer = this.#clock.after(pollMs, () => this.#unpark(workerId, null));
+    this.#parked.set(workerId, { member, node, cancelTimer });
+  }
+
+  #unpark(workerId: string, reply: ExchangeReply | null): void {
+    const parked = this.#parked.get(workerId);
+    if (parked === undefined) return;
+    this.#parked.delete(workerId);
+    parked.cancelTimer();
+    parked.member.resolve(reply ?? this.#emptyReply(parked.member.request.seq));
+  }
+
+  #emptyReply(seq: number): ExchangeReply {
+    return {
+      seq,
+      epoch: this.#epoch(),
+      now: isoInstant(this.#clock.now()) as string,
+      jobs: [],
+      stop: [],
+      reports: [],
+      leave: false,
+      unknown_worker: false,
+    };
+  }
+}
+
+function isWorthSending(reply: ExchangeReply): boolean {
+  return reply.jobs.length + reply.stop.length + reply.reports.length > 0 || reply.leave;
+}
+
+function applyReport(
+  tx: Transaction,
+  node: ComputeNode,
+  attempt: number,
+  kind: ReportAnswer['report'],
+  apply: () => ReportAnswer['answer'],
+): ReportAnswer['answer'] {
+  try {
+    return tx.savepoint(apply);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    tx.event({ workflowKey: node.workflowKey, type: 'report_rejected', data: { attempt, report: kind, message } });
+    return 'rejected';
+  }
+}

@@ -1,0 +1,230 @@
+/** What each endpoint does, but for the exchange: a read, one write in the batch, or work cut into several writes. */
+import { type EndpointName, protocolVersion, type Reply, type Request, type WorkflowShown } from '../api/contract.ts';
+import { isoInstant } from '../base/clock.ts';
+import { TorcError } from '../base/errors.ts';
+import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
+import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
+import {
+  addSlurmConfig,
+  confirmAllocation,
+  modifySlurmConfig,
+  openSlurmJobIds,
+  recordAllocations,
+} from '../storage/slurm.ts';
+import type { Transaction } from '../storage/transaction.ts';
+import {
+  addChunk,
+  beginCancel,
+  beginCreate,
+  beginDelete,
+  cancelStep,
+  deleteStep,
+  finishCreate,
+  getWorkflow,
+  jobCounts,
+  planDelete,
+  planStart,
+  startStep,
+} from '../storage/workflows.ts';
+import { planCancel, planStartChanges } from './plans.ts';
+import type { Service } from './service.ts';
+
+interface ReadHandler<N extends EndpointName> {
+  kind: 'read';
+  run: (service: Service, request: Request<N>) => Reply<N>;
+}
+interface WriteHandler<N extends EndpointName> {
+  kind: 'write';
+  run: (tx: Transaction, request: Request<N>, service: Service) => Reply<N>;
+}
+export interface StepHandler<N extends EndpointName> {
+  kind: 'steps';
+  /** Checks and begins; `step` is repeated until it returns true, then `reply` is made. */
+  begin: (
+    tx: Transaction,
+    request: Request<N>,
+    service: Service,
+  ) => { step: ((tx: Transaction) => boolean) | null; reply: (tx: Transaction) => Reply<N> };
+}
+type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHandler<N>;
+
+type Handled = Exclude<EndpointName, 'exchange'>;
+export type Handlers = Record<EndpointName, Handler<EndpointName>>;
+
+export const handlers: { [N in Handled]: Handler<N> } = {
+  server_info: { kind: 'read', run: (service) => serverInfo(service) },
+  server_stop: {
+    kind: 'read',
+    run(service) {
+      if (service.onStop === null) throw new TorcError('conflict', 'this process is not a server');
+      service.onStop();
+      return { pid: service.info.pid };
+    },
+  },
+  workflow_create_begin: {
+    kind: 'write',
+    run: (tx, request) => ({ workflow_key: String(beginCreate(tx, request)) }),
+  },
+  workflow_create_chunk: {
+    kind: 'write',
+    run(tx, request) {
+      addChunk(tx, request);
+      return { num_jobs: request.jobs.length };
+    },
+  },
+  workflow_create_finish: {
+    kind: 'write',
+    run(tx, request) {
+      const made = finishCreate(tx, Number(request.workflow_key));
+      return {
+        workflow_key: request.workflow_key,
+        num_jobs: made.numJobs,
+        num_files: made.numFiles,
+        num_edges: made.numEdges,
+        num_barriers: made.numBarriers,
+      };
+    },
+  },
+  workflow_show: { kind: 'read', run: (service, request) => showWorkflow(service, Number(request.workflow_key)) },
+  workflow_start: { kind: 'steps', begin: beginStart },
+  workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
+  workflow_delete: { kind: 'steps', begin: beginDeleteWorkflow },
+  list: { kind: 'read', run: listRecords },
+  worker_hello: { kind: 'write', run: hello },
+  slurm_config_add: {
+    kind: 'write',
+    run: (tx, request) => ({ slurm_config_key: String(addSlurmConfig(tx, request)) }),
+  },
+  slurm_config_modify: {
+    kind: 'write',
+    run(tx, request) {
+      modifySlurmConfig(tx, request);
+      return { slurm_config_key: request.slurm_config_key };
+    },
+  },
+  allocations_record: {
+    kind: 'write',
+    run: (tx, request) => ({ allocation_keys: recordAllocations(tx, request).map(String) }),
+  },
+  allocation_confirm: {
+    kind: 'write',
+    run(tx, request) {
+      confirmAllocation(tx, request);
+      return { allocation_key: request.allocation_key };
+    },
+  },
+};
+
+function serverInfo(service: Service): Reply<'server_info'> {
+  return {
+    version: service.info.version,
+    protocol: protocolVersion,
+    epoch: service.epoch,
+    hostname: service.info.hostname,
+    pid: service.info.pid,
+    user: service.info.user,
+    directory: service.info.directory,
+    started_at: isoInstant(service.startedAt) as string,
+    num_active_workers: countActiveComputeNodes(service.view, null),
+  };
+}
+
+function showWorkflow(service: Service, workflowKey: number): WorkflowShown {
+  getWorkflow(service.view, workflowKey);
+  return {
+    ...(workflowRecord(service.db, workflowKey) as WorkflowShown),
+    counts: countsRecord(service.db, workflowKey),
+    num_active_workers: countActiveComputeNodes(service.view, workflowKey),
+  };
+}
+
+function listRecords(service: Service, request: Request<'list'>): Reply<'list'> {
+  if (request.workflow_key !== null) getWorkflow(service.view, Number(request.workflow_key));
+  return readList(service.db, request);
+}
+
+function beginStart(
+  tx: Transaction,
+  request: Request<'workflow_start'>,
+): ReturnType<StepHandler<'workflow_start'>['begin']> {
+  const workflowKey = Number(request.workflow_key);
+  const plan = planStart(tx, workflowKey);
+  const changes = planStartChanges(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : (stepTx) => startStep(stepTx, workflowKey),
+    reply: () => ({
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      run_id: plan.runId,
+      num_ready: plan.numReady,
+      num_blocked: plan.numBlocked,
+      num_changes: plan.numReady + plan.numBlocked,
+      changes,
+    }),
+  };
+}
+
+function beginCancelWorkflow(
+  tx: Transaction,
+  request: Request<'workflow_cancel'>,
+): ReturnType<StepHandler<'workflow_cancel'>['begin']> {
+  const workflowKey = Number(request.workflow_key);
+  getWorkflow(tx, workflowKey);
+  const counts = jobCounts(tx, workflowKey);
+  const changes = planCancel(tx, workflowKey);
+  const running = counts.submitted + counts.submitted_pending;
+  const numStopping = request.dry_run ? running : beginCancel(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : (stepTx) => cancelStep(stepTx, workflowKey),
+    reply: (replyTx) => ({
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      num_changes: counts.uninitialized + counts.blocked + counts.ready,
+      changes,
+      num_stopping: numStopping,
+      slurm_job_ids: openSlurmJobIds(replyTx, workflowKey),
+    }),
+  };
+}
+
+function beginDeleteWorkflow(
+  tx: Transaction,
+  request: Request<'workflow_delete'>,
+): ReturnType<StepHandler<'workflow_delete'>['begin']> {
+  const workflowKey = Number(request.workflow_key);
+  const plan = planDelete(tx, workflowKey);
+  if (!request.dry_run) beginDelete(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : (stepTx) => deleteStep(stepTx, workflowKey),
+    reply: () => ({
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      num_jobs: plan.numJobs,
+      num_results: plan.numResults,
+    }),
+  };
+}
+
+function hello(tx: Transaction, request: Request<'worker_hello'>, service: Service): Reply<'worker_hello'> {
+  if (request.protocol !== protocolVersion) {
+    throw new TorcError(
+      'conflict',
+      `the worker speaks protocol ${request.protocol}, the server ${protocolVersion}`,
+      'Run the same version of torc on all nodes.',
+    );
+  }
+  const workflow = getWorkflow(tx, Number(request.workflow_key));
+  const node = registerComputeNode(tx, request);
+  return {
+    answer: node === 'gone' ? 'gone' : 'welcome',
+    epoch: service.epoch,
+    compute_node_key: node === 'gone' ? '0' : String(node.computeNodeKey),
+    workflow_name: workflow.name,
+    settings: {
+      expiration_buffer_seconds: workflow.expirationBufferMs / 1000,
+      wait_for_new_jobs_seconds: workflow.waitForNewJobsMs / 1000,
+      ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
+      wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** The changes that a command would make, listed for people and programs; the first `limits.listPage` of them. */
+import { limits, type PlannedChange } from '../api/contract.ts';
+import type { JobStatus } from '../model/status.ts';
+import type { Transaction } from '../storage/transaction.ts';
+import { jobsInStatuses } from '../storage/workflows.ts';
+
+/** Uninitialized jobs become ready or, behind others, blocked. */
+export function planStartChanges(tx: Transaction, workflowKey: number): PlannedChange[] {
+  return jobsInStatuses(tx, workflowKey, ['uninitialized'], limits.listPage).map((job) => ({
+    job_key: String(job.jobKey),
+    job_name: job.name,
+    old_status: job.status,
+    new_status: job.numBlockers === 0 ? 'ready' : 'blocked',
+    reason: job.numBlockers === 0 ? 'nothing unfinished upstream' : `waits for ${job.numBlockers} upstream`,
+    diagnosis: null,
+  }));
+}
+
+/** Jobs that are not claimed become canceled at once; those that run are stopped and become what their end says. */
+export function planCancel(tx: Transaction, workflowKey: number): PlannedChange[] {
+  const statuses: JobStatus[] = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'];
+  return jobsInStatuses(tx, workflowKey, statuses, limits.listPage).map((job) => {
+    const isClaimed = job.status === 'submitted' || job.status === 'submitted_pending';
+    return {
+      job_key: String(job.jobKey),
+      job_name: job.name,
+      old_status: job.status,
+      new_status: 'canceled',
+      reason: isClaimed ? 'its processes are stopped first' : 'the workflow is canceled',
+      diagnosis: null,
+    };
+  });
+}

@@ -1,0 +1,75 @@
+/** Makes an open service reachable for others: HTTPS, and `server.json` that tells them where. */
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
+import { isoInstant } from '../base/clock.ts';
+import { loadIdentity } from './certificate.ts';
+import { listen } from './http.ts';
+import type { Service } from './service.ts';
+
+export interface ServeOptions {
+  /** Address to listen on; all by default, because workers come from compute nodes. */
+  host?: string;
+  /** 0 or missing for a free one. */
+  port?: number;
+}
+
+export interface Serving {
+  file: ServerFile;
+  /** Takes `server.json` away and ends the connections; the service stays open. */
+  close(): Promise<void>;
+}
+
+/** Raises the epoch, listens, publishes `server.json`. */
+export async function serve(service: Service, options: ServeOptions = {}): Promise<Serving> {
+  const { directory, hostname, pid, version } = service.info;
+  const identity = await loadIdentity(directory);
+  // the token of a server that crashed goes on, so that its workers need not notice
+  const token = readServerFileToken(directory) ?? randomBytes(32).toString('hex');
+  const host = options.host ?? '0.0.0.0';
+  const server = await listen({ service, ...identity, token, host, port: options.port ?? 0 });
+  const { port } = server.address() as AddressInfo;
+  const file: ServerFile = {
+    addresses: reachableAddresses(host, hostname).map((address) => `${address}:${port}`),
+    hostname,
+    pid,
+    token,
+    certificate: identity.certificate,
+    fingerprint: identity.fingerprint,
+    epoch: service.beginEpoch(),
+    version,
+    started_at: isoInstant(service.startedAt) as string,
+  };
+  writeServerFile(directory, file);
+  return { file, close: () => stopServing(directory, file, server) };
+}
+
+function readServerFileToken(directory: string): string | null {
+  try {
+    return readServerFile(directory)?.token ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function stopServing(directory: string, file: ServerFile, server: Server): Promise<void> {
+  removeServerFile(directory, file);
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  // replies that are under way get a moment to leave
+  const timer = setTimeout(() => server.closeAllConnections(), 500);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** The host's name first; its addresses for nodes that cannot resolve the name. */
+function reachableAddresses(host: string, hostname: string): string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [host];
+  const numeric = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((address) => address.family === 'IPv4' && !address.internal)
+    .map((address) => address.address);
+  return [hostname, ...numeric];
+}

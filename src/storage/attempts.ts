@@ -1,0 +1,245 @@
+/**
+ * Attempts: what a worker reports of them and what it must be told. Every report names the attempt's own key, and only
+ * the job's live attempt decides anything; a late one is kept as an event and still frees what the attempt occupied.
+ */
+import type { Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import type { JobStatus } from '../model/status.ts';
+import { propagateEnd } from './completion.ts';
+import type { ComputeNode } from './compute-nodes.ts';
+import type { Transaction } from './transaction.ts';
+import { type JobState, moveJob } from './transitions.ts';
+
+type Answer = ReportAnswer['answer'];
+type Finished = Request<'exchange'>['finished'][number];
+type Started = Request<'exchange'>['started'][number];
+
+interface Attempt {
+  attemptKey: number;
+  computeNodeKey: number;
+  isLive: boolean;
+  isOccupying: boolean;
+  hasGpus: boolean;
+  stopReason: string | null;
+  claimedAt: number;
+  startedAt: number | null;
+  endStatus: string | null;
+  returnCode: number | null;
+  cause: string | null;
+  job: JobState;
+}
+
+function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
+  const row = tx.db.get(
+    `SELECT a.compute_node_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at,
+       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
+    attemptKey,
+  );
+  if (row === undefined || row.compute_node_key !== node.computeNodeKey) return null;
+  return {
+    attemptKey,
+    computeNodeKey: node.computeNodeKey,
+    isLive: row.is_live === 1,
+    isOccupying: row.is_occupying === 1,
+    hasGpus: (row.gpu_thousandths as number) > 0,
+    stopReason: row.stop_reason as string | null,
+    claimedAt: row.claimed_at as number,
+    startedAt: row.started_at as number | null,
+    endStatus: row.end_status as string | null,
+    returnCode: row.return_code as number | null,
+    cause: row.cause as string | null,
+    job: {
+      jobKey: row.job_key as number,
+      workflowKey: row.workflow_key as number,
+      status: row.status as JobStatus,
+      failed: row.failed === 1,
+    },
+  };
+}
+
+/** The process of an attempt runs. After the end, or twice, it changes nothing. */
+export function recordStart(tx: Transaction, node: ComputeNode, report: Started): Answer {
+  const attempt = findAttempt(tx, node, report.attempt);
+  if (attempt === null) return 'rejected';
+  if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
+  if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
+  const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
+  tx.db.run('UPDATE attempts SET started_at = ? WHERE attempt_key = ?', startedAt, attempt.attemptKey);
+  moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
+  return 'accepted';
+}
+
+/** An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. */
+export function recordFinish(tx: Transaction, node: ComputeNode, report: Finished): Answer {
+  const attempt = findAttempt(tx, node, report.attempt);
+  if (attempt === null) return 'rejected';
+  if (!attempt.isLive) return recordLateFinish(tx, attempt, report);
+  const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
+  const startedAt =
+    report.start_age_ms === null
+      ? attempt.startedAt
+      : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
+  release(tx, attempt);
+  tx.db.run(
+    `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
+       exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = ?, average_memory_bytes = ?, cpu_ms = ?
+     WHERE attempt_key = ?`,
+    startedAt,
+    endedAt,
+    report.status,
+    report.return_code,
+    report.cause,
+    report.exit_code,
+    report.signal,
+    report.detail,
+    Math.round(report.exec_ms),
+    report.peak_memory_bytes,
+    report.average_memory_bytes,
+    report.cpu_ms,
+    attempt.attemptKey,
+  );
+  const failed = report.status === 'done' && report.return_code !== 0;
+  const data = { return_code: report.return_code, cause: report.cause };
+  moveJob(tx, attempt.job, { to: report.status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
+  // terminated is not ended: the job comes back with a restart, and what depends on it waits
+  if (report.status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || report.status === 'canceled');
+  return 'accepted';
+}
+
+function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): Answer {
+  release(tx, attempt);
+  const isRepeat =
+    attempt.endStatus === report.status && attempt.returnCode === report.return_code && attempt.cause === report.cause;
+  if (isRepeat) return 'repeated';
+  tx.event({
+    workflowKey: attempt.job.workflowKey,
+    type: 'report_superseded',
+    jobKey: attempt.job.jobKey,
+    attemptKey: attempt.attemptKey,
+    data: { status: report.status, return_code: report.return_code, cause: report.cause },
+  });
+  return 'superseded';
+}
+
+/** An attempt was handed back before a process was started: the job is ready again. */
+export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: number): Answer {
+  const attempt = findAttempt(tx, node, attemptKey);
+  if (attempt === null) return 'rejected';
+  release(tx, attempt);
+  if (!attempt.isLive) return attempt.endStatus === 'returned' ? 'repeated' : 'superseded';
+  if (attempt.job.status !== 'submitted_pending') return 'rejected';
+  tx.db.run(
+    `UPDATE attempts SET is_live = 0, end_status = 'returned', ended_at = ? WHERE attempt_key = ?`,
+    tx.now,
+    attemptKey,
+  );
+  const wasCanceled = attempt.stopReason === 'cancel';
+  moveJob(tx, attempt.job, { to: wasCanceled ? 'canceled' : 'ready', by: 'report', attemptKey });
+  if (wasCanceled) propagateEnd(tx, attempt.job.jobKey, true);
+  return 'accepted';
+}
+
+/**
+ * The worker neither has nor reported an attempt that it had received: its process is gone and its end unknown. The
+ * job stays as it is, for the person to restart.
+ */
+export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: number): void {
+  const attempt = findAttempt(tx, node, attemptKey);
+  if (attempt === null) return;
+  release(tx, attempt);
+  tx.event({
+    workflowKey: attempt.job.workflowKey,
+    type: 'worker_lost_attempt',
+    jobKey: attempt.job.jobKey,
+    attemptKey,
+    data: { cause: 'worker_lost', compute_node_key: String(node.computeNodeKey) },
+  });
+}
+
+function release(tx: Transaction, attempt: Attempt): void {
+  if (!attempt.isOccupying) return;
+  tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
+  if (attempt.hasGpus) {
+    tx.db.run(
+      'DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?',
+      attempt.computeNodeKey,
+      attempt.attemptKey,
+    );
+  }
+}
+
+/** An occupying attempt of a worker, as far as the protocol needs it. */
+export interface OccupyingAttempt {
+  attemptKey: number;
+  isLive: boolean;
+  stopReason: string | null;
+}
+
+export function occupyingAttempts(tx: Transaction, computeNodeKey: number): OccupyingAttempt[] {
+  return tx.db
+    .all(
+      `SELECT attempt_key, is_live, stop_reason FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 ORDER BY attempt_key`,
+      computeNodeKey,
+    )
+    .map((row) => ({
+      attemptKey: row.attempt_key as number,
+      isLive: row.is_live === 1,
+      stopReason: row.stop_reason as string | null,
+    }));
+}
+
+/** Every live attempt of the worker above `ack`, with all it needs to run it. */
+export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
+  return tx.db
+    .all(
+      `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, j.job_key, j.name, j.command, j.invocation_script,
+         j.supports_termination, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
+       FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+       WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
+       ORDER BY a.attempt_key`,
+      computeNodeKey,
+      ack,
+    )
+    .map((row) => ({
+      attempt: row.attempt_key as number,
+      attempt_id: row.attempt_id as number,
+      run_id: row.run_id as number,
+      job_key: String(row.job_key),
+      job_name: row.name as string,
+      command: row.command as string,
+      invocation_script: row.invocation_script as string | null,
+      num_cpus: row.num_cpus as number,
+      memory_bytes: row.memory_bytes as number,
+      memory_limit_bytes: row.is_memory_stated === 1 ? (row.memory_bytes as number) : null,
+      runtime_limit_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
+      runtime_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
+      gpu_indices: row.gpu_indices === null ? [] : (JSON.parse(row.gpu_indices as string) as number[]),
+      supports_termination: row.supports_termination === 1,
+    }));
+}
+
+/** What a worker should stop: attempts asked to end, and those that are no longer live. */
+export function stopsOf(occupying: readonly OccupyingAttempt[]): ExchangeReply['stop'] {
+  return occupying
+    .filter((attempt) => attempt.stopReason !== null || !attempt.isLive)
+    .map((attempt) => ({
+      attempt: attempt.attemptKey,
+      reason: attempt.isLive && attempt.stopReason === 'cancel' ? ('cancel' as const) : ('superseded' as const),
+    }));
+}
+
+/** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */
+export function requestCancel(tx: Transaction, workflowKey: number): number {
+  const rows = tx.db.all(
+    `SELECT a.attempt_key, a.compute_node_key FROM compute_nodes n
+     JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+     WHERE n.workflow_key = ? AND a.is_live = 1`,
+    workflowKey,
+  );
+  for (const row of rows) {
+    tx.db.run(`UPDATE attempts SET stop_reason = 'cancel' WHERE attempt_key = ?`, row.attempt_key);
+    tx.noteStopping(row.compute_node_key as number);
+  }
+  return rows.length;
+}

@@ -1,0 +1,169 @@
+/**
+ * Claiming: which ready jobs a worker gets. Free resources come from the attempts that occupy the worker, inside the
+ * claim's transaction; what the worker says is free is not believed. The cost grows with the number of shapes that
+ * have ready jobs and with the jobs that run on this worker, not with the workflow.
+ */
+
+import type { Requirements } from '../model/job.ts';
+import { type Candidate, type FreeNode, mostThatFit, type Placement, pack, type ShapeQueue } from '../model/packing.ts';
+import type { ComputeNode } from './compute-nodes.ts';
+import type { Transaction } from './transaction.ts';
+import { moveJob } from './transitions.ts';
+
+/** Candidates are fetched in pieces of at most this many per shape. */
+const piece = 64;
+
+/** Claims jobs for a worker; returns how many. Nothing is claimed for a workflow that is not started or is paused. */
+export function claimJobs(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): number {
+  const workflow = tx.db.get(
+    'SELECT phase, run_id, is_canceled, is_paused FROM workflows WHERE workflow_key = ?',
+    node.workflowKey,
+  );
+  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_paused === 1) return 0;
+  const free = freeResources(tx, node, timeLeftMs);
+  if (free.slots <= 0 || free.numCpus <= 0) return 0;
+  const placements = pack(free, readyQueues(tx, node.workflowKey, free));
+  for (const placement of placements) recordClaim(tx, node, workflow.run_id as number, placement);
+  return placements.length;
+}
+
+/** What is free on a worker: its capacity less what occupying attempts hold. */
+export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
+  const used = tx.db.get(
+    `SELECT count(*) AS jobs, coalesce(sum(num_cpus), 0) AS cpus, coalesce(sum(memory_bytes), 0) AS memory
+     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
+    node.computeNodeKey,
+  ) as { jobs: number; cpus: number; memory: number };
+  const gpus = new Array<number>(node.numGpus).fill(1000);
+  if (node.numGpus > 0) {
+    for (const row of tx.db.all(
+      'SELECT gpu_index, gpu_thousandths FROM attempt_gpus WHERE compute_node_key = ?',
+      node.computeNodeKey,
+    )) {
+      const index = row.gpu_index as number;
+      gpus[index] = (gpus[index] ?? 0) - (row.gpu_thousandths as number);
+    }
+  }
+  return {
+    numCpus: node.numCpus - used.cpus,
+    memoryBytes: node.memoryBytes - used.memory,
+    gpuThousandths: gpus.reduce((sum, free) => sum + free, 0),
+    gpus,
+    slots: (node.maxParallelJobs ?? Number.MAX_SAFE_INTEGER) - used.jobs,
+    timeLeftMs,
+  };
+}
+
+/** Whether any job of the workflow is ready. */
+export function hasReadyJobs(tx: Transaction, workflowKey: number): boolean {
+  return nextReadyShape(tx, workflowKey, 0) !== null;
+}
+
+function nextReadyShape(tx: Transaction, workflowKey: number, after: number): number | null {
+  const row = tx.db.get(
+    `SELECT shape_key FROM jobs WHERE workflow_key = ? AND status = 'ready' AND shape_key > ?
+     ORDER BY shape_key LIMIT 1`,
+    workflowKey,
+    after,
+  );
+  return row === undefined ? null : (row.shape_key as number);
+}
+
+function readyQueues(tx: Transaction, workflowKey: number, free: FreeNode): ShapeQueue[] {
+  const queues: ShapeQueue[] = [];
+  for (let key = nextReadyShape(tx, workflowKey, 0); key !== null; key = nextReadyShape(tx, workflowKey, key)) {
+    const { need, sortRank } = shape(tx, key);
+    const most = mostThatFit(free, need);
+    if (most > 0) queues.push(readyQueue(tx, workflowKey, key, need, sortRank, most));
+  }
+  return queues;
+}
+
+function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
+  const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
+  return {
+    sortRank: row.sort_rank as number,
+    need: {
+      numCpus: row.num_cpus as number,
+      memoryBytes: row.memory_bytes as number,
+      gpuThousandths: row.gpu_thousandths as number,
+      numNodes: row.num_nodes as number,
+      runtimeMs: row.runtime_ms as number,
+      isMemoryStated: row.is_memory_stated === 1,
+      isRuntimeStated: row.is_runtime_stated === 1,
+    },
+  };
+}
+
+function readyQueue(
+  tx: Transaction,
+  workflowKey: number,
+  shapeKey: number,
+  need: Requirements,
+  sortRank: number,
+  most: number,
+): ShapeQueue {
+  let fetched: Candidate[] = [];
+  let position = 0;
+  let offset = 0;
+  let left = most;
+  return {
+    need,
+    sortRank,
+    peek() {
+      if (position === fetched.length && left > 0) {
+        fetched = tx.db.all(
+          `SELECT job_key AS jobKey, priority FROM jobs
+           WHERE workflow_key = ? AND shape_key = ? AND status = 'ready'
+           ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`,
+          workflowKey,
+          shapeKey,
+          Math.min(left, piece),
+          offset,
+        ) as unknown as Candidate[];
+        left = fetched.length === 0 ? 0 : left - fetched.length;
+        offset += fetched.length;
+        position = 0;
+      }
+      return fetched[position] ?? null;
+    },
+    advance() {
+      position += 1;
+    },
+  };
+}
+
+function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement): void {
+  const { jobKey, need, gpuIndices } = placement;
+  const previous = tx.db.get(
+    `SELECT a.run_id, a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key WHERE j.job_key = ?`,
+    jobKey,
+  );
+  const attemptId = previous?.run_id === runId ? (previous.attempt_id as number) + 1 : 1;
+  const attempt = tx.db.run(
+    `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
+       gpu_thousandths, gpu_indices, claimed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    node.workflowKey,
+    jobKey,
+    runId,
+    attemptId,
+    node.computeNodeKey,
+    need.numCpus,
+    need.memoryBytes,
+    need.gpuThousandths,
+    gpuIndices.length === 0 ? null : JSON.stringify(gpuIndices),
+    tx.now,
+  );
+  for (const index of gpuIndices) {
+    tx.db.run(
+      'INSERT INTO attempt_gpus (compute_node_key, gpu_index, attempt_key, gpu_thousandths) VALUES (?, ?, ?, ?)',
+      node.computeNodeKey,
+      index,
+      attempt.key,
+      Math.min(need.gpuThousandths, 1000),
+    );
+  }
+  const job = { jobKey, workflowKey: node.workflowKey, status: 'ready', failed: false } as const;
+  moveJob(tx, job, { to: 'submitted_pending', by: 'claim', attemptKey: attempt.key });
+}

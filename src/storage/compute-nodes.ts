@@ -1,0 +1,146 @@
+/** Workers: one row for each worker process; closing one is final. */
+import type { Request } from '../api/contract.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface ComputeNode {
+  computeNodeKey: number;
+  workerId: string;
+  workflowKey: number;
+  allocationKey: number | null;
+  hostname: string;
+  numCpus: number;
+  memoryBytes: number;
+  numGpus: number;
+  maxParallelJobs: number | null;
+  isActive: boolean;
+  lastHeartbeatAt: number;
+}
+
+/** The worker with this id, or null. */
+export function findComputeNode(tx: Transaction, workerId: string): ComputeNode | null {
+  const row = tx.db.get('SELECT * FROM compute_nodes WHERE worker_id = ?', workerId);
+  if (row === undefined) return null;
+  return {
+    computeNodeKey: row.compute_node_key as number,
+    workerId,
+    workflowKey: row.workflow_key as number,
+    allocationKey: row.allocation_key as number | null,
+    hostname: row.hostname as string,
+    numCpus: row.num_cpus as number,
+    memoryBytes: row.memory_bytes as number,
+    numGpus: row.num_gpus as number,
+    maxParallelJobs: row.max_parallel_jobs as number | null,
+    isActive: row.is_active === 1,
+    lastHeartbeatAt: row.last_heartbeat_at as number,
+  };
+}
+
+/**
+ * Registers a worker, or knows it again after a repeated hello. `gone`: the same node of the same allocation already
+ * has a worker with a higher restart count. Older workers of that node and allocation are closed.
+ */
+export function registerComputeNode(tx: Transaction, hello: Request<'worker_hello'>): ComputeNode | 'gone' {
+  const known = findComputeNode(tx, hello.worker_id);
+  if (known !== null) return known;
+  if (hello.slurm_job_id !== null && !closePredecessors(tx, hello)) return 'gone';
+  const workflowKey = Number(hello.workflow_key);
+  const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
+  const { key } = tx.db.run(
+    `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
+       restart_count, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    hello.worker_id,
+    workflowKey,
+    allocationKey,
+    hello.hostname,
+    hello.boot_id,
+    hello.pid,
+    hello.cluster,
+    hello.slurm_job_id,
+    hello.restart_count,
+    hello.num_cpus,
+    hello.memory_bytes,
+    hello.num_gpus,
+    hello.max_parallel_jobs,
+    tx.now,
+    tx.now,
+  );
+  if (allocationKey !== null) {
+    tx.db.run(
+      `UPDATE allocations SET status = 'running', started_at = coalesce(started_at, ?),
+         slurm_job_id = coalesce(slurm_job_id, ?) WHERE allocation_key = ?`,
+      tx.now,
+      hello.slurm_job_id,
+      allocationKey,
+    );
+  }
+  tx.event({ workflowKey, type: 'worker_started', data: { compute_node_key: String(key), hostname: hello.hostname } });
+  return {
+    computeNodeKey: key,
+    workerId: hello.worker_id,
+    workflowKey,
+    allocationKey,
+    hostname: hello.hostname,
+    numCpus: hello.num_cpus,
+    memoryBytes: hello.memory_bytes,
+    numGpus: hello.num_gpus,
+    maxParallelJobs: hello.max_parallel_jobs,
+    isActive: true,
+    lastHeartbeatAt: tx.now,
+  };
+}
+
+function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boolean {
+  const others = tx.db.all(
+    `SELECT compute_node_key, workflow_key, restart_count, is_active FROM compute_nodes
+     WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND hostname = ?`,
+    Number(hello.workflow_key),
+    hello.slurm_job_id,
+    hello.cluster,
+    hello.hostname,
+  );
+  if (others.some((other) => (other.restart_count as number) > hello.restart_count)) return false;
+  for (const other of others) {
+    if (other.is_active === 1 && (other.restart_count as number) < hello.restart_count) {
+      closeComputeNode(tx, other.compute_node_key as number, 'replaced by a requeued allocation');
+    }
+  }
+  return true;
+}
+
+/** Closes a worker for good: its reports still count, but it gets no more work. */
+export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason: string): void {
+  const row = tx.db.get(
+    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, last_heartbeat_at = max(last_heartbeat_at, ?)
+     WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key`,
+    tx.now,
+    tx.now,
+    computeNodeKey,
+  );
+  if (row === undefined) return;
+  tx.event({
+    workflowKey: row.workflow_key as number,
+    type: 'worker_ended',
+    data: { compute_node_key: String(computeNodeKey), hostname: row.hostname, reason },
+  });
+  if (row.allocation_key === null) return;
+  tx.db.run(
+    `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND NOT EXISTS
+       (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
+    tx.now,
+    row.allocation_key,
+  );
+}
+
+/** Notes that a worker was heard from. */
+export function recordHeartbeat(tx: Transaction, computeNodeKey: number): void {
+  tx.db.run('UPDATE compute_nodes SET last_heartbeat_at = ? WHERE compute_node_key = ?', tx.now, computeNodeKey);
+}
+
+export function countActiveComputeNodes(tx: Transaction, workflowKey: number | null): number {
+  const row =
+    workflowKey === null
+      ? tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE is_active = 1')
+      : tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE workflow_key = ? AND is_active = 1', workflowKey);
+  return (row?.n as number | undefined) ?? 0;
+}

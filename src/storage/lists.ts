@@ -1,0 +1,342 @@
+/**
+ * Lists: each one's columns, as data, from which filters, sorting and the rows' rendering follow. A column that is not
+ * here cannot be asked for, so no text of a request ever becomes SQL. The one place where stored integers become keys
+ * as text, instants as ISO 8601 and flags as booleans.
+ */
+import type { ListName, ListRecord, ListReply, Request } from '../api/contract.ts';
+import { isoInstant } from '../base/clock.ts';
+import { TorcError } from '../base/errors.ts';
+import { jobStatuses } from '../model/status.ts';
+import type { Database } from './database.ts';
+
+type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
+
+interface Column {
+  name: string;
+  kind: Kind;
+  /** SQL expression; the name itself where it is not given. */
+  sql?: string;
+}
+
+interface ListDefinition {
+  columns: readonly Column[];
+  from: string;
+  /** Fixed condition. */
+  where: string;
+  /** The column that filters by workflow, and the one that orders when nothing else is asked for. */
+  workflow: string;
+  key: string;
+}
+
+function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
+  return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
+}
+
+const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
+  WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
+
+/** A job is orphaned when it is claimed and nothing that could end its attempt is left. */
+const orphaned = `(j.status IN ('submitted', 'submitted_pending') AND coalesce(a.is_occupying = 0 OR n.is_active = 0, 1))`;
+
+const requirementColumns: Column[] = [
+  ...columns('integer', ['num_cpus', 's.num_cpus'], ['memory_bytes', 's.memory_bytes']),
+  { name: 'num_gpus', kind: 'integer', sql: 's.gpu_thousandths / 1000.0' },
+  ...columns('integer', ['num_nodes', 's.num_nodes']),
+  ...columns('seconds', ['runtime_seconds', 's.runtime_ms']),
+];
+
+const countColumns: Column[] = [
+  ...columns('integer', [
+    'num_jobs',
+    '(SELECT coalesce(sum(n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key)',
+  ]),
+  ...['done', 'failed', 'canceled', 'terminated', 'ready', 'submitted', 'blocked'].map(
+    (status): Column => ({
+      name: `num_${status === 'submitted' ? 'running' : status}`,
+      kind: 'integer',
+      sql: `(SELECT coalesce(sum(n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key AND ${countCondition(status)})`,
+    }),
+  ),
+];
+
+function countCondition(status: string): string {
+  if (status === 'failed') return 'c.failed = 1';
+  if (status === 'submitted') return `c.status IN ('submitted', 'submitted_pending')`;
+  return `c.status = '${status}'`;
+}
+
+const anyActive = `EXISTS (SELECT 1 FROM job_counts c WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.status IN`;
+
+/** The same decision as `workflowStatus` of the model, as an expression; a test holds the two together. */
+const workflowStatusSql = `CASE
+  WHEN w.run_id = 0 THEN CASE w.is_canceled WHEN 1 THEN 'canceled' ELSE 'uninitialized' END
+  WHEN ${anyActive} ('submitted', 'submitted_pending')) THEN 'running'
+  WHEN w.is_canceled = 1 THEN 'canceled'
+  WHEN ${anyActive} ('ready')) THEN CASE WHEN ${anyActive} ('done', 'terminated')) THEN 'running' ELSE 'ready' END
+  WHEN w.has_timed_out = 1 THEN 'timeout'
+  WHEN ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
+    WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'
+  WHEN ${anyActive} ('uninitialized')) THEN 'uninitialized'
+  WHEN ${anyActive} ('blocked')) THEN 'running'
+  ELSE 'done' END`;
+
+const definitions: Record<ListName, ListDefinition> = {
+  workflows: {
+    columns: [
+      ...columns('key', ['workflow_key', 'w.workflow_key']),
+      ...columns('text', ['name', 'w.name'], ['args', 'w.args'], ['user', 'w.user'], ['description', 'w.description']),
+      ...columns('text', ['project', 'w.project']),
+      ...columns('integer', ['run_id', 'w.run_id']),
+      ...columns('text', ['status', workflowStatusSql]),
+      ...countColumns,
+      ...columns('flag', ['is_archived', 'w.is_archived']),
+      ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
+      ...columns('json', ['metadata', 'w.metadata']),
+    ],
+    from: 'workflows w',
+    where: `w.phase IN ('created', 'starting', 'started')`,
+    workflow: 'w.workflow_key',
+    key: 'w.workflow_key',
+  },
+  jobs: {
+    columns: [
+      ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
+      ...columns('text', ['name', 'j.name'], ['status', 'j.status'], ['outcome', outcome]),
+      ...columns('integer', ['return_code', 'a.return_code']),
+      ...columns('text', ['cause', 'a.cause']),
+      ...columns('flag', ['orphaned', orphaned]),
+      ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
+      ...columns('integer', ['num_blockers', 'j.num_blockers']),
+      ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),
+      ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+      ...columns('text', ['resource_requirements', 'r.name']),
+      ...requirementColumns,
+      ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
+      ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
+      ...columns('flag', ['supports_termination', 'j.supports_termination']),
+    ],
+    from: `jobs j JOIN shapes s ON s.shape_key = j.shape_key
+      LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
+      LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
+      LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
+    where: '1',
+    workflow: 'j.workflow_key',
+    key: 'j.job_key',
+  },
+  results: {
+    columns: [
+      ...columns('key', ['job_key', 'a.job_key']),
+      ...columns('text', ['job_name', 'j.name']),
+      ...columns('key', ['workflow_key', 'a.workflow_key']),
+      ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id']),
+      ...columns('text', ['status', 'a.end_status']),
+      ...columns('integer', ['return_code', 'a.return_code']),
+      ...columns('text', ['cause', 'a.cause']),
+      ...columns('instant', ['start_time', 'a.started_at'], ['end_time', 'a.ended_at']),
+      ...columns('seconds', ['exec_time_seconds', 'a.exec_ms']),
+      ...columns('integer', ['peak_memory_bytes', 'a.peak_memory_bytes']),
+      ...columns('integer', ['average_memory_bytes', 'a.average_memory_bytes']),
+      ...columns('seconds', ['cpu_seconds', 'a.cpu_ms']),
+      ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+      ...columns('key', ['compute_node_key', 'a.compute_node_key']),
+      ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),
+      ...columns('json', ['gpu_indices', 'a.gpu_indices']),
+      ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
+      ...columns('text', ['detail', 'a.detail']),
+    ],
+    from: `attempts a JOIN jobs j ON j.job_key = a.job_key
+      JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
+    where: 'a.cause IS NOT NULL',
+    workflow: 'a.workflow_key',
+    key: 'a.attempt_key',
+  },
+  files: {
+    columns: [
+      ...columns('key', 'file_key', 'workflow_key'),
+      ...columns('text', 'name', 'path'),
+      ...columns('integer', 'size_bytes'),
+      ...columns('instant', 'modified_at'),
+    ],
+    from: 'files',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'file_key',
+  },
+  compute_nodes: {
+    columns: [
+      ...columns('key', 'compute_node_key', 'workflow_key', 'allocation_key'),
+      ...columns('text', 'hostname'),
+      ...columns('integer', 'pid'),
+      ...columns('text', 'cluster', 'slurm_job_id'),
+      ...columns('integer', 'restart_count', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
+      ...columns('flag', 'is_active'),
+      ...columns('integer', [
+        'num_running',
+        `(SELECT count(*) FROM attempts a WHERE a.compute_node_key = compute_nodes.compute_node_key AND a.is_occupying = 1)`,
+      ]),
+      ...columns('instant', 'started_at', 'last_heartbeat_at', 'ended_at'),
+    ],
+    from: 'compute_nodes',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'compute_node_key',
+  },
+  slurm_configs: {
+    columns: [
+      ...columns('key', 'slurm_config_key', 'workflow_key'),
+      ...columns('text', 'name', 'account', 'partition', 'qos'),
+      ...columns('integer', 'walltime_seconds', 'num_nodes', 'ntasks_per_node'),
+      ...columns('text', 'mem', 'tmp', 'gres', 'extra'),
+    ],
+    from: 'slurm_configs',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'slurm_config_key',
+  },
+  allocations: {
+    columns: [
+      ...columns('key', 'allocation_key', 'workflow_key', 'slurm_config_key'),
+      ...columns('text', 'name', 'status', 'cluster', 'slurm_job_id'),
+      ...columns('integer', 'num_nodes'),
+      ...columns('flag', 'one_worker_per_node'),
+      ...columns('text', 'script_path', 'output_directory', 'error'),
+      ...columns('instant', 'created_at', 'submitted_at', 'started_at', 'ended_at'),
+    ],
+    from: 'allocations',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'allocation_key',
+  },
+  events: {
+    columns: [
+      ...columns('key', 'event_key'),
+      ...columns('instant', ['timestamp', 'at']),
+      ...columns('key', 'workflow_key', 'job_key'),
+      ...columns('text', 'type', 'old_status', 'new_status'),
+      ...columns('json', 'data'),
+    ],
+    from: 'events',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'event_key',
+  },
+  resource_requirements: {
+    columns: [
+      ...columns(
+        'key',
+        ['resource_requirements_key', 'r.resource_requirements_key'],
+        ['workflow_key', 'r.workflow_key'],
+      ),
+      ...columns('text', ['name', 'r.name']),
+      ...requirementColumns,
+    ],
+    from: 'resource_requirements r JOIN shapes s ON s.shape_key = r.shape_key',
+    where: 'r.name IS NOT NULL',
+    workflow: 'r.workflow_key',
+    key: 'r.resource_requirements_key',
+  },
+};
+
+/** One page of a list. Throws TorcError 'usage' for a column that the list does not have. */
+export function readList(db: Database, request: Request<'list'>): ListReply {
+  const definition = definitions[request.list];
+  const conditions = [definition.where];
+  const values: unknown[] = [];
+  if (request.workflow_key !== null) {
+    conditions.push(`${definition.workflow} = ?`);
+    values.push(Number(request.workflow_key));
+  }
+  for (const filter of request.filters) {
+    const column = findColumn(request.list, filter.column);
+    conditions.push(filter.value === '' ? `${sqlOf(column)} IS NULL` : `${sqlOf(column)} = ?`);
+    if (filter.value !== '') values.push(storedValue(column, filter.value));
+  }
+  const sort = request.sort_by === null ? definition.key : sqlOf(findColumn(request.list, request.sort_by));
+  const direction = request.reverse ? 'DESC' : 'ASC';
+  // the key breaks ties, so that pages neither repeat nor skip rows
+  const order =
+    sort === definition.key ? `${sort} ${direction}` : `${sort} ${direction}, ${definition.key} ${direction}`;
+  const rows = db.all(
+    `SELECT ${definition.columns.map((c) => `${sqlOf(c)} AS ${c.name}`).join(', ')}
+     FROM ${definition.from} WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`,
+    ...values,
+    request.limit + 1,
+    request.skip,
+  );
+  return {
+    records: rows.slice(0, request.limit).map((row) => render(definition.columns, row)),
+    more: rows.length > request.limit,
+  };
+}
+
+/** The record of one workflow, as the list of workflows shows it. */
+export function workflowRecord(db: Database, workflowKey: number): ListRecord | null {
+  const request = { list: 'workflows', workflow_key: String(workflowKey), filters: [], sort_by: null } as const;
+  const { records } = readList(db, { ...request, filters: [], reverse: false, limit: 1, skip: 0 });
+  return records[0] ?? null;
+}
+
+/** Jobs of a workflow by status, every status present. */
+export function countsRecord(db: Database, workflowKey: number): Record<string, number> {
+  const counts = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<string, number>;
+  for (const row of db.all(
+    'SELECT status, sum(n) AS n FROM job_counts WHERE workflow_key = ? GROUP BY status',
+    workflowKey,
+  )) {
+    counts[row.status as string] = row.n as number;
+  }
+  return counts;
+}
+
+function sqlOf(column: Column): string {
+  return column.sql ?? column.name;
+}
+
+function findColumn(list: ListName, name: string): Column {
+  const found = definitions[list].columns.find((column) => column.name === name);
+  if (found !== undefined) return found;
+  const known = definitions[list].columns.map((column) => column.name).join(', ');
+  throw new TorcError('usage', `${list} have no column '${name}'`, `Columns: ${known}`);
+}
+
+/** A filter's text as the stored value, so that `f=true`, `7` and ISO instants compare as what they mean. */
+function storedValue(column: Column, value: string): unknown {
+  if (column.kind === 'text' || column.kind === 'json') return value;
+  if (column.kind === 'flag') {
+    if (value === 'true' || value === '1') return 1;
+    if (value === 'false' || value === '0') return 0;
+    throw new TorcError('usage', `${column.name} is true or false, not '${value}'`);
+  }
+  const number = column.kind === 'instant' ? Date.parse(value) : Number(value);
+  if (Number.isNaN(number)) {
+    throw new TorcError(
+      'usage',
+      `${column.name} is ${column.kind === 'instant' ? 'an instant' : 'a number'}, not '${value}'`,
+    );
+  }
+  return column.kind === 'seconds' ? Math.round(number * 1000) : number;
+}
+
+function render(shown: readonly Column[], row: Record<string, unknown>): ListRecord {
+  const record: ListRecord = {};
+  for (const { name, kind } of shown) record[name] = rendered(kind, row[name] ?? null);
+  return record;
+}
+
+function rendered(kind: Kind, value: unknown): unknown {
+  if (value === null) return null;
+  switch (kind) {
+    case 'key':
+      return String(value);
+    case 'flag':
+      return value === 1;
+    case 'seconds':
+      return (value as number) / 1000;
+    case 'instant':
+      return isoInstant(value as number);
+    case 'json':
+      return JSON.parse(value as string);
+    default:
+      return value;
+  }
+}

@@ -1,0 +1,56 @@
+/** The only place that changes a job's status: checks the table, counts, writes the event. */
+import { TorcError } from '../base/errors.ts';
+import { isAllowed, type JobStatus, type Mover } from '../model/status.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface JobState {
+  jobKey: number;
+  workflowKey: number;
+  status: JobStatus;
+  failed: boolean;
+}
+
+export interface Move {
+  to: JobStatus;
+  by: Mover;
+  /** With `done`: whether the return code was other than 0. */
+  failed?: boolean;
+  attemptKey?: number;
+  /** Kept with the event. */
+  data?: unknown;
+}
+
+/** Moves a job along the transition table, in the transaction; throws TorcError 'bug' for a move that is not in it. */
+export function moveJob(tx: Transaction, job: JobState, move: Move): void {
+  if (!isAllowed(job.status, move.to, move.by)) {
+    throw new TorcError('bug', `job ${job.jobKey} may not go from ${job.status} to ${move.to} by ${move.by}`);
+  }
+  const failed = move.failed ?? false;
+  if (move.by === 'claim') {
+    tx.db.run(
+      'UPDATE jobs SET status = ?, failed = 0, attempt_key = ? WHERE job_key = ?',
+      move.to,
+      move.attemptKey,
+      job.jobKey,
+    );
+  } else {
+    tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
+  }
+  tx.count(job.workflowKey, job.status, job.failed, -1);
+  tx.count(job.workflowKey, move.to, failed, 1);
+  tx.event({
+    workflowKey: job.workflowKey,
+    type: 'job_status',
+    jobKey: job.jobKey,
+    oldStatus: job.status,
+    newStatus: move.to,
+    ...(move.attemptKey === undefined ? {} : { attemptKey: move.attemptKey }),
+    ...(move.data === undefined ? {} : { data: move.data }),
+  });
+  if (move.to === 'ready') tx.noteReady(job.workflowKey);
+  if (isActive(job.status) && !isActive(move.to)) tx.noteSettled(job.workflowKey);
+}
+
+function isActive(status: JobStatus): boolean {
+  return status === 'ready' || status === 'submitted_pending' || status === 'submitted';
+}

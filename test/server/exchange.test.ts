@@ -1,0 +1,285 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Service } from '../../src/server/service.ts';
+import { createWorkflow, finished, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+
+let service: Service;
+let close: () => Promise<void>;
+
+beforeEach(async () => {
+  ({ service, close } = await freshService());
+});
+afterEach(() => close());
+
+describe('claiming', () => {
+  it('packs by cpus, memory and slots in claim order and back-fills', async () => {
+    const key = await createWorkflow(service, [
+      { name: 'wide', cpus: 3 },
+      { name: 'too wide', cpus: 2 },
+      { name: 'small', cpus: 1 },
+      { name: 'other', cpus: 1 },
+    ]);
+    const worker = await TestWorker.join(service, key, { cpus: 4 });
+    const reply = await worker.exchange();
+    expect(reply.jobs.map((job) => job.job_name)).toEqual(['wide', 'small']);
+  });
+
+  it('takes the higher priority first, then the stored order', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', priority: 5 }, { name: 'c' }]);
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    const first = await worker.exchange();
+    expect(first.jobs.map((job) => job.job_name)).toEqual(['b']);
+    const second = await worker.finish(first.jobs[0]?.attempt ?? 0);
+    expect(second.jobs.map((job) => job.job_name)).toEqual(['a']);
+  });
+
+  it('starts nothing that needs longer than what is left, but a shorter one behind it', async () => {
+    const key = await createWorkflow(service, [
+      { name: 'long', runtime: 3600 },
+      { name: 'short', runtime: 60 },
+      { name: 'unstated' },
+    ]);
+    const worker = await TestWorker.join(service, key);
+    const reply = await worker.exchange({ time_left_ms: 65_000 });
+    expect(reply.jobs.map((job) => job.job_name).sort()).toEqual(['short', 'unstated']);
+  });
+
+  it('never gives one GPU to two jobs, and shares one between fractions', async () => {
+    const key = await createWorkflow(service, [
+      { name: 'one', gpuThousandths: 1000 },
+      { name: 'half a', gpuThousandths: 500 },
+      { name: 'half b', gpuThousandths: 500 },
+      { name: 'two', gpuThousandths: 2000 },
+    ]);
+    const worker = await TestWorker.join(service, key, { gpus: 2 });
+    const reply = await worker.exchange();
+    const indices = Object.fromEntries(reply.jobs.map((job) => [job.job_name, job.gpu_indices]));
+    expect(indices).toEqual({ one: [0], 'half a': [1], 'half b': [1] });
+  });
+
+  it('does not believe that a worker is free when a reply was lost: the same jobs come again', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+    const worker = await TestWorker.join(service, key, { cpus: 2 });
+    const lost = await worker.exchange();
+    worker.held = [];
+    worker.ack = 0;
+    const again = await worker.exchange();
+    expect(again.jobs).toEqual(lost.jobs);
+    expect(await rows(service, 'jobs', key, { status: 'ready' })).toHaveLength(1);
+  });
+});
+
+describe('reports', () => {
+  it('records an end once, however often it is told', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const worker = await TestWorker.join(service, key);
+    const [job] = (await worker.exchange()).jobs;
+    const attempt = job?.attempt ?? 0;
+    const first = await worker.finish(attempt);
+    expect(first.reports).toEqual([{ attempt, report: 'finished', answer: 'accepted' }]);
+    expect(first.jobs.map((next) => next.job_name)).toEqual(['b']);
+    const second = await worker.finish(attempt);
+    expect(second.reports).toEqual([{ attempt, report: 'finished', answer: 'repeated' }]);
+    expect(await rows(service, 'results', key)).toHaveLength(1);
+  });
+
+  it('refuses a report of an attempt that belongs to another worker', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    const stranger = await TestWorker.join(service, key);
+    const [job] = (await worker.exchange()).jobs;
+    const reply = await stranger.exchange({ finished: [finished(job?.attempt ?? 0)] });
+    expect(reply.reports[0]?.answer).toBe('rejected');
+    expect(await statuses(service, key)).toEqual({ a: 'submitted_pending' });
+  });
+
+  it('a start after the end, or twice, does nothing', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    const [job] = (await worker.exchange()).jobs;
+    const attempt = job?.attempt ?? 0;
+    const started = [{ attempt, age_ms: 1, pid: 7 }];
+    expect((await worker.exchange({ started })).reports[0]?.answer).toBe('accepted');
+    expect((await worker.exchange({ started })).reports[0]?.answer).toBe('repeated');
+    await worker.finish(attempt, 3);
+    expect((await worker.exchange({ started })).reports[0]?.answer).toBe('repeated');
+    expect(await rows(service, 'jobs', key)).toMatchObject([
+      { status: 'done', outcome: 'failed', return_code: 3, cause: 'exit_code', orphaned: false },
+    ]);
+  });
+
+  it('makes a job ready again when it is handed back unstarted, as the next attempt of the run', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    const [job] = (await worker.exchange()).jobs;
+    worker.held = [];
+    const reply = await worker.exchange({ returned: [job?.attempt ?? 0] });
+    expect(reply.jobs).toMatchObject([{ job_name: 'a', attempt_id: 2 }]);
+  });
+
+  it('keeps a job whose worker forgot it as submitted and orphaned, and frees its place', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    const [job] = (await worker.exchange()).jobs;
+    worker.held = [];
+    const reply = await worker.exchange();
+    expect(reply.jobs.map((next) => next.job_name)).toEqual(['b']);
+    expect(job?.job_name).toBe('a');
+    expect(await rows(service, 'jobs', key, { name: 'a' })).toMatchObject([
+      { status: 'submitted_pending', orphaned: true, return_code: null },
+    ]);
+  });
+});
+
+describe('dependencies', () => {
+  it('cancels the whole cone of a failed job and names it; other branches go on', async () => {
+    // a -> b0, b1; b0 -> c0; b1 -> c1; c0, c1 -> d
+    const names = ['a', 'b0', 'b1', 'c0', 'c1', 'd'];
+    const edges: [number, number][] = [
+      [0, 1],
+      [0, 2],
+      [1, 3],
+      [2, 4],
+      [3, 5],
+      [4, 5],
+    ];
+    const key = await createWorkflow(
+      service,
+      names.map((name) => ({ name })),
+      edges,
+    );
+    const worker = await TestWorker.join(service, key);
+    let reply = await worker.exchange();
+    const failing = 'b1';
+    while (worker.held.length > 0) {
+      const attempt = worker.held[0] as number;
+      const name = (await rows(service, 'jobs', key, { status: 'submitted_pending' }))[0]?.name;
+      reply = await worker.finish(attempt, name === failing ? 1 : 0);
+    }
+    expect(reply.leave).toBe(true);
+    expect(await statuses(service, key)).toEqual({
+      a: 'done',
+      b0: 'done',
+      b1: 'done',
+      c0: 'done',
+      c1: 'canceled',
+      d: 'canceled',
+    });
+    const [b1] = await rows(service, 'jobs', key, { name: failing });
+    const [d] = await rows(service, 'jobs', key, { name: 'd' });
+    expect(d?.failed_upstream_key).toBe(b1?.job_key);
+    expect((await service.call('workflow_show', { workflow_key: key })).status).toBe('failed');
+  });
+
+  it('a job that does not mind runs behind a failed and behind a canceled upstream', async () => {
+    const key = await createWorkflow(
+      service,
+      [{ name: 'a' }, { name: 'b' }, { name: 'c', cancelOnFailure: false }],
+      [
+        [0, 1],
+        [1, 2],
+      ],
+    );
+    const worker = await TestWorker.join(service, key);
+    const [a] = (await worker.exchange()).jobs;
+    const reply = await worker.finish(a?.attempt ?? 0, 1);
+    expect(reply.jobs.map((job) => job.job_name)).toEqual(['c']);
+    expect(await statuses(service, key)).toMatchObject({ b: 'canceled' });
+  });
+
+  it('passes failure and end through a barrier', async () => {
+    // two upstreams, a barrier, two downstreams of which one does not mind
+    const key = await createWorkflow(
+      service,
+      [{ name: 'u0' }, { name: 'u1' }, { name: 'd0' }, { name: 'd1', cancelOnFailure: false }],
+      [
+        [0, -1],
+        [1, -1],
+        [-1, 2],
+        [-1, 3],
+      ],
+      { numBarriers: 1 },
+    );
+    const worker = await TestWorker.join(service, key);
+    const [u0, u1] = (await worker.exchange()).jobs;
+    await worker.finish(u0?.attempt ?? 0, 9);
+    expect(await statuses(service, key)).toMatchObject({ d0: 'canceled', d1: 'blocked' });
+    const reply = await worker.finish(u1?.attempt ?? 0);
+    expect(reply.jobs.map((job) => job.job_name)).toEqual(['d1']);
+  });
+});
+
+describe('long poll', () => {
+  it('wakes an idle worker in the transaction that unblocks a job', async () => {
+    const key = await createWorkflow(
+      service,
+      [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
+      [
+        [0, 1],
+        [0, 2],
+      ],
+    );
+    const busy = await TestWorker.join(service, key, { cpus: 1 });
+    const idle = await TestWorker.join(service, key, { cpus: 1 });
+    const [a] = (await busy.exchange()).jobs;
+    const waiting = idle.exchange();
+    const reply = await busy.finish(a?.attempt ?? 0);
+    const given = [...reply.jobs, ...(await waiting).jobs];
+    expect(given.map((job) => job.job_name).sort()).toEqual(['b', 'c']);
+    expect(reply.jobs).toHaveLength(1);
+  });
+
+  it('ends the parked request when a newer one comes, and answers an older one with nothing', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const busy = await TestWorker.join(service, key);
+    const idle = await TestWorker.join(service, key);
+    await busy.exchange();
+    const first = idle.exchange();
+    const second = idle.exchange();
+    expect(await first).toMatchObject({ seq: 1, jobs: [], leave: false });
+    idle.seq = 0;
+    expect(await idle.exchange()).toMatchObject({ seq: 1, jobs: [] });
+    idle.seq = 2;
+    const third = idle.exchange({ leaving: true });
+    expect(await second).toMatchObject({ seq: 2 });
+    expect(await third).toMatchObject({ leave: true });
+  });
+
+  it('tells idle workers to leave when the last job of the workflow has ended', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const busy = await TestWorker.join(service, key);
+    const idle = await TestWorker.join(service, key);
+    const [a] = (await busy.exchange()).jobs;
+    const waiting = idle.exchange();
+    expect((await busy.finish(a?.attempt ?? 0)).leave).toBe(true);
+    expect((await waiting).leave).toBe(true);
+    expect(await rows(service, 'compute_nodes', key, { is_active: 'true' })).toEqual([]);
+  });
+});
+
+describe('cancel', () => {
+  it('cancels what has not been claimed at once, stops the rest, and lets the end decide', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], [[0, 1]]);
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    const [a] = (await worker.exchange()).jobs;
+    const waiting = worker.exchange();
+    const plan = await service.call('workflow_cancel', { workflow_key: key, dry_run: true });
+    expect(plan.changes.map((change) => [change.job_name, change.old_status])).toEqual([
+      ['a', 'submitted_pending'],
+      ['b', 'blocked'],
+      ['c', 'ready'],
+    ]);
+    expect(await statuses(service, key)).toMatchObject({ b: 'blocked', c: 'ready' });
+    await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect((await waiting).stop).toEqual([{ attempt: a?.attempt, reason: 'cancel' }]);
+    const end = {
+      ...finished(a?.attempt ?? 0),
+      status: 'canceled' as const,
+      return_code: null,
+      cause: 'canceled' as const,
+    };
+    worker.held = [];
+    expect((await worker.exchange({ finished: [end] })).leave).toBe(true);
+    expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled', c: 'canceled' });
+    expect((await service.call('workflow_show', { workflow_key: key })).status).toBe('canceled');
+  });
+});

@@ -1,0 +1,209 @@
+/** A service over a fresh database, and workers that speak the protocol without processes. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Api, ExchangeReply, Request } from '../../src/api/contract.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { openService } from '../../src/server/open.ts';
+import type { Service } from '../../src/server/service.ts';
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'torc test '));
+}
+
+export async function freshService(): Promise<{ service: Service; directory: string; close: () => Promise<void> }> {
+  const directory = temporaryDirectory();
+  const service = await openService(directory, systemClock, 'test');
+  return {
+    service,
+    directory,
+    async close() {
+      await service.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface TestJob {
+  name: string;
+  command?: string;
+  cpus?: number;
+  memory?: number;
+  gpuThousandths?: number;
+  /** Stated runtime in seconds. */
+  runtime?: number;
+  priority?: number;
+  cancelOnFailure?: boolean;
+}
+
+/** Creates a workflow of jobs and edges (indices; negative: barriers) and starts it; returns its key. */
+export async function createWorkflow(
+  api: Api,
+  jobs: TestJob[],
+  edges: [number, number][] = [],
+  options: { numBarriers?: number; start?: boolean; sort?: 'gpus_runtime_memory' | 'none' } = {},
+): Promise<string> {
+  const { workflow_key } = await api.call('workflow_create_begin', {
+    name: 'test',
+    user: 'tester',
+    description: null,
+    project: null,
+    metadata: null,
+    expiration_buffer_seconds: 180,
+    wait_for_new_jobs_seconds: 90,
+    ignore_workflow_completion: false,
+    wait_for_healthy_database_minutes: 20,
+    jobs_sort_method: options.sort ?? 'none',
+    requirements: jobs.map((job, index) => ({
+      name: `r${index}`,
+      num_cpus: job.cpus ?? 1,
+      memory_bytes: job.memory ?? 1024,
+      gpu_thousandths: job.gpuThousandths ?? 0,
+      num_nodes: 1,
+      runtime_ms: (job.runtime ?? 60) * 1000,
+      is_memory_stated: job.memory !== undefined,
+      is_runtime_stated: job.runtime !== undefined,
+    })),
+    num_jobs: jobs.length,
+    num_files: 0,
+    num_barriers: options.numBarriers ?? 0,
+  });
+  await api.call('workflow_create_chunk', {
+    workflow_key,
+    first_job: 0,
+    first_file: 0,
+    jobs: jobs.map((job, index) => ({
+      name: job.name,
+      command: job.command ?? 'true',
+      invocation_script: null,
+      requirements: index,
+      priority: job.priority ?? 0,
+      cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
+      supports_termination: false,
+      input_files: [],
+      output_files: [],
+    })),
+    files: [],
+    edges,
+  });
+  await api.call('workflow_create_finish', { workflow_key });
+  if (options.start !== false) await api.call('workflow_start', { workflow_key, dry_run: false });
+  return workflow_key;
+}
+
+let workers = 0;
+
+/** A worker that exchanges by hand: the test decides what it reports. */
+export class TestWorker {
+  readonly api: Api;
+  readonly workerId: string;
+  seq = 0;
+  ack = 0;
+  held: number[] = [];
+
+  private constructor(api: Api, workerId: string) {
+    this.api = api;
+    this.workerId = workerId;
+  }
+
+  static async join(
+    api: Api,
+    workflowKey: string,
+    capacity: { cpus?: number; memory?: number; gpus?: number; maxJobs?: number } = {},
+  ): Promise<TestWorker> {
+    workers += 1;
+    const workerId = workers.toString(16).padStart(32, '0');
+    await api.call('worker_hello', {
+      protocol: 1,
+      worker_id: workerId,
+      workflow_key: workflowKey,
+      hostname: `host${workers}`,
+      boot_id: 'boot',
+      pid: 1,
+      cluster: null,
+      slurm_job_id: null,
+      restart_count: 0,
+      allocation_key: null,
+      num_cpus: capacity.cpus ?? 4,
+      memory_bytes: capacity.memory ?? 1024 ** 3,
+      num_gpus: capacity.gpus ?? 0,
+      max_parallel_jobs: capacity.maxJobs ?? null,
+    });
+    return new TestWorker(api, workerId);
+  }
+
+  /** One exchange; takes in the jobs of the reply. */
+  async exchange(fields: Partial<Request<'exchange'>> = {}): Promise<ExchangeReply> {
+    this.seq += 1;
+    const reply = await this.api.call('exchange', {
+      protocol: 1,
+      worker_id: this.workerId,
+      seq: this.seq,
+      epoch: 0,
+      ack: this.ack,
+      held: this.held,
+      started: [],
+      finished: [],
+      returned: [],
+      samples: [],
+      time_left_ms: null,
+      draining: false,
+      leaving: false,
+      ...fields,
+    });
+    for (const job of reply.jobs) {
+      this.held.push(job.attempt);
+      this.ack = Math.max(this.ack, job.attempt);
+    }
+    return reply;
+  }
+
+  /** Reports the end of an attempt. */
+  async finish(attempt: number, returnCode = 0, fields: Partial<Request<'exchange'>> = {}): Promise<ExchangeReply> {
+    this.held = this.held.filter((held) => held !== attempt);
+    return await this.exchange({ finished: [finished(attempt, returnCode)], ...fields });
+  }
+}
+
+export function finished(attempt: number, returnCode = 0): Request<'exchange'>['finished'][number] {
+  return {
+    attempt,
+    start_age_ms: 5,
+    age_ms: 1,
+    status: 'done',
+    return_code: returnCode,
+    cause: returnCode === 0 ? 'success' : 'exit_code',
+    exit_code: returnCode,
+    signal: null,
+    detail: null,
+    exec_ms: 4,
+    peak_memory_bytes: null,
+    average_memory_bytes: null,
+    cpu_ms: null,
+  };
+}
+
+/** All rows of a list. */
+export async function rows(
+  api: Api,
+  list: Request<'list'>['list'],
+  workflowKey: string | null,
+  filters: Record<string, string> = {},
+): Promise<Record<string, unknown>[]> {
+  const reply = await api.call('list', {
+    list,
+    workflow_key: workflowKey,
+    filters: Object.entries(filters).map(([column, value]) => ({ column, value })),
+    sort_by: null,
+    reverse: false,
+    limit: 10_000,
+    skip: 0,
+  });
+  return reply.records;
+}
+
+/** Job statuses by name. */
+export async function statuses(api: Api, workflowKey: string): Promise<Record<string, string>> {
+  const jobs = await rows(api, 'jobs', workflowKey);
+  return Object.fromEntries(jobs.map((job) => [job.name as string, job.status as string]));
+}
