@@ -1,0 +1,15 @@
+// Builds torc and runs the first example: a real workflow on the embedded database, nothing else set up.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const torc = join(root, 'dist', 'cli', 'main.js');
+
+function run(args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+run([join(root, 'scripts', 'build.mjs')]);
+run([torc, '--dir', '.torc-demo', 'run', 'examples/word-count.yaml', '--output', 'torc_output']);

@@ -1,0 +1,94 @@
+// Runs every check and test layer. The Slurm layer needs containers: the cluster of docker/ is brought up when it is not
+// up already, and taken down again if it was brought up here. Arguments go to vitest: `npm test -- --project unit`.
+//
+// TORC_TEST_SLURM=require  fail when the cluster cannot be had
+// TORC_TEST_SLURM=skip     leave the Slurm layer out
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = join(root, 'node_modules', '.bin');
+const cluster = join(root, 'docker', 'cluster');
+const engineMissing = 3;
+const layers = ['unit', 'property', 'worker', 'server', 'cli', 'crash', 'slurm'];
+const given = process.argv.slice(2);
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1;
+}
+
+function step(title) {
+  console.log(`\n== ${title}`);
+}
+
+function stop(status, message) {
+  if (message !== undefined) console.error(message);
+  process.exit(status);
+}
+
+/** 'ours' when it was brought up here, 'theirs' when it was up, null when it cannot be had. */
+function bringUpCluster() {
+  const mode = process.env.TORC_TEST_SLURM ?? '';
+  if (mode === 'skip') return null;
+  if (run(cluster, ['status'], { stdio: 'ignore' }) === 0) return 'theirs';
+  const status = run(cluster, ['up']);
+  if (status === 0) return 'ours';
+  if (mode === 'require' || status !== engineMissing) stop(1, 'The Slurm cluster could not be brought up (see above).');
+  return null;
+}
+
+function wantsSlurm() {
+  const projects = given.flatMap((arg, index) => (arg === '--project' ? [given[index + 1]] : []));
+  return projects.length === 0 || projects.includes('slurm');
+}
+
+step('build');
+if (run(process.execPath, [join(root, 'scripts', 'build.mjs')]) !== 0) stop(1);
+step('format, lint, types');
+if (run(join(bin, 'biome'), ['check', '.']) !== 0) stop(1);
+if (run(join(bin, 'tsc'), ['--noEmit', '-p', 'tsconfig.json']) !== 0) stop(1);
+
+let owner = null;
+if (wantsSlurm()) {
+  step('Slurm cluster');
+  owner = bringUpCluster();
+}
+const withSlurm = owner !== null;
+process.on('SIGINT', () => {});
+
+step('tests');
+const report = join(mkdtempSync(join(tmpdir(), 'torc-tests-')), 'report.json');
+const projects = given.includes('--project')
+  ? []
+  : layers.filter((layer) => layer !== 'slurm' || withSlurm).flatMap((layer) => ['--project', layer]);
+const status = run(join(bin, 'vitest'), [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...projects,
+  ...given,
+]);
+if (owner === 'ours') {
+  step('Slurm cluster down');
+  run(cluster, ['down']);
+}
+if (!withSlurm && wantsSlurm()) {
+  console.log('\n!! The Slurm layer was LEFT OUT: no container engine could be had here (or TORC_TEST_SLURM=skip).');
+  console.log('!! Nothing was tested against a real Slurm. See docker/README.md.');
+}
+summarize();
+stop(status);
+
+function summarize() {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+    console.log(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+  } catch {
+    console.error('\nNo test report was written.');
+  }
+  rmSync(dirname(report), { recursive: true, force: true });
+}

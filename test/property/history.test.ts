@@ -1,0 +1,160 @@
+/** Random graphs and random histories of claims and reports: after every step the stored state is sound. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { brokenInvariants } from '../support/invariants.ts';
+import { createWorkflow, finished, freshService, statuses, TestWorker } from '../support/service.ts';
+
+const graph = fc
+  .record({
+    jobs: fc.array(
+      fc.record({
+        cpus: fc.integer({ min: 1, max: 3 }),
+        priority: fc.integer({ min: 0, max: 2 }),
+        cancelOnFailure: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 9 },
+    ),
+    links: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 14 }),
+    // each barrier stands between the jobs below and those above a cut
+    barriers: fc.array(fc.record({ cut: fc.nat(), above: fc.nat(), below: fc.nat() }), { maxLength: 2 }),
+  })
+  .map(({ jobs, links, barriers }) => {
+    const edges = new Map<string, [number, number]>();
+    const add = (a: number, b: number) => edges.set(`${a} ${b}`, [a, b]);
+    for (const [a, b] of links) {
+      const [low, high] = [a % jobs.length, b % jobs.length].sort((x, y) => x - y) as [number, number];
+      if (low !== high) add(low, high);
+    }
+    for (const [index, { cut, above, below }] of barriers.entries()) {
+      const at = cut % jobs.length;
+      if (at === 0) continue;
+      for (let job = 0; job < at; job++) if ((below >> job) % 2 === 0 || job === 0) add(job, -1 - index);
+      for (let job = at; job < jobs.length; job++) if ((above >> job) % 2 === 0) add(-1 - index, job);
+    }
+    return {
+      jobs: jobs.map((job, index) => ({ ...job, name: `j${index}` })),
+      edges: [...edges.values()],
+      numBarriers: barriers.length,
+    };
+  });
+
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('exchange' as const), worker: fc.nat(2) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('finish' as const),
+      worker: fc.nat(2),
+      pick: fc.nat(),
+      code: fc.constantFrom(0, 0, 0, 1),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const), worker: fc.nat(2), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('return' as const), worker: fc.nat(2), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('forget' as const), worker: fc.nat(2), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('terminate' as const), worker: fc.nat(2), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('repeat' as const), worker: fc.nat(2), pick: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), worker: fc.nat(2) }) },
+);
+
+describe('histories', () => {
+  it('every step keeps the stored state sound', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(graph, fc.array(step, { maxLength: 40 }), async (shape, steps) => {
+        const { service, close } = await freshService();
+        try {
+          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers: shape.numBarriers });
+          expect(brokenInvariants(service.db)).toEqual([]);
+          const workers = await Promise.all([0, 1, 2].map(() => TestWorker.join(service, key, { cpus: 4 })));
+          const past: number[] = [];
+          for (const action of steps) {
+            const worker = workers[action.worker] as TestWorker;
+            await take(service, key, worker, action, past);
+            expect(brokenInvariants(service.db)).toEqual([]);
+          }
+        } finally {
+          await close();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('a workflow whose workers go on ends with nothing ready or blocked', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(graph, fc.infiniteStream(fc.constantFrom(0, 0, 0, 1)), async (shape, codes) => {
+        const { service, close } = await freshService();
+        try {
+          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers: shape.numBarriers });
+          const worker = await TestWorker.join(service, key, { cpus: 4 });
+          await worker.exchange();
+          while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
+          const left = Object.values(await statuses(service, key)).filter((s) => s !== 'done' && s !== 'canceled');
+          expect(left).toEqual([]);
+        } finally {
+          await close();
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+type Service = Awaited<ReturnType<typeof freshService>>['service'];
+
+async function take(service: Service, key: string, worker: TestWorker, action: Step, past: number[]): Promise<void> {
+  const attempt =
+    'pick' in action && worker.held.length > 0 ? worker.held[action.pick % worker.held.length] : undefined;
+  const drop = (): void => {
+    worker.held = worker.held.filter((held) => held !== attempt);
+  };
+  // draining exchanges are never parked when they carry a report, and leave parked ones alone otherwise
+  const quick = (fields: Parameters<TestWorker['exchange']>[0]) => soon(service, worker.exchange(fields));
+  switch (action.do) {
+    case 'cancel':
+      await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+      return;
+    case 'exchange':
+      return quick({});
+    case 'repeat': {
+      const old = past[action.pick % Math.max(1, past.length)];
+      return quick(old === undefined ? {} : { finished: [finished(old, 0)] });
+    }
+    default:
+      break;
+  }
+  if (attempt === undefined) return;
+  switch (action.do) {
+    case 'start':
+      return quick({ started: [{ attempt, age_ms: 0, pid: 1 }] });
+    case 'finish':
+      drop();
+      past.push(attempt);
+      return quick({ finished: [finished(attempt, action.code)] });
+    case 'return':
+      drop();
+      return quick({ returned: [attempt] });
+    case 'forget':
+      drop();
+      return quick({});
+    case 'terminate':
+      drop();
+      past.push(attempt);
+      return quick({
+        finished: [
+          { ...finished(attempt), status: 'terminated', return_code: null, cause: 'walltime', exit_code: null },
+        ],
+      });
+  }
+}
+
+/** Waits for the reply, or until the server has parked the request: then its effects are stored all the same. */
+async function soon(service: Service, reply: Promise<unknown>): Promise<void> {
+  let isAnswered = false;
+  void reply.then(() => (isAnswered = true));
+  const parkedBefore = service.numParked;
+  // one write behind the exchange in the queue: when it is done, so is the exchange
+  await service.write(() => null);
+  if (!isAnswered && service.numParked < parkedBefore) await reply;
+}

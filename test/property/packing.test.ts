@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Requirements } from '../../src/model/job.ts';
+import { type Candidate, type FreeNode, fits, pack, type ShapeQueue } from '../../src/model/packing.ts';
+
+const need: fc.Arbitrary<Requirements> = fc.record({
+  numCpus: fc.integer({ min: 1, max: 8 }),
+  memoryBytes: fc.integer({ min: 0, max: 100 }),
+  gpuThousandths: fc.constantFrom(0, 0, 250, 500, 1000, 2000),
+  numNodes: fc.constantFrom(1, 1, 1, 2),
+  runtimeMs: fc.integer({ min: 0, max: 100 }),
+  isMemoryStated: fc.boolean(),
+  isRuntimeStated: fc.boolean(),
+});
+
+const node = fc
+  .record({
+    numCpus: fc.integer({ min: 0, max: 16 }),
+    memoryBytes: fc.integer({ min: 0, max: 200 }),
+    numGpus: fc.integer({ min: 0, max: 3 }),
+    slots: fc.integer({ min: 0, max: 10 }),
+    timeLeftMs: fc.option(fc.integer({ min: 0, max: 100 })),
+  })
+  .map(
+    ({ numGpus, ...rest }): FreeNode => ({
+      ...rest,
+      gpus: new Array<number>(numGpus).fill(1000),
+      gpuThousandths: numGpus * 1000,
+    }),
+  );
+
+const shapes = fc.array(
+  fc.record({
+    need,
+    sortRank: fc.integer({ min: 0, max: 3 }),
+    priorities: fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 6 }),
+  }),
+  { maxLength: 6 },
+);
+
+interface Job {
+  jobKey: number;
+  priority: number;
+  sortRank: number;
+  need: Requirements;
+}
+
+function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities: number[] }[]): {
+  queues: ShapeQueue[];
+  jobs: Job[];
+} {
+  let next = 1;
+  const jobs: Job[] = [];
+  const queues = shapeList.map(({ need: request, sortRank, priorities }): ShapeQueue => {
+    const own: Candidate[] = [...priorities].sort((a, b) => b - a).map((priority) => ({ jobKey: next++, priority }));
+    jobs.push(...own.map((candidate) => ({ ...candidate, sortRank, need: request })));
+    let position = 0;
+    return { need: request, sortRank, peek: () => own[position] ?? null, advance: () => void position++ };
+  });
+  return { queues, jobs };
+}
+
+function copy(free: FreeNode): FreeNode {
+  return { ...free, gpus: [...free.gpus] };
+}
+
+describe('packing', () => {
+  it('never exceeds cpus, memory, slots, time or any GPU', () => {
+    fc.assert(
+      fc.property(node, shapes, (start, shapeList) => {
+        const { queues } = queuesOf(shapeList);
+        const placed = pack(copy(start), queues);
+        const total = (of: (request: Requirements) => number) => placed.reduce((sum, p) => sum + of(p.need), 0);
+        expect(total((r) => r.numCpus)).toBeLessThanOrEqual(start.numCpus);
+        expect(total((r) => r.memoryBytes)).toBeLessThanOrEqual(start.memoryBytes);
+        expect(placed.length).toBeLessThanOrEqual(start.slots);
+        const used = start.gpus.map(() => 0);
+        for (const { need: request, gpuIndices } of placed) {
+          expect(gpuIndices.length).toBe(Math.ceil(request.gpuThousandths / 1000));
+          for (const index of gpuIndices) used[index] = (used[index] ?? 0) + Math.min(1000, request.gpuThousandths);
+          if (start.timeLeftMs !== null && request.isRuntimeStated) {
+            expect(request.runtimeMs).toBeLessThanOrEqual(start.timeLeftMs);
+          }
+          expect(request.numNodes).toBe(1);
+        }
+        for (const thousandths of used) expect(thousandths).toBeLessThanOrEqual(1000);
+        expect(new Set(placed.map((p) => p.jobKey)).size).toBe(placed.length);
+      }),
+    );
+  });
+
+  it('equals the plain walk: always the first in claim order that fits', () => {
+    fc.assert(
+      fc.property(node, shapes, (start, shapeList) => {
+        const { queues, jobs } = queuesOf(shapeList);
+        const free = copy(start);
+        const placed = pack(free, queues).map((p) => p.jobKey);
+        // reference: take one job after the other from the sorted list, skipping what does not fit
+        const walk = copy(start);
+        const expected: number[] = [];
+        const order = [...jobs].sort(
+          (a, b) => b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey,
+        );
+        for (const job of order) {
+          if (!fits(walk, job.need)) continue;
+          expected.push(job.jobKey);
+          const one: ShapeQueue = { need: job.need, sortRank: 0, ...single(job) };
+          pack(walk, [one]);
+        }
+        expect(placed).toEqual(expected);
+        expect(free).toEqual(walk);
+      }),
+    );
+  });
+});
+
+function single(job: Job): Pick<ShapeQueue, 'peek' | 'advance'> {
+  let isTaken = false;
+  const advance = (): void => {
+    isTaken = true;
+  };
+  return { peek: () => (isTaken ? null : { jobKey: job.jobKey, priority: 0 }), advance };
+}

@@ -1,0 +1,107 @@
+/** What must hold of the whole stored state after every step; each broken one is a sentence. */
+import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
+import type { Database } from '../../src/storage/database.ts';
+
+interface JobRow {
+  job_key: number;
+  status: JobStatus;
+  failed: number;
+  num_blockers: number;
+  num_failed_upstreams: number;
+  attempt_key: number | null;
+}
+
+/** Nodes whose end what lies behind them no longer waits for. `terminated` is not ended. */
+const ended = new Set<JobStatus>(['done', 'canceled', 'disabled']);
+const movers: Mover[] = ['start', 'unblock', 'cancel', 'claim', 'report', 'restart', 'reset', 'disable'];
+
+export function brokenInvariants(db: Database): string[] {
+  const broken: string[] = [];
+  const jobs = db.all('SELECT * FROM jobs') as unknown as JobRow[];
+  const byKey = new Map(jobs.map((job) => [job.job_key, job]));
+  const upstreams = new Map<number, number[]>();
+  for (const { upstream, downstream } of db.all('SELECT * FROM edges')) {
+    const list = upstreams.get(downstream as number) ?? [];
+    list.push(upstream as number);
+    upstreams.set(downstream as number, list);
+  }
+  const barriers = db.all('SELECT * FROM barriers');
+  const hasEnded = (node: number): boolean => {
+    const job = byKey.get(node);
+    if (job !== undefined) return ended.has(job.status);
+    return (upstreams.get(node) ?? []).every(hasEnded);
+  };
+  const hasFailed = (node: number): boolean => {
+    const job = byKey.get(node);
+    if (job !== undefined) return job.status === 'canceled' || (job.status === 'done' && job.failed === 1);
+    return (upstreams.get(node) ?? []).some(hasFailed);
+  };
+  const count = (node: number, test: (upstream: number) => boolean) => (upstreams.get(node) ?? []).filter(test).length;
+
+  for (const job of jobs) {
+    const unfinished = count(job.job_key, (upstream) => !hasEnded(upstream));
+    if (job.num_blockers !== unfinished) {
+      broken.push(`job ${job.job_key}: counter ${job.num_blockers}, unfinished upstreams ${unfinished}`);
+    }
+    const failed = count(job.job_key, hasFailed);
+    if (job.num_failed_upstreams !== failed) {
+      broken.push(`job ${job.job_key}: ${job.num_failed_upstreams} failed upstreams counted, ${failed} are`);
+    }
+    if (job.status === 'ready' && unfinished > 0) broken.push(`job ${job.job_key} is ready behind unfinished ones`);
+    if (job.status === 'blocked' && unfinished === 0) broken.push(`job ${job.job_key} is blocked behind nothing`);
+  }
+  for (const barrier of barriers) {
+    const node = -(barrier.barrier_key as number);
+    const unfinished = count(node, (upstream) => !hasEnded(upstream));
+    if (barrier.num_blockers !== unfinished) {
+      broken.push(`barrier ${node}: counter ${barrier.num_blockers}, unfinished upstreams ${unfinished}`);
+    }
+  }
+  broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
+  return broken;
+}
+
+function brokenAttempts(db: Database, jobs: Map<number, JobRow>): string[] {
+  const broken: string[] = [];
+  const live = new Map<number, number>();
+  for (const attempt of db.all('SELECT * FROM attempts WHERE is_live = 1')) {
+    const jobKey = attempt.job_key as number;
+    if (live.has(jobKey)) broken.push(`job ${jobKey} has two live attempts`);
+    live.set(jobKey, attempt.attempt_key as number);
+  }
+  for (const job of jobs.values()) {
+    const isClaimed = job.status === 'submitted' || job.status === 'submitted_pending';
+    if (isClaimed !== live.has(job.job_key))
+      broken.push(`job ${job.job_key} is ${job.status}, live attempt: ${!isClaimed}`);
+    if (isClaimed && live.get(job.job_key) !== job.attempt_key) broken.push(`job ${job.job_key} names another attempt`);
+  }
+  return broken;
+}
+
+function brokenCounts(db: Database): string[] {
+  return db
+    .all(
+      `SELECT c.workflow_key, c.status, c.failed, c.n, (SELECT count(*) FROM jobs j
+         WHERE j.workflow_key = c.workflow_key AND j.status = c.status AND j.failed = c.failed) AS really
+       FROM job_counts c`,
+    )
+    .filter((row) => row.n !== row.really)
+    .map((row) => `workflow ${row.workflow_key}: ${row.n} jobs counted as ${row.status}, there are ${row.really}`);
+}
+
+function brokenEvents(db: Database): string[] {
+  return db
+    .all(`SELECT * FROM events WHERE type = 'job_status'`)
+    .filter((e) => !movers.some((by) => isAllowed(e.old_status as JobStatus, e.new_status as JobStatus, by)))
+    .map((e) => `event ${e.event_key}: ${e.old_status} -> ${e.new_status} is not in the table`);
+}
+
+function brokenCapacity(db: Database): string[] {
+  return db
+    .all(
+      `SELECT n.compute_node_key, n.num_cpus, n.memory_bytes, sum(a.num_cpus) AS cpus, sum(a.memory_bytes) AS memory
+       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+       GROUP BY n.compute_node_key HAVING cpus > n.num_cpus OR memory > n.memory_bytes`,
+    )
+    .map((row) => `node ${row.compute_node_key} is overfull: ${row.cpus} cpus, ${row.memory} bytes`);
+}
