@@ -17,14 +17,14 @@ import {
   beginCancel,
   beginCreate,
   beginDelete,
-  cancelStep,
+  cancelSteps,
   deleteStep,
   finishCreate,
   getWorkflow,
   jobCounts,
   planDelete,
   planStart,
-  startStep,
+  startSteps,
 } from '../storage/workflows.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import type { Service } from './service.ts';
@@ -151,7 +151,7 @@ function beginStart(
   const plan = planStart(tx, workflowKey);
   const changes = planStartChanges(tx, workflowKey);
   return {
-    step: request.dry_run ? null : (stepTx) => startStep(stepTx, workflowKey),
+    step: request.dry_run ? null : startSteps(workflowKey),
     reply: () => ({
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
@@ -175,7 +175,7 @@ function beginCancelWorkflow(
   const running = counts.submitted + counts.submitted_pending;
   const numStopping = request.dry_run ? running : beginCancel(tx, workflowKey);
   return {
-    step: request.dry_run ? null : (stepTx) => cancelStep(stepTx, workflowKey),
+    step: request.dry_run ? null : cancelSteps(workflowKey),
     reply: (replyTx) => ({
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,

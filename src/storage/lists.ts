@@ -115,7 +115,7 @@ const definitions: Record<ListName, ListDefinition> = {
       ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
       ...columns('flag', ['supports_termination', 'j.supports_termination']),
     ],
-    from: `jobs j JOIN shapes s ON s.shape_key = j.shape_key
+    from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
       LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
       LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
       LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
@@ -256,9 +256,11 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
   // the key breaks ties, so that pages neither repeat nor skip rows
   const order =
     sort === definition.key ? `${sort} ${direction}` : `${sort} ${direction}, ${definition.key} ${direction}`;
+  // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
   const rows = db.all(
     `SELECT ${definition.columns.map((c) => `${sqlOf(c)} AS ${c.name}`).join(', ')}
-     FROM ${definition.from} WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`,
+     FROM ${definition.from} WHERE ${definition.key} IN (SELECT ${definition.key} FROM ${definition.from}
+       WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?) ORDER BY ${order}`,
     ...values,
     request.limit + 1,
     request.skip,

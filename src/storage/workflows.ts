@@ -326,26 +326,39 @@ export function planStart(
   return { numReady: row?.ready as number, numBlocked: row?.blocked as number, runId: workflow.runId + 1 };
 }
 
-/** One step of a start: moves some jobs, or, when all are moved, begins the run. Returns whether it is complete. */
-export function startStep(tx: Transaction, workflowKey: number): boolean {
+/** One step of work that is cut into several transactions; returns true when it was the last one. */
+export type Step = (tx: Transaction) => boolean;
+
+/** The steps of a start: each moves some jobs in stored order, the last one begins the run. */
+export function startSteps(workflowKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    const next = startStep(tx, workflowKey, cursor);
+    cursor = next ?? cursor;
+    return next === null;
+  };
+}
+
+function startStep(tx: Transaction, workflowKey: number, after: number): number | null {
   const workflow = getWorkflow(tx, workflowKey);
   // somebody else's start of the same workflow was faster
-  if (workflow.phase === 'started') return true;
+  if (workflow.phase === 'started') return null;
   if (workflow.phase === 'created') {
     tx.db.run(`UPDATE workflows SET phase = 'starting' WHERE workflow_key = ?`, workflowKey);
   }
+  const last = lastKeyOfStep(tx, workflowKey, after);
   const moved = tx.db.all(
     `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END
-     WHERE job_key IN (SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'uninitialized' LIMIT ?)
-     RETURNING status`,
+     WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING status`,
     workflowKey,
-    jobsPerStep,
+    after,
+    last ?? Number.MAX_SAFE_INTEGER,
   );
   const numReady = moved.filter((row) => row.status === 'ready').length;
   tx.count(workflowKey, 'uninitialized', false, -moved.length);
   tx.count(workflowKey, 'ready', false, numReady);
   tx.count(workflowKey, 'blocked', false, moved.length - numReady);
-  if (moved.length === jobsPerStep) return false;
+  if (last !== null) return last;
   tx.db.run(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, started_at = ?, ended_at = NULL WHERE workflow_key = ?`,
     tx.now,
@@ -360,7 +373,18 @@ export function startStep(tx: Transaction, workflowKey: number): boolean {
   });
   tx.noteReady(workflowKey);
   if (counts.ready === 0) tx.noteSettled(workflowKey);
-  return true;
+  return null;
+}
+
+/** The last job key of the step that begins behind `after`; null when the step reaches the end. */
+function lastKeyOfStep(tx: Transaction, workflowKey: number, after: number): number | null {
+  const row = tx.db.get(
+    'SELECT job_key FROM jobs WHERE workflow_key = ? AND job_key > ? ORDER BY job_key LIMIT 1 OFFSET ?',
+    workflowKey,
+    after,
+    jobsPerStep - 1,
+  );
+  return row === undefined ? null : (row.job_key as number);
 }
 
 /** Jobs of a workflow in some statuses, in stored order. */
@@ -396,22 +420,30 @@ export function beginCancel(tx: Transaction, workflowKey: number): number {
   return requestCancel(tx, workflowKey);
 }
 
-/** One step of a cancel: cancels some of the jobs that have not been claimed. Returns whether it is complete. */
-export function cancelStep(tx: Transaction, workflowKey: number): boolean {
-  const rows = tx.db.all(
-    `SELECT job_key, status FROM jobs WHERE workflow_key = ? AND status IN ('uninitialized', 'blocked', 'ready') LIMIT ?`,
-    workflowKey,
-    jobsPerStep,
-  );
-  for (const row of rows) {
-    const jobKey = row.job_key as number;
-    // an earlier one of this step may have canceled it already
-    const now = tx.db.get('SELECT status FROM jobs WHERE job_key = ?', jobKey)?.status as JobStatus;
-    if (now !== 'uninitialized' && now !== 'blocked' && now !== 'ready') continue;
-    moveJob(tx, { jobKey, workflowKey, status: now, failed: false }, { to: 'canceled', by: 'cancel' });
-    propagateEnd(tx, jobKey, true);
-  }
-  return rows.length < jobsPerStep;
+/** The steps of a cancel: each cancels some of the jobs that have not been claimed, in stored order. */
+export function cancelSteps(workflowKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    const last = lastKeyOfStep(tx, workflowKey, cursor);
+    const rows = tx.db.all(
+      `SELECT job_key FROM jobs WHERE workflow_key = ? AND job_key > ? AND job_key <= ?
+         AND status IN ('uninitialized', 'blocked', 'ready')`,
+      workflowKey,
+      cursor,
+      last ?? Number.MAX_SAFE_INTEGER,
+    );
+    for (const row of rows) cancelUnclaimed(tx, workflowKey, row.job_key as number);
+    cursor = last ?? cursor;
+    return last === null;
+  };
+}
+
+function cancelUnclaimed(tx: Transaction, workflowKey: number, jobKey: number): void {
+  // an earlier job of the same step may have canceled it already
+  const status = tx.db.get('SELECT status FROM jobs WHERE job_key = ?', jobKey)?.status as JobStatus;
+  if (status !== 'uninitialized' && status !== 'blocked' && status !== 'ready') return;
+  moveJob(tx, { jobKey, workflowKey, status, failed: false }, { to: 'canceled', by: 'cancel' });
+  propagateEnd(tx, jobKey, true);
 }
 
 /** How many jobs and results a delete removes; refuses with 'conflict' while jobs run. */
