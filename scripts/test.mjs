@@ -33,11 +33,18 @@ function stop(status, message) {
 function bringUpCluster() {
   const mode = process.env.TORC_TEST_SLURM ?? '';
   if (mode === 'skip') return null;
-  if (run(cluster, ['status'], { stdio: 'ignore' }) === 0) return 'theirs';
+  const wasUp = isUpForThisCheckout();
   const status = run(cluster, ['up']);
-  if (status === 0) return 'ours';
+  if (status === 0) return wasUp ? 'theirs' : 'ours';
   if (mode === 'require' || status !== engineMissing) stop(1, 'The Slurm cluster could not be brought up (see above).');
   return null;
+}
+
+function isUpForThisCheckout() {
+  const info = spawnSync(cluster, ['info'], { cwd: root, encoding: 'utf8' });
+  if (info.status !== 0) return false;
+  const { up, checkout } = JSON.parse(info.stdout);
+  return up === true && checkout === root;
 }
 
 function wantsSlurm() {
