@@ -9,6 +9,7 @@ import { version } from '../base/version.ts';
 import { Database } from '../storage/database.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/workflows.ts';
 import { Service } from './service.ts';
+import { takeInSpools } from './spool-intake.ts';
 
 /** Who holds the database: written by each owner after it has the lock, for the message of the next one. */
 export interface Holder {
@@ -36,6 +37,7 @@ export async function openService(directory: string, clock: Clock, command: stri
   for (const workflowKey of await service.write(leftoverWorkflows)) {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));
   }
+  await takeInSpools(service);
   return service;
 }
 
