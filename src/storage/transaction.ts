@@ -133,6 +133,8 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
     const tx = new Transaction(db, now);
     const result = work(tx);
     tx.flushCounts();
+    // somebody swallowed the loss: what came after it stood in no transaction at all
+    if (!db.isInTransaction) throw new TransactionLost(null);
     db.run('COMMIT');
     return result;
   } catch (error) {
@@ -144,8 +146,8 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
 function explainWrite(error: unknown): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
-  if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
-    const words = cause instanceof Error ? cause.message : code;
+  if (error instanceof TransactionLost || code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
+    const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
     return new TorcError(
       'unreachable',
       `the database cannot be written: ${words}`,

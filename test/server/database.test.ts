@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../src/storage/database.ts';
+import { inTransaction, type Transaction } from '../../src/storage/transaction.ts';
+
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'torc db '));
+  path = join(directory, 'torc.db');
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Tries to open and write the database from another process; its error code, or null when it could. */
+function writeFromAnotherProcess(): string | null {
+  const script = `
+    const Sqlite = require(${JSON.stringify(createRequire(import.meta.url).resolve('better-sqlite3'))});
+    try {
+      const db = new Sqlite(${JSON.stringify(path)}, { timeout: 0 });
+      db.exec('CREATE TABLE intruder (x)');
+    } catch (error) { console.log(error.code); }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return stdout.trim() === '' ? null : stdout.trim();
+}
+
+describe('the database', () => {
+  it('has one owner at a time, and makes no shared-memory file', () => {
+    const db = Database.open(path);
+    expect(writeFromAnotherProcess()).toBe('SQLITE_BUSY');
+    expect(() => statSync(`${path}-shm`)).toThrow(/ENOENT/);
+    expect(() => Database.open(path)).toThrow(/another process holds/);
+    db.close();
+    expect(writeFromAnotherProcess()).toBeNull();
+  });
+
+  it('loses its lock when the owner closes another descriptor of it: why the owner never opens one', () => {
+    const db = Database.open(path);
+    expect(writeFromAnotherProcess()).toBe('SQLITE_BUSY');
+    closeSync(openSync(path, 'r'));
+    expect(writeFromAnotherProcess()).not.toBe('SQLITE_BUSY');
+    db.close();
+  });
+
+  it('refuses a newer schema, a damaged file and a place that cannot be written, and says what to do', () => {
+    Database.open(path).close();
+    const newer = new Sqlite(path);
+    newer.pragma('user_version = 999');
+    newer.close();
+    expect(() => Database.open(path)).toThrow(/schema version 999/);
+    writeFileSync(path, 'this is no database, but long enough to be read as one '.repeat(40));
+    rmSync(`${path}-wal`, { force: true });
+    expect(() => Database.open(path)).toThrow(/damaged or no torc database/);
+    expect(readFileSync(path, 'utf8')).toContain('this is no database');
+  });
+
+  it('an unwritable directory is told as such', () => {
+    if (process.getuid?.() === 0) return;
+    chmodSync(directory, 0o500);
+    expect(() => Database.open(path)).toThrow(/cannot open/);
+  });
+
+  it('a failing member of a transaction undoes only itself, counts included', () => {
+    const db = Database.open(path);
+    inTransaction(db, 1, (tx) => {
+      tx.savepoint(() => tx.count(1, 'ready', false, 2));
+      expect(() =>
+        tx.savepoint(() => {
+          tx.count(1, 'ready', false, 100);
+          tx.event({ workflowKey: 1, type: 'lost' });
+          throw new Error('no');
+        }),
+      ).toThrow('no');
+    });
+    expect(db.get('SELECT n FROM job_counts')?.n).toBe(2);
+    expect(db.all('SELECT * FROM events')).toEqual([]);
+    db.close();
+  });
+
+  it('a full disk rolls back everything, and a savepoint after it cannot begin another transaction', () => {
+    const db = Database.open(path);
+    db.run('PRAGMA max_page_count = 60');
+    const fillUp = (tx: Transaction) => tx.event({ workflowKey: 1, type: 'x'.repeat(1_000_000) });
+    const full = expect.objectContaining({
+      code: 'unreachable',
+      message: expect.stringContaining('cannot be written'),
+    });
+    expect(() =>
+      inTransaction(db, 1, (tx) => {
+        tx.event({ workflowKey: 1, type: 'small' });
+        tx.savepoint(() => fillUp(tx));
+      }),
+    ).toThrow(full);
+    expect(() =>
+      inTransaction(db, 1, (tx) => {
+        tx.event({ workflowKey: 1, type: 'small' });
+        expect(() => tx.savepoint(() => fillUp(tx))).toThrow();
+      }),
+    ).toThrow(full);
+    expect(db.isInTransaction).toBe(false);
+    expect(db.all('SELECT * FROM events')).toEqual([]);
+    inTransaction(db, 1, (tx) => tx.event({ workflowKey: 1, type: 'small' }));
+    expect(db.all('SELECT type FROM events')).toEqual([{ type: 'small' }]);
+    db.close();
+  });
+
+  it('its whole schema is the one that was reviewed', async () => {
+    const db = Database.open(path);
+    const schema = db.all(`SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name`).map((row) => row.sql);
+    db.close();
+    await expect(`${schema.join(';\n\n')};\n`).toMatchFileSnapshot('schema.sql');
+  });
+});

@@ -1,0 +1,299 @@
+CREATE TABLE allocations (
+  allocation_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  slurm_config_key INTEGER NOT NULL,
+  name TEXT NOT NULL UNIQUE,
+  -- 'recorded', 'submitted', 'refused', 'running', 'ended'
+  status TEXT NOT NULL,
+  cluster TEXT,
+  slurm_job_id TEXT,
+  num_nodes INTEGER NOT NULL,
+  one_worker_per_node INTEGER NOT NULL,
+  script_path TEXT NOT NULL,
+  output_directory TEXT NOT NULL,
+  error TEXT,
+  created_at INTEGER NOT NULL,
+  submitted_at INTEGER,
+  started_at INTEGER,
+  ended_at INTEGER
+) STRICT;
+
+CREATE INDEX allocations_workflow ON allocations (workflow_key);
+
+CREATE TABLE attempt_gpus (
+  compute_node_key INTEGER NOT NULL,
+  gpu_index INTEGER NOT NULL,
+  attempt_key INTEGER NOT NULL,
+  gpu_thousandths INTEGER NOT NULL,
+  PRIMARY KEY (compute_node_key, gpu_index, attempt_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  attempt_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  job_key INTEGER NOT NULL,
+  run_id INTEGER NOT NULL,
+  attempt_id INTEGER NOT NULL,
+  compute_node_key INTEGER NOT NULL,
+  -- live: it decides what becomes of the job; occupying: a process of it may exist
+  is_live INTEGER NOT NULL DEFAULT 1,
+  is_occupying INTEGER NOT NULL DEFAULT 1,
+  -- 'cancel' or 'superseded' once it was asked to end
+  stop_reason TEXT,
+  -- resources frozen at the claim; the GPU indices as a JSON list
+  num_cpus INTEGER NOT NULL,
+  memory_bytes INTEGER NOT NULL,
+  gpu_thousandths INTEGER NOT NULL,
+  gpu_indices TEXT,
+  claimed_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER,
+  -- how it ended: 'done', 'canceled' or 'terminated' of a result; 'returned' or 'lost' without one
+  end_status TEXT,
+  return_code INTEGER,
+  cause TEXT,
+  exit_code INTEGER,
+  signal INTEGER,
+  detail TEXT,
+  exec_ms INTEGER,
+  peak_memory_bytes INTEGER,
+  average_memory_bytes INTEGER,
+  cpu_ms INTEGER
+) STRICT;
+
+CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
+
+CREATE INDEX attempts_occupying ON attempts (compute_node_key) WHERE is_occupying = 1;
+
+CREATE TABLE barriers (
+  barrier_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  num_blockers INTEGER NOT NULL DEFAULT 0,
+  num_failed_upstreams INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE INDEX barriers_workflow ON barriers (workflow_key);
+
+CREATE TABLE compute_nodes (
+  compute_node_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  worker_id TEXT NOT NULL UNIQUE,
+  workflow_key INTEGER NOT NULL,
+  allocation_key INTEGER,
+  hostname TEXT NOT NULL,
+  boot_id TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  cluster TEXT,
+  slurm_job_id TEXT,
+  restart_count INTEGER NOT NULL,
+  num_cpus INTEGER NOT NULL,
+  memory_bytes INTEGER NOT NULL,
+  num_gpus INTEGER NOT NULL,
+  max_parallel_jobs INTEGER,
+  is_active INTEGER NOT NULL DEFAULT 1,
+  started_at INTEGER NOT NULL,
+  last_heartbeat_at INTEGER NOT NULL,
+  ended_at INTEGER
+) STRICT;
+
+CREATE INDEX compute_nodes_workflow ON compute_nodes (workflow_key);
+
+CREATE TABLE edges (
+  upstream INTEGER NOT NULL,
+  downstream INTEGER NOT NULL,
+  PRIMARY KEY (upstream, downstream)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX edges_downstream ON edges (downstream);
+
+CREATE TABLE events (
+  event_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  workflow_key INTEGER NOT NULL,
+  job_key INTEGER,
+  attempt_key INTEGER,
+  type TEXT NOT NULL,
+  old_status TEXT,
+  new_status TEXT,
+  data TEXT
+) STRICT;
+
+CREATE INDEX events_job ON events (job_key) WHERE job_key IS NOT NULL;
+
+CREATE INDEX events_workflow ON events (workflow_key);
+
+CREATE TABLE files (
+  file_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  path TEXT NOT NULL,
+  size_bytes INTEGER,
+  modified_at INTEGER,
+  content_hash TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX files_name ON files (workflow_key, name);
+
+CREATE TABLE holds (
+  hold_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  job_key INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  until INTEGER
+) STRICT;
+
+CREATE INDEX holds_job ON holds (job_key);
+
+CREATE TABLE job_counts (
+  workflow_key INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  failed INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (workflow_key, status, failed)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job_files (
+  job_key INTEGER NOT NULL,
+  file_key INTEGER NOT NULL,
+  is_output INTEGER NOT NULL,
+  PRIMARY KEY (job_key, file_key, is_output)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_files_file ON job_files (file_key);
+
+CREATE TABLE job_user_data (
+  job_key INTEGER NOT NULL,
+  user_data_key INTEGER NOT NULL,
+  is_output INTEGER NOT NULL,
+  PRIMARY KEY (job_key, user_data_key, is_output)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_user_data_data ON job_user_data (user_data_key);
+
+CREATE TABLE jobs (
+  job_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  command TEXT NOT NULL,
+  invocation_script TEXT,
+  resource_requirements_key INTEGER,
+  shape_key INTEGER NOT NULL,
+  status TEXT NOT NULL DEFAULT 'uninitialized',
+  failed INTEGER NOT NULL DEFAULT 0,
+  priority INTEGER NOT NULL DEFAULT 0,
+  -- unfinished upstreams and holds; blocked means above 0
+  num_blockers INTEGER NOT NULL DEFAULT 0,
+  num_failed_upstreams INTEGER NOT NULL DEFAULT 0,
+  -- the upstream for whose failure this job was canceled
+  failed_upstream_key INTEGER,
+  cancel_on_blocking_job_failure INTEGER NOT NULL DEFAULT 1,
+  supports_termination INTEGER NOT NULL DEFAULT 0,
+  -- the newest attempt: live while the job is submitted_pending or submitted
+  attempt_key INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
+
+CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key) WHERE status = 'ready';
+
+CREATE INDEX jobs_workflow ON jobs (workflow_key);
+
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE resource_requirements (
+  resource_requirements_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT,
+  shape_key INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX resource_requirements_name ON resource_requirements (workflow_key, name);
+
+CREATE TABLE shapes (
+  shape_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  num_cpus INTEGER NOT NULL,
+  memory_bytes INTEGER NOT NULL,
+  gpu_thousandths INTEGER NOT NULL,
+  num_nodes INTEGER NOT NULL,
+  runtime_ms INTEGER NOT NULL,
+  is_memory_stated INTEGER NOT NULL,
+  is_runtime_stated INTEGER NOT NULL,
+  -- only workers of this Slurm config may take it; 0 for any
+  slurm_config_key INTEGER NOT NULL DEFAULT 0,
+  -- place in claim order by the workflow's jobs_sort_method: smaller goes first
+  sort_rank INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key);
+
+CREATE TABLE slurm_configs (
+  slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  account TEXT NOT NULL,
+  partition TEXT,
+  qos TEXT,
+  walltime_seconds INTEGER NOT NULL,
+  num_nodes INTEGER NOT NULL,
+  ntasks_per_node INTEGER,
+  mem TEXT,
+  tmp TEXT,
+  gres TEXT,
+  extra TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX slurm_configs_name ON slurm_configs (workflow_key, name);
+
+CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE user_data (
+  user_data_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  data TEXT,
+  is_ephemeral INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE UNIQUE INDEX user_data_name ON user_data (workflow_key, name);
+
+CREATE TABLE workflows (
+  workflow_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  -- identity: tool and args with a hash over canonical JSON; NULL while a workflow has none
+  tool TEXT,
+  args TEXT,
+  identity_hash TEXT,
+  parent_workflow_key INTEGER,
+  user TEXT NOT NULL,
+  description TEXT,
+  project TEXT,
+  metadata TEXT,
+  expiration_buffer_ms INTEGER NOT NULL,
+  wait_for_new_jobs_ms INTEGER NOT NULL,
+  ignore_workflow_completion INTEGER NOT NULL,
+  wait_for_healthy_database_ms INTEGER NOT NULL,
+  jobs_sort_method TEXT NOT NULL,
+  -- 'creating' and 'starting' are not visible to claims: bigger work goes through them in chunks
+  phase TEXT NOT NULL,
+  run_id INTEGER NOT NULL DEFAULT 0,
+  is_canceled INTEGER NOT NULL DEFAULT 0,
+  has_timed_out INTEGER NOT NULL DEFAULT 0,
+  is_paused INTEGER NOT NULL DEFAULT 0,
+  is_archived INTEGER NOT NULL DEFAULT 0,
+  -- the ranges of keys that were reserved for the jobs and files of the specification
+  first_job_key INTEGER NOT NULL,
+  num_spec_jobs INTEGER NOT NULL,
+  first_file_key INTEGER NOT NULL,
+  num_spec_files INTEGER NOT NULL,
+  first_barrier_key INTEGER NOT NULL,
+  num_barriers INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;
