@@ -1,0 +1,253 @@
+/**
+ * Slurm's commands as functions. Questions answer with values, because a question that failed is not an empty answer:
+ * whoever asks decides what not knowing means. Submitting throws, because nothing can go on without it.
+ */
+import { readFile } from 'node:fs/promises';
+import { type Environment, environment } from '../base/config.ts';
+import { TorcError } from '../base/errors.ts';
+import {
+  type AccountedJob,
+  type Parsed,
+  type PartitionNodes,
+  parseSacct,
+  parseSinfo,
+  parseSqueue,
+  type QueuedJob,
+  type ShownJob,
+  sacctFormat,
+  sinfoFormat,
+  squeueFormat,
+} from './parse.ts';
+import { ownWords, submittedId } from './replies.ts';
+import { type RunCommand, type RunResult, runCommand } from './run.ts';
+import { parseScontrolJobs } from './scontrol.ts';
+import { queryVariables, submitVariables } from './variables.ts';
+
+/** What a question to Slurm came to. `reason` is a sentence with Slurm's own words. */
+export type SlurmAnswer<T> = { kind: 'ok'; value: T } | { kind: 'failed'; reason: string; hint: string | null };
+
+export interface Submission {
+  slurmJobId: string;
+  /** Only when sbatch names it, which it does where several clusters are in play. */
+  cluster: string | null;
+  /** Warnings of sbatch and of the site's submit filters, or null. */
+  notice: string | null;
+}
+
+export interface SubmitOptions {
+  /** The script's --job-name, by which a submission is looked for when sbatch's reply was lost. */
+  jobName: string;
+  /** The directory that the allocation starts in; the caller's by default. */
+  workingDirectory?: string;
+}
+
+export interface SlurmCommands {
+  /** Submits a script. Throws TorcError `slurm` with sbatch's own words; ask `isOutcomeUnknown` about it. */
+  sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission>;
+  /**
+   * Jobs among these ids, or jobs of this user with exactly these names, that slurmctld remembers. Recently ended
+   * ones are among them; one that is missing has ended at some time or never was.
+   */
+  squeue(which: { ids: readonly string[] } | { names: readonly string[] }): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
+  /** Jobs and steps among these ids that accounting knows, submitted since then, every start of requeued ones. */
+  sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
+  /** Cancels; ids that have ended already or are unknown are no failure. */
+  scancel(ids: readonly string[]): Promise<SlurmAnswer<null>>;
+  /** Null when slurmctld does not know the id (any more). For one job that a person asks about, never for polling. */
+  scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;
+  sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>>;
+}
+
+/** Seconds after which a command of Slurm is given up. slurmctld's own time-outs are shorter. */
+export const commandTimeLimits = { submit: 180, query: 100 } as const;
+
+/** Ids on one command line. */
+const idsPerCall = 5000;
+
+const notFoundHint =
+  'Run this on a login node of the cluster, or load the module that puts the Slurm commands on your PATH.';
+
+const laterHint = 'Try again in a minute; `sinfo` shows whether Slurm answers.';
+
+/** The value of an answer; throws TorcError `slurm` for a failed one. */
+export function answered<T>(answer: SlurmAnswer<T>): T {
+  if (answer.kind === 'ok') return answer.value;
+  throw new TorcError('slurm', answer.reason, answer.hint ?? laterHint);
+}
+
+function failure(command: string, result: RunResult): { kind: 'failed'; reason: string; hint: string | null } {
+  if (result.kind === 'missing') {
+    return { kind: 'failed', reason: `The command ${command} was not found on this machine.`, hint: notFoundHint };
+  }
+  if (result.kind === 'timeout') {
+    return { kind: 'failed', reason: `${command} did not answer within ${result.seconds} seconds.`, hint: null };
+  }
+  const words = ownWords(result.stderr) ?? ownWords(result.stdout);
+  const ending = result.exitCode === null ? 'was killed' : `ended with exit code ${result.exitCode}`;
+  const reason = words === null ? `${command} ${ending}` : `${command}: ${words}`;
+  return { kind: 'failed', reason: /[.!?]$/.test(reason) ? reason : `${reason}.`, hint: null };
+}
+
+/** Words with which Slurm says that it does not know a job, or that there is nothing left to cancel. */
+const unknownId = /Invalid job id/i;
+const nothingToCancel = /Invalid job id|already completing/i;
+
+/** Whether a failed sbatch may have been heard by slurmctld all the same. */
+function mayHaveSubmitted(result: RunResult): boolean {
+  if (result.kind !== 'ended') return result.kind === 'timeout';
+  if (result.exitCode === 0 || result.exitCode === null) return true;
+  return /timed out|zero bytes|communication|unexpected message/i.test(result.stderr);
+}
+
+const unknownOutcome = new Error('the outcome of this submission is not known');
+
+/** Whether an error of `sbatch` leaves it open if the allocation exists: it must then be looked for, not given up. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return error instanceof TorcError && error.cause === unknownOutcome;
+}
+
+function submitError(result: RunResult, jobName: string): TorcError {
+  const failed = result.kind === 'ended' && result.exitCode === 0 ? null : failure('sbatch', result);
+  if (mayHaveSubmitted(result)) {
+    const reason = failed?.reason ?? 'sbatch ended well but printed no job id.';
+    return new TorcError(
+      'slurm',
+      `${reason} It is not known whether the allocation ${jobName} was submitted.`,
+      `\`squeue --name=${jobName}\` shows whether it arrived; torc looks for it by that name as well.`,
+      { cause: unknownOutcome },
+    );
+  }
+  const isAway = result.kind === 'ended' && /unable to contact/i.test(result.stderr);
+  const check =
+    'Check account, partition and limits with `torc hpc slurm list-configs`, and change them with `modify-config`.';
+  return new TorcError('slurm', failed?.reason ?? 'sbatch failed.', failed?.hint ?? (isAway ? laterHint : check));
+}
+
+function isHarmless(stderr: string, harmless: RegExp | undefined): boolean {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  return harmless !== undefined && lines.length > 0 && lines.every((line) => harmless.test(line));
+}
+
+class SystemSlurm implements SlurmCommands {
+  private readonly env: Environment;
+  private readonly run: RunCommand;
+
+  constructor(env: Environment, run: RunCommand) {
+    this.env = env;
+    this.run = run;
+  }
+
+  async sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission> {
+    const variables = submitVariables(this.env, await readFile(scriptPath, 'utf8'));
+    const result = await this.run('sbatch', ['--parsable', scriptPath], {
+      variables,
+      seconds: commandTimeLimits.submit,
+      workingDirectory: options.workingDirectory ?? null,
+    });
+    const notice = result.kind === 'ended' ? ownWords(result.stderr) : null;
+    const submitted = result.kind === 'ended' && result.exitCode === 0 ? submittedId(result.stdout) : null;
+    if (submitted !== null) return { ...submitted, notice };
+    const found = mayHaveSubmitted(result) ? await this.findByName(options.jobName) : null;
+    if (found !== null) return { slurmJobId: found, cluster: null, notice };
+    throw submitError(result, options.jobName);
+  }
+
+  /** The id of the one job with this name, or null when there is none, more than one, or no answer. */
+  private async findByName(jobName: string): Promise<string | null> {
+    const answer = await this.squeue({ names: [jobName] });
+    const ids = answer.kind === 'ok' ? answer.value.records.map((job) => job.slurmJobId) : [];
+    return ids.length === 1 ? (ids[0] ?? null) : null;
+  }
+
+  async squeue(
+    which: { ids: readonly string[] } | { names: readonly string[] },
+  ): Promise<SlurmAnswer<Parsed<QueuedJob>>> {
+    const format = ['--noheader', '--states=all', `--Format=${squeueFormat}`];
+    if ('ids' in which) {
+      const isWanted = new Set(which.ids);
+      return this.inParts(which.ids, async (ids) => {
+        const answer = await this.ask('squeue', [...format, `--jobs=${ids.join(',')}`], unknownId);
+        return parsed(answer, parseSqueue, (job) => isWanted.has(job.slurmJobId));
+      });
+    }
+    // Names may contain commas, which --name would split at.
+    const isWanted = new Set(which.names);
+    if (isWanted.size === 0) return { kind: 'ok', value: { records: [], numUnparsed: 0 } };
+    const answer = await this.ask('squeue', [...format, `--user=${process.getuid?.() ?? ''}`]);
+    return parsed(answer, parseSqueue, (job) => isWanted.has(job.name));
+  }
+
+  async sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>> {
+    const since = new Date(Math.max(0, sinceMs)).toISOString().slice(0, 19);
+    const format = ['--noheader', '--parsable2', '--duplicates', `--starttime=${since}`, `--format=${sacctFormat}`];
+    const isWanted = new Set(ids);
+    return this.inParts(ids, async (part) => {
+      const answer = await this.ask('sacct', [...format, `--jobs=${part.join(',')}`]);
+      return parsed(answer, parseSacct, (job) => isWanted.has(job.slurmJobId));
+    });
+  }
+
+  async scancel(ids: readonly string[]): Promise<SlurmAnswer<null>> {
+    for (let first = 0; first < ids.length; first += idsPerCall) {
+      const answer = await this.ask('scancel', ids.slice(first, first + idsPerCall), nothingToCancel);
+      if (answer.kind === 'failed') return answer;
+    }
+    return { kind: 'ok', value: null };
+  }
+
+  async scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>> {
+    const answer = await this.ask('scontrol', ['show', 'job', id], unknownId);
+    const shown = parsed(answer, parseScontrolJobs, (job) => job.slurmJobId === id);
+    return shown.kind === 'ok' ? { kind: 'ok', value: shown.value.records[0] ?? null } : shown;
+  }
+
+  async sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>> {
+    return parsed(
+      await this.ask('sinfo', ['--noheader', '--exact', `--format=${sinfoFormat}`]),
+      parseSinfo,
+      () => true,
+    );
+  }
+
+  /** What a command printed. An exit code other than 0 is a failure unless every line of its words is `harmless`. */
+  private async ask(command: string, args: readonly string[], harmless?: RegExp): Promise<SlurmAnswer<string>> {
+    const result = await this.run(command, args, {
+      variables: queryVariables(this.env),
+      seconds: commandTimeLimits.query,
+      workingDirectory: null,
+    });
+    if (result.kind === 'ended' && (result.exitCode === 0 || isHarmless(result.stderr, harmless))) {
+      return { kind: 'ok', value: result.stdout };
+    }
+    return failure(command, result);
+  }
+
+  private async inParts<T>(
+    ids: readonly string[],
+    ask: (part: readonly string[]) => Promise<SlurmAnswer<Parsed<T>>>,
+  ): Promise<SlurmAnswer<Parsed<T>>> {
+    const whole: Parsed<T> = { records: [], numUnparsed: 0 };
+    for (let first = 0; first < ids.length; first += idsPerCall) {
+      const answer = await ask(ids.slice(first, first + idsPerCall));
+      if (answer.kind === 'failed') return answer;
+      for (const record of answer.value.records) whole.records.push(record);
+      whole.numUnparsed += answer.value.numUnparsed;
+    }
+    return { kind: 'ok', value: whole };
+  }
+}
+
+function parsed<T>(
+  answer: SlurmAnswer<string>,
+  parse: (text: string) => Parsed<T>,
+  isWanted: (record: T) => boolean,
+): SlurmAnswer<Parsed<T>> {
+  if (answer.kind === 'failed') return answer;
+  const { records, numUnparsed } = parse(answer.value);
+  return { kind: 'ok', value: { records: records.filter(isWanted), numUnparsed } };
+}
+
+/** Slurm's commands on this machine's PATH. */
+export function systemSlurm(env: Environment = environment(), run: RunCommand = runCommand): SlurmCommands {
+  return new SystemSlurm(env, run);
+}

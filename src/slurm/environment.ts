@@ -1,0 +1,160 @@
+/** What Slurm tells a worker through its environment: who it is, and which share of the node it may use until when. */
+import type { Environment } from '../base/config.ts';
+
+export interface SlurmEnvironment {
+  slurmJobId: string;
+  cluster: string | null;
+  /** How often Slurm has requeued this allocation; 0 at first. */
+  restartCount: number;
+  jobName: string | null;
+  nodeName: string | null;
+  /** Position of this node within the allocation, from 0. */
+  nodeId: number;
+  numNodes: number;
+  /** Null when Slurm does not say; the machine or its cgroup decides then. */
+  numCpus: number | null;
+  /** Null when the allocation has no memory limit that Slurm states. */
+  memoryBytes: number | null;
+  /** Words for CUDA_VISIBLE_DEVICES, in order: indices, or names such as `GPU-..`. */
+  gpuIds: string[];
+  startTimeMs: number | null;
+  endTimeMs: number | null;
+  walltimeSeconds: number | null;
+}
+
+const mebibyte = 1024 * 1024;
+
+function textOf(value: string | undefined): string | null {
+  const trimmed = value?.trim() ?? '';
+  return trimmed === '' ? null : trimmed;
+}
+
+function wholeNumber(value: string | undefined): number | null {
+  const text = textOf(value);
+  if (text === null || !/^[0-9]{1,15}$/.test(text)) return null;
+  return Number(text);
+}
+
+function positive(value: string | undefined): number | null {
+  const number = wholeNumber(value);
+  return number === null || number === 0 ? null : number;
+}
+
+/** A memory size as Slurm writes it: mebibytes, or a number with K, M, G or T. Null when absent, zero or unreadable. */
+function memoryOf(value: string | undefined): number | null {
+  const match = /^([0-9]{1,12})([KMGT]?)B?$/i.exec(value?.trim() ?? '');
+  if (match === null) return null;
+  const power = { K: 1 / 1024, '': 1, M: 1, G: 1024, T: 1024 * 1024 }[(match[2] ?? '').toUpperCase()] ?? 1;
+  const bytes = Math.floor(Number(match[1]) * power * mebibyte);
+  return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** The entry for a node in a compressed list such as `4(x2),3`: 4, 4, 3. Null past its end or when unreadable. */
+export function perNodeValue(list: string, nodeId: number): number | null {
+  let first = 0;
+  for (const part of list.split(',')) {
+    const match = /^([0-9]{1,9})(?:\(x([0-9]{1,9})\))?$/.exec(part.trim());
+    if (match === null) return null;
+    const next = first + Number(match[2] ?? 1);
+    if (nodeId < next) return Number(match[1]);
+    first = next;
+  }
+  return null;
+}
+
+function cpusOf(env: Environment, nodeId: number): number | null {
+  const onNode = positive(env.SLURM_CPUS_ON_NODE);
+  if (onNode !== null) return onNode;
+  const list = textOf(env.SLURM_JOB_CPUS_PER_NODE);
+  const value = list === null ? null : perNodeValue(list, nodeId);
+  return value === 0 ? null : value;
+}
+
+function deviceList(value: string | undefined): string[] {
+  const words = (value ?? '').split(',').map((word) => word.trim());
+  const devices: string[] = [];
+  for (const word of words) {
+    const range = /^([0-9]{1,4})-([0-9]{1,4})$/.exec(word);
+    if (range === null) {
+      // CUDA stops reading at the first -1; Slurm writes NoDevFiles where a gres has no devices.
+      if (word === '-1' || word.toLowerCase() === 'nodevfiles') break;
+      if (word !== '') devices.push(word);
+    } else {
+      for (let index = Number(range[1]); index <= Number(range[2]); index += 1) devices.push(String(index));
+    }
+  }
+  return [...new Set(devices)];
+}
+
+/**
+ * CUDA_VISIBLE_DEVICES comes first because it alone holds words that are valid inside the allocation: where a cgroup
+ * hides the other devices, Slurm renumbers from 0 there while SLURM_JOB_GPUS keeps the node's own numbers.
+ */
+function gpusOf(env: Environment): string[] {
+  for (const value of [env.CUDA_VISIBLE_DEVICES, env.SLURM_STEP_GPUS, env.SLURM_JOB_GPUS]) {
+    if (value !== undefined) return deviceList(value);
+  }
+  const count = wholeNumber(env.SLURM_GPUS_ON_NODE) ?? 0;
+  return Array.from({ length: Math.min(count, 1024) }, (_, index) => String(index));
+}
+
+function memoryLimit(env: Environment, numCpus: number | null, numGpus: number): number | null {
+  const perNode = memoryOf(env.SLURM_MEM_PER_NODE);
+  if (perNode !== null) return perNode;
+  const perCpu = memoryOf(env.SLURM_MEM_PER_CPU);
+  if (perCpu !== null && numCpus !== null) return perCpu * numCpus;
+  const perGpu = memoryOf(env.SLURM_MEM_PER_GPU);
+  return perGpu !== null && numGpus > 0 ? perGpu * numGpus : null;
+}
+
+interface Times {
+  startTimeMs: number | null;
+  endTimeMs: number | null;
+  walltimeSeconds: number | null;
+}
+
+/**
+ * Slurm's own end where it is given (Slurm 23.02 and newer), else the script's first moment plus the walltime that
+ * was asked for. A start that lies in the future is a clock that was set back: now is nearer the truth.
+ */
+function timesOf(env: Environment, nowMs: number, statedWalltimeSeconds: number | null): Times {
+  const startSeconds = positive(env.SLURM_JOB_START_TIME) ?? positive(env.TORC_ALLOCATION_START);
+  const endSeconds = positive(env.SLURM_JOB_END_TIME);
+  const startTimeMs = startSeconds === null ? null : Math.min(startSeconds * 1000, nowMs);
+  if (endSeconds !== null && (startSeconds === null || endSeconds > startSeconds)) {
+    const walltimeSeconds = startSeconds === null ? statedWalltimeSeconds : endSeconds - startSeconds;
+    return { startTimeMs, endTimeMs: endSeconds * 1000, walltimeSeconds };
+  }
+  if (statedWalltimeSeconds === null) return { startTimeMs, endTimeMs: null, walltimeSeconds: null };
+  const endTimeMs = (startTimeMs ?? nowMs) + statedWalltimeSeconds * 1000;
+  return { startTimeMs, endTimeMs, walltimeSeconds: statedWalltimeSeconds };
+}
+
+/**
+ * The allocation that this process runs in, or null outside of Slurm. Never throws: what is missing or unreadable is
+ * null. `walltimeSeconds` is what the script was told it had asked for; Slurm's own word goes before it.
+ */
+export function slurmEnvironment(
+  env: Environment,
+  nowMs: number,
+  walltimeSeconds: number | null = null,
+): SlurmEnvironment | null {
+  const slurmJobId = textOf(env.SLURM_JOB_ID) ?? textOf(env.SLURM_JOBID);
+  if (slurmJobId === null) return null;
+  const nodeId = wholeNumber(env.SLURM_NODEID) ?? 0;
+  const numCpus = cpusOf(env, nodeId);
+  const gpuIds = gpusOf(env);
+  return {
+    slurmJobId,
+    cluster: textOf(env.SLURM_CLUSTER_NAME),
+    restartCount: wholeNumber(env.SLURM_RESTART_COUNT) ?? 0,
+    jobName: textOf(env.SLURM_JOB_NAME),
+    nodeName: textOf(env.SLURMD_NODENAME),
+    nodeId,
+    numNodes: positive(env.SLURM_JOB_NUM_NODES) ?? positive(env.SLURM_NNODES) ?? 1,
+    numCpus,
+    memoryBytes: memoryLimit(env, numCpus, gpuIds.length),
+    gpuIds,
+    ...timesOf(env, nowMs, walltimeSeconds),
+  };
+}

@@ -1,0 +1,175 @@
+/** The text of an allocation's sbatch script: a pure function of a Slurm config, a launch and the template. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TorcError } from '../base/errors.ts';
+import { checkedText, directive, extraDirectives } from './directives.ts';
+
+/** Stored sbatch settings; null leaves the choice to Slurm and the site. */
+export interface SlurmConfig {
+  account: string;
+  partition: string | null;
+  qos: string | null;
+  walltimeSeconds: number;
+  numNodes: number;
+  ntasksPerNode: number | null;
+  mem: string | null;
+  tmp: string | null;
+  gres: string | null;
+  /** Further options of sbatch as one text, such as `--constraint=x --exclusive`. */
+  extra: string | null;
+}
+
+/** What one allocation starts, and where. All paths are absolute and on a file system that the nodes share. */
+export interface Launch {
+  /** Unique, so that a submission without a known id can be found by it. */
+  jobName: string;
+  outputDirectory: string;
+  /** Where workers and jobs start; null for the directory that sbatch was called in. */
+  workingDirectory: string | null;
+  nodeBinary: string;
+  torcMain: string;
+  serverDirectory: string;
+  workflowKey: string;
+  allocationKey: string;
+  maxParallelJobs: number | null;
+  pollIntervalSeconds: number | null;
+  /** A worker on every node of the allocation; otherwise one on its first node. */
+  oneWorkerPerNode: boolean;
+  /** How long before the end workers get SIGUSR2; Slurm may send it up to a minute earlier. */
+  warningSeconds: number;
+}
+
+/** Slurm's own bound for the time of a signal. */
+const longestWarningSeconds = 65_535;
+
+/** Where Slurm writes what the script prints; it must exist before sbatch is called, or the job fails unseen. */
+export function slurmOutputDirectory(outputDirectory: string): string {
+  return join(outputDirectory, 'slurm_stdio');
+}
+
+/** Seconds as Slurm's `D-HH:MM:SS`; Slurm itself rounds up to whole minutes. */
+export function formatWalltime(walltimeSeconds: number): string {
+  const whole = wholeNumber('walltime in seconds', walltimeSeconds);
+  const twoDigits = (value: number) => String(value).padStart(2, '0');
+  const days = Math.floor(whole / 86_400);
+  const clock = [Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60].map(twoDigits).join(':');
+  return days === 0 ? clock : `${days}-${clock}`;
+}
+
+function wholeNumber(what: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new TorcError('usage', `The ${what} is ${value}.`, `Give the ${what} as a whole number above 0.`);
+}
+
+/** A text as one word of the shell. Throws `usage` for control characters. */
+function shellWord(what: string, text: string): string {
+  checkedText(what, text);
+  if (/^[A-Za-z0-9_./:,=@%+-]+$/.test(text)) return text;
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The path for --output. Slurm replaces %x, %j and others in it, and takes a backslash as a mark not to. */
+function outputPattern(outputDirectory: string): string {
+  if (outputDirectory.includes('\\')) {
+    throw new TorcError(
+      'usage',
+      `The output directory ${JSON.stringify(outputDirectory)} contains a backslash, which Slurm does not write to.`,
+      'Choose another directory with -o.',
+    );
+  }
+  return join(slurmOutputDirectory(outputDirectory).replaceAll('%', '%%'), '%x_%j.out');
+}
+
+function checkedJobName(jobName: string): string {
+  if (jobName !== '' && !jobName.includes('/')) return jobName;
+  throw new TorcError(
+    'usage',
+    `The name ${JSON.stringify(jobName)} cannot name a Slurm job, because output files are named after it.`,
+    'Give a job prefix without a slash.',
+  );
+}
+
+function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
+  return launch.oneWorkerPerNode && config.numNodes > 1;
+}
+
+/** The script's `#SBATCH` lines. The config's extra options come last, so that sbatch lets them win. */
+function directives(config: SlurmConfig, launch: Launch): string[] {
+  const optional = (name: string, value: string | number | null) =>
+    value === null || value === '' ? [] : [directive(name, value, name)];
+  const halfOfWalltime = Math.max(1, Math.floor(config.walltimeSeconds / 2));
+  const warningSeconds = wholeNumber('warning time in seconds', launch.warningSeconds);
+  const warning = Math.min(warningSeconds, halfOfWalltime, longestWarningSeconds);
+  return [
+    directive('job-name', checkedJobName(launch.jobName), 'job name'),
+    ...optional('account', config.account),
+    ...optional('partition', config.partition),
+    ...optional('qos', config.qos),
+    directive('time', formatWalltime(config.walltimeSeconds), 'walltime'),
+    directive('nodes', wholeNumber('number of nodes', config.numNodes), 'number of nodes'),
+    ...optional('ntasks-per-node', config.ntasksPerNode),
+    ...optional('mem', config.mem),
+    ...optional('tmp', config.tmp),
+    ...optional('gres', config.gres),
+    directive('output', outputPattern(launch.outputDirectory), 'output directory'),
+    directive('open-mode', 'append', 'open mode'),
+    // `B:` signals the batch script, which the worker has taken the place of; without it the steps get the signal.
+    directive('signal', `${isEveryNode(config, launch) ? '' : 'B:'}USR2@${warning}`, 'signal'),
+    ...extraDirectives(config.extra ?? ''),
+  ];
+}
+
+/** The worker's command line, one option with its value on each line. */
+function workerCommand(config: SlurmConfig, launch: Launch): string {
+  const option = (name: string, value: string | number) => `--${name} ${shellWord(name, String(value))}`;
+  return [
+    shellWord('node binary', launch.nodeBinary),
+    shellWord('program path', launch.torcMain),
+    option('dir', launch.serverDirectory),
+    `hpc slurm run-jobs ${shellWord('workflow key', launch.workflowKey)}`,
+    option('allocation', launch.allocationKey),
+    option('output', launch.outputDirectory),
+    option('walltime', config.walltimeSeconds),
+    ...(launch.maxParallelJobs === null ? [] : [option('max-parallel-jobs', launch.maxParallelJobs)]),
+    ...(launch.pollIntervalSeconds === null ? [] : [option('poll-interval', launch.pollIntervalSeconds)]),
+  ].join('\n  ');
+}
+
+let readOnce: string | null = null;
+
+/** The template that comes with torc, a bash script with names in double braces. */
+export function allocationTemplate(): string {
+  readOnce ??= readFileSync(new URL('../../slurm/allocation.sbatch', import.meta.url), 'utf8');
+  return readOnce;
+}
+
+/** Puts values into a template. A name in braces without a value, or a value without its name, is an error. */
+export function fillTemplate(template: string, values: Readonly<Record<string, string>>): string {
+  const unused = new Set(Object.keys(values));
+  const refuse = (problem: string) =>
+    new TorcError('usage', `The sbatch template ${problem}.`, 'Restore slurm/allocation.sbatch as torc installs it.');
+  const filled = template.replace(/\{\{([^{}\n]*)\}\}/g, (_, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined) throw refuse(`names {{${name}}}, which torc does not know`);
+    unused.delete(name);
+    return value;
+  });
+  if (unused.size > 0) throw refuse(`lacks {{${[...unused].join('}}, {{')}}}`);
+  return filled;
+}
+
+/**
+ * The sbatch script of one allocation. Throws TorcError `usage` for values that cannot stand in a script: control
+ * characters, options that torc states itself, numbers that are not whole and above 0.
+ */
+export function allocationScript(config: SlurmConfig, launch: Launch, template = allocationTemplate()): string {
+  const workingDirectory = launch.workingDirectory;
+  return fillTemplate(template, {
+    directives: directives(config, launch).join('\n'),
+    server_directory: shellWord('server directory', launch.serverDirectory),
+    working_directory:
+      workingDirectory === null ? '"$SLURM_SUBMIT_DIR"' : shellWord('working directory', workingDirectory),
+    worker_command: workerCommand(config, launch),
+    workers: isEveryNode(config, launch) ? 'every-node' : 'first-node',
+  });
+}

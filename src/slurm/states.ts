@@ -1,0 +1,105 @@
+/** Every job state that Slurm prints, what it means for an allocation, and what it says about jobs left behind in it. */
+import type { Cause } from '../model/status.ts';
+
+/**
+ * What a state means for the allocation: not started; processes may run; ended but processes may still live; over;
+ * or a word that this version of torc does not know, which counts as still there.
+ */
+export type SlurmPhase = 'pending' | 'running' | 'ending' | 'final' | 'unknown';
+
+export interface SlurmState {
+  /** Slurm's own long word, in capitals; an unknown one as it was printed. */
+  name: string;
+  phase: SlurmPhase;
+  /** For an allocation in a final state: what became of attempts whose worker never reported an end; else null. */
+  cause: Cause | null;
+  /** Who cancelled it, as Slurm names them (a user id), when the text says so. */
+  canceledBy: string | null;
+}
+
+interface KnownState {
+  name: string;
+  code: string;
+  phase: SlurmPhase;
+  cause: Cause | null;
+}
+
+function state(name: string, code: string, phase: SlurmPhase, cause: Cause | null = null): KnownState {
+  return { name, code, phase, cause };
+}
+
+/** Source: slurmctld's job state names and compact codes, 18.08 to 25.05. */
+export const knownStates: readonly KnownState[] = [
+  state('PENDING', 'PD', 'pending'),
+  state('CONFIGURING', 'CF', 'pending'),
+  state('REQUEUED', 'RQ', 'pending'),
+  state('REQUEUE_FED', 'RF', 'pending'),
+  state('REQUEUE_HOLD', 'RH', 'pending'),
+  state('RESV_DEL_HOLD', 'RD', 'pending'),
+  state('SPECIAL_EXIT', 'SE', 'pending'),
+  // A federated job whose sibling started on another cluster: it is over here and alive there.
+  state('REVOKED', 'RV', 'pending'),
+  state('POWER_UP_NODE', 'PU', 'pending'),
+  state('LAUNCH_FAILED', 'LF', 'pending'),
+  state('RECONFIG_FAIL', 'RC', 'pending'),
+  state('EXPEDITING', 'EX', 'pending'),
+  state('RUNNING', 'R', 'running'),
+  state('RESIZING', 'RS', 'running'),
+  state('SIGNALING', 'SI', 'running'),
+  state('SUSPENDED', 'S', 'running'),
+  state('STOPPED', 'ST', 'running'),
+  state('COMPLETING', 'CG', 'ending'),
+  state('STAGE_OUT', 'SO', 'ending'),
+  state('UPDATE_DB', 'UD', 'ending'),
+  state('COMPLETED', 'CD', 'final', 'worker_lost'),
+  state('FAILED', 'F', 'final', 'worker_lost'),
+  state('CANCELLED', 'CA', 'final', 'canceled'),
+  state('TIMEOUT', 'TO', 'final', 'walltime'),
+  state('DEADLINE', 'DL', 'final', 'walltime'),
+  state('OUT_OF_MEMORY', 'OOM', 'final', 'oom'),
+  state('PREEMPTED', 'PR', 'final', 'preempted'),
+  state('NODE_FAIL', 'NF', 'final', 'node_failure'),
+  state('BOOT_FAIL', 'BF', 'final', 'node_failure'),
+];
+
+const byWord = new Map(knownStates.flatMap((known) => [[known.name, known] as const, [known.code, known] as const]));
+
+/** A word cut to a column's width ends in `+`; it is known again when only one state begins so. */
+function ofCutWord(word: string): KnownState | null {
+  if (!word.endsWith('+') || word.length < 4) return null;
+  const start = word.slice(0, -1);
+  const candidates = knownStates.filter((known) => known.name.startsWith(start));
+  return candidates.length === 1 ? (candidates[0] ?? null) : null;
+}
+
+/**
+ * A state as Slurm prints it: a long word, a compact code, `CANCELLED by UID`, a word cut short with `+`. Never
+ * throws: what is not known comes back under its own name with the phase `unknown`.
+ */
+export function parseState(text: string): SlurmState {
+  const shown = text.trim();
+  const words = shown.split(/\s+/);
+  const word = (words[0] ?? '').toUpperCase();
+  const known = byWord.get(word) ?? byWord.get(word.replace(/\+$/, '')) ?? ofCutWord(word);
+  if (known === null || known === undefined) {
+    return { name: shown === '' ? 'UNKNOWN' : shown, phase: 'unknown', cause: null, canceledBy: null };
+  }
+  const canceledBy = known.name === 'CANCELLED' && words[1] === 'by' ? (words[2] ?? null) : null;
+  return { name: known.name, phase: known.phase, cause: known.cause, canceledBy };
+}
+
+/**
+ * Whether Slurm will do nothing more with the allocation. Processes may outlive it: until squeue has stopped showing
+ * it as COMPLETING, and after NODE_FAIL until the node is back.
+ */
+export function isFinal(slurmState: SlurmState): boolean {
+  return slurmState.phase === 'final';
+}
+
+/**
+ * Whether this final state, once squeue no longer lists the allocation, shows that its processes are gone. After
+ * NODE_FAIL they may live on: Slurm only lost sight of the node.
+ */
+export function endsProcesses(slurmState: SlurmState): boolean {
+  return isFinal(slurmState) && slurmState.name !== 'NODE_FAIL';
+}

@@ -1,0 +1,133 @@
+/** Whatever Slurm, a site's wrapper or a person writes: parsers never throw, and directives keep every value whole. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { TorcError } from '../../src/base/errors.ts';
+import { directive, extraDirectives, splitWords } from '../../src/slurm/directives.ts';
+import { slurmEnvironment } from '../../src/slurm/environment.ts';
+import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
+import { submittedId } from '../../src/slurm/replies.ts';
+import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
+import { parseState } from '../../src/slurm/states.ts';
+import { directivesOf } from '../fake-slurm/directives.mjs';
+
+const parsers = { squeue: parseSqueue, sacct: parseSacct, sinfo: parseSinfo, scontrol: parseScontrolJobs };
+const recorded = (version: string, name: string) =>
+  readFileSync(new URL(`../fixtures/slurm/${version}/${name}.txt`, import.meta.url), 'utf8');
+
+/** A text with some pieces cut out, doubled, or replaced by anything. */
+const damage = (text: string) =>
+  fc
+    .array(
+      fc.record({ at: fc.nat(text.length), length: fc.nat(40), put: fc.string({ unit: 'binary', maxLength: 20 }) }),
+      {
+        maxLength: 8,
+      },
+    )
+    .map((cuts) =>
+      cuts.reduce((whole, cut) => whole.slice(0, cut.at) + cut.put + whole.slice(cut.at + cut.length), text),
+    );
+
+describe.each(Object.entries(parsers))('%s output', (name, parse) => {
+  it.each(['22.05', '24.11'])('of Slurm %s, damaged, costs lines and nothing else', (version) => {
+    const text = recorded(version, name);
+    const lines = text.split('\n').length;
+    fc.assert(
+      fc.property(damage(text), (damaged) => {
+        const { records, numUnparsed } = parse(damaged);
+        expect(records.length + numUnparsed).toBeLessThanOrEqual(lines + 8 * 21);
+        for (const record of records) {
+          if ('slurmJobId' in record) expect(record.slurmJobId).toMatch(/^[0-9]+$/);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('may be anything', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void parse(text)));
+  });
+});
+
+it('a state is final only when it is one of Slurm’s final words', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const state = parseState(text);
+      if (state.phase === 'final') expect(text.trim()).toMatch(/^[A-Za-z_]+\+?(\s|$)/);
+    }),
+  );
+});
+
+const line = fc.string({ unit: 'grapheme' }).filter((text) => !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text));
+
+describe('directives', () => {
+  it('keep every value that has no control character', () => {
+    fc.assert(
+      fc.property(line, (value) => {
+        expect(directivesOf(`#!/bin/bash\n${directive('account', value, 'account')}\n`)).toEqual({ account: value });
+      }),
+    );
+  });
+
+  it('are one line each, whatever the text: refused, or read back as it is', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        try {
+          const text = directive('account', value, 'account');
+          expect(text.split(/[\n\r\0]/)).toHaveLength(1);
+          expect(directivesOf(`#!/bin/bash\n${text}\n`)).toEqual({ account: value });
+        } catch (error) {
+          expect(error).toBeInstanceOf(TorcError);
+        }
+      }),
+    );
+  });
+
+  it('split quoted words as they were', () => {
+    const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+    fc.assert(
+      fc.property(fc.array(line), (words) => {
+        expect(splitWords(words.map(quote).join(' '), 'text')).toEqual(words);
+      }),
+    );
+  });
+
+  it('never come from an extra text as anything but options', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        try {
+          for (const written of extraDirectives(text)) expect(written).toMatch(/^#SBATCH "?-[^\n\r\0]*$/u);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'usage' });
+        }
+      }),
+    );
+  });
+});
+
+it('any environment is readable', () => {
+  const name = fc.constantFrom(
+    ...['SLURM_JOB_ID', 'SLURM_CPUS_ON_NODE', 'SLURM_JOB_CPUS_PER_NODE', 'SLURM_MEM_PER_NODE', 'SLURM_MEM_PER_CPU'],
+    ...['SLURM_NODEID', 'SLURM_RESTART_COUNT', 'SLURM_JOB_END_TIME', 'SLURM_JOB_START_TIME', 'TORC_ALLOCATION_START'],
+    ...['CUDA_VISIBLE_DEVICES', 'SLURM_JOB_GPUS', 'SLURM_GPUS_ON_NODE'],
+  );
+  const value = fc.oneof(fc.string(), fc.stringMatching(/^[0-9x(),-]{0,20}$/), fc.nat().map(String));
+  fc.assert(
+    fc.property(fc.dictionary(name, value), fc.nat(), (env, nowMs) => {
+      const found = slurmEnvironment({ SLURM_JOB_ID: '1', ...env }, nowMs, 60);
+      for (const number of [found?.numCpus, found?.memoryBytes, found?.walltimeSeconds]) {
+        if (typeof number === 'number') expect(number).toBeGreaterThan(0);
+      }
+    }),
+  );
+});
+
+it('an id is found in any wrapping and never made up', () => {
+  fc.assert(
+    fc.property(fc.array(line), fc.integer({ min: 1, max: 2 ** 31 }), (lines, id) => {
+      expect(submittedId([...lines, String(id)].join('\n'))).toEqual({ slurmJobId: String(id), cluster: null });
+      const found = submittedId(lines.join('\n'));
+      if (found !== null) expect(lines.some((text) => text.includes(found.slurmJobId))).toBe(true);
+    }),
+  );
+});
