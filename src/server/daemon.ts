@@ -1,6 +1,9 @@
 /** `torc server start`: opens, serves, and ends cleanly on SIGTERM, SIGINT, `torc server stop` or long silence. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { systemClock } from '../base/clock.ts';
+import { openLog } from '../base/log.ts';
 import { countActiveComputeNodes } from '../storage/compute-nodes.ts';
 import { countOpenAllocations } from '../storage/slurm.ts';
 import { openService, removeHolder } from './open.ts';
@@ -17,12 +20,15 @@ const idleCheckMs = 30_000;
 
 /** Runs until it is told to end. Throws TorcError 'busy' when another process holds the directory. */
 export async function runServer(options: DaemonOptions): Promise<void> {
-  const service = await openService(options.directory, systemClock, 'torc server start');
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const log = await openLog(join(options.directory, 'server.jsonl'));
+  const service = await openService(options.directory, systemClock, 'torc server start', log);
   const serving = await serve(service, options);
-  await new Promise<void>((resolve) => {
-    service.onStop = () => setImmediate(resolve);
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
+  log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
+  const reason = await new Promise<string>((resolve) => {
+    service.onStop = () => setImmediate(resolve, 'server stop');
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    process.once('SIGINT', () => resolve('SIGINT'));
     const idleMs = options.idleMinutes == null ? null : options.idleMinutes * 60_000;
     if (idleMs !== null) {
       const timer = setInterval(
@@ -31,7 +37,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
             service.silentMs < idleMs ||
             countActiveComputeNodes(service.view, null) > 0 ||
             countOpenAllocations(service.view) > 0;
-          if (!isNeeded) resolve();
+          if (!isNeeded) resolve('idle');
         },
         Math.min(idleCheckMs, idleMs),
       );
@@ -42,4 +48,5 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   await serving.close();
   removeHolder(options.directory);
   await service.close();
+  log.info({ reason }, 'ended');
 }

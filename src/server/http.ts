@@ -60,6 +60,7 @@ async function answer(options: HttpOptions, incoming: IncomingMessage, outgoing:
     send(outgoing, 200, await options.service.call(endpoint, request, { signal: gone.signal }));
   } catch (error) {
     const { code, message, hint } = asTorcError(error);
+    if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');
     if (!incoming.complete) discardRest(incoming, outgoing);
     send(outgoing, httpStatus(code), { error: { code, message, hint } });
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Clock, isoInstant } from '../base/clock.ts';
 import { currentUser } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
 import { version } from '../base/version.ts';
 import { Database } from '../storage/database.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/workflows.ts';
@@ -23,7 +24,12 @@ export interface Holder {
  * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder.
  * `command` is what this process was started for; it is shown to others that want the database.
  */
-export async function openService(directory: string, clock: Clock, command: string): Promise<Service> {
+export async function openService(
+  directory: string,
+  clock: Clock,
+  command: string,
+  log: Log = silentLog,
+): Promise<Service> {
   let db: Database;
   try {
     db = Database.open(join(directory, 'torc.db'));
@@ -31,7 +37,7 @@ export async function openService(directory: string, clock: Clock, command: stri
     if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, readHolder(directory));
     throw error;
   }
-  const info = { version: version(), directory, hostname: hostname(), pid: process.pid, user: currentUser() };
+  const info = { version: version(), directory, hostname: hostname(), pid: process.pid, user: currentUser(), log };
   writeHolder(directory, { hostname: info.hostname, pid: info.pid, command, since: isoInstant(clock.now()) ?? '' });
   const service = new Service(db, clock, info);
   for (const workflowKey of await service.write(leftoverWorkflows)) {

@@ -15,6 +15,7 @@ import {
 } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import type { Database } from '../storage/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
 import { inTransaction, Transaction, TransactionLost } from '../storage/transaction.ts';
@@ -28,6 +29,7 @@ export interface ServiceInfo {
   hostname: string;
   pid: number;
   user: string;
+  log: Log;
 }
 
 interface WriteMember {
@@ -150,6 +152,7 @@ export class Service implements Api {
         parked = this.#exchange.answerParked(tx);
       });
     } catch (error) {
+      this.info.log.error({ err: error }, 'a transaction failed');
       // nothing of it is on disk: nobody is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;

@@ -2,7 +2,7 @@
 import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import type { Transaction } from './transaction.ts';
-import { getWorkflow } from './workflows.ts';
+import { getWorkflow, isWorkflowActive } from './workflows.ts';
 
 const configColumns = [
   'name',
@@ -78,6 +78,13 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
       'conflict',
       `workflow ${workflowKey} ${workflow.isCanceled ? 'is canceled' : 'is not started'}`,
       hint,
+    );
+  }
+  if (!isWorkflowActive(tx, workflowKey)) {
+    throw new TorcError(
+      'already_complete',
+      `workflow ${workflowKey} has nothing left to run`,
+      `torc workflows show-status ${workflowKey}`,
     );
   }
   return request.allocations.map((allocation) => {
