@@ -1,17 +1,24 @@
-// Compiles src/ to dist/ and puts the files beside it that the program reads at run time.
+// Compiles src/ to dist/ and puts the files beside it that the program reads at run time. The new dist/ takes the old
+// one's place at the end and only when all went well, so that a running torc never finds half of one.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const tsc = join(root, 'node_modules', '.bin', 'tsc');
+const dist = join(root, 'dist');
+const fresh = `${dist}.new-${process.pid}`;
+const old = `${dist}.old-${process.pid}`;
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
 try {
-  execFileSync(tsc, ['-p', join(root, 'tsconfig.build.json')], { cwd: root, stdio: 'inherit' });
+  execFileSync(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], { cwd: root, stdio: 'inherit' });
 } catch {
+  rmSync(fresh, { recursive: true, force: true });
   process.exit(1);
 }
-cpSync(join(root, 'src', 'storage', 'schema'), join(root, 'dist', 'storage', 'schema'), { recursive: true });
-chmodSync(join(root, 'dist', 'cli', 'main.js'), 0o755);
+cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'), { recursive: true });
+chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
+if (existsSync(dist)) renameSync(dist, old);
+renameSync(fresh, dist);
+rmSync(old, { recursive: true, force: true });
