@@ -1,6 +1,7 @@
 /** What the layers write their log through; pino is behind it only where a file is really written. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolders } from './folders.ts';
 
 export interface Log {
   debug(fields: object, message: string): void;
@@ -17,9 +18,10 @@ export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 /** A log of JSON lines appended to the file `path` (made with mode 0600, its folder too); nothing goes to stdout. */
 export async function openLog(path: string, level: LogLevel = 'info'): Promise<Log> {
   const { pino } = await import('pino');
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolders(dirname(path));
   // Written through at once: what a worker says just before it is killed is what a person looks for.
   const destination = pino.destination({ dest: path, append: true, sync: true, mode: 0o600 });
   chmodSync(path, 0o600);
-  return pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const log: Log = pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  return log;
 }

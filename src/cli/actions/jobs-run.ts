@@ -1,0 +1,140 @@
+/** `torc jobs run`: the worker of this machine, for a workflow that was started. */
+import type { Api, WorkflowShown } from '../../api/contract.ts';
+import { delay } from '../../base/clock.ts';
+import { outputDirectory } from '../../base/config.ts';
+import { exitCodes, TorcError } from '../../base/errors.ts';
+import type { RunJobsOptions } from '../commands/jobs.ts';
+import { type Context, note } from '../context.ts';
+import { spawnWorker, type WorkerResult } from '../local-worker.ts';
+import { printResult } from '../output.ts';
+import { followRun } from '../run-progress.ts';
+import { withConnection } from '../session.ts';
+import { failedJobs, type Summary, summaryOf, summaryText } from '../summary.ts';
+import { chooseWorkflow, statedKey } from '../workflow-key.ts';
+
+const lookEveryMs = 1000;
+
+/** Runs jobs until none is left that this machine can take. Returns 1 when jobs failed. */
+export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
+  if (options.worker === true) return beWorker(context, key, options);
+  return withConnection(
+    context,
+    async ({ api }) => {
+      const workflowKey = await chooseWorkflow(context, api, key);
+      await requireStarted(context, api, workflowKey);
+      const output = outputDirectory(options.output, context.env);
+      const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output });
+      const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
+      await printResult(context, { ...summary, worker }, () => summaryText(context, summary, failed));
+      const hasFailed = worker.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
+      return hasFailed ? exitCodes.jobs_failed : 0;
+    },
+    { serves: true },
+  );
+}
+
+async function requireStarted(context: Context, api: Api, workflowKey: string): Promise<void> {
+  const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+  if (workflow.run_id > 0) return;
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} is not started`,
+    `${context.torc} workflows start ${workflowKey}`,
+  );
+}
+
+/** The child of the process that serves: talks to that server only, and prints how it ended for its parent. */
+async function beWorker(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
+  const workflowKey = statedKey(context, key);
+  if (workflowKey === null)
+    throw new TorcError('usage', 'a worker needs the key of its workflow', `${context.torc} jobs run --help`);
+  const { runWorkerHere } = await import('../worker-process.ts');
+  const exit = await runWorkerHere(context, workflowKey, options);
+  await context.terminal.out(`${JSON.stringify(exit)}\n`);
+  return 0;
+}
+
+export interface LocalRun {
+  summary: Summary;
+  worker: WorkerResult;
+}
+
+/**
+ * Runs a worker as a child of this process until it ends, and shows how far the workflow is. An interrupt stops the
+ * worker in order and is thrown as TorcError 'interrupted' when that is done.
+ */
+export async function runLocally(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  options: RunJobsOptions & { output: string },
+): Promise<LocalRun> {
+  const startedAt = context.clock.monotonic();
+  const child = spawnWorker(context, workflowKey, options);
+  let isInterrupted = false;
+  const removeHandler = context.interrupts.handle(() => {
+    note(
+      context,
+      isInterrupted
+        ? `waiting for the worker (pid ${child.pid}) to stop its jobs`
+        : `${context.hasProgress ? '\n' : ''}stopping the jobs that run ..`,
+    );
+    isInterrupted = true;
+    child.stop();
+  });
+  const stopFollowing = followRun(context, api, workflowKey);
+  try {
+    const worker = await child.result;
+    const workflow = await lastLook(
+      context,
+      api,
+      workflowKey,
+      () => isInterrupted || options.waitForNewJobs === undefined,
+    );
+    if (!isInterrupted) noteLeftJobs(context, workflow);
+    const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output);
+    if (isInterrupted) throw interrupted(context, summary);
+    return { summary, worker };
+  } finally {
+    await stopFollowing();
+    removeHandler();
+  }
+}
+
+/** How the workflow stands once its other workers, if there are any, have ended as well. */
+async function lastLook(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  isEnough: () => boolean,
+): Promise<WorkflowShown> {
+  for (;;) {
+    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+    const isWorkedOn = workflow.status === 'running' && workflow.num_active_workers > 0;
+    if (!isWorkedOn || isEnough()) return workflow;
+    await delay(context.clock, lookEveryMs);
+  }
+}
+
+function noteLeftJobs(context: Context, { workflow_key: key, counts, num_active_workers }: WorkflowShown): void {
+  const numReady = counts.ready ?? 0;
+  if (numReady === 0 || num_active_workers > 0) return;
+  const what = numReady === 1 ? '1 job is left that does' : `${numReady} jobs are left that do`;
+  const columns = 'name,num_cpus,memory_bytes,num_gpus,runtime_seconds';
+  note(
+    context,
+    `${what} not fit here: ${context.torc} jobs list -k ${key} -f status=ready --columns ${columns}`,
+    'warning',
+  );
+}
+
+function interrupted(context: Context, summary: Summary): TorcError {
+  const { workflow_key: key, num_jobs, num_done, num_terminated, num_unfinished } = summary;
+  return new TorcError(
+    'interrupted',
+    `interrupted: of ${num_jobs} jobs ${num_done} are done, ${num_terminated} were stopped, ${num_unfinished} have not run`,
+    num_unfinished > 0
+      ? `Go on with those that have not run: ${context.torc} jobs run ${key}`
+      : `${context.torc} jobs list -k ${key}`,
+  );
+}

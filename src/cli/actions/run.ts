@@ -1,0 +1,38 @@
+/** `torc run SPEC`: create, start, work, wait, summary. */
+import { outputDirectory } from '../../base/config.ts';
+import type { RunOptions } from '../commands/run.ts';
+import { type Context, note } from '../context.ts';
+import { createWorkflow } from '../create-workflow.ts';
+import { printResult } from '../output.ts';
+import { startProgress } from '../progress.ts';
+import { readWorkflow } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { exitCodeOf, failedJobs, summaryText } from '../summary.ts';
+import { counted } from '../words.ts';
+import { runLocally } from './jobs-run.ts';
+import { ownerOf } from './workflows-create.ts';
+
+/** Seconds without a job that fits after which the only worker there is has no more to wait for. */
+const waitForNewJobs = 0;
+
+export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
+  const { workflow, user } = await readWorkflow(context, spec, options.commands === true ? {} : null);
+  const output = outputDirectory(options.output, context.env);
+  return withConnection(
+    context,
+    async ({ api }) => {
+      const progress = startProgress(context);
+      const { workflow_key, num_jobs } = await createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
+        progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+      );
+      await api.call('workflow_start', { workflow_key, dry_run: false });
+      progress.clear();
+      note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);
+      const { summary } = await runLocally(context, api, workflow_key, { ...options, output, waitForNewJobs });
+      const failed = summary.num_failed > 0 ? await failedJobs(api, workflow_key) : [];
+      await printResult(context, summary, () => summaryText(context, summary, failed));
+      return exitCodeOf(summary);
+    },
+    { serves: true },
+  );
+}

@@ -1,0 +1,53 @@
+/** `torc hpc slurm run-jobs`: the worker inside an allocation. It is only a client of the server, never its stand-in. */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { openClient } from '../../api/client.ts';
+import { TorcError } from '../../base/errors.ts';
+import { slurmEnvironment } from '../../slurm/environment.ts';
+import { machineResources } from '../../worker/resources.ts';
+import type { AllocationWorkerOptions } from '../commands/hpc-slurm.ts';
+import { type Context, note } from '../context.ts';
+import { runLogged } from '../worker-process.ts';
+import { checkedKey } from '../workflow-key.ts';
+
+export async function runInAllocation(context: Context, key: string, options: AllocationWorkerOptions): Promise<void> {
+  const workflowKey = checkedKey(key);
+  const slurm = slurmEnvironment(context.env, context.clock.now(), options.walltime);
+  if (slurm === null) {
+    throw new TorcError(
+      'usage',
+      'this is no Slurm allocation: SLURM_JOB_ID is not set',
+      `${context.torc} jobs run ${workflowKey}`,
+    );
+  }
+  const machine = machineResources(context.env);
+  const capacity = {
+    numCpus: slurm.numCpus ?? machine.numCpus,
+    memoryBytes: Math.min(slurm.memoryBytes ?? Number.POSITIVE_INFINITY, machine.memoryBytes),
+    numGpus: slurm.gpuIds.length,
+    gpuIds: slurm.gpuIds,
+  };
+  const exit = await runLogged(
+    context,
+    {
+      directory: context.directory,
+      workflowKey,
+      outputDirectory: resolve(options.output),
+      capacity,
+      maxParallelJobs: options.maxParallelJobs ?? null,
+      deadlineMs: slurm.endTimeMs,
+      walltimeSeconds: slurm.walltimeSeconds,
+      waitForNewJobsSeconds: null,
+      identity: {
+        hostname: machine.hostname,
+        cluster: slurm.cluster,
+        slurmJobId: slurm.slurmJobId,
+        restartCount: slurm.restartCount,
+        allocationKey: checkedKey(options.allocation, 'key of an allocation'),
+      },
+    },
+    openClient(context.directory),
+    `worker_${hostname()}_${slurm.slurmJobId}.log`,
+  );
+  note(context, `worker ended (${exit.reason}): ${exit.num_jobs} jobs run, ${exit.num_failed} failed`);
+}

@@ -1,0 +1,97 @@
+/** `torc hpc slurm schedule-nodes`: submits Slurm jobs that start workers; with `--dry-run` only says which. */
+import { TorcError } from '../../base/errors.ts';
+import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../allocation-plan.ts';
+import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
+import { type Connection, connectRemote } from '../connection.ts';
+import { type Context, note } from '../context.ts';
+import { printResult } from '../output.ts';
+import { withConnection } from '../session.ts';
+import { submitAll } from '../submit-allocations.ts';
+import { counted } from '../words.ts';
+import { startDaemon } from './server.ts';
+
+/** A server that nobody asked for ends after this long without workers, allocations and clients. */
+const idleMinutes = 15;
+export async function scheduleNodes(context: Context, options: ScheduleOptions): Promise<void> {
+  if (options.dryRun === true) {
+    await withConnection(context, async (connection) => {
+      const schedule = await planSchedule(context, connection.api, options);
+      const willStart = connection.kind === 'in_process' && options.server;
+      const allocations = Array.from({ length: options.count }, (_, at) =>
+        plannedSubmission(context, schedule, options, at),
+      );
+      const plan = planValue(schedule, options, allocations, willStart);
+      await printResult(context, { dry_run: true, ...plan }, () => dryRunText(schedule, allocations, willStart));
+    });
+    return;
+  }
+  const { connection, wasStarted } = await connectToServer(context, options);
+  try {
+    const schedule = await planSchedule(context, connection.api, options);
+    const allocations = await submitAll(context, connection.api, schedule, options);
+    const plan = planValue(schedule, options, allocations, wasStarted);
+    await printResult(context, { dry_run: false, ...plan }, () => submittedText(context, schedule, allocations));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Workers need a server that stays: the one that answers, else one that is started once all else is known to be right. */
+async function connectToServer(
+  context: Context,
+  options: ScheduleOptions,
+): Promise<{ connection: Connection; wasStarted: boolean }> {
+  const running = await connectRemote(context.directory);
+  if (running !== null) return { connection: running, wasStarted: false };
+  if (!options.server) {
+    throw new TorcError(
+      'unreachable',
+      `no server answers for ${context.directory}, and --no-server was given`,
+      `${context.torc} server start --daemon`,
+    );
+  }
+  await withConnection(context, ({ api }) => planSchedule(context, api, options));
+  const place = await startDaemon(context, { idleMinutes });
+  note(
+    context,
+    `Started a server on ${place.hostname} (pid ${place.pid}); it ends ${idleMinutes} minutes after it was last needed.`,
+  );
+  const connection = await connectRemote(context.directory);
+  if (connection === null)
+    throw new TorcError('unreachable', 'the server that was started does not answer', `${context.torc} server info`);
+  return { connection, wasStarted: true };
+}
+
+function planValue(
+  schedule: Schedule,
+  options: ScheduleOptions,
+  allocations: readonly PlannedSubmission[],
+  startsServer: boolean,
+): object {
+  return {
+    workflow_key: schedule.workflow.workflow_key,
+    slurm_config_key: String(schedule.config.slurm_config_key),
+    output_directory: schedule.output,
+    one_worker_per_node: options.startOneWorkerPerNode ?? false,
+    starts_server: startsServer,
+    changes: [],
+    allocations,
+  };
+}
+
+function dryRunText(schedule: Schedule, allocations: readonly PlannedSubmission[], startsServer: boolean): string {
+  const [first] = allocations;
+  const others = allocations.slice(1).map((allocation) => `# also: ${allocation.name}\n`);
+  const server = startsServer ? ', and a server started on this host' : '';
+  return `${first?.script ?? ''}${others.join('')}dry run: ${counted(allocations.length, 'allocation')} of workflow ${schedule.workflow.workflow_key} would be submitted${server}\n`;
+}
+
+function submittedText(context: Context, schedule: Schedule, allocations: readonly PlannedSubmission[]): string {
+  const key = schedule.workflow.workflow_key;
+  const lines = allocations.map((allocation) => `  ${allocation.slurm_job_id}  ${allocation.name}\n`);
+  return `submitted ${counted(allocations.length, 'allocation')} of workflow ${key}, Slurm job and name:
+${lines.join('')}output goes to ${schedule.output}
+  follow:  ${context.torc} -k ${key} hpc slurm allocations
+           ${context.torc} workflows show-status ${key}
+`;
+}

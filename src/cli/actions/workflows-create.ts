@@ -1,0 +1,105 @@
+/** `torc workflows create|create-from-commands-file`: check, count, store. */
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { countStages } from '../../model/graph.ts';
+import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
+import type { Context } from '../context.ts';
+import { createWorkflow } from '../create-workflow.ts';
+import { printResult, textTable } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { startProgress } from '../progress.ts';
+import { type ReadWorkflow, readWorkflow } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { upstreamNames } from '../upstream-names.ts';
+import { counted } from '../words.ts';
+
+export async function createFromSpec(context: Context, spec: string, options: CreateOptions): Promise<void> {
+  await createOrCount(context, await readWorkflow(context, spec), options);
+}
+
+export async function createFromCommandsFile(
+  context: Context,
+  file: string,
+  options: CommandsFileOptions,
+): Promise<void> {
+  const { name, cpus, memory, runtime } = options;
+  const needs = {
+    ...(name === undefined ? {} : { name }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(runtime === undefined ? {} : { runtime }),
+  };
+  await createOrCount(context, await readWorkflow(context, file, needs), options);
+}
+
+async function createOrCount(
+  context: Context,
+  { workflow, user }: ReadWorkflow,
+  options: CreateOptions,
+): Promise<void> {
+  if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
+  const progress = startProgress(context);
+  const made = await withConnection(context, ({ api }) =>
+    createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
+      progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+    ).finally(() => progress.clear()),
+  );
+  await printResult(context, { name: workflow.name, ...made }, () => {
+    const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
+    return `${what}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
+  });
+}
+
+/** `-U`, else what the specification says, else who typed the command. */
+export function ownerOf(context: Context, specUser: string | null): string {
+  return context.userOption ?? specUser ?? context.user;
+}
+
+interface ShownJob {
+  name: string;
+  command: string;
+  depends_on: string[];
+  resource_requirements: string | null;
+  input_files: string[];
+  output_files: string[];
+}
+
+async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsShown: boolean): Promise<void> {
+  const { numJobs, numBarriers, edges, files } = workflow;
+  const counts = {
+    dry_run: true,
+    name: workflow.name,
+    jobs: numJobs,
+    files: files.length,
+    user_data: 0,
+    actions: 0,
+    schedulers: 0,
+    stages: countStages(numJobs, numBarriers, edges),
+    barriers: numBarriers,
+    edges: edges.length,
+    resource_requirements: workflow.requirements.length,
+  };
+  const list = isJobsShown ? [...shownJobs(workflow)] : [];
+  await printResult(context, isJobsShown ? { ...counts, job_list: list } : counts, () => {
+    const rows = list.map((job) => ({ name: job.name, depends_on: job.depends_on.join(','), command: job.command }));
+    const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
+    const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}`;
+    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n`;
+  });
+}
+
+function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
+  const upstreamsOf = upstreamNames(workflow);
+  const fileNames = (indices: readonly number[]) => indices.map((index) => workflow.files[index]?.name ?? '');
+  let number = 0;
+  for (const job of workflow.jobs) {
+    yield {
+      name: job.name,
+      command: job.command,
+      depends_on: upstreamsOf(number),
+      resource_requirements: job.requirements === null ? null : (workflow.requirements[job.requirements]?.name ?? null),
+      input_files: fileNames(job.inputFiles),
+      output_files: fileNames(job.outputFiles),
+    };
+    number += 1;
+  }
+}

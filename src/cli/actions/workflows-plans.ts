@@ -1,0 +1,133 @@
+/** `torc workflows start|cancel|delete`: each prints the plan that it applies, or with `--dry-run` would apply. */
+import type { Api, Plan, PlannedChange, Reply } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { DeleteOptions, PlanOptions } from '../commands/workflows.ts';
+import type { Context } from '../context.ts';
+import { listPages } from '../list.ts';
+import { printResult, textTable } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { startProgress } from '../progress.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { chooseWorkflow, confirm } from '../workflow-key.ts';
+
+const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
+
+function changesText(context: Context, plan: Plan): string {
+  if (plan.changes.length === 0) return '';
+  const table = textTable(
+    context,
+    changeColumns,
+    plan.changes.map((change: PlannedChange) => ({ ...change })),
+  );
+  const left = plan.num_changes - plan.changes.length;
+  return left > 0 ? `${table}.. and ${left} more\n` : table;
+}
+
+/** Shows that something is under way while one long call runs. */
+async function shown<T>(context: Context, text: string, work: Promise<T>): Promise<T> {
+  const progress = startProgress(context);
+  const timer = setInterval(() => progress.update(text), 250);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    progress.clear();
+  }
+}
+
+export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, key);
+    const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
+    const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
+    await printResult(context, plan, () => startText(context, plan));
+  });
+}
+
+function startText(context: Context, plan: Reply<'workflow_start'>): string {
+  const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
+  if (plan.dry_run) {
+    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}\n`;
+  }
+  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}
+  run here:   ${context.torc} jobs run ${plan.workflow_key}
+  on Slurm:   ${context.torc} -k ${plan.workflow_key} hpc slurm schedule-nodes -n 1
+`;
+}
+
+/** An allocation as plans show it: what is done to which Slurm job. */
+export interface PlannedAllocation {
+  action: 'submit' | 'cancel';
+  name: string | null;
+  script: string | null;
+  slurm_job_id: string | null;
+}
+
+export async function cancelWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, key);
+    const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
+    const plan = await shown(context, `canceling workflow ${workflowKey}`, api.call('workflow_cancel', request));
+    const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
+    if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
+    await printResult(context, { ...plan, allocations }, () => cancelText(context, plan));
+  });
+}
+
+async function plannedCancels(api: Api, workflowKey: string, ids: readonly string[]): Promise<PlannedAllocation[]> {
+  if (ids.length === 0) return [];
+  const names = new Map<unknown, string>();
+  for await (const records of listPages(api, 'allocations', workflowKey, { filter: [], excludeColumn: [] })) {
+    for (const record of records) names.set(record.slurm_job_id, String(record.name));
+  }
+  return ids.map((id) => ({ action: 'cancel', name: names.get(id) ?? null, script: null, slurm_job_id: id }));
+}
+
+async function cancelAllocations(workflowKey: string, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const { systemSlurm } = await import('../../slurm/commands.ts');
+  const answer = await systemSlurm().scancel(ids);
+  if (answer.kind === 'ok') return;
+  throw new TorcError(
+    'slurm',
+    `workflow ${workflowKey} is canceled, but its allocations are not: ${answer.reason}`,
+    answer.hint ?? `scancel ${ids.join(' ')}`,
+  );
+}
+
+function cancelText(context: Context, plan: Reply<'workflow_cancel'>): string {
+  const ids = plan.slurm_job_ids;
+  const slurm = ids.length === 0 ? '' : `, Slurm jobs ${plan.dry_run ? 'to cancel' : 'canceled'}: ${ids.join(' ')}`;
+  const what = `${counted(plan.num_changes, 'job')} canceled, ${plan.num_stopping} running ones stopped${slurm}`;
+  if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would have ${what}\n`;
+  return `canceled workflow ${plan.workflow_key}: ${what}\n`;
+}
+
+export async function deleteWorkflow(context: Context, key: string | null, options: DeleteOptions): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, key);
+    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+    const plan = await api.call('workflow_delete', { workflow_key: workflowKey, dry_run: true });
+    const what = `workflow ${workflowKey} (${cellText(workflow.name)}) with ${counted(plan.num_jobs, 'job')} and ${counted(plan.num_results, 'result')}`;
+    if (options.dryRun === true) {
+      await printResult(context, plan, () => `dry run: ${what} would be deleted\n`);
+      return;
+    }
+    if (options.force !== true && !context.isNoPrompts) await askToDelete(context, what, workflowKey);
+    const request = { workflow_key: workflowKey, dry_run: false };
+    const deleted = await shown(context, `deleting workflow ${workflowKey}`, api.call('workflow_delete', request));
+    await printResult(context, deleted, () => `deleted ${what}\n`);
+  });
+}
+
+async function askToDelete(context: Context, what: string, workflowKey: string): Promise<void> {
+  if (!context.mayAsk) {
+    throw new TorcError(
+      'usage',
+      `${what} is not deleted without being asked`,
+      `${context.torc} workflows delete ${workflowKey} --force`,
+    );
+  }
+  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
+}

@@ -1,0 +1,45 @@
+/** `torc workflows show|show-status`: one workflow as facts. */
+import type { WorkflowShown } from '../../api/contract.ts';
+import { jobStatuses } from '../../model/status.ts';
+import type { Context } from '../context.ts';
+import { printResult } from '../output.ts';
+import { factLines } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+function read(context: Context, key: string | null): Promise<WorkflowShown> {
+  return withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, key);
+    return api.call('workflow_show', { workflow_key: workflowKey });
+  });
+}
+
+/** Everything that is known about one workflow. */
+export async function showWorkflow(context: Context, key: string | null): Promise<void> {
+  const workflow = await read(context, key);
+  const { counts: _, ...facts } = workflow;
+  await printResult(context, workflow, () => factLines(Object.entries(facts)));
+}
+
+/** How far a workflow is; jobs by status, every status on its line. */
+export async function showStatus(context: Context, key: string | null): Promise<void> {
+  const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = await read(
+    context,
+    key,
+  );
+  const { counts, num_active_workers } = rest;
+  const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
+  const value = { ...head, num_active_workers, counts };
+  await printResult(context, value, () =>
+    factLines([
+      ['workflow_key', workflow_key],
+      ['name', name],
+      ['status', status],
+      ['run_id', run_id],
+      ['workers', num_active_workers],
+      ['jobs', num_jobs],
+      ...jobStatuses.map((each): [string, unknown] => [each, counts[each] ?? 0]),
+      ['failed', num_failed],
+    ]),
+  );
+}

@@ -1,0 +1,101 @@
+/** Which allocations are going to be submitted: decided before anything happens, the same in a dry run. */
+import { createHash } from 'node:crypto';
+import type { Api, ListRecord, WorkflowShown } from '../api/contract.ts';
+import { outputDirectory } from '../base/config.ts';
+import { TorcError } from '../base/errors.ts';
+import { allocationScript, type SlurmConfig } from '../slurm/script.ts';
+import { chooseConfig } from './actions/slurm-configs.ts';
+import type { PlannedAllocation } from './actions/workflows-plans.ts';
+import { programPath } from './child.ts';
+import type { ScheduleOptions } from './commands/hpc-slurm.ts';
+import type { Context } from './context.ts';
+import { chooseWorkflow } from './workflow-key.ts';
+
+/** Slurm's own warning comes after the time at which workers end by themselves: it is for limits that were lowered. */
+const warningSeconds = 30;
+
+/** Everything that is decided before the first allocation is submitted. */
+export interface Schedule {
+  workflow: WorkflowShown;
+  config: ListRecord;
+  output: string;
+  /** The key that the first allocation is going to get, unless another command is faster. */
+  firstAllocationKey: number;
+}
+
+export interface PlannedSubmission extends PlannedAllocation {
+  action: 'submit';
+  name: string;
+  script: string;
+}
+
+/** Throws TorcError when the workflow is not started or it is not clear which Slurm config is meant. */
+export async function planSchedule(context: Context, api: Api, options: ScheduleOptions): Promise<Schedule> {
+  const workflowKey = await chooseWorkflow(context, api, null);
+  const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+  if (workflow.run_id === 0) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} is not started`,
+      `${context.torc} workflows start ${workflowKey}`,
+    );
+  }
+  const config = await chooseConfig(context, api, options.schedulerKey ?? null, workflowKey);
+  const newest = { list: 'allocations', workflow_key: null, filters: [], sort_by: null } as const;
+  const { records } = await api.call('list', { ...newest, filters: [], reverse: true, limit: 1, skip: 0 });
+  const firstAllocationKey = Number(records[0]?.allocation_key ?? 0) + 1;
+  return { workflow, config, output: outputDirectory(options.output, context.env), firstAllocationKey };
+}
+
+/**
+ * Unique among all Slurm jobs of the user, and the same in a dry run: workflows of two directories, or of a database
+ * that was made anew, have not begun in the same millisecond.
+ */
+export function allocationName(context: Context, schedule: Schedule, prefix: string, at: number): string {
+  const { workflow, firstAllocationKey } = schedule;
+  const facts = [context.directory, workflow.workflow_key, workflow.created_at, firstAllocationKey + at];
+  const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 8);
+  return `${prefix}_${workflow.workflow_key}_${digest}`;
+}
+
+/** The allocation number `at`, from 0; without its key, with the one that it is going to get. */
+export function plannedSubmission(
+  context: Context,
+  schedule: Schedule,
+  options: ScheduleOptions,
+  at: number,
+  allocationKey: string = String(schedule.firstAllocationKey + at),
+): PlannedSubmission {
+  const name = allocationName(context, schedule, options.jobPrefix, at);
+  const script = allocationScript(slurmConfigOf(schedule.config), {
+    jobName: name,
+    outputDirectory: schedule.output,
+    workingDirectory: null,
+    nodeBinary: process.execPath,
+    torcMain: programPath(),
+    serverDirectory: context.directory,
+    workflowKey: schedule.workflow.workflow_key,
+    allocationKey,
+    maxParallelJobs: options.maxParallelJobs ?? null,
+    pollIntervalSeconds: options.pollInterval ?? null,
+    oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
+    warningSeconds,
+  });
+  return { action: 'submit', name, script, slurm_job_id: null };
+}
+
+function slurmConfigOf(config: ListRecord): SlurmConfig {
+  const text = (column: string) => (config[column] === null ? null : String(config[column]));
+  return {
+    account: text('account') ?? '',
+    partition: text('partition'),
+    qos: text('qos'),
+    walltimeSeconds: Number(config.walltime_seconds),
+    numNodes: Number(config.num_nodes),
+    ntasksPerNode: config.ntasks_per_node === null ? null : Number(config.ntasks_per_node),
+    mem: text('mem'),
+    tmp: text('tmp'),
+    gres: text('gres'),
+    extra: text('extra'),
+  };
+}

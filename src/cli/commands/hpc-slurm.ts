@@ -1,0 +1,172 @@
+/** `torc hpc slurm ..`, also typed `torc slurm ..`: settings for sbatch, allocations, and the worker inside one. */
+import type { Command } from 'commander';
+import { decimalNumber, wholeNumber } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+import { declareList } from './lists.ts';
+
+export interface ConfigOptions {
+  name?: string;
+  account?: string;
+  partition?: string;
+  qos?: string;
+  walltime?: string;
+  nodes?: number;
+  ntasksPerNode?: number;
+  mem?: string;
+  tmp?: string;
+  gres?: string;
+  extra?: string;
+}
+
+export interface ScheduleOptions {
+  count: number;
+  schedulerKey?: string;
+  jobPrefix: string;
+  keepScripts?: boolean;
+  maxParallelJobs?: number;
+  output?: string;
+  pollInterval?: number;
+  startOneWorkerPerNode?: boolean;
+  dryRun?: boolean;
+  /** False with `--no-server`. */
+  server: boolean;
+}
+
+export interface AllocationWorkerOptions {
+  allocation: string;
+  output: string;
+  walltime: number;
+  maxParallelJobs?: number;
+  pollInterval?: number;
+}
+
+export function declareHpcSlurm(program: Command, act: Act): void {
+  const hpc = program.command('hpc').description('work on a cluster');
+  declareSlurm(hpc.command('slurm').description('Slurm settings and allocations of a workflow'), act);
+  declareSlurm(program.command('slurm', { hidden: true }).description('the same as torc hpc slurm'), act);
+}
+
+function declareSlurm(group: Command, act: Act): void {
+  declareConfigs(group, act);
+  declareSchedule(group, act);
+  declareAllocationWorker(group, act);
+}
+
+function addConfigOptions(command: Command, isNew: boolean): Command {
+  const preset = (value: string) => (isNew ? ` (default: ${value})` : '');
+  return command
+    .option('-N, --name <name>', `name of the config${preset('default')}`)
+    .option('-a, --account <account>', `account to charge${isNew ? ' (required)' : ''}`)
+    .option('-p, --partition <name>', "partition (default: the cluster's)")
+    .option('-q, --qos <name>', `quality of service${preset('normal')}`)
+    .option('-w, --walltime <time>', `walltime of each allocation, as Slurm writes it${preset('04:00:00')}`)
+    .option('-n, --nodes <n>', `nodes of each allocation${preset('1')}`, wholeNumber('the number of nodes', 1))
+    .option('--ntasks-per-node <n>', 'tasks on each node', wholeNumber('the number of tasks', 1))
+    .option('-m, --mem <size>', 'memory of each node, such as 180G')
+    .option('-t, --tmp <size>', 'local disk of each node')
+    .option('-g, --gres <list>', 'generic resources, such as gpu:4')
+    .option('-e, --extra <options>', 'further options of sbatch, such as "--constraint=skylake"');
+}
+
+function declareConfigs(group: Command, act: Act): void {
+  const add = addConfigOptions(
+    group.command('add-config').description('store the settings with which allocations of a workflow are submitted'),
+    true,
+  ).addHelpText(
+    'after',
+    examples(
+      'torc hpc slurm add-config -a my_account',
+      'torc hpc slurm add-config -N gpu -a my_account -p gpu-h100 -w 1-00:00:00 -n 2 -g gpu:4',
+    ),
+  );
+  act(add, async (_, self) => {
+    const { addConfig } = await import('../actions/slurm-configs.ts');
+    return (context) => addConfig(context, self.opts<ConfigOptions>());
+  });
+  declareList(
+    group
+      .command('list-configs')
+      .description('list the stored Slurm settings of a workflow')
+      .addHelpText('after', examples('torc hpc slurm list-configs')),
+    'slurm_configs',
+    act,
+  );
+  const modify = addConfigOptions(
+    group
+      .command('modify-config')
+      .description("change stored settings; '' removes a value")
+      .argument('[config]', 'key of the config (default: the only one of the workflow)'),
+    false,
+  ).addHelpText(
+    'after',
+    examples('torc hpc slurm modify-config -w 08:00:00', "torc hpc slurm modify-config 3 -p short -g ''"),
+  );
+  act(modify, async ([config], self) => {
+    const { modifyConfig } = await import('../actions/slurm-configs.ts');
+    return (context) => modifyConfig(context, config ?? null, self.opts<ConfigOptions>());
+  });
+  declareList(
+    group
+      .command('allocations')
+      .description('list the Slurm jobs that were submitted for a workflow')
+      .addHelpText('after', examples('torc hpc slurm allocations', 'torc hpc slurm allocations -f status=refused')),
+    'allocations',
+    act,
+  );
+}
+
+function declareSchedule(group: Command, act: Act): void {
+  const schedule = group
+    .command('schedule-nodes')
+    .description('submit Slurm jobs that start workers for a started workflow')
+    .requiredOption('-n, --count <n>', 'how many allocations to submit', wholeNumber('the number of allocations', 1))
+    .option('-s, --scheduler-key <config>', 'key of the Slurm config (default: the only one of the workflow)')
+    .option('-j, --job-prefix <prefix>', 'what the names of the Slurm jobs begin with', 'worker')
+    .option('-k, --keep-scripts', 'keep the sbatch scripts after they were submitted')
+    .option('-m, --max-parallel-jobs <n>', 'most jobs at a time on each worker', wholeNumber('the number of jobs', 1))
+    .option('-o, --output <directory>', 'where jobs and workers write (TORC_OUTPUT_DIR, else ./torc_output)')
+    .option(
+      '-p, --poll-interval <seconds>',
+      'kept for old scripts: a worker is told of new work at once',
+      decimalNumber('the interval', 0.1),
+    )
+    .option('-S, --start-one-worker-per-node', 'a worker on every node of an allocation, not only on its first')
+    .option('--dry-run', 'print the scripts and the plan; submit nothing')
+    .option('--no-server', 'do not start a server on this host when none answers')
+    .addHelpText(
+      'after',
+      examples(
+        'torc hpc slurm schedule-nodes -n 2',
+        'torc hpc slurm schedule-nodes -n 1 --dry-run',
+        'torc --workflow-key 7 hpc slurm schedule-nodes -n 10 -s 3 -o /scratch/me/output',
+      ),
+    );
+  act(schedule, async (_, self) => {
+    const { scheduleNodes } = await import('../actions/slurm-schedule.ts');
+    return (context) => scheduleNodes(context, self.opts<ScheduleOptions>());
+  });
+}
+
+function declareAllocationWorker(group: Command, act: Act): void {
+  const run = group
+    .command('run-jobs')
+    .description('run jobs inside a Slurm allocation; the sbatch script of schedule-nodes calls this')
+    .argument('<key>', 'workflow key')
+    .requiredOption('--allocation <key>', 'key of the allocation')
+    .requiredOption('--output <directory>', 'where jobs and workers write')
+    .requiredOption('--walltime <seconds>', 'what the allocation asked for', wholeNumber('the walltime', 1))
+    .option('--max-parallel-jobs <n>', 'most jobs at a time', wholeNumber('the number of jobs', 1))
+    .option(
+      '--poll-interval <seconds>',
+      'kept for old scripts: a worker is told of new work at once',
+      decimalNumber('the interval', 0.1),
+    )
+    .addHelpText(
+      'after',
+      examples('torc --dir /scratch/me/torc hpc slurm run-jobs 7 --allocation 3 --output out --walltime 3600'),
+    );
+  act(run, async ([key = ''], self) => {
+    const { runInAllocation } = await import('../actions/slurm-run-jobs.ts');
+    return (context) => runInAllocation(context, key, self.opts<AllocationWorkerOptions>());
+  });
+}

@@ -1,0 +1,77 @@
+/** The commands that only list: one group each, all with the same options. */
+import type { Command } from 'commander';
+import type { ListName } from '../../api/contract.ts';
+import { addListOptions, listOptions } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+
+interface Listing {
+  group: string;
+  about: string;
+  list: ListName;
+  what: string;
+  examples: readonly string[];
+}
+
+const listings: readonly Listing[] = [
+  {
+    group: 'results',
+    about: 'how jobs ended: return codes, causes, times, memory',
+    list: 'results',
+    what: 'list what every attempt of a job ended with',
+    examples: [
+      'torc results list -f return_code=1',
+      'torc results list --sort-by peak_memory_bytes --reverse-sort -l 10',
+      "torc -F json results list -f cause=oom | jq -r '.results[] | .job_name'",
+    ],
+  },
+  {
+    group: 'compute-nodes',
+    about: 'the nodes on which workers run or ran',
+    list: 'compute_nodes',
+    what: 'list the nodes of a workflow and when they were last heard from',
+    examples: ['torc compute-nodes list', 'torc compute-nodes list -f is_active=true'],
+  },
+  {
+    group: 'events',
+    about: 'what happened to a workflow, in order',
+    list: 'events',
+    what: 'list what happened, oldest first',
+    examples: ['torc events list --reverse-sort -l 20', 'torc events list -f job_key=12'],
+  },
+  {
+    group: 'files',
+    about: 'the files that jobs read and write',
+    list: 'files',
+    what: 'list the files that a workflow declares',
+    examples: ['torc files list', 'torc -F csv files list -k 3 > files.csv'],
+  },
+  {
+    group: 'resource-requirements',
+    about: 'what jobs ask for',
+    list: 'resource_requirements',
+    what: 'list the named resource requirements of a workflow',
+    examples: ['torc resource-requirements list'],
+  },
+];
+
+export function declareLists(program: Command, act: Act): void {
+  for (const { group, about, list, what, examples: lines } of listings) {
+    const groupCommand = program.command(group).description(about);
+    declareList(
+      groupCommand
+        .command('list')
+        .description(what)
+        .addHelpText('after', examples(...lines)),
+      list,
+      act,
+    );
+  }
+}
+
+/** Makes `command` one that prints a list. */
+export function declareList(command: Command, list: ListName, act: Act): void {
+  act(addListOptions(command), async () => {
+    const { showList } = await import('../list.ts');
+    return (context) => showList(context, list, listOptions(command));
+  });
+}

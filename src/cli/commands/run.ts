@@ -1,0 +1,31 @@
+/** `torc run`: a specification from a file to a summary, on this machine. */
+import type { Command } from 'commander';
+import { type Act, examples } from '../program.ts';
+import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
+
+export interface RunOptions extends WorkerCommandOptions {
+  commands?: boolean;
+}
+
+export function declareRun(program: Command, act: Act): void {
+  const command = program
+    .command('run')
+    .description('create a workflow, run its jobs on this machine, wait for them and print a summary')
+    .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input')
+    .option('--commands', 'read SPEC as a commands file: one command on each line');
+  addWorkerOptions(command).addHelpText(
+    'after',
+    `
+Ends with 0 when every job succeeded, with 1 when jobs failed, with 130 when it was interrupted.
+${examples(
+  'torc run workflow.yaml',
+  'torc run sweep.yaml -o results -m 8 --memory 16g',
+  'seq 100 | sed "s/^/echo /" | torc run - --commands',
+  'torc -F json run workflow.yaml | jq .num_failed',
+).trimStart()}`,
+  );
+  act(command, async ([spec = ''], self) => {
+    const { runSpec } = await import('../actions/run.ts');
+    return (context) => runSpec(context, spec, self.opts<RunOptions>());
+  });
+}

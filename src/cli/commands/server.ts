@@ -1,0 +1,43 @@
+/** `torc server ..`: the process that owns the database and answers workers and clients. */
+import type { Command } from 'commander';
+import { decimalNumber, wholeNumber } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+
+export interface ServerStartOptions {
+  daemon?: boolean;
+  port?: number;
+  host?: string;
+  idleMinutes?: number;
+}
+
+export function declareServer(program: Command, act: Act): void {
+  const group = program.command('server').description('the server that workers on other nodes talk to');
+  const start = group
+    .command('start')
+    .description('serve the database of the server directory over HTTPS')
+    .option('--daemon', 'start it in the background and return')
+    .option('--port <n>', 'port to listen on (default: one that is free)', wholeNumber('the port', 0))
+    .option('--host <name>', 'name under which nodes reach this host (default: its own)')
+    .option('--idle-minutes <n>', 'end when nobody has needed it for this long', decimalNumber('the time', 0.01))
+    .addHelpText('after', examples('torc server start --daemon', 'torc --dir /scratch/me/torc server start'));
+  act(start, async (_, self) => {
+    const { startServer } = await import('../actions/server.ts');
+    return (context) => startServer(context, self.opts<ServerStartOptions>());
+  });
+  const stop = group
+    .command('stop')
+    .description('stop the server; workers go on and report when one is there again')
+    .addHelpText('after', examples('torc server stop'));
+  act(stop, async () => {
+    const { stopServer } = await import('../actions/server.ts');
+    return stopServer;
+  });
+  const info = group
+    .command('info')
+    .description('print where the server runs; ends with 5 when none answers')
+    .addHelpText('after', examples('torc server info', 'torc -F json server info | jq -r .hostname'));
+  act(info, async () => {
+    const { showServer } = await import('../actions/server.ts');
+    return showServer;
+  });
+}

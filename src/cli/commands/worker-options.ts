@@ -1,0 +1,46 @@
+/** Options of the commands that run jobs on this machine. */
+import type { Command } from 'commander';
+import { parseDuration, parseMemory } from '../../base/units.ts';
+import { decimalNumber, readable, wholeNumber } from '../options.ts';
+
+/** As typed, before sizes and durations are read. */
+export interface WorkerCommandOptions {
+  output?: string;
+  maxParallelJobs?: number;
+  cpus?: number;
+  memory?: string;
+  gpus?: number;
+  timeLimit?: string;
+  pollInterval?: number;
+  wait?: number;
+  /** Seconds without work after which the worker ends; between processes only. */
+  waitForNewJobs?: number;
+}
+
+export function addWorkerOptions(command: Command): Command {
+  return command
+    .option('-o, --output <directory>', 'where jobs and workers write (TORC_OUTPUT_DIR, else ./torc_output)')
+    .option(
+      '-m, --max-parallel-jobs <n>',
+      'most jobs at a time, whatever they ask for',
+      wholeNumber('the number of jobs', 1),
+    )
+    .option(
+      '--cpus <n>',
+      'CPUs to use (default: those of the machine or allocation)',
+      wholeNumber('the number of CPUs', 1),
+    )
+    .option('--memory <size>', 'memory to use, such as 64g (default: that of the machine)', readable(parseMemory))
+    .option('--gpus <n>', 'GPUs to use (default: those of the machine)', wholeNumber('the number of GPUs', 0))
+    .option(
+      '-t, --time-limit <duration>',
+      'stop after this long, in ISO 8601 such as PT2H (default: no limit)',
+      readable(parseDuration),
+    )
+    .option(
+      '-p, --poll-interval <seconds>',
+      'kept for old scripts: a worker is told of new work at once',
+      decimalNumber('the interval', 0.1),
+    )
+    .option('-w, --wait <minutes>', 'wait this long for a server that is away', decimalNumber('the wait', 0));
+}

@@ -1,0 +1,156 @@
+/** `torc workflows ..`: from a specification to a deleted workflow. */
+import type { Command } from 'commander';
+import { wholeNumber } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+import { declareList } from './lists.ts';
+
+export interface CreateOptions {
+  dryRun?: boolean;
+  showJobs?: boolean;
+}
+
+export interface CommandsFileOptions extends CreateOptions {
+  name?: string;
+  cpus?: number;
+  memory?: string;
+  runtime?: string;
+}
+
+export interface PlanOptions {
+  dryRun?: boolean;
+}
+
+export interface DeleteOptions extends PlanOptions {
+  force?: boolean;
+}
+
+const keyArgument = 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)';
+
+export function declareWorkflows(program: Command, act: Act): void {
+  const group = program.command('workflows').description('create, start, look at, cancel and delete workflows');
+  declareCreate(group, act);
+  declareCreateFromCommands(group, act);
+  declarePlans(group, act);
+  declareShow(group, act);
+  const list = group.command('list').description('list the workflows of this server directory');
+  declareList(
+    list.addHelpText(
+      'after',
+      examples('torc workflows list', 'torc workflows list -f status=failed', 'torc workflows list -U alice'),
+    ),
+    'workflows',
+    act,
+  );
+}
+
+function declareCreate(group: Command, act: Act): void {
+  const create = group
+    .command('create')
+    .description('store a workflow; nothing runs yet')
+    .argument('<spec>', 'specification in YAML or JSON, or - for standard input')
+    .option('--dry-run', 'check and count only; store nothing')
+    .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
+    .addHelpText(
+      'after',
+      examples(
+        'torc workflows create workflow.yaml',
+        'torc workflows create sweep.yaml --dry-run --show-jobs',
+        'KEY=$(torc -F json workflows create workflow.yaml | jq -r .workflow_key)',
+      ),
+    );
+  act(create, async ([spec = ''], self) => {
+    const { createFromSpec } = await import('../actions/workflows-create.ts');
+    return (context) => createFromSpec(context, spec, self.opts<CreateOptions>());
+  });
+}
+
+function declareCreateFromCommands(group: Command, act: Act): void {
+  const create = group
+    .command('create-from-commands-file')
+    .description('store a workflow with one job for each line of a file; nothing runs yet')
+    .argument(
+      '<file>',
+      'one shell command on each line; empty lines and lines with # are skipped; - for standard input',
+    )
+    .option('-c, --cpus <n>', 'CPUs of each job', wholeNumber('the number of CPUs', 1))
+    .option('-m, --memory <size>', 'memory of each job, such as 2g')
+    .option('-r, --runtime <duration>', 'longest runtime of each job, in ISO 8601 such as PT30M')
+    .option('--name <name>', 'name of the workflow (default: that of the file)')
+    .option('--dry-run', 'check and count only; store nothing')
+    .option('--show-jobs', 'with --dry-run: every job with its command')
+    .addHelpText(
+      'after',
+      examples(
+        'torc workflows create-from-commands-file commands.txt',
+        'torc workflows create-from-commands-file commands.txt -c 2 -m 4g -r PT1H',
+      ),
+    );
+  act(create, async ([file = ''], self) => {
+    const { createFromCommandsFile } = await import('../actions/workflows-create.ts');
+    return (context) => createFromCommandsFile(context, file, self.opts<CommandsFileOptions>());
+  });
+}
+
+function declarePlans(group: Command, act: Act): void {
+  const start = group
+    .command('start')
+    .description('make the jobs of a stored workflow ready, so that workers take them')
+    .argument('[key]', keyArgument)
+    .option('--dry-run', 'print what would change; change nothing')
+    .addHelpText('after', examples('torc workflows start 7', 'torc workflows start 7 --dry-run'));
+  act(start, async ([key], self) => {
+    const { startWorkflow } = await import('../actions/workflows-plans.ts');
+    return (context) => startWorkflow(context, key ?? null, self.opts<PlanOptions>());
+  });
+  const cancel = group
+    .command('cancel')
+    .description('stop the running jobs of a workflow, cancel the others and its Slurm allocations')
+    .argument('[key]', keyArgument)
+    .option('--dry-run', 'print what would change; change nothing')
+    .addHelpText('after', examples('torc workflows cancel 7', 'torc workflows cancel 7 --dry-run'));
+  act(cancel, async ([key], self) => {
+    const { cancelWorkflow } = await import('../actions/workflows-plans.ts');
+    return (context) => cancelWorkflow(context, key ?? null, self.opts<PlanOptions>());
+  });
+  const remove = group
+    .command('delete')
+    .description('remove a workflow with its jobs and results from the database; files stay')
+    .argument('[key]', keyArgument)
+    .option('--force', 'do not ask')
+    .option('--dry-run', 'print what would be removed; remove nothing')
+    .addHelpText('after', examples('torc workflows delete 7', 'torc workflows delete 7 --force'));
+  act(remove, async ([key], self) => {
+    const { deleteWorkflow } = await import('../actions/workflows-plans.ts');
+    return (context) => deleteWorkflow(context, key ?? null, self.opts<DeleteOptions>());
+  });
+}
+
+function declareShow(group: Command, act: Act): void {
+  const show = group
+    .command('show')
+    .description('print everything about one workflow')
+    .argument('[key]', keyArgument)
+    .addHelpText('after', examples('torc workflows show 7', 'torc -F json workflows show 7 | jq .counts'));
+  act(show, async ([key]) => {
+    const { showWorkflow } = await import('../actions/workflows-show.ts');
+    return (context) => showWorkflow(context, key ?? null);
+  });
+  const status = group
+    .command('show-status')
+    .description('print how far a workflow is: its status and its jobs by status')
+    .argument('[key]', keyArgument)
+    .addHelpText('after', examples('torc workflows show-status 7', 'watch torc workflows show-status 7'));
+  act(status, async ([key]) => {
+    const { showStatus } = await import('../actions/workflows-show.ts');
+    return (context) => showStatus(context, key ?? null);
+  });
+  const example = group
+    .command('example')
+    .description('print a specification to start from; without a name, list those there are')
+    .argument('[name]', 'name of the example')
+    .addHelpText('after', examples('torc workflows example', 'torc workflows example word-count > workflow.yaml'));
+  act(example, async ([name]) => {
+    const { showExample } = await import('../actions/examples.ts');
+    return (context) => showExample(context, name ?? null);
+  });
+}

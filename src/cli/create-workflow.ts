@@ -1,0 +1,143 @@
+/** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
+import type { Api, Reply, Request } from '../api/contract.ts';
+import type { ExpandedJob, ExpandedWorkflow } from '../model/expanded.ts';
+
+type Chunk = Request<'workflow_create_chunk'>;
+
+/** Below the limits of the contract, so that one transaction stays short and one request small. */
+export const chunkLimits = { jobs: 5000, files: 5000, edges: 10_000, characters: 2 * 1024 * 1024 } as const;
+
+/** Stores the workflow; `onProgress` is told how many jobs have arrived. */
+export async function createWorkflow(
+  api: Api,
+  workflow: ExpandedWorkflow,
+  user: string,
+  onProgress: (numJobs: number) => void = () => {},
+): Promise<Reply<'workflow_create_finish'>> {
+  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(workflow, user));
+  for (const chunk of chunksOf(workflow, workflow_key)) {
+    await api.call('workflow_create_chunk', chunk);
+    onProgress(chunk.first_job + chunk.jobs.length);
+  }
+  return api.call('workflow_create_finish', { workflow_key });
+}
+
+export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<'workflow_create_begin'> {
+  return {
+    name: workflow.name,
+    user,
+    description: workflow.description,
+    project: workflow.project,
+    metadata: (workflow.metadata ?? null) as Request<'workflow_create_begin'>['metadata'],
+    expiration_buffer_seconds: workflow.expirationBufferSeconds,
+    wait_for_new_jobs_seconds: workflow.waitForNewJobsSeconds,
+    ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
+    wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMinutes,
+    jobs_sort_method: workflow.jobsSortMethod,
+    requirements: workflow.requirements.map((need) => ({
+      name: need.name,
+      num_cpus: need.numCpus,
+      memory_bytes: need.memoryBytes,
+      gpu_thousandths: need.gpuThousandths,
+      num_nodes: need.numNodes,
+      runtime_ms: need.runtimeMs,
+      is_memory_stated: need.isMemoryStated,
+      is_runtime_stated: need.isRuntimeStated,
+    })),
+    num_jobs: workflow.numJobs,
+    num_files: workflow.files.length,
+    num_barriers: workflow.numBarriers,
+  };
+}
+
+function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
+  return {
+    name: job.name,
+    command: job.command,
+    invocation_script: job.invocationScript,
+    requirements: job.requirements,
+    priority: job.priority,
+    cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
+    supports_termination: job.supportsTermination,
+    input_files: [...job.inputFiles],
+    output_files: [...job.outputFiles],
+  };
+}
+
+function jobCharacters(job: ExpandedJob): number {
+  const files = (job.inputFiles.length + job.outputFiles.length) * 8;
+  return 200 + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + files;
+}
+
+/** A chunk is closed when one more job or file would exceed a limit; one that is alone too big goes by itself. */
+class ChunkBuilder {
+  readonly #workflowKey: string;
+  #chunk: Chunk;
+  #characters = 0;
+  #numJobs = 0;
+  #numFiles = 0;
+
+  constructor(workflowKey: string) {
+    this.#workflowKey = workflowKey;
+    this.#chunk = this.#empty();
+  }
+
+  #empty(): Chunk {
+    const place = { workflow_key: this.#workflowKey, first_job: this.#numJobs, first_file: this.#numFiles };
+    return { ...place, jobs: [], files: [], edges: [] };
+  }
+
+  /** The chunk that is full, when `characters` more of this kind do not fit in it. */
+  closeBefore(kind: 'jobs' | 'files' | 'edges', characters: number): Chunk | null {
+    const isFull =
+      this.#chunk[kind].length >= chunkLimits[kind] || this.#characters + characters > chunkLimits.characters;
+    const full = isFull ? this.close() : null;
+    this.#characters += characters;
+    return full;
+  }
+
+  addJob(job: Chunk['jobs'][number]): void {
+    this.#chunk.jobs.push(job);
+    this.#numJobs += 1;
+  }
+
+  addFile(file: Chunk['files'][number]): void {
+    this.#chunk.files.push(file);
+    this.#numFiles += 1;
+  }
+
+  addEdge(edge: Chunk['edges'][number]): void {
+    this.#chunk.edges.push(edge);
+  }
+
+  /** What is in the chunk, or null when that is nothing; the next one begins behind it. */
+  close(): Chunk | null {
+    const { jobs, files, edges } = this.#chunk;
+    const closed = jobs.length + files.length + edges.length === 0 ? null : this.#chunk;
+    this.#chunk = this.#empty();
+    this.#characters = 0;
+    return closed;
+  }
+}
+
+/** The workflow as requests, made one at a time so that a million jobs are never in memory twice. */
+export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Generator<Chunk> {
+  const builder = new ChunkBuilder(workflowKey);
+  for (const file of workflow.files) {
+    const full = builder.closeBefore('files', 40 + file.name.length + file.path.length);
+    if (full !== null) yield full;
+    builder.addFile({ name: file.name, path: file.path });
+  }
+  for (const job of workflow.jobs) {
+    const full = builder.closeBefore('jobs', jobCharacters(job));
+    if (full !== null) yield full;
+    builder.addJob(wireJob(job));
+  }
+  for (const [upstream, downstream] of workflow.edges) {
+    const full = builder.closeBefore('edges', 20);
+    if (full !== null) yield full;
+    builder.addEdge([upstream, downstream]);
+  }
+  const last = builder.close();
+  if (last !== null) yield last;
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+/** The entry of the CLI: runs one command line, prints what stopped it, and alone sets the exit code. */
+import { asTorcError, exitCodes, type TorcError } from '../base/errors.ts';
+import { version } from '../base/version.ts';
+import { isJsonAsked } from './context.ts';
+import { processInterrupts } from './interrupts.ts';
+import { visible } from './output-text.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+
+/** An invalid specification also says, as JSON, where each of its problems is. */
+function printError(terminal: Terminal, error: TorcError, isJson: boolean): void {
+  const { code, message, hint } = error;
+  if (isJson) {
+    const problems = 'problems' in error ? { problems: error.problems } : {};
+    terminal.err(`${JSON.stringify({ error: { code, message, hint, ...problems } })}\n`);
+    return;
+  }
+  // names from a specification stand in messages, and must not steer the terminal
+  const lines = message.split('\n').map(visible);
+  const text = lines.length > 1 ? ['', ...lines].join('\n') : ` ${lines[0]}`;
+  terminal.err(`error:${text}\n${hint === null ? '' : `hint: ${visible(hint)}\n`}`);
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const terminal = processTerminal();
+  const interrupts = processInterrupts(terminal, exitCodes.interrupted);
+  const isJson = isJsonAsked(words);
+  try {
+    if (words.length === 1 && words[0] === '--version') {
+      await terminal.out(`${version()}\n`);
+      return 0;
+    }
+    const { runProgram } = await import('./program.ts');
+    return await runProgram(words, { terminal, interrupts });
+  } catch (thrown) {
+    const error = asTorcError(thrown);
+    printError(terminal, error, isJson);
+    if (thrown !== error && thrown instanceof Error && !isJson) terminal.err(`${thrown.stack}\n`);
+    return error.exitCode;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

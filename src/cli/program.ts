@@ -1,0 +1,152 @@
+/** The tree of commands, and what happens between the words that were typed and an action. */
+import { Command, CommanderError, Option } from 'commander';
+import { exitCodes, TorcError } from '../base/errors.ts';
+import { version } from '../base/version.ts';
+import { type Context, type ContextParts, createContext, isJsonAsked } from './context.ts';
+import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './options.ts';
+
+/** Wide enough that most options take one line; terminals and pagers wrap the rest. */
+const helpWidth = 110;
+
+/** What a command does; returns the exit code, nothing for 0. */
+export type Action = (context: Context) => Promise<number> | Promise<void>;
+
+/** Connects a declared command with what it does, which is loaded only when the command runs. */
+export type Act = (command: Command, load: (words: string[], command: Command) => Promise<Action>) => void;
+
+type Declare = (program: Command, act: Act) => void;
+
+/** The groups in the order of the help; a command line loads only the one it names. */
+const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
+  [['run'], async () => (await import('./commands/run.ts')).declareRun],
+  [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
+  [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
+  [
+    ['results', 'compute-nodes', 'events', 'files', 'resource-requirements'],
+    async () => (await import('./commands/lists.ts')).declareLists,
+  ],
+  [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
+  [['server'], async () => (await import('./commands/server.ts')).declareServer],
+];
+
+/** Runs one command line (without `node` and the program's path); returns the exit code or throws TorcError. */
+export async function runProgram(words: readonly string[], parts: ContextParts): Promise<number> {
+  let exitCode = 0;
+  const act: Act = (command, load) => {
+    command.action(async (...given: unknown[]) => {
+      const options = globalOptionsOf(command);
+      if (options.version === true) {
+        await parts.terminal.out(`${version()}\n`);
+        return;
+      }
+      const operands = given
+        .slice(0, -2)
+        .flat()
+        .filter((word): word is string => typeof word === 'string');
+      const action = await load(operands, command);
+      exitCode = (await action(createContext(options, { ...parts, words }))) ?? 0;
+    });
+  };
+  const printed: string[] = [];
+  const program = await declareProgram(act, firstOperand(words));
+  captureOutput(program, printed);
+  try {
+    if (isVersionAsked(words)) printed.push(`${version()}\n`);
+    else await program.parseAsync([...words], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.help') {
+      if (isJsonAsked(words)) throw new TorcError('usage', 'no command was named', `${pathOf(words, program)} --help`);
+      // the help is the error message
+      parts.terminal.err(printed.join(''));
+      return exitCodes.usage;
+    }
+    if (error.exitCode !== 0) throw usageError(error, words, program);
+  }
+  await parts.terminal.out(printed.join(''));
+  return exitCode;
+}
+
+/** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */
+function isVersionAsked(words: readonly string[]): boolean {
+  return words.at(-1) === '--version' && words.slice(0, -1).every((word) => !word.startsWith('-'));
+}
+
+/** The tree, or only the group that has the command `only`; `act` is told what each command does. */
+export async function declareProgram(act: Act, only: string | null = null): Promise<Command> {
+  const program = new Command('torc')
+    .description('Runs many jobs inside few Slurm allocations, or on this machine, and keeps every result.')
+    .usage('[options] COMMAND')
+    .addHelpText(
+      'after',
+      examples(
+        'torc workflows example word-count > workflow.yaml',
+        'torc run workflow.yaml',
+        'torc jobs list -f status=ready',
+        'torc workflows --help',
+      ),
+    );
+  const named = groups.filter(([names]) => only !== null && names.includes(only));
+  for (const [, load] of named.length === 0 ? groups : named) (await load())(program, act);
+  if (named.length === 0) (await import('./commands/completion.ts')).declareCompletion(program, act);
+  addGlobalOptions(program);
+  forEachCommand(program, (command) => {
+    if (command.commands.length > 0) command.enablePositionalOptions();
+    command.showSuggestionAfterError(true).exitOverride();
+    if (command === program) command.helpCommand('help [command]', 'print the help of a command');
+    else command.helpCommand(false);
+    command.addHelpOption(new Option('-h, --help', 'print this help').helpGroup(globalHelp));
+    command.configureHelp({ subcommandTerm: (child) => termOf(child), helpWidth });
+  });
+  return program;
+}
+
+/** The commands below and including this one. */
+export function forEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) forEachCommand(child as Command, visit);
+}
+
+/** A command in its group's help: its name and what it needs, without the options that all have. */
+function termOf(command: Command): string {
+  const needed = command.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  );
+  return [command.name(), ...needed].join(' ');
+}
+
+/** The last part of a command's help. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
+}
+
+function captureOutput(program: Command, printed: string[]): void {
+  forEachCommand(program, (command) => {
+    command.configureOutput({
+      writeOut: (text) => printed.push(text),
+      writeErr: (text) => printed.push(text),
+      outputError: () => {},
+    });
+  });
+}
+
+/** Commander's message as ours: the sentence, and the nearest word as the hint. */
+function usageError(error: CommanderError, words: readonly string[], program: Command): TorcError {
+  const [sentence = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const nearest = /\(Did you mean (?:one of )?(.+)\?\)/.exec(rest.join(' '))?.[1];
+  const help = `${pathOf(words, program)} --help`;
+  return new TorcError('usage', sentence, nearest === undefined ? help : `Did you mean ${nearest}? See ${help}`);
+}
+
+/** The commands that were typed, as far as they exist: what `--help` can be added to. */
+function pathOf(words: readonly string[], program: Command): string {
+  let at = program;
+  const path = ['torc'];
+  for (const word of words) {
+    const child = at.commands.find((command) => command.name() === word || command.aliases().includes(word));
+    if (child === undefined) continue;
+    path.push(child.name());
+    at = child as Command;
+  }
+  return path.join(' ');
+}

@@ -1,0 +1,100 @@
+/** From what was typed as SPEC to a workflow that can be stored. */
+import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
+import type { ExpandedWorkflow } from '../model/expanded.ts';
+import type { Context } from './context.ts';
+import { cellText } from './output-text.ts';
+import { startProgress } from './progress.ts';
+
+/** A commands file up to this size is read as one text, which is faster; a larger one line by line. */
+const wholeTextBytes = 128 * 1024 * 1024;
+
+/** A file of this size may take more than two seconds. */
+const slowBytes = 8 * 1024 * 1024;
+
+/** What each job of a commands file asks for, and the workflow's name; as typed. */
+export interface CommandsNeeds {
+  name?: string;
+  cpus?: number;
+  memory?: string;
+  runtime?: string;
+}
+
+export interface ReadWorkflow {
+  workflow: ExpandedWorkflow;
+  /** The user that the specification names, or null. */
+  user: string | null;
+}
+
+/** Standard input is `-`; messages call it so. */
+const standardInput = '-';
+
+/** A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError. */
+export async function readWorkflow(
+  context: Context,
+  path: string,
+  commands: CommandsNeeds | null = null,
+): Promise<ReadWorkflow> {
+  // reading does not pause to draw a line later
+  const progress = startProgress(context, 0);
+  if (path !== standardInput && fileBytes(path) > slowBytes) progress.update(`reading ${cellText(path)}`);
+  try {
+    return await readAny(path, commands);
+  } finally {
+    progress.clear();
+  }
+}
+
+async function readAny(path: string, commands: CommandsNeeds | null): Promise<ReadWorkflow> {
+  if (commands !== null || extname(path) === '.txt')
+    return { workflow: await readCommands(path, commands ?? {}), user: null };
+  const { loadWorkflow } = await import('../model/spec-text.ts');
+  const { spec, workflow } = loadWorkflow(readBytes(path), { file: shownName(path) });
+  return { workflow, user: spec.user ?? null };
+}
+
+async function readCommands(path: string, needs: CommandsNeeds): Promise<ExpandedWorkflow> {
+  const { expandCommandLines, expandCommands } = await import('../model/commands-file.ts');
+  const stem = basename(path, extname(path));
+  const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
+  if (path !== standardInput && fileBytes(path) > wholeTextBytes) {
+    return expandCommandLines(
+      createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
+      options,
+    );
+  }
+  return expandCommands(readBytes(path).toString('utf8'), options);
+}
+
+function shownName(path: string): string {
+  return path === standardInput ? 'standard input' : path;
+}
+
+function fileBytes(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path === standardInput ? 0 : path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): TorcError {
+  const code = systemCode(error);
+  if (code === 'ENOENT') {
+    return new TorcError('not_found', `there is no file ${path}`, 'torc workflows example prints one to start from.', {
+      cause: error,
+    });
+  }
+  const reason = code === 'EISDIR' ? 'it is a directory' : asTorcError(error).message;
+  return new TorcError('usage', `cannot read ${shownName(path)}: ${reason}`, null, { cause: error });
+}

@@ -1,0 +1,53 @@
+/** A command's connection to the server, or to the database in this process, for as long as the command works. */
+import { exitCodes } from '../base/errors.ts';
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+
+/** A process that holds the database for longer answers others meanwhile. */
+const serveAfterMs = 1000;
+
+export interface SessionOptions {
+  /** Serve from the beginning, because a worker is going to ask. */
+  serves?: boolean;
+}
+
+/** Connects, works, closes; an interrupt closes and ends the process. */
+export async function withConnection<T>(
+  context: Context,
+  work: (connection: Connection) => Promise<T>,
+  options: SessionOptions = {},
+): Promise<T> {
+  const { connect } = await import('./connection.ts');
+  const connection = await connect({ directory: context.directory, command: context.commandLine });
+  let isEnding = false;
+  const removeHandler = context.interrupts.handle((signal) => {
+    const end = () => context.interrupts.exit(exitCodes.interrupted, signal);
+    if (isEnding) return end();
+    isEnding = true;
+    connection.close().then(end, end);
+  });
+  let stopWaiting = async (): Promise<void> => {};
+  try {
+    if (options.serves === true) await connection.serve();
+    else stopWaiting = serveWhenSlow(context, connection);
+    return await work(connection);
+  } finally {
+    await stopWaiting();
+    removeHandler();
+    await connection.close();
+  }
+}
+
+/** Begins to serve after a while; the returned function stops that and waits for a beginning that is under way. */
+function serveWhenSlow(context: Context, connection: Connection): () => Promise<void> {
+  if (connection.kind === 'remote') return async () => {};
+  let beginning: Promise<void> | null = null;
+  const cancel = context.clock.after(serveAfterMs, () => {
+    // the command does its own work whether or not others can be served
+    beginning = connection.serve().catch(() => {});
+  });
+  return async () => {
+    cancel();
+    await beginning;
+  };
+}

@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+import { newPlace, type Place } from './place.ts';
+
+const oddNames = ['a b', 'it\'s "x"', '$HOME', 'comma,here', 'grün 日本', '--dash', 'line\nbreak', '\x1b[31mred'];
+
+let place: Place;
+beforeAll(async () => {
+  place = newPlace();
+  const jobs = oddNames.map((name, at) => ({ name, command: `exit ${at % 3}` }));
+  const files = [{ name: 'data', path: '/data/in put.csv' }];
+  const needs = [{ name: 'small', num_cpus: 1, memory: '1g', runtime: 'PT10M' }];
+  const spec = { name: 'odd', jobs, files, resource_requirements: needs };
+  await place.torc('run', place.file('odd.json', JSON.stringify(spec)), '-o', 'out');
+}, 60_000);
+afterAll(() => place.remove());
+
+describe('lists', () => {
+  it.each([
+    [
+      ['workflows', 'list'],
+      'workflows',
+      ['workflow_key', 'name', 'args', 'user', 'run_id', 'status', 'num_jobs', 'num_done', 'num_failed'],
+    ],
+    [
+      ['jobs', 'list'],
+      'jobs',
+      ['job_key', 'name', 'status', 'outcome', 'return_code', 'cause', 'orphaned', 'attempt_id'],
+    ],
+    [
+      ['results', 'list'],
+      'results',
+      [
+        'job_key',
+        'job_name',
+        'run_id',
+        'attempt_id',
+        'return_code',
+        'cause',
+        'start_time',
+        'end_time',
+        'exec_time_seconds',
+      ],
+    ],
+    [['compute-nodes', 'list'], 'compute_nodes', ['compute_node_key', 'hostname', 'is_active']],
+    [['events', 'list'], 'events', ['event_key', 'timestamp', 'type']],
+    [['files', 'list'], 'files', ['file_key', 'name', 'path']],
+    [['resource-requirements', 'list'], 'resource_requirements', ['name', 'num_cpus', 'memory_bytes']],
+  ])('%j as JSON has the promised columns and string keys', async (args, plural, columns) => {
+    const value = await place.json<Record<string, Record<string, unknown>[]>>(args);
+    const [first = {}] = value[plural] ?? [];
+    expect(Object.keys(value)).toEqual([plural]);
+    for (const column of columns) expect(Object.keys(first)).toContain(column);
+    for (const [column, field] of Object.entries(first)) {
+      if (column.endsWith('_key') && field !== null) expect(field, column).toMatch(/^[1-9][0-9]*$/);
+    }
+  });
+
+  it('keeps every name as it is in JSON', async () => {
+    const { jobs } = await place.json<{ jobs: { name: string }[] }>(['jobs', 'list']);
+    expect(jobs.map((job) => job.name)).toEqual(oddNames);
+  });
+
+  it('and-s filters, also by what is missing', async () => {
+    const failed = await place.json<{ results: { job_key: string }[] }>(['results', 'list', '-f', 'return_code=1']);
+    expect(failed.results.map((result) => result.job_key)).toEqual(['2', '5', '8']);
+    const both = await place.json<{ jobs: unknown[] }>(['jobs', 'list', '-f', 'return_code=1', '-f', 'name=it\'s "x"']);
+    expect(both.jobs).toHaveLength(1);
+    expect((await place.json<{ jobs: unknown[] }>(['jobs', 'list', '-f', 'status=ready'])).jobs).toEqual([]);
+    expect((await place.json<{ jobs: unknown[] }>(['jobs', 'list', '-f', 'slurm_job_id='])).jobs).toHaveLength(8);
+  });
+
+  it('sorts, skips and limits', async () => {
+    const list = ['jobs', 'list', '--sort-by', 'return_code', '--reverse-sort', '-l', '3', '-s', '1'];
+    const { jobs } = await place.json<{ jobs: { job_key: string; return_code: number }[] }>(list);
+    expect(jobs.map((job) => job.return_code)).toEqual([2, 1, 1]);
+  });
+
+  it('has text that awk reads: a header, one line a record, nothing a terminal would obey', async () => {
+    const { stdout } = await place.torc('jobs', 'list');
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(1 + oddNames.length);
+    expect(lines[0]?.split(/ +/).slice(0, 3)).toEqual(['job_key', 'status', 'return_code']);
+    expect(lines[7]).toMatch(/line\\nbreak$/);
+    expect(stdout).not.toContain('\x1b');
+  });
+
+  it('has CSV with a header, quoted where it must be', async () => {
+    const { stdout } = await place.torc('-F', 'csv', 'jobs', 'list', '--columns', 'name,job_key', '-l', '4');
+    expect(stdout).toBe('name,job_key\na b,1\n"it\'s ""x""",2\n$HOME,3\n"comma,here",4\n');
+  });
+
+  it('ends quietly when its reader goes away', async () => {
+    const child = spawn('bash', [
+      '-c',
+      'set -o pipefail; "$@" | head -1',
+      'bash',
+      process.execPath,
+      mainJs,
+      '--dir',
+      place.dir,
+      'events',
+      'list',
+    ]);
+    let stderr = '';
+    let stdout = '';
+    child.stdout.on('data', (bytes) => (stdout += bytes));
+    child.stderr.on('data', (bytes) => (stderr += bytes));
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect({ code, stderr, lines: stdout.split('\n').length }).toEqual({ code: 0, stderr: '', lines: 2 });
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    [['jobs', 'list', '-f', 'nme=x'], 2, 'usage', "no column 'nme'"],
+    [['jobs', 'list', '--sort-by', 'name; DROP TABLE jobs'], 2, 'usage', 'no column'],
+    [['jobs', 'list', '-k', '99'], 3, 'not_found', 'no workflow 99'],
+    [['jobs', 'list', '-k', 'x'], 2, 'usage', 'not a workflow key'],
+    [['jobs', 'lst'], 2, 'usage', 'lst'],
+  ])(
+    '%j ends with %i; JSON errors are one object on stderr, and stdout stays empty',
+    async (args, exitCode, code, message) => {
+      const ended = await place.torc('-F', 'json', ...args);
+      expect(ended).toMatchObject({ code: exitCode, stdout: '' });
+      const { error } = JSON.parse(ended.stderr);
+      expect(error).toMatchObject({ code, message: expect.stringContaining(message), hint: expect.any(String) });
+      expect((await place.torc(...args)).stderr).toMatch(/^error: .+\nhint: .+\n$/);
+    },
+  );
+
+  it('refuses a value that the column cannot have', async () => {
+    const ended = await place.torc('jobs', 'list', '-f', 'return_code=many');
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: return_code .*many/) });
+  });
+
+  it('lists the columns there are', async () => {
+    expect((await place.torc('jobs', 'list', '-f', 'nme=x')).stderr).toMatch(/hint: Columns: job_key, .*name, status/);
+  });
+
+  it('names the workflows when it cannot know which is meant', async () => {
+    const other = newPlace();
+    await other.create('true');
+    await other.create('true');
+    expect(await other.torc('jobs', 'list')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('2 (commands); 1 (commands)'),
+    });
+    expect(await other.torc('jobs', 'list', '-k', '2')).toMatchObject({ code: 0 });
+    await other.remove();
+  });
+});

@@ -1,0 +1,72 @@
+/** A folder of its own for one test, with a server directory in it, and the program run there. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Ended, type Running, startTorc, torc } from '../support/torc.ts';
+
+export interface Place {
+  path: string;
+  /** The server directory; its name needs quoting. */
+  dir: string;
+  /** Runs `torc --dir DIR ARGS` in the folder to its end. */
+  torc(...args: string[]): Promise<Ended>;
+  /** The same with `-F json`; what must succeed, unless another exit code is given. */
+  json<T>(args: string[], exitCode?: number): Promise<T>;
+  /** Starts it without waiting; it is killed at the end of the test. */
+  start(...args: string[]): Running;
+  /** Writes a file and returns its path. */
+  file(name: string, text: string): string;
+  /** Stores a workflow of these commands and returns its key. */
+  create(...commands: string[]): Promise<string>;
+  remove(): Promise<void>;
+}
+
+export function newPlace(env: Record<string, string> = {}): Place {
+  const path = mkdtempSync(join(tmpdir(), "torc's cli "));
+  const dir = join(path, 'server dir');
+  const options = { cwd: path, env };
+  const running: Running[] = [];
+  const place: Place = {
+    path,
+    dir,
+    torc: (...args) => torc(['--dir', dir, ...args], options),
+    async json<T>(args: string[], exitCode = 0) {
+      const ended = await place.torc('-F', 'json', ...args);
+      if (ended.code !== exitCode) throw new Error(`torc ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}`);
+      return JSON.parse(ended.stdout) as T;
+    },
+    start(...args) {
+      const started = startTorc(['--dir', dir, ...args], options);
+      running.push(started);
+      return started;
+    },
+    file(name, text) {
+      const file = join(path, name);
+      writeFileSync(file, text);
+      return file;
+    },
+    async create(...commands) {
+      const file = place.file('commands.txt', `${commands.join('\n')}\n`);
+      const made = await place.json<{ workflow_key: string }>(['workflows', 'create', file]);
+      return made.workflow_key;
+    },
+    async remove() {
+      for (const { child } of running) child.kill('SIGKILL');
+      await Promise.all(running.map(({ ended }) => ended));
+      await place.torc('server', 'stop');
+      rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  return place;
+}
+
+/** Four jobs: b and c behind a, d behind both. */
+export function diamond(commands: { a?: string; b?: string; c?: string; d?: string } = {}): string {
+  const job = (name: 'a' | 'b' | 'c' | 'd', depends_on: string[]) => ({
+    name,
+    command: commands[name] ?? 'true',
+    depends_on,
+  });
+  const jobs = [job('a', []), job('b', ['a']), job('c', ['a']), job('d', ['b', 'c'])];
+  return JSON.stringify({ name: 'diamond', jobs });
+}

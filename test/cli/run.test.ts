@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+import { diamond, newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Summary {
+  workflow_key: string;
+  status: string;
+  num_jobs: number;
+  num_done: number;
+  num_failed: number;
+  num_canceled: number;
+  elapsed_seconds: number;
+}
+
+describe('torc run', () => {
+  it('runs a specification and ends with 0 and a summary', async () => {
+    const spec = place.file('diamond.json', diamond({ a: 'echo hello' }));
+    const { code, stdout } = await place.torc('run', spec, '-o', 'out');
+    expect(code).toBe(0);
+    expect(stdout).toContain('workflow 1 (diamond), run 1: done');
+    expect(stdout).toMatch(/^jobs: +4$/m);
+    expect(stdout).toMatch(/torc --dir '.*server dir' results list -k 1/);
+    const outputs = readdirSync(join(place.path, 'out', 'job_stdio', '0000')).filter((name) => name.endsWith('.out'));
+    expect(
+      outputs.map((name) => readFileSync(join(place.path, 'out', 'job_stdio', '0000', name), 'utf8')).join(''),
+    ).toBe('hello\n');
+  });
+
+  it('ends with 1 when a job failed, and says which, why and where its stderr is', async () => {
+    const spec = place.file('diamond.json', diamond({ c: 'echo broken >&2; exit 3' }));
+    const { code, stdout } = await place.torc('run', spec, '-o', 'out');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^done: +3, of which 1 failed$/m);
+    expect(stdout).toMatch(/^canceled: +1$/m);
+    const [, stderrPath = ''] = /^3 +3 +exit_code +c +(.+)$/m.exec(stdout) ?? [];
+    expect(readFileSync(stderrPath, 'utf8')).toBe('broken\n');
+  });
+
+  it('prints the summary as one JSON value and nothing else', async () => {
+    const spec = place.file('diamond.json', diamond({ a: 'exit 1' }));
+    const ended = await place.torc('-F', 'json', 'run', spec);
+    expect(ended).toMatchObject({ code: 1, stderr: '' });
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      workflow_key: '1',
+      run_id: 1,
+      status: 'failed',
+      num_jobs: 4,
+      num_done: 1,
+      num_failed: 1,
+      num_canceled: 3,
+      elapsed_seconds: expect.any(Number),
+    } satisfies Partial<Summary> & { run_id: number });
+  });
+
+  it('takes commands from standard input', async () => {
+    const child = spawn(process.execPath, [mainJs, '--dir', place.dir, '-F', 'json', 'run', '-', '--commands'], {
+      cwd: place.path,
+    });
+    child.stdin.end('# two jobs\nexit 0\n\necho "a  b" > \'odd name\'\n');
+    expect(JSON.parse(await text(child.stdout))).toMatchObject({ name: 'commands', status: 'done', num_done: 2 });
+    expect(readFileSync(join(place.path, 'odd name'), 'utf8')).toBe('a  b\n');
+  });
+
+  it('refuses what it cannot run before anything is stored', async () => {
+    const spec = place.file(
+      'cycle.json',
+      JSON.stringify({ name: 'x', jobs: [{ name: 'a', command: 'b', depends_on: ['a'] }] }),
+    );
+    expect(await place.torc('run', spec)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('cycle.json:1:'),
+    });
+    expect(await place.torc('run', 'missing.yaml')).toMatchObject({ code: 3, stdout: '' });
+    const good = place.file('good.json', diamond());
+    expect(await place.torc('run', good, '--memory', 'lots')).toMatchObject({ code: 2 });
+    expect(await place.json(['workflows', 'list'])).toEqual({ workflows: [] });
+  });
+
+  it('ends with 1 and says so when jobs ask for more than the machine has', async () => {
+    const jobs = [
+      { name: 'small', command: 'true' },
+      { name: 'big', command: 'true', resource_requirements: 'big' },
+    ];
+    const spec = { name: 'x', jobs, resource_requirements: [{ name: 'big', num_cpus: 3, memory: '1m' }] };
+    const ended = await place.torc('run', place.file('x.json', JSON.stringify(spec)), '--cpus', '2');
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('1 job is left that does not fit here') });
+    expect(ended.stdout).toMatch(/^unfinished: +1$/m);
+  });
+
+  it('stops its jobs on ^C, ends with 130 and can be gone on with', async () => {
+    const spec = place.file('commands.txt', `${'touch started; exec sleep 600\n'.repeat(2)}true\n`);
+    const run = place.start('run', spec, '-m', '2', '-o', 'out');
+    await expect.poll(() => existsSync(join(place.path, 'started')), { timeout: 20_000 }).toBe(true);
+    run.child.kill('SIGINT');
+    const ended = await run.ended;
+    expect(ended).toMatchObject({ code: 130, stdout: '' });
+    expect(ended.stderr).toMatch(/hint: .*jobs run 1/);
+    const { jobs } = await place.json<{ jobs: { name: string; status: string }[] }>(['jobs', 'list']);
+    expect(jobs.map((job) => job.status)).toEqual(['terminated', 'terminated', 'ready']);
+    expect(await place.json(['jobs', 'run', '1', '-o', 'out'], 1)).toMatchObject({
+      num_done: 1,
+      worker: { reason: 'complete' },
+    });
+  });
+
+  it('says that its worker died and does not hang', async () => {
+    const run = place.start('run', place.file('commands.txt', 'echo $$ > job.pid; exec sleep 600\n'));
+    const jobPid = () => Number(existsSync(pidFile) ? readFileSync(pidFile, 'utf8') : 0);
+    const pidFile = join(place.path, 'job.pid');
+    await expect.poll(jobPid, { timeout: 20_000 }).toBeGreaterThan(0);
+    const { compute_nodes } = await place.json<{ compute_nodes: { pid: number }[] }>(['compute-nodes', 'list']);
+    process.kill(compute_nodes[0]?.pid ?? 0, 'SIGKILL');
+    expect(await run.ended).toMatchObject({
+      code: 70,
+      stdout: '',
+      stderr: expect.stringContaining('the worker died (SIGKILL)'),
+    });
+    killIfThere(jobPid());
+  });
+});
+
+/** The job of a worker that was killed lives on; it must not outlive the test. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it went with its worker
+  }
+}
+
+describe('a second terminal', () => {
+  it('sees the run while it goes on, through the process that runs it', async () => {
+    const run = place.start('run', place.file('commands.txt', 'while [ ! -e go ]; do sleep 0.05; done\n'));
+    const status = async () => (await place.torc('-F', 'json', 'workflows', 'show-status', '1')).stdout;
+    await expect.poll(async () => JSON.parse((await status()) || '{}').counts?.submitted, { timeout: 20_000 }).toBe(1);
+    expect(await place.torc('server', 'start')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(String(run.child.pid)),
+    });
+    place.file('go', '');
+    expect((await run.ended).code).toBe(0);
+  });
+});
+
+describe('torc jobs run', () => {
+  it('runs what was started, and refuses what was not', async () => {
+    const key = await place.create('true', 'exit 5');
+    expect(await place.torc('jobs', 'run')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`workflows start ${key}`),
+    });
+    await place.torc('workflows', 'start');
+    expect(await place.json(['jobs', 'run', key], 1)).toMatchObject({
+      status: 'failed',
+      num_done: 2,
+      worker: { reason: 'complete', num_jobs: 2, num_failed: 1 },
+    });
+    expect(await place.torc('jobs', 'run', '99')).toMatchObject({ code: 3 });
+  });
+});

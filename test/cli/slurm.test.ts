@@ -1,0 +1,194 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { newPlace, type Place } from './place.ts';
+
+let slurm: FakeSlurm;
+let place: Place;
+beforeEach(() => {
+  slurm = new FakeSlurm({ run: false });
+  place = newPlace(slurm.env);
+});
+afterEach(async () => {
+  await place.remove();
+  slurm.remove();
+});
+
+interface Allocation {
+  name: string;
+  script: string;
+  slurm_job_id: string | null;
+}
+interface Plan {
+  dry_run: boolean;
+  starts_server: boolean;
+  allocations: Allocation[];
+}
+
+const schedule = ['hpc', 'slurm', 'schedule-nodes'];
+
+async function startedWorkflow(...commands: string[]): Promise<string> {
+  const key = await place.create(...commands);
+  await place.json(['hpc', 'slurm', 'add-config', '-a', 'my account', '-w', '10', '-m', '2G']);
+  await place.torc('workflows', 'start', key);
+  return key;
+}
+
+async function allocations(): Promise<{ status: string; slurm_job_id: string | null; error: string | null }[]> {
+  return (await place.json<{ allocations: [] }>(['hpc', 'slurm', 'allocations'])).allocations;
+}
+
+describe('Slurm configs', () => {
+  it('are stored with the usual values, listed and changed', async () => {
+    await place.create('true');
+    await place.json(['hpc', 'slurm', 'add-config', '-a', 'acc']);
+    await place.json(['slurm', 'add-config', '-N', 'gpu', '-a', 'acc', '-n', '2', '-w', '1-00:00:00', '-g', 'gpu:4']);
+    const { slurm_configs } = await place.json<{ slurm_configs: object[] }>(['hpc', 'slurm', 'list-configs']);
+    expect(slurm_configs).toMatchObject([
+      {
+        name: 'default',
+        account: 'acc',
+        qos: 'normal',
+        walltime_seconds: 14_400,
+        num_nodes: 1,
+        partition: null,
+        gres: null,
+      },
+      { name: 'gpu', walltime_seconds: 86_400, num_nodes: 2, gres: 'gpu:4' },
+    ]);
+    await place.json(['hpc', 'slurm', 'modify-config', '2', '-g', '', '-p', 'short']);
+    expect(await place.json(['hpc', 'slurm', 'list-configs', '-f', 'name=gpu'])).toMatchObject({
+      slurm_configs: [{ gres: null, partition: 'short', walltime_seconds: 86_400 }],
+    });
+  });
+
+  it('refuse what could not stand in a script', async () => {
+    await place.create('true');
+    const add = ['hpc', 'slurm', 'add-config', '-N', 'x', '-a', 'acc'];
+    expect(await place.torc(...add, '-p', 'a\n#SBATCH --wrap=x')).toMatchObject({ code: 2 });
+    expect(await place.torc(...add, '-e', '--array=1-9')).toMatchObject({ code: 2 });
+    expect(await place.torc(...add, '-w', 'UNLIMITED')).toMatchObject({ code: 2 });
+    expect(await place.torc('hpc', 'slurm', 'add-config')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('account'),
+    });
+    expect(await place.json(['hpc', 'slurm', 'list-configs'])).toEqual({ slurm_configs: [] });
+  });
+});
+
+describe('schedule-nodes', () => {
+  it('prints in a dry run the very plan that is then applied, and submits nothing', async () => {
+    await startedWorkflow('true');
+    const words = [...schedule, '-n', '2', '-o', 'out put', '-S', '-m', '3'];
+    const planned = await place.json<Plan>([...words, '--dry-run']);
+    expect(slurm.calls()).toEqual([]);
+    expect(existsSync(join(place.path, 'out put'))).toBe(false);
+    expect(await allocations()).toEqual([]);
+    const applied = await place.json<Plan>(words);
+    const withoutIds = applied.allocations.map((allocation) => ({ ...allocation, slurm_job_id: null }));
+    expect({ ...applied, dry_run: true, allocations: withoutIds }).toEqual(planned);
+    expect(planned).toMatchObject({ dry_run: true, starts_server: true });
+    expect(new Set(applied.allocations.map((allocation) => allocation.name)).size).toBe(2);
+  });
+
+  it('submits with its settings, starts a server, and leaves no script and no secret behind', async () => {
+    const key = await startedWorkflow('true');
+    const ended = await place.torc(...schedule, '-n2', '-o', 'out', '-j', 'my_prefix');
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
+    const jobs = slurm.jobs();
+    expect(jobs.map((job) => job.directives)).toMatchObject(
+      Array(2).fill({ account: 'my account', time: '00:10:00', mem: '2G' }),
+    );
+    for (const job of jobs) expect(job.name).toMatch(new RegExp(`^my_prefix_${key}_[0-9a-f]{8}$`));
+    expect(await allocations()).toMatchObject(
+      jobs.map((job) => ({ status: 'submitted', slurm_job_id: job.id, error: null })),
+    );
+    expect(readdirSync(join(place.path, 'out', 'slurm_scripts'))).toEqual([]);
+    const { token } = JSON.parse(readFileSync(join(place.dir, 'server.json'), 'utf8'));
+    expect(JSON.stringify(jobs)).not.toContain(token);
+    const again = await place.torc(...schedule, '-n', '1', '-k');
+    expect(again.stderr).toBe('');
+    expect(readdirSync(join(place.path, 'torc_output', 'slurm_scripts'))).toHaveLength(1);
+  });
+
+  it('runs the jobs of the workflow in the allocation', async () => {
+    slurm.configure({ run: true });
+    const key = await startedWorkflow('echo one', 'exit 3');
+    await place.json([...schedule, '-n', '1', '-o', 'out']);
+    const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
+    await expect.poll(status, { timeout: 30_000 }).toBe('failed');
+    const { results } = await place.json<{ results: object[] }>(['results', 'list', '--sort-by', 'job_key']);
+    const [allocation] = slurm.jobs();
+    expect(results).toMatchObject([
+      { return_code: 0, slurm_job_id: allocation?.id },
+      { return_code: 3, slurm_job_id: allocation?.id },
+    ]);
+    const logs = readdirSync(join(place.path, 'out')).filter((name) => /^worker_.+\.log$/.test(name));
+    expect(logs).toEqual([expect.stringContaining(`_${allocation?.id}.log`)]);
+  });
+
+  it('ends with 6 and the words of sbatch, records the refusal and submits no more', async () => {
+    await startedWorkflow('true');
+    slurm.behave({ command: 'sbatch', stderr: '', exitCode: 0, instead: false });
+    slurm.behave({
+      command: 'sbatch',
+      stderr:
+        'sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified\n',
+      exitCode: 1,
+    });
+    const ended = await place.torc('-F', 'json', ...schedule, '-n', '5');
+    expect(ended).toMatchObject({ code: 6, stdout: '' });
+    const [first] = slurm.jobs();
+    expect(JSON.parse(ended.stderr).error).toMatchObject({
+      code: 'slurm',
+      message: expect.stringMatching(new RegExp(`Invalid account.*1 of 5 allocations.*Slurm jobs ${first?.id}\\.`)),
+    });
+    expect(slurm.calls('sbatch')).toHaveLength(2);
+    expect(await allocations()).toMatchObject([
+      { status: 'submitted', slurm_job_id: first?.id },
+      { status: 'refused', slurm_job_id: null, error: expect.stringContaining('Invalid account') },
+    ]);
+  });
+
+  it('refuses before anything happens', async () => {
+    const key = await place.create('true');
+    expect(await place.torc(...schedule, '-n', '1')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`workflows start ${key}`),
+    });
+    await place.torc('workflows', 'start', key);
+    expect(await place.torc(...schedule, '-n', '1')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('add-config'),
+    });
+    await place.json(['hpc', 'slurm', 'add-config', '-a', 'acc']);
+    expect(await place.torc(...schedule, '-n', '1', '-s', '99')).toMatchObject({ code: 3 });
+    expect(await place.torc(...schedule, '-n', '1', '--no-server')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('server start'),
+    });
+    expect(await place.torc(...schedule, '-n', '1', '-j', 'a/b')).toMatchObject({ code: 2 });
+    expect(slurm.calls()).toEqual([]);
+    expect(await allocations()).toEqual([]);
+  });
+
+  it('cancels allocations together with their workflow', async () => {
+    const key = await startedWorkflow('true');
+    await place.json([...schedule, '-n', '2']);
+    const ids = slurm.jobs().map((job) => job.id);
+    const planned = await place.json<Plan>(['workflows', 'cancel', key, '--dry-run']);
+    expect(slurm.calls('scancel')).toEqual([]);
+    const applied = await place.json<Plan>(['workflows', 'cancel', key]);
+    expect(applied).toEqual({ ...planned, dry_run: false });
+    expect(applied.allocations.map((allocation) => allocation.slurm_job_id)).toEqual(ids);
+    expect(slurm.calls('scancel')).toMatchObject([{ args: ids }]);
+  });
+});
+
+describe('the worker of an allocation', () => {
+  it('is refused outside of Slurm', async () => {
+    const words = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', '1', '--output', 'out', '--walltime', '60'];
+    expect(await place.torc(...words)).toMatchObject({ code: 2, stderr: expect.stringContaining('SLURM_JOB_ID') });
+  });
+});

@@ -1,0 +1,102 @@
+/** What a person sees: the program behind a pseudo terminal, which `script` of util-linux makes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Session {
+  child: ChildProcess;
+  seen(): string;
+  code: Promise<number | null>;
+}
+
+const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+function onTerminal(env: Record<string, string>, ...args: string[]): Session {
+  const command = [
+    'stty',
+    'cols',
+    '120',
+    ';',
+    quoted(process.execPath),
+    ...[mainJs, '--dir', place.dir, ...args].map(quoted),
+  ];
+  const child = spawn('script', ['-qec', command.join(' '), '/dev/null'], {
+    cwd: place.path,
+    env: { ...process.env, TERM: 'xterm', NO_COLOR: '', SHELL: '/bin/sh', ...env },
+  });
+  let seen = '';
+  child.stdout.on('data', (bytes) => (seen += bytes));
+  return { child, seen: () => seen, code: new Promise((resolve) => child.on('close', resolve)) };
+}
+
+describe('on a terminal', () => {
+  it('colours statuses, unless NO_COLOR is set', async () => {
+    await place.torc('run', place.file('commands.txt', 'true\n'));
+    const colored = onTerminal({}, 'jobs', 'list');
+    expect(await colored.code).toBe(0);
+    expect(colored.seen()).toContain('\x1b[32mdone');
+    const plain = onTerminal({ NO_COLOR: '1' }, 'jobs', 'list');
+    expect(await plain.code).toBe(0);
+    expect(plain.seen()).not.toContain('\x1b[');
+  });
+
+  it('shows how far a run is in one line, and removes it for the summary', async () => {
+    const run = onTerminal({}, 'run', place.file('commands.txt', 'true\nwhile [ ! -e go ]; do sleep 0.05; done\n'));
+    await expect.poll(run.seen, { timeout: 20_000 }).toContain('\r\x1b[K1/2 done, 1 running, ');
+    place.file('go', '');
+    expect(await run.code).toBe(0);
+    expect(run.seen()).toContain('\r\x1b[Kworkflow 1 (commands), run 1: \x1b[32mdone');
+  });
+
+  it('stops on ^C typed once, without the jobs seeing it', async () => {
+    const commands = place.file(
+      'commands.txt',
+      "trap 'echo interrupted > seen' INT; touch ready; while :; do sleep 0.05; done\n",
+    );
+    const run = onTerminal({}, 'run', commands);
+    await expect.poll(run.seen, { timeout: 20_000 }).toMatch(/0\/1 done, 1 running/);
+    run.child.stdin?.write('\x03');
+    expect(await run.code).toBe(130);
+    expect(run.seen()).toContain('stopping the jobs that run');
+    expect(await place.torc('jobs', 'list', '-f', 'status=terminated', '--columns', 'name')).toMatchObject({
+      stdout: 'name\njob_1\n',
+    });
+    expect(existsSync(join(place.path, 'seen'))).toBe(false);
+  });
+
+  it('asks which workflow is meant when there are several', async () => {
+    await place.create('true');
+    await place.create('true', 'true');
+    const list = onTerminal({}, 'jobs', 'list');
+    await expect.poll(list.seen, { timeout: 20_000 }).toContain('Number (1 to 2):');
+    list.child.stdin?.write('1\r');
+    expect(await list.code).toBe(0);
+    expect(list.seen()).toContain('job_2');
+    const unasked = onTerminal({}, '-n', 'jobs', 'list');
+    expect(await unasked.code).toBe(2);
+  });
+
+  it('asks before it deletes, and anything but yes is no', async () => {
+    const key = await place.create('true');
+    for (const [answer, code] of [
+      ['n', 130],
+      ['y', 0],
+    ] as const) {
+      const remove = onTerminal({}, 'workflows', 'delete', key);
+      await expect.poll(remove.seen, { timeout: 20_000 }).toContain('[y/N]');
+      remove.child.stdin?.write(`${answer}\r`);
+      expect(await remove.code).toBe(code);
+      const left = await place.json<{ workflows: unknown[] }>(['workflows', 'list']);
+      expect(left.workflows).toHaveLength(code === 0 ? 0 : 1);
+    }
+  });
+});

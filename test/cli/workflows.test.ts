@@ -1,0 +1,208 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { diamond, newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Plan {
+  dry_run: boolean;
+  changes: { job_name: string; old_status: string; new_status: string }[];
+}
+
+async function statuses(): Promise<string[]> {
+  const { jobs } = await place.json<{ jobs: { status: string }[] }>(['jobs', 'list']);
+  return jobs.map((job) => job.status);
+}
+
+describe('create', () => {
+  it('stores a workflow that nothing runs yet', async () => {
+    const spec = place.file('diamond.json', diamond());
+    expect(await place.json(['workflows', 'create', spec])).toMatchObject({
+      workflow_key: '1',
+      num_jobs: 4,
+      num_edges: 4,
+    });
+    expect(await statuses()).toEqual(Array(4).fill('uninitialized'));
+  });
+
+  it('with --dry-run counts and stores nothing, not even a database', async () => {
+    const spec = place.file('diamond.json', diamond({ d: 'echo "$HOME"' }));
+    const plan = await place.json(['workflows', 'create', spec, '--dry-run', '--show-jobs']);
+    expect(plan).toMatchObject({
+      dry_run: true,
+      jobs: 4,
+      files: 0,
+      user_data: 0,
+      actions: 0,
+      schedulers: 0,
+      stages: 3,
+    });
+    expect(plan).toMatchObject({
+      job_list: [
+        { name: 'a', command: 'true', depends_on: [] },
+        { name: 'b', depends_on: ['a'] },
+        { name: 'c', depends_on: ['a'] },
+        { name: 'd', command: 'echo "$HOME"', depends_on: ['b', 'c'] },
+      ],
+    });
+    expect(existsSync(place.dir)).toBe(false);
+  });
+
+  it('looks through hidden barriers when it shows what jobs depend on', async () => {
+    const first = Array.from({ length: 10 }, (_, at) => ({ name: `first ${at}`, command: 'true' }));
+    const names = first.map((job) => job.name);
+    const second = Array.from({ length: 10 }, (_, at) => ({
+      name: `second ${at}`,
+      command: 'true',
+      depends_on: names,
+    }));
+    const spec = place.file('wide.json', JSON.stringify({ name: 'wide', jobs: [...first, ...second] }));
+    const plan = await place.json<{ barriers: number; job_list: { depends_on: string[] }[] }>([
+      'workflows',
+      'create',
+      spec,
+      '--dry-run',
+      '--show-jobs',
+    ]);
+    expect(plan.barriers).toBeGreaterThan(0);
+    expect(plan.job_list.map((job) => job.depends_on.toSorted())).toEqual([
+      ...Array(10).fill([]),
+      ...Array(10).fill(names.toSorted()),
+    ]);
+  });
+
+  it('makes a job of each command with what was asked for', async () => {
+    const file = place.file('my commands.txt', '# comment\nexit 1\n\n  echo "two"  \n');
+    await place.json(['workflows', 'create-from-commands-file', file, '-c', '2', '-m', '1500m', '-r', 'PT30M']);
+    const { jobs } = await place.json<{ jobs: unknown[] }>(['jobs', 'list']);
+    expect(jobs).toMatchObject([
+      { command: 'exit 1', num_cpus: 2, memory_bytes: 1500 * 1024 ** 2, runtime_seconds: 1800 },
+      { command: 'echo "two"' },
+    ]);
+    expect(await place.json(['workflows', 'list'])).toMatchObject({ workflows: [{ name: 'my commands' }] });
+  });
+
+  it('says where each mistake of a specification is', async () => {
+    const spec = place.file('bad.yaml', 'name: x\njobs:\n  - name: a\n    comand: b\n  - name: a\n    command: c\n');
+    const ended = await place.torc('-F', 'json', 'workflows', 'create', spec);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    const { error } = JSON.parse(ended.stderr);
+    expect(error.code).toBe('invalid_spec');
+    expect(error.problems).toContainEqual(expect.objectContaining({ line: 4, column: 5, path: 'jobs[0].comand' }));
+  });
+
+  it('keeps the user that was asked for', async () => {
+    const spec = place.file('diamond.json', diamond());
+    await place.torc('-U', 'alice', 'workflows', 'create', spec);
+    await place.torc('workflows', 'create', spec);
+    const mine = await place.json<{ workflows: unknown[] }>(['workflows', 'list', '-U', 'alice']);
+    expect(mine.workflows).toMatchObject([{ workflow_key: '1', user: 'alice' }]);
+  });
+});
+
+describe('start and cancel', () => {
+  it('print the plan that they apply, equal to that of the dry run', async () => {
+    await place.torc('workflows', 'create', place.file('diamond.json', diamond()));
+    for (const [verb, changed] of [
+      ['start', ['ready', 'blocked', 'blocked', 'blocked']],
+      ['cancel', Array(4).fill('canceled')],
+    ] as const) {
+      const before = await statuses();
+      const planned = await place.json<Plan>(['workflows', verb, '--dry-run']);
+      expect(await statuses()).toEqual(before);
+      const applied = await place.json<Plan>(['workflows', verb]);
+      expect(applied).toEqual({ ...planned, dry_run: false });
+      expect(applied.changes.map((change) => change.new_status)).toEqual(changed);
+      expect(await statuses()).toEqual(changed);
+    }
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ status: 'canceled', counts: { canceled: 4 } });
+  });
+
+  it('refuse what makes no sense', async () => {
+    const key = await place.create('true');
+    await place.torc('workflows', 'start', key);
+    expect(await place.torc('workflows', 'start', key)).toMatchObject({ code: 4 });
+    expect(await place.torc('workflows', 'cancel', '99')).toMatchObject({ code: 3 });
+    expect(await place.torc('-k', '2', 'workflows', 'cancel', key)).toMatchObject({ code: 2 });
+  });
+});
+
+describe('show', () => {
+  it('prints how far a workflow is, every status on its line', async () => {
+    await place.torc('run', place.file('diamond.json', diamond({ b: 'exit 2' })));
+    const { stdout } = await place.torc('workflows', 'show-status');
+    expect(stdout).toMatch(/^status: +failed$/m);
+    expect(stdout).toMatch(/^done: +3$/m);
+    expect(stdout).toMatch(/^canceled: +1$/m);
+    expect(stdout).toMatch(/^failed: +1$/m);
+    expect(await place.json(['workflows', 'show-status', '1'])).toMatchObject({
+      status: 'failed',
+      counts: { done: 3 },
+    });
+  });
+});
+
+describe('delete', () => {
+  it('wants --force or -n where nobody can be asked, and then removes everything', async () => {
+    const key = await place.create('true');
+    expect(await place.torc('workflows', 'delete', key)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--force'),
+    });
+    expect(await place.json(['workflows', 'delete', key, '--dry-run'])).toMatchObject({ dry_run: true, num_jobs: 1 });
+    expect(await place.json(['workflows', 'list'])).toMatchObject({ workflows: [{ workflow_key: key }] });
+    expect(await place.json(['workflows', 'delete', key, '--force'])).toMatchObject({ dry_run: false, num_jobs: 1 });
+    expect(await place.json(['workflows', 'list'])).toEqual({ workflows: [] });
+    const next = await place.create('true');
+    expect(await place.torc('-n', 'workflows', 'delete', next)).toMatchObject({ code: 0 });
+  });
+});
+
+describe('example', () => {
+  it('prints each example as it is shipped, and each can be created', async () => {
+    const { examples } = await place.json<{ examples: { name: string; file: string }[] }>(['workflows', 'example']);
+    expect(examples.length).toBeGreaterThan(0);
+    for (const { name, file } of examples) {
+      expect((await place.torc('workflows', 'example', name)).stdout).toBe(readFileSync(file, 'utf8'));
+      expect(await place.torc('workflows', 'create', file, '--dry-run'), name).toMatchObject({ code: 0 });
+    }
+    expect(await place.torc('workflows', 'example', '../package')).toMatchObject({ code: 3 });
+  });
+});
+
+describe('server', () => {
+  it('starts once in the background, is found, and stops', async () => {
+    expect(await place.torc('server', 'info')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('server start'),
+    });
+    const started = await place.json<{ pid: number; url: string }>(['server', 'start', '--daemon']);
+    expect(await place.json(['server', 'info'])).toMatchObject({
+      pid: started.pid,
+      url: started.url,
+      num_active_workers: 0,
+    });
+    expect(await place.torc('server', 'start', '--daemon')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`pid ${started.pid}`),
+    });
+    const token = JSON.parse(readFileSync(join(place.dir, 'server.json'), 'utf8')).token;
+    const shown = await place.torc('server', 'info');
+    expect(shown.stdout + readFileSync(join(place.dir, 'server.log'), 'utf8')).not.toContain(token);
+    expect(await place.json(['server', 'stop'])).toMatchObject({ pid: started.pid, stopped: true });
+    expect(() => process.kill(started.pid, 0)).toThrow();
+    expect(await place.torc('server', 'stop')).toMatchObject({ code: 5 });
+  });
+
+  it('says why it could not start', async () => {
+    place.file('file', '');
+    const ended = await place.torc('--dir', join(place.path, 'file'), 'server', 'start', '--daemon');
+    expect(ended.code).not.toBe(0);
+    expect(ended).toMatchObject({ stdout: '', stderr: expect.stringMatching(/^error: .+/) });
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { type Api, requests } from '../../src/api/contract.ts';
+import { beginRequest, chunkLimits, chunksOf, createWorkflow } from '../../src/cli/create-workflow.ts';
+import type { ExpandedJob, ExpandedWorkflow } from '../../src/model/expanded.ts';
+import { defaultRequirements } from '../../src/model/job.ts';
+
+function job(name: string, command = 'true'): ExpandedJob {
+  return {
+    name,
+    command,
+    invocationScript: null,
+    requirements: 0,
+    priority: 0,
+    cancelOnBlockingJobFailure: true,
+    supportsTermination: false,
+    inputFiles: [],
+    outputFiles: [],
+  };
+}
+
+function workflow(numJobs: number, numFiles: number, numEdges: number, command = 'true'): ExpandedWorkflow {
+  function* jobs(): Generator<ExpandedJob> {
+    for (let at = 0; at < numJobs; at += 1) yield job(`job ${at}`, command);
+  }
+  return {
+    name: 'sweep',
+    description: null,
+    project: null,
+    metadata: { a: [1, null] },
+    expirationBufferSeconds: 180,
+    waitForNewJobsSeconds: 90,
+    ignoreWorkflowCompletion: false,
+    waitForHealthyDatabaseMinutes: 20,
+    jobsSortMethod: 'gpus_runtime_memory',
+    requirements: [{ ...defaultRequirements, name: 'small' }],
+    files: Array.from({ length: numFiles }, (_, at) => ({ name: `file ${at}`, path: `/data/${at}` })),
+    numJobs,
+    jobs: jobs(),
+    numBarriers: 1,
+    edges: Array.from({ length: numEdges }, (_, at) => [at % numJobs, -1] as const),
+  };
+}
+
+describe('chunks', () => {
+  it.each([
+    [0, 0, 0],
+    [1, 0, 0],
+    [chunkLimits.jobs, chunkLimits.files, chunkLimits.edges],
+    [chunkLimits.jobs + 1, chunkLimits.files + 1, chunkLimits.edges + 1],
+    [3 * chunkLimits.jobs - 1, 7, 5 * chunkLimits.edges],
+  ])(
+    'carry %i jobs, %i files and %i edges once, in order, each accepted by the contract',
+    (numJobs, numFiles, numEdges) => {
+      const whole = workflow(numJobs, numFiles, numEdges);
+      const jobs: string[] = [];
+      const files: string[] = [];
+      let edges = 0;
+      for (const chunk of chunksOf(whole, '3')) {
+        requests.workflow_create_chunk.parse(chunk);
+        expect(chunk.first_job).toBe(jobs.length);
+        expect(chunk.first_file).toBe(files.length);
+        jobs.push(...chunk.jobs.map((each) => each.name));
+        files.push(...chunk.files.map((each) => each.name));
+        edges += chunk.edges.length;
+      }
+      expect(jobs).toEqual(Array.from({ length: numJobs }, (_, at) => `job ${at}`));
+      expect(files).toEqual(whole.files.map((file) => file.name));
+      expect(edges).toBe(numEdges);
+    },
+  );
+
+  it('stay small when commands are long, and send a job that is too long alone', () => {
+    const sizes = [...chunksOf(workflow(100, 0, 0, 'x'.repeat(100_000)), '3')].map(
+      (chunk) => JSON.stringify(chunk).length,
+    );
+    expect(sizes.length).toBeGreaterThan(4);
+    expect(Math.max(...sizes)).toBeLessThan(chunkLimits.characters * 1.1);
+    const huge = [...chunksOf(workflow(3, 0, 0, 'x'.repeat(chunkLimits.characters)), '3')];
+    expect(huge.map((chunk) => chunk.jobs.length)).toEqual([1, 1, 1]);
+  });
+});
+
+describe('creating', () => {
+  it('begins with a request that the contract accepts, without losing metadata', () => {
+    const begin = requests.workflow_create_begin.parse(beginRequest(workflow(2, 1, 1), 'alice'));
+    expect(begin).toMatchObject({
+      num_jobs: 2,
+      num_files: 1,
+      num_barriers: 1,
+      user: 'alice',
+      metadata: { a: [1, null] },
+    });
+  });
+
+  it('begins, sends and finishes, and tells how far it is', async () => {
+    const called: string[] = [];
+    const api = {
+      async call(endpoint: string) {
+        called.push(endpoint);
+        return { workflow_key: '3', num_jobs: 6000 };
+      },
+      async close() {},
+    } as unknown as Api;
+    const seen: number[] = [];
+    await createWorkflow(api, workflow(6000, 0, 1), 'alice', (stored) => seen.push(stored));
+    expect(called).toEqual([
+      'workflow_create_begin',
+      'workflow_create_chunk',
+      'workflow_create_chunk',
+      'workflow_create_finish',
+    ]);
+    expect(seen).toEqual([5000, 6000]);
+  });
+});

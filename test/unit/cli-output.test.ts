@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { type ListRecord, limits } from '../../src/api/contract.ts';
+import { type OutputFormat, outputFormats } from '../../src/cli/context.ts';
+import { firstPageRows, listPages, pageRows } from '../../src/cli/list.ts';
+import { textColumns } from '../../src/cli/list-columns.ts';
+import { printList, printResult, type ShownColumns } from '../../src/cli/output.ts';
+import { csvLine } from '../../src/cli/output-csv.ts';
+import { cellText, displayWidth, factLines, fitWidth, TextTable, visible } from '../../src/cli/output-text.ts';
+import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
+
+const oddNames = [
+  'a b',
+  'it\'s "x"',
+  '$HOME',
+  'line\nbreak',
+  'tab\there',
+  'grün 日本',
+  '--dash',
+  'a,b',
+  '\x1b[31mred',
+  '',
+];
+
+async function* pagesOf(...pages: ListRecord[][]): AsyncGenerator<ListRecord[]> {
+  yield* pages;
+}
+
+async function printed(format: OutputFormat, pages: ListRecord[][], shown?: ShownColumns): Promise<string> {
+  const terminal = fakeTerminal();
+  await printList(fakeContext(terminal, { outputFormat: format }), 'jobs', pagesOf(...pages), shown);
+  return terminal.stdout.join('');
+}
+
+const job = (key: number, name: string): ListRecord => ({
+  job_key: String(key),
+  name,
+  status: 'ready',
+  return_code: null,
+  memory_bytes: 1024 ** 3,
+});
+
+describe('JSON lists', () => {
+  it('is one value with every record, whatever the names hold', async () => {
+    const records = oddNames.map((name, at) => job(at + 1, name));
+    expect(JSON.parse(await printed('json', [records.slice(0, 3), records.slice(3)]))).toEqual({ jobs: records });
+  });
+
+  it('is an empty list for no page, an empty page and pages that end empty', async () => {
+    expect(JSON.parse(await printed('json', []))).toEqual({ jobs: [] });
+    expect(JSON.parse(await printed('json', [[]]))).toEqual({ jobs: [] });
+    expect(JSON.parse(await printed('json', [[job(1, 'a')], []]))).toEqual({ jobs: [job(1, 'a')] });
+  });
+
+  it('keeps all columns although some are excluded for people', async () => {
+    const shown = { chosen: ['name'], excluded: ['status'] };
+    expect(JSON.parse(await printed('json', [[job(1, 'a')]], shown)).jobs[0]).toEqual(job(1, 'a'));
+  });
+});
+
+describe('CSV', () => {
+  it('quotes what RFC 4180 wants quoted and tells null from empty', () => {
+    expect(csvLine(['a', 'b c', 'd,e', 'f"g', 'h\ni', null, '', 1.5, true, { x: [1] }, ' y'])).toBe(
+      'a,b c,"d,e","f""g","h\ni",,"",1.5,true,"{""x"":[1]}"," y"\n',
+    );
+  });
+
+  it('has one header for all pages and all columns of the records', async () => {
+    const text = await printed('csv', [[job(1, 'a')], [job(2, 'b')]]);
+    expect(text.split('\n')).toEqual([
+      'job_key,name,status,return_code,memory_bytes',
+      '1,a,ready,,1073741824',
+      '2,b,ready,,1073741824',
+      '',
+    ]);
+  });
+
+  it('has a header even for an empty list', async () => {
+    expect(await printed('csv', [[]])).toBe(`${textColumns.jobs.join(',')}\n`);
+  });
+});
+
+describe('text', () => {
+  it('has as many words in each line as columns, so that awk can count them', async () => {
+    const lines = (await printed('text', [[job(1, 'first'), job(1234567, '')]])).trimEnd().split('\n');
+    expect(lines.map((line) => line.split(/ +/).length)).toEqual([4, 4, 4]);
+    expect(lines[0]?.split(/ +/)).toEqual(['job_key', 'status', 'return_code', 'name']);
+  });
+
+  it('shows control characters instead of obeying them', () => {
+    expect(visible('a\nb\tc\rd')).toBe('a\\nb\\tc\\rd');
+    expect(visible('\x1b[31m\x00\x9b\u202e\u2028')).toBe('\\x1b[31m\\x00\\x9b\\u202e\\u2028');
+    expect(cellText(null)).toBe('-');
+    expect(cellText('')).toBe('-');
+    expect(cellText({ a: ['\n'] })).toBe('{"a":["\\n"]}');
+  });
+
+  it('aligns by what a terminal shows, with wide and combining characters', () => {
+    expect(displayWidth('日本')).toBe(4);
+    expect(displayWidth('e\u0301')).toBe(1);
+    expect(displayWidth('\x1b[32mdone\x1b[0m')).toBe(4);
+    const columns = ['a', 'b'].map((header) => ({
+      header,
+      cell: (record: ListRecord) => cellText(record[header]),
+      isNumeric: false,
+    }));
+    const table = new TextTable(columns);
+    expect(
+      table.lines([
+        { a: '日本', b: 'x' },
+        { a: 'abcd', b: 'y' },
+      ]),
+    ).toBe('a     b\n日本  x\nabcd  y\n');
+    expect(table.lines([{ a: 'longer than before', b: 'z' }])).toBe('longer than before  z\n');
+  });
+
+  it('cuts to a width without cutting a wide character in two', () => {
+    expect(fitWidth('abcdef', 6)).toBe('abcdef');
+    expect(fitWidth('abcdef', 4)).toBe('abc…');
+    expect(fitWidth('日本語', 4)).toBe('日…');
+    expect(fitWidth('abc', 0)).toBe('');
+  });
+
+  it('writes sizes with a unit and instants to the second', async () => {
+    const text = await printed('text', [[{ job_key: '1', memory_bytes: 1536 * 1024 ** 2 }]], {
+      chosen: ['job_key', 'memory_bytes'],
+      excluded: [],
+    });
+    expect(text).toBe('job_key  memory\n1          1.5G\n');
+    expect(
+      factLines([
+        ['a', 1],
+        ['bc', null],
+      ]),
+    ).toBe('a:  1\nbc: -\n');
+  });
+
+  it('colours only on a terminal that wants it', async () => {
+    const seen = async (env: Record<string, string>, isTerminal: boolean) => {
+      const terminal = fakeTerminal(isTerminal);
+      const records = [{ job_key: '1', status: 'done', name: 'done' }];
+      await printList(fakeContext(terminal, {}, env), 'jobs', pagesOf(records));
+      return terminal.stdout.join('');
+    };
+    expect(await seen({}, true)).toContain('\x1b[32mdone');
+    expect(await seen({}, true)).toMatch(/ {2}done\n$/);
+    expect(await seen({ NO_COLOR: '1' }, true)).not.toContain('\x1b');
+    expect(await seen({ TERM: 'dumb' }, true)).not.toContain('\x1b');
+    expect(await seen({}, false)).not.toContain('\x1b');
+  });
+});
+
+describe('columns', () => {
+  it('shows the chosen ones in their order without the excluded ones', async () => {
+    const shown = { chosen: ['name', 'job_key', 'status'], excluded: ['status'] };
+    expect(await printed('csv', [[job(1, 'a')]], shown)).toBe('name,job_key\na,1\n');
+  });
+
+  it('refuses a column that does not exist and names those that do', async () => {
+    const wrong = printed('text', [[job(1, 'a')]], { chosen: ['nam'], excluded: [] });
+    await expect(wrong).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('job_key, name') });
+    await expect(printed('csv', [[job(1, 'a')]], { chosen: null, excluded: ['x'] })).rejects.toMatchObject({
+      code: 'usage',
+    });
+  });
+});
+
+describe('pages', () => {
+  const records = Array.from({ length: 12_000 }, (_, at) => job(at + 1, `job ${at}`));
+  const options = { filter: [], excludeColumn: [] };
+
+  async function read(more: { limit?: number; skip?: number }): Promise<{ keys: string[]; sizes: number[] }> {
+    const { api, requests } = listServer(records);
+    const keys: string[] = [];
+    for await (const page of listPages(api, 'jobs', '1', { ...options, ...more })) {
+      keys.push(...page.map((record) => String(record.job_key)));
+    }
+    return { keys, sizes: requests.map((request) => request.limit) };
+  }
+
+  it('reads everything without a limit, first a small page', async () => {
+    const { keys, sizes } = await read({});
+    expect(keys).toHaveLength(12_000);
+    expect(new Set(keys).size).toBe(12_000);
+    expect(sizes).toEqual([firstPageRows, pageRows, pageRows]);
+  });
+
+  it('never asks for more than a server gives', () => {
+    expect(pageRows).toBeLessThanOrEqual(limits.listPage);
+  });
+
+  it('reads exactly limit rows from skip on', async () => {
+    const { keys, sizes } = await read({ limit: 700, skip: 10 });
+    expect([keys[0], keys.at(-1), keys.length]).toEqual(['11', '710', 700]);
+    expect(sizes).toEqual([500, 200]);
+    expect((await read({ skip: 11_999 })).keys).toEqual(['12000']);
+    expect((await read({ skip: 20_000 })).keys).toEqual([]);
+  });
+
+  it('stops asking when nobody reads any more', async () => {
+    const { api, requests } = listServer(records);
+    const terminal = fakeTerminal();
+    terminal.readsAtMost = 1;
+    await printList(fakeContext(terminal), 'jobs', listPages(api, 'jobs', '1', options));
+    expect(requests.length).toBe(2);
+  });
+});
+
+describe('results', () => {
+  it.each(outputFormats)('prints one value as %s', async (format) => {
+    const terminal = fakeTerminal();
+    const value = { workflow_key: '7', changes: [{ a: 1 }] };
+    await printResult(fakeContext(terminal, { outputFormat: format }), value, () => 'seven\n');
+    const expected = {
+      text: 'seven\n',
+      json: `${JSON.stringify(value)}\n`,
+      csv: 'workflow_key,changes\n7,"[{""a"":1}]"\n',
+    };
+    expect(terminal.stdout.join('')).toBe(expected[format]);
+  });
+});

@@ -1,0 +1,194 @@
+import { execFileSync } from 'node:child_process';
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { completionScript } from '../../src/cli/completion.ts';
+import type { GlobalOptions } from '../../src/cli/context.ts';
+import { firstOperand, globalOptionsOf } from '../../src/cli/options.ts';
+import { declareProgram, forEachCommand, runProgram } from '../../src/cli/program.ts';
+import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
+
+/** What one command line means: the global options, the command's own and its operands. */
+async function parsed(
+  ...words: string[]
+): Promise<{ globals: GlobalOptions; own: Record<string, unknown>; operands: unknown[] }> {
+  let seen = { globals: {}, own: {}, operands: [] as unknown[] };
+  const program = await declareProgram((command) => {
+    command.action((...given: unknown[]) => {
+      seen = { globals: globalOptionsOf(command), own: command.opts(), operands: given.slice(0, -2) };
+    });
+  });
+  await program.parseAsync(words, { from: 'user' });
+  return seen;
+}
+
+async function run(...words: string[]) {
+  const terminal = fakeTerminal();
+  const exitCode = await runProgram(words, { terminal, interrupts: noInterrupts, env: { HOME: '/home/a' } });
+  return { exitCode, stdout: terminal.stdout.join(''), stderr: terminal.stderr.join('') };
+}
+
+describe('global options', () => {
+  it('count before and after the command, the later one wins', async () => {
+    expect((await parsed('-F', 'json', 'results', 'list')).globals).toEqual({ outputFormat: 'json' });
+    expect((await parsed('results', 'list', '-F', 'json')).globals).toEqual({ outputFormat: 'json' });
+    expect((await parsed('-F', 'csv', 'results', '-k', '3', 'list', '-Fjson')).globals).toEqual({
+      outputFormat: 'json',
+      workflowKey: '3',
+    });
+    expect((await parsed('--dir', 'd', '-n', 'workflows', 'list', '-U', 'x', '-c', 'debug')).globals).toEqual({
+      dir: 'd',
+      prompts: false,
+      user: 'x',
+      consoleLevel: 'debug',
+    });
+    expect((await parsed('jobs', 'list')).globals).toEqual({});
+  });
+
+  it('leave their letters to commands that use them, and can then be typed in full', async () => {
+    const schedule = await parsed('-k', '7', 'hpc', 'slurm', 'schedule-nodes', '-n5', '-k', '-s', '2', '--no-prompts');
+    expect(schedule.globals).toEqual({ workflowKey: '7', prompts: false });
+    expect(schedule.own).toMatchObject({ count: 5, keepScripts: true, schedulerKey: '2' });
+    const create = await parsed('workflows', 'create-from-commands-file', 'f', '-c', '2', '-m', '4g', '-r', 'PT1H');
+    expect(create).toMatchObject({ globals: {}, own: { cpus: 2, memory: '4g', runtime: 'PT1H' }, operands: ['f'] });
+    expect((await parsed('hpc', 'slurm', 'add-config', '-N', 'x', '-n', '2', '-a', 'acc')).globals).toEqual({});
+  });
+
+  it('have no letter or name twice in any command', async () => {
+    forEachCommand(await declareProgram(() => {}), (command) => {
+      const flags = command.options
+        .flatMap((option) => [option.short, option.long])
+        .filter((flag) => flag !== undefined);
+      expect(new Set(flags).size, command.name()).toBe(flags.length);
+    });
+  });
+
+  it.each([
+    [['-k', '7', 'jobs', 'list'], 'jobs'],
+    [['-F', 'json', '--dir', 'jobs', 'results', 'list'], 'results'],
+    [['-Fjson', '-n', 'run', '-'], 'run'],
+    [['--help'], null],
+    [[], null],
+  ])('of %j leave %s as the command', (words, command) => {
+    expect(firstOperand(words)).toBe(command);
+  });
+});
+
+describe('commands', () => {
+  it('take the forms that users know', async () => {
+    expect(
+      (await parsed('jobs', 'list', '-f', 'status=ready', '-f', 'name=a=b', '-l', '5', '-s', '2')).own,
+    ).toMatchObject({
+      filter: [
+        { column: 'status', value: 'ready' },
+        { column: 'name', value: 'a=b' },
+      ],
+      limit: 5,
+      skip: 2,
+    });
+    expect((await parsed('slurm', 'schedule-nodes', '-nX'.replace('X', '3'))).own).toMatchObject({
+      count: 3,
+      server: true,
+    });
+    expect((await parsed('jobs', 'run', '-m', '2', '-t', 'PT1H', '-o', 'out', '-p', '5', '-w', '3')).own).toMatchObject(
+      {
+        maxParallelJobs: 2,
+        timeLimit: 'PT1H',
+        output: 'out',
+        pollInterval: 5,
+        wait: 3,
+      },
+    );
+    expect((await parsed('run', '-')).operands).toEqual(['-']);
+    expect((await parsed('workflows', 'show', '7')).operands).toEqual(['7']);
+  });
+
+  it('all have a description, and all that do something have examples', async () => {
+    const acting = new Set<Command>();
+    const program = await declareProgram((command) => void acting.add(command));
+    forEachCommand(program, (command) => expect(command.description(), command.name()).not.toBe(''));
+    expect(acting.size).toBeGreaterThan(20);
+    for (const command of acting) {
+      let help = '';
+      command.configureOutput({ writeOut: (text) => (help += text) });
+      command.outputHelp();
+      expect(help, command.name()).toMatch(/Examples:\n {2}.*torc /);
+    }
+  });
+});
+
+describe('what was typed wrong', () => {
+  it.each([
+    [['jobs', 'lst'], 'list', 'torc jobs --help'],
+    [['wokflows'], 'workflows', 'torc --help'],
+    [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
+  ])('%j: the hint names %s and %s', async (words, nearest, help) => {
+    await expect(run(...words)).rejects.toMatchObject({
+      code: 'usage',
+      exitCode: 2,
+      hint: expect.stringMatching(new RegExp(`${nearest}.*${help}`)),
+    });
+  });
+
+  it.each([
+    [['jobs', 'list', '-l', '0']],
+    [['jobs', 'list', '-l', 'many']],
+    [['jobs', 'list', '-F', 'xml']],
+    [['jobs', 'list', '-f', 'ready']],
+    [['jobs', 'list', 'extra']],
+    [['run']],
+    [['hpc', 'slurm', 'schedule-nodes']],
+    [['hpc', 'slurm', 'schedule-nodes', '-n', '-1']],
+    [['completion', 'tcsh']],
+  ])('%j is a usage error before anything is opened', async (words) => {
+    await expect(run(...words)).rejects.toMatchObject({ code: 'usage', exitCode: 2 });
+  });
+
+  it('shows the help as the message when no command is named', async () => {
+    expect(await run()).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('workflows') });
+    expect(await run('jobs')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('torc jobs') });
+    await expect(run('-F', 'json', 'jobs')).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+describe('help and version', () => {
+  it('go to stdout with exit code 0', async () => {
+    expect(await run('--help')).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+      stdout: expect.stringContaining('workflows'),
+    });
+    expect(await run('workflows', 'create', '-h')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('--dry-run'),
+    });
+    for (const words of [['--version'], ['jobs', 'list', '--version'], ['-k', '3', 'jobs', 'list', '--version']]) {
+      expect(await run(...words)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    }
+  });
+});
+
+describe('completion', () => {
+  /** What bash offers for the last word. */
+  async function offered(...words: string[]): Promise<string[]> {
+    const script = completionScript(await declareProgram(() => {}), 'bash');
+    const list = words.map((word) => `'${word}'`).join(' ');
+    const ask = `${script}\nCOMP_WORDS=(torc ${list}); COMP_CWORD=${words.length}; _torc; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', ask], { encoding: 'utf8' })
+      .split('\n')
+      .filter((word) => word !== '');
+  }
+
+  it('offers commands and options at the place where the cursor is', async () => {
+    expect(await offered('w')).toEqual(['workflows']);
+    expect(await offered('workflows', 'show')).toEqual(['show', 'show-status']);
+    expect(await offered('hpc', 'slurm', 'sch')).toEqual(['schedule-nodes']);
+    expect(await offered('jobs', 'list', '--sort')).toEqual(['--sort-by']);
+    expect(await offered('-k', 'jobs', 'res')).toEqual(['results', 'resource-requirements']);
+    expect(await offered('jobs', 'run', '--worker')).toEqual([]);
+  });
+
+  it.each(['zsh', 'fish'])('has a script for %s with every group', async (shell) => {
+    const script = completionScript(await declareProgram(() => {}), shell);
+    for (const group of ['workflows', 'compute-nodes', 'hpc', 'schedule-nodes']) expect(script).toContain(group);
+  });
+});

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import type { WorkflowShown } from '../../src/api/contract.ts';
+import { workerError, workerWords } from '../../src/cli/local-worker.ts';
+import { createProgress } from '../../src/cli/progress.ts';
+import { runLine } from '../../src/cli/run-progress.ts';
+import { exitCodeOf, summaryOf, summaryText } from '../../src/cli/summary.ts';
+import { shellWord } from '../../src/cli/words.ts';
+import { noJobs } from '../../src/model/status.ts';
+import { fakeClock, fakeContext, fakeTerminal } from './cli-fakes.ts';
+
+function shown(counts: Partial<Record<string, number>>, more: Partial<WorkflowShown> = {}): WorkflowShown {
+  const all = { ...noJobs(), ...counts } as Record<string, number>;
+  const num_jobs = Object.entries(all).reduce((sum, [status, n]) => (status === 'failed' ? sum : sum + n), 0);
+  const { done: num_done = 0, canceled: num_canceled = 0, failed: num_failed = 0 } = all;
+  const who = { workflow_key: '7', name: 'sweep', user: 'alice', run_id: 1, status: 'running' };
+  return { ...who, num_jobs, num_done, num_failed, num_canceled, counts: all, num_active_workers: 1, ...more };
+}
+
+describe('progress', () => {
+  function progressOf(isShown: boolean, delayMs: number) {
+    const clock = fakeClock();
+    const written: string[] = [];
+    const err = (text: string) => void written.push(text);
+    return { clock, written, progress: createProgress({ clock, isShown, columns: () => 20, err, delayMs }) };
+  }
+
+  it('shows nothing in a pipe', () => {
+    const { clock, written, progress } = progressOf(false, 0);
+    progress.update('1 of 2');
+    clock.move(10_000);
+    progress.update('2 of 2');
+    progress.clear();
+    expect(written).toEqual([]);
+  });
+
+  it('begins after the delay, is redrawn ten times a second at most, and leaves nothing behind', () => {
+    const { clock, written, progress } = progressOf(true, 2000);
+    progress.update('too early');
+    clock.move(2000);
+    progress.update('first');
+    clock.move(50);
+    progress.update('too soon');
+    clock.move(50);
+    progress.update('a text that is longer than the terminal is wide');
+    progress.clear();
+    progress.clear();
+    expect(written).toEqual(['\r\x1b[Kfirst', '\r\x1b[Ka text that is lon…', '\r\x1b[K']);
+  });
+
+  it('estimates from what was done since this run began', () => {
+    const workflow = shown({ done: 60, failed: 2, submitted: 8, ready: 32 });
+    expect(runLine(workflow, 50, 10)).toBe('60/100 done, 8 running, 2 failed, 50 s, 1.0 jobs/s, about 40 s left');
+    expect(runLine(shown({ ready: 5 }), 0, 0)).toBe('0/5 done, 0 running, 0.0 s');
+    expect(runLine(shown({ done: 5 }), 10, 0)).toBe('5/5 done, 0 running, 10 s, 0.5 jobs/s');
+  });
+});
+
+describe('summary', () => {
+  it.each([
+    ['done', 0],
+    ['failed', 1],
+    ['canceled', 1],
+    ['ready', 1],
+    ['running', 1],
+    ['timeout', 8],
+  ])('of a workflow that is %s ends with %i', (status, exitCode) => {
+    expect(exitCodeOf(summaryOf(shown({}, { status }), 1, '/out'))).toBe(exitCode);
+  });
+
+  it('counts what has not run and prints numbers for programs', () => {
+    const counts = { done: 3, failed: 1, canceled: 1, terminated: 1, ready: 2, blocked: 1 };
+    expect(summaryOf(shown(counts, { status: 'failed' }), 2.00049, '/out')).toEqual({
+      workflow_key: '7',
+      name: 'sweep',
+      run_id: 1,
+      status: 'failed',
+      num_jobs: 8,
+      num_done: 3,
+      num_failed: 1,
+      num_canceled: 1,
+      num_terminated: 1,
+      num_unfinished: 3,
+      elapsed_seconds: 2,
+      jobs_per_second: 2,
+      output_directory: '/out',
+    });
+  });
+
+  it('names failed jobs with their stderr, and commands that find this directory again', () => {
+    const context = fakeContext(fakeTerminal(), { dir: "/my dir's" });
+    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, return_code: 3, cause: 'exit_code', name: 'a\nb' }];
+    const text = summaryText(
+      context,
+      summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out'),
+      failed,
+    );
+    expect(text).toContain('/out/job_stdio/0001/job_1234_run_1_attempt_2.err');
+    expect(text).toContain('a\\nb');
+    expect(text).toContain('.. and 11 more');
+    expect(text).toContain("torc --dir '/my dir'\\''s' jobs list -k 7 -f outcome=failed");
+  });
+});
+
+describe('the worker of a local run', () => {
+  it('gets the options that were typed, so that values with dashes stay values', () => {
+    expect(workerWords({ output: '-o dir', maxParallelJobs: 2, waitForNewJobs: 0 })).toEqual([
+      '--output=-o dir',
+      '--max-parallel-jobs=2',
+      '--wait-for-new-jobs=0',
+    ]);
+  });
+
+  it('passes its own error on, or says that it died', () => {
+    const line = JSON.stringify({ error: { code: 'not_found', message: 'no workflow', hint: null } });
+    expect(workerError(`a warning\n${line}\n`, 'exit code 3', 'look')).toMatchObject({
+      code: 'not_found',
+      message: 'no workflow',
+    });
+    expect(workerError('', 'SIGKILL', 'look')).toMatchObject({
+      code: 'bug',
+      message: 'the worker died (SIGKILL)',
+      hint: 'look',
+    });
+    expect(workerError('{"error":broken', 'exit code 1', 'look').message).toContain('{"error":broken');
+  });
+});
+
+describe('words for a shell', () => {
+  it.each([
+    ['plain-1.0/x', 'plain-1.0/x'],
+    ['', "''"],
+    ['a b', "'a b'"],
+    ["it's", "'it'\\''s'"],
+    ['$HOME', "'$HOME'"],
+  ])('%j becomes %s', (word, quoted) => {
+    expect(shellWord(word)).toBe(quoted);
+  });
+});

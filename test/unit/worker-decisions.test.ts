@@ -1,0 +1,222 @@
+/** The worker's small decisions: what may start, when it ends, when to look at a job, whom memory killed. */
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
+import { Admission } from '../../src/worker/admission.ts';
+import { graceMs, untilLatestEndMs } from '../../src/worker/deadline.ts';
+import { decide, type LifeState } from '../../src/worker/lifetime.ts';
+import { OomWatch } from '../../src/worker/oom-watch.ts';
+import { UsageMeter } from '../../src/worker/usage.ts';
+import { assignment, defaultSettings } from '../worker/fake-server.ts';
+
+describe('admission', () => {
+  const job = (attempt: number, num_cpus: number, memory_bytes = 1) =>
+    assignment({ attempt, job_key: String(attempt), command: 'true', num_cpus, memory_bytes });
+
+  it('keeps the order given and never exceeds what there is', () => {
+    const admission = new Admission({ numCpus: 4, memoryBytes: 100, maxParallelJobs: null });
+    for (const given of [job(1, 2, 60), job(2, 1, 50), job(3, 1, 10)]) admission.add(given);
+    expect(admission.next()?.attempt).toBe(1);
+    // the third would fit, but the second was first
+    expect(admission.next()).toBeNull();
+    admission.release(1);
+    admission.release(1);
+    expect(admission.next()?.attempt).toBe(2);
+    expect(admission.next()?.attempt).toBe(3);
+    expect([admission.next(), admission.numWaiting]).toEqual([null, 0]);
+  });
+
+  it('limits the number of jobs, and never holds up an empty node', () => {
+    const admission = new Admission({ numCpus: 8, memoryBytes: 100, maxParallelJobs: 1 });
+    for (const given of [job(1, 64, 900), job(2, 1)]) admission.add(given);
+    expect(admission.next()?.attempt).toBe(1);
+    expect(admission.next()).toBeNull();
+    admission.release(1);
+    expect(admission.next()?.attempt).toBe(2);
+  });
+
+  it('hands back what waits, and only that', () => {
+    const admission = new Admission({ numCpus: 1, memoryBytes: 100, maxParallelJobs: null });
+    for (const given of [job(1, 1), job(2, 1), job(3, 1)]) admission.add(given);
+    admission.next();
+    expect([admission.withdraw(1), admission.withdraw(2), admission.withdraw(2)]).toEqual([false, true, false]);
+    expect(admission.withdrawAll().map(({ attempt }) => attempt)).toEqual([3]);
+  });
+});
+
+describe('the latest end', () => {
+  it('is before the deadline by the buffer, or by a tenth of the walltime', () => {
+    expect(untilLatestEndMs(3_600_000, 3_600_000, 180_000)).toBe(3_420_000);
+    expect(untilLatestEndMs(600_000, 600_000, 180_000)).toBe(540_000);
+    expect(untilLatestEndMs(100_000, 3_600_000, 180_000)).toBe(-80_000);
+    expect(untilLatestEndMs(100_000, 3_600_000, 0)).toBe(100_000);
+  });
+
+  it('leaves a job that can end itself up to 15 s, and the worker 5', () => {
+    expect(graceMs(false, 1_000_000)).toBe(2_000);
+    expect(graceMs(true, 1_000_000)).toBe(15_000);
+    expect(graceMs(true, null)).toBe(15_000);
+    expect(graceMs(true, 12_000)).toBe(7_000);
+    expect(graceMs(true, 3_000)).toBe(2_000);
+  });
+});
+
+describe('the life of a worker', () => {
+  const idle: LifeState = {
+    phase: 'working',
+    numHeld: 0,
+    numUnanswered: 0,
+    latestEndMs: null,
+    idleSinceMs: 1_000,
+    lostSinceMs: null,
+    settings: defaultSettings,
+    waitForNewJobsSeconds: null,
+    giveUpMs: Number.POSITIVE_INFINITY,
+  };
+  const wait = (untilMs: number) => ({ step: 'wait', untilMs });
+
+  it('goes on while it has jobs, whatever the server does', () => {
+    expect(decide({ ...idle, numHeld: 1, lostSinceMs: 0 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
+    expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 499)).toEqual(wait(500));
+    expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
+  });
+
+  it('leaves when it was idle for the time set, its own setting before the workflow’s', () => {
+    expect(decide(idle, 60_999)).toEqual(wait(61_000));
+    expect(decide(idle, 61_000)).toEqual({ step: 'leave', reason: 'idle' });
+    expect(decide({ ...idle, waitForNewJobsSeconds: 5 }, 6_000)).toEqual({ step: 'leave', reason: 'idle' });
+    // also without any patience the first answer is waited for
+    expect(decide({ ...idle, waitForNewJobsSeconds: 0 }, 1_500)).toEqual(wait(2_000));
+    expect(decide({ ...idle, settings: null }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
+    expect(decide({ ...idle, latestEndMs: 30_000 }, 20_000)).toEqual(wait(30_000));
+  });
+
+  it('gives a lost server up after the time set, only when idle', () => {
+    const lost = { ...idle, lostSinceMs: 5_000 };
+    expect(decide(lost, 100_000)).toEqual(wait(5_000 + 20 * 60_000));
+    expect(decide(lost, 5_000 + 20 * 60_000)).toEqual({ step: 'finish', reason: 'server_lost' });
+    expect(decide({ ...lost, settings: null }, 5_000 + 20 * 60_000)).toEqual({ step: 'finish', reason: 'server_lost' });
+  });
+
+  it('ends in order: jobs, reports, itself', () => {
+    expect(decide({ ...idle, phase: 'draining', numHeld: 1 }, 0)).toEqual(wait(Number.POSITIVE_INFINITY));
+    expect(decide({ ...idle, phase: 'draining', numUnanswered: 1 }, 0)).toEqual({ step: 'leave', reason: null });
+    expect(decide({ ...idle, phase: 'draining' }, 0)).toEqual({ step: 'finish', reason: 'complete' });
+    const ending = { ...idle, phase: 'ending' as const, giveUpMs: 900 };
+    expect(decide({ ...ending, numHeld: 1 }, 0)).toEqual(wait(900));
+    expect(decide({ ...ending, numHeld: 1 }, 900)).toEqual({ step: 'leave', reason: null });
+    expect(decide(ending, 0)).toEqual({ step: 'leave', reason: null });
+    expect(decide({ ...ending, phase: 'leaving' }, 899)).toEqual(wait(900));
+    expect(decide({ ...ending, phase: 'leaving' }, 900)).toEqual({ step: 'finish', reason: null });
+  });
+});
+
+describe('what a job used', () => {
+  it('is null before the first look', () => {
+    expect(new UsageMeter().totals(100, null)).toEqual({
+      peakMemoryBytes: null,
+      averageMemoryBytes: null,
+      cpuMs: null,
+    });
+    expect(new UsageMeter().totals(100, 12.4).cpuMs).toBe(12);
+  });
+
+  it('is averaged over time, not over looks', () => {
+    const meter = new UsageMeter();
+    meter.add(0, 100, 5);
+    meter.add(900, 1_000, 4);
+    expect(meter.latest).toEqual({ memoryBytes: 1_000, cpuMs: 5 });
+    expect(meter.totals(1_000, null)).toEqual({ peakMemoryBytes: 1_000, averageMemoryBytes: 190, cpuMs: 5 });
+    expect(meter.totals(900, 77)).toMatchObject({ averageMemoryBytes: 100, cpuMs: 77 });
+    const once = new UsageMeter();
+    once.add(50, 300, 0);
+    expect(once.totals(50, null).averageMemoryBytes).toBe(300);
+  });
+
+  it('is looked at soon, then more rarely, and often near the limit', () => {
+    const meter = new UsageMeter();
+    expect(meter.nextLookMs(0, 0, null)).toBe(50);
+    meter.add(50, 100, 0);
+    expect(meter.nextLookMs(0, 50, null)).toBe(100);
+    expect(meter.nextLookMs(0, 400, null)).toBe(800);
+    expect(meter.nextLookMs(0, 60_000, null)).toBe(61_000);
+    expect(meter.nextLookMs(0, 60_000, 200)).toBe(61_000);
+    expect(meter.nextLookMs(0, 60_000, 199)).toBe(60_125);
+  });
+});
+
+describe('deaths by SIGKILL', () => {
+  function watch() {
+    let nowMs = 0;
+    let count: number | null = 0;
+    let due: { atMs: number; call: () => void } | null = null;
+    const clock: Clock = {
+      now: () => nowMs,
+      monotonic: () => nowMs,
+      after(delayMs, call) {
+        due = { atMs: nowMs + delayMs, call };
+        return () => {};
+      },
+    };
+    const oom = new OomWatch(clock, () => count);
+    const verdicts: Record<number, boolean> = {};
+    return {
+      kill: (kills: number | null) => {
+        count = kills === null ? null : (count ?? 0) + kills;
+      },
+      look: (atMs: number) => {
+        nowMs = atMs;
+        oom.look();
+      },
+      die: (attempt: number, peakMemoryBytes: number | null, requestedMemoryBytes = 100) => {
+        const verdict = (isVictim: boolean) => {
+          verdicts[attempt] = isVictim;
+        };
+        oom.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict });
+      },
+      judge: () => {
+        nowMs = due?.atMs ?? nowMs;
+        due?.call();
+        return verdicts;
+      },
+    };
+  }
+
+  it('are put down to memory only when the kernel counted a kill', () => {
+    const world = watch();
+    world.die(1, 10_000);
+    expect(world.judge()).toEqual({ 1: false });
+    world.die(2, 10);
+    world.kill(1);
+    expect(world.judge()).toMatchObject({ 2: true });
+    world.die(3, 10_000);
+    expect(world.judge()).toMatchObject({ 3: false });
+  });
+
+  it('at the same time are told apart by how much was used of what was asked', () => {
+    const world = watch();
+    world.die(1, 150);
+    world.die(2, 300);
+    world.kill(1);
+    expect(world.judge()).toEqual({ 1: false, 2: true });
+  });
+
+  it('are not put down to a kill of long ago, which its job survived', () => {
+    const world = watch();
+    world.kill(1);
+    world.look(1_000);
+    world.look(12_000);
+    world.die(1, 10_000);
+    expect(world.judge()).toEqual({ 1: false });
+    world.kill(1);
+    world.look(13_000);
+    world.die(2, 10_000);
+    expect(world.judge()).toMatchObject({ 2: true });
+  });
+
+  it('have no verdict of the kernel where it does not count', () => {
+    const world = watch();
+    world.kill(null);
+    world.die(1, 10_000);
+    expect(world.judge()).toEqual({ 1: false });
+  });
+});

@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { type Assignment, type ExchangeReply, protocolVersion, type ReportAnswer } from '../../src/api/contract.ts';
+import type { FinishedAttempt } from '../../src/worker/reports.ts';
+import { type RequestFacts, Session, type Taken, workerProtocol } from '../../src/worker/session.ts';
+import { assignment } from '../worker/fake-server.ts';
+
+const facts: RequestFacts = { nowMs: 1_000, timeLeftMs: null, draining: false, leaving: false, samples: [] };
+
+function job(attempt: number): Assignment {
+  return assignment({ attempt, job_key: String(attempt), command: 'true' });
+}
+
+function reply(seq: number, given: Partial<ExchangeReply> = {}): ExchangeReply {
+  const now = '2026-01-01T00:00:00.000Z';
+  return { seq, epoch: 1, now, jobs: [], stop: [], reports: [], leave: false, unknown_worker: false, ...given };
+}
+
+function finished(attempt: number, endedAtMs = 900): FinishedAttempt {
+  return {
+    attempt,
+    startedAtMs: 400,
+    endedAtMs,
+    end: { status: 'done', returnCode: 0, cause: 'success', exitCode: 0, signal: null, detail: null },
+    peakMemoryBytes: null,
+    averageMemoryBytes: null,
+    cpuMs: null,
+  };
+}
+
+function taken(session: Session, answer: ExchangeReply): Taken {
+  const received = session.receive(answer.seq, answer, 1_000);
+  if ('dropped' in received) throw new Error(`dropped: ${received.dropped}`);
+  return received.taken;
+}
+
+function send(session: Session, given: Partial<RequestFacts> = {}) {
+  return session.nextRequest({ ...facts, ...given });
+}
+
+function answered(attempt: number, report: ReportAnswer['report']): ReportAnswer {
+  return { attempt, report, answer: 'accepted' };
+}
+
+describe('requests', () => {
+  it('speak the protocol of the contract', () => {
+    expect(workerProtocol).toBe(protocolVersion);
+  });
+
+  it('are numbered from 1 and carry one snapshot of what is held and reported', () => {
+    const session = new Session('w');
+    expect(send(session)).toMatchObject({ seq: 1, ack: 0, held: [], epoch: 0 });
+    taken(session, reply(1, { jobs: [job(4), job(7)] }));
+    session.noteStarted(4, 99, 800);
+    expect(send(session)).toMatchObject({
+      seq: 2,
+      ack: 7,
+      held: [4, 7],
+      epoch: 1,
+      started: [{ attempt: 4, pid: 99, age_ms: 200 }],
+    });
+    session.noteFinished(finished(4));
+    const third = send(session, { nowMs: 1_100.4 });
+    expect(third).toMatchObject({ held: [7], started: [] });
+    expect(third.finished).toMatchObject([
+      { attempt: 4, start_age_ms: 700, age_ms: 200, exec_ms: 500, return_code: 0 },
+    ]);
+  });
+
+  it('never tell of ages or times that are negative', () => {
+    const session = new Session('w');
+    session.noteFinished(finished(1, 2_000));
+    expect(send(session, { timeLeftMs: -3.5 })).toMatchObject({ time_left_ms: 0, finished: [{ age_ms: 0 }] });
+  });
+
+  it('repeat every report until it is answered, whatever the answer', () => {
+    const session = new Session('w');
+    session.noteFinished(finished(1));
+    session.noteReturned(2, 900);
+    for (let turn = 0; turn < 3; turn += 1) {
+      const request = send(session);
+      expect([request.finished.length, request.returned]).toEqual([1, [2]]);
+      session.fail(request.seq);
+    }
+    const { seq } = send(session);
+    expect(taken(session, reply(seq, { reports: [answered(1, 'finished')] })).numAnswered).toBe(1);
+    const last = send(session);
+    expect([last.finished, last.returned]).toEqual([[], [2]]);
+    for (const answer of ['repeated', 'superseded', 'rejected'] as const) {
+      session.noteReturned(3, 900);
+      const request = send(session);
+      taken(session, reply(request.seq, { reports: [{ attempt: 3, report: 'returned', answer }] }));
+      expect(send(session).returned).not.toContain(3);
+    }
+  });
+});
+
+describe('what is news', () => {
+  it('is an end at once, a start a little later, nothing that is under way', () => {
+    const session = new Session('w');
+    expect(session.newsDueMs()).toBe(Number.POSITIVE_INFINITY);
+    taken(session, reply(send(session).seq, { jobs: [job(1), job(2)] }));
+    session.noteStarted(1, 5, 1_000);
+    expect(session.newsDueMs()).toBe(1_100);
+    session.noteFinished(finished(1));
+    expect(session.newsDueMs()).toBe(0);
+    const { seq } = send(session);
+    expect(session.newsDueMs()).toBe(Number.POSITIVE_INFINITY);
+    session.fail(seq);
+    expect(session.newsDueMs()).toBe(0);
+  });
+});
+
+describe('replies', () => {
+  it('give each attempt once, however often it is said', () => {
+    const session = new Session('w');
+    const first = send(session);
+    const second = send(session);
+    expect(taken(session, reply(first.seq, { jobs: [job(1)] })).jobs).toHaveLength(1);
+    expect(taken(session, reply(second.seq, { jobs: [job(1), job(2)] })).jobs.map((given) => given.attempt)).toEqual([
+      2,
+    ]);
+    expect(taken(session, reply(send(session).seq, { jobs: [job(2)] })).jobs).toEqual([]);
+  });
+
+  it('are dropped when a newer one came first', () => {
+    const session = new Session('w');
+    const first = send(session);
+    const second = send(session);
+    taken(session, reply(second.seq, { jobs: [job(3)] }));
+    expect(session.receive(first.seq, reply(first.seq, { jobs: [job(2)] }), 1_000)).toEqual({ dropped: 'stale' });
+    expect(session.isHeld(2)).toBe(false);
+    expect(session.receive(second.seq, reply(second.seq, { jobs: [job(4)] }), 1_000)).toEqual({ dropped: 'stale' });
+  });
+
+  it('are dropped when nobody asked, or an older server speaks', () => {
+    const session = new Session('w');
+    expect(session.receive(17, reply(17), 1_000)).toEqual({ dropped: 'stale' });
+    expect(session.acceptEpoch(5)).toBe(true);
+    const { seq } = send(session);
+    expect(session.receive(seq, reply(seq, { epoch: 4, jobs: [job(1)] }), 1_000)).toEqual({ dropped: 'old_epoch' });
+    expect(session.acceptEpoch(4)).toBe(false);
+    expect(send(session)).toMatchObject({ epoch: 5, held: [], ack: 0 });
+  });
+
+  it('do not clear reports that they do not answer', () => {
+    const session = new Session('w');
+    session.noteFinished(finished(1));
+    const { seq } = send(session);
+    // the server ended the parked request with an empty reply
+    expect(taken(session, reply(seq))).toMatchObject({ numAnswered: 0 });
+    expect(session.newsDueMs()).toBe(0);
+  });
+});
+
+describe('stops', () => {
+  it('of a held attempt are told once, and again for the next attempt', () => {
+    const session = new Session('w');
+    taken(session, reply(send(session).seq, { jobs: [job(1)] }));
+    const stop = [{ attempt: 1, reason: 'cancel' as const }];
+    expect(taken(session, reply(send(session).seq, { stop })).stop).toEqual(stop);
+    expect(taken(session, reply(send(session).seq, { stop })).stop).toEqual([]);
+  });
+
+  it('of an attempt that never came are remembered and reported as never started', () => {
+    const session = new Session('w');
+    const stop = [{ attempt: 6, reason: 'cancel' as const }];
+    taken(session, reply(send(session).seq, { stop }));
+    const request = send(session);
+    expect(request).toMatchObject({ returned: [6], held: [] });
+    expect(taken(session, reply(request.seq, { jobs: [job(6), job(7)] })).jobs.map((given) => given.attempt)).toEqual([
+      7,
+    ]);
+  });
+
+  it('in the same reply as the attempt keep it from running', () => {
+    const session = new Session('w');
+    const both = reply(send(session).seq, { jobs: [job(2)], stop: [{ attempt: 2, reason: 'cancel' }] });
+    expect(taken(session, both)).toMatchObject({ jobs: [], stop: [] });
+    expect(send(session)).toMatchObject({ ack: 2, held: [], returned: [2] });
+  });
+
+  it('of an attempt whose end is under way change nothing', () => {
+    const session = new Session('w');
+    taken(session, reply(send(session).seq, { jobs: [job(1)] }));
+    session.noteFinished(finished(1));
+    const stopping = reply(send(session).seq, { stop: [{ attempt: 1, reason: 'cancel' }] });
+    expect(taken(session, stopping).stop).toEqual([]);
+    expect(send(session)).toMatchObject({ finished: [{ attempt: 1 }], returned: [] });
+  });
+});
+
+describe('what goes to the spool', () => {
+  it('is each end and return once, with instants of the server', () => {
+    const session = new Session('w');
+    session.noteStarted(3, 1, 100);
+    session.noteFinished(finished(1, 500));
+    session.noteReturned(2, 800);
+    expect(session.oldestUnspooledMs()).toBe(500);
+    expect(session.takeForSpool(600, (atMs) => atMs + 10_000)).toMatchObject([
+      { worker_id: 'w', attempt: 1, started_at_ms: 10_400, ended_at_ms: 10_500, finished: { return_code: 0 } },
+    ]);
+    expect(session.oldestUnspooledMs()).toBe(800);
+    const all = session.takeForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
+    expect(all).toMatchObject([{ attempt: 2, finished: null, started_at_ms: null, ended_at_ms: 800 }]);
+    expect(session.oldestUnspooledMs()).toBeNull();
+    expect(session.numUnanswered).toBe(3);
+  });
+});
