@@ -1,0 +1,146 @@
+/** Whether a document has the shape of a specification, and what is wrong where in words for people. */
+import type { z } from 'zod';
+import { didYouMean, quoted } from './names.ts';
+import { type SpecObject, specObjectAt, type WorkflowSpec, workflowSpec } from './spec.ts';
+import type { Findings, SpecPath } from './spec-problems.ts';
+import { withinDepth } from './spec-source.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** How many values the metadata of a workflow may hold. */
+const mostMetadata = 1_000_000;
+
+/** The document as a specification; null when findings were added. */
+export function checkShape(value: unknown, findings: Findings): WorkflowSpec | null {
+  const before = findings.count;
+  const result = workflowSpec.safeParse(value);
+  for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
+  if (isMapping(value) && 'metadata' in value) checkMetadata(value.metadata, findings);
+  return result.success && findings.count === before ? result.data : null;
+}
+
+function addIssue(issue: Issue, document: unknown, findings: Findings): void {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  if (issue.code === 'unrecognized_keys') {
+    const object = specObjectAt(path);
+    for (const key of issue.keys) findings.add([...path, key], () => aboutKey(key, object), 'key');
+    return;
+  }
+  const found = valueAt(document, path);
+  if (path.length === 0 && found === null) {
+    findings.add(path, () => 'is empty; a workflow has at least a name and jobs');
+    return;
+  }
+  const isMissing = found === undefined && issue.code === 'invalid_type';
+  if (isMissing) findings.add(path, () => 'is missing; it is required');
+  else findings.add(path, () => aboutValue(issue, found));
+}
+
+function aboutKey(key: string, object: SpecObject | null): string {
+  if (object?.laterKeys.includes(key)) {
+    return `this version of torc does not support ${quoted(key)} in ${object.label} yet; it is part of the format`;
+  }
+  const label = object?.label ?? 'this place';
+  const meant = didYouMean(key, object?.keys ?? []);
+  return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
+}
+
+function aboutValue(issue: Issue, found: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `found ${shown(found)}, expected ${expectedWord(issue.expected)}${advice(issue, found)}`;
+    case 'invalid_value': {
+      const allowed = issue.values.map(String);
+      const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
+      return `found ${shown(found)}, allowed are ${allowed.join(', ')}${meant}`;
+    }
+    case 'too_small':
+      if (typeof found === 'string') return 'is empty';
+      return `found ${shown(found)}, expected at least ${issue.minimum}`;
+    case 'too_big':
+      if (typeof found === 'string') return `is ${found.length} characters long, at most ${issue.maximum} are allowed`;
+      return `found ${shown(found)}, expected at most ${issue.maximum}`;
+    default:
+      return typeof found === 'number' ? `found ${shown(found)}, expected ${issue.message}` : issue.message;
+  }
+}
+
+const expectedWords: Readonly<Record<string, string>> = {
+  string: 'text',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping of keys to values',
+};
+
+function expectedWord(expected: string): string {
+  return expectedWords[expected] ?? expected;
+}
+
+/** Texts that people write as bare numbers, leaving out the unit. */
+const withUnits = new Map([
+  ['memory', '8g'],
+  ['runtime', 'PT1H'],
+]);
+
+/** What would help, where the mistake is a common one. */
+function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown): string {
+  const example = withUnits.get(String(path.at(-1)));
+  if (expected === 'string' && typeof found === 'number' && example !== undefined) return ` such as "${example}"`;
+  if (expected === 'string' && (typeof found === 'number' || typeof found === 'boolean')) {
+    return `: write it in quotes, "${found}"`;
+  }
+  const isQuoted = typeof found === 'string' && found.trim() !== '';
+  const isNumber = expected === 'int' || expected === 'number';
+  if (isNumber && isQuoted && Number.isFinite(Number(found))) return ': write it without quotes';
+  if (expected === 'boolean' && isQuoted && /^(yes|no|on|off|true|false)$/i.test(found)) {
+    return `: write ${/^(yes|on|true)$/i.test(found)} without quotes`;
+  }
+  if (expected === 'array' && isQuoted) return `: write [${quoted(found)}]`;
+  return '';
+}
+
+/** A value in a message: short texts as they are, of lists and mappings only what they are. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `the text ${quoted(value)}`;
+  if (typeof value === 'number') return `the number ${value}`;
+  if (Array.isArray(value)) return 'a list';
+  if (value === null || value === undefined) return 'nothing';
+  return typeof value === 'object' ? 'a mapping' : String(value);
+}
+
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function valueAt(document: unknown, path: SpecPath): unknown {
+  return path.reduce<unknown>((value, part) => {
+    const isInside = typeof value === 'object' && value !== null && Object.hasOwn(value, part);
+    return isInside ? (value as Record<string | number, unknown>)[part] : undefined;
+  }, document);
+}
+
+/** Metadata may be anything that JSON can say, within bounds; stops at the first problem. */
+function checkMetadata(metadata: unknown, findings: Findings): void {
+  const open: { value: unknown; path: SpecPath }[] = [{ value: metadata, path: ['metadata'] }];
+  for (let count = 0, next = open.pop(); next !== undefined; count++, next = open.pop()) {
+    const { value, path } = next;
+    const problem = metadataProblem(value, path, count);
+    if (problem !== null) {
+      findings.add(path, () => problem);
+      return;
+    }
+    if (typeof value !== 'object' || value === null) continue;
+    const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+    for (const [key, child] of entries) open.push({ value: child, path: [...path, key] });
+  }
+}
+
+function metadataProblem(value: unknown, path: SpecPath, count: number): string | null {
+  if (path.length > withinDepth) return `is nested deeper than ${withinDepth} levels`;
+  if (count > mostMetadata) return `has more than ${mostMetadata} values`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return `found ${value}, which JSON cannot say`;
+  const texts = typeof value === 'string' ? [value] : isMapping(value) ? Object.keys(value) : [];
+  return texts.some((text) => /[\0\p{Cs}]/u.test(text)) ? 'has a NUL byte or half a character in it' : null;
+}

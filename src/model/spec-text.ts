@@ -1,0 +1,76 @@
+/** A specification's text in, a checked specification or a workflow out; every problem with its place. */
+import { expandInto, expandSpec } from './expand.ts';
+import type { ExpandedWorkflow } from './expanded.ts';
+import type { WorkflowSpec } from './spec.ts';
+import { checkShape, isMapping } from './spec-check.ts';
+import { readJson } from './spec-json.ts';
+import { Findings, type SpecPath, shownProblems, type Where } from './spec-problems.ts';
+import { decodeSpec, type SpecSyntax, syntaxOf } from './spec-source.ts';
+import { readYaml } from './spec-yaml.ts';
+
+export interface SpecOptions {
+  /** As people wrote it; names the file in every message. */
+  file: string;
+  /** Else by the file's name, else by how the text begins. */
+  syntax?: SpecSyntax | undefined;
+}
+
+/** The specification in a text (or its bytes), checked for its shape. Throws SpecError. */
+export function parseSpec(source: string | Uint8Array, options: SpecOptions): WorkflowSpec {
+  return readSpec(source, options).spec;
+}
+
+/** The specification and the workflow it describes, with all references checked. Throws SpecError. */
+export function loadWorkflow(
+  source: string | Uint8Array,
+  options: SpecOptions,
+): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
+  const { spec, where } = readSpec(source, options);
+  return { spec, workflow: expandSpec(spec, { file: options.file, where }) };
+}
+
+/** Like `parseSpec`, with the lookup of places that `expandSpec` wants. */
+export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
+  const { file } = options;
+  const text = decodeSpec(source, file);
+  const syntax = options.syntax ?? syntaxOf(file, text);
+  const { value, where } = syntax === 'json' ? readJson(text, file) : readYaml(text, file);
+  const findings = new Findings();
+  const spec = checkShape(value, findings);
+  if (spec === null) {
+    const rest = withoutFindings(value, findings);
+    if (rest !== null) expandInto(rest, findings);
+  }
+  findings.throwIfAny(file, where);
+  return { spec: spec as WorkflowSpec, where };
+}
+
+/**
+ * The document without what was found wrong in it, so that its references can be checked in the same go; null when
+ * that would make references look wrong that are right.
+ */
+function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | null {
+  if (!isMapping(value) || findings.count > shownProblems) return null;
+  const copy = { ...value };
+  for (const { path } of findings.kept) if (!leaveOut(copy, path)) return null;
+  return checkShape(copy, new Findings());
+}
+
+const placeholders: Readonly<Record<string, unknown>> = { command: '-', path: '-', num_cpus: 1, memory: '1m' };
+
+function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
+  const [list, index, key] = path;
+  if (typeof list !== 'string') return false;
+  const elements = copy[list];
+  if (index === undefined || !Array.isArray(elements)) {
+    delete copy[list];
+    if (list === 'name') copy.name = '-';
+    return list !== 'jobs' && list !== 'files' && list !== 'resource_requirements';
+  }
+  const element: unknown = elements[Number(index)];
+  if (typeof key !== 'string' || key === 'name' || !isMapping(element)) return false;
+  const { [key]: _, ...rest } = element;
+  const isNeeded = Object.hasOwn(placeholders, key);
+  copy[list] = elements.with(Number(index), isNeeded ? { ...rest, [key]: placeholders[key] } : rest);
+  return true;
+}

@@ -1,0 +1,186 @@
+/** A session against a server that keeps the rules, over a network that loses, delays and reorders. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ExchangeReply } from '../../src/api/contract.ts';
+import { type ExchangeRequest, Session } from '../../src/worker/session.ts';
+import { assignment } from '../worker/fake-server.ts';
+
+type Step =
+  | 'send'
+  | 'arrive'
+  | 'arrive_late'
+  | 'lose_request'
+  | 'lose_reply'
+  | 'reply'
+  | 'reply_late'
+  | 'claim'
+  | 'cancel'
+  | 'finish'
+  | 'start';
+
+const steps: Step[] = [
+  'send',
+  'arrive',
+  'arrive_late',
+  'lose_request',
+  'lose_reply',
+  'reply',
+  'reply_late',
+  'claim',
+  'cancel',
+  'finish',
+  'start',
+];
+
+interface Attempt {
+  isOccupying: boolean;
+  isCanceled: boolean;
+  ended: number;
+}
+
+class World {
+  readonly session = new Session('w');
+  readonly attempts = new Map<number, Attempt>();
+  readonly ran = new Set<number>();
+  readonly running: number[] = [];
+  readonly #requests: ExchangeRequest[] = [];
+  readonly #replies: ExchangeReply[] = [];
+  #nowMs = 0;
+  #lastSeq = 0;
+
+  step(step: Step): void {
+    this.#nowMs += 1;
+    if (step === 'send') this.#send();
+    else if (step === 'arrive') this.#arrive(this.#requests.shift());
+    else if (step === 'arrive_late') this.#arrive(this.#requests.pop());
+    else if (step === 'lose_request') this.#lose(this.#requests.shift()?.seq);
+    else if (step === 'lose_reply') this.#lose(this.#replies.shift()?.seq);
+    else if (step === 'reply') this.#receive(this.#replies.shift());
+    else if (step === 'reply_late') this.#receive(this.#replies.pop());
+    else if (step === 'claim')
+      this.attempts.set(this.attempts.size + 1, { isOccupying: true, isCanceled: false, ended: 0 });
+    else if (step === 'cancel') this.#cancel();
+    else if (step === 'finish') this.#finish();
+    else this.#start();
+  }
+
+  #send(): void {
+    const facts = { nowMs: this.#nowMs, timeLeftMs: null, draining: false, leaving: false, samples: [] };
+    this.#requests.push(this.session.nextRequest(facts));
+  }
+
+  #lose(seq: number | undefined): void {
+    if (seq !== undefined) this.session.fail(seq);
+  }
+
+  #arrive(request: ExchangeRequest | undefined): void {
+    if (request === undefined) return;
+    const base = { seq: request.seq, epoch: 1, now: '', leave: false, unknown_worker: false };
+    if (request.seq <= this.#lastSeq) {
+      this.#replies.push({ ...base, jobs: [], stop: [], reports: [] });
+      return;
+    }
+    this.#lastSeq = request.seq;
+    const reports: ExchangeReply['reports'] = [];
+    for (const { attempt } of request.finished) {
+      this.#end(attempt);
+      reports.push({ attempt, report: 'finished', answer: 'accepted' });
+    }
+    for (const attempt of request.returned) {
+      expect(this.ran.has(attempt) && this.attempts.get(attempt)?.isOccupying).toBeFalsy();
+      this.#end(attempt);
+      reports.push({ attempt, report: 'returned', answer: 'accepted' });
+    }
+    for (const { attempt } of request.started) reports.push({ attempt, report: 'started', answer: 'accepted' });
+    const known = new Set([...request.held, ...reports.map((report) => report.attempt)]);
+    const occupying = [...this.attempts].filter(([, attempt]) => attempt.isOccupying);
+    for (const [key] of occupying) {
+      // nothing that was received may be missing: the server would call it lost
+      if (key <= request.ack) expect(known.has(key), `attempt ${key} is neither held nor reported`).toBe(true);
+    }
+    this.#replies.push({
+      ...base,
+      jobs: occupying
+        .filter(([key, attempt]) => key > request.ack && !attempt.isCanceled)
+        .map(([key]) => assignment({ attempt: key, job_key: String(key), command: 'true' })),
+      stop: occupying.filter(([, attempt]) => attempt.isCanceled).map(([attempt]) => ({ attempt, reason: 'cancel' })),
+      reports,
+    });
+  }
+
+  #end(key: number): void {
+    const attempt = this.attempts.get(key);
+    if (attempt === undefined) return;
+    attempt.isOccupying = false;
+  }
+
+  #receive(reply: ExchangeReply | undefined): void {
+    if (reply === undefined) return;
+    const received = this.session.receive(reply.seq, reply, this.#nowMs);
+    if ('dropped' in received) return;
+    for (const { attempt } of received.taken.jobs) {
+      expect(this.ran.has(attempt), `attempt ${attempt} runs twice`).toBe(false);
+      this.ran.add(attempt);
+      this.running.push(attempt);
+    }
+    for (const { attempt } of received.taken.stop) {
+      expect(this.session.isHeld(attempt)).toBe(true);
+      if (this.running.includes(attempt)) this.#finish(attempt);
+    }
+  }
+
+  #start(): void {
+    const attempt = this.running.at(-1);
+    if (attempt !== undefined) this.session.noteStarted(attempt, 1, this.#nowMs);
+  }
+
+  #cancel(): void {
+    for (const attempt of this.attempts.values()) if (attempt.isOccupying) attempt.isCanceled = true;
+  }
+
+  #finish(attempt = this.running[0]): void {
+    if (attempt === undefined) return;
+    this.running.splice(this.running.indexOf(attempt), 1);
+    const record = this.attempts.get(attempt);
+    if (record !== undefined) record.ended += 1;
+    this.session.noteFinished({
+      attempt,
+      startedAtMs: 0,
+      endedAtMs: this.#nowMs,
+      end: { status: 'done', returnCode: 0, cause: 'success', exitCode: 0, signal: null, detail: null },
+      peakMemoryBytes: null,
+      averageMemoryBytes: null,
+      cpuMs: null,
+    });
+  }
+
+  /** A quiet network, in which everything is delivered. */
+  settle(): void {
+    for (let turn = 0; turn < 4; turn += 1) {
+      for (const step of ['send', 'arrive', 'reply'] as const) this.step(step);
+      while (this.#requests.length > 0) this.step('arrive');
+      while (this.#replies.length > 0) this.step('reply');
+      while (this.running.length > 0) this.step('finish');
+    }
+  }
+}
+
+describe('a session over a bad network', () => {
+  it('runs each attempt at most once, loses none, and ends with all of it told', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...steps), { maxLength: 120 }), (history) => {
+        const world = new World();
+        for (const step of history) world.step(step);
+        world.settle();
+        expect(world.session.numHeld).toBe(0);
+        expect(world.session.numUnanswered).toBe(0);
+        for (const [key, attempt] of world.attempts) {
+          expect(attempt.isOccupying, `attempt ${key} is still thought to run`).toBe(false);
+          expect(attempt.ended).toBe(world.ran.has(key) ? 1 : 0);
+          if (!attempt.isCanceled) expect(world.ran.has(key), `attempt ${key} never ran`).toBe(true);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
