@@ -486,12 +486,13 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     'DELETE FROM attempt_gpus WHERE compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)',
     workflowKey,
   );
-  // nodes of a barrier are the negative keys
-  tx.db.run(
-    `DELETE FROM edges WHERE downstream IN (SELECT -barrier_key FROM barriers WHERE workflow_key = ?1)
-       OR upstream IN (SELECT -barrier_key FROM barriers WHERE workflow_key = ?1)`,
-    workflowKey,
-  );
+  // the nodes of barriers are their keys with a minus sign
+  for (const side of ['upstream', 'downstream'] as const) {
+    tx.db.run(
+      `DELETE FROM edges WHERE ${side} IN (SELECT -barrier_key FROM barriers WHERE workflow_key = ?)`,
+      workflowKey,
+    );
+  }
   for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
   return true;
 }

@@ -283,3 +283,36 @@ describe('cancel', () => {
     expect((await service.call('workflow_show', { workflow_key: key })).status).toBe('canceled');
   });
 });
+
+describe('delete', () => {
+  it('removes a workflow with all that belongs to it, and leaves the others alone', async () => {
+    const make = () =>
+      createWorkflow(
+        service,
+        [{ name: 'u0' }, { name: 'u1' }, { name: 'd' }],
+        [
+          [0, -1],
+          [1, -1],
+          [-1, 2],
+        ],
+        { numBarriers: 1 },
+      );
+    const other = await make();
+    const count = () =>
+      ['jobs', 'edges', 'barriers', 'events', 'attempts', 'workflows', 'shapes', 'job_counts'].map(
+        (table) => service.db.get(`SELECT count(*) AS n FROM ${table}`)?.n,
+      );
+    const before = count();
+    const key = await make();
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    await worker.exchange();
+    await expect(service.call('workflow_delete', { workflow_key: key, dry_run: false })).rejects.toThrow(/are running/);
+    while (worker.held.length > 0) await worker.finish(worker.held[0] as number);
+    const plan = await service.call('workflow_delete', { workflow_key: key, dry_run: true });
+    expect(plan).toMatchObject({ num_jobs: 3, num_results: 3 });
+    await service.call('workflow_delete', { workflow_key: key, dry_run: false });
+    expect(count()).toEqual(before);
+    await expect(service.call('workflow_show', { workflow_key: key })).rejects.toMatchObject({ code: 'not_found' });
+    expect(await statuses(service, other)).toEqual({ u0: 'ready', u1: 'ready', d: 'blocked' });
+  });
+});

@@ -1,0 +1,59 @@
+/** Everything a worker does to the world, so that a simulator can drive the worker with a world of its own. */
+import type { Assignment } from '../api/contract.ts';
+import type { SpooledReport } from '../api/spool.ts';
+import type { StopReason } from '../model/outcome.ts';
+import type { FinishedAttempt } from './reports.ts';
+import type { Sample } from './session.ts';
+
+/** `started` may be called from within `start`; the others never from within one of the runner's own methods. */
+export interface RunnerEvents {
+  /** The process of the job runs; the instant is on the worker's monotonic clock. */
+  started(attempt: number, pid: number, startedAtMs: number): void;
+  /** The main process is gone and nothing is left in its group: what it occupied can be used again. */
+  freed(attempt: number): void;
+  /** The job has ended and all of its processes are gone. */
+  ended(finished: FinishedAttempt): void;
+}
+
+/** Runs jobs as processes, samples them, enforces their limits, stops them. */
+export interface JobRunner {
+  /** Begins to start a job; that it runs, or could not be started, follows as an event. */
+  start(job: Assignment): void;
+  /**
+   * SIGTERM, then SIGKILL after `graceMs`, to all processes of the jobs. A job that is being stopped keeps its first
+   * reason and gets the shorter of the two times.
+   */
+  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void;
+  /** The latest sample of each running job that has a new one and was not told of within the last `minAgeMs`. */
+  takeSamples(minAgeMs: number): Sample[];
+  /** Ends all timers; running processes are left alone. */
+  close(): void;
+}
+
+/** Where reports go that the server does not acknowledge. */
+export interface SpoolWriter {
+  /** Appends and makes durable, after what was appended before; never throws. */
+  append(reports: readonly SpooledReport[]): Promise<void>;
+  /** Removes what was written, because all of it has been acknowledged. */
+  remove(): Promise<void>;
+}
+
+/** `warning`: the end of the allocation is announced. `terminate`: end within seconds. */
+export type StopSignal = 'warning' | 'terminate';
+
+export interface StopSource {
+  /** Calls `listener` at each signal; returns a function that ends it. */
+  listen(listener: (signal: StopSignal) => void): () => void;
+}
+
+export interface WorkerEffects {
+  workerId: string;
+  bootId: string;
+  pid: number;
+  openRunner(events: RunnerEvents): JobRunner;
+  spool: SpoolWriter;
+  /** Whether the server has asked this worker, through the server directory, to stop. */
+  isFenced(): Promise<boolean>;
+  /** From 0 to 1. */
+  random(): number;
+}

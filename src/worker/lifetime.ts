@@ -1,0 +1,81 @@
+/** When a worker ends its jobs, leaves, and ends itself: one pure decision over its state and the clock. */
+import type { WorkerSettings } from '../api/contract.ts';
+
+/**
+ * `working`: takes jobs. `draining`: takes none and lets those that run end. `ending`: stops its jobs. `leaving`: has
+ * none any more and says goodbye. `ended`: does nothing at all.
+ */
+export type Phase = 'working' | 'draining' | 'ending' | 'leaving' | 'ended';
+
+/** Instants on the worker's monotonic clock. */
+export interface LifeState {
+  phase: Phase;
+  numHeld: number;
+  numUnanswered: number;
+  latestEndMs: number | null;
+  idleSinceMs: number;
+  lostSinceMs: number | null;
+  /** Null before the server has greeted the worker. */
+  settings: WorkerSettings | null;
+  /** Goes before the workflow's own setting. */
+  waitForNewJobsSeconds: number | null;
+  /** While ending: jobs that will not die are no longer waited for. While leaving: the server is not. */
+  giveUpMs: number;
+}
+
+export type Decision =
+  | { step: 'wait'; untilMs: number }
+  /** The time is over: stop all jobs. */
+  | { step: 'end_jobs' }
+  /** No jobs are left, or none that can be waited for. `reason` where the state so far gives none. */
+  | { step: 'leave'; reason: 'idle' | null }
+  | { step: 'finish'; reason: 'complete' | 'server_lost' | null };
+
+/** A worker that found no work at once gives the server's first answer time to arrive. */
+const shortestIdleMs = 1_000;
+const defaultHealthyMinutes = 20;
+
+export function decide(state: LifeState, nowMs: number): Decision {
+  switch (state.phase) {
+    case 'working':
+      return decideWorking(state, nowMs);
+    case 'draining':
+      if (state.numHeld > 0) return decideDeadline(state, nowMs);
+      return state.numUnanswered === 0 ? { step: 'finish', reason: 'complete' } : { step: 'leave', reason: null };
+    case 'ending':
+      if (state.numHeld === 0 || nowMs >= state.giveUpMs) return { step: 'leave', reason: null };
+      return { step: 'wait', untilMs: state.giveUpMs };
+    case 'leaving':
+      if (nowMs >= state.giveUpMs) return { step: 'finish', reason: null };
+      return { step: 'wait', untilMs: state.giveUpMs };
+    case 'ended':
+      return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
+  }
+}
+
+function decideDeadline({ latestEndMs }: LifeState, nowMs: number): Decision {
+  if (latestEndMs === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
+  return nowMs >= latestEndMs ? { step: 'end_jobs' } : { step: 'wait', untilMs: latestEndMs };
+}
+
+function decideWorking(state: LifeState, nowMs: number): Decision {
+  const deadline = decideDeadline(state, nowMs);
+  if (state.numHeld > 0 || deadline.step !== 'wait') return deadline;
+  const idleness = decideIdleness(state, nowMs);
+  if (idleness.step !== 'wait') return idleness;
+  return { step: 'wait', untilMs: Math.min(deadline.untilMs, idleness.untilMs) };
+}
+
+/** Without a server nobody can say that there is no work, so that time counts against the server. */
+function decideIdleness(state: LifeState, nowMs: number): Decision {
+  const { settings, lostSinceMs } = state;
+  if (lostSinceMs !== null) {
+    const minutes = settings?.wait_for_healthy_database_minutes ?? defaultHealthyMinutes;
+    const untilMs = lostSinceMs + minutes * 60_000;
+    return nowMs >= untilMs ? { step: 'finish', reason: 'server_lost' } : { step: 'wait', untilMs };
+  }
+  if (settings === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
+  const seconds = state.waitForNewJobsSeconds ?? settings.wait_for_new_jobs_seconds;
+  const untilMs = state.idleSinceMs + Math.max(shortestIdleMs, seconds * 1000);
+  return nowMs >= untilMs ? { step: 'leave', reason: 'idle' } : { step: 'wait', untilMs };
+}

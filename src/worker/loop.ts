@@ -1,0 +1,367 @@
+/**
+ * The worker on a node: takes jobs from the server, runs them, reports their ends, and ends itself when the work, the
+ * time or the server's patience is over. It outlives the server: while that is away, jobs go on and reports are kept.
+ *
+ * Everything happens in reaction to something: a reply, a job's end, a signal, a due time. Each reaction ends in
+ * `#look`, which does what is due and sets the one timer to what is due next.
+ */
+import type { Assignment, HelloReply, Request, WorkerSettings } from '../api/contract.ts';
+import type { TorcError } from '../base/errors.ts';
+import type { StopReason } from '../model/outcome.ts';
+import { Admission } from './admission.ts';
+import { graceMs, normalGraceMs, untilLatestEndMs } from './deadline.ts';
+import type { JobRunner, StopSignal } from './effects.ts';
+import { Exchanger } from './exchanger.ts';
+import { decide, type Phase } from './lifetime.ts';
+import type { FinishedAttempt } from './reports.ts';
+import { type RequestFacts, Session, type Taken, workerProtocol } from './session.ts';
+import type { WorkerDependencies, WorkerExit, WorkerOptions } from './worker.ts';
+
+const spoolAfterMs = 1_000;
+const fenceLookEveryMs = 5_000;
+const sampleEveryMs = 10_000;
+/** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
+const hurriedStepMs = 900;
+const gentleStepMs = 3_000;
+const longestLeaveMs = 10_000;
+const longestTimerMs = 2 ** 31 - 1;
+
+export class WorkerLoop {
+  readonly #options: WorkerOptions;
+  readonly #deps: Required<WorkerDependencies>;
+  readonly #session: Session;
+  readonly #exchanger: Exchanger;
+  readonly #runner: JobRunner;
+  readonly #admission: Admission;
+  readonly #running = new Map<number, Assignment>();
+  /** Of the allocation itself; the latest end is before it. Both on the monotonic clock. */
+  readonly #deadlineMs: number | null;
+  #latestEndMs: number | null;
+  #settings: WorkerSettings | null = null;
+  #phase: Phase = 'working';
+  readonly #exit: WorkerExit = { reason: 'complete', numJobs: 0, numFailed: 0 };
+  #stopReason: StopReason = 'walltime';
+  #isHurried = false;
+  #idleSinceMs: number;
+  #giveUpMs = Number.POSITIVE_INFINITY;
+  #nextFenceLookMs = 0;
+  #cancelTimer: () => void = () => {};
+  #stopListening: () => void = () => {};
+  #settle: { resolve: (exit: WorkerExit) => void; reject: (error: unknown) => void } | null = null;
+
+  constructor(options: WorkerOptions, deps: Required<WorkerDependencies>) {
+    this.#options = options;
+    this.#deps = deps;
+    const { clock, effects } = deps;
+    const nowMs = clock.monotonic();
+    this.#idleSinceMs = nowMs;
+    this.#deadlineMs = options.deadlineMs === null ? null : nowMs + options.deadlineMs - clock.now();
+    this.#latestEndMs = this.#deadlineMs;
+    this.#session = new Session(effects.workerId);
+    this.#admission = new Admission({ ...options.capacity, maxParallelJobs: options.maxParallelJobs });
+    this.#runner = effects.openRunner({
+      started: (attempt, pid, atMs) => this.#onStarted(attempt, pid, atMs),
+      freed: (attempt) => this.#onFreed(attempt),
+      ended: (finished) => this.#onEnded(finished),
+    });
+    const events = {
+      facts: () => this.#facts(),
+      hello: () => this.#hello(),
+      greeted: (reply: HelloReply) => this.#onGreeted(reply),
+      refused: (error: TorcError | null) => this.#onRefused(error),
+      taken: (taken: Taken) => this.#onTaken(taken),
+      contactChanged: () => this.#onContactChanged(),
+    };
+    this.#exchanger = new Exchanger(this.#session, events, { ...deps, random: () => effects.random() });
+  }
+
+  /** Works until there is a reason to end. Throws TorcError when the server refuses the worker for good. */
+  run(): Promise<WorkerExit> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#stopListening = this.#deps.signals.listen((signal) => this.#onSignal(signal));
+      this.#exchanger.poke();
+      this.#look();
+    });
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonic();
+  }
+
+  // ---------------------------------------------------------------- what is said
+
+  #hello(): Request<'worker_hello'> {
+    const { identity, capacity, workflowKey, maxParallelJobs } = this.#options;
+    const { workerId, bootId, pid } = this.#deps.effects;
+    return {
+      protocol: workerProtocol,
+      worker_id: workerId,
+      workflow_key: workflowKey,
+      hostname: identity.hostname,
+      boot_id: bootId,
+      pid,
+      cluster: identity.cluster,
+      slurm_job_id: identity.slurmJobId,
+      restart_count: identity.restartCount,
+      allocation_key: identity.allocationKey,
+      num_cpus: capacity.numCpus,
+      memory_bytes: capacity.memoryBytes,
+      num_gpus: capacity.numGpus,
+      max_parallel_jobs: maxParallelJobs,
+    };
+  }
+
+  #facts(): Omit<RequestFacts, 'nowMs'> {
+    return {
+      timeLeftMs: this.#latestEndMs === null ? null : this.#latestEndMs - this.#nowMs(),
+      draining: this.#phase !== 'working',
+      leaving: this.#phase === 'leaving' && this.#session.numHeld === 0,
+      samples: this.#runner.takeSamples(sampleEveryMs),
+    };
+  }
+
+  // ---------------------------------------------------------------- what happens
+
+  #onGreeted(reply: HelloReply): void {
+    const nowMs = this.#nowMs();
+    this.#settings = reply.settings;
+    this.#idleSinceMs = nowMs;
+    if (this.#deadlineMs !== null) {
+      const leftMs = this.#deadlineMs - nowMs;
+      const { walltimeSeconds } = this.#options;
+      const walltimeMs = walltimeSeconds === null ? leftMs : walltimeSeconds * 1000;
+      this.#latestEndMs = nowMs + untilLatestEndMs(leftMs, walltimeMs, reply.settings.expiration_buffer_seconds * 1000);
+    }
+    this.#deps.log.info(
+      { compute_node_key: reply.compute_node_key, epoch: reply.epoch },
+      'the server took this worker',
+    );
+    this.#look();
+  }
+
+  #onRefused(error: TorcError | null): void {
+    const why = error === null ? 'a later process has taken the place of this worker' : error.message;
+    this.#deps.log.error({ why }, 'the server refuses this worker');
+    if (this.#session.numHeld > 0) {
+      this.#beginEnding('gone', 'fenced');
+    } else if (error === null) {
+      this.#finish('gone');
+    } else {
+      this.#close();
+      this.#settle?.reject(error);
+    }
+  }
+
+  #onTaken(taken: Taken): void {
+    const canRun = this.#phase === 'working' && !taken.leave;
+    for (const job of taken.jobs) {
+      if (canRun) this.#admission.add(job);
+      else this.#session.noteReturned(job.attempt, this.#nowMs());
+    }
+    for (const { attempt, reason } of taken.stop) this.#stopOne(attempt, reason);
+    if (taken.leave && this.#phase === 'working') {
+      this.#phase = 'draining';
+      this.#returnWaiting();
+    }
+    const isGoodbye = taken.wasLeaving && this.#session.numHeld + this.#session.numUnanswered === 0;
+    if (isGoodbye) this.#finish(null);
+    else this.#startWaiting();
+    this.#look();
+  }
+
+  #onContactChanged(): void {
+    this.#idleSinceMs = this.#nowMs();
+    this.#look();
+  }
+
+  #onStarted(attempt: number, pid: number, atMs: number): void {
+    this.#session.noteStarted(attempt, pid, atMs);
+    this.#exchanger.poke();
+  }
+
+  #onFreed(attempt: number): void {
+    this.#admission.release(attempt);
+    this.#startWaiting();
+  }
+
+  #onEnded(finished: FinishedAttempt): void {
+    const { attempt, end } = finished;
+    this.#running.delete(attempt);
+    this.#admission.release(attempt);
+    this.#exit.numJobs += 1;
+    if (end.status === 'done' && end.returnCode !== 0) this.#exit.numFailed += 1;
+    this.#session.noteFinished(finished);
+    if (this.#session.numHeld === 0) this.#idleSinceMs = this.#nowMs();
+    this.#startWaiting();
+    this.#look();
+  }
+
+  #onSignal(signal: StopSignal): void {
+    this.#deps.log.info({ signal }, 'asked to stop');
+    const isMoreUrgent = signal === 'terminate' && !this.#isHurried;
+    if (isMoreUrgent) this.#isHurried = true;
+    const reason = this.#options.identity.slurmJobId === null ? 'shutdown' : 'walltime';
+    if (this.#phase === 'working' || this.#phase === 'draining') this.#beginEnding('stopped', reason);
+    else if (this.#phase === 'ending' && isMoreUrgent) this.#stopRunning();
+    else if (this.#phase === 'leaving' && isMoreUrgent) this.#beginLeaving();
+    this.#look();
+  }
+
+  // ---------------------------------------------------------------- jobs
+
+  #startWaiting(): void {
+    for (let job = this.#admission.next(); job !== null; job = this.#admission.next()) this.#start(job);
+    this.#exchanger.poke();
+  }
+
+  #start(job: Assignment): void {
+    const nowMs = this.#nowMs();
+    const endsInTime =
+      job.runtime_ms === null || this.#latestEndMs === null || nowMs + job.runtime_ms <= this.#latestEndMs;
+    if (!endsInTime) {
+      this.#admission.release(job.attempt);
+      this.#session.noteReturned(job.attempt, nowMs);
+      return;
+    }
+    this.#running.set(job.attempt, job);
+    this.#runner.start(job);
+  }
+
+  #stopOne(attempt: number, reason: StopReason): void {
+    if (this.#admission.withdraw(attempt)) this.#session.noteReturned(attempt, this.#nowMs());
+    else this.#runner.stop([{ attempt, graceMs: normalGraceMs }], reason);
+  }
+
+  #returnWaiting(): void {
+    for (const job of this.#admission.withdrawAll()) this.#session.noteReturned(job.attempt, this.#nowMs());
+  }
+
+  // ---------------------------------------------------------------- ending
+
+  #beginEnding(reason: WorkerExit['reason'], stopReason: StopReason): void {
+    if (this.#phase !== 'working' && this.#phase !== 'draining') return;
+    this.#deps.log.info({ reason, num_running: this.#running.size }, 'ending');
+    this.#phase = 'ending';
+    this.#exit.reason = reason;
+    this.#stopReason = stopReason;
+    this.#returnWaiting();
+    this.#stopRunning();
+    this.#exchanger.sendNow();
+  }
+
+  #stopRunning(): void {
+    const nowMs = this.#nowMs();
+    const leftMs = this.#deadlineMs === null ? null : this.#deadlineMs - nowMs;
+    const jobs = [...this.#running.values()].map((job) => ({
+      attempt: job.attempt,
+      graceMs: graceMs(job.supports_termination && !this.#isHurried, leftMs),
+    }));
+    const longestMs = jobs.reduce((longest, job) => Math.max(longest, job.graceMs), 0);
+    this.#giveUpMs = Math.min(this.#giveUpMs, nowMs + longestMs + (this.#isHurried ? hurriedStepMs : gentleStepMs));
+    this.#runner.stop(jobs, this.#stopReason);
+  }
+
+  #beginLeaving(): void {
+    this.#phase = 'leaving';
+    const leftMs = this.#deadlineMs === null ? longestLeaveMs : this.#deadlineMs - this.#nowMs() - gentleStepMs;
+    // nobody waits for the goodbye of a worker that was given up
+    const isShort = this.#isHurried || this.#exit.reason === 'gone';
+    const limitMs = isShort ? hurriedStepMs : Math.max(hurriedStepMs, Math.min(longestLeaveMs, leftMs));
+    this.#giveUpMs = this.#nowMs() + limitMs;
+    this.#exchanger.hurry(limitMs);
+  }
+
+  /** Ends the worker; null keeps the reason that is already known. */
+  #finish(reason: WorkerExit['reason'] | null): void {
+    if (this.#phase === 'ended') return;
+    this.#close();
+    if (reason !== null) this.#exit.reason = reason;
+    void this.#leaveSpool().then(() => this.#settle?.resolve(this.#exit));
+  }
+
+  #close(): void {
+    this.#phase = 'ended';
+    this.#cancelTimer();
+    this.#stopListening();
+    this.#runner.close();
+    this.#exchanger.close();
+  }
+
+  async #leaveSpool(): Promise<void> {
+    const { log, effects } = this.#deps;
+    const { numHeld, numUnanswered } = this.#session;
+    log.info({ ...this.#exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
+    if (numUnanswered === 0) return await effects.spool.remove();
+    await this.#spool(Number.POSITIVE_INFINITY);
+  }
+
+  async #spool(madeBeforeMs: number): Promise<void> {
+    const reports = this.#session.takeForSpool(madeBeforeMs, this.#exchanger.toServerTime);
+    await this.#deps.effects.spool.append(reports);
+  }
+
+  // ---------------------------------------------------------------- what is due
+
+  /** Does what is due and sets the timer to what is due next. */
+  #look(): void {
+    let decision = this.#decide();
+    while (decision.step !== 'wait') {
+      if (decision.step === 'end_jobs') this.#beginEnding('deadline', 'walltime');
+      else if (decision.step === 'finish') this.#finish(decision.reason);
+      else {
+        if (decision.reason !== null) this.#exit.reason = decision.reason;
+        this.#beginLeaving();
+      }
+      decision = this.#decide();
+    }
+    this.#cancelTimer();
+    if (this.#phase === 'ended') return;
+    const nextMs = Math.min(decision.untilMs, this.#lookAtSpool(), this.#lookAtFence());
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - this.#nowMs()));
+    this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());
+  }
+
+  #decide(): ReturnType<typeof decide> {
+    const state = {
+      phase: this.#phase,
+      numHeld: this.#session.numHeld,
+      numUnanswered: this.#session.numUnanswered,
+      latestEndMs: this.#latestEndMs,
+      idleSinceMs: this.#idleSinceMs,
+      lostSinceMs: this.#exchanger.lostSinceMs,
+      settings: this.#settings,
+      waitForNewJobsSeconds: this.#options.waitForNewJobsSeconds,
+      giveUpMs: this.#giveUpMs,
+    };
+    return decide(state, this.#nowMs());
+  }
+
+  #lookAtSpool(): number {
+    const waitMs = this.#isHurried ? 0 : spoolAfterMs;
+    const nowMs = this.#nowMs();
+    const dueMs = (this.#session.oldestUnspooledMs() ?? Number.POSITIVE_INFINITY) + waitMs;
+    if (nowMs < dueMs) return dueMs;
+    void this.#spool(nowMs - waitMs);
+    return (this.#session.oldestUnspooledMs() ?? Number.POSITIVE_INFINITY) + waitMs;
+  }
+
+  /** Without contact this worker may have been given up: then its jobs must stop before others take them over. */
+  #lookAtFence(): number {
+    const isExposed = this.#session.numHeld > 0 || this.#exchanger.lostSinceMs !== null;
+    const isEnding = this.#phase === 'ending' || this.#phase === 'leaving';
+    if (isEnding || !isExposed) return Number.POSITIVE_INFINITY;
+    const nowMs = this.#nowMs();
+    const dueMs = Math.max(this.#nextFenceLookMs, this.#exchanger.lastContactMs + fenceLookEveryMs);
+    if (nowMs < dueMs) return dueMs;
+    this.#nextFenceLookMs = nowMs + fenceLookEveryMs;
+    void this.#deps.effects.isFenced().then((isFenced) => {
+      if (!isFenced || this.#phase === 'ended') return;
+      this.#deps.log.error({}, 'the server has given this worker up and cannot be reached: stopping all jobs');
+      this.#beginEnding('gone', 'fenced');
+      this.#look();
+    });
+    return this.#nextFenceLookMs;
+  }
+}

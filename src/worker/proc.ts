@@ -1,0 +1,104 @@
+/** Reading one process from /proc. Whatever has vanished meanwhile, or may not be read, is null. */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface ProcessStat {
+  pid: number;
+  /** Neither a zombie nor dead. */
+  isAlive: boolean;
+  parent: number;
+  group: number;
+  session: number;
+  /** Processor time of its own, in ticks. */
+  ownTicks: number;
+  /** Processor time of the children that it has waited for, and theirs, in ticks. */
+  childTicks: number;
+  /** In ticks since boot; with the pid it names one process for good. */
+  startTime: number;
+  residentPages: number;
+}
+
+/** Reads the text of a `stat` file. The name in it may hold anything, brackets and line breaks too. */
+export function parseStat(text: string): ProcessStat | null {
+  const nameEnd = text.lastIndexOf(')');
+  if (nameEnd < 0) return null;
+  const fields = text.slice(nameEnd + 2).split(' ');
+  if (fields.length < 22) return null;
+  const field = (number: number): number => Number(fields[number - 3]);
+  const state = fields[0];
+  return {
+    pid: Number.parseInt(text, 10),
+    isAlive: state !== 'Z' && state !== 'X' && state !== 'x',
+    parent: field(4),
+    group: field(5),
+    session: field(6),
+    ownTicks: field(14) + field(15),
+    childTicks: field(16) + field(17),
+    startTime: field(22),
+    residentPages: field(24),
+  };
+}
+
+export interface SystemUnits {
+  pageBytes: number;
+  ticksPerSecond: number;
+}
+
+const auxPageSize = 6n;
+const auxTicks = 17n;
+
+/** The units of /proc, from the auxiliary vector that the kernel gave this process. */
+export function systemUnits(root = '/proc'): SystemUnits {
+  const units = { pageBytes: 4096, ticksPerSecond: 100 };
+  try {
+    const vector = readFileSync(join(root, 'self/auxv'));
+    for (let at = 0; at + 16 <= vector.length; at += 16) {
+      const key = vector.readBigUInt64LE(at);
+      if (key === auxPageSize) units.pageBytes = Number(vector.readBigUInt64LE(at + 8));
+      if (key === auxTicks) units.ticksPerSecond = Number(vector.readBigUInt64LE(at + 8));
+    }
+  } catch {
+    // not there: the usual values of Linux stand
+  }
+  return units;
+}
+
+export function readStat(root: string, pid: number): ProcessStat | null {
+  try {
+    return parseStat(readFileSync(`${root}/${pid}/stat`, 'latin1'));
+  } catch {
+    return null;
+  }
+}
+
+/** The environment that a process was started with, as `\0NAME=value\0..`; empty for a kernel thread. */
+export function readEnviron(root: string, pid: number): string | null {
+  try {
+    return `\0${readFileSync(`${root}/${pid}/environ`, 'latin1')}`;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The memory that a process needs and cannot give back: anonymous and shared-memory pages, shared ones in shares.
+ * Older kernels tell only the sum with mapped files; null when the kernel tells nothing.
+ */
+export async function readProportionalBytes(root: string, pid: number): Promise<number | null> {
+  try {
+    return parseProportionalBytes(await readFile(`${root}/${pid}/smaps_rollup`, 'latin1'));
+  } catch {
+    return null;
+  }
+}
+
+/** The same from the text of a `smaps_rollup` file. */
+export function parseProportionalBytes(text: string): number | null {
+  const field = (name: string): number | null => {
+    const match = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text);
+    return match === null ? null : Number(match[1]) * 1024;
+  };
+  const anonymous = field('Pss_Anon');
+  return anonymous === null ? field('Pss') : anonymous + (field('Pss_Shmem') ?? 0);
+}

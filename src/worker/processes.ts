@@ -1,0 +1,220 @@
+/**
+ * Which processes belong to which job. A process is a job's when it is in the job's session or group, when its parent
+ * is the job's, or when it carries the job's names in its environment: so those are found too that made a session of
+ * their own and whose parent has gone.
+ *
+ * A scan looks only at processes that it has not seen before. A foreign one stays foreign: what a job starts carries the
+ * job's environment from its first moment.
+ */
+import { readdirSync } from 'node:fs';
+import { type ProcessStat, readEnviron, readStat } from './proc.ts';
+
+/** A process with an empty environment is about to run another program, or is a stranger; looked at so often. */
+const looksAtEmpty = 3;
+/** Without a scan for so long, process ids may have come round. */
+const memoryMs = 2_000;
+
+export interface JobIdentity {
+  workerId: string;
+  /** Processes of another allocation may have inherited our names; their Slurm job id tells them apart. */
+  slurmJobId: string | null;
+}
+
+interface Known {
+  generation: number;
+  attempt: number | null;
+}
+
+interface TrackedJob {
+  /** 0 until it is known. */
+  leader: number;
+  members: Map<number, ProcessStat>;
+  /** Processor time of members that went without being waited for by another member. */
+  departedTicks: number;
+}
+
+export interface JobUsage {
+  residentPages: number;
+  ticks: number;
+  /** Living members, zombies excepted. */
+  pids: number[];
+}
+
+export class ProcessTable {
+  readonly #root: string;
+  readonly #marks: { worker: string; slurmJob: string };
+  readonly #jobs = new Map<number, TrackedJob>();
+  readonly #leaders = new Map<number, number>();
+  readonly #known = new Map<number, Known>();
+  readonly #emptyLooks = new Map<number, number>();
+  readonly #ownStartTime: number;
+  #generation = 0;
+  #lastScanMs = Number.NEGATIVE_INFINITY;
+
+  constructor(identity: JobIdentity, root = '/proc') {
+    this.#root = root;
+    this.#marks = {
+      worker: `\0TORC_WORKER_ID=${identity.workerId}\0`,
+      slurmJob: identity.slurmJobId === null ? '' : `\0SLURM_JOB_ID=${identity.slurmJobId}\0`,
+    };
+    this.#ownStartTime = readStat(root, process.pid)?.startTime ?? 0;
+  }
+
+  /** Begins to follow a job that is about to be started. */
+  track(attempt: number, nowMs: number): void {
+    if (this.#jobs.size === 0 && nowMs - this.#lastScanMs > memoryMs) this.#known.clear();
+    this.#jobs.set(attempt, { leader: 0, members: new Map(), departedTicks: 0 });
+  }
+
+  /** The main process of a job has been started; it leads a session and group of its own. */
+  lead(attempt: number, leader: number): void {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return;
+    job.leader = leader;
+    this.#leaders.set(leader, attempt);
+    this.#known.delete(leader);
+  }
+
+  untrack(attempt: number): void {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return;
+    for (const pid of job.members.keys()) this.#known.delete(pid);
+    this.#leaders.delete(job.leader);
+    this.#jobs.delete(attempt);
+  }
+
+  /** Looks for new processes of all jobs and drops those that have gone. */
+  scan(nowMs: number): void {
+    this.#lastScanMs = nowMs;
+    this.#generation += 1;
+    const fresh: number[] = [];
+    for (const name of readdirSync(this.#root)) {
+      const first = name.charCodeAt(0);
+      if (first < 48 || first > 57) continue;
+      const pid = Number(name);
+      const known = this.#known.get(pid);
+      if (known === undefined) fresh.push(pid);
+      else known.generation = this.#generation;
+    }
+    for (const [pid, known] of this.#known) {
+      if (known.generation === this.#generation) continue;
+      this.#known.delete(pid);
+      if (known.attempt !== null) this.#depart(known.attempt, pid);
+    }
+    if (this.#emptyLooks.size > 0 && fresh.length === 0) this.#emptyLooks.clear();
+    for (const pid of fresh) this.#classify(pid);
+  }
+
+  #classify(pid: number): void {
+    const stat = readStat(this.#root, pid);
+    if (stat === null) return;
+    const attempt = this.#ownerOf(stat);
+    if (attempt === undefined) return;
+    this.#known.set(pid, { generation: this.#generation, attempt });
+    if (attempt !== null) this.#jobs.get(attempt)?.members.set(pid, stat);
+  }
+
+  /** The attempt, null for a stranger, undefined when it cannot be told yet. */
+  #ownerOf(stat: ProcessStat): number | null | undefined {
+    const bySession = this.#leaders.get(stat.session) ?? this.#leaders.get(stat.group);
+    const owner = bySession ?? this.#known.get(stat.parent)?.attempt ?? null;
+    if (owner !== null && this.#jobs.has(owner)) return owner;
+    const kthreadd = 2;
+    if (stat.parent === kthreadd || stat.startTime < this.#ownStartTime) return null;
+    const environ = readEnviron(this.#root, stat.pid);
+    if (environ === null) return null;
+    if (environ.length > 1) return this.#attemptIn(environ);
+    const looks = (this.#emptyLooks.get(stat.pid) ?? 0) + 1;
+    this.#emptyLooks.set(stat.pid, looks);
+    if (looks < looksAtEmpty) return undefined;
+    this.#emptyLooks.delete(stat.pid);
+    return null;
+  }
+
+  #attemptIn(environ: string): number | null {
+    const { worker, slurmJob } = this.#marks;
+    if (!environ.includes(worker)) return null;
+    if (slurmJob === '' ? environ.includes('\0SLURM_JOB_ID=') : !environ.includes(slurmJob)) return null;
+    const attempt = Number(/\0TORC_ATTEMPT_KEY=(\d+)\0/.exec(environ)?.[1]);
+    return this.#jobs.has(attempt) ? attempt : null;
+  }
+
+  /** Reads all known processes of a job anew. */
+  measure(attempt: number): JobUsage {
+    const usage: JobUsage = { residentPages: 0, ticks: 0, pids: [] };
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return usage;
+    for (const [pid, before] of [...job.members]) {
+      const stat = readStat(this.#root, pid);
+      if (stat === null || stat.startTime !== before.startTime) {
+        this.#known.delete(pid);
+        this.#depart(attempt, pid);
+        continue;
+      }
+      job.members.set(pid, stat);
+      usage.ticks += stat.ownTicks + stat.childTicks;
+      if (!stat.isAlive) continue;
+      usage.residentPages += stat.residentPages;
+      usage.pids.push(pid);
+    }
+    usage.ticks += job.departedTicks;
+    return usage;
+  }
+
+  /** Processor time of members that no other member has waited for. */
+  departedTicks(attempt: number): number {
+    return this.#jobs.get(attempt)?.departedTicks ?? 0;
+  }
+
+  /** The main process has been waited for by this worker, which knows its processor time from the kernel. */
+  leaderReaped(attempt: number): void {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return;
+    job.members.delete(job.leader);
+    this.#known.delete(job.leader);
+  }
+
+  #depart(attempt: number, pid: number): void {
+    const job = this.#jobs.get(attempt);
+    const last = job?.members.get(pid);
+    if (job === undefined || last === undefined) return;
+    job.members.delete(pid);
+    const isWaitedFor = job.members.has(last.parent) || pid === job.leader;
+    if (!isWaitedFor) job.departedTicks += last.ownTicks + last.childTicks;
+  }
+
+  /** Signals every living member as last measured: the group at once, those outside of it one by one. */
+  signal(attempt: number, signal: NodeJS.Signals, isLeaderReaped: boolean): void {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return;
+    let isGroupThere = !isLeaderReaped && job.leader !== 0;
+    for (const [pid, member] of job.members) {
+      if (!member.isAlive) continue;
+      // the number may belong to another process by now
+      if (readStat(this.#root, pid)?.startTime !== member.startTime) continue;
+      if (member.group === job.leader) isGroupThere = true;
+      else sendSignal(pid, signal);
+    }
+    if (isGroupThere) sendSignal(-job.leader, signal);
+  }
+}
+
+/** Sends a signal; false when there is no such process or it may not be signalled. */
+export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a process group has no member left, zombies included. */
+export function isGroupGone(leader: number): boolean {
+  try {
+    process.kill(-leader, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}

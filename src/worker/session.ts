@@ -1,0 +1,251 @@
+/**
+ * What a worker knows of its talk with the server, and nothing else: no clock, no transport, no processes. Requests are
+ * made from it and replies are read into it; the simulator drives it as it is.
+ *
+ * Replies are level-triggered, so a lost one costs nothing: what it would have said is said again. Reports are repeated
+ * in every request until the server has answered them.
+ */
+import type { Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import type { SpooledReport } from '../api/spool.ts';
+import { ageMs, type FinishedAttempt, finishedReport, spooledReport } from './reports.ts';
+
+export type ExchangeRequest = Request<'exchange'>;
+export type Sample = ExchangeRequest['samples'][number];
+
+/** The protocol that this worker speaks; the server refuses another one. */
+export const workerProtocol = 1;
+
+/** A start waits this long for company, because a short job's end carries its start along. */
+const startedNewsDelayMs = 100;
+
+/** What the worker says of itself in a request. */
+export interface RequestFacts {
+  nowMs: number;
+  timeLeftMs: number | null;
+  draining: boolean;
+  leaving: boolean;
+  samples: Sample[];
+}
+
+/** What a reply brought that was not known before. */
+export interface Taken {
+  /** Attempts to run, each given exactly once. */
+  jobs: Assignment[];
+  /** Attempts that this worker has and should end, each told exactly once. */
+  stop: ExchangeReply['stop'];
+  /** How many reports the server has answered. */
+  numAnswered: number;
+  leave: boolean;
+  unknownWorker: boolean;
+  /** The reply answers a request that said `leaving`. */
+  wasLeaving: boolean;
+}
+
+/** `stale`: a newer reply was taken already, or the request was given up. `old_epoch`: an outdated server spoke. */
+export type Received = { taken: Taken } | { dropped: 'stale' | 'old_epoch' };
+
+interface Outstanding {
+  sentAtMs: number;
+  carriesReports: boolean;
+  leaving: boolean;
+}
+
+interface Report {
+  kind: ReportAnswer['report'];
+  attempt: number;
+  madeAtMs: number;
+  pid: number;
+  finished: FinishedAttempt | null;
+  isSpooled: boolean;
+  /** The last request that carried it; 0 for none. */
+  carriedBy: number;
+}
+
+export class Session {
+  readonly workerId: string;
+  #epoch = 0;
+  #ack = 0;
+  #seq = 0;
+  readonly #held = new Set<number>();
+  readonly #reports = new Map<string, Report>();
+  readonly #outstanding = new Map<number, Outstanding>();
+  /** Stops that came before their attempt: if it still comes, it is not run. */
+  readonly #stoppedUnseen = new Set<number>();
+  readonly #toldToStop = new Set<number>();
+
+  constructor(workerId: string) {
+    this.workerId = workerId;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get numHeld(): number {
+    return this.#held.size;
+  }
+
+  get numUnanswered(): number {
+    return this.#reports.size;
+  }
+
+  get outstanding(): readonly Outstanding[] {
+    return [...this.#outstanding.values()];
+  }
+
+  isHeld(attempt: number): boolean {
+    return this.#held.has(attempt);
+  }
+
+  /** Takes the epoch of a greeting; false when it is older than one already seen. */
+  acceptEpoch(epoch: number): boolean {
+    if (epoch < this.#epoch) return false;
+    this.#epoch = epoch;
+    return true;
+  }
+
+  /** The process of a held attempt runs. */
+  noteStarted(attempt: number, pid: number, atMs: number): void {
+    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid, finished: null, isSpooled: false, carriedBy: 0 });
+  }
+
+  /** A held attempt has ended and nothing of it is left. Its end carries its start, so that one goes unsaid. */
+  noteFinished(finished: FinishedAttempt): void {
+    const { attempt, endedAtMs } = finished;
+    this.#letGo(attempt);
+    this.#put({ kind: 'finished', attempt, madeAtMs: endedAtMs, pid: 0, finished, isSpooled: false, carriedBy: 0 });
+  }
+
+  /** An attempt goes back: no process was ever started for it. */
+  noteReturned(attempt: number, atMs: number): void {
+    this.#letGo(attempt);
+    this.#put({ kind: 'returned', attempt, madeAtMs: atMs, pid: 0, finished: null, isSpooled: false, carriedBy: 0 });
+  }
+
+  #letGo(attempt: number): void {
+    this.#held.delete(attempt);
+    this.#toldToStop.delete(attempt);
+    this.#reports.delete(`started ${attempt}`);
+  }
+
+  #put(report: Report): void {
+    this.#reports.set(`${report.kind} ${report.attempt}`, report);
+  }
+
+  /** When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. */
+  newsDueMs(): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const report of this.#reports.values()) {
+      if (this.#outstanding.has(report.carriedBy)) continue;
+      if (report.kind !== 'started') return 0;
+      due = Math.min(due, report.madeAtMs + startedNewsDelayMs);
+    }
+    return due;
+  }
+
+  /** The next request: one snapshot of what is held and what is unanswered. */
+  nextRequest(facts: RequestFacts): ExchangeRequest {
+    this.#seq += 1;
+    const { nowMs } = facts;
+    const started: ExchangeRequest['started'] = [];
+    const finished: ExchangeRequest['finished'] = [];
+    const returned: ExchangeRequest['returned'] = [];
+    for (const report of this.#reports.values()) {
+      report.carriedBy = this.#seq;
+      if (report.finished !== null) finished.push(finishedReport(report.finished, nowMs));
+      else if (report.kind === 'returned') returned.push(report.attempt);
+      else started.push({ attempt: report.attempt, age_ms: ageMs(nowMs, report.madeAtMs), pid: report.pid });
+    }
+    const carriesReports = this.#reports.size > 0;
+    this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving: facts.leaving });
+    return {
+      protocol: workerProtocol,
+      worker_id: this.workerId,
+      seq: this.#seq,
+      epoch: this.#epoch,
+      ack: this.#ack,
+      held: [...this.#held],
+      started,
+      finished,
+      returned,
+      samples: facts.samples,
+      time_left_ms: facts.timeLeftMs === null ? null : Math.max(0, Math.floor(facts.timeLeftMs)),
+      draining: facts.draining,
+      leaving: facts.leaving,
+    };
+  }
+
+  /** The request got no reply and never will. Its reports go into the next one, which has a number of its own. */
+  fail(seq: number): void {
+    this.#outstanding.delete(seq);
+  }
+
+  /** Reads the reply to request `seq`, received at `nowMs`. */
+  receive(seq: number, reply: ExchangeReply, nowMs: number): Received {
+    const request = this.#outstanding.get(seq);
+    this.#outstanding.delete(seq);
+    if (!this.acceptEpoch(reply.epoch)) return { dropped: 'old_epoch' };
+    if (request === undefined || reply.seq !== seq) return { dropped: 'stale' };
+    // Whatever an older request claimed is in this reply too, so the older replies are not waited for.
+    for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
+    const numAnswered = this.#takeAnswers(reply.reports);
+    const stop = this.#takeStops(reply.stop, nowMs);
+    const jobs = this.#takeJobs(reply.jobs);
+    const { leave, unknown_worker: unknownWorker } = reply;
+    return { taken: { jobs, stop, numAnswered, leave, unknownWorker, wasLeaving: request.leaving } };
+  }
+
+  #takeAnswers(answers: readonly ReportAnswer[]): number {
+    let numAnswered = 0;
+    for (const { report, attempt } of answers) if (this.#reports.delete(`${report} ${attempt}`)) numAnswered += 1;
+    return numAnswered;
+  }
+
+  #takeStops(stops: ExchangeReply['stop'], nowMs: number): ExchangeReply['stop'] {
+    return stops.filter(({ attempt }) => {
+      if (this.#held.has(attempt)) {
+        const isNew = !this.#toldToStop.has(attempt);
+        this.#toldToStop.add(attempt);
+        return isNew;
+      }
+      if (!this.#isReported(attempt)) this.noteReturned(attempt, nowMs);
+      if (attempt > this.#ack) this.#stoppedUnseen.add(attempt);
+      return false;
+    });
+  }
+
+  #isReported(attempt: number): boolean {
+    return this.#reports.has(`finished ${attempt}`) || this.#reports.has(`returned ${attempt}`);
+  }
+
+  #takeJobs(jobs: readonly Assignment[]): Assignment[] {
+    const fresh = jobs.filter(({ attempt }) => attempt > this.#ack);
+    for (const { attempt } of fresh) this.#ack = Math.max(this.#ack, attempt);
+    const wanted = fresh.filter(({ attempt }) => !this.#stoppedUnseen.has(attempt));
+    for (const { attempt } of wanted) this.#held.add(attempt);
+    for (const attempt of this.#stoppedUnseen) if (attempt <= this.#ack) this.#stoppedUnseen.delete(attempt);
+    return wanted;
+  }
+
+  /** Ends and returns made before `madeBeforeMs` that are neither answered nor spooled; they count as spooled now. */
+  takeForSpool(madeBeforeMs: number, toServerTime: (atMs: number) => number): SpooledReport[] {
+    const taken: SpooledReport[] = [];
+    for (const report of this.#reports.values()) {
+      if (report.isSpooled || report.kind === 'started' || report.madeAtMs > madeBeforeMs) continue;
+      report.isSpooled = true;
+      const { attempt, madeAtMs, finished } = report;
+      taken.push(spooledReport(this.workerId, attempt, madeAtMs, finished, toServerTime));
+    }
+    return taken;
+  }
+
+  /** When the oldest report was made that is neither answered nor spooled; null when there is none. */
+  oldestUnspooledMs(): number | null {
+    let oldest: number | null = null;
+    for (const report of this.#reports.values()) {
+      if (report.isSpooled || report.kind === 'started') continue;
+      oldest = oldest === null ? report.madeAtMs : Math.min(oldest, report.madeAtMs);
+    }
+    return oldest;
+  }
+}

@@ -1,0 +1,23 @@
+/** The signals by which Slurm or a person asks a worker to stop. */
+import type { StopSignal, StopSource } from './effects.ts';
+
+const meanings: readonly (readonly [NodeJS.Signals, StopSignal])[] = [
+  ['SIGTERM', 'terminate'],
+  ['SIGINT', 'terminate'],
+  ['SIGHUP', 'terminate'],
+  // what the scripts ask Slurm to send ahead of the end of the allocation
+  ['SIGUSR2', 'warning'],
+];
+
+/** The signals of this process. While somebody listens they do not end it by themselves. */
+export function processSignals(): StopSource {
+  return {
+    listen(listener) {
+      const handlers = meanings.map(([name, meaning]) => [name, () => listener(meaning)] as const);
+      for (const [name, handler] of handlers) process.on(name, handler);
+      return () => {
+        for (const [name, handler] of handlers) process.off(name, handler);
+      };
+    },
+  };
+}

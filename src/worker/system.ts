@@ -1,0 +1,66 @@
+/** The worker's effects on a real machine. */
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { Clock } from '../base/clock.ts';
+import { environment } from '../base/config.ts';
+import type { Log } from '../base/log.ts';
+import { workerPaths } from '../base/paths.ts';
+import { openCgroupMemory } from './cgroup.ts';
+import type { WorkerEffects } from './effects.ts';
+import { openHelperSpawner } from './helper-spawner.ts';
+import { openNodeSpawner } from './node-spawner.ts';
+import { OomWatch } from './oom-watch.ts';
+import { systemUnits } from './proc.ts';
+import { ProcessTable } from './processes.ts';
+import { bootId } from './resources.ts';
+import { ProcessRunner } from './runner.ts';
+import type { Spawner } from './spawner.ts';
+import { openSpool } from './spool.ts';
+import type { WorkerOptions } from './worker.ts';
+
+export interface SystemDependencies {
+  clock: Clock;
+  log: Log;
+  /** How processes are started; through the helper when not given. */
+  spawner?: Spawner;
+}
+
+/** Processes, /proc, cgroups, files and randomness of this machine, under a new worker id. */
+export function systemEffects(options: WorkerOptions, dependencies: SystemDependencies): WorkerEffects {
+  const { clock, log } = dependencies;
+  const workerId = randomBytes(16).toString('hex');
+  const paths = workerPaths(options.directory, workerId);
+  return {
+    workerId,
+    bootId: bootId(),
+    pid: process.pid,
+    random: Math.random,
+    spool: openSpool({ path: paths.spoolPath, clock, log }),
+    isFenced: () => exists(paths.stopPath),
+    openRunner(events) {
+      const { directory, outputDirectory, workflowKey, capacity } = options;
+      const units = systemUnits();
+      const fallback = openNodeSpawner(units.ticksPerSecond);
+      return new ProcessRunner(events, {
+        clock,
+        log,
+        units,
+        launch: { workerId, workflowKey, directory, outputDirectory, gpuIds: capacity.gpuIds },
+        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, fallback }),
+        // what jobs inherit, also where a person started this worker inside of an allocation
+        table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
+        oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
+      });
+    },
+  };
+}
+
+/** Opened rather than looked up: network file systems remember for a while that a file was not there. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r')).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,65 @@
+/** What one job used: peak and time-weighted average of memory, processor time. */
+
+const firstSampleMs = 50;
+const longestIntervalMs = 1_000;
+/** Above half of its limit a job is looked at so often, to stop it before the node suffers. */
+const closeIntervalMs = 125;
+
+export interface UsageTotals {
+  peakMemoryBytes: number | null;
+  averageMemoryBytes: number | null;
+  cpuMs: number | null;
+}
+
+export class UsageMeter {
+  #lastAtMs: number | null = null;
+  #latestBytes = 0;
+  #peakBytes = 0;
+  #byteMs = 0;
+  #spanMs = 0;
+  #cpuMs = 0;
+
+  get latest(): { memoryBytes: number; cpuMs: number } | null {
+    return this.#lastAtMs === null ? null : { memoryBytes: this.#latestBytes, cpuMs: this.#cpuMs };
+  }
+
+  /** One look: each value counts until the next look. Processor time only grows. */
+  add(atMs: number, memoryBytes: number, cpuMs: number): void {
+    if (this.#lastAtMs !== null) {
+      const sinceMs = Math.max(0, atMs - this.#lastAtMs);
+      this.#byteMs += this.#latestBytes * sinceMs;
+      this.#spanMs += sinceMs;
+    }
+    this.#lastAtMs = atMs;
+    this.#latestBytes = memoryBytes;
+    this.#peakBytes = Math.max(this.#peakBytes, memoryBytes);
+    this.#cpuMs = Math.max(this.#cpuMs, cpuMs);
+  }
+
+  /** The totals; memory is null for a job that ended before the first look. `endCpuMs` is the kernel's own account. */
+  totals(endAtMs: number, endCpuMs: number | null): UsageTotals {
+    if (this.#lastAtMs === null) {
+      return {
+        peakMemoryBytes: null,
+        averageMemoryBytes: null,
+        cpuMs: endCpuMs === null ? null : Math.round(endCpuMs),
+      };
+    }
+    const tailMs = Math.max(0, endAtMs - this.#lastAtMs);
+    const spanMs = this.#spanMs + tailMs;
+    const byteMs = this.#byteMs + this.#latestBytes * tailMs;
+    return {
+      peakMemoryBytes: this.#peakBytes,
+      averageMemoryBytes: Math.round(spanMs === 0 ? this.#latestBytes : byteMs / spanMs),
+      cpuMs: Math.round(Math.max(this.#cpuMs, endCpuMs ?? 0)),
+    };
+  }
+
+  /** When to look next: soon after the start, then ever more rarely, often when the limit is near. */
+  nextLookMs(startedAtMs: number, nowMs: number, limitBytes: number | null): number {
+    if (this.#lastAtMs === null) return Math.max(nowMs, startedAtMs + firstSampleMs);
+    const usualMs = Math.min(longestIntervalMs, Math.max(firstSampleMs, nowMs - startedAtMs));
+    const isClose = limitBytes !== null && this.#latestBytes > limitBytes / 2;
+    return nowMs + (isClose ? Math.min(usualMs, closeIntervalMs) : usualMs);
+  }
+}

@@ -1,0 +1,229 @@
+/** Jobs as real processes: how they are started, how they end, what is reported. */
+import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FakeServer, type JobSpec } from './fake-server.ts';
+import { startWorker, until } from './run.ts';
+
+/** Runs the jobs to their end and gives the reports in order. */
+async function runJobs(...jobs: JobSpec[]) {
+  const worker = startWorker();
+  worker.server.add(...jobs);
+  const exit = await worker.exit;
+  const reports = [...worker.server.attempts.values()].map(({ finished }) => {
+    if (finished === null) throw new Error('a job has no end');
+    return finished;
+  });
+  return { ...worker, exit, reports };
+}
+
+describe('ends of jobs', () => {
+  it('reports success, exit codes and signals, each with its raw value', async () => {
+    const { reports, exit } = await runJobs(
+      { command: 'true' },
+      { command: 'exit 3' },
+      { command: 'kill -TERM $$' },
+      { command: 'kill -KILL $$' },
+      { command: 'exit 255' },
+    );
+    expect(
+      reports.map(({ status, return_code, cause, exit_code, signal }) => [
+        status,
+        return_code,
+        cause,
+        exit_code,
+        signal,
+      ]),
+    ).toEqual([
+      ['done', 0, 'success', 0, null],
+      ['done', 3, 'exit_code', 3, null],
+      ['done', 143, 'signal', null, 15],
+      ['done', 137, 'signal', null, 9],
+      ['done', 255, 'exit_code', 255, null],
+    ]);
+    expect(exit).toEqual({ reason: 'complete', numJobs: 5, numFailed: 4 });
+  });
+
+  it('tells when a job began and how long it took', async () => {
+    const { reports } = await runJobs({ command: 'sleep 0.2' });
+    const [report] = reports;
+    expect(report?.exec_ms).toBeGreaterThanOrEqual(200);
+    expect(report?.start_age_ms).toBeGreaterThanOrEqual((report?.age_ms ?? 0) + 200);
+  });
+
+  it('measures memory and processor time of all processes of a job', async () => {
+    const hog = `node -e 'const b = Buffer.alloc(200 * 2 ** 20, 1); const t = Date.now(); while (Date.now() - t < 700); b.at(0)'`;
+    const { reports } = await runJobs({ command: `${hog} & ${hog} & wait` });
+    expect(reports[0]?.peak_memory_bytes).toBeGreaterThan(400 * 2 ** 20);
+    expect(reports[0]?.peak_memory_bytes).toBeLessThan(1000 * 2 ** 20);
+    expect(reports[0]?.average_memory_bytes).toBeLessThanOrEqual(reports[0]?.peak_memory_bytes ?? 0);
+    expect(reports[0]?.cpu_ms).toBeGreaterThan(500);
+  });
+
+  it('has no memory for a job too short to be looked at, but its processor time', async () => {
+    const { reports } = await runJobs({ command: 'true' });
+    expect(reports[0]).toMatchObject({ peak_memory_bytes: null, average_memory_bytes: null });
+    expect(reports[0]?.cpu_ms).toBeLessThan(1000);
+  });
+});
+
+describe('what a job sees', () => {
+  it('has the names and folders in its environment, and nothing on standard input', async () => {
+    const worker = await runJobs({
+      command: 'env -0 | grep -z ^TORC_ | sort -z | tr "\\0" "\\n"; cat; pwd',
+      job_name: 'a "b" $c\nd é -x',
+      job_key: '1234567',
+      run_id: 3,
+      attempt_id: 2,
+    });
+    const lines = worker.stdout(1);
+    expect(lines).toContain('TORC_WORKFLOW_KEY=7\n');
+    expect(lines).toContain('TORC_JOB_KEY=1234567\n');
+    expect(lines).toContain('TORC_JOB_NAME=a "b" $c\nd');
+    expect(lines).toContain('TORC_RUN_ID=3\n');
+    expect(lines).toContain('TORC_ATTEMPT_ID=2\n');
+    expect(lines).toContain('TORC_ATTEMPT_KEY=1\n');
+    expect(lines).toContain(`TORC_WORKER_ID=${worker.workerId}\n`);
+    expect(lines).toContain(`TORC_DIR=${worker.directory}\n`);
+    expect(lines).toContain(`TORC_OUTPUT_DIR=${join(worker.directory, 'output')}\n`);
+    expect(lines.trimEnd().endsWith(process.cwd())).toBe(true);
+    expect(statSync(join(worker.directory, 'output/job_stdio/1234/job_1234567_run_3_attempt_2.err')).size).toBe(0);
+  });
+
+  it('runs odd commands as the shell would', async () => {
+    const worker = await runJobs(
+      { command: 'echo "a  b" \'$HOME\'; echo $((1+1))' },
+      { command: 'echo one\necho two # comment' },
+      { command: '-no-such-option-or-command' },
+      { command: 'printf "%s" "ünï\\tcode 🚀"' },
+      { command: `printf '%s|' "$0" "$@"; exit 4` },
+      { command: '"with space" x', invocation_script: `printf '<%s>'` },
+    );
+    expect(worker.stdout(1)).toBe('a  b $HOME\n2\n');
+    expect(worker.stdout(2)).toBe('one\ntwo\n');
+    expect(worker.reports[2]).toMatchObject({ return_code: 127, cause: 'exit_code' });
+    expect(worker.stderr(3)).toContain('-no-such-option-or-command');
+    expect(worker.stdout(4)).toBe('ünï\\tcode 🚀');
+    expect(worker.stdout(5)).toBe('bash|');
+    expect(worker.reports[4]?.return_code).toBe(4);
+    expect(worker.stdout(6)).toBe('<with space><x>');
+  });
+
+  it('leads a session and a group of its own', async () => {
+    const worker = await runJobs({
+      command: 'read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(( $$ == group && $$ == session ))',
+    });
+    expect(worker.stdout(1)).toBe('1\n');
+  });
+
+  it('sees the GPUs it was given, and none where it was given none', async () => {
+    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 3, gpuIds: ['GPU-aa', 'GPU-bb', '7'] };
+    const worker = startWorker(new FakeServer(), { capacity });
+    const command = 'echo "[$CUDA_VISIBLE_DEVICES]"';
+    worker.server.add({ command, gpu_indices: [2, 0] }, { command });
+    await worker.exit;
+    expect([worker.stdout(1), worker.stdout(2)]).toEqual(['[7,GPU-aa]\n', '[]\n']);
+  });
+
+  it('is a better victim for the kernel than the worker', async () => {
+    const worker = await runJobs({ command: 'cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj' });
+    expect(worker.stdout(1)).toBe('500\n0\n');
+  });
+});
+
+describe('jobs that cannot be started', () => {
+  it('are reported with the reason, and the worker goes on', async () => {
+    const { reports, exit } = await runJobs({ command: `: ${'x'.repeat(300_000)}` }, { command: 'echo fine' });
+    expect(reports[0]).toMatchObject({ status: 'done', cause: 'spawn_error', return_code: 126, start_age_ms: null });
+    expect(reports[0]?.detail).toContain('put it into a script');
+    expect(reports[1]).toMatchObject({ return_code: 0 });
+    expect(exit).toEqual({ reason: 'complete', numJobs: 2, numFailed: 1 });
+  });
+
+  it('names the file when the output cannot be opened', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server);
+    mkdirSync(join(worker.directory, 'output'));
+    writeFileSync(join(worker.directory, 'output/job_stdio'), 'in the way');
+    server.add({ command: 'true' });
+    await worker.exit;
+    expect(server.attempts.get(1)?.finished).toMatchObject({ cause: 'spawn_error', return_code: 126 });
+    expect(server.attempts.get(1)?.finished?.detail).toContain('job_stdio');
+  });
+
+  it('tells 127 when there is no shell', async () => {
+    const path = process.env.PATH;
+    const server = new FakeServer();
+    process.env.PATH = '/nowhere';
+    try {
+      const worker = startWorker(server);
+      server.add({ command: 'true' });
+      await worker.exit;
+    } finally {
+      process.env.PATH = path;
+    }
+    expect(server.attempts.get(1)?.finished).toMatchObject({ cause: 'spawn_error', return_code: 127 });
+  });
+});
+
+describe('many jobs', () => {
+  it('runs 200 quick jobs, each once', async () => {
+    const worker = startWorker();
+    const jobs = Array.from({ length: 200 }, (_, index) => ({ command: `echo ${index}; exit ${index % 3}` }));
+    worker.server.add(...jobs);
+    expect(await worker.exit).toEqual({ reason: 'complete', numJobs: 200, numFailed: 133 });
+    expect(worker.server.attempts.size).toBe(200);
+    expect(worker.stdout(200)).toBe('199\n');
+    expect(worker.server.seen.every((request) => request.held.length <= 4)).toBe(true);
+  });
+
+  it('starts what was given ahead of time only when there is room', async () => {
+    const server = new FakeServer();
+    server.slots = 50;
+    const capacity = { numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const worker = startWorker(server, { capacity });
+    const command = `mkdir "$TORC_OUTPUT_DIR/in" 2>/dev/null; touch "$TORC_OUTPUT_DIR/in/$$"; ls "$TORC_OUTPUT_DIR/in" | wc -l; sleep 0.05; rm "$TORC_OUTPUT_DIR/in/$$"`;
+    server.add(...Array.from({ length: 20 }, () => ({ command })));
+    await worker.exit;
+    const together = Array.from({ length: 20 }, (_, index) => Number(worker.stdout(index + 1)));
+    expect(Math.max(...together)).toBe(2);
+  });
+});
+
+describe('what a job leaves behind', () => {
+  it('is killed when its main process ends, also in another session', async () => {
+    const worker = await runJobs(
+      { command: 'sleep 300 & setsid sleep 300 & disown -a; sleep 0.2; exit 0' },
+      { command: 'setsid -f sleep 300; exit 5' },
+    );
+    expect(worker.reports.map((report) => report.return_code)).toEqual([0, 5]);
+    expect(worker.processes()).toEqual([]);
+  });
+
+  it('does not touch processes that only look similar', async () => {
+    const worker = startWorker();
+    const other = startWorker();
+    other.server.add({ command: 'sleep 300' });
+    await until(() => other.server.attempts.get(1)?.started != null);
+    worker.server.add({ command: 'exit 0' });
+    await worker.exit;
+    // the same attempt key, of another worker
+    expect(other.processes().length).toBe(1);
+  });
+});
+
+describe('files of jobs', () => {
+  it('follow the umask and are emptied before a second use', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server);
+    const folder = join(worker.directory, 'output/job_stdio/0000');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'job_1_run_1_attempt_1.out'), 'older and longer than the new one');
+    chmodSync(join(folder, 'job_1_run_1_attempt_1.out'), 0o600);
+    server.add({ command: 'echo new' });
+    await worker.exit;
+    expect(worker.stdout(1)).toBe('new\n');
+    const mode = statSync(join(folder, 'job_1_run_1_attempt_1.err')).mode & 0o777;
+    expect(mode).toBe(0o666 & ~process.umask());
+  });
+});

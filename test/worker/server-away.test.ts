@@ -1,0 +1,148 @@
+/** The worker and a server that goes away, comes back, forgets, or loses replies. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readSpool } from '../../src/api/spool.ts';
+import { TorcError } from '../../src/base/errors.ts';
+import { workerPaths } from '../../src/base/paths.ts';
+import { defaultSettings, FakeServer } from './fake-server.ts';
+import { startWorker, until } from './run.ts';
+
+describe('a server that goes away', () => {
+  it('comes back to jobs that went on, and gets their ends once', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'sleep 0.3; echo done' }, { command: 'sleep 0.3; exit 3' });
+    await until(() => server.attempts.get(2)?.started != null);
+    server.goDown();
+    const { spoolPath } = workerPaths(worker.directory, worker.workerId);
+    await until(() => existsSync(spoolPath) && readSpool(spoolPath).reports.length === 2);
+    const spooled = readSpool(spoolPath);
+    expect(spooled.numDamaged).toBe(0);
+    const codes = new Map(spooled.reports.map((report) => [report.attempt, report.finished?.return_code]));
+    expect(codes).toEqual(
+      new Map([
+        [1, 0],
+        [2, 3],
+      ]),
+    );
+    expect(Math.abs((spooled.reports[0]?.ended_at_ms ?? 0) - Date.now())).toBeLessThan(60_000);
+    server.goUp();
+    expect(await worker.exit).toEqual({ reason: 'complete', numJobs: 2, numFailed: 1 });
+    expect(server.attempts.get(2)?.finished).toMatchObject({ return_code: 3 });
+    // the end is as old as it is, not as old as its delivery
+    expect(server.attempts.get(2)?.finished?.age_ms).toBeGreaterThan(900);
+    expect(existsSync(workerPaths(worker.directory, worker.workerId).directory)).toBe(false);
+  });
+
+  it('keeps what it never got on disk when the worker has to end', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    server.goDown();
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    const { reports } = readSpool(workerPaths(worker.directory, worker.workerId).spoolPath);
+    expect(reports).toMatchObject([{ attempt: 1, worker_id: worker.workerId, finished: { status: 'terminated' } }]);
+  });
+
+  it('is given up by an idle worker after the time that the workflow states', async () => {
+    const server = new FakeServer();
+    server.completes = false;
+    server.settings = { ...defaultSettings, wait_for_healthy_database_minutes: 0 };
+    const worker = startWorker(server);
+    await until(() => server.seen.length > 0);
+    server.goDown();
+    expect(await worker.exit).toMatchObject({ reason: 'server_lost', numJobs: 0 });
+  });
+});
+
+describe('a server that is hard to understand', () => {
+  it('may lose any reply: every job runs once and ends once', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.repliesToLose = 3;
+    const command = 'echo "$TORC_ATTEMPT_KEY" >> "$TORC_OUTPUT_DIR/ran"';
+    server.add(...Array.from({ length: 8 }, () => ({ command })));
+    await until(() => server.numFinished > 2);
+    server.repliesToLose = 2;
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 8 });
+    const ran = readFileSync(`${worker.directory}/output/ran`, 'utf8').trim().split('\n').map(Number);
+    expect(ran.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('may forget the worker: it greets again under the same name and goes on', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done' });
+    await until(() => server.attempts.get(1)?.started != null);
+    server.epoch = 2;
+    server.forgetWorkers();
+    await until(() => server.hellos.length === 2);
+    server.add({ command: 'touch "$TORC_OUTPUT_DIR/go"' });
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 2 });
+    expect(new Set(server.hellos.map((hello) => hello.worker_id)).size).toBe(1);
+    expect(server.seen.find((request) => request.epoch === 2)?.held).toEqual([1]);
+  });
+
+  it('is not asked in a tight loop while it repeats a stop', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'trap "" TERM; sleep 300; sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    const before = server.seen.length;
+    server.stop(1);
+    await worker.exit;
+    expect(server.seen.length - before).toBeLessThan(20);
+  });
+});
+
+describe('a worker that is not wanted', () => {
+  it('ends at once when a later process has its place', async () => {
+    const server = new FakeServer();
+    server.helloAnswer = 'gone';
+    expect(await startWorker(server).exit).toMatchObject({ reason: 'gone', numJobs: 0 });
+  });
+
+  it('fails when there is no such workflow', async () => {
+    const server = new FakeServer();
+    server.helloError = new TorcError('not_found', 'there is no workflow 7', 'torc workflows list');
+    await expect(startWorker(server).exit).rejects.toThrow('there is no workflow 7');
+  });
+
+  it('waits while its place is still taken', async () => {
+    const server = new FakeServer();
+    server.helloError = new TorcError('conflict', 'the old process is not known to be dead', null);
+    const worker = startWorker(server);
+    await until(() => server.hellos.length === 2);
+    server.helloError = null;
+    server.add({ command: 'true' });
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 1 });
+  });
+
+  it('leaves when no work came for a while, and says so', async () => {
+    const server = new FakeServer();
+    server.completes = false;
+    const worker = startWorker(server, { waitForNewJobsSeconds: 0 });
+    server.add({ command: 'true' });
+    expect(await worker.exit).toMatchObject({ reason: 'idle', numJobs: 1 });
+    expect(server.hasLeft).toBe(true);
+    expect(server.seen.at(-1)).toMatchObject({ leaving: true, draining: true, held: [] });
+  });
+
+  it('stops its jobs when it is cut off and finds that it was given up', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    const { directory, stopPath, spoolPath } = workerPaths(worker.directory, worker.workerId);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(stopPath, '');
+    server.goDown();
+    expect(await worker.exit).toMatchObject({ reason: 'gone', numJobs: 1 });
+    expect(worker.processes()).toEqual([]);
+    expect(readSpool(spoolPath).reports).toMatchObject([
+      { attempt: 1, finished: { status: 'terminated', cause: 'node_failure' } },
+    ]);
+  }, 30_000);
+});

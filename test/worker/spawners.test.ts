@@ -1,0 +1,163 @@
+/** The two ways to start a process behave alike. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { openHelperSpawner } from '../../src/worker/helper-spawner.ts';
+import { openNodeSpawner } from '../../src/worker/node-spawner.ts';
+import type { Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
+import { FakeServer } from './fake-server.ts';
+import { startWorker, until } from './run.ts';
+
+type Outcome =
+  | { failed: string | null; message: string }
+  | { pid: number; exitCode: number | null; signal: number | null; cpuMs: number | null };
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'torc-spawner-test-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+function run(spawner: Spawner, request: Partial<SpawnRequest> & { text: string }): Promise<Outcome> {
+  const directory = folder();
+  const stdoutPath = join(directory, 'deep/er/out');
+  const all = { stdoutPath, stderrPath: join(directory, 'err'), variables: {}, ...request };
+  return new Promise((resolve) => {
+    let startedAs = 0;
+    spawner.spawn(all, {
+      started: (pid) => {
+        startedAs = pid;
+      },
+      failed: (failed, message) => resolve({ failed, message }),
+      exited: (exitCode, signal, cpuMs) => resolve({ pid: startedAs, exitCode, signal, cpuMs }),
+    });
+  });
+}
+
+const noFallback: Spawner = {
+  spawn() {
+    throw new Error('the helper should have been used');
+  },
+  close() {},
+};
+
+describe.each([
+  ['node itself', () => openNodeSpawner(100)],
+  ['the helper', () => openHelperSpawner({ clock: systemClock, log: silentLog, fallback: noFallback })],
+])('%s', (_, open) => {
+  function opened(): Spawner {
+    const spawner = open();
+    onTestFinished(() => spawner.close());
+    return spawner;
+  }
+
+  it('tells exit codes and signals', async () => {
+    const spawner = opened();
+    const outcomes = await Promise.all(
+      ['exit 0', 'exit 7', 'kill -TERM $$', 'kill -KILL $$', 'kill -SEGV $$'].map((text) => run(spawner, { text })),
+    );
+    expect(outcomes.map((end) => ('failed' in end ? end : [end.exitCode, end.signal]))).toEqual([
+      [0, null],
+      [7, null],
+      [null, 15],
+      [null, 9],
+      [null, 11],
+    ]);
+  });
+
+  it('gives text, variables and files through unharmed', async () => {
+    const spawner = opened();
+    const stdoutPath = join(folder(), 'a "b"\n$c', 'ü out');
+    const value = `x'"\\ $HOME \n\t é🚀 ${'y'.repeat(100_000)}`;
+    const text = 'printf "%s" "$VALUE"; printf "%s" \'é\n"\' >&2; cat';
+    const stderrPath = join(folder(), 'err');
+    await run(spawner, { text, variables: { VALUE: value }, stdoutPath, stderrPath });
+    expect(readFileSync(stdoutPath, 'utf8')).toBe(value);
+    expect(readFileSync(stderrPath, 'utf8')).toBe('é\n"');
+  });
+
+  it('resets what a shell inherits: signals, session, oom score', async () => {
+    const spawner = opened();
+    const stdoutPath = join(folder(), 'out');
+    // the shell is replaced by grep, which shows what it was given
+    await run(spawner, { text: `exec grep -E '^Sig(Ign|Blk)' /proc/self/status`, stdoutPath });
+    expect(readFileSync(stdoutPath, 'utf8')).toBe('SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n');
+    const text = `ls /proc/$$/fd | wc -l; read -r _ _ _ _ group session _ < /proc/$$/stat
+      echo $(( $$ == group && $$ == session )); cat /proc/$$/oom_score_adj`;
+    await run(spawner, { text, stdoutPath });
+    const [files, leads, score] = readFileSync(stdoutPath, 'utf8').trim().split('\n');
+    // nothing beyond what this process itself was started with
+    expect(Number(files)).toBeLessThanOrEqual(8);
+    expect([leads, score]).toEqual(['1', '500']);
+    expect(readFileSync('/proc/self/oom_score_adj', 'utf8')).toBe('0\n');
+  });
+
+  it('says why nothing could be started', async () => {
+    const spawner = opened();
+    const long = await run(spawner, { text: `: ${'x'.repeat(200_000)}` });
+    expect(long).toMatchObject({ failed: 'E2BIG' });
+    const blocked = await run(spawner, { text: 'true', stderrPath: '/proc/no/such' });
+    expect(blocked).toMatchObject({ failed: 'ENOENT' });
+    expect('message' in blocked && blocked.message).toContain('/proc/no');
+    expect(await run(spawner, { text: 'exit 4' })).toMatchObject({ exitCode: 4 });
+  });
+
+  it('accounts processor time of a process and of what it waited for', async () => {
+    const spawner = opened();
+    const text = `node -e 'const t = process.cpuUsage(); while (process.cpuUsage(t).user < 300_000);' ; true`;
+    const end = await run(spawner, { text });
+    expect('cpuMs' in end && end.cpuMs).toBeGreaterThanOrEqual(290);
+    expect('cpuMs' in end && end.cpuMs).toBeLessThan(2_000);
+  });
+
+  it('starts a hundred at once', async () => {
+    const spawner = opened();
+    const codes = Array.from({ length: 100 }, (_, index) => index);
+    const ends = await Promise.all(codes.map((code) => run(spawner, { text: `exit ${code}` })));
+    expect(ends.map((end) => ('exitCode' in end ? end.exitCode : null))).toEqual(codes);
+  });
+});
+
+describe('the helper', () => {
+  function opened(file?: string, fallback = noFallback): Spawner {
+    const options = { clock: systemClock, log: silentLog, fallback };
+    const spawner = openHelperSpawner(file === undefined ? options : { ...options, file });
+    onTestFinished(() => spawner.close());
+    return spawner;
+  }
+
+  it('tells a real-time signal from a success', async () => {
+    expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
+  });
+
+  it('is replaced when there is no Perl, or one that does not work', async () => {
+    for (const file of ['/no/such/perl', '/bin/false']) {
+      const spawner = opened(file, openNodeSpawner(100));
+      expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
+      expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });
+    }
+  });
+
+  it('leaves nothing running when it is killed, and the worker goes on without it', async () => {
+    const server = new FakeServer();
+    server.completes = false;
+    const worker = startWorker(server);
+    server.add({ command: 'echo $PPID; sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null && worker.stdout(1).endsWith('\n'));
+    process.kill(Number(worker.stdout(1)), 'SIGKILL');
+    await until(() => server.attempts.get(1)?.finished != null);
+    expect(server.attempts.get(1)?.finished).toMatchObject({
+      status: 'terminated',
+      return_code: null,
+      cause: 'worker_lost',
+    });
+    expect(worker.processes()).toEqual([]);
+    server.add({ command: 'touch "$TORC_OUTPUT_DIR/ran"; exit 9' });
+    await until(() => server.attempts.get(2)?.finished != null);
+    expect(server.attempts.get(2)?.finished).toMatchObject({ return_code: 9 });
+    expect(existsSync(join(worker.directory, 'output/ran'))).toBe(true);
+  });
+});

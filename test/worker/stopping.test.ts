@@ -1,0 +1,202 @@
+/** Jobs that torc stops: limits, cancellation, the end of the time, signals to the worker. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { defaultSettings, FakeServer } from './fake-server.ts';
+import { startWorker, until } from './run.ts';
+
+const hog = `node -e 'const b = []; setInterval(() => b.push(Buffer.alloc(20 * 2 ** 20, 1)), 20)'`;
+
+describe('limits of a job', () => {
+  it('stops a job that runs too long, with its children in other sessions; its neighbours go on', async () => {
+    const worker = startWorker();
+    worker.server.add(
+      { command: 'setsid sleep 300 & sleep 300 & trap "" TERM; sleep 300; sleep 300', runtime_limit_ms: 300 },
+      { command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 6' },
+    );
+    await until(() => worker.server.attempts.get(1)?.finished != null);
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({
+      status: 'done',
+      return_code: 152,
+      cause: 'job_timeout',
+      signal: 9,
+    });
+    const { exec_ms: ranMs } = worker.server.attempts.get(1)?.finished ?? { exec_ms: 0 };
+    expect(ranMs).toBeGreaterThanOrEqual(300 + 2000);
+    expect(worker.processes().length).toBeGreaterThan(0);
+    worker.server.add({ command: 'touch "$TORC_OUTPUT_DIR/go"' });
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 3, numFailed: 2 });
+    expect(worker.server.attempts.get(2)?.finished?.return_code).toBe(6);
+    expect(worker.processes()).toEqual([]);
+  });
+
+  it('kills a job that uses more memory than its own limit; its neighbours go on', async () => {
+    const limit = 150 * 2 ** 20;
+    const worker = startWorker();
+    worker.server.add(
+      { command: hog, memory_bytes: limit, memory_limit_bytes: limit },
+      { command: 'sleep 1; exit 6', memory_limit_bytes: limit },
+    );
+    await worker.exit;
+    const report = worker.server.attempts.get(1)?.finished;
+    expect(report).toMatchObject({ status: 'done', return_code: 137, cause: 'oom', signal: 9, exit_code: null });
+    expect(report?.detail).toMatch(/^it used [\d.]+[MG], its limit is 150M$/);
+    expect(report?.peak_memory_bytes).toBeGreaterThan(limit);
+    expect(worker.server.attempts.get(2)?.finished?.return_code).toBe(6);
+  });
+
+  it('does not hold memory against a job that its processes share', async () => {
+    const limit = 250 * 2 ** 20;
+    const worker = startWorker();
+    const share = `import os, time
+data = bytearray(os.urandom(1024)) * (150 * 1024)
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(2.5)
+        os._exit(0)
+for _ in range(3):
+    os.wait()`;
+    worker.server.add({ command: `python3 -c '${share}'`, memory_limit_bytes: limit });
+    await worker.exit;
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({ return_code: 0, cause: 'success' });
+    expect(worker.server.attempts.get(1)?.finished?.peak_memory_bytes).toBeGreaterThan(140 * 2 ** 20);
+    expect(worker.server.attempts.get(1)?.finished?.peak_memory_bytes).toBeLessThan(limit);
+  });
+});
+
+describe('cancellation', () => {
+  it('ends a running job with all of its processes', async () => {
+    const worker = startWorker();
+    worker.server.add({ command: '(setsid sleep 300 &); sleep 300; exit 0' });
+    await until(() => worker.processes().length >= 3);
+    worker.server.stop(1);
+    await worker.exit;
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({
+      status: 'canceled',
+      return_code: null,
+      cause: 'canceled',
+      signal: 15,
+    });
+    expect(worker.processes()).toEqual([]);
+  });
+
+  it('wakes a suspended job', async () => {
+    const worker = startWorker();
+    worker.server.add({ command: 'trap "echo got it; exit 0" TERM; kill -STOP $$; sleep 300 & wait' });
+    await until(() => worker.server.attempts.get(1)?.started != null);
+    worker.server.stop(1);
+    await worker.exit;
+    expect(worker.stdout(1)).toBe('got it\n');
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({ status: 'canceled', exit_code: 0 });
+  });
+
+  it('hands back a job that was waiting for room', async () => {
+    const server = new FakeServer();
+    const capacity = { numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const worker = startWorker(server, { capacity });
+    server.add({ command: 'sleep 300' }, { command: 'touch "$TORC_OUTPUT_DIR/ran"' });
+    await until(() => server.attempts.get(1)?.started != null);
+    server.stop(2);
+    await until(() => server.attempts.get(2)?.isReturned === true);
+    server.stop(1);
+    await worker.exit;
+    expect(existsSync(join(worker.directory, 'output/ran'))).toBe(false);
+  });
+
+  it('tells the end of a superseded attempt too', async () => {
+    const worker = startWorker();
+    worker.server.add({ command: 'sleep 300' });
+    await until(() => worker.server.attempts.get(1)?.started != null);
+    worker.server.stop(1, 'superseded');
+    expect(await worker.exit).toMatchObject({ reason: 'complete' });
+    expect(worker.server.attempts.get(1)?.isOccupying).toBe(false);
+    expect(worker.processes()).toEqual([]);
+  });
+});
+
+describe('the end of the time', () => {
+  it('stops jobs before the deadline and leaves', async () => {
+    const server = new FakeServer();
+    server.settings = { ...defaultSettings, expiration_buffer_seconds: 180 };
+    const worker = startWorker(server, { deadlineMs: Date.now() + 6_500, walltimeSeconds: 60 });
+    server.add({ command: 'sleep 300', runtime_limit_ms: 900_000 }, { command: 'sleep 300' });
+    const exit = await worker.exit;
+    expect(exit).toEqual({ reason: 'deadline', numJobs: 2, numFailed: 0 });
+    expect(server.attempts.get(1)?.finished).toMatchObject({
+      status: 'terminated',
+      return_code: null,
+      cause: 'walltime',
+    });
+    // the buffer is a tenth of the minute: the jobs had half a second
+    expect(server.attempts.get(1)?.finished?.exec_ms).toBeLessThan(3_000);
+    expect(server.hasLeft).toBe(true);
+    expect(server.seen[0]?.time_left_ms).toBeLessThan(600);
+    expect(worker.processes()).toEqual([]);
+  });
+
+  it('hands back a job that does not fit into what is left', async () => {
+    const server = new FakeServer();
+    server.completes = false;
+    const worker = startWorker(server, { deadlineMs: Date.now() + 60_000, waitForNewJobsSeconds: 1 });
+    server.add(
+      { command: 'touch "$TORC_OUTPUT_DIR/ran"', runtime_ms: 120_000 },
+      { command: 'exit 0', runtime_ms: 10_000 },
+    );
+    expect(await worker.exit).toMatchObject({ reason: 'idle', numJobs: 1 });
+    expect(server.attempts.get(1)).toMatchObject({ isReturned: true, finished: null });
+    expect(existsSync(join(worker.directory, 'output/ran'))).toBe(false);
+  });
+
+  it('gives jobs that can end themselves time to write a checkpoint', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server, { deadlineMs: Date.now() + 3_600_000 });
+    const checkpoint = 'trap "sleep 2.5; echo saved; exit 0" TERM; sleep 300 & wait';
+    server.add({ command: checkpoint, supports_termination: true }, { command: checkpoint });
+    await until(() => server.attempts.get(2)?.started != null);
+    worker.signal('warning');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    expect(worker.stdout(1)).toBe('saved\n');
+    expect(worker.stdout(2)).toBe('');
+    expect(server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', exit_code: 0, return_code: null });
+    expect(server.attempts.get(2)?.finished).toMatchObject({ status: 'terminated', signal: 9 });
+  });
+});
+
+describe('signals to the worker', () => {
+  const slurm = { hostname: 'c1', cluster: 'c', slurmJobId: '12', restartCount: 0, allocationKey: '3' };
+
+  it('ends within four seconds although a job ignores SIGTERM', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server, { identity: slurm });
+    server.add({ command: 'trap "" TERM; setsid sleep 300 & sleep 300; sleep 300', supports_termination: true });
+    await until(() => server.attempts.get(1)?.started != null);
+    const began = performance.now();
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped', numJobs: 1 });
+    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', cause: 'walltime' });
+    expect(server.hasLeft).toBe(true);
+    expect(worker.processes()).toEqual([]);
+  });
+
+  it('calls it canceled outside of Slurm', async () => {
+    const worker = startWorker();
+    worker.server.add({ command: 'sleep 300' });
+    await until(() => worker.server.attempts.get(1)?.started != null);
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', cause: 'canceled' });
+  });
+
+  it('shortens the time to write a checkpoint when SIGTERM follows the warning', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server, { identity: slurm });
+    server.add({ command: 'trap "" TERM; sleep 300; sleep 300', supports_termination: true });
+    await until(() => server.attempts.get(1)?.started != null);
+    worker.signal('warning');
+    const began = performance.now();
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    expect(performance.now() - began).toBeLessThan(4_000);
+  });
+});
