@@ -12,20 +12,10 @@ import {
   recordAllocations,
 } from '../storage/slurm.ts';
 import type { Transaction } from '../storage/transaction.ts';
-import {
-  addChunk,
-  beginCancel,
-  beginCreate,
-  beginDelete,
-  cancelSteps,
-  deleteStep,
-  finishCreate,
-  getWorkflow,
-  jobCounts,
-  planDelete,
-  planStart,
-  startSteps,
-} from '../storage/workflows.ts';
+import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
+import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
+import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
+import { getWorkflow, jobCounts } from '../storage/workflows.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import type { Service } from './service.ts';
 

@@ -8,7 +8,7 @@ import { TorcError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { version } from '../base/version.ts';
 import { Database } from '../storage/database.ts';
-import { deleteStep, leftoverWorkflows } from '../storage/workflows.ts';
+import { deleteStep, leftoverWorkflows } from '../storage/workflow-deletion.ts';
 import { Service } from './service.ts';
 import { takeInSpools } from './spool-intake.ts';
 

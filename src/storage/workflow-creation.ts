@@ -1,0 +1,226 @@
+/** Storing a new workflow in chunks; it stays invisible until the last one, and a half-made one is dropped at the next open. */
+import type { Request } from '../api/contract.ts';
+import { TorcError } from '../base/errors.ts';
+import { sortRanks } from '../model/claim-order.ts';
+import { defaultRequirements, type Requirements } from '../model/job.ts';
+import type { Transaction } from './transaction.ts';
+import { findWorkflow, type Workflow } from './workflows.ts';
+
+/** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
+function reserveKeys(tx: Transaction, table: string, count: number): number {
+  const row = tx.db.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table);
+  const last = (row?.seq as number | undefined) ?? 0;
+  if (count > 0) {
+    if (row === undefined) tx.db.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, count);
+    else tx.db.run('UPDATE sqlite_sequence SET seq = ? WHERE name = ?', last + count, table);
+  }
+  return last + 1;
+}
+
+/** Begins a workflow that stays invisible until `finishCreate`. */
+export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {
+  const { key } = tx.db.run(
+    `INSERT INTO workflows (name, user, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
+       ignore_workflow_completion, wait_for_healthy_database_ms, jobs_sort_method, phase, first_job_key, num_spec_jobs,
+       first_file_key, num_spec_files, first_barrier_key, num_barriers, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?)`,
+    request.name,
+    request.user,
+    request.description,
+    request.project,
+    request.metadata === null ? null : JSON.stringify(request.metadata),
+    request.expiration_buffer_seconds * 1000,
+    request.wait_for_new_jobs_seconds * 1000,
+    request.ignore_workflow_completion ? 1 : 0,
+    request.wait_for_healthy_database_minutes * 60_000,
+    request.jobs_sort_method,
+    reserveKeys(tx, 'jobs', request.num_jobs),
+    request.num_jobs,
+    reserveKeys(tx, 'files', request.num_files),
+    request.num_files,
+    reserveKeys(tx, 'barriers', request.num_barriers),
+    request.num_barriers,
+    tx.now,
+  );
+  const all: (Requirements & { name: string | null })[] = [
+    { ...defaultRequirements, name: null },
+    ...request.requirements.map((r) => ({
+      name: r.name,
+      numCpus: r.num_cpus,
+      memoryBytes: r.memory_bytes,
+      gpuThousandths: r.gpu_thousandths,
+      numNodes: r.num_nodes,
+      runtimeMs: r.runtime_ms,
+      isMemoryStated: r.is_memory_stated,
+      isRuntimeStated: r.is_runtime_stated,
+    })),
+  ];
+  const ranks = sortRanks(request.jobs_sort_method, all);
+  for (const [index, need] of all.entries()) {
+    const shapeKey = internShape(tx, key, need, ranks[index] ?? 0);
+    tx.db.run(
+      'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
+      key,
+      need.name,
+      shapeKey,
+    );
+  }
+  return key;
+}
+
+function internShape(tx: Transaction, workflowKey: number, need: Requirements, sortRank: number): number {
+  const row = tx.db.get(
+    `INSERT INTO shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes, runtime_ms, is_memory_stated,
+       is_runtime_stated, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
+    workflowKey,
+    need.numCpus,
+    need.memoryBytes,
+    need.gpuThousandths,
+    need.numNodes,
+    need.runtimeMs,
+    need.isMemoryStated ? 1 : 0,
+    need.isRuntimeStated ? 1 : 0,
+    sortRank,
+  );
+  return row?.shape_key as number;
+}
+
+/** Adds a chunk of jobs, files and edges; a repeated chunk changes nothing. */
+export function addChunk(tx: Transaction, request: Request<'workflow_create_chunk'>): void {
+  const workflow = creating(tx, Number(request.workflow_key));
+  checkRange('job', request.first_job, request.jobs.length, workflow.numSpecJobs);
+  checkRange('file', request.first_file, request.files.length, workflow.numSpecFiles);
+  // requirement keys in the order in which they were given; the first row is the default of jobs without any
+  const requirements = tx.db.all(
+    `SELECT resource_requirements_key, shape_key FROM resource_requirements WHERE workflow_key = ?
+     ORDER BY resource_requirements_key`,
+    workflow.workflowKey,
+  );
+  for (const [index, file] of request.files.entries()) {
+    tx.db.run(
+      'INSERT INTO files (file_key, workflow_key, name, path) VALUES (?, ?, ?, ?) ON CONFLICT (file_key) DO NOTHING',
+      workflow.firstFileKey + request.first_file + index,
+      workflow.workflowKey,
+      file.name,
+      file.path,
+    );
+  }
+  for (const [index, job] of request.jobs.entries()) {
+    const chosen = requirements[job.requirements === null ? 0 : job.requirements + 1];
+    if (chosen === undefined) throw new TorcError('usage', `job ${job.name} names requirements that do not exist`);
+    insertJob(tx, workflow, workflow.firstJobKey + request.first_job + index, job, chosen);
+  }
+  for (const [upstream, downstream] of request.edges) {
+    tx.db.run(
+      'INSERT OR IGNORE INTO edges (upstream, downstream) VALUES (?, ?)',
+      nodeKey(workflow, upstream),
+      nodeKey(workflow, downstream),
+    );
+  }
+}
+
+function insertJob(
+  tx: Transaction,
+  workflow: Workflow,
+  jobKey: number,
+  job: Request<'workflow_create_chunk'>['jobs'][number],
+  chosen: Record<string, unknown>,
+): void {
+  tx.db.run(
+    `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
+       priority, cancel_on_blocking_job_failure, supports_termination) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (job_key) DO NOTHING`,
+    jobKey,
+    workflow.workflowKey,
+    job.name,
+    job.command,
+    job.invocation_script,
+    job.requirements === null ? null : chosen.resource_requirements_key,
+    chosen.shape_key,
+    job.priority,
+    job.cancel_on_blocking_job_failure ? 1 : 0,
+    job.supports_termination ? 1 : 0,
+  );
+  for (const [isOutput, files] of [
+    [0, job.input_files],
+    [1, job.output_files],
+  ] as const) {
+    for (const file of files) {
+      checkRange('file', file, 1, workflow.numSpecFiles);
+      tx.db.run(
+        'INSERT OR IGNORE INTO job_files (job_key, file_key, is_output) VALUES (?, ?, ?)',
+        jobKey,
+        workflow.firstFileKey + file,
+        isOutput,
+      );
+    }
+  }
+}
+
+function nodeKey(workflow: Workflow, node: number): number {
+  if (node >= 0) {
+    checkRange('job', node, 1, workflow.numSpecJobs);
+    return workflow.firstJobKey + node;
+  }
+  checkRange('barrier', -1 - node, 1, workflow.numBarriers);
+  return -(workflow.firstBarrierKey + (-1 - node));
+}
+
+function checkRange(what: string, first: number, count: number, total: number): void {
+  if (first < 0 || first + count > total) {
+    throw new TorcError('usage', `${what} ${first + count - 1} is outside the ${total} that were announced`);
+  }
+}
+
+function creating(tx: Transaction, workflowKey: number): Workflow {
+  const workflow = findWorkflow(tx, workflowKey);
+  if (workflow?.phase !== 'creating') {
+    throw new TorcError('not_found', `workflow ${workflowKey} is not being created`, 'Create it again.');
+  }
+  return workflow;
+}
+
+/** Makes a workflow visible; refuses with 'usage' when jobs are missing. */
+export function finishCreate(
+  tx: Transaction,
+  workflowKey: number,
+): { numJobs: number; numFiles: number; numEdges: number; numBarriers: number } {
+  const workflow = creating(tx, workflowKey);
+  const { firstJobKey, numSpecJobs, firstBarrierKey, numBarriers } = workflow;
+  const lastJobKey = firstJobKey + numSpecJobs - 1;
+  const lastBarrierKey = firstBarrierKey + numBarriers - 1;
+  const stored = tx.db.get('SELECT count(*) AS n FROM jobs WHERE job_key BETWEEN ? AND ?', firstJobKey, lastJobKey);
+  if (stored?.n !== numSpecJobs) {
+    throw new TorcError('usage', `${stored?.n} of ${numSpecJobs} jobs arrived`, 'Create the workflow again.');
+  }
+  const files = tx.db.get('SELECT count(*) AS n FROM files WHERE workflow_key = ?', workflowKey);
+  if (numBarriers > 0) {
+    tx.db.run(
+      `WITH RECURSIVE keys (k) AS (SELECT ? UNION ALL SELECT k + 1 FROM keys WHERE k < ?)
+       INSERT INTO barriers (barrier_key, workflow_key, num_blockers)
+       SELECT k, ?, (SELECT count(*) FROM edges WHERE downstream = -k) FROM keys`,
+      firstBarrierKey,
+      lastBarrierKey,
+      workflowKey,
+    );
+  }
+  const counted = tx.db.all(
+    'SELECT downstream, count(*) AS n FROM edges WHERE downstream BETWEEN ? AND ? GROUP BY downstream',
+    firstJobKey,
+    lastJobKey,
+  );
+  let numEdges = 0;
+  for (const row of counted) {
+    tx.db.run('UPDATE jobs SET num_blockers = ? WHERE job_key = ?', row.n, row.downstream);
+    numEdges += row.n as number;
+  }
+  if (numBarriers > 0) {
+    const row = tx.db.get('SELECT sum(num_blockers) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
+    numEdges += (row?.n as number | null) ?? 0;
+  }
+  tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
+  tx.db.run(`UPDATE workflows SET phase = 'created' WHERE workflow_key = ?`, workflowKey);
+  tx.event({ workflowKey, type: 'workflow_created', data: { num_jobs: numSpecJobs } });
+  return { numJobs: numSpecJobs, numFiles: files?.n as number, numEdges, numBarriers };
+}
