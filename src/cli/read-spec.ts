@@ -65,7 +65,7 @@ async function readCommands(path: string, needs: CommandsNeeds): Promise<Expande
       options,
     );
   }
-  return expandCommands(readBytes(path).toString('utf8'), options);
+  return expandCommands(readBytes(path), options);
 }
 
 function shownName(path: string): string {

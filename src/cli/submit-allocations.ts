@@ -35,9 +35,8 @@ export async function submitAll(
     }
   } catch (thrown) {
     const error = asTorcError(thrown);
-    throw new TorcError(error.code, `${error.message} ${soFar(submitted, options.count)}`, error.hint, {
-      cause: thrown,
-    });
+    const words = error.message.replace(/\.$/, '');
+    throw new TorcError(error.code, `${words}. ${soFar(submitted, options.count)}`, error.hint, { cause: thrown });
   } finally {
     progress.clear();
     removeHandler();

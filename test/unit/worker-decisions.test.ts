@@ -204,11 +204,11 @@ describe('deaths by SIGKILL', () => {
     const world = watch();
     world.kill(1);
     world.look(1_000);
-    world.look(12_000);
+    world.look(2_600);
     world.die(1, 10_000);
     expect(world.judge()).toEqual({ 1: false });
     world.kill(1);
-    world.look(13_000);
+    world.look(3_000);
     world.die(2, 10_000);
     expect(world.judge()).toMatchObject({ 2: true });
   });
