@@ -42,6 +42,9 @@ export interface Launch {
 /** Slurm's own bound for the time of a signal. */
 const longestWarningSeconds = 65_535;
 
+/** Slurm may warn so much too early. Source: sbatch(1), `--signal`. */
+const warningImprecisionSeconds = 60;
+
 /** Where Slurm writes what the script prints; it must exist before sbatch is called, or the job fails unseen. */
 export function slurmOutputDirectory(outputDirectory: string): string {
   return join(outputDirectory, 'slurm_stdio');
@@ -93,13 +96,22 @@ function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
   return launch.oneWorkerPerNode && config.numNodes > 1;
 }
 
+/**
+ * Slurm's warning of the end, for limits that are lowered later. Short allocations go without: it may come so early
+ * that it hits a worker that has not got up yet, or jobs that the worker would have let end, which stops by itself at
+ * most a tenth of the walltime ahead.
+ */
+function warning(config: SlurmConfig, launch: Launch): string[] {
+  const seconds = Math.min(wholeNumber('warning time in seconds', launch.warningSeconds), longestWarningSeconds);
+  if (seconds + warningImprecisionSeconds > config.walltimeSeconds / 10) return [];
+  // `B:` signals the batch script, which the worker has taken the place of; without it the steps get the signal.
+  return [directive('signal', `${isEveryNode(config, launch) ? '' : 'B:'}USR2@${seconds}`, 'signal')];
+}
+
 /** The script's `#SBATCH` lines. The config's extra options come last, so that sbatch lets them win. */
 function directives(config: SlurmConfig, launch: Launch): string[] {
   const optional = (name: string, value: string | number | null) =>
     value === null || value === '' ? [] : [directive(name, value, name)];
-  const halfOfWalltime = Math.max(1, Math.floor(config.walltimeSeconds / 2));
-  const warningSeconds = wholeNumber('warning time in seconds', launch.warningSeconds);
-  const warning = Math.min(warningSeconds, halfOfWalltime, longestWarningSeconds);
   return [
     directive('job-name', checkedJobName(launch.jobName), 'job name'),
     ...optional('account', config.account),
@@ -113,8 +125,7 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
     ...optional('gres', config.gres),
     directive('output', outputPattern(launch.outputDirectory), 'output directory'),
     directive('open-mode', 'append', 'open mode'),
-    // `B:` signals the batch script, which the worker has taken the place of; without it the steps get the signal.
-    directive('signal', `${isEveryNode(config, launch) ? '' : 'B:'}USR2@${warning}`, 'signal'),
+    ...warning(config, launch),
     ...extraDirectives(config.extra ?? ''),
   ];
 }

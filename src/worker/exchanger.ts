@@ -55,6 +55,7 @@ export class Exchanger {
   #serverOffsetMs: number;
   #notBeforeMs = 0;
   #paceMs = 0;
+  #pacedUntilMs = 0;
   #mustSend = false;
   #timeoutMs = Number.POSITIVE_INFINITY;
   #isPumpQueued = false;
@@ -127,7 +128,9 @@ export class Exchanger {
   #nextSendMs(): number {
     if (this.#mustSend) return this.#timeoutMs < Number.POSITIVE_INFINITY ? 0 : this.#notBeforeMs;
     const [first, second] = this.#session.outstanding;
-    if (first === undefined) return this.#notBeforeMs;
+    // what is new does not wait for the pace
+    if (first === undefined)
+      return Math.max(this.#notBeforeMs, Math.min(this.#pacedUntilMs, this.#session.newsDueMs()));
     if (second !== undefined) return Number.POSITIVE_INFINITY;
     const earliestMs = first.carriesReports ? first.sentAtMs + slowAnswerMs : 0;
     return Math.max(this.#notBeforeMs, earliestMs, this.#session.newsDueMs());
@@ -178,12 +181,11 @@ export class Exchanger {
     this.#mustSend = false;
     const request = this.#session.nextRequest({ nowMs, ...this.#events.facts() });
     this.poke();
-    const carries = request.started.length + request.finished.length + request.returned.length > 0;
     try {
       const reply = await this.#call(
         'exchange',
         request,
-        carries || request.leaving ? promptTimeoutMs : parkedTimeoutMs,
+        carriesReports(request) || request.leaving ? promptTimeoutMs : parkedTimeoutMs,
       );
       if (this.#isClosed()) return;
       this.#receive(request, reply, nowMs);
@@ -206,7 +208,7 @@ export class Exchanger {
     if (Number.isFinite(serverNowMs)) this.#serverOffsetMs = serverNowMs - nowMs;
     this.#reached();
     const { taken } = received;
-    this.#pace(taken, nowMs, sentAtMs);
+    this.#pace(taken, nowMs, sentAtMs, carriesReports(request));
     if (taken.unknownWorker) {
       this.#deps.log.warn({}, 'the server does not know this worker: greeting it again');
       this.#state = 'new';
@@ -215,14 +217,17 @@ export class Exchanger {
   }
 
   /** A server that answers at once with nothing new must not be asked in a tight loop. */
-  #pace(taken: Taken, nowMs: number, sentAtMs: number): void {
+  #pace(taken: Taken, nowMs: number, sentAtMs: number, hadReports: boolean): void {
     const hasNews = taken.jobs.length + taken.stop.length + taken.numAnswered > 0;
     if (hasNews || nowMs - sentAtMs >= fastReplyMs || this.#session.outstanding.length > 0) {
       this.#paceMs = 0;
+      this.#pacedUntilMs = 0;
       return;
     }
     this.#paceMs = Math.min(longestPaceMs, Math.max(fastReplyMs, this.#paceMs * 2));
-    this.#notBeforeMs = nowMs + this.#paceMs;
+    this.#pacedUntilMs = nowMs + this.#paceMs;
+    // reports that it does not answer would be news for ever
+    if (hadReports) this.#notBeforeMs = this.#pacedUntilMs;
   }
 
   #reached(): void {
@@ -247,4 +252,8 @@ export class Exchanger {
     this.#deps.log.warn({ reason }, 'the server does not answer; jobs go on, and it is tried again');
     this.#events.contactChanged();
   }
+}
+
+function carriesReports({ started, finished, returned }: ExchangeRequest): boolean {
+  return started.length + finished.length + returned.length > 0;
 }

@@ -38,7 +38,8 @@ class HelperSpawner implements Spawner {
 
   constructor(options: HelperOptions) {
     this.#options = options;
-    const args = ['-e', helperScript, '--', shell.file, ...shell.options];
+    // bytes stay bytes, whatever PERL_UNICODE says
+    const args = ['-C0', '-e', helperScript, '--', shell.file, ...shell.options];
     // in a session of its own the terminal's signals do not reach it
     const helper = spawn(options.file ?? 'perl', args, { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
     this.#helper = helper;

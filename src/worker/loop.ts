@@ -5,20 +5,20 @@
  * Everything happens in reaction to something: a reply, a job's end, a signal, a due time. Each reaction ends in
  * `#look`, which does what is due and sets the one timer to what is due next.
  */
-import type { Assignment, HelloReply, Request, WorkerSettings } from '../api/contract.ts';
+import type { Assignment, HelloReply, WorkerSettings } from '../api/contract.ts';
 import type { TorcError } from '../base/errors.ts';
 import type { StopReason } from '../model/outcome.ts';
 import { Admission } from './admission.ts';
 import { graceMs, normalGraceMs, untilLatestEndMs } from './deadline.ts';
 import type { JobRunner, StopSignal } from './effects.ts';
 import { Exchanger } from './exchanger.ts';
+import { helloRequest } from './hello.ts';
 import { decide, type Phase } from './lifetime.ts';
 import type { FinishedAttempt } from './reports.ts';
-import { type RequestFacts, Session, type Taken, workerProtocol } from './session.ts';
+import { Safekeeping } from './safekeeping.ts';
+import { type RequestFacts, Session, type Taken } from './session.ts';
 import type { WorkerDependencies, WorkerExit, WorkerOptions } from './worker.ts';
 
-const spoolAfterMs = 1_000;
-const fenceLookEveryMs = 5_000;
 const sampleEveryMs = 10_000;
 /** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
 const hurriedStepMs = 900;
@@ -33,6 +33,7 @@ export class WorkerLoop {
   readonly #exchanger: Exchanger;
   readonly #runner: JobRunner;
   readonly #admission: Admission;
+  readonly #safekeeping: Safekeeping;
   readonly #running = new Map<number, Assignment>();
   /** Of the allocation itself; the latest end is before it. Both on the monotonic clock. */
   readonly #deadlineMs: number | null;
@@ -44,7 +45,6 @@ export class WorkerLoop {
   #isHurried = false;
   #idleSinceMs: number;
   #giveUpMs = Number.POSITIVE_INFINITY;
-  #nextFenceLookMs = 0;
   #cancelTimer: () => void = () => {};
   #stopListening: () => void = () => {};
   #settle: { resolve: (exit: WorkerExit) => void; reject: (error: unknown) => void } | null = null;
@@ -66,13 +66,19 @@ export class WorkerLoop {
     });
     const events = {
       facts: () => this.#facts(),
-      hello: () => this.#hello(),
+      hello: () => helloRequest(options, effects),
       greeted: (reply: HelloReply) => this.#onGreeted(reply),
       refused: (error: TorcError | null) => this.#onRefused(error),
       taken: (taken: Taken) => this.#onTaken(taken),
       contactChanged: () => this.#onContactChanged(),
     };
     this.#exchanger = new Exchanger(this.#session, events, { ...deps, random: () => effects.random() });
+    this.#safekeeping = new Safekeeping({
+      ...deps,
+      session: this.#session,
+      exchanger: this.#exchanger,
+      fenced: () => this.#onFenced(),
+    });
   }
 
   /** Works until there is a reason to end. Throws TorcError when the server refuses the worker for good. */
@@ -90,27 +96,6 @@ export class WorkerLoop {
   }
 
   // ---------------------------------------------------------------- what is said
-
-  #hello(): Request<'worker_hello'> {
-    const { identity, capacity, workflowKey, maxParallelJobs } = this.#options;
-    const { workerId, bootId, pid } = this.#deps.effects;
-    return {
-      protocol: workerProtocol,
-      worker_id: workerId,
-      workflow_key: workflowKey,
-      hostname: identity.hostname,
-      boot_id: bootId,
-      pid,
-      cluster: identity.cluster,
-      slurm_job_id: identity.slurmJobId,
-      restart_count: identity.restartCount,
-      allocation_key: identity.allocationKey,
-      num_cpus: capacity.numCpus,
-      memory_bytes: capacity.memoryBytes,
-      num_gpus: capacity.numGpus,
-      max_parallel_jobs: maxParallelJobs,
-    };
-  }
 
   #facts(): Omit<RequestFacts, 'nowMs'> {
     return {
@@ -172,6 +157,13 @@ export class WorkerLoop {
 
   #onContactChanged(): void {
     this.#idleSinceMs = this.#nowMs();
+    this.#look();
+  }
+
+  #onFenced(): void {
+    if (this.#phase === 'ended') return;
+    this.#deps.log.error({}, 'the server has given this worker up and cannot be reached: stopping all jobs');
+    this.#beginEnding('gone', 'fenced');
     this.#look();
   }
 
@@ -277,7 +269,9 @@ export class WorkerLoop {
     if (this.#phase === 'ended') return;
     this.#close();
     if (reason !== null) this.#exit.reason = reason;
-    void this.#leaveSpool().then(() => this.#settle?.resolve(this.#exit));
+    const { numHeld, numUnanswered } = this.#session;
+    this.#deps.log.info({ ...this.#exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
+    void this.#safekeeping.close().then(() => this.#settle?.resolve(this.#exit));
   }
 
   #close(): void {
@@ -286,19 +280,6 @@ export class WorkerLoop {
     this.#stopListening();
     this.#runner.close();
     this.#exchanger.close();
-  }
-
-  async #leaveSpool(): Promise<void> {
-    const { log, effects } = this.#deps;
-    const { numHeld, numUnanswered } = this.#session;
-    log.info({ ...this.#exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
-    if (numUnanswered === 0) return await effects.spool.remove();
-    await this.#spool(Number.POSITIVE_INFINITY);
-  }
-
-  async #spool(madeBeforeMs: number): Promise<void> {
-    const reports = this.#session.takeForSpool(madeBeforeMs, this.#exchanger.toServerTime);
-    await this.#deps.effects.spool.append(reports);
   }
 
   // ---------------------------------------------------------------- what is due
@@ -317,7 +298,9 @@ export class WorkerLoop {
     }
     this.#cancelTimer();
     if (this.#phase === 'ended') return;
-    const nextMs = Math.min(decision.untilMs, this.#lookAtSpool(), this.#lookAtFence());
+    const isEnding = this.#phase === 'ending' || this.#phase === 'leaving';
+    const fenceMs = isEnding ? Number.POSITIVE_INFINITY : this.#safekeeping.lookAtFence();
+    const nextMs = Math.min(decision.untilMs, fenceMs, this.#safekeeping.lookAtSpool(this.#isHurried));
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - this.#nowMs()));
     this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());
@@ -336,32 +319,5 @@ export class WorkerLoop {
       giveUpMs: this.#giveUpMs,
     };
     return decide(state, this.#nowMs());
-  }
-
-  #lookAtSpool(): number {
-    const waitMs = this.#isHurried ? 0 : spoolAfterMs;
-    const nowMs = this.#nowMs();
-    const dueMs = (this.#session.oldestUnspooledMs() ?? Number.POSITIVE_INFINITY) + waitMs;
-    if (nowMs < dueMs) return dueMs;
-    void this.#spool(nowMs - waitMs);
-    return (this.#session.oldestUnspooledMs() ?? Number.POSITIVE_INFINITY) + waitMs;
-  }
-
-  /** Without contact this worker may have been given up: then its jobs must stop before others take them over. */
-  #lookAtFence(): number {
-    const isExposed = this.#session.numHeld > 0 || this.#exchanger.lostSinceMs !== null;
-    const isEnding = this.#phase === 'ending' || this.#phase === 'leaving';
-    if (isEnding || !isExposed) return Number.POSITIVE_INFINITY;
-    const nowMs = this.#nowMs();
-    const dueMs = Math.max(this.#nextFenceLookMs, this.#exchanger.lastContactMs + fenceLookEveryMs);
-    if (nowMs < dueMs) return dueMs;
-    this.#nextFenceLookMs = nowMs + fenceLookEveryMs;
-    void this.#deps.effects.isFenced().then((isFenced) => {
-      if (!isFenced || this.#phase === 'ended') return;
-      this.#deps.log.error({}, 'the server has given this worker up and cannot be reached: stopping all jobs');
-      this.#beginEnding('gone', 'fenced');
-      this.#look();
-    });
-    return this.#nextFenceLookMs;
   }
 }

@@ -113,17 +113,20 @@ function openOomScore(): { raised<T>(start: () => T): T } {
 function openChildTicks(): () => number | null {
   const buffer = Buffer.alloc(2048);
   let file: number | null = null;
-  let last = 0;
-  return () => {
+  const read = (): number | null => {
     try {
       file ??= openSync('/proc/self/stat', 'r');
       const length = readSync(file, buffer, 0, buffer.length, 0);
-      const now = parseStat(buffer.toString('latin1', 0, length))?.childTicks ?? last;
-      const ticks = now - last;
-      last = now;
-      return ticks;
+      return parseStat(buffer.toString('latin1', 0, length))?.childTicks ?? null;
     } catch {
       return null;
     }
+  };
+  let last = read();
+  return () => {
+    const now = read();
+    const ticks = now === null || last === null ? null : now - last;
+    last = now;
+    return ticks;
   };
 }

@@ -8,7 +8,7 @@ import { type OomCandidate, oomVictims } from '../model/outcome.ts';
 /** Deaths within this time are judged together. */
 const gatherMs = 100;
 /** A kill that nobody's death explained within this time was a process that its job did not die of. */
-const unclaimedMs = 10_000;
+const unclaimedMs = 1_500;
 
 interface Suspect extends OomCandidate {
   verdict: (isOomVictim: boolean) => void;

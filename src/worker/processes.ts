@@ -28,6 +28,8 @@ interface Known {
 interface TrackedJob {
   /** 0 until it is known. */
   leader: number;
+  /** Its number may have come round since. */
+  isLeaderReaped: boolean;
   members: Map<number, ProcessStat>;
   /** Processor time of members that went without being waited for by another member. */
   departedTicks: number;
@@ -63,7 +65,7 @@ export class ProcessTable {
   /** Begins to follow a job that is about to be started. */
   track(attempt: number, nowMs: number): void {
     if (this.#jobs.size === 0 && nowMs - this.#lastScanMs > memoryMs) this.#known.clear();
-    this.#jobs.set(attempt, { leader: 0, members: new Map(), departedTicks: 0 });
+    this.#jobs.set(attempt, { leader: 0, isLeaderReaped: false, members: new Map(), departedTicks: 0 });
   }
 
   /** The main process of a job has been started; it leads a session and group of its own. */
@@ -116,7 +118,7 @@ export class ProcessTable {
 
   /** The attempt, null for a stranger, undefined when it cannot be told yet. */
   #ownerOf(stat: ProcessStat): number | null | undefined {
-    const bySession = this.#leaders.get(stat.session) ?? this.#leaders.get(stat.group);
+    const bySession = this.#ledBy(stat.pid) ?? this.#leaders.get(stat.session) ?? this.#leaders.get(stat.group);
     const owner = bySession ?? this.#known.get(stat.parent)?.attempt ?? null;
     if (owner !== null && this.#jobs.has(owner)) return owner;
     const kthreadd = 2;
@@ -129,6 +131,12 @@ export class ProcessTable {
     if (looks < looksAtEmpty) return undefined;
     this.#emptyLooks.delete(stat.pid);
     return null;
+  }
+
+  /** A leader that was only just forked looks like its starter: no session of its own yet, none of the job's names. */
+  #ledBy(pid: number): number | undefined {
+    const attempt = this.#leaders.get(pid);
+    return attempt !== undefined && this.#jobs.get(attempt)?.isLeaderReaped === false ? attempt : undefined;
   }
 
   #attemptIn(environ: string): number | null {
@@ -170,6 +178,7 @@ export class ProcessTable {
   leaderReaped(attempt: number): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
+    job.isLeaderReaped = true;
     job.members.delete(job.leader);
     this.#known.delete(job.leader);
   }

@@ -33,7 +33,7 @@ export interface Taken {
   jobs: Assignment[];
   /** Attempts that this worker has and should end, each told exactly once. */
   stop: ExchangeReply['stop'];
-  /** How many reports the server has answered. */
+  /** How many reports the server has answered, also such as have been overtaken meanwhile. */
   numAnswered: number;
   leave: boolean;
   unknownWorker: boolean;
@@ -188,17 +188,12 @@ export class Session {
     if (request === undefined || reply.seq !== seq) return { dropped: 'stale' };
     // Whatever an older request claimed is in this reply too, so the older replies are not waited for.
     for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
-    const numAnswered = this.#takeAnswers(reply.reports);
+    for (const { report, attempt } of reply.reports) this.#reports.delete(`${report} ${attempt}`);
     const stop = this.#takeStops(reply.stop, nowMs);
     const jobs = this.#takeJobs(reply.jobs);
     const { leave, unknown_worker: unknownWorker } = reply;
+    const numAnswered = reply.reports.length;
     return { taken: { jobs, stop, numAnswered, leave, unknownWorker, wasLeaving: request.leaving } };
-  }
-
-  #takeAnswers(answers: readonly ReportAnswer[]): number {
-    let numAnswered = 0;
-    for (const { report, attempt } of answers) if (this.#reports.delete(`${report} ${attempt}`)) numAnswered += 1;
-    return numAnswered;
   }
 
   #takeStops(stops: ExchangeReply['stop'], nowMs: number): ExchangeReply['stop'] {

@@ -197,9 +197,10 @@ describe('directives', () => {
     expect(options({ numNodes: 2 }, { oneWorkerPerNode: true }).signal).toBe('USR2@120');
   });
 
-  it('warn at most half of the walltime ahead, and never more than Slurm can', () => {
-    expect(options({ walltimeSeconds: 100 }).signal).toBe('B:USR2@50');
-    expect(options({ walltimeSeconds: 1 }).signal).toBe('B:USR2@1');
+  it('warn only where that cannot come before the worker ends by itself, and never more ahead than Slurm can', () => {
+    expect(options({ walltimeSeconds: 1800 }).signal).toBe('B:USR2@120');
+    expect(options({ walltimeSeconds: 1799 }).signal).toBeUndefined();
+    expect(options({ walltimeSeconds: 60 }).signal).toBeUndefined();
     expect(options({ walltimeSeconds: 10 ** 7 }, { warningSeconds: 10 ** 6 }).signal).toBe('B:USR2@65535');
   });
 

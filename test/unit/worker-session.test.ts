@@ -142,6 +142,16 @@ describe('replies', () => {
     expect(send(session)).toMatchObject({ epoch: 5, held: [], ack: 0 });
   });
 
+  it('count as news when they answer a start that its end has overtaken', () => {
+    const session = new Session('w');
+    taken(session, reply(send(session).seq, { jobs: [job(1)] }));
+    session.noteStarted(1, 5, 900);
+    const { seq } = send(session);
+    session.noteFinished(finished(1));
+    expect(taken(session, reply(seq, { reports: [answered(1, 'started')] })).numAnswered).toBe(1);
+    expect(send(session)).toMatchObject({ started: [], finished: [{ attempt: 1 }] });
+  });
+
   it('do not clear reports that they do not answer', () => {
     const session = new Session('w');
     session.noteFinished(finished(1));

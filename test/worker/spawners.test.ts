@@ -110,7 +110,7 @@ describe.each([
     const text = `node -e 'const t = process.cpuUsage(); while (process.cpuUsage(t).user < 300_000);' ; true`;
     const end = await run(spawner, { text });
     expect('cpuMs' in end && end.cpuMs).toBeGreaterThanOrEqual(290);
-    expect('cpuMs' in end && end.cpuMs).toBeLessThan(2_000);
+    expect('cpuMs' in end && end.cpuMs).toBeLessThan(30_000);
   });
 
   it('starts a hundred at once', async () => {

@@ -1,0 +1,72 @@
+/** Which processes are a job's, read from a /proc that the test writes. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ProcessTable } from '../../src/worker/processes.ts';
+
+let proc: string;
+
+beforeEach(() => {
+  proc = mkdtempSync(join(tmpdir(), 'torc-proc-'));
+});
+afterEach(() => rmSync(proc, { recursive: true, force: true }));
+
+interface FakeProcess {
+  parent: number;
+  session: number;
+  variables?: Record<string, string>;
+}
+
+function write(pid: number, { parent, session, variables = {} }: FakeProcess): void {
+  mkdirSync(join(proc, String(pid)), { recursive: true });
+  const zeros = (count: number) => Array.from({ length: count }, () => 0);
+  const fields = ['S', parent, session, session, ...zeros(7), 0, 0, 0, 0, ...zeros(4), 1000, 0, 50];
+  writeFileSync(join(proc, String(pid), 'stat'), `${pid} (any (name)) ${fields.join(' ')}\n`);
+  const environ = Object.entries({ PATH: '/bin', ...variables }).map(([name, value]) => `${name}=${value}\0`);
+  writeFileSync(join(proc, String(pid), 'environ'), environ.join(''));
+}
+
+const starter = 10;
+const leader = 20;
+const marks = { TORC_WORKER_ID: 'w1', TORC_ATTEMPT_KEY: '7' };
+
+describe('the process table', () => {
+  it('knows the main process of a job that has not become more than a copy of its starter yet', () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
+    write(starter, { parent: 1, session: starter });
+    table.track(7, 0);
+    write(leader, { parent: starter, session: starter });
+    table.scan(0);
+    table.lead(7, leader);
+    table.scan(50);
+    expect(table.measure(7)).toMatchObject({ pids: [leader], residentPages: 50 });
+    write(leader, { parent: starter, session: leader, variables: marks });
+    write(leader + 1, { parent: leader, session: leader, variables: marks });
+    table.scan(100);
+    expect(table.measure(7)).toMatchObject({ pids: [leader, leader + 1], residentPages: 100 });
+  });
+
+  it('takes no process for the main one whose number came round after that had gone', () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
+    table.track(7, 0);
+    table.lead(7, leader);
+    write(leader, { parent: starter, session: leader, variables: marks });
+    table.scan(0);
+    rmSync(join(proc, String(leader)), { recursive: true });
+    table.leaderReaped(7);
+    write(leader, { parent: 1, session: 3 });
+    table.scan(50);
+    expect(table.measure(7).pids).toEqual([]);
+  });
+
+  it('finds what left the session and whose parent has gone, in an allocation by its Slurm job as well', () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: '99' }, proc);
+    table.track(7, 0);
+    write(31, { parent: 1, session: 31, variables: { ...marks, SLURM_JOB_ID: '99' } });
+    write(32, { parent: 1, session: 32, variables: { ...marks, SLURM_JOB_ID: '98' } });
+    write(33, { parent: 1, session: 33, variables: { ...marks, TORC_WORKER_ID: 'w2', SLURM_JOB_ID: '99' } });
+    table.scan(0);
+    expect(table.measure(7).pids).toEqual([31]);
+  });
+});
