@@ -74,6 +74,8 @@ export function recordFinish(tx: Transaction, node: ComputeNode, report: Finishe
   const attempt = findAttempt(tx, node, report.attempt);
   if (attempt === null) return 'rejected';
   if (!attempt.isLive) return recordLateFinish(tx, attempt, report);
+  // a person cancelled it and the allocation's end was faster: it must not come back with a restart
+  const status = report.status === 'terminated' && attempt.stopReason === 'cancel' ? 'canceled' : report.status;
   const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
   const startedAt =
     report.start_age_ms === null
@@ -86,7 +88,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, report: Finishe
      WHERE attempt_key = ?`,
     startedAt,
     endedAt,
-    report.status,
+    status,
     report.return_code,
     report.cause,
     report.exit_code,
@@ -98,11 +100,11 @@ export function recordFinish(tx: Transaction, node: ComputeNode, report: Finishe
     report.cpu_ms,
     attempt.attemptKey,
   );
-  const failed = report.status === 'done' && report.return_code !== 0;
+  const failed = status === 'done' && report.return_code !== 0;
   const data = { return_code: report.return_code, cause: report.cause };
-  moveJob(tx, attempt.job, { to: report.status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
+  moveJob(tx, attempt.job, { to: status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
   // terminated is not ended: the job comes back with a restart, and what depends on it waits
-  if (report.status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || report.status === 'canceled');
+  if (status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
   return 'accepted';
 }
 

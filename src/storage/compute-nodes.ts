@@ -67,7 +67,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
   );
   if (allocationKey !== null) {
     tx.db.run(
-      `UPDATE allocations SET status = 'running', started_at = coalesce(started_at, ?),
+      `UPDATE allocations SET status = 'running', ended_at = NULL, started_at = coalesce(started_at, ?),
          slurm_job_id = coalesce(slurm_job_id, ?) WHERE allocation_key = ?`,
       tx.now,
       hello.slurm_job_id,

@@ -5,7 +5,7 @@
  * bearable; the lock is held until close. The owner must never open the file by another descriptor: closing that one
  * would drop the lock.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
@@ -31,6 +31,7 @@ export class Database {
    */
   static open(path: string): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivate(path);
     const sqlite = openExclusive(path);
     try {
       migrate(sqlite, path);
@@ -72,6 +73,15 @@ export class Database {
   close(): void {
     this.#statements.clear();
     this.#sqlite.close();
+  }
+}
+
+/** Makes a new file readable by its owner alone; SQLite gives its write-ahead log the same mode. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch {
+    // it is there already, or cannot be made: then opening it says why
   }
 }
 

@@ -36,14 +36,11 @@ export class UsageMeter {
     this.#cpuMs = Math.max(this.#cpuMs, cpuMs);
   }
 
-  /** The totals; memory is null for a job that ended before the first look. `endCpuMs` is the kernel's own account. */
+  /** The totals; memory is null for a job of which no look found a process. `endCpuMs` is the kernel's own account. */
   totals(endAtMs: number, endCpuMs: number | null): UsageTotals {
-    if (this.#lastAtMs === null) {
-      return {
-        peakMemoryBytes: null,
-        averageMemoryBytes: null,
-        cpuMs: endCpuMs === null ? null : Math.round(endCpuMs),
-      };
+    if (this.#lastAtMs === null || this.#peakBytes === 0) {
+      const cpuMs = this.#lastAtMs === null ? endCpuMs : Math.max(this.#cpuMs, endCpuMs ?? 0);
+      return { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: cpuMs === null ? null : Math.round(cpuMs) };
     }
     const tailMs = Math.max(0, endAtMs - this.#lastAtMs);
     const spanMs = this.#spanMs + tailMs;

@@ -284,6 +284,21 @@ describe('cancel', () => {
   });
 });
 
+describe('cancel and the end of an allocation', () => {
+  it('a job that was cancelled stays so when the end of its allocation is faster', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    const [a] = (await worker.exchange()).jobs;
+    const attempt = a?.attempt ?? 0;
+    await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    worker.held = [];
+    await worker.exchange({
+      finished: [{ ...finished(attempt), status: 'terminated', return_code: null, cause: 'walltime', exit_code: null }],
+    });
+    expect(await statuses(service, key)).toEqual({ a: 'canceled' });
+  });
+});
+
 describe('delete', () => {
   it('removes a workflow with all that belongs to it, and leaves the others alone', async () => {
     const make = () =>

@@ -77,7 +77,7 @@ describe('the server over HTTPS', () => {
   });
 
   it('keeps the token and the key where only their owner can read them', () => {
-    for (const name of ['server.json', 'key.pem', 'holder.json']) {
+    for (const name of ['server.json', 'key.pem', 'holder.json', 'torc.db', 'torc.db-wal']) {
       expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
     }
   });
