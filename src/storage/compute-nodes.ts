@@ -1,5 +1,6 @@
 /** Workers: one row for each worker process; closing one is final. */
 import type { Request } from '../api/contract.ts';
+import { TorcError } from '../base/errors.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface ComputeNode {
@@ -37,7 +38,8 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
 
 /**
  * Registers a worker, or knows it again after a repeated hello. `gone`: the same node of the same allocation already
- * has a worker with a higher restart count. Older workers of that node and allocation are closed.
+ * has a worker with a higher restart count. Older workers of that node and allocation are closed. A second one of the
+ * same start is refused with TorcError 'conflict': the node's cpus and memory would be given out twice.
  */
 export function registerComputeNode(tx: Transaction, hello: Request<'worker_hello'>): ComputeNode | 'gone' {
   const known = findComputeNode(tx, hello.worker_id);
@@ -100,6 +102,14 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
     hello.hostname,
   );
   if (others.some((other) => (other.restart_count as number) > hello.restart_count)) return false;
+  const twin = others.find((other) => other.is_active === 1 && other.restart_count === hello.restart_count);
+  if (twin !== undefined) {
+    throw new TorcError(
+      'conflict',
+      `Slurm job ${hello.slurm_job_id} has a worker on ${hello.hostname} already (compute node ${twin.compute_node_key})`,
+      'One worker takes a whole node: schedule another allocation with torc hpc slurm schedule-nodes.',
+    );
+  }
   for (const other of others) {
     if (other.is_active === 1 && (other.restart_count as number) < hello.restart_count) {
       closeComputeNode(tx, other.compute_node_key as number, 'replaced by a requeued allocation');

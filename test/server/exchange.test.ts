@@ -284,6 +284,24 @@ describe('cancel', () => {
   });
 });
 
+describe('workers of one allocation', () => {
+  it('are one per node and start; a requeued one takes over, its predecessor gets no more work', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
+    const join = (hostname: string, restartCount: number) =>
+      TestWorker.join(service, key, { cpus: 1 }, { slurmJobId: '7', hostname, restartCount });
+    const first = await join('n1', 0);
+    await join('n2', 0);
+    await expect(join('n1', 0)).rejects.toMatchObject({ code: 'conflict' });
+    const [a] = (await first.exchange()).jobs;
+    const second = await join('n1', 1);
+    await expect(join('n1', 0)).rejects.toThrow('gone');
+    expect((await second.exchange()).jobs.map((job) => job.job_name)).toEqual(['b']);
+    const last = await first.finish(a?.attempt ?? 0);
+    expect(last.reports[0]?.answer).toBe('accepted');
+    expect(last).toMatchObject({ jobs: [], leave: true });
+  });
+});
+
 describe('cancel and the end of an allocation', () => {
   it('a job that was cancelled stays so when the end of its allocation is faster', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);

@@ -110,25 +110,27 @@ export class TestWorker {
     api: Api,
     workflowKey: string,
     capacity: { cpus?: number; memory?: number; gpus?: number; maxJobs?: number } = {},
+    allocation: { slurmJobId: string; hostname: string; restartCount: number } | null = null,
   ): Promise<TestWorker> {
     workers += 1;
     const workerId = workers.toString(16).padStart(32, '0');
-    await api.call('worker_hello', {
+    const { answer } = await api.call('worker_hello', {
       protocol: 1,
       worker_id: workerId,
       workflow_key: workflowKey,
-      hostname: `host${workers}`,
+      hostname: allocation?.hostname ?? `host${workers}`,
       boot_id: 'boot',
       pid: 1,
       cluster: null,
-      slurm_job_id: null,
-      restart_count: 0,
+      slurm_job_id: allocation?.slurmJobId ?? null,
+      restart_count: allocation?.restartCount ?? 0,
       allocation_key: null,
       num_cpus: capacity.cpus ?? 4,
       memory_bytes: capacity.memory ?? 1024 ** 3,
       num_gpus: capacity.gpus ?? 0,
       max_parallel_jobs: capacity.maxJobs ?? null,
     });
+    if (answer === 'gone') throw new Error('gone');
     return new TestWorker(api, workerId);
   }
 
