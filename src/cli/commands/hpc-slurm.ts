@@ -75,7 +75,7 @@ function declareConfigs(group: Command, act: Act): void {
   ).addHelpText(
     'after',
     examples(
-      'torc hpc slurm add-config -a my_account',
+      'torc hpc slurm add-config -a my_account -e --exclusive    # whole nodes; alone, Slurm may give one CPU',
       'torc hpc slurm add-config -N gpu -a my_account -p gpu-h100 -w 1-00:00:00 -n 2 -g gpu:4',
     ),
   );
