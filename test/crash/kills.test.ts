@@ -1,5 +1,5 @@
 /** SIGKILL of servers and workers in the middle of work: nothing acknowledged is lost, nothing runs twice. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,8 +21,23 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { child } of running) child.kill('SIGKILL');
   await Promise.all(running.map(({ ended }) => ended));
+  // workers outlive a killed parent; those of this test name its directory
+  for (const pid of pidsNaming(place)) process.kill(pid, 'SIGKILL');
   rmSync(place, { recursive: true, force: true });
 });
+
+function pidsNaming(directory: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
 
 function start(...args: string[]): Running {
   const process = startTorc(['--dir', dir, ...args], { cwd: place });
