@@ -38,6 +38,8 @@ export interface ExchangeMember {
   answers: ReportAnswer[];
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
+  /** What went wrong with this member alone; its part of the transaction is undone. */
+  failure: { error: unknown } | null;
 }
 
 interface Parked {
@@ -82,11 +84,15 @@ export class Exchange {
     this.#lastSeq.set(request.worker_id, request.seq);
     this.#unpark(request.worker_id, null);
     const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
-    return { request, deadline, resolve, reject, node: null, answers: [], reply: null };
+    return { request, deadline, resolve, reject, node: null, answers: [], reply: null, failure: null };
   }
 
   /** First step: what the worker reports. Each report has a savepoint of its own; a failing one is `rejected`. */
   applyReports(tx: Transaction, member: ExchangeMember): void {
+    alone(tx, member, () => this.#applyReports(tx, member));
+  }
+
+  #applyReports(tx: Transaction, member: ExchangeMember): void {
     const { request } = member;
     const node = findComputeNode(tx, request.worker_id);
     member.node = node;
@@ -108,6 +114,10 @@ export class Exchange {
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
   answer(tx: Transaction, member: ExchangeMember): void {
+    alone(tx, member, () => this.#answer(tx, member));
+  }
+
+  #answer(tx: Transaction, member: ExchangeMember): void {
     const { request, node } = member;
     if (node === null) {
       member.reply = { ...this.#emptyReply(request.seq), unknown_worker: true };
@@ -134,8 +144,10 @@ export class Exchange {
       const concerned =
         ready.has(node.workflowKey) || tx.settled.has(node.workflowKey) || tx.stopping.has(node.computeNodeKey);
       if (!concerned) continue;
-      const reply = this.#claimAndReply(tx, node, member);
-      if (!isWorthSending(reply)) continue;
+      const reply = alone(tx, member, () => this.#claimAndReply(tx, node, member));
+      // one that failed stays parked; its next request tells the worker why
+      member.failure = null;
+      if (reply === null || !isWorthSending(reply)) continue;
       answered.push({ workerId, reply });
       if (reply.jobs.length > 0 && !hasReadyJobs(tx, node.workflowKey)) ready.delete(node.workflowKey);
     }
@@ -175,7 +187,8 @@ export class Exchange {
   settle(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
     for (const { workerId, reply } of parked) this.#unpark(workerId, reply);
     for (const member of members) {
-      if (member.reply !== null) member.resolve(member.reply);
+      if (member.failure !== null) member.reject(member.failure.error);
+      else if (member.reply !== null) member.resolve(member.reply);
       else this.#park(member);
     }
   }
@@ -224,6 +237,18 @@ export class Exchange {
       leave: false,
       unknown_worker: false,
     };
+  }
+}
+
+/** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
+function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
+  if (member.failure !== null) return null;
+  try {
+    return tx.savepoint(work);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    member.failure = { error };
+    return null;
   }
 }
 

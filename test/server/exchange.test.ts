@@ -284,6 +284,20 @@ describe('cancel', () => {
   });
 });
 
+describe('a batch', () => {
+  it('fails for the member whose part goes wrong, and for nobody else', async () => {
+    const broken = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
+    const sound = await createWorkflow(service, [{ name: 'c' }]);
+    const unlucky = await TestWorker.join(service, broken, { cpus: 1 });
+    const other = await TestWorker.join(service, sound);
+    service.db.run('DELETE FROM shapes WHERE workflow_key = ?', Number(broken));
+    const [bad, good] = await Promise.allSettled([unlucky.exchange(), other.exchange()]);
+    expect(bad.status).toBe('rejected');
+    expect(good).toMatchObject({ status: 'fulfilled', value: { jobs: [{ job_name: 'c' }] } });
+    expect(await rows(service, 'events', broken, { new_status: 'submitted_pending' })).toEqual([]);
+  });
+});
+
 describe('workers of one allocation', () => {
   it('are one per node and start; a requeued one takes over, its predecessor gets no more work', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
