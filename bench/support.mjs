@@ -130,6 +130,8 @@ export async function runSimulatedWorker(api, workflowKey, { index, slots, most 
     memory_bytes: 2 ** 50,
     num_gpus: 0,
     max_parallel_jobs: slots,
+    working_directory: null,
+    start_ticks: null,
   });
   const latencies = [];
   let [seq, ack, done, finished] = [0, 0, 0, []];

@@ -6,6 +6,7 @@
  * a busy worker sends thousands. Durations are in the unit their name ends in.
  */
 import { z } from 'zod';
+import type { Diagnosis } from '../model/diagnosis.ts';
 import { causes } from '../model/status.ts';
 
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
@@ -102,6 +103,42 @@ const createFinish = z.strictObject({ workflow_key: key });
 const workflowOnly = z.strictObject({ workflow_key: key });
 const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
 
+// ------------------------------------------------------------------ plans
+
+/**
+ * Every plan: with `dry_run` it is made and given, and nothing changes. `expected_state` is the `state` of a plan that
+ * was looked at before: when the workflow has moved on since, this one is refused with 'conflict'. `skip` leaves out the
+ * first changes of the reply, so that a long plan can be read in pages.
+ */
+const planOptions = {
+  dry_run: z.boolean(),
+  expected_state: z.string().nullable(),
+  skip: count,
+};
+
+const restart = z.strictObject({
+  workflow_key: key,
+  ...planOptions,
+  /** Missing input files and user data are no reason to refuse. */
+  ignore_missing_data: z.boolean(),
+  /** Only uninitialized jobs change. */
+  only_uninitialized: z.boolean(),
+  /** What runs goes on; without it, running jobs are a reason to refuse. */
+  keep_running: z.boolean(),
+  /** Jobs of silent workers count as ended although nothing shows that they are. */
+  force: z.boolean(),
+  /** Against which relative paths are read when no worker has run yet; absolute. */
+  working_directory: text.min(1),
+});
+const resetJobs = z.strictObject({
+  workflow_key: key,
+  ...planOptions,
+  /** `all`, those whose last result has a return code other than 0, or the jobs named; each with all behind it. */
+  which: z.union([z.enum(['all', 'failed']), z.array(key).min(1)]),
+});
+const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
+
 /** One change of a plan; the same value is printed by a dry run and returned by the command that applied it. */
 export interface PlannedChange {
   job_key: string;
@@ -109,16 +146,102 @@ export interface PlannedChange {
   old_status: string;
   new_status: string;
   reason: string;
-  diagnosis: null;
+  /** Of a job whose worker is gone: why it has no result. */
+  diagnosis: Diagnosis | null;
 }
 
 export interface Plan {
   dry_run: boolean;
   workflow_key: string;
+  /** What the plan was made from; changes with every event of the workflow. */
+  state: string;
   /** At most `limits.listPage` changes; `num_changes` counts them all. */
   changes: PlannedChange[];
   num_changes: number;
 }
+
+/** A job that a restart leaves as it is although people may expect otherwise, and why. */
+export interface KeptJob {
+  job_key: string;
+  job_name: string;
+  status: string;
+  reason: string;
+}
+
+export interface RestartPlan extends Plan {
+  run_id: number;
+  num_ready: number;
+  num_blocked: number;
+  /** Running jobs that go on. */
+  num_running: number;
+  /** Ephemeral user data that is cleared. */
+  cleared_user_data: string[];
+  /** The first of them. */
+  kept: KeptJob[];
+  num_kept: number;
+}
+
+// ------------------------------------------------------------------ one job
+
+const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
+const showJob = z.strictObject({ job_key: key });
+const modifyJob = z.strictObject({
+  job_key: key,
+  dry_run: z.boolean(),
+  changes: z
+    .strictObject({
+      name,
+      command: text.min(1),
+      invocation_script: text.nullable(),
+      priority: z.number().int(),
+      cancel_on_blocking_job_failure: z.boolean(),
+      supports_termination: z.boolean(),
+      num_cpus: z.number().int().positive(),
+      memory_bytes: count,
+      gpu_thousandths: count,
+      runtime_ms: count.nullable(),
+    })
+    .partial(),
+});
+
+/** What is known of one claimed job. */
+export interface DiagnosedJob {
+  job_key: string;
+  job_name: string;
+  status: string;
+  run_id: number;
+  attempt_id: number;
+  diagnosis: Diagnosis;
+}
+
+/** One job's whole story. Attempts, results and events are rows of their lists, newest last, at most 1,000 of each. */
+export interface JobShown {
+  job: ListRecord;
+  /** Why it is not running now, as a sentence; null when it runs. */
+  why: string | null;
+  diagnosis: Diagnosis | null;
+  attempts: ListRecord[];
+  events: ListRecord[];
+  input_files: ListRecord[];
+  output_files: ListRecord[];
+  input_user_data: ListRecord[];
+  output_user_data: ListRecord[];
+  /** Through barriers, in stored order; at most 1,000. */
+  upstream: { job_key: string; name: string; status: string }[];
+  num_upstream: number;
+  downstream: { job_key: string; name: string; status: string }[];
+  num_downstream: number;
+}
+
+// ------------------------------------------------------------------ user data
+
+const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
+const modifyUserData = z.strictObject({
+  user_data_key: key,
+  /** What is not there stays as it is; null removes the data. */
+  changes: z.strictObject({ data: z.json(), is_ephemeral: z.boolean() }).partial(),
+});
+const deleteUserData = z.strictObject({ user_data_key: key });
 
 // ------------------------------------------------------------------ lists
 
@@ -132,6 +255,7 @@ export const listNames = [
   'allocations',
   'events',
   'resource_requirements',
+  'user_data',
 ] as const;
 export type ListName = (typeof listNames)[number];
 
@@ -143,6 +267,8 @@ const list = z.strictObject({
   reverse: z.boolean(),
   limit: z.number().int().positive().max(limits.listPage),
   skip: count,
+  /** Of results: only the newest of each job. */
+  latest_only: z.boolean().optional(),
 });
 
 /** A row of a list: snake_case columns in a fixed order; keys as text, instants as ISO 8601 UTC, missing as null. */
@@ -171,6 +297,10 @@ const hello = z.strictObject({
   num_gpus: count,
   /** Most jobs at a time, whatever they ask for; null for no such limit. */
   max_parallel_jobs: z.number().int().positive().nullable(),
+  /** Where its jobs start; relative paths of files are read against it. */
+  working_directory: text.nullable(),
+  /** When its process started, in clock ticks since boot; null where the system does not say. */
+  start_ticks: count.nullable(),
 });
 
 export interface WorkerSettings {
@@ -194,6 +324,19 @@ const age = z.number().nonnegative();
 
 const startedReport = z.object({ attempt: attemptKey, age_ms: age, pid: z.number().int().positive() });
 
+/** A declared file as the worker saw it: an input when the job began, an output when it ended. Times in microseconds. */
+const fileState = z.object({
+  file_key: z.number().int().positive(),
+  is_output: z.boolean(),
+  /** -1 when it was not there. */
+  size_bytes: z.number().int().min(-1),
+  modified_us: z.number().int().nullable(),
+  changed_us: z.number().int().nullable(),
+  /** SHA-256 of the content; null when it is too large to be read. */
+  content_hash: text.nullable(),
+});
+export type FileState = z.infer<typeof fileState>;
+
 const finishedReport = z.object({
   attempt: attemptKey,
   /** Age of the start; null when no process was ever started. */
@@ -209,9 +352,14 @@ const finishedReport = z.object({
   peak_memory_bytes: count.nullable(),
   average_memory_bytes: count.nullable(),
   cpu_ms: count.nullable(),
+  /** Missing for a job without declared files. */
+  files: z.array(fileState).optional(),
+  /** What the job wrote for its output user data. */
+  user_data: z.array(z.object({ name, data: z.json() })).optional(),
 });
 
-const sample = z.object({ attempt: attemptKey, memory_bytes: count, cpu_ms: count });
+/** Of a running attempt; the peak is the most memory seen so far. */
+const sample = z.object({ attempt: attemptKey, memory_bytes: count, peak_memory_bytes: count, cpu_ms: count });
 
 /** Unknown fields are ignored, so that a newer worker can talk to this server within one protocol. */
 const exchange = z.object({
@@ -256,7 +404,23 @@ export interface Assignment {
   runtime_ms: number | null;
   gpu_indices: number[];
   supports_termination: boolean;
+  /** Declared files; missing for a job without any. */
+  files?: AssignedFile[];
+  /** Names of the user data that the job is to write; missing when there is none. */
+  output_user_data?: string[];
 }
+
+export interface AssignedFile {
+  file_key: number;
+  path: string;
+  is_output: boolean;
+}
+
+/**
+ * Why an attempt should end. `cancel`: a person cancelled it, recorded as canceled. `restart`: a restart waits for its
+ * end, recorded as terminated. `superseded`: another attempt may take its place. `fenced`: its worker was given up.
+ */
+export type StopRequest = 'cancel' | 'restart' | 'superseded' | 'fenced';
 
 export interface ReportAnswer {
   attempt: number;
@@ -271,8 +435,8 @@ export interface ExchangeReply {
   now: string;
   /** Every live attempt of this worker above `ack`. */
   jobs: Assignment[];
-  /** Every attempt of this worker that should end. `cancel`: recorded as canceled. */
-  stop: { attempt: number; reason: 'cancel' | 'superseded' }[];
+  /** Every attempt of this worker that should end. */
+  stop: { attempt: number; reason: StopRequest }[];
   reports: ReportAnswer[];
   /** The worker must end when it holds nothing; it is closed. */
   leave: boolean;
@@ -326,6 +490,16 @@ export const requests = {
   workflow_start: planned,
   workflow_cancel: planned,
   workflow_delete: planned,
+  workflow_restart: restart,
+  workflow_stop_running: stopRunning,
+  jobs_reset: resetJobs,
+  jobs_disable: disableJobs,
+  jobs_diagnose: diagnoseJobs,
+  job_show: showJob,
+  job_modify: modifyJob,
+  user_data_add: addUserData,
+  user_data_modify: modifyUserData,
+  user_data_delete: deleteUserData,
   list,
   worker_hello: hello,
   exchange,
@@ -383,6 +557,17 @@ export interface Replies {
   workflow_start: Plan & { run_id: number; num_ready: number; num_blocked: number };
   workflow_cancel: Plan & { num_stopping: number; slurm_job_ids: string[] };
   workflow_delete: { dry_run: boolean; workflow_key: string; num_jobs: number; num_results: number };
+  workflow_restart: RestartPlan;
+  /** How many attempts were asked to stop, and which still occupy a worker; with `stop` false claims go on again. */
+  workflow_stop_running: { num_stopping: number; running: KeptJob[] };
+  jobs_reset: Plan;
+  jobs_disable: Plan;
+  jobs_diagnose: { jobs: DiagnosedJob[] };
+  job_show: JobShown;
+  job_modify: { dry_run: boolean; job_key: string; changed: string[] };
+  user_data_add: { user_data_key: string };
+  user_data_modify: { user_data_key: string; is_changed: boolean };
+  user_data_delete: { user_data_key: string };
   list: ListReply;
   worker_hello: HelloReply;
   exchange: ExchangeReply;

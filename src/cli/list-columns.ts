@@ -69,6 +69,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'name',
     'error',
   ],
+  user_data: ['user_data_key', 'is_ephemeral', 'name', 'data'],
   events: ['event_key', 'timestamp', 'type', 'job_key', 'old_status', 'new_status', 'data'],
   resource_requirements: [
     'resource_requirements_key',

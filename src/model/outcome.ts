@@ -9,6 +9,8 @@ import type { AttemptEnd } from './job.ts';
 export type StopReason =
   /** A person cancelled it. */
   | 'cancel'
+  /** A restart waits for its end. */
+  | 'restart'
   /** The server no longer counts the attempt as the job's live one. */
   | 'superseded'
   /** The allocation or the time limit ends. */
@@ -72,6 +74,8 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
       return { status: 'canceled', returnCode: null, cause: 'canceled', detail: 'another attempt took its place' };
     case 'walltime':
       return { status: 'terminated', returnCode: null, cause: 'walltime', detail: 'the time of its worker was over' };
+    case 'restart':
+      return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'it was stopped for a restart' };
     case 'shutdown':
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'its worker was stopped' };
     case 'fenced':

@@ -15,7 +15,7 @@ import type { Transaction } from '../storage/transaction.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
-import { getWorkflow, jobCounts } from '../storage/workflows.ts';
+import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import type { Service } from './service.ts';
 
@@ -40,6 +40,13 @@ type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHa
 
 type Handled = Exclude<EndpointName, 'exchange'>;
 export type Handlers = Record<EndpointName, Handler<EndpointName>>;
+
+const later = {
+  kind: 'read' as const,
+  run: (): never => {
+    throw new TorcError('usage', 'not there yet');
+  },
+};
 
 export const handlers: { [N in Handled]: Handler<N> } = {
   server_info: { kind: 'read', run: (service) => serverInfo(service) },
@@ -79,6 +86,16 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   workflow_start: { kind: 'steps', begin: beginStart },
   workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
   workflow_delete: { kind: 'steps', begin: beginDeleteWorkflow },
+  workflow_restart: later,
+  workflow_stop_running: later,
+  jobs_reset: later,
+  jobs_disable: later,
+  jobs_diagnose: later,
+  job_show: later,
+  job_modify: later,
+  user_data_add: later,
+  user_data_modify: later,
+  user_data_delete: later,
   list: { kind: 'read', run: listRecords },
   worker_hello: { kind: 'write', run: hello },
   slurm_config_add: {
@@ -140,11 +157,13 @@ function beginStart(
   const workflowKey = Number(request.workflow_key);
   const plan = planStart(tx, workflowKey);
   const changes = planStartChanges(tx, workflowKey);
+  const state = stateToken(tx, workflowKey);
   return {
     step: request.dry_run ? null : startSteps(workflowKey),
     reply: () => ({
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
+      state,
       run_id: plan.runId,
       num_ready: plan.numReady,
       num_blocked: plan.numBlocked,
@@ -162,6 +181,7 @@ function beginCancelWorkflow(
   getWorkflow(tx, workflowKey);
   const counts = jobCounts(tx, workflowKey);
   const changes = planCancel(tx, workflowKey);
+  const state = stateToken(tx, workflowKey);
   const running = counts.submitted + counts.submitted_pending;
   const numStopping = request.dry_run ? running : beginCancel(tx, workflowKey);
   return {
@@ -169,6 +189,7 @@ function beginCancelWorkflow(
     reply: (replyTx) => ({
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
+      state,
       num_changes: counts.uninitialized + counts.blocked + counts.ready,
       changes,
       num_stopping: numStopping,

@@ -207,6 +207,19 @@ const definitions: Record<ListName, ListDefinition> = {
     workflow: 'workflow_key',
     key: 'allocation_key',
   },
+  user_data: {
+    columns: [
+      ...columns('key', 'user_data_key', 'workflow_key'),
+      ...columns('text', 'name'),
+      ...columns('flag', 'is_ephemeral'),
+      ...columns('integer', 'version'),
+      ...columns('json', 'data'),
+    ],
+    from: 'user_data',
+    where: '1',
+    workflow: 'workflow_key',
+    key: 'user_data_key',
+  },
   events: {
     columns: [
       ...columns('key', 'event_key'),

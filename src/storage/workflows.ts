@@ -72,6 +72,11 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
   });
 }
 
+/** What plans are made from, as a token: it changes with every event of the workflow. */
+export function stateToken(tx: Transaction, workflowKey: number): string {
+  return String(tx.db.get('SELECT max(event_key) AS n FROM events WHERE workflow_key = ?', workflowKey)?.n ?? 0);
+}
+
 /** Whether a worker could still come to do anything in this workflow. */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
   return hasActiveJobs(jobCounts(tx, workflowKey));

@@ -50,6 +50,10 @@ export interface WorkerEffects {
   workerId: string;
   bootId: string;
   pid: number;
+  /** When this process started, in clock ticks since boot; null where the system does not say. */
+  startTicks: number | null;
+  /** Where jobs start. */
+  workingDirectory: string;
   openRunner(events: RunnerEvents): JobRunner;
   spool: SpoolWriter;
   /** Whether the server has asked this worker, through the server directory, to stop. */

@@ -21,5 +21,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     memory_bytes: capacity.memoryBytes,
     num_gpus: capacity.numGpus,
     max_parallel_jobs: maxParallelJobs,
+    working_directory: effects.workingDirectory,
+    start_ticks: effects.startTicks,
   };
 }

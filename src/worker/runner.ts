@@ -291,7 +291,12 @@ export class ProcessRunner implements JobRunner {
       if (latest === null || job.exit !== null || nowMs - job.toldSampleMs < minAgeMs) continue;
       job.toldSampleMs = nowMs;
       const { memoryBytes, cpuMs } = latest;
-      samples.push({ attempt: job.attempt, memory_bytes: Math.round(memoryBytes), cpu_ms: Math.round(cpuMs) });
+      samples.push({
+        attempt: job.attempt,
+        memory_bytes: Math.round(memoryBytes),
+        peak_memory_bytes: Math.round(memoryBytes),
+        cpu_ms: Math.round(cpuMs),
+      });
     }
     return samples;
   }

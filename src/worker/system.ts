@@ -34,6 +34,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     workerId,
     bootId: bootId(),
     pid: process.pid,
+    startTicks: null,
+    workingDirectory: process.cwd(),
     random: Math.random,
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     isFenced: () => exists(paths.stopPath),

@@ -16,7 +16,7 @@ CREATE TABLE allocations (
   submitted_at INTEGER,
   started_at INTEGER,
   ended_at INTEGER
-) STRICT;
+, slurm_state TEXT, slurm_reason TEXT, restart_count INTEGER NOT NULL DEFAULT 0, expires_at INTEGER, checked_at INTEGER, absent_since INTEGER, evidence TEXT) STRICT;
 
 CREATE INDEX allocations_workflow ON allocations (workflow_key);
 
@@ -59,7 +59,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -93,7 +93,9 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-) STRICT;
+, working_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT) STRICT;
+
+CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
 CREATE INDEX compute_nodes_workflow ON compute_nodes (workflow_key);
 
@@ -154,7 +156,7 @@ CREATE TABLE job_counts (
 CREATE TABLE job_files (
   job_key INTEGER NOT NULL,
   file_key INTEGER NOT NULL,
-  is_output INTEGER NOT NULL,
+  is_output INTEGER NOT NULL, size_bytes INTEGER, modified_us INTEGER, changed_us INTEGER, content_hash TEXT,
   PRIMARY KEY (job_key, file_key, is_output)
 ) STRICT, WITHOUT ROWID;
 
@@ -163,7 +165,7 @@ CREATE INDEX job_files_file ON job_files (file_key);
 CREATE TABLE job_user_data (
   job_key INTEGER NOT NULL,
   user_data_key INTEGER NOT NULL,
-  is_output INTEGER NOT NULL,
+  is_output INTEGER NOT NULL, version INTEGER,
   PRIMARY KEY (job_key, user_data_key, is_output)
 ) STRICT, WITHOUT ROWID;
 
@@ -189,7 +191,7 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-) STRICT;
+, is_command_changed INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
@@ -256,7 +258,7 @@ CREATE TABLE user_data (
   name TEXT NOT NULL,
   data TEXT,
   is_ephemeral INTEGER NOT NULL DEFAULT 0
-) STRICT;
+, version INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX user_data_name ON user_data (workflow_key, name);
 
@@ -294,6 +296,6 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-) STRICT;
+, is_stopping INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;

@@ -129,6 +129,8 @@ export class TestWorker {
       memory_bytes: capacity.memory ?? 1024 ** 3,
       num_gpus: capacity.gpus ?? 0,
       max_parallel_jobs: capacity.maxJobs ?? null,
+      working_directory: null,
+      start_ticks: null,
     });
     if (answer === 'gone') throw new Error('gone');
     return new TestWorker(api, workerId);

@@ -65,6 +65,7 @@ describe('an end that torc brought about', () => {
       cancel: ['canceled', null, 'canceled'],
       superseded: ['canceled', null, 'canceled'],
       walltime: ['terminated', null, 'walltime'],
+      restart: ['terminated', null, 'canceled'],
       shutdown: ['terminated', null, 'canceled'],
       fenced: ['terminated', null, 'node_failure'],
       runtime_limit: ['done', 152, 'job_timeout'],
