@@ -131,6 +131,7 @@ export async function runSimulatedWorker(api, workflowKey, { index, slots, most 
     num_gpus: 0,
     max_parallel_jobs: slots,
     working_directory: null,
+    output_directory: null,
     start_ticks: null,
   });
   const latencies = [];

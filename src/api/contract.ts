@@ -299,6 +299,8 @@ const hello = z.strictObject({
   max_parallel_jobs: z.number().int().positive().nullable(),
   /** Where its jobs start; relative paths of files are read against it. */
   working_directory: text.nullable(),
+  /** Where the output of its jobs goes. */
+  output_directory: text.nullable(),
   /** When its process started, in clock ticks since boot; null where the system does not say. */
   start_ticks: count.nullable(),
 });

@@ -49,8 +49,9 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
-       restart_count, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       restart_count, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
+       start_ticks, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -64,6 +65,9 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     hello.memory_bytes,
     hello.num_gpus,
     hello.max_parallel_jobs,
+    hello.working_directory,
+    hello.output_directory,
+    hello.start_ticks,
     tx.now,
     tx.now,
   );

@@ -5,7 +5,7 @@ import { workerProtocol } from './session.ts';
 import type { WorkerOptions } from './worker.ts';
 
 export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
-  const { identity, capacity, workflowKey, maxParallelJobs } = options;
+  const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;
   return {
     protocol: workerProtocol,
     worker_id: effects.workerId,
@@ -22,6 +22,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     num_gpus: capacity.numGpus,
     max_parallel_jobs: maxParallelJobs,
     working_directory: effects.workingDirectory,
+    output_directory: outputDirectory,
     start_ticks: effects.startTicks,
   };
 }

@@ -93,7 +93,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT) STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT) STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 

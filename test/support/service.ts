@@ -130,6 +130,7 @@ export class TestWorker {
       num_gpus: capacity.gpus ?? 0,
       max_parallel_jobs: capacity.maxJobs ?? null,
       working_directory: null,
+      output_directory: null,
       start_ticks: null,
     });
     if (answer === 'gone') throw new Error('gone');

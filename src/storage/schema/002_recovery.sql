@@ -18,6 +18,7 @@ ALTER TABLE job_user_data ADD COLUMN version INTEGER;
 ALTER TABLE workflows ADD COLUMN is_stopping INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE compute_nodes ADD COLUMN working_directory TEXT;
+ALTER TABLE compute_nodes ADD COLUMN output_directory TEXT;
 -- start time of the worker's process in clock ticks since boot, so that another process with its pid is told apart
 ALTER TABLE compute_nodes ADD COLUMN start_ticks INTEGER;
 -- since when it has not been heard from for longer than its lease
