@@ -2,21 +2,11 @@
  * Restart, reset and disable: each makes its plan from the stored state, renders it, and unless it is a dry run applies
  * that same plan in the same transaction. A dry run takes back whatever was written on the way to its plan.
  */
-import { type KeptJob, limits, type Plan, type PlannedChange, type Reply, type Request } from '../api/contract.ts';
+import type { Plan, Reply, Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import type { FileFacts } from '../model/changes.ts';
-import {
-  planDisable,
-  planReset,
-  planRestart,
-  type Reason,
-  type Replan,
-  reasons,
-  type Settled,
-  settle,
-  statusCode,
-} from '../model/replan.ts';
-import { type JobStatus, jobStatuses, type Mover } from '../model/status.ts';
+import { planDisable, planReset, planRestart, type Replan, type Settled, settle, statusCode } from '../model/replan.ts';
+import type { JobStatus, Mover } from '../model/status.ts';
 import { requestStop } from '../storage/attempts.ts';
 import {
   clearUserData,
@@ -26,27 +16,16 @@ import {
   findChanges,
   missingInputs,
 } from '../storage/changes.ts';
-import {
-  applySettled,
-  type ClaimedJob,
-  claimedJobs,
-  type JobLabel,
-  jobLabels,
-  loadJobs,
-  type StoredJobs,
-} from '../storage/replan.ts';
+import { applySettled, type ClaimedJob, claimedJobs, loadJobs, type StoredJobs } from '../storage/replan.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { beginRun, getWorkflow, setStopping, stateToken, type Workflow } from '../storage/workflows.ts';
 import { applyEvidence, type Evidence, gatherEvidence } from './evidence.ts';
 import { probeFiles } from './file-probe.ts';
+import { keptJobs, mostKept, type PlanRequest, renderPlan } from './plan-rendering.ts';
 import type { Service } from './service.ts';
 
-/** Kept jobs that a reply lists. */
-const mostKept = 1000;
 /** Jobs that an error names. */
 const mostNamed = 5;
-
-type PlanRequest = { workflow_key: string; dry_run: boolean; expected_state: string | null; skip: number };
 
 /** Runs the planning of a request: refuses when the state has moved on, takes everything back after a dry run. */
 function planned<T>(tx: Transaction, request: PlanRequest, work: (workflow: Workflow, state: string) => T): T {
@@ -301,125 +280,6 @@ export function stopRunning(
       reason: `${job.process === 'running' ? 'runs' : 'ran when contact was lost'} on ${job.hostname}`,
     })),
   };
-}
-
-// ------------------------------------------------------------------ rendering
-
-interface Made {
-  plan: Replan;
-  settled: Settled;
-  /** By job number: what changed. */
-  changes: ReadonlyMap<number, string>;
-}
-
-function renderPlan(tx: Transaction, request: PlanRequest, state: string, jobs: StoredJobs, made: Made): Plan {
-  const { settled } = made;
-  const page: number[] = [];
-  let numChanges = 0;
-  for (let job = 0; job < jobs.numJobs; job++) {
-    if (settled.status[job] === jobs.status[job]) continue;
-    if (numChanges >= request.skip && page.length < limits.listPage) page.push(job);
-    numChanges += 1;
-  }
-  const keys = page.flatMap((job) => {
-    const origin = made.plan.origin[job] as number;
-    return origin < 0 ? [jobs.keys[job] as number] : [jobs.keys[job] as number, jobs.keys[origin] as number];
-  });
-  const labels = jobLabels(tx, [...new Set(keys)]);
-  return {
-    dry_run: request.dry_run,
-    workflow_key: request.workflow_key,
-    state,
-    changes: page.map((job) => renderChange(jobs, made, labels, job)),
-    num_changes: numChanges,
-  };
-}
-
-function renderChange(jobs: StoredJobs, made: Made, labels: ReadonlyMap<number, JobLabel>, job: number): PlannedChange {
-  const label = labels.get(jobs.keys[job] as number) as JobLabel;
-  return {
-    job_key: String(jobs.keys[job]),
-    job_name: label.name,
-    old_status: jobStatuses[jobs.status[job] as number] as JobStatus,
-    new_status: jobStatuses[made.settled.status[job] as number] as JobStatus,
-    reason: reasonText(jobs, made, labels, job, label),
-    diagnosis: label.diagnosis,
-  };
-}
-
-function reasonText(
-  jobs: StoredJobs,
-  { plan, settled, changes }: Made,
-  labels: ReadonlyMap<number, JobLabel>,
-  job: number,
-  label: JobLabel,
-): string {
-  const reason = reasons[plan.reason[job] as number] as Reason;
-  switch (reason) {
-    case 'changed':
-      return changes.get(job) ?? 'changed';
-    case 'behind': {
-      const originKey = jobs.keys[plan.origin[job] as number] as number;
-      return `behind ${labels.get(originKey)?.name ?? ''} (job ${originKey})`;
-    }
-    case 'lost':
-      return label.cause === null ? 'given up' : `lost: ${label.cause}`;
-    case 'terminated':
-      return label.cause === null ? 'was stopped' : `was stopped: ${label.cause}`;
-    case 'canceled':
-      return 'was canceled';
-    case 'uninitialized':
-      return settled.status[job] === statusCode.canceled
-        ? 'an upstream is still failed'
-        : 'has not run since its reset';
-    case 'waiting':
-      return settled.status[job] === statusCode.ready ? 'waits for nothing any more' : 'an upstream reruns';
-    case 'named':
-      return label.returnCode !== null && label.returnCode !== 0 ? `return code ${label.returnCode}` : 'was named';
-    default:
-      return 'waits for nothing any more';
-  }
-}
-
-/** Jobs that a person may expect to run and that do not: still canceled, still failed, still running. */
-function keptJobs(
-  tx: Transaction,
-  jobs: StoredJobs,
-  { plan, settled, claimed }: { plan: Replan; settled: Settled; claimed: readonly ClaimedJob[] },
-): { kept: KeptJob[]; num_kept: number } {
-  const found: { job: number; because: number }[] = [];
-  let numKept = claimed.length;
-  for (let job = 0; job < jobs.numJobs; job++) {
-    if (settled.status[job] !== jobs.status[job]) continue;
-    const isCanceled = settled.status[job] === statusCode.canceled && plan.aim[job] !== 0;
-    const isFailed = settled.status[job] === statusCode.done && jobs.failed[job] === 1;
-    if (!isCanceled && !isFailed) continue;
-    numKept += 1;
-    if (found.length < mostKept)
-      found.push({ job, because: isCanceled ? (settled.failedUpstream[job] as number) : job });
-  }
-  const keyOf = (job: number): number => jobs.keys[job] as number;
-  const labels = jobLabels(tx, [...new Set(found.flatMap(({ job, because }) => [keyOf(job), keyOf(because)]))]);
-  const describe = (job: number): string => {
-    const label = labels.get(keyOf(job));
-    return label?.returnCode == null ? 'canceled' : `failed with return code ${label.returnCode}`;
-  };
-  const kept = found.map(({ job, because }) => ({
-    job_key: String(keyOf(job)),
-    job_name: labels.get(keyOf(job))?.name ?? '',
-    status: jobStatuses[settled.status[job] as number] as string,
-    reason:
-      job === because
-        ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
-        : `${labels.get(keyOf(because))?.name} is still ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
-  }));
-  const running = claimed.map((job) => ({
-    job_key: String(job.jobKey),
-    job_name: job.jobName,
-    status: job.status,
-    reason: `goes on running on ${job.hostname}`,
-  }));
-  return { kept: [...running, ...kept].slice(0, mostKept), num_kept: numKept };
 }
 
 // ------------------------------------------------------------------ diagnosis
