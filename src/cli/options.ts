@@ -26,6 +26,19 @@ export function wholeNumber(what: string, least: number): (text: string) => numb
   };
 }
 
+/** Reads a whole number that may be negative. */
+export function wholeNumberOrLess(what: string): (text: string) => number {
+  return (text) => {
+    if (/^-?[0-9]{1,9}$/.test(text)) return Number(text);
+    throw new TorcError('usage', `${what} '${text}' is not a whole number`, 'For example: 10');
+  };
+}
+
+/** Reads true or false. */
+export function yesOrNo(text: string): boolean {
+  return oneOf(['true', 'false'] as const, 'true or false')(text) === 'true';
+}
+
 /** Reads a number of at least `least`, with a decimal point if need be. */
 export function decimalNumber(what: string, least: number): (text: string) => number {
   return (text) => {

@@ -21,9 +21,11 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
+  [['results', 'compute-nodes', 'events', 'files'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['user-data'], async () => (await import('./commands/user-data.ts')).declareUserData],
   [
-    ['results', 'compute-nodes', 'events', 'files', 'resource-requirements'],
-    async () => (await import('./commands/lists.ts')).declareLists,
+    ['resource-requirements'],
+    async () => (await import('./commands/resource-requirements.ts')).declareResourceRequirements,
   ],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],

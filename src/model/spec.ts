@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { TorcError } from '../base/errors.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { jobsSortMethods } from './expanded.ts';
+import { isGpuCount } from './job.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -70,11 +71,6 @@ const resourceRequirements = z.strictObject({
     if (parseDuration(value) === 0) throw new TorcError('usage', 'A job needs some time.');
   }).nullish(),
 });
-
-function isGpuCount(value: number): boolean {
-  const thousandths = Math.round(value * 1000);
-  return Math.abs(thousandths - value * 1000) < 1e-6 && (value < 1 || thousandths % 1000 === 0);
-}
 
 export const workflowSpec = z.strictObject({
   name,

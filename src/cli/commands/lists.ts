@@ -45,13 +45,6 @@ const listings: readonly Listing[] = [
     what: 'list the files that a workflow declares',
     examples: ['torc files list', 'torc -F csv files list -k 3 > files.csv'],
   },
-  {
-    group: 'resource-requirements',
-    about: 'what jobs ask for',
-    list: 'resource_requirements',
-    what: 'list the named resource requirements of a workflow',
-    examples: ['torc resource-requirements list'],
-  },
 ];
 
 export function declareLists(program: Command, act: Act): void {
