@@ -3,6 +3,7 @@ import { type EndpointName, protocolVersion, type Reply, type Request, type Work
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
+import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
 import {
   addSlurmConfig,
@@ -91,7 +92,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   jobs_reset: later,
   jobs_disable: later,
   jobs_diagnose: later,
-  job_show: later,
+  job_show: { kind: 'read', run: (service, request) => jobStory(service.view, Number(request.job_key)) },
   job_modify: later,
   user_data_add: later,
   user_data_modify: later,
