@@ -99,13 +99,16 @@ export function memoryOption(bytes: number): string {
   return megabytes % 1024 === 0 ? `${megabytes / 1024}g` : `${megabytes}m`;
 }
 
+/** A reason that ends in the command that helps. */
+const helpful = /(: )torc (?=jobs reset-status \d+$)/;
+
 /** Jobs that stay as they are although people may expect otherwise, and the command that would change that. */
 export function keptText(context: Context, workflowKey: string, kept: readonly KeptJob[], numKept: number): string {
   if (kept.length === 0) return '';
   const table = textTable(
     context,
     keptColumns,
-    kept.map((job) => ({ ...job })),
+    kept.map((job) => ({ ...job, reason: job.reason.replace(helpful, `$1${context.torc.replaceAll('$', '$$$$')} `) })),
   );
   const wouldRerun = kept.some(({ status }) => status === 'canceled' || status === 'done');
   const command = `${context.torc} workflows reset-status ${workflowKey} --failed-only --restart`;

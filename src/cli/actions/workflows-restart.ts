@@ -34,7 +34,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       }
       const stopped = await runningJobs(api, workflowKey);
       // as if they were stopped already: what stands in the way of the restart is known before anything is stopped
-      let plan = await planRestart(context, api, workflowKey, { ...options, force: true }, true);
+      let plan = await planRestart(context, api, workflowKey, { ...options, assumeStopped: true }, true);
       if (!dryRun) {
         plan = await whileStopped(context, api, workflowKey, options, (force) =>
           planRestart(context, api, workflowKey, { ...options, force }, false),
@@ -72,7 +72,7 @@ export function planRestart(
   context: Context,
   api: Api,
   workflowKey: string,
-  options: Pick<RestartOptions, 'ignoreMissingData' | 'onlyUninitialized' | 'keepRunning' | 'force'>,
+  options: Partial<RestartOptions> & { assumeStopped?: boolean },
   dryRun: boolean,
 ): Promise<RestartPlan> {
   const request = {
@@ -81,6 +81,7 @@ export function planRestart(
     only_uninitialized: options.onlyUninitialized ?? false,
     keep_running: options.keepRunning ?? false,
     force: options.force ?? false,
+    assume_stopped: options.assumeStopped ?? false,
     working_directory: process.cwd(),
   };
   return planAndApply(context, api, 'workflow_restart', request, dryRun);
