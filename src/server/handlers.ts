@@ -4,6 +4,7 @@ import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
+import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
 import { claimedJobs } from '../storage/replan.ts';
 import {
@@ -51,13 +52,6 @@ type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHa
 type Handled = Exclude<EndpointName, 'exchange'>;
 export type Handlers = Record<EndpointName, Handler<EndpointName>>;
 
-const later = {
-  kind: 'read' as const,
-  run: (): never => {
-    throw new TorcError('usage', 'not there yet');
-  },
-};
-
 export const handlers: { [N in Handled]: Handler<N> } = {
   server_info: { kind: 'read', run: (service) => serverInfo(service) },
   server_stop: {
@@ -102,7 +96,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
-  job_show: later,
+  job_show: { kind: 'read', run: (service, request) => jobStory(service.view, Number(request.job_key)) },
   job_modify: {
     kind: 'write',
     run(tx, request) {

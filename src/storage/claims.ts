@@ -82,7 +82,8 @@ function readyQueues(tx: Transaction, workflowKey: number, free: FreeNode): Shap
   return queues;
 }
 
-function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
+/** What jobs of one shape ask for, and their place in claim order. */
+export function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
   const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
   return {
     sortRank: row.sort_rank as number,
