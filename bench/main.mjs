@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util';
 import { claims } from './cases/claims.mjs';
 import { creation } from './cases/creation.mjs';
 import { noop } from './cases/noop.mjs';
+import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { startup } from './cases/startup.mjs';
 import { header, printTable } from './report.mjs';
 
-const cases = { noop, server, creation, claims, startup };
+const cases = { noop, server, creation, claims, restart, startup };
 
 const { values } = parseArgs({
   options: {

@@ -57,8 +57,11 @@ export async function repeat(runs, measure) {
   return samples;
 }
 
-/** Creates and starts a workflow of no-op jobs through an Api; `shapes` different resource requests. */
-export async function createNoops(api, numJobs, shapes = 1) {
+/**
+ * Creates and starts a workflow of no-op jobs through an Api; `shapes` different resource requests. With a `width` each
+ * job depends on the one that many before it.
+ */
+export async function createNoops(api, numJobs, shapes = 1, width = numJobs) {
   const requirements = Array.from({ length: shapes }, (_, index) => ({
     name: `r${index}`,
     num_cpus: 1,
@@ -109,7 +112,7 @@ export async function createNoops(api, numJobs, shapes = 1) {
       jobs,
       files: [],
       user_data: [],
-      edges: [],
+      edges: jobs.flatMap((_, index) => (first + index < width ? [] : [[first + index - width, first + index]])),
     });
   }
   await api.call('workflow_create_finish', { workflow_key });

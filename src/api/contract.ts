@@ -134,6 +134,8 @@ const restart = z.strictObject({
   keep_running: z.boolean(),
   /** Jobs of silent workers count as ended although nothing shows that they are. */
   force: z.boolean(),
+  /** Of a dry run: what it looks like once everything that runs was stopped. */
+  assume_stopped: z.boolean(),
   /** Against which relative paths are read when no worker has run yet; absolute. */
   working_directory: text.min(1),
 });

@@ -163,7 +163,18 @@ export function addListOptions(command: Command): Command {
 const filters = collect<ListFilter>((text) => [parseFilter(text)]);
 const excluded = collect<string>(parseColumns);
 
-/** The parsed options of a list command. */
+/** Adds short forms of the filters that people look for failures with. */
+export function addOutcomeOptions(command: Command): Command {
+  return command
+    .option('--return-code <n>', 'only those that ended with this return code', wholeNumber('the return code', 0))
+    .option('--failed', 'only those that ended with a return code other than 0');
+}
+
+/** The parsed options of a list command; short forms become the filters that they stand for. */
 export function listOptions(command: Command): ListOptions {
-  return command.opts<ListOptions>();
+  const { returnCode, failed, ...options } = command.opts<ListOptions & { returnCode?: number; failed?: boolean }>();
+  const short: ListFilter[] = [];
+  if (returnCode !== undefined) short.push({ column: 'return_code', value: String(returnCode) });
+  if (failed === true) short.push({ column: 'outcome', value: 'failed' });
+  return { ...options, filter: [...options.filter, ...short] };
 }

@@ -46,7 +46,12 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const action = await load(operands, command);
-      exitCode = (await action(createContext(options, { ...parts, words }))) ?? 0;
+      const context = createContext(options, { ...parts, words });
+      try {
+        exitCode = (await action(context)) ?? 0;
+      } catch (error) {
+        throw pasteable(error, context);
+      }
     });
   };
   const printed: string[] = [];
@@ -67,6 +72,14 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
   }
   await parts.terminal.out(printed.join(''));
   return exitCode;
+}
+
+/** The error with a hint that finds the same server directory: what a server answers cannot know how it was named. */
+function pasteable(error: unknown, { torc }: Context): unknown {
+  if (!(error instanceof TorcError) || torc === 'torc') return error;
+  const { code, message, hint } = error;
+  if (hint?.startsWith('torc ') !== true || hint.startsWith(`${torc} `)) return error;
+  return new TorcError(code, message, `${torc}${hint.slice('torc'.length)}`, { cause: error });
 }
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */

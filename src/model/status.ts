@@ -53,17 +53,20 @@ export const transitions: readonly Transition[] = [
   ...each(['submitted_pending'], ['submitted', 'ready', 'done', 'canceled', 'terminated'], 'report'),
   ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
   ...each(
-    ['canceled', 'submitted', 'submitted_pending', 'terminated', 'done'],
+    ['uninitialized', 'canceled', 'submitted', 'submitted_pending', 'terminated', 'done', 'blocked', 'ready'],
     ['ready', 'blocked', 'canceled'],
     'restart',
   ),
-  ...each(['blocked', 'ready'], ['blocked', 'ready'], 'restart'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
     ['uninitialized'],
     'reset',
   ),
-  ...each(['uninitialized', 'blocked', 'ready', 'done', 'canceled', 'terminated'], ['disabled'], 'disable'),
+  ...each(
+    ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated'],
+    ['disabled'],
+    'disable',
+  ),
 ];
 
 const allowed = new Set(transitions.map((t) => `${t.by}:${t.from}>${t.to}`));

@@ -26,9 +26,12 @@ const inputVariable = /\$\{user_data\.input\.([^}]+)\}/g;
 /**
  * The text with each `${user_data.input.NAME}` replaced by the JSON that `jsonOf` gives; where that is null it stays. A
  * single quote in it becomes `\u0027`, which JSON reads as the same character: the document is safe inside single
- * quotes of the shell.
+ * quotes of the shell. For the same reason nothing in it looks like a variable any more.
  */
 export function fillInputs(text: string, jsonOf: (name: string) => string | null): string {
   if (!text.includes('${user_data.input.')) return text;
-  return text.replace(inputVariable, (whole, name: string) => jsonOf(name)?.replaceAll("'", '\\u0027') ?? whole);
+  return text.replace(inputVariable, (whole, name: string) => {
+    const json = jsonOf(name);
+    return json === null ? whole : json.replaceAll("'", '\\u0027').replaceAll('${', '\\u0024{');
+  });
 }

@@ -178,7 +178,8 @@ export class Exchange {
     if (!node.isActive) return true;
     tx.flushCounts();
     if (isWorkflowActive(tx, node.workflowKey)) return false;
-    if (getWorkflow(tx, node.workflowKey).ignoreWorkflowCompletion) return false;
+    const { ignoreWorkflowCompletion, isStopping } = getWorkflow(tx, node.workflowKey);
+    if (ignoreWorkflowCompletion || isStopping) return false;
     closeComputeNode(tx, node.computeNodeKey, 'nothing left to do');
     return true;
   }

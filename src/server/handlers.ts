@@ -4,7 +4,9 @@ import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
+import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
+import { claimedJobs } from '../storage/replan.ts';
 import {
   addSlurmConfig,
   confirmAllocation,
@@ -19,6 +21,7 @@ import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletio
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
 import { planCancel, planStartChanges } from './plans.ts';
+import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
 
 interface ReadHandler<N extends EndpointName> {
@@ -38,17 +41,16 @@ export interface StepHandler<N extends EndpointName> {
     service: Service,
   ) => { step: ((tx: Transaction) => boolean) | null; reply: (tx: Transaction) => Reply<N> };
 }
-type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHandler<N>;
+/** A write that first looks at something outside of the database, without holding up others. */
+interface PreparedHandler<N extends EndpointName> {
+  kind: 'prepared';
+  /** Looks, and gives the write that follows from what was seen. */
+  prepare: (service: Service, request: Request<N>) => Promise<(tx: Transaction) => Reply<N>>;
+}
+type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHandler<N> | PreparedHandler<N>;
 
 type Handled = Exclude<EndpointName, 'exchange'>;
 export type Handlers = Record<EndpointName, Handler<EndpointName>>;
-
-const later = {
-  kind: 'read' as const,
-  run: (): never => {
-    throw new TorcError('usage', 'not there yet');
-  },
-};
 
 export const handlers: { [N in Handled]: Handler<N> } = {
   server_info: { kind: 'read', run: (service) => serverInfo(service) },
@@ -89,12 +91,12 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   workflow_start: { kind: 'steps', begin: beginStart },
   workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
   workflow_delete: { kind: 'steps', begin: beginDeleteWorkflow },
-  workflow_restart: later,
-  workflow_stop_running: later,
-  jobs_reset: later,
-  jobs_disable: later,
-  jobs_diagnose: later,
-  job_show: later,
+  workflow_restart: { kind: 'prepared', prepare: prepareRestart },
+  workflow_stop_running: { kind: 'write', run: stopRunning },
+  jobs_reset: { kind: 'prepared', prepare: prepareReset },
+  jobs_disable: { kind: 'prepared', prepare: prepareDisable },
+  jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
+  job_show: { kind: 'read', run: (service, request) => jobStory(service.view, Number(request.job_key)) },
   job_modify: {
     kind: 'write',
     run(tx, request) {
@@ -201,15 +203,16 @@ function beginCancelWorkflow(
   const counts = jobCounts(tx, workflowKey);
   const changes = planCancel(tx, workflowKey);
   const state = stateToken(tx, workflowKey);
-  const running = counts.submitted + counts.submitted_pending;
-  const numStopping = request.dry_run ? running : beginCancel(tx, workflowKey);
+  const numClaimed = counts.submitted + counts.submitted_pending;
+  const numStopping = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
+  if (!request.dry_run) beginCancel(tx, workflowKey);
   return {
     step: request.dry_run ? null : cancelSteps(workflowKey),
     reply: (replyTx) => ({
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
       state,
-      num_changes: counts.uninitialized + counts.blocked + counts.ready,
+      num_changes: counts.uninitialized + counts.blocked + counts.ready + numClaimed,
       changes,
       num_stopping: numStopping,
       slurm_job_ids: openSlurmJobIds(replyTx, workflowKey),

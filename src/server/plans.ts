@@ -1,6 +1,7 @@
 /** The changes that a command would make, listed for people and programs; the first `limits.listPage` of them. */
 import { limits, type PlannedChange } from '../api/contract.ts';
 import type { JobStatus } from '../model/status.ts';
+import { claimedJobs } from '../storage/replan.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { jobsInStatuses } from '../storage/workflows.ts';
 
@@ -19,15 +20,17 @@ export function planStartChanges(tx: Transaction, workflowKey: number): PlannedC
 /** Jobs that are not claimed become canceled at once; those that run are stopped and become what their end says. */
 export function planCancel(tx: Transaction, workflowKey: number): PlannedChange[] {
   const statuses: JobStatus[] = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'];
+  const claimed = new Map(claimedJobs(tx, workflowKey).map((job) => [job.jobKey, job]));
   return jobsInStatuses(tx, workflowKey, statuses, limits.listPage).map((job) => {
-    const isClaimed = job.status === 'submitted' || job.status === 'submitted_pending';
+    const { process, diagnosis = null } = claimed.get(job.jobKey) ?? {};
     return {
       job_key: String(job.jobKey),
       job_name: job.name,
       old_status: job.status,
       new_status: 'canceled',
-      reason: isClaimed ? 'its processes are stopped first' : 'the workflow is canceled',
-      diagnosis: null,
+      reason:
+        process === undefined || process === 'gone' ? 'the workflow is canceled' : 'its processes are stopped first',
+      diagnosis,
     };
   });
 }

@@ -97,6 +97,9 @@ export class Service implements Api {
     const handler = (handlers as Handlers)[endpoint];
     if (handler.kind === 'read') return handler.run(this, parsed) as Reply<N>;
     if (handler.kind === 'steps') return (await this.#runSteps(handler as StepHandler<N>, parsed)) as Reply<N>;
+    if (handler.kind === 'prepared') {
+      return (await this.write(await handler.prepare(this, parsed))) as Reply<N>;
+    }
     return (await this.write((tx) => handler.run(tx, parsed, this))) as Reply<N>;
   }
 

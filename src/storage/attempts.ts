@@ -2,13 +2,17 @@
  * Attempts: what a worker reports of them and what it must be told. Every report names the attempt's own key, and only
  * the job's live attempt decides anything; a late one is kept as an event and still frees what the attempt occupied.
  */
-import type { Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import type { AssignedFile, Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
 import type { JobStatus } from '../model/status.ts';
+import { recordFileStates } from './changes.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import type { Transaction } from './transaction.ts';
 import { type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs, withUserData } from './user-data.ts';
+
+/** A job that reads more files than this is not rerun when one of them changes. */
+const mostAssignedFiles = 10_000;
 
 type Answer = ReportAnswer['answer'];
 type Finished = Request<'exchange'>['finished'][number];
@@ -102,6 +106,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.cpu_ms,
     attempt.attemptKey,
   );
+  if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
   const failed = status === 'done' && report.return_code !== 0;
   const data = { return_code: report.return_code, cause: report.cause };
   moveJob(tx, attempt.job, { to: status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
@@ -200,7 +205,8 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
   const assignments: Assignment[] = tx.db
     .all(
       `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, j.job_key, j.name, j.command, j.invocation_script,
-         j.supports_termination, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
+         j.supports_termination,
+         EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key) AS has_files, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
        FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
        WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
        ORDER BY a.attempt_key`,
@@ -222,8 +228,25 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
       runtime_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
       gpu_indices: row.gpu_indices === null ? [] : (JSON.parse(row.gpu_indices as string) as number[]),
       supports_termination: row.supports_termination === 1,
+      ...(row.has_files === 1 ? { files: assignedFiles(tx, row.job_key as number) } : {}),
     }));
   return withUserData(tx, computeNodeKey, assignments);
+}
+
+/** The declared files of a job: all outputs, and the inputs unless there are too many to look at before each start. */
+function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
+  const rows = tx.db.all(
+    `SELECT f.file_key, f.path, jf.is_output FROM job_files jf JOIN files f ON f.file_key = jf.file_key
+     WHERE jf.job_key = ? ORDER BY jf.is_output DESC, f.file_key LIMIT ?`,
+    jobKey,
+    mostAssignedFiles + 1,
+  );
+  const shown = rows.length > mostAssignedFiles ? rows.filter((row) => row.is_output === 1) : rows;
+  return shown.map((row) => ({
+    file_key: row.file_key as number,
+    path: row.path as string,
+    is_output: row.is_output === 1,
+  }));
 }
 
 /** What a worker should stop: attempts asked to end, and those that are no longer live. */
@@ -237,7 +260,7 @@ export function stopsOf(occupying: readonly OccupyingAttempt[]): ExchangeReply['
 }
 
 /** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */
-export function requestCancel(tx: Transaction, workflowKey: number): number {
+export function requestStop(tx: Transaction, workflowKey: number, reason: 'cancel' | 'restart'): number {
   const rows = tx.db.all(
     `SELECT a.attempt_key, a.compute_node_key FROM compute_nodes n
      JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
@@ -245,7 +268,7 @@ export function requestCancel(tx: Transaction, workflowKey: number): number {
     workflowKey,
   );
   for (const row of rows) {
-    tx.db.run(`UPDATE attempts SET stop_reason = 'cancel' WHERE attempt_key = ?`, row.attempt_key);
+    tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, row.attempt_key);
     tx.noteStopping(row.compute_node_key as number);
   }
   return rows.length;

@@ -17,10 +17,10 @@ const piece = 64;
 /** Claims jobs for a worker; returns how many. Nothing is claimed for a workflow that is not started or is paused. */
 export function claimJobs(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): number {
   const workflow = tx.db.get(
-    'SELECT phase, run_id, is_canceled, is_paused FROM workflows WHERE workflow_key = ?',
+    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
     node.workflowKey,
   );
-  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_paused === 1) return 0;
+  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   if (free.slots <= 0 || free.numCpus <= 0) return 0;
   const placements = pack(free, readyQueues(tx, node.workflowKey, free));
@@ -82,7 +82,8 @@ function readyQueues(tx: Transaction, workflowKey: number, free: FreeNode): Shap
   return queues;
 }
 
-function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
+/** What jobs of one shape ask for, and their place in claim order. */
+export function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
   const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
   return {
     sortRank: row.sort_rank as number,

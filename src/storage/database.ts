@@ -60,6 +60,13 @@ export class Database {
     return this.statement(sql).all(...values) as Record<string, unknown>[];
   }
 
+  /** Rows as arrays, one at a time: for reading a whole workflow. Nothing may be written before the last one. */
+  rows(sql: string, ...values: unknown[]): IterableIterator<unknown> {
+    return this.statement(sql)
+      .raw(true)
+      .iterate(...values);
+  }
+
   /** Runs a statement; returns the number of changed rows and the key of an inserted one. */
   run(sql: string, ...values: unknown[]): { changes: number; key: number } {
     const result = this.statement(sql).run(...values);

@@ -78,6 +78,22 @@ export class Transaction {
     }
   }
 
+  /** Runs `work` and takes back all that it wrote: for a dry run, whose plan is then the very one that would be applied. */
+  rehearse<T>(work: () => T): T {
+    const outer = this.#effects;
+    this.#effects = noEffects();
+    this.db.run('SAVEPOINT rehearsal');
+    try {
+      return work();
+    } finally {
+      this.#effects = outer;
+      if (this.db.isInTransaction) {
+        this.db.run('ROLLBACK TO rehearsal');
+        this.db.run('RELEASE rehearsal');
+      }
+    }
+  }
+
   /** Writes the collected changes of job_counts; called before COMMIT and before anything reads the counts. */
   flushCounts(): void {
     for (const [key, change] of this.#effects.counts) {

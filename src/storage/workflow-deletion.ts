@@ -1,17 +1,18 @@
 /** Deleting a workflow with all that belongs to it, and what an interrupted creation left behind. */
 import { TorcError } from '../base/errors.ts';
+import { claimedJobs } from './replan.ts';
 import { jobsPerStep } from './steps.ts';
 import type { Transaction } from './transaction.ts';
-import { getWorkflow, jobCounts } from './workflows.ts';
+import { getWorkflow } from './workflows.ts';
 
 /** How many jobs and results a delete removes; refuses with 'conflict' while jobs run. */
 export function planDelete(tx: Transaction, workflowKey: number): { numJobs: number; numResults: number } {
   const workflow = getWorkflow(tx, workflowKey);
-  const counts = jobCounts(tx, workflowKey);
-  if (counts.submitted + counts.submitted_pending > 0) {
+  const running = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
+  if (running > 0) {
     throw new TorcError(
       'conflict',
-      `${counts.submitted + counts.submitted_pending} jobs of workflow ${workflowKey} (${workflow.name}) are running`,
+      `${running === 1 ? '1 job is' : `${running} jobs are`} running in workflow ${workflowKey} (${workflow.name})`,
       `torc workflows cancel ${workflowKey}`,
     );
   }

@@ -1,8 +1,9 @@
 /** Starting a run and cancelling it: what happens to the jobs that nobody has claimed. */
 import { TorcError } from '../base/errors.ts';
-import type { JobStatus } from '../model/status.ts';
-import { requestCancel } from './attempts.ts';
+import { claimedStatuses, type JobStatus } from '../model/status.ts';
+import { requestStop } from './attempts.ts';
 import { propagateEnd } from './completion.ts';
+import { giveUpAttempt } from './replan.ts';
 import { lastKeyOfStep, type Step } from './steps.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
@@ -18,10 +19,11 @@ export function planStart(
     throw new TorcError(
       'conflict',
       `workflow ${workflowKey} was already started (run ${workflow.runId})`,
-      `torc workflows show-status ${workflowKey}`,
+      `Run it again with torc workflows restart ${workflowKey}; see what it does with --dry-run.`,
     );
   }
-  if (workflow.isCanceled) throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, 'Create it again.');
+  if (workflow.isCanceled)
+    throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `torc workflows restart ${workflowKey}`);
   const row = tx.db.get(
     `SELECT coalesce(sum(num_blockers = 0), 0) AS ready, coalesce(sum(num_blockers > 0), 0) AS blocked
      FROM jobs WHERE workflow_key = ? AND status = 'uninitialized'`,
@@ -83,31 +85,34 @@ export function beginCancel(tx: Transaction, workflowKey: number): number {
     tx.db.run('UPDATE workflows SET is_canceled = 1 WHERE workflow_key = ?', workflowKey);
     tx.event({ workflowKey, type: 'workflow_canceled' });
   }
-  return requestCancel(tx, workflowKey);
+  return requestStop(tx, workflowKey, 'cancel');
 }
 
-/** The steps of a cancel: each cancels some of the jobs that have not been claimed, in stored order. */
+/** The steps of a cancel: each cancels some of the jobs that no process runs, in stored order. */
 export function cancelSteps(workflowKey: number): Step {
   let cursor = 0;
   return (tx) => {
     const last = lastKeyOfStep(tx, workflowKey, cursor);
     const rows = tx.db.all(
-      `SELECT job_key FROM jobs WHERE workflow_key = ? AND job_key > ? AND job_key <= ?
-         AND status IN ('uninitialized', 'blocked', 'ready')`,
+      `SELECT j.job_key FROM jobs j LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
+       WHERE j.workflow_key = ? AND j.job_key > ? AND j.job_key <= ? AND (j.status IN ('uninitialized', 'blocked', 'ready')
+         OR (j.status IN ('submitted_pending', 'submitted') AND a.is_occupying = 0))`,
       workflowKey,
       cursor,
       last ?? Number.MAX_SAFE_INTEGER,
     );
-    for (const row of rows) cancelUnclaimed(tx, workflowKey, row.job_key as number);
+    for (const row of rows) cancelIdle(tx, workflowKey, row.job_key as number);
     cursor = last ?? cursor;
     return last === null;
   };
 }
 
-function cancelUnclaimed(tx: Transaction, workflowKey: number, jobKey: number): void {
+function cancelIdle(tx: Transaction, workflowKey: number, jobKey: number): void {
+  const job = tx.db.get('SELECT status, attempt_key FROM jobs WHERE job_key = ?', jobKey);
+  const status = job?.status as JobStatus;
   // an earlier job of the same step may have canceled it already
-  const status = tx.db.get('SELECT status FROM jobs WHERE job_key = ?', jobKey)?.status as JobStatus;
-  if (status !== 'uninitialized' && status !== 'blocked' && status !== 'ready') return;
+  if (status === 'canceled') return;
+  if (claimedStatuses.includes(status)) giveUpAttempt(tx, job?.attempt_key as number);
   moveJob(tx, { jobKey, workflowKey, status, failed: false }, { to: 'canceled', by: 'cancel' });
   propagateEnd(tx, jobKey, true);
 }

@@ -9,6 +9,8 @@ export interface Workflow {
   phase: string;
   runId: number;
   isCanceled: boolean;
+  /** Claims are held back while a restart stops what runs. */
+  isStopping: boolean;
   firstJobKey: number;
   firstFileKey: number;
   firstUserDataKey: number;
@@ -42,6 +44,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     phase: row.phase as string,
     runId: row.run_id as number,
     isCanceled: row.is_canceled === 1,
+    isStopping: row.is_stopping === 1,
     firstJobKey: row.first_job_key as number,
     firstFileKey: row.first_file_key as number,
     firstUserDataKey: row.first_user_data_key as number,
@@ -107,11 +110,32 @@ export function jobsInStatuses(
       numBlockers: row.num_blockers as number,
     }));
 }
+/** Begins the next run after a restart has moved the jobs; a workflow that was canceled or never started goes on as well. */
+export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
+  const row = tx.db.get(
+    `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
+       started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
+    tx.now,
+    workflowKey,
+  );
+  tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
+  tx.noteReady(workflowKey);
+  tx.noteSettled(workflowKey);
+}
+
+/** Holds claims back, or lets them go on. */
+export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
+  tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
+  if (isStopping) return;
+  tx.noteReady(workflowKey);
+  tx.noteSettled(workflowKey);
+}
+
 /** Notes the end of a run when no job is active any more; returns whether this was the moment. */
 export function recordRunEnd(tx: Transaction, workflowKey: number): boolean {
   if (isWorkflowActive(tx, workflowKey)) return false;
   const ended = tx.db.run(
-    `UPDATE workflows SET ended_at = ? WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started'`,
+    `UPDATE workflows SET ended_at = ? WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND is_stopping = 0`,
     tx.now,
     workflowKey,
   );

@@ -1,8 +1,11 @@
 /** Random graphs and random histories of claims and reports: after every step the stored state is sound. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { PlannedChange } from '../../src/api/contract.ts';
+import { TorcError } from '../../src/base/errors.ts';
+import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { createWorkflow, finished, freshService, statuses, TestWorker } from '../support/service.ts';
+import { createWorkflow, finished, freshService, rows, statuses, TestWorker } from '../support/service.ts';
 
 const graph = fc
   .record({
@@ -55,6 +58,23 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('terminate' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('repeat' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), worker: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), worker: fc.nat(2) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('restart' as const),
+      worker: fc.nat(2),
+      mode: fc.constantFrom('plain', 'only_uninitialized', 'keep_running', 'force'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('reset' as const, 'disable' as const),
+      worker: fc.nat(2),
+      bits: fc.nat(),
+    }),
+  },
 );
 
 describe('histories', () => {
@@ -67,10 +87,14 @@ describe('histories', () => {
           expect(brokenInvariants(service.db)).toEqual([]);
           const workers = await Promise.all([0, 1, 2].map(() => TestWorker.join(service, key, { cpus: 4 })));
           const past: number[] = [];
+          let results: unknown[] = [];
           for (const action of steps) {
-            const worker = workers[action.worker] as TestWorker;
+            const worker = await employed(service, key, workers, action.worker);
             await take(service, key, worker, action, past);
             expect(brokenInvariants(service.db)).toEqual([]);
+            const now = await rows(service, 'results', key);
+            expect(now.filter((result) => results.some((old) => same(old, result)))).toEqual(results);
+            results = now;
           }
         } finally {
           await close();
@@ -100,6 +124,22 @@ describe('histories', () => {
   });
 });
 
+/** The same attempt of the same run. */
+function same(a: unknown, b: unknown): boolean {
+  const [left, right] = [a, b] as Record<string, unknown>[];
+  return ['job_key', 'run_id', 'attempt_id'].every((column) => left?.[column] === right?.[column]);
+}
+
+/** The worker with this number, or a new one in its place when it has been closed. */
+async function employed(service: Service, key: string, workers: TestWorker[], at: number): Promise<TestWorker> {
+  const worker = workers[at] as TestWorker;
+  const node = service.db.get('SELECT is_active FROM compute_nodes WHERE worker_id = ?', worker.workerId);
+  if (node?.is_active === 1) return worker;
+  const next = await TestWorker.join(service, key, { cpus: 4 });
+  workers[at] = next;
+  return next;
+}
+
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type Service = Awaited<ReturnType<typeof freshService>>['service'];
 
@@ -115,6 +155,41 @@ async function take(service: Service, key: string, worker: TestWorker, action: S
     case 'cancel':
       await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
       return;
+    case 'lose':
+      // the worker and its jobs are known to be gone
+      past.push(...worker.held);
+      await service.write((tx) => {
+        const node = findComputeNode(tx, worker.workerId)?.computeNodeKey;
+        tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE compute_node_key = ? AND is_live = 1', node);
+        closeComputeNode(tx, node as number, 'lost');
+      });
+      return;
+    case 'restart': {
+      const [keep, only] = [action.mode === 'keep_running', action.mode === 'only_uninitialized'];
+      const request = {
+        workflow_key: key,
+        expected_state: null,
+        skip: 0,
+        working_directory: '/',
+        assume_stopped: false,
+      };
+      const options = { keep_running: keep, only_uninitialized: only, force: action.mode === 'force' };
+      return agrees(service, (dry_run) =>
+        service.call('workflow_restart', { ...request, ...options, ignore_missing_data: false, dry_run }),
+      );
+    }
+    case 'reset':
+    case 'disable': {
+      const keys = (await rows(service, 'jobs', key)).map((job) => String(job.job_key));
+      const named = keys.filter((_, n) => (action.bits >> n) % 2 === 1);
+      if (named.length === 0) return;
+      const request = { workflow_key: key, expected_state: null, skip: 0 };
+      return agrees(service, (dry_run) =>
+        action.do === 'reset'
+          ? service.call('jobs_reset', { ...request, dry_run, which: named })
+          : service.call('jobs_disable', { ...request, dry_run, job_keys: named }),
+      );
+    }
     case 'exchange':
       return quick({});
     case 'repeat': {
@@ -147,6 +222,28 @@ async function take(service: Service, key: string, worker: TestWorker, action: S
         ],
       });
   }
+}
+
+/** What a dry run says is what then happens, also when that is a refusal; it changes nothing. */
+async function agrees(
+  service: Service,
+  plan: (isDryRun: boolean) => Promise<{ changes: PlannedChange[] }>,
+): Promise<void> {
+  const before = service.db.all('SELECT job_key, status FROM jobs');
+  const attempt = async (isDryRun: boolean) => {
+    try {
+      return { ...(await plan(isDryRun)), dry_run: null };
+    } catch (error) {
+      if (!(error instanceof TorcError) || error.code !== 'conflict') throw error;
+      return { refused: error.message, changes: [] };
+    }
+  };
+  const planned = await attempt(true);
+  expect(service.db.all('SELECT job_key, status FROM jobs')).toEqual(before);
+  expect(await attempt(false)).toEqual(planned);
+  const after = new Map(service.db.all('SELECT job_key, status FROM jobs').map((job) => [job.job_key, job.status]));
+  const changed = before.filter((job) => after.get(job.job_key) !== job.status).map((job) => String(job.job_key));
+  expect(changed).toEqual(planned.changes.map((change) => change.job_key));
 }
 
 /** Waits for the reply, or until the server has parked the request: then its effects are stored all the same. */

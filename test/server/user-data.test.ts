@@ -34,7 +34,12 @@ async function modify(key: string, name: string, changes: Request<'user_data_mod
 }
 
 describe('user data between jobs', () => {
-  const odd = { quotes: `it's "x" $HOME \`id\` \\'`, lines: 'a\nb\u2028c\0', 名前: ['🚀', null, 1.5, { deep: [[]] }] };
+  const odd = {
+    quotes: `it's "x" $HOME \`id\` \\'`,
+    lines: 'a\nb\u2028c\0',
+    variable: '${user_data.output.x}',
+    名前: ['🚀', null, 1.5, { deep: [[]] }],
+  };
 
   it('reaches the next command through the shell exactly as the first job wrote it', async () => {
     const key = await createWorkflow(

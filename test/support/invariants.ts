@@ -56,6 +56,10 @@ export function brokenInvariants(db: Database): string[] {
     if (barrier.num_blockers !== unfinished) {
       broken.push(`barrier ${node}: counter ${barrier.num_blockers}, unfinished upstreams ${unfinished}`);
     }
+    const failed = count(node, hasFailed);
+    if (barrier.num_failed_upstreams !== failed) {
+      broken.push(`barrier ${node}: ${barrier.num_failed_upstreams} failed upstreams counted, ${failed} are`);
+    }
   }
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
   return broken;

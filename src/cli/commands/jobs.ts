@@ -1,7 +1,8 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
 import { type Command, Option } from 'commander';
-import { decimalNumber, wholeNumberOrLess, yesOrNo } from '../options.ts';
+import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../options.ts';
 import { type Act, examples } from '../program.ts';
+import { declareJobRecovery } from './jobs-recovery.ts';
 import { declareList } from './lists.ts';
 import { addResourceOptions, type ResourceOptions } from './resource-requirements.ts';
 import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
@@ -23,14 +24,14 @@ export interface ModifyJobOptions extends ResourceOptions {
 export function declareJobs(program: Command, act: Act): void {
   const group = program.command('jobs').description('the jobs of a workflow');
   declareList(
-    group
-      .command('list')
+    addOutcomeOptions(group.command('list'))
       .description('list jobs with their status and how they ended')
       .addHelpText(
         'after',
         examples(
           'torc jobs list -f status=ready',
-          'torc jobs list -k 7 -f outcome=failed',
+          'torc jobs list -k 7 --failed',
+          'torc jobs list -f orphaned=true',
           'torc jobs list -l 20 --sort-by name',
           "torc -F json jobs list | jq -r '.jobs[] | select(.orphaned) | .job_key'",
         ),
@@ -53,6 +54,7 @@ export function declareJobs(program: Command, act: Act): void {
     return (context) => runJobs(context, key ?? null, self.opts<RunJobsOptions>());
   });
   declareModify(group, act);
+  declareJobRecovery(group, act);
 }
 
 function declareModify(group: Command, act: Act): void {

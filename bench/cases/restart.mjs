@@ -1,0 +1,59 @@
+// Planning and applying a restart and a reset of a whole workflow, against reading its jobs and edges once.
+import { row } from '../report.mjs';
+import { createNoops, inDirectory, openFresh, repeat } from '../support.mjs';
+
+const seconds = async (work) => {
+  const begin = performance.now();
+  await work();
+  return (performance.now() - begin) / 1000;
+};
+
+async function measure(numJobs, runs) {
+  return await inDirectory(async (directory) => {
+    const service = await openFresh(directory);
+    const workflow_key = await createNoops(service, numJobs, 1, 1000);
+    const options = { workflow_key, expected_state: null, skip: 0 };
+    const restart = (dry_run) =>
+      service.call('workflow_restart', {
+        ...options,
+        dry_run,
+        ignore_missing_data: false,
+        only_uninitialized: false,
+        keep_running: false,
+        force: false,
+        assume_stopped: false,
+        working_directory: '/',
+      });
+    const reset = (dry_run) => service.call('jobs_reset', { ...options, dry_run, which: 'all' });
+    const read = await repeat(runs, () =>
+      seconds(() => {
+        service.db.all('SELECT job_key, status, num_blockers FROM jobs WHERE workflow_key = ?', Number(workflow_key));
+        service.db.all('SELECT upstream, downstream FROM edges');
+      }),
+    );
+    const planned = await repeat(runs, () => seconds(() => reset(true)));
+    const applied = await repeat(runs, async () => {
+      const resetting = await seconds(() => reset(false));
+      return {
+        resetting,
+        planning: await seconds(() => restart(true)),
+        restarting: await seconds(() => restart(false)),
+      };
+    });
+    await service.close();
+    const baseline = { what: 'reading jobs and edges', samples: read };
+    const budget = numJobs === 100_000 ? '1 s' : null;
+    const of = (name) => applied.map((sample) => sample[name]);
+    return [
+      row(`plan of a reset, ${numJobs} jobs`, planned, 's', { baseline, budget }),
+      row(`plan of a restart, ${numJobs} jobs`, of('planning'), 's', { baseline, budget }),
+      row(`reset applied, ${numJobs} jobs`, of('resetting'), 's', { baseline }),
+      row(`restart applied, ${numJobs} jobs`, of('restarting'), 's', { baseline }),
+    ];
+  });
+}
+
+export async function restart({ isFull, runs }) {
+  const rows = await measure(100_000, runs);
+  return isFull ? [...rows, ...(await measure(1_000_000, runs))] : rows;
+}

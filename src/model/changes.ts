@@ -1,0 +1,38 @@
+/** Whether a declared file is still what a job's result was made from. */
+
+/** What is known of a file at an instant. Times in microseconds; they are compared only with those of the same file. */
+export interface FileFacts {
+  /** -1 when it is not there; null when it was never looked at. */
+  sizeBytes: number | null;
+  modifiedUs: number | null;
+  /** When anything of it changed, which no program can set back. */
+  changedUs: number | null;
+  /** SHA-256 of the content where it was read. */
+  contentHash: string | null;
+}
+
+export const absentFile: FileFacts = { sizeBytes: -1, modifiedUs: null, changedUs: null, contentHash: null };
+
+/**
+ * What differs between then and now, in words, or null. Size and modification time decide; where both are the same, the
+ * content does, if it was read on both sides: a program can set the time back. What was never looked at has not changed.
+ */
+export function fileChange(before: FileFacts, now: FileFacts): string | null {
+  if (before.sizeBytes === null || now.sizeBytes === null) return null;
+  if (before.sizeBytes === -1) return now.sizeBytes === -1 ? null : 'has appeared';
+  if (now.sizeBytes === -1) return 'is missing';
+  if (before.sizeBytes !== now.sizeBytes) return 'has another size';
+  if (before.modifiedUs !== now.modifiedUs) return 'was modified';
+  if (before.contentHash === null || now.contentHash === null) return null;
+  return before.contentHash === now.contentHash ? null : 'has other content';
+}
+
+/** Whether only the content can tell: everything is the same but the time of the last change of any kind. */
+export function needsContent(before: FileFacts, now: FileFacts): boolean {
+  return (
+    before.contentHash !== null &&
+    before.sizeBytes === now.sizeBytes &&
+    before.modifiedUs === now.modifiedUs &&
+    before.changedUs !== now.changedUs
+  );
+}

@@ -1,0 +1,237 @@
+/** Restart, reset and disable over a real database: what changes, what stays, what is refused. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Request } from '../../src/api/contract.ts';
+import { brokenInvariants } from '../support/invariants.ts';
+import { createWorkflow, finished, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+
+type Fresh = Awaited<ReturnType<typeof freshService>>;
+
+let fresh: Fresh;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(async () => {
+  expect(brokenInvariants(fresh.service.db)).toEqual([]);
+  await fresh.close();
+});
+
+type RestartOptions = Partial<Omit<Request<'workflow_restart'>, 'workflow_key'>>;
+
+function restart(key: string, options: RestartOptions = {}) {
+  return fresh.service.call('workflow_restart', {
+    workflow_key: key,
+    dry_run: false,
+    expected_state: null,
+    skip: 0,
+    ignore_missing_data: false,
+    only_uninitialized: false,
+    keep_running: false,
+    force: false,
+    assume_stopped: false,
+    working_directory: '/',
+    ...options,
+  });
+}
+
+function reset(key: string, which: Request<'jobs_reset'>['which'], options: Partial<Request<'jobs_reset'>> = {}) {
+  const request = { workflow_key: key, dry_run: false, expected_state: null, skip: 0, which };
+  return fresh.service.call('jobs_reset', { ...request, ...options });
+}
+
+const jobsOf = async (key: string) => rows(fresh.service, 'jobs', key);
+const keyOf = async (key: string, name: string): Promise<string> =>
+  String((await jobsOf(key)).find((job) => job.name === name)?.job_key);
+
+/** The whole database as text, to be compared. */
+function dump(): string {
+  const { db } = fresh.service;
+  const tables = db.all(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`);
+  return JSON.stringify(tables.map(({ name }) => [name, db.all(`SELECT * FROM "${name}"`)]));
+}
+
+/** a -> b, c -> d; b fails, so d is canceled. */
+async function failedDiamond(): Promise<{ key: string; worker: TestWorker }> {
+  const key = await createWorkflow(
+    fresh.service,
+    ['a', 'b', 'c', 'd'].map((name) => ({ name })),
+    [
+      [0, 1],
+      [0, 2],
+      [1, 3],
+      [2, 3],
+    ],
+  );
+  const worker = await TestWorker.join(fresh.service, key);
+  await worker.exchange();
+  await worker.finish(worker.held[0] as number);
+  const [b, c] = worker.held as [number, number];
+  worker.held = [];
+  await worker.exchange({ finished: [finished(b, 1), finished(c)] });
+  return { key, worker };
+}
+
+describe('restart', () => {
+  it('a failed job stays done, what it canceled stays canceled, and the plan says what would help', async () => {
+    const { key } = await failedDiamond();
+    const before = dump();
+    const planned = await restart(key, { dry_run: true });
+    expect(dump()).toBe(before);
+    const applied = await restart(key);
+    expect({ ...applied, dry_run: true }).toEqual(planned);
+    expect(applied.changes).toEqual([]);
+    expect(applied.run_id).toBe(2);
+    const b = await keyOf(key, 'b');
+    expect(applied.kept).toEqual([
+      expect.objectContaining({
+        job_name: 'b',
+        reason: `failed with return code 1: torc jobs reset-status ${b}`,
+      }),
+      expect.objectContaining({
+        job_name: 'd',
+        reason: `b is still failed with return code 1: torc jobs reset-status ${b}`,
+      }),
+    ]);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'done', c: 'done', d: 'canceled' });
+  });
+
+  it('after a reset of the failed ones exactly they and what is behind them run again, results of run 1 stay', async () => {
+    const { key } = await failedDiamond();
+    const results = await rows(fresh.service, 'results', key);
+    const before = dump();
+    const plan = await reset(key, 'failed', { dry_run: true });
+    expect(dump()).toBe(before);
+    expect(await reset(key, 'failed')).toEqual({ ...plan, dry_run: false });
+    expect(plan.changes.map(({ job_name, new_status, reason }) => [job_name, new_status, reason])).toEqual([
+      ['b', 'uninitialized', 'return code 1'],
+      ['d', 'uninitialized', `behind b (job ${await keyOf(key, 'b')})`],
+    ]);
+    const { changes } = await restart(key, { only_uninitialized: true });
+    expect(changes.map(({ job_name, new_status }) => [job_name, new_status])).toEqual([
+      ['b', 'ready'],
+      ['d', 'blocked'],
+    ]);
+    expect(await rows(fresh.service, 'results', key)).toEqual(results);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number);
+    await worker.finish(worker.held[0] as number);
+    expect(new Set(Object.values(await statuses(fresh.service, key)))).toEqual(new Set(['done']));
+    const ofB = (await rows(fresh.service, 'results', key)).filter((result) => result.job_name === 'b');
+    expect(ofB.map(({ run_id, attempt_id, return_code }) => [run_id, attempt_id, return_code])).toEqual([
+      [1, 1, 1],
+      [2, 1, 0],
+    ]);
+  });
+
+  it('refuses while a worker runs jobs, naming them; keeps them on request, with their run', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'long job' }, { name: 'stopped' }]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [long, stopped] = worker.held as [number, number];
+    worker.held = [long];
+    const end = { ...finished(stopped), status: 'terminated' as const, return_code: null, cause: 'walltime' as const };
+    await worker.exchange({ finished: [end], draining: true, started: [{ attempt: long, age_ms: 0, pid: 7 }] });
+    await expect(restart(key)).rejects.toMatchObject({ code: 'conflict', message: expect.stringMatching(/long job/) });
+    const plan = await restart(key, { keep_running: true });
+    expect(plan.changes.map(({ job_name, reason }) => [job_name, reason])).toEqual([
+      ['stopped', 'was stopped: walltime'],
+    ]);
+    expect(plan).toMatchObject({ run_id: 2, num_running: 1, num_ready: 1 });
+    await worker.finish(long, 0, { draining: true });
+    const [result] = (await rows(fresh.service, 'results', key)).filter((row) => row.job_name === 'long job');
+    expect(result).toMatchObject({ run_id: 1, return_code: 0 });
+  });
+
+  it('a late report of an attempt that was given up changes nothing and is kept as an event', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [attempt] = worker.held as [number];
+    const silent = 'UPDATE compute_nodes SET contact_lost_at = 1';
+    await fresh.service.write((tx) => tx.db.run(silent));
+    await expect(restart(key)).rejects.toMatchObject({ message: expect.stringMatching(/contact .* is lost/) });
+    const { changes } = await restart(key, { force: true });
+    expect(changes).toMatchObject([{ old_status: 'submitted_pending', new_status: 'ready', reason: 'given up' }]);
+    worker.held = [];
+    const { reports } = await worker.exchange({ finished: [finished(attempt, 3)], draining: true });
+    expect(reports).toMatchObject([{ answer: 'superseded' }]);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready' });
+    expect(await rows(fresh.service, 'events', key, { type: 'report_superseded' })).toHaveLength(1);
+  });
+
+  it('brings a canceled workflow back', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'canceled', b: 'canceled' });
+    await restart(key);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
+    expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
+  });
+
+  it('starts a workflow that was never started', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }], [], { start: false });
+    expect(await restart(key)).toMatchObject({ run_id: 1, num_ready: 1 });
+  });
+
+  it('stops what runs before it, holds claims back meanwhile, and lets workers wait', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }]);
+    const worker = await TestWorker.join(fresh.service, key, { maxJobs: 1 });
+    await worker.exchange();
+    const [attempt] = worker.held as [number];
+    const stop = await fresh.service.call('workflow_stop_running', { workflow_key: key, stop: true });
+    expect(stop).toMatchObject({ num_stopping: 1, running: [{ job_name: 'a' }] });
+    const told = await worker.exchange({ started: [{ attempt, age_ms: 0, pid: 1 }] });
+    expect(told.stop).toEqual([{ attempt, reason: 'restart' }]);
+    worker.held = [];
+    const end = { ...finished(attempt), status: 'terminated' as const, return_code: null, cause: 'canceled' as const };
+    const reply = await worker.exchange({ finished: [end] });
+    expect(reply).toMatchObject({ jobs: [], leave: false });
+    const after = await fresh.service.call('workflow_stop_running', { workflow_key: key, stop: true });
+    expect(after.running).toEqual([]);
+    await restart(key);
+    const { jobs } = await worker.exchange();
+    expect(jobs).toHaveLength(1);
+  });
+});
+
+describe('reset and disable', () => {
+  it('an unknown key changes nothing and names itself', async () => {
+    const { key } = await failedDiamond();
+    const before = dump();
+    await expect(reset(key, [await keyOf(key, 'a'), '999'])).rejects.toMatchObject({
+      code: 'not_found',
+      message: `workflow ${key} has no job 999`,
+    });
+    expect(dump()).toBe(before);
+  });
+
+  it('refuses a plan that was made from another state', async () => {
+    const { key } = await failedDiamond();
+    const { state } = await reset(key, 'all', { dry_run: true });
+    await restart(key);
+    await expect(reset(key, 'all', { expected_state: state })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('a running job is not reset', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    await expect(reset(key, 'all')).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/a \(job/),
+    });
+  });
+
+  it('a disabled job counts as satisfied; what waited for it becomes ready; a reset by name enables it again', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const a = await keyOf(key, 'a');
+    const request = { workflow_key: key, expected_state: null, skip: 0, job_keys: [a] };
+    const plan = await fresh.service.call('jobs_disable', { ...request, dry_run: false });
+    expect(plan.changes.map(({ job_name, new_status }) => [job_name, new_status])).toEqual([
+      ['a', 'disabled'],
+      ['b', 'ready'],
+    ]);
+    await reset(key, [a]);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'uninitialized', b: 'uninitialized' });
+  });
+});
