@@ -66,12 +66,14 @@ export async function createWorkflow(
     })),
     num_jobs: jobs.length,
     num_files: 0,
+    num_user_data: 0,
     num_barriers: options.numBarriers ?? 0,
   });
   await api.call('workflow_create_chunk', {
     workflow_key,
     first_job: 0,
     first_file: 0,
+    first_user_data: 0,
     jobs: jobs.map((job, index) => ({
       name: job.name,
       command: job.command ?? 'true',
@@ -82,8 +84,11 @@ export async function createWorkflow(
       supports_termination: false,
       input_files: [],
       output_files: [],
+      input_user_data: [],
+      output_user_data: [],
     })),
     files: [],
+    user_data: [],
     edges,
   });
   await api.call('workflow_create_finish', { workflow_key });

@@ -15,6 +15,8 @@ function job(name: string, command = 'true'): ExpandedJob {
     supportsTermination: false,
     inputFiles: [],
     outputFiles: [],
+    inputUserData: [],
+    outputUserData: [],
   };
 }
 
@@ -34,6 +36,7 @@ function workflow(numJobs: number, numFiles: number, numEdges: number, command =
     jobsSortMethod: 'gpus_runtime_memory',
     requirements: [{ ...defaultRequirements, name: 'small' }],
     files: Array.from({ length: numFiles }, (_, at) => ({ name: `file ${at}`, path: `/data/${at}` })),
+    userData: [],
     numJobs,
     jobs: jobs(),
     numBarriers: 1,
