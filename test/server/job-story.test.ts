@@ -59,6 +59,9 @@ describe('why a job does not run', () => {
     const attempt = claimed[0]?.attempt ?? 0;
     await worker.exchange({ started: [{ attempt, age_ms: 0, pid: 5 }] });
     expect(await why(1)).toBeNull();
+    service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
+    expect(await why(1)).toMatch(/^It may run or not: its worker on host\d+ was last heard from at 20.*Z\.$/);
+    service.db.run('UPDATE compute_nodes SET contact_lost_at = NULL');
     await worker.finish(attempt, 7);
     expect(await why(1)).toBe('It is done and failed with return code 7 (exit_code).');
     expect(await why(4)).toBe('It never ran because its upstream job 1 "odd \\"name\\"\\n" failed.');
