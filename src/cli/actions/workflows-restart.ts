@@ -115,8 +115,9 @@ export function restartText(context: Context, plan: RestartPlan): string {
     plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
   const jobs = jobsWords(plan);
   if (plan.num_changes === 0) {
-    const now = plan.num_ready + plan.num_blocked + plan.num_running === 0 ? '' : `; it has ${jobs}`;
-    return `nothing to rerun: no job of workflow ${key} needs it${now}\n${kept}`;
+    const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
+    const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
+    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}\n${next}${kept}`;
   }
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would begin with ${jobs}; nothing was changed\n`;
