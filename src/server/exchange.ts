@@ -13,14 +13,16 @@ import {
   assignmentsAbove,
   type OccupyingAttempt,
   occupyingAttempts,
+  fencedStops,
   recordFinish,
-  recordLost,
   recordReturn,
+  recordSamples,
   recordStart,
   stopsOf,
 } from '../storage/attempts.ts';
 import { claimJobs, hasReadyJobs } from '../storage/claims.ts';
 import { type ComputeNode, closeComputeNode, findComputeNode, recordHeartbeat } from '../storage/compute-nodes.ts';
+import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
 
@@ -109,7 +111,8 @@ export class Exchange {
     for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
       if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
     }
-    if (tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node.computeNodeKey);
+    recordSamples(tx, node, request.samples);
+    if (node.contactLostAt !== null || tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node);
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
@@ -164,10 +167,10 @@ export class Exchange {
     const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
       ...this.#emptyReply(request.seq),
-      jobs: occupying.some((attempt) => attempt.attemptKey > request.ack)
+      jobs: current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
         ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
         : [],
-      stop: stopsOf(occupying),
+      stop: current.isActive ? stopsOf(occupying) : fencedStops(occupying, request.held),
       reports: member.answers,
       leave: this.#shouldLeave(tx, current, occupying),
     };
