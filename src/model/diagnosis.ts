@@ -182,6 +182,8 @@ const sigkill = 9;
 /** Whether memory ran out on the worker's node, by what sign, and which job most exceeded its request. */
 function judgeMemory(facts: DiagnosisFacts): MemoryJudgement | null {
   const { slurmEnd, memoryWords, attempts, nodeMemoryBytes } = facts;
+  // what a limit of time or a person ended was not ended by memory, even when some process had been killed for it before
+  if (slurmEnd !== null && slurmEnd.cause !== 'oom' && slurmEnd.cause !== 'worker_lost') return null;
   const isElsewhere = memoryWords !== null && memoryWords.nodes.length > 0 && !isAmong(facts.hostname, memoryWords);
   if (isElsewhere) return null;
   const job = `Slurm job ${facts.slurmJobId} on ${facts.hostname}`;

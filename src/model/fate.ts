@@ -76,11 +76,17 @@ function decideSlurm(facts: FateFacts): FateDecision | null {
   if (facts.hasSpokenSince) return null;
   if (facts.fencedForMs !== null) return decideFenced(facts);
   if (end?.state === 'NODE_FAIL' && (isPredecessor || isOver(queue))) {
-    return { process: 'fence', why: `${job} lost ${hostname}, where processes may live on until they are told to stop.` };
+    return {
+      process: 'fence',
+      why: `${job} lost ${hostname}, where processes may live on until they are told to stop.`,
+    };
   }
   if (isPredecessor) {
     if (end !== null) return { process: 'gone', by: 'slurm', why: `${job} was started again.` };
-    return { process: 'fence', why: `${job} was started again; whether the processes of its earlier start live is open.` };
+    return {
+      process: 'fence',
+      why: `${job} was started again; whether the processes of its earlier start live is open.`,
+    };
   }
   if (end !== null && isOver(queue)) return { process: 'gone', by: 'slurm', why: `${job} has ended (${end.state}).` };
   if (queue?.presence !== 'absent' || facts.absentForMs === null) return null;
@@ -107,6 +113,7 @@ function silence({ slurmJobId, queue, hostname, local }: FateFacts): string {
       : `Its worker on ${hostname} is silent, but its process lives.`;
   }
   if (queue === null) return `Its worker is silent, and Slurm has not said what became of job ${slurmJobId}.`;
-  if (queue.presence === 'absent') return `Its worker is silent, and Slurm's queue lacks job ${slurmJobId} for the moment.`;
+  if (queue.presence === 'absent')
+    return `Its worker is silent, and Slurm's queue lacks job ${slurmJobId} for the moment.`;
   return `Its worker is silent; Slurm still says ${queue.state ?? 'nothing'} of job ${slurmJobId}.`;
 }

@@ -11,9 +11,9 @@ import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import {
   assignmentsAbove,
+  fencedStops,
   type OccupyingAttempt,
   occupyingAttempts,
-  fencedStops,
   recordFinish,
   recordReturn,
   recordSamples,
@@ -25,6 +25,7 @@ import { type ComputeNode, closeComputeNode, findComputeNode, recordHeartbeat } 
 import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
+import type { Contacts } from './contacts.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
@@ -53,16 +54,22 @@ interface Parked {
 export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
+  readonly #contacts: Contacts;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, number>();
 
-  constructor(clock: Clock, epoch: () => number) {
+  constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
     this.#clock = clock;
     this.#epoch = epoch;
+    this.#contacts = contacts;
   }
 
   get numParked(): number {
     return this.#parked.size;
+  }
+
+  isParked(workerId: string): boolean {
+    return this.#parked.has(workerId);
   }
 
   /**
@@ -74,6 +81,7 @@ export class Exchange {
     resolve: ExchangeMember['resolve'],
     reject: ExchangeMember['reject'],
   ): ExchangeMember | null {
+    this.#contacts.note(request.worker_id);
     const last = this.#lastSeq.get(request.worker_id);
     if (last !== undefined && request.seq <= last) {
       resolve(this.#emptyReply(request.seq));
@@ -167,9 +175,10 @@ export class Exchange {
     const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
       ...this.#emptyReply(request.seq),
-      jobs: current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
-        ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
-        : [],
+      jobs:
+        current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
+          ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
+          : [],
       stop: current.isActive ? stopsOf(occupying) : fencedStops(occupying, request.held),
       reports: member.answers,
       leave: this.#shouldLeave(tx, current, occupying),
@@ -226,6 +235,7 @@ export class Exchange {
     const parked = this.#parked.get(workerId);
     if (parked === undefined) return;
     this.#parked.delete(workerId);
+    this.#contacts.note(workerId);
     parked.cancelTimer();
     parked.member.resolve(reply ?? this.#emptyReply(parked.member.request.seq));
   }

@@ -259,10 +259,7 @@ function reasonToStop({ isLive, stopReason }: OccupyingAttempt): StopRequest {
 }
 
 /** What a worker that has been given up should stop: all that it still has, whatever it is to the job. */
-export function fencedStops(
-  occupying: readonly OccupyingAttempt[],
-  held: readonly number[],
-): ExchangeReply['stop'] {
+export function fencedStops(occupying: readonly OccupyingAttempt[], held: readonly number[]): ExchangeReply['stop'] {
   const attempts = new Set([...occupying.map((attempt) => attempt.attemptKey), ...held]);
   const canceled = new Set(occupying.filter((a) => a.isLive && a.stopReason === 'cancel').map((a) => a.attemptKey));
   return [...attempts].map((attempt) => ({ attempt, reason: canceled.has(attempt) ? 'cancel' : 'fenced' }));

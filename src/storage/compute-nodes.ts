@@ -140,6 +140,7 @@ export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason
     computeNodeKey,
   );
   if (row === undefined) return;
+  tx.noteStopping(computeNodeKey);
   tx.event({
     workflowKey: row.workflow_key as number,
     type: 'worker_ended',

@@ -40,6 +40,10 @@ export interface Evidence {
   workers: WorkerEvidence[];
   /** What could not be asked, each as a sentence. */
   problems: string[];
+  /** `none`: nothing was to be asked. `missing`: this machine has no Slurm commands. */
+  slurmAnswer: 'none' | 'ok' | 'failed' | 'missing';
+  /** Whether storing it would change anything. */
+  hasNews: boolean;
 }
 
 /** What Slurm said of a worker's allocation; by allocation where there is one: a rebuilt cluster gives the same ids again. */
@@ -51,12 +55,7 @@ function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | nul
 }
 
 /** What the evidence together with what is stored says of a worker. */
-export function fateOf(
-  tx: Transaction,
-  evidence: Evidence,
-  seen: WorkerEvidence,
-  worker: WatchedWorker,
-): FateDecision {
+export function fateOf(tx: Transaction, evidence: Evidence, seen: WorkerEvidence, worker: WatchedWorker): FateDecision {
   const said = slurmOf(evidence, worker);
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
   const ends = allocation?.evidence.ends ?? endsByRestart({}, said);
@@ -99,4 +98,3 @@ export function endsByRestart(known: Record<string, SlurmEnd>, said: SlurmEviden
   for (const { restartCount, end } of said?.ends ?? []) ends[restartCount] = end;
   return ends;
 }
-

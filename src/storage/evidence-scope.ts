@@ -135,3 +135,13 @@ export function findWorker(tx: Transaction, computeNodeKey: number): WatchedWork
   const row = tx.db.get('SELECT * FROM compute_nodes WHERE compute_node_key = ?', computeNodeKey);
   return row === undefined ? null : asWorker(row);
 }
+
+/** Those of the attempts of which a report would still change something. */
+export function openAttempts(tx: Transaction, attemptKeys: readonly number[]): Set<number> {
+  const rows = tx.db.all(
+    `SELECT attempt_key FROM attempts WHERE attempt_key IN (SELECT value FROM json_each(?))
+       AND (is_live = 1 OR is_occupying = 1)`,
+    JSON.stringify(attemptKeys),
+  );
+  return new Set(rows.map((row) => row.attempt_key as number));
+}

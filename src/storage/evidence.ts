@@ -93,7 +93,8 @@ function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void
   const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
   const ends = endsByRestart(allocation.evidence.ends, said);
   const end = ends[restartCount] ?? null;
-  const absentSince = queue === null ? allocation.absentSince : queue.presence === 'absent' ? (allocation.absentSince ?? at) : null;
+  const absentSince =
+    queue === null ? allocation.absentSince : queue.presence === 'absent' ? (allocation.absentSince ?? at) : null;
   const isAbsentForGood = absentSince !== null && (end !== null || at - absentSince >= absenceMs);
   const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
   const stored: StoredEvidence = {

@@ -80,7 +80,10 @@ function jobState(row: Record<string, unknown>) {
  * Jobs of earlier starts of a requeued allocation are ready again in the same run: those left without a result, and
  * those that the worker stopped because Slurm told it to. Returns how many.
  */
-export function releaseRequeued(tx: Transaction, said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>): number {
+export function releaseRequeued(
+  tx: Transaction,
+  said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
+): number {
   if (said.slurmJobId === null) return 0;
   const isBack = said.queue?.presence === 'pending' || said.queue?.presence === 'running';
   const rows = tx.db.all(
