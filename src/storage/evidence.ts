@@ -82,7 +82,10 @@ function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void
   if (allocation === null || (allocation.checkedAt !== null && allocation.checkedAt > at)) return;
   const { queue } = said;
   if (allocation.status === 'recorded') {
-    if (said.slurmJobId === null) return giveUpUnconfirmed(tx, allocation, queue !== null);
+    if (said.slurmJobId === null) {
+      giveUpUnconfirmed(tx, allocation, queue !== null);
+      return;
+    }
     tx.event({
       workflowKey: allocation.workflowKey,
       type: 'allocation_found',

@@ -84,7 +84,7 @@ export function releaseRequeued(
   tx: Transaction,
   said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
 ): number {
-  if (said.slurmJobId === null) return 0;
+  if (said.slurmJobId === null || !hasBeenRequeued(tx, said)) return 0;
   const isBack = said.queue?.presence === 'pending' || said.queue?.presence === 'running';
   const rows = tx.db.all(
     `SELECT a.attempt_key, a.is_live, a.job_key, a.workflow_key, j.status, n.slurm_job_id, n.restart_count
@@ -109,6 +109,16 @@ export function releaseRequeued(
     tx.db.run('UPDATE workflows SET ended_at = NULL WHERE workflow_key = ?', workflowKey);
   }
   return rows.length;
+}
+
+function hasBeenRequeued(
+  tx: Transaction,
+  said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
+): boolean {
+  if ((said.queue?.restartCount ?? 0) > 0) return true;
+  if (said.allocationKey === null) return true;
+  const row = tx.db.get('SELECT restart_count AS n FROM allocations WHERE allocation_key = ?', said.allocationKey);
+  return (row?.n as number) > 0;
 }
 
 function requeue(tx: Transaction, row: Record<string, unknown>): void {
