@@ -16,7 +16,6 @@ const longestPauseMs = 600_000;
 export class Reconciler {
   readonly #service: Service;
   #cancelTimer: () => void = () => {};
-  #running: Promise<void> | null = null;
   #isClosed = false;
   #lastTickMs: number;
   #lastAskedMs: number | null = null;
@@ -40,19 +39,17 @@ export class Reconciler {
     this.#isHurried = true;
   }
 
-  /** Ends after the look that is under way. */
-  async close(): Promise<void> {
+  /** Ends at once; what a look that is under way still finds out is dropped. */
+  close(): void {
     this.#isClosed = true;
     this.#cancelTimer();
-    await this.#running;
   }
 
   #plan(): void {
     if (this.#isClosed) return;
     this.#cancelTimer = this.#service.clock.after(tickMs, () => {
       this.#noteStall();
-      this.#running = this.#tick().finally(() => {
-        this.#running = null;
+      void this.#tick().finally(() => {
         this.#lastTickMs = this.#service.clock.monotonic();
         this.#plan();
       });
@@ -76,6 +73,8 @@ export class Reconciler {
       if (applied.numLostContact + applied.numOrphaned + applied.numRequeued > 0)
         log.warn(applied, 'workers were lost');
     } catch (error) {
+      // the database was closed meanwhile
+      if (this.#isClosed) return;
       log.error({ err: error }, 'looking after workers failed; it is tried again');
     }
   }

@@ -52,8 +52,8 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   return {
     file,
     async close() {
+      reconciler.close();
       await stopServing(directory, file, server);
-      await reconciler.close();
     },
   };
 }

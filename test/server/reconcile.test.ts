@@ -42,7 +42,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   expect(brokenInvariants(service.db)).toEqual([]);
-  await reconciler.close();
+  reconciler.close();
   await service.close();
   rmSync(directory, { recursive: true, force: true });
 });
