@@ -86,6 +86,7 @@ export async function createNoops(api, numJobs, shapes = 1, width = numJobs) {
     requirements,
     num_jobs: numJobs,
     num_files: 0,
+    num_user_data: 0,
     num_barriers: 0,
   });
   const chunk = 5000;
@@ -100,13 +101,17 @@ export async function createNoops(api, numJobs, shapes = 1, width = numJobs) {
       supports_termination: false,
       input_files: [],
       output_files: [],
+      input_user_data: [],
+      output_user_data: [],
     }));
     await api.call('workflow_create_chunk', {
       workflow_key,
       first_job: first,
       first_file: 0,
+      first_user_data: 0,
       jobs,
       files: [],
+      user_data: [],
       edges: jobs.flatMap((_, index) => (first + index < width ? [] : [[first + index - width, first + index]])),
     });
   }

@@ -23,7 +23,7 @@ as() { exec setpriv --reuid "$1" --regid "$1" --init-groups "${@:2}"; }
 run() { "$@" & daemons+=($!); }
 
 prepare() {
-  ln -sf "memory-${TORC_CLUSTER_CONF:-cgroup}.conf" /etc/slurm/memory.conf
+  ln -sf "variant-${TORC_CLUSTER_CONF:-cgroup}.conf" /etc/slurm/variant.conf
   install -d -o munge -g munge -m 755 /run/munge
   install -d -o slurm -g slurm -m 755 /run/slurm
   (as munge munged --force)
@@ -42,7 +42,8 @@ start_accounting() {
 fill_database() {
   # the name ctl does not exist while the image is built
   export SLURM_CONF=/tmp/slurm.conf
-  sed 's/^AccountingStorageHost=.*/AccountingStorageHost=localhost/' /etc/slurm/slurm.conf >"$SLURM_CONF"
+  sed -e '/^Include/{r /etc/slurm/variant.conf' -e 'd}' /etc/slurm/slurm.conf |
+    sed 's/^AccountingStorageHost=.*/AccountingStorageHost=localhost/' >"$SLURM_CONF"
   sacctmgr -i -Q add cluster torc
   sacctmgr -i -Q add account torc cluster=torc
   sacctmgr -i -Q add user hpc account=torc cluster=torc

@@ -72,6 +72,7 @@ const createBegin = z.strictObject({
   requirements: z.array(requirements),
   num_jobs: count,
   num_files: count,
+  num_user_data: count,
   num_barriers: count,
 });
 
@@ -87,15 +88,21 @@ const newJob = z.strictObject({
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),
+  /** Indices of the workflow's user data. */
+  input_user_data: z.array(count),
+  output_user_data: z.array(count),
 });
 
 const createChunk = z.strictObject({
   workflow_key: key,
-  /** Index of the first job and file of this chunk; chunks come in order and may be repeated. */
+  /** Index of the first job, file and datum of this chunk; chunks come in order and may be repeated. */
   first_job: count,
   first_file: count,
+  first_user_data: count,
   jobs: z.array(newJob).max(limits.createChunk),
   files: z.array(z.strictObject({ name, path: text.min(1) })).max(limits.createChunk),
+  /** Data of null are not there yet. */
+  user_data: z.array(z.strictObject({ name, data: z.json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
   edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
 });
 
@@ -187,6 +194,13 @@ export interface RestartPlan extends Plan {
 
 const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
 const showJob = z.strictObject({ job_key: key });
+/** What a change may make of requirements; a runtime of null is one that nobody states. */
+const changedResources = {
+  num_cpus: z.number().int().positive(),
+  memory_bytes: z.number().int().positive(),
+  gpu_thousandths: count,
+  runtime_ms: z.number().int().positive().nullable(),
+};
 const modifyJob = z.strictObject({
   job_key: key,
   dry_run: z.boolean(),
@@ -198,13 +212,24 @@ const modifyJob = z.strictObject({
       priority: z.number().int(),
       cancel_on_blocking_job_failure: z.boolean(),
       supports_termination: z.boolean(),
-      num_cpus: z.number().int().positive(),
-      memory_bytes: count,
-      gpu_thousandths: count,
-      runtime_ms: count.nullable(),
+      ...changedResources,
     })
     .partial(),
 });
+
+/** Changes what every job with these requirements asks for; what runs keeps what it was given. */
+const modifyResourceRequirements = z.strictObject({
+  resource_requirements_key: key,
+  dry_run: z.boolean(),
+  changes: z.strictObject(changedResources).partial(),
+});
+
+/** One field that a change makes another value; null where there is none. */
+export interface ChangedField {
+  field: string;
+  old_value: unknown;
+  new_value: unknown;
+}
 
 /** What is known of one claimed job. */
 export interface DiagnosedJob {
@@ -501,6 +526,7 @@ export const requests = {
   jobs_diagnose: diagnoseJobs,
   job_show: showJob,
   job_modify: modifyJob,
+  resource_requirements_modify: modifyResourceRequirements,
   user_data_add: addUserData,
   user_data_modify: modifyUserData,
   user_data_delete: deleteUserData,
@@ -554,6 +580,7 @@ export interface Replies {
     workflow_key: string;
     num_jobs: number;
     num_files: number;
+    num_user_data: number;
     num_edges: number;
     num_barriers: number;
   };
@@ -568,10 +595,19 @@ export interface Replies {
   jobs_disable: Plan;
   jobs_diagnose: { jobs: DiagnosedJob[] };
   job_show: JobShown;
-  job_modify: { dry_run: boolean; job_key: string; changed: string[] };
+  /** Only what differs from before. */
+  job_modify: { dry_run: boolean; job_key: string; job_name: string; changes: ChangedField[] };
+  resource_requirements_modify: {
+    dry_run: boolean;
+    resource_requirements_key: string;
+    name: string;
+    num_jobs: number;
+    changes: ChangedField[];
+  };
   user_data_add: { user_data_key: string };
-  user_data_modify: { user_data_key: string; is_changed: boolean };
-  user_data_delete: { user_data_key: string };
+  /** `is_changed`: the data are another document now. */
+  user_data_modify: { user_data_key: string; name: string; is_changed: boolean; version: number };
+  user_data_delete: { user_data_key: string; name: string };
   list: ListReply;
   worker_hello: HelloReply;
   exchange: ExchangeReply;

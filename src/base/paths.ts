@@ -19,10 +19,26 @@ export interface JobStdioPaths {
  * output directory. Each folder holds a thousand jobs, so that none grows with the workflow.
  */
 export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): JobStdioPaths {
-  const shard = attempt.jobKey.slice(0, -3).padStart(4, '0');
-  const directory = join(outputDirectory, 'job_stdio', shard);
-  const stem = join(directory, `job_${attempt.jobKey}_run_${attempt.runId}_attempt_${attempt.attemptId}`);
+  const directory = join(outputDirectory, 'job_stdio', shardName(attempt));
+  const stem = join(directory, attemptName(attempt));
   return { directory, stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
+}
+
+function shardName({ jobKey }: AttemptName): string {
+  return jobKey.slice(0, -3).padStart(4, '0');
+}
+
+function attemptName({ jobKey, runId, attemptId }: AttemptName): string {
+  return `job_${jobKey}_run_${runId}_attempt_${attemptId}`;
+}
+
+/**
+ * Where one attempt writes its output user data, the one of each index of its list: `0.json` and so on below
+ * `user_data/0012/job_12345_run_1_attempt_1/` in the output directory. Names may hold anything, so they are not used.
+ */
+export function userDataPaths(outputDirectory: string, attempt: AttemptName, numData: number): string[] {
+  const directory = join(outputDirectory, 'user_data', shardName(attempt), attemptName(attempt));
+  return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 
 export interface WorkerPaths {

@@ -5,7 +5,13 @@ import type { ExpandedJob, ExpandedWorkflow } from '../model/expanded.ts';
 type Chunk = Request<'workflow_create_chunk'>;
 
 /** Below the limits of the contract, so that one transaction stays short and one request small. */
-export const chunkLimits = { jobs: 5000, files: 5000, edges: 10_000, characters: 2 * 1024 * 1024 } as const;
+export const chunkLimits = {
+  jobs: 5000,
+  files: 5000,
+  user_data: 5000,
+  edges: 10_000,
+  characters: 2 * 1024 * 1024,
+} as const;
 
 /** Stores the workflow; `onProgress` is told how many jobs have arrived. */
 export async function createWorkflow(
@@ -46,6 +52,7 @@ export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<
     })),
     num_jobs: workflow.numJobs,
     num_files: workflow.files.length,
+    num_user_data: workflow.userData.length,
     num_barriers: workflow.numBarriers,
   };
 }
@@ -61,21 +68,25 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     supports_termination: job.supportsTermination,
     input_files: [...job.inputFiles],
     output_files: [...job.outputFiles],
+    input_user_data: [...job.inputUserData],
+    output_user_data: [...job.outputUserData],
   };
 }
 
 function jobCharacters(job: ExpandedJob): number {
-  const files = (job.inputFiles.length + job.outputFiles.length) * 8;
-  return 200 + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + files;
+  const numFiles = job.inputFiles.length + job.outputFiles.length;
+  const uses = (numFiles + job.inputUserData.length + job.outputUserData.length) * 8;
+  return 200 + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + uses;
 }
 
-/** A chunk is closed when one more job or file would exceed a limit; one that is alone too big goes by itself. */
+/** A chunk is closed when one more of its members would exceed a limit; one that is alone too big goes by itself. */
 class ChunkBuilder {
   readonly #workflowKey: string;
   #chunk: Chunk;
   #characters = 0;
   #numJobs = 0;
   #numFiles = 0;
+  #numUserData = 0;
 
   constructor(workflowKey: string) {
     this.#workflowKey = workflowKey;
@@ -83,12 +94,20 @@ class ChunkBuilder {
   }
 
   #empty(): Chunk {
-    const place = { workflow_key: this.#workflowKey, first_job: this.#numJobs, first_file: this.#numFiles };
-    return { ...place, jobs: [], files: [], edges: [] };
+    return {
+      workflow_key: this.#workflowKey,
+      first_job: this.#numJobs,
+      first_file: this.#numFiles,
+      first_user_data: this.#numUserData,
+      jobs: [],
+      files: [],
+      user_data: [],
+      edges: [],
+    };
   }
 
   /** The chunk that is full, when `characters` more of this kind do not fit in it. */
-  closeBefore(kind: 'jobs' | 'files' | 'edges', characters: number): Chunk | null {
+  closeBefore(kind: 'jobs' | 'files' | 'user_data' | 'edges', characters: number): Chunk | null {
     const isFull =
       this.#chunk[kind].length >= chunkLimits[kind] || this.#characters + characters > chunkLimits.characters;
     const full = isFull ? this.close() : null;
@@ -106,14 +125,19 @@ class ChunkBuilder {
     this.#numFiles += 1;
   }
 
+  addUserData(datum: Chunk['user_data'][number]): void {
+    this.#chunk.user_data.push(datum);
+    this.#numUserData += 1;
+  }
+
   addEdge(edge: Chunk['edges'][number]): void {
     this.#chunk.edges.push(edge);
   }
 
   /** What is in the chunk, or null when that is nothing; the next one begins behind it. */
   close(): Chunk | null {
-    const { jobs, files, edges } = this.#chunk;
-    const closed = jobs.length + files.length + edges.length === 0 ? null : this.#chunk;
+    const { jobs, files, user_data, edges } = this.#chunk;
+    const closed = jobs.length + files.length + user_data.length + edges.length === 0 ? null : this.#chunk;
     this.#chunk = this.#empty();
     this.#characters = 0;
     return closed;
@@ -127,6 +151,12 @@ export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Gene
     const full = builder.closeBefore('files', 40 + file.name.length + file.path.length);
     if (full !== null) yield full;
     builder.addFile({ name: file.name, path: file.path });
+  }
+  for (const { name, data, isEphemeral } of workflow.userData) {
+    const datum = { name, data: data as Chunk['user_data'][number]['data'], is_ephemeral: isEphemeral };
+    const full = builder.closeBefore('user_data', 60 + name.length + JSON.stringify(data).length);
+    if (full !== null) yield full;
+    builder.addUserData(datum);
   }
   for (const job of workflow.jobs) {
     const full = builder.closeBefore('jobs', jobCharacters(job));

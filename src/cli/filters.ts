@@ -17,6 +17,8 @@ export interface ListOptions {
   /** Columns of text and CSV, in this order. */
   columns?: readonly string[];
   excludeColumn: readonly string[];
+  /** Of results: only the newest of each job. */
+  latestOnly?: boolean;
 }
 
 /** Reads `column=value`; the value may contain `=` and may be empty, which means "has none". */
@@ -55,6 +57,7 @@ export function listRequest(
     filters: options.filter.map(({ column, value }) => ({ column, value })),
     sort_by: options.sortBy ?? null,
     reverse: options.reverseSort ?? false,
+    ...(options.latestOnly === true ? { latest_only: true } : {}),
     ...page,
   };
 }

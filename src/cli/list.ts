@@ -10,6 +10,9 @@ import { chooseWorkflow } from './workflow-key.ts';
 export const firstPageRows = 500;
 export const pageRows = 10_000;
 
+/** Rows of user data may have a megabyte each. */
+const userDataRows = 50;
+
 /** The pages of a list, from `skip` on and `limit` rows at most; every row when there is no limit. */
 export async function* listPages(
   api: Api,
@@ -19,8 +22,9 @@ export async function* listPages(
 ): AsyncGenerator<readonly ListRecord[]> {
   let skip = options.skip ?? 0;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
+  const most = list === 'user_data' ? userDataRows : pageRows;
   for (let size = firstPageRows; left > 0; size = pageRows) {
-    const limit = Math.min(size, left);
+    const limit = Math.min(size, most, left);
     const { records, more } = await api.call('list', listRequest(list, workflowKey, options, { limit, skip }));
     yield records;
     if (!more || records.length === 0) return;

@@ -26,6 +26,19 @@ export function wholeNumber(what: string, least: number): (text: string) => numb
   };
 }
 
+/** Reads a whole number that may be negative. */
+export function wholeNumberOrLess(what: string): (text: string) => number {
+  return (text) => {
+    if (/^-?[0-9]{1,9}$/.test(text)) return Number(text);
+    throw new TorcError('usage', `${what} '${text}' is not a whole number`, 'For example: 10');
+  };
+}
+
+/** Reads true or false. */
+export function yesOrNo(text: string): boolean {
+  return oneOf(['true', 'false'] as const, 'true or false')(text) === 'true';
+}
+
 /** Reads a number of at least `least`, with a decimal point if need be. */
 export function decimalNumber(what: string, least: number): (text: string) => number {
   return (text) => {
@@ -150,7 +163,18 @@ export function addListOptions(command: Command): Command {
 const filters = collect<ListFilter>((text) => [parseFilter(text)]);
 const excluded = collect<string>(parseColumns);
 
-/** The parsed options of a list command. */
+/** Adds short forms of the filters that people look for failures with. */
+export function addOutcomeOptions(command: Command): Command {
+  return command
+    .option('--return-code <n>', 'only those that ended with this return code', wholeNumber('the return code', 0))
+    .option('--failed', 'only those that ended with a return code other than 0');
+}
+
+/** The parsed options of a list command; short forms become the filters that they stand for. */
 export function listOptions(command: Command): ListOptions {
-  return command.opts<ListOptions>();
+  const { returnCode, failed, ...options } = command.opts<ListOptions & { returnCode?: number; failed?: boolean }>();
+  const short: ListFilter[] = [];
+  if (returnCode !== undefined) short.push({ column: 'return_code', value: String(returnCode) });
+  if (failed === true) short.push({ column: 'outcome', value: 'failed' });
+  return { ...options, filter: [...options.filter, ...short] };
 }

@@ -21,9 +21,11 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
+  [['results', 'compute-nodes', 'events', 'files'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['user-data'], async () => (await import('./commands/user-data.ts')).declareUserData],
   [
-    ['results', 'compute-nodes', 'events', 'files', 'resource-requirements'],
-    async () => (await import('./commands/lists.ts')).declareLists,
+    ['resource-requirements'],
+    async () => (await import('./commands/resource-requirements.ts')).declareResourceRequirements,
   ],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
@@ -44,7 +46,12 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const action = await load(operands, command);
-      exitCode = (await action(createContext(options, { ...parts, words }))) ?? 0;
+      const context = createContext(options, { ...parts, words });
+      try {
+        exitCode = (await action(context)) ?? 0;
+      } catch (error) {
+        throw pasteable(error, context);
+      }
     });
   };
   const printed: string[] = [];
@@ -65,6 +72,14 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
   }
   await parts.terminal.out(printed.join(''));
   return exitCode;
+}
+
+/** The error with a hint that finds the same server directory: what a server answers cannot know how it was named. */
+function pasteable(error: unknown, { torc }: Context): unknown {
+  if (!(error instanceof TorcError) || torc === 'torc') return error;
+  const { code, message, hint } = error;
+  if (hint?.startsWith('torc ') !== true || hint.startsWith(`${torc} `)) return error;
+  return new TorcError(code, message, `${torc}${hint.slice('torc'.length)}`, { cause: error });
 }
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */

@@ -10,7 +10,7 @@ export interface Terminal {
   /** Width of stderr's terminal in columns. */
   columns(): number;
   /** Writes to stdout; false when its reader is gone, so that a long list can stop. */
-  out(text: string): Promise<boolean>;
+  out(text: string | Uint8Array): Promise<boolean>;
   /** Writes to stderr at once; what cannot be written is dropped. */
   err(text: string): void;
   /** Whether stdout has text that its reader has not taken yet. */
@@ -56,7 +56,7 @@ export function processTerminal(): Terminal {
       pending += 1;
       const turn = last.then(async () => {
         try {
-          if (!isGone && text !== '') isGone = !(await writeBytes(Buffer.from(text)));
+          if (!isGone && text.length > 0) isGone = !(await writeBytes(Buffer.from(text as string)));
           return !isGone;
         } finally {
           pending -= 1;

@@ -65,6 +65,7 @@ function workflowOf(
     jobsSortMethod: defaults.jobsSortMethod,
     requirements: requirements === null ? [] : [{ ...requirements, name: 'default' }],
     files: [],
+    userData: [],
     numJobs,
     jobs: { [Symbol.iterator]: () => jobsOf(commands, numJobs, requirements === null ? null : 0) },
     numBarriers: 0,
@@ -88,6 +89,8 @@ function* jobsOf(commands: Iterable<string>, numJobs: number, requirements: numb
       supportsTermination: specDefaults.supportsTermination,
       inputFiles: [],
       outputFiles: [],
+      inputUserData: [],
+      outputUserData: [],
     };
   }
 }

@@ -1,10 +1,12 @@
 /** From a specification to a workflow that can be stored: names become numbers, the graph is wired and checked. */
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { wireJobs } from './barriers.ts';
+import { DataFlow, fileFlow, type Uses, userDataFlow } from './data-flow.ts';
 import type { ExpandedJob, ExpandedWorkflow, GraphNode } from './expanded.ts';
 import { buildGraph, findCycles, topologicalOrder } from './graph.ts';
 import type { Requirements } from './job.ts';
-import { didYouMean, quoted } from './names.ts';
+import { NameTable } from './name-table.ts';
+import { quoted } from './names.ts';
 import type { JobSpec, RequirementsSpec, WorkflowSpec } from './spec.ts';
 import { Findings, type SpecPath, type Where } from './spec-problems.ts';
 import { substitute } from './variables.ts';
@@ -19,6 +21,7 @@ export const specDefaults = {
   cancelOnBlockingJobFailure: true,
   supportsTermination: false,
   priority: 0,
+  isEphemeral: false,
   numGpus: 0,
   numNodes: 1,
   /** For packing and order; not a limit. */
@@ -26,8 +29,8 @@ export const specDefaults = {
 } as const;
 
 /**
- * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file with
- * two producers, and the cycles.
+ * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
+ * and user data with two producers, and the cycles.
  */
 export function expandSpec(spec: WorkflowSpec, options: { file: string; where: Where }): ExpandedWorkflow {
   const findings = new Findings();
@@ -55,6 +58,11 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: (spec.files ?? []).map(({ name, path }) => ({ name, path })),
+    userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
+      name,
+      data: data ?? null,
+      isEphemeral: is_ephemeral ?? specDefaults.isEphemeral,
+    })),
     numJobs: jobs.length,
     jobs,
     numBarriers,
@@ -76,65 +84,39 @@ function requirementsOf(spec: RequirementsSpec): Requirements & { name: string }
   };
 }
 
-/** Names of one kind and their numbers; a name that stands twice is a finding. */
-class NameTable {
-  readonly #label: string;
-  readonly #numbers = new Map<string, number>();
-  readonly #findings: Findings;
-
-  constructor(label: string, list: 'jobs' | 'files' | 'resource_requirements', spec: WorkflowSpec, findings: Findings) {
-    this.#label = label;
-    this.#findings = findings;
-    for (const [i, { name }] of (spec[list] ?? []).entries()) {
-      const first = this.#numbers.get(name);
-      if (first === undefined) this.#numbers.set(name, i);
-      else findings.add([list, i, 'name'], () => `the name ${quoted(name)} is that of ${list}[${first}] already`);
-    }
-  }
-
-  /** The number of a name; an unknown one is a finding at the path that says it. */
-  find(name: string, path: SpecPath): number | null {
-    const number = this.#numbers.get(name);
-    if (number !== undefined) return number;
-    this.#findings.add(path, () => {
-      const meant = didYouMean(name, this.#numbers.keys());
-      return `there is no ${this.#label} ${quoted(name)}${meant}`;
-    });
-    return null;
-  }
-}
-
 class Expansion {
   readonly #spec: WorkflowSpec;
   readonly #findings: Findings;
   readonly #jobs: NameTable;
-  readonly #files: NameTable;
   readonly #requirements: NameTable;
-  /** For each file the job that writes it, or -1. */
-  readonly #producers: Int32Array;
+  readonly #files: DataFlow;
+  readonly #userData: DataFlow;
 
   constructor(spec: WorkflowSpec, findings: Findings) {
     this.#spec = spec;
     this.#findings = findings;
-    this.#jobs = new NameTable('job', 'jobs', spec, findings);
-    this.#files = new NameTable('file', 'files', spec, findings);
-    this.#requirements = new NameTable('resource requirement', 'resource_requirements', spec, findings);
-    this.#producers = new Int32Array(spec.files?.length ?? 0).fill(-1);
+    this.#jobs = new NameTable('jobs', spec, findings);
+    this.#requirements = new NameTable('resource_requirements', spec, findings);
+    this.#files = new DataFlow(fileFlow, spec, findings);
+    this.#userData = new DataFlow(userDataFlow, spec, findings);
   }
 
   run(): { jobs: ExpandedJob[]; upstreams: number[][] } {
     const jobs = this.#spec.jobs.map((job, i) => this.#job(job, i));
-    for (const [i, job] of jobs.entries()) this.#claimOutputs(job, i);
+    for (const [i, job] of jobs.entries()) {
+      this.#files.claimOutputs(job.outputFiles, i);
+      this.#userData.claimOutputs(job.outputUserData, i);
+    }
     const lastSeenBy = new Int32Array(jobs.length).fill(-1);
     const upstreams = jobs.map((job, i) => this.#upstreams(job, i, lastSeenBy));
     return { jobs, upstreams };
   }
 
   #job(job: JobSpec, i: number): ExpandedJob {
-    const inputFiles = this.#fileList(job.input_files, ['jobs', i, 'input_files']);
-    const outputFiles = this.#fileList(job.output_files, ['jobs', i, 'output_files']);
+    const files = this.#files.listed(job, i);
+    const userData = this.#userData.listed(job, i);
     const substituted = (text: string, key: 'command' | 'invocation_script') =>
-      this.#substituted(text, ['jobs', i, key], inputFiles, outputFiles);
+      this.#substituted(text, ['jobs', i, key], files, userData);
     const command = substituted(job.command, 'command');
     const script = job.invocation_script ?? null;
     const invocationScript = script === null ? null : substituted(script, 'invocation_script');
@@ -147,47 +129,25 @@ class Expansion {
       priority: job.priority ?? specDefaults.priority,
       cancelOnBlockingJobFailure: job.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
       supportsTermination: job.supports_termination ?? specDefaults.supportsTermination,
-      inputFiles: [...new Set(inputFiles)],
-      outputFiles: [...new Set(outputFiles)],
+      inputFiles: [...files.input],
+      outputFiles: [...files.output],
+      inputUserData: [...userData.input],
+      outputUserData: [...userData.output],
     };
   }
 
-  #fileList(names: readonly string[] | null | undefined, path: SpecPath): number[] {
-    return (names ?? []).flatMap((name, k) => this.#files.find(name, [...path, k]) ?? []);
-  }
-
-  #substituted(text: string, path: SpecPath, inputs: number[], outputs: number[]): string {
-    if (!text.includes('${')) return text;
+  #substituted(text: string, path: SpecPath, files: Uses, userData: Uses): string {
     return substitute(text, {
       file: (direction, name) => {
-        const file = this.#files.find(name, path);
-        if (file === null) return null;
-        (direction === 'input' ? inputs : outputs).push(file);
-        return this.#spec.files?.[file]?.path ?? null;
+        const file = this.#files.use(files, direction, name, path);
+        return file === null ? null : (this.#spec.files?.[file]?.path ?? null);
       },
+      userData: (direction, name) => this.#userData.use(userData, direction, name, path),
       refuse: (message) => this.#findings.add(path, () => message),
     });
   }
 
-  #claimOutputs(job: ExpandedJob, i: number): void {
-    for (const file of job.outputFiles) {
-      const other = this.#producers[file] ?? -1;
-      if (other < 0) this.#producers[file] = i;
-      else this.#findings.add(this.#outputPath(i, file), () => this.#twoProducers(file, other, i));
-    }
-  }
-
-  #twoProducers(file: number, first: number, second: number): string {
-    const [a, b] = [first, second].map((job) => quoted(this.#spec.jobs[job]?.name ?? ''));
-    return `the jobs ${a} and ${b} both write the file ${quoted(this.#spec.files?.[file]?.name ?? '')}`;
-  }
-
-  #outputPath(i: number, file: number): SpecPath {
-    const k = this.#spec.jobs[i]?.output_files?.indexOf(this.#spec.files?.[file]?.name ?? '') ?? -1;
-    return k < 0 ? ['jobs', i, 'command'] : ['jobs', i, 'output_files', k];
-  }
-
-  /** The jobs that a job waits for, each once: those it names, then the producers of the files it reads. */
+  /** The jobs that a job waits for, each once: those it names, then the producers of what it reads. */
   #upstreams(job: ExpandedJob, i: number, lastSeenBy: Int32Array): number[] {
     const upstreams: number[] = [];
     const waitFor = (upstream: number): void => {
@@ -201,17 +161,9 @@ class Expansion {
       if (upstream !== i) waitFor(upstream);
       else this.#findings.add(['jobs', i, 'depends_on', k], () => `the job ${quoted(name)} depends on itself`);
     }
-    for (const file of job.inputFiles) {
-      const producer = this.#producers[file] ?? -1;
-      if (producer === i) this.#findings.add(['jobs', i], () => this.#ownInput(file, i));
-      else if (producer >= 0) waitFor(producer);
-    }
+    this.#files.eachProducer(job.inputFiles, i, waitFor);
+    this.#userData.eachProducer(job.inputUserData, i, waitFor);
     return upstreams;
-  }
-
-  #ownInput(file: number, i: number): string {
-    const [name, job] = [this.#spec.files?.[file]?.name ?? '', this.#spec.jobs[i]?.name ?? ''];
-    return `the job ${quoted(job)} both reads and writes the file ${quoted(name)}, so it would wait for itself`;
   }
 }
 
@@ -240,7 +192,7 @@ function cycleText(names: readonly string[]): string {
   return `a cycle, in which no job could ever start: ${[...shown, written[0]].join(' -> ')}`;
 }
 
-/** Where the job says that it waits for the one before it in the cycle; through a file, the job itself. */
+/** Where the job says that it waits for the one before it in the cycle; through files or data, the job itself. */
 function placeInCycle(spec: WorkflowSpec, job: number, before: string): SpecPath {
   const k = spec.jobs[job]?.depends_on?.indexOf(before) ?? -1;
   return k < 0 ? ['jobs', job] : ['jobs', job, 'depends_on', k];

@@ -16,6 +16,9 @@ export interface ExpandedJob {
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];
+  /** Indices into `ExpandedWorkflow.userData`. */
+  inputUserData: readonly number[];
+  outputUserData: readonly number[];
 }
 
 /** A node of the graph: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
@@ -33,6 +36,8 @@ export interface ExpandedWorkflow {
   jobsSortMethod: JobsSortMethod;
   requirements: readonly (Requirements & { name: string | null })[];
   files: readonly { name: string; path: string }[];
+  /** `data` is null while there is none yet. */
+  userData: readonly { name: string; data: unknown; isEphemeral: boolean }[];
   numJobs: number;
   /** In stored order; iterated once per use, so that a million jobs need not be in memory at once. */
   jobs: Iterable<ExpandedJob>;

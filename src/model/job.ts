@@ -34,6 +34,12 @@ export const defaultRequirements: Requirements = {
   isRuntimeStated: false,
 };
 
+/** Whether a job can have so many GPUs: a share of one in thousandths, or whole ones. */
+export function isGpuCount(value: number): boolean {
+  const thousandths = Math.round(value * 1000);
+  return Math.abs(thousandths - value * 1000) < 1e-6 && (value < 1 || thousandths % 1000 === 0);
+}
+
 /** How an attempt ended, as the worker reports it. */
 export interface AttemptEnd {
   status: Extract<JobStatus, 'done' | 'canceled' | 'terminated'>;

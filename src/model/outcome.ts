@@ -17,6 +17,8 @@ export type StopReason =
   | 'walltime'
   /** Someone stopped a worker that runs outside of Slurm. */
   | 'shutdown'
+  /** Slurm ended the allocation long before its time. */
+  | 'allocation_ended'
   /** The worker was declared dead, or another one has taken its place. */
   | 'fenced'
   /** It ran longer than its own stated runtime. */
@@ -78,6 +80,10 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'it was stopped for a restart' };
     case 'shutdown':
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'its worker was stopped' };
+    case 'allocation_ended': {
+      const detail = 'its allocation was ended early (cancelled, preempted or requeued)';
+      return { status: 'terminated', returnCode: null, cause: 'canceled', detail };
+    }
     case 'fenced':
       return {
         status: 'terminated',
@@ -111,6 +117,11 @@ function ownEnd(evidence: EndEvidence): Verdict {
 function usage(evidence: EndEvidence): string {
   const { peakMemoryBytes, requestedMemoryBytes } = evidence;
   return `it had asked for ${bytes(requestedMemoryBytes)}, the most seen was ${bytes(peakMemoryBytes)}`;
+}
+
+/** A success turned into a failure, because the job did not make what it had declared; `detail` says what. */
+export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
+  return { ...end, returnCode: 1, cause: 'missing_output', detail };
 }
 
 /** 126 for a command that could not be started, 127 for a shell that does not exist: as shells say it. */

@@ -4,18 +4,22 @@ import { didYouMean, quoted } from './names.ts';
 import { type SpecObject, specObjectAt, type WorkflowSpec, workflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 import { withinDepth } from './spec-source.ts';
+import { userDataProblem } from './user-data.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** How many values the metadata of a workflow may hold. */
-const mostMetadata = 1_000_000;
+/** How many values the metadata of a workflow, or one datum, may hold. */
+const mostValues = 1_000_000;
 
 /** The document as a specification; null when findings were added. */
 export function checkShape(value: unknown, findings: Findings): WorkflowSpec | null {
   const before = findings.count;
   const result = workflowSpec.safeParse(value);
   for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
-  if (isMapping(value) && 'metadata' in value) checkMetadata(value.metadata, findings);
+  if (isMapping(value)) {
+    if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
+    if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
+  }
   return result.success && findings.count === before ? result.data : null;
 }
 
@@ -121,26 +125,36 @@ function valueAt(document: unknown, path: SpecPath): unknown {
   }, document);
 }
 
-/** Metadata may be anything that JSON can say, within bounds; stops at the first problem. */
-function checkMetadata(metadata: unknown, findings: Findings): void {
-  const open: { value: unknown; path: SpecPath }[] = [{ value: metadata, path: ['metadata'] }];
+/** Metadata and user data may be anything that JSON can say, within bounds; stops at the first problem. */
+function checkFree(top: unknown, topPath: SpecPath, findings: Findings): boolean {
+  const open: { value: unknown; path: SpecPath }[] = [{ value: top, path: topPath }];
   for (let count = 0, next = open.pop(); next !== undefined; count++, next = open.pop()) {
     const { value, path } = next;
-    const problem = metadataProblem(value, path, count);
+    const problem = problemOfFree(value, path, count);
     if (problem !== null) {
       findings.add(path, () => problem);
-      return;
+      return false;
     }
     if (typeof value !== 'object' || value === null) continue;
     const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
     for (const [key, child] of entries) open.push({ value: child, path: [...path, key] });
   }
+  return true;
 }
 
-function metadataProblem(value: unknown, path: SpecPath, count: number): string | null {
+function problemOfFree(value: unknown, path: SpecPath, count: number): string | null {
   if (path.length > withinDepth) return `is nested deeper than ${withinDepth} levels`;
-  if (count > mostMetadata) return `has more than ${mostMetadata} values`;
+  if (count > mostValues) return `has more than ${mostValues} values`;
   if (typeof value === 'number' && !Number.isFinite(value)) return `found ${value}, which JSON cannot say`;
   const texts = typeof value === 'string' ? [value] : isMapping(value) ? Object.keys(value) : [];
   return texts.some((text) => /[\0\p{Cs}]/u.test(text)) ? 'has a NUL byte or half a character in it' : null;
+}
+
+function checkUserData(list: readonly unknown[], findings: Findings): void {
+  for (const [i, element] of list.entries()) {
+    if (!isMapping(element) || !('data' in element)) continue;
+    const path = ['user_data', i, 'data'];
+    const problem = checkFree(element.data, path, findings) ? userDataProblem(element.data) : null;
+    if (problem !== null) findings.add(path, () => problem);
+  }
 }

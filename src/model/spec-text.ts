@@ -58,6 +58,9 @@ function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | nul
 
 const placeholders: Readonly<Record<string, unknown>> = { command: '-', path: '-', num_cpus: 1, memory: '1m' };
 
+/** Lists of names that jobs refer to. */
+const referredTo: readonly string[] = ['jobs', 'files', 'user_data', 'resource_requirements'];
+
 function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
   const [list, index, key] = path;
   if (typeof list !== 'string') return false;
@@ -65,7 +68,7 @@ function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
   if (index === undefined || !Array.isArray(elements)) {
     delete copy[list];
     if (list === 'name') copy.name = '-';
-    return list !== 'jobs' && list !== 'files' && list !== 'resource_requirements';
+    return !referredTo.includes(list);
   }
   const element: unknown = elements[Number(index)];
   if (typeof key !== 'string' || key === 'name' || !isMapping(element)) return false;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { TorcError } from '../base/errors.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { jobsSortMethods } from './expanded.ts';
+import { isGpuCount } from './job.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -40,10 +41,14 @@ const job = z.strictObject({
   depends_on: names.nullish(),
   input_files: names.nullish(),
   output_files: names.nullish(),
+  input_user_data: names.nullish(),
+  output_user_data: names.nullish(),
   priority: z.int().min(-1_000_000_000).max(1_000_000_000).nullish(),
 });
 
 const file = z.strictObject({ name, path: text.min(1) });
+
+const userData = z.strictObject({ name, data: z.unknown().optional(), is_ephemeral: flag.nullish() });
 
 const resourceRequirements = z.strictObject({
   name,
@@ -67,11 +72,6 @@ const resourceRequirements = z.strictObject({
   }).nullish(),
 });
 
-function isGpuCount(value: number): boolean {
-  const thousandths = Math.round(value * 1000);
-  return Math.abs(thousandths - value * 1000) < 1e-6 && (value < 1 || thousandths % 1000 === 0);
-}
-
 export const workflowSpec = z.strictObject({
   name,
   user: name.nullish(),
@@ -85,6 +85,7 @@ export const workflowSpec = z.strictObject({
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   jobs: z.array(job),
   files: z.array(file).nullish(),
+  user_data: z.array(userData).nullish(),
   resource_requirements: z.array(resourceRequirements).nullish(),
 });
 
@@ -106,7 +107,7 @@ const top: SpecObject = {
   label: 'a workflow',
   keys: Object.keys(workflowSpec.shape),
   laterKeys: [
-    ...['parameters', 'user_data', 'failure_handlers', 'slurm_schedulers', 'slurm_defaults', 'resource_monitor'],
+    ...['parameters', 'failure_handlers', 'slurm_schedulers', 'slurm_defaults', 'resource_monitor'],
     ...['actions', 'use_pending_failed'],
   ],
 };
@@ -116,12 +117,13 @@ const parts: Readonly<Record<string, SpecObject>> = {
     label: 'a job',
     keys: Object.keys(job.shape),
     laterKeys: [
-      ...['failure_handler', 'scheduler', 'input_user_data', 'output_user_data', 'depends_on_regexes'],
+      ...['failure_handler', 'scheduler', 'depends_on_regexes'],
       ...['input_file_regexes', 'output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'],
       ...parameterKeys,
     ],
   },
   files: { label: 'a file', keys: Object.keys(file.shape), laterKeys: parameterKeys },
+  user_data: { label: 'user data', keys: Object.keys(userData.shape), laterKeys: [] },
   resource_requirements: {
     label: 'a resource requirement',
     keys: Object.keys(resourceRequirements.shape),

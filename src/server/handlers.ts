@@ -3,6 +3,8 @@ import { type EndpointName, protocolVersion, type Reply, type Request, type Work
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
+import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
+import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
 import { claimedJobs } from '../storage/replan.ts';
 import {
@@ -13,6 +15,7 @@ import {
   recordAllocations,
 } from '../storage/slurm.ts';
 import type { Transaction } from '../storage/transaction.ts';
+import { addUserData, deleteUserData, modifyUserData } from '../storage/user-data.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
@@ -49,13 +52,6 @@ type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHa
 type Handled = Exclude<EndpointName, 'exchange'>;
 export type Handlers = Record<EndpointName, Handler<EndpointName>>;
 
-const later = {
-  kind: 'read' as const,
-  run: (): never => {
-    throw new TorcError('usage', 'not there yet');
-  },
-};
-
 export const handlers: { [N in Handled]: Handler<N> } = {
   server_info: { kind: 'read', run: (service) => serverInfo(service) },
   server_stop: {
@@ -85,6 +81,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
         workflow_key: request.workflow_key,
         num_jobs: made.numJobs,
         num_files: made.numFiles,
+        num_user_data: made.numUserData,
         num_edges: made.numEdges,
         num_barriers: made.numBarriers,
       };
@@ -99,11 +96,27 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
-  job_show: later,
-  job_modify: later,
-  user_data_add: later,
-  user_data_modify: later,
-  user_data_delete: later,
+  job_show: { kind: 'read', run: (service, request) => jobStory(service.view, Number(request.job_key)) },
+  job_modify: {
+    kind: 'write',
+    run(tx, request) {
+      const { name, changes } = modifyJob(tx, request);
+      return { dry_run: request.dry_run, job_key: request.job_key, job_name: name, changes };
+    },
+  },
+  resource_requirements_modify: { kind: 'steps', begin: beginModifyRequirements },
+  user_data_add: { kind: 'write', run: (tx, request) => ({ user_data_key: String(addUserData(tx, request)) }) },
+  user_data_modify: {
+    kind: 'write',
+    run(tx, request) {
+      const { name, isChanged, version } = modifyUserData(tx, request);
+      return { user_data_key: request.user_data_key, name, is_changed: isChanged, version };
+    },
+  },
+  user_data_delete: {
+    kind: 'write',
+    run: (tx, { user_data_key }) => ({ user_data_key, name: deleteUserData(tx, Number(user_data_key)) }),
+  },
   list: { kind: 'read', run: listRecords },
   worker_hello: { kind: 'write', run: hello },
   slurm_config_add: {
@@ -222,6 +235,19 @@ function beginDeleteWorkflow(
       num_jobs: plan.numJobs,
       num_results: plan.numResults,
     }),
+  };
+}
+
+function beginModifyRequirements(
+  tx: Transaction,
+  request: Request<'resource_requirements_modify'>,
+): ReturnType<StepHandler<'resource_requirements_modify'>['begin']> {
+  const { resource_requirements_key, dry_run } = request;
+  const { workflowKey, name, numJobs, changes } = modifyRequirements(tx, request);
+  return {
+    // also without changes: an earlier call may have been interrupted
+    step: dry_run ? null : followRequirements(workflowKey, Number(resource_requirements_key)),
+    reply: () => ({ dry_run, resource_requirements_key, name, num_jobs: numJobs, changes }),
   };
 }
 

@@ -9,6 +9,7 @@ import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import type { Transaction } from './transaction.ts';
 import { type JobState, moveJob } from './transitions.ts';
+import { withStoredOutputs, withUserData } from './user-data.ts';
 
 /** A job that reads more files than this is not rerun when one of them changes. */
 const mostAssignedFiles = 10_000;
@@ -74,10 +75,11 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
 }
 
 /** An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. */
-export function recordFinish(tx: Transaction, node: ComputeNode, report: Finished): Answer {
-  const attempt = findAttempt(tx, node, report.attempt);
+export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finished): Answer {
+  const attempt = findAttempt(tx, node, reported.attempt);
   if (attempt === null) return 'rejected';
-  if (!attempt.isLive) return recordLateFinish(tx, attempt, report);
+  if (!attempt.isLive) return recordLateFinish(tx, attempt, reported);
+  const report = withStoredOutputs(tx, attempt.job, reported);
   // a person cancelled it and the allocation's end was faster: it must not come back with a restart
   const status = report.status === 'terminated' && attempt.stopReason === 'cancel' ? 'canceled' : report.status;
   const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
@@ -116,8 +118,10 @@ export function recordFinish(tx: Transaction, node: ComputeNode, report: Finishe
 
 function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): Answer {
   release(tx, attempt);
-  const isRepeat =
-    attempt.endStatus === report.status && attempt.returnCode === report.return_code && attempt.cause === report.cause;
+  const isSame = attempt.returnCode === report.return_code && attempt.cause === report.cause;
+  // the first time it was missing an output, which the worker does not know
+  const isWithoutOutput = attempt.cause === 'missing_output' && report.return_code === 0;
+  const isRepeat = attempt.endStatus === report.status && (isSame || isWithoutOutput);
   if (isRepeat) return 'repeated';
   tx.event({
     workflowKey: attempt.job.workflowKey,
@@ -200,7 +204,7 @@ export function occupyingAttempts(tx: Transaction, computeNodeKey: number): Occu
 
 /** Every live attempt of the worker above `ack`, with all it needs to run it. */
 export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
-  return tx.db
+  const assignments: Assignment[] = tx.db
     .all(
       `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, j.job_key, j.name, j.command, j.invocation_script,
          j.supports_termination,
@@ -228,6 +232,7 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
       supports_termination: row.supports_termination === 1,
       ...(row.has_files === 1 ? { files: assignedFiles(tx, row.job_key as number) } : {}),
     }));
+  return withUserData(tx, computeNodeKey, assignments);
 }
 
 /** The declared files of a job: all outputs, and the inputs unless there are too many to look at before each start. */

@@ -9,6 +9,7 @@ import { type Candidate, type FreeNode, mostThatFit, type Placement, pack, type 
 import type { ComputeNode } from './compute-nodes.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
+import { rememberInputVersions } from './user-data.ts';
 
 /** Candidates are fetched in pieces of at most this many per shape. */
 const piece = 64;
@@ -24,6 +25,8 @@ export function claimJobs(tx: Transaction, node: ComputeNode, timeLeftMs: number
   if (free.slots <= 0 || free.numCpus <= 0) return 0;
   const placements = pack(free, readyQueues(tx, node.workflowKey, free));
   for (const placement of placements) recordClaim(tx, node, workflow.run_id as number, placement);
+  const jobKeys = placements.map(({ jobKey }) => jobKey);
+  rememberInputVersions(tx, node.workflowKey, jobKeys);
   return placements.length;
 }
 
@@ -79,7 +82,8 @@ function readyQueues(tx: Transaction, workflowKey: number, free: FreeNode): Shap
   return queues;
 }
 
-function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
+/** What jobs of one shape ask for, and their place in claim order. */
+export function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
   const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
   return {
     sortRank: row.sort_rank as number,

@@ -11,32 +11,41 @@ import type { Database } from './database.ts';
 
 type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
 
-interface Column {
+export interface Column {
   name: string;
   kind: Kind;
   /** SQL expression; the name itself where it is not given. */
   sql?: string;
 }
 
-interface ListDefinition {
+export interface ListDefinition {
   columns: readonly Column[];
   from: string;
   /** Fixed condition. */
   where: string;
+  /** Condition of the newest row of each job, where a list has several. */
+  latest?: string;
   /** The column that filters by workflow, and the one that orders when nothing else is asked for. */
   workflow: string;
   key: string;
 }
 
-function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
+/** Columns of one kind: names, or names with the expression that they stand for. */
+export function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
   return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
 }
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
 
+const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE a.return_code WHEN 0 THEN 'success' ELSE 'failed' END
+  ELSE a.end_status END`;
+
 /** A job is orphaned when it is claimed and nothing that could end its attempt is left. */
 const orphaned = `(j.status IN ('submitted', 'submitted_pending') AND coalesce(a.is_occupying = 0 OR n.is_active = 0, 1))`;
+
+/** A result belongs to the job as it stands only while the status is still the one that the result gave it. */
+const presentCause = `CASE WHEN a.end_status = j.status THEN a.cause WHEN ${orphaned} THEN a.lost_cause END`;
 
 const requirementColumns: Column[] = [
   ...columns('integer', ['num_cpus', 's.num_cpus'], ['memory_bytes', 's.memory_bytes']),
@@ -83,7 +92,7 @@ const workflowStatusSql = `CASE
 /** The workers of the allocation in the row. */
 const ofAllocation = 'FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key';
 
-const definitions: Record<ListName, ListDefinition> = {
+export const definitions: Readonly<Record<ListName, ListDefinition>> = {
   workflows: {
     columns: [
       ...columns('key', ['workflow_key', 'w.workflow_key']),
@@ -105,8 +114,8 @@ const definitions: Record<ListName, ListDefinition> = {
     columns: [
       ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
       ...columns('text', ['name', 'j.name'], ['status', 'j.status'], ['outcome', outcome]),
-      ...columns('integer', ['return_code', 'a.return_code']),
-      ...columns('text', ['cause', 'a.cause']),
+      ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
+      ...columns('text', ['cause', presentCause]),
       ...columns('flag', ['orphaned', orphaned]),
       ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
       ...columns('integer', ['num_blockers', 'j.num_blockers']),
@@ -132,7 +141,7 @@ const definitions: Record<ListName, ListDefinition> = {
       ...columns('text', ['job_name', 'j.name']),
       ...columns('key', ['workflow_key', 'a.workflow_key']),
       ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id']),
-      ...columns('text', ['status', 'a.end_status']),
+      ...columns('text', ['status', 'a.end_status'], ['outcome', resultOutcome]),
       ...columns('integer', ['return_code', 'a.return_code']),
       ...columns('text', ['cause', 'a.cause']),
       ...columns('instant', ['start_time', 'a.started_at'], ['end_time', 'a.ended_at']),
@@ -150,6 +159,8 @@ const definitions: Record<ListName, ListDefinition> = {
     from: `attempts a JOIN jobs j ON j.job_key = a.job_key
       JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
     where: 'a.cause IS NOT NULL',
+    latest: `NOT EXISTS (SELECT 1 FROM attempts later WHERE later.workflow_key = a.workflow_key
+      AND later.job_key = a.job_key AND later.attempt_key > a.attempt_key AND later.cause IS NOT NULL)`,
     workflow: 'a.workflow_key',
     key: 'a.attempt_key',
   },
@@ -281,10 +292,20 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
     conditions.push(`${definition.workflow} = ?`);
     values.push(Number(request.workflow_key));
   }
+  if (request.latest_only === true) {
+    if (definition.latest === undefined) throw new TorcError('usage', `${request.list} have no latest ones`);
+    conditions.push(definition.latest);
+  }
   for (const filter of request.filters) {
     const column = findColumn(request.list, filter.column);
-    conditions.push(filter.value === '' ? `${sqlOf(column)} IS NULL` : `${sqlOf(column)} = ?`);
-    if (filter.value !== '') values.push(storedValue(column, filter.value));
+    if (filter.value === '') conditions.push(`${sqlOf(column)} IS NULL`);
+    else if (column.kind === 'key' && filter.value.includes(',')) {
+      conditions.push(`${sqlOf(column)} IN (SELECT value FROM json_each(?))`);
+      values.push(JSON.stringify(filter.value.split(',').map((key) => storedValue(column, key))));
+    } else {
+      conditions.push(`${sqlOf(column)} = ?`);
+      values.push(storedValue(column, filter.value));
+    }
   }
   const sort = request.sort_by === null ? definition.key : sqlOf(findColumn(request.list, request.sort_by));
   const direction = request.reverse ? 'DESC' : 'ASC';
@@ -293,7 +314,7 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
     sort === definition.key ? `${sort} ${direction}` : `${sort} ${direction}, ${definition.key} ${direction}`;
   // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
   const rows = db.all(
-    `SELECT ${definition.columns.map((c) => `${sqlOf(c)} AS ${c.name}`).join(', ')}
+    `SELECT ${selected(definition)}
      FROM ${definition.from} WHERE ${definition.key} IN (SELECT ${definition.key} FROM ${definition.from}
        WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?) ORDER BY ${order}`,
     ...values,
@@ -304,6 +325,25 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
     records: rows.slice(0, request.limit).map((row) => render(definition.columns, row)),
     more: rows.length > request.limit,
   };
+}
+
+/** The last `limit` rows that hold a condition of this layer's own, in the order of their keys. */
+export function lastRecords(
+  db: Database,
+  definition: ListDefinition,
+  condition: string,
+  values: readonly unknown[],
+  limit: number,
+): ListRecord[] {
+  const { from, where, key } = definition;
+  return db
+    .all(
+      `SELECT ${selected(definition)} FROM ${from} WHERE ${where} AND (${condition}) ORDER BY ${key} DESC LIMIT ?`,
+      ...values,
+      limit,
+    )
+    .reverse()
+    .map((row) => render(definition.columns, row));
 }
 
 /** The record of one workflow, as the list of workflows shows it. */
@@ -323,6 +363,10 @@ export function countsRecord(db: Database, workflowKey: number): Record<string, 
     counts[row.status as string] = row.n as number;
   }
   return counts;
+}
+
+function selected(definition: ListDefinition): string {
+  return definition.columns.map((column) => `${sqlOf(column)} AS ${column.name}`).join(', ');
 }
 
 function sqlOf(column: Column): string {

@@ -28,7 +28,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   const failed = move.failed ?? false;
   if (move.by === 'claim') {
     tx.db.run(
-      'UPDATE jobs SET status = ?, failed = 0, attempt_key = ? WHERE job_key = ?',
+      'UPDATE jobs SET status = ?, failed = 0, attempt_key = ?, is_command_changed = 0 WHERE job_key = ?',
       move.to,
       move.attemptKey,
       job.jobKey,

@@ -3,7 +3,9 @@ import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import { sortRanks } from '../model/claim-order.ts';
 import { defaultRequirements, type Requirements } from '../model/job.ts';
+import { internShape } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
+import { storeUserData } from './user-data.ts';
 import { findWorkflow, type Workflow } from './workflows.ts';
 
 /** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
@@ -22,8 +24,9 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, jobs_sort_method, phase, first_job_key, num_spec_jobs,
-       first_file_key, num_spec_files, first_barrier_key, num_barriers, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?)`,
+       first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
+       created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     request.user,
     request.description,
@@ -38,6 +41,8 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.num_jobs,
     reserveKeys(tx, 'files', request.num_files),
     request.num_files,
+    reserveKeys(tx, 'user_data', request.num_user_data),
+    request.num_user_data,
     reserveKeys(tx, 'barriers', request.num_barriers),
     request.num_barriers,
     tx.now,
@@ -68,29 +73,12 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   return key;
 }
 
-function internShape(tx: Transaction, workflowKey: number, need: Requirements, sortRank: number): number {
-  const row = tx.db.get(
-    `INSERT INTO shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes, runtime_ms, is_memory_stated,
-       is_runtime_stated, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
-    workflowKey,
-    need.numCpus,
-    need.memoryBytes,
-    need.gpuThousandths,
-    need.numNodes,
-    need.runtimeMs,
-    need.isMemoryStated ? 1 : 0,
-    need.isRuntimeStated ? 1 : 0,
-    sortRank,
-  );
-  return row?.shape_key as number;
-}
-
 /** Adds a chunk of jobs, files and edges; a repeated chunk changes nothing. */
 export function addChunk(tx: Transaction, request: Request<'workflow_create_chunk'>): void {
   const workflow = creating(tx, Number(request.workflow_key));
   checkRange('job', request.first_job, request.jobs.length, workflow.numSpecJobs);
   checkRange('file', request.first_file, request.files.length, workflow.numSpecFiles);
+  checkRange('user data', request.first_user_data, request.user_data.length, workflow.numSpecUserData);
   // requirement keys in the order in which they were given; the first row is the default of jobs without any
   const requirements = tx.db.all(
     `SELECT resource_requirements_key, shape_key FROM resource_requirements WHERE workflow_key = ?
@@ -105,6 +93,9 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
       file.name,
       file.path,
     );
+  }
+  for (const [index, datum] of request.user_data.entries()) {
+    storeUserData(tx, workflow.workflowKey, datum, workflow.firstUserDataKey + request.first_user_data + index);
   }
   for (const [index, job] of request.jobs.entries()) {
     const chosen = requirements[job.requirements === null ? 0 : job.requirements + 1];
@@ -156,6 +147,20 @@ function insertJob(
       );
     }
   }
+  for (const [isOutput, userData] of [
+    [0, job.input_user_data],
+    [1, job.output_user_data],
+  ] as const) {
+    for (const datum of userData) {
+      checkRange('user data', datum, 1, workflow.numSpecUserData);
+      tx.db.run(
+        'INSERT OR IGNORE INTO job_user_data (job_key, user_data_key, is_output) VALUES (?, ?, ?)',
+        jobKey,
+        workflow.firstUserDataKey + datum,
+        isOutput,
+      );
+    }
+  }
 }
 
 function nodeKey(workflow: Workflow, node: number): number {
@@ -185,7 +190,7 @@ function creating(tx: Transaction, workflowKey: number): Workflow {
 export function finishCreate(
   tx: Transaction,
   workflowKey: number,
-): { numJobs: number; numFiles: number; numEdges: number; numBarriers: number } {
+): { numJobs: number; numFiles: number; numUserData: number; numEdges: number; numBarriers: number } {
   const workflow = creating(tx, workflowKey);
   const { firstJobKey, numSpecJobs, firstBarrierKey, numBarriers } = workflow;
   const lastJobKey = firstJobKey + numSpecJobs - 1;
@@ -195,6 +200,7 @@ export function finishCreate(
     throw new TorcError('usage', `${stored?.n} of ${numSpecJobs} jobs arrived`, 'Create the workflow again.');
   }
   const files = tx.db.get('SELECT count(*) AS n FROM files WHERE workflow_key = ?', workflowKey);
+  const userData = tx.db.get('SELECT count(*) AS n FROM user_data WHERE workflow_key = ?', workflowKey);
   if (numBarriers > 0) {
     tx.db.run(
       `WITH RECURSIVE keys (k) AS (SELECT ? UNION ALL SELECT k + 1 FROM keys WHERE k < ?)
@@ -222,5 +228,11 @@ export function finishCreate(
   tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
   tx.db.run(`UPDATE workflows SET phase = 'created' WHERE workflow_key = ?`, workflowKey);
   tx.event({ workflowKey, type: 'workflow_created', data: { num_jobs: numSpecJobs } });
-  return { numJobs: numSpecJobs, numFiles: files?.n as number, numEdges, numBarriers };
+  return {
+    numJobs: numSpecJobs,
+    numFiles: files?.n as number,
+    numUserData: userData?.n as number,
+    numEdges,
+    numBarriers,
+  };
 }

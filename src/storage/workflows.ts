@@ -13,9 +13,11 @@ export interface Workflow {
   isStopping: boolean;
   firstJobKey: number;
   firstFileKey: number;
+  firstUserDataKey: number;
   firstBarrierKey: number;
   numSpecJobs: number;
   numSpecFiles: number;
+  numSpecUserData: number;
   numBarriers: number;
   expirationBufferMs: number;
   waitForNewJobsMs: number;
@@ -45,9 +47,11 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     isStopping: row.is_stopping === 1,
     firstJobKey: row.first_job_key as number,
     firstFileKey: row.first_file_key as number,
+    firstUserDataKey: row.first_user_data_key as number,
     firstBarrierKey: row.first_barrier_key as number,
     numSpecJobs: row.num_spec_jobs as number,
     numSpecFiles: row.num_spec_files as number,
+    numSpecUserData: row.num_spec_user_data as number,
     numBarriers: row.num_barriers as number,
     expirationBufferMs: row.expiration_buffer_ms as number,
     waitForNewJobsMs: row.wait_for_new_jobs_ms as number,

@@ -1,4 +1,6 @@
 /** When a worker must be done, and how long its jobs get to end themselves. Durations in milliseconds. */
+import type { StopReason } from '../model/outcome.ts';
+import type { StopSignal } from './effects.ts';
 
 /** Between SIGTERM and SIGKILL for a job that has not said that it can end itself. */
 export const normalGraceMs = 2_000;
@@ -20,4 +22,20 @@ export function graceMs(supportsTermination: boolean, untilDeadlineMs: number | 
   if (!supportsTermination) return normalGraceMs;
   const longest = untilDeadlineMs === null ? checkpointGraceMs : untilDeadlineMs - reserveMs;
   return Math.max(normalGraceMs, Math.min(checkpointGraceMs, longest));
+}
+
+/** An allocation that is told to end while more than this is left of it was not ended by its time. */
+const longBeforeEndMs = 120_000;
+
+/**
+ * Why a signal asks a worker in an allocation to stop. Slurm sends the warning only ahead of the allocation's end, but
+ * SIGTERM also when it is cancelled, preempted or requeued. Without a known end it is put down to the time.
+ */
+export function reasonOfSlurmSignal(
+  signal: StopSignal,
+  untilDeadlineMs: number | null,
+  walltimeMs: number,
+): Extract<StopReason, 'walltime' | 'allocation_ended'> {
+  const isExpected = signal === 'warning' || untilDeadlineMs === null;
+  return isExpected || untilDeadlineMs <= Math.max(longBeforeEndMs, walltimeMs / 10) ? 'walltime' : 'allocation_ended';
 }

@@ -13,6 +13,10 @@ export interface RunnerEvents {
   freed(attempt: number): void;
   /** The job has ended and all of its processes are gone. */
   ended(finished: FinishedAttempt): void;
+  /** The job was stopped before it had a process, and none will be started. */
+  unstarted(attempt: number): void;
+  /** The job's memory has grown so much that its sample should be told at once. */
+  grown(attempt: number): void;
 }
 
 /** Runs jobs as processes, samples them, enforces their limits, stops them. */
@@ -24,10 +28,42 @@ export interface JobRunner {
    * reason and gets the shorter of the two times.
    */
   stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void;
-  /** The latest sample of each running job that has a new one and was not told of within the last `minAgeMs`. */
+  /** The latest sample of each running job that has grown, or was not told of within the last `minAgeMs`. */
   takeSamples(minAgeMs: number): Sample[];
   /** Ends all timers; running processes are left alone. */
   close(): void;
+}
+
+/** A file that is there. `identity` is another one as soon as the content may be. */
+export interface PresentFile {
+  kind: 'there';
+  sizeBytes: number;
+  /** Microseconds since 1970; null beyond what can be counted exactly. */
+  modifiedUs: number | null;
+  changedUs: number | null;
+  isRegular: boolean;
+  identity: string;
+}
+
+/** `unknown`: it cannot be looked at; `code` is the system's name for the reason. */
+export type SeenFile = PresentFile | { kind: 'absent' } | { kind: 'unknown'; code: string };
+
+/** A text that was read, or null with what is wrong with the file; null again when there is none. */
+export type ReadText = { text: string } | { text: null; problem: string | null };
+
+/** The files of jobs. */
+export interface FileReader {
+  /** Looks at what a path leads to. `isFresh` goes past what a network file system remembers. Never fails. */
+  look(path: string, isFresh: boolean): Promise<SeenFile>;
+  /**
+   * SHA-256 of the content as hex. Null for what is no regular file, too large, not as it was `seen` any more, or not
+   * yet begun when `abort` fires. Never fails.
+   */
+  hash(path: string, seen: PresentFile, abort: AbortSignal): Promise<string | null>;
+  /** Makes the folder of each path, and removes what is at the path itself. Throws the system's error. */
+  makeRoom(paths: readonly string[]): Promise<void>;
+  /** The text of a UTF-8 file of at most so many bytes. Never fails. */
+  readText(path: string, longestBytes: number): Promise<ReadText>;
 }
 
 /** Where reports go that the server does not acknowledge. */
@@ -55,6 +91,7 @@ export interface WorkerEffects {
   /** Where jobs start. */
   workingDirectory: string;
   openRunner(events: RunnerEvents): JobRunner;
+  files: FileReader;
   spool: SpoolWriter;
   /** Whether the server has asked this worker, through the server directory, to stop. */
   isFenced(): Promise<boolean>;

@@ -1,6 +1,6 @@
 /** What the process of a job is given: its shell text, output files and environment. */
 import type { Assignment } from '../api/contract.ts';
-import { jobStdioPaths } from '../base/paths.ts';
+import { type AttemptName, jobStdioPaths, userDataPaths } from '../base/paths.ts';
 import type { AttemptEnd } from '../model/job.ts';
 import { spawnFailed } from '../model/outcome.ts';
 import type { SpawnRequest } from './spawner.ts';
@@ -16,10 +16,31 @@ export interface LaunchContext {
 
 /** How a job is started. */
 export function spawnRequest(job: Assignment, context: LaunchContext): SpawnRequest {
-  const { job_key: jobKey, run_id: runId, attempt_id: attemptId } = job;
-  const { stdoutPath, stderrPath } = jobStdioPaths(context.outputDirectory, { jobKey, runId, attemptId });
+  const { stdoutPath, stderrPath } = jobStdioPaths(context.outputDirectory, attemptName(job));
   const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
-  return { text, stdoutPath, stderrPath, variables: jobVariables(job, context) };
+  const variables = jobVariables(job, context);
+  return { text: withDataPaths(text, job, context.outputDirectory), stdoutPath, stderrPath, variables };
+}
+
+function attemptName(job: Assignment): AttemptName {
+  return { jobKey: job.job_key, runId: job.run_id, attemptId: job.attempt_id };
+}
+
+/** Where the job writes its output user data, in the order of the names it was given. */
+export function dataPaths(job: Assignment, outputDirectory: string): string[] {
+  return userDataPaths(outputDirectory, attemptName(job), job.output_user_data?.length ?? 0);
+}
+
+/** `${user_data.output.NAME}` becomes the path that NAME is written to. */
+function withDataPaths(text: string, job: Assignment, outputDirectory: string): string {
+  const { output_user_data: names = [] } = job;
+  if (names.length === 0) return text;
+  const paths = dataPaths(job, outputDirectory);
+  const places = new Map(names.map((name, index) => [`\${user_data.output.${name}}`, paths[index] ?? '']));
+  // a name may hold brackets too: the longest that fits is meant
+  const longestFirst = [...places.keys()].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(longestFirst.map((place) => place.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g');
+  return text.replace(pattern, (place) => places.get(place) ?? place);
 }
 
 function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {

@@ -9,10 +9,11 @@ import type { Assignment, HelloReply, WorkerSettings } from '../api/contract.ts'
 import type { TorcError } from '../base/errors.ts';
 import type { StopReason } from '../model/outcome.ts';
 import { Admission } from './admission.ts';
-import { graceMs, normalGraceMs, untilLatestEndMs } from './deadline.ts';
-import type { JobRunner, StopSignal } from './effects.ts';
+import { graceMs, normalGraceMs, reasonOfSlurmSignal, untilLatestEndMs } from './deadline.ts';
+import type { JobRunner, RunnerEvents, StopSignal } from './effects.ts';
 import { Exchanger } from './exchanger.ts';
 import { helloRequest } from './hello.ts';
+import { JobFiles } from './job-files.ts';
 import { decide, type Phase } from './lifetime.ts';
 import type { FinishedAttempt } from './reports.ts';
 import { Safekeeping } from './safekeeping.ts';
@@ -59,11 +60,14 @@ export class WorkerLoop {
     this.#latestEndMs = this.#deadlineMs;
     this.#session = new Session(effects.workerId);
     this.#admission = new Admission({ ...options.capacity, maxParallelJobs: options.maxParallelJobs });
-    this.#runner = effects.openRunner({
+    const runnerEvents: RunnerEvents = {
       started: (attempt, pid, atMs) => this.#onStarted(attempt, pid, atMs),
       freed: (attempt) => this.#onFreed(attempt),
       ended: (finished) => this.#onEnded(finished),
-    });
+      unstarted: (attempt) => this.#onUnstarted(attempt),
+      grown: () => this.#onGrown(),
+    };
+    this.#runner = new JobFiles(runnerEvents, { ...deps, effects, outputDirectory: options.outputDirectory });
     const events = {
       facts: () => this.#facts(),
       hello: () => helloRequest(options, effects),
@@ -183,21 +187,41 @@ export class WorkerLoop {
     this.#admission.release(attempt);
     this.#exit.numJobs += 1;
     if (end.status === 'done' && end.returnCode !== 0) this.#exit.numFailed += 1;
-    this.#session.noteFinished(finished);
+    this.#session.noteFinished(finished, this.#nowMs());
     if (this.#session.numHeld === 0) this.#idleSinceMs = this.#nowMs();
     this.#startWaiting();
     this.#look();
+  }
+
+  #onUnstarted(attempt: number): void {
+    this.#running.delete(attempt);
+    this.#admission.release(attempt);
+    this.#session.noteReturned(attempt, this.#nowMs());
+    this.#startWaiting();
+    this.#look();
+  }
+
+  #onGrown(): void {
+    this.#session.noteGrowth(this.#nowMs());
+    this.#exchanger.poke();
   }
 
   #onSignal(signal: StopSignal): void {
     this.#deps.log.info({ signal }, 'asked to stop');
     const isMoreUrgent = signal === 'terminate' && !this.#isHurried;
     if (isMoreUrgent) this.#isHurried = true;
-    const reason = this.#options.identity.slurmJobId === null ? 'shutdown' : 'walltime';
-    if (this.#phase === 'working' || this.#phase === 'draining') this.#beginEnding('stopped', reason);
+    const isTaking = this.#phase === 'working' || this.#phase === 'draining';
+    if (isTaking) this.#beginEnding('stopped', this.#reasonOfSignal(signal));
     else if (this.#phase === 'ending' && isMoreUrgent) this.#stopRunning();
     else if (this.#phase === 'leaving' && isMoreUrgent) this.#beginLeaving();
     this.#look();
+  }
+
+  #reasonOfSignal(signal: StopSignal): StopReason {
+    const { identity, walltimeSeconds } = this.#options;
+    if (identity.slurmJobId === null) return 'shutdown';
+    const leftMs = this.#deadlineMs === null ? null : this.#deadlineMs - this.#nowMs();
+    return reasonOfSlurmSignal(signal, leftMs, (walltimeSeconds ?? 0) * 1000);
   }
 
   // ---------------------------------------------------------------- jobs

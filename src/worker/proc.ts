@@ -64,7 +64,7 @@ export function systemUnits(root = '/proc'): SystemUnits {
   return units;
 }
 
-export function readStat(root: string, pid: number): ProcessStat | null {
+export function readStat(root: string, pid: number | 'self'): ProcessStat | null {
   try {
     return parseStat(readFileSync(`${root}/${pid}/stat`, 'latin1'));
   } catch {

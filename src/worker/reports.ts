@@ -1,4 +1,5 @@
 /** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
+import type { FileState } from '../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../api/spool.ts';
 import type { AttemptEnd } from '../model/job.ts';
 
@@ -12,6 +13,10 @@ export interface FinishedAttempt {
   peakMemoryBytes: number | null;
   averageMemoryBytes: number | null;
   cpuMs: number | null;
+  /** Declared files; missing for a job without any. */
+  files?: FileState[];
+  /** What the job wrote for its output user data. */
+  userData?: NonNullable<FinishedReport['user_data']>;
 }
 
 /** How long ago something was, for the wire: never negative, whole milliseconds. */
@@ -19,8 +24,17 @@ export function ageMs(nowMs: number, atMs: number): number {
   return Math.max(0, Math.round(nowMs - atMs));
 }
 
+const plainReportBytes = 1024;
+const fileStateBytes = 256;
+
+/** About how much room the report takes in a request. */
+export function reportBytes({ files = [], userData = [] }: FinishedAttempt): number {
+  const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(userData));
+  return plainReportBytes + files.length * fileStateBytes + dataBytes;
+}
+
 function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> {
-  const { end, startedAtMs, endedAtMs } = finished;
+  const { end, startedAtMs, endedAtMs, files, userData } = finished;
   return {
     status: end.status,
     return_code: end.returnCode,
@@ -32,6 +46,8 @@ function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'star
     peak_memory_bytes: finished.peakMemoryBytes,
     average_memory_bytes: finished.averageMemoryBytes,
     cpu_ms: finished.cpuMs,
+    ...(files === undefined ? {} : { files }),
+    ...(userData === undefined ? {} : { user_data: userData }),
   };
 }
 

@@ -19,7 +19,7 @@ import { isGroupGone, type ProcessTable } from './processes.ts';
 import { Sampler } from './sampler.ts';
 import type { Sample } from './session.ts';
 import type { Spawner } from './spawner.ts';
-import { UsageMeter } from './usage.ts';
+import { isGrowthNews, UsageMeter } from './usage.ts';
 
 const shortestSweepWaitMs = 5;
 const longestSweepWaitMs = 100;
@@ -43,6 +43,8 @@ interface Running {
   exit: { code: number | null; signal: number | null; cpuMs: number | null; atMs: number } | null;
   firstKillMs: number | null;
   toldSampleMs: number;
+  /** The peak that the latest sample told. */
+  toldPeakBytes: number;
   cancelRuntimeLimit: () => void;
 }
 
@@ -54,6 +56,8 @@ export interface RunnerDependencies {
   table: ProcessTable;
   units: SystemUnits;
   oomWatch: OomWatch;
+  /** The memory that the jobs of this worker share. */
+  capacityBytes: number;
 }
 
 export class ProcessRunner implements JobRunner {
@@ -72,6 +76,7 @@ export class ProcessRunner implements JobRunner {
     this.#sampler = new Sampler({
       ...deps,
       overMemory: (attempt) => this.stop([{ attempt, graceMs: 0 }], 'memory_limit'),
+      measured: (attempt) => this.#onMeasured(attempt),
       looked: () => deps.oomWatch.look(),
     });
   }
@@ -97,6 +102,7 @@ export class ProcessRunner implements JobRunner {
       exit: null,
       firstKillMs: null,
       toldSampleMs: Number.NEGATIVE_INFINITY,
+      toldPeakBytes: 0,
       cancelRuntimeLimit: () => {},
     };
     this.#jobs.set(attempt, job);
@@ -283,18 +289,30 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- samples
 
+  #onMeasured(attempt: number): void {
+    const job = this.#jobs.get(attempt);
+    if (job !== undefined && this.#hasGrown(job)) this.#events.grown(attempt);
+  }
+
+  #hasGrown({ meter, toldPeakBytes, assignment }: Running): boolean {
+    const memory = { peakBytes: meter.peakBytes, toldBytes: toldPeakBytes };
+    return isGrowthNews(memory, assignment.memory_bytes, this.#deps.capacityBytes);
+  }
+
   takeSamples(minAgeMs: number): Sample[] {
     const nowMs = this.#nowMs();
     const samples: Sample[] = [];
     for (const job of this.#jobs.values()) {
-      const { latest } = job.meter;
-      if (latest === null || job.exit !== null || nowMs - job.toldSampleMs < minAgeMs) continue;
+      const { latest, peakBytes } = job.meter;
+      if (latest === null || job.exit !== null) continue;
+      if (nowMs - job.toldSampleMs < minAgeMs && !this.#hasGrown(job)) continue;
       job.toldSampleMs = nowMs;
+      job.toldPeakBytes = peakBytes;
       const { memoryBytes, cpuMs } = latest;
       samples.push({
         attempt: job.attempt,
         memory_bytes: Math.round(memoryBytes),
-        peak_memory_bytes: Math.round(memoryBytes),
+        peak_memory_bytes: Math.round(peakBytes),
         cpu_ms: Math.round(cpuMs),
       });
     }

@@ -31,6 +31,8 @@ export interface SamplerDependencies {
   units: SystemUnits;
   /** The job uses more than its limit; called until it has been removed. */
   overMemory: (attempt: number) => void;
+  /** The job's meter has something new. */
+  measured: (attempt: number) => void;
   /** Called at each look, whichever jobs it is for. */
   looked: () => void;
   procRoot?: string;
@@ -94,7 +96,7 @@ export class Sampler {
     const bytes = usage.residentPages * this.#deps.units.pageBytes;
     const isOver = job.memoryLimitBytes !== null && bytes > job.memoryLimitBytes;
     if (isOver) void this.#confirm(entry, usage);
-    else job.meter.add(nowMs, bytes, this.cpuMs(usage.ticks));
+    else this.#add(job, nowMs, bytes, usage);
     entry.dueMs = job.meter.nextLookMs(job.startedAtMs, nowMs, job.memoryLimitBytes);
   }
 
@@ -113,8 +115,13 @@ export class Sampler {
     const isUnknown = sizes.every((size) => size === null);
     const ownBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
     const bytes = isUnknown ? table.measure(job.attempt).residentPages * units.pageBytes : ownBytes;
-    job.meter.add(clock.monotonic(), bytes, this.cpuMs(usage.ticks));
+    this.#add(job, clock.monotonic(), bytes, usage);
     if (job.memoryLimitBytes !== null && bytes > job.memoryLimitBytes) overMemory(job.attempt);
+  }
+
+  #add(job: SampledJob, nowMs: number, bytes: number, usage: JobUsage): void {
+    job.meter.add(nowMs, bytes, this.cpuMs(usage.ticks));
+    this.#deps.measured(job.attempt);
   }
 
   cpuMs(ticks: number): number {

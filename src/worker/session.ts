@@ -7,7 +7,7 @@
  */
 import type { Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
 import type { SpooledReport } from '../api/spool.ts';
-import { ageMs, type FinishedAttempt, finishedReport, spooledReport } from './reports.ts';
+import { ageMs, type FinishedAttempt, finishedReport, reportBytes, spooledReport } from './reports.ts';
 
 export type ExchangeRequest = Request<'exchange'>;
 export type Sample = ExchangeRequest['samples'][number];
@@ -17,6 +17,12 @@ export const workerProtocol = 1;
 
 /** A start waits this long for company, because a short job's end carries its start along. */
 const startedNewsDelayMs = 100;
+
+/** Memory that grows fast is told of at once, but the server is not asked for this more often. */
+const growthNewsEveryMs = 500;
+
+/** The server refuses requests over 16 MiB; one report alone may be larger than this, but never than that. */
+const reportsBytes = 8 * 1024 * 1024;
 
 /** What the worker says of itself in a request. */
 export interface RequestFacts {
@@ -54,6 +60,10 @@ interface Report {
   kind: ReportAnswer['report'];
   attempt: number;
   madeAtMs: number;
+  /** Later than `madeAtMs` where something had to be looked at in between. */
+  notedAtMs: number;
+  /** About its room in a request. */
+  bytes: number;
   pid: number;
   finished: FinishedAttempt | null;
   isSpooled: boolean;
@@ -72,6 +82,8 @@ export class Session {
   /** Stops that came before their attempt: if it still comes, it is not run. */
   readonly #stoppedUnseen = new Set<number>();
   readonly #toldToStop = new Set<number>();
+  #samplesDueMs = Number.POSITIVE_INFINITY;
+  #samplesSentMs = Number.NEGATIVE_INFINITY;
 
   constructor(workerId: string) {
     this.workerId = workerId;
@@ -106,20 +118,26 @@ export class Session {
 
   /** The process of a held attempt runs. */
   noteStarted(attempt: number, pid: number, atMs: number): void {
-    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid, finished: null, isSpooled: false, carriedBy: 0 });
+    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid });
   }
 
   /** A held attempt has ended and nothing of it is left. Its end carries its start, so that one goes unsaid. */
-  noteFinished(finished: FinishedAttempt): void {
+  noteFinished(finished: FinishedAttempt, notedAtMs = finished.endedAtMs): void {
     const { attempt, endedAtMs } = finished;
     this.#letGo(attempt);
-    this.#put({ kind: 'finished', attempt, madeAtMs: endedAtMs, pid: 0, finished, isSpooled: false, carriedBy: 0 });
+    const bytes = reportBytes(finished);
+    this.#put({ kind: 'finished', attempt, madeAtMs: endedAtMs, notedAtMs, bytes, finished });
   }
 
   /** An attempt goes back: no process was ever started for it. */
   noteReturned(attempt: number, atMs: number): void {
     this.#letGo(attempt);
-    this.#put({ kind: 'returned', attempt, madeAtMs: atMs, pid: 0, finished: null, isSpooled: false, carriedBy: 0 });
+    this.#put({ kind: 'returned', attempt, madeAtMs: atMs });
+  }
+
+  /** The samples hold something that the server should know soon. */
+  noteGrowth(nowMs: number): void {
+    this.#samplesDueMs = Math.min(this.#samplesDueMs, Math.max(nowMs, this.#samplesSentMs + growthNewsEveryMs));
   }
 
   #letGo(attempt: number): void {
@@ -128,13 +146,14 @@ export class Session {
     this.#reports.delete(`started ${attempt}`);
   }
 
-  #put(report: Report): void {
-    this.#reports.set(`${report.kind} ${report.attempt}`, report);
+  #put(given: Pick<Report, 'kind' | 'attempt' | 'madeAtMs'> & Partial<Report>): void {
+    const rest = { notedAtMs: given.madeAtMs, bytes: 0, pid: 0, finished: null, isSpooled: false, carriedBy: 0 };
+    this.#reports.set(`${given.kind} ${given.attempt}`, { ...rest, ...given });
   }
 
   /** When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. */
   newsDueMs(): number {
-    let due = Number.POSITIVE_INFINITY;
+    let due = this.#samplesDueMs;
     for (const report of this.#reports.values()) {
       if (this.#outstanding.has(report.carriedBy)) continue;
       if (report.kind !== 'started') return 0;
@@ -143,35 +162,48 @@ export class Session {
     return due;
   }
 
-  /** The next request: one snapshot of what is held and what is unanswered. */
+  /**
+   * The next request: one snapshot of what is held and what is unanswered. Ends that find no room in it count as held
+   * until the next one.
+   */
   nextRequest(facts: RequestFacts): ExchangeRequest {
     this.#seq += 1;
     const { nowMs } = facts;
+    this.#samplesDueMs = Number.POSITIVE_INFINITY;
+    this.#samplesSentMs = nowMs;
+    const held = [...this.#held];
+    let bytes = 0;
     const started: ExchangeRequest['started'] = [];
     const finished: ExchangeRequest['finished'] = [];
     const returned: ExchangeRequest['returned'] = [];
     for (const report of this.#reports.values()) {
+      if (bytes > 0 && report.bytes > 0 && bytes + report.bytes > reportsBytes) {
+        held.push(report.attempt);
+        continue;
+      }
+      bytes += report.bytes;
       report.carriedBy = this.#seq;
       if (report.finished !== null) finished.push(finishedReport(report.finished, nowMs));
       else if (report.kind === 'returned') returned.push(report.attempt);
       else started.push({ attempt: report.attempt, age_ms: ageMs(nowMs, report.madeAtMs), pid: report.pid });
     }
     const carriesReports = this.#reports.size > 0;
-    this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving: facts.leaving });
+    const leaving = facts.leaving && held.length === 0;
+    this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving });
     return {
       protocol: workerProtocol,
       worker_id: this.workerId,
       seq: this.#seq,
       epoch: this.#epoch,
       ack: this.#ack,
-      held: [...this.#held],
+      held,
       started,
       finished,
       returned,
       samples: facts.samples,
       time_left_ms: facts.timeLeftMs === null ? null : Math.max(0, Math.floor(facts.timeLeftMs)),
       draining: facts.draining,
-      leaving: facts.leaving,
+      leaving,
     };
   }
 
@@ -222,11 +254,11 @@ export class Session {
     return wanted;
   }
 
-  /** Ends and returns made before `madeBeforeMs` that are neither answered nor spooled; they count as spooled now. */
-  takeForSpool(madeBeforeMs: number, toServerTime: (atMs: number) => number): SpooledReport[] {
+  /** Ends and returns noted before `notedBeforeMs` that are neither answered nor spooled; they count as spooled now. */
+  takeForSpool(notedBeforeMs: number, toServerTime: (atMs: number) => number): SpooledReport[] {
     const taken: SpooledReport[] = [];
     for (const report of this.#reports.values()) {
-      if (report.isSpooled || report.kind === 'started' || report.madeAtMs > madeBeforeMs) continue;
+      if (report.isSpooled || report.kind === 'started' || report.notedAtMs > notedBeforeMs) continue;
       report.isSpooled = true;
       const { attempt, madeAtMs, finished } = report;
       taken.push(spooledReport(this.workerId, attempt, madeAtMs, finished, toServerTime));
@@ -234,12 +266,12 @@ export class Session {
     return taken;
   }
 
-  /** When the oldest report was made that is neither answered nor spooled; null when there is none. */
+  /** When the oldest report was noted that is neither answered nor spooled; null when there is none. */
   oldestUnspooledMs(): number | null {
     let oldest: number | null = null;
     for (const report of this.#reports.values()) {
       if (report.isSpooled || report.kind === 'started') continue;
-      oldest = oldest === null ? report.madeAtMs : Math.min(oldest, report.madeAtMs);
+      oldest = oldest === null ? report.notedAtMs : Math.min(oldest, report.notedAtMs);
     }
     return oldest;
   }

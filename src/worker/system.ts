@@ -7,10 +7,11 @@ import type { Log } from '../base/log.ts';
 import { workerPaths } from '../base/paths.ts';
 import { openCgroupMemory } from './cgroup.ts';
 import type { WorkerEffects } from './effects.ts';
+import { openFileReader } from './file-reader.ts';
 import { openHelperSpawner } from './helper-spawner.ts';
 import { openNodeSpawner } from './node-spawner.ts';
 import { OomWatch } from './oom-watch.ts';
-import { systemUnits } from './proc.ts';
+import { readStat, systemUnits } from './proc.ts';
 import { ProcessTable } from './processes.ts';
 import { bootId } from './resources.ts';
 import { ProcessRunner } from './runner.ts';
@@ -34,9 +35,10 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     workerId,
     bootId: bootId(),
     pid: process.pid,
-    startTicks: null,
+    startTicks: readStat('/proc', 'self')?.startTime ?? null,
     workingDirectory: process.cwd(),
     random: Math.random,
+    files: openFileReader(),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     isFenced: () => exists(paths.stopPath),
     openRunner(events) {
@@ -47,6 +49,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         clock,
         log,
         units,
+        capacityBytes: capacity.memoryBytes,
         launch: { workerId, workflowKey, directory, outputDirectory, gpuIds: capacity.gpuIds },
         spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, fallback }),
         // what jobs inherit, also where a person started this worker inside of an allocation

@@ -11,6 +11,20 @@ export interface UsageTotals {
   cpuMs: number | null;
 }
 
+/**
+ * Whether the server should know at once how much memory a job uses now: when the node's memory runs out, the worker may
+ * die with the job a moment later, and what was told before is then the only evidence. Jobs within their request, or
+ * small beside the node, are never worth it.
+ */
+export function isGrowthNews(
+  memory: { peakBytes: number; toldBytes: number },
+  requestedBytes: number,
+  capacityBytes: number,
+): boolean {
+  const { peakBytes, toldBytes } = memory;
+  return peakBytes >= Math.max(requestedBytes, capacityBytes / 16, 1) && peakBytes >= toldBytes * 1.5;
+}
+
 export class UsageMeter {
   #lastAtMs: number | null = null;
   #latestBytes = 0;
@@ -21,6 +35,10 @@ export class UsageMeter {
 
   get latest(): { memoryBytes: number; cpuMs: number } | null {
     return this.#lastAtMs === null ? null : { memoryBytes: this.#latestBytes, cpuMs: this.#cpuMs };
+  }
+
+  get peakBytes(): number {
+    return this.#peakBytes;
   }
 
   /** One look: each value counts until the next look. Processor time only grows. */

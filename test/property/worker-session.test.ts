@@ -1,7 +1,7 @@
 /** A session against a server that keeps the rules, over a network that loses, delays and reorders. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ExchangeReply } from '../../src/api/contract.ts';
+import type { ExchangeReply, FileState } from '../../src/api/contract.ts';
 import { type ExchangeRequest, Session } from '../../src/worker/session.ts';
 import { assignment } from '../worker/fake-server.ts';
 
@@ -17,6 +17,7 @@ const weights = {
   claim: 3,
   cancel: 2,
   finish: 2,
+  finish_large: 1,
   start: 1,
 };
 type Step = keyof typeof weights;
@@ -24,6 +25,10 @@ type Step = keyof typeof weights;
 const step = fc.oneof(
   ...Object.entries(weights).map(([name, weight]) => ({ weight, arbitrary: fc.constant(name as Step) })),
 );
+
+const state = { file_key: 1, is_output: true, size_bytes: 0, modified_us: 0, changed_us: 0, content_hash: null };
+/** So many that a request has room for the states of one such job only. */
+const manyFiles: FileState[] = Array.from({ length: 20_000 }, () => state);
 
 interface Attempt {
   isOccupying: boolean;
@@ -54,6 +59,7 @@ class World {
       this.attempts.set(this.attempts.size + 1, { isOccupying: true, isCanceled: false, ended: 0 });
     else if (name === 'cancel') this.#cancel();
     else if (name === 'finish') this.#finish();
+    else if (name === 'finish_large') this.#finish(this.running[0], manyFiles);
     else this.#start();
   }
 
@@ -74,6 +80,8 @@ class World {
       return;
     }
     this.#lastSeq = request.seq;
+    const numLarge = request.finished.filter(({ files = [] }) => files.length > 0).length;
+    expect(numLarge).toBeLessThanOrEqual(1);
     const reports: ExchangeReply['reports'] = [];
     for (const { attempt } of request.finished) {
       this.#end(attempt);
@@ -131,7 +139,7 @@ class World {
     for (const attempt of this.attempts.values()) if (attempt.isOccupying) attempt.isCanceled = true;
   }
 
-  #finish(attempt = this.running[0]): void {
+  #finish(attempt = this.running[0], files: FileState[] = []): void {
     if (attempt === undefined) return;
     this.running.splice(this.running.indexOf(attempt), 1);
     const record = this.attempts.get(attempt);
@@ -144,12 +152,14 @@ class World {
       peakMemoryBytes: null,
       averageMemoryBytes: null,
       cpuMs: null,
+      files,
     });
   }
 
   /** A quiet network, in which everything is delivered. */
   settle(): void {
-    for (let turn = 0; turn < 4; turn += 1) {
+    for (let turn = 0; turn < 4 || this.session.numUnanswered > 0; turn += 1) {
+      expect(turn).toBeLessThan(200);
       for (const name of ['send', 'arrive', 'reply'] as const) this.step(name);
       while (this.#requests.length > 0) this.step('arrive');
       while (this.#replies.length > 0) this.step('reply');

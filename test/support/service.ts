@@ -34,6 +34,9 @@ export interface TestJob {
   runtime?: number;
   priority?: number;
   cancelOnFailure?: boolean;
+  /** Indices of the user data that it reads and writes. */
+  reads?: number[];
+  writes?: number[];
 }
 
 /** Creates a workflow of jobs and edges (indices; negative: barriers) and starts it; returns its key. */
@@ -41,7 +44,12 @@ export async function createWorkflow(
   api: Api,
   jobs: TestJob[],
   edges: [number, number][] = [],
-  options: { numBarriers?: number; start?: boolean; sort?: 'gpus_runtime_memory' | 'none' } = {},
+  options: {
+    numBarriers?: number;
+    start?: boolean;
+    sort?: 'gpus_runtime_memory' | 'none';
+    userData?: Request<'workflow_create_chunk'>['user_data'];
+  } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
     name: 'test',
@@ -66,12 +74,14 @@ export async function createWorkflow(
     })),
     num_jobs: jobs.length,
     num_files: 0,
+    num_user_data: options.userData?.length ?? 0,
     num_barriers: options.numBarriers ?? 0,
   });
   await api.call('workflow_create_chunk', {
     workflow_key,
     first_job: 0,
     first_file: 0,
+    first_user_data: 0,
     jobs: jobs.map((job, index) => ({
       name: job.name,
       command: job.command ?? 'true',
@@ -82,8 +92,11 @@ export async function createWorkflow(
       supports_termination: false,
       input_files: [],
       output_files: [],
+      input_user_data: job.reads ?? [],
+      output_user_data: job.writes ?? [],
     })),
     files: [],
+    user_data: options.userData ?? [],
     edges,
   });
   await api.call('workflow_create_finish', { workflow_key });

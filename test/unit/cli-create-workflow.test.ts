@@ -15,6 +15,8 @@ function job(name: string, command = 'true'): ExpandedJob {
     supportsTermination: false,
     inputFiles: [],
     outputFiles: [],
+    inputUserData: [],
+    outputUserData: [],
   };
 }
 
@@ -34,6 +36,7 @@ function workflow(numJobs: number, numFiles: number, numEdges: number, command =
     jobsSortMethod: 'gpus_runtime_memory',
     requirements: [{ ...defaultRequirements, name: 'small' }],
     files: Array.from({ length: numFiles }, (_, at) => ({ name: `file ${at}`, path: `/data/${at}` })),
+    userData: [],
     numJobs,
     jobs: jobs(),
     numBarriers: 1,
@@ -77,6 +80,26 @@ describe('chunks', () => {
     expect(Math.max(...sizes)).toBeLessThan(chunkLimits.characters * 1.1);
     const huge = [...chunksOf(workflow(3, 0, 0, 'x'.repeat(chunkLimits.characters)), '3')];
     expect(huge.map((chunk) => chunk.jobs.length)).toEqual([1, 1, 1]);
+  });
+});
+
+describe('user data', () => {
+  it('go before the jobs that use them, once and in order, in chunks that stay small', () => {
+    const userData = Array.from({ length: 6 }, (_, at) => {
+      return { name: `datum ${at}`, data: at === 0 ? null : 'x'.repeat(900_000), isEphemeral: at === 1 };
+    });
+    const jobs = [{ ...job('a'), inputUserData: [5], outputUserData: [0] }];
+    const chunks = [...chunksOf({ ...workflow(1, 0, 0), userData, jobs }, '3')];
+    for (const chunk of chunks) requests.workflow_create_chunk.parse(chunk);
+    expect(chunks.map((chunk) => [chunk.first_user_data, chunk.user_data.length, chunk.jobs.length])).toEqual([
+      [0, 3, 0],
+      [3, 2, 0],
+      [5, 1, 1],
+    ]);
+    expect(chunks.flatMap((chunk) => chunk.user_data)).toEqual(
+      userData.map(({ name, data, isEphemeral }) => ({ name, data, is_ephemeral: isEphemeral })),
+    );
+    expect(chunks.at(-1)?.jobs).toMatchObject([{ input_user_data: [5], output_user_data: [0] }]);
   });
 });
 

@@ -24,7 +24,7 @@ export function fakeTerminal(isTerminal = false): FakeTerminal {
     isWriting: () => false,
     async out(text) {
       if (terminal.stdout.length >= terminal.readsAtMost) return false;
-      terminal.stdout.push(text);
+      terminal.stdout.push(Buffer.from(text as string).toString());
       return true;
     },
     err: (text) => void terminal.stderr.push(text),

@@ -40,6 +40,7 @@ describe('a workflow', () => {
       jobsSortMethod: 'gpus_runtime_memory',
       requirements: [],
       files: [],
+      userData: [],
       numJobs: 1,
       jobs: [
         {
@@ -52,6 +53,8 @@ describe('a workflow', () => {
           supportsTermination: false,
           inputFiles: [],
           outputFiles: [],
+          inputUserData: [],
+          outputUserData: [],
         },
       ],
       numBarriers: 0,
@@ -250,7 +253,7 @@ describe('what is refused', () => {
       'jobs[0].resource_requirements: there is no resource requirement "r"',
       'jobs[1].command: there is no file "g"; did you mean "f"?',
       'jobs[1].command: found "${files.inputs.f}", allowed are ${files.input.NAME} and ${files.output.NAME}',
-      'jobs[1].command: this version of torc does not support "${user_data.input.x}" yet; it is part of the format',
+      'jobs[1].command: there is no user data "x"',
     ]);
   });
 
@@ -324,5 +327,75 @@ describe('what is refused', () => {
       '9:11 jobs[1].command',
       '10:19 jobs[1].depends_on[1]',
     ]);
+  });
+});
+
+describe('user data', () => {
+  const data = (...names: string[]) => ({ user_data: names.map((name) => ({ name })) });
+
+  it('is null and kept by default, and holds any JSON', () => {
+    const value = { "it's": ['"', '\n', '名前', null, { deep: [1.5] }] };
+    const rest = {
+      user_data: [{ name: 'x' }, { name: 'y', data: value, is_ephemeral: true }, { name: 'z', data: false }],
+    };
+    expect(expand([], rest).userData).toEqual([
+      { name: 'x', data: null, isEphemeral: false },
+      { name: 'y', data: value, isEphemeral: true },
+      { name: 'z', data: false, isEphemeral: false },
+    ]);
+  });
+
+  it('puts its producer before its consumers, listed or named in a text, which stays as it is', () => {
+    const jobs = [
+      { name: 'reads', command: "use '${user_data.input.a b}' $HOME" },
+      { name: 'lists', input_user_data: ['a b', 'other'] },
+      { name: 'writes', invocation_script: 'sh ${user_data.output.a b}', output_user_data: ['a b'] },
+    ];
+    const workflow = expand(jobs, data('other', 'a b'));
+    expect(workflow.edges).toEqual([
+      [2, 0],
+      [2, 1],
+    ]);
+    expect([...workflow.jobs]).toMatchObject([
+      { command: "use '${user_data.input.a b}' $HOME", inputUserData: [1], outputUserData: [] },
+      { inputUserData: [1, 0] },
+      { invocationScript: 'sh ${user_data.output.a b}', inputUserData: [], outputUserData: [1] },
+    ]);
+  });
+
+  it('is not mixed up with a file of the same name', () => {
+    const jobs = [
+      { name: 'a', output_files: ['x'] },
+      { name: 'b', input_user_data: ['x'] },
+    ];
+    expect(expand(jobs, { ...files('x'), ...data('x') }).edges).toEqual([]);
+  });
+
+  it('is refused with two producers, by a job that reads what it writes, unknown, twice, in a cycle', () => {
+    const jobs = [
+      { name: 'a', output_user_data: ['x'], input_user_data: ['reslut'] },
+      { name: 'b', command: 'c ${user_data.output.x} ${user_data.in.x}' },
+      { name: 'c', command: '${user_data.input.result} ${user_data.output.result}' },
+    ];
+    expect(problemsOf(jobs, data('x', 'result', 'x'))).toEqual([
+      'user_data[2].name: the name "x" is that of user_data[0] already',
+      'jobs[0].input_user_data[0]: there is no user data "reslut"; did you mean "result"?',
+      'jobs[1].command: found "${user_data.in.x}", allowed are ${user_data.input.NAME} and ${user_data.output.NAME}',
+      'jobs[1].command: the jobs "a" and "b" both write the user data "x"',
+      'jobs[2]: the job "c" both reads and writes the user data "result", so it would wait for itself',
+    ]);
+    const cycle = [
+      { name: 'a', input_user_data: ['x'], output_user_data: ['y'] },
+      { name: 'b', input_user_data: ['y'], output_user_data: ['x'] },
+    ];
+    expect(problemsOf(cycle, data('x', 'y'))).toEqual([expect.stringContaining('a cycle')]);
+  });
+
+  it('is refused when it is too large', () => {
+    const large = { name: 'large', data: 'é'.repeat(524_288) };
+    expect(problemsOf([], { user_data: [{ name: 'x' }, large] })).toEqual([
+      'user_data[1].data: is 1048578 bytes of JSON; user data holds at most 1048576 (1 MiB)',
+    ]);
+    expect(problemsOf([], { user_data: [{ name: 'ok', data: 'é'.repeat(524_287) }] })).toEqual([]);
   });
 });

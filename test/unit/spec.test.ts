@@ -220,7 +220,6 @@ describe('shape', () => {
   it('says of keys of the full format that they come later', () => {
     const later = [
       'parameters',
-      'user_data',
       'failure_handlers',
       'slurm_schedulers',
       'slurm_defaults',

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { Admission } from '../../src/worker/admission.ts';
-import { graceMs, untilLatestEndMs } from '../../src/worker/deadline.ts';
+import { graceMs, reasonOfSlurmSignal, untilLatestEndMs } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
 import { OomWatch } from '../../src/worker/oom-watch.ts';
-import { UsageMeter } from '../../src/worker/usage.ts';
+import { isGrowthNews, UsageMeter } from '../../src/worker/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';
 
 describe('admission', () => {
@@ -57,6 +57,23 @@ describe('the latest end', () => {
     expect(graceMs(true, null)).toBe(15_000);
     expect(graceMs(true, 12_000)).toBe(7_000);
     expect(graceMs(true, 3_000)).toBe(2_000);
+  });
+});
+
+describe('a signal from Slurm', () => {
+  const hour = 3_600_000;
+
+  it('means the walltime near the end, and the end of the allocation long before', () => {
+    expect(reasonOfSlurmSignal('terminate', 121_000, hour / 6)).toBe('allocation_ended');
+    expect(reasonOfSlurmSignal('terminate', 120_000, hour / 6)).toBe('walltime');
+    expect(reasonOfSlurmSignal('terminate', 10 * 60_000, 2 * hour)).toBe('walltime');
+    expect(reasonOfSlurmSignal('terminate', 13 * 60_000, 2 * hour)).toBe('allocation_ended');
+    expect(reasonOfSlurmSignal('terminate', -5, hour)).toBe('walltime');
+  });
+
+  it('means the walltime when it is the warning, or the end is not known', () => {
+    expect(reasonOfSlurmSignal('warning', hour, hour)).toBe('walltime');
+    expect(reasonOfSlurmSignal('terminate', null, 0)).toBe('walltime');
   });
 });
 
@@ -141,6 +158,21 @@ describe('what a job used', () => {
     expect(meter.nextLookMs(0, 60_000, null)).toBe(61_000);
     expect(meter.nextLookMs(0, 60_000, 200)).toBe(61_000);
     expect(meter.nextLookMs(0, 60_000, 199)).toBe(60_125);
+  });
+});
+
+describe('memory that is told of at once', () => {
+  const news = (peakBytes: number, toldBytes: number, requested: number, capacity: number) =>
+    isGrowthNews({ peakBytes, toldBytes }, requested, capacity);
+
+  it('is above the request and a sixteenth of the node, whichever is more', () => {
+    expect([news(99, 0, 100, 160), news(100, 0, 100, 160)]).toEqual([false, true]);
+    expect([news(99, 0, 10, 1600), news(100, 0, 10, 1600)]).toEqual([false, true]);
+    expect(news(0, 0, 0, 0)).toBe(false);
+  });
+
+  it('has grown by half since it was last told', () => {
+    expect([news(149, 100, 10, 160), news(150, 100, 10, 160)]).toEqual([false, true]);
   });
 });
 

@@ -67,6 +67,7 @@ describe('an end that torc brought about', () => {
       walltime: ['terminated', null, 'walltime'],
       restart: ['terminated', null, 'canceled'],
       shutdown: ['terminated', null, 'canceled'],
+      allocation_ended: ['terminated', null, 'canceled'],
       fenced: ['terminated', null, 'node_failure'],
       runtime_limit: ['done', 152, 'job_timeout'],
       memory_limit: ['done', 137, 'oom'],

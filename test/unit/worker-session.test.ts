@@ -110,6 +110,46 @@ describe('what is news', () => {
   });
 });
 
+describe('memory that grew', () => {
+  it('is news at once, but not more often than every half second', () => {
+    const session = new Session('w');
+    session.noteGrowth(1_000);
+    expect(session.newsDueMs()).toBe(1_000);
+    send(session, { nowMs: 1_000 });
+    expect(session.newsDueMs()).toBe(Number.POSITIVE_INFINITY);
+    session.noteGrowth(1_100);
+    session.noteGrowth(1_400);
+    expect(session.newsDueMs()).toBe(1_500);
+    send(session, { nowMs: 1_500 });
+    session.noteGrowth(9_000);
+    expect(session.newsDueMs()).toBe(9_000);
+  });
+});
+
+describe('ends with much to tell', () => {
+  const large = (attempt: number): FinishedAttempt => ({
+    ...finished(attempt),
+    userData: [{ name: 'd', data: 'x'.repeat(5 * 2 ** 20) }],
+  });
+
+  it('share a request only as far as there is room, and none counts as lost or as the last word', () => {
+    const session = new Session('w');
+    taken(session, reply(send(session).seq, { jobs: [job(1), job(2), job(3), job(4)] }));
+    for (const attempt of [1, 2]) session.noteFinished(large(attempt));
+    session.noteFinished(finished(3));
+    session.noteReturned(4, 950);
+    const first = send(session, { leaving: true });
+    expect(first.finished.map(({ attempt }) => attempt)).toEqual([1, 3]);
+    expect(first).toMatchObject({ held: [2], returned: [4], leaving: false });
+    const reports = [answered(1, 'finished'), answered(3, 'finished'), answered(4, 'returned')];
+    expect(taken(session, reply(first.seq, { reports })).wasLeaving).toBe(false);
+    expect(session.newsDueMs()).toBe(0);
+    const second = send(session, { leaving: true });
+    expect(second.finished.map(({ attempt }) => attempt)).toEqual([2]);
+    expect(second).toMatchObject({ held: [], leaving: true });
+  });
+});
+
 describe('replies', () => {
   it('give each attempt once, however often it is said', () => {
     const session = new Session('w');
@@ -214,5 +254,17 @@ describe('what goes to the spool', () => {
     expect(all).toMatchObject([{ attempt: 2, finished: null, started_at_ms: null, ended_at_ms: 800 }]);
     expect(session.oldestUnspooledMs()).toBeNull();
     expect(session.numUnanswered).toBe(3);
+  });
+
+  it('holds files and user data too, and waits from when an end was told, not from when it was', () => {
+    const session = new Session('w');
+    const files = [
+      { file_key: 3, is_output: true, size_bytes: -1, modified_us: null, changed_us: null, content_hash: null },
+    ];
+    const userData = [{ name: 'a "b"', data: { x: [null] } }];
+    session.noteFinished({ ...finished(1, 500), files, userData }, 2_700);
+    expect(session.oldestUnspooledMs()).toBe(2_700);
+    const [spooled] = session.takeForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
+    expect(spooled).toMatchObject({ ended_at_ms: 500, finished: { files, user_data: userData } });
   });
 });

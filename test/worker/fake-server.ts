@@ -9,6 +9,7 @@ import {
   type Reply,
   type Request,
   requests,
+  type StopRequest,
   type WorkerSettings,
 } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
@@ -20,7 +21,7 @@ export interface FakeAttempt {
   assignment: Assignment;
   isLive: boolean;
   isOccupying: boolean;
-  stop: 'cancel' | 'superseded' | null;
+  stop: StopRequest | null;
   started: ExchangeRequest['started'][number] | null;
   finished: Finished | null;
   isReturned: boolean;
@@ -68,11 +69,11 @@ export class FakeServer implements Api {
   }
 
   /** Asks a running or given attempt to end. */
-  stop(attemptKey: number, reason: 'cancel' | 'superseded' = 'cancel'): void {
+  stop(attemptKey: number, reason: StopRequest = 'cancel'): void {
     const attempt = this.attempts.get(attemptKey);
     if (attempt === undefined) throw new Error(`no attempt ${attemptKey}`);
     attempt.stop = reason;
-    if (reason === 'superseded') attempt.isLive = false;
+    if (reason === 'superseded' || reason === 'fenced') attempt.isLive = false;
     this.#wake();
   }
 

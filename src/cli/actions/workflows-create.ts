@@ -61,16 +61,18 @@ interface ShownJob {
   resource_requirements: string | null;
   input_files: string[];
   output_files: string[];
+  input_user_data: string[];
+  output_user_data: string[];
 }
 
 async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsShown: boolean): Promise<void> {
-  const { numJobs, numBarriers, edges, files } = workflow;
+  const { numJobs, numBarriers, edges, files, userData } = workflow;
   const counts = {
     dry_run: true,
     name: workflow.name,
     jobs: numJobs,
     files: files.length,
-    user_data: 0,
+    user_data: userData.length,
     actions: 0,
     schedulers: 0,
     stages: countStages(numJobs, numBarriers, edges),
@@ -82,14 +84,16 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
   await printResult(context, isJobsShown ? { ...counts, job_list: list } : counts, () => {
     const rows = list.map((job) => ({ name: job.name, depends_on: job.depends_on.join(','), command: job.command }));
     const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
-    const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}`;
+    const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
+    const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}${data}`;
     return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n`;
   });
 }
 
 function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
   const upstreamsOf = upstreamNames(workflow);
-  const fileNames = (indices: readonly number[]) => indices.map((index) => workflow.files[index]?.name ?? '');
+  const namesIn = (list: readonly { name: string }[], indices: readonly number[]) =>
+    indices.map((index) => list[index]?.name ?? '');
   let number = 0;
   for (const job of workflow.jobs) {
     yield {
@@ -97,8 +101,10 @@ function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
       command: job.command,
       depends_on: upstreamsOf(number),
       resource_requirements: job.requirements === null ? null : (workflow.requirements[job.requirements]?.name ?? null),
-      input_files: fileNames(job.inputFiles),
-      output_files: fileNames(job.outputFiles),
+      input_files: namesIn(workflow.files, job.inputFiles),
+      output_files: namesIn(workflow.files, job.outputFiles),
+      input_user_data: namesIn(workflow.userData, job.inputUserData),
+      output_user_data: namesIn(workflow.userData, job.outputUserData),
     };
     number += 1;
   }

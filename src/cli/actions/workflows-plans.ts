@@ -1,40 +1,16 @@
 /** `torc workflows start|cancel|delete`: each prints the plan that it applies, or with `--dry-run` would apply. */
-import type { Api, Plan, PlannedChange, Reply } from '../../api/contract.ts';
+import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { shown } from '../apply-plan.ts';
 import type { DeleteOptions, PlanOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
 import { listPages } from '../list.ts';
-import { printResult, textTable } from '../output.ts';
+import { printResult } from '../output.ts';
 import { cellText } from '../output-text.ts';
-import { startProgress } from '../progress.ts';
+import { changesText, nextCommands } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { counted } from '../words.ts';
 import { chooseWorkflow, confirm } from '../workflow-key.ts';
-
-const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
-
-function changesText(context: Context, plan: Plan): string {
-  if (plan.changes.length === 0) return '';
-  const table = textTable(
-    context,
-    changeColumns,
-    plan.changes.map((change: PlannedChange) => ({ ...change })),
-  );
-  const left = plan.num_changes - plan.changes.length;
-  return left > 0 ? `${table}.. and ${left} more\n` : table;
-}
-
-/** Shows that something is under way while one long call runs. */
-async function shown<T>(context: Context, text: string, work: Promise<T>): Promise<T> {
-  const progress = startProgress(context);
-  const timer = setInterval(() => progress.update(text), 250);
-  try {
-    return await work;
-  } finally {
-    clearInterval(timer);
-    progress.clear();
-  }
-}
 
 export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
   await withConnection(context, async ({ api }) => {
@@ -50,10 +26,7 @@ function startText(context: Context, plan: Reply<'workflow_start'>): string {
   if (plan.dry_run) {
     return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}\n`;
   }
-  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}
-  run here:   ${context.torc} jobs run ${plan.workflow_key}
-  on Slurm:   ${context.torc} -k ${plan.workflow_key} hpc slurm schedule-nodes -n 1
-`;
+  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
 }
 
 /** An allocation as plans show it: what is done to which Slurm job. */

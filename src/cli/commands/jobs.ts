@@ -1,8 +1,10 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
 import { type Command, Option } from 'commander';
-import { decimalNumber } from '../options.ts';
+import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../options.ts';
 import { type Act, examples } from '../program.ts';
+import { declareJobRecovery } from './jobs-recovery.ts';
 import { declareList } from './lists.ts';
+import { addResourceOptions, type ResourceOptions } from './resource-requirements.ts';
 import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
 
 export interface RunJobsOptions extends WorkerCommandOptions {
@@ -10,17 +12,26 @@ export interface RunJobsOptions extends WorkerCommandOptions {
   worker?: boolean;
 }
 
+export interface ModifyJobOptions extends ResourceOptions {
+  command?: string;
+  invocationScript?: string;
+  name?: string;
+  priority?: number;
+  cancelOnBlockingJobFailure?: boolean;
+  supportsTermination?: boolean;
+}
+
 export function declareJobs(program: Command, act: Act): void {
   const group = program.command('jobs').description('the jobs of a workflow');
   declareList(
-    group
-      .command('list')
+    addOutcomeOptions(group.command('list'))
       .description('list jobs with their status and how they ended')
       .addHelpText(
         'after',
         examples(
           'torc jobs list -f status=ready',
-          'torc jobs list -k 7 -f outcome=failed',
+          'torc jobs list -k 7 --failed',
+          'torc jobs list -f orphaned=true',
           'torc jobs list -l 20 --sort-by name',
           "torc -F json jobs list | jq -r '.jobs[] | select(.orphaned) | .job_key'",
         ),
@@ -41,5 +52,32 @@ export function declareJobs(program: Command, act: Act): void {
   act(run, async ([key], self) => {
     const { runJobs } = await import('../actions/jobs-run.ts');
     return (context) => runJobs(context, key ?? null, self.opts<RunJobsOptions>());
+  });
+  declareModify(group, act);
+  declareJobRecovery(group, act);
+}
+
+function declareModify(group: Command, act: Act): void {
+  const modify = group
+    .command('modify')
+    .description('change a job that is not running; a restart reruns it when its command or invocation script changed')
+    .argument('<key>', 'job key')
+    .option('--command <command>', 'what it runs')
+    .option('--invocation-script <command>', "what runs the command; '' removes it")
+    .option('--name <name>', 'its name')
+    .option('--priority <n>', 'larger goes first', wholeNumberOrLess('the priority'))
+    .option('--cancel-on-blocking-job-failure <true|false>', 'cancel it when what it waits for fails', yesOrNo)
+    .option('--supports-termination <true|false>', 'it writes a checkpoint when it is told to end', yesOrNo);
+  addResourceOptions(modify).addHelpText(
+    'after',
+    examples(
+      'torc jobs modify 12 --memory 16g --runtime PT4H',
+      "torc jobs modify 12 --command 'python train.py --rate 0.01' --dry-run",
+      "torc -F json jobs list -f cause=oom | jq -r '.jobs[].job_key' | xargs -I{} torc jobs modify {} --memory 32g",
+    ),
+  );
+  act(modify, async ([key = ''], self) => {
+    const { modifyJob } = await import('../actions/jobs-modify.ts');
+    return (context) => modifyJob(context, key, self.opts<ModifyJobOptions>());
   });
 }

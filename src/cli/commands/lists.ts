@@ -1,7 +1,7 @@
 /** The commands that only list: one group each, all with the same options. */
 import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
-import { addListOptions, listOptions } from '../options.ts';
+import { addListOptions, addOutcomeOptions, listOptions } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 
 interface Listing {
@@ -10,6 +10,8 @@ interface Listing {
   list: ListName;
   what: string;
   examples: readonly string[];
+  /** Options of this list alone. */
+  addOptions?: (command: Command) => Command;
 }
 
 const listings: readonly Listing[] = [
@@ -20,9 +22,12 @@ const listings: readonly Listing[] = [
     what: 'list what every attempt of a job ended with',
     examples: [
       'torc results list -f return_code=1',
+      'torc results list --latest-only --failed',
       'torc results list --sort-by peak_memory_bytes --reverse-sort -l 10',
       "torc -F json results list -f cause=oom | jq -r '.results[] | .job_name'",
     ],
+    addOptions: (command) =>
+      addOutcomeOptions(command).option('-L, --latest-only', 'only the newest result of each job'),
   },
   {
     group: 'compute-nodes',
@@ -45,26 +50,12 @@ const listings: readonly Listing[] = [
     what: 'list the files that a workflow declares',
     examples: ['torc files list', 'torc -F csv files list -k 3 > files.csv'],
   },
-  {
-    group: 'resource-requirements',
-    about: 'what jobs ask for',
-    list: 'resource_requirements',
-    what: 'list the named resource requirements of a workflow',
-    examples: ['torc resource-requirements list'],
-  },
 ];
 
 export function declareLists(program: Command, act: Act): void {
-  for (const { group, about, list, what, examples: lines } of listings) {
-    const groupCommand = program.command(group).description(about);
-    declareList(
-      groupCommand
-        .command('list')
-        .description(what)
-        .addHelpText('after', examples(...lines)),
-      list,
-      act,
-    );
+  for (const { group, about, list, what, examples: lines, addOptions } of listings) {
+    const command = program.command(group).description(about).command('list').description(what);
+    declareList((addOptions?.(command) ?? command).addHelpText('after', examples(...lines)), list, act);
   }
 }
 

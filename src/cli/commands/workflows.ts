@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareList } from './lists.ts';
+import { declareRecovery } from './workflows-recovery.ts';
 
 export interface CreateOptions {
   dryRun?: boolean;
@@ -24,13 +25,17 @@ export interface DeleteOptions extends PlanOptions {
   force?: boolean;
 }
 
-const keyArgument = 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)';
+/** What every command says of the workflow that it takes as its argument. */
+export const keyArgument = 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)';
 
 export function declareWorkflows(program: Command, act: Act): void {
-  const group = program.command('workflows').description('create, start, look at, cancel and delete workflows');
+  const group = program
+    .command('workflows')
+    .description('create, start, look at, restart, cancel and delete workflows');
   declareCreate(group, act);
   declareCreateFromCommands(group, act);
   declarePlans(group, act);
+  declareRecovery(group, act);
   declareShow(group, act);
   const list = group.command('list').description('list the workflows of this server directory');
   declareList(

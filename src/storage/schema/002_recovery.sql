@@ -13,6 +13,9 @@ ALTER TABLE job_files ADD COLUMN content_hash TEXT;
 -- goes up whenever the data becomes something else; a job remembers the version that it was given
 ALTER TABLE user_data ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job_user_data ADD COLUMN version INTEGER;
+-- the range of keys that was reserved for the user data of the specification
+ALTER TABLE workflows ADD COLUMN first_user_data_key INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE workflows ADD COLUMN num_spec_user_data INTEGER NOT NULL DEFAULT 0;
 
 -- claims are held back while a restart stops what runs
 ALTER TABLE workflows ADD COLUMN is_stopping INTEGER NOT NULL DEFAULT 0;

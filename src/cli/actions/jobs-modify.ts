@@ -1,0 +1,43 @@
+/** `torc jobs modify`: another command, other resources, another place in the queue. */
+import type { Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { changesTable, resourceChanges } from '../changed-fields.ts';
+import type { ModifyJobOptions } from '../commands/jobs.ts';
+import type { Context } from '../context.ts';
+import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { checkedKey } from '../workflow-key.ts';
+
+export async function modifyJob(context: Context, key: string, options: ModifyJobOptions): Promise<void> {
+  const changes = jobChanges(options);
+  const request = { job_key: checkedKey(key, 'job key'), dry_run: options.dryRun === true, changes };
+  if (Object.keys(changes).length === 0) {
+    throw new TorcError('usage', 'nothing to change was named', `${context.torc} jobs modify --help`);
+  }
+  const reply = await withConnection(context, ({ api }) => api.call('job_modify', request));
+  await printResult(context, reply, () => {
+    const job = `job ${reply.job_key} (${cellText(reply.job_name)})`;
+    if (reply.changes.length === 0) return `${job} is so already\n`;
+    const what = reply.dry_run ? `dry run: ${job} would be changed` : `changed ${job}`;
+    return `${changesTable(context, reply.changes)}${what}\n`;
+  });
+}
+
+function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes'] {
+  const { command, name, priority, invocationScript, cancelOnBlockingJobFailure, supportsTermination } = options;
+  for (const [option, value] of Object.entries({ '--command': command, '--name': name })) {
+    if (value?.trim() === '') throw new TorcError('usage', `${option} is empty`, 'Every job has a name and a command.');
+  }
+  return {
+    ...(command === undefined ? {} : { command }),
+    ...(name === undefined ? {} : { name }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(invocationScript === undefined
+      ? {}
+      : { invocation_script: invocationScript.trim() === '' ? null : invocationScript }),
+    ...(cancelOnBlockingJobFailure === undefined ? {} : { cancel_on_blocking_job_failure: cancelOnBlockingJobFailure }),
+    ...(supportsTermination === undefined ? {} : { supports_termination: supportsTermination }),
+    ...resourceChanges(options),
+  };
+}

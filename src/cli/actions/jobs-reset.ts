@@ -1,0 +1,47 @@
+/** `torc jobs reset-status|disable`: single jobs, of one workflow, named by their keys. */
+import type { Plan } from '../../api/contract.ts';
+import { planAndApply, workflowOfJobs } from '../apply-plan.ts';
+import type { PlanOptions } from '../commands/workflows.ts';
+import type { Context } from '../context.ts';
+import { changesText, printPlan } from '../plan-output.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { checkedKey } from '../workflow-key.ts';
+import { resetPlanText } from './workflows-reset.ts';
+
+export async function resetJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
+  const jobKeys = distinctKeys(keys);
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await workflowOfJobs(context, api, jobKeys);
+    const request = { workflow_key: workflowKey, which: jobKeys };
+    const plan = await planAndApply(context, api, 'jobs_reset', request, options.dryRun ?? false);
+    await printPlan(context, plan, plan.changes, () => resetPlanText(context, plan));
+  });
+}
+
+export async function disableJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
+  const jobKeys = distinctKeys(keys);
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await workflowOfJobs(context, api, jobKeys);
+    const request = { workflow_key: workflowKey, job_keys: jobKeys };
+    const plan = await planAndApply(context, api, 'jobs_disable', request, options.dryRun ?? false);
+    await printPlan(context, plan, plan.changes, () => disableText(context, plan));
+  });
+}
+
+function disableText(context: Context, plan: Plan): string {
+  if (plan.num_changes === 0) return `nothing to disable: no job of workflow ${plan.workflow_key} changes\n`;
+  const disabled = plan.changes.filter(({ new_status }) => new_status === 'disabled').length;
+  const more = plan.num_changes - disabled;
+  const others = more > 0 ? `, ${counted(more, 'other job')} changed with them` : '';
+  const what = `${counted(disabled, 'job')} of workflow ${plan.workflow_key}`;
+  const line = plan.dry_run
+    ? `dry run: ${what} would be disabled${others}; nothing was changed`
+    : `disabled ${what}${others}`;
+  return `${changesText(context, plan)}\n${line}\n`;
+}
+
+/** Keys of jobs as they were typed, each once. Throws TorcError 'usage'. */
+export function distinctKeys(keys: readonly string[]): string[] {
+  return [...new Set(keys.map((key) => checkedKey(key, 'key of a job')))];
+}

@@ -1,0 +1,98 @@
+/** `torc jobs show`: one job's whole story. */
+import type { JobShown, ListRecord } from '../../api/contract.ts';
+import { formatMemory } from '../../base/units.ts';
+import type { Context } from '../context.ts';
+import { printResult, textTable } from '../output.ts';
+import { factLines } from '../output-text.ts';
+import { diagnosisText } from '../plan-output.ts';
+import { withConnection } from '../session.ts';
+import { checkedKey } from '../workflow-key.ts';
+
+const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
+const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;
+const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'data'] as const;
+const neighbourColumns = ['job_key', 'status', 'name'] as const;
+/** Rows that people are shown of each kind; JSON has all that the server gives. */
+const shownRows = 20;
+
+export async function showJob(context: Context, key: string): Promise<void> {
+  const jobKey = checkedKey(key, 'key of a job');
+  const shown = await withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
+  await printResult(context, shown, () => jobText(context, shown));
+}
+
+function jobText(context: Context, shown: JobShown): string {
+  const { job, diagnosis } = shown;
+  const jobKey = String(job.job_key);
+  const lost =
+    diagnosis === null
+      ? ''
+      : `\nlost:\n${diagnosisText(context, { job_key: jobKey, job_name: String(job.name) }, diagnosis)}`;
+  return [
+    factLines(facts(job, shown.why)),
+    lost,
+    attemptsText(context, shown.attempts),
+    section(context, 'waits for', neighbourColumns, shown.upstream, shown.num_upstream),
+    section(context, 'jobs behind it', neighbourColumns, shown.downstream, shown.num_downstream),
+    section(context, 'input files', ['name', 'path'], shown.input_files),
+    section(context, 'output files', ['name', 'path'], shown.output_files),
+    section(context, 'input user data', ['user_data_key', 'name'], shown.input_user_data),
+    section(context, 'output user data', ['user_data_key', 'name'], shown.output_user_data),
+    eventsText(context, shown.events),
+  ].join('');
+}
+
+function facts(job: ListRecord, why: string | null): [string, unknown][] {
+  const all: [string, unknown][] = [
+    ['job_key', job.job_key],
+    ['name', job.name],
+    ['workflow_key', job.workflow_key],
+    ['status', job.status],
+    ['why', why],
+    ['outcome', job.outcome],
+    ['return_code', job.return_code],
+    ['cause', job.cause],
+    ['command', job.command],
+    ['invocation_script', job.invocation_script],
+    ['resources', resources(job)],
+    ['priority', job.priority],
+  ];
+  return all.filter(([name, value]) => value !== null || name === 'return_code');
+}
+
+function resources(job: ListRecord): string {
+  const parts = [`${job.num_cpus} CPUs`, `${formatMemory(Number(job.memory_bytes))} of memory`];
+  if (job.num_gpus !== 0) parts.push(`${job.num_gpus} GPUs`);
+  if (job.num_nodes !== 1) parts.push(`${job.num_nodes} nodes`);
+  parts.push(`runtime ${job.runtime_seconds} s`);
+  return parts.join(', ');
+}
+
+function attemptsText(context: Context, attempts: readonly ListRecord[]): string {
+  const newest = attempts.slice(-shownRows);
+  const table = section(context, 'attempts', [...attemptColumns, ...placeColumns], newest, attempts.length, 'earlier');
+  const last = newest.at(-1);
+  if (last === undefined) return table;
+  const details = (['detail', 'stdout_path', 'stderr_path'] as const)
+    .filter((name) => last[name] !== null)
+    .map((name): [string, unknown] => [name.replace('_path', ''), last[name]]);
+  return table + factLines(details);
+}
+
+function eventsText(context: Context, events: readonly ListRecord[]): string {
+  return section(context, 'events', eventColumns, events.slice(-shownRows), events.length, 'earlier');
+}
+
+function section(
+  context: Context,
+  title: string,
+  columns: readonly string[],
+  records: readonly ListRecord[],
+  total: number = records.length,
+  left: 'more' | 'earlier' = 'more',
+): string {
+  if (records.length === 0) return '';
+  const rows = left === 'more' ? records.slice(0, shownRows) : records;
+  const more = total > rows.length ? ` (${total}, of which ${total - rows.length} ${left} are not shown)` : '';
+  return `\n${title}${more}:\n${textTable(context, columns, rows)}`;
+}

@@ -1,0 +1,120 @@
+/** `torc user-data show|modify|add|delete`. */
+import { readFileSync } from 'node:fs';
+import type { Api, ListRecord, Request } from '../../api/contract.ts';
+import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import type { UserDataOptions } from '../commands/user-data.ts';
+import { type Context, note } from '../context.ts';
+import { findByNameOrKey } from '../name-or-key.ts';
+import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+type Json = Request<'user_data_add'>['data'];
+
+const example = `For example: --data '{"a": [1, "text"]}'`;
+
+/** Prints nothing but the document, whatever the format: on a terminal over several lines, else on one. */
+export async function showUserData(context: Context, nameOrKey: string): Promise<void> {
+  const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey));
+  if (data === null) note(context, `user data ${cellText(name)} is not there yet`);
+  const isForPeople = context.format === 'text' && context.terminal.isStdoutTerminal;
+  await context.terminal.out(`${JSON.stringify(data, null, isForPeople ? 2 : 0)}\n`);
+}
+
+async function find(context: Context, api: Api, nameOrKey: string): Promise<ListRecord> {
+  const workflowKey = await chooseWorkflow(context, api, null);
+  return findByNameOrKey(context, api, 'user_data', workflowKey, nameOrKey);
+}
+
+export async function modifyUserData(
+  context: Context,
+  nameOrKey: string,
+  source: string | null,
+  options: UserDataOptions,
+): Promise<void> {
+  const data = await readData(source, options);
+  const { ephemeral } = options;
+  if (data === undefined && ephemeral === undefined) {
+    throw new TorcError('usage', 'no data were given: name them with --data, --file or -', example);
+  }
+  const changes = {
+    ...(data === undefined ? {} : { data }),
+    ...(ephemeral === undefined ? {} : { is_ephemeral: ephemeral }),
+  };
+  const reply = await withConnection(context, async ({ api }) => {
+    const { user_data_key: key } = await find(context, api, nameOrKey);
+    return api.call('user_data_modify', { user_data_key: String(key), changes });
+  });
+  await printResult(context, reply, () => {
+    const what = `user data ${cellText(reply.name)}`;
+    if (reply.is_changed) return `changed ${what} (version ${reply.version})\n`;
+    return data === undefined ? `changed ${what}\n` : `${what} had these data already (version ${reply.version})\n`;
+  });
+}
+
+export async function addUserData(
+  context: Context,
+  name: string,
+  source: string | null,
+  options: UserDataOptions,
+): Promise<void> {
+  if (name === '') throw new TorcError('usage', 'the name of the user data is empty', null);
+  const data = (await readData(source, options)) ?? null;
+  const value = { name, data, is_ephemeral: options.ephemeral === true };
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, null);
+    const added = await api.call('user_data_add', { workflow_key, ...value });
+    await printResult(context, { ...added, workflow_key, ...value }, () => {
+      return `added user data ${cellText(name)} (key ${added.user_data_key}) to workflow ${workflow_key}\n`;
+    });
+  });
+}
+
+export async function deleteUserData(context: Context, nameOrKey: string): Promise<void> {
+  const deleted = await withConnection(context, async ({ api }) => {
+    const { user_data_key: key } = await find(context, api, nameOrKey);
+    return api.call('user_data_delete', { user_data_key: String(key) });
+  });
+  await printResult(context, deleted, () => `deleted user data ${cellText(deleted.name)}\n`);
+}
+
+/** The document from where it was named; undefined when it was named nowhere. */
+async function readData(source: string | null, { data, file }: UserDataOptions): Promise<Json | undefined> {
+  if (source !== null && source !== '-') {
+    throw new TorcError('usage', `unexpected argument '${source}'`, `${example}, or - for standard input`);
+  }
+  const named = [data !== undefined, file !== undefined, source !== null].filter(Boolean).length;
+  if (named > 1) throw new TorcError('usage', 'data come from one of --data, --file and -', example);
+  if (data !== undefined) return parseData(Buffer.from(data), '--data');
+  if (file === undefined && source === null) return undefined;
+  const path = source ?? file ?? '-';
+  return parseData(readBytes(path), path === '-' ? 'standard input' : path);
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path === '-' ? 0 : path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') throw new TorcError('not_found', `there is no file ${path}`, null);
+    const reason = systemCode(error) === 'EISDIR' ? 'it is a directory' : asTorcError(error).message;
+    throw new TorcError('usage', `cannot read ${path === '-' ? 'standard input' : path}: ${reason}`, null);
+  }
+}
+
+/** Throws TorcError 'usage' with the place of what is no JSON. */
+async function parseData(bytes: Buffer, from: string): Promise<Json> {
+  const { decodeUtf8 } = await import('../../model/spec-source.ts');
+  const { readJson } = await import('../../model/spec-json.ts');
+  const { userDataProblem } = await import('../../model/user-data.ts');
+  let data: Json;
+  try {
+    data = readJson(decodeUtf8(bytes, from), from).value as Json;
+  } catch (error) {
+    if (!(error instanceof TorcError)) throw error;
+    throw new TorcError('usage', error.message, example, { cause: error });
+  }
+  const problem = userDataProblem(data);
+  if (problem !== null) throw new TorcError('usage', `${from} ${problem}`, 'Keep large data in files.');
+  return data;
+}

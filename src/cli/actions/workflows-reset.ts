@@ -1,0 +1,75 @@
+/** `torc workflows reset-status`: jobs go back to uninitialized, with everything behind them. */
+import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
+import { planAndApply } from '../apply-plan.ts';
+import type { ResetWorkflowOptions } from '../commands/workflows-recovery.ts';
+import type { Context } from '../context.ts';
+import { changesText, lostJobsText, printPlan } from '../plan-output.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { checkedKey, chooseWorkflow } from '../workflow-key.ts';
+import { planRestart, restartText } from './workflows-restart.ts';
+
+/** A reset, and the restart after it when one was asked for; null in a dry run, which cannot look behind the reset. */
+type Reset = Plan & { restart?: RestartPlan | null };
+
+export async function resetWorkflows(
+  context: Context,
+  keys: readonly string[],
+  options: ResetWorkflowOptions,
+): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKeys = await chosenWorkflows(context, api, keys);
+    // all are looked at before the first is changed
+    const resets: Reset[] = [];
+    for (const key of workflowKeys) resets.push(await planReset(context, api, key, options));
+    if (options.dryRun !== true) {
+      resets.length = 0;
+      for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
+    }
+    const [only] = resets;
+    await printPlan(
+      context,
+      resets.length === 1 && only !== undefined ? only : { plans: resets },
+      resets.flatMap((reset) => reset.changes),
+      () => resets.map((reset) => resetText(context, reset)).join('\n'),
+    );
+  });
+}
+
+async function chosenWorkflows(context: Context, api: Api, keys: readonly string[]): Promise<string[]> {
+  if (keys.length < 2) return [await chooseWorkflow(context, api, keys[0] ?? null)];
+  return [...new Set(keys.map((key) => checkedKey(key)))];
+}
+
+async function planReset(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {
+  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), true);
+  if (options.restart !== true) return plan;
+  // what would refuse the restart refuses the reset as well
+  await planRestart(context, api, key, {}, true);
+  return { ...plan, restart: null };
+}
+
+async function resetWorkflow(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {
+  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), false);
+  return options.restart === true ? { ...plan, restart: await planRestart(context, api, key, {}, false) } : plan;
+}
+
+function requestOf(key: string, options: ResetWorkflowOptions) {
+  return { workflow_key: key, which: options.failedOnly === true ? ('failed' as const) : ('all' as const) };
+}
+
+function resetText(context: Context, reset: Reset): string {
+  if (reset.restart === undefined) return resetPlanText(context, reset);
+  if (reset.restart !== null) return `${resetPlanText(context, reset, false)}\n${restartText(context, reset.restart)}`;
+  return `${resetPlanText(context, reset, false)}and then a restart would begin the next run\n`;
+}
+
+/** The plan of a reset for people; `hasNext` adds what is usually typed then. */
+export function resetPlanText(context: Context, plan: Plan, hasNext = true): string {
+  const { workflow_key: key, num_changes, dry_run } = plan;
+  if (num_changes === 0) return `nothing to reset: no job of workflow ${key} changes\n`;
+  const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}\n`;
+  const what = `${counted(num_changes, 'job')} of workflow ${key}`;
+  if (dry_run) return `${changes}dry run: ${what} would be reset; nothing was changed\n`;
+  return `${changes}reset ${what}\n${hasNext ? `  next:       ${context.torc} workflows restart ${key}\n` : ''}`;
+}

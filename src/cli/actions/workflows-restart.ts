@@ -1,0 +1,130 @@
+/** `torc workflows restart`: begins the next run, or with `--dry-run` says what it would be made of. */
+import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { planAndApply } from '../apply-plan.ts';
+import type { RestartOptions } from '../commands/workflows-recovery.ts';
+import type { Context } from '../context.ts';
+import { listPages } from '../list.ts';
+import { textTable } from '../output.ts';
+import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plan-output.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+import { whileStopped } from './workflows-stop-running.ts';
+
+/** A running job that is stopped before a restart. */
+interface StoppedJob {
+  job_key: unknown;
+  job_name: unknown;
+  status: unknown;
+}
+
+export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<void> {
+  refuseExclusive(options);
+  const stops = options.stopRunning === true;
+  await withConnection(
+    context,
+    async ({ api }) => {
+      const workflowKey = await chooseWorkflow(context, api, key);
+      const dryRun = options.dryRun ?? false;
+      if (!stops) {
+        const plan = await planRestart(context, api, workflowKey, options, dryRun);
+        await printPlan(context, plan, plan.changes, () => restartText(context, plan));
+        return;
+      }
+      const stopped = await runningJobs(api, workflowKey);
+      // as if they were stopped already: what stands in the way of the restart is known before anything is stopped
+      let plan = await planRestart(context, api, workflowKey, { ...options, assumeStopped: true }, true);
+      if (!dryRun) {
+        plan = await whileStopped(context, api, workflowKey, options, (force) =>
+          planRestart(context, api, workflowKey, { ...options, force }, false),
+        );
+      }
+      await printPlan(
+        context,
+        { ...plan, stopped },
+        plan.changes,
+        () => stoppedText(context, stopped, dryRun) + restartText(context, plan),
+      );
+    },
+    // workers that are to be stopped must be answered
+    { serves: stops && options.dryRun !== true },
+  );
+}
+
+function refuseExclusive(options: RestartOptions): void {
+  const given = (['onlyUninitialized', 'keepRunning', 'stopRunning'] as const).filter((name) => options[name] === true);
+  if (given.length < 2) return;
+  const words = {
+    onlyUninitialized: '--only-uninitialized',
+    keepRunning: '--keep-running',
+    stopRunning: '--stop-running',
+  };
+  throw new TorcError(
+    'usage',
+    `${given.map((name) => words[name]).join(' and ')} exclude each other`,
+    'torc workflows restart --help',
+  );
+}
+
+/** The plan of a restart, applied unless `dryRun`. */
+export function planRestart(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  options: Partial<RestartOptions> & { assumeStopped?: boolean },
+  dryRun: boolean,
+): Promise<RestartPlan> {
+  const request = {
+    workflow_key: workflowKey,
+    ignore_missing_data: options.ignoreMissingData ?? false,
+    only_uninitialized: options.onlyUninitialized ?? false,
+    keep_running: options.keepRunning ?? false,
+    force: options.force ?? false,
+    assume_stopped: options.assumeStopped ?? false,
+    working_directory: process.cwd(),
+  };
+  return planAndApply(context, api, 'workflow_restart', request, dryRun);
+}
+
+async function runningJobs(api: Api, workflowKey: string): Promise<StoppedJob[]> {
+  const jobs: StoppedJob[] = [];
+  for (const status of ['submitted_pending', 'submitted']) {
+    const filter = [
+      { column: 'status', value: status },
+      { column: 'orphaned', value: 'false' },
+    ];
+    for await (const records of listPages(api, 'jobs', workflowKey, { filter, excludeColumn: [] })) {
+      for (const job of records) jobs.push({ job_key: job.job_key, job_name: job.name, status: job.status });
+    }
+  }
+  return jobs;
+}
+
+function stoppedText(context: Context, stopped: readonly StoppedJob[], dryRun: boolean): string {
+  if (stopped.length === 0) return '';
+  const table = textTable(context, ['job_key', 'status', 'job_name'], stopped as readonly object[] as ListRecord[]);
+  return `${dryRun ? 'running jobs that would be stopped first' : 'running jobs that were stopped first'}:\n${table}\n`;
+}
+
+/** The plan of a restart for people. */
+export function restartText(context: Context, plan: RestartPlan): string {
+  const { workflow_key: key, dry_run, run_id } = plan;
+  const kept = keptText(context, key, plan.kept, plan.num_kept);
+  const cleared =
+    plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
+  const jobs = jobsWords(plan);
+  if (plan.num_changes === 0) {
+    const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
+    const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
+    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}\n${next}${kept}`;
+  }
+  const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
+  if (dry_run) return `${changes}dry run: run ${run_id} would begin with ${jobs}; nothing was changed\n`;
+  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key)}`;
+}
+
+function jobsWords(plan: RestartPlan): string {
+  const running = plan.num_running === 0 ? '' : `, ${plan.num_running} running on`;
+  return `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked${running}`;
+}

@@ -1,0 +1,92 @@
+/** Stopping what runs before a restart: claims are held back until everything has ended and the restart is made. */
+import type { Api, KeptJob } from '../../api/contract.ts';
+import { delay } from '../../base/clock.ts';
+import { exitCodes, TorcError } from '../../base/errors.ts';
+import type { RestartOptions } from '../commands/workflows-recovery.ts';
+import { type Context, note } from '../context.ts';
+import { cellText } from '../output-text.ts';
+import { startProgress } from '../progress.ts';
+import { counted } from '../words.ts';
+
+const lookEveryMs = 1000;
+const namedJobs = 5;
+
+/**
+ * Stops running jobs, waits until they are confirmed gone, and then does `work`; `force` says that the wait was given
+ * up. Whatever goes wrong, and on an interrupt, claims go on as before.
+ */
+export async function whileStopped<T>(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  options: Pick<RestartOptions, 'timeout' | 'force'>,
+  work: (force: boolean) => Promise<T>,
+): Promise<T> {
+  let isInterrupted = false;
+  const removeHandler = context.interrupts.handle((signal) => {
+    if (isInterrupted) context.interrupts.exit(exitCodes.interrupted, signal);
+    isInterrupted = true;
+  });
+  try {
+    const left = await waitForStop(context, api, workflowKey, options.timeout, () => isInterrupted);
+    if (left.length > 0 && options.force !== true) throw notStopped(context, workflowKey, options.timeout, left);
+    return await work(left.length > 0);
+  } catch (error) {
+    await resumeClaims(context, api, workflowKey);
+    throw error;
+  } finally {
+    removeHandler();
+  }
+}
+
+async function resumeClaims(context: Context, api: Api, workflowKey: string): Promise<void> {
+  try {
+    await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: false });
+  } catch {
+    // what went wrong first is the error that counts
+    note(context, `workers of workflow ${workflowKey} are still given no jobs until it is restarted`, 'warning');
+  }
+}
+
+/** The jobs that still run when the time is over; none when all have ended. */
+async function waitForStop(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  timeoutSeconds: number,
+  isInterrupted: () => boolean,
+): Promise<KeptJob[]> {
+  const { clock } = context;
+  const giveUpAt = clock.monotonic() + timeoutSeconds * 1000;
+  const progress = startProgress(context, 0);
+  try {
+    for (;;) {
+      const { running } = await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: true });
+      if (running.length === 0) return running;
+      if (isInterrupted()) {
+        throw new TorcError('interrupted', 'nothing was restarted; jobs that were asked to stop may end all the same');
+      }
+      if (clock.monotonic() >= giveUpAt) return running;
+      progress.update(`waiting for ${counted(running.length, 'job')} to stop`);
+      await delay(clock, Math.min(lookEveryMs, Math.max(0, giveUpAt - clock.monotonic())));
+    }
+  } finally {
+    progress.clear();
+  }
+}
+
+function notStopped(
+  context: Context,
+  workflowKey: string,
+  timeoutSeconds: number,
+  left: readonly KeptJob[],
+): TorcError {
+  const names = left.slice(0, namedJobs).map((job) => `${job.job_key} (${cellText(job.job_name)})`);
+  const more = left.length > namedJobs ? ` and ${left.length - namedJobs} more` : '';
+  const have = left.length === 1 ? 'has' : 'have';
+  return new TorcError(
+    'timeout',
+    `${counted(left.length, 'job')} ${have} not stopped within ${timeoutSeconds} s: ${names.join(', ')}${more}`,
+    `When they are known to be dead: ${context.torc} workflows restart ${workflowKey} --stop-running --force`,
+  );
+}

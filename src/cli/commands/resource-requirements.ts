@@ -1,0 +1,54 @@
+/** `torc resource-requirements ..`: what jobs ask for. */
+import type { Command } from 'commander';
+import { parseDuration, parseMemory } from '../../base/units.ts';
+import { decimalNumber, readable, wholeNumber } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+import { declareList } from './lists.ts';
+
+/** As typed, before sizes and durations are read. */
+export interface ResourceOptions {
+  cpus?: number;
+  memory?: string;
+  gpus?: number;
+  runtime?: string;
+  dryRun?: boolean;
+}
+
+export function addResourceOptions(command: Command): Command {
+  return command
+    .option('--cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
+    .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
+    .option('--gpus <n>', 'whole GPUs, or a share of one such as 0.5', decimalNumber('the number of GPUs', 0))
+    .option('--runtime <duration>', "longest runtime, in ISO 8601 such as PT2H; '' for no limit", (text) =>
+      text === '' ? text : readable(parseDuration)(text),
+    )
+    .option('--dry-run', 'print what would change; change nothing');
+}
+
+export function declareResourceRequirements(program: Command, act: Act): void {
+  const group = program.command('resource-requirements').description('what jobs ask for');
+  declareList(
+    group
+      .command('list')
+      .description('list the named resource requirements of a workflow')
+      .addHelpText('after', examples('torc resource-requirements list')),
+    'resource_requirements',
+    act,
+  );
+  const modify = addResourceOptions(
+    group
+      .command('modify')
+      .description('change what all jobs with these requirements ask for; jobs that run keep what they were given')
+      .argument('<name-or-key>', 'name or key of the requirements'),
+  ).addHelpText(
+    'after',
+    examples(
+      'torc resource-requirements modify large --memory 64g',
+      'torc resource-requirements modify large --memory 64g --runtime PT8H --dry-run',
+    ),
+  );
+  act(modify, async ([nameOrKey = ''], self) => {
+    const { modifyRequirements } = await import('../actions/resource-requirements.ts');
+    return (context) => modifyRequirements(context, nameOrKey, self.opts<ResourceOptions>());
+  });
+}

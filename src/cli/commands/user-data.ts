@@ -1,0 +1,102 @@
+/** `torc user-data ..`: JSON documents that jobs hand to each other through the database. */
+import type { Command } from 'commander';
+import { type Act, examples } from '../program.ts';
+import { declareList } from './lists.ts';
+
+export interface UserDataOptions {
+  data?: string;
+  file?: string;
+  /** Absent when neither was typed. */
+  ephemeral?: boolean;
+}
+
+export function declareUserData(program: Command, act: Act): void {
+  const group = program.command('user-data').description('JSON documents that jobs read and write');
+  declareList(
+    group
+      .command('list')
+      .description('list the user data of a workflow')
+      .addHelpText(
+        'after',
+        examples(
+          'torc user-data list',
+          'torc user-data list -x data',
+          "torc -F json user-data list | jq '.user_data[] | select(.data == null) | .name'",
+        ),
+      ),
+    'user_data',
+    act,
+  );
+  declareShow(group, act);
+  declareChanges(group, act);
+}
+
+const nameOrKeyArgument = 'its name, or its key';
+
+function declareShow(group: Command, act: Act): void {
+  const show = group
+    .command('show')
+    .alias('get')
+    .description('print the JSON document; null while there is none')
+    .argument('<name-or-key>', nameOrKeyArgument)
+    .addHelpText(
+      'after',
+      examples(
+        'torc user-data show result',
+        'torc user-data get result | jq .accuracy      # in a job, of its own workflow',
+      ),
+    );
+  act(show, async ([nameOrKey = '']) => {
+    const { showUserData } = await import('../actions/user-data.ts');
+    return (context) => showUserData(context, nameOrKey);
+  });
+}
+
+function addDataOptions(command: Command): Command {
+  return command
+    .argument('[-]', 'read the JSON from standard input')
+    .option('--data <json>', 'the document; null removes it')
+    .option('--file <file>', 'read it from this file, - for standard input')
+    .option('--ephemeral', 'cleared by a restart, so that its producer runs again')
+    .option('--no-ephemeral', 'kept by restarts');
+}
+
+function declareChanges(group: Command, act: Act): void {
+  const modify = addDataOptions(
+    group
+      .command('modify')
+      .alias('set')
+      .description('replace the document; what read the old one is run again by a restart')
+      .argument('<name-or-key>', nameOrKeyArgument),
+  ).addHelpText(
+    'after',
+    examples(
+      `torc user-data modify limits --data '{"low": 0.1, "high": 0.9}'`,
+      'torc user-data set result --file out.json      # in a job, of its own workflow',
+      './measure --json | torc user-data set result -',
+    ),
+  );
+  act(modify, async ([nameOrKey = '', source], self) => {
+    const { modifyUserData } = await import('../actions/user-data.ts');
+    return (context) => modifyUserData(context, nameOrKey, source ?? null, self.opts<UserDataOptions>());
+  });
+  const add = addDataOptions(
+    group
+      .command('add')
+      .description('add a document that no job of the specification declares')
+      .argument('<name>', 'its name, unique in the workflow'),
+  ).addHelpText('after', examples(`torc user-data add notes --data '["second try"]'`));
+  act(add, async ([name = '', source], self) => {
+    const { addUserData } = await import('../actions/user-data.ts');
+    return (context) => addUserData(context, name, source ?? null, self.opts<UserDataOptions>());
+  });
+  const remove = group
+    .command('delete')
+    .description('delete a document that no job reads or writes')
+    .argument('<name-or-key>', nameOrKeyArgument)
+    .addHelpText('after', examples('torc user-data delete notes'));
+  act(remove, async ([nameOrKey = '']) => {
+    const { deleteUserData } = await import('../actions/user-data.ts');
+    return (context) => deleteUserData(context, nameOrKey);
+  });
+}

@@ -1,0 +1,54 @@
+/** Shapes: every distinct request of a workflow's jobs once, with its place in claim order. */
+import { sortRanks } from '../model/claim-order.ts';
+import type { JobsSortMethod } from '../model/expanded.ts';
+import type { Requirements } from '../model/job.ts';
+import type { Transaction } from './transaction.ts';
+
+/** The shape of a request, made where there is none; returns its key. */
+export function internShape(tx: Transaction, workflowKey: number, need: Requirements, sortRank: number): number {
+  const row = tx.db.get(
+    `INSERT INTO shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes, runtime_ms, is_memory_stated,
+       is_runtime_stated, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
+    workflowKey,
+    need.numCpus,
+    need.memoryBytes,
+    need.gpuThousandths,
+    need.numNodes,
+    need.runtimeMs,
+    need.isMemoryStated ? 1 : 0,
+    need.isRuntimeStated ? 1 : 0,
+    sortRank,
+  );
+  return row?.shape_key as number;
+}
+
+/** What a shape asks for; throws when there is none. */
+export function readShape(tx: Transaction, shapeKey: number): Requirements {
+  return requirementsOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+}
+
+function requirementsOf(row: Record<string, number>): Requirements {
+  return {
+    numCpus: row.num_cpus as number,
+    memoryBytes: row.memory_bytes as number,
+    gpuThousandths: row.gpu_thousandths as number,
+    numNodes: row.num_nodes as number,
+    runtimeMs: row.runtime_ms as number,
+    isMemoryStated: row.is_memory_stated === 1,
+    isRuntimeStated: row.is_runtime_stated === 1,
+  };
+}
+
+/** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
+export function addShape(tx: Transaction, workflowKey: number, need: Requirements): number {
+  const shapeKey = internShape(tx, workflowKey, need, 0);
+  const method = tx.db.get('SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?', workflowKey);
+  const shapes = tx.db.all('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey) as Record<string, number>[];
+  const ranks = sortRanks(method?.method as JobsSortMethod, shapes.map(requirementsOf));
+  for (const [index, shape] of shapes.entries()) {
+    if (shape.sort_rank === ranks[index]) continue;
+    tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
+  }
+  return shapeKey;
+}

@@ -1,0 +1,93 @@
+/** Ways to lose a worker for want of memory, and what torc must then know; the same in every variant of the cluster. */
+import { expect } from 'vitest';
+import type { DiagnosedJob, Plan } from '../../src/api/contract.ts';
+import { until } from './cluster.ts';
+import type { Site } from './site.ts';
+
+export const mebibyte = 1024 ** 2;
+
+/** Holds so many mebibytes of memory for as many seconds. */
+function hold(mebibytes: number, seconds: number): string {
+  return `node -e 'const b = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setTimeout(() => b.length, ${seconds * 1000})'`;
+}
+
+/**
+ * Takes ever more memory in many processes, after it has offered the worker and its helper to the kernel as the first
+ * to be killed: then they die with the job instead of reporting its end.
+ */
+export const hogThatTakesTheWorkerAlong = [
+  'worker=$(ps -o ppid= -p $PPID)',
+  'for pid in $PPID $worker; do echo 1000 > /proc/$pid/oom_score_adj; done',
+  `for n in 1 2 3 4 5 6 7 8 9 10 11 12; do ${hold(40, 600)} & sleep 0.5; done`,
+  'wait',
+].join('\n');
+
+/** Takes 600 MB in steps. */
+export const plainHog = `node -e 'const held = []; setInterval(() => { if (held.length < 30) held.push(Buffer.alloc(20 * 2 ** 20, 1)); }, 300)'`;
+
+/** The diagnosis of a job once its process is known to be gone. */
+export function diagnosed(site: Site, key: string, name: string, seconds = 120): Promise<DiagnosedJob> {
+  return until(
+    `the end of ${name} is explained`,
+    async () => {
+      const { jobs } = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+      const found = jobs.find((job) => job.job_name === name);
+      return found?.diagnosis.process === 'gone' && found;
+    },
+    seconds,
+  );
+}
+
+/** A hog and a neighbour lose their worker; torc says why; the hog is mended, restarted, and all ends well. */
+export async function expectOutOfMemoryStory(
+  site: Site,
+  { hog, slurmState, memoryMb }: { hog: string; slurmState: string; memoryMb: number },
+): Promise<DiagnosedJob> {
+  await site.startServer();
+  const key = await site.start({
+    name: 'memory runs out',
+    jobs: [
+      { name: 'hog', command: hog },
+      { name: 'neighbour', command: 'test -e mended || sleep 600' },
+      { name: 'behind', command: 'true', depends_on: ['hog', 'neighbour'] },
+    ],
+  });
+  await site.addConfig(key, '-w', '10', '-m', String(memoryMb), '-e', '--cpus-per-task=2');
+  const { allocations } = await site.schedule(key, '-n', '1');
+  const slurmJobId = allocations[0]?.slurm_job_id;
+
+  const found = await diagnosed(site, key, 'hog');
+  expect(found).toMatchObject({
+    status: 'submitted',
+    diagnosis: { cause: 'oom', role: 'culprit', slurm_job_id: slurmJobId, slurm_state: slurmState },
+  });
+  expect(found.diagnosis.hostname).toMatch(/^c[1-4]$/);
+  expect(found.diagnosis.peak_memory_bytes).toBeGreaterThan(50 * mebibyte);
+  expect(found.diagnosis.suggested_memory_bytes).toBeGreaterThan(found.diagnosis.peak_memory_bytes ?? 0);
+  const neighbour = await diagnosed(site, key, 'neighbour');
+  expect(neighbour.diagnosis).toMatchObject({ cause: 'oom', role: 'victim', culprit_job_name: 'hog' });
+
+  const jobs = await site.jobs(key);
+  expect(jobs.filter((job) => job.orphaned).map((job) => [job.name, job.status, job.cause])).toEqual([
+    ['hog', 'submitted', 'oom'],
+    ['neighbour', 'submitted', 'oom'],
+  ]);
+  expect(await site.results(key)).toEqual([]);
+
+  await site.say(['-k', key, 'jobs', 'modify', found.job_key, '--command', 'true']);
+  await site.write('mended', '');
+  const planned = await site.json<Plan>(['workflows', 'restart', key, '--dry-run']);
+  expect(planned.changes.map((change) => [change.job_name, change.old_status, change.new_status])).toEqual([
+    ['hog', 'submitted', 'ready'],
+    ['neighbour', 'submitted', 'ready'],
+  ]);
+  expect(planned.changes[0]?.diagnosis).toEqual(found.diagnosis);
+  const text = await site.say(['workflows', 'restart', key, '--dry-run']);
+  expect(text).toMatch(/out of memory/i);
+  expect(text).toContain(`${slurmJobId}`);
+  const applied = await site.json<Plan>(['workflows', 'restart', key]);
+  expect({ ...applied, dry_run: true }).toEqual(planned);
+  await site.schedule(key, '-n', '1');
+  expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 2, num_done: 3, num_failed: 0 });
+  return found;
+}

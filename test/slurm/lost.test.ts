@@ -1,0 +1,110 @@
+/** Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Plan } from '../../src/api/contract.ts';
+import { output, requireCluster, run, until } from './cluster.ts';
+import { diagnosed, expectOutOfMemoryStory, hogThatTakesTheWorkerAlong } from './losing.ts';
+import { type Site, siteFor } from './site.ts';
+
+beforeAll(requireCluster);
+
+async function running(site: Site, key: string, ...names: string[]): Promise<void> {
+  await until(`${names} run`, async () => {
+    const jobs = await site.jobs(key);
+    return names.every((name) => jobs.some((job) => job.name === name && job.status === 'submitted'));
+  });
+}
+
+/** Names of the jobs that a restart changes; the dry run says the same. */
+async function restarted(site: Site, key: string): Promise<string[]> {
+  const planned = await site.json<Plan>(['workflows', 'restart', key, '--dry-run']);
+  const applied = await site.json<Plan>(['workflows', 'restart', key]);
+  expect({ ...applied, dry_run: true }).toEqual(planned);
+  return applied.changes.map((change) => change.job_name);
+}
+
+/** Runs once per attempt, and complains when another process of the job runs at the same time. */
+const exclusive = (rest: string): string =>
+  `mkdir running || { echo "$TORC_ATTEMPT_ID" >> overlaps; exit 99; }; trap 'rmdir running' EXIT; trap 'exit 1' TERM; echo "$TORC_ATTEMPT_ID" >> attempts; ${rest}`;
+
+describe.concurrent('a job whose', () => {
+  it('node runs out of memory, and the kernel takes the worker with it', async (context) => {
+    const site = await siteFor(context, 'oom');
+    await expectOutOfMemoryStory(site, {
+      hog: hogThatTakesTheWorkerAlong,
+      slurmState: 'OUT_OF_MEMORY',
+      memoryMb: 300,
+    });
+  });
+
+  it('allocation reaches its walltime is terminated, and a restart reruns just that', async (context) => {
+    const site = await siteFor(context, 'walltime');
+    await site.startServer();
+    const key = await site.start({
+      name: 'walltime',
+      jobs: [
+        { name: 'long', command: 'test -e longer || sleep 600' },
+        { name: 'quick', command: 'true' },
+        { name: 'fails', command: 'exit 3' },
+      ],
+    });
+    await site.addConfig(key, '-w', '1', '-m', '200');
+    await site.schedule(key, '-n', '1');
+    await until('the job was stopped', async () => (await site.job(key, 'long')).status === 'terminated', 150);
+    expect(await site.job(key, 'long')).toMatchObject({ cause: 'walltime', orphaned: false });
+    await site.write('longer', '');
+    expect(await restarted(site, key)).toEqual(['long']);
+    await site.schedule(key, '-n', '1');
+    expect(await site.ended(key)).toMatchObject({ num_done: 3, num_failed: 1 });
+  });
+
+  it('allocation is cancelled is terminated; one whose worker could not say so is explained', async (context) => {
+    const site = await siteFor(context, 'scancel');
+    await site.startServer();
+    const key = await site.start({
+      name: 'scancel',
+      jobs: [
+        { name: 'told', command: 'test -e again || sleep 600' },
+        { name: 'untold', command: 'test -e again || sleep 600' },
+      ],
+    });
+    await site.addConfig(key, '-w', '10', '-m', '200');
+    const { allocations } = await site.schedule(key, '-n', '2');
+    await running(site, key, 'told', 'untold');
+    const { hostname, slurm_job_id: untold } = (await site.job(key, 'untold')) as unknown as Record<string, string>;
+    const pids = `pgrep -u hpc -f "run-jobs ${key} .*" | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${untold}" /proc/$0/environ && kill -STOP $0'; true`;
+    await output(['bash', '-c', pids], { node: hostname as 'c1' });
+    await output(['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)]);
+    await until('the job was stopped', async () => (await site.job(key, 'told')).status === 'terminated');
+    const found = await diagnosed(site, key, 'untold');
+    expect(found.diagnosis).toMatchObject({ cause: 'canceled', slurm_job_id: untold });
+    expect(found.diagnosis.slurm_state).toMatch(/^CANCELLED/);
+    await site.write('again', '');
+    expect((await restarted(site, key)).toSorted()).toEqual(['told', 'untold']);
+    await site.schedule(key, '-n', '1');
+    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 2 });
+  });
+
+  it('allocation is requeued runs again by itself, never twice at a time', async (context) => {
+    const site = await siteFor(context, 'requeue');
+    await site.startServer();
+    const key = await site.start({
+      name: 'requeue',
+      jobs: [
+        { name: 'first', command: exclusive('test "$TORC_ATTEMPT_ID" = 2 || { sleep 600 & wait; }') },
+        { name: 'behind', command: 'true', depends_on: ['first'] },
+      ],
+    });
+    await site.addConfig(key, '-w', '10', '-m', '200', '-e', '--requeue');
+    const { allocations } = await site.schedule(key, '-n', '1');
+    const id = allocations[0]?.slurm_job_id ?? '';
+    await running(site, key, 'first');
+    await output(['scontrol', 'requeue', id]);
+    await until('the allocation waits again', async () =>
+      (await output(['squeue', '-h', '-j', id, '-o', '%T'])).includes('PENDING'),
+    );
+    await run(['scontrol', 'update', `JobId=${id}`, 'StartTime=now'], { user: 'root' });
+    expect(await site.ended(key, 240)).toMatchObject({ status: 'done', run_id: 1, num_done: 2 });
+    expect(await site.read('attempts')).toBe('1\n2\n');
+    expect(await run(['test', '-e', `${site.path}/overlaps`])).toMatchObject({ exitCode: 1 });
+  });
+});

@@ -1,0 +1,103 @@
+/** Nodes and Slurm's own daemons that go away: nothing is concluded too early, nothing is lost. One at a time. */
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DiagnosedJob, Plan } from '../../src/api/contract.ts';
+import { type Node, output, requireCluster, run, until } from './cluster.ts';
+import { diagnosed } from './losing.ts';
+import { type Site, siteFor } from './site.ts';
+
+const cluster = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'docker', 'cluster');
+
+beforeAll(requireCluster);
+// whatever a test has stopped is there again for the next one
+afterEach(() => {
+  signalSlurm('CONT');
+  const { status, stderr } = spawnSync(cluster, ['up'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+});
+
+/** `docker kill` and the like, with the engine of the cluster. */
+function docker(action: 'kill' | 'start', node: Node): void {
+  const info = JSON.parse(spawnSync(cluster, ['info'], { encoding: 'utf8' }).stdout) as {
+    docker_host: string | null;
+    containers: Record<string, string>;
+  };
+  const env = info.docker_host === null ? process.env : { ...process.env, DOCKER_HOST: info.docker_host };
+  const { status, stderr } = spawnSync('docker', [action, info.containers[node] ?? ''], { env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`docker ${action} ${node}: ${stderr}`);
+}
+
+/** Stops the controller's daemons where they are, or lets them go on. */
+function signalSlurm(signal: 'STOP' | 'CONT'): void {
+  const words = ['exec', '-u', 'root', '--', 'pkill', `-${signal}`, '-x', 'slurmctld|slurmdbd'];
+  spawnSync(cluster, words, { encoding: 'utf8' });
+}
+
+async function startOn(site: Site, node: Node, jobs: object[]): Promise<string> {
+  await site.startServer();
+  const key = await site.start({ name: `on ${node}`, jobs });
+  await site.addConfig(key, '-w', '10', '-m', '200', '-e', `--nodelist=${node} --no-requeue`);
+  await site.schedule(key, '-n', '1');
+  return key;
+}
+
+async function running(site: Site, key: string, name: string): Promise<void> {
+  await until(`${name} runs`, async () => (await site.job(key, name)).status === 'submitted');
+}
+
+describe('a node that dies', () => {
+  it('is told from a silent one by Slurm alone; its job comes back with a restart', async (context) => {
+    const site = await siteFor(context, 'node-fail');
+    const key = await startOn(site, 'c4', [{ name: 'long', command: 'test -e again || sleep 600' }]);
+    await running(site, key, 'long');
+    docker('kill', 'c4');
+    // Slurm has not noticed yet, and torc concludes nothing from silence
+    const first = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+    expect(first.jobs[0]?.diagnosis.process).not.toBe('gone');
+    const refused = await site.torc(['workflows', 'restart', key, '--dry-run']);
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stderr).toContain('long');
+    const found = await diagnosed(site, key, 'long', 180);
+    expect(found.diagnosis).toMatchObject({ cause: 'node_failure', slurm_state: 'NODE_FAIL', hostname: 'c4' });
+    docker('start', 'c4');
+    await site.write('again', '');
+    const { changes } = await site.json<Plan>(['workflows', 'restart', key]);
+    expect(changes).toMatchObject([{ job_name: 'long', new_status: 'ready', diagnosis: { cause: 'node_failure' } }]);
+    await until(
+      'the node is back',
+      async () => /idle/.test(await output(['sinfo', '-h', '-n', 'c4', '-o', '%t'])),
+      150,
+    );
+    await site.schedule(key, '-n', '1');
+    expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 2 });
+  });
+});
+
+describe("Slurm's daemons", () => {
+  it('may stand still for a minute: no state changes, jobs end and report, and what was lost is found afterwards', async (context) => {
+    const site = await siteFor(context, 'slurm-away');
+    const key = await startOn(site, 'c1', [
+      { name: 'short', command: 'sleep 20' },
+      { name: 'long', command: 'sleep 600' },
+    ]);
+    await running(site, key, 'short');
+    const [allocation] = await site.allocations(key);
+    const id = allocation?.slurm_job_id ?? '';
+    signalSlurm('STOP');
+    await until('a job ends without Slurm', async () => (await site.job(key, 'short')).status === 'done');
+    await running(site, key, 'long');
+    // the worker dies while nobody can be asked
+    const kill = `pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${id}" /proc/$0/environ && kill -9 $0'; true`;
+    await output(['bash', '-c', kill], { node: 'c1' });
+    const unknown = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+    expect(unknown.jobs[0]?.diagnosis.process).not.toBe('gone');
+    await new Promise((resolve) => setTimeout(resolve, 30_000));
+    expect(await site.job(key, 'long')).toMatchObject({ status: 'submitted', orphaned: false });
+    signalSlurm('CONT');
+    const found = await diagnosed(site, key, 'long', 180);
+    expect(found.diagnosis).toMatchObject({ cause: 'worker_lost', slurm_job_id: id });
+    expect((await run(['grep', '-c', '"level":60', `${site.directory}/server.jsonl`])).stdout.trim()).toBe('0');
+  });
+});
