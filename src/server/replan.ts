@@ -16,10 +16,10 @@ import {
   findChanges,
   missingInputs,
 } from '../storage/changes.ts';
-import { applySettled, type ClaimedJob, claimedJobs, loadJobs, type StoredJobs } from '../storage/replan.ts';
+import { applySettled, type ClaimedJob, claimedJobs, jobLabels, loadJobs, type StoredJobs } from '../storage/replan.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { beginRun, getWorkflow, setStopping, stateToken, type Workflow } from '../storage/workflows.ts';
-import { applyEvidence, type Evidence, gatherEvidence } from './evidence.ts';
+import { applyEvidence, diagnoseAttempts, type Evidence, gatherEvidence } from './evidence.ts';
 import { probeFiles } from './file-probe.ts';
 import { keptJobs, mostKept, type PlanRequest, renderPlan } from './plan-rendering.ts';
 import type { Service } from './service.ts';
@@ -298,6 +298,29 @@ export async function prepareDiagnosis(
   const evidence = await evidenceOfWorkflow(service, request);
   return (tx) => {
     applyEvidence(tx, evidence);
-    return { jobs: [] };
+    const { workflow_key: workflowKey, job_keys: keys } = request;
+    if (keys !== null) refuseUnknown(tx, workflowKey, keys);
+    const asked = keys === null ? null : new Set(keys.map(Number));
+    const claimed = claimedJobs(tx, Number(workflowKey)).filter((job) => asked === null || asked.has(job.jobKey));
+    const diagnoses = diagnoseAttempts(
+      tx,
+      claimed.map((job) => job.attemptKey),
+      evidence,
+    );
+    return {
+      jobs: claimed.flatMap((job) => {
+        const diagnosis = diagnoses.get(job.attemptKey);
+        if (diagnosis === undefined) return [];
+        const { runId: run_id, attemptId: attempt_id, status } = job;
+        return [{ job_key: String(job.jobKey), job_name: job.jobName, status, run_id, attempt_id, diagnosis }];
+      }),
+    };
   };
+}
+
+function refuseUnknown(tx: Transaction, workflowKey: string, keys: readonly string[]): void {
+  const known = jobLabels(tx, keys.map(Number));
+  const unknown = keys.find((key) => !known.has(Number(key)));
+  if (unknown === undefined) return;
+  throw new TorcError('not_found', `workflow ${workflowKey} has no job ${unknown}`, 'torc jobs list');
 }
