@@ -28,7 +28,7 @@ export function renderPlan(tx: Transaction, request: PlanRequest, state: string,
   let numChanges = 0;
   for (let job = 0; job < jobs.numJobs; job++) {
     if (settled.status[job] === jobs.status[job]) continue;
-    if (numChanges >= request.skip && page.length < limits.listPage) page.push(job);
+    if (numChanges >= request.skip && page.length < limits.planPage) page.push(job);
     numChanges += 1;
   }
   const keys = page.flatMap((job) => {

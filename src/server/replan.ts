@@ -128,22 +128,21 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
   if (running.length > 0) {
     throw new TorcError(
       'conflict',
-      `${counted(running.length)} of workflow ${request.workflow_key} still running: ${named(running)}`,
+      `${counted(running.length)} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
       '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.',
     );
   }
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
-      `contact to the worker of ${counted(silent.length, true)} is lost, and nothing shows that they have ended: ${named(silent)}`,
+      `contact to the worker of ${counted(silent.length)} is lost, and nothing shows that they have ended: ${named(silent)}`,
       'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.',
     );
   }
 }
 
-function counted(count: number, isOf = false): string {
-  const jobs = count === 1 ? '1 job' : `${count} jobs`;
-  return isOf ? jobs : `${jobs} ${count === 1 ? 'is' : 'are'}`;
+function counted(count: number): string {
+  return count === 1 ? '1 job' : `${count} jobs`;
 }
 
 function named(jobs: readonly ClaimedJob[]): string {

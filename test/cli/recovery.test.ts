@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -216,11 +216,10 @@ describe('running jobs', () => {
       stopped,
       changes: [{ job_key: '1', old_status: 'terminated', new_status: 'ready' }],
     });
-    await expect
-      .poll(() => readFileSync(join(place.path, 'begun'), 'utf8'), { timeout: 20_000 })
-      .toBe('begun\nbegun\n');
     place.file('go', '');
     await run.ended;
+    // the worker of the first run may have ended meanwhile, for want of work
+    await place.torc('jobs', 'run');
     const { results } = await place.json<{ results: { run_id: number; status: string }[] }>(['results', 'list']);
     expect(results.map(({ run_id, status }) => [run_id, status])).toEqual([
       [1, 'terminated'],
