@@ -8,12 +8,11 @@ import type { Transaction } from './transaction.ts';
 interface Asked {
   worker: WatchedWorker;
   fate: Fate;
-  silentMs: number;
   problems: readonly string[];
 }
 
 /** Weighs what is known of one worker and its live attempts that still occupy it. */
-function diagnoseWorker(tx: Transaction, { worker, fate, silentMs, problems }: Asked): Map<number, Diagnosis> {
+function diagnoseWorker(tx: Transaction, { worker, fate, problems }: Asked): Map<number, Diagnosis> {
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
   const evidence = allocation?.evidence;
   return diagnose({
@@ -22,7 +21,7 @@ function diagnoseWorker(tx: Transaction, { worker, fate, silentMs, problems }: A
     hostname: worker.hostname,
     slurmJobId: worker.slurmJobId,
     lastHeartbeat: isoInstant(worker.lastHeartbeatAt) as string,
-    silentSeconds: silentMs / 1000,
+    silentSeconds: (tx.now - worker.lastHeartbeatAt) / 1000,
     nodeMemoryBytes: worker.memoryBytes,
     slurmEnd: evidence?.ends[worker.restartCount] ?? null,
     slurmState: allocation?.slurmState ?? null,
@@ -99,12 +98,11 @@ export function diagnoseAttempts(
 function stateOf(tx: Transaction, worker: WatchedWorker, evidence: Evidence | null): Asked {
   const seen = evidence?.workers.find((one) => one.computeNodeKey === worker.computeNodeKey);
   const problems = evidence?.problems ?? [];
-  const silentMs = seen?.silentMs ?? Math.max(0, tx.now - worker.lastHeartbeatAt);
   if (evidence === null || seen === undefined) {
     const isLost = !worker.isActive || worker.contactLostAt !== null;
     const why = `Its worker on ${worker.hostname} is silent.`;
-    return { worker, silentMs, problems, fate: isLost ? { process: 'lost_contact', why } : { process: 'running' } };
+    return { worker, problems, fate: isLost ? { process: 'lost_contact', why } : { process: 'running' } };
   }
   const fate = fateOf(tx, evidence, seen, worker);
-  return { worker, silentMs, problems, fate: fate.process === 'fence' ? { ...fate, process: 'lost_contact' } : fate };
+  return { worker, problems, fate: fate.process === 'fence' ? { ...fate, process: 'lost_contact' } : fate };
 }

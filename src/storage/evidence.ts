@@ -61,7 +61,7 @@ function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed):
     tx.noteFenced(worker.workerId);
   } else if (fate.process === 'gone') {
     closeComputeNode(tx, worker.computeNodeKey, fate.why);
-    storeDiagnoses(tx, { worker, fate, silentMs: seen.silentMs, problems: evidence.problems });
+    storeDiagnoses(tx, { worker, fate, problems: evidence.problems });
     applied.numOrphaned += orphanAttempts(tx, worker);
   }
 }

@@ -18,7 +18,7 @@ export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: numbe
   const worker = findWorker(tx, node.computeNodeKey);
   if (worker === null) return;
   const why = `Its worker on ${worker.hostname} no longer has it and did not report how it ended.`;
-  storeDiagnoses(tx, { worker, fate: { process: 'gone', by: 'worker', why }, silentMs: 0, problems: [] }, attemptKey);
+  storeDiagnoses(tx, { worker, fate: { process: 'gone', by: 'worker', why }, problems: [] }, attemptKey);
   orphanAttempts(tx, worker, attemptKey);
 }
 
