@@ -1,7 +1,7 @@
 /** Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/api/contract.ts';
-import { output, requireCluster, run, until } from './cluster.ts';
+import { type Node, output, requireCluster, run, until } from './cluster.ts';
 import { diagnosed, expectOutOfMemoryStory, hogThatTakesTheWorkerAlong } from './losing.ts';
 import { type Site, siteFor } from './site.ts';
 
@@ -20,6 +20,12 @@ async function restarted(site: Site, key: string): Promise<string[]> {
   const applied = await site.json<Plan>(['workflows', 'restart', key]);
   expect({ ...applied, dry_run: true }).toEqual(planned);
   return applied.changes.map((change) => change.job_name);
+}
+
+/** Kills the worker of an allocation on its node. */
+async function killWorker(key: string, slurmJobId: string, node: Node): Promise<void> {
+  const script = `pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -9 $0'; true`;
+  await output(['bash', '-c', script], { node });
 }
 
 /** Runs once per attempt, and complains when another process of the job runs at the same time. */
@@ -64,16 +70,16 @@ describe.concurrent('a job whose', () => {
       name: 'scancel',
       jobs: [
         { name: 'told', command: 'test -e again || sleep 600' },
-        { name: 'untold', command: 'test -e again || sleep 600' },
+        { name: 'untold', command: `test -e again || { trap '' TERM; sleep 600 & wait; wait; }` },
       ],
     });
     await site.addConfig(key, '-w', '10', '-m', '200');
     const { allocations } = await site.schedule(key, '-n', '2');
     await running(site, key, 'told', 'untold');
-    const { hostname, slurm_job_id: untold } = (await site.job(key, 'untold')) as unknown as Record<string, string>;
-    const pids = `pgrep -u hpc -f "run-jobs ${key} .*" | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${untold}" /proc/$0/environ && kill -STOP $0'; true`;
-    await output(['bash', '-c', pids], { node: hostname as 'c1' });
+    const { hostname, slurm_job_id: untold } = await site.job(key, 'untold');
     await output(['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)]);
+    // it waits for a job that will not end, and dies before it can report
+    await killWorker(key, String(untold), hostname as Node);
     await until('the job was stopped', async () => (await site.job(key, 'told')).status === 'terminated');
     const found = await diagnosed(site, key, 'untold');
     expect(found.diagnosis).toMatchObject({ cause: 'canceled', slurm_job_id: untold });
