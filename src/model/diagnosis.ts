@@ -171,8 +171,10 @@ function exitWords({ exitCode, signal }: SlurmEnd): string {
 
 function heartbeatSentence(facts: DiagnosisFacts): string | null {
   if (facts.fate.process === 'running') return null;
-  const ago = formatDuration(Math.max(0, Math.round(facts.silentSeconds)));
-  return `Its worker was last heard from at ${facts.lastHeartbeat} (${ago} ago).`;
+  const heard = `Its worker was last heard from at ${facts.lastHeartbeat}`;
+  // a final diagnosis is the same whenever it is made
+  if (facts.fate.process === 'gone') return `${heard}.`;
+  return `${heard} (${formatDuration(Math.max(0, Math.round(facts.silentSeconds)))} ago).`;
 }
 
 // ------------------------------------------------------------------ memory
@@ -191,13 +193,17 @@ function judgeMemory(facts: DiagnosisFacts): MemoryJudgement | null {
   const sampledBytes = attempts.reduce((sum, attempt) => sum + (attempt.peakMemoryBytes ?? 0), 0);
   const usedBytes = largest(memoryWords?.usedBytes, slurmEnd?.maxRssBytes);
   if (memoryWords !== null) {
-    return { sign: `Memory ran out in ${job}: slurmstepd said "${memoryWords.text}".`, culprit, usedBytes };
+    return {
+      sign: `${job} ran out of memory: slurmstepd said "${memoryWords.text.replace(/\.$/, '')}".`,
+      culprit,
+      usedBytes,
+    };
   }
-  if (slurmEnd?.cause === 'oom') return { sign: `Memory ran out in ${job} (${slurmEnd.state}).`, culprit, usedBytes };
+  if (slurmEnd?.cause === 'oom') return { sign: `${job} ran out of memory (${slurmEnd.state}).`, culprit, usedBytes };
   const wasKilled = slurmEnd?.state === 'FAILED' && slurmEnd.signal === sigkill;
   if (!wasKilled || Math.max(sampledBytes, usedBytes ?? 0) <= nodeMemoryBytes) return null;
   const seen = formatMemory(Math.max(sampledBytes, usedBytes ?? 0));
-  const sign = `${job} was killed (FAILED, signal 9) while ${seen} of its ${formatMemory(nodeMemoryBytes)} were in use.`;
+  const sign = `${job} ran out of memory: it was killed (FAILED, signal 9) while ${seen} of its ${formatMemory(nodeMemoryBytes)} were in use.`;
   return { sign, culprit, usedBytes };
 }
 
