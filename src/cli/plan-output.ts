@@ -47,7 +47,7 @@ ${facts.join('')}`;
 
 const processWords: Readonly<Record<Diagnosis['process'], string>> = {
   gone: 'its process is gone',
-  lost_contact: 'its worker is not heard from',
+  lost_contact: 'lost contact: its worker is not heard from',
   running: 'it runs',
 };
 
