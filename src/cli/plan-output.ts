@@ -10,18 +10,17 @@ import { cellText } from './output-text.ts';
 const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
 const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;
 
+/** Changes that people are shown; programs are given all. */
+const shownChanges = 10_000;
+
 /** Lost jobs that are explained below a plan; `torc jobs diagnose` explains them all. */
 const shownLost = 20;
 
 /** The changes as a table, with the number of those that the reply left out. */
 export function changesText(context: Context, plan: Pick<Plan, 'changes' | 'num_changes'>): string {
   if (plan.changes.length === 0) return '';
-  const table = textTable(
-    context,
-    changeColumns,
-    plan.changes.map((change) => ({ ...change })),
-  );
-  return table + moreLine(plan.num_changes - plan.changes.length);
+  const shown = plan.changes.slice(0, shownChanges).map((change) => ({ ...change }));
+  return textTable(context, changeColumns, shown) + moreLine(plan.num_changes - shown.length);
 }
 
 function moreLine(left: number): string {

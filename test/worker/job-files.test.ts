@@ -230,7 +230,7 @@ describe('output user data', () => {
     ['mkdir P', /that is not a regular file$/],
     ['mkfifo P', /that is not a regular file$/],
     ['head -c 1048577 /dev/zero | tr "\\0" 1 > P', /that is larger than 1048576 bytes$/],
-    ['printf "%101s" | tr " " "[" > P; printf "%101s" | tr " " "]" >> P', /that is nested deeper than 100 levels$/],
+    ['printf "%102s" | tr " " "[" > P; printf "%102s" | tr " " "]" >> P', /that is nested deeper than 100 levels$/],
   ])('makes the job fail when it is not good: %s', async (command, detail) => {
     const finished = await report(startWorker(), {
       command: command.replaceAll('P', place('d')),
