@@ -41,9 +41,6 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
 }
 
 function aboutKey(key: string, object: SpecObject | null): string {
-  if (object?.laterKeys.includes(key)) {
-    return `this version of torc does not support ${quoted(key)} in ${object.label} yet; it is part of the format`;
-  }
   const label = object?.label ?? 'this place';
   const meant = didYouMean(key, object?.keys ?? []);
   return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Api, requests } from '../../src/api/contract.ts';
 import { beginRequest, chunkLimits, chunksOf, createWorkflow } from '../../src/cli/create-workflow.ts';
-import type { ExpandedJob, ExpandedWorkflow } from '../../src/model/expanded.ts';
+import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
 
 function job(name: string, command = 'true'): ExpandedJob {
@@ -10,6 +10,8 @@ function job(name: string, command = 'true'): ExpandedJob {
     command,
     invocationScript: null,
     requirements: 0,
+    failureHandler: null,
+    scheduler: null,
     priority: 0,
     cancelOnBlockingJobFailure: true,
     supportsTermination: false,
@@ -41,6 +43,7 @@ function workflow(numJobs: number, numFiles: number, numEdges: number, command =
     jobs: jobs(),
     numBarriers: 1,
     edges: Array.from({ length: numEdges }, (_, at) => [at % numJobs, -1] as const),
+    ...noFurtherParts,
   };
 }
 
