@@ -1,53 +1,39 @@
 /** The jobs of a specification, sweeps written out: what each refers to, whom it waits for, and how it is stored. */
 import { DataFlow, References } from './data-flow.ts';
 import { specDefaults } from './expand-defaults.ts';
-import { type Element, Instances, templateOf } from './expand-instances.ts';
+import { expandFiles, type JobElement, jobElement, type ReferenceList, userDataInstances } from './expand-elements.ts';
+import { Instances } from './expand-instances.ts';
 import { PatternMatcher, PatternProblem } from './expand-patterns.ts';
 import type { SweepReader } from './expand-sweeps.ts';
-import { Template } from './expand-template.ts';
+import type { Template } from './expand-template.ts';
 import type { ExpandedJob } from './expanded.ts';
 import { NameTable } from './name-table.ts';
 import { quoted } from './names.ts';
-import type { Sweep } from './parameters.ts';
-import type { JobSpec, WorkflowSpec } from './spec.ts';
+import type { WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 import { type Direction, substitute } from './variables.ts';
 
 /** How many files and user data all jobs together may list. */
 const mostUses = 20_000_000;
 
-/** The keys by which a job refers to others, one by one and by patterns. */
-const referenceKeys = [
-  { key: 'depends_on', patterns: 'depends_on_regexes', to: 'jobs', direction: 'input' },
-  { key: 'input_files', patterns: 'input_file_regexes', to: 'files', direction: 'input' },
-  { key: 'output_files', patterns: 'output_file_regexes', to: 'files', direction: 'output' },
-  { key: 'input_user_data', patterns: 'input_user_data_regexes', to: 'userData', direction: 'input' },
-  { key: 'output_user_data', patterns: 'output_user_data_regexes', to: 'userData', direction: 'output' },
-] as const;
+type Target = ReferenceList['to'];
 
-interface ReferenceList {
-  key: string;
-  to: 'jobs' | 'files' | 'userData';
-  direction: Direction;
-  isPattern: boolean;
-  templates: readonly Template[];
-}
+const nothing = new References();
 
-interface JobElement extends Element {
-  spec: JobSpec;
-  command: Template;
-  script: Template | null;
-  requirements: Template | null;
-  failureHandler: Template | null;
-  scheduler: Template | null;
-  references: readonly ReferenceList[];
-}
-
-/** What one job refers to. */
+/** What one job refers to; most jobs refer to little. */
 class Uses {
-  readonly jobs = { input: new References(), output: new References() };
-  readonly files = { input: new References(), output: new References() };
-  readonly userData = { input: new References(), output: new References() };
+  readonly #input: Partial<Record<Target, References>> = {};
+  readonly #output: Partial<Record<Target, References>> = {};
+
+  add(to: Target, direction: Direction, found: number | readonly number[]): void {
+    const uses = direction === 'input' ? this.#input : this.#output;
+    uses[to] ??= new References();
+    uses[to].add(found);
+  }
+
+  of(to: Target, direction: Direction): References {
+    return (direction === 'input' ? this.#input : this.#output)[to] ?? nothing;
+  }
 }
 
 export interface JobTables {
@@ -86,14 +72,16 @@ export class JobExpansion {
     let numUses = 0;
     for (let number = 0; number < this.jobs.length; number++) {
       const { uses } = this.#resolve(number);
-      numUses += uses.files.input.size + uses.files.output.size + uses.userData.input.size + uses.userData.output.size;
+      for (const direction of ['input', 'output'] as const) {
+        numUses += uses.of('files', direction).size + uses.of('userData', direction).size;
+      }
       if (numUses > mostUses) {
         const message = `the jobs up to this one list more than ${mostUses} files and user data; at most so many are allowed`;
         this.#findings.add(this.jobs.elementOf(number).path, () => message);
         break;
       }
-      this.#fileFlow.claimOutputs(uses.files.output.list(), number);
-      this.#dataFlow.claimOutputs(uses.userData.output.list(), number);
+      this.#fileFlow.claimOutputs(uses.of('files', 'output').list(), number);
+      this.#dataFlow.claimOutputs(uses.of('userData', 'output').list(), number);
       if (this.jobs.elementOf(number).scheduler !== null) this.numJobsWithScheduler += 1;
     }
     this.#isReporting = false;
@@ -114,10 +102,10 @@ export class JobExpansion {
         priority: spec.priority ?? specDefaults.priority,
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
-        inputFiles: uses.files.input.list(),
-        outputFiles: uses.files.output.list(),
-        inputUserData: uses.userData.input.list(),
-        outputUserData: uses.userData.output.list(),
+        inputFiles: uses.of('files', 'input').list(),
+        outputFiles: uses.of('files', 'output').list(),
+        inputUserData: uses.of('userData', 'input').list(),
+        outputUserData: uses.of('userData', 'output').list(),
       };
     }
   }
@@ -125,13 +113,13 @@ export class JobExpansion {
   /** Calls `waitFor` with each job, or list of jobs, that a job waits for; itself among those it names is a finding. */
   eachUpstream(number: number, waitFor: (upstream: number | readonly number[]) => void): void {
     const { uses } = this.#resolve(number);
-    for (const upstream of uses.jobs.input.numbers) {
+    for (const upstream of uses.of('jobs', 'input').numbers) {
       if (upstream !== number) waitFor(upstream);
       else this.#refuseItself(number);
     }
-    for (const group of uses.jobs.input.groups) waitFor(group);
-    this.#fileFlow.eachProducer(uses.files.input, number, waitFor);
-    this.#dataFlow.eachProducer(uses.userData.input, number, waitFor);
+    for (const group of uses.of('jobs', 'input').groups) waitFor(group);
+    this.#fileFlow.eachProducer(uses.of('files', 'input'), number, waitFor);
+    this.#dataFlow.eachProducer(uses.of('userData', 'input'), number, waitFor);
   }
 
   #refuseItself(number: number): void {
@@ -185,25 +173,24 @@ export class JobExpansion {
   #refer(element: JobElement, list: ReferenceList, instance: number, uses: Uses): void {
     const { key, to, direction, isPattern, templates } = list;
     const target = to === 'jobs' ? this.jobs : this.#flow(to).data;
-    const references = uses[to][direction];
     for (let k = 0; k < templates.length; k++) {
       const template = templates[k] as Template;
       if (isPattern) {
-        this.#match(template.at(instance), list, references, () => [...element.path, key, k]);
+        this.#match(template.at(instance), list, uses, () => [...element.path, key, k]);
         continue;
       }
       const found = target.refer(template, instance);
-      if (found !== null) references.add(found);
+      if (found !== null) uses.add(to, direction, found);
       else if (this.#isReporting) target.table.refuseUnknown(template.at(instance), [...element.path, key, k]);
     }
   }
 
-  #match(pattern: string, list: ReferenceList, references: References, path: () => SpecPath): void {
+  #match(pattern: string, list: ReferenceList, uses: Uses, path: () => SpecPath): void {
     const { to, direction } = list;
     const matcher = to === 'jobs' ? this.matcher : this.#flow(to).matcher;
     try {
       const found = matcher.matching(pattern);
-      if (found.length > 0) references.add(found);
+      if (found.length > 0) uses.add(to, direction, found);
       else if (this.#isReporting && direction === 'input') {
         const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
         this.#findings.addOnce(path(), () => `no ${label} has a name that matches ${quoted(pattern)}`);
@@ -222,7 +209,7 @@ export class JobExpansion {
     const use = (to: 'files' | 'userData', direction: Direction, name: string): number | null => {
       const { table } = this.#flow(to).data;
       const number = table.numberOf(name);
-      if (number !== undefined) uses[to][direction].add(number);
+      if (number !== undefined) uses.add(to, direction, number);
       else if (this.#isReporting) table.refuseUnknown(name, path());
       return number ?? null;
     };
@@ -237,90 +224,4 @@ export class JobExpansion {
       },
     });
   }
-}
-
-function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, findings: Findings): JobElement {
-  const { sweep, isFactory } = sweeps.ofJob(spec, path);
-  const of = (key: string, text: string) => templateOf(text, sweep, isFactory, [...path, key], findings);
-  const optional = (key: string, text: string | null | undefined) => (text == null ? null : of(key, text));
-  const command = of('command', spec.command);
-  const script = optional('invocation_script', spec.invocation_script);
-  const requirements = optional('resource_requirements', spec.resource_requirements);
-  const failureHandler = optional('failure_handler', spec.failure_handler);
-  const scheduler = optional('scheduler', spec.scheduler);
-  const all = { command, invocation_script: script, resource_requirements: requirements, failureHandler, scheduler };
-  const identity = Object.entries(all).flatMap(([key, template]) => {
-    return template === null || template.isConstant ? [] : [{ key, template }];
-  });
-  return {
-    path,
-    spec,
-    writtenName: spec.name,
-    name: nameTemplate(spec.name, sweep, isFactory, path, findings),
-    sweep,
-    identity,
-    command,
-    script,
-    requirements,
-    failureHandler,
-    scheduler,
-    references: referencesOf(spec, sweep, isFactory, path, findings),
-  };
-}
-
-/** The instances of a factory get their number behind the name, when nothing in the name tells them apart. */
-function nameTemplate(
-  name: string,
-  sweep: Sweep | null,
-  isFactory: boolean,
-  path: SpecPath,
-  findings: Findings,
-): Template {
-  const template = templateOf(name, sweep, isFactory, [...path, 'name'], findings);
-  if (!isFactory || sweep === null || !template.isConstant) return template;
-  return Template.of(`${name}_{index}`, sweep);
-}
-
-function referencesOf(
-  spec: JobSpec,
-  sweep: Sweep | null,
-  isFactory: boolean,
-  path: SpecPath,
-  findings: Findings,
-): ReferenceList[] {
-  return referenceKeys.flatMap(({ key, patterns, to, direction }) =>
-    [key, patterns].flatMap((listKey) => {
-      const texts = spec[listKey] ?? [];
-      if (texts.length === 0) return [];
-      const templates = texts.map((text, k) => templateOf(text, sweep, isFactory, [...path, listKey, k], findings));
-      return [{ key: listKey, to, direction, isPattern: listKey === patterns, templates }];
-    }),
-  );
-}
-
-function expandFiles(
-  spec: WorkflowSpec,
-  sweeps: SweepReader,
-  findings: Findings,
-): { files: { name: string; path: string }[]; instances: Instances<Element> } {
-  const elements = (spec.files ?? []).map((file, i) => {
-    const path = ['files', i];
-    const sweep = sweeps.ofFile(file, path);
-    const name = templateOf(file.name, sweep, false, [...path, 'name'], findings);
-    const filePath = templateOf(file.path, sweep, false, [...path, 'path'], findings);
-    return { path, writtenName: file.name, name, sweep, filePath, identity: [{ key: 'path', template: filePath }] };
-  });
-  const instances = new Instances(new NameTable('files', findings), elements);
-  const files = instances.table.names.map((name, number) => {
-    return { name, path: instances.elementOf(number).filePath.at(instances.instanceOf(number)) };
-  });
-  return { files, instances };
-}
-
-function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
-  const elements = (spec.user_data ?? []).map(({ name }, i) => {
-    const path = ['user_data', i];
-    return { path, writtenName: name, name: Template.of(name, null), sweep: null, identity: [] };
-  });
-  return new Instances(new NameTable('user_data', findings), elements);
 }
