@@ -3,8 +3,8 @@ import { createContext, Script } from 'node:vm';
 import { quoted } from './names.ts';
 
 /** Time for one pattern over all names, and for all patterns; only those that backtrack without end need more. */
-const mostMilliseconds = 2000;
-const mostMillisecondsOfAll = 10_000;
+const mostMilliseconds = 1000;
+const mostMillisecondsOfAll = 5000;
 
 /** How many times patterns may be tried on names altogether. */
 const mostTrials = 200_000_000;

@@ -55,6 +55,10 @@ function aboutValue(issue: Issue, found: unknown): string {
       const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
       return `found ${shown(found)}, allowed are ${allowed.join(', ')}${meant}`;
     }
+    case 'invalid_union':
+      return `found ${shown(found)}, expected ${issue.message}`;
+    case 'invalid_key':
+      return 'this key is empty, too long, or has a NUL byte or half a character in it';
     case 'too_small':
       if (typeof found === 'string') return 'is empty';
       return `found ${shown(found)}, expected at least ${issue.minimum}`;

@@ -60,7 +60,19 @@ function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | nul
   return checkShape(copy, new Findings());
 }
 
-const placeholders: Readonly<Record<string, unknown>> = { command: '-', path: '-', num_cpus: 1, memory: '1m' };
+const placeholders: Readonly<Record<string, unknown>> = {
+  command: '-',
+  path: '-',
+  num_cpus: 1,
+  memory: '1m',
+  rules: [{ match_all_exit_codes: true }],
+};
+
+/** Keys of jobs and files that decide how many there are and how they are called. */
+const naming: readonly string[] = ['name', 'parameters', 'parameter_mode', 'use_parameters', 'factory'];
+
+/** An action that refers to nothing. */
+const harmlessAction = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
 
 /** Lists of names that jobs refer to. */
 const referredTo: readonly string[] = [
@@ -78,7 +90,11 @@ function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
     return !referredTo.includes(list);
   }
   const element: unknown = elements[Number(index)];
-  if (typeof key !== 'string' || key === 'name' || !isMapping(element)) return false;
+  if (list === 'actions') {
+    copy[list] = elements.with(Number(index), harmlessAction);
+    return true;
+  }
+  if (typeof key !== 'string' || naming.includes(key) || !isMapping(element)) return false;
   const { [key]: _, ...rest } = element;
   const isNeeded = Object.hasOwn(placeholders, key);
   copy[list] = elements.with(Number(index), isNeeded ? { ...rest, [key]: placeholders[key] } : rest);

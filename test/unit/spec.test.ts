@@ -48,8 +48,13 @@ describe('reading', () => {
     expect(parseSpec(json, { file: 'W.JSON' }).name).toBe('w');
     expect(parseSpec(oneJob, { file: '/dev/stdin' }).name).toBe('w');
     expect(problemsOf(oneJob, 'w.json')).toEqual(['w.json:1:1: found "n", expected a value']);
-    expect(problemsOf('x', 'w.kdl')).toEqual([expect.stringContaining('does not read KDL yet')]);
-    expect(problemsOf('x', 'w.json5')).toEqual([expect.stringContaining('does not read JSON5 yet')]);
+    expect(parseSpec("{name: 'w', jobs: [],}", { file: 'w.json5' }).name).toBe('w');
+    expect(parseSpec("// c\n{name: 'w', jobs: [],}", { file: '-' }).name).toBe('w');
+    expect(parseSpec('/* c */ name "w"\njob "a" { command "x" }', { file: '-' }).name).toBe('w');
+    expect(parseSpec('name w\njob a command=x', { file: 'W.KDL' }).jobs).toEqual([{ name: 'a', command: 'x' }]);
+    expect(problemsOf('{"name": "w",, "jobs": []}', '-')).toEqual([
+      '-:1:14: found ",", expected a key in double quotes',
+    ]);
   });
 
   it('keeps YAML 1.2 words that YAML 1.1 would turn into something else', () => {
