@@ -160,7 +160,7 @@ describe('a sweep', () => {
     expect(problemsOf([{ name: 'd', parameters: { i: { a: 1 } } }])).toEqual([
       'jobs[0].parameters.i: found a mapping, expected a range such as "1:100", a list such as "[a,b]", or a single value',
     ]);
-    expect(problemsOf([{ name: 'd_{i}', parameters: { i: '1:2000000' } }, { name: 'e' }])).toEqual([
+    expect(problemsOf([{ name: 'e' }, { name: 'd_{i}', parameters: { i: '1:2000000' } }])).toEqual([
       'jobs[1]: with this there are more than 2000000 jobs; at most so many are allowed',
     ]);
   });
