@@ -22,6 +22,15 @@ export type PlanEndpoint = Extract<EndpointName, 'workflow_restart' | 'jobs_rese
 /** What a plan is asked for, without the options that all plans share. */
 export type PlanRequest<N extends PlanEndpoint> = Omit<Request<N>, 'dry_run' | 'expected_state' | 'skip'>;
 
+/** Throws what would refuse the command; changes nothing and reads no more than the beginning of its plan. */
+export async function refuseEarly<N extends PlanEndpoint>(
+  api: Api,
+  endpoint: N,
+  request: PlanRequest<N>,
+): Promise<void> {
+  await api.call(endpoint, { ...request, dry_run: true, expected_state: null, skip: 0 } as Request<N>);
+}
+
 type Ask = (options: Pick<Request<PlanEndpoint>, 'dry_run' | 'expected_state' | 'skip'>) => Promise<Plan>;
 
 /** A workflow on which others work may change as often while its plan is read. */
@@ -54,7 +63,9 @@ async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
         for (const change of page.changes) changes.push(change);
       }
       if (dryRun) return { ...plan, changes };
-      return { ...(await ask({ dry_run: false, expected_state: plan.state, skip: 0 })), changes };
+      const applied = await ask({ dry_run: false, expected_state: plan.state, skip: 0 });
+      // files and processes may have changed since, which the state does not tell
+      return applied.changes.length === applied.num_changes ? applied : { ...applied, changes };
     } catch (error) {
       const isConflict = error instanceof TorcError && error.code === 'conflict';
       if (!isConflict || tries === mostTries) throw error;
