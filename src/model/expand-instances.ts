@@ -58,6 +58,7 @@ export class Instances<E extends Element> {
     let numCharacters = 0;
     for (const [i, element] of elements.entries()) {
       if (!this.#byWrittenName.has(element.writtenName)) this.#byWrittenName.set(element.writtenName, i);
+      if (element.sweep !== null) table.writtenNames.push(element.writtenName);
       const count = element.sweep?.count ?? 1;
       numCharacters += count * element.numCharacters;
       const tooMany = this.length + count > mostInstances ? `${mostInstances} ${table.list}` : null;
