@@ -184,6 +184,15 @@ describe('restart', () => {
     expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
   });
 
+  it('a cancel that is still at work leaves the new run alone', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const canceling = fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await restart(key);
+    await canceling;
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
+    expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
+  });
+
   it('starts a workflow that was never started', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }], [], { start: false });
     expect(await restart(key)).toMatchObject({ run_id: 1, num_ready: 1 });
