@@ -1,6 +1,9 @@
 /** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../api/contract.ts';
-import type { ExpandedJob, ExpandedWorkflow } from '../model/expanded.ts';
+import { TorcError } from '../base/errors.ts';
+import type { ExpandedJob, ExpandedScheduler, ExpandedWorkflow } from '../model/expanded.ts';
+import { unsupportedParts } from '../model/unsupported.ts';
+import { checkConfig } from './actions/slurm-configs.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
@@ -13,7 +16,29 @@ export const chunkLimits = {
   characters: 2 * 1024 * 1024,
 } as const;
 
-/** Stores the workflow; `onProgress` is told how many jobs have arrived. */
+/** Throws TorcError 'usage' for what this version cannot run, or what no sbatch script could carry. */
+export async function checkStorable(workflow: ExpandedWorkflow): Promise<void> {
+  for (const scheduler of workflow.schedulers) await checkConfig(configOf(scheduler));
+  const parts = unsupportedParts(workflow);
+  if (parts.length === 0) return;
+  throw new TorcError(
+    'usage',
+    `this version of torc cannot run what the specification asks for: ${parts.join(', ')}`,
+    'Leave these parts out, or check the specification with --dry-run.',
+  );
+}
+
+function configOf(scheduler: ExpandedScheduler) {
+  const { name, account, partition, qos, mem, tmp, gres, extra } = scheduler;
+  const [walltime_seconds, num_nodes, ntasks_per_node] = [
+    scheduler.walltimeSeconds,
+    scheduler.numNodes,
+    scheduler.ntasksPerNode,
+  ];
+  return { name, account, partition, qos, walltime_seconds, num_nodes, ntasks_per_node, mem, tmp, gres, extra };
+}
+
+/** Stores the workflow and the Slurm configs of its schedulers; `onProgress` is told how many jobs have arrived. */
 export async function createWorkflow(
   api: Api,
   workflow: ExpandedWorkflow,
@@ -25,7 +50,11 @@ export async function createWorkflow(
     await api.call('workflow_create_chunk', chunk);
     onProgress(chunk.first_job + chunk.jobs.length);
   }
-  return api.call('workflow_create_finish', { workflow_key });
+  const made = await api.call('workflow_create_finish', { workflow_key });
+  for (const scheduler of workflow.schedulers) {
+    await api.call('slurm_config_add', { workflow_key, ...configOf(scheduler) });
+  }
+  return made;
 }
 
 export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<'workflow_create_begin'> {

@@ -11,7 +11,18 @@ export function upstreamNames(workflow: ExpandedWorkflow): (job: number) => stri
     if (known === undefined) upstreams.set(downstream, [upstream]);
     else known.push(upstream);
   }
-  const resolve = (node: GraphNode): string[] =>
-    (upstreams.get(node) ?? []).flatMap((upstream) => (upstream >= 0 ? [names[upstream] ?? ''] : resolve(upstream)));
+  const ofBarriers = new Map<GraphNode, string[]>();
+  const resolve = (node: GraphNode): string[] => {
+    const known = ofBarriers.get(node);
+    if (known !== undefined) return known;
+    const found = new Set<string>();
+    for (const upstream of upstreams.get(node) ?? []) {
+      if (upstream >= 0) found.add(names[upstream] ?? '');
+      else for (const name of resolve(upstream)) found.add(name);
+    }
+    const list = [...found];
+    if (node < 0) ofBarriers.set(node, list);
+    return list;
+  };
   return resolve;
 }

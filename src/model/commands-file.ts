@@ -5,8 +5,8 @@
 
 import { TorcError } from '../base/errors.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
-import { specDefaults } from './expand.ts';
-import type { ExpandedJob, ExpandedWorkflow } from './expanded.ts';
+import { specDefaults } from './expand-defaults.ts';
+import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from './expanded.ts';
 import { defaultRequirements, type Requirements } from './job.ts';
 import { type Problem, SpecError, shownProblems } from './spec-problems.ts';
 import { decodeUtf8 } from './spec-source.ts';
@@ -70,6 +70,7 @@ function workflowOf(
     jobs: { [Symbol.iterator]: () => jobsOf(commands, numJobs, requirements === null ? null : 0) },
     numBarriers: 0,
     edges: [],
+    ...noFurtherParts,
   };
 }
 
@@ -84,6 +85,8 @@ function* jobsOf(commands: Iterable<string>, numJobs: number, requirements: numb
       command,
       invocationScript: null,
       requirements,
+      failureHandler: null,
+      scheduler: null,
       priority: specDefaults.priority,
       cancelOnBlockingJobFailure: specDefaults.cancelOnBlockingJobFailure,
       supportsTermination: specDefaults.supportsTermination,

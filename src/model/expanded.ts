@@ -4,12 +4,28 @@ import type { Requirements } from './job.ts';
 export const jobsSortMethods = ['gpus_runtime_memory', 'gpus_memory_runtime', 'none'] as const;
 export type JobsSortMethod = (typeof jobsSortMethods)[number];
 
+export const triggerTypes = [
+  'on_workflow_start',
+  'on_workflow_complete',
+  'on_jobs_ready',
+  'on_jobs_complete',
+  'on_worker_start',
+  'on_worker_complete',
+] as const;
+export const actionTypes = ['run_commands', 'schedule_nodes'] as const;
+export const schedulerTypes = ['slurm', 'local'] as const;
+export const monitorGranularities = ['summary', 'time_series'] as const;
+
 export interface ExpandedJob {
   name: string;
   command: string;
   invocationScript: string | null;
   /** Index into `ExpandedWorkflow.requirements`; null for the defaults. */
   requirements: number | null;
+  /** Index into `ExpandedWorkflow.failureHandlers`. */
+  failureHandler: number | null;
+  /** Index into `ExpandedWorkflow.schedulers`. */
+  scheduler: number | null;
   priority: number;
   cancelOnBlockingJobFailure: boolean;
   supportsTermination: boolean;
@@ -19,6 +35,56 @@ export interface ExpandedJob {
   /** Indices into `ExpandedWorkflow.userData`. */
   inputUserData: readonly number[];
   outputUserData: readonly number[];
+}
+
+/** What happens after a failure, by the first rule that fits the exit code. */
+export interface ExpandedFailureHandler {
+  name: string;
+  rules: readonly {
+    /** From 1 to 255. */
+    exitCodes: readonly number[];
+    matchAllExitCodes: boolean;
+    recoveryScript: string | null;
+    maxRetries: number;
+  }[];
+}
+
+/** The settings of a Slurm config, with the workflow's defaults in them. */
+export interface ExpandedScheduler {
+  name: string;
+  account: string;
+  partition: string | null;
+  qos: string | null;
+  walltimeSeconds: number;
+  numNodes: number;
+  ntasksPerNode: number | null;
+  mem: string | null;
+  tmp: string | null;
+  gres: string | null;
+  /** Further options of sbatch, as words of a shell. */
+  extra: string | null;
+}
+
+export interface ExpandedAction {
+  triggerType: (typeof triggerTypes)[number];
+  actionType: (typeof actionTypes)[number];
+  /** Numbers of the jobs that the trigger is about; empty for other triggers. */
+  jobs: readonly number[];
+  commands: readonly string[];
+  /** Index into `ExpandedWorkflow.schedulers`. */
+  scheduler: number | null;
+  schedulerType: (typeof schedulerTypes)[number] | null;
+  numAllocations: number;
+  startOneWorkerPerNode: boolean;
+  maxParallelJobs: number | null;
+  persistent: boolean;
+}
+
+export interface ResourceMonitor {
+  enabled: boolean;
+  granularity: (typeof monitorGranularities)[number];
+  sampleIntervalSeconds: number;
+  generatePlots: boolean;
 }
 
 /** A node of the graph: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
@@ -44,4 +110,21 @@ export interface ExpandedWorkflow {
   numBarriers: number;
   /** [upstream, downstream], without repeats and without cycles. */
   edges: readonly (readonly [GraphNode, GraphNode])[];
+  failureHandlers: readonly ExpandedFailureHandler[];
+  schedulers: readonly ExpandedScheduler[];
+  /** How many jobs name a scheduler. */
+  numJobsWithScheduler: number;
+  resourceMonitor: ResourceMonitor | null;
+  actions: readonly ExpandedAction[];
+  usePendingFailed: boolean;
 }
+
+/** Of a workflow that is no more than jobs. */
+export const noFurtherParts = {
+  failureHandlers: [],
+  schedulers: [],
+  numJobsWithScheduler: 0,
+  resourceMonitor: null,
+  actions: [],
+  usePendingFailed: false,
+} as const satisfies Partial<ExpandedWorkflow>;

@@ -3,39 +3,82 @@ import { didYouMean, quoted } from './names.ts';
 import type { WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 
-export type NamedList = 'jobs' | 'files' | 'user_data' | 'resource_requirements';
-
-const labels: Readonly<Record<NamedList, string>> = {
+const labels = {
   jobs: 'job',
   files: 'file',
   user_data: 'user data',
   resource_requirements: 'resource requirement',
-};
+  failure_handlers: 'failure handler',
+  slurm_schedulers: 'Slurm scheduler',
+} as const;
 
-/** Names of one kind and their numbers; a name that stands twice is a finding. */
+export type NamedList = keyof typeof labels;
+
+/** Among how many names the nearest is looked for: a misspelt sweep of a million jobs is not worth a minute. */
+const mostCandidates = 100_000;
+
+/** A Slurm scheduler needs no name in the format; a specification with several names them. */
+export const unnamed = 'default';
+
+/** Names of one kind and their numbers. */
 export class NameTable {
-  readonly #label: string;
+  readonly list: NamedList;
+  /** In the order of their numbers. */
+  readonly names: string[] = [];
+  /** Names of sweeps as they are written, which references may say as well. */
+  readonly writtenNames: string[] = [];
+  readonly findings: Findings;
   readonly #numbers = new Map<string, number>();
-  readonly #findings: Findings;
 
-  constructor(list: NamedList, spec: WorkflowSpec, findings: Findings) {
-    this.#label = labels[list];
-    this.#findings = findings;
-    for (const [i, { name }] of (spec[list] ?? []).entries()) {
-      const first = this.#numbers.get(name);
-      if (first === undefined) this.#numbers.set(name, i);
-      else findings.add([list, i, 'name'], () => `the name ${quoted(name)} is that of ${list}[${first}] already`);
+  constructor(list: NamedList, findings: Findings) {
+    this.list = list;
+    this.findings = findings;
+  }
+
+  /** The names of a list without sweeps; a name that stands twice is a finding. */
+  static of(list: NamedList, spec: WorkflowSpec, findings: Findings): NameTable {
+    const table = new NameTable(list, findings);
+    for (const [i, element] of (spec[list] ?? []).entries()) {
+      const name = element.name ?? unnamed;
+      const first = table.numberOf(name);
+      if (first !== undefined) table.refuseRepeated(name, i, first);
+      table.add(name);
     }
+    return table;
+  }
+
+  refuseRepeated(name: string, element: number, first: number): void {
+    this.findings.addOnce([this.list, element, 'name'], () => {
+      return `the name ${quoted(name)} is that of ${this.list}[${first}] already`;
+    });
+  }
+
+  /** Gives a name the next number; the first of a repeated name stays the one that is found. */
+  add(name: string): number {
+    const number = this.names.push(name) - 1;
+    if (!this.#numbers.has(name)) this.#numbers.set(name, number);
+    return number;
+  }
+
+  numberOf(name: string): number | undefined {
+    return this.#numbers.get(name);
   }
 
   /** The number of a name; an unknown one is a finding at the path that says it. */
   find(name: string, path: SpecPath): number | null {
     const number = this.#numbers.get(name);
-    if (number !== undefined) return number;
-    this.#findings.add(path, () => {
-      const meant = didYouMean(name, this.#numbers.keys());
-      return `there is no ${this.#label} ${quoted(name)}${meant}`;
+    if (number === undefined) this.refuseUnknown(name, path);
+    return number ?? null;
+  }
+
+  refuseUnknown(name: string, path: SpecPath): void {
+    this.findings.addOnce(path, () => {
+      const candidates = [...this.writtenNames, ...this.names.slice(0, mostCandidates)];
+      return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, candidates)}`;
     });
-    return null;
+  }
+
+  get label(): string {
+    return labels[this.list];
   }
 }

@@ -41,9 +41,6 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
 }
 
 function aboutKey(key: string, object: SpecObject | null): string {
-  if (object?.laterKeys.includes(key)) {
-    return `this version of torc does not support ${quoted(key)} in ${object.label} yet; it is part of the format`;
-  }
   const label = object?.label ?? 'this place';
   const meant = didYouMean(key, object?.keys ?? []);
   return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
@@ -58,6 +55,10 @@ function aboutValue(issue: Issue, found: unknown): string {
       const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
       return `found ${shown(found)}, allowed are ${allowed.join(', ')}${meant}`;
     }
+    case 'invalid_union':
+      return `found ${shown(found)}, expected ${issue.message}`;
+    case 'invalid_key':
+      return 'this key is empty, too long, or has a NUL byte or half a character in it';
     case 'too_small':
       if (typeof found === 'string') return 'is empty';
       return `found ${shown(found)}, expected at least ${issue.minimum}`;

@@ -34,15 +34,31 @@ export interface Problem extends Position {
 /** How many problems are kept and shown; the rest is counted. */
 export const shownProblems = 50;
 
+/** How many problems of one place are shown. */
+const shownOfPlace = 5;
+
 /** Collects findings; keeps the first ones and counts the others, so that a broken giant costs no memory. */
 export class Findings {
   readonly kept: Finding[] = [];
   count = 0;
+  readonly #once = new Map<string, number>();
 
   /** `message` is called only for a finding that is kept: looking for the nearest of many names takes its time. */
   add(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
     this.count += 1;
     if (this.kept.length < shownProblems) this.kept.push({ path, at, message: message() });
+  }
+
+  /** Like `add`, for what the instances of a sweep can get wrong a million times: at most a few at one place. */
+  addOnce(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
+    if (this.kept.length >= shownProblems) {
+      this.count += 1;
+      return;
+    }
+    const place = JSON.stringify(path);
+    const before = this.#once.get(place) ?? 0;
+    this.#once.set(place, before + 1);
+    if (before < shownOfPlace) this.add(path, message, at);
   }
 
   /** Throws SpecError when anything was found. */

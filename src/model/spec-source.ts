@@ -32,19 +32,49 @@ export function throwFaults(faults: readonly Fault[], text: string, file: string
   throw new SpecError(problems, faults.length);
 }
 
-export const specSyntaxes = ['yaml', 'json'] as const;
+export const specSyntaxes = ['yaml', 'json', 'json5', 'kdl'] as const;
 export type SpecSyntax = (typeof specSyntaxes)[number];
 
-/** The syntax by the file's name; where the name says nothing, a text that begins with `{` is JSON. */
+/**
+ * The syntax by the file's name. Where the name says nothing: a text that begins with `{` or a comment of JSON5 and an
+ * object is JSON when JSON can read it, else JSON5; one with a node of KDL before any key of YAML is KDL; else YAML.
+ */
 export function syntaxOf(file: string, text: string): SpecSyntax {
   const extension = /\.([A-Za-z0-9]+)$/.exec(file)?.[1]?.toLowerCase();
-  if (extension === 'json') return 'json';
-  if (extension === 'yaml' || extension === 'yml') return 'yaml';
-  if (extension === 'json5' || extension === 'kdl') {
-    const message = `this version of torc does not read ${extension.toUpperCase()} yet: write the workflow as YAML or JSON`;
-    throw new SpecError([{ file, line: 1, column: 1, path: '', message }]);
+  if (extension === 'yml') return 'yaml';
+  const named = specSyntaxes.find((syntax) => syntax === extension);
+  if (named !== undefined) return named;
+  const start = text.slice(afterComments(text, 0)).slice(0, 1000);
+  if (start.startsWith('{')) return isJson(text) || !looksLikeJson5(text) ? 'json' : 'json5';
+  return /^(?:\/-)?[a-z_]+[ \t]+(?:"|[{]|[a-z_]+="|#true|#false)/.test(start) ? 'kdl' : 'yaml';
+}
+
+/** The first offset that is neither space nor inside of a comment of JSON5 (or KDL). */
+export function afterComments(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    while (at < text.length && /\s/.test(text.charAt(at))) at += 1;
+    if (text.startsWith('//', at)) {
+      while (at < text.length && !/[\n\r\u2028\u2029]/.test(text.charAt(at))) at += 1;
+    } else if (text.startsWith('/*', at)) {
+      const end = text.indexOf('*/', at + 2);
+      at = end < 0 ? text.length : end + 2;
+    } else return at;
   }
-  return /^\s*\{/.test(text) ? 'json' : 'yaml';
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Something that JSON does not have: a comment, a bare key, a text in single quotes, a comma before the end. */
+function looksLikeJson5(text: string): boolean {
+  return /(?:^|\s)\/[/*]|[{,]\s*[A-Za-z_$][\w$]*\s*:|'|,\s*[}\]]/.test(text);
 }
 
 /** The text of a specification without its byte order mark; throws SpecError for what is no text of UTF-8. */

@@ -4,9 +4,13 @@ import type { ExpandedWorkflow } from './expanded.ts';
 import type { WorkflowSpec } from './spec.ts';
 import { checkShape, isMapping } from './spec-check.ts';
 import { readJson } from './spec-json.ts';
+import { readJson5 } from './spec-json5.ts';
+import { readKdl } from './spec-kdl.ts';
 import { Findings, type SpecPath, shownProblems, type Where } from './spec-problems.ts';
 import { decodeSpec, type SpecSyntax, syntaxOf } from './spec-source.ts';
 import { readYaml } from './spec-yaml.ts';
+
+const readers = { yaml: readYaml, json: readJson, json5: readJson5, kdl: readKdl };
 
 export interface SpecOptions {
   /** As people wrote it; names the file in every message. */
@@ -34,7 +38,7 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   const { file } = options;
   const text = decodeSpec(source, file);
   const syntax = options.syntax ?? syntaxOf(file, text);
-  const { value, where } = syntax === 'json' ? readJson(text, file) : readYaml(text, file);
+  const { value, where } = readers[syntax](text, file);
   const findings = new Findings();
   const spec = checkShape(value, findings);
   if (spec === null) {
@@ -56,10 +60,25 @@ function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | nul
   return checkShape(copy, new Findings());
 }
 
-const placeholders: Readonly<Record<string, unknown>> = { command: '-', path: '-', num_cpus: 1, memory: '1m' };
+const placeholders: Readonly<Record<string, unknown>> = {
+  command: '-',
+  path: '-',
+  num_cpus: 1,
+  memory: '1m',
+  rules: [{ match_all_exit_codes: true }],
+};
+
+/** Keys of jobs and files that decide how many there are and how they are called. */
+const naming: readonly string[] = ['name', 'parameters', 'parameter_mode', 'use_parameters', 'factory'];
+
+/** An action that refers to nothing. */
+const harmlessAction = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
 
 /** Lists of names that jobs refer to. */
-const referredTo: readonly string[] = ['jobs', 'files', 'user_data', 'resource_requirements'];
+const referredTo: readonly string[] = [
+  ...['jobs', 'files', 'user_data', 'resource_requirements', 'parameters', 'factory', 'factories'],
+  ...['failure_handlers', 'slurm_schedulers', 'slurm_defaults'],
+];
 
 function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
   const [list, index, key] = path;
@@ -71,7 +90,11 @@ function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
     return !referredTo.includes(list);
   }
   const element: unknown = elements[Number(index)];
-  if (typeof key !== 'string' || key === 'name' || !isMapping(element)) return false;
+  if (list === 'actions') {
+    copy[list] = elements.with(Number(index), harmlessAction);
+    return true;
+  }
+  if (typeof key !== 'string' || naming.includes(key) || !isMapping(element)) return false;
   const { [key]: _, ...rest } = element;
   const isNeeded = Object.hasOwn(placeholders, key);
   copy[list] = elements.with(Number(index), isNeeded ? { ...rest, [key]: placeholders[key] } : rest);

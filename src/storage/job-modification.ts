@@ -1,7 +1,7 @@
 /** Changing jobs and resource requirements after the workflow was created. */
 import type { ChangedField, Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
-import { specDefaults } from '../model/expand.ts';
+import { specDefaults } from '../model/expand-defaults.ts';
 import type { Requirements } from '../model/job.ts';
 import { didYouMean, quoted } from '../model/names.ts';
 import { claimedStatuses, type JobStatus } from '../model/status.ts';

@@ -28,7 +28,8 @@ const files = (...names: string[]) => ({ files: names.map((name) => ({ name, pat
 
 describe('a workflow', () => {
   it('has the defaults of the format', () => {
-    expect(expand([{ name: 'a', command: 'echo $HOME "${x}"' }])).toEqual({
+    const workflow = expand([{ name: 'a', command: 'echo $HOME "${x}"' }]);
+    expect({ ...workflow, jobs: [...workflow.jobs] }).toEqual({
       name: 'w',
       description: null,
       project: null,
@@ -48,6 +49,8 @@ describe('a workflow', () => {
           command: 'echo $HOME "${x}"',
           invocationScript: null,
           requirements: null,
+          failureHandler: null,
+          scheduler: null,
           priority: 0,
           cancelOnBlockingJobFailure: true,
           supportsTermination: false,
@@ -59,6 +62,12 @@ describe('a workflow', () => {
       ],
       numBarriers: 0,
       edges: [],
+      failureHandlers: [],
+      schedulers: [],
+      numJobsWithScheduler: 0,
+      resourceMonitor: null,
+      actions: [],
+      usePendingFailed: false,
     });
   });
 
@@ -83,7 +92,7 @@ describe('a workflow', () => {
         { name: 'big', num_cpus: 8, memory: '1.5g', num_gpus: 1, runtime: 'PT90S' },
       ],
     });
-    expect(workflow).toMatchObject({
+    expect({ ...workflow, jobs: [...workflow.jobs] }).toMatchObject({
       description: 'd',
       project: 'p',
       metadata: [1],

@@ -5,6 +5,7 @@ import { expandCommands } from '../../src/model/commands-file.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { countStages } from '../../src/model/graph.ts';
 import { loadWorkflow } from '../../src/model/spec-text.ts';
+import { unsupportedParts } from '../../src/model/unsupported.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 
@@ -16,11 +17,12 @@ function load(file: string): ExpandedWorkflow {
 describe('the examples', () => {
   it('all begin with a comment that says what they show, and how to run them', () => {
     const files = readdirSync(folder);
-    expect(files.length).toBeGreaterThanOrEqual(3);
+    expect(files.length).toBeGreaterThanOrEqual(10);
     for (const file of files) {
       const lines = readFileSync(join(folder, file), 'utf8').split('\n');
-      expect(lines[0], file).toMatch(/^# \w.*\.$/);
-      expect(lines.slice(0, 12), file).toContain(`#   torc run examples/${file}`);
+      const mark = /\.(json5|kdl)$/.test(file) ? '//' : '#';
+      expect(lines[0], file).toMatch(/^(#|\/\/) \w.*\.$/);
+      expect(lines.slice(0, 12), file).toContain(`${mark}   torc run examples/${file}`);
       expect(load(file).numJobs, file).toBeGreaterThan(0);
     }
   });
@@ -29,6 +31,11 @@ describe('the examples', () => {
     ['word-count.yaml', 7, 9, 4],
     ['parameter-study.yaml', 42, 41, 3],
     ['commands.txt', 10, 0, 1],
+    ['hyperparameter-sweep.yaml', 20, 36, 3],
+    ['paired-parameters.yaml', 6, 3, 2],
+    ['barrier-stages.yaml', 2104, 4200, 7],
+    ['simulation-sweep.yaml', 16, 15, 2],
+    ['data-pipeline.yaml', 6, 8, 3],
   ])('%s has %d jobs, %d edges and %d stages', (file, numJobs, numEdges, numStages) => {
     const workflow = load(file);
     expect([workflow.numJobs, workflow.edges.length]).toEqual([numJobs, numEdges]);
@@ -37,7 +44,23 @@ describe('the examples', () => {
 
   it('write into a folder of their own in the directory in which they are started', () => {
     for (const file of readdirSync(folder)) {
-      for (const { path } of load(file).files) expect(path).toMatch(/^[a-z_]+\/(?:[a-z_]+\/)?[a-z_0-9]+\.[a-z]+$/);
+      for (const { path } of load(file).files) expect(path).toMatch(/^[a-z_]+\/(?:[a-z_]+\/)?[a-z_0-9.]+\.[a-z]+$/);
     }
+  });
+
+  it('are the same pipeline in three syntaxes', () => {
+    const [yaml, ...others] = ['data-pipeline.yaml', 'data-pipeline-json5.json5', 'data-pipeline-kdl.kdl'].map(
+      (file) => {
+        const workflow = load(file);
+        const jobs = [...workflow.jobs].map((job) => ({ ...job, command: job.command.replace(/\s+/g, ' ').trim() }));
+        return { ...workflow, jobs };
+      },
+    );
+    expect(yaml?.jobs).toHaveLength(6);
+    for (const other of others) expect(other).toEqual(yaml);
+  });
+
+  it('can all run with this version', () => {
+    for (const file of readdirSync(folder)) expect(unsupportedParts(load(file)), file).toEqual([]);
   });
 });

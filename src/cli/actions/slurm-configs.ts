@@ -59,7 +59,7 @@ export async function addConfig(context: Context, options: ConfigOptions): Promi
 }
 
 /** Refuses now what could not stand in a script later. */
-async function checkConfig(fields: Changes): Promise<void> {
+export async function checkConfig(fields: Changes): Promise<void> {
   const { checkedText, extraDirectives } = await import('../../slurm/directives.ts');
   for (const field of ['name', 'account', 'partition', 'qos', 'mem', 'tmp', 'gres', 'extra'] as const) {
     checkedText(field, fields[field] ?? '');

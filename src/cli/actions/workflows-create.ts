@@ -1,9 +1,10 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph.ts';
+import { unsupportedParts } from '../../model/unsupported.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
-import { createWorkflow } from '../create-workflow.ts';
+import { checkStorable, createWorkflow } from '../create-workflow.ts';
 import { printResult, textTable } from '../output.ts';
 import { cellText } from '../output-text.ts';
 import { startProgress } from '../progress.ts';
@@ -37,6 +38,7 @@ async function createOrCount(
   options: CreateOptions,
 ): Promise<void> {
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
+  await checkStorable(workflow);
   const progress = startProgress(context);
   const made = await withConnection(context, ({ api }) =>
     createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
@@ -54,10 +56,15 @@ export function ownerOf(context: Context, specUser: string | null): string {
   return context.userOption ?? specUser ?? context.user;
 }
 
+/** How many upstreams of one job are listed: between two large groups, all of them would be millions. */
+const shownUpstreams = 1000;
+
 interface ShownJob {
   name: string;
   command: string;
+  /** The first of them. */
   depends_on: string[];
+  num_depends_on: number;
   resource_requirements: string | null;
   input_files: string[];
   output_files: string[];
@@ -73,21 +80,31 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
     jobs: numJobs,
     files: files.length,
     user_data: userData.length,
-    actions: 0,
-    schedulers: 0,
+    actions: workflow.actions.length,
+    schedulers: workflow.schedulers.length,
     stages: countStages(numJobs, numBarriers, edges),
     barriers: numBarriers,
     edges: edges.length,
     resource_requirements: workflow.requirements.length,
+    failure_handlers: workflow.failureHandlers.length,
+    /** What keeps this version from running the workflow. */
+    unsupported: unsupportedParts(workflow),
   };
   const list = isJobsShown ? [...shownJobs(workflow)] : [];
   await printResult(context, isJobsShown ? { ...counts, job_list: list } : counts, () => {
-    const rows = list.map((job) => ({ name: job.name, depends_on: job.depends_on.join(','), command: job.command }));
+    const rows = list.map((job) => ({ name: job.name, depends_on: inShort(job), command: job.command }));
     const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
     const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
     const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}${data}`;
-    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n`;
+    const missing =
+      counts.unsupported.length === 0 ? '' : `  this version of torc cannot run: ${counts.unsupported.join(', ')}\n`;
+    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n${missing}`;
   });
+}
+
+/** Of a long list in a table, the beginning and how many there are. */
+function inShort({ depends_on: names, num_depends_on: count }: ShownJob): string {
+  return count > 6 ? `${names.slice(0, 5).join(',')},.. (${count})` : names.join(',');
 }
 
 function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
@@ -96,10 +113,12 @@ function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
     indices.map((index) => list[index]?.name ?? '');
   let number = 0;
   for (const job of workflow.jobs) {
+    const upstreams = upstreamsOf(number);
     yield {
       name: job.name,
       command: job.command,
-      depends_on: upstreamsOf(number),
+      depends_on: upstreams.length > shownUpstreams ? upstreams.slice(0, shownUpstreams) : upstreams,
+      num_depends_on: upstreams.length,
       resource_requirements: job.requirements === null ? null : (workflow.requirements[job.requirements]?.name ?? null),
       input_files: namesIn(workflow.files, job.inputFiles),
       output_files: namesIn(workflow.files, job.outputFiles),

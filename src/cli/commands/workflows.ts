@@ -34,6 +34,7 @@ export function declareWorkflows(program: Command, act: Act): void {
     .description('create, start, look at, restart, cancel and delete workflows');
   declareCreate(group, act);
   declareCreateFromCommands(group, act);
+  declareSchema(group, act);
   declarePlans(group, act);
   declareRecovery(group, act);
   declareShow(group, act);
@@ -52,7 +53,7 @@ function declareCreate(group: Command, act: Act): void {
   const create = group
     .command('create')
     .description('store a workflow; nothing runs yet')
-    .argument('<spec>', 'specification in YAML or JSON, or - for standard input')
+    .argument('<spec>', 'specification in YAML, JSON, JSON5 or KDL, or - for standard input')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
     .addHelpText(
@@ -93,6 +94,17 @@ function declareCreateFromCommands(group: Command, act: Act): void {
   act(create, async ([file = ''], self) => {
     const { createFromCommandsFile } = await import('../actions/workflows-create.ts');
     return (context) => createFromCommandsFile(context, file, self.opts<CommandsFileOptions>());
+  });
+}
+
+function declareSchema(group: Command, act: Act): void {
+  const schema = group
+    .command('schema')
+    .description('print the format of specifications as JSON Schema, for editors')
+    .addHelpText('after', examples('torc workflows schema > torc.schema.json'));
+  act(schema, async () => {
+    const { printSchema } = await import('../actions/workflows-schema.ts');
+    return printSchema;
   });
 }
 
