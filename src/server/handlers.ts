@@ -35,12 +35,12 @@ interface WriteHandler<N extends EndpointName> {
 }
 export interface StepHandler<N extends EndpointName> {
   kind: 'steps';
-  /** Checks and begins; `step` is repeated until it returns true, then `reply` is made. */
+  /** Checks, plans and begins; `step` is repeated until it returns true, then `reply` is given. */
   begin: (
     tx: Transaction,
     request: Request<N>,
     service: Service,
-  ) => { step: ((tx: Transaction) => boolean) | null; reply: (tx: Transaction) => Reply<N> };
+  ) => { step: ((tx: Transaction) => boolean) | null; reply: Reply<N> };
 }
 /** A write that first looks at something outside of the database, without holding up others. */
 interface PreparedHandler<N extends EndpointName> {
@@ -182,7 +182,7 @@ function beginStart(
   const state = stateToken(tx, workflowKey);
   return {
     step: request.dry_run ? null : startSteps(workflowKey),
-    reply: () => ({
+    reply: {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
       state,
@@ -191,7 +191,7 @@ function beginStart(
       num_blocked: plan.numBlocked,
       num_changes: plan.numReady + plan.numBlocked,
       changes,
-    }),
+    },
   };
 }
 
@@ -206,18 +206,20 @@ function beginCancelWorkflow(
   const state = stateToken(tx, workflowKey);
   const numClaimed = counts.submitted + counts.submitted_pending;
   const numStopping = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
+  // asked now: after the last step some workers have already stopped and ended their allocations
+  const slurmJobIds = openSlurmJobIds(tx, workflowKey);
   if (!request.dry_run) beginCancel(tx, workflowKey);
   return {
     step: request.dry_run ? null : cancelSteps(workflowKey),
-    reply: (replyTx) => ({
+    reply: {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
       state,
       num_changes: counts.uninitialized + counts.blocked + counts.ready + numClaimed,
       changes,
       num_stopping: numStopping,
-      slurm_job_ids: openSlurmJobIds(replyTx, workflowKey),
-    }),
+      slurm_job_ids: slurmJobIds,
+    },
   };
 }
 
@@ -230,12 +232,12 @@ function beginDeleteWorkflow(
   if (!request.dry_run) beginDelete(tx, workflowKey);
   return {
     step: request.dry_run ? null : (stepTx) => deleteStep(stepTx, workflowKey),
-    reply: () => ({
+    reply: {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
       num_jobs: plan.numJobs,
       num_results: plan.numResults,
-    }),
+    },
   };
 }
 
@@ -248,7 +250,7 @@ function beginModifyRequirements(
   return {
     // also without changes: an earlier call may have been interrupted
     step: dry_run ? null : followRequirements(workflowKey, Number(resource_requirements_key)),
-    reply: () => ({ dry_run, resource_requirements_key, name, num_jobs: numJobs, changes }),
+    reply: { dry_run, resource_requirements_key, name, num_jobs: numJobs, changes },
   };
 }
 

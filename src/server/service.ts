@@ -124,10 +124,7 @@ export class Service implements Api {
   async #runSteps<N extends EndpointName>(handler: StepHandler<N>, request: Request<N>): Promise<Reply<N>> {
     const { step, reply } = await this.write((tx) => handler.begin(tx, request, this));
     if (step !== null) while (!(await this.write(step)));
-    return await this.write((tx) => {
-      tx.flushCounts();
-      return reply(tx);
-    });
+    return reply;
   }
 
   #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
