@@ -14,7 +14,7 @@ const graph = fc
         cpus: fc.integer({ min: 1, max: 3 }),
         priority: fc.integer({ min: 0, max: 2 }),
         cancelOnFailure: fc.boolean(),
-        failureHandler: fc.option(fc.nat(1), { nil: undefined, freq: 1 }),
+        failureHandler: fc.option(fc.nat(1), { nil: undefined, freq: 2 }),
       }),
       { minLength: 1, maxLength: 9 },
     ),

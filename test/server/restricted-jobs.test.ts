@@ -30,7 +30,7 @@ async function workerOf(key: string, config: string): Promise<TestWorker> {
     allocations: [{ name, num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' }],
   });
   const place = { slurmJobId: String(numAllocations), hostname: 'n', restartCount: 0 };
-  return TestWorker.join(fresh.service, key, {}, { ...place, allocationKey: String(allocation_keys[0]) });
+  return TestWorker.join(fresh.service, key, { cpus: 8 }, { ...place, allocationKey: String(allocation_keys[0]) });
 }
 
 const claimed = async (key: string): Promise<string[]> =>
