@@ -84,12 +84,14 @@ export function forgetRecovery(tx: Transaction, jobKey: number): void {
 
 /** With a new run all jobs have all their retries again. What is claimed keeps what it was given. */
 export function forgetRetries(tx: Transaction, workflowKey: number): void {
+  // the condition of the index jobs_retried, so that jobs that never failed are not looked at
+  const retried = 'workflow_key = ? AND (num_retries > 0 OR recovery_attempt_key IS NOT NULL)';
   tx.db.run(
-    `UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
-     WHERE workflow_key = ? AND num_retries > 0 AND status NOT IN ('submitted_pending', 'submitted')`,
+    `UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL
+     WHERE ${retried} AND status NOT IN ('submitted_pending', 'submitted')`,
     workflowKey,
   );
-  tx.db.run('UPDATE jobs SET num_retries = 0 WHERE workflow_key = ? AND num_retries > 0', workflowKey);
+  tx.db.run(`UPDATE jobs SET num_retries = 0 WHERE ${retried}`, workflowKey);
 }
 
 /** What must run before the next attempt of a job, whatever became of attempts that did not end by themselves. */

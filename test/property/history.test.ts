@@ -141,7 +141,7 @@ function options({ numBarriers }: { numBarriers: number }) {
 function brokenRetries(service: Service): string[] {
   return service.db
     .all(
-      `SELECT j.job_key, j.num_retries, j.recovery_attempt_key, h.name,
+      `SELECT j.job_key, j.status, j.num_retries, j.recovery_attempt_key, h.name,
          (SELECT max(n) FROM (SELECT count(*) AS n FROM attempts a WHERE a.job_key = j.job_key
            AND a.end_status = 'done' GROUP BY a.run_id)) AS ends
        FROM jobs j LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key`,
@@ -151,16 +151,12 @@ function brokenRetries(service: Service): string[] {
       const broken: string[] = [];
       if ((job.num_retries as number) > most) broken.push(`job ${job.job_key}: ${job.num_retries} retries`);
       if ((job.ends as number) > most + 1) broken.push(`job ${job.job_key} ended ${job.ends} times in one run`);
-      if (job.num_retries === 0 && job.recovery_attempt_key !== null && !isClaimed(service, job.job_key)) {
-        broken.push(`job ${job.job_key} is to recover from nothing`);
+      const hasEnded = job.status === 'done' || job.status === 'uninitialized';
+      if (job.recovery_attempt_key !== null && hasEnded) {
+        broken.push(`job ${job.job_key} is ${job.status} and to recover from a failure`);
       }
       return broken;
     });
-}
-
-function isClaimed(service: Service, jobKey: unknown): boolean {
-  const row = service.db.get('SELECT is_live FROM attempts WHERE job_key = ? AND is_live = 1', jobKey);
-  return row !== undefined;
 }
 
 /** Failed jobs whose last code their handler would have tried again. */

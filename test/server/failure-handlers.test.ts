@@ -35,7 +35,7 @@ const attemptsOf = async (key: string) =>
   ]);
 const held = (worker: TestWorker): number => worker.held[0] as number;
 
-function restart(key: string) {
+function restart(key: string, options: { keep_running?: boolean } = {}) {
   return fresh.service.call('workflow_restart', {
     workflow_key: key,
     dry_run: false,
@@ -47,6 +47,7 @@ function restart(key: string) {
     force: false,
     assume_stopped: false,
     working_directory: '/',
+    ...options,
   });
 }
 
@@ -173,6 +174,22 @@ describe('what does not count', () => {
 });
 
 describe('a recovery script', () => {
+  const keepRunning = { keep_running: true };
+
+  it('is forgotten by the restart after one that let its job go on', async () => {
+    const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
+    await worker.finish(held(worker), 75);
+    await restart(key, keepRunning);
+    const terminated = { status: 'terminated', return_code: null, cause: 'walltime', exit_code: null } as const;
+    const attempt = held(worker);
+    worker.held = [];
+    await worker.exchange({ finished: [{ ...finished(attempt), ...terminated }] });
+    await restart(key);
+    const { jobs } = await (await TestWorker.join(fresh.service, key)).exchange();
+    expect(jobs).toMatchObject([{ run_id: 3 }]);
+    expect(jobs[0]).not.toHaveProperty('recovery');
+  });
+
   const script = 'echo "$TORC_RETURN_CODE"\nrm -f \'a b\'';
 
   it('goes with the next attempt, and again until one has ended by itself', async () => {

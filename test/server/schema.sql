@@ -209,7 +209,7 @@ CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
 CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key) WHERE status = 'ready';
 
-CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0;
+CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
 
 CREATE INDEX jobs_workflow ON jobs (workflow_key);
 

@@ -15,7 +15,7 @@ ALTER TABLE jobs ADD COLUMN num_retries INTEGER NOT NULL DEFAULT 0;
 -- the failed attempt whose rule has a recovery script that is still to run, and the number of that rule
 ALTER TABLE jobs ADD COLUMN recovery_attempt_key INTEGER;
 ALTER TABLE jobs ADD COLUMN recovery_rule INTEGER;
-CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0;
+CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
 
 -- how often each job's memory and processor time is written down; NULL for not at all
 ALTER TABLE workflows ADD COLUMN sample_interval_ms INTEGER;
