@@ -59,6 +59,16 @@ const slurmConfigFields = {
   extra: text.nullable(),
 };
 
+/** What follows a failure: the first rule that matches the return code decides. */
+const failureRule = z.strictObject({
+  exit_codes: z.array(z.number().int().min(1).max(255)),
+  match_all_exit_codes: z.boolean(),
+  /** Shell text that must have succeeded before the next attempt begins. */
+  recovery_script: text.nullable(),
+  /** Further attempts after the first. */
+  max_retries: count,
+});
+
 const createBegin = z.strictObject({
   name,
   user: name,
@@ -72,6 +82,10 @@ const createBegin = z.strictObject({
   wait_for_healthy_database_minutes: count,
   jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
   requirements: z.array(requirements),
+  slurm_configs: z.array(z.strictObject({ name, ...slurmConfigFields })),
+  failure_handlers: z.array(z.strictObject({ name, rules: z.array(failureRule) })),
+  /** How often each job's memory and processor time is written down; null for not at all. */
+  sample_interval_seconds: z.number().positive().nullable(),
   num_jobs: count,
   num_files: count,
   num_user_data: count,
@@ -84,6 +98,10 @@ const newJob = z.strictObject({
   invocation_script: text.nullable(),
   /** Index into the workflow's requirements, or null for the defaults. */
   requirements: count.nullable(),
+  /** Index into the workflow's Slurm configs: only their workers take it. Missing for any. */
+  slurm_config: count.optional(),
+  /** Index into the workflow's failure handlers. */
+  failure_handler: count.optional(),
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),
   supports_termination: z.boolean(),
@@ -339,6 +357,8 @@ export interface WorkerSettings {
   wait_for_new_jobs_seconds: number;
   ignore_workflow_completion: boolean;
   wait_for_healthy_database_minutes: number;
+  /** How often each job's memory and processor time is written down; null for not at all. */
+  sample_interval_seconds: number | null;
 }
 
 export interface HelloReply {
@@ -439,6 +459,17 @@ export interface Assignment {
   files?: AssignedFile[];
   /** Names of the user data that the job is to write; missing when there is none. */
   output_user_data?: string[];
+  /** What must succeed before the command begins, because an earlier attempt failed. */
+  recovery?: Recovery;
+}
+
+export interface Recovery {
+  /** Shell text. */
+  script: string;
+  /** The attempt that failed. */
+  run_id: number;
+  attempt_id: number;
+  return_code: number;
 }
 
 export interface AssignedFile {

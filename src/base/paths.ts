@@ -24,6 +24,19 @@ export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): Jo
   return { directory, stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
 }
 
+/**
+ * Where a recovery script that failed leaves its return code: `job_12345_run_1_attempt_2.recovery` beside the output of
+ * the attempt that it was to prepare.
+ */
+export function failedRecoveryPath(outputDirectory: string, attempt: AttemptName): string {
+  return join(jobStdioPaths(outputDirectory, attempt).directory, `${attemptName(attempt)}.recovery`);
+}
+
+/** Where the memory and processor time of one attempt go: `resource_monitor/0012/job_12345_run_1_attempt_1.csv`. */
+export function timeSeriesPath(outputDirectory: string, attempt: AttemptName): string {
+  return join(outputDirectory, 'resource_monitor', shardName(attempt), `${attemptName(attempt)}.csv`);
+}
+
 function shardName({ jobKey }: AttemptName): string {
   return jobKey.slice(0, -3).padStart(4, '0');
 }

@@ -14,10 +14,15 @@ import { chooseWorkflow } from './workflow-key.ts';
 /** Slurm's own warning comes after the time at which workers end by themselves: it is for limits that were lowered. */
 const warningSeconds = 30;
 
+/** Slurm configs of one workflow that are looked at. */
+const mostConfigs = 100;
+
 /** Everything that is decided before the first allocation is submitted. */
 export interface Schedule {
   workflow: WorkflowShown;
   config: ListRecord;
+  /** Slurm configs to whose workers ready jobs belong that these allocations cannot take. */
+  others: ListRecord[];
   output: string;
   /** The key that the first allocation is going to get, unless another command is faster. */
   firstAllocationKey: number;
@@ -44,7 +49,12 @@ export async function planSchedule(context: Context, api: Api, options: Schedule
   const newest = { list: 'allocations', workflow_key: null, filters: [], sort_by: null } as const;
   const { records } = await api.call('list', { ...newest, filters: [], reverse: true, limit: 1, skip: 0 });
   const firstAllocationKey = Number(records[0]?.allocation_key ?? 0) + 1;
-  return { workflow, config, output: outputDirectory(options.output, context.env), firstAllocationKey };
+  const configs = { list: 'slurm_configs', workflow_key: workflowKey, sort_by: null, reverse: false } as const;
+  const all = await api.call('list', { ...configs, filters: [], limit: mostConfigs, skip: 0 });
+  const others = all.records.filter((other) => {
+    return other.slurm_config_key !== config.slurm_config_key && other.num_ready_jobs !== 0;
+  });
+  return { workflow, config, others, output: outputDirectory(options.output, context.env), firstAllocationKey };
 }
 
 /**

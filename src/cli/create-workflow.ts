@@ -1,7 +1,7 @@
 /** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
-import type { ExpandedJob, ExpandedScheduler, ExpandedWorkflow } from '../model/expanded.ts';
+import type { ExpandedJob, ExpandedScheduler, ExpandedWorkflow, ResourceMonitor } from '../model/expanded.ts';
 import { unsupportedParts } from '../model/unsupported.ts';
 import { checkConfig } from './actions/slurm-configs.ts';
 
@@ -38,7 +38,7 @@ function configOf(scheduler: ExpandedScheduler) {
   return { name, account, partition, qos, walltime_seconds, num_nodes, ntasks_per_node, mem, tmp, gres, extra };
 }
 
-/** Stores the workflow and the Slurm configs of its schedulers; `onProgress` is told how many jobs have arrived. */
+/** Stores the workflow; `onProgress` is told how many jobs have arrived. */
 export async function createWorkflow(
   api: Api,
   workflow: ExpandedWorkflow,
@@ -50,11 +50,7 @@ export async function createWorkflow(
     await api.call('workflow_create_chunk', chunk);
     onProgress(chunk.first_job + chunk.jobs.length);
   }
-  const made = await api.call('workflow_create_finish', { workflow_key });
-  for (const scheduler of workflow.schedulers) {
-    await api.call('slurm_config_add', { workflow_key, ...configOf(scheduler) });
-  }
-  return made;
+  return await api.call('workflow_create_finish', { workflow_key });
 }
 
 export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<'workflow_create_begin'> {
@@ -79,11 +75,27 @@ export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<
       is_memory_stated: need.isMemoryStated,
       is_runtime_stated: need.isRuntimeStated,
     })),
+    slurm_configs: workflow.schedulers.map(configOf),
+    failure_handlers: workflow.failureHandlers.map(({ name, rules }) => ({
+      name,
+      rules: rules.map((rule) => ({
+        exit_codes: [...rule.exitCodes],
+        match_all_exit_codes: rule.matchAllExitCodes,
+        recovery_script: rule.recoveryScript,
+        max_retries: rule.maxRetries,
+      })),
+    })),
+    sample_interval_seconds: sampleInterval(workflow.resourceMonitor),
     num_jobs: workflow.numJobs,
     num_files: workflow.files.length,
     num_user_data: workflow.userData.length,
     num_barriers: workflow.numBarriers,
   };
+}
+
+/** Peak and average are in every result; only a time series has an interval. */
+function sampleInterval(monitor: ResourceMonitor | null): number | null {
+  return monitor?.enabled === true && monitor.granularity === 'time_series' ? monitor.sampleIntervalSeconds : null;
 }
 
 function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
@@ -92,6 +104,8 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     command: job.command,
     invocation_script: job.invocationScript,
     requirements: job.requirements,
+    ...(job.scheduler === null ? {} : { slurm_config: job.scheduler }),
+    ...(job.failureHandler === null ? {} : { failure_handler: job.failureHandler }),
     priority: job.priority,
     cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
     supports_termination: job.supportsTermination,

@@ -1,5 +1,6 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { Requirements } from './job.ts';
+import type { FailureRule } from './retry.ts';
 
 export const jobsSortMethods = ['gpus_runtime_memory', 'gpus_memory_runtime', 'none'] as const;
 export type JobsSortMethod = (typeof jobsSortMethods)[number];
@@ -40,13 +41,7 @@ export interface ExpandedJob {
 /** What happens after a failure, by the first rule that fits the exit code. */
 export interface ExpandedFailureHandler {
   name: string;
-  rules: readonly {
-    /** From 1 to 255. */
-    exitCodes: readonly number[];
-    matchAllExitCodes: boolean;
-    recoveryScript: string | null;
-    maxRetries: number;
-  }[];
+  rules: readonly FailureRule[];
 }
 
 /** The settings of a Slurm config, with the workflow's defaults in them. */

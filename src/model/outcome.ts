@@ -124,6 +124,11 @@ export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
   return { ...end, returnCode: 1, cause: 'missing_output', detail };
 }
 
+/** The end of an attempt whose command did not run, because the script that was to prepare it failed. */
+export function withoutRecovery(end: AttemptEnd): AttemptEnd {
+  return { ...end, detail: `its recovery script failed with ${end.returnCode}, so the command did not run` };
+}
+
 /** 126 for a command that could not be started, 127 for a shell that does not exist: as shells say it. */
 export function spawnFailed(code: string | null, detail: string): AttemptEnd {
   const returnCode = code === 'ENOENT' ? 127 : 126;

@@ -33,7 +33,17 @@ export const causes = [
 export type Cause = (typeof causes)[number];
 
 /** What may move a job from one status to another. */
-export type Mover = 'start' | 'unblock' | 'cancel' | 'claim' | 'report' | 'restart' | 'reset' | 'disable' | 'requeue';
+export type Mover =
+  | 'start'
+  | 'unblock'
+  | 'cancel'
+  | 'claim'
+  | 'report'
+  | 'retry'
+  | 'restart'
+  | 'reset'
+  | 'disable'
+  | 'requeue';
 
 export interface Transition {
   from: JobStatus;
@@ -52,6 +62,8 @@ export const transitions: readonly Transition[] = [
   ...each(['ready'], ['submitted_pending'], 'claim'),
   ...each(['submitted_pending'], ['submitted', 'ready', 'done', 'canceled', 'terminated'], 'report'),
   ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
+  // it failed, and its failure handler has another attempt for it: the result is kept, the job goes on
+  ...each(['submitted_pending', 'submitted'], ['ready'], 'retry'),
   ...each(
     ['uninitialized', 'canceled', 'submitted', 'submitted_pending', 'terminated', 'done', 'blocked', 'ready'],
     ['ready', 'blocked', 'canceled'],

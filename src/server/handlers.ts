@@ -280,6 +280,7 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
       wait_for_new_jobs_seconds: workflow.waitForNewJobsMs / 1000,
       ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
       wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
+      sample_interval_seconds: workflow.sampleIntervalMs === null ? null : workflow.sampleIntervalMs / 1000,
     },
   };
 }

@@ -13,6 +13,7 @@ const jobVariables = new Set([
   'TORC_JOB_KEY',
   'TORC_JOB_NAME',
   'TORC_OUTPUT_DIR',
+  'TORC_RETURN_CODE',
   'TORC_RUN_ID',
   'TORC_WORKFLOW_KEY',
 ]);

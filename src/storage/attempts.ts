@@ -7,6 +7,7 @@ import type { JobStatus } from '../model/status.ts';
 import { recordFileStates } from './changes.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { forgetRecovery, recoveryOf, retryFailed } from './retries.ts';
 import type { Transaction } from './transaction.ts';
 import { type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs, withUserData } from './user-data.ts';
@@ -31,12 +32,15 @@ interface Attempt {
   returnCode: number | null;
   cause: string | null;
   job: JobState;
+  hasFailureHandler: boolean;
+  hasRecovery: boolean;
 }
 
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
   const row = tx.db.get(
     `SELECT a.compute_node_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at,
-       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed
+       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed,
+       j.failure_handler_key, j.recovery_attempt_key
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
     attemptKey,
   );
@@ -59,6 +63,8 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
       status: row.status as JobStatus,
       failed: row.failed === 1,
     },
+    hasFailureHandler: row.failure_handler_key !== null,
+    hasRecovery: row.recovery_attempt_key !== null,
   };
 }
 
@@ -109,6 +115,11 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   );
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
   const failed = status === 'done' && report.return_code !== 0;
+  // a job that a person wants to end is not tried again
+  const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
+  const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code ?? 0 };
+  if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
+  if (attempt.hasRecovery && status !== 'terminated') forgetRecovery(tx, attempt.job.jobKey);
   const data = { return_code: report.return_code, cause: report.cause };
   moveJob(tx, attempt.job, { to: status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
   // terminated is not ended: the job comes back with a restart, and what depends on it waits
@@ -207,7 +218,7 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
   const assignments: Assignment[] = tx.db
     .all(
       `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, j.job_key, j.name, j.command, j.invocation_script,
-         j.supports_termination,
+         j.supports_termination, j.recovery_attempt_key,
          EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key) AS has_files, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
        FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
        WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
@@ -230,9 +241,15 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
       runtime_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
       gpu_indices: row.gpu_indices === null ? [] : (JSON.parse(row.gpu_indices as string) as number[]),
       supports_termination: row.supports_termination === 1,
+      ...(row.recovery_attempt_key === null ? {} : recovered(tx, row.job_key as number)),
       ...(row.has_files === 1 ? { files: assignedFiles(tx, row.job_key as number) } : {}),
     }));
   return withUserData(tx, computeNodeKey, assignments);
+}
+
+function recovered(tx: Transaction, jobKey: number): Pick<Assignment, 'recovery'> {
+  const recovery = recoveryOf(tx, jobKey);
+  return recovery === null ? {} : { recovery };
 }
 
 /** The declared files of a job: all outputs, and the inputs unless there are too many to look at before each start. */

@@ -7,6 +7,7 @@
 import type { Requirements } from '../model/job.ts';
 import { type Candidate, type FreeNode, mostThatFit, type Placement, pack, type ShapeQueue } from '../model/packing.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { anyConfig } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
@@ -23,7 +24,7 @@ export function claimJobs(tx: Transaction, node: ComputeNode, timeLeftMs: number
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   if (free.slots <= 0 || free.numCpus <= 0) return 0;
-  const placements = pack(free, readyQueues(tx, node.workflowKey, free));
+  const placements = pack(free, readyQueues(tx, node, free));
   for (const placement of placements) recordClaim(tx, node, workflow.run_id as number, placement);
   const jobKeys = placements.map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
@@ -72,20 +73,42 @@ function nextReadyShape(tx: Transaction, workflowKey: number, after: number): nu
   return row === undefined ? null : (row.shape_key as number);
 }
 
-function readyQueues(tx: Transaction, workflowKey: number, free: FreeNode): ShapeQueue[] {
+/**
+ * The Slurm config whose jobs alone a worker takes beside those that any may take; null when it takes all: outside of an
+ * allocation that torc submitted, a workflow runs as a whole.
+ */
+export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocationKey'>): number | null {
+  if (node.allocationKey === null) return null;
+  const sql = 'SELECT slurm_config_key AS key FROM allocations WHERE allocation_key = ?';
+  return (tx.db.get(sql, node.allocationKey)?.key as number | undefined) ?? null;
+}
+
+/** Whether a worker of the Slurm config may take jobs of a shape. */
+export function mayTake(configOfTheWorker: number | null, configOfTheShape: number): boolean {
+  return configOfTheShape === anyConfig || configOfTheWorker === null || configOfTheWorker === configOfTheShape;
+}
+
+function readyQueues(tx: Transaction, node: ComputeNode, free: FreeNode): ShapeQueue[] {
+  const { workflowKey } = node;
+  const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
   for (let key = nextReadyShape(tx, workflowKey, 0); key !== null; key = nextReadyShape(tx, workflowKey, key)) {
-    const { need, sortRank } = shape(tx, key);
+    const { need, sortRank, slurmConfigKey } = shape(tx, key);
+    if (!mayTake(config, slurmConfigKey)) continue;
     const most = mostThatFit(free, need);
     if (most > 0) queues.push(readyQueue(tx, workflowKey, key, need, sortRank, most));
   }
   return queues;
 }
 
-/** What jobs of one shape ask for, and their place in claim order. */
-export function shape(tx: Transaction, shapeKey: number): { need: Requirements; sortRank: number } {
+/** What jobs of one shape ask for, their place in claim order, and the Slurm config to whose workers they belong. */
+export function shape(
+  tx: Transaction,
+  shapeKey: number,
+): { need: Requirements; sortRank: number; slurmConfigKey: number } {
   const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
   return {
+    slurmConfigKey: row.slurm_config_key as number,
     sortRank: row.sort_rank as number,
     need: {
       numCpus: row.num_cpus as number,

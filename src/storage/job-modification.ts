@@ -6,7 +6,7 @@ import type { Requirements } from '../model/job.ts';
 import { didYouMean, quoted } from '../model/names.ts';
 import { claimedStatuses, type JobStatus } from '../model/status.ts';
 import { type Direction, substitute } from '../model/variables.ts';
-import { addShape, readShape } from './shapes.ts';
+import { addShape, anyConfig, configOfShape, configsOfShapes, readShape } from './shapes.ts';
 import { lastKeyOfStep, type Step } from './steps.ts';
 import type { Transaction } from './transaction.ts';
 import { getWorkflow } from './workflows.ts';
@@ -183,7 +183,8 @@ function requirementsName(tx: Transaction, job: Row): string | null {
 /** Requirements without a name belong to the one job that refers to them. */
 function giveOwnRequirements(tx: Transaction, job: Row, need: Requirements): void {
   const workflowKey = job.workflow_key as number;
-  const shapeKey = addShape(tx, workflowKey, need);
+  const slurmConfigKey = configOfShape(tx, job.shape_key as number);
+  const shapeKey = addShape(tx, workflowKey, need, slurmConfigKey);
   let requirementsKey = job.resource_requirements_key as number | null;
   if (requirementsKey === null || requirementsName(tx, job) !== null) {
     requirementsKey = tx.db.run(
@@ -192,7 +193,7 @@ function giveOwnRequirements(tx: Transaction, job: Row, need: Requirements): voi
       shapeKey,
     ).key;
   }
-  setRequirementsShape(tx, requirementsKey, shapeKey);
+  setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, need, anyConfig));
   tx.db.run(
     'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
     requirementsKey,
@@ -246,27 +247,37 @@ export function modifyRequirements(
   );
   const numJobs = users?.n as number;
   if (changes.length > 0 && !request.dry_run) {
-    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, nextNeed));
+    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, nextNeed, anyConfig));
     const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
     tx.event({ workflowKey, type: 'resource_requirements_modified', data });
   }
   return { workflowKey, name, numJobs, changes };
 }
 
-/** The steps that give jobs the shape of their requirements; attempts keep what was frozen at their claim. */
+/**
+ * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config; attempts keep
+ * what was frozen at their claim.
+ */
 export function followRequirements(workflowKey: number, requirementsKey: number): Step {
   let cursor = 0;
   return (tx) => {
     const last = lastKeyOfStep(tx, workflowKey, cursor);
-    tx.db.run(
-      `UPDATE jobs SET shape_key =
-         (SELECT shape_key FROM resource_requirements r WHERE r.resource_requirements_key = jobs.resource_requirements_key)
-       WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?`,
-      workflowKey,
-      cursor,
-      last ?? Number.MAX_SAFE_INTEGER,
-      requirementsKey,
-    );
+    const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
+    const need = readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
+    for (const slurmConfigKey of configsOfShapes(tx, workflowKey)) {
+      tx.db.run(
+        `UPDATE jobs SET shape_key = ?
+         WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
+           AND shape_key IN (SELECT shape_key FROM shapes WHERE workflow_key = ? AND slurm_config_key = ?)`,
+        addShape(tx, workflowKey, need, slurmConfigKey),
+        workflowKey,
+        cursor,
+        last ?? Number.MAX_SAFE_INTEGER,
+        requirementsKey,
+        workflowKey,
+        slurmConfigKey,
+      );
+    }
     cursor = last ?? cursor;
     if (last === null) tx.noteReady(workflowKey);
     return last === null;

@@ -5,8 +5,9 @@ import { formatDuration, formatMemory } from '../base/units.ts';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import type { Requirements } from '../model/job.ts';
 import { type FreeNode, fits, fitsTime } from '../model/packing.ts';
-import { freeResources, shape } from './claims.ts';
+import { configOfWorker, freeResources, mayTake, shape } from './claims.ts';
 import { findComputeNode } from './compute-nodes.ts';
+import { anyConfig } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface WaitingFacts {
@@ -97,6 +98,8 @@ function whyCanceled(tx: Transaction, job: ListRecord): string {
 
 interface Worker {
   hostname: string;
+  /** Of its allocation; null outside of one. */
+  config: number | null;
   /** The whole node and what is left of it now. */
   total: FreeNode;
   free: FreeNode;
@@ -107,14 +110,26 @@ function whyReady(tx: Transaction, workflowKey: number, jobKey: number): string 
   if (workflow.phase !== 'started') return 'Its workflow is not started.';
   if (workflow.is_paused === 1) return 'It is ready, and its workflow is paused.';
   if (workflow.is_stopping === 1) return 'It is ready, and a restart that stops running jobs holds it back.';
-  const { workers, numSilent } = activeWorkers(tx, workflowKey);
+  const { need, slurmConfigKey } = shape(
+    tx,
+    tx.db.get('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey)?.shape_key as number,
+  );
+  const all = activeWorkers(tx, workflowKey);
+  const workers = all.workers.filter(({ config }) => mayTake(config, slurmConfigKey));
+  if (workers.length === 0 && slurmConfigKey !== anyConfig) return whyRestricted(tx, workflowKey, slurmConfigKey);
+  const { numSilent } = all;
   if (workers.length === 0) {
     return numSilent === 0
       ? 'It is ready, and no worker is there to run it.'
       : `It is ready, and its workers (${numSilent}) are not heard from.`;
   }
-  const row = tx.db.get('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey);
-  return whyWaiting(workers, shape(tx, row?.shape_key as number).need);
+  return whyWaiting(workers, need);
+}
+
+function whyRestricted(tx: Transaction, workflowKey: number, slurmConfigKey: number): string {
+  const row = tx.db.get('SELECT name FROM slurm_configs WHERE slurm_config_key = ?', slurmConfigKey);
+  const command = `torc -k ${workflowKey} hpc slurm schedule-nodes -s ${slurmConfigKey} -n 1`;
+  return `It is ready, only workers of Slurm config ${JSON.stringify(row?.name)} may take it, and none is there: ${command}`;
 }
 
 function whyWaiting(workers: readonly Worker[], need: Requirements): string {
@@ -161,7 +176,8 @@ function activeWorkers(tx: Transaction, workflowKey: number): { workers: Worker[
       slots: node.maxParallelJobs ?? Number.MAX_SAFE_INTEGER,
       timeLeftMs,
     };
-    return [{ hostname: node.hostname, total, free: freeResources(tx, node, timeLeftMs) }];
+    const config = configOfWorker(tx, node);
+    return [{ hostname: node.hostname, config, total, free: freeResources(tx, node, timeLeftMs) }];
   });
   return { workers, numSilent: rows.length - heard.length };
 }

@@ -123,11 +123,15 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
       ...columns('text', ['resource_requirements', 'r.name']),
       ...requirementColumns,
+      ...columns('text', ['scheduler', 'sc.name'], ['failure_handler', 'fh.name']),
+      ...columns('integer', ['num_retries', 'j.num_retries']),
       ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
       ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
       ...columns('flag', ['supports_termination', 'j.supports_termination']),
     ],
     from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
+      LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key
+      LEFT JOIN failure_handlers fh ON fh.failure_handler_key = j.failure_handler_key
       LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
       LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
       LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
@@ -202,6 +206,13 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', 'name', 'account', 'partition', 'qos'),
       ...columns('integer', 'walltime_seconds', 'num_nodes', 'ntasks_per_node'),
       ...columns('text', 'mem', 'tmp', 'gres', 'extra'),
+      // ready jobs that only workers of this config may take
+      ...columns('integer', [
+        'num_ready_jobs',
+        `(SELECT count(*) FROM jobs j WHERE j.workflow_key = slurm_configs.workflow_key AND j.status = 'ready'
+          AND j.shape_key IN (SELECT shape_key FROM shapes s WHERE s.workflow_key = slurm_configs.workflow_key
+            AND s.slurm_config_key = slurm_configs.slurm_config_key))`,
+      ]),
     ],
     from: 'slurm_configs',
     where: '1',

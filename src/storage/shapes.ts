@@ -4,11 +4,20 @@ import type { JobsSortMethod } from '../model/expanded.ts';
 import type { Requirements } from '../model/job.ts';
 import type { Transaction } from './transaction.ts';
 
-/** The shape of a request, made where there is none; returns its key. */
-export function internShape(tx: Transaction, workflowKey: number, need: Requirements, sortRank: number): number {
+/** The Slurm config key of shapes that any worker may take. */
+export const anyConfig = 0;
+
+/** The shape of a request for the workers of one Slurm config, made where there is none; returns its key. */
+export function internShape(
+  tx: Transaction,
+  workflowKey: number,
+  need: Requirements,
+  slurmConfigKey: number,
+  sortRank: number,
+): number {
   const row = tx.db.get(
     `INSERT INTO shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes, runtime_ms, is_memory_stated,
-       is_runtime_stated, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       is_runtime_stated, slurm_config_key, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
     workflowKey,
     need.numCpus,
@@ -18,6 +27,7 @@ export function internShape(tx: Transaction, workflowKey: number, need: Requirem
     need.runtimeMs,
     need.isMemoryStated ? 1 : 0,
     need.isRuntimeStated ? 1 : 0,
+    slurmConfigKey,
     sortRank,
   );
   return row?.shape_key as number;
@@ -41,8 +51,8 @@ function requirementsOf(row: Record<string, number>): Requirements {
 }
 
 /** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
-export function addShape(tx: Transaction, workflowKey: number, need: Requirements): number {
-  const shapeKey = internShape(tx, workflowKey, need, 0);
+export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
+  const shapeKey = internShape(tx, workflowKey, need, slurmConfigKey, 0);
   const method = tx.db.get('SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?', workflowKey);
   const shapes = tx.db.all('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey) as Record<string, number>[];
   const ranks = sortRanks(method?.method as JobsSortMethod, shapes.map(requirementsOf));
@@ -51,4 +61,15 @@ export function addShape(tx: Transaction, workflowKey: number, need: Requirement
     tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
   }
   return shapeKey;
+}
+
+/** The Slurm config to whose workers a shape is restricted, or `anyConfig`. */
+export function configOfShape(tx: Transaction, shapeKey: number): number {
+  return tx.db.get('SELECT slurm_config_key AS key FROM shapes WHERE shape_key = ?', shapeKey)?.key as number;
+}
+
+/** The Slurm configs to which jobs of a workflow are restricted, and `anyConfig`. */
+export function configsOfShapes(tx: Transaction, workflowKey: number): number[] {
+  const rows = tx.db.all('SELECT DISTINCT slurm_config_key AS key FROM shapes WHERE workflow_key = ?', workflowKey);
+  return rows.map((row) => row.key as number);
 }

@@ -22,14 +22,24 @@ const configColumns = [
 export function addSlurmConfig(tx: Transaction, request: Request<'slurm_config_add'>): number {
   const workflowKey = Number(request.workflow_key);
   getWorkflow(tx, workflowKey);
-  refuseTakenName(tx, workflowKey, request.name, null);
+  const key = storeSlurmConfig(tx, workflowKey, request);
+  tx.event({ workflowKey, type: 'slurm_config_added', data: { slurm_config_key: String(key), name: request.name } });
+  return key;
+}
+
+/** Stores one Slurm config of a workflow that may still be invisible. */
+export function storeSlurmConfig(
+  tx: Transaction,
+  workflowKey: number,
+  config: Request<'workflow_create_begin'>['slurm_configs'][number],
+): number {
+  refuseTakenName(tx, workflowKey, config.name, null);
   const { key } = tx.db.run(
     `INSERT INTO slurm_configs (workflow_key, ${configColumns.join(', ')})
      VALUES (?, ${configColumns.map(() => '?').join(', ')})`,
     workflowKey,
-    ...configColumns.map((column) => request[column]),
+    ...configColumns.map((column) => config[column]),
   );
-  tx.event({ workflowKey, type: 'slurm_config_added', data: { slurm_config_key: String(key), name: request.name } });
   return key;
 }
 

@@ -36,6 +36,12 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   } else {
     tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
   }
+  if (move.by === 'reset') {
+    tx.db.run(
+      'UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?',
+      job.jobKey,
+    );
+  }
   tx.count(job.workflowKey, job.status, job.failed, -1);
   tx.count(job.workflowKey, move.to, failed, 1);
   tx.event({

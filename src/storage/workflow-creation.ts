@@ -3,7 +3,9 @@ import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import { sortRanks } from '../model/claim-order.ts';
 import { defaultRequirements, type Requirements } from '../model/job.ts';
-import { internShape } from './shapes.ts';
+import { storeFailureHandlers } from './retries.ts';
+import { anyConfig, internShape, readShape } from './shapes.ts';
+import { storeSlurmConfig } from './slurm.ts';
 import type { Transaction } from './transaction.ts';
 import { storeUserData } from './user-data.ts';
 import { findWorkflow, type Workflow } from './workflows.ts';
@@ -23,10 +25,10 @@ function reserveKeys(tx: Transaction, table: string, count: number): number {
 export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
-       ignore_workflow_completion, wait_for_healthy_database_ms, jobs_sort_method, phase, first_job_key, num_spec_jobs,
+       ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, jobs_sort_method, phase, first_job_key, num_spec_jobs,
        first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     request.user,
     request.description,
@@ -36,6 +38,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.wait_for_new_jobs_seconds * 1000,
     request.ignore_workflow_completion ? 1 : 0,
     request.wait_for_healthy_database_minutes * 60_000,
+    request.sample_interval_seconds === null ? null : Math.round(request.sample_interval_seconds * 1000),
     request.jobs_sort_method,
     reserveKeys(tx, 'jobs', request.num_jobs),
     request.num_jobs,
@@ -62,7 +65,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   ];
   const ranks = sortRanks(request.jobs_sort_method, all);
   for (const [index, need] of all.entries()) {
-    const shapeKey = internShape(tx, key, need, ranks[index] ?? 0);
+    const shapeKey = internShape(tx, key, need, anyConfig, ranks[index] ?? 0);
     tx.db.run(
       'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
       key,
@@ -70,6 +73,8 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
       shapeKey,
     );
   }
+  for (const config of request.slurm_configs) storeSlurmConfig(tx, key, config);
+  storeFailureHandlers(tx, key, request.failure_handlers);
   return key;
 }
 
@@ -79,12 +84,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   checkRange('job', request.first_job, request.jobs.length, workflow.numSpecJobs);
   checkRange('file', request.first_file, request.files.length, workflow.numSpecFiles);
   checkRange('user data', request.first_user_data, request.user_data.length, workflow.numSpecUserData);
-  // requirement keys in the order in which they were given; the first row is the default of jobs without any
-  const requirements = tx.db.all(
-    `SELECT resource_requirements_key, shape_key FROM resource_requirements WHERE workflow_key = ?
-     ORDER BY resource_requirements_key`,
-    workflow.workflowKey,
-  );
+  const references = new References(tx, workflow.workflowKey);
   for (const [index, file] of request.files.entries()) {
     tx.db.run(
       'INSERT INTO files (file_key, workflow_key, name, path) VALUES (?, ?, ?, ?) ON CONFLICT (file_key) DO NOTHING',
@@ -98,9 +98,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
     storeUserData(tx, workflow.workflowKey, datum, workflow.firstUserDataKey + request.first_user_data + index);
   }
   for (const [index, job] of request.jobs.entries()) {
-    const chosen = requirements[job.requirements === null ? 0 : job.requirements + 1];
-    if (chosen === undefined) throw new TorcError('usage', `job ${job.name} names requirements that do not exist`);
-    insertJob(tx, workflow, workflow.firstJobKey + request.first_job + index, job, chosen);
+    insertJob(tx, workflow, workflow.firstJobKey + request.first_job + index, job, references.of(job));
   }
   for (const [upstream, downstream] of request.edges) {
     tx.db.run(
@@ -111,24 +109,91 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   }
 }
 
-function insertJob(
-  tx: Transaction,
-  workflow: Workflow,
-  jobKey: number,
-  job: Request<'workflow_create_chunk'>['jobs'][number],
-  chosen: Record<string, unknown>,
-): void {
+type NewJob = Request<'workflow_create_chunk'>['jobs'][number];
+
+interface JobReferences {
+  requirementsKey: number | null;
+  shapeKey: number;
+  failureHandlerKey: number | null;
+}
+
+/** What the jobs of a chunk name by its place in the workflow, as keys. */
+class References {
+  readonly #tx: Transaction;
+  readonly #workflowKey: number;
+  /** In the order in which they were given; the first are the defaults of jobs without any. */
+  readonly #requirements: Record<string, number>[];
+  readonly #configs: number[];
+  readonly #handlers: number[];
+  /** Of restricted jobs, by requirements and config. */
+  readonly #shapes = new Map<string, number>();
+
+  constructor(tx: Transaction, workflowKey: number) {
+    this.#tx = tx;
+    this.#workflowKey = workflowKey;
+    this.#requirements = tx.db.all(
+      `SELECT r.resource_requirements_key, r.shape_key, s.sort_rank FROM resource_requirements r
+       JOIN shapes s ON s.shape_key = r.shape_key WHERE r.workflow_key = ? ORDER BY r.resource_requirements_key`,
+      workflowKey,
+    ) as Record<string, number>[];
+    this.#configs = this.#keys('SELECT slurm_config_key AS key FROM slurm_configs WHERE workflow_key = ? ORDER BY 1');
+    this.#handlers = this.#keys(
+      'SELECT failure_handler_key AS key FROM failure_handlers WHERE workflow_key = ? ORDER BY 1',
+    );
+  }
+
+  #keys(sql: string): number[] {
+    return this.#tx.db.all(sql, this.#workflowKey).map((row) => row.key as number);
+  }
+
+  of(job: NewJob): JobReferences {
+    const requirements = this.#requirements[job.requirements === null ? 0 : job.requirements + 1];
+    if (requirements === undefined) throw noSuch(job, 'requirements');
+    const shapeKey = requirements.shape_key as number;
+    return {
+      requirementsKey: job.requirements === null ? null : (requirements.resource_requirements_key as number),
+      shapeKey: job.slurm_config === undefined ? shapeKey : this.#restrictedShape(job, job.slurm_config, requirements),
+      failureHandlerKey: job.failure_handler === undefined ? null : this.#handlerKey(job, job.failure_handler),
+    };
+  }
+
+  #handlerKey(job: NewJob, place: number): number {
+    const key = this.#handlers[place];
+    if (key === undefined) throw noSuch(job, 'a failure handler');
+    return key;
+  }
+
+  #restrictedShape(job: NewJob, place: number, requirements: Record<string, number>): number {
+    const config = this.#configs[place];
+    if (config === undefined) throw noSuch(job, 'a Slurm config');
+    const base = requirements.shape_key as number;
+    const known = this.#shapes.get(`${base} ${config}`);
+    if (known !== undefined) return known;
+    const need = readShape(this.#tx, base);
+    const made = internShape(this.#tx, this.#workflowKey, need, config, requirements.sort_rank as number);
+    this.#shapes.set(`${base} ${config}`, made);
+    return made;
+  }
+}
+
+function noSuch(job: NewJob, what: string): TorcError {
+  return new TorcError('usage', `job ${job.name} names ${what} that the workflow does not have`);
+}
+
+function insertJob(tx: Transaction, workflow: Workflow, jobKey: number, job: NewJob, references: JobReferences): void {
   tx.db.run(
     `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
-       priority, cancel_on_blocking_job_failure, supports_termination) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (job_key) DO NOTHING`,
     jobKey,
     workflow.workflowKey,
     job.name,
     job.command,
     job.invocation_script,
-    job.requirements === null ? null : chosen.resource_requirements_key,
-    chosen.shape_key,
+    references.requirementsKey,
+    references.shapeKey,
+    references.failureHandlerKey,
     job.priority,
     job.cancel_on_blocking_job_failure ? 1 : 0,
     job.supports_termination ? 1 : 0,

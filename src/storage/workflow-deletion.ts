@@ -61,6 +61,7 @@ const workflowTables = [
   'files',
   'user_data',
   'resource_requirements',
+  'failure_handlers',
   'shapes',
   'job_counts',
   'slurm_configs',

@@ -1,6 +1,7 @@
 /** What is known of a workflow: its row, its counts, its status. */
 import { TorcError } from '../base/errors.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../model/status.ts';
+import { forgetRetries } from './retries.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface Workflow {
@@ -23,6 +24,7 @@ export interface Workflow {
   waitForNewJobsMs: number;
   ignoreWorkflowCompletion: boolean;
   waitForHealthyDatabaseMs: number;
+  sampleIntervalMs: number | null;
 }
 
 /** A visible workflow; throws TorcError 'not_found'. */
@@ -57,6 +59,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     waitForNewJobsMs: row.wait_for_new_jobs_ms as number,
     ignoreWorkflowCompletion: row.ignore_workflow_completion === 1,
     waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms as number,
+    sampleIntervalMs: row.sample_interval_ms as number | null,
   };
 }
 
@@ -118,6 +121,7 @@ export function beginRun(tx: Transaction, workflowKey: number, numChanges: numbe
     tx.now,
     workflowKey,
   );
+  forgetRetries(tx, workflowKey);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
   tx.noteReady(workflowKey);
   tx.noteSettled(workflowKey);

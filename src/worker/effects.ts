@@ -21,8 +21,11 @@ export interface RunnerEvents {
 
 /** Runs jobs as processes, samples them, enforces their limits, stops them. */
 export interface JobRunner {
-  /** Begins to start a job; that it runs, or could not be started, follows as an event. */
-  start(job: Assignment): void;
+  /**
+   * Begins to start a job; that it runs, or could not be started, follows as an event. With an interval, what it uses is
+   * written down that often.
+   */
+  start(job: Assignment, sampleEveryMs?: number | null): void;
   /**
    * SIGTERM, then SIGKILL after `graceMs`, to all processes of the jobs. A job that is being stopped keeps its first
    * reason and gets the shorter of the two times.

@@ -6,10 +6,10 @@
 import type { Assignment } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemCode } from '../base/errors.ts';
-import { type StopReason, spawnFailed, withoutOutput } from '../model/outcome.ts';
+import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../model/outcome.ts';
 import { DeclaredFiles } from './declared-files.ts';
 import type { JobRunner, RunnerEvents, WorkerEffects } from './effects.ts';
-import { dataPaths } from './launch.ts';
+import { dataPaths, recoveryPath } from './launch.ts';
 import { Patience } from './patience.ts';
 import type { FinishedAttempt } from './reports.ts';
 import type { Sample } from './session.ts';
@@ -22,6 +22,9 @@ interface FiledJob {
   assignment: Assignment;
   dataNames: readonly string[];
   dataPaths: readonly string[];
+  /** Where its recovery script says that it failed; null without one. */
+  recoveryPath: string | null;
+  sampleEveryMs: number | null;
   files: DeclaredFiles;
   isStarted: boolean;
   /** Fires when the job is stopped: then nothing of it is waited for. */
@@ -47,10 +50,10 @@ export class JobFiles implements JobRunner {
     this.#runner = deps.effects.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
   }
 
-  start(assignment: Assignment): void {
-    const { files = [], output_user_data: dataNames = [], attempt } = assignment;
-    if (files.length + dataNames.length === 0) {
-      this.#runner.start(assignment);
+  start(assignment: Assignment, sampleEveryMs: number | null = null): void {
+    const { files = [], output_user_data: dataNames = [], attempt, recovery } = assignment;
+    if (files.length + dataNames.length === 0 && recovery === undefined) {
+      this.#runner.start(assignment, sampleEveryMs);
       return;
     }
     const { effects, clock, outputDirectory } = this.#deps;
@@ -59,6 +62,8 @@ export class JobFiles implements JobRunner {
       assignment,
       dataNames,
       dataPaths: dataPaths(assignment, outputDirectory),
+      recoveryPath: recovery === undefined ? null : recoveryPath(assignment, outputDirectory),
+      sampleEveryMs,
       files: new DeclaredFiles(files, {
         clock,
         hurry: hurry.signal,
@@ -74,8 +79,9 @@ export class JobFiles implements JobRunner {
 
   async #begin(job: FiledJob): Promise<void> {
     const { attempt } = job.assignment;
+    const written = job.recoveryPath === null ? job.dataPaths : [...job.dataPaths, job.recoveryPath];
     try {
-      if (job.dataPaths.length > 0) await this.#deps.effects.files.makeRoom(job.dataPaths);
+      if (written.length > 0) await this.#deps.effects.files.makeRoom(written);
     } catch (error) {
       return this.#fail(job, error);
     }
@@ -83,7 +89,7 @@ export class JobFiles implements JobRunner {
     // it may have been stopped meanwhile
     if (this.#isClosed || !this.#jobs.has(attempt)) return;
     job.isStarted = true;
-    this.#runner.start(job.assignment);
+    this.#runner.start(job.assignment, job.sampleEveryMs);
     job.files.hashInputs();
   }
 
@@ -124,6 +130,7 @@ export class JobFiles implements JobRunner {
     const isSuccess = end.returnCode === 0;
     const missing = await files.lookAtOutputs(isSuccess);
     const written = isSuccess ? await this.#readData(job) : { data: [], problems: [] };
+    const isUnprepared = end.cause === 'exit_code' && (await this.#hasFailedRecovery(job));
     const states = await files.states();
     this.#jobs.delete(attempt);
     if (this.#isClosed) return;
@@ -131,10 +138,21 @@ export class JobFiles implements JobRunner {
     const hasFailed = isSuccess && problems.length > 0;
     this.#events.ended({
       ...finished,
-      end: hasFailed ? withoutOutput(end, `it ended with 0 but ${problems.join(', and it ')}`) : end,
+      end: hasFailed
+        ? withoutOutput(end, `it ended with 0 but ${problems.join(', and it ')}`)
+        : isUnprepared
+          ? withoutRecovery(end)
+          : end,
       ...(states.length > 0 ? { files: states } : {}),
       ...(written.data.length > 0 && !hasFailed ? { userData: written.data } : {}),
     });
+  }
+
+  async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
+    if (path === null) return false;
+    const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
+    const { text } = await patience.waitFor(this.#deps.effects.files.readText(path, 16), { text: null, problem: null });
+    return text !== null;
   }
 
   async #readData({ dataNames, dataPaths, hurry }: FiledJob): Promise<WrittenData> {

@@ -1,6 +1,6 @@
 /** What the process of a job is given: its shell text, output files and environment. */
 import type { Assignment } from '../api/contract.ts';
-import { type AttemptName, jobStdioPaths, userDataPaths } from '../base/paths.ts';
+import { type AttemptName, failedRecoveryPath, jobStdioPaths, timeSeriesPath, userDataPaths } from '../base/paths.ts';
 import type { AttemptEnd } from '../model/job.ts';
 import { spawnFailed } from '../model/outcome.ts';
 import type { SpawnRequest } from './spawner.ts';
@@ -19,7 +19,35 @@ export function spawnRequest(job: Assignment, context: LaunchContext): SpawnRequ
   const { stdoutPath, stderrPath } = jobStdioPaths(context.outputDirectory, attemptName(job));
   const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
   const variables = jobVariables(job, context);
-  return { text: withDataPaths(text, job, context.outputDirectory), stdoutPath, stderrPath, variables };
+  const command = withDataPaths(text, job, context.outputDirectory);
+  return { text: recoveryText(job, context.outputDirectory) + command, stdoutPath, stderrPath, variables };
+}
+
+/**
+ * Shell text that stands before the command: the recovery script in a shell of its own, so that it changes neither
+ * folder nor variables of the command. When it fails, the command does not run, and a file tells the worker why.
+ */
+function recoveryText(job: Assignment, outputDirectory: string): string {
+  if (job.recovery === undefined) return '';
+  const { script, run_id, attempt_id, return_code } = job.recovery;
+  const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code}`;
+  const tell = `echo "$torc_code" > ${shellWord(recoveryPath(job, outputDirectory))}`;
+  const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
+  return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
+}
+
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Where the recovery script of a job leaves its return code when it fails. */
+export function recoveryPath(job: Assignment, outputDirectory: string): string {
+  return failedRecoveryPath(outputDirectory, attemptName(job));
+}
+
+/** Where a job's memory and processor time are written down. */
+export function seriesPath(job: Assignment, outputDirectory: string): string {
+  return timeSeriesPath(outputDirectory, attemptName(job));
 }
 
 function attemptName(job: Assignment): AttemptName {

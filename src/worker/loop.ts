@@ -241,7 +241,8 @@ export class WorkerLoop {
       return;
     }
     this.#running.set(job.attempt, job);
-    this.#runner.start(job);
+    const sampleEverySeconds = this.#settings?.sample_interval_seconds ?? null;
+    this.#runner.start(job, sampleEverySeconds === null ? null : sampleEverySeconds * 1000);
   }
 
   #stopOne(attempt: number, reason: StopReason): void {

@@ -12,13 +12,14 @@ import type { AttemptEnd } from '../model/job.ts';
 import { classifyEnd, looksKilled, type StopReason } from '../model/outcome.ts';
 import { normalGraceMs } from './deadline.ts';
 import type { JobRunner, RunnerEvents } from './effects.ts';
-import { failedLaunch, type LaunchContext, spawnRequest } from './launch.ts';
+import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { SystemUnits } from './proc.ts';
 import { isGroupGone, type ProcessTable } from './processes.ts';
 import { Sampler } from './sampler.ts';
 import type { Sample } from './session.ts';
 import type { Spawner } from './spawner.ts';
+import { TimeSeries } from './time-series.ts';
 import { isGrowthNews, UsageMeter } from './usage.ts';
 
 const shortestSweepWaitMs = 5;
@@ -37,6 +38,8 @@ interface Running {
   startedAtMs: number;
   memoryLimitBytes: number | null;
   meter: UsageMeter;
+  sampleEveryMs: number | null;
+  series: TimeSeries | null;
   /** Asked to stop before it was started. */
   earlyStop: { reason: StopReason; graceMs: number } | null;
   stop: { reason: StopReason; killAtMs: number } | null;
@@ -69,6 +72,7 @@ export class ProcessRunner implements JobRunner {
   #lastSweep = { endedMs: 0, tookMs: 0 };
   #sweepWaitMs = shortestSweepWaitMs;
   #cancelSweep: () => void = () => {};
+  #isClosed = false;
 
   constructor(events: RunnerEvents, deps: RunnerDependencies) {
     this.#events = events;
@@ -87,7 +91,7 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- starting
 
-  start(assignment: Assignment): void {
+  start(assignment: Assignment, sampleEveryMs: number | null = null): void {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
     const job: Running = {
@@ -97,6 +101,8 @@ export class ProcessRunner implements JobRunner {
       startedAtMs: nowMs,
       memoryLimitBytes: assignment.memory_limit_bytes,
       meter: new UsageMeter(),
+      sampleEveryMs,
+      series: null,
       earlyStop: null,
       stop: null,
       exit: null,
@@ -120,11 +126,20 @@ export class ProcessRunner implements JobRunner {
     job.pid = pid;
     job.startedAtMs = nowMs;
     this.#deps.table.lead(job.attempt, pid);
+    this.#openSeries(job);
     this.#sampler.add(job);
     this.#armRuntimeLimit(job);
     this.#events.started(job.attempt, pid, nowMs);
     const { earlyStop, attempt } = job;
     if (earlyStop !== null) this.stop([{ attempt, graceMs: earlyStop.graceMs }], earlyStop.reason);
+  }
+
+  #openSeries(job: Running): void {
+    const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
+    if (everyMs === null) return;
+    const { clock, log, launch } = this.#deps;
+    const path = seriesPath(assignment, launch.outputDirectory);
+    job.series = new TimeSeries({ path, startedAtMs, everyMs, clock, log });
   }
 
   #onFailed(job: Running, end: AttemptEnd): void {
@@ -280,7 +295,9 @@ export class ProcessRunner implements JobRunner {
         requestedMemoryBytes,
         runtimeLimitMs: assignment.runtime_limit_ms,
       });
-      this.#events.ended({ attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals });
+      const finished = { attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals };
+      if (job.series === null) this.#events.ended(finished);
+      else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
     };
     const isSuspect = job.stop === null && looksKilled(exit.code, exit.signal);
     if (isSuspect) this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
@@ -291,7 +308,10 @@ export class ProcessRunner implements JobRunner {
 
   #onMeasured(attempt: number): void {
     const job = this.#jobs.get(attempt);
-    if (job !== undefined && this.#hasGrown(job)) this.#events.grown(attempt);
+    if (job === undefined) return;
+    const { latest } = job.meter;
+    if (latest !== null) job.series?.add(this.#nowMs(), latest.memoryBytes, latest.cpuMs);
+    if (this.#hasGrown(job)) this.#events.grown(attempt);
   }
 
   #hasGrown({ meter, toldPeakBytes, assignment }: Running): boolean {
@@ -320,6 +340,7 @@ export class ProcessRunner implements JobRunner {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#sampler.close();
     this.#cancelSweep();
     this.#deps.oomWatch.close();

@@ -5,7 +5,7 @@ import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { createWorkflow, finished, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+import { createWorkflow, finished, freshService, rows, rule, statuses, TestWorker } from '../support/service.ts';
 
 const graph = fc
   .record({
@@ -14,6 +14,7 @@ const graph = fc
         cpus: fc.integer({ min: 1, max: 3 }),
         priority: fc.integer({ min: 0, max: 2 }),
         cancelOnFailure: fc.boolean(),
+        failureHandler: fc.option(fc.nat(1), { nil: undefined, freq: 2 }),
       }),
       { minLength: 1, maxLength: 9 },
     ),
@@ -49,7 +50,7 @@ const step = fc.oneof(
       do: fc.constant('finish' as const),
       worker: fc.nat(2),
       pick: fc.nat(),
-      code: fc.constantFrom(0, 0, 0, 1),
+      code: fc.constantFrom(0, 0, 0, 1, 2),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const), worker: fc.nat(2), pick: fc.nat() }) },
@@ -83,7 +84,7 @@ describe('histories', () => {
       fc.asyncProperty(graph, fc.array(step, { maxLength: 40 }), async (shape, steps) => {
         const { service, close } = await freshService();
         try {
-          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers: shape.numBarriers });
+          const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
           expect(brokenInvariants(service.db)).toEqual([]);
           const workers = await Promise.all([0, 1, 2].map(() => TestWorker.join(service, key, { cpus: 4 })));
           const past: number[] = [];
@@ -91,7 +92,7 @@ describe('histories', () => {
           for (const action of steps) {
             const worker = await employed(service, key, workers, action.worker);
             await take(service, key, worker, action, past);
-            expect(brokenInvariants(service.db)).toEqual([]);
+            expect([...brokenInvariants(service.db), ...brokenRetries(service)]).toEqual([]);
             const now = await rows(service, 'results', key);
             expect(now.filter((result) => results.some((old) => same(old, result)))).toEqual(results);
             results = now;
@@ -106,15 +107,16 @@ describe('histories', () => {
 
   it('a workflow whose workers go on ends with nothing ready or blocked', { timeout: 120_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(graph, fc.infiniteStream(fc.constantFrom(0, 0, 0, 1)), async (shape, codes) => {
+      fc.asyncProperty(graph, fc.infiniteStream(fc.constantFrom(0, 0, 0, 1, 2)), async (shape, codes) => {
         const { service, close } = await freshService();
         try {
-          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers: shape.numBarriers });
+          const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
           const worker = await TestWorker.join(service, key, { cpus: 4 });
           await worker.exchange();
           while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
           const left = Object.values(await statuses(service, key)).filter((s) => s !== 'done' && s !== 'canceled');
           expect(left).toEqual([]);
+          expect(wronglyFinal(service)).toEqual([]);
         } finally {
           await close();
         }
@@ -123,6 +125,49 @@ describe('histories', () => {
     );
   });
 });
+
+/** Code 1 is tried once more; 2 is tried twice more by the second handler only. */
+const failureHandlers = [
+  [rule({ exit_codes: [1], max_retries: 1 })],
+  [rule({ exit_codes: [1], max_retries: 1 }), rule({ exit_codes: [2], max_retries: 2, recovery_script: 'x' })],
+];
+const mostRetries = [1, 2];
+
+function options({ numBarriers }: { numBarriers: number }) {
+  return { numBarriers, failureHandlers };
+}
+
+/** What a job with a failure handler may never be. */
+function brokenRetries(service: Service): string[] {
+  return service.db
+    .all(
+      `SELECT j.job_key, j.status, j.num_retries, j.recovery_attempt_key, h.name,
+         (SELECT max(n) FROM (SELECT count(*) AS n FROM attempts a WHERE a.job_key = j.job_key
+           AND a.end_status = 'done' GROUP BY a.run_id)) AS ends
+       FROM jobs j LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key`,
+    )
+    .flatMap((job) => {
+      const most = job.name === null ? 0 : (mostRetries[job.name === 'h0' ? 0 : 1] as number);
+      const broken: string[] = [];
+      if ((job.num_retries as number) > most) broken.push(`job ${job.job_key}: ${job.num_retries} retries`);
+      if ((job.ends as number) > most + 1) broken.push(`job ${job.job_key} ended ${job.ends} times in one run`);
+      const hasEnded = job.status === 'done' || job.status === 'uninitialized';
+      if (job.recovery_attempt_key !== null && hasEnded) {
+        broken.push(`job ${job.job_key} is ${job.status} and to recover from a failure`);
+      }
+      return broken;
+    });
+}
+
+/** Failed jobs whose last code their handler would have tried again. */
+function wronglyFinal(service: Service): unknown[] {
+  return service.db.all(
+    `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
+     WHERE j.failed = 1 AND (a.return_code = 1 AND j.num_retries < 1
+       OR h.name = 'h1' AND a.return_code = 2 AND j.num_retries < 2)`,
+  );
+}
 
 /** The same attempt of the same run. */
 function same(a: unknown, b: unknown): boolean {

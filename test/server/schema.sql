@@ -125,6 +125,16 @@ CREATE INDEX events_job ON events (job_key) WHERE job_key IS NOT NULL;
 
 CREATE INDEX events_workflow ON events (workflow_key);
 
+CREATE TABLE failure_handlers (
+  failure_handler_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  -- in order, as JSON: [{exit_codes, match_all_exit_codes, recovery_script, max_retries}]
+  rules TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX failure_handlers_name ON failure_handlers (workflow_key, name);
+
 CREATE TABLE files (
   file_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -193,11 +203,13 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-, is_command_changed INTEGER NOT NULL DEFAULT 0) STRICT;
+, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER) STRICT;
 
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
 CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key) WHERE status = 'ready';
+
+CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
 
 CREATE INDEX jobs_workflow ON jobs (workflow_key);
 
@@ -298,6 +310,6 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;

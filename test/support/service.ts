@@ -37,7 +37,31 @@ export interface TestJob {
   /** Indices of the user data that it reads and writes. */
   reads?: number[];
   writes?: number[];
+  /** Indices of the workflow's Slurm configs and failure handlers. */
+  slurmConfig?: number;
+  failureHandler?: number | undefined;
 }
+
+type Rule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
+
+/** A rule of a failure handler: matches all return codes unless some are given. */
+export function rule(given: Partial<Rule> = {}): Rule {
+  const matchAll = given.exit_codes === undefined;
+  return { exit_codes: [], match_all_exit_codes: matchAll, recovery_script: null, max_retries: 3, ...given };
+}
+
+const plainConfig = {
+  account: 'a',
+  partition: null,
+  qos: null,
+  walltime_seconds: 3600,
+  num_nodes: 1,
+  ntasks_per_node: null,
+  mem: null,
+  tmp: null,
+  gres: null,
+  extra: null,
+};
 
 /** Creates a workflow of jobs and edges (indices; negative: barriers) and starts it; returns its key. */
 export async function createWorkflow(
@@ -49,6 +73,9 @@ export async function createWorkflow(
     start?: boolean;
     sort?: 'gpus_runtime_memory' | 'none';
     userData?: Request<'workflow_create_chunk'>['user_data'];
+    /** By their names. */
+    slurmConfigs?: string[];
+    failureHandlers?: Rule[][];
   } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
@@ -72,6 +99,9 @@ export async function createWorkflow(
       is_memory_stated: job.memory !== undefined,
       is_runtime_stated: job.runtime !== undefined,
     })),
+    slurm_configs: (options.slurmConfigs ?? []).map((name) => ({ ...plainConfig, name })),
+    failure_handlers: (options.failureHandlers ?? []).map((rules, index) => ({ name: `h${index}`, rules })),
+    sample_interval_seconds: null,
     num_jobs: jobs.length,
     num_files: 0,
     num_user_data: options.userData?.length ?? 0,
@@ -87,6 +117,8 @@ export async function createWorkflow(
       command: job.command ?? 'true',
       invocation_script: null,
       requirements: index,
+      ...(job.slurmConfig === undefined ? {} : { slurm_config: job.slurmConfig }),
+      ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
       priority: job.priority ?? 0,
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
       supports_termination: false,

@@ -143,30 +143,39 @@ describe('creating', () => {
     ...{ ntasksPerNode: null, mem: '8G', tmp: null, gres: null, extra: '--exclusive' },
   };
 
-  it('adds a Slurm config for each scheduler when the workflow is there', async () => {
-    const called: { endpoint: string; request: unknown }[] = [];
-    const api = {
-      async call(endpoint: string, request: unknown) {
-        called.push({ endpoint, request });
-        return { workflow_key: '3', num_jobs: 0 };
-      },
-      async close() {},
-    } as unknown as Api;
-    await createWorkflow(api, { ...workflow(0, 0, 0), schedulers: [scheduler] }, 'alice');
-    expect(called.map(({ endpoint }) => endpoint).slice(-2)).toEqual(['workflow_create_finish', 'slurm_config_add']);
-    expect(requests.slurm_config_add.parse(called.at(-1)?.request)).toMatchObject({
-      workflow_key: '3',
-      name: 'gpu',
-      walltime_seconds: 3600,
-      num_nodes: 2,
-      extra: '--exclusive',
+  it('sends schedulers, failure handlers and the interval of a time series with the beginning', () => {
+    const monitor = {
+      enabled: true,
+      granularity: 'time_series',
+      sampleIntervalSeconds: 7,
+      generatePlots: true,
+    } as const;
+    const handler = {
+      name: 'h',
+      rules: [{ exitCodes: [75], matchAllExitCodes: false, recoveryScript: 'x', maxRetries: 2 }],
+    };
+    const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
+    const begin = requests.workflow_create_begin.parse(beginRequest({ ...workflow(0, 0, 0), ...parts }, 'alice'));
+    expect(begin).toMatchObject({
+      slurm_configs: [{ name: 'gpu', walltime_seconds: 3600, num_nodes: 2, extra: '--exclusive' }],
+      failure_handlers: [
+        {
+          name: 'h',
+          rules: [{ exit_codes: [75], match_all_exit_codes: false, recovery_script: 'x', max_retries: 2 }],
+        },
+      ],
+      sample_interval_seconds: 7,
     });
+    for (const other of [{ granularity: 'summary' }, { enabled: false }] as const) {
+      const resourceMonitor = { ...monitor, ...other };
+      expect(beginRequest({ ...workflow(0, 0, 0), resourceMonitor }, 'alice').sample_interval_seconds).toBeNull();
+    }
   });
 
   it('is refused for what cannot run yet, and for options that no script could carry', async () => {
     await expect(checkStorable({ ...workflow(1, 0, 0), schedulers: [scheduler] })).resolves.toBeUndefined();
-    const handled = { ...workflow(1, 0, 0), failureHandlers: [{ name: 'h', rules: [] }], usePendingFailed: true };
-    await expect(checkStorable(handled)).rejects.toThrow('failure_handlers, use_pending_failed');
+    const pending = { ...workflow(1, 0, 0), usePendingFailed: true };
+    await expect(checkStorable(pending)).rejects.toThrow('asks for: use_pending_failed');
     const odd = { ...workflow(1, 0, 0), schedulers: [{ ...scheduler, extra: '--output=x' }] };
     await expect(checkStorable(odd)).rejects.toThrow('cannot stand in the extra options');
   });

@@ -361,7 +361,7 @@ describe('the parts beside the jobs', () => {
 
   it('that cannot run yet are named', () => {
     expect(unsupportedParts(load({}))).toEqual([]);
-    expect(unsupportedParts(load(everything))).toEqual(['failure_handlers', 'actions']);
+    expect(unsupportedParts(load(everything))).toEqual(['actions']);
     const scheduler = { account: 'a', name: 's' };
     const job = { name: 'a', command: 'x', scheduler: 's' };
     expect(unsupportedParts(load({ slurm_schedulers: [scheduler], jobs: [job] }))).toEqual([]);
@@ -375,6 +375,6 @@ describe('the parts beside the jobs', () => {
           resource_monitor: { enabled: true, granularity: 'time_series', generate_plots: true },
         }),
       ),
-    ).toHaveLength(5);
+    ).toHaveLength(2);
   });
 });

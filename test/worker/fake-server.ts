@@ -39,6 +39,7 @@ export const defaultSettings: WorkerSettings = {
   wait_for_new_jobs_seconds: 60,
   ignore_workflow_completion: false,
   wait_for_healthy_database_minutes: 20,
+  sample_interval_seconds: null,
 };
 
 export class FakeServer implements Api {

@@ -26,7 +26,8 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output });
       const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
       await printResult(context, { ...summary, worker }, () => summaryText(context, summary, failed));
-      const hasFailed = worker.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
+      // a worker also counts failures that were followed by another attempt
+      const hasFailed = summary.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
       return hasFailed ? exitCodes.jobs_failed : 0;
     },
     { serves: true },

@@ -58,6 +58,9 @@ function facts(job: ListRecord, why: string | null): [string, unknown][] {
     ['invocation_script', job.invocation_script],
     ['resources', resources(job)],
     ['priority', job.priority],
+    ['scheduler', job.scheduler],
+    ['failure_handler', job.failure_handler],
+    ['num_retries', job.num_retries === 0 ? null : job.num_retries],
   ];
   return all.filter(([name, value]) => value !== null || name === 'return_code');
 }

@@ -5,6 +5,7 @@ import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import { type Connection, connectRemote } from '../connection.ts';
 import { type Context, note } from '../context.ts';
 import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
 import { withConnection } from '../session.ts';
 import { submitAll } from '../submit-allocations.ts';
 import { counted } from '../words.ts';
@@ -12,6 +13,7 @@ import { startDaemon } from './server.ts';
 
 /** A server that nobody asked for ends after this long without workers, allocations and clients. */
 const idleMinutes = 15;
+
 export async function scheduleNodes(context: Context, options: ScheduleOptions): Promise<void> {
   if (options.dryRun === true) {
     await withConnection(context, async (connection) => {
@@ -21,6 +23,7 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
         plannedSubmission(context, schedule, options, at),
       );
       const plan = planValue(schedule, options, allocations, willStart);
+      noteOthers(context, schedule);
       await printResult(context, { dry_run: true, ...plan }, () => dryRunText(schedule, allocations, willStart));
     });
     return;
@@ -30,9 +33,19 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
     const schedule = await planSchedule(context, connection.api, options);
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
+    noteOthers(context, schedule);
     await printResult(context, { dry_run: false, ...plan }, () => submittedText(context, schedule, allocations));
   } finally {
     await connection.close();
+  }
+}
+
+/** Says which ready jobs the allocations cannot take. */
+function noteOthers(context: Context, { workflow, others }: Schedule): void {
+  for (const { slurm_config_key: key, name, num_ready_jobs: count } of others) {
+    const jobs = count === 1 ? '1 ready job is' : `${count} ready jobs are`;
+    const command = `${context.torc} -k ${workflow.workflow_key} hpc slurm schedule-nodes -s ${key} -n 1`;
+    note(context, `${jobs} only for workers of Slurm config ${cellText(name)}: ${command}`);
   }
 }
 

@@ -1,0 +1,127 @@
+/** What a specification asks for beyond its jobs, run by the program. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { newPlace, type Place } from './place.ts';
+
+let slurm: FakeSlurm;
+let place: Place;
+beforeEach(() => {
+  slurm = new FakeSlurm({ run: false });
+  place = newPlace(slurm.env);
+});
+afterEach(async () => {
+  await place.remove();
+  slurm.remove();
+});
+
+interface Result {
+  job_name: string;
+  attempt_id: number;
+  return_code: number;
+  detail: string | null;
+}
+
+async function results(): Promise<Result[]> {
+  return (await place.json<{ results: Result[] }>(['results', 'list'])).results;
+}
+
+describe('failure handlers', () => {
+  const spec = `
+name: retries
+failure_handlers:
+  - name: transient
+    rules:
+      - exit_codes: [75]
+        max_retries: 2
+        recovery_script: |
+          echo "recovering from $TORC_RETURN_CODE"
+          touch "recovered $TORC_JOB_NAME $TORC_ATTEMPT_ID"
+jobs:
+  - name: flaky
+    command: test -e 'recovered flaky 1' && echo fine || exit 75
+    failure_handler: transient
+  - name: broken
+    command: exit 1
+    failure_handler: transient
+  - name: hopeless
+    command: exit 75
+    failure_handler: transient
+  - name: behind
+    command: echo behind
+    depends_on: [flaky]
+`;
+
+  it('run a job again that failed for a while, and not one that is broken', async () => {
+    const run = await place.json<object>(['run', place.file('retries.yaml', spec)], 1);
+    expect(run).toMatchObject({ status: 'failed', num_done: 4, num_failed: 2, num_canceled: 0 });
+    const attempts = (await results()).map(({ job_name, attempt_id, return_code }) => {
+      return `${job_name} ${attempt_id}: ${return_code}`;
+    });
+    expect(attempts.sort()).toEqual([
+      'behind 1: 0',
+      'broken 1: 1',
+      'flaky 1: 75',
+      'flaky 2: 0',
+      'hopeless 1: 75',
+      'hopeless 2: 75',
+      'hopeless 3: 75',
+    ]);
+    expect(existsSync(join(place.path, 'recovered hopeless 2'))).toBe(true);
+    const logs = await place.torc('jobs', 'logs', '1');
+    expect(logs.stdout).toContain('recovering from 75\nfine\n');
+    const story = (await place.torc('jobs', 'show', '1')).stdout;
+    expect(story).toMatch(/failure_handler: +transient/);
+    expect(story).toContain('job_retried');
+  });
+
+  it('let a run succeed whose failures were all followed by another attempt', async () => {
+    const only = spec.replace(/ {2}- name: broken[\s\S]*(?= {2}- name: behind)/, '');
+    const run = await place.json<object>(['run', place.file('retries.yaml', only)]);
+    expect(run).toMatchObject({ status: 'done', num_jobs: 2, num_failed: 0 });
+  });
+});
+
+describe('schedulers of jobs', () => {
+  const scheduler = (name: string) => ({ name, account: 'a', walltime: '01:00:00' });
+  const spec = {
+    name: 'two kinds',
+    slurm_schedulers: [scheduler('cpu'), scheduler('gpu')],
+    jobs: [
+      { name: 'a', command: 'true', scheduler: 'cpu' },
+      { name: 'b', command: 'true', scheduler: 'gpu' },
+    ],
+  };
+
+  it('are said where nodes are scheduled that could not take them', async () => {
+    const file = place.file('kinds.json', JSON.stringify(spec));
+    await place.json(['workflows', 'create', file]);
+    await place.torc('workflows', 'start');
+    const planned = await place.torc('hpc', 'slurm', 'schedule-nodes', '-n', '1', '-s', '1', '--dry-run');
+    expect(planned.code).toBe(0);
+    expect(planned.stderr).toContain('1 ready job is only for workers of Slurm config gpu:');
+    expect(planned.stderr).toContain('hpc slurm schedule-nodes -s 2 -n 1');
+    expect(planned.stderr).not.toContain('config cpu');
+    expect((await place.torc('jobs', 'show', '2')).stdout).toContain('only workers of Slurm config "gpu" may take it');
+  });
+
+  it('do not keep the workflow from running on one machine', async () => {
+    const run = await place.json<object>(['run', place.file('kinds.json', JSON.stringify(spec))]);
+    expect(run).toMatchObject({ status: 'done', num_done: 2 });
+  });
+});
+
+it('a resource monitor writes the time series of each attempt', async () => {
+  const file = place.file(
+    'monitored.json',
+    JSON.stringify({
+      name: 'monitored',
+      resource_monitor: { enabled: true, granularity: 'time_series', sample_interval_seconds: 1, generate_plots: true },
+      jobs: [{ name: 'a', command: 'sleep 0.5' }],
+    }),
+  );
+  await place.json(['run', file, '-o', 'out']);
+  const series = readFileSync(join(place.path, 'out/resource_monitor/0000/job_1_run_1_attempt_1.csv'), 'utf8');
+  expect(series).toMatch(/^seconds,memory_bytes,cpu_seconds\n0\.\d{3},\d+,\d+\.\d{3}\n$/);
+});

@@ -1,0 +1,229 @@
+/** Jobs with a failure handler: which failures are tried again, what is kept, what is told. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExchangeReply } from '../../src/api/contract.ts';
+import { brokenInvariants } from '../support/invariants.ts';
+import { createWorkflow, finished, freshService, rows, rule, statuses, TestWorker } from '../support/service.ts';
+
+type Fresh = Awaited<ReturnType<typeof freshService>>;
+
+let fresh: Fresh;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(async () => {
+  expect(brokenInvariants(fresh.service.db)).toEqual([]);
+  await fresh.close();
+});
+
+/** a with the rules, b behind it; a worker that holds the first attempt of a. */
+async function failing(
+  rules: ReturnType<typeof rule>[],
+): Promise<{ key: string; worker: TestWorker; first: ExchangeReply }> {
+  const jobs = [{ name: 'a', failureHandler: 0 }, { name: 'b' }];
+  const key = await createWorkflow(fresh.service, jobs, [[0, 1]], { failureHandlers: [rules] });
+  const worker = await TestWorker.join(fresh.service, key);
+  return { key, worker, first: await worker.exchange() };
+}
+
+const attemptsOf = async (key: string) =>
+  (await rows(fresh.service, 'results', key)).map(({ job_name, run_id, attempt_id, return_code, cause }) => [
+    job_name,
+    run_id,
+    attempt_id,
+    return_code,
+    cause,
+  ]);
+const held = (worker: TestWorker): number => worker.held[0] as number;
+
+function restart(key: string, options: { keep_running?: boolean } = {}) {
+  return fresh.service.call('workflow_restart', {
+    workflow_key: key,
+    dry_run: false,
+    expected_state: null,
+    skip: 0,
+    ignore_missing_data: false,
+    only_uninitialized: false,
+    keep_running: false,
+    force: false,
+    assume_stopped: false,
+    working_directory: '/',
+    ...options,
+  });
+}
+
+describe('a failure that a rule matches', () => {
+  it('is followed by another attempt at once; its result stays, and nothing behind it hears of it', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [75], max_retries: 1 })]);
+    const { jobs } = await worker.finish(held(worker), 75);
+    expect(jobs).toMatchObject([{ job_name: 'a', attempt_id: 2, run_id: 1 }]);
+    expect(jobs[0]).not.toHaveProperty('recovery');
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
+    await worker.finish(held(worker), 0);
+    expect(await attemptsOf(key)).toEqual([
+      ['a', 1, 1, 75, 'exit_code'],
+      ['a', 1, 2, 0, 'success'],
+    ]);
+    expect((await statuses(fresh.service, key)).b).toBe('submitted_pending');
+    const [event] = await rows(fresh.service, 'events', key, { type: 'job_retried' });
+    expect(event?.data).toEqual({
+      failure_handler: 'h0',
+      rule: 1,
+      attempt_id: 1,
+      return_code: 75,
+      retries_left: 0,
+    });
+  });
+
+  it('is final after as many further attempts as the rule allows, and cancels what is behind it then', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [75], max_retries: 2 })]);
+    for (const left of [2, 1, 0]) {
+      expect((await statuses(fresh.service, key)).b).toBe('blocked');
+      const { jobs } = await worker.finish(held(worker), 75);
+      expect(jobs).toHaveLength(left > 0 ? 1 : 0);
+    }
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
+    const [a] = await rows(fresh.service, 'jobs', key, { name: 'a' });
+    expect(a).toMatchObject({ return_code: 75, attempt_id: 3, num_retries: 2, failure_handler: 'h0' });
+  });
+
+  it('is decided by the first rule that matches, and not by a later one that allows more', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [1, 3], max_retries: 0 }), rule()]);
+    await worker.finish(held(worker), 2);
+    await worker.finish(held(worker), 3);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
+    expect(await attemptsOf(key)).toHaveLength(2);
+  });
+
+  it('may be one that torc made: missing output, memory, time', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [1, 137, 152] })]);
+    for (const [return_code, cause] of [
+      [1, 'missing_output'],
+      [137, 'oom'],
+      [152, 'job_timeout'],
+    ] as const) {
+      const attempt = held(worker);
+      worker.held = [];
+      await worker.exchange({ finished: [{ ...finished(attempt, return_code), cause }] });
+    }
+    expect((await statuses(fresh.service, key)).a).toBe('submitted_pending');
+  });
+});
+
+describe('what is not tried again', () => {
+  it('a code that no rule matches', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [75] })]);
+    await worker.finish(held(worker), 1);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
+  });
+
+  it('a job that a person wants to end, although it failed by itself before it could be stopped', async () => {
+    const { key, worker } = await failing([rule()]);
+    await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await worker.finish(held(worker), 75);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
+  });
+
+  it('a late or repeated report of an attempt that was followed by another', async () => {
+    const { key, worker } = await failing([rule({ max_retries: 1 })]);
+    const first = held(worker);
+    await worker.finish(first, 75);
+    const { reports } = await worker.exchange({ finished: [finished(first, 75)] });
+    expect(reports).toMatchObject([{ answer: 'repeated' }]);
+    expect(await attemptsOf(key)).toHaveLength(1);
+    expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ status: 'submitted_pending', num_retries: 1 });
+  });
+});
+
+describe('what does not count', () => {
+  it('attempts that were stopped or handed back', async () => {
+    const { key, worker } = await failing([rule({ max_retries: 1 })]);
+    const returned = held(worker);
+    worker.held = [];
+    await worker.exchange({ returned: [returned] });
+    await worker.finish(held(worker), 75);
+    expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ attempt_id: 3, num_retries: 1 });
+  });
+
+  it('what was before a reset and restart: all retries are there again', async () => {
+    const { key, worker } = await failing([rule({ max_retries: 1 })]);
+    await worker.finish(held(worker), 75);
+    await worker.finish(held(worker), 75);
+    const request = { workflow_key: key, dry_run: false, expected_state: null, skip: 0, which: 'failed' } as const;
+    await fresh.service.call('jobs_reset', request);
+    expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ num_retries: 0 });
+    await restart(key);
+    const next = await TestWorker.join(fresh.service, key);
+    await next.exchange();
+    await next.finish(held(next), 75);
+    await next.finish(held(next), 0);
+    expect((await attemptsOf(key)).filter(([, run]) => run === 2)).toEqual([
+      ['a', 2, 1, 75, 'exit_code'],
+      ['a', 2, 2, 0, 'success'],
+    ]);
+  });
+
+  it('what was before a restart that found the job ready', async () => {
+    const { key, worker } = await failing([rule({ max_retries: 1, recovery_script: 'x' })]);
+    await worker.finish(held(worker), 75, { draining: true });
+    await restart(key);
+    expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ status: 'ready', num_retries: 0 });
+    const { jobs } = await worker.exchange();
+    expect(jobs).toMatchObject([{ run_id: 2, attempt_id: 1 }]);
+    expect(jobs[0]).not.toHaveProperty('recovery');
+  });
+});
+
+describe('a recovery script', () => {
+  const keepRunning = { keep_running: true };
+
+  it('is forgotten by the restart after one that let its job go on', async () => {
+    const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
+    await worker.finish(held(worker), 75);
+    await restart(key, keepRunning);
+    const terminated = { status: 'terminated', return_code: null, cause: 'walltime', exit_code: null } as const;
+    const attempt = held(worker);
+    worker.held = [];
+    await worker.exchange({ finished: [{ ...finished(attempt), ...terminated }] });
+    await restart(key);
+    const { jobs } = await (await TestWorker.join(fresh.service, key)).exchange();
+    expect(jobs).toMatchObject([{ run_id: 3 }]);
+    expect(jobs[0]).not.toHaveProperty('recovery');
+  });
+
+  const script = 'echo "$TORC_RETURN_CODE"\nrm -f \'a b\'';
+
+  it('goes with the next attempt, and again until one has ended by itself', async () => {
+    const { worker, first } = await failing([
+      rule({ exit_codes: [75], recovery_script: script }),
+      rule({ exit_codes: [1] }),
+    ]);
+    expect(first.jobs[0]).not.toHaveProperty('recovery');
+    const second = await worker.finish(held(worker), 75);
+    const recovery = { script, run_id: 1, attempt_id: 1, return_code: 75 };
+    expect(second.jobs).toMatchObject([{ attempt_id: 2, recovery }]);
+    const attempt = held(worker);
+    worker.held = [];
+    const third = await worker.exchange({ returned: [attempt] });
+    expect(third.jobs).toMatchObject([{ attempt_id: 3, recovery }]);
+    const fourth = await worker.finish(held(worker), 1);
+    expect(fourth.jobs).toMatchObject([{ attempt_id: 4 }]);
+    expect(fourth.jobs[0]).not.toHaveProperty('recovery');
+  });
+
+  it('is the one of the rule that matched', async () => {
+    const { worker } = await failing([
+      rule({ exit_codes: [1], recovery_script: 'one' }),
+      rule({ recovery_script: 'all' }),
+    ]);
+    expect((await worker.finish(held(worker), 9)).jobs[0]?.recovery).toMatchObject({ script: 'all', return_code: 9 });
+    expect((await worker.finish(held(worker), 1)).jobs[0]?.recovery).toMatchObject({ script: 'one', attempt_id: 2 });
+  });
+});
+
+it('a deleted workflow leaves nothing of its handlers', async () => {
+  const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
+  await worker.finish(held(worker), 0);
+  await worker.finish(held(worker), 0);
+  await fresh.service.call('workflow_delete', { workflow_key: key, dry_run: false });
+  expect(fresh.service.db.all('SELECT * FROM failure_handlers')).toEqual([]);
+});

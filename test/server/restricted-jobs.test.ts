@@ -1,0 +1,91 @@
+/** Jobs that only workers of one Slurm config may take. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createWorkflow, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(async () => {
+  await fresh.close();
+});
+
+const jobs = [
+  { name: 'any' },
+  { name: 'cpu', slurmConfig: 0 },
+  { name: 'gpu', slurmConfig: 1 },
+  { name: 'wide', slurmConfig: 1, cpus: 2 },
+];
+
+const workflow = (): Promise<string> => createWorkflow(fresh.service, jobs, [], { slurmConfigs: ['cpu', 'gpu "x"'] });
+
+let numAllocations = 0;
+async function workerOf(key: string, config: string): Promise<TestWorker> {
+  numAllocations += 1;
+  const configs = await rows(fresh.service, 'slurm_configs', key, { name: config });
+  const name = `allocation ${numAllocations}`;
+  const { allocation_keys } = await fresh.service.call('allocations_record', {
+    workflow_key: key,
+    slurm_config_key: String(configs[0]?.slurm_config_key),
+    allocations: [{ name, num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' }],
+  });
+  const place = { slurmJobId: String(numAllocations), hostname: 'n', restartCount: 0 };
+  return TestWorker.join(fresh.service, key, { cpus: 8 }, { ...place, allocationKey: String(allocation_keys[0]) });
+}
+
+const claimed = async (key: string): Promise<string[]> =>
+  Object.entries(await statuses(fresh.service, key)).flatMap(([name, status]) => (status === 'ready' ? [] : [name]));
+const whyOf = async (key: string, name: string) => {
+  const [job] = await rows(fresh.service, 'jobs', key, { name });
+  return (await fresh.service.call('job_show', { job_key: String(job?.job_key) })).why;
+};
+
+describe('jobs with a scheduler', () => {
+  it('go only to workers of its Slurm config, others to any', async () => {
+    const key = await workflow();
+    await (await workerOf(key, 'cpu')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu']);
+    await (await workerOf(key, 'gpu "x"')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
+  });
+
+  it('go to a worker outside of allocations as well, so that a workflow runs on one machine', async () => {
+    const key = await workflow();
+    await (await TestWorker.join(fresh.service, key, { cpus: 8 })).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
+  });
+
+  it('say which workers they wait for, and the configs how many do', async () => {
+    const key = await workflow();
+    const cpu = await workerOf(key, 'cpu');
+    await cpu.exchange();
+    const why = await whyOf(key, 'gpu');
+    expect(why).toContain('only workers of Slurm config "gpu \\"x\\"" may take it, and none is there');
+    expect(why).toContain(`torc -k ${key} hpc slurm schedule-nodes -s 2 -n 1`);
+    const configs = await rows(fresh.service, 'slurm_configs', key);
+    expect(configs.map(({ name, num_ready_jobs }) => [name, num_ready_jobs])).toEqual([
+      ['cpu', 0],
+      ['gpu "x"', 2],
+    ]);
+    await workerOf(key, 'gpu "x"');
+    expect(await whyOf(key, 'gpu')).toBe('It is ready and waits for its turn.');
+  });
+
+  it('keep their restriction when what they ask for is changed', async () => {
+    const key = await workflow();
+    const find = async (name: string) => (await rows(fresh.service, 'jobs', key, { name }))[0];
+    const changes = { num_cpus: 3 };
+    await fresh.service.call('job_modify', { job_key: String((await find('gpu'))?.job_key), dry_run: false, changes });
+    const [, , , wide] = await rows(fresh.service, 'resource_requirements', key);
+    await fresh.service.call('resource_requirements_modify', {
+      resource_requirements_key: String(wide?.resource_requirements_key),
+      dry_run: false,
+      changes: { num_cpus: 1 },
+    });
+    expect([(await find('gpu'))?.num_cpus, (await find('wide'))?.num_cpus]).toEqual([3, 1]);
+    await (await workerOf(key, 'cpu')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu']);
+    await (await workerOf(key, 'gpu "x"')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
+  });
+});

@@ -1,0 +1,60 @@
+/** What jobs use, written down while they run. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import { FakeServer } from './fake-server.ts';
+import { startWorker } from './run.ts';
+
+describe('a time series', () => {
+  const interval = { sample_interval_seconds: 1 };
+
+  it('has a row for each interval of each attempt', async () => {
+    const server = new FakeServer();
+    server.settings = { ...server.settings, ...interval };
+    const worker = startWorker(server);
+    server.add({ command: 'sleep 2.5', run_id: 2, attempt_id: 3, job_key: '12345' });
+    await worker.exit;
+    const path = join(worker.directory, 'output/resource_monitor/0012/job_12345_run_2_attempt_3.csv');
+    const [header, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n');
+    expect(header).toBe('seconds,memory_bytes,cpu_seconds');
+    const rows = lines.map((line) => line.split(',').map(Number));
+    expect(new Set(rows.map(([seconds]) => Math.floor(seconds as number))).size).toBe(rows.length);
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+    expect(rows.length).toBeLessThanOrEqual(3);
+    for (const [seconds, memory, cpu] of rows) {
+      expect(seconds).toBeLessThan(3);
+      expect(memory).toBeGreaterThan(0);
+      expect(cpu).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it('of a job that was too short to be looked at has no rows; nobody is told of an interval, no file', async () => {
+    const server = new FakeServer();
+    server.settings = { ...server.settings, ...interval };
+    const worker = startWorker(server);
+    server.add({ command: 'true' });
+    await worker.exit;
+    const path = join(worker.directory, 'output/resource_monitor/0000/job_1_run_1_attempt_1.csv');
+    expect(readFileSync(path, 'utf8')).toBe('seconds,memory_bytes,cpu_seconds\n');
+    const plain = startWorker();
+    plain.server.add({ command: 'true' });
+    await plain.exit;
+    expect(existsSync(join(plain.directory, 'output/resource_monitor'))).toBe(false);
+  });
+
+  it('that cannot be written does the job no harm', async () => {
+    const server = new FakeServer();
+    server.settings = { ...server.settings, ...interval };
+    const warnings: object[] = [];
+    const log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) };
+    const worker = startWorker(server, {}, log);
+    const path = join(worker.directory, 'output/resource_monitor');
+    mkdirSync(dirname(path));
+    writeFileSync(path, 'in the way');
+    server.add({ command: 'true' });
+    await worker.exit;
+    expect(warnings).toEqual([expect.objectContaining({ path: join(path, '0000/job_1_run_1_attempt_1.csv') })]);
+    expect(server.attempts.get(1)?.finished).toMatchObject({ return_code: 0 });
+  });
+});
