@@ -7,7 +7,7 @@ export function unsupportedParts(workflow: ExpandedWorkflow): string[] {
   const isMonitored = monitor?.enabled === true;
   const missing: [boolean, string][] = [
     [workflow.failureHandlers.length > 0, 'failure_handlers'],
-    [workflow.actions.length > 0, 'actions'],
+    [workflow.actions.some(({ schedulerType }) => schedulerType === 'local'), 'actions with scheduler_type local'],
     [workflow.usePendingFailed, 'use_pending_failed'],
     [workflow.requirements.some(({ numNodes }) => numNodes > 1), 'jobs on several nodes (num_nodes)'],
     [
