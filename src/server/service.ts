@@ -164,9 +164,11 @@ export class Service implements Api {
         for (const member of exchanges) this.#exchange.applyReports(tx, member);
         for (const member of writes) runMember(tx, member);
         tx.flushCounts();
+        fireJobActions(tx);
         for (const workflowKey of tx.settled) recordRunEnd(tx, workflowKey);
         for (const member of exchanges) this.#exchange.answer(tx, member);
         parked = this.#exchange.answerParked(tx);
+        // a worker that leaves may have handed back jobs that were canceled
         fireJobActions(tx);
         hasFired = tx.hasFired;
         fenced = [...tx.fenced];

@@ -7,7 +7,7 @@
  * the other and is one event all the same.
  */
 import type { ExpandedAction } from '../model/expanded.ts';
-import type { JobStatus, Mover } from '../model/status.ts';
+import type { JobStatus } from '../model/status.ts';
 import type { Transaction } from './transaction.ts';
 
 type TriggerType = ExpandedAction['triggerType'];
@@ -45,12 +45,9 @@ const jobTriggers = ['on_jobs_ready', 'on_jobs_complete'] as const;
 export function countActionJob(
   tx: Transaction,
   job: { jobKey: number; workflowKey: number; status: JobStatus },
-  move: { to: JobStatus; by: Mover },
+  to: JobStatus,
 ): void {
-  const isRestarted = move.to === 'ready' && move.by === 'restart';
-  const concerned = jobTriggers.filter(
-    (trigger) => isMet(trigger, job.status) !== isMet(trigger, move.to) || (isRestarted && trigger === 'on_jobs_ready'),
-  );
+  const concerned = jobTriggers.filter((trigger) => isMet(trigger, job.status) !== isMet(trigger, to));
   if (concerned.length === 0 || !hasJobActions(tx, job.workflowKey)) return;
   for (const row of tx.db.all(
     `SELECT a.action_key, a.trigger_type FROM action_jobs aj JOIN actions a ON a.action_key = aj.action_key
@@ -59,10 +56,9 @@ export function countActionJob(
   )) {
     const trigger = row.trigger_type as JobTrigger;
     if (!concerned.includes(trigger)) continue;
-    const change = Number(isMet(trigger, job.status)) - Number(isMet(trigger, move.to));
+    const change = isMet(trigger, to) ? -1 : 1;
     tx.db.run('UPDATE actions SET num_unmet = num_unmet + ? WHERE action_key = ?', change, row.action_key);
-    // a job that is to run again is reason enough to fire anew, although it counted as ready all the time
-    if (change < 0 || isRestarted) tx.noteAction(row.action_key as number);
+    if (change < 0) tx.noteAction(row.action_key as number);
   }
 }
 
@@ -73,10 +69,15 @@ function hasJobActions(tx: Transaction, workflowKey: number): boolean {
   });
 }
 
-/** Looks once more at actions that wait for ready jobs: the moves of a start are spread over several transactions. */
+/**
+ * Looks at the beginning of a run at the actions whose jobs are ready by then: those of a start became so in several
+ * transactions, and those of a restart may not have changed at all.
+ */
 export function noteReadyActions(tx: Transaction, workflowKey: number): void {
   const rows = tx.db.all(
-    `SELECT action_key FROM actions WHERE workflow_key = ? AND trigger_type = 'on_jobs_ready' AND num_unmet = 0`,
+    `SELECT action_key FROM actions a WHERE workflow_key = ? AND trigger_type = 'on_jobs_ready' AND num_unmet = 0
+       AND EXISTS (SELECT 1 FROM action_jobs aj JOIN jobs j ON j.job_key = aj.job_key
+         WHERE aj.action_key = a.action_key AND j.status = 'ready')`,
     workflowKey,
   );
   for (const row of rows) tx.noteAction(row.action_key as number);

@@ -48,7 +48,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     ...(move.attemptKey === undefined ? {} : { attemptKey: move.attemptKey }),
     ...(move.data === undefined ? {} : { data: move.data }),
   });
-  countActionJob(tx, job, move);
+  countActionJob(tx, job, move.to);
   if (move.to === 'ready') tx.noteReady(job.workflowKey);
   if (isActive(job.status) && !isActive(move.to)) tx.noteSettled(job.workflowKey);
 }

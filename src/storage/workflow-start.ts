@@ -60,7 +60,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
   );
   for (const row of moved) {
     const job = { jobKey: row.job_key as number, workflowKey, status: 'uninitialized' } as const;
-    countActionJob(tx, job, { to: row.status as JobStatus, by: 'start' });
+    countActionJob(tx, job, row.status as JobStatus);
   }
   const numReady = moved.filter((row) => row.status === 'ready').length;
   tx.count(workflowKey, 'uninitialized', false, -moved.length);

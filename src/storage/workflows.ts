@@ -1,7 +1,7 @@
 /** What is known of a workflow: its row, its counts, its status. */
 import { TorcError } from '../base/errors.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../model/status.ts';
-import { fireWorkflowActions } from './action-triggers.ts';
+import { fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface Workflow {
@@ -121,6 +121,7 @@ export function beginRun(tx: Transaction, workflowKey: number, numChanges: numbe
   );
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
   fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
   tx.noteReady(workflowKey);
   tx.noteSettled(workflowKey);
 }

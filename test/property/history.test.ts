@@ -20,8 +20,15 @@ const graph = fc
     links: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 14 }),
     // each barrier stands between the jobs below and those above a cut
     barriers: fc.array(fc.record({ cut: fc.nat(), above: fc.nat(), below: fc.nat() }), { maxLength: 2 }),
+    actions: fc.array(
+      fc.record({
+        trigger: fc.constantFrom('on_workflow_start', 'on_jobs_ready', 'on_jobs_complete'),
+        bits: fc.nat(),
+      }),
+      { maxLength: 3 },
+    ),
   })
-  .map(({ jobs, links, barriers }) => {
+  .map(({ jobs, links, barriers, actions }) => {
     const edges = new Map<string, [number, number]>();
     const add = (a: number, b: number) => edges.set(`${a} ${b}`, [a, b]);
     for (const [a, b] of links) {
@@ -38,6 +45,10 @@ const graph = fc
       jobs: jobs.map((job, index) => ({ ...job, name: `j${index}` })),
       edges: [...edges.values()],
       numBarriers: barriers.length,
+      actions: actions.map(({ trigger, bits }) => ({
+        trigger,
+        jobs: trigger === 'on_workflow_start' ? [] : jobs.flatMap((_, n) => ((bits >> n) % 2 === 1 ? [n] : [])),
+      })),
     };
   });
 
@@ -83,7 +94,8 @@ describe('histories', () => {
       fc.asyncProperty(graph, fc.array(step, { maxLength: 40 }), async (shape, steps) => {
         const { service, close } = await freshService();
         try {
-          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers: shape.numBarriers });
+          const { numBarriers, actions } = shape;
+          const key = await createWorkflow(service, shape.jobs, shape.edges, { numBarriers, actions });
           expect(brokenInvariants(service.db)).toEqual([]);
           const workers = await Promise.all([0, 1, 2].map(() => TestWorker.join(service, key, { cpus: 4 })));
           const past: number[] = [];
