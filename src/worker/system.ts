@@ -42,7 +42,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     random: Math.random,
     files: openFileReader(),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
-    runCommands: (commands, abort) => runNodeCommands(options, workerId, commands, abort),
+    runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
     isFenced: () => exists(paths.stopPath),
     openRunner(events) {
       const { directory, outputDirectory, workflowKey, capacity } = options;
@@ -68,7 +68,6 @@ const commandsTimeLimitMs = 10 * 60_000;
 
 async function runNodeCommands(
   { directory, outputDirectory, workflowKey }: WorkerOptions,
-  workerId: string,
   { firing, action_key, run_id, commands }: WorkerCommands,
   abort: AbortSignal,
 ): Promise<ActionReport> {
@@ -80,7 +79,6 @@ async function runNodeCommands(
       TORC_WORKFLOW_KEY: workflowKey,
       TORC_RUN_ID: String(run_id),
       TORC_ACTION_KEY: action_key,
-      TORC_WORKER_ID: workerId,
       TORC_OUTPUT_DIR: outputDirectory,
       TORC_DIR: directory,
     },
