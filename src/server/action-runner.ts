@@ -66,7 +66,12 @@ export class ActionRunner {
 
   #follow(work: Promise<void>): void {
     const followed = work
-      .catch((error) => this.#service.info.log.error({ err: error }, 'an action failed; it is tried again'))
+      .catch((error) =>
+        this.#service.info.log.error(
+          { err: error },
+          'what became of an action could not be stored; the next server takes it up',
+        ),
+      )
       .finally(() => this.#underWay.delete(followed));
     this.#underWay.add(followed);
   }

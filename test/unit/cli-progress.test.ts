@@ -91,6 +91,7 @@ describe('summary', () => {
       num_canceled: 1,
       num_terminated: 1,
       num_unfinished: 3,
+      num_failed_actions: 0,
       elapsed_seconds: 2,
       jobs_per_second: 2,
       output_directory: '/out',
