@@ -142,6 +142,45 @@ describe('restart', () => {
     expect(result).toMatchObject({ run_id: 1, return_code: 0 });
   });
 
+  it('what a running job is going to write is not missing', async () => {
+    const key = await createWorkflow(
+      fresh.service,
+      [{ name: 'writes', writes: [0] }, { name: 'reads', reads: [0] }, { name: 'beside' }],
+      [[0, 1]],
+      { userData: [{ name: 'u', data: null, is_ephemeral: false }] },
+    );
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [, beside] = worker.held as [number, number];
+    await worker.finish(beside, 1, { draining: true });
+    await reset(key, 'failed');
+    const options = { dry_run: true, only_uninitialized: true };
+    expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
+    expect(await restart(key, { keep_running: true })).toMatchObject({ num_running: 1, num_blocked: 1, num_ready: 1 });
+    await reset(key, [await keyOf(key, 'beside')]);
+    const disable = { workflow_key: key, dry_run: false, expected_state: null, skip: 0 };
+    await worker.finish(worker.held[0] as number, 1, { draining: true });
+    await fresh.service.call('jobs_disable', { ...disable, job_keys: [await keyOf(key, 'writes')] });
+    await expect(restart(key)).rejects.toMatchObject({ message: 'missing: user data u, needed by reads' });
+    expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
+  });
+
+  it('a job that is being canceled cannot be kept: its end would cancel the new run', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [attempt] = worker.held as [number];
+    await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await expect(restart(key, { keep_running: true })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/being stopped and cannot be kept: a \(job/),
+    });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'submitted_pending', b: 'canceled' });
+    worker.held = [];
+    await worker.exchange({ returned: [attempt], draining: true });
+    expect(await restart(key, { keep_running: true })).toMatchObject({ num_ready: 1, num_blocked: 1, num_running: 0 });
+  });
+
   it('a late report of an attempt that was given up changes nothing and is kept as an event', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
     const worker = await TestWorker.join(fresh.service, key);
@@ -164,6 +203,15 @@ describe('restart', () => {
     await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     expect(await statuses(fresh.service, key)).toEqual({ a: 'canceled', b: 'canceled' });
     await restart(key);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
+    expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
+  });
+
+  it('a cancel that is still at work leaves the new run alone', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const canceling = fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await restart(key);
+    await canceling;
     expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
     expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
   });
