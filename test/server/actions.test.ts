@@ -185,6 +185,15 @@ describe('an action', () => {
     expect(await runsOf(key)).toEqual([[], [1]]);
   });
 
+  it('about jobs that are ready still when the next run begins fires for that run as well', async () => {
+    const key = await create([
+      { trigger: 'on_jobs_ready', jobs: [0] },
+      { trigger: 'on_jobs_ready', jobs: [0, 1] },
+    ]);
+    await restart(key);
+    expect(await runsOf(key)).toEqual([[1, 2], []]);
+  });
+
   it('is gone with its workflow', async () => {
     const key = await create(triggers);
     await service.call('workflow_delete', { workflow_key: key, dry_run: false });
