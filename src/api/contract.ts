@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import type { Diagnosis } from '../model/diagnosis.ts';
+import { actionTypes, triggerTypes } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
 
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
@@ -69,6 +70,19 @@ const failureRule = z.strictObject({
   max_retries: count,
 });
 
+const newAction = z.strictObject({
+  trigger_type: z.enum(triggerTypes),
+  action_type: z.enum(actionTypes),
+  /** Fires each time that its trigger happens in a run; otherwise once in a run. */
+  persistent: z.boolean(),
+  commands: z.array(text),
+  /** Name of the Slurm config that nodes are scheduled with. */
+  scheduler: name.nullable(),
+  num_allocations: z.number().int().positive(),
+  start_one_worker_per_node: z.boolean(),
+  max_parallel_jobs: z.number().int().positive().nullable(),
+});
+
 const createBegin = z.strictObject({
   name,
   user: name,
@@ -90,6 +104,10 @@ const createBegin = z.strictObject({
   num_files: count,
   num_user_data: count,
   num_barriers: count,
+  /** Missing when there are none; their commands start in the working directory. Directories are absolute. */
+  actions: z
+    .strictObject({ working_directory: text.min(1), output_directory: text.min(1), list: z.array(newAction) })
+    .optional(),
 });
 
 const newJob = z.strictObject({
@@ -124,6 +142,11 @@ const createChunk = z.strictObject({
   /** Data of null are not there yet. */
   user_data: z.array(z.strictObject({ name, data: z.json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
   edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
+  /** Which jobs the triggers of actions are about: numbers of the action and of the job. */
+  action_jobs: z
+    .array(z.tuple([count, count]))
+    .max(limits.createChunk * 4)
+    .optional(),
 });
 
 const createFinish = z.strictObject({ workflow_key: key });
@@ -303,6 +326,7 @@ export const listNames = [
   'events',
   'resource_requirements',
   'user_data',
+  'actions',
 ] as const;
 export type ListName = (typeof listNames)[number];
 
@@ -361,6 +385,15 @@ export interface WorkerSettings {
   sample_interval_seconds: number | null;
 }
 
+/** Commands that a worker runs at its start, before the first job, or when it has no more jobs and leaves. */
+export interface WorkerCommands {
+  firing: number;
+  action_key: string;
+  run_id: number;
+  when: 'start' | 'complete';
+  commands: string[];
+}
+
 export interface HelloReply {
   /** `gone`: a later process of the same allocation and node has taken over; the worker must end. */
   answer: 'welcome' | 'gone';
@@ -368,6 +401,8 @@ export interface HelloReply {
   compute_node_key: string;
   workflow_name: string;
   settings: WorkerSettings;
+  /** Missing when there are none. */
+  actions?: WorkerCommands[];
 }
 
 const attemptKey = z.number().int().positive();
@@ -412,6 +447,15 @@ const finishedReport = z.object({
 /** Of a running attempt; the peak is the most memory seen so far. */
 const sample = z.object({ attempt: attemptKey, memory_bytes: count, peak_memory_bytes: count, cpu_ms: count });
 
+/** How the commands of a firing went: the return codes of those that ran, in order; an error unless all went well. */
+const actionReport = z.object({
+  firing: z.number().int().positive(),
+  return_codes: z.array(z.number().int()),
+  output_path: text.nullable(),
+  error: text.nullable(),
+});
+export type ActionReport = z.infer<typeof actionReport>;
+
 /** Unknown fields are ignored, so that a newer worker can talk to this server within one protocol. */
 const exchange = z.object({
   protocol: z.number().int(),
@@ -433,6 +477,8 @@ const exchange = z.object({
   draining: z.boolean(),
   /** The worker ends after this exchange; it holds nothing any more. */
   leaving: z.boolean(),
+  /** Commands that were run; repeated until a request that carried it was answered. */
+  actions: z.array(actionReport).optional(),
 });
 
 /** One attempt given to a worker, with everything that it needs to run it. */
@@ -591,6 +637,9 @@ export interface WorkflowShown extends WorkflowSummary {
   /** Jobs by status, every status present. */
   counts: Record<string, number>;
   num_active_workers: number;
+  /** Firings of actions that a server still has to carry out, and those of the present run that failed. */
+  num_open_actions: number;
+  num_failed_actions: number;
 }
 
 /** Reply types by endpoint. */

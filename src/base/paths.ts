@@ -67,3 +67,8 @@ export function workerPaths(serverDirectory: string, workerId: string): WorkerPa
   const directory = join(serverDirectory, 'workers', workerId);
   return { directory, spoolPath: join(directory, 'spool'), stopPath: join(directory, 'stop') };
 }
+
+/** Where the output of the commands of an action goes, one file for each time that it fired. */
+export function actionOutputPath(serverDirectory: string, firingKey: number): string {
+  return join(serverDirectory, 'actions', `${firingKey}.out`);
+}

@@ -3,16 +3,12 @@ import { createHash } from 'node:crypto';
 import type { Api, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
-import { allocationScript, type SlurmConfig } from '../slurm/script.ts';
+import { type Batch, batchScript } from '../server/submission.ts';
 import { chooseConfig } from './actions/slurm-configs.ts';
 import type { PlannedAllocation } from './actions/workflows-plans.ts';
-import { programPath } from './child.ts';
 import type { ScheduleOptions } from './commands/hpc-slurm.ts';
 import type { Context } from './context.ts';
 import { chooseWorkflow } from './workflow-key.ts';
-
-/** Slurm's own warning comes after the time at which workers end by themselves: it is for limits that were lowered. */
-const warningSeconds = 30;
 
 /** Slurm configs of one workflow that are looked at. */
 const mostConfigs = 100;
@@ -68,6 +64,21 @@ export function allocationName(context: Context, schedule: Schedule, prefix: str
   return `${prefix}_${workflow.workflow_key}_${digest}`;
 }
 
+/** What is submitted, as the options say it. */
+export function batchOf(context: Context, schedule: Schedule, options: ScheduleOptions): Batch {
+  return {
+    workflowKey: schedule.workflow.workflow_key,
+    config: schedule.config,
+    serverDirectory: context.directory,
+    outputDirectory: schedule.output,
+    workingDirectory: null,
+    maxParallelJobs: options.maxParallelJobs ?? null,
+    pollIntervalSeconds: options.pollInterval ?? null,
+    oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
+    keepScripts: options.keepScripts ?? false,
+  };
+}
+
 /** The allocation number `at`, from 0; without its key, with the one that it is going to get. */
 export function plannedSubmission(
   context: Context,
@@ -77,35 +88,6 @@ export function plannedSubmission(
   allocationKey: string = String(schedule.firstAllocationKey + at),
 ): PlannedSubmission {
   const name = allocationName(context, schedule, options.jobPrefix, at);
-  const script = allocationScript(slurmConfigOf(schedule.config), {
-    jobName: name,
-    outputDirectory: schedule.output,
-    workingDirectory: null,
-    nodeBinary: process.execPath,
-    torcMain: programPath(),
-    serverDirectory: context.directory,
-    workflowKey: schedule.workflow.workflow_key,
-    allocationKey,
-    maxParallelJobs: options.maxParallelJobs ?? null,
-    pollIntervalSeconds: options.pollInterval ?? null,
-    oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
-    warningSeconds,
-  });
+  const script = batchScript(batchOf(context, schedule, options), name, allocationKey);
   return { action: 'submit', name, script, slurm_job_id: null };
-}
-
-function slurmConfigOf(config: ListRecord): SlurmConfig {
-  const text = (column: string) => (config[column] === null ? null : String(config[column]));
-  return {
-    account: text('account') ?? '',
-    partition: text('partition'),
-    qos: text('qos'),
-    walltimeSeconds: Number(config.walltime_seconds),
-    numNodes: Number(config.num_nodes),
-    ntasksPerNode: config.ntasks_per_node === null ? null : Number(config.ntasks_per_node),
-    mem: text('mem'),
-    tmp: text('tmp'),
-    gres: text('gres'),
-    extra: text('extra'),
-  };
 }

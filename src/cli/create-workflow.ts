@@ -1,7 +1,14 @@
 /** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../api/contract.ts';
+import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
-import type { ExpandedJob, ExpandedScheduler, ExpandedWorkflow, ResourceMonitor } from '../model/expanded.ts';
+import type {
+  ExpandedAction,
+  ExpandedJob,
+  ExpandedScheduler,
+  ExpandedWorkflow,
+  ResourceMonitor,
+} from '../model/expanded.ts';
 import { unsupportedParts } from '../model/unsupported.ts';
 import { checkConfig } from './actions/slurm-configs.ts';
 
@@ -13,6 +20,7 @@ export const chunkLimits = {
   files: 5000,
   user_data: 5000,
   edges: 10_000,
+  action_jobs: 10_000,
   characters: 2 * 1024 * 1024,
 } as const;
 
@@ -44,8 +52,9 @@ export async function createWorkflow(
   workflow: ExpandedWorkflow,
   user: string,
   onProgress: (numJobs: number) => void = () => {},
+  place: ActionPlace = actionPlace(),
 ): Promise<Reply<'workflow_create_finish'>> {
-  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(workflow, user));
+  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(workflow, user, place));
   for (const chunk of chunksOf(workflow, workflow_key)) {
     await api.call('workflow_create_chunk', chunk);
     onProgress(chunk.first_job + chunk.jobs.length);
@@ -53,7 +62,26 @@ export async function createWorkflow(
   return await api.call('workflow_create_finish', { workflow_key });
 }
 
-export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<'workflow_create_begin'> {
+/** Where the commands of actions start, and where the allocations that they ask for write to. */
+export interface ActionPlace {
+  workingDirectory: string;
+  outputDirectory: string;
+}
+
+function actionPlace(): ActionPlace {
+  return { workingDirectory: process.cwd(), outputDirectory: outputDirectory(undefined) };
+}
+
+export function beginRequest(
+  workflow: ExpandedWorkflow,
+  user: string,
+  place: ActionPlace = actionPlace(),
+): Request<'workflow_create_begin'> {
+  const actions = {
+    working_directory: place.workingDirectory,
+    output_directory: place.outputDirectory,
+    list: workflow.actions.map((action) => wireAction(workflow, action)),
+  };
   return {
     name: workflow.name,
     user,
@@ -90,6 +118,23 @@ export function beginRequest(workflow: ExpandedWorkflow, user: string): Request<
     num_files: workflow.files.length,
     num_user_data: workflow.userData.length,
     num_barriers: workflow.numBarriers,
+    ...(actions.list.length === 0 ? {} : { actions }),
+  };
+}
+
+function wireAction(
+  workflow: ExpandedWorkflow,
+  action: ExpandedAction,
+): NonNullable<Request<'workflow_create_begin'>['actions']>['list'][number] {
+  return {
+    trigger_type: action.triggerType,
+    action_type: action.actionType,
+    persistent: action.persistent,
+    commands: [...action.commands],
+    scheduler: action.scheduler === null ? null : (workflow.schedulers[action.scheduler]?.name ?? null),
+    num_allocations: action.numAllocations,
+    start_one_worker_per_node: action.startOneWorkerPerNode,
+    max_parallel_jobs: action.maxParallelJobs,
   };
 }
 
@@ -146,13 +191,14 @@ class ChunkBuilder {
       files: [],
       user_data: [],
       edges: [],
+      action_jobs: [],
     };
   }
 
   /** The chunk that is full, when `characters` more of this kind do not fit in it. */
-  closeBefore(kind: 'jobs' | 'files' | 'user_data' | 'edges', characters: number): Chunk | null {
+  closeBefore(kind: 'jobs' | 'files' | 'user_data' | 'edges' | 'action_jobs', characters: number): Chunk | null {
     const isFull =
-      this.#chunk[kind].length >= chunkLimits[kind] || this.#characters + characters > chunkLimits.characters;
+      (this.#chunk[kind]?.length ?? 0) >= chunkLimits[kind] || this.#characters + characters > chunkLimits.characters;
     const full = isFull ? this.close() : null;
     this.#characters += characters;
     return full;
@@ -177,10 +223,15 @@ class ChunkBuilder {
     this.#chunk.edges.push(edge);
   }
 
+  addActionJob(pair: [number, number]): void {
+    this.#chunk.action_jobs?.push(pair);
+  }
+
   /** What is in the chunk, or null when that is nothing; the next one begins behind it. */
   close(): Chunk | null {
-    const { jobs, files, user_data, edges } = this.#chunk;
-    const closed = jobs.length + files.length + user_data.length + edges.length === 0 ? null : this.#chunk;
+    const { jobs, files, user_data, edges, action_jobs = [] } = this.#chunk;
+    const count = jobs.length + files.length + user_data.length + edges.length + action_jobs.length;
+    const closed = count === 0 ? null : this.#chunk;
     this.#chunk = this.#empty();
     this.#characters = 0;
     return closed;
@@ -210,6 +261,13 @@ export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Gene
     const full = builder.closeBefore('edges', 20);
     if (full !== null) yield full;
     builder.addEdge([upstream, downstream]);
+  }
+  for (const [index, action] of workflow.actions.entries()) {
+    for (const job of action.jobs) {
+      const full = builder.closeBefore('action_jobs', 20);
+      if (full !== null) yield full;
+      builder.addActionJob([index, job]);
+    }
   }
   const last = builder.close();
   if (last !== null) yield last;

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type ErrorCode, exitCodes, TorcError } from '../base/errors.ts';
-import { programPath } from './child.ts';
+import { programPath } from '../base/program.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
 import type { Context } from './context.ts';
 

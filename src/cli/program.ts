@@ -22,6 +22,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events', 'files'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['actions'], async () => (await import('./commands/actions.ts')).declareActions],
   [['user-data'], async () => (await import('./commands/user-data.ts')).declareUserData],
   [
     ['resource-requirements'],

@@ -9,6 +9,8 @@ const serveAfterMs = 1000;
 export interface SessionOptions {
   /** Serve from the beginning, because a worker is going to ask. */
   serves?: boolean;
+  /** Carry out what actions ask for, and wait for it at the end; only with `serves`. */
+  runsActions?: boolean;
 }
 
 /** Connects, works, closes; an interrupt closes and ends the process. */
@@ -28,7 +30,7 @@ export async function withConnection<T>(
   });
   let stopWaiting = async (): Promise<void> => {};
   try {
-    if (options.serves === true) await connection.serve();
+    if (options.serves === true) await connection.serve({ runsActions: options.runsActions === true });
     else stopWaiting = serveWhenSlow(context, connection);
     return await work(connection);
   } finally {

@@ -1,11 +1,15 @@
 /** Submits planned allocations one after the other, each recorded before sbatch and confirmed after it. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Api } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
-import { isOutcomeUnknown, type SlurmCommands, systemSlurm } from '../slurm/commands.ts';
-import { slurmOutputDirectory } from '../slurm/script.ts';
-import { allocationName, type PlannedSubmission, plannedSubmission, type Schedule } from './allocation-plan.ts';
+import { type Batch, makeDirectories, recordAllocation, submitRecorded } from '../server/submission.ts';
+import { type SlurmCommands, systemSlurm } from '../slurm/commands.ts';
+import {
+  allocationName,
+  batchOf,
+  type PlannedSubmission,
+  plannedSubmission,
+  type Schedule,
+} from './allocation-plan.ts';
 import type { ScheduleOptions } from './commands/hpc-slurm.ts';
 import { type Context, note } from './context.ts';
 import { startProgress } from './progress.ts';
@@ -51,25 +55,6 @@ function soFar(submitted: readonly PlannedSubmission[], wanted: number): string 
   return `${submitted.length} of ${counted(wanted, 'allocation')} were submitted${ids === '' ? '' : `: Slurm jobs ${ids}`}.`;
 }
 
-function scriptsDirectory(output: string): string {
-  return join(output, 'slurm_scripts');
-}
-
-function makeDirectories(output: string): void {
-  try {
-    for (const directory of [output, slurmOutputDirectory(output), scriptsDirectory(output)]) {
-      mkdirSync(directory, { recursive: true });
-    }
-  } catch (error) {
-    throw new TorcError(
-      'usage',
-      `cannot make the output directory ${output}: ${asTorcError(error).message}`,
-      'Choose another with -o.',
-    );
-  }
-}
-
-/** Recorded before sbatch and confirmed after it, so that a crash between the two leaves none unknown. */
 async function submitOne(
   context: Context,
   api: Api,
@@ -79,47 +64,17 @@ async function submitOne(
   at: number,
 ): Promise<PlannedSubmission> {
   const name = allocationName(context, schedule, options.jobPrefix, at);
-  const scriptPath = join(scriptsDirectory(schedule.output), `${name}.sbatch`);
-  const [allocationKey = ''] = await recordAllocation(context, api, schedule, options, { name, scriptPath });
+  const batch = batchOf(context, schedule, options);
+  const allocationKey = await recordOnce(context, api, batch, name);
   const planned = plannedSubmission(context, schedule, options, at, allocationKey);
-  writeFileSync(scriptPath, planned.script);
-  const confirm = (slurmJobId: string | null, cluster: string | null, error: string | null) =>
-    api.call('allocation_confirm', { allocation_key: allocationKey, slurm_job_id: slurmJobId, cluster, error });
-  try {
-    const { slurmJobId, cluster, notice } = await slurm.sbatch(scriptPath, { jobName: name });
-    await confirm(slurmJobId, cluster, null);
-    if (notice !== null) note(context, `sbatch: ${notice}`, 'warning');
-    if (options.keepScripts !== true) rmSync(scriptPath, { force: true });
-    return { ...planned, slurm_job_id: slurmJobId };
-  } catch (error) {
-    // when sbatch's reply was lost the allocation stays recorded, so that it can still be found by its name
-    const isRefused = error instanceof TorcError && error.code === 'slurm' && !isOutcomeUnknown(error);
-    if (isRefused) await confirm(null, null, error.message);
-    throw error;
-  }
+  const { slurmJobId, notice } = await submitRecorded(api, slurm, batch, { name, allocationKey });
+  if (notice !== null) note(context, `sbatch: ${notice}`, 'warning');
+  return { ...planned, slurm_job_id: slurmJobId };
 }
 
-async function recordAllocation(
-  context: Context,
-  api: Api,
-  schedule: Schedule,
-  options: ScheduleOptions,
-  { name, scriptPath }: { name: string; scriptPath: string },
-): Promise<readonly string[]> {
-  const allocation = {
-    name,
-    num_nodes: Number(schedule.config.num_nodes),
-    one_worker_per_node: options.startOneWorkerPerNode ?? false,
-    script_path: scriptPath,
-    output_directory: schedule.output,
-  };
+async function recordOnce(context: Context, api: Api, batch: Batch, name: string): Promise<string> {
   try {
-    const { allocation_keys } = await api.call('allocations_record', {
-      workflow_key: schedule.workflow.workflow_key,
-      slurm_config_key: String(schedule.config.slurm_config_key),
-      allocations: [allocation],
-    });
-    return allocation_keys;
+    return await recordAllocation(api, batch, name);
   } catch (error) {
     if (!/UNIQUE constraint/.test(asTorcError(error).message)) throw error;
     const message = 'another command schedules nodes for this workflow at this moment.';

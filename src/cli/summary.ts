@@ -6,6 +6,7 @@ import { formatDuration } from '../base/units.ts';
 import type { Context } from './context.ts';
 import { colored, textTable } from './output.ts';
 import { cellText, factLines } from './output-text.ts';
+import { counted } from './words.ts';
 
 const shownFailures = 10;
 
@@ -21,6 +22,8 @@ export interface Summary {
   num_terminated: number;
   /** Jobs that were neither run to an end nor canceled. */
   num_unfinished: number;
+  /** Actions of this run that failed; the workflow goes on without them. */
+  num_failed_actions: number;
   elapsed_seconds: number;
   jobs_per_second: number;
   output_directory: string;
@@ -42,6 +45,7 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
     num_canceled: workflow.num_canceled,
     num_terminated: counts.terminated ?? 0,
     num_unfinished: unfinished.reduce((sum, status) => sum + (counts[status] ?? 0), 0),
+    num_failed_actions: workflow.num_failed_actions,
     elapsed_seconds: elapsed,
     jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,
     output_directory: outputDirectory,
@@ -76,10 +80,17 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
     ...others(summary),
     ['elapsed', `${formatDuration(summary.elapsed_seconds)} (${summary.jobs_per_second} jobs/s)`],
     ['output', summary.output_directory],
+    ...actionsWarning(context, summary),
   ]);
   const status = colored(context, summary.status);
   const head = `workflow ${summary.workflow_key} (${cellText(summary.name)}), run ${summary.run_id}: ${status}\n`;
   return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
+}
+
+function actionsWarning(context: Context, summary: Summary): [string, string][] {
+  const { num_failed_actions: count, workflow_key: key } = summary;
+  if (count === 0) return [];
+  return [['warning', `${counted(count, 'action')} failed: ${context.torc} actions list ${key}`]];
 }
 
 function others(summary: Summary): [string, number][] {

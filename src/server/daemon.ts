@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { systemClock } from '../base/clock.ts';
 import { openLog } from '../base/log.ts';
+import { countOpenFirings } from '../storage/actions.ts';
 import { countActiveComputeNodes } from '../storage/compute-nodes.ts';
 import { countOpenAllocations } from '../storage/slurm.ts';
 import { openService, removeHolder } from './open.ts';
@@ -23,7 +24,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const log = await openLog(join(options.directory, 'server.jsonl'));
   const service = await openService(options.directory, systemClock, 'torc server start', log);
-  const serving = await serve(service, options);
+  const serving = await serve(service, { ...options, runsActions: true });
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
   const reason = await new Promise<string>((resolve) => {
     service.onStop = () => setImmediate(resolve, 'server stop');
@@ -36,7 +37,8 @@ export async function runServer(options: DaemonOptions): Promise<void> {
           const isNeeded =
             service.silentMs < idleMs ||
             countActiveComputeNodes(service.view, null) > 0 ||
-            countOpenAllocations(service.view) > 0;
+            countOpenAllocations(service.view) > 0 ||
+            countOpenFirings(service.view, null) > 0;
           if (!isNeeded) resolve('idle');
         },
         Math.min(idleCheckMs, idleMs),

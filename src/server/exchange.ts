@@ -9,6 +9,7 @@
 import { type ExchangeReply, limits, type ReportAnswer, type Request } from '../api/contract.ts';
 import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
+import { recordWorkerCommands } from '../storage/actions.ts';
 import {
   assignmentsAbove,
   fencedStops,
@@ -120,6 +121,7 @@ export class Exchange {
       if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
     }
     recordSamples(tx, node, request.samples);
+    recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
     if (node.contactLostAt !== null || tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node);
   }
 
@@ -138,7 +140,7 @@ export class Exchange {
       for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
         if (attemptKey > request.ack) recordReturn(tx, node, attemptKey);
       }
-      closeComputeNode(tx, node.computeNodeKey, 'left');
+      closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
       member.reply = { ...this.#emptyReply(request.seq), reports: member.answers, leave: true };
       return;
     }
@@ -192,7 +194,7 @@ export class Exchange {
     if (isWorkflowActive(tx, node.workflowKey)) return false;
     const { ignoreWorkflowCompletion, isStopping } = getWorkflow(tx, node.workflowKey);
     if (ignoreWorkflowCompletion || isStopping) return false;
-    closeComputeNode(tx, node.computeNodeKey, 'nothing left to do');
+    closeComputeNode(tx, node.computeNodeKey, 'nothing left to do', 'told_to_leave');
     return true;
   }
 

@@ -2,6 +2,7 @@
 import { type EndpointName, protocolVersion, type Reply, type Request, type WorkflowShown } from '../api/contract.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
+import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/actions.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
 import { jobStory } from '../storage/job-story.ts';
@@ -164,6 +165,8 @@ function showWorkflow(service: Service, workflowKey: number): WorkflowShown {
     ...(workflowRecord(service.db, workflowKey) as WorkflowShown),
     counts: countsRecord(service.db, workflowKey),
     num_active_workers: countActiveComputeNodes(service.view, workflowKey),
+    num_open_actions: countOpenFirings(service.view, workflowKey),
+    num_failed_actions: countFailedFirings(service.view, workflowKey),
   };
 }
 
@@ -270,6 +273,7 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
     const allocationKey = allocation_key === null ? null : Number(allocation_key);
     releaseRequeued(tx, { allocationKey, slurmJobId, queue: null });
   }
+  const actions = node === 'gone' ? [] : workerCommands(tx, node.computeNodeKey);
   return {
     answer: node === 'gone' ? 'gone' : 'welcome',
     epoch: service.epoch,
@@ -282,5 +286,6 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
       wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
       sample_interval_seconds: workflow.sampleIntervalMs === null ? null : workflow.sampleIntervalMs / 1000,
     },
+    ...(actions.length === 0 ? {} : { actions }),
   };
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
+import { ActionRunner } from './action-runner.ts';
 import { loadIdentity } from './certificate.ts';
 import { listen } from './http.ts';
 import { Reconciler } from './reconcile.ts';
@@ -17,6 +18,8 @@ export interface ServeOptions {
   port?: number;
   /** For how long a worker may be silent before contact counts as lost. */
   leaseSeconds?: number;
+  /** Whether this process carries out what actions ask for: one that serves only until its own work is done does not. */
+  runsActions?: boolean;
 }
 
 export interface Serving {
@@ -49,10 +52,13 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   if (options.leaseSeconds !== undefined) service.leaseMs = options.leaseSeconds * 1000;
   const reconciler = new Reconciler(service);
   reconciler.start();
+  const actions = options.runsActions === true ? new ActionRunner(service) : null;
+  actions?.start();
   return {
     file,
     async close() {
       reconciler.close();
+      await actions?.close();
       await stopServing(directory, file, server);
     },
   };

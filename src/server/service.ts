@@ -16,6 +16,7 @@ import {
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { fireJobActions } from '../storage/action-triggers.ts';
 import type { Database } from '../storage/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
 import { inTransaction, Transaction, TransactionLost } from '../storage/transaction.ts';
@@ -61,6 +62,8 @@ export class Service implements Api {
   #isClosed = false;
   #epoch: number;
   #lastContact: number;
+  /** Called when an action has fired that is this process's to carry out, if it does. */
+  onActionFired: (() => void) | null = null;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
 
@@ -152,14 +155,19 @@ export class Service implements Api {
     const exchanges = this.#exchanges.splice(0, membersPerBatch);
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
     let fenced: readonly string[] = [];
+    let hasFired = false;
     try {
       inTransaction(this.db, this.clock.now(), (tx) => {
         for (const member of exchanges) this.#exchange.applyReports(tx, member);
         for (const member of writes) runMember(tx, member);
         tx.flushCounts();
+        fireJobActions(tx);
         for (const workflowKey of tx.settled) recordRunEnd(tx, workflowKey);
         for (const member of exchanges) this.#exchange.answer(tx, member);
         parked = this.#exchange.answerParked(tx);
+        // a worker that leaves may have handed back jobs that were canceled
+        fireJobActions(tx);
+        hasFired = tx.hasFired;
         fenced = [...tx.fenced];
       });
     } catch (error) {
@@ -170,6 +178,7 @@ export class Service implements Api {
     }
     this.#exchange.settle(exchanges, parked);
     for (const workerId of fenced) this.#writeStopFile(workerId);
+    if (hasFired) this.onActionFired?.();
     for (const { outcome, resolve, reject } of writes) {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);

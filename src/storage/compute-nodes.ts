@@ -1,6 +1,7 @@
 /** Workers: one row for each worker process; closing one is final. */
 import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
+import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface ComputeNode {
@@ -85,6 +86,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     );
   }
   tx.event({ workflowKey, type: 'worker_started', data: { compute_node_key: String(key), hostname: hello.hostname } });
+  fireWorkerStart(tx, { computeNodeKey: key, workflowKey });
   return {
     computeNodeKey: key,
     workerId: hello.worker_id,
@@ -131,7 +133,12 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
 }
 
 /** Closes a worker for good: its reports still count, but it gets no more work. */
-export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason: string): void {
+export function closeComputeNode(
+  tx: Transaction,
+  computeNodeKey: number,
+  reason: string,
+  end: WorkerEnd = 'given_up',
+): void {
   const row = tx.db.get(
     `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ?
      WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key, restart_count`,
@@ -146,6 +153,7 @@ export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason
     type: 'worker_ended',
     data: { compute_node_key: String(computeNodeKey), hostname: row.hostname, reason },
   });
+  fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key as number }, end);
   if (row.allocation_key === null) return;
   tx.db.run(
     `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?

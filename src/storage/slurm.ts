@@ -119,7 +119,7 @@ export function confirmAllocation(tx: Transaction, request: Request<'allocation_
   const allocationKey = Number(request.allocation_key);
   const row = tx.db.get(
     `UPDATE allocations SET slurm_job_id = ?, cluster = coalesce(?, cluster), error = ?, submitted_at = ?,
-       status = CASE WHEN status <> 'recorded' THEN status WHEN ? IS NULL THEN 'refused' ELSE 'submitted' END
+       status = CASE WHEN status NOT IN ('recorded', 'refused') THEN status WHEN ? IS NULL THEN 'refused' ELSE 'submitted' END
      WHERE allocation_key = ? RETURNING workflow_key, name`,
     request.slurm_job_id,
     request.cluster,

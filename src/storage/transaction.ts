@@ -17,10 +17,22 @@ interface Effects {
   stopping: Set<number>;
   /** Ids of workers that are told by a file to stop. */
   fenced: Set<string>;
+  /** Actions that may have to fire once the transaction is through. */
+  actions: Set<number>;
+  /** Whether an action fired that a server has to carry out. */
+  hasFired: boolean;
 }
 
 function noEffects(): Effects {
-  return { counts: new Map(), readied: new Set(), settled: new Set(), stopping: new Set(), fenced: new Set() };
+  return {
+    counts: new Map(),
+    readied: new Set(),
+    settled: new Set(),
+    stopping: new Set(),
+    fenced: new Set(),
+    actions: new Set(),
+    hasFired: false,
+  };
 }
 
 export class Transaction {
@@ -28,6 +40,7 @@ export class Transaction {
   /** The instant of everything in this transaction; milliseconds UTC. */
   readonly now: number;
   #effects = noEffects();
+  readonly #memory = new Map<string, boolean>();
 
   constructor(db: Database, now: number) {
     this.db = db;
@@ -47,6 +60,10 @@ export class Transaction {
     return this.#effects.fenced;
   }
 
+  get hasFired(): boolean {
+    return this.#effects.hasFired;
+  }
+
   count(workflowKey: number, status: JobStatus, failed: boolean, change: number): void {
     const key = `${workflowKey} ${status} ${failed ? 1 : 0}`;
     this.#effects.counts.set(key, (this.#effects.counts.get(key) ?? 0) + change);
@@ -62,6 +79,28 @@ export class Transaction {
   }
   noteFenced(workerId: string): void {
     this.#effects.fenced.add(workerId);
+  }
+  noteAction(actionKey: number): void {
+    this.#effects.actions.add(actionKey);
+  }
+  noteFired(): void {
+    this.#effects.hasFired = true;
+  }
+  /** The noted actions, which are forgotten with that. */
+  takeNotedActions(): number[] {
+    const noted = [...this.#effects.actions];
+    this.#effects.actions.clear();
+    return noted;
+  }
+
+  /** The answer to a question that has the same answer all through the transaction; asked once. */
+  remembered(question: string, ask: () => boolean): boolean {
+    let answer = this.#memory.get(question);
+    if (answer === undefined) {
+      answer = ask();
+      this.#memory.set(question, answer);
+    }
+    return answer;
   }
 
   /**
@@ -188,5 +227,7 @@ function merged(outer: Effects, inner: Effects): Effects {
   for (const key of inner.settled) outer.settled.add(key);
   for (const key of inner.stopping) outer.stopping.add(key);
   for (const workerId of inner.fenced) outer.fenced.add(workerId);
+  for (const key of inner.actions) outer.actions.add(key);
+  outer.hasFired ||= inner.hasFired;
   return outer;
 }

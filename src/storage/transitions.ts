@@ -1,6 +1,7 @@
 /** The only place that changes a job's status: checks the table, counts, writes the event. */
 import { TorcError } from '../base/errors.ts';
 import { isAllowed, type JobStatus, type Mover } from '../model/status.ts';
+import { countActionJob } from './action-triggers.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface JobState {
@@ -53,6 +54,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     ...(move.attemptKey === undefined ? {} : { attemptKey: move.attemptKey }),
     ...(move.data === undefined ? {} : { data: move.data }),
   });
+  countActionJob(tx, job, move.to);
   if (move.to === 'ready') tx.noteReady(job.workflowKey);
   if (isActive(job.status) && !isActive(move.to)) tx.noteSettled(job.workflowKey);
 }

@@ -3,6 +3,7 @@ import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import { sortRanks } from '../model/claim-order.ts';
 import { defaultRequirements, type Requirements } from '../model/job.ts';
+import { addActionJobs, countActionJobs, storeActions } from './actions.ts';
 import { storeFailureHandlers } from './retries.ts';
 import { anyConfig, internShape, readShape } from './shapes.ts';
 import { storeSlurmConfig } from './slurm.ts';
@@ -75,6 +76,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   }
   for (const config of request.slurm_configs) storeSlurmConfig(tx, key, config);
   storeFailureHandlers(tx, key, request.failure_handlers);
+  if (request.actions !== undefined) storeActions(tx, key, request.actions);
   return key;
 }
 
@@ -107,6 +109,11 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
       nodeKey(workflow, downstream),
     );
   }
+  const actionJobs = (request.action_jobs ?? []).map(([action, job]): [number, number] => {
+    checkRange('job', job, 1, workflow.numSpecJobs);
+    return [action, workflow.firstJobKey + job];
+  });
+  addActionJobs(tx, workflow.workflowKey, actionJobs);
 }
 
 type NewJob = Request<'workflow_create_chunk'>['jobs'][number];
@@ -290,6 +297,7 @@ export function finishCreate(
     const row = tx.db.get('SELECT sum(num_blockers) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
     numEdges += (row?.n as number | null) ?? 0;
   }
+  countActionJobs(tx, workflowKey);
   tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
   tx.db.run(`UPDATE workflows SET phase = 'created' WHERE workflow_key = ?`, workflowKey);
   tx.event({ workflowKey, type: 'workflow_created', data: { num_jobs: numSpecJobs } });

@@ -38,6 +38,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
     tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);
   }
   if (jobs.length === jobsPerStep) return false;
@@ -64,6 +65,8 @@ const workflowTables = [
   'failure_handlers',
   'shapes',
   'job_counts',
+  'action_firings',
+  'actions',
   'slurm_configs',
   'allocations',
   'compute_nodes',

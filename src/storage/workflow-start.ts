@@ -1,6 +1,7 @@
 /** Starting a run and cancelling it: what happens to the jobs that nobody has claimed. */
 import { TorcError } from '../base/errors.ts';
 import { claimedStatuses, type JobStatus } from '../model/status.ts';
+import { countActionJob, fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
 import { requestStop } from './attempts.ts';
 import { propagateEnd } from './completion.ts';
 import { giveUpAttempt } from './replan.ts';
@@ -52,11 +53,15 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
   const last = lastKeyOfStep(tx, workflowKey, after);
   const moved = tx.db.all(
     `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END
-     WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING status`,
+     WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING job_key, status`,
     workflowKey,
     after,
     last ?? Number.MAX_SAFE_INTEGER,
   );
+  for (const row of moved) {
+    const job = { jobKey: row.job_key as number, workflowKey, status: 'uninitialized' } as const;
+    countActionJob(tx, job, row.status as JobStatus);
+  }
   const numReady = moved.filter((row) => row.status === 'ready').length;
   tx.count(workflowKey, 'uninitialized', false, -moved.length);
   tx.count(workflowKey, 'ready', false, numReady);
@@ -74,6 +79,8 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     type: 'workflow_started',
     data: { run_id: workflow.runId + 1, num_ready: counts.ready, num_blocked: counts.blocked },
   });
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
   tx.noteReady(workflowKey);
   if (counts.ready === 0) tx.noteSettled(workflowKey);
   return null;

@@ -1,6 +1,7 @@
 /** What is known of a workflow: its row, its counts, its status. */
 import { TorcError } from '../base/errors.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../model/status.ts';
+import { fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
 import { forgetRetries } from './retries.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -123,6 +124,8 @@ export function beginRun(tx: Transaction, workflowKey: number, numChanges: numbe
   );
   forgetRetries(tx, workflowKey);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
   tx.noteReady(workflowKey);
   tx.noteSettled(workflowKey);
 }
@@ -151,6 +154,7 @@ export function recordRunEnd(tx: Transaction, workflowKey: number): boolean {
         type: 'workflow_ended',
         data: { run_id: workflow.runId, status: statusOf(tx, workflow) },
       });
+      fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
     }
   }
   return ended.changes === 1;

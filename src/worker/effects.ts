@@ -1,5 +1,5 @@
 /** Everything a worker does to the world, so that a simulator can drive the worker with a world of its own. */
-import type { Assignment } from '../api/contract.ts';
+import type { ActionReport, Assignment, WorkerCommands } from '../api/contract.ts';
 import type { SpooledReport } from '../api/spool.ts';
 import type { StopReason } from '../model/outcome.ts';
 import type { FinishedAttempt } from './reports.ts';
@@ -96,6 +96,8 @@ export interface WorkerEffects {
   openRunner(events: RunnerEvents): JobRunner;
   files: FileReader;
   spool: SpoolWriter;
+  /** Runs the commands of an action one after the other, until one fails or `abort` fires. Never fails. */
+  runCommands(commands: WorkerCommands, abort: AbortSignal): Promise<ActionReport>;
   /** Whether the server has asked this worker, through the server directory, to stop. */
   isFenced(): Promise<boolean>;
   /** From 0 to 1. */

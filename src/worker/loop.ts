@@ -15,6 +15,7 @@ import { Exchanger } from './exchanger.ts';
 import { helloRequest } from './hello.ts';
 import { JobFiles } from './job-files.ts';
 import { decide, type Phase } from './lifetime.ts';
+import { NodeCommands } from './node-commands.ts';
 import type { FinishedAttempt } from './reports.ts';
 import { Safekeeping } from './safekeeping.ts';
 import { type RequestFacts, Session, type Taken } from './session.ts';
@@ -35,6 +36,7 @@ export class WorkerLoop {
   readonly #runner: JobRunner;
   readonly #admission: Admission;
   readonly #safekeeping: Safekeeping;
+  readonly #commands: NodeCommands;
   readonly #running = new Map<number, Assignment>();
   /** Of the allocation itself; the latest end is before it. Both on the monotonic clock. */
   readonly #deadlineMs: number | null;
@@ -68,6 +70,11 @@ export class WorkerLoop {
       grown: () => this.#onGrown(),
     };
     this.#runner = new JobFiles(runnerEvents, { ...deps, effects, outputDirectory: options.outputDirectory });
+    this.#commands = new NodeCommands({
+      ...deps,
+      ended: (report) => this.#session.noteCommands(report),
+      through: (when) => this.#onCommandsThrough(when),
+    });
     const events = {
       facts: () => this.#facts(),
       hello: () => helloRequest(options, effects),
@@ -104,7 +111,8 @@ export class WorkerLoop {
   #facts(): Omit<RequestFacts, 'nowMs'> {
     return {
       timeLeftMs: this.#latestEndMs === null ? null : this.#latestEndMs - this.#nowMs(),
-      draining: this.#phase !== 'working',
+      // while the commands of its start run, the node is not ready for jobs
+      draining: this.#phase !== 'working' || this.#commands.isRunning,
       leaving: this.#phase === 'leaving' && this.#session.numHeld === 0,
       samples: this.#runner.takeSamples(sampleEveryMs),
     };
@@ -122,6 +130,8 @@ export class WorkerLoop {
       const walltimeMs = walltimeSeconds === null ? leftMs : walltimeSeconds * 1000;
       this.#latestEndMs = nowMs + untilLatestEndMs(leftMs, walltimeMs, reply.settings.expiration_buffer_seconds * 1000);
     }
+    this.#commands.add(reply.actions ?? []);
+    this.#commands.begin('start');
     this.#deps.log.info(
       { compute_node_key: reply.compute_node_key, epoch: reply.epoch },
       'the server took this worker',
@@ -168,6 +178,16 @@ export class WorkerLoop {
     if (this.#phase === 'ended') return;
     this.#deps.log.error({}, 'the server has given this worker up and cannot be reached: stopping all jobs');
     this.#beginEnding('gone', 'fenced');
+    this.#look();
+  }
+
+  #onCommandsThrough(when: 'start' | 'complete'): void {
+    if (this.#phase === 'ended') return;
+    this.#idleSinceMs = this.#nowMs();
+    // it ends now, as it had decided before these commands
+    if (when === 'complete' && this.#phase === 'draining') this.#beginLeaving();
+    this.#exchanger.sendNow();
+    this.#startWaiting();
     this.#look();
   }
 
@@ -227,6 +247,7 @@ export class WorkerLoop {
   // ---------------------------------------------------------------- jobs
 
   #startWaiting(): void {
+    if (this.#commands.isRunning) return;
     for (let job = this.#admission.next(); job !== null; job = this.#admission.next()) this.#start(job);
     this.#exchanger.poke();
   }
@@ -263,6 +284,7 @@ export class WorkerLoop {
     this.#exit.reason = reason;
     this.#stopReason = stopReason;
     this.#returnWaiting();
+    this.#commands.stop();
     this.#stopRunning();
     this.#exchanger.sendNow();
   }
@@ -303,6 +325,7 @@ export class WorkerLoop {
     this.#phase = 'ended';
     this.#cancelTimer();
     this.#stopListening();
+    this.#commands.stop();
     this.#runner.close();
     this.#exchanger.close();
   }
@@ -314,6 +337,7 @@ export class WorkerLoop {
     let decision = this.#decide();
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#beginEnding('deadline', 'walltime');
+      else if (this.#hasLastCommands(decision)) this.#phase = 'draining';
       else if (decision.step === 'finish') this.#finish(decision.reason);
       else {
         if (decision.reason !== null) this.#exit.reason = decision.reason;
@@ -331,10 +355,20 @@ export class WorkerLoop {
     this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());
   }
 
+  /** Whether there are commands to be run before this end, which are begun with that. */
+  #hasLastCommands(decision: ReturnType<typeof decide>): boolean {
+    const isCalm = this.#phase === 'working' || this.#phase === 'draining';
+    const isEnd = decision.step === 'leave' || (decision.step === 'finish' && decision.reason === 'complete');
+    if (!isCalm || !isEnd || !this.#commands.begin('complete')) return false;
+    if (decision.reason !== null) this.#exit.reason = decision.reason;
+    return true;
+  }
+
   #decide(): ReturnType<typeof decide> {
     const state = {
       phase: this.#phase,
-      numHeld: this.#session.numHeld,
+      // commands count like a job that runs
+      numHeld: this.#session.numHeld + (this.#commands.isRunning ? 1 : 0),
       numUnanswered: this.#session.numUnanswered,
       latestEndMs: this.#latestEndMs,
       idleSinceMs: this.#idleSinceMs,

@@ -5,7 +5,7 @@
  * Replies are level-triggered, so a lost one costs nothing: what it would have said is said again. Reports are repeated
  * in every request until the server has answered them.
  */
-import type { Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import type { ActionReport, Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
 import type { SpooledReport } from '../api/spool.ts';
 import { ageMs, type FinishedAttempt, finishedReport, reportBytes, spooledReport } from './reports.ts';
 
@@ -78,6 +78,8 @@ export class Session {
   #seq = 0;
   readonly #held = new Set<number>();
   readonly #reports = new Map<string, Report>();
+  /** Commands that were run, by their firing. */
+  readonly #actions = new Map<number, { report: ActionReport; carriedBy: number }>();
   readonly #outstanding = new Map<number, Outstanding>();
   /** Stops that came before their attempt: if it still comes, it is not run. */
   readonly #stoppedUnseen = new Set<number>();
@@ -98,7 +100,7 @@ export class Session {
   }
 
   get numUnanswered(): number {
-    return this.#reports.size;
+    return this.#reports.size + this.#actions.size;
   }
 
   get outstanding(): readonly Outstanding[] {
@@ -135,6 +137,11 @@ export class Session {
     this.#put({ kind: 'returned', attempt, madeAtMs: atMs });
   }
 
+  /** The commands of an action were run. */
+  noteCommands(report: ActionReport): void {
+    this.#actions.set(report.firing, { report, carriedBy: 0 });
+  }
+
   /** The samples hold something that the server should know soon. */
   noteGrowth(nowMs: number): void {
     this.#samplesDueMs = Math.min(this.#samplesDueMs, Math.max(nowMs, this.#samplesSentMs + growthNewsEveryMs));
@@ -154,6 +161,7 @@ export class Session {
   /** When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. */
   newsDueMs(): number {
     let due = this.#samplesDueMs;
+    for (const { carriedBy } of this.#actions.values()) if (!this.#outstanding.has(carriedBy)) return 0;
     for (const report of this.#reports.values()) {
       if (this.#outstanding.has(report.carriedBy)) continue;
       if (report.kind !== 'started') return 0;
@@ -187,6 +195,8 @@ export class Session {
       else if (report.kind === 'returned') returned.push(report.attempt);
       else started.push({ attempt: report.attempt, age_ms: ageMs(nowMs, report.madeAtMs), pid: report.pid });
     }
+    for (const action of this.#actions.values()) action.carriedBy = this.#seq;
+    const actions = [...this.#actions.values()].map(({ report }) => report);
     const carriesReports = this.#reports.size > 0;
     const leaving = facts.leaving && held.length === 0;
     this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving });
@@ -204,6 +214,7 @@ export class Session {
       time_left_ms: facts.timeLeftMs === null ? null : Math.max(0, Math.floor(facts.timeLeftMs)),
       draining: facts.draining,
       leaving,
+      ...(actions.length === 0 ? {} : { actions }),
     };
   }
 
@@ -221,6 +232,7 @@ export class Session {
     // Whatever an older request claimed is in this reply too, so the older replies are not waited for.
     for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
     for (const { report, attempt } of reply.reports) this.#reports.delete(`${report} ${attempt}`);
+    for (const [firing, { carriedBy }] of this.#actions) if (carriedBy === seq) this.#actions.delete(firing);
     const stop = this.#takeStops(reply.stop, nowMs);
     const jobs = this.#takeJobs(reply.jobs);
     const { leave, unknown_worker: unknownWorker } = reply;

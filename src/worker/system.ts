@@ -1,10 +1,12 @@
 /** The worker's effects on a real machine. */
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
-import { workerPaths } from '../base/paths.ts';
+import { actionOutputPath, workerPaths } from '../base/paths.ts';
+import { runShellCommands } from '../base/shell-commands.ts';
 import { openCgroupMemory } from './cgroup.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openFileReader } from './file-reader.ts';
@@ -40,6 +42,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     random: Math.random,
     files: openFileReader(),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
+    runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
     isFenced: () => exists(paths.stopPath),
     openRunner(events) {
       const { directory, outputDirectory, workflowKey, capacity } = options;
@@ -57,6 +60,37 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
       });
     },
+  };
+}
+
+/** All commands of one firing together. */
+const commandsTimeLimitMs = 10 * 60_000;
+
+async function runNodeCommands(
+  { directory, outputDirectory, workflowKey }: WorkerOptions,
+  { firing, action_key, run_id, commands }: WorkerCommands,
+  abort: AbortSignal,
+): Promise<ActionReport> {
+  const output_path = actionOutputPath(directory, firing);
+  const { returnCodes: return_codes, error } = await runShellCommands({
+    commands,
+    workingDirectory: process.cwd(),
+    variables: {
+      TORC_WORKFLOW_KEY: workflowKey,
+      TORC_RUN_ID: String(run_id),
+      TORC_ACTION_KEY: action_key,
+      TORC_OUTPUT_DIR: outputDirectory,
+      TORC_DIR: directory,
+    },
+    outputPath: output_path,
+    timeLimitMs: commandsTimeLimitMs,
+    abort,
+  });
+  return {
+    firing,
+    return_codes,
+    output_path,
+    error: error === 'interrupted' ? 'interrupted: the worker ended' : error,
   };
 }
 

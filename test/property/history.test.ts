@@ -5,7 +5,16 @@ import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { createWorkflow, finished, freshService, rows, rule, statuses, TestWorker } from '../support/service.ts';
+import {
+  createWorkflow,
+  finished,
+  freshService,
+  rows,
+  rule,
+  statuses,
+  type TestAction,
+  TestWorker,
+} from '../support/service.ts';
 
 const graph = fc
   .record({
@@ -21,8 +30,15 @@ const graph = fc
     links: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 14 }),
     // each barrier stands between the jobs below and those above a cut
     barriers: fc.array(fc.record({ cut: fc.nat(), above: fc.nat(), below: fc.nat() }), { maxLength: 2 }),
+    actions: fc.array(
+      fc.record({
+        trigger: fc.constantFrom('on_workflow_start', 'on_jobs_ready', 'on_jobs_complete'),
+        bits: fc.nat(),
+      }),
+      { maxLength: 3 },
+    ),
   })
-  .map(({ jobs, links, barriers }) => {
+  .map(({ jobs, links, barriers, actions }) => {
     const edges = new Map<string, [number, number]>();
     const add = (a: number, b: number) => edges.set(`${a} ${b}`, [a, b]);
     for (const [a, b] of links) {
@@ -39,6 +55,10 @@ const graph = fc
       jobs: jobs.map((job, index) => ({ ...job, name: `j${index}` })),
       edges: [...edges.values()],
       numBarriers: barriers.length,
+      actions: actions.map(({ trigger, bits }) => ({
+        trigger,
+        jobs: trigger === 'on_workflow_start' ? [] : jobs.flatMap((_, n) => ((bits >> n) % 2 === 1 ? [n] : [])),
+      })),
     };
   });
 
@@ -133,8 +153,8 @@ const failureHandlers = [
 ];
 const mostRetries = [1, 2];
 
-function options({ numBarriers }: { numBarriers: number }) {
-  return { numBarriers, failureHandlers };
+function options({ numBarriers, actions }: { numBarriers: number; actions: TestAction[] }) {
+  return { numBarriers, actions, failureHandlers };
 }
 
 /** What a job with a failure handler may never be. */

@@ -72,7 +72,43 @@ export function brokenInvariants(db: Database): string[] {
       broken.push(`barrier ${node}: ${barrier.num_failed_upstreams} failed upstreams counted, ${failed} are`);
     }
   }
+  broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
+  return broken;
+}
+
+function brokenActions(db: Database): string[] {
+  const met: Record<string, string> = {
+    on_jobs_ready: `j.status NOT IN ('uninitialized', 'blocked')`,
+    on_jobs_complete: `j.status IN ('done', 'canceled', 'disabled')`,
+  };
+  const broken: string[] = [];
+  for (const action of db.all('SELECT a.*, w.run_id FROM actions a JOIN workflows w USING (workflow_key)')) {
+    const { action_key: key, run_id: runId } = action;
+    const trigger = action.trigger_type as string;
+    const numFirings = (run: unknown): unknown =>
+      db.get('SELECT count(*) AS n FROM action_firings WHERE action_key = ? AND run_id = ?', key, run)?.n;
+    for (let run = 1; run <= (runId as number); run++) {
+      const n = numFirings(run);
+      if (trigger === 'on_workflow_start' && n !== 1) broken.push(`action ${key} fired ${n} times at run ${run}`);
+    }
+    const condition = met[trigger];
+    if (condition === undefined) continue;
+    const jobs = 'FROM action_jobs aj JOIN jobs j USING (job_key) LEFT JOIN attempts a USING (attempt_key)';
+    const unmet = db.get(`SELECT count(*) AS n ${jobs} WHERE aj.action_key = ? AND NOT (${condition})`, key)?.n;
+    if (action.num_unmet !== unmet) broken.push(`action ${key} waits for ${action.num_unmet} jobs, it is ${unmet}`);
+    // a job that was claimed in this run has become ready in it, and if it is done it has ended in it
+    const hasMoved = db.get(
+      `SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND (? = 'on_jobs_ready' OR j.status = 'done')`,
+      key,
+      runId,
+      trigger,
+    );
+    if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0) {
+      broken.push(`action ${key} (${trigger}) has not fired in run ${runId}`);
+    }
+    if (action.is_persistent === 0 && (numFirings(runId) as number) > 1) broken.push(`action ${key} fired twice`);
+  }
   return broken;
 }
 

@@ -62,6 +62,34 @@ const plainConfig = {
   gres: null,
   extra: null,
 };
+type WireActions = NonNullable<Request<'workflow_create_begin'>['actions']>;
+
+/** Runs commands, unless it names a scheduler. */
+export interface TestAction {
+  trigger: WireActions['list'][number]['trigger_type'];
+  jobs?: number[];
+  commands?: string[];
+  scheduler?: string;
+  allocations?: number;
+  persistent?: boolean;
+}
+
+function actionsOf(actions: TestAction[], directory: string): WireActions {
+  return {
+    working_directory: directory,
+    output_directory: join(directory, 'output'),
+    list: actions.map((action) => ({
+      trigger_type: action.trigger,
+      action_type: action.scheduler === undefined ? 'run_commands' : 'schedule_nodes',
+      persistent: action.persistent ?? false,
+      commands: action.commands ?? (action.scheduler === undefined ? ['true'] : []),
+      scheduler: action.scheduler ?? null,
+      num_allocations: action.allocations ?? 1,
+      start_one_worker_per_node: false,
+      max_parallel_jobs: null,
+    })),
+  };
+}
 
 /** Creates a workflow of jobs and edges (indices; negative: barriers) and starts it; returns its key. */
 export async function createWorkflow(
@@ -76,6 +104,8 @@ export async function createWorkflow(
     /** By their names. */
     slurmConfigs?: string[];
     failureHandlers?: Rule[][];
+    actions?: TestAction[];
+    directory?: string;
   } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
@@ -106,6 +136,9 @@ export async function createWorkflow(
     num_files: 0,
     num_user_data: options.userData?.length ?? 0,
     num_barriers: options.numBarriers ?? 0,
+    ...(options.actions === undefined
+      ? {}
+      : { actions: actionsOf(options.actions, options.directory ?? temporaryDirectory()) }),
   });
   await api.call('workflow_create_chunk', {
     workflow_key,
@@ -130,6 +163,9 @@ export async function createWorkflow(
     files: [],
     user_data: options.userData ?? [],
     edges,
+    action_jobs: (options.actions ?? []).flatMap(({ jobs: of = [] }, index) =>
+      of.map((job): [number, number] => [index, job]),
+    ),
   });
   await api.call('workflow_create_finish', { workflow_key });
   if (options.start !== false) await api.call('workflow_start', { workflow_key, dry_run: false });

@@ -13,7 +13,18 @@ function shown(counts: Partial<Record<string, number>>, more: Partial<WorkflowSh
   const num_jobs = Object.entries(all).reduce((sum, [status, n]) => (status === 'failed' ? sum : sum + n), 0);
   const { done: num_done = 0, canceled: num_canceled = 0, failed: num_failed = 0 } = all;
   const who = { workflow_key: '7', name: 'sweep', user: 'alice', run_id: 1, status: 'running' };
-  return { ...who, num_jobs, num_done, num_failed, num_canceled, counts: all, num_active_workers: 1, ...more };
+  return {
+    ...who,
+    num_jobs,
+    num_done,
+    num_failed,
+    num_canceled,
+    counts: all,
+    num_open_actions: 0,
+    num_failed_actions: 0,
+    num_active_workers: 1,
+    ...more,
+  };
 }
 
 describe('progress', () => {
@@ -80,6 +91,7 @@ describe('summary', () => {
       num_canceled: 1,
       num_terminated: 1,
       num_unfinished: 3,
+      num_failed_actions: 0,
       elapsed_seconds: 2,
       jobs_per_second: 2,
       output_directory: '/out',

@@ -361,7 +361,7 @@ describe('the parts beside the jobs', () => {
 
   it('that cannot run yet are named', () => {
     expect(unsupportedParts(load({}))).toEqual([]);
-    expect(unsupportedParts(load(everything))).toEqual(['actions']);
+    expect(unsupportedParts(load(everything))).toEqual([]);
     const scheduler = { account: 'a', name: 's' };
     const job = { name: 'a', command: 'x', scheduler: 's' };
     expect(unsupportedParts(load({ slurm_schedulers: [scheduler], jobs: [job] }))).toEqual([]);
@@ -376,5 +376,7 @@ describe('the parts beside the jobs', () => {
         }),
       ),
     ).toHaveLength(2);
+    const local = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
+    expect(unsupportedParts(load({ actions: [local] }))).toEqual(['actions with scheduler_type local']);
   });
 });

@@ -1,5 +1,6 @@
 /** A server in memory that keeps the rules of the exchange, with ways to misbehave on purpose. */
 import {
+  type ActionReport,
   type Api,
   type Assignment,
   type CallOptions,
@@ -10,6 +11,7 @@ import {
   type Request,
   requests,
   type StopRequest,
+  type WorkerCommands,
   type WorkerSettings,
 } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
@@ -54,6 +56,7 @@ export class FakeServer implements Api {
   repliesToLose = 0;
   helloAnswer: HelloReply['answer'] = 'welcome';
   helloError: TorcError | null = null;
+  actions: WorkerCommands[] = [];
   epoch = 1;
   /** Whether workers are told to leave when nothing is left. */
   completes = true;
@@ -102,6 +105,14 @@ export class FakeServer implements Api {
     throw new Error(`job ${jobKey} was never given out`);
   }
 
+  /** What was told of the commands of each firing, in the order in which it came first. */
+  get commandReports(): Map<number, ActionReport> {
+    const told = new Map<number, ActionReport>();
+    for (const { actions = [] } of this.seen)
+      for (const one of actions) if (!told.has(one.firing)) told.set(one.firing, one);
+    return told;
+  }
+
   get numFinished(): number {
     return [...this.attempts.values()].filter((attempt) => attempt.finished !== null).length;
   }
@@ -125,8 +136,8 @@ export class FakeServer implements Api {
     this.hellos.push(request);
     if (this.helloError !== null) throw this.helloError;
     this.#known.add(request.worker_id);
-    const { helloAnswer: answer, epoch, settings } = this;
-    return { answer, epoch, compute_node_key: '1', workflow_name: 'test', settings };
+    const { helloAnswer: answer, epoch, settings, actions } = this;
+    return { answer, epoch, compute_node_key: '1', workflow_name: 'test', settings, actions };
   }
 
   #exchange(request: ExchangeRequest, options: CallOptions): Promise<ExchangeReply> {

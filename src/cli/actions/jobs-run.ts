@@ -10,9 +10,11 @@ import { printResult } from '../output.ts';
 import { followRun } from '../run-progress.ts';
 import { withConnection } from '../session.ts';
 import { failedJobs, type Summary, summaryOf, summaryText } from '../summary.ts';
+import { counted } from '../words.ts';
 import { chooseWorkflow, statedKey } from '../workflow-key.ts';
 
 const lookEveryMs = 1000;
+const actionsEveryMs = 100;
 
 /** Runs jobs until none is left that this machine can take. Returns 1 when jobs failed. */
 export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
@@ -30,7 +32,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const hasFailed = summary.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
       return hasFailed ? exitCodes.jobs_failed : 0;
     },
-    { serves: true },
+    { serves: true, runsActions: true },
   );
 }
 
@@ -86,12 +88,9 @@ export async function runLocally(
   const stopFollowing = followRun(context, api, workflowKey);
   try {
     const worker = await child.result;
-    const workflow = await lastLook(
-      context,
-      api,
-      workflowKey,
-      () => isInterrupted || options.waitForNewJobs === undefined,
-    );
+    const isEnough = () => isInterrupted || options.waitForNewJobs === undefined;
+    await lastLook(context, api, workflowKey, isEnough);
+    const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
     if (!isInterrupted) noteLeftJobs(context, workflow);
     const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output);
     if (isInterrupted) throw interrupted(context, summary);
@@ -114,6 +113,21 @@ async function lastLook(
     const isWorkedOn = workflow.status === 'running' && workflow.num_active_workers > 0;
     if (!isWorkedOn || isEnough()) return workflow;
     await delay(context.clock, lookEveryMs);
+  }
+}
+
+/** How the workflow stands once its actions have been carried out, which at the end of a run is this process's to do. */
+async function actionsEnded(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  isEnough: () => boolean,
+): Promise<WorkflowShown> {
+  for (let isTold = false; ; isTold = true) {
+    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+    if (workflow.num_open_actions === 0 || isEnough()) return workflow;
+    if (!isTold) note(context, `waiting for ${counted(workflow.num_open_actions, 'action')}`, 'debug');
+    await delay(context.clock, actionsEveryMs);
   }
 }
 

@@ -23,8 +23,12 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     context,
     async ({ api }) => {
       const progress = startProgress(context);
-      const { workflow_key, num_jobs } = await createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
-        progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+      const { workflow_key, num_jobs } = await createWorkflow(
+        api,
+        workflow,
+        ownerOf(context, user),
+        (stored) => progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+        { workingDirectory: process.cwd(), outputDirectory: output },
       );
       await api.call('workflow_start', { workflow_key, dry_run: false });
       progress.clear();
@@ -34,6 +38,6 @@ export async function runSpec(context: Context, spec: string, options: RunOption
       await printResult(context, summary, () => summaryText(context, summary, failed));
       return exitCodeOf(summary);
     },
-    { serves: true },
+    { serves: true, runsActions: true },
   );
 }

@@ -7,7 +7,7 @@ import type { Reply } from '../../api/contract.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import { programPath } from '../child.ts';
+import { programPath } from '../../base/program.ts';
 import type { ServerStartOptions } from '../commands/server.ts';
 import { connectRemote } from '../connection.ts';
 import { type Context, note } from '../context.ts';

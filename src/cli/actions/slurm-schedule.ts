@@ -1,5 +1,6 @@
 /** `torc hpc slurm schedule-nodes`: submits Slurm jobs that start workers; with `--dry-run` only says which. */
 import { TorcError } from '../../base/errors.ts';
+import { startOwnServer } from '../action-server.ts';
 import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../allocation-plan.ts';
 import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import { type Connection, connectRemote } from '../connection.ts';
@@ -9,10 +10,6 @@ import { cellText } from '../output-text.ts';
 import { withConnection } from '../session.ts';
 import { submitAll } from '../submit-allocations.ts';
 import { counted } from '../words.ts';
-import { startDaemon } from './server.ts';
-
-/** A server that nobody asked for ends after this long without workers, allocations and clients. */
-const idleMinutes = 15;
 
 export async function scheduleNodes(context: Context, options: ScheduleOptions): Promise<void> {
   if (options.dryRun === true) {
@@ -64,11 +61,7 @@ async function connectToServer(
     );
   }
   await withConnection(context, ({ api }) => planSchedule(context, api, options));
-  const place = await startDaemon(context, { idleMinutes });
-  note(
-    context,
-    `Started a server on ${place.hostname} (pid ${place.pid}); it ends ${idleMinutes} minutes after it was last needed.`,
-  );
+  await startOwnServer(context);
   const connection = await connectRemote(context.directory);
   if (connection === null)
     throw new TorcError('unreachable', 'the server that was started does not answer', `${context.torc} server info`);

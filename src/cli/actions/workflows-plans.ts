@@ -1,6 +1,7 @@
 /** `torc workflows start|cancel|delete`: each prints the plan that it applies, or with `--dry-run` would apply. */
 import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { needsServer, startOwnServer } from '../action-server.ts';
 import { shown } from '../apply-plan.ts';
 import type { DeleteOptions, PlanOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
@@ -13,18 +14,23 @@ import { counted } from '../words.ts';
 import { chooseWorkflow, confirm } from '../workflow-key.ts';
 
 export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
-  await withConnection(context, async ({ api }) => {
+  const isServerMissing = await withConnection(context, async (connection) => {
+    const { api } = connection;
     const workflowKey = await chooseWorkflow(context, api, key);
-    const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
+    const dryRun = options.dryRun ?? false;
+    const request = { workflow_key: workflowKey, dry_run: dryRun };
     const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
-    await printResult(context, plan, () => startText(context, plan));
+    const startsServer = await needsServer(connection, workflowKey, dryRun);
+    await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, plan, startsServer));
+    return startsServer && !dryRun;
   });
+  if (isServerMissing) await startOwnServer(context);
 }
 
-function startText(context: Context, plan: Reply<'workflow_start'>): string {
+function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
   const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
   if (plan.dry_run) {
-    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}\n`;
+    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;
   }
   return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
 }

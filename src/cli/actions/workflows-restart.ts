@@ -1,6 +1,7 @@
 /** `torc workflows restart`: begins the next run, or with `--dry-run` says what it would be made of. */
 import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { needsServer, startOwnServer } from '../action-server.ts';
 import { type PlanRequest, planAndApply, refuseEarly } from '../apply-plan.ts';
 import type { RestartOptions } from '../commands/workflows-recovery.ts';
 import type { Context } from '../context.ts';
@@ -22,15 +23,16 @@ interface StoppedJob {
 export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<void> {
   refuseExclusive(options);
   const stops = options.stopRunning === true;
-  await withConnection(
+  const isServerMissing = await withConnection(
     context,
-    async ({ api }) => {
+    async (connection) => {
+      const { api } = connection;
       const workflowKey = await chooseWorkflow(context, api, key);
       const dryRun = options.dryRun ?? false;
       if (!stops) {
         const plan = await planRestart(context, api, workflowKey, options, dryRun);
         await printPlan(context, plan, plan.changes, () => restartText(context, plan));
-        return;
+        return !dryRun && (await needsServer(connection, workflowKey, false));
       }
       const stopped = await runningJobs(api, workflowKey);
       const assumed = { ...options, assumeStopped: true };
@@ -47,10 +49,12 @@ export async function restartWorkflow(context: Context, key: string | null, opti
         plan.changes,
         () => stoppedText(context, stopped, dryRun) + restartText(context, plan),
       );
+      return !dryRun && (await needsServer(connection, workflowKey, false));
     },
     // workers that are to be stopped must be answered
     { serves: stops && options.dryRun !== true },
   );
+  if (isServerMissing) await startOwnServer(context);
 }
 
 function refuseExclusive(options: RestartOptions): void {

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { printResult } from '../output.ts';
 import { factLines } from '../output-text.ts';
 import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
 import { chooseWorkflow } from '../workflow-key.ts';
 
 function read(context: Context, key: string | null): Promise<WorkflowShown> {
@@ -27,9 +28,9 @@ export async function showStatus(context: Context, key: string | null): Promise<
     context,
     key,
   );
-  const { counts, num_active_workers } = rest;
+  const { counts, num_active_workers, num_open_actions, num_failed_actions } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
-  const value = { ...head, num_active_workers, counts };
+  const value = { ...head, num_active_workers, num_open_actions, num_failed_actions, counts };
   await printResult(context, value, () =>
     factLines([
       ['workflow_key', workflow_key],
@@ -40,6 +41,16 @@ export async function showStatus(context: Context, key: string | null): Promise<
       ['jobs', num_jobs],
       ...jobStatuses.map((each): [string, unknown] => [each, counts[each] ?? 0]),
       ['failed', num_failed],
+      ...actionLines(context, workflow_key, num_open_actions, num_failed_actions),
     ]),
   );
+}
+
+/** Actions are worth a line only where something is to be done about them, or with them. */
+function actionLines(context: Context, key: string, numOpen: number, numFailed: number): [string, unknown][] {
+  const lines: [string, unknown][] = [];
+  if (numOpen > 0) lines.push(['actions', `${numOpen} to be carried out`]);
+  const where = `${context.torc} actions list ${key}`;
+  if (numFailed > 0) lines.push(['warning', `${counted(numFailed, 'action')} failed: ${where}`]);
+  return lines;
 }

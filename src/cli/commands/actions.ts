@@ -1,0 +1,26 @@
+/** `torc actions ..`: what a workflow does by itself when something happens. */
+import type { Command } from 'commander';
+import { addListOptions, listOptions } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+import { keyArgument } from './workflows.ts';
+
+export function declareActions(program: Command, act: Act): void {
+  const list = program
+    .command('actions')
+    .description('what a workflow does by itself when something happens')
+    .command('list')
+    .description('list the actions of a workflow, and how far the newest firing of each is')
+    .argument('[key]', keyArgument);
+  addListOptions(list).addHelpText(
+    'after',
+    examples(
+      'torc actions list',
+      'torc actions list 7 -f state=failed',
+      "torc -F json actions list 7 | jq '.actions[].firings'",
+    ),
+  );
+  act(list, async ([key]) => {
+    const { showList } = await import('../list.ts');
+    return (context) => showList(context, 'actions', listOptions(list), key ?? null);
+  });
+}

@@ -1,0 +1,147 @@
+/** Actions from a specification to what they do, through the whole program. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { newPlace, type Place } from './place.ts';
+
+let slurm: FakeSlurm;
+let place: Place;
+beforeEach(() => {
+  slurm = new FakeSlurm({ run: true });
+  place = newPlace(slurm.env);
+});
+afterEach(async () => {
+  await place.remove();
+  slurm.remove();
+});
+
+interface Action {
+  state: string | null;
+  num_firings: number;
+  num_failed: number;
+  error: string | null;
+  firings: { run_id: number; result: { slurm_job_ids?: string[] } | null }[];
+}
+
+async function actions(key: string): Promise<Action[]> {
+  return (await place.json<{ actions: Action[] }>(['actions', 'list', key])).actions;
+}
+
+async function create(workflow: object): Promise<string> {
+  const file = place.file('workflow.json', JSON.stringify(workflow));
+  return (await place.json<{ workflow_key: string }>(['workflows', 'create', file])).workflow_key;
+}
+
+const log = () => readFileSync(join(place.path, 'log'), 'utf8').split('\n');
+const writes = (word: string) => `echo ${word} >> log`;
+
+const everything = {
+  name: 'everything',
+  jobs: [
+    { name: 'a', command: writes('a') },
+    { name: 'b', command: writes('b'), depends_on: ['a'] },
+  ],
+  actions: [
+    { trigger_type: 'on_workflow_start', action_type: 'run_commands', commands: [writes('start')] },
+    { trigger_type: 'on_jobs_ready', action_type: 'run_commands', jobs: ['b'], commands: [writes('ready')] },
+    {
+      trigger_type: 'on_jobs_complete',
+      action_type: 'run_commands',
+      job_name_regexes: ['^[ab]$'],
+      commands: ['exit 7'],
+    },
+    { trigger_type: 'on_worker_start', action_type: 'run_commands', commands: [writes('worker-start')] },
+    { trigger_type: 'on_worker_complete', action_type: 'run_commands', commands: [writes('worker-end')] },
+    // slower than the worker and the jobs: the command waits for it
+    { trigger_type: 'on_workflow_complete', action_type: 'run_commands', commands: [`sleep 1; ${writes('end')}`] },
+  ],
+};
+
+describe('torc run', () => {
+  it('carries out every action once; one that fails is a warning and no failure', async () => {
+    const file = place.file('workflow.json', JSON.stringify(everything));
+    const ended = await place.torc('run', file);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('1 action failed: torc --dir') });
+    const lines = log();
+    expect(lines.toSorted()).toEqual(['', 'a', 'b', 'end', 'ready', 'start', 'worker-end', 'worker-start'].toSorted());
+    expect(lines.indexOf('worker-start')).toBeLessThan(lines.indexOf('a'));
+    expect(lines.indexOf('worker-end')).toBeGreaterThan(lines.indexOf('b'));
+    expect(await actions('1')).toMatchObject([
+      { state: 'done', num_firings: 1 },
+      { state: 'done', num_firings: 1 },
+      { state: 'failed', num_firings: 1, num_failed: 1, error: 'return code 7 of: exit 7' },
+      { state: 'done', num_firings: 1 },
+      { state: 'done', num_firings: 1 },
+      { state: 'done', num_firings: 1 },
+    ]);
+    expect((await place.torc('workflows', 'show-status', '1')).stdout).toContain('1 action failed');
+  });
+
+  it('finds what was set off before, when nobody served', async () => {
+    const key = await create({ ...everything, actions: everything.actions.slice(0, 1) });
+    await place.json(['workflows', 'start', key]);
+    expect(existsSync(join(place.dir, 'server.json'))).toBe(false);
+    expect(await actions(key)).toMatchObject([{ state: 'pending' }]);
+    expect((await place.torc('workflows', 'show-status', key)).stdout).toMatch(/actions: +1 to be carried out/);
+    await place.json(['jobs', 'run', key]);
+    expect(await actions(key)).toMatchObject([{ state: 'done', num_firings: 1 }]);
+  });
+});
+
+describe('actions that schedule nodes', () => {
+  const staged = {
+    name: 'staged',
+    jobs: [
+      { name: 'first', command: writes('first') },
+      { name: 'second', command: writes('second'), depends_on: ['first'] },
+    ],
+    slurm_schedulers: [{ name: "a 'small' one", account: 'acc', walltime: '00:10:00', mem: '1G' }],
+    actions: [
+      {
+        trigger_type: 'on_workflow_start',
+        action_type: 'schedule_nodes',
+        scheduler: "a 'small' one",
+        scheduler_type: 'slurm',
+        num_allocations: 2,
+        max_parallel_jobs: 3,
+      },
+      { trigger_type: 'on_jobs_ready', action_type: 'schedule_nodes', jobs: ['second'], scheduler: "a 'small' one" },
+    ],
+  };
+
+  it('begin with the workflow: a server is started, workers come and run it, all without another command', async () => {
+    const key = await create(staged);
+    const planned = await place.json<object>(['workflows', 'start', key, '--dry-run']);
+    expect(planned).toMatchObject({ starts_server: true });
+    expect(existsSync(join(place.dir, 'server.json'))).toBe(false);
+    const started = await place.torc('workflows', 'start', key);
+    expect(started).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
+    const ofRun = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
+    await expect.poll(ofRun, { timeout: 60_000, interval: 500 }).toBe('done');
+    const bothDone = async () => (await actions(key)).map((action) => action.state);
+    await expect.poll(bothDone, { timeout: 30_000, interval: 300 }).toEqual(['done', 'done']);
+    expect(log()).toEqual(['first', 'second', '']);
+    const [start] = await actions(key);
+    expect(start).toMatchObject({
+      num_firings: 1,
+      firings: [{ run_id: 1, result: { slurm_job_ids: expect.anything() } }],
+    });
+    const submitted = slurm.jobs().filter((job) => start?.firings[0]?.result?.slurm_job_ids?.includes(job.id));
+    expect(submitted).toHaveLength(2);
+    expect(submitted[0]).toMatchObject({ directives: { account: 'acc' }, workingDirectory: place.path });
+    expect(submitted[0]?.script).toContain('--max-parallel-jobs 3');
+  });
+
+  it('that Slurm refuses are shown with its words, and the workflow goes on without', async () => {
+    slurm.behave({ command: 'sbatch', stderr: 'sbatch: error: Invalid account', exitCode: 1, times: 9 });
+    const key = await create({ ...staged, actions: staged.actions.slice(0, 1) });
+    await place.torc('workflows', 'start', key);
+    const shown = async () => (await actions(key)).map(({ state, error }) => [state, error]);
+    await expect
+      .poll(shown, { timeout: 20_000, interval: 200 })
+      .toEqual([['failed', expect.stringContaining('Invalid account')]]);
+    expect((await place.torc('workflows', 'show-status', key)).stdout).toContain('1 action failed');
+    expect(await place.json(['jobs', 'run', key, '--wait-for-new-jobs', '0'])).toMatchObject({ status: 'done' });
+  });
+});

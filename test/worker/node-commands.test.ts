@@ -1,0 +1,93 @@
+/** Commands of actions on a worker's node: before the first job, after the last one, never twice. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { WorkerCommands } from '../../src/api/contract.ts';
+import { defaultSettings, FakeServer } from './fake-server.ts';
+import { startWorker, until } from './run.ts';
+
+let firing = 0;
+function commands(when: WorkerCommands['when'], ...lines: string[]): WorkerCommands {
+  firing += 1;
+  return { firing, action_key: '5', run_id: 2, when, commands: lines };
+}
+
+/** A folder for what commands and jobs write, in a log or otherwise. */
+function folder(): { path: string; log: () => string } {
+  const path = mkdtempSync(join(tmpdir(), 'torc commands '));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return { path, log: () => readFileSync(join(path, 'log'), 'utf8') };
+}
+
+describe('a worker', () => {
+  it('runs the commands of its start before the first job, and those of its end after the last', async () => {
+    const { path, log } = folder();
+    const write = (word: string) => `echo "${word}" >> '${path}/log'`;
+    const server = new FakeServer();
+    const start = commands(
+      'start',
+      `sleep 0.3; ${write('start $TORC_RUN_ID $TORC_ACTION_KEY')}`,
+      'echo seen; exit 4',
+      write('no'),
+    );
+    const end = commands('complete', write('end'));
+    server.actions = [end, start];
+    server.add({ command: write('job') });
+    const worker = startWorker(server);
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 1 });
+    expect(log()).toBe('start 2 5\njob\nend\n');
+    const output_path = join(worker.directory, 'actions', `${start.firing}.out`);
+    expect(readFileSync(output_path, 'utf8')).toBe('seen\n');
+    expect([...server.commandReports.values()]).toMatchObject([
+      { firing: start.firing, return_codes: [0, 4], output_path, error: 'return code 4 of: echo seen; exit 4' },
+      { firing: end.firing, return_codes: [0], error: null },
+    ]);
+    // no job was asked for while the node was not ready
+    expect(server.seen.find((request) => (request.actions ?? []).length > 0)?.held).toEqual([]);
+    expect(server.hasLeft).toBe(true);
+  });
+
+  it('runs them once although it greets again, and tells of them until it was heard', async () => {
+    const { path, log } = folder();
+    const server = new FakeServer();
+    server.actions = [commands('start', `echo x >> '${path}/log'`)];
+    server.repliesToLose = 2;
+    const worker = startWorker(server);
+    await until(() => server.commandReports.size === 1);
+    server.forgetWorkers();
+    await until(() => server.hellos.length === 2);
+    server.add({ command: 'true' });
+    await worker.exit;
+    expect(log()).toBe('x\n');
+  });
+
+  it('that leaves because nothing comes tidies up first', async () => {
+    const { path, log } = folder();
+    const server = new FakeServer();
+    server.settings = { ...defaultSettings, wait_for_new_jobs_seconds: 0 };
+    server.completes = false;
+    const end = commands('complete', `echo end >> '${path}/log'`);
+    server.actions = [end];
+    const worker = startWorker(server);
+    expect(await worker.exit).toMatchObject({ reason: 'idle' });
+    expect(log()).toBe('end\n');
+    expect(server.commandReports.get(end.firing)).toMatchObject({ error: null });
+    expect(server.hasLeft).toBe(true);
+  });
+
+  it('that is asked to stop ends the commands that run, and begins none', async () => {
+    const { path } = folder();
+    const server = new FakeServer();
+    const start = commands('start', `touch '${path}/up'; sleep 300`);
+    server.actions = [start, commands('complete', `touch '${path}/no'`)];
+    const worker = startWorker(server);
+    await until(() => existsSync(join(path, 'up')));
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    expect([...server.commandReports.values()]).toMatchObject([
+      { firing: start.firing, error: 'interrupted: the worker ended' },
+    ]);
+    expect(existsSync(join(path, 'no'))).toBe(false);
+  });
+});
