@@ -18,6 +18,8 @@ export const limits = {
   /** Of a refused request's body, so that its sender sees the answer. */
   discardedBytes: 1024 * 1024,
   listPage: 10_000,
+  /** A plan is made anew for each page of it. */
+  planPage: 100_000,
   createChunk: 5_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,
@@ -164,7 +166,7 @@ export interface Plan {
   workflow_key: string;
   /** What the plan was made from; changes with every event of the workflow. */
   state: string;
-  /** At most `limits.listPage` changes; `num_changes` counts them all. */
+  /** At most `limits.planPage` changes; `num_changes` counts them all. */
   changes: PlannedChange[];
   num_changes: number;
 }

@@ -22,6 +22,15 @@ export type PlanEndpoint = Extract<EndpointName, 'workflow_restart' | 'jobs_rese
 /** What a plan is asked for, without the options that all plans share. */
 export type PlanRequest<N extends PlanEndpoint> = Omit<Request<N>, 'dry_run' | 'expected_state' | 'skip'>;
 
+/** Throws what would refuse the command; changes nothing and reads no more than the beginning of its plan. */
+export async function refuseEarly<N extends PlanEndpoint>(
+  api: Api,
+  endpoint: N,
+  request: PlanRequest<N>,
+): Promise<void> {
+  await api.call(endpoint, { ...request, dry_run: true, expected_state: null, skip: 0 } as Request<N>);
+}
+
 type Ask = (options: Pick<Request<PlanEndpoint>, 'dry_run' | 'expected_state' | 'skip'>) => Promise<Plan>;
 
 /** A workflow on which others work may change as often while its plan is read. */

@@ -10,15 +10,17 @@ import { cellText } from './output-text.ts';
 const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
 const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;
 
+/** Changes that people are shown; programs are given all. */
+const shownChanges = 10_000;
+
+/** Lost jobs that are explained below a plan; `torc jobs diagnose` explains them all. */
+const shownLost = 20;
+
 /** The changes as a table, with the number of those that the reply left out. */
 export function changesText(context: Context, plan: Pick<Plan, 'changes' | 'num_changes'>): string {
   if (plan.changes.length === 0) return '';
-  const table = textTable(
-    context,
-    changeColumns,
-    plan.changes.map((change) => ({ ...change })),
-  );
-  return table + moreLine(plan.num_changes - plan.changes.length);
+  const shown = plan.changes.slice(0, shownChanges).map((change) => ({ ...change }));
+  return textTable(context, changeColumns, shown) + moreLine(plan.num_changes - shown.length);
 }
 
 function moreLine(left: number): string {
@@ -27,10 +29,15 @@ function moreLine(left: number): string {
 
 /** Why jobs have no result and what would help, for the changes that have a diagnosis. */
 export function lostJobsText(context: Context, changes: readonly PlannedChange[]): string {
-  const blocks = changes.flatMap(({ job_key, job_name, diagnosis }) =>
-    diagnosis === null ? [] : [diagnosisText(context, { job_key, job_name }, diagnosis)],
+  const lost = changes.flatMap(({ job_key, job_name, diagnosis }) =>
+    diagnosis === null ? [] : [{ job_key, job_name, diagnosis }],
   );
-  return blocks.length === 0 ? '' : `\nlost jobs:\n${blocks.join('')}`;
+  if (lost.length === 0) return '';
+  // who took the memory says more than who suffered from it
+  const isVictim = ({ diagnosis }: (typeof lost)[number]): number => (diagnosis.role === 'victim' ? 1 : 0);
+  const shown = lost.toSorted((a, b) => isVictim(a) - isVictim(b)).slice(0, shownLost);
+  const blocks = shown.map((job) => diagnosisText(context, job, job.diagnosis));
+  return `\nlost jobs:\n${blocks.join('')}${moreLine(lost.length - shown.length)}`;
 }
 
 /** One job's diagnosis as an indented block. */
@@ -47,7 +54,7 @@ ${facts.join('')}`;
 
 const processWords: Readonly<Record<Diagnosis['process'], string>> = {
   gone: 'its process is gone',
-  lost_contact: 'its worker is not heard from',
+  lost_contact: 'lost contact: its worker is not heard from',
   running: 'it runs',
 };
 

@@ -33,7 +33,7 @@ export const causes = [
 export type Cause = (typeof causes)[number];
 
 /** What may move a job from one status to another. */
-export type Mover = 'start' | 'unblock' | 'cancel' | 'claim' | 'report' | 'restart' | 'reset' | 'disable';
+export type Mover = 'start' | 'unblock' | 'cancel' | 'claim' | 'report' | 'restart' | 'reset' | 'disable' | 'requeue';
 
 export interface Transition {
   from: JobStatus;
@@ -57,6 +57,7 @@ export const transitions: readonly Transition[] = [
     ['ready', 'blocked', 'canceled'],
     'restart',
   ),
+  ...each(['submitted', 'submitted_pending', 'terminated'], ['ready'], 'requeue'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
     ['uninitialized'],

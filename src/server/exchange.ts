@@ -11,18 +11,21 @@ import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import {
   assignmentsAbove,
+  fencedStops,
   type OccupyingAttempt,
   occupyingAttempts,
   recordFinish,
-  recordLost,
   recordReturn,
+  recordSamples,
   recordStart,
   stopsOf,
 } from '../storage/attempts.ts';
 import { claimJobs, hasReadyJobs } from '../storage/claims.ts';
 import { type ComputeNode, closeComputeNode, findComputeNode, recordHeartbeat } from '../storage/compute-nodes.ts';
+import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
+import type { Contacts } from './contacts.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
@@ -51,16 +54,22 @@ interface Parked {
 export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
+  readonly #contacts: Contacts;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, number>();
 
-  constructor(clock: Clock, epoch: () => number) {
+  constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
     this.#clock = clock;
     this.#epoch = epoch;
+    this.#contacts = contacts;
   }
 
   get numParked(): number {
     return this.#parked.size;
+  }
+
+  isParked(workerId: string): boolean {
+    return this.#parked.has(workerId);
   }
 
   /**
@@ -72,6 +81,7 @@ export class Exchange {
     resolve: ExchangeMember['resolve'],
     reject: ExchangeMember['reject'],
   ): ExchangeMember | null {
+    this.#contacts.note(request.worker_id);
     const last = this.#lastSeq.get(request.worker_id);
     if (last !== undefined && request.seq <= last) {
       resolve(this.#emptyReply(request.seq));
@@ -109,7 +119,8 @@ export class Exchange {
     for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
       if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
     }
-    if (tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node.computeNodeKey);
+    recordSamples(tx, node, request.samples);
+    if (node.contactLostAt !== null || tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node);
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
@@ -164,10 +175,11 @@ export class Exchange {
     const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
       ...this.#emptyReply(request.seq),
-      jobs: occupying.some((attempt) => attempt.attemptKey > request.ack)
-        ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
-        : [],
-      stop: stopsOf(occupying),
+      jobs:
+        current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
+          ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
+          : [],
+      stop: current.isActive ? stopsOf(occupying) : fencedStops(occupying, request.held),
       reports: member.answers,
       leave: this.#shouldLeave(tx, current, occupying),
     };
@@ -223,6 +235,7 @@ export class Exchange {
     const parked = this.#parked.get(workerId);
     if (parked === undefined) return;
     this.#parked.delete(workerId);
+    this.#contacts.note(workerId);
     parked.cancelTimer();
     parked.member.resolve(reply ?? this.#emptyReply(parked.member.request.seq));
   }

@@ -6,6 +6,7 @@ import { countActiveComputeNodes, registerComputeNode } from '../storage/compute
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
 import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
+import { releaseRequeued } from '../storage/orphans.ts';
 import { claimedJobs } from '../storage/replan.ts';
 import {
   addSlurmConfig,
@@ -261,6 +262,12 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
   }
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   const node = registerComputeNode(tx, request);
+  const { slurm_job_id: slurmJobId, allocation_key } = request;
+  if (node !== 'gone' && request.restart_count > 0 && slurmJobId !== null) {
+    // what the start before this one gave back must be there before this worker asks for work
+    const allocationKey = allocation_key === null ? null : Number(allocation_key);
+    releaseRequeued(tx, { allocationKey, slurmJobId, queue: null });
+  }
   return {
     answer: node === 'gone' ? 'gone' : 'welcome',
     epoch: service.epoch,

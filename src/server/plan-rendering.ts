@@ -28,7 +28,7 @@ export function renderPlan(tx: Transaction, request: PlanRequest, state: string,
   let numChanges = 0;
   for (let job = 0; job < jobs.numJobs; job++) {
     if (settled.status[job] === jobs.status[job]) continue;
-    if (numChanges >= request.skip && page.length < limits.listPage) page.push(job);
+    if (numChanges >= request.skip && page.length < limits.planPage) page.push(job);
     numChanges += 1;
   }
   const keys = page.flatMap((job) => {
@@ -73,9 +73,9 @@ function reasonText(
       return `behind ${labels.get(originKey)?.name ?? ''} (job ${originKey})`;
     }
     case 'lost':
-      return label.cause === null ? 'given up' : `lost: ${label.cause}`;
+      return label.cause === null ? 'given up' : `lost: ${causeWords(label.cause)}`;
     case 'terminated':
-      return label.cause === null ? 'was stopped' : `was stopped: ${label.cause}`;
+      return label.cause === null ? 'was stopped' : `was stopped: ${causeWords(label.cause)}`;
     case 'canceled':
       return 'was canceled';
     case 'uninitialized':
@@ -89,6 +89,11 @@ function reasonText(
     default:
       return 'waits for nothing any more';
   }
+}
+
+/** A cause as a person says it. */
+function causeWords(cause: string): string {
+  return cause === 'oom' ? 'out of memory' : cause.replaceAll('_', ' ');
 }
 
 /** Jobs that a person may expect to run and that do not: still canceled, still failed, still running. */

@@ -16,10 +16,10 @@ import {
   findChanges,
   missingInputs,
 } from '../storage/changes.ts';
-import { applySettled, type ClaimedJob, claimedJobs, loadJobs, type StoredJobs } from '../storage/replan.ts';
+import { applySettled, type ClaimedJob, claimedJobs, jobLabels, loadJobs, type StoredJobs } from '../storage/replan.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { beginRun, getWorkflow, setStopping, stateToken, type Workflow } from '../storage/workflows.ts';
-import { applyEvidence, type Evidence, gatherEvidence } from './evidence.ts';
+import { applyEvidence, diagnoseAttempts, type Evidence, gatherEvidence } from './evidence.ts';
 import { probeFiles } from './file-probe.ts';
 import { keptJobs, mostKept, type PlanRequest, renderPlan } from './plan-rendering.ts';
 import type { Service } from './service.ts';
@@ -128,22 +128,21 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
   if (running.length > 0) {
     throw new TorcError(
       'conflict',
-      `${counted(running.length)} of workflow ${request.workflow_key} still running: ${named(running)}`,
+      `${counted(running.length)} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
       '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.',
     );
   }
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
-      `contact to the worker of ${counted(silent.length, true)} is lost, and nothing shows that they have ended: ${named(silent)}`,
+      `contact to the worker of ${counted(silent.length)} is lost, and nothing shows that they have ended: ${named(silent)}`,
       'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.',
     );
   }
 }
 
-function counted(count: number, isOf = false): string {
-  const jobs = count === 1 ? '1 job' : `${count} jobs`;
-  return isOf ? jobs : `${jobs} ${count === 1 ? 'is' : 'are'}`;
+function counted(count: number): string {
+  return count === 1 ? '1 job' : `${count} jobs`;
 }
 
 function named(jobs: readonly ClaimedJob[]): string {
@@ -299,6 +298,29 @@ export async function prepareDiagnosis(
   const evidence = await evidenceOfWorkflow(service, request);
   return (tx) => {
     applyEvidence(tx, evidence);
-    return { jobs: [] };
+    const { workflow_key: workflowKey, job_keys: keys } = request;
+    if (keys !== null) refuseUnknown(tx, workflowKey, keys);
+    const asked = keys === null ? null : new Set(keys.map(Number));
+    const claimed = claimedJobs(tx, Number(workflowKey)).filter((job) => asked === null || asked.has(job.jobKey));
+    const diagnoses = diagnoseAttempts(
+      tx,
+      claimed.map((job) => job.attemptKey),
+      evidence,
+    );
+    return {
+      jobs: claimed.flatMap((job) => {
+        const diagnosis = diagnoses.get(job.attemptKey);
+        if (diagnosis === undefined) return [];
+        const { runId: run_id, attemptId: attempt_id, status } = job;
+        return [{ job_key: String(job.jobKey), job_name: job.jobName, status, run_id, attempt_id, diagnosis }];
+      }),
+    };
   };
+}
+
+function refuseUnknown(tx: Transaction, workflowKey: string, keys: readonly string[]): void {
+  const known = jobLabels(tx, keys.map(Number));
+  const unknown = keys.find((key) => !known.has(Number(key)));
+  if (unknown === undefined) return;
+  throw new TorcError('not_found', `workflow ${workflowKey} has no job ${unknown}`, 'torc jobs list');
 }

@@ -7,6 +7,7 @@ import { readServerFile, removeServerFile, type ServerFile, writeServerFile } fr
 import { isoInstant } from '../base/clock.ts';
 import { loadIdentity } from './certificate.ts';
 import { listen } from './http.ts';
+import { Reconciler } from './reconcile.ts';
 import type { Service } from './service.ts';
 
 export interface ServeOptions {
@@ -14,6 +15,8 @@ export interface ServeOptions {
   host?: string;
   /** 0 or missing for a free one. */
   port?: number;
+  /** For how long a worker may be silent before contact counts as lost. */
+  leaseSeconds?: number;
 }
 
 export interface Serving {
@@ -43,7 +46,16 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
     started_at: isoInstant(service.startedAt) as string,
   };
   writeServerFile(directory, file);
-  return { file, close: () => stopServing(directory, file, server) };
+  if (options.leaseSeconds !== undefined) service.leaseMs = options.leaseSeconds * 1000;
+  const reconciler = new Reconciler(service);
+  reconciler.start();
+  return {
+    file,
+    async close() {
+      reconciler.close();
+      await stopServing(directory, file, server);
+    },
+  };
 }
 
 function readServerFileToken(directory: string): string | null {

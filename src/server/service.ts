@@ -20,8 +20,10 @@ import type { Database } from '../storage/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
 import { inTransaction, Transaction, TransactionLost } from '../storage/transaction.ts';
 import { recordRunEnd } from '../storage/workflows.ts';
+import { Contacts } from './contacts.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
 import { type Handlers, handlers, type StepHandler } from './handlers.ts';
+import { type Machine, systemMachine } from './machine.ts';
 
 export interface ServiceInfo {
   version: string;
@@ -47,6 +49,11 @@ export class Service implements Api {
   readonly clock: Clock;
   readonly info: ServiceInfo;
   readonly startedAt: number;
+  readonly contacts: Contacts;
+  /** Slurm, processes and files, as evidence is gathered from them. */
+  machine: Machine;
+  /** A worker that is silent for longer has lost contact. */
+  leaseMs = 120_000;
   readonly #exchange: Exchange;
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
@@ -63,7 +70,9 @@ export class Service implements Api {
     this.info = info;
     this.startedAt = clock.now();
     this.#lastContact = clock.monotonic();
-    this.#exchange = new Exchange(clock, () => this.#epoch);
+    this.machine = systemMachine(info.directory);
+    this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
+    this.#exchange = new Exchange(clock, () => this.#epoch, this.contacts);
     this.#epoch = readEpoch(db);
   }
 
@@ -145,6 +154,7 @@ export class Service implements Api {
     const writes = this.#writes.splice(0, membersPerBatch);
     const exchanges = this.#exchanges.splice(0, membersPerBatch);
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
+    let fenced: readonly string[] = [];
     try {
       inTransaction(this.db, this.clock.now(), (tx) => {
         for (const member of exchanges) this.#exchange.applyReports(tx, member);
@@ -153,6 +163,7 @@ export class Service implements Api {
         for (const workflowKey of tx.settled) recordRunEnd(tx, workflowKey);
         for (const member of exchanges) this.#exchange.answer(tx, member);
         parked = this.#exchange.answerParked(tx);
+        fenced = [...tx.fenced];
       });
     } catch (error) {
       this.info.log.error({ err: error }, 'a transaction failed');
@@ -161,10 +172,20 @@ export class Service implements Api {
       return;
     }
     this.#exchange.settle(exchanges, parked);
+    for (const workerId of fenced) this.#writeStopFile(workerId);
     for (const { outcome, resolve, reject } of writes) {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
+    }
+  }
+
+  /** One that could not be written is missed at the next look, and written then. */
+  #writeStopFile(workerId: string): void {
+    try {
+      this.machine.writeStopFile(workerId);
+    } catch (error) {
+      this.info.log.warn({ err: error, worker_id: workerId }, 'the stop file of a worker could not be written');
     }
   }
 

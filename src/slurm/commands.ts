@@ -41,14 +41,19 @@ export interface SubmitOptions {
   workingDirectory?: string;
 }
 
+export interface QueueQuestion {
+  ids?: readonly string[];
+  names?: readonly string[];
+}
+
 export interface SlurmCommands {
   /** Submits a script. Throws TorcError `slurm` with sbatch's own words; ask `isOutcomeUnknown` about it. */
   sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission>;
   /**
-   * Jobs among these ids, or jobs of this user with exactly these names, that slurmctld remembers. Recently ended
-   * ones are among them; one that is missing has ended at some time or never was.
+   * Jobs with these ids and jobs of this user with exactly these names, in one question, as far as slurmctld remembers
+   * them. Recently ended ones are among them; one that is missing has ended at some time or never was.
    */
-  squeue(which: { ids: readonly string[] } | { names: readonly string[] }): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
+  squeue(which: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
   /** Jobs and steps among these ids that accounting knows, submitted since then, every start of requeued ones. */
   sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
   /** Cancels; ids that have ended already or are unknown are no failure. */
@@ -159,22 +164,19 @@ class SystemSlurm implements SlurmCommands {
     return ids.length === 1 ? (ids[0] ?? null) : null;
   }
 
-  async squeue(
-    which: { ids: readonly string[] } | { names: readonly string[] },
-  ): Promise<SlurmAnswer<Parsed<QueuedJob>>> {
+  async squeue({ ids = [], names = [] }: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>> {
     const format = ['--noheader', '--states=all', `--Format=${squeueFormat}`];
-    if ('ids' in which) {
-      const isWanted = new Set(which.ids);
-      return this.inParts(which.ids, async (ids) => {
-        const answer = await this.ask('squeue', [...format, `--jobs=${ids.join(',')}`], unknownId);
-        return parsed(answer, parseSqueue, (job) => isWanted.has(job.slurmJobId));
+    const hasId = new Set(ids);
+    if (names.length === 0) {
+      return this.inParts(ids, async (part) => {
+        const answer = await this.ask('squeue', [...format, `--jobs=${part.join(',')}`], unknownId);
+        return parsed(answer, parseSqueue, (job) => hasId.has(job.slurmJobId));
       });
     }
-    // Names may contain commas, which --name would split at.
-    const isWanted = new Set(which.names);
-    if (isWanted.size === 0) return { kind: 'ok', value: { records: [], numUnparsed: 0 } };
+    // Names may contain commas, which --name would split at; all jobs of the user hold both.
+    const hasName = new Set(names);
     const answer = await this.ask('squeue', [...format, `--user=${process.getuid?.() ?? ''}`]);
-    return parsed(answer, parseSqueue, (job) => isWanted.has(job.name));
+    return parsed(answer, parseSqueue, (job) => hasId.has(job.slurmJobId) || hasName.has(job.name));
   }
 
   async sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>> {

@@ -2,7 +2,7 @@
  * Attempts: what a worker reports of them and what it must be told. Every report names the attempt's own key, and only
  * the job's live attempt decides anything; a late one is kept as an event and still frees what the attempt occupied.
  */
-import type { AssignedFile, Assignment, ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import type { AssignedFile, Assignment, ExchangeReply, ReportAnswer, Request, StopRequest } from '../api/contract.ts';
 import type { JobStatus } from '../model/status.ts';
 import { recordFileStates } from './changes.ts';
 import { propagateEnd } from './completion.ts';
@@ -90,7 +90,8 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   release(tx, attempt);
   tx.db.run(
     `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
-       exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = ?, average_memory_bytes = ?, cpu_ms = ?
+       exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
+       average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms)
      WHERE attempt_key = ?`,
     startedAt,
     endedAt,
@@ -150,24 +151,25 @@ export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: num
   return 'accepted';
 }
 
-/**
- * The worker neither has nor reported an attempt that it had received: its process is gone and its end unknown. The
- * job stays as it is, for the person to restart.
- */
-export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: number): void {
-  const attempt = findAttempt(tx, node, attemptKey);
-  if (attempt === null) return;
-  release(tx, attempt);
-  tx.event({
-    workflowKey: attempt.job.workflowKey,
-    type: 'worker_lost_attempt',
-    jobKey: attempt.job.jobKey,
-    attemptKey,
-    data: { cause: 'worker_lost', compute_node_key: String(node.computeNodeKey) },
-  });
+/** Memory and processor time of running attempts, as far as they are this worker's and live. */
+export function recordSamples(tx: Transaction, node: ComputeNode, samples: Request<'exchange'>['samples']): void {
+  for (const sample of samples) {
+    tx.db.run(
+      `UPDATE attempts SET peak_memory_bytes = max(coalesce(peak_memory_bytes, 0), ?), cpu_ms = ?, sampled_at = ?
+       WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1`,
+      sample.peak_memory_bytes,
+      Math.round(sample.cpu_ms),
+      tx.now,
+      sample.attempt,
+      node.computeNodeKey,
+    );
+  }
 }
 
-function release(tx: Transaction, attempt: Attempt): void {
+export function release(
+  tx: Transaction,
+  attempt: Pick<Attempt, 'attemptKey' | 'computeNodeKey' | 'isOccupying' | 'hasGpus'>,
+): void {
   if (!attempt.isOccupying) return;
   tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
   if (attempt.hasGpus) {
@@ -253,10 +255,19 @@ function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
 export function stopsOf(occupying: readonly OccupyingAttempt[]): ExchangeReply['stop'] {
   return occupying
     .filter((attempt) => attempt.stopReason !== null || !attempt.isLive)
-    .map((attempt) => ({
-      attempt: attempt.attemptKey,
-      reason: attempt.isLive && attempt.stopReason === 'cancel' ? ('cancel' as const) : ('superseded' as const),
-    }));
+    .map((attempt) => ({ attempt: attempt.attemptKey, reason: reasonToStop(attempt) }));
+}
+
+function reasonToStop({ isLive, stopReason }: OccupyingAttempt): StopRequest {
+  if (!isLive) return 'superseded';
+  return stopReason === 'cancel' || stopReason === 'restart' ? stopReason : 'superseded';
+}
+
+/** What a worker that has been given up should stop: all that it still has, whatever it is to the job. */
+export function fencedStops(occupying: readonly OccupyingAttempt[], held: readonly number[]): ExchangeReply['stop'] {
+  const attempts = new Set([...occupying.map((attempt) => attempt.attemptKey), ...held]);
+  const canceled = new Set(occupying.filter((a) => a.isLive && a.stopReason === 'cancel').map((a) => a.attemptKey));
+  return [...attempts].map((attempt) => ({ attempt, reason: canceled.has(attempt) ? 'cancel' : 'fenced' }));
 }
 
 /** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */

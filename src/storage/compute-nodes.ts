@@ -15,6 +15,7 @@ export interface ComputeNode {
   maxParallelJobs: number | null;
   isActive: boolean;
   lastHeartbeatAt: number;
+  contactLostAt: number | null;
 }
 
 /** The worker with this id, or null. */
@@ -33,6 +34,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     maxParallelJobs: row.max_parallel_jobs as number | null,
     isActive: row.is_active === 1,
     lastHeartbeatAt: row.last_heartbeat_at as number,
+    contactLostAt: row.contact_lost_at as number | null,
   };
 }
 
@@ -74,9 +76,11 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
   if (allocationKey !== null) {
     tx.db.run(
       `UPDATE allocations SET status = 'running', ended_at = NULL, started_at = coalesce(started_at, ?),
-         slurm_job_id = coalesce(slurm_job_id, ?) WHERE allocation_key = ?`,
+         slurm_job_id = coalesce(slurm_job_id, ?), restart_count = max(restart_count, ?), absent_since = NULL,
+         evidence = json_set(evidence, '$.isSettled', json('false')) WHERE allocation_key = ?`,
       tx.now,
       hello.slurm_job_id,
+      hello.restart_count,
       allocationKey,
     );
   }
@@ -93,20 +97,24 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     maxParallelJobs: hello.max_parallel_jobs,
     isActive: true,
     lastHeartbeatAt: tx.now,
+    contactLostAt: null,
   };
 }
 
 function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boolean {
   const others = tx.db.all(
-    `SELECT compute_node_key, workflow_key, restart_count, is_active FROM compute_nodes
-     WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND hostname = ?`,
+    `SELECT compute_node_key, hostname, restart_count, is_active FROM compute_nodes
+     WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND allocation_key IS ?`,
     Number(hello.workflow_key),
     hello.slurm_job_id,
     hello.cluster,
-    hello.hostname,
+    hello.allocation_key === null ? null : Number(hello.allocation_key),
   );
   if (others.some((other) => (other.restart_count as number) > hello.restart_count)) return false;
-  const twin = others.find((other) => other.is_active === 1 && other.restart_count === hello.restart_count);
+  const twin = others.find(
+    (other) =>
+      other.is_active === 1 && other.restart_count === hello.restart_count && other.hostname === hello.hostname,
+  );
   if (twin !== undefined) {
     throw new TorcError(
       'conflict',
@@ -125,13 +133,14 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
 /** Closes a worker for good: its reports still count, but it gets no more work. */
 export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason: string): void {
   const row = tx.db.get(
-    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, last_heartbeat_at = max(last_heartbeat_at, ?)
-     WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key`,
+    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ?
+     WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key, restart_count`,
     tx.now,
-    tx.now,
+    reason,
     computeNodeKey,
   );
   if (row === undefined) return;
+  tx.noteStopping(computeNodeKey);
   tx.event({
     workflowKey: row.workflow_key as number,
     type: 'worker_ended',
@@ -139,16 +148,32 @@ export function closeComputeNode(tx: Transaction, computeNodeKey: number, reason
   });
   if (row.allocation_key === null) return;
   tx.db.run(
-    `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND NOT EXISTS
+    `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?
+       AND NOT EXISTS
        (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
     tx.now,
     row.allocation_key,
+    row.restart_count,
   );
 }
 
-/** Notes that a worker was heard from. */
-export function recordHeartbeat(tx: Transaction, computeNodeKey: number): void {
-  tx.db.run('UPDATE compute_nodes SET last_heartbeat_at = ? WHERE compute_node_key = ?', tx.now, computeNodeKey);
+/** Notes that a worker was heard from, and that it is back when it had fallen silent. */
+export function recordHeartbeat(tx: Transaction, node: ComputeNode): void {
+  tx.db.run(
+    'UPDATE compute_nodes SET last_heartbeat_at = ?, contact_lost_at = NULL WHERE compute_node_key = ?',
+    tx.now,
+    node.computeNodeKey,
+  );
+  if (node.contactLostAt === null) return;
+  tx.event({
+    workflowKey: node.workflowKey,
+    type: 'worker_back',
+    data: {
+      compute_node_key: String(node.computeNodeKey),
+      hostname: node.hostname,
+      silent_seconds: Math.round((tx.now - node.lastHeartbeatAt) / 1000),
+    },
+  });
 }
 
 export function countActiveComputeNodes(tx: Transaction, workflowKey: number | null): number {

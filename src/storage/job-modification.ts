@@ -16,7 +16,7 @@ type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 type Row = Record<string, unknown>;
 
 /**
- * Changes a job that is not running; returns what differs from before. A changed command or invocation script of a job
+ * Changes a job that no process runs, also one whose worker is gone; returns what differs from before. A changed command or invocation script of a job
  * that was ever claimed makes a restart run it again. Changed resources become requirements of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
@@ -25,7 +25,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
   const workflowKey = job.workflow_key as number;
   getWorkflow(tx, workflowKey);
-  refuseClaimed(job);
+  refuseRunning(tx, job);
   const next = resolved(tx, job, request.changes);
   if (next.name !== undefined) refuseTakenName(tx, workflowKey, next.name, jobKey);
   const need = readShape(tx, job.shape_key as number);
@@ -45,8 +45,10 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   return { name, changes };
 }
 
-function refuseClaimed(job: Row): void {
+function refuseRunning(tx: Transaction, job: Row): void {
   if (!claimedStatuses.includes(job.status as JobStatus)) return;
+  const attempt = tx.db.get('SELECT is_occupying FROM attempts WHERE attempt_key = ?', job.attempt_key);
+  if (attempt?.is_occupying === 0) return;
   throw new TorcError(
     'conflict',
     `job ${job.job_key} (${quoted(job.name as string)}) is ${job.status}: it cannot be changed while it runs`,

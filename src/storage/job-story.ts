@@ -24,7 +24,10 @@ const attempts: ListDefinition = {
   where: '1',
 };
 
-/** Nodes before or behind a job, through barriers: UNION keeps each once, so that no barrier is walked twice. */
+/**
+ * Nodes before or behind a job, through barriers: UNION keeps each once, so that no barrier is walked twice. CROSS JOIN
+ * of what follows keeps SQLite from walking all jobs in the order that is asked for.
+ */
 const neighbours = {
   upstream: `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
     UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`,
@@ -86,7 +89,7 @@ function jobsNear(
 ): { jobs: JobShown['upstream']; total: number } {
   const near = neighbours[direction];
   const jobs = tx.db.all(
-    `${near} SELECT j.job_key, j.name, j.status FROM near JOIN jobs j ON j.job_key = near.node
+    `${near} SELECT j.job_key, j.name, j.status FROM near CROSS JOIN jobs j ON j.job_key = near.node
      ORDER BY j.job_key LIMIT ?`,
     jobKey,
     mostRows,
@@ -109,7 +112,7 @@ function jobsNear(
 function unfinishedUpstream(tx: Transaction, jobKey: number): { total: number; first: string[] } {
   const rows = tx.db.all(
     `${neighbours.upstream} SELECT j.name, j.status, count(*) OVER () AS total
-     FROM near JOIN jobs j ON j.job_key = near.node
+     FROM near CROSS JOIN jobs j ON j.job_key = near.node
      WHERE j.status NOT IN ('done', 'canceled', 'disabled') ORDER BY j.job_key LIMIT 3`,
     jobKey,
   );

@@ -39,8 +39,20 @@ export function whyNotRunning(tx: Transaction, job: ListRecord, facts: WaitingFa
     case 'disabled':
       return 'It is disabled: no run takes it until it is reset.';
     default:
-      return null;
+      return whySilent(tx, Number(job.job_key));
   }
+}
+
+/** Null while the worker is heard from. */
+function whySilent(tx: Transaction, jobKey: number): string | null {
+  const node = tx.db.get(
+    `SELECT n.hostname, n.last_heartbeat_at FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+     WHERE j.job_key = ? AND n.contact_lost_at IS NOT NULL`,
+    jobKey,
+  );
+  if (node === undefined) return null;
+  return `It may run or not: its worker on ${node.hostname} was last heard from at ${instant(node.last_heartbeat_at)}.`;
 }
 
 function workflowFacts(tx: Transaction, workflowKey: number): Record<string, unknown> {

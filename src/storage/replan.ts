@@ -178,6 +178,8 @@ export interface ClaimedJob {
   jobName: string;
   status: JobStatus;
   attemptKey: number;
+  runId: number;
+  attemptId: number;
   process: Diagnosis['process'];
   hostname: string;
   slurmJobId: string | null;
@@ -189,7 +191,7 @@ export interface ClaimedJob {
 export function claimedJobs(tx: Transaction, workflowKey: number): ClaimedJob[] {
   return tx.db
     .all(
-      `SELECT j.job_key, j.name, j.status, a.attempt_key, a.is_occupying, a.diagnosis, n.hostname, n.slurm_job_id,
+      `SELECT j.job_key, j.name, j.status, a.attempt_key, a.run_id, a.attempt_id, a.is_occupying, a.diagnosis, n.hostname, n.slurm_job_id,
          n.is_active, n.contact_lost_at, n.last_heartbeat_at
        FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
        JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
@@ -201,6 +203,8 @@ export function claimedJobs(tx: Transaction, workflowKey: number): ClaimedJob[] 
       jobName: row.name as string,
       status: row.status as JobStatus,
       attemptKey: row.attempt_key as number,
+      runId: row.run_id as number,
+      attemptId: row.attempt_id as number,
       process: processOf(row),
       hostname: row.hostname as string,
       slurmJobId: row.slurm_job_id as string | null,

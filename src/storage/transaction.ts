@@ -15,10 +15,12 @@ interface Effects {
   settled: Set<number>;
   /** Workers that have a new attempt to stop. */
   stopping: Set<number>;
+  /** Ids of workers that are told by a file to stop. */
+  fenced: Set<string>;
 }
 
 function noEffects(): Effects {
-  return { counts: new Map(), readied: new Set(), settled: new Set(), stopping: new Set() };
+  return { counts: new Map(), readied: new Set(), settled: new Set(), stopping: new Set(), fenced: new Set() };
 }
 
 export class Transaction {
@@ -41,6 +43,9 @@ export class Transaction {
   get stopping(): ReadonlySet<number> {
     return this.#effects.stopping;
   }
+  get fenced(): ReadonlySet<string> {
+    return this.#effects.fenced;
+  }
 
   count(workflowKey: number, status: JobStatus, failed: boolean, change: number): void {
     const key = `${workflowKey} ${status} ${failed ? 1 : 0}`;
@@ -54,6 +59,9 @@ export class Transaction {
   }
   noteStopping(computeNodeKey: number): void {
     this.#effects.stopping.add(computeNodeKey);
+  }
+  noteFenced(workerId: string): void {
+    this.#effects.fenced.add(workerId);
   }
 
   /**
@@ -179,5 +187,6 @@ function merged(outer: Effects, inner: Effects): Effects {
   for (const key of inner.readied) outer.readied.add(key);
   for (const key of inner.settled) outer.settled.add(key);
   for (const key of inner.stopping) outer.stopping.add(key);
+  for (const workerId of inner.fenced) outer.fenced.add(workerId);
   return outer;
 }

@@ -10,7 +10,8 @@
 export const helperScript = `
 use strict;
 use POSIX ();
-$0 = 'torc: starts jobs';
+# One word: Slurm's proctrack/linuxproc reads /proc/PID/stat up to the first space and would lose sight of every job.
+$0 = 'torc-starts-jobs';
 my @caught = qw(INT TERM HUP QUIT USR1 USR2 PIPE);
 $SIG{$_} = 'IGNORE' for @caught;
 pipe(my $woken, my $wake) or exit 1;

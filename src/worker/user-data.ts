@@ -1,16 +1,13 @@
 /** What a job wrote for its output user data: from files to checked JSON documents. */
+import { mostUserDataBytes, userDataProblem } from '../model/user-data.ts';
 import type { FileReader } from './effects.ts';
 import type { FinishedAttempt } from './reports.ts';
 
 type UserData = NonNullable<FinishedAttempt['userData']>;
 type Json = UserData[number]['data'];
 
-/** Of one document, as the job wrote it. */
-const longestDocumentBytes = 1024 * 1024;
 /** Of all documents of one job, as they are sent: a request takes 16 MiB. */
 const longestTogetherBytes = 8 * 1024 * 1024;
-/** Programs that read JSON give up on documents with very many levels. */
-const deepestLevel = 100;
 
 export interface WrittenData {
   data: UserData;
@@ -27,7 +24,7 @@ export async function readUserData(
   const written: WrittenData = { data: [], problems: [] };
   let leftBytes = longestTogetherBytes;
   for (const [index, name] of names.entries()) {
-    const read = await reader.readText(paths[index] ?? '', longestDocumentBytes);
+    const read = await reader.readText(paths[index] ?? '', mostUserDataBytes);
     const parsed = read.text === null ? read : parse(read.text);
     if ('problem' in parsed && parsed.problem === null) continue;
     const wrote = `wrote user data ${JSON.stringify(name)} that`;
@@ -45,13 +42,9 @@ export async function readUserData(
 function parse(text: string): { data: Json } | { problem: string } {
   try {
     const data = JSON.parse(text) as Json;
-    return isShallow(data, deepestLevel) ? { data } : { problem: `has more than ${deepestLevel} levels` };
+    const problem = userDataProblem(data);
+    return problem === null ? { data } : { problem };
   } catch (error) {
     return { problem: `is not valid JSON (${(error as Error).message})` };
   }
-}
-
-function isShallow(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
 }

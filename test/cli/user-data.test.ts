@@ -4,7 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mainJs } from '../support/torc.ts';
 import { newPlace, type Place } from './place.ts';
 
-const odd = { "it's": ['"quoted"', '$HOME `id` \\', 'two\nlines\ttab', '名前 🚀', null, 1e-7, false, {}] };
+const odd = {
+  variable: '${user_data.output.again}',
+  "it's": ['"quoted"', '$HOME `id` \\', 'two\nlines\ttab', '名前 🚀', null, 1e-7, false, {}],
+};
 const torcInJob = `'${process.execPath}' '${mainJs}'`;
 
 let place: Place;
@@ -12,7 +15,13 @@ beforeAll(async () => {
   place = newPlace();
   const spec = {
     name: 'data',
-    user_data: [{ name: 'given', data: odd }, { name: 'made' }, { name: '2', data: 'named two' }],
+    user_data: [
+      { name: 'given', data: odd },
+      { name: 'made' },
+      { name: '2', data: 'named two' },
+      { name: 'direct' },
+      { name: 'again' },
+    ],
     resource_requirements: [{ name: 'small', num_cpus: 1, memory: '512m' }],
     jobs: [
       {
@@ -26,6 +35,8 @@ beforeAll(async () => {
         command: `${torcInJob} user-data get made > got.json && cat got.json`,
         input_user_data: ['made'],
       },
+      { name: 'write', command: `printf %s '\${user_data.input.given}' > "\${user_data.output.direct}"` },
+      { name: 'pass on', command: `printf %s '\${user_data.input.direct}' > "\${user_data.output.again}"` },
     ],
   };
   await place.json(['run', place.file('w.json', JSON.stringify(spec)), '-o', 'out']);
@@ -38,9 +49,9 @@ async function show(name: string): Promise<unknown> {
 
 describe('user data', () => {
   it('goes through the shell, a file and the database of real jobs unchanged', async () => {
-    expect(await show('made')).toEqual(odd);
+    for (const name of ['made', 'direct', 'again']) expect(await show(name)).toEqual(odd);
     const { jobs } = await place.json<{ jobs: unknown[] }>(['jobs', 'list']);
-    expect(jobs).toMatchObject([{ return_code: 0 }, { return_code: 0 }]);
+    expect(jobs).toMatchObject(Array(4).fill({ return_code: 0 }));
   });
 
   it('is listed with its version; a name counts before a key', async () => {
@@ -54,11 +65,13 @@ describe('user data', () => {
   it('is counted and shown by a dry run of its specification', async () => {
     const plan = ['workflows', 'create', 'w.json', '--dry-run', '--show-jobs'];
     expect(await place.json(plan)).toMatchObject({
-      user_data: 3,
+      user_data: 5,
       stages: 2,
       job_list: [
         { name: 'make', input_user_data: ['given'], output_user_data: ['made'] },
         { name: 'read', depends_on: ['make'], input_user_data: ['made'], output_user_data: [] },
+        { name: 'write', input_user_data: ['given'], output_user_data: ['direct'] },
+        { name: 'pass on', depends_on: ['write'] },
       ],
     });
   });

@@ -353,7 +353,9 @@ describe('delete', () => {
     const key = await make();
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     await worker.exchange();
-    await expect(service.call('workflow_delete', { workflow_key: key, dry_run: false })).rejects.toThrow(/are running/);
+    await expect(service.call('workflow_delete', { workflow_key: key, dry_run: false })).rejects.toThrow(
+      /1 job is running/,
+    );
     while (worker.held.length > 0) await worker.finish(worker.held[0] as number);
     const plan = await service.call('workflow_delete', { workflow_key: key, dry_run: true });
     expect(plan).toMatchObject({ num_jobs: 3, num_results: 3 });

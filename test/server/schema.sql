@@ -63,6 +63,8 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
+CREATE INDEX attempts_node ON attempts (compute_node_key);
+
 CREATE INDEX attempts_occupying ON attempts (compute_node_key) WHERE is_occupying = 1;
 
 CREATE TABLE barriers (

@@ -1,7 +1,7 @@
 /** Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Plan } from '../../src/api/contract.ts';
-import { output, requireCluster, run, until } from './cluster.ts';
+import type { DiagnosedJob, Plan } from '../../src/api/contract.ts';
+import { type Node, output, requireCluster, run, until } from './cluster.ts';
 import { diagnosed, expectOutOfMemoryStory, hogThatTakesTheWorkerAlong } from './losing.ts';
 import { type Site, siteFor } from './site.ts';
 
@@ -20,6 +20,17 @@ async function restarted(site: Site, key: string): Promise<string[]> {
   const applied = await site.json<Plan>(['workflows', 'restart', key]);
   expect({ ...applied, dry_run: true }).toEqual(planned);
   return applied.changes.map((change) => change.job_name);
+}
+
+/** Sends a signal to the worker of an allocation on its node. */
+async function signalWorker(
+  signal: 'KILL' | 'STOP' | 'CONT',
+  key: string,
+  slurmJobId: string,
+  node: Node,
+): Promise<void> {
+  const script = `pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -${signal} $0'; true`;
+  await output(['bash', '-c', script], { node });
 }
 
 /** Runs once per attempt, and complains when another process of the job runs at the same time. */
@@ -64,16 +75,16 @@ describe.concurrent('a job whose', () => {
       name: 'scancel',
       jobs: [
         { name: 'told', command: 'test -e again || sleep 600' },
-        { name: 'untold', command: 'test -e again || sleep 600' },
+        { name: 'untold', command: `test -e again || { trap '' TERM; sleep 600 & wait; wait; }` },
       ],
     });
     await site.addConfig(key, '-w', '10', '-m', '200');
     const { allocations } = await site.schedule(key, '-n', '2');
     await running(site, key, 'told', 'untold');
-    const { hostname, slurm_job_id: untold } = (await site.job(key, 'untold')) as unknown as Record<string, string>;
-    const pids = `pgrep -u hpc -f "run-jobs ${key} .*" | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${untold}" /proc/$0/environ && kill -STOP $0'; true`;
-    await output(['bash', '-c', pids], { node: hostname as 'c1' });
+    const { hostname, slurm_job_id: untold } = await site.job(key, 'untold');
     await output(['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)]);
+    // it waits for a job that will not end, and dies before it can report
+    await signalWorker('KILL', key, String(untold), hostname as Node);
     await until('the job was stopped', async () => (await site.job(key, 'told')).status === 'terminated');
     const found = await diagnosed(site, key, 'untold');
     expect(found.diagnosis).toMatchObject({ cause: 'canceled', slurm_job_id: untold });
@@ -106,5 +117,56 @@ describe.concurrent('a job whose', () => {
     expect(await site.ended(key, 240)).toMatchObject({ status: 'done', run_id: 1, num_done: 2 });
     expect(await site.read('attempts')).toBe('1\n2\n');
     expect(await run(['test', '-e', `${site.path}/overlaps`])).toMatchObject({ exitCode: 1 });
+  });
+
+  it('worker is frozen past its lease is not given away; by force it is, and late reports change nothing', async (context) => {
+    const site = await siteFor(context, 'frozen');
+    await site.json(['server', 'start', '--daemon', '--lease-seconds', '5']);
+    const wait = (name: string): string => `while ! test -e "end $TORC_ATTEMPT_ID ${name}"; do sleep 0.2; done`;
+    const key = await site.start({
+      name: 'frozen',
+      jobs: [
+        { name: 'counts', command: wait('counts') },
+        { name: 'forced', command: wait('forced') },
+      ],
+    });
+    await site.addConfig(key, '-w', '10', '-m', '200');
+    await site.schedule(key, '-n', '2');
+    await running(site, key, 'counts', 'forced');
+    for (const name of ['counts', 'forced']) {
+      const { hostname, slurm_job_id: id } = await site.job(key, name);
+      await signalWorker('STOP', key, String(id), hostname as Node);
+    }
+    await until('contact is lost', async () => {
+      const { jobs } = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+      return jobs.every(({ diagnosis }) => diagnosis.process === 'lost_contact') && jobs.length === 2;
+    });
+    const told = await site.say(['jobs', 'diagnose', '-k', key]);
+    expect(told).toMatch(/lost contact/);
+    expect(told).toContain('RUNNING');
+    expect((await site.jobs(key)).every((job) => job.status === 'submitted' && !job.orphaned)).toBe(true);
+    expect((await site.torc(['workflows', 'restart', key])).exitCode).toBe(4);
+
+    // one wakes up, and its result counts as if nothing had been
+    await site.write('end 1 counts', '');
+    const counts = await site.job(key, 'counts');
+    await signalWorker('CONT', key, String(counts.slurm_job_id), counts.hostname as Node);
+    await until('it reports', async () => (await site.job(key, 'counts')).status === 'done');
+    expect(await site.job(key, 'counts')).toMatchObject({ cause: 'success' });
+
+    // the other one's job is given to somebody else first
+    const forced = await site.job(key, 'forced');
+    const { changes } = await site.json<Plan>(['workflows', 'restart', key, '--force']);
+    expect(changes.map((change) => change.job_name)).toEqual(['forced']);
+    await site.write('end 1 forced', '');
+    await signalWorker('CONT', key, String(forced.slurm_job_id), forced.hostname as Node);
+    expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 2, num_failed: 0 });
+    const { events } = await site.json<{ events: { type: string }[] }>(['events', 'list', '-k', key]);
+    expect(events.map((event) => event.type)).toContain('report_superseded');
+    const results = (await site.results(key)).filter((result) => result.job_name === 'forced');
+    expect(results.map(({ run_id, cause }) => [run_id, cause])).toEqual([
+      [1, 'worker_lost'],
+      [2, 'success'],
+    ]);
   });
 });

@@ -40,6 +40,7 @@ export interface JobRow extends ListRecord {
   cause: string | null;
   orphaned: boolean;
   hostname: string | null;
+  slurm_job_id: string | null;
 }
 
 export interface AllocationRow extends ListRecord {

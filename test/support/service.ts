@@ -123,10 +123,11 @@ export class TestWorker {
     api: Api,
     workflowKey: string,
     capacity: { cpus?: number; memory?: number; gpus?: number; maxJobs?: number } = {},
-    allocation: { slurmJobId: string; hostname: string; restartCount: number } | null = null,
+    allocation: { slurmJobId: string; hostname: string; restartCount: number; allocationKey?: string } | null = null,
+    hello: Partial<Request<'worker_hello'>> = {},
   ): Promise<TestWorker> {
     workers += 1;
-    const workerId = workers.toString(16).padStart(32, '0');
+    const workerId = hello.worker_id ?? workers.toString(16).padStart(32, '0');
     const { answer } = await api.call('worker_hello', {
       protocol: 1,
       worker_id: workerId,
@@ -137,7 +138,7 @@ export class TestWorker {
       cluster: null,
       slurm_job_id: allocation?.slurmJobId ?? null,
       restart_count: allocation?.restartCount ?? 0,
-      allocation_key: null,
+      allocation_key: allocation?.allocationKey ?? null,
       num_cpus: capacity.cpus ?? 4,
       memory_bytes: capacity.memory ?? 1024 ** 3,
       num_gpus: capacity.gpus ?? 0,
@@ -145,6 +146,7 @@ export class TestWorker {
       working_directory: null,
       output_directory: null,
       start_ticks: null,
+      ...hello,
     });
     if (answer === 'gone') throw new Error('gone');
     return new TestWorker(api, workerId);

@@ -86,6 +86,26 @@ describe('chunks', () => {
   });
 });
 
+describe('user data', () => {
+  it('go before the jobs that use them, once and in order, in chunks that stay small', () => {
+    const userData = Array.from({ length: 6 }, (_, at) => {
+      return { name: `datum ${at}`, data: at === 0 ? null : 'x'.repeat(900_000), isEphemeral: at === 1 };
+    });
+    const jobs = [{ ...job('a'), inputUserData: [5], outputUserData: [0] }];
+    const chunks = [...chunksOf({ ...workflow(1, 0, 0), userData, jobs }, '3')];
+    for (const chunk of chunks) requests.workflow_create_chunk.parse(chunk);
+    expect(chunks.map((chunk) => [chunk.first_user_data, chunk.user_data.length, chunk.jobs.length])).toEqual([
+      [0, 3, 0],
+      [3, 2, 0],
+      [5, 1, 1],
+    ]);
+    expect(chunks.flatMap((chunk) => chunk.user_data)).toEqual(
+      userData.map(({ name, data, isEphemeral }) => ({ name, data, is_ephemeral: isEphemeral })),
+    );
+    expect(chunks.at(-1)?.jobs).toMatchObject([{ input_user_data: [5], output_user_data: [0] }]);
+  });
+});
+
 describe('creating', () => {
   it('begins with a request that the contract accepts, without losing metadata', () => {
     const begin = requests.workflow_create_begin.parse(beginRequest(workflow(2, 1, 1), 'alice'));

@@ -137,6 +137,13 @@ describe('questions', () => {
     expect(calls).toHaveLength(0);
   });
 
+  it('asks once for ids and names together', async () => {
+    const { slurm, calls } = slurmThatSays(ended(squeueLine('1', 'a') + squeueLine('2', 'b') + squeueLine('3', 'c')));
+    const answer = answered(await slurm.squeue({ ids: ['1'], names: ['c'] }));
+    expect(answer.records.map((job) => job.slurmJobId)).toEqual(['1', '3']);
+    expect(calls).toHaveLength(1);
+  });
+
   it('find names exactly, also those with commas, among this user’s jobs only', async () => {
     const { slurm, calls } = slurmThatSays(ended(squeueLine('1', 'a') + squeueLine('2', 'a,b') + squeueLine('3', 'b')));
     const answer = answered(await slurm.squeue({ names: ['a,b'] }));

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readStat } from '../../src/worker/proc.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
@@ -167,6 +168,16 @@ describe('jobs that cannot be started', () => {
       process.env.PATH = path;
     }
     expect(server.attempts.get(1)?.finished).toMatchObject({ cause: 'spawn_error', return_code: 127 });
+  });
+});
+
+describe('the greeting', () => {
+  it('tells what this process is known by, also after its pid is used again', async () => {
+    const worker = await runJobs({ command: 'true' });
+    const { startTime } = readStat('/proc', process.pid) ?? {};
+    expect(startTime).toBeGreaterThan(0);
+    const working_directory = process.cwd();
+    expect(worker.server.hellos).toMatchObject([{ pid: process.pid, start_ticks: startTime, working_directory }]);
   });
 });
 

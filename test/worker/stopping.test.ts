@@ -112,6 +112,35 @@ describe('cancellation', () => {
     expect(worker.server.attempts.get(1)?.isOccupying).toBe(false);
     expect(worker.processes()).toEqual([]);
   });
+
+  it.each([
+    ['restart', 'terminated', 'canceled', 'it was stopped for a restart'],
+    ['fenced', 'terminated', 'node_failure', 'its worker was cut off and had been given up'],
+  ] as const)('passes on why the server wants the end: %s', async (reason, status, cause, detail) => {
+    const worker = startWorker();
+    worker.server.add({ command: 'sleep 300' });
+    await until(() => worker.server.attempts.get(1)?.started != null);
+    worker.server.stop(1, reason);
+    await worker.exit;
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({ status, return_code: null, cause, detail });
+  });
+});
+
+describe('memory that runs away', () => {
+  it('is told while it grows, long before the next regular sample', async () => {
+    const server = new FakeServer();
+    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const worker = startWorker(server, { capacity });
+    const began = performance.now();
+    server.add({ command: hog });
+    const peaks = () => server.seen.flatMap((request) => request.samples.map((sample) => sample.peak_memory_bytes));
+    await until(() => peaks().filter((bytes) => bytes > 2 ** 26).length >= 2);
+    expect(performance.now() - began).toBeLessThan(9_000);
+    const large = peaks().filter((bytes) => bytes > 2 ** 26);
+    expect(large[1]).toBeGreaterThanOrEqual(1.5 * (large[0] ?? 0));
+    server.stop(1);
+    await worker.exit;
+  });
 });
 
 describe('the end of the time', () => {
@@ -177,6 +206,24 @@ describe('signals to the worker', () => {
     expect(server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', cause: 'walltime' });
     expect(server.hasLeft).toBe(true);
     expect(worker.processes()).toEqual([]);
+  });
+
+  it('calls it canceled when Slurm ends the allocation long before its time', async () => {
+    const server = new FakeServer();
+    const worker = startWorker(server, {
+      identity: slurm,
+      deadlineMs: Date.now() + 3_600_000,
+      walltimeSeconds: 7_200,
+    });
+    server.add({ command: 'sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped' });
+    expect(server.attempts.get(1)?.finished).toMatchObject({
+      status: 'terminated',
+      cause: 'canceled',
+      detail: 'its allocation was ended early (cancelled, preempted or requeued)',
+    });
   });
 
   it('calls it canceled outside of Slurm', async () => {

@@ -3,7 +3,7 @@ import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { formatMemory } from '../../base/units.ts';
 import type { Context } from '../context.ts';
 import { printResult, textTable } from '../output.ts';
-import { factLines } from '../output-text.ts';
+import { cellText, factLines, fitWidth } from '../output-text.ts';
 import { diagnosisText } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { checkedKey } from '../workflow-key.ts';
@@ -14,6 +14,8 @@ const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'data'] a
 const neighbourColumns = ['job_key', 'status', 'name'] as const;
 /** Rows that people are shown of each kind; JSON has all that the server gives. */
 const shownRows = 20;
+/** Terminal columns that the data of an event takes at most. */
+const dataColumns = 100;
 
 export async function showJob(context: Context, key: string): Promise<void> {
   const jobKey = checkedKey(key, 'key of a job');
@@ -80,7 +82,10 @@ function attemptsText(context: Context, attempts: readonly ListRecord[]): string
 }
 
 function eventsText(context: Context, events: readonly ListRecord[]): string {
-  return section(context, 'events', eventColumns, events.slice(-shownRows), events.length, 'earlier');
+  const newest = events.slice(-shownRows).map((event) => {
+    return { ...event, data: event.data === null ? null : fitWidth(cellText(event.data), dataColumns) };
+  });
+  return section(context, 'events', eventColumns, newest, events.length, 'earlier');
 }
 
 function section(

@@ -73,6 +73,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       directory: context.directory,
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       idleMinutes: options.idleMinutes ?? null,
       onReady: (file) => {
         const place = placeOf(context, file);
@@ -94,6 +95,7 @@ export async function startDaemon(context: Context, options: ServerStartOptions)
   if (options.port !== undefined) words.push('--port', String(options.port));
   if (options.host !== undefined) words.push('--host', options.host);
   if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
+  if (options.leaseSeconds !== undefined) words.push('--lease-seconds', String(options.leaseSeconds));
   const child = spawn(process.execPath, [programPath(), ...words], {
     detached: true,
     stdio: ['ignore', logFile, logFile],

@@ -1,13 +1,13 @@
 /** `torc workflows reset-status`: jobs go back to uninitialized, with everything behind them. */
 import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
-import { planAndApply } from '../apply-plan.ts';
+import { planAndApply, refuseEarly } from '../apply-plan.ts';
 import type { ResetWorkflowOptions } from '../commands/workflows-recovery.ts';
 import type { Context } from '../context.ts';
 import { changesText, lostJobsText, printPlan } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { counted } from '../words.ts';
 import { checkedKey, chooseWorkflow } from '../workflow-key.ts';
-import { planRestart, restartText } from './workflows-restart.ts';
+import { planRestart, restartRequest, restartText } from './workflows-restart.ts';
 
 /** A reset, and the restart after it when one was asked for; null in a dry run, which cannot look behind the reset. */
 type Reset = Plan & { restart?: RestartPlan | null };
@@ -19,13 +19,10 @@ export async function resetWorkflows(
 ): Promise<void> {
   await withConnection(context, async ({ api }) => {
     const workflowKeys = await chosenWorkflows(context, api, keys);
-    // all are looked at before the first is changed
+    // all are looked at before the first is changed; what would refuse the restart refuses the reset as well
+    for (const key of workflowKeys) await refuseReset(api, key, options);
     const resets: Reset[] = [];
-    for (const key of workflowKeys) resets.push(await planReset(context, api, key, options));
-    if (options.dryRun !== true) {
-      resets.length = 0;
-      for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
-    }
+    for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
     const [only] = resets;
     await printPlan(
       context,
@@ -41,17 +38,16 @@ async function chosenWorkflows(context: Context, api: Api, keys: readonly string
   return [...new Set(keys.map((key) => checkedKey(key)))];
 }
 
-async function planReset(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {
-  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), true);
-  if (options.restart !== true) return plan;
-  // what would refuse the restart refuses the reset as well
-  await planRestart(context, api, key, {}, true);
-  return { ...plan, restart: null };
+async function refuseReset(api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {
+  await refuseEarly(api, 'jobs_reset', requestOf(key, options));
+  if (options.restart === true) await refuseEarly(api, 'workflow_restart', restartRequest(key, {}));
 }
 
 async function resetWorkflow(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {
-  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), false);
-  return options.restart === true ? { ...plan, restart: await planRestart(context, api, key, {}, false) } : plan;
+  const dryRun = options.dryRun ?? false;
+  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), dryRun);
+  if (options.restart !== true) return plan;
+  return { ...plan, restart: dryRun ? null : await planRestart(context, api, key, {}, false) };
 }
 
 function requestOf(key: string, options: ResetWorkflowOptions) {

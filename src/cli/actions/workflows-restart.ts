@@ -1,7 +1,7 @@
 /** `torc workflows restart`: begins the next run, or with `--dry-run` says what it would be made of. */
 import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { planAndApply } from '../apply-plan.ts';
+import { type PlanRequest, planAndApply, refuseEarly } from '../apply-plan.ts';
 import type { RestartOptions } from '../commands/workflows-recovery.ts';
 import type { Context } from '../context.ts';
 import { listPages } from '../list.ts';
@@ -33,13 +33,14 @@ export async function restartWorkflow(context: Context, key: string | null, opti
         return;
       }
       const stopped = await runningJobs(api, workflowKey);
-      // as if they were stopped already: what stands in the way of the restart is known before anything is stopped
-      let plan = await planRestart(context, api, workflowKey, { ...options, assumeStopped: true }, true);
-      if (!dryRun) {
-        plan = await whileStopped(context, api, workflowKey, options, (force) =>
-          planRestart(context, api, workflowKey, { ...options, force }, false),
-        );
-      }
+      const assumed = { ...options, assumeStopped: true };
+      // what stands in the way of the restart is known before anything is stopped
+      if (!dryRun) await refuseEarly(api, 'workflow_restart', restartRequest(workflowKey, assumed));
+      const plan = dryRun
+        ? await planRestart(context, api, workflowKey, assumed, true)
+        : await whileStopped(context, api, workflowKey, options, (force) =>
+            planRestart(context, api, workflowKey, { ...options, force }, false),
+          );
       await printPlan(
         context,
         { ...plan, stopped },
@@ -67,15 +68,11 @@ function refuseExclusive(options: RestartOptions): void {
   );
 }
 
-/** The plan of a restart, applied unless `dryRun`. */
-export function planRestart(
-  context: Context,
-  api: Api,
-  workflowKey: string,
-  options: Partial<RestartOptions> & { assumeStopped?: boolean },
-  dryRun: boolean,
-): Promise<RestartPlan> {
-  const request = {
+type RestartChoices = Partial<RestartOptions> & { assumeStopped?: boolean };
+
+/** What a restart with these options is asked for. */
+export function restartRequest(workflowKey: string, options: RestartChoices): PlanRequest<'workflow_restart'> {
+  return {
     workflow_key: workflowKey,
     ignore_missing_data: options.ignoreMissingData ?? false,
     only_uninitialized: options.onlyUninitialized ?? false,
@@ -84,7 +81,17 @@ export function planRestart(
     assume_stopped: options.assumeStopped ?? false,
     working_directory: process.cwd(),
   };
-  return planAndApply(context, api, 'workflow_restart', request, dryRun);
+}
+
+/** The plan of a restart, applied unless `dryRun`. */
+export function planRestart(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  options: RestartChoices,
+  dryRun: boolean,
+): Promise<RestartPlan> {
+  return planAndApply(context, api, 'workflow_restart', restartRequest(workflowKey, options), dryRun);
 }
 
 async function runningJobs(api: Api, workflowKey: string): Promise<StoppedJob[]> {
@@ -115,8 +122,9 @@ export function restartText(context: Context, plan: RestartPlan): string {
     plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
   const jobs = jobsWords(plan);
   if (plan.num_changes === 0) {
-    const now = plan.num_ready + plan.num_blocked + plan.num_running === 0 ? '' : `; it has ${jobs}`;
-    return `nothing to rerun: no job of workflow ${key} needs it${now}\n${kept}`;
+    const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
+    const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
+    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}\n${next}${kept}`;
   }
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would begin with ${jobs}; nothing was changed\n`;

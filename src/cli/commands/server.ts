@@ -1,5 +1,5 @@
 /** `torc server ..`: the process that owns the database and answers workers and clients. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { decimalNumber, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 
@@ -8,6 +8,7 @@ export interface ServerStartOptions {
   port?: number;
   host?: string;
   idleMinutes?: number;
+  leaseSeconds?: number;
 }
 
 export function declareServer(program: Command, act: Act): void {
@@ -19,6 +20,11 @@ export function declareServer(program: Command, act: Act): void {
     .option('--port <n>', 'port to listen on (default: one that is free)', wholeNumber('the port', 0))
     .option('--host <name>', 'name under which nodes reach this host (default: its own)')
     .option('--idle-minutes <n>', 'end when nobody has needed it for this long', decimalNumber('the time', 0.01))
+    .addOption(
+      new Option('--lease-seconds <n>', 'silence after which contact to a worker counts as lost')
+        .argParser(decimalNumber('the time', 1))
+        .hideHelp(),
+    )
     .addHelpText('after', examples('torc server start --daemon', 'torc --dir /scratch/me/torc server start'));
   act(start, async (_, self) => {
     const { startServer } = await import('../actions/server.ts');

@@ -31,6 +31,9 @@ ALTER TABLE compute_nodes ADD COLUMN fenced_at INTEGER;
 ALTER TABLE compute_nodes ADD COLUMN close_reason TEXT;
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
+-- all attempts of a worker, for what a requeued one left behind and for counts by allocation
+CREATE INDEX attempts_node ON attempts (compute_node_key);
+
 -- when the worker last told of memory and processor time of the running attempt
 ALTER TABLE attempts ADD COLUMN sampled_at INTEGER;
 -- of an attempt whose worker is gone: what became of it, and the evidence as JSON

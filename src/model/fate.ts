@@ -1,0 +1,119 @@
+/**
+ * Whether a worker's processes are known to be gone: pure weighing of what was seen. Silence alone never shows it, nor
+ * does one answer of Slurm that merely lacks the job.
+ */
+import type { Fate, SlurmEnd } from './diagnosis.ts';
+
+/** A job must be missing from good answers of squeue for so long, at least from two. */
+export const absenceMs = 60_000;
+
+/** How long after the stop file was written a silent worker counts as gone: its look every 5 s, and the kill time. */
+export const fenceMs = 20_000;
+
+/** What squeue says of an allocation; `final` jobs are shown for some minutes after their end. */
+export interface QueueFacts {
+  presence: 'pending' | 'running' | 'ending' | 'final' | 'absent';
+  state: string | null;
+  restartCount: number;
+}
+
+/** What was found on the worker's own host. */
+export interface LocalFacts {
+  state: 'alive' | 'leftovers' | 'gone';
+  /** Processes of its jobs that live on. */
+  pids: number[];
+  hasRebooted: boolean;
+}
+
+export interface FateFacts {
+  isSilent: boolean;
+  silentMs: number;
+  hostname: string;
+  /** Null on another host and for a worker in an allocation. */
+  local: LocalFacts | null;
+  slurmJobId: string | null;
+  restartCount: number;
+  /** Null when Slurm was not asked or did not answer. */
+  queue: QueueFacts | null;
+  /** The end of the start of the allocation that this worker belongs to. */
+  end: SlurmEnd | null;
+  /** The allocation has been started again since. */
+  isPredecessor: boolean;
+  /** For how long good answers have lacked the job; null when the newest one has it. */
+  absentForMs: number | null;
+  /** Since the file was written that tells it to stop; null before. */
+  fencedForMs: number | null;
+  /** It was heard from after the newest answer of Slurm. */
+  hasSpokenSince: boolean;
+}
+
+/** `fence`: it may live although Slurm has lost sight of it; it must be told to stop and given time to obey. */
+export type FateDecision = Fate | { process: 'fence'; why: string };
+
+export function decideFate(facts: FateFacts): FateDecision {
+  const known = facts.slurmJobId === null ? decideLocal(facts) : decideSlurm(facts);
+  if (known !== null) return known;
+  if (!facts.isSilent) return { process: 'running' };
+  return { process: 'lost_contact', why: silence(facts) };
+}
+
+function decideLocal({ local, hostname }: FateFacts): FateDecision | null {
+  if (local === null || local.state === 'alive') return null;
+  if (local.hasRebooted) {
+    return { process: 'gone', by: 'local', why: `${hostname} has been started again since.` };
+  }
+  if (local.state === 'leftovers') {
+    const many = local.pids.length > 1 ? 'processes' : 'process';
+    const why = `Its worker on ${hostname} is gone, but ${many} ${local.pids.join(', ')} of its jobs live on.`;
+    return { process: 'lost_contact', why };
+  }
+  return { process: 'gone', by: 'local', why: `Its worker on ${hostname} has ended, and no process of it is left.` };
+}
+
+function decideSlurm(facts: FateFacts): FateDecision | null {
+  const { queue, end, isPredecessor, slurmJobId, hostname } = facts;
+  const job = `Slurm job ${slurmJobId}`;
+  if (facts.hasSpokenSince) return null;
+  if (facts.fencedForMs !== null) return decideFenced(facts);
+  if (end?.state === 'NODE_FAIL' && (isPredecessor || isOver(queue))) {
+    return {
+      process: 'fence',
+      why: `${job} lost ${hostname}, where processes may live on until they are told to stop.`,
+    };
+  }
+  if (isPredecessor) {
+    if (end !== null) return { process: 'gone', by: 'slurm', why: `${job} was started again.` };
+    return {
+      process: 'fence',
+      why: `${job} was started again; whether the processes of its earlier start live is open.`,
+    };
+  }
+  if (end !== null && isOver(queue)) return { process: 'gone', by: 'slurm', why: `${job} has ended (${end.state}).` };
+  if (queue?.presence !== 'absent' || facts.absentForMs === null) return null;
+  if (facts.absentForMs < absenceMs || !facts.isSilent) return null;
+  return { process: 'gone', by: 'slurm', why: `Slurm no longer knows job ${slurmJobId}, and its worker is silent.` };
+}
+
+/** Accounting alone is not believed: it lags. */
+function isOver(queue: QueueFacts | null): boolean {
+  return queue !== null && (queue.presence === 'final' || queue.presence === 'absent');
+}
+
+function decideFenced({ fencedForMs, silentMs, hostname }: FateFacts): FateDecision | null {
+  if (fencedForMs === null || Math.min(fencedForMs, silentMs) < fenceMs) {
+    return { process: 'lost_contact', why: `Its worker on ${hostname} was told to stop and has not been heard from.` };
+  }
+  return { process: 'gone', by: 'slurm', why: `It was told to stop, and stayed silent.` };
+}
+
+function silence({ slurmJobId, queue, hostname, local }: FateFacts): string {
+  if (slurmJobId === null) {
+    return local === null
+      ? `Its worker is silent; it ran on ${hostname}, where this host cannot look.`
+      : `Its worker on ${hostname} is silent, but its process lives.`;
+  }
+  if (queue === null) return `Its worker is silent, and Slurm has not said what became of job ${slurmJobId}.`;
+  if (queue.presence === 'absent')
+    return `Its worker is silent, and Slurm's queue lacks job ${slurmJobId} for the moment.`;
+  return `Its worker is silent; Slurm still says ${queue.state ?? 'nothing'} of job ${slurmJobId}.`;
+}

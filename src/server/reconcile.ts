@@ -1,0 +1,98 @@
+/**
+ * Keeps looking, while this process serves, for what became of workers and allocations. Leases and local processes are
+ * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
+ */
+import { applyEvidence, type Evidence, gatherEvidence } from './evidence.ts';
+import type { Service } from './service.ts';
+
+const tickMs = 5_000;
+/** A tick that comes later than this shows that the process stood still. */
+const stallMs = 5_000;
+const slurmPauseMs = 60_000;
+/** After a worker has fallen silent Slurm is asked sooner, but never more often than this. */
+const hurriedPauseMs = 30_000;
+const longestPauseMs = 600_000;
+
+export class Reconciler {
+  readonly #service: Service;
+  #cancelTimer: () => void = () => {};
+  #isClosed = false;
+  #lastTickMs: number;
+  #lastAskedMs: number | null = null;
+  #pauseMs = slurmPauseMs;
+  #isHurried = false;
+
+  constructor(service: Service) {
+    this.#service = service;
+    this.#lastTickMs = service.clock.monotonic();
+  }
+
+  /** From here on silence counts; the first look is taken after the first few seconds. */
+  start(): void {
+    this.#service.contacts.beginServing();
+    this.#lastTickMs = this.#service.clock.monotonic();
+    this.#plan();
+  }
+
+  /** Asks Slurm sooner than planned, because something may have happened. */
+  kick(): void {
+    this.#isHurried = true;
+  }
+
+  /** Ends at once; what a look that is under way still finds out is dropped. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer();
+  }
+
+  #plan(): void {
+    if (this.#isClosed) return;
+    this.#cancelTimer = this.#service.clock.after(tickMs, () => {
+      this.#noteStall();
+      void this.#tick().finally(() => {
+        this.#lastTickMs = this.#service.clock.monotonic();
+        this.#plan();
+      });
+    });
+  }
+
+  #noteStall(): void {
+    const lateMs = this.#service.clock.monotonic() - this.#lastTickMs - tickMs;
+    if (lateMs > stallMs) this.#service.contacts.noteStall(lateMs);
+  }
+
+  async #tick(): Promise<void> {
+    const { log } = this.#service.info;
+    try {
+      const isSlurmDue = this.#isSlurmDue();
+      const evidence = await gatherEvidence(this.#service, { workflowKey: null, isAsked: false, isSlurmDue });
+      this.#planSlurm(evidence);
+      if (!evidence.hasNews || this.#isClosed) return;
+      const applied = await this.#service.write((tx) => applyEvidence(tx, evidence));
+      if (applied.numLostContact > 0) this.kick();
+      if (applied.numLostContact + applied.numOrphaned + applied.numRequeued > 0)
+        log.warn(applied, 'workers were lost');
+    } catch (error) {
+      // the database was closed meanwhile
+      if (this.#isClosed) return;
+      log.error({ err: error }, 'looking after workers failed; it is tried again');
+    }
+  }
+
+  #isSlurmDue(): boolean {
+    if (this.#lastAskedMs === null) return true;
+    const pauseMs = this.#isHurried ? Math.min(this.#pauseMs, hurriedPauseMs) : this.#pauseMs;
+    return this.#service.clock.monotonic() - this.#lastAskedMs >= pauseMs;
+  }
+
+  /** The pause doubles with each failure in a row; without Slurm's commands there is nothing to hurry for. */
+  #planSlurm({ slurmAnswer, problems }: Evidence): void {
+    if (slurmAnswer === 'none') return;
+    this.#lastAskedMs = this.#service.clock.monotonic();
+    this.#isHurried = false;
+    if (slurmAnswer === 'ok') this.#pauseMs = slurmPauseMs;
+    else if (slurmAnswer === 'missing') this.#pauseMs = longestPauseMs;
+    else this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+    if (slurmAnswer === 'failed') this.#service.info.log.warn({ problems }, 'Slurm did not answer');
+  }
+}

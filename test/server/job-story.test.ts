@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { JobShown } from '../../src/api/contract.ts';
+import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(() => fresh.close());
+
+const shown = (key: number): Promise<JobShown> => fresh.service.call('job_show', { job_key: String(key) });
+const why = async (key: number): Promise<string | null> => (await shown(key)).why;
+
+const hello = {
+  protocol: 1,
+  worker_id: 'f'.repeat(32),
+  hostname: 'node1',
+  boot_id: 'boot',
+  pid: 1,
+  cluster: null,
+  slurm_job_id: null,
+  restart_count: 0,
+  allocation_key: null,
+  num_cpus: 2,
+  memory_bytes: 1024 ** 3,
+  num_gpus: 0,
+  max_parallel_jobs: null,
+  working_directory: '/work dir',
+  output_directory: '/out dir',
+  start_ticks: null,
+};
+
+describe('why a job does not run', () => {
+  it('names what it waits for, from before the start to its end', async () => {
+    const { service } = fresh;
+    const jobs = [{ name: 'odd "name"\n' }, { name: 'b', cpus: 3 }, { name: 'big', cpus: 64 }, { name: 'last' }];
+    const key = await createWorkflow(
+      service,
+      jobs,
+      [
+        [0, -1],
+        [1, -1],
+        [2, -1],
+        [-1, 3],
+      ],
+      { numBarriers: 1, start: false },
+    );
+    expect(await why(1)).toBe('Its workflow is not started.');
+    await service.call('workflow_start', { workflow_key: key, dry_run: false });
+    expect(await why(1)).toBe('It is ready, and no worker is there to run it.');
+    expect(await why(4)).toBe('It waits for 3 upstream jobs: "odd \\"name\\"\\n" (ready), "b" (ready), "big" (ready).');
+    const worker = await TestWorker.join(service, key, { cpus: 3 });
+    expect(await why(3)).toMatch(/asks for 64 CPUs, .*no worker has; host\d+ has 3 CPUs/);
+    expect(await why(2)).toBe('It is ready and waits for its turn.');
+    const { jobs: claimed } = await worker.exchange();
+    expect(claimed).toHaveLength(1);
+    expect(await why(1)).toMatch(/^The worker on host\d+ has taken it and has not begun it yet\.$/);
+    expect(await why(2)).toMatch(/waits until a worker has room for 3 CPUs/);
+    const attempt = claimed[0]?.attempt ?? 0;
+    await worker.exchange({ started: [{ attempt, age_ms: 0, pid: 5 }] });
+    expect(await why(1)).toBeNull();
+    service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
+    expect(await why(1)).toMatch(/^It may run or not: its worker on host\d+ was last heard from at 20.*Z\.$/);
+    service.db.run('UPDATE compute_nodes SET contact_lost_at = NULL');
+    await worker.finish(attempt, 7);
+    expect(await why(1)).toBe('It is done and failed with return code 7 (exit_code).');
+    expect(await why(4)).toBe('It never ran because its upstream job 1 "odd \\"name\\"\\n" failed.');
+    await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect(await why(3)).toBe('Its workflow was canceled by a person.');
+    await expect(shown(99)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('knows runtimes that do not fit into what is left of an allocation', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'long', runtime: 7200 }]);
+    await TestWorker.join(service, key);
+    service.db.run(
+      `INSERT INTO allocations (workflow_key, slurm_config_key, name, status, num_nodes,
+      one_worker_per_node, script_path, output_directory, created_at, expires_at)
+      VALUES (1, 1, 'x', 'running', 1, 0, '', '', 0, ?)`,
+      service.clock.now() + 600_000,
+    );
+    service.db.run('UPDATE compute_nodes SET allocation_key = 1');
+    expect(await why(1)).toMatch(/may run for 2h 00m, and the allocations of its workers end in (10m 00s|9m 59s)/);
+    service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
+    expect(await why(1)).toBe('It is ready, and its workers (1) are not heard from.');
+  });
+});
+
+describe('the story of a job', () => {
+  it('has every attempt with its place, also one that is not over', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    await service.call('worker_hello', { ...hello, workflow_key: key });
+    const exchange = {
+      protocol: 1,
+      worker_id: hello.worker_id,
+      epoch: 0,
+      ack: 0,
+      held: [],
+      started: [],
+      finished: [],
+      returned: [],
+      samples: [],
+      time_left_ms: null,
+      draining: false,
+      leaving: false,
+    };
+    const { jobs } = await service.call('exchange', { ...exchange, seq: 1 });
+    const stem = '/out dir/job_stdio/0000/job_1_run_1_attempt_1';
+    const place = { stdout_path: `${stem}.out`, stderr_path: `${stem}.err`, hostname: 'node1' };
+    expect((await shown(1)).attempts).toMatchObject([
+      { run_id: 1, attempt_id: 1, status: null, cause: null, ...place },
+    ]);
+    const attempt = jobs[0]?.attempt ?? 0;
+    await service.call('exchange', { ...exchange, seq: 2, ack: attempt, finished: [finished(attempt, 2)] });
+    await service.call('jobs_reset', {
+      workflow_key: key,
+      dry_run: false,
+      expected_state: null,
+      skip: 0,
+      which: 'all',
+    });
+    const story = await shown(1);
+    expect(story.attempts).toMatchObject([{ status: 'done', outcome: 'failed', return_code: 2, ...place }]);
+    // the result is of the past: the job itself has none now
+    expect(story.job).toMatchObject({ status: 'uninitialized', return_code: null, cause: null });
+    expect(story.why).toBe('It was reset and waits for a restart of its workflow.');
+    expect(story.events.map((event) => event.new_status)).toEqual(['submitted_pending', 'done', 'uninitialized']);
+  });
+
+  it('counts neighbours through barriers once each, and lists the first thousand', async () => {
+    const { service } = fresh;
+    const wide = 1200;
+    const jobs = Array.from({ length: wide + 1 }, (_, at) => ({ name: `j${at}` }));
+    const all: [number, number][] = jobs.slice(0, wide).flatMap((_, at): [number, number][] => [
+      [at, -1],
+      [at, -2],
+    ]);
+    // two barriers lead to the same job, one of them also through a third
+    const edges: [number, number][] = [...all, [-1, wide], [-2, -3], [-3, wide], [0, wide]];
+    await createWorkflow(service, jobs, edges, { numBarriers: 3 });
+    const last = await shown(wide + 1);
+    expect(last).toMatchObject({ num_upstream: wide, num_downstream: 0, downstream: [] });
+    expect(last.upstream.map((job) => job.job_key)).toEqual(Array.from({ length: 1000 }, (_, at) => String(at + 1)));
+    expect(last.why).toMatch(/^It waits for 1200 upstream jobs: "j0" \(ready\), .* and 1197 more\.$/);
+    expect((await shown(1)).downstream).toEqual([{ job_key: String(wide + 1), name: `j${wide}`, status: 'blocked' }]);
+  });
+});
+
+describe('results', () => {
+  it('are those of the newest attempt of each job when only the latest are asked for', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
+    const worker = await TestWorker.join(service, key);
+    const { jobs } = await worker.exchange();
+    for (const job of jobs) await worker.finish(job.attempt, 1);
+    const reset = { workflow_key: key, dry_run: false, expected_state: null, skip: 0, which: ['1'] };
+    await service.call('jobs_reset', reset);
+    await service.call('workflow_restart', {
+      workflow_key: key,
+      dry_run: false,
+      expected_state: null,
+      skip: 0,
+      ignore_missing_data: false,
+      only_uninitialized: false,
+      keep_running: false,
+      force: false,
+      assume_stopped: false,
+      working_directory: '/',
+    });
+    const second = await TestWorker.join(service, key);
+    const [again] = (await second.exchange()).jobs;
+    const list = { list: 'results', workflow_key: key, filters: [], sort_by: null, reverse: false, limit: 10, skip: 0 };
+    const latest = async () => (await service.call('list', { ...list, list: 'results', latest_only: true })).records;
+    // an attempt that runs is no result yet
+    expect(await latest()).toMatchObject([{ run_id: 1 }, { run_id: 1 }]);
+    await second.finish(again?.attempt ?? 0, 0);
+    expect(await rows(service, 'results', key)).toHaveLength(3);
+    expect(await latest()).toMatchObject([
+      { job_key: '2', run_id: 1, outcome: 'failed' },
+      { job_key: '1', run_id: 2, outcome: 'success' },
+    ]);
+    await expect(service.call('list', { ...list, list: 'jobs', latest_only: true })).rejects.toMatchObject({
+      code: 'usage',
+    });
+    expect(await rows(service, 'jobs', key, { job_key: '1,2,77' })).toHaveLength(2);
+  });
+});

@@ -1,0 +1,174 @@
+/** A clock that a test moves, and a machine whose Slurm, processes and files are what the test says. */
+import type { SpooledReport } from '../../src/api/spool.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import type { Machine } from '../../src/server/machine.ts';
+import type { QueueQuestion, SlurmAnswer, SlurmCommands } from '../../src/slurm/commands.ts';
+import type { AccountedJob, Parsed, QueuedJob } from '../../src/slurm/parse.ts';
+import { parseState } from '../../src/slurm/states.ts';
+
+export class FakeClock implements Clock {
+  #nowMs = Date.UTC(2026, 0, 1);
+  #timers: { at: number; call: () => void }[] = [];
+
+  now(): number {
+    return this.#nowMs;
+  }
+  monotonic(): number {
+    return this.#nowMs;
+  }
+  after(delayMs: number, call: () => void): () => void {
+    const timer = { at: this.#nowMs + delayMs, call };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Moves on by so much, calling what is due in order and letting what follows from it happen. */
+  async advance(byMs: number): Promise<void> {
+    const end = this.#nowMs + byMs;
+    for (;;) {
+      await settled();
+      const next = this.#timers.toSorted((a, b) => a.at - b.at)[0];
+      if (next === undefined || next.at > end) break;
+      this.#timers = this.#timers.filter((other) => other !== next);
+      this.#nowMs = Math.max(this.#nowMs, next.at);
+      next.call();
+    }
+    this.#nowMs = end;
+    await settled();
+  }
+
+  /** Stands still for so long: nothing is called, as in a process that was stopped. */
+  stall(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+}
+
+/** Until everything that was begun has gone as far as it can without the clock. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function ok<T>(records: T[]): SlurmAnswer<Parsed<T>> {
+  return { kind: 'ok', value: { records, numUnparsed: 0 } };
+}
+
+/** Slurm as a table of jobs; every question is counted. */
+export class FakeSlurm implements SlurmCommands {
+  queue: QueuedJob[] = [];
+  accounts: AccountedJob[] = [];
+  queueFailure: { reason: string; hint: string | null } | null = null;
+  accountingFailure: string | null = null;
+  /** When each question was asked, by the clock. */
+  readonly calls: { at: number; command: 'squeue' | 'sacct'; ids: number }[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async squeue({ ids = [], names = [] }: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>> {
+    this.calls.push({ at: this.#clock.monotonic(), command: 'squeue', ids: ids.length });
+    if (this.queueFailure !== null) return { kind: 'failed', ...this.queueFailure };
+    return ok(this.queue.filter((job) => ids.includes(job.slurmJobId) || names.includes(job.name)));
+  }
+  async sacct(ids: readonly string[]): Promise<SlurmAnswer<Parsed<AccountedJob>>> {
+    this.calls.push({ at: this.#clock.monotonic(), command: 'sacct', ids: ids.length });
+    if (this.accountingFailure !== null) return { kind: 'failed', reason: this.accountingFailure, hint: null };
+    return ok(this.accounts.filter((job) => ids.includes(job.slurmJobId)));
+  }
+  sbatch(): Promise<never> {
+    throw new Error('not asked for');
+  }
+  scancel(): Promise<never> {
+    throw new Error('not asked for');
+  }
+  scontrolShowJob(): Promise<never> {
+    throw new Error('not asked for');
+  }
+  sinfo(): Promise<never> {
+    throw new Error('not asked for');
+  }
+}
+
+export function queued(slurmJobId: string, name: string, state: string, fields: Partial<QueuedJob> = {}): QueuedJob {
+  return {
+    slurmJobId,
+    name,
+    state: parseState(state),
+    arrayTask: null,
+    reason: null,
+    restartCount: 0,
+    submitTimeMs: null,
+    startTimeMs: null,
+    endTimeMs: null,
+    timeLimitSeconds: null,
+    numNodes: 1,
+    nodeList: null,
+    partition: null,
+    ...fields,
+  };
+}
+
+export function accounted(
+  slurmJobId: string,
+  name: string,
+  state: string,
+  fields: Partial<AccountedJob> = {},
+): AccountedJob {
+  return {
+    slurmJobId,
+    name,
+    state: parseState(state),
+    arrayTask: null,
+    step: null,
+    cluster: 'lab',
+    exit: { exitCode: 0, signal: 0 },
+    derivedExit: null,
+    submitTimeMs: null,
+    startTimeMs: 1000,
+    endTimeMs: 2000,
+    timeLimitSeconds: null,
+    numNodes: 1,
+    nodeList: null,
+    requestedMemory: null,
+    maxRssBytes: null,
+    reason: null,
+    ...fields,
+  };
+}
+
+export interface FakeMachine extends Machine {
+  slurm: FakeSlurm;
+  alive: Set<number>;
+  leftovers: Map<string, number[]>;
+  files: Map<string, string>;
+  spools: Map<string, SpooledReport[]>;
+  stopFiles: Set<string>;
+}
+
+export function fakeMachine(clock: Clock): FakeMachine {
+  const alive = new Set<number>();
+  const leftovers = new Map<string, number[]>();
+  const files = new Map<string, string>();
+  const spools = new Map<string, SpooledReport[]>();
+  const stopFiles = new Set<string>();
+  return {
+    slurm: new FakeSlurm(clock),
+    hostname: 'here',
+    bootId: 'boot',
+    alive,
+    leftovers,
+    files,
+    spools,
+    stopFiles,
+    isProcessAlive: (pid) => alive.has(pid),
+    processesOf: (workerId) => leftovers.get(workerId) ?? [],
+    readTail: (path) => files.get(path) ?? null,
+    readSpool: (workerId) => ({ reports: spools.get(workerId) ?? [], numDamaged: 0 }),
+    hasStopFile: (workerId) => stopFiles.has(workerId),
+    writeStopFile: (workerId) => void stopFiles.add(workerId),
+    userName: (uid) => (uid === '1000' ? 'alice' : null),
+  };
+}
