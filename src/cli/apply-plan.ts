@@ -63,7 +63,9 @@ async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
         for (const change of page.changes) changes.push(change);
       }
       if (dryRun) return { ...plan, changes };
-      return { ...(await ask({ dry_run: false, expected_state: plan.state, skip: 0 })), changes };
+      const applied = await ask({ dry_run: false, expected_state: plan.state, skip: 0 });
+      // files and processes may have changed since, which the state does not tell
+      return applied.changes.length === applied.num_changes ? applied : { ...applied, changes };
     } catch (error) {
       const isConflict = error instanceof TorcError && error.code === 'conflict';
       if (!isConflict || tries === mostTries) throw error;

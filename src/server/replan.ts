@@ -122,8 +122,12 @@ function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): boolean 
 
 function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
   if (request.assume_stopped && !request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
-  if (request.keep_running || request.only_uninitialized || request.assume_stopped) return;
+  if (request.only_uninitialized || request.assume_stopped) return;
   const running = claimed.filter((job) => job.process === 'running');
+  if (request.keep_running) {
+    refuseEnding(running, request);
+    return;
+  }
   const silent = claimed.filter((job) => job.process === 'lost_contact');
   if (running.length > 0) {
     throw new TorcError(
@@ -139,6 +143,17 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
       'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.',
     );
   }
+}
+
+/** A job that was asked to end cannot be kept: its end would decide over the new run. */
+function refuseEnding(running: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
+  const ending = running.filter((job) => job.isEnding);
+  if (ending.length === 0) return;
+  throw new TorcError(
+    'conflict',
+    `${counted(ending.length)} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
+    'Try again when that has ended, or wait for it with --stop-running.',
+  );
 }
 
 function counted(count: number): string {

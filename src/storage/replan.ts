@@ -181,6 +181,8 @@ export interface ClaimedJob {
   runId: number;
   attemptId: number;
   process: Diagnosis['process'];
+  /** Whether it was asked to end. */
+  isEnding: boolean;
   hostname: string;
   slurmJobId: string | null;
   lastHeartbeatAt: number;
@@ -191,7 +193,7 @@ export interface ClaimedJob {
 export function claimedJobs(tx: Transaction, workflowKey: number): ClaimedJob[] {
   return tx.db
     .all(
-      `SELECT j.job_key, j.name, j.status, a.attempt_key, a.run_id, a.attempt_id, a.is_occupying, a.diagnosis, n.hostname, n.slurm_job_id,
+      `SELECT j.job_key, j.name, j.status, a.attempt_key, a.run_id, a.attempt_id, a.is_occupying, a.stop_reason, a.diagnosis, n.hostname, n.slurm_job_id,
          n.is_active, n.contact_lost_at, n.last_heartbeat_at
        FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
        JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
@@ -206,6 +208,7 @@ export function claimedJobs(tx: Transaction, workflowKey: number): ClaimedJob[] 
       runId: row.run_id as number,
       attemptId: row.attempt_id as number,
       process: processOf(row),
+      isEnding: row.stop_reason !== null,
       hostname: row.hostname as string,
       slurmJobId: row.slurm_job_id as string | null,
       lastHeartbeatAt: row.last_heartbeat_at as number,

@@ -92,6 +92,8 @@ export function beginCancel(tx: Transaction, workflowKey: number): number {
 export function cancelSteps(workflowKey: number): Step {
   let cursor = 0;
   return (tx) => {
+    // a restart came in between: the jobs of its run are not meant
+    if (!getWorkflow(tx, workflowKey).isCanceled) return true;
     const last = lastKeyOfStep(tx, workflowKey, cursor);
     const rows = tx.db.all(
       `SELECT j.job_key FROM jobs j LEFT JOIN attempts a ON a.attempt_key = j.attempt_key

@@ -229,7 +229,9 @@ async function agrees(
   service: Service,
   plan: (isDryRun: boolean) => Promise<{ changes: PlannedChange[] }>,
 ): Promise<void> {
-  const before = service.db.all('SELECT job_key, status FROM jobs');
+  // a parked worker may claim a job in the very transaction that made it ready: its attempt is another one then
+  const states = () => service.db.all('SELECT job_key, status, attempt_key FROM jobs');
+  const before = states();
   const attempt = async (isDryRun: boolean) => {
     try {
       return { ...(await plan(isDryRun)), dry_run: null };
@@ -239,10 +241,11 @@ async function agrees(
     }
   };
   const planned = await attempt(true);
-  expect(service.db.all('SELECT job_key, status FROM jobs')).toEqual(before);
+  expect(states()).toEqual(before);
   expect(await attempt(false)).toEqual(planned);
-  const after = new Map(service.db.all('SELECT job_key, status FROM jobs').map((job) => [job.job_key, job.status]));
-  const changed = before.filter((job) => after.get(job.job_key) !== job.status).map((job) => String(job.job_key));
+  const after = new Map(states().map((job) => [job.job_key, `${job.status} ${job.attempt_key}`]));
+  const isChanged = (job: (typeof before)[number]) => after.get(job.job_key) !== `${job.status} ${job.attempt_key}`;
+  const changed = before.filter(isChanged).map((job) => String(job.job_key));
   expect(changed).toEqual(planned.changes.map((change) => change.job_key));
 }
 

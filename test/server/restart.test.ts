@@ -142,6 +142,22 @@ describe('restart', () => {
     expect(result).toMatchObject({ run_id: 1, return_code: 0 });
   });
 
+  it('a job that is being canceled cannot be kept: its end would cancel the new run', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [attempt] = worker.held as [number];
+    await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await expect(restart(key, { keep_running: true })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/being stopped and cannot be kept: a \(job/),
+    });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'submitted_pending', b: 'canceled' });
+    worker.held = [];
+    await worker.exchange({ returned: [attempt], draining: true });
+    expect(await restart(key, { keep_running: true })).toMatchObject({ num_ready: 1, num_blocked: 1, num_running: 0 });
+  });
+
   it('a late report of an attempt that was given up changes nothing and is kept as an event', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
     const worker = await TestWorker.join(fresh.service, key);
@@ -164,6 +180,15 @@ describe('restart', () => {
     await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     expect(await statuses(fresh.service, key)).toEqual({ a: 'canceled', b: 'canceled' });
     await restart(key);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
+    expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
+  });
+
+  it('a cancel that is still at work leaves the new run alone', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+    const canceling = fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    await restart(key);
+    await canceling;
     expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
     expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
   });

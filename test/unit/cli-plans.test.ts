@@ -121,6 +121,15 @@ describe('plans for programs', () => {
     expect(await plan(planServer().api, true)).toEqual({ ...applied, dry_run: true });
   });
 
+  it('say what was applied, when a file changed after the plan was read', async () => {
+    const call = async (_endpoint: string, { dry_run }: Asked): Promise<Plan> => {
+      const changes = dry_run ? [change(1)] : [change(1), change(2)];
+      return { dry_run, workflow_key: '7', state: '1', changes, num_changes: changes.length };
+    };
+    const { changes, num_changes } = await plan({ call: call as Api['call'], close: async () => {} }, false);
+    expect([changes.map((each) => each.job_key), num_changes]).toEqual([['1', '2'], 2]);
+  });
+
   it('are made again when the workflow moves on, three times at most', async () => {
     const once = planServer((request) => request === 3);
     expect(await plan(once.api, false)).toMatchObject({ dry_run: false, state: '2' });

@@ -62,10 +62,10 @@ async function waitForStop(
   try {
     for (;;) {
       const { running } = await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: true });
-      if (running.length === 0) return running;
       if (isInterrupted()) {
         throw new TorcError('interrupted', 'nothing was restarted; jobs that were asked to stop may end all the same');
       }
+      if (running.length === 0) return running;
       if (clock.monotonic() >= giveUpAt) return running;
       progress.update(`waiting for ${counted(running.length, 'job')} to stop`);
       await delay(clock, Math.min(lookEveryMs, Math.max(0, giveUpAt - clock.monotonic())));
