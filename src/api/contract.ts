@@ -262,6 +262,69 @@ export interface JobShown {
   num_downstream: number;
 }
 
+// ------------------------------------------------------------------ parts of a stored workflow
+
+const names = z.array(name).max(limits.listPage);
+
+/** Names in commands (`${files.input.NAME}` ..) declare what they say, as in a specification. */
+const addedJob = z.strictObject({
+  name,
+  command: text.min(1),
+  invocation_script: text.nullable(),
+  /** Of named requirements; null for the defaults. */
+  resource_requirements: name.nullable(),
+  priority: z.number().int(),
+  cancel_on_blocking_job_failure: z.boolean(),
+  supports_termination: z.boolean(),
+  /** Names of jobs that are there, or come earlier in the request. */
+  depends_on: names,
+  input_files: names,
+  output_files: names,
+  input_user_data: names,
+  output_user_data: names,
+});
+export type AddedJob = z.infer<typeof addedJob>;
+
+/** All of them or none. */
+const addJobs = z.strictObject({ workflow_key: key, jobs: z.array(addedJob).min(1).max(limits.createChunk) });
+const deleteJobs = z.strictObject({
+  job_keys: z.array(key).min(1).max(limits.listPage),
+  /** Also every job that depends on them. */
+  cascade: z.boolean(),
+  dry_run: z.boolean(),
+});
+const addFile = z.strictObject({ workflow_key: key, name, path: text.min(1) });
+const deleteFile = z.strictObject({ file_key: key });
+const addResourceRequirements = z.strictObject({
+  workflow_key: key,
+  name,
+  ...changedResources,
+  num_nodes: z.number().int().positive(),
+  /** Null: nobody states how much. */
+  memory_bytes: z.number().int().positive().nullable(),
+});
+const assignResourceRequirements = z.strictObject({
+  resource_requirements_key: key,
+  job_keys: z.array(key).min(1).max(limits.listPage),
+});
+
+const modifyWorkflow = z.strictObject({
+  workflow_key: key,
+  changes: z
+    .strictObject({
+      name,
+      description: text.nullable(),
+      project: text.nullable(),
+      metadata: z.json().nullable(),
+      is_archived: z.boolean(),
+      expiration_buffer_seconds: count,
+      wait_for_new_jobs_seconds: count,
+      ignore_workflow_completion: z.boolean(),
+      wait_for_healthy_database_minutes: count,
+    })
+    .partial(),
+});
+
 // ------------------------------------------------------------------ user data
 
 const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
@@ -529,6 +592,13 @@ export const requests = {
   job_show: showJob,
   job_modify: modifyJob,
   resource_requirements_modify: modifyResourceRequirements,
+  jobs_add: addJobs,
+  jobs_delete: deleteJobs,
+  file_add: addFile,
+  file_delete: deleteFile,
+  resource_requirements_add: addResourceRequirements,
+  resource_requirements_assign: assignResourceRequirements,
+  workflow_modify: modifyWorkflow,
   user_data_add: addUserData,
   user_data_modify: modifyUserData,
   user_data_delete: deleteUserData,
@@ -606,6 +676,19 @@ export interface Replies {
     num_jobs: number;
     changes: ChangedField[];
   };
+  jobs_add: { workflow_key: string; jobs: { job_key: string; name: string; status: string }[] };
+  /** `jobs` are the first of them. */
+  jobs_delete: {
+    dry_run: boolean;
+    workflow_key: string;
+    num_jobs: number;
+    jobs: { job_key: string; name: string }[];
+  };
+  file_add: { file_key: string };
+  file_delete: { file_key: string; name: string };
+  resource_requirements_add: { resource_requirements_key: string };
+  resource_requirements_assign: { resource_requirements_key: string; name: string; num_jobs: number };
+  workflow_modify: { workflow_key: string; name: string; changes: ChangedField[] };
   user_data_add: { user_data_key: string };
   /** `is_changed`: the data are another document now. */
   user_data_modify: { user_data_key: string; name: string; is_changed: boolean; version: number };

@@ -3,6 +3,9 @@ import { type EndpointName, protocolVersion, type Reply, type Request, type Work
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
+import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/declarations.ts';
+import { addJobs } from '../storage/job-addition.ts';
+import { deleteJobs } from '../storage/job-deletion.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
 import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
@@ -19,6 +22,7 @@ import type { Transaction } from '../storage/transaction.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../storage/user-data.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
+import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
 import { planCancel, planStartChanges } from './plans.ts';
@@ -106,6 +110,25 @@ export const handlers: { [N in Handled]: Handler<N> } = {
     },
   },
   resource_requirements_modify: { kind: 'steps', begin: beginModifyRequirements },
+  jobs_add: {
+    kind: 'write',
+    run: (tx, request) => ({ workflow_key: request.workflow_key, jobs: addJobs(tx, request) }),
+  },
+  jobs_delete: { kind: 'write', run: deleteJobs },
+  file_add: { kind: 'write', run: (tx, request) => ({ file_key: String(addFile(tx, request)) }) },
+  file_delete: {
+    kind: 'write',
+    run: (tx, { file_key }) => ({ file_key, name: deleteFile(tx, Number(file_key)) }),
+  },
+  resource_requirements_add: {
+    kind: 'write',
+    run: (tx, request) => ({ resource_requirements_key: String(addRequirements(tx, request)) }),
+  },
+  resource_requirements_assign: { kind: 'write', run: assignRequirements },
+  workflow_modify: {
+    kind: 'write',
+    run: (tx, request) => ({ workflow_key: request.workflow_key, ...modifyWorkflow(tx, request) }),
+  },
   user_data_add: { kind: 'write', run: (tx, request) => ({ user_data_key: String(addUserData(tx, request)) }) },
   user_data_modify: {
     kind: 'write',
