@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import type { Diagnosis } from '../model/diagnosis.ts';
+import type { GroupedGraph } from '../model/job-groups.ts';
 import { causes } from '../model/status.ts';
 
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
@@ -581,6 +582,7 @@ export const requests = {
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
   workflow_show: workflowOnly,
+  workflow_graph: workflowOnly,
   workflow_start: planned,
   workflow_cancel: planned,
   workflow_delete: planned,
@@ -657,6 +659,8 @@ export interface Replies {
     num_barriers: number;
   };
   workflow_show: WorkflowShown;
+  /** The jobs in at most a few hundred groups. */
+  workflow_graph: GroupedGraph & { workflow_key: string; name: string; num_jobs: number };
   workflow_start: Plan & { run_id: number; num_ready: number; num_blocked: number };
   workflow_cancel: Plan & { num_stopping: number; slurm_job_ids: string[] };
   workflow_delete: { dry_run: boolean; workflow_key: string; num_jobs: number; num_results: number };

@@ -29,6 +29,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
     async () => (await import('./commands/resource-requirements.ts')).declareResourceRequirements,
   ],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
+  [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
 ];
 

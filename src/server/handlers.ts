@@ -25,6 +25,7 @@ import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletio
 import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
+import { drawWorkflow } from './graph.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
@@ -93,6 +94,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
     },
   },
   workflow_show: { kind: 'read', run: (service, request) => showWorkflow(service, Number(request.workflow_key)) },
+  workflow_graph: { kind: 'read', run: drawWorkflow },
   workflow_start: { kind: 'steps', begin: beginStart },
   workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
   workflow_delete: { kind: 'steps', begin: beginDeleteWorkflow },

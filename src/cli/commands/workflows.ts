@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addListOptions, listOptions, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
+import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareRecovery } from './workflows-recovery.ts';
 
@@ -39,6 +40,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareRecovery(group, act);
   declareChanges(group, act);
   declareShow(group, act);
+  declareGraph(group.command('graph'), 'torc workflows graph', act);
   declareWorkflowList(group, act);
 }
 
