@@ -13,6 +13,12 @@ export interface FileFacts {
 
 export const absentFile: FileFacts = { sizeBytes: -1, modifiedUs: null, changedUs: null, contentHash: null };
 
+/** An instant of a file as it is stored and compared; null for one that is not exact as a number (after 2255). */
+export function fileMicroseconds(nanoseconds: bigint): number | null {
+  const value = Number(nanoseconds / 1000n);
+  return Number.isSafeInteger(value) ? value : null;
+}
+
 /**
  * What differs between then and now, in words, or null. Size and modification time decide; where both are the same, the
  * content does, if it was read on both sides: a program can set the time back. What was never looked at has not changed.

@@ -59,9 +59,11 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     failureHandler,
     scheduler,
   };
+  const references = referencesOf(spec, sweep, isFactory, path, findings);
   return {
     path,
     spec,
+    numCharacters: charactersOf(spec, references),
     writtenName: spec.name,
     name: nameTemplate(spec.name, sweep, isFactory, path, findings),
     sweep,
@@ -71,8 +73,14 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     requirements,
     failureHandler,
     scheduler,
-    references: referencesOf(spec, sweep, isFactory, path, findings),
+    references,
   };
+}
+
+function charactersOf(spec: JobSpec, references: readonly ReferenceList[]): number {
+  let characters = spec.name.length + spec.command.length + (spec.invocation_script?.length ?? 0);
+  for (const { templates } of references) for (const { written } of templates) characters += written.length;
+  return characters;
 }
 
 function changing(templates: Readonly<Record<string, Template | null>>): Element['identity'] {
@@ -124,7 +132,9 @@ export function expandFiles(
     const sweep = sweeps.ofFile(file, path);
     const name = templateOf(file.name, sweep, false, [...path, 'name'], findings);
     const filePath = templateOf(file.path, sweep, false, [...path, 'path'], findings);
-    return { path, writtenName: file.name, name, sweep, filePath, identity: [{ key: 'path', template: filePath }] };
+    const numCharacters = file.name.length + file.path.length;
+    const identity = [{ key: 'path', template: filePath }];
+    return { path, writtenName: file.name, name, sweep, numCharacters, filePath, identity };
   });
   const instances = new Instances(new NameTable('files', findings), elements);
   const files = instances.table.names.map((name, number) => {
@@ -136,7 +146,7 @@ export function expandFiles(
 export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
   const elements = (spec.user_data ?? []).map(({ name }, i) => {
     const path = ['user_data', i];
-    return { path, writtenName: name, name: Template.of(name, null), sweep: null, identity: [] };
+    return { path, writtenName: name, name: Template.of(name, null), sweep: null, numCharacters: 0, identity: [] };
   });
   return new Instances(new NameTable('user_data', findings), elements);
 }

@@ -8,12 +8,17 @@ import { quoted } from './names.ts';
 import { mostInstances, ParameterProblem, type Sweep } from './parameters.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 
+/** How long all texts of a list may be, written out. */
+const mostCharacters = 8_000_000_000;
+
 /** One element as it is written, ready to be instantiated. */
 export interface Element {
   path: SpecPath;
   writtenName: string;
   name: Template;
   sweep: Sweep | null;
+  /** How long its texts are together. */
+  numCharacters: number;
   /** Instances with the same name have to have the same of these; what they refer to is put together. */
   identity: readonly { key: string; template: Template }[];
 }
@@ -50,10 +55,16 @@ export class Instances<E extends Element> {
   constructor(table: NameTable, elements: readonly E[]) {
     this.table = table;
     this.elements = elements;
+    let numCharacters = 0;
     for (const [i, element] of elements.entries()) {
       if (!this.#byWrittenName.has(element.writtenName)) this.#byWrittenName.set(element.writtenName, i);
-      if (this.length + (element.sweep?.count ?? 1) > mostInstances) {
-        const message = `with this there are more than ${mostInstances} ${table.list}; at most so many are allowed`;
+      if (element.sweep !== null) table.writtenNames.push(element.writtenName);
+      const count = element.sweep?.count ?? 1;
+      numCharacters += count * element.numCharacters;
+      const tooMany = this.length + count > mostInstances ? `${mostInstances} ${table.list}` : null;
+      const tooLong = numCharacters > mostCharacters ? `${mostCharacters} characters of ${table.list}` : null;
+      if (tooMany !== null || tooLong !== null) {
+        const message = `with this there are more than ${tooMany ?? tooLong}; at most so many are allowed`;
         table.findings.add(element.path, () => message);
         return;
       }

@@ -9,8 +9,15 @@ const mostMillisecondsOfAll = 5000;
 /** How many times patterns may be tried on names altogether. */
 const mostTrials = 200_000_000;
 
+/** How many names all patterns may find altogether. */
+const mostMatches = 20_000_000;
+
 /** Why a pattern cannot be used, for people. */
 export class PatternProblem extends Error {}
+
+const tooManyMatches = new PatternProblem(
+  `the patterns match more than ${mostMatches} names in all: let them find fewer each`,
+);
 
 const script = new Script('run()');
 const sandbox: { run: () => void } = { run: () => {} };
@@ -35,6 +42,7 @@ export class PatternMatcher {
   readonly #known = new Map<string, readonly number[] | PatternProblem>();
   #sorted: Int32Array | null = null;
   #numTrials = 0;
+  #numMatches = 0;
   #millisecondsLeft = mostMillisecondsOfAll;
 
   constructor(names: readonly string[]) {
@@ -50,6 +58,7 @@ export class PatternMatcher {
   }
 
   #tried(pattern: string): readonly number[] | PatternProblem {
+    if (this.#numMatches > mostMatches) return tooManyMatches;
     const expression = compiled(pattern);
     if (expression instanceof PatternProblem) return expression;
     const candidates = this.#candidates(pattern);
@@ -67,6 +76,8 @@ export class PatternMatcher {
       const message = `the pattern ${quoted(pattern)} takes for ever: are there repetitions within repetitions?`;
       return new PatternProblem(message);
     }
+    this.#numMatches += matching.length;
+    if (this.#numMatches > mostMatches) return tooManyMatches;
     return matching.sort((a, b) => a - b);
   }
 

@@ -17,12 +17,16 @@ import type { Findings, SpecPath } from './spec-problems.ts';
 /** The name under which the instances of a factory know their number, from 0. */
 export const factoryIndex = 'index';
 
+/** How many values all parameters of a specification may have together. */
+const mostValues = 5 * mostInstances;
+
 /** Makes a sweep of what parts of a specification say, and adds what is wrong to the findings. */
 export class SweepReader {
   readonly #findings: Findings;
   readonly #shared: ReadonlyMap<string, readonly Value[] | null>;
   /** Factories that stand at the top of the specification, by the job; null is the one for all jobs. */
   readonly #factories = new Map<string | null, { factory: FactorySpec; path: SpecPath }>();
+  #numValues = 0;
   readonly #sweepsOfFactories = new Map<FactorySpec, Sweep | null>();
 
   constructor(spec: WorkflowSpec, findings: Findings) {
@@ -96,7 +100,7 @@ export class SweepReader {
       if (/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
         values.set(
           name,
-          this.#guarded(place, () => readValues(value)),
+          this.#guarded(place, () => this.#counted(() => readValues(value))),
         );
       else {
         values.set(name, null);
@@ -117,7 +121,7 @@ export class SweepReader {
       if (values.has(parameter.name)) {
         this.#findings.add([...place, 'name'], () => `the parameter ${quoted(parameter.name)} stands twice`);
       }
-      const read = this.#guarded(place, () => factoryValues(factory.type, parameter));
+      const read = this.#guarded(place, () => this.#counted(() => factoryValues(factory.type, parameter)));
       if (read === null) return null;
       values.set(parameter.name, read);
     }
@@ -132,6 +136,15 @@ export class SweepReader {
     if (values.has(factoryIndex)) return sweep;
     const numbers = { name: factoryIndex, values: rangeValues(0, sweep.count - 1, 1, 0), stride: 1 };
     return { ...sweep, parameters: [...sweep.parameters, numbers] };
+  }
+
+  #counted(read: () => Value[]): Value[] {
+    const values = this.#numValues > mostValues ? [] : read();
+    this.#numValues += values.length;
+    if (this.#numValues <= mostValues) return values;
+    throw new ParameterProblem(
+      `with this, all parameters have more than ${mostValues} values; use_parameters shares them`,
+    );
   }
 
   #guarded<T>(path: SpecPath, read: () => T): T | null {

@@ -81,6 +81,18 @@ function constant(raw: string): Part {
   return { raw, parameter: null, format: String };
 }
 
+/** The first value that is no number, and the first that is no whole number, of lists that were looked at before. */
+const misfits = new WeakMap<readonly Value[], { number: Value | undefined; integer: Value | undefined }>();
+
+function misfitOf(values: readonly Value[], isForIntegers: boolean): Value | undefined {
+  const known = misfits.get(values) ?? {
+    number: values.find((value) => typeof value !== 'number'),
+    integer: values.find((value) => !Number.isInteger(value)),
+  };
+  misfits.set(values, known);
+  return isForIntegers ? known.integer : known.number;
+}
+
 const formatPattern = /^(0?)([0-9]{0,3})(?:\.([0-9]{1,2}))?([dfes]?)$/;
 
 /** The function of a format such as `03d`, `.4f`, `8.3f`, `.2e` or `s`, which fits every value of the parameter. */
@@ -92,7 +104,7 @@ function checkedFormat(format: string, raw: string, { name, values }: SweptParam
   const [, zero = '', widthText = '', precision, kind = ''] = match;
   const style = kind === '' && precision !== undefined ? 'f' : kind;
   if (style !== '' && style !== 's') {
-    const misfit = values.find((value) => typeof value !== 'number' || (style === 'd' && !Number.isInteger(value)));
+    const misfit = misfitOf(values, style === 'd');
     if (misfit !== undefined) {
       const wanted = style === 'd' ? 'whole numbers' : 'numbers';
       throw new ParameterProblem(

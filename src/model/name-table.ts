@@ -14,6 +14,9 @@ const labels = {
 
 export type NamedList = keyof typeof labels;
 
+/** Among how many names the nearest is looked for: a misspelt sweep of a million jobs is not worth a minute. */
+const mostCandidates = 100_000;
+
 /** A Slurm scheduler needs no name in the format; a specification with several names them. */
 export const unnamed = 'default';
 
@@ -22,6 +25,8 @@ export class NameTable {
   readonly list: NamedList;
   /** In the order of their numbers. */
   readonly names: string[] = [];
+  /** Names of sweeps as they are written, which references may say as well. */
+  readonly writtenNames: string[] = [];
   readonly findings: Findings;
   readonly #numbers = new Map<string, number>();
 
@@ -68,7 +73,8 @@ export class NameTable {
 
   refuseUnknown(name: string, path: SpecPath): void {
     this.findings.addOnce(path, () => {
-      return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, this.#numbers.keys())}`;
+      const candidates = [...this.writtenNames, ...this.names.slice(0, mostCandidates)];
+      return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, candidates)}`;
     });
   }
 

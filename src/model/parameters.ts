@@ -8,13 +8,16 @@ import type { ParameterSpec } from './spec.ts';
 /** How many jobs, or files, a specification may expand to. */
 export const mostInstances = 2_000_000;
 
+/** How many parameters one sweep may combine. */
+const mostParameters = 100;
+
 /** A number is shown without digits that only come from binary fractions. */
 export type Value = string | number;
 
 /** Why values cannot be read or combined, for people. */
 export class ParameterProblem extends Error {}
 
-const numberPattern = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+const numberPattern = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 
 /** The values that a specification writes; throws ParameterProblem. */
 export function readValues(written: ParameterSpec): Value[] {
@@ -131,6 +134,7 @@ export interface Sweep {
 
 /** Each value with each: the first parameter varies slowest, the last fastest. Throws ParameterProblem. */
 export function productOf(parameters: ReadonlyMap<string, readonly Value[]>): Sweep {
+  refuseMany(parameters);
   const count = [...parameters.values()].reduce((product, values) => product * values.length, 1);
   if (count > mostInstances) {
     throw new ParameterProblem(`combine to ${count} instances; at most ${mostInstances} are allowed`);
@@ -145,6 +149,7 @@ export function productOf(parameters: ReadonlyMap<string, readonly Value[]>): Sw
 
 /** The first values together, then the second ones, and so on. Throws ParameterProblem. */
 export function zipOf(parameters: ReadonlyMap<string, readonly Value[]>): Sweep {
+  refuseMany(parameters);
   const [first, ...rest] = [...parameters];
   const count = first?.[1].length ?? 1;
   for (const [name, values] of rest) {
@@ -153,6 +158,11 @@ export function zipOf(parameters: ReadonlyMap<string, readonly Value[]>): Sweep 
     throw new ParameterProblem(`zip takes one value of each parameter at a time, but ${lengths}`);
   }
   return { parameters: [...parameters].map(([name, values]) => ({ name, values, stride: 1 })), count };
+}
+
+function refuseMany({ size }: ReadonlyMap<string, readonly Value[]>): void {
+  if (size <= mostParameters) return;
+  throw new ParameterProblem(`combines ${size} parameters; at most ${mostParameters} are allowed`);
 }
 
 export function valueAt(parameter: SweptParameter, instance: number): Value {

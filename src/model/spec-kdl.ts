@@ -9,8 +9,8 @@ import { positionsOf } from './spec-places.ts';
 import type { Place } from './spec-problems.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './spec-source.ts';
 
-/** A KDL text of this size takes twenty seconds; what is larger can be written as JSON. */
-const mostBytes = 16 * 1024 * 1024;
+/** A KDL text of this size takes ten seconds; what is larger can be written as JSON. */
+const mostCharacters = 8 * 1024 * 1024;
 
 /** How the nodes inside of an object are read. */
 interface Shape {
@@ -85,7 +85,7 @@ export function readKdl(text: string, file: string): ReadDocument {
 }
 
 function parsed(text: string, faults: Fault[]): Document | null {
-  if (text.length > mostBytes) {
+  if (text.length > mostCharacters) {
     faults.push({ offset: 0, message: 'this KDL is too large: write the workflow as JSON' });
     return null;
   }

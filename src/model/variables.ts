@@ -4,7 +4,8 @@
  */
 import { quoted } from './names.ts';
 
-const variable = /\$\{(files|user_data)\.([^}]*)\}/g;
+/** Where another `${` begins, this one has no end. */
+const variable = /\$\{(files|user_data)\.((?:(?!\$\{)[^}])*)\}/g;
 
 export type Direction = 'input' | 'output';
 

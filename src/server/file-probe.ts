@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { systemCode } from '../base/errors.ts';
-import { absentFile, type FileFacts, needsContent } from '../model/changes.ts';
+import { absentFile, type FileFacts, fileMicroseconds, needsContent } from '../model/changes.ts';
 import type { DeclaredFile } from '../storage/changes.ts';
 
 /** Files looked at together; on a network file system the answers take milliseconds each. */
@@ -29,9 +29,9 @@ async function probeFile(file: DeclaredFile, path: string): Promise<FileFacts> {
   try {
     const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     const facts = {
-      sizeBytes: Number(size),
-      modifiedUs: Number(mtimeNs / 1000n),
-      changedUs: Number(ctimeNs / 1000n),
+      sizeBytes: Math.min(Number(size), Number.MAX_SAFE_INTEGER),
+      modifiedUs: fileMicroseconds(mtimeNs),
+      changedUs: fileMicroseconds(ctimeNs),
       contentHash: null,
     };
     const isDoubtful = file.hashed.some((before) => needsContent(before, facts));

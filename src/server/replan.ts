@@ -45,6 +45,8 @@ function planned<T>(tx: Transaction, request: PlanRequest, work: (workflow: Work
 
 interface RestartFacts {
   files: Map<number, FileFacts>;
+  /** Against which relative paths were read. */
+  directory: string;
   evidence: Evidence;
 }
 
@@ -53,9 +55,9 @@ async function gatherRestart(service: Service, request: Request<'workflow_restar
   const workflowKey = Number(request.workflow_key);
   getWorkflow(service.view, workflowKey);
   const evidence = await gatherEvidence(service, { workflowKey, isAsked: true });
-  if (request.only_uninitialized) return { files: new Map(), evidence };
   const { files, workingDirectory } = declaredFiles(service.view, workflowKey);
-  return { files: await probeFiles(files, workingDirectory ?? request.working_directory), evidence };
+  const directory = workingDirectory ?? request.working_directory;
+  return { files: await probeFiles(files, directory), directory, evidence };
 }
 
 export async function prepareRestart(
@@ -91,7 +93,8 @@ function restart(
       onlyUninitialized: request.only_uninitialized,
     });
     const settled = settle(jobs, plan);
-    if (!request.ignore_missing_data) refuseMissing(tx, jobs, settled, facts.files, cleared);
+    if (!request.ignore_missing_data)
+      refuseMissing(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
     const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes });
     const kept = keptJobs(tx, jobs, { plan, settled, claimed: claimed.filter((job) => isKept(job, request)) });
     if (!request.dry_run) {
@@ -189,15 +192,21 @@ function refuseMissing(
   tx: Transaction,
   jobs: StoredJobs,
   settled: Settled,
-  files: ReadonlyMap<number, FileFacts>,
-  cleared: readonly EphemeralData[],
+  { files, directory }: RestartFacts,
+  { cleared, onlyUninitialized }: { cleared: readonly EphemeralData[]; onlyUninitialized: boolean },
 ): void {
+  const { ready, blocked, submitted, submitted_pending, terminated } = statusCode;
+  const becomes = (jobKey: number): number => settled.status[jobs.numberOf(jobKey) ?? -1] as number;
   const willRun = (jobKey: number): boolean => {
-    const code = settled.status[jobs.numberOf(jobKey) ?? -1];
-    return code === statusCode.ready || code === statusCode.blocked;
+    const code = becomes(jobKey);
+    const isLeftAlone = onlyUninitialized && code === jobs.status[jobs.numberOf(jobKey) ?? -1];
+    return !isLeftAlone && (code === ready || code === blocked);
   };
+  // one that is left terminated comes back with a restart, and what reads its output waits for it
+  const willEnd = (jobKey: number): boolean =>
+    [ready, blocked, submitted, submitted_pending, terminated].includes(becomes(jobKey));
   const isCleared = new Set(cleared.map((datum) => datum.name));
-  const missing = missingInputs(tx, jobs.workflowKey, files, willRun).filter(
+  const missing = missingInputs(tx, jobs.workflowKey, files, { willRun, willEnd }).filter(
     ({ what }) => !isCleared.has(what.replace(/^user data /, '')),
   );
   if (missing.length === 0) return;
@@ -206,7 +215,7 @@ function refuseMissing(
   throw new TorcError(
     'not_found',
     `missing: ${shown.join('; ')}${more}`,
-    'Put it there, or go on without it with --ignore-missing-data.',
+    `Put it there (relative paths are read in ${directory}), or go on without it with --ignore-missing-data.`,
   );
 }
 

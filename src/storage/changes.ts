@@ -170,12 +170,12 @@ export interface MissingInput {
   jobName: string;
 }
 
-/** Inputs that are not there although a job of `willRun` needs them and none of `willRun` writes them. */
+/** Inputs that are not there although a job of `willRun` needs them and no job of `willEnd` is going to write them. */
 export function missingInputs(
   tx: Transaction,
   workflowKey: number,
   files: ReadonlyMap<number, FileFacts>,
-  willRun: (jobKey: number) => boolean,
+  { willRun, willEnd }: { willRun: (jobKey: number) => boolean; willEnd: (jobKey: number) => boolean },
 ): MissingInput[] {
   const missing: MissingInput[] = [];
   const seen = new Set<string>();
@@ -193,7 +193,7 @@ export function missingInputs(
        WHERE f.file_key IN (SELECT value FROM json_each(?)) ORDER BY jf.file_key, jf.job_key`,
       JSON.stringify(absent),
     );
-    const made = new Set(rows.filter((row) => row.is_output === 1 && willRun(row.job_key as number)).map(fileKeyOf));
+    const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(fileKeyOf));
     for (const row of rows) if (row.is_output === 0) check('input file', row, made, fileKeyOf(row));
   }
   const rows = tx.db.all(
@@ -202,7 +202,7 @@ export function missingInputs(
      WHERE u.workflow_key = ? AND u.data IS NULL ORDER BY u.user_data_key, ju.job_key`,
     workflowKey,
   );
-  const made = new Set(rows.filter((row) => row.is_output === 1 && willRun(row.job_key as number)).map(dataKeyOf));
+  const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(dataKeyOf));
   for (const row of rows) if (row.is_output === 0) check('user data', row, made, dataKeyOf(row));
   return missing;
 }

@@ -8,6 +8,7 @@ import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../base/errors.ts';
 import { makeFolders } from '../base/folders.ts';
+import { fileMicroseconds } from '../model/changes.ts';
 import type { FileReader, PresentFile, ReadText, SeenFile } from './effects.ts';
 
 const longestHashedBytes = 64 * 1024 * 1024;
@@ -87,16 +88,11 @@ function presentFile(stats: BigIntStats): PresentFile {
   return {
     kind: 'there',
     sizeBytes: Math.min(Number(stats.size), Number.MAX_SAFE_INTEGER),
-    modifiedUs: microseconds(stats.mtimeNs),
-    changedUs: microseconds(stats.ctimeNs),
+    modifiedUs: fileMicroseconds(stats.mtimeNs),
+    changedUs: fileMicroseconds(stats.ctimeNs),
     isRegular: stats.isFile(),
     identity: [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' '),
   };
-}
-
-function microseconds(nanoseconds: bigint): number | null {
-  const value = Number(nanoseconds / 1000n);
-  return Number.isSafeInteger(value) ? value : null;
 }
 
 async function hashOf(path: string, seen: PresentFile): Promise<string | null> {

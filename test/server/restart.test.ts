@@ -142,6 +142,29 @@ describe('restart', () => {
     expect(result).toMatchObject({ run_id: 1, return_code: 0 });
   });
 
+  it('what a running job is going to write is not missing', async () => {
+    const key = await createWorkflow(
+      fresh.service,
+      [{ name: 'writes', writes: [0] }, { name: 'reads', reads: [0] }, { name: 'beside' }],
+      [[0, 1]],
+      { userData: [{ name: 'u', data: null, is_ephemeral: false }] },
+    );
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [, beside] = worker.held as [number, number];
+    await worker.finish(beside, 1, { draining: true });
+    await reset(key, 'failed');
+    const options = { dry_run: true, only_uninitialized: true };
+    expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
+    expect(await restart(key, { keep_running: true })).toMatchObject({ num_running: 1, num_blocked: 1, num_ready: 1 });
+    await reset(key, [await keyOf(key, 'beside')]);
+    const disable = { workflow_key: key, dry_run: false, expected_state: null, skip: 0 };
+    await worker.finish(worker.held[0] as number, 1, { draining: true });
+    await fresh.service.call('jobs_disable', { ...disable, job_keys: [await keyOf(key, 'writes')] });
+    await expect(restart(key)).rejects.toMatchObject({ message: 'missing: user data u, needed by reads' });
+    expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
+  });
+
   it('a job that is being canceled cannot be kept: its end would cancel the new run', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const worker = await TestWorker.join(fresh.service, key);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Api, requests } from '../../src/api/contract.ts';
-import { beginRequest, chunkLimits, chunksOf, createWorkflow } from '../../src/cli/create-workflow.ts';
+import { beginRequest, checkStorable, chunkLimits, chunksOf, createWorkflow } from '../../src/cli/create-workflow.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
 
@@ -136,5 +136,38 @@ describe('creating', () => {
       'workflow_create_finish',
     ]);
     expect(seen).toEqual([5000, 6000]);
+  });
+
+  const scheduler = {
+    ...{ name: 'gpu', account: 'a', partition: null, qos: 'normal', walltimeSeconds: 3600, numNodes: 2 },
+    ...{ ntasksPerNode: null, mem: '8G', tmp: null, gres: null, extra: '--exclusive' },
+  };
+
+  it('adds a Slurm config for each scheduler when the workflow is there', async () => {
+    const called: { endpoint: string; request: unknown }[] = [];
+    const api = {
+      async call(endpoint: string, request: unknown) {
+        called.push({ endpoint, request });
+        return { workflow_key: '3', num_jobs: 0 };
+      },
+      async close() {},
+    } as unknown as Api;
+    await createWorkflow(api, { ...workflow(0, 0, 0), schedulers: [scheduler] }, 'alice');
+    expect(called.map(({ endpoint }) => endpoint).slice(-2)).toEqual(['workflow_create_finish', 'slurm_config_add']);
+    expect(requests.slurm_config_add.parse(called.at(-1)?.request)).toMatchObject({
+      workflow_key: '3',
+      name: 'gpu',
+      walltime_seconds: 3600,
+      num_nodes: 2,
+      extra: '--exclusive',
+    });
+  });
+
+  it('is refused for what cannot run yet, and for options that no script could carry', async () => {
+    await expect(checkStorable({ ...workflow(1, 0, 0), schedulers: [scheduler] })).resolves.toBeUndefined();
+    const handled = { ...workflow(1, 0, 0), failureHandlers: [{ name: 'h', rules: [] }], usePendingFailed: true };
+    await expect(checkStorable(handled)).rejects.toThrow('failure_handlers, use_pending_failed');
+    const odd = { ...workflow(1, 0, 0), schedulers: [{ ...scheduler, extra: '--output=x' }] };
+    await expect(checkStorable(odd)).rejects.toThrow('cannot stand in the extra options');
   });
 });

@@ -137,6 +137,9 @@ describe('a sweep', () => {
     expect(problemsOf([work, { name: 'row_{i}', depends_on: ['w_{i}_{j}'], parameters: { i: '2:3' } }])).toEqual([
       'jobs[1].depends_on[0]: there is no job "w_3_{j}"',
     ]);
+    expect(problemsOf([work, { name: 'all', depends_on: ['w_{i}_{k}'] }])).toEqual([
+      'jobs[1].depends_on[0]: there is no job "w_{i}_{k}"; did you mean "w_{i}_{j}"?',
+    ]);
   });
 
   it('is refused with the place of what is wrong in it', () => {
