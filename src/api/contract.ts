@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import type { GroupedGraph } from '../model/job-groups.ts';
-import { causes } from '../model/status.ts';
+import { causes, jobStatuses } from '../model/status.ts';
 
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
 export const protocolVersion = 1;
@@ -28,6 +28,7 @@ export const limits = {
 
 const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
 const count = z.number().int().nonnegative();
+const age = z.number().nonnegative();
 const text = z.string().refine((s) => !s.includes('\0'), 'must not contain a NUL byte');
 const name = text.min(1).max(4096);
 
@@ -326,6 +327,87 @@ const modifyWorkflow = z.strictObject({
     .partial(),
 });
 
+// ------------------------------------------------------------------ export and import
+
+const exportWorkflow = z.strictObject({
+  workflow_key: key,
+  /** `barriers`: what the hidden nodes wait for, which jobs name by their keys. Pages are of the part alone. */
+  part: z.enum(['head', 'jobs', 'barriers']),
+  limit: z.number().int().positive().max(limits.listPage),
+  skip: count,
+});
+
+/** A job with the names of all that it refers to. */
+export interface ExportedJob extends AddedJob {
+  barriers: string[];
+  /** Of a job with requirements of its own, which have no name. */
+  own_requirements: ExportedRequirements | null;
+}
+
+/** Null is what nobody stated. */
+export interface ExportedRequirements {
+  name: string | null;
+  num_cpus: number;
+  memory_bytes: number | null;
+  num_gpus: number;
+  num_nodes: number;
+  runtime_seconds: number | null;
+}
+
+const instant = z.iso.datetime();
+
+/** A row of the list of results; columns that follow from others are ignored. */
+const importedResult = z.object({
+  job_name: name,
+  run_id: z.number().int().positive(),
+  attempt_id: z.number().int().positive(),
+  status: z.enum(['done', 'canceled', 'terminated', 'returned', 'lost']),
+  return_code: z.number().int().min(0).max(255).nullable(),
+  cause: z.enum(causes),
+  start_time: instant.nullable(),
+  end_time: instant.nullable(),
+  exec_time_seconds: age.nullable(),
+  peak_memory_bytes: count.nullable(),
+  average_memory_bytes: count.nullable(),
+  cpu_seconds: age.nullable(),
+  hostname: name,
+  slurm_job_id: text.nullable(),
+  num_cpus: z.number().int().positive(),
+  memory_bytes: count,
+  gpu_indices: z.array(count).nullable(),
+  exit_code: z.number().int().nullable(),
+  signal: z.number().int().nullable(),
+  detail: text.nullable(),
+});
+
+/** Adds the history of another workflow to a new one with the same jobs, in any number of requests before `finish`. */
+const importHistory = z.strictObject({
+  workflow_key: key,
+  results: z.array(importedResult).max(limits.createChunk),
+  events: z
+    .array(
+      z.object({
+        timestamp: instant,
+        job_name: name.nullable(),
+        type: text.min(1).max(64),
+        old_status: z.enum(jobStatuses).nullable(),
+        new_status: z.enum(jobStatuses).nullable(),
+        data: z.json(),
+      }),
+    )
+    .max(limits.createChunk),
+});
+
+const importFinish = z.strictObject({
+  workflow_key: key,
+  run_id: z.number().int().positive(),
+  is_canceled: z.boolean(),
+  started_at: instant.nullable(),
+  ended_at: instant.nullable(),
+  /** In stored order. */
+  job_statuses: z.array(z.enum(jobStatuses)),
+});
+
 // ------------------------------------------------------------------ user data
 
 const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
@@ -415,7 +497,6 @@ export interface HelloReply {
 }
 
 const attemptKey = z.number().int().positive();
-const age = z.number().nonnegative();
 
 const startedReport = z.object({ attempt: attemptKey, age_ms: age, pid: z.number().int().positive() });
 
@@ -601,6 +682,9 @@ export const requests = {
   resource_requirements_add: addResourceRequirements,
   resource_requirements_assign: assignResourceRequirements,
   workflow_modify: modifyWorkflow,
+  workflow_export: exportWorkflow,
+  workflow_import_history: importHistory,
+  workflow_import_finish: importFinish,
   user_data_add: addUserData,
   user_data_modify: modifyUserData,
   user_data_delete: deleteUserData,
@@ -693,6 +777,15 @@ export interface Replies {
   resource_requirements_add: { resource_requirements_key: string };
   resource_requirements_assign: { resource_requirements_key: string; name: string; num_jobs: number };
   workflow_modify: { workflow_key: string; name: string; changes: ChangedField[] };
+  workflow_export: {
+    /** What a specification says of the workflow as a whole, and its named requirements. */
+    head: { workflow: ListRecord; resource_requirements: ExportedRequirements[] } | null;
+    jobs: ExportedJob[];
+    barriers: { barrier_key: string; depends_on: string }[];
+    more: boolean;
+  };
+  workflow_import_history: { num_results: number; num_events: number };
+  workflow_import_finish: { workflow_key: string; run_id: number };
   user_data_add: { user_data_key: string };
   /** `is_changed`: the data are another document now. */
   user_data_modify: { user_data_key: string; name: string; is_changed: boolean; version: number };

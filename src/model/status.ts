@@ -33,7 +33,17 @@ export const causes = [
 export type Cause = (typeof causes)[number];
 
 /** What may move a job from one status to another. */
-export type Mover = 'start' | 'unblock' | 'cancel' | 'claim' | 'report' | 'restart' | 'reset' | 'disable' | 'requeue';
+export type Mover =
+  | 'start'
+  | 'unblock'
+  | 'cancel'
+  | 'claim'
+  | 'report'
+  | 'restart'
+  | 'reset'
+  | 'disable'
+  | 'requeue'
+  | 'import';
 
 export interface Transition {
   from: JobStatus;
@@ -58,6 +68,7 @@ export const transitions: readonly Transition[] = [
     'restart',
   ),
   ...each(['submitted', 'submitted_pending', 'terminated'], ['ready'], 'requeue'),
+  ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
     ['uninitialized'],

@@ -22,6 +22,8 @@ import type { Transaction } from '../storage/transaction.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../storage/user-data.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
+import { exportPage } from '../storage/workflow-export.ts';
+import { finishImport, importHistory } from '../storage/workflow-import.ts';
 import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
@@ -130,6 +132,15 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   workflow_modify: {
     kind: 'write',
     run: (tx, request) => ({ workflow_key: request.workflow_key, ...modifyWorkflow(tx, request) }),
+  },
+  workflow_export: { kind: 'read', run: ({ view }, request) => exportPage(view, request) },
+  workflow_import_history: { kind: 'write', run: importHistory },
+  workflow_import_finish: {
+    kind: 'write',
+    run(tx, request) {
+      finishImport(tx, request);
+      return { workflow_key: request.workflow_key, run_id: request.run_id };
+    },
   },
   user_data_add: { kind: 'write', run: (tx, request) => ({ user_data_key: String(addUserData(tx, request)) }) },
   user_data_modify: {

@@ -4,6 +4,7 @@ import { addListOptions, listOptions, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';
+import { declareExchange } from './workflows-exchange.ts';
 import { declareRecovery } from './workflows-recovery.ts';
 
 export interface CreateOptions {
@@ -36,6 +37,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareCreate(group, act);
   declareCreateFromCommands(group, act);
   declareSchema(group, act);
+  declareExchange(group, act);
   declarePlans(group, act);
   declareRecovery(group, act);
   declareChanges(group, act);

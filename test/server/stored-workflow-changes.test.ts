@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AddedJob } from '../../src/api/contract.ts';
+import type { JobStatus } from '../../src/model/status.ts';
 import type { Service } from '../../src/server/service.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, freshService, rows, statuses, TestWorker } from '../support/service.ts';
@@ -227,5 +228,65 @@ describe('a changed workflow', () => {
     expect(await rows(service, 'workflows', null)).toMatchObject([
       { name: 'new\n"name"', is_archived: true, metadata: { a: [1] }, description: null },
     ]);
+  });
+});
+
+describe('an imported history', () => {
+  it('leaves counters that hold, whatever the statuses, and none in a workflow with one of its own', async () => {
+    const names = ['done', 'failed', 'behind', 'anyway', 'ran', 'off', 'wait', 'a', 'b'].map((name) => {
+      return { name, cancelOnFailure: name !== 'anyway' };
+    });
+    // failed -> behind, anyway; done -> off; ran -> wait; done, ran -> barrier -> a, b
+    const edges: [number, number][] = [
+      [1, 2],
+      [1, 3],
+      [0, 5],
+      [4, 6],
+      [0, -1],
+      [4, -1],
+      [-1, 7],
+      [-1, 8],
+    ];
+    const key = await createWorkflow(service, names, edges, { numBarriers: 1, start: false });
+    const result = {
+      ...({ status: 'done', cause: 'exit_code' } as const),
+      ...{ run_id: 2, attempt_id: 1, start_time: null, end_time: null },
+      ...{ exec_time_seconds: 1.5, peak_memory_bytes: null, average_memory_bytes: null, cpu_seconds: null },
+      ...{ hostname: 'n1', slurm_job_id: '7', num_cpus: 1, memory_bytes: 0, gpu_indices: [3] },
+      ...{ exit_code: 4, signal: null, detail: null },
+    };
+    const history = (job_name: string) => ({
+      workflow_key: key,
+      events: [],
+      results: [{ ...result, job_name, return_code: 4 }],
+    });
+    await service.call('workflow_import_history', history('failed'));
+    await expect(service.call('workflow_import_history', history('nobody'))).rejects.toThrow('no job "nobody"');
+    const finish = {
+      ...{ workflow_key: key, run_id: 2, is_canceled: false, started_at: null, ended_at: null },
+      job_statuses: [
+        'done',
+        'done',
+        'canceled',
+        'blocked',
+        'submitted',
+        'disabled',
+        'ready',
+        'blocked',
+        'terminated',
+      ] as JobStatus[],
+    };
+    await expect(service.call('workflow_import_finish', { ...finish, job_statuses: ['done'] })).rejects.toMatchObject({
+      code: 'usage',
+    });
+    await service.call('workflow_import_finish', finish);
+    expect(await statuses(service, key)).toEqual({
+      ...{ done: 'done', failed: 'done', behind: 'canceled', anyway: 'ready', ran: 'uninitialized', off: 'disabled' },
+      ...{ wait: 'blocked', a: 'blocked', b: 'terminated' },
+    });
+    expect(await rows(service, 'jobs', key, { outcome: 'failed' })).toMatchObject([
+      { return_code: 4, slurm_job_id: '7' },
+    ]);
+    await expect(service.call('workflow_import_finish', finish)).rejects.toMatchObject({ code: 'conflict' });
   });
 });
