@@ -13,7 +13,18 @@ interface JobRow {
 
 /** Nodes whose end what lies behind them no longer waits for. `terminated` is not ended. */
 const ended = new Set<JobStatus>(['done', 'canceled', 'disabled']);
-const movers: Mover[] = ['start', 'unblock', 'cancel', 'claim', 'report', 'restart', 'reset', 'disable', 'requeue', 'import'];
+const movers: Mover[] = [
+  'start',
+  'unblock',
+  'cancel',
+  'claim',
+  'report',
+  'restart',
+  'reset',
+  'disable',
+  'requeue',
+  'import',
+];
 
 export function brokenInvariants(db: Database): string[] {
   const broken: string[] = [];
