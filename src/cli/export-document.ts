@@ -100,9 +100,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   for (const [field, value] of Object.entries(workflow)) {
     if (value !== null) yield `${JSON.stringify(field)}:${JSON.stringify(value)},\n`;
   }
-  const names: string[] = [];
-  for await (const page of parts(api, key, 'jobs')) for (const { name } of page.jobs) names.push(name);
-  const barriers = await barrierNames(api, key, names);
+  const barriers = await barrierNames(api, key);
   const written = new Set<string>();
   const own: ExportedRequirements[] = [];
   yield '"jobs":[';
@@ -150,7 +148,7 @@ async function* parts(
 /** What a job that waits at a barrier says of it. */
 type Dependence = { names: readonly string[] } | { pattern: string };
 
-async function barrierNames(api: Api, key: string, allNames: readonly string[]): Promise<Map<string, Dependence>> {
+async function barrierNames(api: Api, key: string): Promise<Map<string, Dependence>> {
   const members = new Map<string, string[]>();
   for await (const page of parts(api, key, 'barriers')) {
     for (const { barrier_key, depends_on } of page.barriers) {
@@ -159,9 +157,11 @@ async function barrierNames(api: Api, key: string, allNames: readonly string[]):
       else known.push(depends_on);
     }
   }
+  if (members.size === 0) return new Map();
+  const allNames = await all(records(api, 'jobs', key, ({ name }) => ({ name: String(name) })));
   const matches = new Map<string, number>();
   const count = (pattern: string): number => {
-    const known = matches.get(pattern) ?? allNames.filter((name) => new RegExp(pattern, 'u').test(name)).length;
+    const known = matches.get(pattern) ?? allNames.filter(({ name }) => new RegExp(pattern, 'u').test(name)).length;
     matches.set(pattern, known);
     return known;
   };
