@@ -8,7 +8,8 @@
 import { z } from 'zod';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import { actionTypes, triggerTypes } from '../model/expanded.ts';
-import { causes } from '../model/status.ts';
+import type { GroupedGraph } from '../model/job-groups.ts';
+import { causes, jobStatuses } from '../model/status.ts';
 
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
 export const protocolVersion = 1;
@@ -28,6 +29,7 @@ export const limits = {
 
 const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
 const count = z.number().int().nonnegative();
+const age = z.number().nonnegative();
 const text = z.string().refine((s) => !s.includes('\0'), 'must not contain a NUL byte');
 const name = text.min(1).max(4096);
 
@@ -303,6 +305,150 @@ export interface JobShown {
   num_downstream: number;
 }
 
+// ------------------------------------------------------------------ parts of a stored workflow
+
+const names = z.array(name).max(limits.listPage);
+
+/** Names in commands (`${files.input.NAME}` ..) declare what they say, as in a specification. */
+const addedJob = z.strictObject({
+  name,
+  command: text.min(1),
+  invocation_script: text.nullable(),
+  /** Of named requirements; null for the defaults. */
+  resource_requirements: name.nullable(),
+  priority: z.number().int(),
+  cancel_on_blocking_job_failure: z.boolean(),
+  supports_termination: z.boolean(),
+  /** Names of jobs that are there, or come earlier in the request. */
+  depends_on: names,
+  input_files: names,
+  output_files: names,
+  input_user_data: names,
+  output_user_data: names,
+});
+export type AddedJob = z.infer<typeof addedJob>;
+
+/** All of them or none. */
+const addJobs = z.strictObject({ workflow_key: key, jobs: z.array(addedJob).min(1).max(limits.createChunk) });
+const deleteJobs = z.strictObject({
+  job_keys: z.array(key).min(1).max(limits.listPage),
+  /** Also every job that depends on them. */
+  cascade: z.boolean(),
+  dry_run: z.boolean(),
+});
+const addFile = z.strictObject({ workflow_key: key, name, path: text.min(1) });
+const deleteFile = z.strictObject({ file_key: key });
+const addResourceRequirements = z.strictObject({
+  workflow_key: key,
+  name,
+  ...changedResources,
+  num_nodes: z.number().int().positive(),
+  /** Null: nobody states how much. */
+  memory_bytes: z.number().int().positive().nullable(),
+});
+const assignResourceRequirements = z.strictObject({
+  resource_requirements_key: key,
+  job_keys: z.array(key).min(1).max(limits.listPage),
+});
+
+const modifyWorkflow = z.strictObject({
+  workflow_key: key,
+  changes: z
+    .strictObject({
+      name,
+      description: text.nullable(),
+      project: text.nullable(),
+      metadata: z.json().nullable(),
+      is_archived: z.boolean(),
+      expiration_buffer_seconds: count,
+      wait_for_new_jobs_seconds: count,
+      ignore_workflow_completion: z.boolean(),
+      wait_for_healthy_database_minutes: count,
+    })
+    .partial(),
+});
+
+// ------------------------------------------------------------------ export and import
+
+const exportWorkflow = z.strictObject({
+  workflow_key: key,
+  /** `barriers`: what the hidden nodes wait for, which jobs name by their keys. Pages are of the part alone. */
+  part: z.enum(['head', 'jobs', 'barriers']),
+  limit: z.number().int().positive().max(limits.listPage),
+  skip: count,
+});
+
+/** A job with the names of all that it refers to. */
+export interface ExportedJob extends AddedJob {
+  barriers: string[];
+  /** Of a job with requirements of its own, which have no name. */
+  own_requirements: ExportedRequirements | null;
+}
+
+/** Null is what nobody stated. */
+export interface ExportedRequirements {
+  name: string | null;
+  num_cpus: number;
+  memory_bytes: number | null;
+  num_gpus: number;
+  num_nodes: number;
+  runtime_seconds: number | null;
+}
+
+const instant = z.iso.datetime();
+
+/** A row of the list of results; columns that follow from others are ignored. */
+const importedResult = z.object({
+  job_name: name,
+  run_id: z.number().int().positive(),
+  attempt_id: z.number().int().positive(),
+  status: z.enum(['done', 'canceled', 'terminated', 'returned', 'lost']),
+  return_code: z.number().int().min(0).max(255).nullable(),
+  cause: z.enum(causes),
+  start_time: instant.nullable(),
+  end_time: instant.nullable(),
+  exec_time_seconds: age.nullable(),
+  peak_memory_bytes: count.nullable(),
+  average_memory_bytes: count.nullable(),
+  cpu_seconds: age.nullable(),
+  hostname: name,
+  slurm_job_id: text.nullable(),
+  num_cpus: z.number().int().positive(),
+  memory_bytes: count,
+  gpu_indices: z.array(count).nullable(),
+  exit_code: z.number().int().nullable(),
+  signal: z.number().int().nullable(),
+  detail: text.nullable(),
+});
+
+/** Adds the history of another workflow to a new one with the same jobs, in any number of requests before `finish`. */
+const importHistory = z.strictObject({
+  workflow_key: key,
+  results: z.array(importedResult).max(limits.createChunk),
+  events: z
+    .array(
+      z.object({
+        timestamp: instant,
+        job_name: name.nullable(),
+        type: text.min(1).max(64),
+        old_status: z.enum(jobStatuses).nullable(),
+        new_status: z.enum(jobStatuses).nullable(),
+        data: z.json(),
+      }),
+    )
+    .max(limits.createChunk),
+});
+
+const importFinish = z.strictObject({
+  workflow_key: key,
+  run_id: z.number().int().positive(),
+  is_canceled: z.boolean(),
+  started_at: instant.nullable(),
+  ended_at: instant.nullable(),
+  /** In stored order. */
+  job_statuses: z.array(z.enum(jobStatuses)),
+});
+
 // ------------------------------------------------------------------ user data
 
 const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
@@ -406,7 +552,6 @@ export interface HelloReply {
 }
 
 const attemptKey = z.number().int().positive();
-const age = z.number().nonnegative();
 
 const startedReport = z.object({ attempt: attemptKey, age_ms: age, pid: z.number().int().positive() });
 
@@ -595,6 +740,7 @@ export const requests = {
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
   workflow_show: workflowOnly,
+  workflow_graph: workflowOnly,
   workflow_start: planned,
   workflow_cancel: planned,
   workflow_delete: planned,
@@ -606,6 +752,16 @@ export const requests = {
   job_show: showJob,
   job_modify: modifyJob,
   resource_requirements_modify: modifyResourceRequirements,
+  jobs_add: addJobs,
+  jobs_delete: deleteJobs,
+  file_add: addFile,
+  file_delete: deleteFile,
+  resource_requirements_add: addResourceRequirements,
+  resource_requirements_assign: assignResourceRequirements,
+  workflow_modify: modifyWorkflow,
+  workflow_export: exportWorkflow,
+  workflow_import_history: importHistory,
+  workflow_import_finish: importFinish,
   user_data_add: addUserData,
   user_data_modify: modifyUserData,
   user_data_delete: deleteUserData,
@@ -667,6 +823,8 @@ export interface Replies {
     num_barriers: number;
   };
   workflow_show: WorkflowShown;
+  /** The jobs in at most a few hundred groups. */
+  workflow_graph: GroupedGraph & { workflow_key: string; name: string; num_jobs: number };
   workflow_start: Plan & { run_id: number; num_ready: number; num_blocked: number };
   workflow_cancel: Plan & { num_stopping: number; slurm_job_ids: string[] };
   workflow_delete: { dry_run: boolean; workflow_key: string; num_jobs: number; num_results: number };
@@ -686,6 +844,28 @@ export interface Replies {
     num_jobs: number;
     changes: ChangedField[];
   };
+  jobs_add: { workflow_key: string; jobs: { job_key: string; name: string; status: string }[] };
+  /** `jobs` are the first of them. */
+  jobs_delete: {
+    dry_run: boolean;
+    workflow_key: string;
+    num_jobs: number;
+    jobs: { job_key: string; name: string }[];
+  };
+  file_add: { file_key: string };
+  file_delete: { file_key: string; name: string };
+  resource_requirements_add: { resource_requirements_key: string };
+  resource_requirements_assign: { resource_requirements_key: string; name: string; num_jobs: number };
+  workflow_modify: { workflow_key: string; name: string; changes: ChangedField[] };
+  workflow_export: {
+    /** What a specification says of the workflow as a whole, and its named requirements. */
+    head: { workflow: ListRecord; resource_requirements: ExportedRequirements[] } | null;
+    jobs: ExportedJob[];
+    barriers: { barrier_key: string; depends_on: string }[];
+    more: boolean;
+  };
+  workflow_import_history: { num_results: number; num_events: number };
+  workflow_import_finish: { workflow_key: string; run_id: number };
   user_data_add: { user_data_key: string };
   /** `is_changed`: the data are another document now. */
   user_data_modify: { user_data_key: string; name: string; is_changed: boolean; version: number };

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { listRequest } from './filters.ts';
 
 const kinds = {
+  files: { key: 'file_key', words: 'file', command: 'files' },
   user_data: { key: 'user_data_key', words: 'user data', command: 'user-data' },
   resource_requirements: {
     key: 'resource_requirements_key',

@@ -21,7 +21,8 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
-  [['results', 'compute-nodes', 'events', 'files'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['files'], async () => (await import('./commands/files.ts')).declareFiles],
   [['actions'], async () => (await import('./commands/actions.ts')).declareActions],
   [['user-data'], async () => (await import('./commands/user-data.ts')).declareUserData],
   [
@@ -29,6 +30,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
     async () => (await import('./commands/resource-requirements.ts')).declareResourceRequirements,
   ],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
+  [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
 ];
 
@@ -111,7 +113,8 @@ export async function declareProgram(act: Act, only: string | null = null): Prom
     command.showSuggestionAfterError(true).exitOverride();
     if (command === program) command.helpCommand('help [command]', 'print the help of a command');
     else command.helpCommand(false);
-    command.addHelpOption(new Option('-h, --help', 'print this help').helpGroup(globalHelp));
+    const isLetterFree = !command.options.some((option) => option.short === '-h');
+    command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));
     command.configureHelp({ subcommandTerm: (child) => termOf(child), helpWidth });
   });
   return program;

@@ -4,6 +4,7 @@ import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
 import type { ExpandedWorkflow } from '../model/expanded.ts';
+import type { SpecSyntax } from '../model/spec-source.ts';
 import type { Context } from './context.ts';
 import { cellText } from './output-text.ts';
 import { startProgress } from './progress.ts';
@@ -36,22 +37,27 @@ export async function readWorkflow(
   context: Context,
   path: string,
   commands: CommandsNeeds | null = null,
+  syntax?: SpecSyntax,
 ): Promise<ReadWorkflow> {
   // reading does not pause to draw a line later
   const progress = startProgress(context, 0);
   if (path !== standardInput && fileBytes(path) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {
-    return await readAny(path, commands);
+    return await readAny(path, commands, syntax);
   } finally {
     progress.clear();
   }
 }
 
-async function readAny(path: string, commands: CommandsNeeds | null): Promise<ReadWorkflow> {
-  if (commands !== null || extname(path) === '.txt')
+async function readAny(
+  path: string,
+  commands: CommandsNeeds | null,
+  syntax: SpecSyntax | undefined,
+): Promise<ReadWorkflow> {
+  if (commands !== null || (extname(path) === '.txt' && syntax === undefined))
     return { workflow: await readCommands(path, commands ?? {}), user: null };
   const { loadWorkflow } = await import('../model/spec-text.ts');
-  const { spec, workflow } = loadWorkflow(readBytes(path), { file: shownName(path) });
+  const { spec, workflow } = loadWorkflow(readBytes(path), { file: shownName(path), syntax });
   return { workflow, user: spec.user ?? null };
 }
 
@@ -80,7 +86,8 @@ function fileBytes(path: string): number {
   }
 }
 
-function readBytes(path: string): Buffer {
+/** The content of a file, or of standard input for `-`. Throws TorcError. */
+export function readBytes(path: string): Buffer {
   try {
     return readFileSync(path === standardInput ? 0 : path);
   } catch (error) {

@@ -34,7 +34,7 @@ export async function chooseWorkflow(context: Context, api: Api, positional: str
   const request = { list: 'workflows', workflow_key: null, filters: [], sort_by: null, reverse: true } as const;
   const { records, more } = await api.call('list', {
     ...request,
-    filters: [],
+    filters: [{ column: 'is_archived', value: 'false' }],
     limit: shownWorkflows,
     skip: 0,
   });
@@ -95,4 +95,12 @@ export async function ask(context: Context, question: string): Promise<string> {
 /** Asks a yes-or-no question; anything but yes is no. */
 export async function confirm(context: Context, question: string): Promise<boolean> {
   return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
+}
+
+/** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
+export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
+  if (!context.mayAsk) {
+    throw new TorcError('usage', `${what} is not deleted without being asked`, `${context.torc} ${command}`);
+  }
+  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
 }

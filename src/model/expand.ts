@@ -7,7 +7,7 @@ import { expandActions, expandFailureHandlers, expandResourceMonitor, expandSche
 import { SweepReader } from './expand-sweeps.ts';
 import type { ExpandedWorkflow } from './expanded.ts';
 import { buildGraph, findCycles, topologicalOrder } from './graph.ts';
-import type { Requirements } from './job.ts';
+import { defaultRequirements, type Requirements } from './job.ts';
 import { NameTable } from './name-table.ts';
 import { quoted } from './names.ts';
 import type { RequirementsSpec, WorkflowSpec } from './spec.ts';
@@ -71,11 +71,11 @@ function requirementsOf(spec: RequirementsSpec): Requirements & { name: string }
   return {
     name: spec.name,
     numCpus: spec.num_cpus,
-    memoryBytes: parseMemory(spec.memory),
+    memoryBytes: spec.memory == null ? defaultRequirements.memoryBytes : parseMemory(spec.memory),
     gpuThousandths: Math.round((spec.num_gpus ?? specDefaults.numGpus) * 1000),
     numNodes: spec.num_nodes ?? specDefaults.numNodes,
     runtimeMs: runtime === null ? specDefaults.runtimeMs : Math.round(parseDuration(runtime) * 1000),
-    isMemoryStated: true,
+    isMemoryStated: spec.memory != null,
     isRuntimeStated: runtime !== null,
   };
 }

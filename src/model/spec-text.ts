@@ -33,6 +33,18 @@ export function loadWorkflow(
   return { spec, workflow: expandSpec(spec, { file: options.file, where }) };
 }
 
+/** The same of a document that was read already; problems are named by their path alone. */
+export function expandValue(
+  value: unknown,
+  options: { file: string },
+): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
+  const findings = new Findings();
+  const where: Where = (places) => places.map(() => ({ line: 1, column: 1 }));
+  const spec = checkShape(value, findings);
+  findings.throwIfAny(options.file, where);
+  return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { file: options.file, where }) };
+}
+
 /** Like `parseSpec`, with the lookup of places that `expandSpec` wants. */
 export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
   const { file } = options;

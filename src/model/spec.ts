@@ -105,7 +105,7 @@ const resourceRequirements = z.strictObject({
   num_cpus: z.int().min(1).max(1_000_000),
   memory: readable((value) => {
     if (parseMemory(value) === 0) throw new TorcError('usage', 'A job needs some memory.');
-  }),
+  }).nullish(),
   num_gpus: z
     .number()
     .min(0)

@@ -43,7 +43,8 @@ export type Mover =
   | 'restart'
   | 'reset'
   | 'disable'
-  | 'requeue';
+  | 'requeue'
+  | 'import';
 
 export interface Transition {
   from: JobStatus;
@@ -70,6 +71,7 @@ export const transitions: readonly Transition[] = [
     'restart',
   ),
   ...each(['submitted', 'submitted_pending', 'terminated'], ['ready'], 'requeue'),
+  ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
     ['uninitialized'],

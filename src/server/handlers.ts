@@ -4,6 +4,9 @@ import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/actions.ts';
 import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
+import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/declarations.ts';
+import { addJobs } from '../storage/job-addition.ts';
+import { deleteJobs } from '../storage/job-deletion.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
 import { jobStory } from '../storage/job-story.ts';
 import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
@@ -20,8 +23,12 @@ import type { Transaction } from '../storage/transaction.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../storage/user-data.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
+import { exportPage } from '../storage/workflow-export.ts';
+import { finishImport, importHistory } from '../storage/workflow-import.ts';
+import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
+import { drawWorkflow } from './graph.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
@@ -90,6 +97,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
     },
   },
   workflow_show: { kind: 'read', run: (service, request) => showWorkflow(service, Number(request.workflow_key)) },
+  workflow_graph: { kind: 'read', run: drawWorkflow },
   workflow_start: { kind: 'steps', begin: beginStart },
   workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
   workflow_delete: { kind: 'steps', begin: beginDeleteWorkflow },
@@ -107,6 +115,34 @@ export const handlers: { [N in Handled]: Handler<N> } = {
     },
   },
   resource_requirements_modify: { kind: 'steps', begin: beginModifyRequirements },
+  jobs_add: {
+    kind: 'write',
+    run: (tx, request) => ({ workflow_key: request.workflow_key, jobs: addJobs(tx, request) }),
+  },
+  jobs_delete: { kind: 'write', run: deleteJobs },
+  file_add: { kind: 'write', run: (tx, request) => ({ file_key: String(addFile(tx, request)) }) },
+  file_delete: {
+    kind: 'write',
+    run: (tx, { file_key }) => ({ file_key, name: deleteFile(tx, Number(file_key)) }),
+  },
+  resource_requirements_add: {
+    kind: 'write',
+    run: (tx, request) => ({ resource_requirements_key: String(addRequirements(tx, request)) }),
+  },
+  resource_requirements_assign: { kind: 'write', run: assignRequirements },
+  workflow_modify: {
+    kind: 'write',
+    run: (tx, request) => ({ workflow_key: request.workflow_key, ...modifyWorkflow(tx, request) }),
+  },
+  workflow_export: { kind: 'read', run: ({ view }, request) => exportPage(view, request) },
+  workflow_import_history: { kind: 'write', run: importHistory },
+  workflow_import_finish: {
+    kind: 'write',
+    run(tx, request) {
+      finishImport(tx, request);
+      return { workflow_key: request.workflow_key, run_id: request.run_id };
+    },
+  },
   user_data_add: { kind: 'write', run: (tx, request) => ({ user_data_key: String(addUserData(tx, request)) }) },
   user_data_modify: {
     kind: 'write',

@@ -45,7 +45,8 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   return { name, changes };
 }
 
-function refuseRunning(tx: Transaction, job: Row): void {
+/** Throws 'conflict' for a job that a process may run. */
+export function refuseRunning(tx: Transaction, job: Row): void {
   if (!claimedStatuses.includes(job.status as JobStatus)) return;
   const attempt = tx.db.get('SELECT is_occupying FROM attempts WHERE attempt_key = ?', job.attempt_key);
   if (attempt?.is_occupying === 0) return;

@@ -75,6 +75,12 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
   return { ...jobs, numberOf, graph, order: topologicalOrder(graph) };
 }
 
+/** The names of the jobs in the order of `loadJobs`. */
+export function* jobNames(tx: Transaction, workflowKey: number): Generator<string> {
+  const rows = tx.db.rows('SELECT name FROM jobs WHERE workflow_key = ? ORDER BY job_key', workflowKey);
+  for (const [name] of rows as Iterable<[string]>) yield name;
+}
+
 /** Keys of one workflow are mostly one range without gaps, where counting does for looking up. */
 function numbering(keys: Float64Array): (key: number) => number | undefined {
   const first = keys[0] ?? 0;

@@ -24,6 +24,7 @@ const movers: Mover[] = [
   'reset',
   'disable',
   'requeue',
+  'import',
 ];
 
 export function brokenInvariants(db: Database): string[] {

@@ -90,6 +90,7 @@ describe('a workflow', () => {
       resource_requirements: [
         { name: 'small', num_cpus: 1, memory: '512m' },
         { name: 'big', num_cpus: 8, memory: '1.5g', num_gpus: 1, runtime: 'PT90S' },
+        { name: 'unlimited', num_cpus: 2 },
       ],
     });
     expect({ ...workflow, jobs: [...workflow.jobs] }).toMatchObject({
@@ -110,6 +111,7 @@ describe('a workflow', () => {
           isRuntimeStated: false,
         },
         { name: 'big', numCpus: 8, gpuThousandths: 1000, numNodes: 1, runtimeMs: 90_000, isRuntimeStated: true },
+        { name: 'unlimited', numCpus: 2, isMemoryStated: false, isRuntimeStated: false },
       ],
       jobs: [
         {

@@ -1,4 +1,4 @@
-/** `torc resource-requirements modify`: what all jobs with these requirements ask for. */
+/** `torc resource-requirements add|modify`: what jobs ask for, under a name. */
 import { TorcError } from '../../base/errors.ts';
 import { changesTable, resourceChanges } from '../changed-fields.ts';
 import type { ResourceOptions } from '../commands/resource-requirements.ts';
@@ -31,5 +31,25 @@ export async function modifyRequirements(context: Context, nameOrKey: string, op
     const of = `${what}, used by ${counted(reply.num_jobs, 'job')}`;
     const line = reply.dry_run ? `dry run: ${of}, would be changed` : `changed ${of}`;
     return `${changesTable(context, reply.changes)}${line}\n`;
+  });
+}
+
+export async function addRequirements(context: Context, name: string, options: ResourceOptions): Promise<void> {
+  if (name === '') throw new TorcError('usage', 'the name of the resource requirements is empty', null);
+  const stated = resourceChanges(options);
+  const need = {
+    num_cpus: stated.num_cpus ?? 1,
+    memory_bytes: stated.memory_bytes ?? null,
+    gpu_thousandths: stated.gpu_thousandths ?? 0,
+    num_nodes: 1,
+    runtime_ms: stated.runtime_ms ?? null,
+  };
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, null);
+    const added = await api.call('resource_requirements_add', { workflow_key, name, ...need });
+    await printResult(context, { ...added, workflow_key, name }, () => {
+      const key = added.resource_requirements_key;
+      return `added resource requirements ${cellText(name)} (key ${key}) to workflow ${workflow_key}\n`;
+    });
   });
 }

@@ -1,6 +1,7 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph.ts';
+import type { SpecSyntax } from '../../model/spec-source.ts';
 import { unsupportedParts } from '../../model/unsupported.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
@@ -13,8 +14,13 @@ import { withConnection } from '../session.ts';
 import { upstreamNames } from '../upstream-names.ts';
 import { counted } from '../words.ts';
 
-export async function createFromSpec(context: Context, spec: string, options: CreateOptions): Promise<void> {
-  await createOrCount(context, await readWorkflow(context, spec), options);
+export async function createFromSpec(
+  context: Context,
+  spec: string,
+  options: CreateOptions,
+  syntax?: SpecSyntax,
+): Promise<void> {
+  await createOrCount(context, await readWorkflow(context, spec, null, syntax), options);
 }
 
 export async function createFromCommandsFile(

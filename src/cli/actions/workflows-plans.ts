@@ -11,7 +11,7 @@ import { cellText } from '../output-text.ts';
 import { changesText, nextCommands } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { counted } from '../words.ts';
-import { chooseWorkflow, confirm } from '../workflow-key.ts';
+import { askToDelete, chooseWorkflow } from '../workflow-key.ts';
 
 export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {
@@ -93,20 +93,10 @@ export async function deleteWorkflow(context: Context, key: string | null, optio
       await printResult(context, plan, () => `dry run: ${what} would be deleted\n`);
       return;
     }
-    if (options.force !== true && !context.isNoPrompts) await askToDelete(context, what, workflowKey);
+    if (options.force !== true && !context.isNoPrompts)
+      await askToDelete(context, what, `workflows delete ${workflowKey} --force`);
     const request = { workflow_key: workflowKey, dry_run: false };
     const deleted = await shown(context, `deleting workflow ${workflowKey}`, api.call('workflow_delete', request));
     await printResult(context, deleted, () => `deleted ${what}\n`);
   });
-}
-
-async function askToDelete(context: Context, what: string, workflowKey: string): Promise<void> {
-  if (!context.mayAsk) {
-    throw new TorcError(
-      'usage',
-      `${what} is not deleted without being asked`,
-      `${context.torc} workflows delete ${workflowKey} --force`,
-    );
-  }
-  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
 }

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../options.ts';
 import { type Act, examples } from '../program.ts';
+import { declareJobChanges } from './jobs-changes.ts';
 import { declareJobRecovery } from './jobs-recovery.ts';
 import { declareList } from './lists.ts';
 import { addResourceOptions, type ResourceOptions } from './resource-requirements.ts';
@@ -54,6 +55,7 @@ export function declareJobs(program: Command, act: Act): void {
     return (context) => runJobs(context, key ?? null, self.opts<RunJobsOptions>());
   });
   declareModify(group, act);
+  declareJobChanges(group, act);
   declareJobRecovery(group, act);
 }
 

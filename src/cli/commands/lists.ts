@@ -43,13 +43,6 @@ const listings: readonly Listing[] = [
     what: 'list what happened, oldest first',
     examples: ['torc events list --reverse-sort -l 20', 'torc events list -f job_key=12'],
   },
-  {
-    group: 'files',
-    about: 'the files that jobs read and write',
-    list: 'files',
-    what: 'list the files that a workflow declares',
-    examples: ['torc files list', 'torc -F csv files list -k 3 > files.csv'],
-  },
 ];
 
 export function declareLists(program: Command, act: Act): void {

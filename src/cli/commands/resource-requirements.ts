@@ -47,6 +47,19 @@ export function declareResourceRequirements(program: Command, act: Act): void {
       'torc resource-requirements modify large --memory 64g --runtime PT8H --dry-run',
     ),
   );
+  const add = group
+    .command('add')
+    .description('name what jobs may ask for; what is not stated is not limited')
+    .argument('<name>', 'name, unique in the workflow')
+    .option('--cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
+    .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
+    .option('--gpus <n>', 'whole GPUs, or a share of one such as 0.5', decimalNumber('the number of GPUs', 0))
+    .option('--runtime <duration>', 'longest runtime, in ISO 8601 such as PT2H', readable(parseDuration))
+    .addHelpText('after', examples('torc resource-requirements add large --cpus 8 --memory 64g --runtime PT4H'));
+  act(add, async ([name = ''], self) => {
+    const { addRequirements } = await import('../actions/resource-requirements.ts');
+    return (context) => addRequirements(context, name, self.opts<ResourceOptions>());
+  });
   act(modify, async ([nameOrKey = ''], self) => {
     const { modifyRequirements } = await import('../actions/resource-requirements.ts');
     return (context) => modifyRequirements(context, nameOrKey, self.opts<ResourceOptions>());

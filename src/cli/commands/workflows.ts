@@ -1,8 +1,10 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
-import { wholeNumber } from '../options.ts';
+import { addListOptions, listOptions, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
-import { declareList } from './lists.ts';
+import { declareGraph } from './graphs.ts';
+import { declareChanges } from './workflows-changes.ts';
+import { declareExchange } from './workflows-exchange.ts';
 import { declareRecovery } from './workflows-recovery.ts';
 
 export interface CreateOptions {
@@ -35,18 +37,30 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareCreate(group, act);
   declareCreateFromCommands(group, act);
   declareSchema(group, act);
+  declareExchange(group, act);
   declarePlans(group, act);
   declareRecovery(group, act);
+  declareChanges(group, act);
   declareShow(group, act);
-  const list = group.command('list').description('list the workflows of this server directory');
-  declareList(
-    list.addHelpText(
-      'after',
-      examples('torc workflows list', 'torc workflows list -f status=failed', 'torc workflows list -U alice'),
-    ),
-    'workflows',
-    act,
+  declareGraph(group.command('graph'), 'torc workflows graph', act);
+  declareWorkflowList(group, act);
+}
+
+function declareWorkflowList(group: Command, act: Act): void {
+  const list = group
+    .command('list')
+    .description('list the workflows of this server directory, but for archived ones')
+    .option('-A, --only-archived', 'only archived workflows')
+    .option('-i, --include-archived', 'archived workflows as well')
+    .option('-a, --all-users', 'those of all users (the default without -U)');
+  addListOptions(list).addHelpText(
+    'after',
+    examples('torc workflows list', 'torc workflows list -f status=failed', 'torc workflows list -U alice -A'),
   );
+  act(list, async (_, self) => {
+    const { listWorkflows } = await import('../actions/workflows-list.ts');
+    return (context) => listWorkflows(context, { ...self.opts<object>(), ...listOptions(self) });
+  });
 }
 
 function declareCreate(group: Command, act: Act): void {

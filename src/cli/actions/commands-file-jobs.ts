@@ -1,0 +1,116 @@
+/** `torc workflows add-jobs-from-commands-file`: a commands file as further jobs of a stored workflow. */
+import { type AddedJob, type Api, limits } from '../../api/contract.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import type { CommandsFileOptions } from '../commands/workflows.ts';
+import type { Context } from '../context.ts';
+import { listPages } from '../list.ts';
+import { printResult } from '../output.ts';
+import { startProgress } from '../progress.ts';
+import { readWorkflow } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+const everything = { filter: [], excludeColumn: [] };
+
+export async function addJobsFromCommandsFile(
+  context: Context,
+  key: string | null,
+  file: string,
+  { cpus, memory, runtime }: CommandsFileOptions,
+): Promise<void> {
+  const { workflow } = await readWorkflow(context, file, {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(runtime === undefined ? {} : { runtime }),
+  });
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, key);
+    const firstNumber = (await largestNumber(api, workflow_key)) + 1;
+    const requirements = await addRequirements(api, workflow_key, workflow);
+    const progress = startProgress(context);
+    let added = 0;
+    try {
+      for (const jobs of chunksOf(workflow, firstNumber, requirements)) {
+        await api.call('jobs_add', { workflow_key, jobs });
+        added += jobs.length;
+        progress.update(`${added} of ${workflow.numJobs} jobs added`);
+      }
+    } catch (error) {
+      if (added === 0) throw error;
+      const { code, message, hint } = asTorcError(error);
+      throw new TorcError(code, `only the first ${added} commands were added: ${message}`, hint, { cause: error });
+    } finally {
+      progress.clear();
+    }
+    const reply = { workflow_key, num_jobs: added, resource_requirements: requirements };
+    await printResult(context, reply, () => `added ${counted(added, 'job')} to workflow ${workflow_key}\n`);
+  });
+}
+
+/** The largest n of a job that is called job_n. */
+async function largestNumber(api: Api, workflowKey: string): Promise<number> {
+  let largest = 0;
+  for await (const records of listPages(api, 'jobs', workflowKey, everything)) {
+    for (const { name } of records)
+      largest = Math.max(largest, Number(/^job_([0-9]{1,12})$/.exec(String(name))?.[1] ?? 0));
+  }
+  return largest;
+}
+
+/** Stores what the jobs ask for under a name that is free; null when they ask for nothing. */
+async function addRequirements(api: Api, workflow_key: string, workflow: ExpandedWorkflow): Promise<string | null> {
+  const [need] = workflow.requirements;
+  if (need === undefined) return null;
+  const taken = new Set<unknown>();
+  for await (const records of listPages(api, 'resource_requirements', workflow_key, everything)) {
+    for (const { name } of records) taken.add(name);
+  }
+  let name = 'commands';
+  for (let n = 2; taken.has(name); n++) name = `commands_${n}`;
+  await api.call('resource_requirements_add', {
+    workflow_key,
+    name,
+    num_cpus: need.numCpus,
+    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
+    gpu_thousandths: need.gpuThousandths,
+    num_nodes: need.numNodes,
+    runtime_ms: need.isRuntimeStated ? need.runtimeMs : null,
+  });
+  return name;
+}
+
+function* chunksOf(
+  workflow: ExpandedWorkflow,
+  firstNumber: number,
+  requirements: string | null,
+): Generator<AddedJob[]> {
+  const width = String(firstNumber + workflow.numJobs - 1).length;
+  let chunk: AddedJob[] = [];
+  let characters = 0;
+  let number = firstNumber;
+  for (const job of workflow.jobs) {
+    chunk.push({
+      name: `job_${String(number).padStart(width, '0')}`,
+      command: job.command,
+      invocation_script: null,
+      resource_requirements: requirements,
+      priority: job.priority,
+      cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
+      supports_termination: job.supportsTermination,
+      depends_on: [],
+      input_files: [],
+      output_files: [],
+      input_user_data: [],
+      output_user_data: [],
+    });
+    number += 1;
+    characters += job.command.length + 400;
+    if (chunk.length < 1000 && characters < limits.bodyBytes / 8) continue;
+    yield chunk;
+    chunk = [];
+    characters = 0;
+  }
+  if (chunk.length > 0) yield chunk;
+}

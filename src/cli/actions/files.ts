@@ -1,0 +1,30 @@
+/** `torc files add|delete`. */
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context.ts';
+import { findByNameOrKey } from '../name-or-key.ts';
+import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+export async function addFile(context: Context, name: string, path: string): Promise<void> {
+  for (const [what, value] of Object.entries({ 'the name': name, '--path': path })) {
+    if (value === '') throw new TorcError('usage', `${what} is empty`, 'Every file has a name and a path.');
+  }
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, null);
+    const added = await api.call('file_add', { workflow_key, name, path });
+    await printResult(context, { ...added, workflow_key, name, path }, () => {
+      return `added file ${cellText(name)} (key ${added.file_key}) to workflow ${workflow_key}\n`;
+    });
+  });
+}
+
+export async function deleteFile(context: Context, nameOrKey: string): Promise<void> {
+  const deleted = await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, null);
+    const { file_key } = await findByNameOrKey(context, api, 'files', workflowKey, nameOrKey);
+    return api.call('file_delete', { file_key: String(file_key) });
+  });
+  await printResult(context, deleted, () => `forgot file ${cellText(deleted.name)}\n`);
+}

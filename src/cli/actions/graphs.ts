@@ -1,0 +1,51 @@
+/** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
+import { writeFileSync } from 'node:fs';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import { buildGraph } from '../../model/graph.ts';
+import { type GroupedGraph, groupJobs } from '../../model/job-groups.ts';
+import type { GraphOptions } from '../commands/graphs.ts';
+import { type Context, note } from '../context.ts';
+import { graphDot } from '../graph-dot.ts';
+import { graphSvg } from '../graph-svg.ts';
+import { printResult } from '../output.ts';
+import { readWorkflow } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+export async function drawGraph(context: Context, key: string | null, options: GraphOptions): Promise<void> {
+  if (options.spec !== undefined && key !== null) {
+    throw new TorcError('usage', 'a workflow and a specification were named', 'Name one of them.');
+  }
+  const graph = options.spec === undefined ? await storedGraph(context, key) : await specGraph(context, options.spec);
+  const format = options.format ?? (options.output?.endsWith('.svg') === true ? 'svg' : 'dot');
+  const picture = format === 'svg' ? graphSvg(graph.name, graph) : graphDot(graph.name, graph);
+  if (options.output === undefined) return printResult(context, graph, () => picture);
+  try {
+    writeFileSync(options.output, picture);
+  } catch (error) {
+    throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null);
+  }
+  note(context, `${options.output}: ${graph.num_jobs} jobs in ${graph.groups.length} boxes`);
+  if (context.format === 'json') await printResult(context, graph, () => '');
+}
+
+type NamedGraph = GroupedGraph & { name: string; num_jobs: number };
+
+function storedGraph(context: Context, key: string | null): Promise<NamedGraph> {
+  return withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, key);
+    return api.call('workflow_graph', { workflow_key });
+  });
+}
+
+async function specGraph(context: Context, file: string): Promise<NamedGraph> {
+  const { workflow } = await readWorkflow(context, file);
+  const { name, numJobs, numBarriers, edges, jobs } = workflow;
+  function* names(): Generator<string> {
+    for (const job of jobs) yield job.name;
+  }
+  const graph = buildGraph(numJobs, numBarriers, edges);
+  const { groups, edges: arrows } = groupJobs({ numJobs, graph, names, countedAs: () => 'uninitialized' });
+  const bare = groups.map((group) => ({ ...group, counts: {} }));
+  return { name, num_jobs: numJobs, groups: bare, edges: arrows };
+}

@@ -1,0 +1,72 @@
+/** `torc jobs add|delete|assign-resource-requirements`. */
+import { TorcError } from '../../base/errors.ts';
+import type { AddJobOptions, DeleteJobsOptions } from '../commands/jobs-changes.ts';
+import type { Context } from '../context.ts';
+import { findByNameOrKey } from '../name-or-key.ts';
+import { printResult, textTable } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { askToDelete, checkedKey, chooseWorkflow } from '../workflow-key.ts';
+
+export async function addJob(context: Context, name: string, options: AddJobOptions): Promise<void> {
+  for (const [what, value] of Object.entries({ 'the name': name, '--command': options.command })) {
+    if (value.trim() === '') throw new TorcError('usage', `${what} is empty`, 'Every job has a name and a command.');
+  }
+  const job = {
+    name,
+    command: options.command,
+    invocation_script: options.invocationScript ?? null,
+    resource_requirements: options.resourceRequirements ?? null,
+    priority: options.priority ?? 0,
+    cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,
+    supports_termination: options.supportsTermination ?? false,
+    depends_on: [...options.dependsOn],
+    input_files: [...options.inputFile],
+    output_files: [...options.outputFile],
+    input_user_data: [...options.inputUserData],
+    output_user_data: [...options.outputUserData],
+  };
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, null);
+    const { jobs } = await api.call('jobs_add', { workflow_key, jobs: [job] });
+    const [added] = jobs;
+    if (added === undefined) throw new TorcError('bug', 'the server added no job');
+    await printResult(context, { workflow_key, ...added }, () => {
+      return `added job ${added.job_key} (${cellText(name)}) to workflow ${workflow_key}: it is ${added.status}\n`;
+    });
+  });
+}
+
+export async function deleteJobs(context: Context, keys: readonly string[], options: DeleteJobsOptions): Promise<void> {
+  const job_keys = keys.map((key) => checkedKey(key, 'job key'));
+  const request = { job_keys, cascade: options.cascade === true };
+  await withConnection(context, async ({ api }) => {
+    const plan = await api.call('jobs_delete', { ...request, dry_run: true });
+    const what = `${counted(plan.num_jobs, 'job')} of workflow ${plan.workflow_key}`;
+    const table = textTable(context, ['job_key', 'name'], plan.jobs);
+    if (options.dryRun === true) {
+      await printResult(context, plan, () => `${table}dry run: ${what} would be deleted\n`);
+      return;
+    }
+    if (options.force !== true && !context.isNoPrompts) {
+      const cascade = request.cascade ? ' --cascade' : '';
+      await askToDelete(context, what, `jobs delete ${job_keys.join(' ')}${cascade} --force`);
+    }
+    const deleted = await api.call('jobs_delete', { ...request, dry_run: false });
+    await printResult(context, deleted, () => `${table}deleted ${what}\n`);
+  });
+}
+
+export async function assignRequirements(context: Context, nameOrKey: string, keys: readonly string[]): Promise<void> {
+  const job_keys = keys.map((key) => checkedKey(key, 'job key'));
+  const reply = await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, null);
+    const found = await findByNameOrKey(context, api, 'resource_requirements', workflowKey, nameOrKey);
+    const resource_requirements_key = String(found.resource_requirements_key);
+    return api.call('resource_requirements_assign', { resource_requirements_key, job_keys });
+  });
+  await printResult(context, reply, () => {
+    return `${counted(reply.num_jobs, 'job')} ${reply.num_jobs === 1 ? 'has' : 'have'} resource requirements ${cellText(reply.name)} now\n`;
+  });
+}

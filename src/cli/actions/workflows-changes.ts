@@ -1,0 +1,66 @@
+/** `torc workflows modify|set-compute-node-parameters`. */
+import type { Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { changesTable } from '../changed-fields.ts';
+import type { ModifyWorkflowOptions, NodeParameters } from '../commands/workflows-changes.ts';
+import type { Context } from '../context.ts';
+import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+
+type Changes = Request<'workflow_modify'>['changes'];
+
+export async function modifyWorkflow(
+  context: Context,
+  key: string | null,
+  options: ModifyWorkflowOptions,
+): Promise<void> {
+  const { name, description, project, metadata, archive, unarchive } = options;
+  if (archive === true && unarchive === true) {
+    throw new TorcError('usage', '--archive and --unarchive contradict each other', 'Name one of them.');
+  }
+  if (name?.trim() === '') throw new TorcError('usage', '--name is empty', 'Every workflow has a name.');
+  await applyChanges(context, key, {
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description: description === '' ? null : description }),
+    ...(project === undefined ? {} : { project: project === '' ? null : project }),
+    ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
+    ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
+  });
+}
+
+function parsedMetadata(text: string): Changes['metadata'] {
+  try {
+    return JSON.parse(text) as Changes['metadata'];
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new TorcError('usage', `--metadata is no JSON: ${words}`, `For example: --metadata '{"grant": 12}'`);
+  }
+}
+
+export async function setNodeParameters(context: Context, key: string | null, options: NodeParameters): Promise<void> {
+  const { expirationBuffer, waitForHealthyDatabase, ignoreWorkflowCompletion, waitForNewJobs } = options;
+  await applyChanges(context, key, {
+    ...(expirationBuffer === undefined ? {} : { expiration_buffer_seconds: expirationBuffer }),
+    ...(waitForHealthyDatabase === undefined ? {} : { wait_for_healthy_database_minutes: waitForHealthyDatabase }),
+    ...(ignoreWorkflowCompletion === undefined ? {} : { ignore_workflow_completion: ignoreWorkflowCompletion }),
+    ...(waitForNewJobs === undefined ? {} : { wait_for_new_jobs_seconds: waitForNewJobs }),
+  });
+}
+
+async function applyChanges(context: Context, key: string | null, changes: Changes): Promise<void> {
+  if (Object.keys(changes).length === 0) {
+    throw new TorcError('usage', 'nothing to change was named', `${context.torc} workflows modify --help`);
+  }
+  const reply = await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, key);
+    return api.call('workflow_modify', { workflow_key, changes });
+  });
+  await printResult(context, reply, () => {
+    const what = `workflow ${reply.workflow_key} (${cellText(reply.name)})`;
+    return reply.changes.length === 0
+      ? `${what} is so already\n`
+      : `${changesTable(context, reply.changes)}changed ${what}\n`;
+  });
+}

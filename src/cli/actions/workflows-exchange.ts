@@ -1,0 +1,130 @@
+/** `torc workflows export|import`. */
+import { type Api, limits, type Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { JobStatus } from '../../model/status.ts';
+import type { ExportOptions } from '../commands/workflows-exchange.ts';
+import { type Context, note } from '../context.ts';
+import { checkStorable, createWorkflow } from '../create-workflow.ts';
+import { exportFormat, exportLines, exportVersion, writePieces } from '../export-document.ts';
+import { printResult } from '../output.ts';
+import { cellText } from '../output-text.ts';
+import { readBytes } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { chooseWorkflow } from '../workflow-key.ts';
+import { ownerOf } from './workflows-create.ts';
+
+export async function exportWorkflow(context: Context, key: string | null, options: ExportOptions): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, key);
+    const workflow = await api.call('workflow_show', { workflow_key });
+    const parts = { results: options.results === true, events: options.events === true };
+    await writePieces(context, options.output ?? null, exportLines(api, workflow, parts));
+    if (options.output !== undefined) note(context, `wrote workflow ${workflow_key} to ${options.output}`);
+  });
+}
+
+type History = Request<'workflow_import_history'>;
+type Finish = Request<'workflow_import_finish'>;
+
+/** What an export may hold beside the workflow; the server checks each part. */
+interface ExportDocument {
+  workflow: unknown;
+  run?: Pick<Finish, 'run_id' | 'is_canceled' | 'started_at' | 'ended_at'>;
+  job_statuses?: { job_name: string; status: JobStatus }[];
+  results?: History['results'];
+  events?: History['events'];
+}
+
+export async function importWorkflow(context: Context, file: string): Promise<void> {
+  const document = readDocument(file);
+  const { expandValue } = await import('../../model/spec-text.ts');
+  const { spec, workflow } = expandValue(document.workflow, { file: `${file}: workflow` });
+  await checkStorable(workflow);
+  const reply = await withConnection(context, async ({ api }) => {
+    const made = await createWorkflow(api, workflow, ownerOf(context, spec.user ?? null));
+    const { workflow_key } = made;
+    try {
+      const numbers = await addHistory(
+        api,
+        workflow_key,
+        document,
+        [...workflow.jobs].map(({ name }) => name),
+      );
+      return { name: workflow.name, ...made, ...numbers };
+    } catch (error) {
+      // half of a history is none
+      await api.call('workflow_delete', { workflow_key, dry_run: false });
+      throw error;
+    }
+  });
+  await printResult(context, reply, () => {
+    const with_ = `${counted(reply.num_jobs, 'job')} and ${counted(reply.num_results, 'result')}`;
+    return `imported workflow ${reply.workflow_key} (${cellText(reply.name)}) with ${with_}\n`;
+  });
+}
+
+function readDocument(file: string): ExportDocument {
+  let value: unknown;
+  try {
+    value = JSON.parse(readBytes(file).toString('utf8'));
+  } catch (error) {
+    if (error instanceof TorcError) throw error;
+    const words = error instanceof Error ? error.message : String(error);
+    throw new TorcError('invalid_spec', `${file} is no JSON: ${words}`, `${exportHint}`);
+  }
+  const found = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  if (found.format !== exportFormat) {
+    throw new TorcError('invalid_spec', `${file} is not an export of a workflow`, exportHint);
+  }
+  if (found.version !== exportVersion) {
+    const message = `${file} is an export of version ${String(found.version)}, and this torc reads ${exportVersion}`;
+    throw new TorcError('invalid_spec', message, 'Import it with a newer version of torc.');
+  }
+  for (const part of ['job_statuses', 'results', 'events']) {
+    if (found[part] === undefined || Array.isArray(found[part])) continue;
+    throw new TorcError('invalid_spec', `${file}: ${part} is not a list`, exportHint);
+  }
+  return found as unknown as ExportDocument;
+}
+
+const exportHint =
+  'torc workflows export KEY --results -o FILE writes one; torc workflows create reads specifications.';
+
+async function addHistory(
+  api: Api,
+  workflow_key: string,
+  { run, job_statuses = [], results = [], events = [] }: ExportDocument,
+  names: readonly string[],
+): Promise<{ run_id: number; num_results: number; num_events: number }> {
+  for (const page of pagesOf(results)) {
+    await api.call('workflow_import_history', { workflow_key, results: page, events: [] });
+  }
+  for (const page of pagesOf(events)) {
+    await api.call('workflow_import_history', { workflow_key, results: [], events: page });
+  }
+  const counts = { num_results: results.length, num_events: events.length };
+  if (run === undefined || run.run_id === 0) return { run_id: 0, ...counts };
+  const statuses = new Map(job_statuses.map(({ job_name, status }) => [job_name, status]));
+  await api.call('workflow_import_finish', {
+    workflow_key,
+    ...run,
+    job_statuses: names.map((name) => statuses.get(name) ?? 'uninitialized'),
+  });
+  return { run_id: run.run_id, ...counts };
+}
+
+/** Rows in requests that stay well below the limit of the server. */
+function* pagesOf<T>(rows: readonly T[]): Generator<T[]> {
+  let page: T[] = [];
+  let characters = 0;
+  for (const row of rows) {
+    page.push(row);
+    characters += JSON.stringify(row).length;
+    if (page.length < 2000 && characters < limits.bodyBytes / 8) continue;
+    yield page;
+    page = [];
+    characters = 0;
+  }
+  if (page.length > 0) yield page;
+}

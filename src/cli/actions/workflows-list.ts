@@ -1,0 +1,21 @@
+/** `torc workflows list`: without the archived ones, unless they are asked for. */
+import type { Context } from '../context.ts';
+import type { ListOptions } from '../filters.ts';
+import { showList } from '../list.ts';
+
+export interface ListWorkflowsOptions extends ListOptions {
+  onlyArchived?: boolean;
+  includeArchived?: boolean;
+  allUsers?: boolean;
+}
+
+export async function listWorkflows(
+  context: Context,
+  { onlyArchived, includeArchived, allUsers, ...options }: ListWorkflowsOptions,
+): Promise<void> {
+  const isSaid = includeArchived === true || options.filter.some(({ column }) => column === 'is_archived');
+  const shown = onlyArchived === true ? 'true' : isSaid ? null : 'false';
+  const filter = shown === null ? options.filter : [...options.filter, { column: 'is_archived', value: shown }];
+  const asked = allUsers === true ? { ...context, userOption: null } : context;
+  await showList(asked, 'workflows', { ...options, filter });
+}

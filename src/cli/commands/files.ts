@@ -1,0 +1,35 @@
+/** `torc files ..`: the files that jobs read and write. */
+import type { Command } from 'commander';
+import { type Act, examples } from '../program.ts';
+import { declareList } from './lists.ts';
+
+export function declareFiles(program: Command, act: Act): void {
+  const group = program.command('files').description('the files that jobs read and write');
+  declareList(
+    group
+      .command('list')
+      .description('list the files that a workflow declares')
+      .addHelpText('after', examples('torc files list', 'torc -F csv files list -k 3 > files.csv')),
+    'files',
+    act,
+  );
+  const add = group
+    .command('add')
+    .description('declare a file, so that jobs added later can read or write it')
+    .argument('<name>', 'its name, unique in the workflow')
+    .requiredOption('--path <path>', 'where it is')
+    .addHelpText('after', examples('torc files add table --path results/table.csv'));
+  act(add, async ([name = ''], self) => {
+    const { addFile } = await import('../actions/files.ts');
+    return (context) => addFile(context, name, self.opts<{ path: string }>().path);
+  });
+  const remove = group
+    .command('delete')
+    .description('forget a file that no job reads or writes; the file itself stays')
+    .argument('<name-or-key>', 'its name, or its key')
+    .addHelpText('after', examples('torc files delete table'));
+  act(remove, async ([nameOrKey = '']) => {
+    const { deleteFile } = await import('../actions/files.ts');
+    return (context) => deleteFile(context, nameOrKey);
+  });
+}

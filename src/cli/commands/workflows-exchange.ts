@@ -1,0 +1,59 @@
+/** `torc workflows export|import|create-from-json-file|template`: workflows as documents. */
+import type { Command } from 'commander';
+import { type Act, examples } from '../program.ts';
+import { type CreateOptions, keyArgument } from './workflows.ts';
+
+export interface ExportOptions {
+  output?: string;
+  results?: boolean;
+  events?: boolean;
+}
+
+export function declareExchange(group: Command, act: Act): void {
+  const create = group
+    .command('create-from-json-file')
+    .description('store a workflow that a program wrote as JSON; nothing runs yet')
+    .argument('<file>', 'specification in JSON, or - for standard input')
+    .option('--dry-run', 'check and count only; store nothing')
+    .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
+    .addHelpText('after', examples('torc workflows create-from-json-file workflow.json'));
+  act(create, async ([file = ''], self) => {
+    const { createFromSpec } = await import('../actions/workflows-create.ts');
+    return (context) => createFromSpec(context, file, self.opts<CreateOptions>(), 'json');
+  });
+  const template = group
+    .command('template')
+    .description('print a specification with comments, to be filled in')
+    .addHelpText('after', examples('torc workflows template > workflow.yaml'));
+  act(template, async () => {
+    const { specTemplate } = await import('../spec-template.ts');
+    return async (context) => void (await context.terminal.out(specTemplate));
+  });
+  const write = group
+    .command('export')
+    .description('write a workflow as a JSON document: its specification, and what became of it')
+    .argument('[key]', keyArgument)
+    .option('-o, --output <file>', 'write it to this file (default: print it)')
+    .option('--results', 'with the results and statuses of its jobs')
+    .option('--events', 'with what happened, in order')
+    .addHelpText(
+      'after',
+      examples(
+        'torc workflows export 7 --results -o run.json',
+        'torc workflows export 7 | jq .workflow > workflow.json      # torc workflows create reads it',
+      ),
+    );
+  act(write, async ([key], self) => {
+    const { exportWorkflow } = await import('../actions/workflows-exchange.ts');
+    return (context) => exportWorkflow(context, key ?? null, self.opts<ExportOptions>());
+  });
+  const read = group
+    .command('import')
+    .description('store an exported workflow under a new key, with the results that are in the document')
+    .argument('<file>', 'what torc workflows export wrote, or - for standard input')
+    .addHelpText('after', examples('torc workflows import run.json'));
+  act(read, async ([file = '']) => {
+    const { importWorkflow } = await import('../actions/workflows-exchange.ts');
+    return (context) => importWorkflow(context, file);
+  });
+}

@@ -1,0 +1,267 @@
+/** An exported workflow: a specification that `create` reads, and beside it what became of the jobs. */
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  type Api,
+  type ExportedJob,
+  type ExportedRequirements,
+  type ListName,
+  type ListRecord,
+  limits,
+  type Reply,
+  type WorkflowShown,
+} from '../api/contract.ts';
+import { asTorcError, TorcError } from '../base/errors.ts';
+import type { Context } from './context.ts';
+import { listPages } from './list.ts';
+
+export const exportFormat = 'torc-export';
+export const exportVersion = 1;
+
+const everything = { filter: [], excludeColumn: [] };
+
+/** Jobs in one page: each costs some queries. */
+const jobsPerPage = 2000;
+
+/** A set of at least so many names is said as a pattern, where there is one that means the same. */
+const manyNames = 50;
+
+/** The document in pieces, one job, result or event on a line. */
+export async function* exportLines(
+  api: Api,
+  workflow: WorkflowShown,
+  parts: { results: boolean; events: boolean },
+): AsyncGenerator<string> {
+  const key = workflow.workflow_key;
+  yield `{"format":"${exportFormat}","version":${exportVersion},\n"workflow":`;
+  yield* specLines(api, key, parts.results);
+  if (parts.results) {
+    const { run_id, started_at, ended_at } = workflow;
+    yield `,\n"run":${JSON.stringify({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
+    yield* section(
+      'job_statuses',
+      records(api, 'jobs', key, ({ name, status }) => ({ job_name: name, status })),
+    );
+    yield* section(
+      'results',
+      records(api, 'results', key, (row) => without(row, ['job_key', 'workflow_key', 'compute_node_key'])),
+    );
+  }
+  if (parts.events) {
+    const names = new Map<unknown, unknown>();
+    for await (const page of listPages(api, 'jobs', key, everything)) {
+      for (const { job_key, name } of page) names.set(job_key, name);
+    }
+    yield* section(
+      'events',
+      records(api, 'events', key, (row) => ({
+        ...without(row, ['event_key', 'workflow_key', 'job_key']),
+        job_name: names.get(row.job_key) ?? null,
+      })),
+    );
+  }
+  yield '\n}\n';
+}
+
+async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const value of values) list.push(value);
+  return list;
+}
+
+async function* section(name: string, values: AsyncIterable<object>): AsyncGenerator<string> {
+  yield `,\n"${name}":[`;
+  let separator = '\n';
+  for await (const value of values) {
+    yield `${separator}${JSON.stringify(value)}`;
+    separator = ',\n';
+  }
+  yield ']';
+}
+
+async function* records<T extends object>(
+  api: Api,
+  list: ListName,
+  key: string,
+  pick: (row: ListRecord) => T,
+): AsyncGenerator<T> {
+  for await (const page of listPages(api, list, key, everything)) yield* page.map(pick);
+}
+
+function without(row: ListRecord, columns: readonly string[]): ListRecord {
+  return Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column)));
+}
+
+async function* specLines(api: Api, key: string, withResults: boolean): AsyncGenerator<string> {
+  const [first] = await all(parts(api, key, 'head'));
+  if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
+  const { workflow, resource_requirements: requirements } = first.head;
+  const taken = new Set(requirements.map(({ name }) => name));
+  yield '{';
+  for (const [field, value] of Object.entries(workflow)) {
+    if (value !== null) yield `${JSON.stringify(field)}:${JSON.stringify(value)},\n`;
+  }
+  const barriers = await barrierNames(api, key);
+  const written = new Set<string>();
+  const own: ExportedRequirements[] = [];
+  yield '"jobs":[';
+  let separator = '\n';
+  for await (const page of parts(api, key, 'jobs')) {
+    for (const job of page.jobs) {
+      for (const datum of job.output_user_data) written.add(datum);
+      const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
+      if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
+      yield `${separator}${JSON.stringify(jobSpec(job, requirementsName, barriers))}`;
+      separator = ',\n';
+    }
+  }
+  yield ']';
+  yield* optional('resource_requirements', [...requirements, ...own].map(requirementsSpec));
+  yield* optional('files', await all(records(api, 'files', key, ({ name, path }) => ({ name, path }))));
+  // what jobs write belongs to their results
+  const data = records(api, 'user_data', key, (row) => ({
+    name: row.name,
+    ...(row.data === null || (written.has(String(row.name)) && !withResults) ? {} : { data: row.data }),
+    ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
+  }));
+  yield* optional('user_data', await all(data));
+  yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
+  yield '}';
+}
+
+function* optional(name: string, values: readonly object[]): Generator<string> {
+  if (values.length > 0) yield `,\n"${name}":[\n${values.map((value) => JSON.stringify(value)).join(',\n')}]`;
+}
+
+async function* parts(
+  api: Api,
+  workflow_key: string,
+  part: 'head' | 'jobs' | 'barriers',
+): AsyncGenerator<Reply<'workflow_export'>> {
+  const limit = part === 'jobs' ? jobsPerPage : limits.listPage;
+  for (let skip = 0; ; skip += limit) {
+    const page = await api.call('workflow_export', { workflow_key, part, limit, skip });
+    yield page;
+    if (!page.more) return;
+  }
+}
+
+/** What a job that waits at a barrier says of it. */
+type Dependence = { names: readonly string[] } | { pattern: string };
+
+async function barrierNames(api: Api, key: string): Promise<Map<string, Dependence>> {
+  const members = new Map<string, string[]>();
+  for await (const page of parts(api, key, 'barriers')) {
+    for (const { barrier_key, depends_on } of page.barriers) {
+      const known = members.get(barrier_key);
+      if (known === undefined) members.set(barrier_key, [depends_on]);
+      else known.push(depends_on);
+    }
+  }
+  if (members.size === 0) return new Map();
+  const allNames = await all(records(api, 'jobs', key, ({ name }) => ({ name: String(name) })));
+  const matches = new Map<string, number>();
+  const count = (pattern: string): number => {
+    const known = matches.get(pattern) ?? allNames.filter(({ name }) => new RegExp(pattern, 'u').test(name)).length;
+    matches.set(pattern, known);
+    return known;
+  };
+  return new Map([...members].map(([barrier, names]) => [barrier, dependenceOn(names, count)]));
+}
+
+/** Names that differ in their numbers alone become a pattern, if it means just these. */
+function dependenceOn(names: readonly string[], count: (pattern: string) => number): Dependence {
+  if (names.length < manyNames || names.some((name) => /[^\w.-]/.test(name))) return { names };
+  const patterns = new Set(names.map((name) => `^${name.replaceAll('.', '\\.').replace(/[0-9]+/g, '[0-9]+')}$`));
+  const [pattern = '', ...others] = patterns;
+  return others.length === 0 && pattern.length < 1000 && count(pattern) === names.length ? { pattern } : { names };
+}
+
+/** A job as a specification says it, without what goes without saying. */
+function jobSpec(job: ExportedJob, requirements: string | null, barriers: ReadonlyMap<string, Dependence>): object {
+  const dependsOn = new Set(job.depends_on);
+  const patterns: string[] = [];
+  for (const barrier of job.barriers) {
+    const dependence = barriers.get(barrier);
+    if (dependence === undefined) continue;
+    if ('pattern' in dependence) patterns.push(dependence.pattern);
+    else for (const name of dependence.names) dependsOn.add(name);
+  }
+  const lists = {
+    depends_on: [...dependsOn],
+    depends_on_regexes: patterns,
+    input_files: job.input_files,
+    output_files: job.output_files,
+    input_user_data: job.input_user_data,
+    output_user_data: job.output_user_data,
+  };
+  return {
+    name: job.name,
+    command: job.command,
+    ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
+    ...(requirements === null ? {} : { resource_requirements: requirements }),
+    ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
+    ...(job.priority === 0 ? {} : { priority: job.priority }),
+    ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
+    ...(job.supports_termination ? { supports_termination: true } : {}),
+  };
+}
+
+function freeName(jobName: string, taken: Set<string | null>): string {
+  const stem = `of ${jobName}`.slice(0, 4000);
+  let name = stem;
+  for (let n = 2; taken.has(name); n++) name = `${stem} (${n})`;
+  taken.add(name);
+  return name;
+}
+
+function requirementsSpec(need: ExportedRequirements): object {
+  const { name, num_cpus, memory_bytes: memory, num_gpus, num_nodes, runtime_seconds: runtime } = need;
+  return {
+    name,
+    num_cpus,
+    ...(memory === null ? {} : { memory: memory % 1024 ** 2 === 0 ? `${memory / 1024 ** 2}m` : `${memory}b` }),
+    ...(num_gpus === 0 ? {} : { num_gpus }),
+    ...(num_nodes === 1 ? {} : { num_nodes }),
+    ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
+  };
+}
+
+function schedulerSpec(row: ListRecord): object {
+  const { name, account, partition, qos, num_nodes, walltime_seconds, ntasks_per_node, mem, tmp, gres, extra } = row;
+  const walltime = new Date((Number(walltime_seconds) % 86_400) * 1000).toISOString().slice(11, 19);
+  const all = {
+    ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
+    walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+}
+
+/** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */
+export async function writePieces(context: Context, path: string | null, pieces: AsyncIterable<string>): Promise<void> {
+  if (path === null) {
+    for await (const text of batched(pieces)) if (!(await context.terminal.out(text))) return;
+    return;
+  }
+  // a file that is there is whole
+  const unfinished = `${path}.new-${process.pid}`;
+  try {
+    writeFileSync(unfinished, '');
+    for await (const text of batched(pieces)) appendFileSync(unfinished, text);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    if (error instanceof TorcError) throw error;
+    throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
+  }
+}
+
+async function* batched(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let text = '';
+  for await (const piece of pieces) {
+    text += piece;
+    if (text.length < 65_536) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}

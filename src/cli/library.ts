@@ -1,0 +1,161 @@
+/** torc in other programs: `import { Workflow } from 'torc'`. The same as the commands, without a terminal. */
+import type { ListName, ListRecord, WorkflowShown } from '../api/contract.ts';
+import { delay } from '../base/clock.ts';
+import { outputDirectory } from '../base/config.ts';
+import { TorcError } from '../base/errors.ts';
+import type { JobSpec, WorkflowSpec } from '../model/spec.ts';
+import { expandValue } from '../model/spec-text.ts';
+import { runLocally } from './actions/jobs-run.ts';
+import { ownerOf } from './actions/workflows-create.ts';
+import type { WorkerCommandOptions } from './commands/worker-options.ts';
+import { type Context, createContext } from './context.ts';
+import { checkStorable, createWorkflow } from './create-workflow.ts';
+import type { InterruptHandler, Interrupts } from './interrupts.ts';
+import { listPages } from './list.ts';
+import { withConnection } from './session.ts';
+import type { Summary } from './summary.ts';
+import type { Terminal } from './terminal.ts';
+
+export type { WorkflowShown } from '../api/contract.ts';
+export { TorcError } from '../base/errors.ts';
+export type { FileSpec, JobSpec, RequirementsSpec, WorkflowSpec } from '../model/spec.ts';
+export type { Summary } from './summary.ts';
+
+/** Where the database is: the server directory, else TORC_DIR, else ~/.torc. */
+export interface Place {
+  dir?: string;
+}
+
+/** Limits of the worker, as the options of `torc jobs run`; `output` is where the output of jobs goes. */
+export interface RunOptions extends WorkerCommandOptions {
+  /** Stops the jobs that run; the call then throws TorcError 'interrupted'. */
+  signal?: AbortSignal;
+}
+
+const endedStatuses: readonly string[] = ['done', 'failed', 'canceled', 'timeout'];
+
+const silent: Terminal = {
+  isStdinTerminal: false,
+  isStdoutTerminal: false,
+  isStderrTerminal: false,
+  columns: () => 80,
+  isWriting: () => false,
+  out: async () => true,
+  err: () => {},
+};
+
+function contextAt({ dir }: Place, signal?: AbortSignal): Context {
+  const interrupts = signal === undefined ? noInterrupts : interruptsOf(signal);
+  return createContext(dir === undefined ? {} : { dir }, { terminal: silent, interrupts });
+}
+
+const noInterrupts: Interrupts = { handle: () => () => {}, exit: () => {} };
+
+/** The newest handler is told, as of a signal of the system. */
+function interruptsOf(signal: AbortSignal): Interrupts {
+  const handlers: InterruptHandler[] = [];
+  signal.addEventListener('abort', () => handlers.at(-1)?.('SIGTERM'), { once: true });
+  return {
+    exit: () => {},
+    handle(handler) {
+      handlers.push(handler);
+      return () => void handlers.splice(handlers.lastIndexOf(handler), 1);
+    },
+  };
+}
+
+/** A workflow that is built here, or one that is stored already. Methods throw TorcError. */
+export class Workflow {
+  /** What `create` stores; of an opened workflow no more than its name. */
+  readonly spec: WorkflowSpec;
+  #place: Place = {};
+  #key: string | null = null;
+
+  constructor(spec: Omit<WorkflowSpec, 'jobs'> & { jobs?: JobSpec[] }) {
+    this.spec = { ...spec, jobs: [...(spec.jobs ?? [])] };
+  }
+
+  /** A stored workflow by its key. */
+  static async open(key: string, place: Place = {}): Promise<Workflow> {
+    const request = { workflow_key: key };
+    const { name } = await withConnection(contextAt(place), ({ api }) => api.call('workflow_show', request));
+    const workflow = new Workflow({ name });
+    workflow.#key = key;
+    workflow.#place = place;
+    return workflow;
+  }
+
+  /** The key of a stored workflow; throws 'usage' before `create`. */
+  get key(): string {
+    if (this.#key !== null) return this.#key;
+    throw new TorcError('usage', `the workflow ${this.spec.name} is not stored yet`, 'Call create() first.');
+  }
+
+  /** Adds a job to what `create` stores; returns its name, for the `depends_on` of others. */
+  addJob(job: JobSpec): string {
+    this.spec.jobs.push(job);
+    return job.name;
+  }
+
+  /** Checks and stores the workflow; returns its key. Nothing runs yet. */
+  async create(place: Place = {}): Promise<string> {
+    const context = contextAt(place);
+    const { workflow } = expandValue(this.spec, { file: this.spec.name });
+    await checkStorable(workflow);
+    const owner = ownerOf(context, this.spec.user ?? null);
+    const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow, owner));
+    this.#key = made.workflow_key;
+    this.#place = place;
+    return this.#key;
+  }
+
+  /** Makes the jobs ready, so that workers take them. */
+  async start(): Promise<void> {
+    const request = { workflow_key: this.key, dry_run: false };
+    await withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_start', request));
+  }
+
+  /** Runs the jobs on this machine until none is left; failed jobs are part of the summary, no error. */
+  async runLocally({ signal, ...options }: RunOptions = {}): Promise<Summary> {
+    if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it began');
+    const context = contextAt(this.#place, signal);
+    const output = outputDirectory(options.output, context.env);
+    const run = { waitForNewJobs: 0, ...options, output };
+    return withConnection(context, async ({ api }) => (await runLocally(context, api, this.key, run)).summary, {
+      serves: true,
+    });
+  }
+
+  /** How the workflow stands, with its jobs by status. */
+  status(): Promise<WorkflowShown> {
+    const request = { workflow_key: this.key };
+    return withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_show', request));
+  }
+
+  /** Waits until workers elsewhere have ended the workflow; looks every `pollSeconds`. */
+  async wait({ pollSeconds = 10 }: { pollSeconds?: number } = {}): Promise<WorkflowShown> {
+    for (;;) {
+      const shown = await this.status();
+      if (endedStatuses.includes(shown.status)) return shown;
+      await delay(contextAt(this.#place).clock, pollSeconds * 1000);
+    }
+  }
+
+  /** The rows of `torc -F json results list`. */
+  results(): Promise<ListRecord[]> {
+    return this.#rows('results');
+  }
+
+  /** The rows of `torc -F json jobs list`. */
+  jobs(): Promise<ListRecord[]> {
+    return this.#rows('jobs');
+  }
+
+  #rows(list: ListName): Promise<ListRecord[]> {
+    return withConnection(contextAt(this.#place), async ({ api }) => {
+      const rows: ListRecord[] = [];
+      for await (const page of listPages(api, list, this.key, { filter: [], excludeColumn: [] })) rows.push(...page);
+      return rows;
+    });
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * A workflow's graph as people can look at it: jobs of one stage with alike names and neighbours are one group, so that
+ * a million jobs become at most a few hundred nodes. Linear in jobs and edges.
+ */
+import { buildGraph, type Graph, topologicalOrder } from './graph.ts';
+
+/** Most groups that a graph is drawn with. */
+export const mostGroups = 300;
+
+/** Fewer alike jobs than this stand for themselves. */
+const smallestGroup = 6;
+
+export interface JobGroup {
+  /** A job's name, or what the names of the group begin with and a star. */
+  label: string;
+  /** 0 for a barrier: all before it end before anything behind it begins. */
+  num_jobs: number;
+  /** From 1; the first stage of a group that spans several. */
+  stage: number;
+  /** Jobs by status; `failed` are those done with a return code other than 0, which `done` leaves out. */
+  counts: Record<string, number>;
+}
+
+export interface GroupedGraph {
+  groups: JobGroup[];
+  /** [upstream, downstream] as indices of groups. */
+  edges: [number, number][];
+}
+
+export interface GraphInput {
+  numJobs: number;
+  /** The jobs in their order, then the barriers. */
+  graph: Graph;
+  /** Names in the order of the jobs; read twice. */
+  names: () => Iterable<string>;
+  /** The word by which a job is counted. */
+  countedAs: (job: number) => string;
+}
+
+/** The class of every node, numbered from 0. */
+interface Classes {
+  of: Int32Array;
+  count: number;
+}
+
+/** Throws RangeError for a graph with a cycle. */
+export function groupJobs(input: GraphInput, most = mostGroups): GroupedGraph {
+  const levels = levelsOf(input);
+  return grouped(input, levels, chooseClasses(input, levels, most));
+}
+
+/** By node: jobs on the longest path to and including it, twice; barriers lie in between and are odd. */
+function levelsOf({ graph, numJobs }: GraphInput): Int32Array {
+  const levels = new Int32Array(graph.numNodes);
+  const order = topologicalOrder(graph);
+  if (order.length < graph.numNodes) throw new RangeError('a graph with a cycle has no stages');
+  for (const node of order) {
+    const before = levels[node] as number;
+    const level = node >= numJobs ? before + 1 : before + (before % 2 === 0 ? 2 : 1);
+    levels[node] = level;
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      levels[target] = Math.max(levels[target] as number, level);
+    }
+  }
+  return levels;
+}
+
+/** The finest classes that are not too many. */
+function chooseClasses(input: GraphInput, levels: Int32Array, most: number): Classes {
+  const words = wordsOf(input);
+  const byWord = classify(levels.length, (node) => `${levels[node]} ${words[node]}`);
+  if (byWord.count <= most) {
+    const refined = refine(input.graph, byWord);
+    const single = withoutSmallOnes(refined);
+    if (single.count <= most) return single;
+    return refined.count <= most ? refined : byWord;
+  }
+  const byLevel = classify(levels.length, (node) => String(levels[node]));
+  if (byLevel.count <= most) return byLevel;
+  const width = (levels.reduce((a, b) => Math.max(a, b), 0) + 1) / most;
+  return classify(levels.length, (node) => String(Math.floor((levels[node] as number) / width)));
+}
+
+function classify(numNodes: number, keyOf: (node: number) => string): Classes {
+  const numbers = new Map<string, number>();
+  const of = new Int32Array(numNodes);
+  for (let node = 0; node < numNodes; node++) {
+    const key = keyOf(node);
+    const number = numbers.get(key) ?? numbers.size;
+    numbers.set(key, number);
+    of[node] = number;
+  }
+  return { of, count: numbers.size };
+}
+
+/** By node: a number for the word that its name begins with, up to a digit or separator; -1 for barriers. */
+function wordsOf({ names, numJobs, graph }: GraphInput): Int32Array {
+  const words = new Int32Array(graph.numNodes).fill(-1);
+  const numbers = new Map<string, number>();
+  let job = 0;
+  for (const name of names()) {
+    const word = /^[^0-9_\-.:/\s]*/.exec(name)?.[0] ?? '';
+    const number = numbers.get(word) ?? numbers.size;
+    numbers.set(word, number);
+    if (job < numJobs) words[job++] = number;
+  }
+  return words;
+}
+
+/** Classes split by the classes of what their members wait for, and of what waits for them. */
+function refine(graph: Graph, classes: Classes): Classes {
+  const down = neighbours(graph, classes);
+  const up = neighbours(reversed(graph), classes);
+  return classify(graph.numNodes, (node) => `${classes.of[node]}|${up(node)}|${down(node)}`);
+}
+
+function neighbours(graph: Graph, { of }: Classes): (node: number) => string {
+  return (node) => {
+    const [first, end] = [graph.offsets[node] as number, graph.offsets[node + 1] as number];
+    if (end === first) return '';
+    if (end === first + 1) return String(of[graph.targets[first] as number]);
+    const found = new Set<number>();
+    for (let e = first; e < end; e++) found.add(of[graph.targets[e] as number] as number);
+    return [...found].sort((a, b) => a - b).join();
+  };
+}
+
+function reversed(graph: Graph): Graph {
+  function* edges(): Generator<[number, number]> {
+    for (let node = 0; node < graph.numNodes; node++) {
+      for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+        yield [graph.targets[e] as number, node];
+      }
+    }
+  }
+  return buildGraph(graph.numNodes, 0, { [Symbol.iterator]: edges });
+}
+
+function withoutSmallOnes({ of, count }: Classes): Classes {
+  const sizes = new Int32Array(count);
+  for (const number of of) sizes[number] = (sizes[number] as number) + 1;
+  return classify(of.length, (node) => {
+    const number = of[node] as number;
+    return (sizes[number] as number) < smallestGroup ? `node ${node}` : String(number);
+  });
+}
+
+function grouped(input: GraphInput, levels: Int32Array, classes: Classes): GroupedGraph {
+  const { graph, numJobs } = input;
+  const groups: JobGroup[] = [];
+  const stageOf = (node: number) => Math.max(1, Math.ceil((levels[node] as number) / 2));
+  for (let node = 0; node < graph.numNodes; node++) {
+    const number = classes.of[node] as number;
+    groups[number] ??= { label: '', num_jobs: 0, stage: stageOf(node), counts: {} };
+    const group = groups[number];
+    group.stage = Math.min(group.stage, stageOf(node));
+    if (node >= numJobs) continue;
+    group.num_jobs += 1;
+    const word = input.countedAs(node);
+    group.counts[word] = (group.counts[word] ?? 0) + 1;
+  }
+  label(groups, classes, input);
+  const seen = new Set<number>();
+  for (let node = 0; node < graph.numNodes; node++) {
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const [from, to] = [classes.of[node] as number, classes.of[graph.targets[e] as number] as number];
+      if (from !== to) seen.add(from * classes.count + to);
+    }
+  }
+  const edges = [...seen].map((edge): [number, number] => [Math.floor(edge / classes.count), edge % classes.count]);
+  return withoutIdleBarriers(groups, edges);
+}
+
+function label(groups: readonly JobGroup[], classes: Classes, { names }: GraphInput): void {
+  const prefixes = new Map<number, string>();
+  let job = 0;
+  for (const name of names()) {
+    const number = classes.of[job++] as number;
+    const known = prefixes.get(number);
+    prefixes.set(number, known === undefined ? name : commonPrefix(known, name));
+  }
+  for (const [number, prefix] of prefixes) {
+    const group = groups[number] as JobGroup;
+    const stem = prefix.replace(/[0-9.]+$/, '').replace(/[\ud800-\udbff]$/, '');
+    if (group.num_jobs === 1) group.label = prefix;
+    else group.label = stem === '' ? `stage ${group.stage}: *` : `${stem}*`;
+  }
+}
+
+function commonPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
+  return a.slice(0, length);
+}
+
+/** A barrier with one group before or behind it saves no line: it is left out, and its neighbours are joined. */
+function withoutIdleBarriers(groups: JobGroup[], edges: [number, number][]): GroupedGraph {
+  const before = groups.map((): number[] => []);
+  const behind = groups.map((): number[] => []);
+  for (const [from, to] of edges) {
+    before[to]?.push(from);
+    behind[from]?.push(to);
+  }
+  const isIdle = (group: number): boolean =>
+    groups[group]?.num_jobs === 0 && ((before[group]?.length ?? 0) < 2 || (behind[group]?.length ?? 0) < 2);
+  const kept = groups.flatMap((_, number) => (isIdle(number) ? [] : [number]));
+  const places = new Map(kept.map((number, place) => [number, place]));
+  const joined = new Map<string, [number, number]>();
+  const join = (from: number, to: number): void => {
+    const edge: [number, number] = [places.get(from) as number, places.get(to) as number];
+    joined.set(edge.join(), edge);
+  };
+  for (const [from, to] of edges) if (!isIdle(from) && !isIdle(to)) join(from, to);
+  for (const [number] of groups.entries()) {
+    if (!isIdle(number)) continue;
+    for (const from of before[number] ?? []) for (const to of behind[number] ?? []) join(from, to);
+  }
+  return { groups: kept.map((number) => groups[number] as JobGroup), edges: [...joined.values()] };
+}

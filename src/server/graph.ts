@@ -1,0 +1,16 @@
+/** The graph of a stored workflow, small enough to be drawn. */
+import type { Reply, Request } from '../api/contract.ts';
+import { groupJobs } from '../model/job-groups.ts';
+import { jobStatuses } from '../model/status.ts';
+import { jobNames, loadJobs } from '../storage/replan.ts';
+import { getWorkflow } from '../storage/workflows.ts';
+import type { Service } from './service.ts';
+
+/** Reads every job and edge once. */
+export function drawWorkflow({ view }: Service, { workflow_key }: Request<'workflow_graph'>): Reply<'workflow_graph'> {
+  const { workflowKey, name } = getWorkflow(view, Number(workflow_key));
+  const { numJobs, graph, status, failed } = loadJobs(view, workflowKey);
+  const countedAs = (job: number) => (failed[job] === 1 ? 'failed' : (jobStatuses[status[job] as number] as string));
+  const grouped = groupJobs({ numJobs, graph, names: () => jobNames(view, workflowKey), countedAs });
+  return { workflow_key, name, num_jobs: numJobs, ...grouped };
+}

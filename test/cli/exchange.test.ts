@@ -1,0 +1,166 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newPlace, type Place } from './place.ts';
+
+type Row = Record<string, unknown>;
+
+let place: Place;
+const stage = (letter: string) => Array.from({ length: 60 }, (_, n) => `${letter}_${n}`);
+beforeAll(async () => {
+  place = newPlace();
+  const spec = {
+    name: 'odd "name"\n名前',
+    project: 'p',
+    metadata: { a: [1, null] },
+    compute_node_wait_for_new_jobs_seconds: 3,
+    jobs_sort_method: 'none',
+    resource_requirements: [{ name: 'r', num_cpus: 1, memory: '333333333b', runtime: 'PT90.5S', num_gpus: 0 }],
+    files: [{ name: "it's", path: 'x y.txt' }],
+    user_data: [{ name: 'in', data: [1, 'é'] }, { name: 'out' }, { name: 'gone', is_ephemeral: true }],
+    slurm_schedulers: [{ name: 's', account: 'a', walltime: '1-02:00:00', gres: 'gpu:1' }],
+    jobs: [
+      { name: '__proto__', command: 'echo a > "${files.output.it\'s}"', resource_requirements: 'r', priority: -3 },
+      { name: 'reader $HOME', command: "cat '${files.input.it's}'", supports_termination: true },
+      { name: 'writes', command: 'echo \'${user_data.input.in}\' > "${user_data.output.out}"' },
+      { name: 'bad', command: 'exit 3', depends_on: ['writes'] },
+      { name: 'never', command: 'true', depends_on: ['bad'] },
+      { name: 'anyway', command: 'true', depends_on: ['bad', 'never'], cancel_on_blocking_job_failure: false },
+      ...stage('a').map((name) => ({ name, command: 'true' })),
+      ...stage('b').map((name) => ({ name, command: 'true', depends_on_regexes: ['^a_'] })),
+    ],
+  };
+  await place.json(['workflows', 'create', place.file('w.json', JSON.stringify(spec))]);
+  await place.json(['jobs', 'modify', '2', '--memory', '100m', '--runtime', 'PT5M']);
+  await place.json(['workflows', 'start', '1']);
+  await place.json(['jobs', 'run', '1', '-o', 'out'], 1);
+}, 60_000);
+afterAll(() => place.remove());
+
+/** The rows of a list without the keys, which differ between workflows. */
+async function list(group: string, key: string): Promise<Row[]> {
+  const [rows = []] = Object.values(await place.json<Record<string, Row[]>>([group, 'list', '-k', key]));
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).filter(([column]) => !column.endsWith('_key') && column !== 'event_key')),
+  );
+}
+
+async function dependencies(file: string): Promise<unknown> {
+  const plan = await place.json<{ job_list: Row[] }>(['workflows', 'create', file, '--dry-run', '--show-jobs']);
+  return plan.job_list.map((job) => ({ ...job, resource_requirements: null }));
+}
+
+describe('an exported workflow', () => {
+  it('is a specification that describes the same jobs', async () => {
+    await place.torc('workflows', 'export', '1', '-o', 'plain.json');
+    const document = JSON.parse(readFileSync(`${place.path}/plain.json`, 'utf8'));
+    expect(document).toMatchObject({ format: 'torc-export', version: 1 });
+    expect(document.results).toBeUndefined();
+    expect(document.workflow.user_data).toEqual([
+      { name: 'in', data: [1, 'é'] },
+      { name: 'out' },
+      { name: 'gone', is_ephemeral: true },
+    ]);
+    // sixty jobs behind sixty others are said in one pattern
+    expect(document.workflow.jobs.at(-1)).toEqual({
+      name: 'b_59',
+      command: 'true',
+      depends_on_regexes: ['^a_[0-9]+$'],
+    });
+    const again = place.file('again.json', JSON.stringify(document.workflow));
+    expect(await dependencies(again)).toEqual(await dependencies('w.json'));
+    expect(await place.json(['workflows', 'create', again])).toMatchObject({ num_jobs: 126, num_barriers: 1 });
+    for (const group of ['files', 'jobs', 'user-data']) {
+      const rows = await list(group, '2');
+      const expected = (await list(group, '1')).map(({ name, command, num_cpus, memory_bytes, path, priority }) => {
+        return { name, command, num_cpus, memory_bytes, path, priority };
+      });
+      expect(rows).toMatchObject(expected.map((row) => JSON.parse(JSON.stringify(row))));
+    }
+    await place.json(['workflows', 'delete', '2', '--force']);
+  }, 60_000);
+
+  it('comes back with its results, statuses and events, and restarts', async () => {
+    const exported = await place.torc('workflows', 'export', '1', '--results', '--events');
+    const file = place.file('full.json', exported.stdout);
+    const made = await place.json<{ workflow_key: string }>(['workflows', 'import', file]);
+    const key = made.workflow_key;
+    expect(made).toMatchObject({ num_jobs: 126, run_id: 1, num_results: 125 });
+    for (const group of ['results', 'files', 'user-data', 'jobs']) {
+      const drop = (rows: Row[]) =>
+        rows.map(({ version, size_bytes, modified_at, resource_requirements, ...row }) => row);
+      expect(drop(await list(group, key)), group).toEqual(drop(await list(group, '1')));
+    }
+    const workflows = await list('workflows', '1');
+    expect({ ...workflows.at(-1), created_at: null }).toEqual({ ...workflows[0], created_at: null });
+    const events = await list('events', '1');
+    const imported = await list('events', key);
+    // behind those of its own creation
+    expect(imported.slice(2, 2 + events.length)).toEqual(events);
+    const config = await place.json<{ slurm_configs: Row[] }>(['hpc', 'slurm', 'list-configs', '-k', key]);
+    expect(config.slurm_configs).toMatchObject([{ name: 's', walltime_seconds: 93_600, gres: 'gpu:1' }]);
+
+    const restart = async (k: string) => {
+      const { changes } = await place.json<{ changes: Row[] }>(['workflows', 'restart', k, '--dry-run']);
+      return changes.map(({ job_key, ...change }) => change);
+    };
+    expect(await restart(key)).toEqual(await restart('1'));
+    await place.json(['workflows', 'reset-status', key, '--failed-only']);
+    await place.json(['workflows', 'restart', key]);
+    await place.json(['jobs', 'run', key, '-o', 'out'], 1);
+    expect(await place.json(['results', 'list', '-k', key, '-f', 'job_name=bad'])).toMatchObject({
+      results: [
+        { run_id: 1, return_code: 3 },
+        { run_id: 2, return_code: 3 },
+      ],
+    });
+  }, 60_000);
+
+  it('is refused whole when anything is wrong with it', async () => {
+    const before = await list('workflows', '1');
+    const document = (fields: object) =>
+      JSON.stringify({
+        format: 'torc-export',
+        version: 1,
+        workflow: { name: 'w', jobs: [{ name: 'a', command: 'true' }] },
+        ...fields,
+      });
+    const wrong: [string, number, string][] = [
+      ['{', 2, 'is no JSON'],
+      ['[]', 2, 'is not an export'],
+      [document({ version: 2 }), 2, 'version 2'],
+      [document({ workflow: { name: 'w', jobs: [{ name: 'a' }] } }), 2, 'jobs[0].command'],
+      [document({ results: [{ job_name: 'a' }] }), 2, 'results.0'],
+      [
+        document({
+          events: [
+            {
+              timestamp: '2026-01-01T00:00:00.000Z',
+              job_name: 'b',
+              type: 't',
+              old_status: null,
+              new_status: null,
+              data: null,
+            },
+          ],
+        }),
+        3,
+        'no job "b"',
+      ],
+    ];
+    for (const [text, code, message] of wrong) {
+      const ended = await place.torc('workflows', 'import', place.file('wrong.json', text));
+      expect(ended.code, ended.stderr).toBe(code);
+      expect(ended.stderr).toContain(message);
+    }
+    expect(await list('workflows', '1')).toEqual(before);
+  }, 60_000);
+
+  it('starts from a template that runs, or from the JSON of a program whatever its name', async () => {
+    const template = (await place.torc('workflows', 'template')).stdout;
+    const run = await place.json(['run', place.file('t.yaml', template), '-o', 'out']);
+    expect(run).toMatchObject({ num_jobs: 8, num_done: 8, num_failed: 0 });
+    const file = place.file('w.txt', '{"name": "j", "jobs": [{"name": "a", "command": "true"}]}');
+    expect(await place.json(['workflows', 'create-from-json-file', file])).toMatchObject({ name: 'j', num_jobs: 1 });
+  }, 60_000);
+});

@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type * as Library from '../../src/cli/library.ts';
+import { newPlace, type Place } from './place.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+let place: Place;
+let Workflow: typeof Library.Workflow;
+beforeAll(async () => {
+  place = newPlace();
+  // as built, because its worker is the built program
+  ({ Workflow } = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library);
+});
+afterAll(() => place.remove());
+
+describe('the library', () => {
+  it('runs its example, which imports it by the name of the package', async () => {
+    const options = { cwd: place.path, env: { ...process.env, TORC_DIR: place.dir } };
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'examples', 'library.mjs')], options);
+    expect(stdout).toMatch(/^workflow 1: done, 4 of 4 jobs done\n/);
+    expect(stdout.match(/return code 0/g)).toHaveLength(4);
+  }, 60_000);
+
+  it('stores, runs and reads a workflow, with failures in the summary', async () => {
+    const workflow = new Workflow({ name: 'w', jobs: [{ name: "it's", command: 'exit 3' }] });
+    expect(() => workflow.key).toThrow('not stored');
+    workflow.addJob({
+      name: 'behind',
+      command: 'true',
+      depends_on: [workflow.addJob({ name: 'ok', command: 'true' })],
+    });
+    const key = await workflow.create({ dir: place.dir });
+    expect(await workflow.status()).toMatchObject({ workflow_key: key, status: 'uninitialized', num_jobs: 3 });
+    await workflow.start();
+    const summary = await workflow.runLocally({ output: join(place.path, 'out'), maxParallelJobs: 1 });
+    expect(summary).toMatchObject({ status: 'failed', num_done: 3, num_failed: 1 });
+    expect(await workflow.wait()).toMatchObject({ status: 'failed' });
+    const again = await Workflow.open(key, { dir: place.dir });
+    expect(again.spec.name).toBe('w');
+    expect(await again.results()).toMatchObject([
+      { job_name: "it's", return_code: 3 },
+      { job_name: 'ok', return_code: 0 },
+      { job_name: 'behind', return_code: 0 },
+    ]);
+  }, 60_000);
+
+  it('refuses what the commands refuse, with the same errors', async () => {
+    const wrong = new Workflow({ name: 'w', jobs: [{ name: 'a', command: 'true', depends_on: ['nobody'] }] });
+    await expect(wrong.create({ dir: place.dir })).rejects.toMatchObject({
+      code: 'invalid_spec',
+      message: expect.stringContaining('nobody'),
+    });
+    await expect(Workflow.open('999', { dir: place.dir })).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('stops its jobs when it is told to', async () => {
+    const workflow = new Workflow({ name: 'long', jobs: [{ name: 'long', command: 'exec sleep 600' }] });
+    await workflow.create({ dir: place.dir });
+    await workflow.start();
+    const stopper = new AbortController();
+    const run = workflow.runLocally({ output: join(place.path, 'out'), signal: stopper.signal });
+    const ended = expect(run).rejects.toMatchObject({ code: 'interrupted' });
+    const look = ['-k', workflow.key, 'jobs', 'list', '-f', 'status=submitted'];
+    while ((await place.json<{ jobs: unknown[] }>(look)).jobs.length === 0);
+    stopper.abort();
+    await ended;
+    expect(await workflow.jobs()).toMatchObject([{ status: 'terminated' }]);
+  }, 60_000);
+});
