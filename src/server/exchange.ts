@@ -27,6 +27,7 @@ import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
 import type { Contacts } from './contacts.ts';
+import { ShapeRuntimes } from './shape-runtimes.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
@@ -58,6 +59,7 @@ export class Exchange {
   readonly #contacts: Contacts;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, number>();
+  readonly #runtimes = new ShapeRuntimes();
 
   constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
     this.#clock = clock;
@@ -172,7 +174,9 @@ export class Exchange {
     const current = findComputeNode(tx, node.workerId) ?? node;
     if (current.isActive && !request.draining) {
       const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
-      claimJobs(tx, current, timeLeftMs);
+      // only while its jobs end: what runs for long must not have others wait behind it
+      const hasEnds = request.finished.length > 0;
+      claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
     }
     const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
@@ -198,8 +202,13 @@ export class Exchange {
     return true;
   }
 
-  /** After the commit: sends the members' replies, parks those that have none. */
-  settle(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
+  /** After the commit: sends the members' replies, parks those that have none, learns how long jobs took. */
+  settle(
+    members: readonly ExchangeMember[],
+    parked: readonly { workerId: string; reply: ExchangeReply }[],
+    runtimes: readonly [shapeKey: number, runtimeMs: number][],
+  ): void {
+    for (const [shapeKey, runtimeMs] of runtimes) this.#runtimes.note(shapeKey, runtimeMs);
     for (const { workerId, reply } of parked) this.#unpark(workerId, reply);
     for (const member of members) {
       if (member.failure !== null) member.reject(member.failure.error);

@@ -32,6 +32,7 @@ interface Attempt {
   returnCode: number | null;
   cause: string | null;
   job: JobState;
+  shapeKey: number;
   hasFailureHandler: boolean;
   hasRecovery: boolean;
 }
@@ -39,7 +40,7 @@ interface Attempt {
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
   const row = tx.db.get(
     `SELECT a.compute_node_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at,
-       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed,
+       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key,
        j.failure_handler_key, j.recovery_attempt_key
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
     attemptKey,
@@ -63,6 +64,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
       status: row.status as JobStatus,
       failed: row.failed === 1,
     },
+    shapeKey: row.shape_key as number,
     hasFailureHandler: row.failure_handler_key !== null,
     hasRecovery: row.recovery_attempt_key !== null,
   };
@@ -75,7 +77,8 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  tx.db.run('UPDATE attempts SET started_at = ? WHERE attempt_key = ?', startedAt, attempt.attemptKey);
+  const sql = 'UPDATE attempts SET started_at = ?, is_ahead = 0 WHERE attempt_key = ?';
+  tx.db.run(sql, startedAt, attempt.attemptKey);
   moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
   return 'accepted';
 }
@@ -94,6 +97,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
   release(tx, attempt);
+  if (startedAt !== null) tx.noteRuntime(attempt.shapeKey, report.exec_ms);
   tx.db.run(
     `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),

@@ -55,7 +55,13 @@ function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities:
     const own: Candidate[] = [...priorities].sort((a, b) => b - a).map((priority) => ({ jobKey: next++, priority }));
     jobs.push(...own.map((candidate) => ({ ...candidate, sortRank, need: request })));
     let position = 0;
-    return { need: request, sortRank, peek: () => own[position] ?? null, advance: () => void position++ };
+    return {
+      need: request,
+      sortRank,
+      runtimeMs: null,
+      peek: () => own[position] ?? null,
+      advance: () => void position++,
+    };
   });
   return { queues, jobs };
 }
@@ -104,7 +110,7 @@ describe('packing', () => {
         for (const job of order) {
           if (!fits(walk, job.need)) continue;
           expected.push(job.jobKey);
-          const one: ShapeQueue = { need: job.need, sortRank: 0, ...single(job) };
+          const one: ShapeQueue = { need: job.need, sortRank: 0, runtimeMs: null, ...single(job) };
           pack(walk, [one]);
         }
         expect(placed).toEqual(expected);
