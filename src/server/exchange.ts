@@ -11,9 +11,10 @@ import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { recordWorkerCommands } from '../storage/actions.ts';
 import {
+  acknowledgedAttempts,
   assignmentsAbove,
   fencedStops,
-  type OccupyingAttempt,
+  isOccupied,
   occupyingAttempts,
   recordFinish,
   recordReturn,
@@ -119,8 +120,8 @@ export class Exchange {
     for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
     for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
     const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
-    for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
-      if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
+    for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
+      if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
     }
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
@@ -178,21 +179,19 @@ export class Exchange {
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
     }
-    const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
       ...this.#emptyReply(request.seq),
-      jobs:
-        current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
-          ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
-          : [],
-      stop: current.isActive ? stopsOf(occupying) : fencedStops(occupying, request.held),
+      jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
+      stop: current.isActive
+        ? stopsOf(tx, node.computeNodeKey)
+        : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),
       reports: member.answers,
-      leave: this.#shouldLeave(tx, current, occupying),
+      leave: this.#shouldLeave(tx, current),
     };
   }
 
-  #shouldLeave(tx: Transaction, node: ComputeNode, occupying: readonly OccupyingAttempt[]): boolean {
-    if (occupying.length > 0) return false;
+  #shouldLeave(tx: Transaction, node: ComputeNode): boolean {
+    if (isOccupied(tx, node.computeNodeKey)) return false;
     if (!node.isActive) return true;
     tx.flushCounts();
     if (isWorkflowActive(tx, node.workflowKey)) return false;

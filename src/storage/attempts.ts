@@ -196,8 +196,21 @@ export function release(
   }
 }
 
+/** Attempts of a worker up to `ack` that occupy it: those that it must hold or report. */
+export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
+  const sql = `SELECT attempt_key FROM attempts
+     WHERE compute_node_key = ? AND is_occupying = 1 AND attempt_key <= ? ORDER BY attempt_key`;
+  return [...(tx.db.rows(sql, computeNodeKey, ack) as Iterable<[number]>)].map(([attemptKey]) => attemptKey);
+}
+
+/** Whether anything occupies a worker. */
+export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 LIMIT 1';
+  return tx.db.get(sql, computeNodeKey) !== undefined;
+}
+
 /** An occupying attempt of a worker, as far as the protocol needs it. */
-export interface OccupyingAttempt {
+interface OccupyingAttempt {
   attemptKey: number;
   isLive: boolean;
   stopReason: string | null;
@@ -210,11 +223,15 @@ export function occupyingAttempts(tx: Transaction, computeNodeKey: number): Occu
        WHERE compute_node_key = ? AND is_occupying = 1 ORDER BY attempt_key`,
       computeNodeKey,
     )
-    .map((row) => ({
-      attemptKey: row.attempt_key as number,
-      isLive: row.is_live === 1,
-      stopReason: row.stop_reason as string | null,
-    }));
+    .map(occupyingAttempt);
+}
+
+function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
+  return {
+    attemptKey: row.attempt_key as number,
+    isLive: row.is_live === 1,
+    stopReason: row.stop_reason as string | null,
+  };
 }
 
 /** Every live attempt of the worker above `ack`, with all it needs to run it. */
@@ -273,9 +290,14 @@ function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
 }
 
 /** What a worker should stop: attempts asked to end, and those that are no longer live. */
-export function stopsOf(occupying: readonly OccupyingAttempt[]): ExchangeReply['stop'] {
-  return occupying
-    .filter((attempt) => attempt.stopReason !== null || !attempt.isLive)
+export function stopsOf(tx: Transaction, computeNodeKey: number): ExchangeReply['stop'] {
+  return tx.db
+    .all(
+      `SELECT attempt_key, is_live, stop_reason FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 AND (stop_reason IS NOT NULL OR is_live = 0) ORDER BY attempt_key`,
+      computeNodeKey,
+    )
+    .map(occupyingAttempt)
     .map((attempt) => ({ attempt: attempt.attemptKey, reason: reasonToStop(attempt) }));
 }
 

@@ -130,9 +130,12 @@ export class Exchanger {
   #nextSendMs(): number {
     if (this.#mustSend) return this.#timeoutMs < Number.POSITIVE_INFINITY ? 0 : this.#notBeforeMs;
     const [first, second] = this.#session.outstanding;
-    const newsDueMs = this.#session.newsDueMs(this.#events.patienceMs());
+    const patienceMs = this.#events.patienceMs();
+    const newsDueMs = this.#session.newsDueMs(patienceMs);
     // what is new does not wait for the pace
-    if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(this.#pacedUntilMs, newsDueMs));
+    // without news a request is parked at the server, but not while there will soon be some
+    const parkMs = Math.max(this.#pacedUntilMs, patienceMs === 0 ? 0 : this.#lastContactMs + patienceMs);
+    if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(parkMs, newsDueMs));
     if (second !== undefined) return Number.POSITIVE_INFINITY;
     const earliestMs = first.carriesReports ? first.sentAtMs + slowAnswerMs : 0;
     return Math.max(this.#notBeforeMs, earliestMs, newsDueMs);
