@@ -316,6 +316,9 @@ const addedJob = z.strictObject({
   invocation_script: text.nullable(),
   /** Of named requirements; null for the defaults. */
   resource_requirements: name.nullable(),
+  /** Of the Slurm config whose workers alone take it; null for any worker. */
+  scheduler: name.nullable(),
+  failure_handler: name.nullable(),
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),
   supports_termination: z.boolean(),
@@ -372,8 +375,11 @@ const modifyWorkflow = z.strictObject({
 
 const exportWorkflow = z.strictObject({
   workflow_key: key,
-  /** `barriers`: what the hidden nodes wait for, which jobs name by their keys. Pages are of the part alone. */
-  part: z.enum(['head', 'jobs', 'barriers']),
+  /**
+   * `barriers`: what the hidden nodes wait for, which jobs name by their keys; `action_jobs`: what triggers of actions
+   * are about. Pages are of the part alone.
+   */
+  part: z.enum(['head', 'jobs', 'barriers', 'action_jobs']),
   limit: z.number().int().positive().max(limits.listPage),
   skip: count,
 });
@@ -383,6 +389,11 @@ export interface ExportedJob extends AddedJob {
   barriers: string[];
   /** Of a job with requirements of its own, which have no name. */
   own_requirements: ExportedRequirements | null;
+}
+
+/** An action without its jobs. */
+export interface ExportedAction extends z.infer<typeof newAction> {
+  action_key: string;
 }
 
 /** Null is what nobody stated. */
@@ -858,10 +869,20 @@ export interface Replies {
   resource_requirements_assign: { resource_requirements_key: string; name: string; num_jobs: number };
   workflow_modify: { workflow_key: string; name: string; changes: ChangedField[] };
   workflow_export: {
-    /** What a specification says of the workflow as a whole, and its named requirements. */
-    head: { workflow: ListRecord; resource_requirements: ExportedRequirements[] } | null;
+    /** What a specification says of the workflow as a whole, and its parts beside the jobs. */
+    head: {
+      workflow: ListRecord;
+      /** Those with a name. */
+      resource_requirements: ExportedRequirements[];
+      failure_handlers: Request<'workflow_create_begin'>['failure_handlers'];
+      /** How often each job's memory and processor time is written down; null for not at all. */
+      sample_interval_seconds: number | null;
+      /** Those that can fire. */
+      actions: ExportedAction[];
+    } | null;
     jobs: ExportedJob[];
     barriers: { barrier_key: string; depends_on: string }[];
+    action_jobs: { action_key: string; job_name: string }[];
     more: boolean;
   };
   workflow_import_history: { num_results: number; num_events: number };

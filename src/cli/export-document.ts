@@ -2,20 +2,20 @@
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
+  type ExportedAction,
   type ExportedJob,
   type ExportedRequirements,
   type ListName,
   type ListRecord,
   limits,
   type Reply,
+  type Request,
   type WorkflowShown,
 } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
+import { exportFormat, exportVersion } from '../model/spec-export.ts';
 import type { Context } from './context.ts';
 import { listPages } from './list.ts';
-
-export const exportFormat = 'torc-export';
-export const exportVersion = 1;
 
 const everything = { filter: [], excludeColumn: [] };
 
@@ -94,7 +94,7 @@ function without(row: ListRecord, columns: readonly string[]): ListRecord {
 async function* specLines(api: Api, key: string, withResults: boolean): AsyncGenerator<string> {
   const [first] = await all(parts(api, key, 'head'));
   if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
-  const { workflow, resource_requirements: requirements } = first.head;
+  const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
   const taken = new Set(requirements.map(({ name }) => name));
   yield '{';
   for (const [field, value] of Object.entries(workflow)) {
@@ -124,7 +124,17 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
   }));
   yield* optional('user_data', await all(data));
+  yield* optional('failure_handlers', failure_handlers.map(handlerSpec));
   yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
+  const { actions } = first.head;
+  const jobsOf = actions.length === 0 ? new Map() : await actionJobs(api, key);
+  yield* optional(
+    'actions',
+    actions.map((action) => actionSpec(action, jobsOf.get(action.action_key) ?? [])),
+  );
+  if (sample_interval_seconds !== null) {
+    yield `,\n"resource_monitor":${JSON.stringify({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
+  }
   yield '}';
 }
 
@@ -135,7 +145,7 @@ function* optional(name: string, values: readonly object[]): Generator<string> {
 async function* parts(
   api: Api,
   workflow_key: string,
-  part: 'head' | 'jobs' | 'barriers',
+  part: Request<'workflow_export'>['part'],
 ): AsyncGenerator<Reply<'workflow_export'>> {
   const limit = part === 'jobs' ? jobsPerPage : limits.listPage;
   for (let skip = 0; ; skip += limit) {
@@ -143,6 +153,19 @@ async function* parts(
     yield page;
     if (!page.more) return;
   }
+}
+
+/** Names of the jobs that each action is about, by the action's key. */
+async function actionJobs(api: Api, key: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for await (const page of parts(api, key, 'action_jobs')) {
+    for (const { action_key, job_name } of page.action_jobs) {
+      const known = found.get(action_key);
+      if (known === undefined) found.set(action_key, [job_name]);
+      else known.push(job_name);
+    }
+  }
+  return found;
 }
 
 /** What a job that waits at a barrier says of it. */
@@ -199,6 +222,8 @@ function jobSpec(job: ExportedJob, requirements: string | null, barriers: Readon
     command: job.command,
     ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
     ...(requirements === null ? {} : { resource_requirements: requirements }),
+    ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
+    ...(job.failure_handler === null ? {} : { failure_handler: job.failure_handler }),
     ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
     ...(job.priority === 0 ? {} : { priority: job.priority }),
     ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
@@ -233,7 +258,42 @@ function schedulerSpec(row: ListRecord): object {
     ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
     walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+  // a specification that says no qos means Slurm's usual one; empty is none
+  return { ...stated(all), qos: qos ?? '' };
+}
+
+function handlerSpec({
+  name,
+  rules,
+}: NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]): object {
+  return {
+    name,
+    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries }) => ({
+      ...(exit_codes.length === 0 ? {} : { exit_codes }),
+      ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
+      ...(recovery_script === null ? {} : { recovery_script }),
+      max_retries,
+    })),
+  };
+}
+
+function actionSpec({ action_key: _, ...action }: ExportedAction, jobs: readonly string[]): object {
+  const { trigger_type, action_type, commands, num_allocations, start_one_worker_per_node, persistent } = action;
+  return {
+    trigger_type,
+    action_type,
+    ...(jobs.length === 0 ? {} : { jobs }),
+    ...(commands.length === 0 ? {} : { commands }),
+    ...stated({ scheduler: action.scheduler, max_parallel_jobs: action.max_parallel_jobs }),
+    ...(num_allocations === 1 ? {} : { num_allocations }),
+    ...(start_one_worker_per_node ? { start_one_worker_per_node } : {}),
+    ...(persistent ? { persistent } : {}),
+  };
+}
+
+/** The fields that have a value. */
+function stated(fields: Record<string, unknown>): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 /** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */

@@ -18,7 +18,15 @@ import type { Terminal } from './terminal.ts';
 
 export type { WorkflowShown } from '../api/contract.ts';
 export { TorcError } from '../base/errors.ts';
-export type { FileSpec, JobSpec, RequirementsSpec, WorkflowSpec } from '../model/spec.ts';
+export type {
+  ActionSpec,
+  FailureHandlerSpec,
+  FileSpec,
+  JobSpec,
+  RequirementsSpec,
+  SlurmSchedulerSpec,
+  WorkflowSpec,
+} from '../model/spec.ts';
 export type { Summary } from './summary.ts';
 
 /** Where the database is: the server directory, else TORC_DIR, else ~/.torc. */
@@ -123,6 +131,7 @@ export class Workflow {
     const run = { waitForNewJobs: 0, ...options, output };
     return withConnection(context, async ({ api }) => (await runLocally(context, api, this.key, run)).summary, {
       serves: true,
+      runsActions: true,
     });
   }
 

@@ -38,6 +38,12 @@ export function readShape(tx: Transaction, shapeKey: number): Requirements {
   return requirementsOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
 }
 
+/** What resource requirements ask for, by their key; throws when there are none. */
+export function needOf(tx: Transaction, requirementsKey: number): Requirements {
+  const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
+  return readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
+}
+
 function requirementsOf(row: Record<string, number>): Requirements {
   return {
     numCpus: row.num_cpus as number,

@@ -23,6 +23,8 @@ function job(name: string, fields: Partial<AddedJob> = {}): AddedJob {
     command: 'true',
     invocation_script: null,
     resource_requirements: null,
+    scheduler: null,
+    failure_handler: null,
     priority: 0,
     cancel_on_blocking_job_failure: true,
     supports_termination: false,
