@@ -2,8 +2,6 @@
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
-  type ExportedAction,
-  type ExportedJob,
   type ExportedRequirements,
   type ListName,
   type ListRecord,
@@ -15,15 +13,22 @@ import {
 import { asTorcError, TorcError } from '../base/errors.ts';
 import { exportFormat, exportVersion } from '../model/spec-export.ts';
 import type { Context } from './context.ts';
+import {
+  actionSpec,
+  type Dependence,
+  dependenceOn,
+  freeName,
+  handlerSpec,
+  jobSpec,
+  requirementsSpec,
+  schedulerSpec,
+} from './export-words.ts';
 import { listPages } from './list.ts';
 
 const everything = { filter: [], excludeColumn: [] };
 
 /** Jobs in one page: each costs some queries. */
 const jobsPerPage = 2000;
-
-/** A set of at least so many names is said as a pattern, where there is one that means the same. */
-const manyNames = 50;
 
 /** The document in pieces, one job, result or event on a line. */
 export async function* exportLines(
@@ -168,9 +173,6 @@ async function actionJobs(api: Api, key: string): Promise<Map<string, string[]>>
   return found;
 }
 
-/** What a job that waits at a barrier says of it. */
-type Dependence = { names: readonly string[] } | { pattern: string };
-
 async function barrierNames(api: Api, key: string): Promise<Map<string, Dependence>> {
   const members = new Map<string, string[]>();
   for await (const page of parts(api, key, 'barriers')) {
@@ -189,111 +191,6 @@ async function barrierNames(api: Api, key: string): Promise<Map<string, Dependen
     return known;
   };
   return new Map([...members].map(([barrier, names]) => [barrier, dependenceOn(names, count)]));
-}
-
-/** Names that differ in their numbers alone become a pattern, if it means just these. */
-function dependenceOn(names: readonly string[], count: (pattern: string) => number): Dependence {
-  if (names.length < manyNames || names.some((name) => /[^\w.-]/.test(name))) return { names };
-  const patterns = new Set(names.map((name) => `^${name.replaceAll('.', '\\.').replace(/[0-9]+/g, '[0-9]+')}$`));
-  const [pattern = '', ...others] = patterns;
-  return others.length === 0 && pattern.length < 1000 && count(pattern) === names.length ? { pattern } : { names };
-}
-
-/** A job as a specification says it, without what goes without saying. */
-function jobSpec(job: ExportedJob, requirements: string | null, barriers: ReadonlyMap<string, Dependence>): object {
-  const dependsOn = new Set(job.depends_on);
-  const patterns: string[] = [];
-  for (const barrier of job.barriers) {
-    const dependence = barriers.get(barrier);
-    if (dependence === undefined) continue;
-    if ('pattern' in dependence) patterns.push(dependence.pattern);
-    else for (const name of dependence.names) dependsOn.add(name);
-  }
-  const lists = {
-    depends_on: [...dependsOn],
-    depends_on_regexes: patterns,
-    input_files: job.input_files,
-    output_files: job.output_files,
-    input_user_data: job.input_user_data,
-    output_user_data: job.output_user_data,
-  };
-  return {
-    name: job.name,
-    command: job.command,
-    ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
-    ...(requirements === null ? {} : { resource_requirements: requirements }),
-    ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
-    ...(job.failure_handler === null ? {} : { failure_handler: job.failure_handler }),
-    ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
-    ...(job.priority === 0 ? {} : { priority: job.priority }),
-    ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
-    ...(job.supports_termination ? { supports_termination: true } : {}),
-  };
-}
-
-function freeName(jobName: string, taken: Set<string | null>): string {
-  const stem = `of ${jobName}`.slice(0, 4000);
-  let name = stem;
-  for (let n = 2; taken.has(name); n++) name = `${stem} (${n})`;
-  taken.add(name);
-  return name;
-}
-
-function requirementsSpec(need: ExportedRequirements): object {
-  const { name, num_cpus, memory_bytes: memory, num_gpus, num_nodes, runtime_seconds: runtime } = need;
-  return {
-    name,
-    num_cpus,
-    ...(memory === null ? {} : { memory: memory % 1024 ** 2 === 0 ? `${memory / 1024 ** 2}m` : `${memory}b` }),
-    ...(num_gpus === 0 ? {} : { num_gpus }),
-    ...(num_nodes === 1 ? {} : { num_nodes }),
-    ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
-  };
-}
-
-function schedulerSpec(row: ListRecord): object {
-  const { name, account, partition, qos, num_nodes, walltime_seconds, ntasks_per_node, mem, tmp, gres, extra } = row;
-  const walltime = new Date((Number(walltime_seconds) % 86_400) * 1000).toISOString().slice(11, 19);
-  const all = {
-    ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
-    walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
-  };
-  // a specification that says no qos means Slurm's usual one; empty is none
-  return { ...stated(all), qos: qos ?? '' };
-}
-
-function handlerSpec({
-  name,
-  rules,
-}: NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]): object {
-  return {
-    name,
-    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries }) => ({
-      ...(exit_codes.length === 0 ? {} : { exit_codes }),
-      ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
-      ...(recovery_script === null ? {} : { recovery_script }),
-      max_retries,
-    })),
-  };
-}
-
-function actionSpec({ action_key: _, ...action }: ExportedAction, jobs: readonly string[]): object {
-  const { trigger_type, action_type, commands, num_allocations, start_one_worker_per_node, persistent } = action;
-  return {
-    trigger_type,
-    action_type,
-    ...(jobs.length === 0 ? {} : { jobs }),
-    ...(commands.length === 0 ? {} : { commands }),
-    ...stated({ scheduler: action.scheduler, max_parallel_jobs: action.max_parallel_jobs }),
-    ...(num_allocations === 1 ? {} : { num_allocations }),
-    ...(start_one_worker_per_node ? { start_one_worker_per_node } : {}),
-    ...(persistent ? { persistent } : {}),
-  };
-}
-
-/** The fields that have a value. */
-function stated(fields: Record<string, unknown>): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 /** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */
