@@ -1,6 +1,6 @@
 /** Requests about whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
-import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
+import { actionTypes, type StdioMode, stdioModes, triggerTypes } from '../model/expanded.ts';
 import { count, key, limits, name, text } from './fields.ts';
 import type { ListRecord } from './lists.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -144,6 +144,8 @@ export interface WorkflowSummary extends ListRecord {
   num_done: number;
   num_failed: number;
   num_canceled: number;
+  /** Where the output of jobs goes, of workers that begin from now on. */
+  stdio: StdioMode;
 }
 
 export interface WorkflowShown extends WorkflowSummary {

@@ -3,6 +3,7 @@ import type { Api, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { exitCodes } from '../base/errors.ts';
 import { jobStdioPaths } from '../base/paths.ts';
 import { formatDuration } from '../base/units.ts';
+import type { StdioMode } from '../model/expanded.ts';
 import type { Context } from './context.ts';
 import { colored, textTable } from './output.ts';
 import { cellText, factLines } from './output-text.ts';
@@ -27,7 +28,8 @@ export interface Summary {
   elapsed_seconds: number;
   jobs_per_second: number;
   output_directory: string;
-  stdio: string;
+  /** Where the output of jobs goes. */
+  stdio: StdioMode;
 }
 
 export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outputDirectory: string): Summary {
@@ -50,7 +52,7 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
     elapsed_seconds: elapsed,
     jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,
     output_directory: outputDirectory,
-    stdio: String(workflow.stdio),
+    stdio: workflow.stdio,
   };
 }
 
