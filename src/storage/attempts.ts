@@ -77,8 +77,7 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  const sql = 'UPDATE attempts SET started_at = ?, is_ahead = 0 WHERE attempt_key = ?';
-  tx.db.run(sql, startedAt, attempt.attemptKey);
+  tx.db.run('UPDATE attempts SET started_at = ? WHERE attempt_key = ?', startedAt, attempt.attemptKey);
   moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
   return 'accepted';
 }

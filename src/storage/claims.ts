@@ -67,7 +67,8 @@ function chooseAhead(
   usualRuntime: UsualRuntime,
 ): Placement[] {
   const { running, ahead } = tx.db.get(
-    `SELECT count(*) FILTER (WHERE is_ahead = 0) AS running, count(*) FILTER (WHERE is_ahead = 1) AS ahead
+    `SELECT count(*) FILTER (WHERE is_ahead = 0 OR started_at IS NOT NULL) AS running,
+       count(*) FILTER (WHERE is_ahead = 1 AND started_at IS NULL) AS ahead
      FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
     node.computeNodeKey,
   ) as { running: number; ahead: number };
@@ -81,11 +82,11 @@ function chooseAhead(
   return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
 }
 
-/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead of time. */
+/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead that have not begun. */
 export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
   const used = tx.db.get(
     `SELECT count(*) AS jobs, coalesce(sum(num_cpus), 0) AS cpus, coalesce(sum(memory_bytes), 0) AS memory
-     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND is_ahead = 0`,
+     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND (is_ahead = 0 OR started_at IS NOT NULL)`,
     node.computeNodeKey,
   ) as { jobs: number; cpus: number; memory: number };
   const gpus = new Array<number>(node.numGpus).fill(1000);

@@ -163,7 +163,7 @@ function brokenCapacity(db: Database): string[] {
   return db
     .all(
       `SELECT n.compute_node_key, n.num_cpus, n.memory_bytes, sum(a.num_cpus) AS cpus, sum(a.memory_bytes) AS memory
-       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1 AND a.is_ahead = 0
        GROUP BY n.compute_node_key HAVING cpus > n.num_cpus OR memory > n.memory_bytes`,
     )
     .map((row) => `node ${row.compute_node_key} is overfull: ${row.cpus} cpus, ${row.memory} bytes`);
