@@ -1,4 +1,6 @@
 /** Actions on a real cluster: nodes for each stage when it is ready, commands on the nodes, a server that is killed. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { output, requireCluster, run, until } from './cluster.ts';
 import type { AllocationRow } from './rows.ts';
@@ -17,11 +19,6 @@ async function actions(site: Site, key: string): Promise<Action[]> {
   return (await site.json<{ actions: Action[] }>(['actions', 'list', key])).actions;
 }
 
-async function allocations(site: Site, key: string): Promise<AllocationRow[]> {
-  const all = ['-k', key, 'hpc', 'slurm', 'allocations'];
-  return (await site.json<{ allocations: AllocationRow[] }>(all)).allocations;
-}
-
 async function lines(site: Site): Promise<string[]> {
   return (await site.read('log')).trim().split('\n');
 }
@@ -32,12 +29,14 @@ const scheduler = { name: 'small', account: 'torc', walltime: '00:05:00', mem: '
 describe.concurrent('actions', () => {
   it('ask for the nodes of each stage when it is ready, and run their commands on the nodes', async (context) => {
     const site = await siteFor(context, 'stages');
+    const bothHaveCome = 'until [ "$(grep -c "^hello " log)" -eq 2 ]; do sleep 0.2; done';
     const key = await site.start({
       name: 'stages',
       compute_node_wait_for_new_jobs_seconds: 1,
       jobs: [
         ...['a', 'b'].map((name) => ({ name, command: writes(`${name} $SLURM_JOB_ID`) })),
-        { name: 'post', command: `sleep 5; ${writes('post $SLURM_JOB_ID')}`, depends_on: ['a', 'b'] },
+        // ends when the worker that was asked for because of it has come, whichever of the two runs it
+        { name: 'post', command: `${bothHaveCome}; ${writes('post $SLURM_JOB_ID')}`, depends_on: ['a', 'b'] },
       ],
       slurm_schedulers: [scheduler],
       actions: [
@@ -61,25 +60,41 @@ describe.concurrent('actions', () => {
     expect(await site.ended(key)).toMatchObject({ status: 'done' });
     const isThrough = async () => {
       const all = await actions(site, key);
-      const rows = await allocations(site, key);
+      const rows = await site.allocations(key);
       return all.every(({ state }) => state === 'done') && rows.every(({ status }) => status === 'ended');
     };
     await until('all actions are through and all workers gone', isThrough, 120);
     const [start, ready] = await actions(site, key);
     expect([start, ready]).toMatchObject([{ num_firings: 1 }, { num_firings: 1 }]);
     const asked = [start, ready].flatMap((action) => action?.firings[0]?.result?.slurm_job_ids ?? []);
-    const submitted = await allocations(site, key);
+    const submitted = await site.allocations(key);
     expect(submitted.map((row) => row.slurm_job_id).toSorted()).toEqual(asked.toSorted());
     expect(submitted).toHaveLength(2);
     const log = await lines(site);
     expect(log.filter((line) => line === 'end')).toHaveLength(1);
     const greeted = log.filter((line) => line.startsWith('hello ')).map((line) => line.slice('hello '.length));
-    expect(greeted.every((id) => asked.includes(id))).toBe(true);
-    expect(new Set(greeted).size).toBe(greeted.length);
+    expect(greeted.toSorted()).toEqual(asked.toSorted());
     for (const id of greeted) {
       const here = log.filter((line) => line.endsWith(` ${id}`)).map((line) => line.split(' ')[0]);
       expect([here[0], here.at(-1)]).toEqual(['hello', 'bye']);
     }
+  });
+
+  it('bring each stage of the example its own nodes', async (context) => {
+    const site = await siteFor(context, 'example');
+    const example = readFileSync(join(import.meta.dirname, '../../examples/staged-slurm.yaml'), 'utf8');
+    await site.write('staged.yaml', example.replaceAll('my_account', 'torc'));
+    const { workflow_key: key } = await site.json<{ workflow_key: string }>(['workflows', 'create', 'staged.yaml']);
+    expect((await site.torc(['workflows', 'start', key])).stderr).toContain('Started a server on ctl');
+    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 9 });
+    expect(Number(await site.read('staged_slurm/pi.txt'))).toBeCloseTo(Math.PI, 1);
+    await site.queueEmpty();
+    const [start, ready] = (await actions(site, key)).map((action) => action.firings[0]?.result?.slurm_job_ids);
+    expect([start?.length, ready?.length]).toEqual([2, 1]);
+    for (const { job_name: name, slurm_job_id: id } of await site.results(key)) {
+      expect(name === 'average' ? ready : start).toContain(id);
+    }
+    expect(await site.allocations(key)).toHaveLength(3);
   });
 
   it('happen once each, although the server is killed between what sets them off and what they do', async (context) => {
@@ -118,7 +133,7 @@ describe.concurrent('actions', () => {
     });
     const expectAsked = async (action: number, numAllocations: number): Promise<AllocationRow[]> => {
       await until('its nodes are asked for', async () => (await actions(site, key))[action]?.state === 'done');
-      const rows = await allocations(site, key);
+      const rows = await site.allocations(key);
       expect(rows).toHaveLength(numAllocations);
       expect(rows.map((row) => row.slurm_job_id).toSorted()).toEqual(await slurmJobs(rows));
       return rows;
@@ -126,12 +141,12 @@ describe.concurrent('actions', () => {
 
     // the start: killed before sbatch has asked for anything, and again before it has told what Slurm replied
     await sbatch.kill(server.pid, await sbatch.held());
-    expect(await allocations(site, key)).toMatchObject([{ status: 'recorded', slurm_job_id: null }]);
+    expect(await site.allocations(key)).toMatchObject([{ status: 'recorded', slurm_job_id: null }]);
     expect((await actions(site, key))[0]).toMatchObject({ state: 'claimed', num_firings: 1 });
     await sbatch.holdNext('after');
     const second = await sbatch.startServer();
     await sbatch.kill(second.pid, await sbatch.held());
-    const unconfirmed = await allocations(site, key);
+    const unconfirmed = await site.allocations(key);
     expect(unconfirmed).toMatchObject([{ status: 'recorded', slurm_job_id: null }]);
     expect(await slurmJobs(unconfirmed)).toHaveLength(1);
     const third = await sbatch.startServer();
