@@ -2,7 +2,7 @@
 import { type Element, Instances, templateOf } from './expand-instances.ts';
 import type { SweepReader } from './expand-sweeps.ts';
 import { Template } from './expand-template.ts';
-import { NameTable } from './name-table.ts';
+import { NameTable, unnamed } from './name-table.ts';
 import type { Sweep } from './parameters.ts';
 import type { JobSpec, WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
@@ -144,7 +144,8 @@ export function expandFiles(
 }
 
 export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
-  const elements = (spec.user_data ?? []).map(({ name }, i) => {
+  const elements = (spec.user_data ?? []).map(({ name: written }, i) => {
+    const name = written ?? unnamed;
     const path = ['user_data', i];
     return { path, writtenName: name, name: Template.of(name, null), sweep: null, numCharacters: 0, identity: [] };
   });

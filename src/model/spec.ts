@@ -96,9 +96,15 @@ const job = z.strictObject({
   factory: factory.nullish(),
 });
 
-const file = z.strictObject({ name, path: text.min(1), ...swept });
+const file = z.strictObject({
+  name,
+  path: text.min(1),
+  /** Published specifications carry it; torc looks at the file itself. */
+  st_mtime: z.number().nullish(),
+  ...swept,
+});
 
-const userData = z.strictObject({ name, data: z.unknown().optional(), is_ephemeral: flag.nullish() });
+const userData = z.strictObject({ name: name.nullish(), data: z.unknown().optional(), is_ephemeral: flag.nullish() });
 
 const resourceRequirements = z.strictObject({
   name,
