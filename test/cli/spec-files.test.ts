@@ -88,21 +88,22 @@ describe('a specification that is refused', () => {
     ['nul.kdl', 'name "w\0"\n', /:1:8: .*NUL/],
     ['deep.json', `{"name": "w", "jobs": [], "metadata": ${'['.repeat(50_000)}`, /:1:\d+: .*nested/],
     ['giant.yaml', `name: w\n#${'x'.repeat(100 * 1024 ** 2)}`, /:1:1: .*at most 64 MB/],
-  ])('%s says where and leaves no row', async (name, text, message) => {
+  ];
+
+  it('says where, and leaves no row', async () => {
     await place.create('true');
     const before = rows();
-    const file = place.file(name, text);
-    for (const words of [
-      ['workflows', 'create', file],
-      ['run', file],
-    ]) {
-      const ended = await place.torc(...words);
+    for (const [name, text, message] of refused) {
+      const ended = await place.torc('workflows', 'create', place.file(name, text));
       expect(ended).toMatchObject({ code: 2, stdout: '' });
       expect(ended.stderr).toMatch(message);
     }
+    expect(await place.torc('run', join(place.path, 'cut.json'))).toMatchObject({ code: 2, stdout: '' });
+    const file = join(place.path, 'types.kdl');
     const asJson = await place.torc('-F', 'json', 'workflows', 'create', file);
-    const { error } = JSON.parse(asJson.stderr) as { error: { code: string; problems: object[] } };
-    expect(error).toMatchObject({ code: 'invalid_spec', problems: [{ file, line: expect.any(Number) }] });
+    const { error } = JSON.parse(asJson.stderr) as { error: object };
+    const problem = { file, line: 3, column: 11, path: 'jobs[0].command' };
+    expect(error).toMatchObject({ code: 'invalid_spec', problems: [problem] });
     expect(rows()).toEqual(before);
   });
 });
