@@ -66,6 +66,56 @@ action {
   expect(results.filter(({ job_name }) => job_name === 'flaky')).toHaveLength(2);
 });
 
+describe('steps', () => {
+  const step = (name: string, rest = 'true') => `echo ${name} >> "$TORC_JOB_NAME.txt"; ${rest}`;
+  const jobs = [
+    {
+      name: 'stops',
+      steps: [{ command: step('a', 'exit 0') }, { command: step('b', 'exit 3') }, { command: step('c') }],
+    },
+    {
+      name: 'ignores',
+      steps: [
+        { command: step('a', 'cd /') },
+        { command: `set -e\nfalse\n${step('b')}`, ignore_failure: true },
+        { command: step('c') },
+      ],
+    },
+    {
+      name: 'tries {i}',
+      steps: [{ command: step('{i}', 'test $(wc -l < "$TORC_JOB_NAME.txt") -ge 3 # it is'), max_retries: 2 }],
+      parameters: { i: '1:2' },
+    },
+    { name: 'behind', command: 'true', depends_on: ['stops'] },
+  ];
+
+  it('run in order, each in a shell of its own, until one fails that may not', async () => {
+    const file = place.file('steps.json', JSON.stringify({ name: 'steps', jobs }));
+    const summary = await place.json(['run', file], 1);
+    expect(summary).toMatchObject({ num_done: 4, num_failed: 1, num_canceled: 1 });
+    const said = (name: string) =>
+      readFileSync(join(place.path, `${name}.txt`), 'utf8')
+        .split('\n')
+        .join('');
+    expect(['stops', 'ignores', 'tries 1', 'tries 2'].map(said)).toEqual(['ab', 'ac', '111', '222']);
+    const { results } = await place.json<{ results: object[] }>(['results', 'list', '-f', 'return_code=3']);
+    expect(results).toMatchObject([{ job_name: 'stops', cause: 'exit_code' }]);
+    expect((await place.torc('jobs', 'logs', '1')).stdout).toContain('torc: step 2 of 3 ended with return code 3\n');
+    expect((await place.torc('jobs', 'logs', '2')).stdout).toContain('return code 1, which is ignored\n');
+  });
+
+  it('stand in place of a command', async () => {
+    const steps = [{ command: 'true' }];
+    const wrong = [{ name: 'a' }, { name: 'b', command: 'x', steps }, { name: 'c', invocation_script: 'x', steps }];
+    const text = `{"name": "w", "jobs": [\n${wrong.map((each) => JSON.stringify(each)).join(',\n')}]}`;
+    const { code, stderr } = await place.torc('workflows', 'create', place.file('wrong.json', text));
+    expect(code).toBe(2);
+    expect(stderr).toContain('wrong.json:2:1: jobs[0].command: is missing');
+    expect(stderr).toMatch(/:3:\d+: jobs\[1\]\.command: cannot stand beside steps/);
+    expect(stderr).toMatch(/:4:\d+: jobs\[2\]\.invocation_script: cannot stand beside steps/);
+  });
+});
+
 describe('a specification that is refused', () => {
   /** Every row of every table. */
   function rows(): unknown {
