@@ -116,6 +116,32 @@ describe('steps', () => {
   });
 });
 
+it('an action with the scheduler type local starts one worker where the server runs', async () => {
+  const action = { action_type: 'schedule_nodes', scheduler_type: 'local', num_allocations: 2 };
+  const spec = {
+    name: 'by itself',
+    jobs: [{ name: 'j {i}', command: 'echo {i}', parameters: { i: '1:4' } }],
+    actions: [
+      { ...action, trigger_type: 'on_workflow_start', max_parallel_jobs: 1 },
+      { ...action, trigger_type: 'on_jobs_ready', jobs: ['j 1'] },
+    ],
+  };
+  const file = place.file('local.json', JSON.stringify(spec));
+  const firings = async (key: string): Promise<string[]> => {
+    const { actions } = await place.json<{ actions: { firings: object[] }[] }>(['actions', 'list', key]);
+    return actions.map(({ firings: all }) => JSON.stringify(all)).sort();
+  };
+  await place.json(['workflows', 'create', file]);
+  expect((await place.torc('workflows', 'start', '1')).stderr).toContain('Started a server');
+  const status = async () => (await place.json<{ status: string }>(['workflows', 'show-status', '1'])).status;
+  await expect.poll(status, { timeout: 30_000, interval: 300 }).toBe('done');
+  expect((await firings('1')).join().match(/"pid":/g)).toHaveLength(1);
+  expect((await firings('1')).join()).toContain('a worker of this workflow runs on this host already');
+  await place.torc('server', 'stop');
+  expect(await place.json(['run', file])).toMatchObject({ status: 'done', num_done: 4, num_failed_actions: 0 });
+  expect((await firings('2')).join().match(/this command has its own worker/g)).toHaveLength(2);
+});
+
 describe('a specification that is refused', () => {
   /** Every row of every table. */
   function rows(): unknown {

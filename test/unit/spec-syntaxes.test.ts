@@ -379,6 +379,6 @@ describe('the parts beside the jobs', () => {
       ),
     ).toEqual(['jobs on several nodes (num_nodes)']);
     const local = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
-    expect(unsupportedParts(load({ actions: [local] }))).toEqual(['actions with scheduler_type local']);
+    expect(unsupportedParts(load({ actions: [local] }))).toEqual([]);
   });
 });
