@@ -79,6 +79,8 @@ export interface ShapeQueue {
   need: Requirements;
   /** Place of the shape in claim order by the workflow's sort method; smaller goes first. */
   sortRank: number;
+  /** What its jobs usually take; null when that is long, or not known. */
+  runtimeMs: number | null;
   /** The next candidate, or null when there is none left. */
   peek(): Candidate | null;
   advance(): void;
@@ -98,21 +100,42 @@ export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[]
   const placed: Placement[] = [];
   let open = queues.filter((queue) => fits(free, queue.need));
   while (open.length > 0) {
-    let best: ShapeQueue | null = null;
-    let bestHead: Candidate | null = null;
-    for (const queue of open) {
-      const head = queue.peek();
-      if (head !== null && (bestHead === null || best === null || comesFirst(head, queue, bestHead, best))) {
-        best = queue;
-        bestHead = head;
-      }
-    }
-    if (best === null || bestHead === null) break;
-    best.advance();
-    placed.push({ jobKey: bestHead.jobKey, need: best.need, gpuIndices: take(free, best.need) });
-    open = open.filter((queue) => fits(free, queue.need));
+    const first = firstInOrder(open);
+    if (first === null) break;
+    const { queue, head } = first;
+    queue.advance();
+    placed.push({ jobKey: head.jobKey, need: queue.need, gpuIndices: take(free, queue.need) });
+    open = open.filter((other) => fits(free, other.need));
   }
   return placed;
+}
+
+/**
+ * The jobs that come next in claim order, whether or not they fit now: as many as are worth `workMs` by what jobs of
+ * their shape usually take, and `most` at most. Stops before the first job of a shape that takes too long to be waited
+ * behind (`runtimeMs` null), so that nothing overtakes it.
+ */
+export function nextInOrder(queues: readonly ShapeQueue[], workMs: number, most: number): Placement[] {
+  const next: Placement[] = [];
+  let leftMs = workMs;
+  while (leftMs > 0 && next.length < most) {
+    const first = firstInOrder(queues);
+    if (first === null || first.queue.runtimeMs === null) break;
+    const { queue, head } = first;
+    queue.advance();
+    leftMs -= Math.max(1, first.queue.runtimeMs);
+    next.push({ jobKey: head.jobKey, need: queue.need, gpuIndices: [] });
+  }
+  return next;
+}
+
+function firstInOrder(queues: readonly ShapeQueue[]): { queue: ShapeQueue; head: Candidate } | null {
+  let first: { queue: ShapeQueue; head: Candidate } | null = null;
+  for (const queue of queues) {
+    const head = queue.peek();
+    if (head !== null && (first === null || comesFirst(head, queue, first.head, first.queue))) first = { queue, head };
+  }
+  return first;
 }
 
 function comesFirst(a: Candidate, aQueue: ShapeQueue, b: Candidate, bQueue: ShapeQueue): boolean {

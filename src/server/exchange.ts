@@ -11,9 +11,10 @@ import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { recordWorkerCommands } from '../storage/actions.ts';
 import {
+  acknowledgedAttempts,
   assignmentsAbove,
   fencedStops,
-  type OccupyingAttempt,
+  isOccupied,
   occupyingAttempts,
   recordFinish,
   recordReturn,
@@ -27,6 +28,7 @@ import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
 import type { Contacts } from './contacts.ts';
+import { ShapeRuntimes } from './shape-runtimes.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
@@ -58,6 +60,7 @@ export class Exchange {
   readonly #contacts: Contacts;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, number>();
+  readonly #runtimes = new ShapeRuntimes();
 
   constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
     this.#clock = clock;
@@ -117,8 +120,8 @@ export class Exchange {
     for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
     for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
     const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
-    for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
-      if (attemptKey <= request.ack && !known.has(attemptKey)) recordLost(tx, node, attemptKey);
+    for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
+      if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
     }
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
@@ -172,23 +175,23 @@ export class Exchange {
     const current = findComputeNode(tx, node.workerId) ?? node;
     if (current.isActive && !request.draining) {
       const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
-      claimJobs(tx, current, timeLeftMs);
+      // only while its jobs end: what runs for long must not have others wait behind it
+      const hasEnds = request.finished.length > 0;
+      claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
     }
-    const occupying = occupyingAttempts(tx, node.computeNodeKey);
     return {
       ...this.#emptyReply(request.seq),
-      jobs:
-        current.isActive && occupying.some((attempt) => attempt.attemptKey > request.ack)
-          ? assignmentsAbove(tx, node.computeNodeKey, request.ack)
-          : [],
-      stop: current.isActive ? stopsOf(occupying) : fencedStops(occupying, request.held),
+      jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
+      stop: current.isActive
+        ? stopsOf(tx, node.computeNodeKey)
+        : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),
       reports: member.answers,
-      leave: this.#shouldLeave(tx, current, occupying),
+      leave: this.#shouldLeave(tx, current),
     };
   }
 
-  #shouldLeave(tx: Transaction, node: ComputeNode, occupying: readonly OccupyingAttempt[]): boolean {
-    if (occupying.length > 0) return false;
+  #shouldLeave(tx: Transaction, node: ComputeNode): boolean {
+    if (isOccupied(tx, node.computeNodeKey)) return false;
     if (!node.isActive) return true;
     tx.flushCounts();
     if (isWorkflowActive(tx, node.workflowKey)) return false;
@@ -198,8 +201,13 @@ export class Exchange {
     return true;
   }
 
-  /** After the commit: sends the members' replies, parks those that have none. */
-  settle(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
+  /** After the commit: sends the members' replies, parks those that have none, learns how long jobs took. */
+  settle(
+    members: readonly ExchangeMember[],
+    parked: readonly { workerId: string; reply: ExchangeReply }[],
+    runtimes: readonly [shapeKey: number, runtimeMs: number][],
+  ): void {
+    for (const [shapeKey, runtimeMs] of runtimes) this.#runtimes.note(shapeKey, runtimeMs);
     for (const { workerId, reply } of parked) this.#unpark(workerId, reply);
     for (const member of members) {
       if (member.failure !== null) member.reject(member.failure.error);

@@ -155,6 +155,7 @@ export class Service implements Api {
     const exchanges = this.#exchanges.splice(0, membersPerBatch);
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
     let fenced: readonly string[] = [];
+    let runtimes: readonly [number, number][] = [];
     let hasFired = false;
     try {
       inTransaction(this.db, this.clock.now(), (tx) => {
@@ -169,6 +170,7 @@ export class Service implements Api {
         fireJobActions(tx);
         hasFired = tx.hasFired;
         fenced = [...tx.fenced];
+        runtimes = tx.runtimes;
       });
     } catch (error) {
       this.info.log.error({ err: error }, 'a transaction failed');
@@ -176,7 +178,7 @@ export class Service implements Api {
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;
     }
-    this.#exchange.settle(exchanges, parked);
+    this.#exchange.settle(exchanges, parked, runtimes);
     for (const workerId of fenced) this.#writeStopFile(workerId);
     if (hasFired) this.onActionFired?.();
     for (const { outcome, resolve, reject } of writes) {

@@ -32,6 +32,7 @@ interface Attempt {
   returnCode: number | null;
   cause: string | null;
   job: JobState;
+  shapeKey: number;
   hasFailureHandler: boolean;
   hasRecovery: boolean;
 }
@@ -39,7 +40,7 @@ interface Attempt {
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
   const row = tx.db.get(
     `SELECT a.compute_node_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at,
-       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed,
+       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key,
        j.failure_handler_key, j.recovery_attempt_key
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
     attemptKey,
@@ -63,6 +64,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
       status: row.status as JobStatus,
       failed: row.failed === 1,
     },
+    shapeKey: row.shape_key as number,
     hasFailureHandler: row.failure_handler_key !== null,
     hasRecovery: row.recovery_attempt_key !== null,
   };
@@ -94,6 +96,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
   release(tx, attempt);
+  if (startedAt !== null) tx.noteRuntime(attempt.shapeKey, report.exec_ms);
   tx.db.run(
     `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
@@ -192,8 +195,21 @@ export function release(
   }
 }
 
+/** Attempts of a worker up to `ack` that occupy it: those that it must hold or report. */
+export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
+  const sql = `SELECT attempt_key FROM attempts
+     WHERE compute_node_key = ? AND is_occupying = 1 AND attempt_key <= ? ORDER BY attempt_key`;
+  return [...(tx.db.rows(sql, computeNodeKey, ack) as Iterable<[number]>)].map(([attemptKey]) => attemptKey);
+}
+
+/** Whether anything occupies a worker. */
+export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 LIMIT 1';
+  return tx.db.get(sql, computeNodeKey) !== undefined;
+}
+
 /** An occupying attempt of a worker, as far as the protocol needs it. */
-export interface OccupyingAttempt {
+interface OccupyingAttempt {
   attemptKey: number;
   isLive: boolean;
   stopReason: string | null;
@@ -206,11 +222,15 @@ export function occupyingAttempts(tx: Transaction, computeNodeKey: number): Occu
        WHERE compute_node_key = ? AND is_occupying = 1 ORDER BY attempt_key`,
       computeNodeKey,
     )
-    .map((row) => ({
-      attemptKey: row.attempt_key as number,
-      isLive: row.is_live === 1,
-      stopReason: row.stop_reason as string | null,
-    }));
+    .map(occupyingAttempt);
+}
+
+function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
+  return {
+    attemptKey: row.attempt_key as number,
+    isLive: row.is_live === 1,
+    stopReason: row.stop_reason as string | null,
+  };
 }
 
 /** Every live attempt of the worker above `ack`, with all it needs to run it. */
@@ -269,9 +289,14 @@ function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
 }
 
 /** What a worker should stop: attempts asked to end, and those that are no longer live. */
-export function stopsOf(occupying: readonly OccupyingAttempt[]): ExchangeReply['stop'] {
-  return occupying
-    .filter((attempt) => attempt.stopReason !== null || !attempt.isLive)
+export function stopsOf(tx: Transaction, computeNodeKey: number): ExchangeReply['stop'] {
+  return tx.db
+    .all(
+      `SELECT attempt_key, is_live, stop_reason FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 AND (stop_reason IS NOT NULL OR is_live = 0) ORDER BY attempt_key`,
+      computeNodeKey,
+    )
+    .map(occupyingAttempt)
     .map((attempt) => ({ attempt: attempt.attemptKey, reason: reasonToStop(attempt) }));
 }
 

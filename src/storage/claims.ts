@@ -5,7 +5,15 @@
  */
 
 import type { Requirements } from '../model/job.ts';
-import { type Candidate, type FreeNode, mostThatFit, type Placement, pack, type ShapeQueue } from '../model/packing.ts';
+import {
+  type Candidate,
+  type FreeNode,
+  mostThatFit,
+  nextInOrder,
+  type Placement,
+  pack,
+  type ShapeQueue,
+} from '../model/packing.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { anyConfig } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
@@ -15,27 +23,70 @@ import { rememberInputVersions } from './user-data.ts';
 /** Candidates are fetched in pieces of at most this many per shape. */
 const piece = 64;
 
-/** Claims jobs for a worker; returns how many. Nothing is claimed for a workflow that is not started or is paused. */
-export function claimJobs(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): number {
+/**
+ * How much work each running job of a worker has queued up behind it when jobs are so short that a round trip to the
+ * server would cost more than they do; jobs that usually take longer are never given out ahead.
+ */
+const aheadMs = 100;
+/** However short they are; in all, what a worker has not started yet. */
+const mostAhead = 512;
+
+/** What the jobs of a shape usually take; null while that is not known. */
+export type UsualRuntime = (shapeKey: number) => number | null;
+
+/**
+ * Claims jobs for a worker: what fits, and with `usualRuntime` also short jobs ahead of time. Returns how many. Nothing
+ * is claimed for a workflow that is not started or is paused.
+ */
+export function claimJobs(
+  tx: Transaction,
+  node: ComputeNode,
+  timeLeftMs: number | null,
+  usualRuntime: UsualRuntime | null = null,
+): number {
   const workflow = tx.db.get(
     'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
     node.workflowKey,
   );
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
+  const runId = workflow.run_id as number;
   const free = freeResources(tx, node, timeLeftMs);
-  if (free.slots <= 0 || free.numCpus <= 0) return 0;
-  const placements = pack(free, readyQueues(tx, node, free));
-  for (const placement of placements) recordClaim(tx, node, workflow.run_id as number, placement);
-  const jobKeys = placements.map(({ jobKey }) => jobKey);
+  const placements = free.slots <= 0 || free.numCpus <= 0 ? [] : pack(free, readyQueues(tx, node, free));
+  for (const placement of placements) recordClaim(tx, node, runId, placement, false);
+  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, timeLeftMs, usualRuntime);
+  for (const placement of ahead) recordClaim(tx, node, runId, placement, true);
+  const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
-  return placements.length;
+  return jobKeys.length;
 }
 
-/** What is free on a worker: its capacity less what occupying attempts hold. */
+function chooseAhead(
+  tx: Transaction,
+  node: ComputeNode,
+  timeLeftMs: number | null,
+  usualRuntime: UsualRuntime,
+): Placement[] {
+  const { running, ahead } = tx.db.get(
+    `SELECT count(*) FILTER (WHERE is_ahead = 0 OR started_at IS NOT NULL) AS running,
+       count(*) FILTER (WHERE is_ahead = 1 AND started_at IS NULL) AS ahead
+     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
+    node.computeNodeKey,
+  ) as { running: number; ahead: number };
+  // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
+  const whole = { ...node, gpuThousandths: 0, gpus: [], slots: mostAhead, timeLeftMs };
+  const queues = readyQueues(tx, node, whole, (shapeKey) => {
+    const runtimeMs = usualRuntime(shapeKey);
+    return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
+  });
+  const shortest = Math.min(...queues.map(({ runtimeMs }) => runtimeMs ?? aheadMs));
+  return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
+}
+
+/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead that have not begun. */
 export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
   const used = tx.db.get(
     `SELECT count(*) AS jobs, coalesce(sum(num_cpus), 0) AS cpus, coalesce(sum(memory_bytes), 0) AS memory
-     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
+     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND (is_ahead = 0 OR started_at IS NOT NULL)`,
     node.computeNodeKey,
   ) as { jobs: number; cpus: number; memory: number };
   const gpus = new Array<number>(node.numGpus).fill(1000);
@@ -88,7 +139,12 @@ export function mayTake(configOfTheWorker: number | null, configOfTheShape: numb
   return configOfTheShape === anyConfig || configOfTheWorker === null || configOfTheWorker === configOfTheShape;
 }
 
-function readyQueues(tx: Transaction, node: ComputeNode, free: FreeNode): ShapeQueue[] {
+function readyQueues(
+  tx: Transaction,
+  node: ComputeNode,
+  free: FreeNode,
+  shortRuntime: UsualRuntime | null = null,
+): ShapeQueue[] {
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
@@ -96,7 +152,14 @@ function readyQueues(tx: Transaction, node: ComputeNode, free: FreeNode): ShapeQ
     const { need, sortRank, slurmConfigKey } = shape(tx, key);
     if (!mayTake(config, slurmConfigKey)) continue;
     const most = mostThatFit(free, need);
-    if (most > 0) queues.push(readyQueue(tx, workflowKey, key, need, sortRank, most));
+    if (most === 0) continue;
+    const runtimeMs = shortRuntime?.(key) ?? null;
+    queues.push({
+      need,
+      sortRank,
+      runtimeMs,
+      ...readyJobs(tx, workflowKey, key, shortRuntime === null ? most : mostAhead),
+    });
   }
   return queues;
 }
@@ -122,21 +185,17 @@ export function shape(
   };
 }
 
-function readyQueue(
+function readyJobs(
   tx: Transaction,
   workflowKey: number,
   shapeKey: number,
-  need: Requirements,
-  sortRank: number,
   most: number,
-): ShapeQueue {
+): Pick<ShapeQueue, 'peek' | 'advance'> {
   let fetched: Candidate[] = [];
   let position = 0;
   let offset = 0;
   let left = most;
   return {
-    need,
-    sortRank,
     peek() {
       if (position === fetched.length && left > 0) {
         fetched = tx.db.all(
@@ -160,7 +219,7 @@ function readyQueue(
   };
 }
 
-function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement): void {
+function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {
   const { jobKey, need, gpuIndices } = placement;
   const previous = tx.db.get(
     `SELECT a.run_id, a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key WHERE j.job_key = ?`,
@@ -169,8 +228,8 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
   const attemptId = previous?.run_id === runId ? (previous.attempt_id as number) + 1 : 1;
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
-       gpu_thousandths, gpu_indices, claimed_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       gpu_thousandths, gpu_indices, claimed_at, is_ahead)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
@@ -181,6 +240,7 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
     need.gpuThousandths,
     gpuIndices.length === 0 ? null : JSON.stringify(gpuIndices),
     tx.now,
+    isAhead ? 1 : 0,
   );
   for (const index of gpuIndices) {
     tx.db.run(

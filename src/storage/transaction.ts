@@ -19,6 +19,8 @@ interface Effects {
   fenced: Set<string>;
   /** Actions that may have to fire once the transaction is through. */
   actions: Set<number>;
+  /** How long jobs ran, by their shape. */
+  runtimes: [shapeKey: number, runtimeMs: number][];
   /** Whether an action fired that a server has to carry out. */
   hasFired: boolean;
 }
@@ -31,6 +33,7 @@ function noEffects(): Effects {
     stopping: new Set(),
     fenced: new Set(),
     actions: new Set(),
+    runtimes: [],
     hasFired: false,
   };
 }
@@ -60,6 +63,10 @@ export class Transaction {
     return this.#effects.fenced;
   }
 
+  get runtimes(): readonly [shapeKey: number, runtimeMs: number][] {
+    return this.#effects.runtimes;
+  }
+
   get hasFired(): boolean {
     return this.#effects.hasFired;
   }
@@ -82,6 +89,9 @@ export class Transaction {
   }
   noteAction(actionKey: number): void {
     this.#effects.actions.add(actionKey);
+  }
+  noteRuntime(shapeKey: number, runtimeMs: number): void {
+    this.#effects.runtimes.push([shapeKey, runtimeMs]);
   }
   noteFired(): void {
     this.#effects.hasFired = true;
@@ -228,6 +238,7 @@ function merged(outer: Effects, inner: Effects): Effects {
   for (const key of inner.stopping) outer.stopping.add(key);
   for (const workerId of inner.fenced) outer.fenced.add(workerId);
   for (const key of inner.actions) outer.actions.add(key);
+  for (const runtime of inner.runtimes) outer.runtimes.push(runtime);
   outer.hasFired ||= inner.hasFired;
   return outer;
 }

@@ -25,6 +25,8 @@ const longestPaceMs = 1_000;
 export interface ExchangerEvents {
   /** What to say in the next request. */
   facts(): Omit<RequestFacts, 'nowMs'>;
+  /** How long ends may wait for company. */
+  patienceMs(): number;
   hello(): Request<'worker_hello'>;
   greeted(reply: HelloReply): void;
   /** The server will never take this worker: `gone`, or an error that no repetition mends. */
@@ -128,12 +130,15 @@ export class Exchanger {
   #nextSendMs(): number {
     if (this.#mustSend) return this.#timeoutMs < Number.POSITIVE_INFINITY ? 0 : this.#notBeforeMs;
     const [first, second] = this.#session.outstanding;
+    const patienceMs = this.#events.patienceMs();
+    const newsDueMs = this.#session.newsDueMs(patienceMs);
     // what is new does not wait for the pace
-    if (first === undefined)
-      return Math.max(this.#notBeforeMs, Math.min(this.#pacedUntilMs, this.#session.newsDueMs()));
+    // without news a request is parked at the server, but not while there will soon be some
+    const parkMs = Math.max(this.#pacedUntilMs, patienceMs === 0 ? 0 : this.#lastContactMs + patienceMs);
+    if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(parkMs, newsDueMs));
     if (second !== undefined) return Number.POSITIVE_INFINITY;
     const earliestMs = first.carriesReports ? first.sentAtMs + slowAnswerMs : 0;
-    return Math.max(this.#notBeforeMs, earliestMs, this.#session.newsDueMs());
+    return Math.max(this.#notBeforeMs, earliestMs, newsDueMs);
   }
 
   async #greet(): Promise<void> {

@@ -61,7 +61,10 @@ class HelperSpawner implements Spawner {
     }
     const id = this.#nextId++;
     this.#entries.set(id, { request, listener, failure: null });
+    // jobs that are started together wake the helper once
+    this.#helper.stdin.cork();
     this.#helper.stdin.write(encode(id, request, this.#score));
+    queueMicrotask(() => this.#helper.stdin.uncork());
   }
 
   #read(piece: string): void {

@@ -22,6 +22,10 @@ import { type RequestFacts, Session, type Taken } from './session.ts';
 import type { WorkerDependencies, WorkerExit, WorkerOptions } from './worker.ts';
 
 const sampleEveryMs = 10_000;
+/** Ends are told together while enough jobs wait here to keep the node busy meanwhile. */
+const endsPatienceMs = 40;
+/** Jobs that were given ahead of time and still wait here after so long without a start go back. */
+const longestWaitMs = 1000;
 /** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
 const hurriedStepMs = 900;
 const gentleStepMs = 3_000;
@@ -47,6 +51,8 @@ export class WorkerLoop {
   #stopReason: StopReason = 'walltime';
   #isHurried = false;
   #idleSinceMs: number;
+  /** Since when no job that waits here was started. */
+  #stillSinceMs = 0;
   #giveUpMs = Number.POSITIVE_INFINITY;
   #cancelTimer: () => void = () => {};
   #stopListening: () => void = () => {};
@@ -77,6 +83,7 @@ export class WorkerLoop {
     });
     const events = {
       facts: () => this.#facts(),
+      patienceMs: () => (this.#admission.numWaiting > this.#running.size ? endsPatienceMs : 0),
       hello: () => helloRequest(options, effects),
       greeted: (reply: HelloReply) => this.#onGreeted(reply),
       refused: (error: TorcError | null) => this.#onRefused(error),
@@ -154,6 +161,7 @@ export class WorkerLoop {
 
   #onTaken(taken: Taken): void {
     const canRun = this.#phase === 'working' && !taken.leave;
+    if (this.#admission.numWaiting === 0) this.#stillSinceMs = this.#nowMs();
     for (const job of taken.jobs) {
       if (canRun) this.#admission.add(job);
       else this.#session.noteReturned(job.attempt, this.#nowMs());
@@ -262,6 +270,7 @@ export class WorkerLoop {
       return;
     }
     this.#running.set(job.attempt, job);
+    this.#stillSinceMs = nowMs;
     const sampleEverySeconds = this.#settings?.sample_interval_seconds ?? null;
     this.#runner.start(job, sampleEverySeconds === null ? null : sampleEverySeconds * 1000);
   }
@@ -269,6 +278,12 @@ export class WorkerLoop {
   #stopOne(attempt: number, reason: StopReason): void {
     if (this.#admission.withdraw(attempt)) this.#session.noteReturned(attempt, this.#nowMs());
     else this.#runner.stop([{ attempt, graceMs: normalGraceMs }], reason);
+  }
+
+  /** When jobs that wait here are given back, so that they can run elsewhere. */
+  #returnDueMs(): number {
+    const isStill = this.#admission.numWaiting > 0 && this.#exchanger.lostSinceMs === null;
+    return isStill && this.#phase === 'working' ? this.#stillSinceMs + longestWaitMs : Number.POSITIVE_INFINITY;
   }
 
   #returnWaiting(): void {
@@ -334,6 +349,10 @@ export class WorkerLoop {
 
   /** Does what is due and sets the timer to what is due next. */
   #look(): void {
+    if (this.#nowMs() >= this.#returnDueMs()) {
+      this.#returnWaiting();
+      this.#exchanger.poke();
+    }
     let decision = this.#decide();
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#beginEnding('deadline', 'walltime');
@@ -349,7 +368,8 @@ export class WorkerLoop {
     if (this.#phase === 'ended') return;
     const isEnding = this.#phase === 'ending' || this.#phase === 'leaving';
     const fenceMs = isEnding ? Number.POSITIVE_INFINITY : this.#safekeeping.lookAtFence();
-    const nextMs = Math.min(decision.untilMs, fenceMs, this.#safekeeping.lookAtSpool(this.#isHurried));
+    const spoolMs = this.#safekeeping.lookAtSpool(this.#isHurried);
+    const nextMs = Math.min(decision.untilMs, fenceMs, spoolMs, this.#returnDueMs());
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - this.#nowMs()));
     this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());

@@ -158,14 +158,17 @@ export class Session {
     this.#reports.set(`${given.kind} ${given.attempt}`, { ...rest, ...given });
   }
 
-  /** When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. */
-  newsDueMs(): number {
+  /**
+   * When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. Ends wait up to
+   * `patienceMs` for company.
+   */
+  newsDueMs(patienceMs = 0): number {
     let due = this.#samplesDueMs;
     for (const { carriedBy } of this.#actions.values()) if (!this.#outstanding.has(carriedBy)) return 0;
     for (const report of this.#reports.values()) {
       if (this.#outstanding.has(report.carriedBy)) continue;
-      if (report.kind !== 'started') return 0;
-      due = Math.min(due, report.madeAtMs + startedNewsDelayMs);
+      if (report.kind === 'returned' || (report.kind === 'finished' && patienceMs === 0)) return 0;
+      due = Math.min(due, report.notedAtMs + (report.kind === 'started' ? startedNewsDelayMs : patienceMs));
     }
     return due;
   }

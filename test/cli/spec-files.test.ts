@@ -138,8 +138,10 @@ it('an action with the scheduler type local starts one worker where the server r
   expect((await firings('1')).join().match(/"pid":/g)).toHaveLength(1);
   expect((await firings('1')).join()).toContain('a worker of this workflow runs on this host already');
   await place.torc('server', 'stop');
+  const exported = place.file('exported.json', (await place.torc('workflows', 'export', '1')).stdout);
+  expect(await place.json(['workflows', 'import', exported])).toMatchObject({ workflow_key: '2', num_jobs: 4 });
   expect(await place.json(['run', file])).toMatchObject({ status: 'done', num_done: 4, num_failed_actions: 0 });
-  expect((await firings('2')).join().match(/this command has its own worker/g)).toHaveLength(2);
+  expect((await firings('3')).join().match(/this command has its own worker/g)).toHaveLength(2);
 });
 
 describe('a specification that is refused', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Requirements } from '../../src/model/job.ts';
-import { type Candidate, type FreeNode, fits, pack, type ShapeQueue } from '../../src/model/packing.ts';
+import { type Candidate, type FreeNode, fits, nextInOrder, pack, type ShapeQueue } from '../../src/model/packing.ts';
 
 const need: fc.Arbitrary<Requirements> = fc.record({
   numCpus: fc.integer({ min: 1, max: 8 }),
@@ -55,7 +55,13 @@ function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities:
     const own: Candidate[] = [...priorities].sort((a, b) => b - a).map((priority) => ({ jobKey: next++, priority }));
     jobs.push(...own.map((candidate) => ({ ...candidate, sortRank, need: request })));
     let position = 0;
-    return { need: request, sortRank, peek: () => own[position] ?? null, advance: () => void position++ };
+    return {
+      need: request,
+      sortRank,
+      runtimeMs: null,
+      peek: () => own[position] ?? null,
+      advance: () => void position++,
+    };
   });
   return { queues, jobs };
 }
@@ -104,11 +110,34 @@ describe('packing', () => {
         for (const job of order) {
           if (!fits(walk, job.need)) continue;
           expected.push(job.jobKey);
-          const one: ShapeQueue = { need: job.need, sortRank: 0, ...single(job) };
+          const one: ShapeQueue = { need: job.need, sortRank: 0, runtimeMs: null, ...single(job) };
           pack(walk, [one]);
         }
         expect(placed).toEqual(expected);
         expect(free).toEqual(walk);
+      }),
+    );
+  });
+
+  it('looks ahead in claim order, to the first job that takes long, for as much work as is wanted', () => {
+    const runtimes = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), { minLength: 10, maxLength: 10 });
+    fc.assert(
+      fc.property(shapes, runtimes, fc.nat(200), fc.nat(20), (shapeList, usual, workMs, most) => {
+        const { queues, jobs } = queuesOf(shapeList);
+        for (const [index, queue] of queues.entries()) queue.runtimeMs = usual[index % 10] ?? null;
+        const runtimeOf = (job: Job) => queues.find((queue) => queue.need === job.need)?.runtimeMs ?? null;
+        const order = [...jobs].sort(
+          (a, b) => b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey,
+        );
+        const expected: number[] = [];
+        let leftMs = workMs;
+        for (const job of order) {
+          const runtimeMs = runtimeOf(job);
+          if (runtimeMs === null || leftMs <= 0 || expected.length === most) break;
+          leftMs -= runtimeMs;
+          expected.push(job.jobKey);
+        }
+        expect(nextInOrder(queues, workMs, most).map(({ jobKey }) => jobKey)).toEqual(expected);
       }),
     );
   });

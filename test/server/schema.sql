@@ -112,13 +112,11 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, is_ahead INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
-CREATE INDEX attempts_node ON attempts (compute_node_key);
-
-CREATE INDEX attempts_occupying ON attempts (compute_node_key) WHERE is_occupying = 1;
+CREATE INDEX attempts_node ON attempts (compute_node_key, is_occupying);
 
 CREATE TABLE barriers (
   barrier_key INTEGER PRIMARY KEY AUTOINCREMENT,

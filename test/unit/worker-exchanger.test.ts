@@ -69,6 +69,7 @@ function start(random = 1) {
     session,
     {
       facts: () => ({ timeLeftMs: null, draining: false, leaving: false, samples: [] }),
+      patienceMs: () => 0,
       hello: () => ({}) as never,
       greeted() {},
       refused() {},

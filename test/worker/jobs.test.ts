@@ -203,6 +203,17 @@ describe('many jobs', () => {
     const together = Array.from({ length: 20 }, (_, index) => Number(worker.stdout(index + 1)));
     expect(Math.max(...together)).toBe(2);
   });
+
+  it('gives back what was given ahead of time and would have to wait for a long job', async () => {
+    const server = new FakeServer();
+    server.slots = 50;
+    const worker = startWorker(server, { maxParallelJobs: 1 });
+    server.add({ command: 'sleep 300' }, { command: 'true' }, { command: 'true' });
+    await until(() => [2, 3].every((attempt) => server.attempts.get(attempt)?.isReturned === true));
+    expect(server.attempts.get(1)).toMatchObject({ finished: null, isReturned: false });
+    worker.signal('terminate');
+    await worker.exit;
+  });
 });
 
 describe('what a job leaves behind', () => {

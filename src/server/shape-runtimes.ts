@@ -1,0 +1,26 @@
+/**
+ * How long jobs of a shape have taken lately: decides how many are given out ahead of time, so that a worker starts the
+ * next one without a round trip. Kept in memory; after a server's start it is learned anew.
+ */
+
+/** Ends that are remembered for each shape; the median of fewer than `fewest` says nothing. */
+const remembered = 15;
+const fewest = 3;
+
+export class ShapeRuntimes {
+  readonly #latest = new Map<number, number[]>();
+
+  note(shapeKey: number, runtimeMs: number): void {
+    const known = this.#latest.get(shapeKey) ?? [];
+    known.push(runtimeMs);
+    if (known.length > remembered) known.shift();
+    this.#latest.set(shapeKey, known);
+  }
+
+  /** Milliseconds; null as long as too few have ended. */
+  medianMs(shapeKey: number): number | null {
+    const known = this.#latest.get(shapeKey) ?? [];
+    if (known.length < fewest) return null;
+    return [...known].sort((a, b) => a - b)[Math.floor(known.length / 2)] as number;
+  }
+}
