@@ -11,6 +11,7 @@ import type {
 } from '../model/expanded.ts';
 import { unsupportedParts } from '../model/unsupported.ts';
 import { checkConfig } from './actions/slurm-configs.ts';
+import { type Context, note } from './context.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
@@ -34,6 +35,13 @@ export async function checkStorable(workflow: ExpandedWorkflow): Promise<void> {
     `this version of torc cannot run what the specification asks for: ${parts.join(', ')}`,
     'Leave these parts out, or check the specification with --dry-run.',
   );
+}
+
+/** Tells of what is read and needs nothing here. */
+export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
+  if (!workflow.usePendingFailed) return;
+  const instead = `failed jobs stay as they ended until you reset them, with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
+  note(context, `use_pending_failed has no effect here: ${instead}`);
 }
 
 function configOf(scheduler: ExpandedScheduler) {

@@ -18,9 +18,25 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
   for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
   if (isMapping(value)) {
     if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
+    if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
   }
   return result.success && findings.count === before ? result.data : null;
+}
+
+/** Every job has a command or steps, not both; a script around a command cannot stand around steps. */
+function checkCommands(jobs: readonly unknown[], findings: Findings): void {
+  for (const [i, job] of jobs.entries()) {
+    if (!isMapping(job)) continue;
+    const path = ['jobs', i];
+    if (job.steps == null) {
+      if (job.command == null) findings.add([...path, 'command'], () => 'is missing; it is required');
+      continue;
+    }
+    for (const key of ['command', 'invocation_script']) {
+      if (job[key] != null) findings.add([...path, key], () => 'cannot stand beside steps: say it in each of them');
+    }
+  }
 }
 
 function addIssue(issue: Issue, document: unknown, findings: Findings): void {

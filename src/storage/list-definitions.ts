@@ -93,7 +93,8 @@ const firingsOfAction = `FROM action_firings g WHERE g.action_key = a.action_key
 /** The commands, or the Slurm config and how many allocations. */
 const actionWords = `CASE a.action_type
   WHEN 'run_commands' THEN (SELECT group_concat(value, '; ') FROM json_each(a.definition, '$.commands'))
-  ELSE json_extract(a.definition, '$.scheduler') || ' x ' || json_extract(a.definition, '$.num_allocations') END`;
+  ELSE coalesce(json_extract(a.definition, '$.scheduler') || ' x ' || json_extract(a.definition, '$.num_allocations'),
+    'a worker on this host') END`;
 
 /** The newest firings of the action in the row. */
 const firingsJson = `(SELECT json_group_array(json_object('firing_key', CAST(firing_key AS TEXT), 'run_id', run_id,

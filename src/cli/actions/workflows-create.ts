@@ -5,7 +5,7 @@ import type { SpecSyntax } from '../../model/spec-source.ts';
 import { unsupportedParts } from '../../model/unsupported.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
-import { checkStorable, createWorkflow } from '../create-workflow.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
 import { printResult, textTable } from '../output.ts';
 import { cellText } from '../output-text.ts';
 import { startProgress } from '../progress.ts';
@@ -43,6 +43,7 @@ async function createOrCount(
   { workflow, user }: ReadWorkflow,
   options: CreateOptions,
 ): Promise<void> {
+  noteWithoutEffect(context, workflow);
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
   await checkStorable(workflow);
   const progress = startProgress(context);
