@@ -23,6 +23,7 @@ export const limits = {
   /** A plan is made anew for each page of it. */
   planPage: 100_000,
   createChunk: 5_000,
+  nodesOfWorker: 100_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,
 } as const;
@@ -413,6 +414,7 @@ const importedResult = z.object({
   cpu_seconds: age.nullable(),
   hostname: name,
   slurm_job_id: text.nullable(),
+  num_nodes: z.number().int().positive().optional(),
   num_cpus: z.number().int().positive(),
   memory_bytes: count,
   gpu_indices: z.array(count).nullable(),
@@ -509,6 +511,8 @@ const hello = z.strictObject({
   slurm_job_id: text.nullable(),
   restart_count: count,
   allocation_key: key.nullable(),
+  /** Nodes that the worker owns; missing for 1. What follows is what each of them has. */
+  num_nodes: z.number().int().positive().max(limits.nodesOfWorker).optional(),
   num_cpus: z.number().int().positive(),
   memory_bytes: count,
   num_gpus: count,
@@ -644,7 +648,10 @@ export interface Assignment {
   runtime_limit_ms: number | null;
   /** For the packing: what must be left of the allocation when the job starts; null fits always. */
   runtime_ms: number | null;
+  /** On each of its nodes. */
   gpu_indices: number[];
+  /** Which of the worker's nodes it has for itself; missing for a job on the worker's own, number 0, beside others. */
+  node_indices?: number[];
   supports_termination: boolean;
   /** Declared files; missing for a job without any. */
   files?: AssignedFile[];

@@ -6,7 +6,6 @@ export function unsupportedParts(workflow: ExpandedWorkflow): string[] {
   const missing: [boolean, string][] = [
     [workflow.actions.some(({ schedulerType }) => schedulerType === 'local'), 'actions with scheduler_type local'],
     [workflow.usePendingFailed, 'use_pending_failed'],
-    [workflow.requirements.some(({ numNodes }) => numNodes > 1), 'jobs on several nodes (num_nodes)'],
   ];
   return missing.flatMap(([isMissing, part]) => (isMissing ? [part] : []));
 }

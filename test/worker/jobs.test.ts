@@ -122,7 +122,13 @@ describe('what a job sees', () => {
   });
 
   it('sees the GPUs it was given, and none where it was given none', async () => {
-    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 3, gpuIds: ['GPU-aa', 'GPU-bb', '7'] };
+    const capacity = {
+      nodeNames: ['here'],
+      numCpus: 4,
+      memoryBytes: 2 ** 30,
+      numGpus: 3,
+      gpuIds: ['GPU-aa', 'GPU-bb', '7'],
+    };
     const worker = startWorker(new FakeServer(), { capacity });
     const command = 'echo "[$CUDA_VISIBLE_DEVICES]"';
     worker.server.add({ command, gpu_indices: [2, 0] }, { command });
@@ -195,7 +201,7 @@ describe('many jobs', () => {
   it('starts what was given ahead of time only when there is room', async () => {
     const server = new FakeServer();
     server.slots = 50;
-    const capacity = { numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     const command = `mkdir "$TORC_OUTPUT_DIR/in" 2>/dev/null; touch "$TORC_OUTPUT_DIR/in/$$"; ls "$TORC_OUTPUT_DIR/in" | wc -l; sleep 0.05; rm "$TORC_OUTPUT_DIR/in/$$"`;
     server.add(...Array.from({ length: 20 }, () => ({ command })));
