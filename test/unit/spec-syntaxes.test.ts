@@ -375,7 +375,7 @@ describe('the parts beside the jobs', () => {
           resource_monitor: { enabled: true, granularity: 'time_series', generate_plots: true },
         }),
       ),
-    ).toHaveLength(2);
+    ).toEqual(['use_pending_failed']);
     const local = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
     expect(unsupportedParts(load({ actions: [local] }))).toEqual(['actions with scheduler_type local']);
   });
