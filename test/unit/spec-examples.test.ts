@@ -23,7 +23,9 @@ describe('the examples', () => {
       const lines = readFileSync(join(folder, file), 'utf8').split('\n');
       const mark = /\.(json5|kdl)$/.test(file) ? '//' : '#';
       expect(lines[0], file).toMatch(/^(#|\/\/) \w.*\.$/);
-      expect(lines.slice(0, 12), file).toContain(`${mark}   torc run examples/${file}`);
+      const isWide = load(file).requirements.some(({ numNodes }) => numNodes > 1);
+      const command = isWide ? 'torc workflows create' : 'torc run';
+      expect(lines.slice(0, 12), file).toContain(`${mark}   ${command} examples/${file}`);
       expect(load(file).numJobs, file).toBeGreaterThan(0);
     }
   });
