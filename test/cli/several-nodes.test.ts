@@ -55,6 +55,10 @@ describe('jobs of several nodes', () => {
 
   it('are told of when allocations are scheduled that cannot take them', async () => {
     await started(1);
+    await place.json(['resource-requirements', 'add', 'other', '--nodes', '3']);
+    expect(await place.json(['resource-requirements', 'list', '-f', 'num_nodes=3'])).toMatchObject({
+      resource_requirements: [{ name: 'other', num_cpus: 1 }],
+    });
     const warning = 'ready jobs ask for 2 nodes at once, and these allocations have 1: ';
     expect((await place.torc(...schedule, '--dry-run')).stderr).toContain(warning);
     const [command] = /hpc slurm modify-config .*/.exec((await place.torc(...schedule)).stderr) ?? [];
