@@ -2,28 +2,33 @@
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
-  type ExportedJob,
   type ExportedRequirements,
   type ListName,
   type ListRecord,
   limits,
   type Reply,
+  type Request,
   type WorkflowShown,
 } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
+import { exportFormat, exportVersion } from '../model/spec-export.ts';
 import type { Context } from './context.ts';
+import {
+  actionSpec,
+  type Dependence,
+  dependenceOn,
+  freeName,
+  handlerSpec,
+  jobSpec,
+  requirementsSpec,
+  schedulerSpec,
+} from './export-words.ts';
 import { listPages } from './list.ts';
-
-export const exportFormat = 'torc-export';
-export const exportVersion = 1;
 
 const everything = { filter: [], excludeColumn: [] };
 
 /** Jobs in one page: each costs some queries. */
 const jobsPerPage = 2000;
-
-/** A set of at least so many names is said as a pattern, where there is one that means the same. */
-const manyNames = 50;
 
 /** The document in pieces, one job, result or event on a line. */
 export async function* exportLines(
@@ -94,7 +99,7 @@ function without(row: ListRecord, columns: readonly string[]): ListRecord {
 async function* specLines(api: Api, key: string, withResults: boolean): AsyncGenerator<string> {
   const [first] = await all(parts(api, key, 'head'));
   if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
-  const { workflow, resource_requirements: requirements } = first.head;
+  const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
   const taken = new Set(requirements.map(({ name }) => name));
   yield '{';
   for (const [field, value] of Object.entries(workflow)) {
@@ -124,7 +129,17 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
   }));
   yield* optional('user_data', await all(data));
+  yield* optional('failure_handlers', failure_handlers.map(handlerSpec));
   yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
+  const { actions } = first.head;
+  const jobsOf = actions.length === 0 ? new Map() : await actionJobs(api, key);
+  yield* optional(
+    'actions',
+    actions.map((action) => actionSpec(action, jobsOf.get(action.action_key) ?? [])),
+  );
+  if (sample_interval_seconds !== null) {
+    yield `,\n"resource_monitor":${JSON.stringify({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
+  }
   yield '}';
 }
 
@@ -135,7 +150,7 @@ function* optional(name: string, values: readonly object[]): Generator<string> {
 async function* parts(
   api: Api,
   workflow_key: string,
-  part: 'head' | 'jobs' | 'barriers',
+  part: Request<'workflow_export'>['part'],
 ): AsyncGenerator<Reply<'workflow_export'>> {
   const limit = part === 'jobs' ? jobsPerPage : limits.listPage;
   for (let skip = 0; ; skip += limit) {
@@ -145,8 +160,18 @@ async function* parts(
   }
 }
 
-/** What a job that waits at a barrier says of it. */
-type Dependence = { names: readonly string[] } | { pattern: string };
+/** Names of the jobs that each action is about, by the action's key. */
+async function actionJobs(api: Api, key: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for await (const page of parts(api, key, 'action_jobs')) {
+    for (const { action_key, job_name } of page.action_jobs) {
+      const known = found.get(action_key);
+      if (known === undefined) found.set(action_key, [job_name]);
+      else known.push(job_name);
+    }
+  }
+  return found;
+}
 
 async function barrierNames(api: Api, key: string): Promise<Map<string, Dependence>> {
   const members = new Map<string, string[]>();
@@ -166,74 +191,6 @@ async function barrierNames(api: Api, key: string): Promise<Map<string, Dependen
     return known;
   };
   return new Map([...members].map(([barrier, names]) => [barrier, dependenceOn(names, count)]));
-}
-
-/** Names that differ in their numbers alone become a pattern, if it means just these. */
-function dependenceOn(names: readonly string[], count: (pattern: string) => number): Dependence {
-  if (names.length < manyNames || names.some((name) => /[^\w.-]/.test(name))) return { names };
-  const patterns = new Set(names.map((name) => `^${name.replaceAll('.', '\\.').replace(/[0-9]+/g, '[0-9]+')}$`));
-  const [pattern = '', ...others] = patterns;
-  return others.length === 0 && pattern.length < 1000 && count(pattern) === names.length ? { pattern } : { names };
-}
-
-/** A job as a specification says it, without what goes without saying. */
-function jobSpec(job: ExportedJob, requirements: string | null, barriers: ReadonlyMap<string, Dependence>): object {
-  const dependsOn = new Set(job.depends_on);
-  const patterns: string[] = [];
-  for (const barrier of job.barriers) {
-    const dependence = barriers.get(barrier);
-    if (dependence === undefined) continue;
-    if ('pattern' in dependence) patterns.push(dependence.pattern);
-    else for (const name of dependence.names) dependsOn.add(name);
-  }
-  const lists = {
-    depends_on: [...dependsOn],
-    depends_on_regexes: patterns,
-    input_files: job.input_files,
-    output_files: job.output_files,
-    input_user_data: job.input_user_data,
-    output_user_data: job.output_user_data,
-  };
-  return {
-    name: job.name,
-    command: job.command,
-    ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
-    ...(requirements === null ? {} : { resource_requirements: requirements }),
-    ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
-    ...(job.priority === 0 ? {} : { priority: job.priority }),
-    ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
-    ...(job.supports_termination ? { supports_termination: true } : {}),
-  };
-}
-
-function freeName(jobName: string, taken: Set<string | null>): string {
-  const stem = `of ${jobName}`.slice(0, 4000);
-  let name = stem;
-  for (let n = 2; taken.has(name); n++) name = `${stem} (${n})`;
-  taken.add(name);
-  return name;
-}
-
-function requirementsSpec(need: ExportedRequirements): object {
-  const { name, num_cpus, memory_bytes: memory, num_gpus, num_nodes, runtime_seconds: runtime } = need;
-  return {
-    name,
-    num_cpus,
-    ...(memory === null ? {} : { memory: memory % 1024 ** 2 === 0 ? `${memory / 1024 ** 2}m` : `${memory}b` }),
-    ...(num_gpus === 0 ? {} : { num_gpus }),
-    ...(num_nodes === 1 ? {} : { num_nodes }),
-    ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
-  };
-}
-
-function schedulerSpec(row: ListRecord): object {
-  const { name, account, partition, qos, num_nodes, walltime_seconds, ntasks_per_node, mem, tmp, gres, extra } = row;
-  const walltime = new Date((Number(walltime_seconds) % 86_400) * 1000).toISOString().slice(11, 19);
-  const all = {
-    ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
-    walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
 }
 
 /** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */

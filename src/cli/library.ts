@@ -5,6 +5,7 @@ import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
 import type { JobSpec, WorkflowSpec } from '../model/spec.ts';
 import { expandValue } from '../model/spec-text.ts';
+import { needsServer, startOwnServer } from './action-server.ts';
 import { runLocally } from './actions/jobs-run.ts';
 import { ownerOf } from './actions/workflows-create.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
@@ -18,7 +19,15 @@ import type { Terminal } from './terminal.ts';
 
 export type { WorkflowShown } from '../api/contract.ts';
 export { TorcError } from '../base/errors.ts';
-export type { FileSpec, JobSpec, RequirementsSpec, WorkflowSpec } from '../model/spec.ts';
+export type {
+  ActionSpec,
+  FailureHandlerSpec,
+  FileSpec,
+  JobSpec,
+  RequirementsSpec,
+  SlurmSchedulerSpec,
+  WorkflowSpec,
+} from '../model/spec.ts';
 export type { Summary } from './summary.ts';
 
 /** Where the database is: the server directory, else TORC_DIR, else ~/.torc. */
@@ -109,10 +118,15 @@ export class Workflow {
     return this.#key;
   }
 
-  /** Makes the jobs ready, so that workers take them. */
+  /** Makes the jobs ready, so that workers take them; starts a server when nodes are to be asked for and none runs. */
   async start(): Promise<void> {
     const request = { workflow_key: this.key, dry_run: false };
-    await withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_start', request));
+    const context = contextAt(this.#place);
+    const isServerMissing = await withConnection(context, async (connection) => {
+      await connection.api.call('workflow_start', request);
+      return needsServer(connection, request.workflow_key, false);
+    });
+    if (isServerMissing) await startOwnServer(context);
   }
 
   /** Runs the jobs on this machine until none is left; failed jobs are part of the summary, no error. */
@@ -123,6 +137,7 @@ export class Workflow {
     const run = { waitForNewJobs: 0, ...options, output };
     return withConnection(context, async ({ api }) => (await runLocally(context, api, this.key, run)).summary, {
       serves: true,
+      runsActions: true,
     });
   }
 

@@ -48,6 +48,14 @@ jobs:
     depends_on_regexes: ["^train_"]
     # run it also when a training fails:
     # cancel_on_blocking_job_failure: false
+    # failure_handler: again
+    # scheduler: standard
+
+# What follows a failure: the first rule that matches the return code.
+# failure_handlers:
+#   - name: again
+#     rules:
+#       - {exit_codes: [75], max_retries: 3}
 
 # Where workers run: torc hpc slurm schedule-nodes -n 2
 # slurm_schedulers:
@@ -56,4 +64,13 @@ jobs:
 #     partition: short
 #     walltime: "04:00:00"
 #     nodes: 1
+
+# What happens by itself, here nodes at the start: docs/actions.md
+# actions:
+#   - trigger_type: on_workflow_start
+#     action_type: schedule_nodes
+#     scheduler: standard
+
+# Memory and processor time of each job, every 10 seconds.
+# resource_monitor: {enabled: true, granularity: time_series, sample_interval_seconds: 10}
 `;

@@ -75,7 +75,9 @@ function schedulerOf(
   if (ntasks !== null && !/^[1-9][0-9]{0,8}$/.test(ntasks)) {
     findings.addOnce(['slurm_defaults', 'ntasks-per-node'], () => `found ${quoted(ntasks)}, expected a whole number`);
   }
-  const partsOf = { qos: scheduler.qos ?? taken('qos') ?? specDefaults.qos, tmp: scheduler.tmp ?? taken('tmp') };
+  // an empty qos is none at all, for clusters without the usual one
+  const qos = (scheduler.qos ?? taken('qos') ?? specDefaults.qos) || null;
+  const partsOf = { qos, tmp: scheduler.tmp ?? taken('tmp') };
   for (const key of ['account', 'qos', 'tmp']) rest.delete(key);
   return {
     name: scheduler.name ?? unnamed,

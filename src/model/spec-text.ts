@@ -3,6 +3,7 @@ import { expandInto, expandSpec } from './expand.ts';
 import type { ExpandedWorkflow } from './expanded.ts';
 import type { WorkflowSpec } from './spec.ts';
 import { checkShape, isMapping } from './spec-check.ts';
+import { withoutHistory } from './spec-export.ts';
 import { readJson } from './spec-json.ts';
 import { readJson5 } from './spec-json5.ts';
 import { readKdl } from './spec-kdl.ts';
@@ -50,7 +51,7 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   const { file } = options;
   const text = decodeSpec(source, file);
   const syntax = options.syntax ?? syntaxOf(file, text);
-  const { value, where } = readers[syntax](text, file);
+  const { value, where } = withoutHistory(readers[syntax](text, file), file);
   const findings = new Findings();
   const spec = checkShape(value, findings);
   if (spec === null) {

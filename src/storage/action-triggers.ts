@@ -62,6 +62,19 @@ export function countActionJob(
   }
 }
 
+/** Takes a job that is about to be deleted out of the actions that are about it. */
+export function forgetActionJob(tx: Transaction, jobKey: number, status: JobStatus): void {
+  const met = jobTriggers.filter((trigger) => isMet(trigger, status));
+  tx.db.run(
+    `UPDATE actions SET num_jobs = num_jobs - 1,
+       num_unmet = num_unmet - (trigger_type NOT IN (SELECT value FROM json_each(?)))
+     WHERE action_key IN (SELECT action_key FROM action_jobs WHERE job_key = ?)`,
+    JSON.stringify(met),
+    jobKey,
+  );
+  tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
+}
+
 function hasJobActions(tx: Transaction, workflowKey: number): boolean {
   return tx.remembered(`job actions of ${workflowKey}`, () => {
     const row = tx.db.get('SELECT 1 FROM actions WHERE workflow_key = ? AND num_jobs > 0 LIMIT 1', workflowKey);

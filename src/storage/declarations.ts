@@ -4,7 +4,7 @@ import { TorcError } from '../base/errors.ts';
 import { defaultRequirements } from '../model/job.ts';
 import { quoted } from '../model/names.ts';
 import { refuseRunning } from './job-modification.ts';
-import { addShape, anyConfig } from './shapes.ts';
+import { addShape, anyConfig, configOfShape, needOf } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { getWorkflow } from './workflows.ts';
 
@@ -98,14 +98,17 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
   return key;
 }
 
-/** Gives jobs that are not running these requirements instead of their own; all of them or none. */
+/**
+ * Gives jobs that are not running these requirements instead of their own, each for the workers of its own Slurm config;
+ * all of them or none.
+ */
 export function assignRequirements(
   tx: Transaction,
   request: Request<'resource_requirements_assign'>,
 ): Reply<'resource_requirements_assign'> {
   const requirementsKey = Number(request.resource_requirements_key);
   const row = tx.db.get(
-    'SELECT workflow_key, name, shape_key FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
+    'SELECT workflow_key, name FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
     requirementsKey,
   );
   if (row === undefined) {
@@ -114,6 +117,7 @@ export function assignRequirements(
   }
   const { workflowKey } = getWorkflow(tx, row.workflow_key as number);
   const jobKeys = [...new Set(request.job_keys.map(Number))];
+  const need = needOf(tx, requirementsKey);
   for (const jobKey of jobKeys) {
     const job = tx.db.get('SELECT * FROM jobs WHERE job_key = ? AND workflow_key = ?', jobKey, workflowKey);
     if (job === undefined) {
@@ -127,7 +131,7 @@ export function assignRequirements(
     tx.db.run(
       'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
       requirementsKey,
-      row.shape_key,
+      addShape(tx, workflowKey, need, configOfShape(tx, job.shape_key as number)),
       jobKey,
     );
     tx.db.run(

@@ -9,7 +9,8 @@ import { quoted } from '../model/names.ts';
 import { endedStatuses, type JobStatus } from '../model/status.ts';
 import { type Direction, substitute } from '../model/variables.ts';
 import { propagateEnd } from './completion.ts';
-import { addShape, anyConfig } from './shapes.ts';
+import { keyOfName, unknownName } from './named-parts.ts';
+import { addShape, anyConfig, needOf } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
 import { getWorkflow, type Workflow } from './workflows.ts';
@@ -135,14 +136,7 @@ class JobAddition {
       name,
     );
     const words = kind === 'files' ? 'file' : 'user data';
-    if (row === undefined) {
-      const command = kind === 'files' ? `files add ${quoted(name)} --path PATH` : `user-data add ${quoted(name)}`;
-      throw new TorcError(
-        'not_found',
-        `workflow ${workflowKey} has no ${words} ${quoted(name)}`,
-        `torc -k ${workflowKey} ${command}`,
-      );
-    }
+    if (row === undefined) throw unknownName(this.#tx, workflowKey, kind === 'files' ? 'file' : kind, name);
     const uses = this.#uses[kind];
     uses[direction].add(row.key as number);
     if (uses.input.has(row.key as number) && uses.output.has(row.key as number)) {
@@ -161,11 +155,7 @@ class JobAddition {
     for (const name of this.#job.depends_on) {
       if (name === this.#job.name) throw new TorcError('usage', `the job ${quoted(name)} depends on itself`);
       const row = this.#jobNamed(name);
-      if (row === undefined) {
-        const { workflowKey } = this.#workflow;
-        const message = `workflow ${workflowKey} has no job ${quoted(name)} to depend on`;
-        throw new TorcError('not_found', message, `torc -k ${workflowKey} jobs list`);
-      }
+      if (row === undefined) throw unknownName(this.#tx, this.#workflow.workflowKey, 'job', name);
       found.set(row.job_key as number, neighbourOf(row));
     }
     for (const kind of ['files', 'user_data'] as const) {
@@ -252,17 +242,19 @@ class JobAddition {
     const { db } = this.#tx;
     const { workflowKey } = this.#workflow;
     const requirements = this.#requirements();
+    const handler = job.failure_handler === null ? null : this.#named('failure_handler', job.failure_handler);
     const all = [...upstreams.values()];
     const { key: jobKey } = db.run(
-      `INSERT INTO jobs (workflow_key, name, command, invocation_script, resource_requirements_key, shape_key, priority,
-         num_blockers, num_failed_upstreams, cancel_on_blocking_job_failure, supports_termination)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO jobs (workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
+         failure_handler_key, priority, num_blockers, num_failed_upstreams, cancel_on_blocking_job_failure,
+         supports_termination) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       workflowKey,
       job.name,
       command,
       script,
       requirements.key,
       requirements.shapeKey,
+      handler,
       job.priority,
       all.filter(({ status }) => !endedStatuses.includes(status)).length,
       all.filter(hasFailed).length,
@@ -290,19 +282,16 @@ class JobAddition {
   }
 
   #requirements(): { key: number | null; shapeKey: number } {
-    const { resource_requirements: name } = this.#job;
+    const { resource_requirements: name, scheduler } = this.#job;
     const { workflowKey } = this.#workflow;
-    if (name === null) return { key: null, shapeKey: addShape(this.#tx, workflowKey, defaultRequirements, anyConfig) };
-    const row = this.#tx.db.get(
-      'SELECT resource_requirements_key AS key, shape_key FROM resource_requirements WHERE workflow_key = ? AND name = ?',
-      workflowKey,
-      name,
-    );
-    if (row === undefined) {
-      const message = `workflow ${workflowKey} has no resource requirements ${quoted(name)}`;
-      throw new TorcError('not_found', message, `torc -k ${workflowKey} resource-requirements list`);
-    }
-    return { key: row.key as number, shapeKey: row.shape_key as number };
+    const config = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
+    const key = name === null ? null : this.#named('resource_requirements', name);
+    const need = key === null ? defaultRequirements : needOf(this.#tx, key);
+    return { key, shapeKey: addShape(this.#tx, workflowKey, need, config) };
+  }
+
+  #named(kind: 'scheduler' | 'resource_requirements' | 'failure_handler', name: string): number {
+    return keyOfName(this.#tx, this.#workflow.workflowKey, kind, name);
   }
 
   /** In a workflow that runs, the job gets at once the status that a start would give it. */

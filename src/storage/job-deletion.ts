@@ -3,6 +3,7 @@ import type { Reply, Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
 import { quoted } from '../model/names.ts';
 import type { JobStatus } from '../model/status.ts';
+import { forgetActionJob } from './action-triggers.ts';
 import type { Transaction } from './transaction.ts';
 import { getWorkflow } from './workflows.ts';
 
@@ -96,6 +97,7 @@ function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
     'DELETE FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NULL',
     row?.resource_requirements_key,
   );
+  forgetActionJob(tx, jobKey, row?.status as JobStatus);
   tx.count(workflowKey, row?.status as JobStatus, row?.failed === 1, -1);
 }
 

@@ -6,7 +6,7 @@ import type { Requirements } from '../model/job.ts';
 import { didYouMean, quoted } from '../model/names.ts';
 import { claimedStatuses, type JobStatus } from '../model/status.ts';
 import { type Direction, substitute } from '../model/variables.ts';
-import { addShape, anyConfig, configOfShape, configsOfShapes, readShape } from './shapes.ts';
+import { addShape, anyConfig, configOfShape, configsOfShapes, needOf, readShape } from './shapes.ts';
 import { lastKeyOfStep, type Step } from './steps.ts';
 import type { Transaction } from './transaction.ts';
 import { getWorkflow } from './workflows.ts';
@@ -263,8 +263,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
   let cursor = 0;
   return (tx) => {
     const last = lastKeyOfStep(tx, workflowKey, cursor);
-    const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
-    const need = readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
+    const need = needOf(tx, requirementsKey);
     for (const slurmConfigKey of configsOfShapes(tx, workflowKey)) {
       tx.db.run(
         `UPDATE jobs SET shape_key = ?

@@ -4,7 +4,8 @@ import { TorcError } from '../base/errors.ts';
 import { jobStdioPaths } from '../base/paths.ts';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import { whyNotRunning } from './job-waiting.ts';
-import { columns, definitions, type ListDefinition, lastRecords } from './lists.ts';
+import { columns, definitions, type ListDefinition } from './list-definitions.ts';
+import { lastRecords } from './lists.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Rows of each kind that a story holds at most. */

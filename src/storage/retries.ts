@@ -22,6 +22,16 @@ export function storeFailureHandlers(
   }
 }
 
+/** The failure handlers of a workflow as they were stored, in order. */
+export function failureHandlers(
+  tx: Transaction,
+  workflowKey: number,
+): Request<'workflow_create_begin'>['failure_handlers'] {
+  return tx.db
+    .all('SELECT name, rules FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key', workflowKey)
+    .map((row) => ({ name: row.name as string, rules: JSON.parse(row.rules as string) as StoredRule[] }));
+}
+
 function failureRule(rule: StoredRule): FailureRule {
   return {
     exitCodes: rule.exit_codes,

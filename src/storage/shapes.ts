@@ -7,6 +7,25 @@ import type { Transaction } from './transaction.ts';
 /** The Slurm config key of shapes that any worker may take. */
 export const anyConfig = 0;
 
+/** The columns that make a shape what it is; the unique index of shapes has the same. */
+const requestColumns = [
+  'workflow_key',
+  'num_cpus',
+  'memory_bytes',
+  'gpu_thousandths',
+  'num_nodes',
+  'runtime_ms',
+  'is_memory_stated',
+  'is_runtime_stated',
+  'slurm_config_key',
+] as const;
+
+function requestValues(workflowKey: number, need: Requirements, slurmConfigKey: number): number[] {
+  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
+  const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
+  return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, slurmConfigKey];
+}
+
 /** The shape of a request for the workers of one Slurm config, made where there is none; returns its key. */
 export function internShape(
   tx: Transaction,
@@ -16,18 +35,9 @@ export function internShape(
   sortRank: number,
 ): number {
   const row = tx.db.get(
-    `INSERT INTO shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes, runtime_ms, is_memory_stated,
-       is_runtime_stated, slurm_config_key, sort_rank) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO shapes (${requestColumns.join(', ')}, sort_rank) VALUES (${requestColumns.map(() => '?').join(', ')}, ?)
      ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
-    workflowKey,
-    need.numCpus,
-    need.memoryBytes,
-    need.gpuThousandths,
-    need.numNodes,
-    need.runtimeMs,
-    need.isMemoryStated ? 1 : 0,
-    need.isRuntimeStated ? 1 : 0,
-    slurmConfigKey,
+    ...requestValues(workflowKey, need, slurmConfigKey),
     sortRank,
   );
   return row?.shape_key as number;
@@ -36,6 +46,12 @@ export function internShape(
 /** What a shape asks for; throws when there is none. */
 export function readShape(tx: Transaction, shapeKey: number): Requirements {
   return requirementsOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+}
+
+/** What resource requirements ask for, by their key; throws when there are none. */
+export function needOf(tx: Transaction, requirementsKey: number): Requirements {
+  const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
+  return readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
 }
 
 function requirementsOf(row: Record<string, number>): Requirements {
@@ -52,6 +68,11 @@ function requirementsOf(row: Record<string, number>): Requirements {
 
 /** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
 export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
+  const known = tx.db.get(
+    `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,
+    ...requestValues(workflowKey, need, slurmConfigKey),
+  );
+  if (known !== undefined) return known.shape_key as number;
   const shapeKey = internShape(tx, workflowKey, need, slurmConfigKey, 0);
   const method = tx.db.get('SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?', workflowKey);
   const shapes = tx.db.all('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey) as Record<string, number>[];

@@ -46,13 +46,14 @@ export function storeSlurmConfig(
 /** Changes the given fields of a Slurm config. */
 export function modifySlurmConfig(tx: Transaction, request: Request<'slurm_config_modify'>): void {
   const configKey = Number(request.slurm_config_key);
-  const config = tx.db.get('SELECT workflow_key FROM slurm_configs WHERE slurm_config_key = ?', configKey);
+  const config = tx.db.get('SELECT workflow_key, name FROM slurm_configs WHERE slurm_config_key = ?', configKey);
   if (config === undefined) {
     throw new TorcError('not_found', `there is no Slurm config ${configKey}`, 'torc hpc slurm list-configs');
   }
   const workflowKey = config.workflow_key as number;
   const { changes } = request;
   if (changes.name !== undefined) refuseTakenName(tx, workflowKey, changes.name, configKey);
+  if (changes.name !== undefined) renameInActions(tx, workflowKey, config.name as string, changes.name);
   const changed = configColumns.filter((column) => changes[column] !== undefined);
   if (changed.length === 0) return;
   tx.db.run(
@@ -61,6 +62,17 @@ export function modifySlurmConfig(tx: Transaction, request: Request<'slurm_confi
     configKey,
   );
   tx.event({ workflowKey, type: 'slurm_config_modified', data: { slurm_config_key: String(configKey), ...changes } });
+}
+
+/** Actions name the config that they schedule nodes with. */
+function renameInActions(tx: Transaction, workflowKey: number, before: string, after: string): void {
+  tx.db.run(
+    `UPDATE actions SET definition = json_set(definition, '$.scheduler', ?)
+     WHERE workflow_key = ? AND json_extract(definition, '$.scheduler') = ?`,
+    after,
+    workflowKey,
+    before,
+  );
 }
 
 function refuseTakenName(tx: Transaction, workflowKey: number, name: string, except: number | null): void {

@@ -1,5 +1,7 @@
 /** A stored workflow page by page in the words of a specification, with names instead of keys. */
-import type { ExportedJob, ExportedRequirements, Reply, Request } from '../api/contract.ts';
+import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../api/contract.ts';
+import type { ActionDefinition } from './actions.ts';
+import { failureHandlers } from './retries.ts';
 import { readShape } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { getWorkflow } from './workflows.ts';
@@ -7,7 +9,7 @@ import { getWorkflow } from './workflows.ts';
 export function exportPage(tx: Transaction, request: Request<'workflow_export'>): Reply<'workflow_export'> {
   const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
   const { limit, skip } = request;
-  const nothing = { head: null, jobs: [], barriers: [], more: false };
+  const nothing = { head: null, jobs: [], barriers: [], action_jobs: [], more: false };
   switch (request.part) {
     case 'head':
       return { ...nothing, head: headOf(tx, workflowKey) };
@@ -15,10 +17,17 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
       const barriers = barrierPage(tx, workflowKey, limit + 1, skip);
       return { ...nothing, barriers: barriers.slice(0, limit), more: barriers.length > limit };
     }
+    case 'action_jobs': {
+      const pairs = actionJobPage(tx, workflowKey, limit + 1, skip);
+      return { ...nothing, action_jobs: pairs.slice(0, limit), more: pairs.length > limit };
+    }
     case 'jobs': {
       const rows = tx.db.all(
-        `SELECT j.*, r.name AS requirements FROM jobs j
+        `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler FROM jobs j
          LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
+         LEFT JOIN shapes s ON s.shape_key = j.shape_key
+         LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
+         LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
          WHERE j.workflow_key = ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
         workflowKey,
         limit + 1,
@@ -47,7 +56,49 @@ function headOf(tx: Transaction, workflowKey: number): NonNullable<Reply<'workfl
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',
     workflowKey,
   );
-  return { workflow, resource_requirements: named.map((each) => requirementsOf(tx, each)) };
+  const sampleIntervalMs = row.sample_interval_ms as number | null;
+  return {
+    workflow,
+    resource_requirements: named.map((each) => requirementsOf(tx, each)),
+    failure_handlers: failureHandlers(tx, workflowKey),
+    sample_interval_seconds: sampleIntervalMs === null ? null : sampleIntervalMs / 1000,
+    actions: actionsOf(tx, workflowKey),
+  };
+}
+
+/** Without those whose jobs were all deleted: they never fire, and no specification could say them. */
+function actionsOf(tx: Transaction, workflowKey: number): ExportedAction[] {
+  return tx.db
+    .all(
+      `SELECT * FROM actions WHERE workflow_key = ?
+         AND (num_jobs > 0 OR trigger_type NOT IN ('on_jobs_ready', 'on_jobs_complete')) ORDER BY action_key`,
+      workflowKey,
+    )
+    .map((row) => ({
+      ...(JSON.parse(row.definition as string) as ActionDefinition),
+      action_key: String(row.action_key),
+      trigger_type: row.trigger_type as ExportedAction['trigger_type'],
+      action_type: row.action_type as ExportedAction['action_type'],
+      persistent: row.is_persistent === 1,
+    }));
+}
+
+function actionJobPage(
+  tx: Transaction,
+  workflowKey: number,
+  limit: number,
+  skip: number,
+): { action_key: string; job_name: string }[] {
+  return tx.db
+    .all(
+      `SELECT a.action_key, j.name FROM actions a JOIN action_jobs aj ON aj.action_key = a.action_key
+       JOIN jobs j ON j.job_key = aj.job_key
+       WHERE a.workflow_key = ? ORDER BY a.action_key, aj.job_key LIMIT ? OFFSET ?`,
+      workflowKey,
+      limit,
+      skip,
+    )
+    .map((row) => ({ action_key: String(row.action_key), job_name: row.name as string }));
 }
 
 function barrierPage(
@@ -75,6 +126,8 @@ function jobOf(tx: Transaction, row: Record<string, unknown>): ExportedJob {
     command: row.command as string,
     invocation_script: row.invocation_script as string | null,
     resource_requirements: row.requirements as string | null,
+    scheduler: row.scheduler as string | null,
+    failure_handler: row.failure_handler as string | null,
     priority: row.priority as number,
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
     supports_termination: row.supports_termination === 1,

@@ -141,6 +141,8 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
     const state = { jobKey, workflowKey, status: 'uninitialized', failed: false } as const;
     moveJob(tx, state, { to, by: 'import', failed: failed[job] === 1 });
   }
+  // what the moves would set off happened long ago
+  tx.takeNotedActions();
   for (const [barrier, barrierKey] of jobs.barrierKeys.entries()) {
     tx.db.run(
       'UPDATE barriers SET num_blockers = ?, num_failed_upstreams = ? WHERE barrier_key = ?',

@@ -101,4 +101,27 @@ describe('a workflow that is changed one by one', () => {
     expect((await place.torc(...command, '--help')).stdout).toContain('-h, --wait-for-healthy-database');
     expect((await place.torc(...command, '2')).code).toBe(2);
   });
+
+  it('names schedulers and failure handlers of jobs that come later', async () => {
+    const spec = {
+      name: 'w',
+      jobs: [],
+      failure_handlers: [{ name: "it's again", rules: [{ match_all_exit_codes: true }] }],
+    };
+    const file = place.file('w.json', JSON.stringify(spec));
+    const { workflow_key: key } = await place.json<{ workflow_key: string }>(['workflows', 'create', file]);
+    await place.json(['-k', key, 'hpc', 'slurm', 'add-config', '-N', '-many', '-a', 'acc']);
+    const parts = ['--scheduler=-many', '--failure-handler', "it's again"];
+    await place.json(['-k', key, 'jobs', 'add', 'one', '--command', 'true', ...parts]);
+    const commands = place.file('even more.txt', 'true\n');
+    await place.json(['workflows', 'add-jobs-from-commands-file', key, commands, ...parts]);
+    const { jobs } = await place.json<{ jobs: object[] }>(['jobs', 'list', '-k', key]);
+    const named = { scheduler: '-many', failure_handler: "it's again" };
+    expect(jobs).toMatchObject([
+      { name: 'one', ...named },
+      { name: 'job_1', ...named },
+    ]);
+    const wrong = await place.torc('-k', key, 'jobs', 'add', 'two', '--command', 'true', '--scheduler', 'many');
+    expect(wrong).toMatchObject({ code: 3, stderr: expect.stringContaining('did you mean "-many"?') });
+  }, 60_000);
 });

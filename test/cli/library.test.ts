@@ -56,6 +56,32 @@ describe('the library', () => {
     await expect(Workflow.open('999', { dir: place.dir })).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  it('takes failure handlers, schedulers and actions, and carries the actions out', async () => {
+    const workflow = new Workflow({
+      name: 'w',
+      failure_handlers: [{ name: 'again', rules: [{ exit_codes: [3], max_retries: 1 }] }],
+      slurm_schedulers: [{ name: 'many', account: 'a' }],
+      actions: [
+        { trigger_type: 'on_jobs_ready', action_type: 'run_commands', jobs: ['fails'], commands: ['true'] },
+        { trigger_type: 'on_workflow_complete', action_type: 'run_commands', commands: ['false'] },
+      ],
+    });
+    workflow.addJob({ name: 'fails', command: 'exit 3', failure_handler: 'again', scheduler: 'many' });
+    await workflow.create({ dir: place.dir });
+    await workflow.start();
+    const summary = await workflow.runLocally({ output: join(place.path, 'out') });
+    expect(summary).toMatchObject({ status: 'failed', num_failed: 1 });
+    expect(await workflow.jobs()).toMatchObject([{ scheduler: 'many', failure_handler: 'again', num_retries: 1 }]);
+    const { actions } = await place.json<{ actions: unknown[] }>(['actions', 'list', workflow.key]);
+    expect(actions).toMatchObject([
+      { state: 'done', num_firings: 1 },
+      { state: 'failed', num_firings: 1 },
+    ]);
+    workflow.addJob({ name: 'more', command: 'true', failure_handler: 'agian', scheduler: 'mayn' });
+    const error = { code: 'invalid_spec', message: expect.stringMatching(/mean "again"(.|\n)*mean "many"/) };
+    await expect(workflow.create({ dir: place.dir })).rejects.toMatchObject(error);
+  }, 60_000);
+
   it('stops its jobs when it is told to', async () => {
     const workflow = new Workflow({ name: 'long', jobs: [{ name: 'long', command: 'exec sleep 600' }] });
     await workflow.create({ dir: place.dir });

@@ -11,7 +11,7 @@ import type { Submission } from '../../src/slurm/commands.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
 import { FakeSlurm, fakeMachine, queued } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { createWorkflow, rows, type TestAction, TestWorker, temporaryDirectory } from '../support/service.ts';
+import { createWorkflow, rows, rule, type TestAction, TestWorker, temporaryDirectory } from '../support/service.ts';
 
 /** Takes what is submitted into its queue; a test may make sbatch fail or never answer. */
 class SubmittingSlurm extends FakeSlurm {
@@ -194,12 +194,35 @@ describe('an action', () => {
     expect(await runsOf(key)).toEqual([[1, 2], []]);
   });
 
-  it('is gone with its workflow', async () => {
-    const key = await create(triggers);
-    await service.call('workflow_delete', { workflow_key: key, dry_run: false });
-    for (const table of ['actions', 'action_jobs', 'action_firings']) {
-      expect(service.db.all(`SELECT * FROM ${table}`)).toEqual([]);
+  it('does not fire when a failure handler makes one of its jobs ready again, nor when that attempt ends', async () => {
+    const actions: TestAction[] = (['on_jobs_ready', 'on_jobs_complete'] as const).flatMap((trigger) => [
+      { trigger, jobs: [0] },
+      { trigger, jobs: [0], persistent: true },
+    ]);
+    const jobs = [{ name: 'a', failureHandler: 0 }];
+    const options = { actions, directory, failureHandlers: [[rule({ max_retries: 2 })]] };
+    const key = await createWorkflow(service, jobs, [], options);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    for (const returnCode of [3, 3]) {
+      await worker.finish(worker.held[0] as number, returnCode);
+      expect(await runsOf(key)).toEqual([[1], [1], [], []]);
     }
+    await worker.finish(worker.held[0] as number, 3);
+    expect(await runsOf(key)).toEqual([[1], [1], [1], [1]]);
+    expect(await rows(service, 'jobs', key)).toMatchObject([{ status: 'done', return_code: 3, attempt_id: 3 }]);
+  });
+
+  it('is gone with its workflow, as is everything else of it', async () => {
+    const key = await createWorkflow(service, [{ name: 'a', failureHandler: 0, slurmConfig: 0 }, { name: 'b' }], [], {
+      actions: [...triggers.slice(0, 2), { trigger: 'on_jobs_ready', jobs: [0, 1] }],
+      ...{ directory, failureHandlers: [[rule({ max_retries: 2 })]], slurmConfigs: ['x'] },
+    });
+    await finishAll(key, [3]);
+    await service.call('workflow_delete', { workflow_key: key, dry_run: false });
+    const tables = service.db.all(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`);
+    const left = tables.filter(({ name }) => service.db.all(`SELECT * FROM ${name}`).length > 0);
+    expect(left.map(({ name }) => name)).toEqual(['meta']);
   });
 });
 
@@ -359,6 +382,17 @@ describe('nodes', () => {
       expect.stringContaining('Invalid account'),
       expect.stringContaining("has no Slurm config 'unknown'"),
     ]);
+  });
+
+  it('are asked for with the config of that action also when it was renamed', async () => {
+    const key = await scheduling();
+    const [config] = await rows(service, 'slurm_configs', key);
+    const slurm_config_key = String(config?.slurm_config_key);
+    await service.call('slurm_config_modify', { slurm_config_key, changes: { name: "o'ther", account: 'b' } });
+    serve();
+    await until(() => statesOf(key)).toEqual([['done']]);
+    expect(slurm.submitted[0]?.script).toContain('--account=b');
+    expect(await rows(service, 'actions', key)).toMatchObject([{ what: "o'ther x 2" }]);
   });
 
   it('are not asked for when there is nothing left to run', async () => {

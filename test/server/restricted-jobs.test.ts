@@ -71,6 +71,22 @@ describe('jobs with a scheduler', () => {
     expect(await whyOf(key, 'gpu')).toBe('It is ready and waits for its turn.');
   });
 
+  it('can be added later', async () => {
+    const key = await workflow();
+    const [need] = await rows(fresh.service, 'resource_requirements', key);
+    const job = (name: string, resource_requirements: string | null) => ({
+      ...{ name, command: 'true', invocation_script: null, resource_requirements, scheduler: 'gpu "x"' },
+      ...{ failure_handler: null, priority: 0, cancel_on_blocking_job_failure: true, supports_termination: false },
+      ...{ depends_on: [], input_files: [], output_files: [], input_user_data: [], output_user_data: [] },
+    });
+    const added = [job('with', String(need?.name)), job('without', null)];
+    await fresh.service.call('jobs_add', { workflow_key: key, jobs: added });
+    await (await workerOf(key, 'cpu')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu']);
+    await (await workerOf(key, 'gpu "x"')).exchange();
+    expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide', 'with', 'without']);
+  });
+
   it('keep their restriction when what they ask for is changed', async () => {
     const key = await workflow();
     const find = async (name: string) => (await rows(fresh.service, 'jobs', key, { name }))[0];
@@ -83,6 +99,14 @@ describe('jobs with a scheduler', () => {
       changes: { num_cpus: 1 },
     });
     expect([(await find('gpu'))?.num_cpus, (await find('wide'))?.num_cpus]).toEqual([3, 1]);
+    // others than their own
+    const [any] = await rows(fresh.service, 'resource_requirements', key);
+    await fresh.service.call('resource_requirements_assign', {
+      resource_requirements_key: String(any?.resource_requirements_key),
+      job_keys: [String((await find('gpu'))?.job_key), String((await find('any'))?.job_key)],
+    });
+    expect(await find('gpu')).toMatchObject({ num_cpus: 1, resource_requirements: any?.name, scheduler: 'gpu "x"' });
+    expect(await find('any')).toMatchObject({ scheduler: null });
     await (await workerOf(key, 'cpu')).exchange();
     expect(await claimed(key)).toEqual(['any', 'cpu']);
     await (await workerOf(key, 'gpu "x"')).exchange();

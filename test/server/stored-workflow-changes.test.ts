@@ -4,7 +4,7 @@ import type { AddedJob } from '../../src/api/contract.ts';
 import type { JobStatus } from '../../src/model/status.ts';
 import type { Service } from '../../src/server/service.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { createWorkflow, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+import { createWorkflow, freshService, rows, rule, statuses, type TestAction, TestWorker } from '../support/service.ts';
 
 let service: Service;
 let close: () => Promise<void>;
@@ -23,6 +23,8 @@ function job(name: string, fields: Partial<AddedJob> = {}): AddedJob {
     command: 'true',
     invocation_script: null,
     resource_requirements: null,
+    scheduler: null,
+    failure_handler: null,
     priority: 0,
     cancel_on_blocking_job_failure: true,
     supports_termination: false,
@@ -79,7 +81,11 @@ describe('added jobs', () => {
   });
 
   it('are refused with all of their request when one of them cannot be', async () => {
-    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]], { start: false });
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]], {
+      start: false,
+      slurmConfigs: ["it's"],
+      failureHandlers: [[rule()]],
+    });
     await service.call('file_add', { workflow_key: key, name: 'f', path: 'f' });
     await service.call('file_add', { workflow_key: key, name: 'g', path: 'g' });
     await add(key, job('w', { output_files: ['f'] }), job('r', { input_files: ['f', 'g'] }));
@@ -91,6 +97,9 @@ describe('added jobs', () => {
       [job('n', { input_files: ['h'] }), 'no file "h"'],
       [job('n', { command: 'x ${files.inputs.f}' }), '${files.inputs.f}'],
       [job('n', { resource_requirements: 'huge' }), 'no resource requirements "huge"'],
+      [job('n', { resource_requirements: 'R1x' }), 'did you mean "r1"?'],
+      [job('n', { scheduler: "it' s" }), 'no Slurm config "it\' s"; did you mean "it\'s"?'],
+      [job('n', { failure_handler: 'h2' }), 'no failure handler "h2"; did you mean "h0"?'],
       [job('n', { output_files: ['f'] }), 'writes the file "f" already'],
       [job('n', { input_files: ['g'], command: 'x > ${files.output.g}' }), 'both reads and writes'],
       [job('n', { output_files: ['g'], depends_on: ['r'] }), 'would wait for itself'],
@@ -138,6 +147,16 @@ describe('added jobs', () => {
     );
   });
 
+  it('are tried again as their failure handler has it', async () => {
+    const key = await createWorkflow(service, [], [], { failureHandlers: [[rule({ max_retries: 1 })]] });
+    await add(key, job('again', { failure_handler: 'h0' }));
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    await finishNext(worker, 3);
+    expect(await rows(service, 'jobs', key)).toMatchObject([
+      { status: 'ready', failure_handler: 'h0', num_retries: 1 },
+    ]);
+  });
+
   it('let a run that had ended go on, and do not come before jobs that have begun', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });
@@ -180,6 +199,31 @@ describe('deleted jobs', () => {
     expect(service.db.all('SELECT * FROM barriers')).toEqual([]);
     await service.call('workflow_start', { workflow_key: key, dry_run: false });
     await expect(remove([await keyOf('f')], true)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('are forgotten by the actions about them; one that has no job left never fires', async () => {
+    const names = ['a', 'b', 'off'].map((name) => ({ name }));
+    const actions: TestAction[] = [
+      { trigger: 'on_jobs_ready', jobs: [0] },
+      { trigger: 'on_jobs_ready', jobs: [0, 1] },
+      { trigger: 'on_jobs_complete', jobs: [0, 1, 2] },
+      { trigger: 'on_workflow_start', jobs: [0] },
+    ];
+    const key = await createWorkflow(service, names, [], { start: false, actions });
+    const off = { workflow_key: key, dry_run: false, expected_state: null, skip: 0, job_keys: [await keyOf('off')] };
+    await service.call('jobs_disable', off);
+    const job_keys = [await keyOf('a'), await keyOf('off')];
+    await service.call('jobs_delete', { job_keys, cascade: false, dry_run: false });
+    expect(await rows(service, 'actions', key)).toMatchObject([
+      { num_jobs: 0, num_jobs_awaited: 0 },
+      { num_jobs: 1, num_jobs_awaited: 1 },
+      { num_jobs: 1, num_jobs_awaited: 1 },
+      { num_jobs: 0, num_jobs_awaited: 0 },
+    ]);
+    expect(brokenInvariants(service.db)).toEqual([]);
+    await service.call('workflow_start', { workflow_key: key, dry_run: false });
+    await finishNext(await TestWorker.join(service, key));
+    expect((await rows(service, 'actions', key)).map((action) => action.num_firings)).toEqual([0, 1, 1, 1]);
   });
 });
 
@@ -232,6 +276,54 @@ describe('a changed workflow', () => {
 });
 
 describe('an imported history', () => {
+  it('sets off no action; what goes on in that run does, and so does the next run', async () => {
+    const actions: TestAction[] = [
+      { trigger: 'on_workflow_start' },
+      { trigger: 'on_workflow_complete' },
+      { trigger: 'on_jobs_ready', jobs: [1] },
+      { trigger: 'on_jobs_complete', jobs: [0] },
+      { trigger: 'on_jobs_complete', jobs: [0, 1], persistent: true },
+    ];
+    const jobs = [{ name: 'done' }, { name: 'left' }];
+    const make = async (job_statuses: JobStatus[], ended_at: string | null): Promise<string> => {
+      const workflow_key = await createWorkflow(service, jobs, [], { start: false, actions });
+      const finish = { workflow_key, run_id: 3, is_canceled: false, started_at: null, ended_at, job_statuses };
+      await service.call('workflow_import_finish', finish);
+      return workflow_key;
+    };
+    const firings = async (key: string) => (await rows(service, 'actions', key)).map((action) => action.num_firings);
+    const awaited = async (key: string) =>
+      (await rows(service, 'actions', key)).slice(2).map((action) => action.num_jobs_awaited);
+
+    const whole = await make(['done', 'done'], '2026-01-01T00:00:00.000Z');
+    const half = await make(['done', 'ready'], null);
+    for (const key of [whole, half]) expect(await firings(key)).toEqual([0, 0, 0, 0, 0]);
+    expect(await awaited(whole)).toEqual([0, 0, 0]);
+    expect(await awaited(half)).toEqual([0, 0, 1]);
+    expect(brokenInvariants(service.db)).toEqual([]);
+
+    await finishNext(await TestWorker.join(service, half, { cpus: 1 }));
+    expect(await firings(half)).toEqual([0, 1, 0, 0, 1]);
+    await service.call('jobs_reset', {
+      ...{ workflow_key: whole, dry_run: false, expected_state: null, skip: 0 },
+      which: [String((await rows(service, 'jobs', whole, { name: 'left' }))[0]?.job_key)],
+    });
+    expect(await firings(whole)).toEqual([0, 0, 0, 0, 0]);
+    await service.call('workflow_restart', {
+      ...{ workflow_key: whole, dry_run: false, expected_state: null, skip: 0, ignore_missing_data: false },
+      ...{
+        only_uninitialized: false,
+        keep_running: false,
+        force: false,
+        assume_stopped: false,
+        working_directory: '/',
+      },
+    });
+    expect(await firings(whole)).toEqual([1, 0, 1, 0, 0]);
+    await finishNext(await TestWorker.join(service, whole, { cpus: 1 }));
+    expect(await firings(whole)).toEqual([1, 1, 1, 0, 1]);
+  });
+
   it('leaves counters that hold, whatever the statuses, and none in a workflow with one of its own', async () => {
     const names = ['done', 'failed', 'behind', 'anyway', 'ran', 'off', 'wait', 'a', 'b'].map((name) => {
       return { name, cancelOnFailure: name !== 'anyway' };

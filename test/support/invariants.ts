@@ -85,15 +85,26 @@ function brokenActions(db: Database): string[] {
     on_jobs_complete: `j.status IN ('done', 'canceled', 'disabled')`,
   };
   const broken: string[] = [];
+  for (const row of db.all('SELECT * FROM action_jobs WHERE job_key NOT IN (SELECT job_key FROM jobs)')) {
+    broken.push(`action ${row.action_key} is about job ${row.job_key}, which is not there`);
+  }
   for (const action of db.all('SELECT a.*, w.run_id FROM actions a JOIN workflows w USING (workflow_key)')) {
     const { action_key: key, run_id: runId } = action;
     const trigger = action.trigger_type as string;
     const numFirings = (run: unknown): unknown =>
       db.get('SELECT count(*) AS n FROM action_firings WHERE action_key = ? AND run_id = ?', key, run)?.n;
-    for (let run = 1; run <= (runId as number); run++) {
+    // runs that were imported set nothing off
+    const imported = db.get(
+      `SELECT max(json_extract(data, '$.run_id')) AS run FROM events WHERE type = 'workflow_imported' AND workflow_key = ?`,
+      action.workflow_key,
+    );
+    const firstRun = ((imported?.run as number | null) ?? 0) + 1;
+    for (let run = firstRun; run <= (runId as number); run++) {
       const n = numFirings(run);
       if (trigger === 'on_workflow_start' && n !== 1) broken.push(`action ${key} fired ${n} times at run ${run}`);
     }
+    const numJobs = db.get('SELECT count(*) AS n FROM action_jobs WHERE action_key = ?', key)?.n;
+    if (action.num_jobs !== numJobs) broken.push(`action ${key} counts ${action.num_jobs} jobs, it has ${numJobs}`);
     const condition = met[trigger];
     if (condition === undefined) continue;
     const jobs = 'FROM action_jobs aj JOIN jobs j USING (job_key) LEFT JOIN attempts a USING (attempt_key)';
@@ -106,7 +117,7 @@ function brokenActions(db: Database): string[] {
       runId,
       trigger,
     );
-    if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0) {
+    if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0 && (runId as number) >= firstRun) {
       broken.push(`action ${key} (${trigger}) has not fired in run ${runId}`);
     }
     if (action.is_persistent === 0 && (numFirings(runId) as number) > 1) broken.push(`action ${key} fired twice`);

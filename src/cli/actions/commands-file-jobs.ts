@@ -2,7 +2,7 @@
 import { type AddedJob, type Api, limits } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
-import type { CommandsFileOptions } from '../commands/workflows.ts';
+import type { AddedCommandsOptions } from '../commands/workflows-changes.ts';
 import type { Context } from '../context.ts';
 import { listPages } from '../list.ts';
 import { printResult } from '../output.ts';
@@ -18,8 +18,9 @@ export async function addJobsFromCommandsFile(
   context: Context,
   key: string | null,
   file: string,
-  { cpus, memory, runtime }: CommandsFileOptions,
+  options: AddedCommandsOptions,
 ): Promise<void> {
+  const { cpus, memory, runtime } = options;
   const { workflow } = await readWorkflow(context, file, {
     ...(cpus === undefined ? {} : { cpus }),
     ...(memory === undefined ? {} : { memory }),
@@ -32,7 +33,7 @@ export async function addJobsFromCommandsFile(
     const progress = startProgress(context);
     let added = 0;
     try {
-      for (const jobs of chunksOf(workflow, firstNumber, requirements)) {
+      for (const jobs of chunksOf(workflow, firstNumber, requirements, options)) {
         await api.call('jobs_add', { workflow_key, jobs });
         added += jobs.length;
         progress.update(`${added} of ${workflow.numJobs} jobs added`);
@@ -85,6 +86,7 @@ function* chunksOf(
   workflow: ExpandedWorkflow,
   firstNumber: number,
   requirements: string | null,
+  options: AddedCommandsOptions,
 ): Generator<AddedJob[]> {
   const width = String(firstNumber + workflow.numJobs - 1).length;
   let chunk: AddedJob[] = [];
@@ -96,6 +98,8 @@ function* chunksOf(
       command: job.command,
       invocation_script: null,
       resource_requirements: requirements,
+      scheduler: options.scheduler ?? null,
+      failure_handler: options.failureHandler ?? null,
       priority: job.priority,
       cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
       supports_termination: job.supportsTermination,

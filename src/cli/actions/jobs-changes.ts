@@ -18,6 +18,8 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     command: options.command,
     invocation_script: options.invocationScript ?? null,
     resource_requirements: options.resourceRequirements ?? null,
+    scheduler: options.scheduler ?? null,
+    failure_handler: options.failureHandler ?? null,
     priority: options.priority ?? 0,
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,
     supports_termination: options.supportsTermination ?? false,

@@ -1,11 +1,12 @@
 /** `torc workflows export|import`. */
 import { type Api, limits, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { isExport, refuseOtherVersion } from '../../model/spec-export.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { ExportOptions } from '../commands/workflows-exchange.ts';
 import { type Context, note } from '../context.ts';
 import { checkStorable, createWorkflow } from '../create-workflow.ts';
-import { exportFormat, exportLines, exportVersion, writePieces } from '../export-document.ts';
+import { exportLines, writePieces } from '../export-document.ts';
 import { printResult } from '../output.ts';
 import { cellText } from '../output-text.ts';
 import { readBytes } from '../read-spec.ts';
@@ -73,19 +74,13 @@ function readDocument(file: string): ExportDocument {
     const words = error instanceof Error ? error.message : String(error);
     throw new TorcError('invalid_spec', `${file} is no JSON: ${words}`, `${exportHint}`);
   }
-  const found = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
-  if (found.format !== exportFormat) {
-    throw new TorcError('invalid_spec', `${file} is not an export of a workflow`, exportHint);
-  }
-  if (found.version !== exportVersion) {
-    const message = `${file} is an export of version ${String(found.version)}, and this torc reads ${exportVersion}`;
-    throw new TorcError('invalid_spec', message, 'Import it with a newer version of torc.');
-  }
+  if (!isExport(value)) throw new TorcError('invalid_spec', `${file} is not an export of a workflow`, exportHint);
+  refuseOtherVersion(value, file);
   for (const part of ['job_statuses', 'results', 'events']) {
-    if (found[part] === undefined || Array.isArray(found[part])) continue;
+    if (value[part] === undefined || Array.isArray(value[part])) continue;
     throw new TorcError('invalid_spec', `${file}: ${part} is not a list`, exportHint);
   }
-  return found as unknown as ExportDocument;
+  return value as unknown as ExportDocument;
 }
 
 const exportHint =

@@ -7,6 +7,8 @@ export interface AddJobOptions {
   command: string;
   invocationScript?: string;
   resourceRequirements?: string;
+  scheduler?: string;
+  failureHandler?: string;
   priority?: number;
   supportsTermination?: boolean;
   /** False when the job runs whatever became of those that it waits for. */
@@ -77,6 +79,8 @@ function declareAdd(group: Command, act: Act): void {
     .option('--input-user-data <names>', 'user data that it reads', names, [])
     .option('--output-user-data <names>', 'user data that it writes', names, [])
     .option('-r, --resource-requirements <name>', 'name of what it asks for')
+    .option('--scheduler <name>', 'name of the Slurm config whose workers alone take it')
+    .option('--failure-handler <name>', 'name of what follows its failure')
     .option('--priority <n>', 'larger goes first', wholeNumberOrLess('the priority'))
     .option('--no-cancel-on-blocking-job-failure', 'run it also when what it waits for fails')
     .option('--supports-termination', 'it writes a checkpoint when it is told to end')

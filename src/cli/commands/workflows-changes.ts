@@ -20,6 +20,12 @@ export interface NodeParameters {
   waitForNewJobs?: number;
 }
 
+/** Of commands that become jobs of a stored workflow. */
+export interface AddedCommandsOptions extends CommandsFileOptions {
+  scheduler?: string;
+  failureHandler?: string;
+}
+
 export function declareChanges(group: Command, act: Act): void {
   const modify = group
     .command('modify')
@@ -77,6 +83,8 @@ function declareAddJobs(group: Command, act: Act): void {
     .option('-c, --cpus <n>', 'CPUs of each job', wholeNumber('the number of CPUs', 1))
     .option('-m, --memory <size>', 'memory of each job, such as 2g')
     .option('-r, --runtime <duration>', 'longest runtime of each job, in ISO 8601 such as PT30M')
+    .option('--scheduler <name>', 'name of the Slurm config whose workers alone take them')
+    .option('--failure-handler <name>', 'name of what follows their failures')
     .addHelpText(
       'after',
       examples(
@@ -86,6 +94,6 @@ function declareAddJobs(group: Command, act: Act): void {
     );
   act(add, async ([key = '', file = ''], self) => {
     const { addJobsFromCommandsFile } = await import('../actions/commands-file-jobs.ts');
-    return (context) => addJobsFromCommandsFile(context, key, file, self.opts<CommandsFileOptions>());
+    return (context) => addJobsFromCommandsFile(context, key, file, self.opts<AddedCommandsOptions>());
   });
 }

@@ -40,7 +40,8 @@ export function declareExchange(group: Command, act: Act): void {
       'after',
       examples(
         'torc workflows export 7 --results -o run.json',
-        'torc workflows export 7 | jq .workflow > workflow.json      # torc workflows create reads it',
+        'torc workflows export 7 | torc workflows create -           # the same once more, without results',
+        'torc workflows export 7 | jq .workflow > workflow.json      # the specification alone',
       ),
     );
   act(write, async ([key], self) => {

@@ -1,0 +1,47 @@
+/** Requests about Slurm configs and allocations. */
+import { z } from 'zod';
+import { key, limits, name, text } from './fields.ts';
+
+export const slurmConfigFields = {
+  account: text,
+  partition: text.nullable(),
+  qos: text.nullable(),
+  walltime_seconds: z.number().int().positive(),
+  num_nodes: z.number().int().positive(),
+  ntasks_per_node: z.number().int().positive().nullable(),
+  mem: text.nullable(),
+  tmp: text.nullable(),
+  gres: text.nullable(),
+  extra: text.nullable(),
+};
+
+export const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });
+export const modifySlurmConfig = z.strictObject({
+  slurm_config_key: key,
+  changes: z.strictObject({ name, ...slurmConfigFields }).partial(),
+});
+
+export const recordAllocations = z.strictObject({
+  workflow_key: key,
+  slurm_config_key: key,
+  allocations: z
+    .array(
+      z.strictObject({
+        /** Unique name given to sbatch, by which an unconfirmed submission is found again. */
+        name,
+        num_nodes: z.number().int().positive(),
+        one_worker_per_node: z.boolean(),
+        script_path: text,
+        output_directory: text,
+      }),
+    )
+    .min(1)
+    .max(limits.listPage),
+});
+export const confirmAllocation = z.strictObject({
+  allocation_key: key,
+  /** Null with an error: sbatch refused it. */
+  slurm_job_id: text.nullable(),
+  cluster: text.nullable(),
+  error: text.nullable(),
+});

@@ -1,0 +1,153 @@
+/** Requests about whole workflows: creating one in chunks, changing and showing it. */
+import { z } from 'zod';
+import { actionTypes, triggerTypes } from '../model/expanded.ts';
+import { count, key, limits, name, text } from './fields.ts';
+import type { ListRecord } from './lists.ts';
+import { slurmConfigFields } from './slurm.ts';
+
+/** A node of the graph inside one new workflow: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
+const node = z.number().int();
+
+const requirements = z.strictObject({
+  name: name.nullable(),
+  num_cpus: z.number().int().positive(),
+  memory_bytes: count,
+  gpu_thousandths: count,
+  num_nodes: z.number().int().positive(),
+  runtime_ms: count,
+  is_memory_stated: z.boolean(),
+  is_runtime_stated: z.boolean(),
+});
+
+/** What follows a failure: the first rule that matches the return code decides. */
+const failureRule = z.strictObject({
+  exit_codes: z.array(z.number().int().min(1).max(255)),
+  match_all_exit_codes: z.boolean(),
+  /** Shell text that must have succeeded before the next attempt begins. */
+  recovery_script: text.nullable(),
+  /** Further attempts after the first. */
+  max_retries: count,
+});
+
+export const failureHandler = z.strictObject({ name, rules: z.array(failureRule) });
+
+export const newAction = z.strictObject({
+  trigger_type: z.enum(triggerTypes),
+  action_type: z.enum(actionTypes),
+  /** Fires each time that its trigger happens in a run; otherwise once in a run. */
+  persistent: z.boolean(),
+  commands: z.array(text),
+  /** Name of the Slurm config that nodes are scheduled with. */
+  scheduler: name.nullable(),
+  num_allocations: z.number().int().positive(),
+  start_one_worker_per_node: z.boolean(),
+  max_parallel_jobs: z.number().int().positive().nullable(),
+});
+
+export const createBegin = z.strictObject({
+  name,
+  user: name,
+  description: text.nullable(),
+  project: text.nullable(),
+  metadata: z.json().nullable(),
+  /** How workers of this workflow behave; seconds. */
+  expiration_buffer_seconds: count,
+  wait_for_new_jobs_seconds: count,
+  ignore_workflow_completion: z.boolean(),
+  wait_for_healthy_database_minutes: count,
+  jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
+  requirements: z.array(requirements),
+  slurm_configs: z.array(z.strictObject({ name, ...slurmConfigFields })),
+  failure_handlers: z.array(failureHandler),
+  /** How often each job's memory and processor time is written down; null for not at all. */
+  sample_interval_seconds: z.number().positive().nullable(),
+  num_jobs: count,
+  num_files: count,
+  num_user_data: count,
+  num_barriers: count,
+  /** Missing when there are none; their commands start in the working directory. Directories are absolute. */
+  actions: z
+    .strictObject({ working_directory: text.min(1), output_directory: text.min(1), list: z.array(newAction) })
+    .optional(),
+});
+
+const newJob = z.strictObject({
+  name,
+  command: text.min(1),
+  invocation_script: text.nullable(),
+  /** Index into the workflow's requirements, or null for the defaults. */
+  requirements: count.nullable(),
+  /** Index into the workflow's Slurm configs: only their workers take it. Missing for any. */
+  slurm_config: count.optional(),
+  /** Index into the workflow's failure handlers. */
+  failure_handler: count.optional(),
+  priority: z.number().int(),
+  cancel_on_blocking_job_failure: z.boolean(),
+  supports_termination: z.boolean(),
+  /** Indices of the workflow's files. */
+  input_files: z.array(count),
+  output_files: z.array(count),
+  /** Indices of the workflow's user data. */
+  input_user_data: z.array(count),
+  output_user_data: z.array(count),
+});
+
+export const createChunk = z.strictObject({
+  workflow_key: key,
+  /** Index of the first job, file and datum of this chunk; chunks come in order and may be repeated. */
+  first_job: count,
+  first_file: count,
+  first_user_data: count,
+  jobs: z.array(newJob).max(limits.createChunk),
+  files: z.array(z.strictObject({ name, path: text.min(1) })).max(limits.createChunk),
+  /** Data of null are not there yet. */
+  user_data: z.array(z.strictObject({ name, data: z.json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
+  edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
+  /** Which jobs the triggers of actions are about: numbers of the action and of the job. */
+  action_jobs: z
+    .array(z.tuple([count, count]))
+    .max(limits.createChunk * 4)
+    .optional(),
+});
+
+export const createFinish = z.strictObject({ workflow_key: key });
+export const workflowOnly = z.strictObject({ workflow_key: key });
+export const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
+
+export const modifyWorkflow = z.strictObject({
+  workflow_key: key,
+  changes: z
+    .strictObject({
+      name,
+      description: text.nullable(),
+      project: text.nullable(),
+      metadata: z.json().nullable(),
+      is_archived: z.boolean(),
+      expiration_buffer_seconds: count,
+      wait_for_new_jobs_seconds: count,
+      ignore_workflow_completion: z.boolean(),
+      wait_for_healthy_database_minutes: count,
+    })
+    .partial(),
+});
+
+export interface WorkflowSummary extends ListRecord {
+  workflow_key: string;
+  name: string;
+  user: string;
+  run_id: number;
+  status: string;
+  num_jobs: number;
+  num_done: number;
+  num_failed: number;
+  num_canceled: number;
+}
+
+export interface WorkflowShown extends WorkflowSummary {
+  /** Jobs by status, every status present. */
+  counts: Record<string, number>;
+  num_active_workers: number;
+  /** Firings of actions that a server still has to carry out, and those of the present run that failed. */
+  num_open_actions: number;
+  num_failed_actions: number;
+}

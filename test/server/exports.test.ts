@@ -1,0 +1,134 @@
+/** A workflow that is exported is a specification of that same workflow, with all that a specification can say. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createWorkflow } from '../../src/cli/create-workflow.ts';
+import { exportLines } from '../../src/cli/export-document.ts';
+import { expandCommands } from '../../src/model/commands-file.ts';
+import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
+import { countStages } from '../../src/model/graph.ts';
+import { loadWorkflow } from '../../src/model/spec-text.ts';
+import { freshService } from '../support/service.ts';
+
+const folder = join(import.meta.dirname, '../../examples');
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(async () => {
+  await fresh.close();
+});
+
+const everything = {
+  name: 'every "thing"\n名',
+  description: "it's $HOME",
+  project: 'p',
+  metadata: { a: [1, null] },
+  compute_node_expiration_buffer_seconds: 7,
+  compute_node_wait_for_new_jobs_seconds: 3,
+  compute_node_ignore_workflow_completion: true,
+  compute_node_wait_for_healthy_database_minutes: 2,
+  jobs_sort_method: 'gpus_memory_runtime',
+  resource_requirements: [
+    { name: 'small', num_cpus: 1, memory: '100m', runtime: 'PT1M' },
+    { name: 'bare', num_cpus: 2, num_gpus: 0.5 },
+  ],
+  failure_handlers: [
+    {
+      name: 'again "$x"',
+      rules: [
+        { exit_codes: [3, 75], recovery_script: "echo 'a'\n", max_retries: 1 },
+        { match_all_exit_codes: true, max_retries: 0 },
+      ],
+    },
+    { name: 'unused', rules: [{ match_all_exit_codes: true }] },
+  ],
+  slurm_defaults: { account: 'acc', constraint: 'a b', exclusive: true },
+  slurm_schedulers: [
+    { name: 'it is', nodes: 2, walltime: '1-00:00:00', qos: 'high', mem: '10G', gres: 'gpu:1', extra: '--nice' },
+    { name: '-one', account: 'b', qos: '', partition: 'p', tmp: '1G', ntasks_per_node: 3 },
+  ],
+  resource_monitor: { enabled: true, granularity: 'time_series', sample_interval_seconds: 2 },
+  files: [{ name: 'f', path: 'x y.txt' }],
+  user_data: [{ name: 'd', data: { k: 'é' } }],
+  jobs: [
+    {
+      name: 'w_{i}',
+      command: 'echo {i}',
+      parameters: { i: '1:60' },
+      scheduler: 'it is',
+      failure_handler: 'again "$x"',
+      resource_requirements: 'small',
+    },
+    { name: '-post {i}', command: 'true', depends_on_regexes: ['^w_'], scheduler: '-one', priority: 4 },
+    { name: 'reader', command: 'cat', depends_on_regexes: ['^w_'], input_files: ['f'], failure_handler: 'unused' },
+    { name: 'last', command: 'cat', input_user_data: ['d'], depends_on: ['reader'], scheduler: '-one' },
+  ],
+  actions: [
+    {
+      ...{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler: 'it is' },
+      ...{ start_one_worker_per_node: true, num_allocations: 2, max_parallel_jobs: 3 },
+    },
+    { trigger_type: 'on_jobs_ready', action_type: 'schedule_nodes', jobs: ['-post {i}', 'last'], scheduler: '-one' },
+    {
+      ...{ trigger_type: 'on_jobs_complete', action_type: 'run_commands', job_name_regexes: ['^w_'] },
+      commands: ['echo \'a\' "$HOME"', '-x'],
+    },
+    { trigger_type: 'on_worker_start', action_type: 'run_commands', commands: ['true'], persistent: true },
+    { trigger_type: 'on_workflow_complete', action_type: 'run_commands', commands: ['true'], jobs: ['last'] },
+  ],
+};
+
+/** What `torc workflows create --dry-run` counts. */
+function counts(workflow: ExpandedWorkflow): object {
+  const { name, numJobs, numBarriers, edges, files, userData, requirements } = workflow;
+  const { actions, schedulers, failureHandlers } = workflow;
+  const lists = { edges, files, userData, requirements, actions, schedulers, failureHandlers };
+  return {
+    ...{ name, numJobs, numBarriers, stages: countStages(numJobs, numBarriers, edges) },
+    ...Object.fromEntries(Object.entries(lists).map(([list, { length }]) => [list, length])),
+  };
+}
+
+/** What the workflow is once it is stored, and the document that is exported of it. */
+async function exported(workflow: ExpandedWorkflow): Promise<string> {
+  const api = fresh.service;
+  const { workflow_key } = await createWorkflow(api, workflow, 'tester');
+  const shown = await api.call('workflow_show', { workflow_key });
+  let text = '';
+  for await (const piece of exportLines(api, shown, { results: false, events: false })) text += piece;
+  return text;
+}
+
+async function expectSame(workflow: ExpandedWorkflow): Promise<ExpandedWorkflow> {
+  const first = await exported(workflow);
+  const again = loadWorkflow(first, { file: 'export.json' }).workflow;
+  expect(counts(again)).toEqual(counts(workflow));
+  expect(await exported(again)).toBe(first);
+  return again;
+}
+
+describe('an exported workflow', () => {
+  it.each(readdirSync(folder).filter((file) => !file.endsWith('.mjs')))('of %s comes back as it was', async (file) => {
+    const bytes = readFileSync(join(folder, file));
+    const isCommands = file.endsWith('.txt');
+    await expectSame(isCommands ? expandCommands(bytes, { file, name: file }) : loadWorkflow(bytes, { file }).workflow);
+  });
+
+  it('has handlers, schedulers, actions and the monitor', async () => {
+    const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
+    const again = await expectSame(workflow);
+    for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
+      expect(again[part], part).toEqual(workflow[part]);
+    }
+    expect([...again.jobs]).toEqual([...workflow.jobs]);
+  });
+
+  it('names the place of what is wrong in it as a specification does', () => {
+    const wrong = { format: 'torc-export', version: 1, workflow: { name: 'w', jobs: [{ name: 'a' }] } };
+    const text = JSON.stringify(wrong, null, 2);
+    expect(() => loadWorkflow(text, { file: 'e.json' })).toThrow('e.json:7:7: jobs[0].command: is missing');
+    expect(() => loadWorkflow(JSON.stringify({ ...wrong, version: 2 }), { file: 'e.json' })).toThrow('version 2');
+  });
+});
