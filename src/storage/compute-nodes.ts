@@ -10,6 +10,8 @@ export interface ComputeNode {
   workflowKey: number;
   allocationKey: number | null;
   hostname: string;
+  numNodes: number;
+  /** These three are of each node. */
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
@@ -29,6 +31,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     workflowKey: row.workflow_key as number,
     allocationKey: row.allocation_key as number | null,
     hostname: row.hostname as string,
+    numNodes: row.num_nodes as number,
     numCpus: row.num_cpus as number,
     memoryBytes: row.memory_bytes as number,
     numGpus: row.num_gpus as number,
@@ -52,9 +55,9 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
-       restart_count, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
+       restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
        start_ticks, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -64,6 +67,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     hello.cluster,
     hello.slurm_job_id,
     hello.restart_count,
+    hello.num_nodes ?? 1,
     hello.num_cpus,
     hello.memory_bytes,
     hello.num_gpus,
@@ -93,6 +97,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     workflowKey,
     allocationKey,
     hostname: hello.hostname,
+    numNodes: hello.num_nodes ?? 1,
     numCpus: hello.num_cpus,
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,

@@ -4,7 +4,6 @@ import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec-problems.ts';
 import { specJsonSchema } from '../../src/model/spec-schema.ts';
 import { loadWorkflow, parseSpec } from '../../src/model/spec-text.ts';
-import { unsupportedParts } from '../../src/model/unsupported.ts';
 
 function lines(...text: string[]): string {
   return `${text.join('\n')}\n`;
@@ -359,26 +358,5 @@ describe('the parts beside the jobs', () => {
       expect.stringContaining('actions[0].trigger_type: found the text "on_job_ready", allowed are on_workflow_start'),
       'actions[0].action_type: found the text "run_command", allowed are run_commands, schedule_nodes; did you mean "run_commands"?',
     ]);
-  });
-
-  it('that cannot run yet are named', () => {
-    expect(unsupportedParts(load({}))).toEqual([]);
-    expect(unsupportedParts(load(everything))).toEqual([]);
-    const scheduler = { account: 'a', name: 's' };
-    const job = { name: 'a', command: 'x', scheduler: 's' };
-    expect(unsupportedParts(load({ slurm_schedulers: [scheduler], jobs: [job] }))).toEqual([]);
-    expect(
-      unsupportedParts(
-        load({
-          slurm_schedulers: [scheduler, { account: 'a', name: 't' }],
-          jobs: [job],
-          use_pending_failed: true,
-          resource_requirements: [{ name: 'r', num_cpus: 1, memory: '1g', num_nodes: 2 }],
-          resource_monitor: { enabled: true, granularity: 'time_series', generate_plots: true },
-        }),
-      ),
-    ).toEqual(['jobs on several nodes (num_nodes)']);
-    const local = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
-    expect(unsupportedParts(load({ actions: [local] }))).toEqual([]);
   });
 });

@@ -93,7 +93,7 @@ describe('cancellation', () => {
 
   it('hands back a job that was waiting for room', async () => {
     const server = new FakeServer();
-    const capacity = { numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     server.add({ command: 'sleep 300' }, { command: 'touch "$TORC_OUTPUT_DIR/ran"' });
     await until(() => server.attempts.get(1)?.started != null);
@@ -130,7 +130,7 @@ describe('cancellation', () => {
 describe('memory that runs away', () => {
   it('is told while it grows, long before the next regular sample', async () => {
     const server = new FakeServer();
-    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     const began = performance.now();
     server.add({ command: hog });
