@@ -171,12 +171,16 @@ function brokenCapacity(db: Database): string[] {
     .map((row) => `node ${row.compute_node_key} is overfull: ${row.cpus} cpus, ${row.memory} bytes`);
 }
 
-/** No worker has occupying attempts on more nodes than it has, or on a whole node beside others. */
+/**
+ * No worker has occupying attempts on more nodes than it has, or on a whole node beside others. Those given ahead wait in
+ * the worker until their node is free.
+ */
 function brokenNodes(db: Database): string[] {
   const broken: string[] = [];
   const occupied = new Map<string, number>();
   for (const row of db.all(
-    `SELECT a.*, n.num_nodes AS has FROM attempts a JOIN compute_nodes n USING (compute_node_key) WHERE a.is_occupying = 1`,
+    `SELECT a.*, n.num_nodes AS has FROM attempts a JOIN compute_nodes n USING (compute_node_key)
+     WHERE a.is_occupying = 1 AND a.is_ahead = 0`,
   )) {
     const [key, isWide] = [row.attempt_key, row.num_nodes !== 1];
     const nodes = row.node_indices === null ? [0] : (JSON.parse(row.node_indices as string) as number[]);
