@@ -37,6 +37,10 @@ describe('the examples', () => {
     ['barrier-stages.yaml', 2104, 4200, 7],
     ['simulation-sweep.yaml', 16, 15, 2],
     ['data-pipeline.yaml', 6, 8, 3],
+    ['failure-handlers.yaml', 4, 3, 4],
+    ['actions.yaml', 3, 0, 1],
+    ['staged-slurm.yaml', 9, 8, 2],
+    ['resource-monitor.yaml', 1, 0, 1],
   ])('%s has %d jobs, %d edges and %d stages', (file, numJobs, numEdges, numStages) => {
     const workflow = load(file);
     expect([workflow.numJobs, workflow.edges.length]).toEqual([numJobs, numEdges]);

@@ -82,8 +82,9 @@ describe('cancellation', () => {
 
   it('wakes a suspended job', async () => {
     const worker = startWorker();
-    worker.server.add({ command: 'trap "echo got it; exit 0" TERM; kill -STOP $$; sleep 300 & wait' });
-    await until(() => worker.server.attempts.get(1)?.started != null);
+    const trap = 'trap "echo got it; exit 0" TERM; touch "$TORC_OUTPUT_DIR/trapped"';
+    worker.server.add({ command: `${trap}; kill -STOP $$; sleep 300 & wait` });
+    await until(() => existsSync(join(worker.directory, 'output/trapped')));
     worker.server.stop(1);
     await worker.exit;
     expect(worker.stdout(1)).toBe('got it\n');
