@@ -56,8 +56,25 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   else findings.add(path, () => aboutValue(issue, found));
 }
 
+/** What keys were called in earlier versions of the format, where no nearness shows it. */
+const earlierNames = new Map([
+  ['blocked_by', 'depends_on'],
+  ['blocked_by_job', 'depends_on'],
+  ['blocked_by_job_names', 'depends_on'],
+  ['blocked_by_regexes', 'depends_on_regexes'],
+  ['blocked_by_job_name_regexes', 'depends_on_regexes'],
+  ['scheduler_name', 'scheduler'],
+  ['output_data_names', 'output_user_data'],
+  ['job_names', 'jobs'],
+  ['job_name', 'jobs'],
+]);
+
 function aboutKey(key: string, object: SpecObject | null): string {
   const label = object?.label ?? 'this place';
+  const name = earlierNames.get(key);
+  if (name !== undefined && object?.keys.includes(name)) {
+    return `unknown key ${quoted(key)} in ${label}; it is called ${quoted(name)} now`;
+  }
   const meant = didYouMean(key, object?.keys ?? []);
   return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
 }
