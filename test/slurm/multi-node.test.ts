@@ -10,7 +10,7 @@ const onEachNode =
 const cases = [
   { name: 'shares of nodes', extra: '--cpus-per-task=2' },
   // Slurm tells a script the number of tasks of the whole allocation then
-  { name: 'stated tasks', extra: '--ntasks=6' },
+  { name: 'stated tasks', extra: '--ntasks=6 --ntasks-per-node=2' },
 ];
 
 describe.concurrent('jobs of several nodes', () => {
