@@ -3,13 +3,16 @@
 import { parseArgs } from 'node:util';
 import { claims } from './cases/claims.mjs';
 import { creation } from './cases/creation.mjs';
+import { durability } from './cases/durability.mjs';
+import { graphs } from './cases/graphs.mjs';
 import { noop } from './cases/noop.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { startup } from './cases/startup.mjs';
 import { header, printTable } from './report.mjs';
 
-const cases = { noop, server, creation, claims, restart, startup };
+const cases = { noop, graphs, server, durability, creation, claims, restart, startup };
+process.setMaxListeners(0);
 
 const { values } = parseArgs({
   options: {

@@ -8,14 +8,14 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const torc = join(root, 'dist', 'cli', 'main.js');
 
-/** Calls `work` with a directory that is removed afterwards. */
+/**
+ * Calls `work` with a fresh directory. All are removed together at the end: ext4 makes files several times more slowly
+ * while many that were just deleted stand in its way, which the next measurement would pay for.
+ */
 export async function inDirectory(work) {
   const directory = mkdtempSync(join(tmpdir(), 'torc-bench-'));
-  try {
-    return await work(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return await work(directory);
 }
 
 /** Runs a command to its end; seconds, its output, and the highest resident memory seen of it in MB. */
@@ -124,7 +124,11 @@ export async function createNoops(api, numJobs, shapes = 1, width = numJobs) {
 }
 
 /** A worker that ends every job at once, without a process; `most` jobs in all. Resolves with latencies in ms. */
-export async function runSimulatedWorker(api, workflowKey, { index, slots, most = Number.POSITIVE_INFINITY }) {
+export async function runSimulatedWorker(
+  api,
+  workflowKey,
+  { index, slots, most = Number.POSITIVE_INFINITY, onReply = () => {} },
+) {
   const worker_id = (index + 1).toString(16).padStart(32, '0');
   await api.call('worker_hello', {
     protocol: 1,
@@ -166,6 +170,7 @@ export async function runSimulatedWorker(api, workflowKey, { index, slots, most 
       leaving: false,
     });
     latencies.push(performance.now() - begin);
+    onReply(reply);
     if (reply.leave) break;
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;

@@ -57,6 +57,7 @@ const importedResult = z.object({
   cpu_seconds: age.nullable(),
   hostname: name,
   slurm_job_id: text.nullable(),
+  num_nodes: z.number().int().positive().optional(),
   num_cpus: z.number().int().positive(),
   memory_bytes: count,
   gpu_indices: z.array(count).nullable(),

@@ -13,6 +13,7 @@ export const limits = {
   /** A plan is made anew for each page of it. */
   planPage: 100_000,
   createChunk: 5_000,
+  nodesOfWorker: 100_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,
 } as const;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { StdioMode } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
-import { age, count, key, name, text } from './fields.ts';
+import { age, count, key, limits, name, text } from './fields.ts';
 
 export const hello = z.strictObject({
   protocol: z.number().int(),
@@ -15,6 +15,8 @@ export const hello = z.strictObject({
   slurm_job_id: text.nullable(),
   restart_count: count,
   allocation_key: key.nullable(),
+  /** Nodes that the worker owns; missing for 1. What follows is what each of them has. */
+  num_nodes: z.number().int().positive().max(limits.nodesOfWorker).optional(),
   num_cpus: z.number().int().positive(),
   memory_bytes: count,
   num_gpus: count,
@@ -171,7 +173,10 @@ export interface Assignment {
   runtime_limit_ms: number | null;
   /** For the packing: what must be left of the allocation when the job starts; null fits always. */
   runtime_ms: number | null;
+  /** On each of its nodes. */
   gpu_indices: number[];
+  /** Which of the worker's nodes it has for itself; missing for a job on the worker's own, number 0, beside others. */
+  node_indices?: number[];
   supports_termination: boolean;
   /** Declared files; missing for a job without any. */
   files?: AssignedFile[];

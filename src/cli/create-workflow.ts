@@ -1,7 +1,6 @@
 /** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../api/contract.ts';
 import { outputDirectory } from '../base/config.ts';
-import { TorcError } from '../base/errors.ts';
 import type {
   ExpandedAction,
   ExpandedJob,
@@ -9,8 +8,8 @@ import type {
   ExpandedWorkflow,
   ResourceMonitor,
 } from '../model/expanded.ts';
-import { unsupportedParts } from '../model/unsupported.ts';
 import { checkConfig } from './actions/slurm-configs.ts';
+import { type Context, note } from './context.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
@@ -24,16 +23,19 @@ export const chunkLimits = {
   characters: 2 * 1024 * 1024,
 } as const;
 
-/** Throws TorcError 'usage' for what this version cannot run, or what no sbatch script could carry. */
+/** Throws TorcError 'usage' for what no sbatch script could carry. */
 export async function checkStorable(workflow: ExpandedWorkflow): Promise<void> {
   for (const scheduler of workflow.schedulers) await checkConfig(configOf(scheduler));
-  const parts = unsupportedParts(workflow);
-  if (parts.length === 0) return;
-  throw new TorcError(
-    'usage',
-    `this version of torc cannot run what the specification asks for: ${parts.join(', ')}`,
-    'Leave these parts out, or check the specification with --dry-run.',
-  );
+}
+
+/** Tells of what is read and needs nothing here. */
+export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
+  if (workflow.resourceMonitor?.generatePlots === true) {
+    note(context, 'generate_plots has no effect here: the time series are tables of text that any program can plot.');
+  }
+  if (!workflow.usePendingFailed) return;
+  const instead = `failed jobs stay as they ended until you reset them, with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
+  note(context, `use_pending_failed has no effect here: ${instead}`);
 }
 
 function configOf(scheduler: ExpandedScheduler) {

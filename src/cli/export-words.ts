@@ -100,9 +100,11 @@ export function handlerSpec({
 
 export function actionSpec({ action_key: _, ...action }: ExportedAction, jobs: readonly string[]): object {
   const { trigger_type, action_type, commands, num_allocations, start_one_worker_per_node, persistent } = action;
+  const isLocal = action_type === 'schedule_nodes' && action.scheduler === null;
   return {
     trigger_type,
     action_type,
+    ...(isLocal ? { scheduler_type: 'local' } : {}),
     ...(jobs.length === 0 ? {} : { jobs }),
     ...(commands.length === 0 ? {} : { commands }),
     ...stated({ scheduler: action.scheduler, max_parallel_jobs: action.max_parallel_jobs }),

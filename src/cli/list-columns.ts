@@ -36,6 +36,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'hostname',
     'pid',
     'slurm_job_id',
+    'num_nodes',
     'num_cpus',
     'memory_bytes',
     'num_gpus',

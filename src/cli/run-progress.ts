@@ -11,8 +11,10 @@ const lookEveryMs = 500;
 export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numEndedBefore: number): string {
   const { counts, num_jobs } = workflow;
   const numEnded = workflow.num_done + workflow.num_canceled + (counts.terminated ?? 0) + (counts.disabled ?? 0);
-  const numRunning = (counts.submitted ?? 0) + (counts.submitted_pending ?? 0);
-  const parts = [`${numEnded}/${num_jobs} done`, `${numRunning} running`];
+  const { submitted: numRunning = 0, submitted_pending: numWaiting = 0 } = counts;
+  // short jobs are given to workers some ahead, which does not say how many of them run
+  const atWork = numWaiting === 0 ? `${numRunning} running` : `${numRunning + numWaiting} with workers`;
+  const parts = [`${numEnded}/${num_jobs} done`, atWork];
   if (workflow.num_failed > 0) parts.push(`${workflow.num_failed} failed`);
   parts.push(formatDuration(elapsedSeconds));
   const rate = elapsedSeconds > 0 ? (numEnded - numEndedBefore) / elapsedSeconds : 0;

@@ -40,6 +40,11 @@ jobs:
     parameters:
       rate: "[0.1, 0.01, 0.001]"
       seed: "1:2"
+    # several commands in order, in place of command; the first that fails ends the job:
+    # steps:
+    #   - {command: ./fetch, max_retries: 3}
+    #   - {command: ./compute}
+    #   - {command: ./clean_up, ignore_failure: true}
     # priority: 10
     # supports_termination: true
 

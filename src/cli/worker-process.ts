@@ -33,6 +33,7 @@ export async function runWorkerHere(
     workflowKey,
     outputDirectory: output,
     capacity: {
+      nodeNames: [slurm?.nodeName ?? machine.hostname],
       numCpus: options.cpus ?? slurm?.numCpus ?? machine.numCpus,
       memoryBytes:
         options.memory === undefined

@@ -2,10 +2,11 @@
 import { type Element, Instances, templateOf } from './expand-instances.ts';
 import type { SweepReader } from './expand-sweeps.ts';
 import { Template } from './expand-template.ts';
-import { NameTable } from './name-table.ts';
+import { NameTable, unnamed } from './name-table.ts';
 import type { Sweep } from './parameters.ts';
 import type { JobSpec, WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
+import { stepsCommand } from './steps.ts';
 import type { Direction } from './variables.ts';
 
 /** The keys by which a job refers to others, one by one and by patterns. */
@@ -47,7 +48,7 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     return sweep === null ? Template.of(text, null) : templateOf(text, sweep, isFactory, [...path, key], findings);
   };
   const optional = (key: string, text: string | null | undefined) => (text == null ? null : of(key, text));
-  const command = of('command', spec.command);
+  const command = of(spec.steps == null ? 'command' : 'steps', commandOf(spec));
   const script = optional('invocation_script', spec.invocation_script);
   const requirements = optional('resource_requirements', spec.resource_requirements);
   const failureHandler = optional('failure_handler', spec.failure_handler);
@@ -77,8 +78,12 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
   };
 }
 
+function commandOf({ command, steps }: JobSpec): string {
+  return steps == null ? (command ?? '') : stepsCommand(steps);
+}
+
 function charactersOf(spec: JobSpec, references: readonly ReferenceList[]): number {
-  let characters = spec.name.length + spec.command.length + (spec.invocation_script?.length ?? 0);
+  let characters = spec.name.length + commandOf(spec).length + (spec.invocation_script?.length ?? 0);
   for (const { templates } of references) for (const { written } of templates) characters += written.length;
   return characters;
 }
@@ -144,7 +149,8 @@ export function expandFiles(
 }
 
 export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
-  const elements = (spec.user_data ?? []).map(({ name }, i) => {
+  const elements = (spec.user_data ?? []).map(({ name: written }, i) => {
+    const name = written ?? unnamed;
     const path = ['user_data', i];
     return { path, writtenName: name, name: Template.of(name, null), sweep: null, numCharacters: 0, identity: [] };
   });

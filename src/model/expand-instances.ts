@@ -45,8 +45,8 @@ export class Instances<E extends Element> {
   readonly table: NameTable;
   readonly elements: readonly E[];
   /** For each number the element, and the instance of its sweep. */
-  readonly #elementOf: number[] = [];
-  readonly #instanceOf: number[] = [];
+  readonly #elementOf: Int32Array;
+  readonly #instanceOf: Int32Array;
   /** Further instances under the same name, which became one. */
   readonly #merged = new Map<number, number[]>();
   readonly #byWrittenName = new Map<string, number>();
@@ -55,6 +55,9 @@ export class Instances<E extends Element> {
   constructor(table: NameTable, elements: readonly E[]) {
     this.table = table;
     this.elements = elements;
+    const total = elements.reduce((sum, { sweep }) => sum + (sweep?.count ?? 1), 0);
+    this.#elementOf = new Int32Array(Math.min(total, mostInstances));
+    this.#instanceOf = new Int32Array(this.#elementOf.length);
     let numCharacters = 0;
     for (const [i, element] of elements.entries()) {
       if (!this.#byWrittenName.has(element.writtenName)) this.#byWrittenName.set(element.writtenName, i);
@@ -108,9 +111,9 @@ export class Instances<E extends Element> {
         continue;
       }
       if (first !== undefined) this.table.refuseRepeated(name, i, this.#elementOf[first] ?? 0);
-      this.table.add(name);
-      this.#elementOf.push(i);
-      this.#instanceOf.push(instance);
+      const number = this.table.add(name);
+      this.#elementOf[number] = i;
+      this.#instanceOf[number] = instance;
     }
   }
 
@@ -152,7 +155,8 @@ export class Instances<E extends Element> {
     const groups = new Map<string, number[]>();
     this.#groups.set(key, groups);
     const { name } = this.elements[i] as E;
-    for (let number = this.#elementOf.indexOf(i); this.#elementOf[number] === i; number++) {
+    const first = this.#elementOf.indexOf(i);
+    for (let number = first; number < this.length && this.#elementOf[number] === i; number++) {
       const part = replaced.size === 0 ? '' : name.partlyAt(this.instanceOf(number), replaced);
       const group = groups.get(part);
       if (group === undefined) groups.set(part, [number]);

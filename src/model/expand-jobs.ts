@@ -146,7 +146,7 @@ export class JobExpansion {
     const substituted = (template: Template, key: string) => {
       return this.#substituted(template.at(first), () => [...element.path, key], uses);
     };
-    const command = substituted(element.command, 'command');
+    const command = substituted(element.command, element.spec.steps == null ? 'command' : 'steps');
     const invocationScript = element.script === null ? null : substituted(element.script, 'invocation_script');
     if (this.#isReporting) {
       this.#tableNumber(number, 'requirements', 'resource_requirements');

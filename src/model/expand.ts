@@ -8,7 +8,7 @@ import { SweepReader } from './expand-sweeps.ts';
 import type { ExpandedWorkflow } from './expanded.ts';
 import { buildGraph, findCycles, topologicalOrder } from './graph.ts';
 import { defaultRequirements, type Requirements } from './job.ts';
-import { NameTable } from './name-table.ts';
+import { NameTable, unnamed } from './name-table.ts';
 import { quoted } from './names.ts';
 import type { RequirementsSpec, WorkflowSpec } from './spec.ts';
 import { Findings, type Where } from './spec-problems.ts';
@@ -50,7 +50,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: jobs.files,
     userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
-      name,
+      name: name ?? unnamed,
       data: data ?? null,
       isEphemeral: is_ephemeral ?? specDefaults.isEphemeral,
     })),

@@ -17,7 +17,7 @@ export type NamedList = keyof typeof labels;
 /** Among how many names the nearest is looked for: a misspelt sweep of a million jobs is not worth a minute. */
 const mostCandidates = 100_000;
 
-/** A Slurm scheduler needs no name in the format; a specification with several names them. */
+/** Slurm schedulers and user data need no name in the format; a specification with several names them. */
 export const unnamed = 'default';
 
 /** Names of one kind and their numbers. */

@@ -18,9 +18,25 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
   for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
   if (isMapping(value)) {
     if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
+    if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
   }
   return result.success && findings.count === before ? result.data : null;
+}
+
+/** Every job has a command or steps, not both; a script around a command cannot stand around steps. */
+function checkCommands(jobs: readonly unknown[], findings: Findings): void {
+  for (const [i, job] of jobs.entries()) {
+    if (!isMapping(job)) continue;
+    const path = ['jobs', i];
+    if (job.steps == null) {
+      if (job.command == null) findings.add([...path, 'command'], () => 'is missing; it is required');
+      continue;
+    }
+    for (const key of ['command', 'invocation_script']) {
+      if (job[key] != null) findings.add([...path, key], () => 'cannot stand beside steps: say it in each of them');
+    }
+  }
 }
 
 function addIssue(issue: Issue, document: unknown, findings: Findings): void {
@@ -40,8 +56,25 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   else findings.add(path, () => aboutValue(issue, found));
 }
 
+/** What keys were called in earlier versions of the format, where no nearness shows it. */
+const earlierNames = new Map([
+  ['blocked_by', 'depends_on'],
+  ['blocked_by_job', 'depends_on'],
+  ['blocked_by_job_names', 'depends_on'],
+  ['blocked_by_regexes', 'depends_on_regexes'],
+  ['blocked_by_job_name_regexes', 'depends_on_regexes'],
+  ['scheduler_name', 'scheduler'],
+  ['output_data_names', 'output_user_data'],
+  ['job_names', 'jobs'],
+  ['job_name', 'jobs'],
+]);
+
 function aboutKey(key: string, object: SpecObject | null): string {
   const label = object?.label ?? 'this place';
+  const name = earlierNames.get(key);
+  if (name !== undefined && object?.keys.includes(name)) {
+    return `unknown key ${quoted(key)} in ${label}; it is called ${quoted(name)} now`;
+  }
   const meant = didYouMean(key, object?.keys ?? []);
   return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
 }

@@ -46,6 +46,7 @@ const job: Shape = {
     input_user_data: 'input_user_data',
     output_user_data: 'output_user_data',
   },
+  objects: { step: { list: 'steps', shape: plain } },
   single: { parameters: plain, factory },
 };
 const handler: Shape = {

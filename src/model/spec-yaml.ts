@@ -17,20 +17,27 @@ const mostValues = 5_000_000;
 
 /** The value of a YAML text; throws SpecError with its faults. */
 export function readYaml(text: string, file: string): ReadDocument {
-  const faults: Fault[] = [];
-  const document = compose(text, faults);
-  throwFaults(faults, text, file);
-  const conversion = new Conversion();
-  const value = document === null ? null : conversion.value(document.contents as Node | null);
-  throwFaults(conversion.faults, text, file);
   return {
-    value,
+    value: read(text, file).value,
     where(places) {
-      const top = document?.contents as Node | null;
-      const offsets = places.map((place) => offsetOf(place, top, conversion.targets));
-      return positionsOf(text, offsets);
+      // read once more: a large document's nodes are not worth keeping for errors that seldom come
+      const { top, targets } = read(text, file);
+      return positionsOf(
+        text,
+        places.map((place) => offsetOf(place, top, targets)),
+      );
     },
   };
+}
+
+function read(text: string, file: string): { value: unknown; top: Node | null; targets: ReadonlyMap<Node, Node> } {
+  const faults: Fault[] = [];
+  const top = (compose(text, faults)?.contents ?? null) as Node | null;
+  throwFaults(faults, text, file);
+  const conversion = new Conversion();
+  const value = conversion.value(top);
+  throwFaults(conversion.faults, text, file);
+  return { value, top, targets: conversion.targets };
 }
 
 class Refused {
@@ -79,21 +86,17 @@ function* tokensOf(text: string, faults: Fault[]): Generator<CST.Token> {
     if (parser.stack.length > withinDepth + 3)
       throw new Refused(parser.offset, `is nested deeper than ${withinDepth} levels`);
     if (count > mostTokens) throw new Refused(parser.offset, 'this YAML is too large: write the workflow as JSON');
-    yield* withoutErrors(parser.next(lexeme), faults);
+    for (const token of parser.next(lexeme)) if (!isFault(token, faults)) yield token;
   }
-  yield* withoutErrors(parser.end(), faults);
+  for (const token of parser.end()) if (!isFault(token, faults)) yield token;
 }
 
-function* withoutErrors(tokens: Iterable<CST.Token>, faults: Fault[]): Generator<CST.Token> {
-  for (const token of tokens) {
-    if (token.type !== 'error') {
-      yield token;
-      continue;
-    }
-    const message = sentence(token.message);
-    if (faults.length >= shownProblems) throw new Refused(token.offset, message);
-    faults.push({ offset: token.offset, message });
-  }
+function isFault(token: CST.Token, faults: Fault[]): boolean {
+  if (token.type !== 'error') return false;
+  const message = sentence(token.message);
+  if (faults.length >= shownProblems) throw new Refused(token.offset, message);
+  faults.push({ offset: token.offset, message });
+  return true;
 }
 
 /** Messages of the library that do not say what to do. */
@@ -149,15 +152,15 @@ class Conversion {
     if (isSeq(node)) return node.items.map((item) => this.value(item as Node | null));
     if (!isMap(node)) return this.#refuse(node, 'is neither a value, a list nor a mapping');
     const object: Record<string, unknown> = {};
-    const seen = new Set<string>();
     for (const pair of node.items) {
       const key = keyOf(pair.key);
       if (key === null) {
         this.#refuse(pair.key as Node, 'a key has to be plain text');
         continue;
       }
-      if (seen.has(key)) this.#refuse(pair.key as Node, `the key ${quoted(key)} stands twice in the same mapping`);
-      seen.add(key);
+      if (Object.hasOwn(object, key)) {
+        this.#refuse(pair.key as Node, `the key ${quoted(key)} stands twice in the same mapping`);
+      }
       const value = this.value((pair.value ?? null) as Node | null);
       setOwn(object, key, value);
     }

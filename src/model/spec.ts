@@ -79,9 +79,18 @@ const factory = z.strictObject({
   jobs: names.nullish(),
 });
 
+const step = z.strictObject({
+  command,
+  /** The next step runs, and the job may succeed, whatever this one ends with. */
+  ignore_failure: flag.nullish(),
+  max_retries: z.int().min(0).max(1_000_000).nullish(),
+});
+
 const job = z.strictObject({
   name,
-  command,
+  /** Every job has either this or `steps`. */
+  command: command.nullish(),
+  steps: z.array(step).min(1).max(1000).nullish(),
   invocation_script: text.nullish(),
   cancel_on_blocking_job_failure: flag.nullish(),
   supports_termination: flag.nullish(),
@@ -103,9 +112,15 @@ const job = z.strictObject({
   factory: factory.nullish(),
 });
 
-const file = z.strictObject({ name, path: text.min(1), ...swept });
+const file = z.strictObject({
+  name,
+  path: text.min(1),
+  /** Published specifications carry it; torc looks at the file itself. */
+  st_mtime: z.number().nullish(),
+  ...swept,
+});
 
-const userData = z.strictObject({ name, data: z.unknown().optional(), is_ephemeral: flag.nullish() });
+const userData = z.strictObject({ name: name.nullish(), data: z.unknown().optional(), is_ephemeral: flag.nullish() });
 
 const resourceRequirements = z.strictObject({
   name,
@@ -202,6 +217,7 @@ export const workflowSpec = z.strictObject({
 });
 
 export type WorkflowSpec = z.infer<typeof workflowSpec>;
+export type StepSpec = z.infer<typeof step>;
 export type JobSpec = z.infer<typeof job>;
 export type FileSpec = z.infer<typeof file>;
 export type RequirementsSpec = z.infer<typeof resourceRequirements>;
@@ -224,6 +240,7 @@ const labels: Readonly<Record<string, string>> = {
   resource_requirements: 'a resource requirement',
   failure_handlers: 'a failure handler',
   rules: 'a rule',
+  steps: 'a step',
   slurm_schedulers: 'a Slurm scheduler',
   resource_monitor: 'the resource monitor',
   actions: 'an action',

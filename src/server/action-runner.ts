@@ -7,6 +7,7 @@ import { actionOutputPath } from '../base/paths.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
 import { claimFiring, type Firing, failSilentWorkers, recordFiringBegun, recordFiringEnd } from '../storage/actions.ts';
 import { scheduleNodes } from './action-nodes.ts';
+import { LocalWorkers } from './local-workers.ts';
 import type { Service } from './service.ts';
 
 /** Firings are looked for when one is announced, and this often anyway. */
@@ -20,6 +21,8 @@ const workerPatienceMs = 15 * 60_000;
 
 export class ActionRunner {
   readonly #service: Service;
+  /** Null where this process brings a worker of its own. */
+  readonly #localWorkers: LocalWorkers | null;
   readonly #abort = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
   readonly #cancelRetries = new Set<() => void>();
@@ -27,8 +30,9 @@ export class ActionRunner {
   #isLooking = false;
   #mustLook = false;
 
-  constructor(service: Service) {
+  constructor(service: Service, { startsWorkers = false }: { startsWorkers?: boolean } = {}) {
     this.#service = service;
+    this.#localWorkers = startsWorkers ? new LocalWorkers(service) : null;
   }
 
   start(): void {
@@ -92,7 +96,19 @@ export class ActionRunner {
 
   async #carryOut(firing: Firing): Promise<void> {
     if (firing.actionType === 'run_commands') await this.#runCommands(firing);
+    else if (firing.scheduler === null) await this.#startWorker(firing);
     else await this.#schedule(firing, firing.numAttempts);
+  }
+
+  async #startWorker(firing: Firing): Promise<void> {
+    if (firing.hasBegun) return this.#end(firing, {}, 'interrupted: the server ended while the worker started');
+    if (this.#localWorkers === null) return this.#end(firing, { note: 'this command has its own worker' }, null);
+    await this.#service.write((tx) => recordFiringBegun(tx, firing.firingKey));
+    try {
+      await this.#end(firing, await this.#localWorkers.start(firing), null);
+    } catch (error) {
+      await this.#end(firing, {}, `no worker was started: ${asTorcError(error).message}`);
+    }
   }
 
   async #runCommands(firing: Firing): Promise<void> {

@@ -20,6 +20,8 @@ export interface ServeOptions {
   leaseSeconds?: number;
   /** Whether this process carries out what actions ask for: one that serves only until its own work is done does not. */
   runsActions?: boolean;
+  /** Whether an action with the scheduler type `local` starts a worker: not where this process brings its own. */
+  startsWorkers?: boolean;
 }
 
 export interface Serving {
@@ -52,7 +54,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   if (options.leaseSeconds !== undefined) service.leaseMs = options.leaseSeconds * 1000;
   const reconciler = new Reconciler(service);
   reconciler.start();
-  const actions = options.runsActions === true ? new ActionRunner(service) : null;
+  const actions = options.runsActions === true ? new ActionRunner(service, options) : null;
   actions?.start();
   return {
     file,

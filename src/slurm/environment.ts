@@ -1,5 +1,6 @@
 /** What Slurm tells a worker through its environment: who it is, and which share of the node it may use until when. */
 import type { Environment } from '../base/config.ts';
+import { expandHostList } from './host-list.ts';
 
 export interface SlurmEnvironment {
   slurmJobId: string;
@@ -11,6 +12,8 @@ export interface SlurmEnvironment {
   /** Position of this node within the allocation, from 0. */
   nodeId: number;
   numNodes: number;
+  /** All nodes of the allocation, this one first; none where Slurm's list cannot be read. */
+  nodeNames: string[];
   /** Null when Slurm does not say; the machine or its cgroup decides then. */
   numCpus: number | null;
   /** Null when the allocation has no memory limit that Slurm states. */
@@ -107,6 +110,13 @@ function memoryLimit(env: Environment, numCpus: number | null, numGpus: number):
   return perGpu !== null && numGpus > 0 ? perGpu * numGpus : null;
 }
 
+function nodeNamesOf(env: Environment, nodeName: string | null, nodeId: number): string[] {
+  const names = expandHostList(env.SLURM_JOB_NODELIST ?? env.SLURM_NODELIST ?? '') ?? [];
+  const own = nodeName ?? names[nodeId];
+  if (own === undefined || !names.includes(own)) return [];
+  return [own, ...names.filter((name) => name !== own)];
+}
+
 interface Times {
   startTimeMs: number | null;
   endTimeMs: number | null;
@@ -142,6 +152,7 @@ export function slurmEnvironment(
   const slurmJobId = textOf(env.SLURM_JOB_ID) ?? textOf(env.SLURM_JOBID);
   if (slurmJobId === null) return null;
   const nodeId = wholeNumber(env.SLURM_NODEID) ?? 0;
+  const nodeName = textOf(env.SLURMD_NODENAME);
   const numCpus = cpusOf(env, nodeId);
   const gpuIds = gpusOf(env);
   return {
@@ -149,9 +160,10 @@ export function slurmEnvironment(
     cluster: textOf(env.SLURM_CLUSTER_NAME),
     restartCount: wholeNumber(env.SLURM_RESTART_COUNT) ?? 0,
     jobName: textOf(env.SLURM_JOB_NAME),
-    nodeName: textOf(env.SLURMD_NODENAME),
+    nodeName,
     nodeId,
     numNodes: positive(env.SLURM_JOB_NUM_NODES) ?? positive(env.SLURM_NNODES) ?? 1,
+    nodeNames: nodeNamesOf(env, nodeName, nodeId),
     numCpus,
     memoryBytes: memoryLimit(env, numCpus, gpuIds.length),
     gpuIds,

@@ -33,7 +33,7 @@ export interface Launch {
   allocationKey: string;
   maxParallelJobs: number | null;
   pollIntervalSeconds: number | null;
-  /** A worker on every node of the allocation; otherwise one on its first node. */
+  /** A worker on every node of the allocation; otherwise one on its first node, which owns all of them. */
   oneWorkerPerNode: boolean;
   /** How long before the end workers get SIGUSR2; Slurm may send it up to a minute earlier. */
   warningSeconds: number;
@@ -141,6 +141,7 @@ function workerCommand(config: SlurmConfig, launch: Launch): string {
     option('allocation', launch.allocationKey),
     option('output', launch.outputDirectory),
     option('walltime', config.walltimeSeconds),
+    ...(config.numNodes > 1 && !launch.oneWorkerPerNode ? ['--all-nodes'] : []),
     ...(launch.maxParallelJobs === null ? [] : [option('max-parallel-jobs', launch.maxParallelJobs)]),
     ...(launch.pollIntervalSeconds === null ? [] : [option('poll-interval', launch.pollIntervalSeconds)]),
   ].join('\n  ');

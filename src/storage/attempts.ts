@@ -78,7 +78,7 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  const sql = 'UPDATE attempts SET started_at = ?, is_ahead = 0, log_slot = ? WHERE attempt_key = ?';
+  const sql = 'UPDATE attempts SET started_at = ?, log_slot = ? WHERE attempt_key = ?';
   tx.db.run(sql, startedAt, report.log_slot ?? null, attempt.attemptKey);
   moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
   return 'accepted';
@@ -250,7 +250,7 @@ function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
 export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
   const assignments: Assignment[] = tx.db
     .all(
-      `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, j.job_key, j.name, j.command, j.invocation_script,
+      `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command, j.invocation_script,
          j.supports_termination, j.recovery_attempt_key,
          EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key) AS has_files, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
        FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
@@ -273,6 +273,7 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
       runtime_limit_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
       runtime_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
       gpu_indices: row.gpu_indices === null ? [] : (JSON.parse(row.gpu_indices as string) as number[]),
+      ...(row.node_indices === null ? {} : { node_indices: JSON.parse(row.node_indices as string) as number[] }),
       supports_termination: row.supports_termination === 1,
       ...(row.recovery_attempt_key === null ? {} : recovered(tx, row.job_key as number)),
       ...(row.has_files === 1 ? { files: assignedFiles(tx, row.job_key as number) } : {}),

@@ -8,11 +8,14 @@ import type { Requirements } from '../model/job.ts';
 import {
   type Candidate,
   type FreeNode,
+  idleWorker,
+  leaveNothing,
   mostThatFit,
   nextInOrder,
   type Placement,
   pack,
   type ShapeQueue,
+  withdrawNodes,
 } from '../model/packing.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { anyConfig } from './shapes.ts';
@@ -51,7 +54,8 @@ export function claimJobs(
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
   const runId = workflow.run_id as number;
   const free = freeResources(tx, node, timeLeftMs);
-  const placements = free.slots <= 0 || free.numCpus <= 0 ? [] : pack(free, readyQueues(tx, node, free));
+  const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
+  const placements = isFull ? [] : pack(free, readyQueues(tx, node, free));
   for (const placement of placements) recordClaim(tx, node, runId, placement, false);
   const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, timeLeftMs, usualRuntime);
   for (const placement of ahead) recordClaim(tx, node, runId, placement, true);
@@ -67,45 +71,58 @@ function chooseAhead(
   usualRuntime: UsualRuntime,
 ): Placement[] {
   const { running, ahead } = tx.db.get(
-    `SELECT count(*) FILTER (WHERE is_ahead = 0) AS running, count(*) FILTER (WHERE is_ahead = 1) AS ahead
+    `SELECT count(*) FILTER (WHERE is_ahead = 0 OR started_at IS NOT NULL) AS running,
+       count(*) FILTER (WHERE is_ahead = 1 AND started_at IS NULL) AS ahead
      FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
     node.computeNodeKey,
   ) as { running: number; ahead: number };
   // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
-  const whole = { ...node, gpuThousandths: 0, gpus: [], slots: mostAhead, timeLeftMs };
-  const queues = readyQueues(tx, node, whole, (shapeKey) => {
-    const runtimeMs = usualRuntime(shapeKey);
+  const whole = { ...idleWorker({ ...node, numGpus: 0 }, timeLeftMs), slots: mostAhead };
+  const queues = readyQueues(tx, node, whole, (shapeKey, need) => {
+    const runtimeMs = need.numNodes > 1 ? null : usualRuntime(shapeKey);
     return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
   });
   const shortest = Math.min(...queues.map(({ runtimeMs }) => runtimeMs ?? aheadMs));
   return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
 }
 
-/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead of time. */
+/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead that have not begun. */
 export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
+  const free = idleWorker(node, timeLeftMs);
   const used = tx.db.get(
-    `SELECT count(*) AS jobs, coalesce(sum(num_cpus), 0) AS cpus, coalesce(sum(memory_bytes), 0) AS memory
-     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND is_ahead = 0`,
+    `SELECT count(*) AS jobs, count(node_indices) AS wide,
+       coalesce(sum(num_cpus) FILTER (WHERE node_indices IS NULL), 0) AS cpus,
+       coalesce(sum(memory_bytes) FILTER (WHERE node_indices IS NULL), 0) AS memory
+     FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND (is_ahead = 0 OR started_at IS NOT NULL)`,
     node.computeNodeKey,
-  ) as { jobs: number; cpus: number; memory: number };
-  const gpus = new Array<number>(node.numGpus).fill(1000);
+  ) as { jobs: number; wide: number; cpus: number; memory: number };
+  free.slots -= used.jobs;
+  free.numCpus -= used.cpus;
+  free.memoryBytes -= used.memory;
+  if (used.jobs > used.wide) withdrawNodes(free, [0]);
   if (node.numGpus > 0) {
     for (const row of tx.db.all(
       'SELECT gpu_index, gpu_thousandths FROM attempt_gpus WHERE compute_node_key = ?',
       node.computeNodeKey,
     )) {
       const index = row.gpu_index as number;
-      gpus[index] = (gpus[index] ?? 0) - (row.gpu_thousandths as number);
+      free.gpus[index] = (free.gpus[index] ?? 0) - (row.gpu_thousandths as number);
     }
+    free.gpuThousandths = free.gpus.reduce((sum, left) => sum + left, 0);
   }
-  return {
-    numCpus: node.numCpus - used.cpus,
-    memoryBytes: node.memoryBytes - used.memory,
-    gpuThousandths: gpus.reduce((sum, free) => sum + free, 0),
-    gpus,
-    slots: (node.maxParallelJobs ?? Number.MAX_SAFE_INTEGER) - used.jobs,
-    timeLeftMs,
-  };
+  if (used.wide > 0) withdrawWholeNodes(tx, node, free);
+  return free;
+}
+
+function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode): void {
+  for (const row of tx.db.all(
+    'SELECT node_indices FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND node_indices IS NOT NULL',
+    node.computeNodeKey,
+  )) {
+    const indices = JSON.parse(row.node_indices as string) as number[];
+    withdrawNodes(free, indices);
+    if (indices.includes(0)) leaveNothing(free);
+  }
 }
 
 /** Whether any job of the workflow is ready. */
@@ -142,7 +159,7 @@ function readyQueues(
   tx: Transaction,
   node: ComputeNode,
   free: FreeNode,
-  shortRuntime: UsualRuntime | null = null,
+  shortRuntime: ((shapeKey: number, need: Requirements) => number | null) | null = null,
 ): ShapeQueue[] {
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
@@ -152,7 +169,7 @@ function readyQueues(
     if (!mayTake(config, slurmConfigKey)) continue;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
-    const runtimeMs = shortRuntime?.(key) ?? null;
+    const runtimeMs = shortRuntime?.(key, need) ?? null;
     queues.push({
       need,
       sortRank,
@@ -219,7 +236,8 @@ function readyJobs(
 }
 
 function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {
-  const { jobKey, need, gpuIndices } = placement;
+  const { jobKey, need, gpuIndices, nodeIndices } = placement;
+  const isWide = need.numNodes > 1;
   const previous = tx.db.get(
     `SELECT a.run_id, a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key WHERE j.job_key = ?`,
     jobKey,
@@ -227,8 +245,8 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
   const attemptId = previous?.run_id === runId ? (previous.attempt_id as number) + 1 : 1;
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
-       gpu_thousandths, gpu_indices, claimed_at, is_ahead)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
@@ -238,10 +256,13 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
     need.memoryBytes,
     need.gpuThousandths,
     gpuIndices.length === 0 ? null : JSON.stringify(gpuIndices),
+    need.numNodes,
+    isWide ? JSON.stringify(nodeIndices) : null,
     tx.now,
     isAhead ? 1 : 0,
   );
-  for (const index of gpuIndices) {
+  // the GPUs of whole nodes are taken with the nodes
+  for (const index of isWide ? [] : gpuIndices) {
     tx.db.run(
       'INSERT INTO attempt_gpus (compute_node_key, gpu_index, attempt_key, gpu_thousandths) VALUES (?, ?, ?, ?)',
       node.computeNodeKey,

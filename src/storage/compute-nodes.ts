@@ -11,6 +11,8 @@ export interface ComputeNode {
   workflowKey: number;
   allocationKey: number | null;
   hostname: string;
+  numNodes: number;
+  /** These three are of each node. */
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
@@ -32,6 +34,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     workflowKey: row.workflow_key as number,
     allocationKey: row.allocation_key as number | null,
     hostname: row.hostname as string,
+    numNodes: row.num_nodes as number,
     numCpus: row.num_cpus as number,
     memoryBytes: row.memory_bytes as number,
     numGpus: row.num_gpus as number,
@@ -60,9 +63,9 @@ export function registerComputeNode(
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
-       restart_count, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
+       restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
        start_ticks, stdio, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -72,6 +75,7 @@ export function registerComputeNode(
     hello.cluster,
     hello.slurm_job_id,
     hello.restart_count,
+    hello.num_nodes ?? 1,
     hello.num_cpus,
     hello.memory_bytes,
     hello.num_gpus,
@@ -102,6 +106,7 @@ export function registerComputeNode(
     workflowKey,
     allocationKey,
     hostname: hello.hostname,
+    numNodes: hello.num_nodes ?? 1,
     numCpus: hello.num_cpus,
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,

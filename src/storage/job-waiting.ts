@@ -4,7 +4,7 @@ import { isoInstant } from '../base/clock.ts';
 import { formatDuration, formatMemory } from '../base/units.ts';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import type { Requirements } from '../model/job.ts';
-import { type FreeNode, fits, fitsTime } from '../model/packing.ts';
+import { type FreeNode, fits, fitsTime, idleWorker } from '../model/packing.ts';
 import { configOfWorker, freeResources, mayTake, shape } from './claims.ts';
 import { findComputeNode } from './compute-nodes.ts';
 import { anyConfig } from './shapes.ts';
@@ -98,9 +98,10 @@ function whyCanceled(tx: Transaction, job: ListRecord): string {
 
 interface Worker {
   hostname: string;
+  numNodes: number;
   /** Of its allocation; null outside of one. */
   config: number | null;
-  /** The whole node and what is left of it now. */
+  /** Without any job, and what is left of it now. */
   total: FreeNode;
   free: FreeNode;
 }
@@ -117,6 +118,8 @@ function whyReady(tx: Transaction, workflowKey: number, jobKey: number): string 
   const all = activeWorkers(tx, workflowKey);
   const workers = all.workers.filter(({ config }) => mayTake(config, slurmConfigKey));
   if (workers.length === 0 && slurmConfigKey !== anyConfig) return whyRestricted(tx, workflowKey, slurmConfigKey);
+  const tooWide = whyTooWide(tx, workflowKey, workers, need.numNodes);
+  if (tooWide !== null) return tooWide;
   const { numSilent } = all;
   if (workers.length === 0) {
     return numSilent === 0
@@ -132,11 +135,26 @@ function whyRestricted(tx: Transaction, workflowKey: number, slurmConfigKey: num
   return `It is ready, only workers of Slurm config ${JSON.stringify(row?.name)} may take it, and none is there: ${command}`;
 }
 
+/** Null while a worker has enough nodes, or nothing is known of the workers to come. */
+function whyTooWide(tx: Transaction, workflowKey: number, workers: readonly Worker[], numNodes: number): string | null {
+  if (numNodes === 1 || workers.some((worker) => worker.numNodes >= numNodes)) return null;
+  const sql = 'SELECT max(num_nodes) AS most FROM compute_nodes WHERE workflow_key = ?';
+  const most = tx.db.get(sql, workflowKey)?.most as number | null;
+  if (most === null || (workers.length === 0 && most >= numNodes)) return null;
+  const had = workers.length === 0 ? 'no worker has had' : 'no worker has';
+  const now = workers.length === 0 ? most : Math.max(...workers.map((worker) => worker.numNodes));
+  return (
+    `It needs ${numNodes} nodes, and ${had} more than ${now}: it takes an allocation of ${numNodes} nodes with one worker ` +
+    'for all of them (torc hpc slurm add-config -n, schedule-nodes without -S).'
+  );
+}
+
 function whyWaiting(workers: readonly Worker[], need: Requirements): string {
   const large = workers.filter(({ total }) => fits({ ...total, timeLeftMs: null }, need));
   if (large.length === 0) {
     const largest = workers.reduce((most, each) => (each.total.numCpus > most.total.numCpus ? each : most));
-    return `It asks for ${described(need)}, which no worker has; ${largest.hostname} has ${described(largest.total)}.`;
+    const offer = { ...largest.total, numNodes: largest.numNodes };
+    return `It asks for ${described(need)}, which no worker has; ${largest.hostname} has ${described(offer)}.`;
   }
   const lasting = large.filter(({ total }) => fitsTime(total.timeLeftMs, need));
   if (lasting.length === 0) {
@@ -150,9 +168,9 @@ function whyWaiting(workers: readonly Worker[], need: Requirements): string {
   return 'It is ready and waits for its turn.';
 }
 
-function described(size: { numCpus: number; memoryBytes: number; gpuThousandths: number; numNodes?: number }): string {
+function described(size: { numCpus: number; memoryBytes: number; gpuThousandths: number; numNodes: number }): string {
   const gpus = size.gpuThousandths === 0 ? '' : `, ${size.gpuThousandths / 1000} GPUs`;
-  const nodes = (size.numNodes ?? 1) === 1 ? '' : ` on ${size.numNodes} nodes`;
+  const nodes = size.numNodes === 1 ? '' : ` on each of ${size.numNodes} nodes`;
   return `${size.numCpus} CPUs, ${formatMemory(size.memoryBytes)} of memory${gpus}${nodes}`;
 }
 
@@ -168,16 +186,10 @@ function activeWorkers(tx: Transaction, workflowKey: number): { workers: Worker[
     const node = findComputeNode(tx, row.worker_id as string);
     if (node === null) return [];
     const timeLeftMs = row.expires_at === null ? null : Math.max(0, (row.expires_at as number) - tx.now);
-    const total: FreeNode = {
-      numCpus: node.numCpus,
-      memoryBytes: node.memoryBytes,
-      gpuThousandths: node.numGpus * 1000,
-      gpus: new Array<number>(node.numGpus).fill(1000),
-      slots: node.maxParallelJobs ?? Number.MAX_SAFE_INTEGER,
-      timeLeftMs,
-    };
+    const { hostname, numNodes } = node;
     const config = configOfWorker(tx, node);
-    return [{ hostname: node.hostname, config, total, free: freeResources(tx, node, timeLeftMs) }];
+    const total = idleWorker(node, timeLeftMs);
+    return [{ hostname, numNodes, config, total, free: freeResources(tx, node, timeLeftMs) }];
   });
   return { workers, numSilent: rows.length - heard.length };
 }

@@ -3,6 +3,7 @@
  * here cannot be asked for, so no text of a request ever becomes SQL.
  */
 import type { ListName } from '../api/contract.ts';
+import { anyConfig } from './shapes.ts';
 
 export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
 
@@ -93,7 +94,8 @@ const firingsOfAction = `FROM action_firings g WHERE g.action_key = a.action_key
 /** The commands, or the Slurm config and how many allocations. */
 const actionWords = `CASE a.action_type
   WHEN 'run_commands' THEN (SELECT group_concat(value, '; ') FROM json_each(a.definition, '$.commands'))
-  ELSE json_extract(a.definition, '$.scheduler') || ' x ' || json_extract(a.definition, '$.num_allocations') END`;
+  ELSE coalesce(json_extract(a.definition, '$.scheduler') || ' x ' || json_extract(a.definition, '$.num_allocations'),
+    'a worker on this host') END`;
 
 /** The newest firings of the action in the row. */
 const firingsJson = `(SELECT json_group_array(json_object('firing_key', CAST(firing_key AS TEXT), 'run_id', run_id,
@@ -166,6 +168,7 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('seconds', ['cpu_seconds', 'a.cpu_ms']),
       ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
       ...columns('key', ['compute_node_key', 'a.compute_node_key']),
+      ...columns('integer', ['num_nodes', 'a.num_nodes']),
       ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),
       ...columns('json', ['gpu_indices', 'a.gpu_indices']),
       ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
@@ -197,7 +200,7 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', 'hostname'),
       ...columns('integer', 'pid'),
       ...columns('text', 'cluster', 'slurm_job_id'),
-      ...columns('integer', 'restart_count', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
+      ...columns('integer', 'restart_count', 'num_nodes', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
       ...columns('flag', 'is_active'),
       ...columns('integer', [
         'num_running',
@@ -223,6 +226,13 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
         `(SELECT count(*) FROM jobs j WHERE j.workflow_key = slurm_configs.workflow_key AND j.status = 'ready'
           AND j.shape_key IN (SELECT shape_key FROM shapes s WHERE s.workflow_key = slurm_configs.workflow_key
             AND s.slurm_config_key = slurm_configs.slurm_config_key))`,
+      ]),
+      // of ready jobs that workers of this config may take
+      ...columns('integer', [
+        'most_nodes_asked_for',
+        `(SELECT coalesce(max(s.num_nodes), 0) FROM shapes s WHERE s.workflow_key = slurm_configs.workflow_key
+          AND s.slurm_config_key IN (${anyConfig}, slurm_configs.slurm_config_key) AND EXISTS (SELECT 1 FROM jobs j
+            WHERE j.workflow_key = s.workflow_key AND j.shape_key = s.shape_key AND j.status = 'ready'))`,
       ]),
     ],
     from: 'slurm_configs',

@@ -50,15 +50,16 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
   const at = (instant: string | null) => (instant === null ? null : Date.parse(instant));
   const milliseconds = (seconds: number | null) => (seconds === null ? null : Math.round(seconds * 1000));
   const { key } = tx.db.run(
-    `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying, num_cpus,
-       memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status, return_code, cause,
-       exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms)
-     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
+       num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
+       return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     workflowKey,
     jobKey,
     result.run_id,
     result.attempt_id,
     computeNode(tx, workflowKey, result),
+    result.num_nodes ?? 1,
     result.num_cpus,
     result.memory_bytes,
     (result.gpu_indices?.length ?? 0) * 1000,

@@ -35,8 +35,9 @@ export class Admission {
     if (job === undefined || !this.#fits(job)) return null;
     this.#waiting.shift();
     this.#running.set(job.attempt, job);
-    this.#usedCpus += job.num_cpus;
-    this.#usedMemoryBytes += job.memory_bytes;
+    const { numCpus, memoryBytes } = this.#share(job);
+    this.#usedCpus += numCpus;
+    this.#usedMemoryBytes += memoryBytes;
     return job;
   }
 
@@ -44,11 +45,18 @@ export class Admission {
   #fits(job: Assignment): boolean {
     if (this.#running.size === 0) return true;
     const { numCpus, memoryBytes, maxParallelJobs } = this.#capacity;
+    const share = this.#share(job);
     return (
-      this.#usedCpus + job.num_cpus <= numCpus &&
-      this.#usedMemoryBytes + job.memory_bytes <= memoryBytes &&
+      this.#usedCpus + share.numCpus <= numCpus &&
+      this.#usedMemoryBytes + share.memoryBytes <= memoryBytes &&
       this.#running.size < (maxParallelJobs ?? Number.POSITIVE_INFINITY)
     );
+  }
+
+  /** Of the worker's own node; a job of several nodes has all of it or nothing. */
+  #share({ node_indices: nodes, num_cpus, memory_bytes }: Assignment): { numCpus: number; memoryBytes: number } {
+    if (nodes === undefined) return { numCpus: num_cpus, memoryBytes: memory_bytes };
+    return nodes.includes(0) ? this.#capacity : { numCpus: 0, memoryBytes: 0 };
   }
 
   /** A running job has set free what it had; harmless when it had done so already. */
@@ -56,8 +64,9 @@ export class Admission {
     const job = this.#running.get(attempt);
     if (job === undefined) return;
     this.#running.delete(attempt);
-    this.#usedCpus -= job.num_cpus;
-    this.#usedMemoryBytes -= job.memory_bytes;
+    const { numCpus, memoryBytes } = this.#share(job);
+    this.#usedCpus -= numCpus;
+    this.#usedMemoryBytes -= memoryBytes;
   }
 
   /** Takes a waiting job out; false when it is not waiting. */

@@ -17,6 +17,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     slurm_job_id: identity.slurmJobId,
     restart_count: identity.restartCount,
     allocation_key: identity.allocationKey,
+    num_nodes: capacity.nodeNames.length,
     num_cpus: capacity.numCpus,
     memory_bytes: capacity.memoryBytes,
     num_gpus: capacity.numGpus,

@@ -19,6 +19,8 @@ export interface LaunchContext {
   outputDirectory: string;
   /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
   gpuIds: readonly string[];
+  /** Of the nodes that the worker owns, its own first. */
+  nodeNames: readonly string[];
 }
 
 /** How a job is started; without `output` it writes to files of its own. */
@@ -27,8 +29,12 @@ export function spawnRequest(job: Assignment, context: LaunchContext, output: Jo
   const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
   const variables = jobVariables(job, context);
   const command = withDataPaths(text, job, context.outputDirectory);
-  return { text: recoveryText(job, context.outputDirectory) + command, stdoutPath, stderrPath, variables };
+  const before = (job.node_indices === undefined ? '' : forgetTasks) + recoveryText(job, context.outputDirectory);
+  return { text: before + command, stdoutPath, stderrPath, variables };
 }
+
+/** Before a command of several nodes: the number of tasks of the whole allocation would get in the way of its srun. */
+const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
 
 /**
  * Shell text that stands before the command: the recovery script in a shell of its own, so that it changes neither
@@ -84,7 +90,8 @@ function withDataPaths(text: string, job: Assignment, outputDirectory: string): 
 }
 
 function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
-  const { gpuIds } = context;
+  const { gpuIds, nodeNames } = context;
+  const nodes = (job.node_indices ?? [0]).map((index) => nodeNames[index] ?? String(index));
   const variables: Record<string, string> = {
     TORC_WORKFLOW_KEY: context.workflowKey,
     TORC_JOB_KEY: job.job_key,
@@ -95,6 +102,8 @@ function jobVariables(job: Assignment, context: LaunchContext): Record<string, s
     TORC_WORKER_ID: context.workerId,
     TORC_OUTPUT_DIR: context.outputDirectory,
     TORC_DIR: context.directory,
+    TORC_NUM_NODES: String(nodes.length),
+    TORC_NODE_LIST: nodes.join(','),
   };
   // on a node with GPUs a job that asked for none must see none
   if (gpuIds.length > 0) {

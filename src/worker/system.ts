@@ -55,7 +55,14 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         log,
         units,
         capacityBytes: capacity.memoryBytes,
-        launch: { workerId, workflowKey, directory, outputDirectory, gpuIds: capacity.gpuIds },
+        launch: {
+          workerId,
+          workflowKey,
+          directory,
+          outputDirectory,
+          gpuIds: capacity.gpuIds,
+          nodeNames: capacity.nodeNames,
+        },
         spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, fallback }),
         // what jobs inherit, also where a person started this worker inside of an allocation
         table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),

@@ -12,8 +12,11 @@ export interface WorkerOptions {
   workflowKey: string;
   /** Absolute; the jobs' output goes below `job_stdio/` there. */
   outputDirectory: string;
-  /** `gpuIds` holds what CUDA_VISIBLE_DEVICES calls the GPU of each index. */
-  capacity: { numCpus: number; memoryBytes: number; numGpus: number; gpuIds: string[] };
+  /**
+   * `nodeNames` are the nodes that the worker owns, its own first; the rest is what each of them has. `gpuIds` holds what
+   * CUDA_VISIBLE_DEVICES calls the GPU of each index.
+   */
+  capacity: { nodeNames: string[]; numCpus: number; memoryBytes: number; numGpus: number; gpuIds: string[] };
   maxParallelJobs: number | null;
   /** Milliseconds since 1970: the end of the allocation or of the time limit itself, without any buffer. */
   deadlineMs: number | null;

@@ -76,6 +76,41 @@ jobs:
     expect(story).toContain('job_retried');
   });
 
+  it('try as often as it takes, each attempt with a result, after a recovery script that has ended', async () => {
+    const name = `it's "odd" $HOME é`;
+    const handler = {
+      exit_codes: [42],
+      // slow enough to be overtaken by an attempt that would not wait for it
+      recovery_script:
+        'echo "recovering $TORC_JOB_NAME: $TORC_ATTEMPT_ID, $TORC_RETURN_CODE" >> log\nsleep 0.3\necho recovered >> log',
+      max_retries: 3,
+    };
+    const file = place.file(
+      'four.json',
+      JSON.stringify({
+        name: 'four attempts',
+        failure_handlers: [{ name: 'again', rules: [handler] }],
+        jobs: [
+          {
+            name,
+            command: 'echo "attempt $TORC_ATTEMPT_ID" >> log; test "$TORC_ATTEMPT_ID" = 4 || exit 42',
+            failure_handler: 'again',
+          },
+        ],
+      }),
+    );
+    expect(await place.json<object>(['run', file])).toMatchObject({ status: 'done', num_done: 1, num_failed: 0 });
+    expect((await results()).map(({ attempt_id, return_code }) => [attempt_id, return_code])).toEqual([
+      [1, 42],
+      [2, 42],
+      [3, 42],
+      [4, 0],
+    ]);
+    const between = (attempt: number) => [`recovering ${name}: ${attempt}, 42`, 'recovered', `attempt ${attempt + 1}`];
+    const log = readFileSync(join(place.path, 'log'), 'utf8').trimEnd().split('\n');
+    expect(log).toEqual(['attempt 1', ...[1, 2, 3].flatMap(between)]);
+  });
+
   it('let a run succeed whose failures were all followed by another attempt', async () => {
     const only = spec.replace(/ {2}- name: broken[\s\S]*(?= {2}- name: behind)/, '');
     const run = await place.json<object>(['run', place.file('retries.yaml', only)]);
@@ -117,11 +152,16 @@ it('a resource monitor writes the time series of each attempt', async () => {
     'monitored.json',
     JSON.stringify({
       name: 'monitored',
-      resource_monitor: { enabled: true, granularity: 'time_series', sample_interval_seconds: 1, generate_plots: true },
-      jobs: [{ name: 'a', command: 'sleep 0.5' }],
+      resource_monitor: {
+        enabled: true,
+        granularity: 'time_series',
+        sample_interval_seconds: 60,
+        generate_plots: true,
+      },
+      jobs: [{ name: 'a', command: 'sleep 2' }],
     }),
   );
   await place.json(['run', file, '-o', 'out']);
   const series = readFileSync(join(place.path, 'out/resource_monitor/0000/job_1_run_1_attempt_1.csv'), 'utf8');
-  expect(series).toMatch(/^seconds,memory_bytes,cpu_seconds\n0\.\d{3},\d+,\d+\.\d{3}\n$/);
+  expect(series).toMatch(/^seconds,memory_bytes,cpu_seconds\n\d+\.\d{3},\d+,\d+\.\d{3}\n$/);
 });

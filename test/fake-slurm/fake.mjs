@@ -135,13 +135,18 @@ function scontrol() {
 
 /** One copy of the command for each node, all of them on this machine. */
 async function srun() {
-  const count = Number(args.find((argument) => argument.startsWith('--ntasks='))?.slice('--ntasks='.length) ?? 1);
+  const option = (name) => args.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const count = Number(option('ntasks') ?? option('nodes') ?? 1);
+  const nodes = option('nodelist')?.split(',') ?? [];
   const at = args.findIndex((argument) => !argument.startsWith('-'));
   const [file = '', ...rest] = args.slice(at);
   const codes = await Promise.all(
     Array.from({ length: count }, (_, index) => {
       const env = { ...process.env, SLURM_NODEID: String(index), SLURM_PROCID: String(index) };
-      const child = spawn(file, rest, { stdio: 'inherit', env: { ...env, SLURMD_NODENAME: `fake${index + 1}` } });
+      const child = spawn(file, rest, {
+        stdio: 'inherit',
+        env: { ...env, SLURMD_NODENAME: nodes[index] ?? `fake${index + 1}` },
+      });
       for (const name of ['SIGTERM', 'SIGUSR2']) process.on(name, () => child.kill(name));
       return new Promise((resolve) => {
         child.on('error', () => resolve(2));

@@ -30,6 +30,7 @@ function jobEnvironment(job) {
     SLURM_SUBMIT_DIR: job.workingDirectory,
     SLURM_JOB_NUM_NODES: String(job.numNodes),
     SLURM_NNODES: String(job.numNodes),
+    SLURM_JOB_NODELIST: job.numNodes === 1 ? 'fake1' : `fake[1-${job.numNodes}]`,
     SLURM_JOB_CPUS_PER_NODE: job.numNodes === 1 ? String(cpusPerNode) : `${cpusPerNode}(x${job.numNodes})`,
     SLURM_CPUS_ON_NODE: String(cpusPerNode),
     SLURM_NODEID: '0',

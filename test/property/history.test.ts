@@ -21,6 +21,7 @@ const graph = fc
     jobs: fc.array(
       fc.record({
         cpus: fc.integer({ min: 1, max: 3 }),
+        nodes: fc.constantFrom(1, 1, 1, 2, 3),
         priority: fc.integer({ min: 0, max: 2 }),
         cancelOnFailure: fc.boolean(),
         failureHandler: fc.option(fc.nat(1), { nil: undefined, freq: 2 }),
@@ -98,6 +99,9 @@ const step = fc.oneof(
   },
 );
 
+/** Nodes of each worker. */
+const sizes = [1, 3, 5] as const;
+
 describe('histories', () => {
   it('every step keeps the stored state sound', { timeout: 120_000 }, async () => {
     await fc.assert(
@@ -106,7 +110,9 @@ describe('histories', () => {
         try {
           const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
           expect(brokenInvariants(service.db)).toEqual([]);
-          const workers = await Promise.all([0, 1, 2].map(() => TestWorker.join(service, key, { cpus: 4 })));
+          const workers = await Promise.all(
+            [0, 1, 2].map((at) => TestWorker.join(service, key, { cpus: 4, nodes: sizes[at] })),
+          );
           const past: number[] = [];
           let results: unknown[] = [];
           for (const action of steps) {
@@ -131,7 +137,7 @@ describe('histories', () => {
         const { service, close } = await freshService();
         try {
           const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
-          const worker = await TestWorker.join(service, key, { cpus: 4 });
+          const worker = await TestWorker.join(service, key, { cpus: 4, nodes: 3 });
           await worker.exchange();
           while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
           const left = Object.values(await statuses(service, key)).filter((s) => s !== 'done' && s !== 'canceled');
@@ -200,7 +206,7 @@ async function employed(service: Service, key: string, workers: TestWorker[], at
   const worker = workers[at] as TestWorker;
   const node = service.db.get('SELECT is_active FROM compute_nodes WHERE worker_id = ?', worker.workerId);
   if (node?.is_active === 1) return worker;
-  const next = await TestWorker.join(service, key, { cpus: 4 });
+  const next = await TestWorker.join(service, key, { cpus: 4, nodes: sizes[at] });
   workers[at] = next;
   return next;
 }

@@ -1,33 +1,41 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Requirements } from '../../src/model/job.ts';
-import { type Candidate, type FreeNode, fits, pack, type ShapeQueue } from '../../src/model/packing.ts';
+import {
+  type Candidate,
+  type FreeNode,
+  fits,
+  idleWorker,
+  nextInOrder,
+  pack,
+  type ShapeQueue,
+} from '../../src/model/packing.ts';
 
 const need: fc.Arbitrary<Requirements> = fc.record({
   numCpus: fc.integer({ min: 1, max: 8 }),
   memoryBytes: fc.integer({ min: 0, max: 100 }),
   gpuThousandths: fc.constantFrom(0, 0, 250, 500, 1000, 2000),
-  numNodes: fc.constantFrom(1, 1, 1, 2),
+  numNodes: fc.constantFrom(1, 1, 1, 2, 3),
   runtimeMs: fc.integer({ min: 0, max: 100 }),
   isMemoryStated: fc.boolean(),
   isRuntimeStated: fc.boolean(),
 });
 
-const node = fc
+const worker = fc
   .record({
+    numNodes: fc.integer({ min: 1, max: 5 }),
+    busyNodes: fc.nat(31),
     numCpus: fc.integer({ min: 0, max: 16 }),
     memoryBytes: fc.integer({ min: 0, max: 200 }),
     numGpus: fc.integer({ min: 0, max: 3 }),
-    slots: fc.integer({ min: 0, max: 10 }),
+    maxParallelJobs: fc.integer({ min: 0, max: 10 }),
     timeLeftMs: fc.option(fc.integer({ min: 0, max: 100 })),
   })
-  .map(
-    ({ numGpus, ...rest }): FreeNode => ({
-      ...rest,
-      gpus: new Array<number>(numGpus).fill(1000),
-      gpuThousandths: numGpus * 1000,
-    }),
-  );
+  .map(({ busyNodes, timeLeftMs, ...offer }): FreeNode => {
+    const free = idleWorker(offer, timeLeftMs);
+    // those that are busy have one job more than the walk sees
+    return { ...free, idleNodes: free.idleNodes.filter((index) => (busyNodes >> index) % 2 === 0) };
+  });
 
 const shapes = fc.array(
   fc.record({
@@ -67,28 +75,41 @@ function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities:
 }
 
 function copy(free: FreeNode): FreeNode {
-  return { ...free, gpus: [...free.gpus] };
+  return { ...free, gpus: [...free.gpus], idleNodes: [...free.idleNodes] };
 }
 
 describe('packing', () => {
-  it('never exceeds cpus, memory, slots, time or any GPU', () => {
+  it('never exceeds cpus, memory, slots, time, any GPU or the nodes of the worker', () => {
     fc.assert(
-      fc.property(node, shapes, (start, shapeList) => {
+      fc.property(worker, shapes, (start, shapeList) => {
         const { queues } = queuesOf(shapeList);
         const placed = pack(copy(start), queues);
-        const total = (of: (request: Requirements) => number) => placed.reduce((sum, p) => sum + of(p.need), 0);
+        const packed = placed.filter((p) => p.need.numNodes === 1);
+        const total = (of: (request: Requirements) => number) => packed.reduce((sum, p) => sum + of(p.need), 0);
         expect(total((r) => r.numCpus)).toBeLessThanOrEqual(start.numCpus);
         expect(total((r) => r.memoryBytes)).toBeLessThanOrEqual(start.memoryBytes);
         expect(placed.length).toBeLessThanOrEqual(start.slots);
         const used = start.gpus.map(() => 0);
-        for (const { need: request, gpuIndices } of placed) {
+        const wholeNodes: number[] = [];
+        for (const { need: request, gpuIndices, nodeIndices } of placed) {
+          const isWide = request.numNodes > 1;
           expect(gpuIndices.length).toBe(Math.ceil(request.gpuThousandths / 1000));
-          for (const index of gpuIndices) used[index] = (used[index] ?? 0) + Math.min(1000, request.gpuThousandths);
+          expect(nodeIndices.length).toBe(request.numNodes);
+          if (isWide) {
+            wholeNodes.push(...nodeIndices);
+            expect(request.numCpus).toBeLessThanOrEqual(start.numCpus);
+            expect(request.memoryBytes).toBeLessThanOrEqual(start.memoryBytes);
+            expect(gpuIndices.every((index) => index < start.gpus.length)).toBe(true);
+          }
+          for (const index of isWide ? [] : gpuIndices)
+            used[index] = (used[index] ?? 0) + Math.min(1000, request.gpuThousandths);
           if (start.timeLeftMs !== null && request.isRuntimeStated) {
             expect(request.runtimeMs).toBeLessThanOrEqual(start.timeLeftMs);
           }
-          expect(request.numNodes).toBe(1);
         }
+        expect(start.idleNodes).toEqual(expect.arrayContaining(wholeNodes));
+        expect(new Set(wholeNodes).size).toBe(wholeNodes.length);
+        if (wholeNodes.includes(0)) expect(packed).toEqual([]);
         for (const thousandths of used) expect(thousandths).toBeLessThanOrEqual(1000);
         expect(new Set(placed.map((p) => p.jobKey)).size).toBe(placed.length);
       }),
@@ -97,7 +118,7 @@ describe('packing', () => {
 
   it('equals the plain walk: always the first in claim order that fits', () => {
     fc.assert(
-      fc.property(node, shapes, (start, shapeList) => {
+      fc.property(worker, shapes, (start, shapeList) => {
         const { queues, jobs } = queuesOf(shapeList);
         const free = copy(start);
         const placed = pack(free, queues).map((p) => p.jobKey);
@@ -115,6 +136,29 @@ describe('packing', () => {
         }
         expect(placed).toEqual(expected);
         expect(free).toEqual(walk);
+      }),
+    );
+  });
+
+  it('looks ahead in claim order, to the first job that takes long, for as much work as is wanted', () => {
+    const runtimes = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), { minLength: 10, maxLength: 10 });
+    fc.assert(
+      fc.property(shapes, runtimes, fc.nat(200), fc.nat(20), (shapeList, usual, workMs, most) => {
+        const { queues, jobs } = queuesOf(shapeList);
+        for (const [index, queue] of queues.entries()) queue.runtimeMs = usual[index % 10] ?? null;
+        const runtimeOf = (job: Job) => queues.find((queue) => queue.need === job.need)?.runtimeMs ?? null;
+        const order = [...jobs].sort(
+          (a, b) => b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey,
+        );
+        const expected: number[] = [];
+        let leftMs = workMs;
+        for (const job of order) {
+          const runtimeMs = runtimeOf(job);
+          if (runtimeMs === null || leftMs <= 0 || expected.length === most) break;
+          leftMs -= runtimeMs;
+          expected.push(job.jobKey);
+        }
+        expect(nextInOrder(queues, workMs, most).map(({ jobKey }) => jobKey)).toEqual(expected);
       }),
     );
   });

@@ -344,7 +344,7 @@ describe('an imported history', () => {
       ...({ status: 'done', cause: 'exit_code' } as const),
       ...{ run_id: 2, attempt_id: 1, start_time: null, end_time: null },
       ...{ exec_time_seconds: 1.5, peak_memory_bytes: null, average_memory_bytes: null, cpu_seconds: null },
-      ...{ hostname: 'n1', slurm_job_id: '7', num_cpus: 1, memory_bytes: 0, gpu_indices: [3] },
+      ...{ hostname: 'n1', slurm_job_id: '7', num_nodes: 2, num_cpus: 1, memory_bytes: 0, gpu_indices: [3] },
       ...{ exit_code: 4, signal: null, detail: null },
     };
     const history = (job_name: string) => ({
@@ -379,6 +379,7 @@ describe('an imported history', () => {
     expect(await rows(service, 'jobs', key, { outcome: 'failed' })).toMatchObject([
       { return_code: 4, slurm_job_id: '7' },
     ]);
+    expect(await rows(service, 'results', key)).toMatchObject([{ num_nodes: 2 }]);
     await expect(service.call('workflow_import_finish', finish)).rejects.toMatchObject({ code: 'conflict' });
   });
 });

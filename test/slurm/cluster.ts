@@ -64,7 +64,7 @@ const lookEveryMs = 600;
 export async function until<T>(
   what: string,
   look: () => Promise<T | null | undefined | false>,
-  seconds = 60,
+  seconds = 120,
 ): Promise<T> {
   const giveUpAt = performance.now() + seconds * 1000;
   for (;;) {

@@ -22,6 +22,7 @@ describe.concurrent('schedule-nodes for allocations of two nodes', () => {
     await site.addConfig(key, '-n', '2', '-w', '10', '-m', '300', '-e', '--cpus-per-task=2');
     const { allocations } = await site.schedule(key, '-n', '2', '-S', '-m', '1');
     expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 4 });
+    await site.queueEmpty();
     const nodes = await site.computeNodes(key);
     expect(nodes).toHaveLength(4);
     for (const { slurm_job_id: id } of allocations) {
@@ -32,7 +33,6 @@ describe.concurrent('schedule-nodes for allocations of two nodes', () => {
       expect(node).toMatchObject({ num_cpus: 2, memory_bytes: 300 * mebibyte, max_parallel_jobs: 1, is_active: false });
     }
     expect(new Set((await site.results(key)).map((result) => result.compute_node_key)).size).toBe(4);
-    await site.queueEmpty();
     for (const { slurm_job_id: id } of allocations) expect((await site.slurmEnd(id)).state).toBe('COMPLETED');
   });
 

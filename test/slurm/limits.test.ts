@@ -30,7 +30,7 @@ describe.concurrent('limits of jobs', () => {
         { name: 'stubborn', command: `trap '' TERM; ${family}wait`, resource_requirements: 'short', priority: 2 },
         {
           name: 'neighbour',
-          command: 'sleep 7; ps -u hpc -o args= > left',
+          command: 'until [ -e look ]; do sleep 0.2; done; ps -u hpc -o args= > left',
           resource_requirements: 'small',
           priority: 2,
         },
@@ -39,6 +39,9 @@ describe.concurrent('limits of jobs', () => {
     });
     await site.addConfig(key, '-w', '10', '-m', '1000', '-e', '--cpus-per-task=4');
     await site.schedule(key, '-n', '1');
+    const isStopped = async () => (await site.shown(key)).num_failed === 3;
+    await until('three jobs are stopped', isStopped, 120);
+    await site.write('look', '');
     expect(await site.ended(key)).toMatchObject({ status: 'failed', num_done: 5, num_failed: 3 });
     const results = new Map((await site.results(key)).map((result) => [result.job_name, result]));
     const hog = results.get('hog');

@@ -20,8 +20,13 @@ async function failure(
   return { exitCode: ran.exitCode, ...(JSON.parse(ran.stderr) as Failure).error };
 }
 
+interface Noting {
+  name: string;
+  command: string;
+}
+
 /** Jobs that note that they ran, each in a file of its own. */
-function noting(numJobs: number, seconds: number): object[] {
+function noting(numJobs: number, seconds: number): Noting[] {
   return Array.from({ length: numJobs }, (_, i) => ({
     name: `job ${i}`,
     command: `echo "$TORC_JOB_KEY $TORC_ATTEMPT_ID" >> "ran/$TORC_JOB_KEY"; sleep ${seconds}`,
@@ -45,10 +50,24 @@ describe.concurrent('a server on the controller', () => {
   it('is the only owner, for commands and workers on every node', async (context) => {
     const site = await siteFor(context, 'owner');
     const place = await site.startServer();
-    const key = await site.start({ name: 'owner', jobs: noting(40, 0.3) });
+    // two jobs that wait for each other, each as wide as a worker: both workers take part, however late one comes
+    const meet = 'touch "here/$TORC_WORKER_ID"; until [ "$(ls here | wc -l)" -eq 2 ]; do sleep 0.1; done';
+    const [first, second, ...others] = noting(40, 0.3);
+    const meeting = [first, second].map((job) => ({
+      ...(job as Noting),
+      command: `${job?.command}; ${meet}`,
+      resource_requirements: 'all',
+      priority: 1,
+    }));
+    const key = await site.start({
+      name: 'owner',
+      resource_requirements: [{ name: 'all', num_cpus: 2, memory: '20m', runtime: 'PT5M' }],
+      jobs: [...meeting, ...others],
+    });
     await site.makeFolder('ran');
+    await site.makeFolder('here');
     await site.addConfig(key, '-w', '10', '-m', '200', '-e', '--cpus-per-task=2');
-    const [second, elsewhere, worker, ...shown] = await Promise.all([
+    const [here, elsewhere, worker, ...shown] = await Promise.all([
       failure(site, ['server', 'start', '--daemon']),
       failure(site, ['server', 'start'], 'c1'),
       // a worker that no allocation started, on another node, beside that of the allocation
@@ -57,7 +76,7 @@ describe.concurrent('a server on the controller', () => {
       site.json(['workflows', 'show', key], { node: 'c1' }),
       site.schedule(key, '-n', '1'),
     ]);
-    for (const error of [second, elsewhere]) {
+    for (const error of [here, elsewhere]) {
       expect(error).toMatchObject({ exitCode: 4, code: 'conflict' });
       expect(error.message).toContain(`a server already runs on ctl (pid ${place.pid})`);
       expect(error.message).toContain(site.directory);

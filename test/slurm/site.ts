@@ -111,7 +111,7 @@ export class Site {
   }
 
   /** Waits until nothing of the workflow is ready, blocked or running. */
-  async ended(key: string, seconds = 120): Promise<WorkflowShown> {
+  async ended(key: string, seconds = 240): Promise<WorkflowShown> {
     return until(
       `workflow ${key} has ended`,
       async () => {
@@ -155,7 +155,7 @@ export class Site {
     return lines.flatMap((line) => (line.slice(line.indexOf('|') + 1) === this.path ? [line.split('|')[0] ?? ''] : []));
   }
 
-  async queueEmpty(seconds = 60): Promise<void> {
+  async queueEmpty(seconds = 120): Promise<void> {
     await until('no Slurm job is left', async () => (await this.queue()).length === 0, seconds);
   }
 

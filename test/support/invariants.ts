@@ -75,6 +75,7 @@ export function brokenInvariants(db: Database): string[] {
   }
   broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
+  broken.push(...brokenNodes(db));
   return broken;
 }
 
@@ -163,8 +164,34 @@ function brokenCapacity(db: Database): string[] {
   return db
     .all(
       `SELECT n.compute_node_key, n.num_cpus, n.memory_bytes, sum(a.num_cpus) AS cpus, sum(a.memory_bytes) AS memory
-       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key
+         AND a.is_occupying = 1 AND a.is_ahead = 0 AND a.num_nodes = 1
        GROUP BY n.compute_node_key HAVING cpus > n.num_cpus OR memory > n.memory_bytes`,
     )
     .map((row) => `node ${row.compute_node_key} is overfull: ${row.cpus} cpus, ${row.memory} bytes`);
+}
+
+/**
+ * No worker has occupying attempts on more nodes than it has, or on a whole node beside others. Those given ahead wait in
+ * the worker until their node is free.
+ */
+function brokenNodes(db: Database): string[] {
+  const broken: string[] = [];
+  const occupied = new Map<string, number>();
+  for (const row of db.all(
+    `SELECT a.*, n.num_nodes AS has FROM attempts a JOIN compute_nodes n USING (compute_node_key)
+     WHERE a.is_occupying = 1 AND a.is_ahead = 0`,
+  )) {
+    const [key, isWide] = [row.attempt_key, row.num_nodes !== 1];
+    const nodes = row.node_indices === null ? [0] : (JSON.parse(row.node_indices as string) as number[]);
+    if (nodes.length !== row.num_nodes) broken.push(`attempt ${key} has ${nodes.length} nodes of ${row.num_nodes}`);
+    for (const node of nodes) {
+      if (node < 0 || node >= (row.has as number)) broken.push(`attempt ${key} is on node ${node} of ${row.has}`);
+      const place = `${row.compute_node_key} ${node}`;
+      const neighbour = occupied.get(place);
+      if (neighbour !== undefined && (isWide || neighbour > 1)) broken.push(`attempt ${key} is not alone on ${place}`);
+      occupied.set(place, Math.max(neighbour ?? 0, row.num_nodes as number));
+    }
+  }
+  return broken;
 }

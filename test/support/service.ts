@@ -30,6 +30,7 @@ export interface TestJob {
   cpus?: number;
   memory?: number;
   gpuThousandths?: number;
+  nodes?: number;
   /** Stated runtime in seconds. */
   runtime?: number;
   priority?: number;
@@ -124,7 +125,7 @@ export async function createWorkflow(
       num_cpus: job.cpus ?? 1,
       memory_bytes: job.memory ?? 1024,
       gpu_thousandths: job.gpuThousandths ?? 0,
-      num_nodes: 1,
+      num_nodes: job.nodes ?? 1,
       runtime_ms: (job.runtime ?? 60) * 1000,
       is_memory_stated: job.memory !== undefined,
       is_runtime_stated: job.runtime !== undefined,
@@ -190,7 +191,7 @@ export class TestWorker {
   static async join(
     api: Api,
     workflowKey: string,
-    capacity: { cpus?: number; memory?: number; gpus?: number; maxJobs?: number } = {},
+    capacity: { nodes?: number | undefined; cpus?: number; memory?: number; gpus?: number; maxJobs?: number } = {},
     allocation: { slurmJobId: string; hostname: string; restartCount: number; allocationKey?: string } | null = null,
     hello: Partial<Request<'worker_hello'>> = {},
   ): Promise<TestWorker> {
@@ -207,6 +208,7 @@ export class TestWorker {
       slurm_job_id: allocation?.slurmJobId ?? null,
       restart_count: allocation?.restartCount ?? 0,
       allocation_key: allocation?.allocationKey ?? null,
+      num_nodes: capacity.nodes ?? 1,
       num_cpus: capacity.cpus ?? 4,
       memory_bytes: capacity.memory ?? 1024 ** 3,
       num_gpus: capacity.gpus ?? 0,

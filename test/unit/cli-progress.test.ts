@@ -63,6 +63,7 @@ describe('progress', () => {
     const workflow = shown({ done: 60, failed: 2, submitted: 8, ready: 32 });
     expect(runLine(workflow, 50, 10)).toBe('60/100 done, 8 running, 2 failed, 50 s, 1.0 jobs/s, about 40 s left');
     expect(runLine(shown({ ready: 5 }), 0, 0)).toBe('0/5 done, 0 running, 0.0 s');
+    expect(runLine(shown({ submitted: 1, submitted_pending: 4 }), 0, 0)).toBe('0/5 done, 5 with workers, 0.0 s');
     expect(runLine(shown({ done: 5 }), 10, 0)).toBe('5/5 done, 0 running, 10 s, 0.5 jobs/s');
   });
 });

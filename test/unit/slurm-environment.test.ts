@@ -23,6 +23,7 @@ describe('slurmEnvironment', () => {
         SLURM_CPUS_ON_NODE: '4',
         SLURM_JOB_CPUS_PER_NODE: '4(x2)',
         SLURM_JOB_NAME: 'w1',
+        SLURM_JOB_NODELIST: 'c[1-2]',
         SLURM_JOB_NUM_NODES: '2',
         SLURM_MEM_PER_NODE: '600',
         SLURM_NODEID: '1',
@@ -39,6 +40,7 @@ describe('slurmEnvironment', () => {
       nodeName: 'c2',
       nodeId: 1,
       numNodes: 2,
+      nodeNames: ['c2', 'c1'],
       numCpus: 4,
       memoryBytes: 600 * mebibyte,
       gpuIds: [],
@@ -46,6 +48,15 @@ describe('slurmEnvironment', () => {
       endTimeMs: nowMs + 290_000,
       walltimeSeconds: 300,
     });
+  });
+
+  it('names the nodes of the allocation with the own one first, or none when that cannot be told', () => {
+    const names = (list: string, own?: string) =>
+      read({ SLURM_JOB_NODELIST: list, ...(own === undefined ? {} : { SLURMD_NODENAME: own }) }).nodeNames;
+    expect(names('n[1-3]', 'n3')).toEqual(['n3', 'n1', 'n2']);
+    expect(names('n[1-3]')).toEqual(['n1', 'n2', 'n3']);
+    expect(names('n[1-3]', 'login')).toEqual([]);
+    expect(names('n[1-3', 'n1')).toEqual([]);
   });
 
   it('says null or none for everything that is missing', () => {
@@ -57,6 +68,7 @@ describe('slurmEnvironment', () => {
       nodeName: null,
       nodeId: 0,
       numNodes: 1,
+      nodeNames: [],
       numCpus: null,
       memoryBytes: null,
       gpuIds: [],

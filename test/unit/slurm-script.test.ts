@@ -159,6 +159,14 @@ describe('a script that runs', () => {
   });
 });
 
+it('tells a worker that is alone in an allocation of several nodes to use all of them', () => {
+  const words = (changes: Partial<SlurmConfig>, launched: Partial<Launch> = {}) =>
+    allocationScript({ ...config, ...changes }, { ...launch, ...launched }).includes('--all-nodes');
+  expect(words({ numNodes: 2 })).toBe(true);
+  expect(words({ numNodes: 1 })).toBe(false);
+  expect(words({ numNodes: 2 }, { oneWorkerPerNode: true })).toBe(false);
+});
+
 describe('directives', () => {
   const options = (changes: Partial<SlurmConfig>, launched: Partial<Launch> = {}) =>
     directivesOf(allocationScript({ ...config, ...changes }, { ...launch, ...launched }));

@@ -4,7 +4,6 @@ import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec-problems.ts';
 import { specJsonSchema } from '../../src/model/spec-schema.ts';
 import { loadWorkflow, parseSpec } from '../../src/model/spec-text.ts';
-import { unsupportedParts } from '../../src/model/unsupported.ts';
 
 function lines(...text: string[]): string {
   return `${text.join('\n')}\n`;
@@ -64,6 +63,7 @@ const everything = {
       factory: { type: 'zip', parameters: [{ name: 'z', values: [7] }] },
     },
     { name: 'c', command: 'x' },
+    { name: 'd', steps: [{ command: 'x', ignore_failure: true, max_retries: 2 }, { command: 'y' }] },
   ],
   files: [
     { name: 'raw', path: 'raw' },
@@ -155,6 +155,7 @@ job "b" {
   factory type="zip" { parameter "z" { values 7 } }
 }
 job "c" { command "x" }
+job "d" { step command="x" { ignore_failure #true; max_retries 2 }; step { command "y" } }
 file "raw" path="raw"
 file "f_{i}" path="f{i}" { parameters { i { - 1 } }; parameter_mode "product" }
 file "out" { path "o" }
@@ -198,7 +199,7 @@ describe('every key of the format', () => {
     const schema = JSON.parse(JSON.stringify(specJsonSchema())) as Record<string, Record<string, unknown>>;
     expect(Object.keys(schema.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(everything)));
     expect(schema).toMatchObject({ type: 'object', required: ['name', 'jobs'], additionalProperties: false });
-    expect(schema.properties?.jobs).toMatchObject({ items: { required: ['name', 'command'] } });
+    expect(schema.properties?.jobs).toMatchObject({ items: { required: ['name'] } });
   });
 });
 
@@ -242,7 +243,7 @@ describe('KDL', () => {
     ['name "w"\njob "a" command="x" {\n  depends_on_job "🚀" "b"\n}', '3:18', 'there is no job "🚀"'],
     ['name "w"\njob "a" { command "x"; command "y" }', '2:24', '"command" stands twice'],
     ['name "w"\njob "a" "b" { command "x" }', '2:9', 'a second name for "job"'],
-    ['name "w"\njob "a" { command }', '2:11', 'found nothing, expected text'],
+    ['name "w"\njob "a" { command }', '2:11', 'is missing; it is required'],
     ['name "w"\njob "a" { command "x"; priority high }', '2:33', 'expected a number'],
     ['name "w"\njob "a" { command "x" ', '2:23', 'inside of braces'],
     ['name "w" 5 { a 1 }\n', '1:1', '"name" has both a value and keys'],
@@ -277,7 +278,7 @@ describe('the parts beside the jobs', () => {
       { walltimeSeconds: 86_400, numNodes: 2, extra: '--mail-type=END --requeue --exclusive' },
     ]);
     const names = [...jobs].map(({ name }) => name);
-    expect(names).toEqual(['a_1', 'b_0', 'c_0', 'c_1']);
+    expect(names).toEqual(['a_1', 'b_0', 'c_0', 'c_1', 'd']);
     expect(actions.map((action) => action.jobs)).toEqual([[], [0, 1, 2, 3]]);
     expect(actions[1]).toMatchObject({ scheduler: 0, numAllocations: 2, persistent: true });
     expect(resourceMonitor).toMatchObject({ enabled: true, granularity: 'summary', sampleIntervalSeconds: 5 });
@@ -357,26 +358,5 @@ describe('the parts beside the jobs', () => {
       expect.stringContaining('actions[0].trigger_type: found the text "on_job_ready", allowed are on_workflow_start'),
       'actions[0].action_type: found the text "run_command", allowed are run_commands, schedule_nodes; did you mean "run_commands"?',
     ]);
-  });
-
-  it('that cannot run yet are named', () => {
-    expect(unsupportedParts(load({}))).toEqual([]);
-    expect(unsupportedParts(load(everything))).toEqual([]);
-    const scheduler = { account: 'a', name: 's' };
-    const job = { name: 'a', command: 'x', scheduler: 's' };
-    expect(unsupportedParts(load({ slurm_schedulers: [scheduler], jobs: [job] }))).toEqual([]);
-    expect(
-      unsupportedParts(
-        load({
-          slurm_schedulers: [scheduler, { account: 'a', name: 't' }],
-          jobs: [job],
-          use_pending_failed: true,
-          resource_requirements: [{ name: 'r', num_cpus: 1, memory: '1g', num_nodes: 2 }],
-          resource_monitor: { enabled: true, granularity: 'time_series', generate_plots: true },
-        }),
-      ),
-    ).toHaveLength(2);
-    const local = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
-    expect(unsupportedParts(load({ actions: [local] }))).toEqual(['actions with scheduler_type local']);
   });
 });

@@ -228,6 +228,12 @@ describe('shape', () => {
     );
   });
 
+  it('says what an earlier name of a key is called now', () => {
+    expect(problemsOf(lines('name: w', 'jobs: [{name: a, command: x, blocked_by: [b]}]'))[0]).toContain(
+      'unknown key "blocked_by" in a job; it is called "depends_on" now',
+    );
+  });
+
   it.each([
     ['num_cpus: 0', 'found the number 0, expected at least 1'],
     ['num_cpus: 1.5', 'expected a whole number'],

@@ -34,6 +34,18 @@ describe('admission', () => {
     expect(admission.next()?.attempt).toBe(2);
   });
 
+  it('counts a job of several nodes as all of this node, or as nothing of it', () => {
+    const admission = new Admission({ numCpus: 4, memoryBytes: 100, maxParallelJobs: null });
+    const elsewhere = { ...job(1, 4, 100), node_indices: [1, 2] };
+    const here = { ...job(3, 1), node_indices: [0, 3] };
+    for (const given of [elsewhere, job(2, 4, 100), here, job(4, 1)]) admission.add(given);
+    expect([admission.next()?.attempt, admission.next()?.attempt, admission.next()]).toEqual([1, 2, null]);
+    admission.release(2);
+    expect([admission.next()?.attempt, admission.next()]).toEqual([3, null]);
+    admission.release(3);
+    expect(admission.next()?.attempt).toBe(4);
+  });
+
   it('hands back what waits, and only that', () => {
     const admission = new Admission({ numCpus: 1, memoryBytes: 100, maxParallelJobs: null });
     for (const given of [job(1, 1), job(2, 1), job(3, 1)]) admission.add(given);

@@ -1,7 +1,7 @@
 /** Jobs as real processes: how they are started, how they end, what is reported. */
 import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readStat } from '../../src/worker/proc.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
@@ -122,12 +122,29 @@ describe('what a job sees', () => {
   });
 
   it('sees the GPUs it was given, and none where it was given none', async () => {
-    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 3, gpuIds: ['GPU-aa', 'GPU-bb', '7'] };
+    const capacity = {
+      nodeNames: ['here'],
+      numCpus: 4,
+      memoryBytes: 2 ** 30,
+      numGpus: 3,
+      gpuIds: ['GPU-aa', 'GPU-bb', '7'],
+    };
     const worker = startWorker(new FakeServer(), { capacity });
     const command = 'echo "[$CUDA_VISIBLE_DEVICES]"';
     worker.server.add({ command, gpu_indices: [2, 0] }, { command });
     await worker.exit;
     expect([worker.stdout(1), worker.stdout(2)]).toEqual(['[7,GPU-aa]\n', '[]\n']);
+  });
+
+  it('is told its nodes by name, without the number of tasks of the whole allocation', async () => {
+    vi.stubEnv('SLURM_NTASKS', '9');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const capacity = { nodeNames: ['n1', 'n2', 'n3'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const worker = startWorker(new FakeServer(), { capacity });
+    const command = 'echo "$TORC_NUM_NODES $TORC_NODE_LIST"; env | grep -c ^SLURM_NTASKS=';
+    worker.server.add({ command, node_indices: [1, 2] }, { command });
+    await worker.exit;
+    expect([worker.stdout(1), worker.stdout(2)]).toEqual(['2 n2,n3\n0\n', '1 n1\n1\n']);
   });
 
   it('is a better victim for the kernel than the worker', async () => {
@@ -195,13 +212,24 @@ describe('many jobs', () => {
   it('starts what was given ahead of time only when there is room', async () => {
     const server = new FakeServer();
     server.slots = 50;
-    const capacity = { numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     const command = `mkdir "$TORC_OUTPUT_DIR/in" 2>/dev/null; touch "$TORC_OUTPUT_DIR/in/$$"; ls "$TORC_OUTPUT_DIR/in" | wc -l; sleep 0.05; rm "$TORC_OUTPUT_DIR/in/$$"`;
     server.add(...Array.from({ length: 20 }, () => ({ command })));
     await worker.exit;
     const together = Array.from({ length: 20 }, (_, index) => Number(worker.stdout(index + 1)));
     expect(Math.max(...together)).toBe(2);
+  });
+
+  it('gives back what was given ahead of time and would have to wait for a long job', async () => {
+    const server = new FakeServer();
+    server.slots = 50;
+    const worker = startWorker(server, { maxParallelJobs: 1 });
+    server.add({ command: 'sleep 300' }, { command: 'true' }, { command: 'true' });
+    await until(() => [2, 3].every((attempt) => server.attempts.get(attempt)?.isReturned === true));
+    expect(server.attempts.get(1)).toMatchObject({ finished: null, isReturned: false });
+    worker.signal('terminate');
+    await worker.exit;
   });
 });
 

@@ -43,7 +43,7 @@ export function startWorker(
     directory,
     workflowKey: '7',
     outputDirectory: join(directory, 'output'),
-    capacity: { numCpus: 64, memoryBytes: 2 ** 40, numGpus: 0, gpuIds: [] },
+    capacity: { nodeNames: ['here'], numCpus: 64, memoryBytes: 2 ** 40, numGpus: 0, gpuIds: [] },
     maxParallelJobs: null,
     deadlineMs: null,
     walltimeSeconds: null,

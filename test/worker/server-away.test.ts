@@ -11,7 +11,7 @@ describe('a server that goes away', () => {
   it('comes back to jobs that went on, and gets their ends once', async () => {
     const worker = startWorker();
     const { server } = worker;
-    server.add({ command: 'sleep 0.3; echo done' }, { command: 'sleep 0.3; exit 3' });
+    server.add({ command: 'sleep 2; echo done' }, { command: 'sleep 2; exit 3' });
     await until(() => server.attempts.get(2)?.started != null);
     server.goDown();
     const { spoolPath } = workerPaths(worker.directory, worker.workerId);

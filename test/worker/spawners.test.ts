@@ -1,5 +1,6 @@
 /** The two ways to start a process behave alike. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -93,6 +94,56 @@ describe.each([
     expect(Number(files)).toBeLessThanOrEqual(8);
     expect([leads, score]).toEqual(['1', '500']);
     expect(readFileSync('/proc/self/oom_score_adj', 'utf8')).toBe('0\n');
+  });
+
+  it('runs every command as bash would, also those that need no shell', async () => {
+    const directory = folder();
+    writeFileSync(join(directory, 'no-first-line'), 'echo $0-$#', { mode: 0o755 });
+    writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\necho "$@"; exit 4', { mode: 0o755 });
+    writeFileSync(join(directory, 'not-executable'), 'true', { mode: 0o644 });
+    mkdirSync(join(directory, 'a-folder'));
+    const variables = { PATH: `${directory}:${process.env.PATH}`, 'BASH_FUNC_known%%': '() { echo a function; }' };
+    const commands = [
+      ...[
+        'true',
+        'false',
+        'echo a  b',
+        ' echo c',
+        'date +%Y',
+        'env x=1 printenv x',
+        'x=2 printenv x',
+        'printf %s- d e',
+      ],
+      ...[
+        'no-such-command 1',
+        './no-such-file',
+        `${directory}/not-executable`,
+        `${directory}/a-folder`,
+        'time -p true',
+      ],
+      ...[
+        'no-first-line f',
+        'plain.sh -n --x=1 g:h,i@j',
+        'known',
+        'exit 3',
+        'cd /tmp',
+        'type true',
+        '[ 1 = 1 ]',
+        '% 1',
+      ],
+      ...['echo ~', 'echo *', 'echo é', 'true\nfalse', 'false;true', '', '#', '-x', '--', '.', ':', 'a=b', 'true &'],
+    ];
+    const spawner = opened();
+    for (const text of commands) {
+      const [stdoutPath, stderrPath] = [join(directory, 'out'), join(directory, 'err')];
+      const end = await run(spawner, { text, variables, stdoutPath, stderrPath });
+      const asBash = spawnSync('bash', ['-c', '--', text], { env: { ...process.env, ...variables }, encoding: 'utf8' });
+      const got = 'failed' in end ? end : { code: end.exitCode, out: readFileSync(stdoutPath, 'utf8') };
+      expect({ text, ...got }).toEqual({ text, code: asBash.status, out: asBash.stdout });
+      // the time that `time` measures is another one
+      if (!text.startsWith('time'))
+        expect({ text, err: readFileSync(stderrPath, 'utf8') }).toEqual({ text, err: asBash.stderr });
+    }
   });
 
   it('says why nothing could be started', async () => {

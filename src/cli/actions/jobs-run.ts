@@ -135,7 +135,7 @@ function noteLeftJobs(context: Context, { workflow_key: key, counts, num_active_
   const numReady = counts.ready ?? 0;
   if (numReady === 0 || num_active_workers > 0) return;
   const what = numReady === 1 ? '1 job is left that does' : `${numReady} jobs are left that do`;
-  const columns = 'name,num_cpus,memory_bytes,num_gpus,runtime_seconds';
+  const columns = 'name,num_nodes,num_cpus,memory_bytes,num_gpus,runtime_seconds';
   note(
     context,
     `${what} not fit here: ${context.torc} jobs list -k ${key} -f status=ready --columns ${columns}`,

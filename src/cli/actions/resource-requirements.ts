@@ -41,7 +41,7 @@ export async function addRequirements(context: Context, name: string, options: R
     num_cpus: stated.num_cpus ?? 1,
     memory_bytes: stated.memory_bytes ?? null,
     gpu_thousandths: stated.gpu_thousandths ?? 0,
-    num_nodes: 1,
+    num_nodes: options.nodes ?? 1,
     runtime_ms: stated.runtime_ms ?? null,
   };
   await withConnection(context, async ({ api }) => {

@@ -2,7 +2,7 @@
 import { outputDirectory } from '../../base/config.ts';
 import type { RunOptions } from '../commands/run.ts';
 import { type Context, note } from '../context.ts';
-import { checkStorable, createWorkflow } from '../create-workflow.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
 import { printResult } from '../output.ts';
 import { startProgress } from '../progress.ts';
 import { readWorkflow } from '../read-spec.ts';
@@ -21,6 +21,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     options,
   );
   await checkStorable(workflow);
+  noteWithoutEffect(context, workflow);
   const output = outputDirectory(options.output, context.env);
   return withConnection(
     context,

@@ -21,7 +21,13 @@ export async function runInAllocation(context: Context, key: string, options: Al
     );
   }
   const machine = machineResources(context.env);
+  const canSeeAll = options.allNodes === true && slurm.nodeNames.length > 0;
+  if (options.allNodes === true && !canSeeAll) {
+    const list = context.env.SLURM_JOB_NODELIST;
+    note(context, `cannot read SLURM_JOB_NODELIST (${list}): no jobs of several nodes will run here`, 'warning');
+  }
   const capacity = {
+    nodeNames: canSeeAll ? slurm.nodeNames : [slurm.nodeName ?? machine.hostname],
     numCpus: slurm.numCpus ?? machine.numCpus,
     memoryBytes: Math.min(slurm.memoryBytes ?? Number.POSITIVE_INFINITY, machine.memoryBytes),
     numGpus: slurm.gpuIds.length,

@@ -20,7 +20,7 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
         plannedSubmission(context, schedule, options, at),
       );
       const plan = planValue(schedule, options, allocations, willStart);
-      noteOthers(context, schedule);
+      noteMisfits(context, schedule, options);
       await printResult(context, { dry_run: true, ...plan }, () => dryRunText(schedule, allocations, willStart));
     });
     return;
@@ -30,7 +30,7 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
     const schedule = await planSchedule(context, connection.api, options);
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
-    noteOthers(context, schedule);
+    noteMisfits(context, schedule, options);
     await printResult(context, { dry_run: false, ...plan }, () => submittedText(context, schedule, allocations));
   } finally {
     await connection.close();
@@ -38,6 +38,26 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
 }
 
 /** Says which ready jobs the allocations cannot take. */
+function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOptions): void {
+  noteOthers(context, schedule);
+  const { config } = schedule;
+  const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
+  if (asked > given) {
+    const command = `${context.torc} hpc slurm modify-config ${config.slurm_config_key} -n ${asked}`;
+    note(
+      context,
+      `ready jobs ask for ${asked} nodes at once, and these allocations have ${given}: ${command}`,
+      'warning',
+    );
+  } else if (asked > 1 && options.startOneWorkerPerNode === true) {
+    note(
+      context,
+      `ready jobs ask for ${asked} nodes at once, and with -S each worker has one: leave it out`,
+      'warning',
+    );
+  }
+}
+
 function noteOthers(context: Context, { workflow, others }: Schedule): void {
   for (const { slurm_config_key: key, name, num_ready_jobs: count } of others) {
     const jobs = count === 1 ? '1 ready job is' : `${count} ready jobs are`;

@@ -2,10 +2,9 @@
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph.ts';
 import type { SpecSyntax } from '../../model/spec-source.ts';
-import { unsupportedParts } from '../../model/unsupported.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
-import { checkStorable, createWorkflow } from '../create-workflow.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
 import type { StdioOption } from '../options.ts';
 import { printResult, textTable } from '../output.ts';
 import { cellText } from '../output-text.ts';
@@ -49,6 +48,7 @@ async function createOrCount(
   { workflow, user }: ReadWorkflow,
   options: CreateOptions,
 ): Promise<void> {
+  noteWithoutEffect(context, workflow);
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
   await checkStorable(workflow);
   const progress = startProgress(context);
@@ -99,8 +99,6 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
     edges: edges.length,
     resource_requirements: workflow.requirements.length,
     failure_handlers: workflow.failureHandlers.length,
-    /** What keeps this version from running the workflow. */
-    unsupported: unsupportedParts(workflow),
   };
   const list = isJobsShown ? [...shownJobs(workflow)] : [];
   await printResult(context, isJobsShown ? { ...counts, job_list: list } : counts, () => {
@@ -108,9 +106,7 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
     const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
     const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
     const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}${data}`;
-    const missing =
-      counts.unsupported.length === 0 ? '' : `  this version of torc cannot run: ${counts.unsupported.join(', ')}\n`;
-    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n${missing}`;
+    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n`;
   });
 }
 

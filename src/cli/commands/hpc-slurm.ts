@@ -36,6 +36,7 @@ export interface AllocationWorkerOptions {
   allocation: string;
   output: string;
   walltime: number;
+  allNodes?: boolean;
   maxParallelJobs?: number;
   pollInterval?: number;
 }
@@ -130,7 +131,7 @@ function declareSchedule(group: Command, act: Act): void {
       'kept for old scripts: a worker is told of new work at once',
       decimalNumber('the interval', 0.1),
     )
-    .option('-S, --start-one-worker-per-node', 'a worker on every node of an allocation, not only on its first')
+    .option('-S, --start-one-worker-per-node', 'a worker for each node of an allocation, not one for all of them')
     .option('--dry-run', 'print the scripts and the plan; submit nothing')
     .option('--no-server', 'do not start a server on this host when none answers')
     .addHelpText(
@@ -155,6 +156,7 @@ function declareAllocationWorker(group: Command, act: Act): void {
     .requiredOption('--allocation <key>', 'key of the allocation')
     .requiredOption('--output <directory>', 'where jobs and workers write')
     .requiredOption('--walltime <seconds>', 'what the allocation asked for', wholeNumber('the walltime', 1))
+    .option('--all-nodes', 'run jobs of several nodes on all nodes of the allocation, not only jobs of one node here')
     .option('--max-parallel-jobs <n>', 'most jobs at a time', wholeNumber('the number of jobs', 1))
     .option(
       '--poll-interval <seconds>',

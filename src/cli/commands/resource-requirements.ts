@@ -11,6 +11,7 @@ export interface ResourceOptions {
   memory?: string;
   gpus?: number;
   runtime?: string;
+  nodes?: number;
   dryRun?: boolean;
 }
 
@@ -54,6 +55,7 @@ export function declareResourceRequirements(program: Command, act: Act): void {
     .option('--cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
     .option('--gpus <n>', 'whole GPUs, or a share of one such as 0.5', decimalNumber('the number of GPUs', 0))
+    .option('--nodes <n>', 'whole nodes; the rest is for each of them', wholeNumber('the number of nodes', 1))
     .option('--runtime <duration>', 'longest runtime, in ISO 8601 such as PT2H', readable(parseDuration))
     .addHelpText('after', examples('torc resource-requirements add large --cpus 8 --memory 64g --runtime PT4H'));
   act(add, async ([name = ''], self) => {

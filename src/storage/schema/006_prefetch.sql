@@ -1,4 +1,4 @@
--- 1: given out before it fits, to start as soon as something of the worker ends; it does not count as used until it runs
+-- 1: given out before it fitted, to start as soon as something of the worker ends; it takes nothing of the node until then
 ALTER TABLE attempts ADD COLUMN is_ahead INTEGER NOT NULL DEFAULT 0;
 
 -- one index for both questions about a worker: what occupies it, and all that it ever ran. With one for each, SQLite

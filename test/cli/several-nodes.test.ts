@@ -1,0 +1,80 @@
+/** Jobs of several nodes from specification to result, in an allocation of a fake Slurm and on one machine. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { newPlace, type Place } from './place.ts';
+
+let slurm: FakeSlurm;
+let place: Place;
+beforeEach(() => {
+  slurm = new FakeSlurm({ run: false });
+  place = newPlace(slurm.env);
+});
+afterEach(async () => {
+  await place.remove();
+  slurm.remove();
+});
+
+const onEachNode = `srun --nodes=2 --ntasks-per-node=1 --nodelist="$TORC_NODE_LIST" sh -c 'echo "$SLURMD_NODENAME"'`;
+const spec = JSON.stringify({
+  name: 'several nodes',
+  resource_requirements: [{ name: 'pair', num_cpus: 1, memory: '300m', num_nodes: 2 }],
+  jobs: [
+    { name: 'first', command: `${onEachNode} > first.txt`, resource_requirements: 'pair' },
+    { name: 'second', command: `${onEachNode} > second.txt`, resource_requirements: 'pair' },
+    { name: 'single', command: 'echo "$TORC_NUM_NODES $TORC_NODE_LIST" > single.txt' },
+  ],
+});
+
+async function started(numNodes: number): Promise<string> {
+  const { workflow_key: key } = await place.json<{ workflow_key: string }>([
+    ...['workflows', 'create', place.file('spec.json', spec)],
+  ]);
+  await place.torc('workflows', 'start', key);
+  await place.json(['hpc', 'slurm', 'add-config', '-a', 'acc', '-w', '10', '-n', String(numNodes)]);
+  return key;
+}
+
+const lines = (name: string) => readFileSync(join(place.path, name), 'utf8').trim().split('\n').sort();
+const schedule = ['hpc', 'slurm', 'schedule-nodes', '-n', '1'];
+
+describe('jobs of several nodes', () => {
+  it('run on whole nodes of an allocation with one worker, beside others', async () => {
+    slurm.configure({ run: true });
+    const key = await started(3);
+    const { stderr } = await place.torc(...schedule);
+    expect(stderr).not.toContain('ask for');
+    const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
+    await expect.poll(status, { timeout: 30_000, interval: 300 }).toBe('done');
+    expect([lines('first.txt'), lines('second.txt')]).toEqual(Array(2).fill(['fake2', 'fake3']));
+    expect(lines('single.txt')).toEqual(['1 fake1']);
+    const { compute_nodes } = await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list']);
+    expect(compute_nodes).toMatchObject([{ num_nodes: 3 }]);
+  });
+
+  it('are told of when allocations are scheduled that cannot take them', async () => {
+    await started(1);
+    await place.json(['resource-requirements', 'add', 'other', '--nodes', '3']);
+    expect(await place.json(['resource-requirements', 'list', '-f', 'num_nodes=3'])).toMatchObject({
+      resource_requirements: [{ name: 'other', num_cpus: 1 }],
+    });
+    const warning = 'ready jobs ask for 2 nodes at once, and these allocations have 1: ';
+    expect((await place.torc(...schedule, '--dry-run')).stderr).toContain(warning);
+    const [command] = /hpc slurm modify-config .*/.exec((await place.torc(...schedule)).stderr) ?? [];
+    await place.json(command?.split(' ') ?? []);
+    expect((await place.torc(...schedule, '--dry-run')).stderr).not.toContain('ask for');
+    expect((await place.torc(...schedule, '--dry-run', '-S')).stderr).toContain('with -S each worker has one');
+  });
+
+  it('are left over on one machine, which says why', async () => {
+    const ended = await place.torc('run', place.file('spec.json', spec));
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('2 jobs are left that do not fit here') });
+    const [command] = /jobs list .*/.exec(ended.stderr) ?? [];
+    const { jobs } = await place.json<{ jobs: object[] }>(command?.split(' ') ?? []);
+    expect(jobs).toMatchObject(Array(2).fill({ num_nodes: 2 }));
+    expect((await place.torc('jobs', 'show', '1')).stdout).toContain(
+      'needs 2 nodes, and no worker has had more than 1',
+    );
+  });
+});

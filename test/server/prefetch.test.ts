@@ -1,0 +1,97 @@
+/** Short jobs that a worker is given ahead of time. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { brokenInvariants } from '../support/invariants.ts';
+import { createWorkflow, finished, freshService, statuses, TestWorker } from '../support/service.ts';
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(async () => {
+  expect(brokenInvariants(fresh.service.db)).toEqual([]);
+  await fresh.close();
+});
+
+const many = (count: number, fields = {}) => Array.from({ length: count }, (_, n) => ({ name: `j${n}`, ...fields }));
+const alike = { memory: 1024 };
+
+/** Ends the oldest job that the worker holds, after so long. */
+async function end(worker: TestWorker, runtimeMs: number) {
+  const attempt = worker.held.shift() as number;
+  return await worker.exchange({ finished: [{ ...finished(attempt), exec_ms: runtimeMs }] });
+}
+
+describe('short jobs', () => {
+  it('are given ahead once a few have ended, and in all no more than a tenth of a second of them', async () => {
+    const key = await createWorkflow(fresh.service, many(200, alike));
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
+    await worker.exchange();
+    expect(worker.held).toHaveLength(2);
+    for (let n = 0; n < 3; n++) expect((await end(worker, 10)).jobs).toHaveLength(1);
+    // two run, and behind each of them are ten of ten milliseconds
+    await end(worker, 10);
+    expect(worker.held).toHaveLength(22);
+    await end(worker, 10);
+    expect(worker.held).toHaveLength(22);
+    // another worker still gets its own
+    const other = await TestWorker.join(fresh.service, key, { cpus: 2 });
+    await other.exchange();
+    expect(other.held).toHaveLength(2);
+  });
+
+  it('are given ahead only while some end, and count as running when they have begun', async () => {
+    const key = await createWorkflow(fresh.service, many(100, alike));
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
+    await worker.exchange();
+    for (let n = 0; n < 4; n++) await end(worker, 50);
+    expect(worker.held).toHaveLength(6);
+    const [, , third, fourth] = worker.held as [number, number, number, number];
+    // those that were given back are not given ahead again at once
+    const back = worker.held.splice(4);
+    await worker.exchange({ returned: back });
+    expect(worker.held).toHaveLength(4);
+    const begun = [third, fourth].map((attempt) => ({ attempt, age_ms: 0, pid: 1 }));
+    await worker.exchange({ started: begun });
+    expect((await worker.exchange()).jobs).toEqual([]);
+    expect(Object.values(await statuses(fresh.service, key)).filter((status) => status === 'submitted')).toHaveLength(
+      2,
+    );
+  });
+
+  it('never overtake a job before them in claim order that would fit this worker', async () => {
+    const jobs = [...many(30, alike), { name: 'wide', cpus: 2, priority: 1 }];
+    const key = await createWorkflow(
+      fresh.service,
+      jobs,
+      jobs.slice(0, 6).map((_, n): [number, number] => [n, 30]),
+    );
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
+    await worker.exchange();
+    for (let n = 0; n < 5; n++) await end(worker, 10);
+    expect(worker.held.length).toBeGreaterThan(10);
+    // the last that the wide job waited for: now it is the next, and takes the node when that is empty
+    while (worker.held.length > 2) await end(worker, 10);
+    expect((await statuses(fresh.service, key)).wide).toBe('ready');
+    // what is smaller still fills the node up, as ever, but is not queued up before it
+    while ((await statuses(fresh.service, key)).wide === 'ready') {
+      await end(worker, 10);
+      expect(worker.held.length).toBeLessThanOrEqual(2);
+    }
+    expect(worker.held).toHaveLength(1);
+  });
+
+  it('that a canceled workflow has given ahead are stopped', async () => {
+    const key = await createWorkflow(fresh.service, many(100, alike));
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
+    await worker.exchange();
+    for (let n = 0; n < 4; n++) await end(worker, 10);
+    const held = [...worker.held];
+    expect(held.length).toBeGreaterThan(10);
+    await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    const { stop } = await worker.exchange();
+    expect(stop.map(({ attempt }) => attempt)).toEqual(held);
+    worker.held = [];
+    await worker.exchange({ returned: held });
+    expect(new Set(Object.values(await statuses(fresh.service, key)))).toEqual(new Set(['done', 'canceled']));
+  });
+});
