@@ -120,7 +120,7 @@ export class AttemptLog {
     throw new TorcError(
       'not_found',
       `the output of this attempt is not in ${path} where it was written`,
-      'The file was changed, or another one was put in its place.',
+      'A network file system may show it some seconds later: try again. Otherwise the file was changed.',
     );
   }
 }

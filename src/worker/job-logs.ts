@@ -4,7 +4,7 @@
  * worker's one file.
  *
  * Who reads must never take the text of another attempt for this one's. So the files of an attempt are used again only
- * after the server has answered its end: as long as the server knows of no end, what is in them is the attempt's own.
+ * after the server has stored its end: as long as the server knows of no end, what is in them is the attempt's own.
  */
 import type { Assignment, LogPlace } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
@@ -20,6 +20,9 @@ import type { Sample } from './session.ts';
 
 /** A file system that does not answer for so long after a job's end is not waited for any longer. */
 const patienceLimits = { longestMs: 30_000, hurriedMs: 500 };
+
+/** Files that are not removed by then stay. */
+const tidyPatience = { longestMs: 2_000, hurriedMs: 2_000 };
 
 const nowhere: JobStdioPaths = { stdoutPath: '/dev/null', stderrPath: '/dev/null' };
 
@@ -38,8 +41,8 @@ export interface JobLogsDependencies {
   store: LogStore;
   workerId: string;
   outputDirectory: string;
-  /** Whether the server has not answered yet what was told of the attempt's end. */
-  isReported(attempt: number): boolean;
+  /** Whether the server has not stored the attempt's end, or not yet. */
+  isEndOpen(attempt: number): boolean;
   openRunner(events: RunnerEvents): JobRunner;
 }
 
@@ -89,13 +92,11 @@ export class JobLogs implements JobRunner {
   }
 
   #takeSlot(): number {
-    const [oldest] = this.#freeSlots;
-    if (oldest === undefined || this.#deps.isReported(oldest.attempt)) {
-      this.#numSlots += 1;
-      return this.#numSlots;
-    }
-    this.#freeSlots.shift();
-    return oldest.slot;
+    const at = this.#freeSlots.findIndex(({ attempt }) => !this.#deps.isEndOpen(attempt));
+    const [free] = at < 0 ? [] : this.#freeSlots.splice(at, 1);
+    if (free !== undefined) return free.slot;
+    this.#numSlots += 1;
+    return this.#numSlots;
   }
 
   #onUnstarted(attempt: number): void {
@@ -167,7 +168,7 @@ export class JobLogs implements JobRunner {
   async tidy(): Promise<void> {
     if (this.#numSlots === 0) return;
     const files = this.#freeSlots.map(({ slot }) => this.#pathsOf(slot));
-    const hurry = AbortSignal.abort();
-    await new Patience(this.#deps.clock, hurry, patienceLimits).waitFor(this.#deps.store.tidy(files), undefined);
+    const patience = new Patience(this.#deps.clock, new AbortController().signal, tidyPatience);
+    await patience.waitFor(this.#deps.store.tidy(files), undefined);
   }
 }

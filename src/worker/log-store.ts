@@ -1,13 +1,26 @@
 /**
  * Keeps what jobs wrote in one compressed file for the whole worker. The file is written at its end only and never
- * changed, so that it can be read at the same time. It is not made durable for each job.
+ * changed, so that it can be read at the same time. It is not made durable for each job; but it is closed soon after
+ * something was written, because only then network file systems show that to other nodes.
  */
-import { closeSync, createReadStream, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  createReadStream,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync, type ZlibOptions } from 'node:zlib';
+import type { Clock } from '../base/clock.ts';
 import { makeFolders } from '../base/folders.ts';
+import type { Log } from '../base/log.ts';
 import { largestOutputBytes, logHeader } from '../base/log-member.ts';
 import { combinedLogPath, type JobStdioPaths } from '../base/paths.ts';
 import type { EndedOutput, LogStore } from './effects.ts';
@@ -22,6 +35,8 @@ const tinyBytes = 4096;
 const tinyOptions: ZlibOptions = { level: 1, windowBits: 12, memLevel: 4 };
 const options: ZlibOptions = { level: 1 };
 
+const closeAfterMs = 1_000;
+
 interface Waiting {
   output: EndedOutput;
   resolve: (collected: Collected) => void;
@@ -33,15 +48,23 @@ interface Sizes {
   stderrBytes: number;
 }
 
+export interface LogStoreDependencies {
+  clock: Clock;
+  log: Log;
+}
+
 class CombinedLog implements LogStore {
   readonly #path: string;
+  readonly #deps: LogStoreDependencies;
   #file: number | null = null;
+  #cancelClose: () => void = () => {};
   #endBytes = 0;
   #waiting: Waiting[] = [];
   #isBusy = false;
 
-  constructor(path: string) {
+  constructor(path: string, deps: LogStoreDependencies) {
     this.#path = path;
+    this.#deps = deps;
   }
 
   collect(output: EndedOutput): Promise<Collected> {
@@ -105,12 +128,30 @@ class CombinedLog implements LogStore {
 
   /** Returns where the bytes end. What a failed write leaves is written over by the next one. */
   #write(bytes: Buffer, offset: number): number {
-    this.#file ??= openNew(this.#path);
+    const file = this.#file ?? this.#open();
     let written = 0;
     while (written < bytes.length) {
-      written += writeSync(this.#file, bytes, written, bytes.length - written, offset + written);
+      written += writeSync(file, bytes, written, bytes.length - written, offset + written);
     }
     return offset + written;
+  }
+
+  #open(): number {
+    if (this.#endBytes === 0) makeFolders(dirname(this.#path));
+    const file = openSync(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+    this.#file = file;
+    this.#cancelClose = this.#deps.clock.after(closeAfterMs, () => this.#close());
+    return file;
+  }
+
+  #close(): void {
+    this.#cancelClose();
+    const { log } = this.#deps;
+    if (this.#file === null) return;
+    close(this.#file, (error) => {
+      if (error !== null) log.error({ path: this.#path, why: String(error) }, 'output of jobs may be lost');
+    });
+    this.#file = null;
   }
 
   async remove({ stdoutPath, stderrPath }: JobStdioPaths): Promise<void> {
@@ -119,22 +160,16 @@ class CombinedLog implements LogStore {
   }
 
   async tidy(files: readonly JobStdioPaths[]): Promise<void> {
-    if (this.#file !== null) closeSync(this.#file);
-    this.#file = null;
-    for (const paths of files) await this.remove(paths).catch(() => {});
+    this.#close();
+    await Promise.all(files.map((paths) => this.remove(paths).catch(() => {})));
     // it stays while something is in it
     await rmdir(dirname(this.#path)).catch(() => {});
   }
 }
 
 /** The one file of a worker, which is made when there is something to write, and the files in which its jobs run. */
-export function openLogStore(outputDirectory: string, workerId: string): LogStore {
-  return new CombinedLog(combinedLogPath(outputDirectory, workerId));
-}
-
-function openNew(path: string): number {
-  makeFolders(dirname(path));
-  return openSync(path, 'wx', 0o666);
+export function openLogStore(outputDirectory: string, workerId: string, deps: LogStoreDependencies): LogStore {
+  return new CombinedLog(combinedLogPath(outputDirectory, workerId), deps);
 }
 
 /** 0 for a file that is not there: the job never began, or has removed it. */

@@ -82,7 +82,7 @@ export class WorkerLoop {
       store: effects.logs,
       workerId: effects.workerId,
       outputDirectory,
-      isReported: (attempt) => this.#session.isReported(attempt),
+      isEndOpen: (attempt) => this.#session.isEndOpen(attempt),
       openRunner: (events) => new JobFiles(events, { ...deps, effects, outputDirectory }),
     });
     this.#commands = new NodeCommands({

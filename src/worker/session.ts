@@ -81,6 +81,8 @@ export class Session {
   readonly #reports = new Map<string, Report>();
   /** Commands that were run, by their firing. */
   readonly #actions = new Map<number, { report: ActionReport; carriedBy: number }>();
+  /** Ends that the server could not store. */
+  readonly #rejected = new Set<number>();
   readonly #outstanding = new Map<number, Outstanding>();
   /** Stops that came before their attempt: if it still comes, it is not run. */
   readonly #stoppedUnseen = new Set<number>();
@@ -235,7 +237,10 @@ export class Session {
     if (request === undefined || reply.seq !== seq) return { dropped: 'stale' };
     // Whatever an older request claimed is in this reply too, so the older replies are not waited for.
     for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
-    for (const { report, attempt } of reply.reports) this.#reports.delete(`${report} ${attempt}`);
+    for (const { report, attempt, answer } of reply.reports) {
+      this.#reports.delete(`${report} ${attempt}`);
+      if (report === 'finished' && answer === 'rejected') this.#rejected.add(attempt);
+    }
     for (const [firing, { carriedBy }] of this.#actions) if (carriedBy === seq) this.#actions.delete(firing);
     const stop = this.#takeStops(reply.stop, nowMs);
     const jobs = this.#takeJobs(reply.jobs);
@@ -251,14 +256,18 @@ export class Session {
         this.#toldToStop.add(attempt);
         return isNew;
       }
-      if (!this.isReported(attempt)) this.noteReturned(attempt, nowMs);
+      if (!this.#isReported(attempt)) this.noteReturned(attempt, nowMs);
       if (attempt > this.#ack) this.#stoppedUnseen.add(attempt);
       return false;
     });
   }
 
-  /** Whether its end or return waits for the server's answer. */
-  isReported(attempt: number): boolean {
+  /** Whether the end of an attempt that has ended here is not stored by the server, or not yet. */
+  isEndOpen(attempt: number): boolean {
+    return this.#isReported(attempt) || this.#rejected.has(attempt);
+  }
+
+  #isReported(attempt: number): boolean {
     return this.#reports.has(`finished ${attempt}`) || this.#reports.has(`returned ${attempt}`);
   }
 

@@ -42,7 +42,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     workingDirectory: process.cwd(),
     random: Math.random,
     files: openFileReader(),
-    logs: openLogStore(options.outputDirectory, workerId),
+    logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
     isFenced: () => exists(paths.stopPath),

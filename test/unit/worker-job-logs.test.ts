@@ -52,7 +52,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
     store,
     workerId: 'w',
     outputDirectory: '/out',
-    isReported: (attempt) => unanswered.has(attempt),
+    isEndOpen: (attempt) => unanswered.has(attempt),
     openRunner(innerEvents) {
       inner = innerEvents;
       return runner;

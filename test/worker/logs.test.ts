@@ -1,11 +1,13 @@
 /** Combined logs with real processes and files. */
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   rmSync,
   statSync,
@@ -15,9 +17,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { largestOutputBytes, readLogMember } from '../../src/base/log-member.ts';
 import { combinedLogPath, slotPaths } from '../../src/base/paths.ts';
 import { openLogStore } from '../../src/worker/log-store.ts';
+import { FakeClock } from '../support/fake-machine.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, type TestWorker, until } from './run.ts';
 
@@ -102,7 +106,8 @@ describe('the store', () => {
   function place() {
     const output = mkdtempSync(join(tmpdir(), 'torc logs '));
     onTestFinished(() => rmSync(output, { recursive: true, force: true }));
-    const store = openLogStore(output, 'w');
+    const clock = new FakeClock();
+    const store = openLogStore(output, 'w', { clock, log: silentLog });
     const write = (slot: number, stdout: Buffer | string, stderr = '') => {
       const paths = slotPaths(output, 'w', slot);
       mkdirSync(join(paths.stdoutPath, '..'), { recursive: true });
@@ -113,10 +118,12 @@ describe('the store', () => {
     };
     const read = (slot: number, place: { offset: number; length: number }) => {
       const packed = Buffer.alloc(place.length);
-      readSync(openSync(combinedLogPath(output, 'w'), 'r'), packed, 0, place.length, place.offset);
+      const file = openSync(combinedLogPath(output, 'w'), 'r');
+      readSync(file, packed, 0, place.length, place.offset);
+      closeSync(file);
       return readLogMember(packed, { jobKey: String(slot), runId: 1, attemptId: 1 });
     };
-    return { output, store, write, read };
+    return { output, store, write, read, clock };
   }
 
   it('holds small and large ones in the order in which they came, and empties their files', async () => {
@@ -133,6 +140,27 @@ describe('the store', () => {
     expect(outputs.map(({ paths }) => statSync(paths.stdoutPath).size)).toEqual([0, 0, 0, 0]);
   });
 
+  it('is closed soon after, and goes on where it was', async () => {
+    const { output, store, write, read, clock } = place();
+    const isOpen = () =>
+      readdirSync('/proc/self/fd').some((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === combinedLogPath(output, 'w');
+        } catch {
+          return false;
+        }
+      });
+    const first = await store.collect(write(1, 'first'));
+    expect(isOpen()).toBe(true);
+    await clock.advance(1000);
+    await until(() => !isOpen());
+    const second = await store.collect(write(2, 'second'));
+    expect(first?.kind === 'combined' && String(read(1, first)?.stdout)).toBe('first');
+    expect(second?.kind === 'combined' && String(read(2, second)?.stdout)).toBe('second');
+    await store.tidy([]);
+    await until(() => !isOpen());
+  });
+
   it('leaves alone what is too large, or what nobody waits for', async () => {
     const { store, write } = place();
     const large = write(1, '');
@@ -147,7 +175,7 @@ describe('the store', () => {
     const { output, store, write, read } = place();
     mkdirSync(combinedLogPath(output, 'w'), { recursive: true });
     const first = write(1, 'first');
-    await expect(store.collect(first)).rejects.toThrow('EEXIST');
+    await expect(store.collect(first)).rejects.toThrow('EISDIR');
     expect(readFileSync(first.paths.stdoutPath, 'utf8')).toBe('first');
     rmSync(combinedLogPath(output, 'w'), { recursive: true });
     const again = await store.collect(first);
