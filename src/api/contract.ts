@@ -52,6 +52,7 @@ export type {
   ExchangeReply,
   FileState,
   HelloReply,
+  LogPlace,
   Recovery,
   ReportAnswer,
   StopRequest,

@@ -1,5 +1,6 @@
 /** What workers and the server say to each other. */
 import { z } from 'zod';
+import type { StdioMode } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
 import { age, count, key, limits, name, text } from './fields.ts';
 
@@ -36,6 +37,7 @@ export interface WorkerSettings {
   wait_for_healthy_database_minutes: number;
   /** How often each job's memory and processor time is written down; null for not at all. */
   sample_interval_seconds: number | null;
+  stdio: StdioMode;
 }
 
 /** Commands that a worker runs at its start, before the first job, or when it has no more jobs and leaves. */
@@ -60,7 +62,25 @@ export interface HelloReply {
 
 const attemptKey = z.number().int().positive();
 
-const startedReport = z.object({ attempt: attemptKey, age_ms: age, pid: z.number().int().positive() });
+const startedReport = z.object({
+  attempt: attemptKey,
+  age_ms: age,
+  pid: z.number().int().positive(),
+  /** The number of the worker's files that the job writes to, where logs are combined. */
+  log_slot: count.optional(),
+});
+
+/**
+ * Where the output of an ended attempt is. `combined`: a part of the worker's one file; `slot`: in the files in which it
+ * ran, which are left to it; `empty`: it wrote nothing; `removed`: it succeeded, and only that of failures is kept.
+ */
+const logPlace = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('combined'), offset: count, length: count }),
+  z.object({ kind: z.literal('slot'), slot: count }),
+  z.object({ kind: z.literal('empty') }),
+  z.object({ kind: z.literal('removed') }),
+]);
+export type LogPlace = z.infer<typeof logPlace>;
 
 /** A declared file as the worker saw it: an input when the job began, an output when it ended. Times in microseconds. */
 const fileState = z.object({
@@ -94,6 +114,8 @@ const finishedReport = z.object({
   files: z.array(fileState).optional(),
   /** What the job wrote for its output user data. */
   user_data: z.array(z.object({ name, data: z.json() })).optional(),
+  /** Missing where the workflow's `stdio` says it all. */
+  log: logPlace.optional(),
 });
 
 /** Of a running attempt; the peak is the most memory seen so far. */

@@ -1,6 +1,6 @@
 /** Requests about whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
-import { actionTypes, triggerTypes } from '../model/expanded.ts';
+import { actionTypes, type StdioMode, stdioModes, triggerTypes } from '../model/expanded.ts';
 import { count, key, limits, name, text } from './fields.ts';
 import type { ListRecord } from './lists.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -61,6 +61,8 @@ export const createBegin = z.strictObject({
   failure_handlers: z.array(failureHandler),
   /** How often each job's memory and processor time is written down; null for not at all. */
   sample_interval_seconds: z.number().positive().nullable(),
+  /** Where the output of jobs goes; missing for two files each. */
+  stdio: z.enum(stdioModes).optional(),
   num_jobs: count,
   num_files: count,
   num_user_data: count,
@@ -127,6 +129,7 @@ export const modifyWorkflow = z.strictObject({
       wait_for_new_jobs_seconds: count,
       ignore_workflow_completion: z.boolean(),
       wait_for_healthy_database_minutes: count,
+      stdio: z.enum(stdioModes),
     })
     .partial(),
 });
@@ -141,6 +144,8 @@ export interface WorkflowSummary extends ListRecord {
   num_done: number;
   num_failed: number;
   num_canceled: number;
+  /** Where the output of jobs goes, of workers that begin from now on. */
+  stdio: StdioMode;
 }
 
 export interface WorkflowShown extends WorkflowSummary {

@@ -9,7 +9,6 @@ export interface AttemptName {
 }
 
 export interface JobStdioPaths {
-  directory: string;
   stdoutPath: string;
   stderrPath: string;
 }
@@ -19,9 +18,28 @@ export interface JobStdioPaths {
  * output directory. Each folder holds a thousand jobs, so that none grows with the workflow.
  */
 export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): JobStdioPaths {
-  const directory = join(outputDirectory, 'job_stdio', shardName(attempt));
-  const stem = join(directory, attemptName(attempt));
-  return { directory, stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
+  const stem = join(jobDirectory(outputDirectory, attempt), attemptName(attempt));
+  return { stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
+}
+
+function jobDirectory(outputDirectory: string, attempt: AttemptName): string {
+  return join(outputDirectory, 'job_stdio', shardName(attempt));
+}
+
+/** Where a worker that combines logs has its files: `job_stdio/worker_WORKERID/`. */
+export function workerLogDirectory(outputDirectory: string, workerId: string): string {
+  return join(outputDirectory, 'job_stdio', `worker_${workerId}`);
+}
+
+/** The output of all its jobs that have ended. */
+export function combinedLogPath(outputDirectory: string, workerId: string): string {
+  return join(workerLogDirectory(outputDirectory, workerId), 'combined.gz');
+}
+
+/** The files to which one job at a time writes while it runs: `slot_1.out` and `slot_1.err`. */
+export function slotPaths(outputDirectory: string, workerId: string, slot: number): JobStdioPaths {
+  const stem = join(workerLogDirectory(outputDirectory, workerId), `slot_${slot}`);
+  return { stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
 }
 
 /**
@@ -29,7 +47,7 @@ export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): Jo
  * the attempt that it was to prepare.
  */
 export function failedRecoveryPath(outputDirectory: string, attempt: AttemptName): string {
-  return join(jobStdioPaths(outputDirectory, attempt).directory, `${attemptName(attempt)}.recovery`);
+  return join(jobDirectory(outputDirectory, attempt), `${attemptName(attempt)}.recovery`);
 }
 
 /** Where the memory and processor time of one attempt go: `resource_monitor/0012/job_12345_run_1_attempt_1.csv`. */

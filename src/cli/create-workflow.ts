@@ -116,6 +116,7 @@ export function beginRequest(
       })),
     })),
     sample_interval_seconds: sampleInterval(workflow.resourceMonitor),
+    stdio: workflow.stdio,
     num_jobs: workflow.numJobs,
     num_files: workflow.files.length,
     num_user_data: workflow.userData.length,

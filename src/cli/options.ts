@@ -1,6 +1,7 @@
 /** Options that many commands share: the global ones, those of lists, and how their values are read. */
 import { type Command, Option } from 'commander';
 import { TorcError } from '../base/errors.ts';
+import { type StdioMode, stdioModes } from '../model/expanded.ts';
 import { type ConsoleLevel, consoleLevels, type GlobalOptions, type OutputFormat, outputFormats } from './context.ts';
 import { type ListFilter, type ListOptions, parseColumns, parseFilter } from './filters.ts';
 
@@ -177,4 +178,15 @@ export function listOptions(command: Command): ListOptions {
   if (returnCode !== undefined) short.push({ column: 'return_code', value: String(returnCode) });
   if (failed === true) short.push({ column: 'outcome', value: 'failed' });
   return { ...options, filter: [...options.filter, ...short] };
+}
+
+export interface StdioOption {
+  stdio?: StdioMode;
+}
+
+/** Where the output of jobs goes. */
+export function stdioOption(
+  what = 'where the output of jobs goes (default: what the specification says, else files)',
+): Option {
+  return new Option('--stdio <mode>', what).choices(stdioModes);
 }

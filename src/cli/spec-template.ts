@@ -76,6 +76,9 @@ jobs:
 #     action_type: schedule_nodes
 #     scheduler: standard
 
+# Where the output of jobs goes: files (two for each job), combined, on-failure or none.
+# stdio: combined
+
 # Memory and processor time of each job, every 10 seconds.
 # resource_monitor: {enabled: true, granularity: time_series, sample_interval_seconds: 10}
 `;

@@ -3,6 +3,7 @@ import type { Api, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { exitCodes } from '../base/errors.ts';
 import { jobStdioPaths } from '../base/paths.ts';
 import { formatDuration } from '../base/units.ts';
+import type { StdioMode } from '../model/expanded.ts';
 import type { Context } from './context.ts';
 import { colored, textTable } from './output.ts';
 import { cellText, factLines } from './output-text.ts';
@@ -27,6 +28,8 @@ export interface Summary {
   elapsed_seconds: number;
   jobs_per_second: number;
   output_directory: string;
+  /** Where the output of jobs goes. */
+  stdio: StdioMode;
 }
 
 export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outputDirectory: string): Summary {
@@ -49,6 +52,7 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
     elapsed_seconds: elapsed,
     jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,
     output_directory: outputDirectory,
+    stdio: workflow.stdio,
   };
 }
 
@@ -104,10 +108,17 @@ function others(summary: Summary): [string, number][] {
 
 function failuresText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
   if (failed.length === 0) return '';
-  const rows = failed.map((job) => ({ ...job, stderr: stderrPath(summary.output_directory, job) }));
+  const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, summary, job) }));
   const left = summary.num_failed - failed.length;
   const more = left > 0 ? `.. and ${left} more\n` : '';
-  return `\n${textTable(context, ['job_key', 'return_code', 'cause', 'name', 'stderr'], rows)}${more}`;
+  const columns = ['job_key', 'return_code', 'cause', 'name', ...(summary.stdio === 'none' ? [] : ['stderr'])];
+  return `\n${textTable(context, columns, rows)}${more}`;
+}
+
+/** The file, or the command that prints it. */
+function stderrOf(context: Context, { stdio, output_directory }: Summary, job: ListRecord): string | null {
+  if (stdio === 'combined') return `${context.torc} jobs logs ${job.job_key} --stderr`;
+  return stderrPath(output_directory, job);
 }
 
 function stderrPath(outputDirectory: string, job: ListRecord): string | null {

@@ -63,6 +63,7 @@ function workflowOf(
     ignoreWorkflowCompletion: defaults.ignoreWorkflowCompletion,
     waitForHealthyDatabaseMinutes: defaults.waitForHealthyDatabaseMinutes,
     jobsSortMethod: defaults.jobsSortMethod,
+    stdio: defaults.stdio,
     requirements: requirements === null ? [] : [{ ...requirements, name: 'default' }],
     files: [],
     userData: [],

@@ -5,6 +5,7 @@ export const specDefaults = {
   ignoreWorkflowCompletion: false,
   waitForHealthyDatabaseMinutes: 20,
   jobsSortMethod: 'gpus_runtime_memory',
+  stdio: 'files',
   cancelOnBlockingJobFailure: true,
   supportsTermination: false,
   priority: 0,

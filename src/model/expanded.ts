@@ -17,6 +17,13 @@ export const actionTypes = ['run_commands', 'schedule_nodes'] as const;
 export const schedulerTypes = ['slurm', 'local'] as const;
 export const monitorGranularities = ['summary', 'time_series'] as const;
 
+/**
+ * Where the output of jobs goes. `files`: two files for each attempt; `combined`: one compressed file for each worker;
+ * `on-failure`: two files, removed when the job ends with 0; `none`: nowhere.
+ */
+export const stdioModes = ['files', 'combined', 'on-failure', 'none'] as const;
+export type StdioMode = (typeof stdioModes)[number];
+
 export interface ExpandedJob {
   name: string;
   command: string;
@@ -95,6 +102,7 @@ export interface ExpandedWorkflow {
   ignoreWorkflowCompletion: boolean;
   waitForHealthyDatabaseMinutes: number;
   jobsSortMethod: JobsSortMethod;
+  stdio: StdioMode;
   requirements: readonly (Requirements & { name: string | null })[];
   files: readonly { name: string; path: string }[];
   /** `data` is null while there is none yet. */

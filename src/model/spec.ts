@@ -5,7 +5,14 @@
 import { z } from 'zod';
 import { TorcError } from '../base/errors.ts';
 import { parseDuration, parseMemory, parseWalltime } from '../base/units.ts';
-import { actionTypes, jobsSortMethods, monitorGranularities, schedulerTypes, triggerTypes } from './expanded.ts';
+import {
+  actionTypes,
+  jobsSortMethods,
+  monitorGranularities,
+  schedulerTypes,
+  stdioModes,
+  triggerTypes,
+} from './expanded.ts';
 import { isGpuCount } from './job.ts';
 
 /** Longest name that is stored. */
@@ -194,6 +201,7 @@ export const workflowSpec = z.strictObject({
   compute_node_ignore_workflow_completion: flag.nullish(),
   compute_node_wait_for_healthy_database_minutes: count.nullish(),
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
+  stdio: z.enum(stdioModes).nullish(),
   jobs: z.array(job),
   files: z.array(file).nullish(),
   user_data: z.array(userData).nullish(),

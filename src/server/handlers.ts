@@ -302,7 +302,7 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
     );
   }
   const workflow = getWorkflow(tx, Number(request.workflow_key));
-  const node = registerComputeNode(tx, request);
+  const node = registerComputeNode(tx, request, workflow.stdio);
   const { slurm_job_id: slurmJobId, allocation_key } = request;
   if (node !== 'gone' && request.restart_count > 0 && slurmJobId !== null) {
     // what the start before this one gave back must be there before this worker asks for work
@@ -321,6 +321,7 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
       ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
       wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
       sample_interval_seconds: workflow.sampleIntervalMs === null ? null : workflow.sampleIntervalMs / 1000,
+      stdio: node === 'gone' ? workflow.stdio : node.stdio,
     },
     ...(actions.length === 0 ? {} : { actions }),
   };

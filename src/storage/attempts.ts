@@ -7,6 +7,7 @@ import type { JobStatus } from '../model/status.ts';
 import { recordFileStates } from './changes.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { placeValues } from './log-places.ts';
 import { forgetRecovery, recoveryOf, retryFailed } from './retries.ts';
 import type { Transaction } from './transaction.ts';
 import { type JobState, moveJob } from './transitions.ts';
@@ -77,7 +78,8 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  tx.db.run('UPDATE attempts SET started_at = ? WHERE attempt_key = ?', startedAt, attempt.attemptKey);
+  const sql = 'UPDATE attempts SET started_at = ?, log_slot = ? WHERE attempt_key = ?';
+  tx.db.run(sql, startedAt, report.log_slot ?? null, attempt.attemptKey);
   moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
   return 'accepted';
 }
@@ -100,7 +102,8 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   tx.db.run(
     `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
-       average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms)
+       average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
+       log_offset = ?, log_length = ?
      WHERE attempt_key = ?`,
     startedAt,
     endedAt,
@@ -114,6 +117,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.peak_memory_bytes,
     report.average_memory_bytes,
     report.cpu_ms,
+    ...placeValues(report.log),
     attempt.attemptKey,
   );
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
@@ -132,6 +136,15 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
 
 function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): Answer {
   release(tx, attempt);
+  // the worker uses the files in which it ran for others now
+  if (report.log !== undefined) {
+    tx.db.run(
+      `UPDATE attempts SET log_kind = ?, log_slot = coalesce(?, log_slot), log_offset = ?, log_length = ?
+       WHERE attempt_key = ? AND log_kind IS NULL`,
+      ...placeValues(report.log),
+      attempt.attemptKey,
+    );
+  }
   const isSame = attempt.returnCode === report.return_code && attempt.cause === report.cause;
   // the first time it was missing an output, which the worker does not know
   const isWithoutOutput = attempt.cause === 'missing_output' && report.return_code === 0;

@@ -1,6 +1,7 @@
 /** Workers: one row for each worker process; closing one is final. */
 import type { Request } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
+import type { StdioMode } from '../model/expanded.ts';
 import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -16,6 +17,8 @@ export interface ComputeNode {
   memoryBytes: number;
   numGpus: number;
   maxParallelJobs: number | null;
+  /** As the workflow had it when the worker began. */
+  stdio: StdioMode;
   isActive: boolean;
   lastHeartbeatAt: number;
   contactLostAt: number | null;
@@ -36,6 +39,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     memoryBytes: row.memory_bytes as number,
     numGpus: row.num_gpus as number,
     maxParallelJobs: row.max_parallel_jobs as number | null,
+    stdio: row.stdio as StdioMode,
     isActive: row.is_active === 1,
     lastHeartbeatAt: row.last_heartbeat_at as number,
     contactLostAt: row.contact_lost_at as number | null,
@@ -47,7 +51,11 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
  * has a worker with a higher restart count. Older workers of that node and allocation are closed. A second one of the
  * same start is refused with TorcError 'conflict': the node's cpus and memory would be given out twice.
  */
-export function registerComputeNode(tx: Transaction, hello: Request<'worker_hello'>): ComputeNode | 'gone' {
+export function registerComputeNode(
+  tx: Transaction,
+  hello: Request<'worker_hello'>,
+  stdio: StdioMode,
+): ComputeNode | 'gone' {
   const known = findComputeNode(tx, hello.worker_id);
   if (known !== null) return known;
   if (hello.slurm_job_id !== null && !closePredecessors(tx, hello)) return 'gone';
@@ -56,8 +64,8 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
        restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
-       start_ticks, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       start_ticks, stdio, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -75,6 +83,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     hello.working_directory,
     hello.output_directory,
     hello.start_ticks,
+    stdio,
     tx.now,
     tx.now,
   );
@@ -102,6 +111,7 @@ export function registerComputeNode(tx: Transaction, hello: Request<'worker_hell
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,
     maxParallelJobs: hello.max_parallel_jobs,
+    stdio,
     isActive: true,
     lastHeartbeatAt: tx.now,
     contactLostAt: null,

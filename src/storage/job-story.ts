@@ -1,11 +1,11 @@
 /** One job's whole story: every attempt with its files, what happened to it, what it waits for and why. */
 import type { JobShown, ListRecord } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
-import { jobStdioPaths } from '../base/paths.ts';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import { whyNotRunning } from './job-waiting.ts';
 import { columns, definitions, type ListDefinition } from './list-definitions.ts';
 import { lastRecords } from './lists.ts';
+import { placeColumns, withPlace } from './log-places.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Rows of each kind that a story holds at most. */
@@ -19,8 +19,9 @@ const attempts: ListDefinition = {
       column.name === 'cause' ? { ...column, sql: 'coalesce(a.cause, a.lost_cause)' } : column,
     ),
     ...columns('instant', ['claim_time', 'a.claimed_at']),
-    ...columns('text', ['stop_reason', 'a.stop_reason'], ['output_directory', 'n.output_directory']),
+    ...columns('text', ['stop_reason', 'a.stop_reason']),
     ...columns('json', ['diagnosis', 'a.diagnosis']),
+    ...placeColumns,
   ],
   where: '1',
 };
@@ -49,7 +50,7 @@ export function jobStory(tx: Transaction, jobKey: number): JobShown {
     job,
     why: whyNotRunning(tx, job, { diagnosis, unfinished: unfinishedUpstream(tx, jobKey) }),
     diagnosis,
-    attempts: tries.map(withPaths),
+    attempts: tries.map(withPlace),
     events: lastRecords(tx.db, definitions.events, 'job_key = ?', [jobKey], mostRows),
     input_files: filesOf(tx, jobKey, false),
     output_files: filesOf(tx, jobKey, true),
@@ -60,17 +61,6 @@ export function jobStory(tx: Transaction, jobKey: number): JobShown {
     downstream: downstream.jobs,
     num_downstream: downstream.total,
   };
-}
-
-/** An attempt with the places of its output, as far as its worker said where it puts output. */
-function withPaths({ output_directory, ...attempt }: ListRecord): ListRecord {
-  const name = {
-    jobKey: String(attempt.job_key),
-    runId: attempt.run_id as number,
-    attemptId: attempt.attempt_id as number,
-  };
-  const paths = typeof output_directory === 'string' ? jobStdioPaths(output_directory, name) : null;
-  return { ...attempt, stdout_path: paths?.stdoutPath ?? null, stderr_path: paths?.stderrPath ?? null };
 }
 
 function filesOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {

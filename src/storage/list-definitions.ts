@@ -114,6 +114,7 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', ['status', workflowStatusSql]),
       ...countColumns,
       ...columns('flag', ['is_archived', 'w.is_archived']),
+      ...columns('text', ['stdio', 'w.stdio']),
       ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
       ...columns('json', ['metadata', 'w.metadata']),
     ],

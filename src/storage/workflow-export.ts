@@ -51,6 +51,8 @@ function headOf(tx: Transaction, workflowKey: number): NonNullable<Reply<'workfl
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
     compute_node_wait_for_healthy_database_minutes: (row.wait_for_healthy_database_ms as number) / 60_000,
     jobs_sort_method: row.jobs_sort_method,
+    // torc's own format does not know it
+    stdio: row.stdio === 'files' ? null : row.stdio,
   };
   const named = tx.db.all(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',

@@ -41,6 +41,7 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   wait_for_new_jobs_seconds: milliseconds('wait_for_new_jobs_ms', 1000),
   ignore_workflow_completion: flag('ignore_workflow_completion'),
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
+  stdio: plain('stdio'),
 };
 
 /** Returns what differs from before. Workers that run keep the settings they began with. */

@@ -1,5 +1,6 @@
 /** What is known of a workflow: its row, its counts, its status. */
 import { TorcError } from '../base/errors.ts';
+import type { StdioMode } from '../model/expanded.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../model/status.ts';
 import { fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
 import { forgetRetries } from './retries.ts';
@@ -26,6 +27,7 @@ export interface Workflow {
   ignoreWorkflowCompletion: boolean;
   waitForHealthyDatabaseMs: number;
   sampleIntervalMs: number | null;
+  stdio: StdioMode;
 }
 
 /** A visible workflow; throws TorcError 'not_found'. */
@@ -61,6 +63,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     ignoreWorkflowCompletion: row.ignore_workflow_completion === 1,
     waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms as number,
     sampleIntervalMs: row.sample_interval_ms as number | null,
+    stdio: row.stdio as StdioMode,
   };
 }
 

@@ -1,14 +1,18 @@
 /** Everything a worker does to the world, so that a simulator can drive the worker with a world of its own. */
-import type { ActionReport, Assignment, WorkerCommands } from '../api/contract.ts';
+import type { ActionReport, Assignment, LogPlace, WorkerCommands } from '../api/contract.ts';
 import type { SpooledReport } from '../api/spool.ts';
+import type { AttemptName, JobStdioPaths } from '../base/paths.ts';
 import type { StopReason } from '../model/outcome.ts';
 import type { FinishedAttempt } from './reports.ts';
 import type { Sample } from './session.ts';
 
 /** `started` may be called from within `start`; the others never from within one of the runner's own methods. */
 export interface RunnerEvents {
-  /** The process of the job runs; the instant is on the worker's monotonic clock. */
-  started(attempt: number, pid: number, startedAtMs: number): void;
+  /**
+   * The process of the job runs; the instant is on the worker's monotonic clock. Where files are used by one job after
+   * another, with the number of those that it writes to.
+   */
+  started(attempt: number, pid: number, startedAtMs: number, logSlot?: number | null): void;
   /** The main process is gone and nothing is left in its group: what it occupied can be used again. */
   freed(attempt: number): void;
   /** The job has ended and all of its processes are gone. */
@@ -23,9 +27,9 @@ export interface RunnerEvents {
 export interface JobRunner {
   /**
    * Begins to start a job; that it runs, or could not be started, follows as an event. With an interval, what it uses is
-   * written down that often.
+   * written down that often. It writes to files of its own unless it is given others.
    */
-  start(job: Assignment, sampleEveryMs?: number | null): void;
+  start(job: Assignment, sampleEveryMs?: number | null, output?: JobStdioPaths | null): void;
   /**
    * SIGTERM, then SIGKILL after `graceMs`, to all processes of the jobs. A job that is being stopped keeps its first
    * reason and gets the shorter of the two times.
@@ -77,6 +81,27 @@ export interface SpoolWriter {
   remove(): Promise<void>;
 }
 
+/** What one job wrote, to be kept in the worker's one file. */
+export interface EndedOutput {
+  name: AttemptName;
+  paths: JobStdioPaths;
+  /** Nobody waits for it any more: its files are not to be touched. */
+  isAbandoned(): boolean;
+}
+
+/** Files with the output of jobs, where these do not have their own. */
+export interface LogStore {
+  /**
+   * Moves what a job wrote into the worker's one file, so that its files are empty. Null for what is too much to be
+   * moved. Throws the system's error; then nothing was moved.
+   */
+  collect(output: EndedOutput): Promise<Extract<LogPlace, { kind: 'combined' | 'empty' }> | null>;
+  /** Throws the system's error, but not for what is not there. */
+  remove(paths: JobStdioPaths): Promise<void>;
+  /** At the worker's end: removes these files, which are empty, and the worker's folder when nothing is left in it. */
+  tidy(files: readonly JobStdioPaths[]): Promise<void>;
+}
+
 /** `warning`: the end of the allocation is announced. `terminate`: end within seconds. */
 export type StopSignal = 'warning' | 'terminate';
 
@@ -95,6 +120,7 @@ export interface WorkerEffects {
   workingDirectory: string;
   openRunner(events: RunnerEvents): JobRunner;
   files: FileReader;
+  logs: LogStore;
   spool: SpoolWriter;
   /** Runs the commands of an action one after the other, until one fails or `abort` fires. Never fails. */
   runCommands(commands: WorkerCommands, abort: AbortSignal): Promise<ActionReport>;

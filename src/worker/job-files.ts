@@ -6,6 +6,7 @@
 import type { Assignment } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemCode } from '../base/errors.ts';
+import type { JobStdioPaths } from '../base/paths.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../model/outcome.ts';
 import { DeclaredFiles } from './declared-files.ts';
 import type { JobRunner, RunnerEvents, WorkerEffects } from './effects.ts';
@@ -25,6 +26,7 @@ interface FiledJob {
   /** Where its recovery script says that it failed; null without one. */
   recoveryPath: string | null;
   sampleEveryMs: number | null;
+  output: JobStdioPaths | null;
   files: DeclaredFiles;
   isStarted: boolean;
   /** Fires when the job is stopped: then nothing of it is waited for. */
@@ -50,10 +52,10 @@ export class JobFiles implements JobRunner {
     this.#runner = deps.effects.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
   }
 
-  start(assignment: Assignment, sampleEveryMs: number | null = null): void {
+  start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
     const { files = [], output_user_data: dataNames = [], attempt, recovery } = assignment;
     if (files.length + dataNames.length === 0 && recovery === undefined) {
-      this.#runner.start(assignment, sampleEveryMs);
+      this.#runner.start(assignment, sampleEveryMs, output);
       return;
     }
     const { effects, clock, outputDirectory } = this.#deps;
@@ -64,6 +66,7 @@ export class JobFiles implements JobRunner {
       dataPaths: dataPaths(assignment, outputDirectory),
       recoveryPath: recovery === undefined ? null : recoveryPath(assignment, outputDirectory),
       sampleEveryMs,
+      output,
       files: new DeclaredFiles(files, {
         clock,
         hurry: hurry.signal,
@@ -89,7 +92,7 @@ export class JobFiles implements JobRunner {
     // it may have been stopped meanwhile
     if (this.#isClosed || !this.#jobs.has(attempt)) return;
     job.isStarted = true;
-    this.#runner.start(job.assignment, job.sampleEveryMs);
+    this.#runner.start(job.assignment, job.sampleEveryMs, job.output);
     job.files.hashInputs();
   }
 

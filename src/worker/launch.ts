@@ -1,6 +1,13 @@
 /** What the process of a job is given: its shell text, output files and environment. */
 import type { Assignment } from '../api/contract.ts';
-import { type AttemptName, failedRecoveryPath, jobStdioPaths, timeSeriesPath, userDataPaths } from '../base/paths.ts';
+import {
+  type AttemptName,
+  failedRecoveryPath,
+  type JobStdioPaths,
+  jobStdioPaths,
+  timeSeriesPath,
+  userDataPaths,
+} from '../base/paths.ts';
 import type { AttemptEnd } from '../model/job.ts';
 import { spawnFailed } from '../model/outcome.ts';
 import type { SpawnRequest } from './spawner.ts';
@@ -16,9 +23,9 @@ export interface LaunchContext {
   nodeNames: readonly string[];
 }
 
-/** How a job is started. */
-export function spawnRequest(job: Assignment, context: LaunchContext): SpawnRequest {
-  const { stdoutPath, stderrPath } = jobStdioPaths(context.outputDirectory, attemptName(job));
+/** How a job is started; without `output` it writes to files of its own. */
+export function spawnRequest(job: Assignment, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
+  const { stdoutPath, stderrPath } = output ?? stdioPaths(job, context.outputDirectory);
   const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
   const variables = jobVariables(job, context);
   const command = withDataPaths(text, job, context.outputDirectory);
@@ -56,7 +63,12 @@ export function seriesPath(job: Assignment, outputDirectory: string): string {
   return timeSeriesPath(outputDirectory, attemptName(job));
 }
 
-function attemptName(job: Assignment): AttemptName {
+/** The files of its own that a job writes to, unless it is told otherwise. */
+export function stdioPaths(job: Assignment, outputDirectory: string): JobStdioPaths {
+  return jobStdioPaths(outputDirectory, attemptName(job));
+}
+
+export function attemptName(job: Assignment): AttemptName {
   return { jobKey: job.job_key, runId: job.run_id, attemptId: job.attempt_id };
 }
 

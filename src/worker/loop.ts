@@ -10,10 +10,11 @@ import type { TorcError } from '../base/errors.ts';
 import type { StopReason } from '../model/outcome.ts';
 import { Admission } from './admission.ts';
 import { graceMs, normalGraceMs, reasonOfSlurmSignal, untilLatestEndMs } from './deadline.ts';
-import type { JobRunner, RunnerEvents, StopSignal } from './effects.ts';
+import type { RunnerEvents, StopSignal } from './effects.ts';
 import { Exchanger } from './exchanger.ts';
 import { helloRequest } from './hello.ts';
 import { JobFiles } from './job-files.ts';
+import { JobLogs } from './job-logs.ts';
 import { decide, type Phase } from './lifetime.ts';
 import { NodeCommands } from './node-commands.ts';
 import type { FinishedAttempt } from './reports.ts';
@@ -37,7 +38,7 @@ export class WorkerLoop {
   readonly #deps: Required<WorkerDependencies>;
   readonly #session: Session;
   readonly #exchanger: Exchanger;
-  readonly #runner: JobRunner;
+  readonly #runner: JobLogs;
   readonly #admission: Admission;
   readonly #safekeeping: Safekeeping;
   readonly #commands: NodeCommands;
@@ -69,13 +70,21 @@ export class WorkerLoop {
     this.#session = new Session(effects.workerId);
     this.#admission = new Admission({ ...options.capacity, maxParallelJobs: options.maxParallelJobs });
     const runnerEvents: RunnerEvents = {
-      started: (attempt, pid, atMs) => this.#onStarted(attempt, pid, atMs),
+      started: (attempt, pid, atMs, logSlot) => this.#onStarted(attempt, pid, atMs, logSlot ?? null),
       freed: (attempt) => this.#onFreed(attempt),
       ended: (finished) => this.#onEnded(finished),
       unstarted: (attempt) => this.#onUnstarted(attempt),
       grown: () => this.#onGrown(),
     };
-    this.#runner = new JobFiles(runnerEvents, { ...deps, effects, outputDirectory: options.outputDirectory });
+    const { outputDirectory } = options;
+    this.#runner = new JobLogs(runnerEvents, {
+      ...deps,
+      store: effects.logs,
+      workerId: effects.workerId,
+      outputDirectory,
+      isReported: (attempt) => this.#session.isReported(attempt),
+      openRunner: (events) => new JobFiles(events, { ...deps, effects, outputDirectory }),
+    });
     this.#commands = new NodeCommands({
       ...deps,
       ended: (report) => this.#session.noteCommands(report),
@@ -130,6 +139,7 @@ export class WorkerLoop {
   #onGreeted(reply: HelloReply): void {
     const nowMs = this.#nowMs();
     this.#settings = reply.settings;
+    this.#runner.setMode(reply.settings.stdio);
     this.#idleSinceMs = nowMs;
     if (this.#deadlineMs !== null) {
       const leftMs = this.#deadlineMs - nowMs;
@@ -199,8 +209,8 @@ export class WorkerLoop {
     this.#look();
   }
 
-  #onStarted(attempt: number, pid: number, atMs: number): void {
-    this.#session.noteStarted(attempt, pid, atMs);
+  #onStarted(attempt: number, pid: number, atMs: number, logSlot: number | null): void {
+    this.#session.noteStarted(attempt, pid, atMs, logSlot);
     this.#exchanger.poke();
   }
 
@@ -333,7 +343,8 @@ export class WorkerLoop {
     if (reason !== null) this.#exit.reason = reason;
     const { numHeld, numUnanswered } = this.#session;
     this.#deps.log.info({ ...this.#exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
-    void this.#safekeeping.close().then(() => this.#settle?.resolve(this.#exit));
+    const isDone = Promise.all([this.#safekeeping.close(), this.#runner.tidy()]);
+    void isDone.then(() => this.#settle?.resolve(this.#exit));
   }
 
   #close(): void {

@@ -1,5 +1,5 @@
 /** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
-import type { FileState } from '../api/contract.ts';
+import type { FileState, LogPlace } from '../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../api/spool.ts';
 import type { AttemptEnd } from '../model/job.ts';
 
@@ -17,6 +17,10 @@ export interface FinishedAttempt {
   files?: FileState[];
   /** What the job wrote for its output user data. */
   userData?: NonNullable<FinishedReport['user_data']>;
+  /** Where its output is, when that is not plain from the workflow's settings. */
+  log?: LogPlace;
+  /** Processes of it could not be killed: they may still write. */
+  hasLeftovers?: boolean;
 }
 
 /** How long ago something was, for the wire: never negative, whole milliseconds. */
@@ -34,7 +38,7 @@ export function reportBytes({ files = [], userData = [] }: FinishedAttempt): num
 }
 
 function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> {
-  const { end, startedAtMs, endedAtMs, files, userData } = finished;
+  const { end, startedAtMs, endedAtMs, files, userData, log } = finished;
   return {
     status: end.status,
     return_code: end.returnCode,
@@ -48,6 +52,7 @@ function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'star
     cpu_ms: finished.cpuMs,
     ...(files === undefined ? {} : { files }),
     ...(userData === undefined ? {} : { user_data: userData }),
+    ...(log === undefined ? {} : { log }),
   };
 }
 

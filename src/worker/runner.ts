@@ -8,6 +8,7 @@
 import type { Assignment } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { JobStdioPaths } from '../base/paths.ts';
 import type { AttemptEnd } from '../model/job.ts';
 import { classifyEnd, looksKilled, type StopReason } from '../model/outcome.ts';
 import { normalGraceMs } from './deadline.ts';
@@ -45,6 +46,8 @@ interface Running {
   stop: { reason: StopReason; killAtMs: number } | null;
   exit: { code: number | null; signal: number | null; cpuMs: number | null; atMs: number } | null;
   firstKillMs: number | null;
+  /** Processes of it survived SIGKILL. */
+  hasLeftovers: boolean;
   toldSampleMs: number;
   /** The peak that the latest sample told. */
   toldPeakBytes: number;
@@ -91,7 +94,7 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- starting
 
-  start(assignment: Assignment, sampleEveryMs: number | null = null): void {
+  start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
     const job: Running = {
@@ -107,13 +110,14 @@ export class ProcessRunner implements JobRunner {
       stop: null,
       exit: null,
       firstKillMs: null,
+      hasLeftovers: false,
       toldSampleMs: Number.NEGATIVE_INFINITY,
       toldPeakBytes: 0,
       cancelRuntimeLimit: () => {},
     };
     this.#jobs.set(attempt, job);
     this.#deps.table.track(attempt, nowMs);
-    const request = spawnRequest(assignment, this.#deps.launch);
+    const request = spawnRequest(assignment, this.#deps.launch, output);
     this.#deps.spawner.spawn(request, {
       started: (pid) => this.#onStarted(job, pid),
       failed: (code, message) => this.#onFailed(job, failedLaunch(request, code, message)),
@@ -270,6 +274,7 @@ export class ProcessRunner implements JobRunner {
     if (pids.length === 0) return false;
     if (job.firstKillMs !== null && nowMs - job.firstKillMs > unkillableMs) {
       this.#deps.log.error({ attempt: job.attempt, pids }, 'processes of a job cannot be killed');
+      job.hasLeftovers = true;
       return false;
     }
     if (isGraceOver) this.#kill(job, nowMs);
@@ -295,7 +300,8 @@ export class ProcessRunner implements JobRunner {
         requestedMemoryBytes,
         runtimeLimitMs: assignment.runtime_limit_ms,
       });
-      const finished = { attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals };
+      const leftovers = job.hasLeftovers ? { hasLeftovers: true } : {};
+      const finished = { attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals, ...leftovers };
       if (job.series === null) this.#events.ended(finished);
       else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
     };

@@ -65,6 +65,7 @@ interface Report {
   /** About its room in a request. */
   bytes: number;
   pid: number;
+  logSlot: number | null;
   finished: FinishedAttempt | null;
   isSpooled: boolean;
   /** The last request that carried it; 0 for none. */
@@ -119,8 +120,8 @@ export class Session {
   }
 
   /** The process of a held attempt runs. */
-  noteStarted(attempt: number, pid: number, atMs: number): void {
-    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid });
+  noteStarted(attempt: number, pid: number, atMs: number, logSlot: number | null = null): void {
+    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid, logSlot });
   }
 
   /** A held attempt has ended and nothing of it is left. Its end carries its start, so that one goes unsaid. */
@@ -154,8 +155,8 @@ export class Session {
   }
 
   #put(given: Pick<Report, 'kind' | 'attempt' | 'madeAtMs'> & Partial<Report>): void {
-    const rest = { notedAtMs: given.madeAtMs, bytes: 0, pid: 0, finished: null, isSpooled: false, carriedBy: 0 };
-    this.#reports.set(`${given.kind} ${given.attempt}`, { ...rest, ...given });
+    const rest = { notedAtMs: given.madeAtMs, bytes: 0, pid: 0, logSlot: null, finished: null };
+    this.#reports.set(`${given.kind} ${given.attempt}`, { ...rest, isSpooled: false, carriedBy: 0, ...given });
   }
 
   /**
@@ -196,7 +197,7 @@ export class Session {
       report.carriedBy = this.#seq;
       if (report.finished !== null) finished.push(finishedReport(report.finished, nowMs));
       else if (report.kind === 'returned') returned.push(report.attempt);
-      else started.push({ attempt: report.attempt, age_ms: ageMs(nowMs, report.madeAtMs), pid: report.pid });
+      else started.push(startedReport(report, nowMs));
     }
     for (const action of this.#actions.values()) action.carriedBy = this.#seq;
     const actions = [...this.#actions.values()].map(({ report }) => report);
@@ -250,13 +251,14 @@ export class Session {
         this.#toldToStop.add(attempt);
         return isNew;
       }
-      if (!this.#isReported(attempt)) this.noteReturned(attempt, nowMs);
+      if (!this.isReported(attempt)) this.noteReturned(attempt, nowMs);
       if (attempt > this.#ack) this.#stoppedUnseen.add(attempt);
       return false;
     });
   }
 
-  #isReported(attempt: number): boolean {
+  /** Whether its end or return waits for the server's answer. */
+  isReported(attempt: number): boolean {
     return this.#reports.has(`finished ${attempt}`) || this.#reports.has(`returned ${attempt}`);
   }
 
@@ -290,4 +292,9 @@ export class Session {
     }
     return oldest;
   }
+}
+
+function startedReport({ attempt, madeAtMs, pid, logSlot }: Report, nowMs: number): ExchangeRequest['started'][number] {
+  const report = { attempt, age_ms: ageMs(nowMs, madeAtMs), pid };
+  return logSlot === null ? report : { ...report, log_slot: logSlot };
 }

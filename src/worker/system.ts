@@ -11,6 +11,7 @@ import { openCgroupMemory } from './cgroup.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openFileReader } from './file-reader.ts';
 import { openHelperSpawner } from './helper-spawner.ts';
+import { openLogStore } from './log-store.ts';
 import { openNodeSpawner } from './node-spawner.ts';
 import { OomWatch } from './oom-watch.ts';
 import { readStat, systemUnits } from './proc.ts';
@@ -41,6 +42,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     workingDirectory: process.cwd(),
     random: Math.random,
     files: openFileReader(),
+    logs: openLogStore(options.outputDirectory, workerId),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
     isFenced: () => exists(paths.stopPath),

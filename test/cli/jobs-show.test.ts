@@ -83,6 +83,7 @@ describe('jobs logs', () => {
       job_key: '1',
       run_id: 1,
       attempt_id: 1,
+      log_kind: 'files',
       stdout_path: expect.stringMatching(/^\/.*my out.*\.out$/),
       stderr_path: expect.stringMatching(/^\/.*my out.*\.err$/),
       stdout: null,

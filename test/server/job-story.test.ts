@@ -148,6 +148,81 @@ describe('the story of a job', () => {
   });
 });
 
+describe('the place of output', () => {
+  const folder = `/out dir/job_stdio/worker_${hello.worker_id}`;
+  const combined = { log_kind: 'combined', stdout_path: `${folder}/combined.gz`, stderr_path: `${folder}/combined.gz` };
+  const place = async (key: number) => (await shown(key)).attempts[0];
+
+  async function combining(...names: string[]): Promise<{ key: string; worker: TestWorker; attempts: number[] }> {
+    const { service } = fresh;
+    const key = await createWorkflow(
+      service,
+      names.map((name) => ({ name })),
+    );
+    await service.call('workflow_modify', { workflow_key: key, changes: { stdio: 'combined' } });
+    const worker = await TestWorker.join(service, key, {}, null, { ...hello, num_cpus: 8 });
+    await worker.exchange();
+    return { key, worker, attempts: [...worker.held] };
+  }
+
+  it('is what the worker said, whatever becomes of the workflow', async () => {
+    const { key, worker, attempts } = await combining('a', 'b', 'c', 'd');
+    const [a, b, c, d] = attempts as [number, number, number, number];
+    const { service } = fresh;
+    expect(await place(1)).toMatchObject({ log_kind: 'unknown', stdout_path: null, stderr_path: null });
+    await service.call('workflow_modify', { workflow_key: key, changes: { stdio: 'none' } });
+    const again = await service.call('worker_hello', { ...hello, workflow_key: key });
+    expect(again.settings.stdio).toBe('combined');
+    const started = [a, b, c, d].map((attempt, at) => ({ attempt, age_ms: 1, pid: 9, log_slot: at + 1 }));
+    await worker.exchange({ started });
+    expect(await place(1)).toMatchObject({
+      log_kind: 'slot',
+      stdout_path: `${folder}/slot_1.out`,
+      stderr_path: `${folder}/slot_1.err`,
+    });
+    worker.held = [];
+    await worker.exchange({
+      finished: [
+        { ...finished(a), log: { kind: 'combined', offset: 2 ** 40, length: 77 } },
+        { ...finished(b, 1), log: { kind: 'empty' } },
+        { ...finished(c), log: { kind: 'slot', slot: 3 } },
+        // an end that nobody said where its output is
+        finished(d),
+      ],
+    });
+    expect(await place(1)).toMatchObject({ ...combined, log_offset: 2 ** 40, log_length: 77 });
+    expect(await place(2)).toMatchObject({ log_kind: 'empty', stdout_path: null });
+    expect(await place(3)).toMatchObject({ log_kind: 'files', stdout_path: `${folder}/slot_3.out` });
+    expect(await place(4)).toMatchObject({ log_kind: 'slot', stdout_path: `${folder}/slot_4.out` });
+  });
+
+  it('is taken from a late report too: its files may have others by then', async () => {
+    const { key, worker, attempts } = await combining('a');
+    const [attempt] = attempts as [number];
+    const { service } = fresh;
+    await worker.exchange({ started: [{ attempt, age_ms: 1, pid: 9, log_slot: 1 }] });
+    await service.write((tx) => tx.db.run('UPDATE compute_nodes SET contact_lost_at = 1'));
+    await service.call('workflow_restart', {
+      workflow_key: key,
+      dry_run: false,
+      expected_state: null,
+      skip: 0,
+      ignore_missing_data: false,
+      only_uninitialized: false,
+      keep_running: false,
+      force: true,
+      assume_stopped: false,
+      working_directory: '/',
+    });
+    expect(await place(1)).toMatchObject({ log_kind: 'slot' });
+    worker.held = [];
+    const log = { kind: 'combined' as const, offset: 5, length: 6 };
+    const late = await worker.exchange({ finished: [{ ...finished(attempt, 3), log }], draining: true });
+    expect(late.reports).toMatchObject([{ answer: 'superseded' }]);
+    expect(await place(1)).toMatchObject({ ...combined, log_offset: 5, log_length: 6 });
+  });
+});
+
 describe('results', () => {
   it('are those of the newest attempt of each job when only the latest are asked for', async () => {
     const { service } = fresh;

@@ -112,7 +112,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -146,7 +146,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1) STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files') STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
@@ -361,6 +361,6 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files') STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;

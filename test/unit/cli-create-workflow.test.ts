@@ -36,6 +36,7 @@ function workflow(numJobs: number, numFiles: number, numEdges: number, command =
     ignoreWorkflowCompletion: false,
     waitForHealthyDatabaseMinutes: 20,
     jobsSortMethod: 'gpus_runtime_memory',
+    stdio: 'files',
     requirements: [{ ...defaultRequirements, name: 'small' }],
     files: Array.from({ length: numFiles }, (_, at) => ({ name: `file ${at}`, path: `/data/${at}` })),
     userData: [],

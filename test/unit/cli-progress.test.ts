@@ -15,6 +15,7 @@ function shown(counts: Partial<Record<string, number>>, more: Partial<WorkflowSh
   const who = { workflow_key: '7', name: 'sweep', user: 'alice', run_id: 1, status: 'running' };
   return {
     ...who,
+    stdio: 'files',
     num_jobs,
     num_done,
     num_failed,
@@ -96,6 +97,7 @@ describe('summary', () => {
       elapsed_seconds: 2,
       jobs_per_second: 2,
       output_directory: '/out',
+      stdio: 'files',
     });
   });
 

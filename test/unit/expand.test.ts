@@ -39,6 +39,7 @@ describe('a workflow', () => {
       ignoreWorkflowCompletion: false,
       waitForHealthyDatabaseMinutes: 20,
       jobsSortMethod: 'gpus_runtime_memory',
+      stdio: 'files',
       requirements: [],
       files: [],
       userData: [],

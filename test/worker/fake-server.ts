@@ -42,6 +42,7 @@ export const defaultSettings: WorkerSettings = {
   ignore_workflow_completion: false,
   wait_for_healthy_database_minutes: 20,
   sample_interval_seconds: null,
+  stdio: 'files',
 };
 
 export class FakeServer implements Api {

@@ -1,39 +1,33 @@
 /** `torc jobs logs`: what one attempt of a job wrote, byte for byte, once or as it grows. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
-import { systemCode, TorcError } from '../../base/errors.ts';
+import { TorcError } from '../../base/errors.ts';
+import { AttemptLog, type Stream } from '../attempt-log.ts';
 import type { LogsOptions } from '../commands/jobs-recovery.ts';
 import type { Context } from '../context.ts';
 import { cellText } from '../output-text.ts';
 import { withConnection } from '../session.ts';
 import { checkedKey } from '../workflow-key.ts';
 
-const pieceBytes = 256 * 1024;
+const pieceBytes = 1024 * 1024;
 const mostJsonBytes = 1024 * 1024;
 const growEveryMs = 250;
 const lookEveryMs = 1000;
-
-type Stream = 'stdout' | 'stderr';
-
-interface Log {
-  stream: Stream;
-  path: string;
-  /** How much of it is printed. */
-  offset: number;
-}
 
 export async function showLogs(context: Context, key: string, options: LogsOptions): Promise<void> {
   const jobKey = checkedKey(key, 'key of a job');
   if (options.follow === true && context.format === 'json') {
     throw new TorcError('usage', 'JSON is one value and cannot be followed', 'Leave out --follow, or -F json.');
   }
-  const shown = await withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
-  const attempt = chosenAttempt(context, shown, options);
-  const logs = logsOf(attempt, options);
-  if (context.format === 'json') await printJson(context, attempt, logs);
-  else if (options.follow === true) await follow(context, attempt, logs);
-  else await printOnce(context, attempt, logs);
+  // each time with a connection of its own: the process that serves may end with the job, and nobody is kept out
+  const show = () => withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
+  const shown = await show();
+  const log = new AttemptLog(shown, chosenAttempt(context, shown, options), show);
+  const asked = (['stdout', 'stderr'] as const).filter((stream) => options[stream] === true);
+  const streams: readonly Stream[] = asked.length === 0 ? ['stdout', 'stderr'] : asked;
+  if (context.format === 'json') await printJson(context, log, streams);
+  else if (options.follow === true) await follow(context, log, streams);
+  else await printOnce(context, log, streams);
 }
 
 function chosenAttempt(context: Context, { job, attempts }: JobShown, options: LogsOptions): ListRecord {
@@ -50,144 +44,91 @@ function chosenAttempt(context: Context, { job, attempts }: JobShown, options: L
   );
 }
 
-function logsOf(attempt: ListRecord, options: LogsOptions): Log[] {
-  const streams: Stream[] = ['stdout', 'stderr'];
-  const asked = streams.filter((stream) => options[stream] === true);
-  return (asked.length === 0 ? streams : asked).map((stream) => {
-    const path = attempt[`${stream}_path`];
-    if (typeof path === 'string') return { stream, path, offset: 0 };
-    throw new TorcError('not_found', 'the worker of this attempt did not say where it puts output');
-  });
-}
-
-async function printOnce(context: Context, attempt: ListRecord, logs: readonly Log[]): Promise<void> {
+async function printOnce(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
+  refuseNothing(log);
   let numFound = 0;
-  for (const log of logs) {
-    const file = openLog(log);
-    if (file === null) {
-      context.terminal.err(`${missing(log, attempt)}\n`);
+  for (const stream of streams) {
+    let printed: Printed = { offset: 0, isMissing: false, isHeaded: false, hasNoReader: false };
+    do {
+      printed = await printMore(context, log, stream, printed);
+      if (printed.hasNoReader) return;
+    } while (await log.hasMoved());
+    if (printed.isMissing) {
+      context.terminal.err(`${log.missing(stream)}\n`);
       continue;
     }
     numFound += 1;
-    context.terminal.err(`${heading(log)}\n`);
-    const hasReader = await printRest(context, log, file);
-    closeSync(file);
-    if (!hasReader) return;
+    if (!printed.isHeaded && !log.isEmpty) context.terminal.err(`${log.heading(stream)}\n`);
   }
+  if (log.isEmpty) context.terminal.err('it wrote nothing\n');
   if (numFound > 0) return;
+  refuseNothing(log);
   throw new TorcError(
     'not_found',
-    `there is no output of job ${attempt.job_key} here`,
+    `there is no output of job ${log.attempt.job_key} here`,
     'Look on the host named above.',
   );
 }
 
-function heading(log: Log): string {
-  return `==> ${cellText(log.path)} <==`;
+function refuseNothing({ whyNothing }: AttemptLog): void {
+  if (whyNothing !== null) throw new TorcError('not_found', whyNothing);
 }
 
-function missing(log: Log, attempt: ListRecord): string {
-  return `no ${log.stream}: ${cellText(log.path)} is not here; it was written on ${cellText(attempt.hostname)}`;
+/** How far a stream is printed. */
+interface Printed {
+  offset: number;
+  isMissing: boolean;
+  /** The heading above it is the latest. */
+  isHeaded: boolean;
+  /** Nobody reads any more. */
+  hasNoReader: boolean;
 }
 
-/** Null when it is not there, or not yet. */
-function openLog(log: Log): number | null {
-  try {
-    return openSync(log.path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
-    throw new TorcError('not_found', `cannot read ${log.path}: ${systemCode(error)}`, null, { cause: error });
-  }
-}
-
-/** Prints what the file has beyond what is printed; false when nobody reads any more. */
-async function printRest(context: Context, log: Log, file: number): Promise<boolean> {
-  const piece = Buffer.alloc(pieceBytes);
+/** Prints what is there beyond what is printed. */
+async function printMore(context: Context, log: AttemptLog, stream: Stream, printed: Printed): Promise<Printed> {
+  let { offset, isHeaded } = printed;
   for (;;) {
-    const read = readSync(file, piece, 0, pieceBytes, log.offset);
-    if (read === 0) return true;
-    log.offset += read;
-    if (!(await context.terminal.out(piece.subarray(0, read)))) return false;
+    const piece = await log.read(stream, offset, pieceBytes);
+    if (piece === null || piece.length === 0)
+      return { offset, isHeaded, isMissing: piece === null, hasNoReader: false };
+    if (!isHeaded) context.terminal.err(`${log.heading(stream)}\n`);
+    isHeaded = true;
+    offset += piece.length;
+    if (!(await context.terminal.out(piece))) return { offset, isHeaded, isMissing: false, hasNoReader: true };
   }
 }
 
-/** Prints as the files grow; looks at their ends once more when the attempt has ended. */
-async function follow(context: Context, attempt: ListRecord, logs: readonly Log[]): Promise<void> {
-  let headed: Log | null = null;
-  let lookAt = context.clock.monotonic();
-  for (let hasEnded = false; ; await delay(context.clock, growEveryMs)) {
-    if (!hasEnded && context.clock.monotonic() >= lookAt) {
-      hasEnded = await hasAttemptEnded(context, attempt);
+/** Prints as the output grows; looks at the ends once more when the attempt has ended. */
+async function follow(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
+  const offsets = { stdout: 0, stderr: 0 };
+  let headed: Stream | null = null;
+  let lookAt = context.clock.monotonic() + lookEveryMs;
+  for (; ; await delay(context.clock, growEveryMs)) {
+    if (context.clock.monotonic() >= lookAt) {
+      await log.refresh();
       lookAt = context.clock.monotonic() + lookEveryMs;
     }
-    for (const log of logs) {
-      const file = openLog(log);
-      if (file === null) {
-        if (hasEnded) context.terminal.err(`${missing(log, attempt)}\n`);
-        continue;
-      }
-      try {
-        if (headed !== log && fstatSync(file).size > log.offset) {
-          context.terminal.err(`${heading(log)}\n`);
-          headed = log;
-        }
-        if (!(await printRest(context, log, file))) return;
-      } finally {
-        closeSync(file);
-      }
+    const { hasEnded } = log;
+    for (const stream of streams) {
+      const offset = offsets[stream];
+      const isHeaded = headed === stream;
+      const printed = await printMore(context, log, stream, { offset, isHeaded, isMissing: false, hasNoReader: false });
+      if (printed.hasNoReader) return;
+      if (printed.isHeaded) headed = stream;
+      if (printed.isMissing && hasEnded) context.terminal.err(`${log.missing(stream)}\n`);
+      offsets[stream] = printed.offset;
     }
     if (hasEnded) return;
   }
 }
 
-/** Looks with a connection of its own: the process that serves may end with the job, and nobody else is kept out. */
-function hasAttemptEnded(context: Context, attempt: ListRecord): Promise<boolean> {
-  return withConnection(context, async ({ api }) => {
-    const { records } = await api.call('list', {
-      list: 'jobs',
-      workflow_key: null,
-      filters: [{ column: 'job_key', value: String(attempt.job_key) }],
-      sort_by: null,
-      reverse: false,
-      limit: 1,
-      skip: 0,
-    });
-    const [job] = records;
-    const isNewest = job?.run_id === attempt.run_id && job?.attempt_id === attempt.attempt_id;
-    const isClaimed = job?.status === 'submitted' || job?.status === 'submitted_pending';
-    return !(isNewest && isClaimed && job?.orphaned === false);
-  });
-}
-
-async function printJson(context: Context, attempt: ListRecord, logs: readonly Log[]): Promise<void> {
-  const text = (stream: Stream): string | null => {
-    const log = logs.find((each) => each.stream === stream);
-    return log === undefined ? null : tail(log);
+async function printJson(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
+  const text = async (stream: Stream): Promise<string | null> => {
+    if (!streams.includes(stream)) return null;
+    return (await log.readTail(stream, mostJsonBytes))?.toString('utf8') ?? null;
   };
-  const { job_key, run_id, attempt_id, stdout_path, stderr_path } = attempt;
-  const value = {
-    job_key,
-    run_id,
-    attempt_id,
-    stdout_path,
-    stderr_path,
-    stdout: text('stdout'),
-    stderr: text('stderr'),
-  };
+  const [stdout, stderr] = [await text('stdout'), await text('stderr')];
+  const { job_key, run_id, attempt_id, log_kind, stdout_path, stderr_path } = log.attempt;
+  const value = { job_key, run_id, attempt_id, log_kind, stdout_path, stderr_path, stdout, stderr };
   await context.terminal.out(`${JSON.stringify(value)}\n`);
-}
-
-/** The end of a file as text, or null when it is not there. */
-function tail(log: Log): string | null {
-  const file = openLog(log);
-  if (file === null) return null;
-  try {
-    const { size } = fstatSync(file);
-    const from = Math.max(0, size - mostJsonBytes);
-    const bytes = Buffer.alloc(size - from);
-    const read = readSync(file, bytes, 0, bytes.length, from);
-    return bytes.subarray(0, read).toString('utf8');
-  } finally {
-    closeSync(file);
-  }
 }

@@ -78,10 +78,26 @@ function attemptsText(context: Context, attempts: readonly ListRecord[]): string
   const table = section(context, 'attempts', [...attemptColumns, ...placeColumns], newest, attempts.length, 'earlier');
   const last = newest.at(-1);
   if (last === undefined) return table;
-  const details = (['detail', 'stdout_path', 'stderr_path'] as const)
-    .filter((name) => last[name] !== null)
-    .map((name): [string, unknown] => [name.replace('_path', ''), last[name]]);
-  return table + factLines(details);
+  const details: [string, unknown][] = [['detail', last.detail], ...outputOf(context, last)];
+  return table + factLines(details.filter(([, value]) => value !== null));
+}
+
+function outputOf(context: Context, { job_key, log_kind, stdout_path, stderr_path }: ListRecord): [string, unknown][] {
+  switch (log_kind) {
+    case 'combined':
+      return [['output', `${context.torc} jobs logs ${job_key} (in ${stdout_path})`]];
+    case 'empty':
+      return [['output', 'it wrote nothing']];
+    case 'none':
+      return [['output', 'not kept (stdio: none)']];
+    case 'removed':
+      return [['output', 'not kept, because it ended with 0 (stdio: on-failure)']];
+    default:
+      return [
+        ['stdout', stdout_path],
+        ['stderr', stderr_path],
+      ];
+  }
 }
 
 function eventsText(context: Context, events: readonly ListRecord[]): string {

@@ -10,13 +10,16 @@ import { withConnection } from '../session.ts';
 import { exitCodeOf, failedJobs, summaryText } from '../summary.ts';
 import { counted } from '../words.ts';
 import { runLocally } from './jobs-run.ts';
-import { ownerOf } from './workflows-create.ts';
+import { ownerOf, withStdio } from './workflows-create.ts';
 
 /** Seconds without a job that fits after which the only worker there is has no more to wait for. */
 const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
-  const { workflow, user } = await readWorkflow(context, spec, options.commands === true ? {} : null);
+  const { workflow, user } = withStdio(
+    await readWorkflow(context, spec, options.commands === true ? {} : null),
+    options,
+  );
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const output = outputDirectory(options.output, context.env);

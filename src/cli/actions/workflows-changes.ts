@@ -16,7 +16,7 @@ export async function modifyWorkflow(
   key: string | null,
   options: ModifyWorkflowOptions,
 ): Promise<void> {
-  const { name, description, project, metadata, archive, unarchive } = options;
+  const { name, description, project, metadata, stdio, archive, unarchive } = options;
   if (archive === true && unarchive === true) {
     throw new TorcError('usage', '--archive and --unarchive contradict each other', 'Name one of them.');
   }
@@ -26,6 +26,7 @@ export async function modifyWorkflow(
     ...(description === undefined ? {} : { description: description === '' ? null : description }),
     ...(project === undefined ? {} : { project: project === '' ? null : project }),
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
+    ...(stdio === undefined ? {} : { stdio }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });
 }

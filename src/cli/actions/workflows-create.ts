@@ -5,6 +5,7 @@ import type { SpecSyntax } from '../../model/spec-source.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import type { Context } from '../context.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
+import type { StdioOption } from '../options.ts';
 import { printResult, textTable } from '../output.ts';
 import { cellText } from '../output-text.ts';
 import { startProgress } from '../progress.ts';
@@ -19,7 +20,7 @@ export async function createFromSpec(
   options: CreateOptions,
   syntax?: SpecSyntax,
 ): Promise<void> {
-  await createOrCount(context, await readWorkflow(context, spec, null, syntax), options);
+  await createOrCount(context, withStdio(await readWorkflow(context, spec, null, syntax), options), options);
 }
 
 export async function createFromCommandsFile(
@@ -34,7 +35,12 @@ export async function createFromCommandsFile(
     ...(memory === undefined ? {} : { memory }),
     ...(runtime === undefined ? {} : { runtime }),
   };
-  await createOrCount(context, await readWorkflow(context, file, needs), options);
+  await createOrCount(context, withStdio(await readWorkflow(context, file, needs), options), options);
+}
+
+/** What was typed goes before what the specification says. */
+export function withStdio(read: ReadWorkflow, { stdio }: StdioOption): ReadWorkflow {
+  return stdio === undefined ? read : { ...read, workflow: { ...read.workflow, stdio } };
 }
 
 async function createOrCount(

@@ -1,9 +1,10 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
+import { type StdioOption, stdioOption } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
 
-export interface RunOptions extends WorkerCommandOptions {
+export interface RunOptions extends WorkerCommandOptions, StdioOption {
   commands?: boolean;
 }
 
@@ -12,7 +13,8 @@ export function declareRun(program: Command, act: Act): void {
     .command('run')
     .description('create a workflow, run its jobs on this machine, wait for them and print a summary')
     .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input')
-    .option('--commands', 'read SPEC as a commands file: one command on each line');
+    .option('--commands', 'read SPEC as a commands file: one command on each line')
+    .addOption(stdioOption());
   addWorkerOptions(command).addHelpText(
     'after',
     `

@@ -1,10 +1,10 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
 import type { Command } from 'commander';
-import { wholeNumber } from '../options.ts';
+import { type StdioOption, stdioOption, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 import { type CommandsFileOptions, keyArgument } from './workflows.ts';
 
-export interface ModifyWorkflowOptions {
+export interface ModifyWorkflowOptions extends StdioOption {
   name?: string;
   description?: string;
   project?: string;
@@ -35,6 +35,7 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--description <text>', "what it is about; '' removes it")
     .option('--project <name>', "what it belongs to; '' removes it")
     .option('--metadata <json>', 'anything that JSON can say; null removes it')
+    .addOption(stdioOption('where the output of jobs goes, of workers that begin from now on'))
     .option('--archive', 'leave it out of lists, and never take it as the only workflow')
     .option('--unarchive', 'show it again')
     .addHelpText(

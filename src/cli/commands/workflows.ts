@@ -1,13 +1,13 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
-import { addListOptions, listOptions, wholeNumber } from '../options.ts';
+import { addListOptions, listOptions, type StdioOption, stdioOption, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-exchange.ts';
 import { declareRecovery } from './workflows-recovery.ts';
 
-export interface CreateOptions {
+export interface CreateOptions extends StdioOption {
   dryRun?: boolean;
   showJobs?: boolean;
 }
@@ -70,6 +70,7 @@ function declareCreate(group: Command, act: Act): void {
     .argument('<spec>', 'specification in YAML, JSON, JSON5 or KDL, or - for standard input')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
+    .addOption(stdioOption())
     .addHelpText(
       'after',
       examples(
@@ -98,6 +99,7 @@ function declareCreateFromCommands(group: Command, act: Act): void {
     .option('--name <name>', 'name of the workflow (default: that of the file)')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: every job with its command')
+    .addOption(stdioOption())
     .addHelpText(
       'after',
       examples(

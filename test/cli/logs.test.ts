@@ -1,0 +1,173 @@
+/** Where the output of jobs goes, and that it is found there again. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Logs {
+  log_kind: string;
+  stdout_path: string | null;
+  stdout: string | null;
+  stderr: string | null;
+}
+
+const jobs = [
+  ['plain', 'echo out; echo err >&2'],
+  ['nothing', 'true'],
+  ['odd\n"name"', "printf '\\0\\377\\37\\213 no line break'; printf 'grün' >&2"],
+  ['fails', 'echo before; exit 3'],
+  ['large', 'yes 0123456789 | head -c 700000; echo end >&2'],
+  ['stopped', 'echo begun; kill -KILL $$'],
+].map(([name, command]) => ({ name, command }));
+
+/** Runs the jobs, several at a time; the output of each as bytes, by its place in the list. */
+async function run(mode: string): Promise<Buffer[]> {
+  const spec = place.file('spec.json', JSON.stringify({ name: mode, jobs, stdio: mode }));
+  const ended = await place.torc('run', spec, '-o', 'my out', '-m', '4');
+  expect(ended.code).toBe(1);
+  const words = ['--dir', place.dir, 'jobs', 'logs'];
+  return jobs.map((_, at) => {
+    const options = { cwd: place.path, stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'] };
+    return execFileSync(process.execPath, [mainJs, ...words, String(at + 1)], options);
+  });
+}
+
+function files(folder: string): string[] {
+  const all = readdirSync(join(place.path, folder), { recursive: true, withFileTypes: true });
+  return all.filter((entry) => entry.isFile()).map(({ name }) => name);
+}
+
+describe('combined logs', () => {
+  it('hold what files of their own would', { timeout: 60_000 }, async () => {
+    const combined = await run('combined');
+    expect(files('my out').filter((name) => !name.startsWith('worker_'))).toEqual(['combined.gz']);
+    const shown = await place.torc('jobs', 'show', '1');
+    expect(shown.stdout).toMatch(/^output: .*torc --dir .* jobs logs 1 \(in .*my out.*combined\.gz\)$/m);
+    expect((await place.torc('jobs', 'show', '2')).stdout).toMatch(/^output: it wrote nothing$/m);
+    expect(await place.torc('jobs', 'logs', '2')).toMatchObject({ code: 0, stdout: '', stderr: 'it wrote nothing\n' });
+    expect(await place.json<Logs>(['jobs', 'logs', '4', '--stdout'])).toMatchObject({
+      log_kind: 'combined',
+      stdout: 'before\n',
+      stderr: null,
+    });
+    expect((await place.json<Logs>(['jobs', 'logs', '5'])).stdout).toHaveLength(700_000);
+    const damaged = (await place.json<Logs>(['jobs', 'logs', '1'])).stdout_path ?? '';
+    writeFileSync(damaged, readFileSync(damaged).fill(0, 0, 20));
+    expect(await place.torc('jobs', 'logs', '1')).toMatchObject({ code: 3, stdout: '' });
+    rmSync(damaged);
+    const gone = await place.torc('jobs', 'logs', '1');
+    expect(gone).toMatchObject({ code: 3, stdout: '' });
+    expect(gone.stderr).toMatch(/^no stdout: .*combined\.gz is not here; it was written on .+$/m);
+    await place.remove();
+    place = newPlace();
+    const own = await run('files');
+    expect(combined.map((text) => text.toString('latin1'))).toEqual(own.map((text) => text.toString('latin1')));
+  });
+
+  it('of a thousand jobs are a handful of files', { timeout: 120_000 }, async () => {
+    const commands = Array.from({ length: 1000 }, (_, n) => (n % 2 === 0 ? `echo ${n}` : 'true'));
+    const file = place.file('many.txt', `${commands.join('\n')}\n`);
+    expect(await place.torc('run', file, '-o', 'out', '-m', '2', '--stdio', 'combined')).toMatchObject({ code: 0 });
+    expect(files('out').length).toBeLessThan(20);
+    expect((await place.torc('jobs', 'logs', '999')).stdout).toBe('998\n');
+    expect((await place.torc('jobs', 'logs', '1000')).stdout).toBe('');
+  });
+
+  it('are followed while a job runs, and of each attempt by itself', { timeout: 60_000 }, async () => {
+    const step = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done; echo ${file}`;
+    const failure_handlers = [{ name: 'again', rules: [{ exit_codes: [7], max_retries: 1 }] }];
+    const command = `echo begun $TORC_ATTEMPT_ID; ${step('one')}; test $TORC_ATTEMPT_ID = 1 && exit 7; ${step('two')}`;
+    const spec = {
+      name: 'f',
+      stdio: 'combined',
+      failure_handlers,
+      jobs: [{ name: 'a', command, failure_handler: 'again' }],
+    };
+    const ran = place.start('run', place.file('f.json', JSON.stringify(spec)), '-o', 'out');
+    const isRunning = async () => (await place.torc('jobs', 'show', '1')).stdout.includes('slot_1.out');
+    await expect.poll(isRunning, { timeout: 20_000 }).toBe(true);
+    expect(await place.torc('jobs', 'logs', '1')).toMatchObject({ code: 0, stdout: 'begun 1\n' });
+    const first = place.start('jobs', 'logs', '1', '--follow', '--stdout');
+    await expect.poll(() => first.stdout(), { timeout: 20_000 }).toBe('begun 1\n');
+    place.file('one', '');
+    expect(await first.ended).toMatchObject({ code: 0, stdout: 'begun 1\none\n' });
+    const second = place.start('jobs', 'logs', '1', '--follow', '--stdout');
+    await expect.poll(() => second.stdout(), { timeout: 20_000 }).toBe('begun 2\none\n');
+    place.file('two', '');
+    expect(await second.ended).toMatchObject({ code: 0, stdout: 'begun 2\none\ntwo\n' });
+    expect(await ran.ended).toMatchObject({ code: 0 });
+    expect((await place.torc('jobs', 'logs', '1', '--attempt', '1')).stdout).toBe('begun 1\none\n');
+  });
+
+  it('show what a job wrote whose worker was killed', { timeout: 60_000 }, async () => {
+    const command = 'echo $$ > pid; echo last words; exec sleep 600';
+    const ran = place.start('run', place.file('k.txt', `${command}\n`), '-o', 'out', '--stdio', 'combined');
+    const isRunning = async () => (await place.torc('jobs', 'show', '1')).stdout.includes('slot_1.out');
+    await expect.poll(isRunning, { timeout: 20_000 }).toBe(true);
+    const list = await place.json<{ compute_nodes: { pid: number }[] }>(['compute-nodes', 'list']);
+    process.kill(list.compute_nodes[0]?.pid ?? 0, 'SIGKILL');
+    await ran.ended;
+    process.kill(Number(readFileSync(join(place.path, 'pid'), 'utf8')), 'SIGKILL');
+    expect(await place.torc('jobs', 'logs', '1')).toMatchObject({ code: 0, stdout: 'last words\n' });
+    await place.torc('workflows', 'restart');
+    await place.torc('jobs', 'reset-status', '1');
+    expect(await place.torc('jobs', 'logs', '1', '--run', '1')).toMatchObject({ code: 0, stdout: 'last words\n' });
+  });
+});
+
+describe('stdio', () => {
+  it('keeps the output of failures alone', { timeout: 60_000 }, async () => {
+    const spec = place.file('spec.json', JSON.stringify({ name: 'f', jobs: jobs.slice(0, 4), stdio: 'on-failure' }));
+    const { stdout } = await place.torc('run', spec, '-o', 'out');
+    expect(files('out/job_stdio').sort()).toEqual(['job_4_run_1_attempt_1.err', 'job_4_run_1_attempt_1.out']);
+    expect(stdout).toContain('/job_4_run_1_attempt_1.err');
+    expect((await place.torc('jobs', 'logs', '4')).stdout).toBe('before\n');
+    expect(await place.torc('jobs', 'logs', '1')).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringContaining('it ended with 0, and only the output of failures is kept'),
+    });
+  });
+
+  it('none says that nothing is kept, in words or as data', { timeout: 60_000 }, async () => {
+    await place.torc('run', place.file('n.txt', 'echo a; exit 2\n'), '-o', 'out', '--stdio', 'none');
+    expect(existsSync(join(place.path, 'out/job_stdio'))).toBe(false);
+    expect(await place.torc('jobs', 'logs', '1')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('was not kept (stdio: none)'),
+    });
+    const none = { log_kind: 'none', stdout_path: null, stdout: null, stderr: null };
+    expect(await place.json(['jobs', 'logs', '1'])).toMatchObject(none);
+  });
+
+  it('is said in a specification, as an option, or later; exports say it too', async () => {
+    const spec = place.file(
+      's.json',
+      JSON.stringify({ name: 's', jobs: [{ name: 'a', command: 'true' }], stdio: 'none' }),
+    );
+    const of = async (key: string) => (await place.json<{ stdio: string }>(['workflows', 'show', key])).stdio;
+    await place.torc('workflows', 'create', spec);
+    await place.torc('workflows', 'create', spec, '--stdio', 'combined');
+    await place.create('true');
+    expect([await of('1'), await of('2'), await of('3')]).toEqual(['none', 'combined', 'files']);
+    const { changes } = await place.json<{ changes: unknown[] }>(['workflows', 'modify', '3', '--stdio', 'on-failure']);
+    expect(changes).toEqual([{ field: 'stdio', old_value: 'files', new_value: 'on-failure' }]);
+    await place.torc('workflows', 'export', '3', '-o', 'e.json');
+    await place.torc('workflows', 'import', 'e.json');
+    expect(await of('4')).toBe('on-failure');
+    expect(await place.torc('workflows', 'modify', '3', '--stdio', 'tape')).toMatchObject({ code: 2 });
+    const bad = place.file('bad.json', JSON.stringify({ name: 's', jobs: [], stdio: 'tape' }));
+    expect(await place.torc('workflows', 'create', bad)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('stdio'),
+    });
+  });
+});
