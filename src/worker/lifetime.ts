@@ -75,6 +75,9 @@ function decideIdleness(state: LifeState, nowMs: number): Decision {
     return nowMs >= untilMs ? { step: 'finish', reason: 'server_lost' } : { step: 'wait', untilMs };
   }
   if (settings === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
+  // an allocation is kept to its end where the workflow says so; what has no end must not wait for ever
+  const staysToItsEnd = settings.ignore_workflow_completion && state.latestEndMs !== null;
+  if (staysToItsEnd && state.waitForNewJobsSeconds === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
   const seconds = state.waitForNewJobsSeconds ?? settings.wait_for_new_jobs_seconds;
   const untilMs = state.idleSinceMs + Math.max(shortestIdleMs, seconds * 1000);
   return nowMs >= untilMs ? { step: 'leave', reason: 'idle' } : { step: 'wait', untilMs };

@@ -109,6 +109,15 @@ describe('the life of a worker', () => {
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
   });
 
+  it('keeps an allocation to its end where the workflow says so, unless a person says how long', () => {
+    const settings = { ...defaultSettings, ignore_workflow_completion: true };
+    expect(decide({ ...idle, settings, latestEndMs: 500_000 }, 400_000)).toEqual(wait(500_000));
+    expect(decide({ ...idle, settings, latestEndMs: 500_000 }, 500_000)).toEqual({ step: 'end_jobs' });
+    expect(decide({ ...idle, settings }, 400_000)).toEqual({ step: 'leave', reason: 'idle' });
+    const person = { waitForNewJobsSeconds: 5, latestEndMs: 500_000 };
+    expect(decide({ ...idle, settings, ...person }, 400_000)).toEqual({ step: 'leave', reason: 'idle' });
+  });
+
   it('leaves when it was idle for the time set, its own setting before the workflow’s', () => {
     expect(decide(idle, 60_999)).toEqual(wait(61_000));
     expect(decide(idle, 61_000)).toEqual({ step: 'leave', reason: 'idle' });
