@@ -100,7 +100,7 @@ function openExclusive(path: string): Sqlite.Database {
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = FULL');
     sqlite.pragma('foreign_keys = OFF');
-    sqlite.pragma('cache_size = -65536');
+    sqlite.pragma('cache_size = -32768');
     sqlite.pragma('temp_store = MEMORY');
     // takes the lock for good: in exclusive mode it is not given back after the transaction
     sqlite.exec('BEGIN EXCLUSIVE; COMMIT');
