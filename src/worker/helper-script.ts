@@ -49,7 +49,8 @@ sub program_of {
   my @places = $word =~ m{/} ? ($word) : map { ($_ eq '' ? '.' : $_) . "/$word" } split /:/, $ENV{PATH} // '', -1;
   for my $path (@places) {
     next unless -f $path && -x _;
-    return undef unless open(my $file, '<', $path) && defined sysread($file, my $start, 4);
+    open(my $file, '<', $path) or return undef;
+    sysread $file, my $start, 4;
     return $start =~ /^(?:#!|\\x7fELF)/ ? $path : undef;
   }
   return undef;
