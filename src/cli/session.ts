@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 const serveAfterMs = 1000;
 
 export interface SessionOptions {
-  /** Serve from the beginning, because a worker is going to ask. */
+  /** Serve from the beginning, because a worker is going to ask; or from when the server that there is has ended. */
   serves?: boolean;
   /** Carry out what actions ask for, and wait for it at the end; only with `serves`. */
   runsActions?: boolean;
@@ -20,7 +20,9 @@ export async function withConnection<T>(
   options: SessionOptions = {},
 ): Promise<T> {
   const { connect } = await import('./connection.ts');
-  const connection = await connect({ directory: context.directory, command: context.commandLine });
+  const { connectToStay } = await import('./stand-in.ts');
+  const place = { directory: context.directory, command: context.commandLine };
+  const connection = options.serves === true ? await connectToStay(place) : await connect(place);
   let isEnding = false;
   const removeHandler = context.interrupts.handle((signal) => {
     const end = () => context.interrupts.exit(exitCodes.interrupted, signal);

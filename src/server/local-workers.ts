@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { environment } from '../base/config.ts';
 import { actionOutputPath } from '../base/paths.ts';
 import { programPath } from '../base/program.ts';
 import type { Firing } from '../storage/actions.ts';
@@ -43,6 +44,8 @@ export class LocalWorkers {
     if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
     const child = spawn(process.execPath, [programPath(), ...words], {
       cwd: workingDirectory,
+      // commands that are run without a shell are given it as it is
+      env: { ...environment(), PWD: workingDirectory },
       detached: true,
       stdio: ['ignore', output, output],
     });

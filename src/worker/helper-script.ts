@@ -43,6 +43,19 @@ sub plain_words {
   return @words;
 }
 
+# where bash would find it; a script that does not say what runs it is left to bash, as exec would ask sh
+sub program_of {
+  my ($word) = @_;
+  my @places = $word =~ m{/} ? ($word) : map { ($_ eq '' ? '.' : $_) . "/$word" } split /:/, $ENV{PATH} // '', -1;
+  for my $path (@places) {
+    next unless -f $path && -x _;
+    open(my $file, '<', $path) or return undef;
+    sysread $file, my $start, 4;
+    return $start =~ /^(?:#!|\\x7fELF)/ ? $path : undef;
+  }
+  return undef;
+}
+
 sub tell_worker { syswrite $report, join(' ', @_) . "\\n" }
 
 sub make_folders {
@@ -80,7 +93,8 @@ sub run_child {
   open_output(\\*STDOUT, $stdout) or give_up($id, $stdout);
   open_output(\\*STDERR, $stderr) or give_up($id, $stderr);
   my @words = plain_words($text);
-  exec { $words[0] } @words if @words;
+  my $program = @words ? program_of($words[0]) : undef;
+  exec { $program } @words if defined $program;
   exec { $ARGV[0] } @ARGV, $text;
   give_up($id, $ARGV[0]);
 }

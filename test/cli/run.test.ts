@@ -151,6 +151,21 @@ describe('a second terminal', () => {
     place.file('go', '');
     expect((await run.ended).code).toBe(0);
   });
+
+  it.each(['SIGINT', 'SIGKILL'] as const)('takes the place of a server that %s ends before it', async (signal) => {
+    const wait = 'echo > begun-$TORC_WORKFLOW_KEY; while [ ! -e go ]; do sleep 0.05; done\n';
+    const spec = place.file('commands.txt', `${wait}true\n`);
+    const hasBegun = (key: number) => existsSync(join(place.path, `begun-${key}`));
+    const first = place.start('run', spec, '-m', '1');
+    await expect.poll(() => hasBegun(1), { timeout: 20_000 }).toBe(true);
+    const second = place.start('-F', 'json', 'run', spec, '-m', '1');
+    await expect.poll(() => hasBegun(2), { timeout: 20_000 }).toBe(true);
+    first.child.kill(signal);
+    await first.ended;
+    place.file('go', '');
+    const { code, stdout } = await second.ended;
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, workflow_key: '2', status: 'done', num_done: 2 });
+  });
 });
 
 describe('torc jobs run', () => {

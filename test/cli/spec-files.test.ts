@@ -87,17 +87,19 @@ describe('steps', () => {
       parameters: { i: '1:2' },
     },
     { name: 'behind', command: 'true', depends_on: ['stops'] },
+    { name: 'quote', steps: [{ command: `echo 'a` }, { command: `echo b' > quote.txt` }] },
+    { name: 'comment', steps: [{ command: '# nothing' }, { command: step('a', `cat <<E\n'torc_end_of_step\nE`) }] },
   ];
 
   it('run in order, each in a shell of its own, until one fails that may not', async () => {
     const file = place.file('steps.json', JSON.stringify({ name: 'steps', jobs }));
     const summary = await place.json(['run', file], 1);
-    expect(summary).toMatchObject({ num_done: 4, num_failed: 1, num_canceled: 1 });
+    expect(summary).toMatchObject({ num_done: 6, num_failed: 2, num_canceled: 1 });
     const said = (name: string) =>
       readFileSync(join(place.path, `${name}.txt`), 'utf8')
         .split('\n')
         .join('');
-    expect(['stops', 'ignores', 'tries 1', 'tries 2'].map(said)).toEqual(['ab', 'ac', '111', '222']);
+    expect(['stops', 'ignores', 'tries 1', 'tries 2', 'comment'].map(said)).toEqual(['ab', 'ac', '111', '222', 'a']);
     const { results } = await place.json<{ results: object[] }>(['results', 'list', '-f', 'return_code=3']);
     expect(results).toMatchObject([{ job_name: 'stops', cause: 'exit_code' }]);
     expect((await place.torc('jobs', 'logs', '1')).stdout).toContain('torc: step 2 of 3 ended with return code 3\n');

@@ -98,7 +98,7 @@ describe.each([
 
   it('runs every command as bash would, also those that need no shell', async () => {
     const directory = folder();
-    writeFileSync(join(directory, 'no-first-line'), 'echo $0-$#', { mode: 0o755 });
+    writeFileSync(join(directory, 'no-first-line'), 'words=(a b); echo $0-$#-$words', { mode: 0o755 });
     writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\necho "$@"; exit 4', { mode: 0o755 });
     writeFileSync(join(directory, 'not-executable'), 'true', { mode: 0o644 });
     mkdirSync(join(directory, 'a-folder'));
