@@ -6,9 +6,12 @@ import type { CallOptions, EndpointName, Reply, Request } from '../api/contract.
 import { delay, systemClock } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import type { ServeOptions } from '../server/serve.ts';
-import { type Connection, type ConnectOptions, connect } from './connection.ts';
+import { type Connection, type ConnectOptions, connect, connectRemote } from './connection.ts';
 
 const lookEveryMs = 1000;
+/** A server that is started again is given this long to come back. */
+const patienceMs = 5_000;
+const retryMs = 250;
 const probeTimeoutMs = 10_000;
 
 /** Endpoints that only read, so that a call may be repeated whatever became of the first one. */
@@ -81,7 +84,7 @@ class StandIn implements Connection {
 
   #changeOver(): Promise<void> {
     const change = async (): Promise<void> => {
-      const next = await connect(this.#options);
+      const next = (await this.#returned()) ?? (await connect(this.#options));
       const before = this.#current;
       this.#current = next;
       await before.close();
@@ -91,5 +94,16 @@ class StandIn implements Connection {
       this.#change = null;
     });
     return this.#change;
+  }
+
+  /** The server, or another one in its place, when there is one soon enough. */
+  async #returned(): Promise<Connection | null> {
+    const until = systemClock.monotonic() + patienceMs;
+    while (systemClock.monotonic() < until && !this.#isClosed) {
+      const remote = await connectRemote(this.#options.directory);
+      if (remote !== null) return remote;
+      await delay(systemClock, retryMs);
+    }
+    return null;
   }
 }
