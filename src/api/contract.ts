@@ -118,6 +118,8 @@ export interface Replies {
     directory: string;
     started_at: string;
     num_active_workers: number;
+    /** Allocations of any workflow that may still wait or run. */
+    num_open_allocations: number;
   };
   server_stop: { pid: number };
   workflow_create_begin: { workflow_key: string };

@@ -19,10 +19,7 @@ export async function withConnection<T>(
   work: (connection: Connection) => Promise<T>,
   options: SessionOptions = {},
 ): Promise<T> {
-  const { connect } = await import('./connection.ts');
-  const { connectToStay } = await import('./stand-in.ts');
-  const place = { directory: context.directory, command: context.commandLine };
-  const connection = options.serves === true ? await connectToStay(place) : await connect(place);
+  const connection = await connectFor(context, options);
   let isEnding = false;
   const removeHandler = context.interrupts.handle((signal) => {
     const end = () => context.interrupts.exit(exitCodes.interrupted, signal);
@@ -31,15 +28,30 @@ export async function withConnection<T>(
     connection.close().then(end, end);
   });
   let stopWaiting = async (): Promise<void> => {};
+  let leavesAllocations = false;
   try {
     if (options.serves === true) await connection.serve({ runsActions: options.runsActions === true });
     else stopWaiting = serveWhenSlow(context, connection);
-    return await work(connection);
+    const result = await work(connection);
+    leavesAllocations = options.runsActions === true && (await hasAllocations(connection));
+    return result;
   } finally {
     await stopWaiting();
     removeHandler();
     await connection.close();
+    if (leavesAllocations) await (await import('./action-server.ts')).startOwnServer(context);
   }
+}
+
+async function connectFor(context: Context, options: SessionOptions): Promise<Connection> {
+  const place = { directory: context.directory, command: context.commandLine };
+  if (options.serves === true) return await (await import('./stand-in.ts')).connectToStay(place);
+  return await (await import('./connection.ts')).connect(place);
+}
+
+/** Whether allocations would be left without a server when this process, which has served them, lets go. */
+async function hasAllocations({ kind, api }: Connection): Promise<boolean> {
+  return kind === 'in_process' && (await api.call('server_info', {})).num_open_allocations > 0;
 }
 
 /** Begins to serve after a while; the returned function stops that and waits for a beginning that is under way. */

@@ -15,6 +15,7 @@ import { claimedJobs } from '../storage/replan.ts';
 import {
   addSlurmConfig,
   confirmAllocation,
+  countOpenAllocations,
   modifySlurmConfig,
   openSlurmJobIds,
   recordAllocations,
@@ -192,6 +193,7 @@ function serverInfo(service: Service): Reply<'server_info'> {
     directory: service.info.directory,
     started_at: isoInstant(service.startedAt) as string,
     num_active_workers: countActiveComputeNodes(service.view, null),
+    num_open_allocations: countOpenAllocations(service.view),
   };
 }
 

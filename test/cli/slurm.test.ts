@@ -173,6 +173,20 @@ describe('schedule-nodes', () => {
     expect(await allocations()).toEqual([]);
   });
 
+  it('leaves a server behind when the run that served ends before the allocations', async () => {
+    const run = place.start('run', place.file('wait.txt', 'while [ ! -e go ]; do sleep 0.05; done\n'));
+    await expect
+      .poll(async () => (await place.torc('-F', 'json', 'server', 'info')).code, { timeout: 20_000 })
+      .toBe(0);
+    await place.json(['hpc', 'slurm', 'add-config', '-a', 'my account']);
+    const plan = await place.json<Plan>([...schedule, '-n', '1']);
+    expect(plan.starts_server).toBe(false);
+    place.file('go', '');
+    expect(await run.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
+    const status = await place.json<{ pid: number }>(['server', 'info']);
+    expect(status.pid).not.toBe(run.child.pid);
+  });
+
   it('cancels allocations together with their workflow', async () => {
     const key = await startedWorkflow('true');
     await place.json([...schedule, '-n', '2']);
