@@ -122,7 +122,11 @@ class JobAddition {
       file: (direction, name) => this.#use('files', direction, name).path as string,
       userData: (direction, name) => this.#use('user_data', direction, name),
       refuse: (message) => {
-        throw new TorcError('usage', `job ${quoted(this.#job.name)}: ${message}`, null);
+        throw new TorcError(
+          'usage',
+          `job ${quoted(this.#job.name)}: ${message}`,
+          'See torc files list and torc user-data list.',
+        );
       },
     });
   }
@@ -153,7 +157,9 @@ class JobAddition {
   #upstreams(): Map<number, Neighbour> {
     const found = new Map<number, Neighbour>();
     for (const name of this.#job.depends_on) {
-      if (name === this.#job.name) throw new TorcError('usage', `the job ${quoted(name)} depends on itself`);
+      if (name === this.#job.name) {
+        throw new TorcError('usage', `the job ${quoted(name)} depends on itself`, 'Leave it out of --depends-on.');
+      }
       const row = this.#jobNamed(name);
       if (row === undefined) throw unknownName(this.#tx, this.#workflow.workflowKey, 'job', name);
       found.set(row.job_key as number, neighbourOf(row));
@@ -222,7 +228,7 @@ class JobAddition {
         throw new TorcError(
           'usage',
           `the job ${quoted(this.#job.name)} would wait for itself: it waits for ${quoted(upstream.name)}, which waits for what it writes`,
-          null,
+          'Leave out one of the two, or give the new job outputs of its own.',
         );
       }
       for (const row of this.#tx.db.all('SELECT downstream FROM edges WHERE upstream = ?', node)) {

@@ -36,13 +36,21 @@ export function importHistory(
 function unstarted(tx: Transaction, key: string): number {
   const { workflowKey, phase } = getWorkflow(tx, Number(key));
   if (phase === 'created') return workflowKey;
-  throw new TorcError('conflict', `workflow ${workflowKey} was started: it has a history of its own`, null);
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} was started: it has a history of its own`,
+    'Import it anew.',
+  );
 }
 
 function jobKeyOf(tx: Transaction, workflowKey: number, name: string): number {
   const row = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
   if (row !== undefined) return row.job_key as number;
-  throw new TorcError('not_found', `workflow ${workflowKey} has no job ${quoted(name)}`, null);
+  throw new TorcError(
+    'not_found',
+    `workflow ${workflowKey} has no job ${quoted(name)}`,
+    'The results are of another workflow.',
+  );
 }
 
 function addResult(tx: Transaction, workflowKey: number, result: Result): void {
