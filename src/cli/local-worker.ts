@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type ErrorCode, exitCodes, TorcError } from '../base/errors.ts';
-import { programPath } from '../base/program.ts';
+import { programPath, workerNodeOptions } from '../base/program.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
 import type { Context } from './context.ts';
 
@@ -55,7 +55,7 @@ export function spawnWorker(context: Context, workflowKey: string, options: Work
     '--worker',
     ...workerWords(options),
   ];
-  const child = spawn(process.execPath, [programPath(), ...words], {
+  const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { environment } from '../base/config.ts';
 import { actionOutputPath } from '../base/paths.ts';
-import { programPath } from '../base/program.ts';
+import { programPath, workerNodeOptions } from '../base/program.ts';
 import type { Firing } from '../storage/actions.ts';
 import type { Service } from './service.ts';
 
@@ -42,7 +42,7 @@ export class LocalWorkers {
     const output = openSync(outputPath, 'a', 0o600);
     const words = ['--dir', directory, 'jobs', 'run', String(workflowKey), '--worker', `--output=${outputDirectory}`];
     if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
-    const child = spawn(process.execPath, [programPath(), ...words], {
+    const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
       cwd: workingDirectory,
       // commands that are run without a shell are given it as it is
       env: { ...environment(), PWD: workingDirectory },

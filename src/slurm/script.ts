@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TorcError } from '../base/errors.ts';
+import { workerNodeOptions } from '../base/program.ts';
 import { checkedText, directive, extraDirectives } from './directives.ts';
 
 /** Stored sbatch settings; null leaves the choice to Slurm and the site. */
@@ -135,6 +136,7 @@ function workerCommand(config: SlurmConfig, launch: Launch): string {
   const option = (name: string, value: string | number) => `--${name} ${shellWord(name, String(value))}`;
   return [
     shellWord('node binary', launch.nodeBinary),
+    ...workerNodeOptions,
     shellWord('program path', launch.torcMain),
     option('dir', launch.serverDirectory),
     `hpc slurm run-jobs ${shellWord('workflow key', launch.workflowKey)}`,
