@@ -18,7 +18,7 @@ import {
   withdrawNodes,
 } from '../model/packing.ts';
 import type { ComputeNode } from './compute-nodes.ts';
-import { anyConfig } from './shapes.ts';
+import { anyConfig, readyShapes } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
@@ -127,17 +127,7 @@ function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode):
 
 /** Whether any job of the workflow is ready. */
 export function hasReadyJobs(tx: Transaction, workflowKey: number): boolean {
-  return nextReadyShape(tx, workflowKey, 0) !== null;
-}
-
-function nextReadyShape(tx: Transaction, workflowKey: number, after: number): number | null {
-  const row = tx.db.get(
-    `SELECT shape_key FROM jobs WHERE workflow_key = ? AND status = 'ready' AND shape_key > ?
-     ORDER BY shape_key LIMIT 1`,
-    workflowKey,
-    after,
-  );
-  return row === undefined ? null : (row.shape_key as number);
+  return tx.db.get(`SELECT 1 FROM jobs WHERE workflow_key = ? AND status = 'ready' LIMIT 1`, workflowKey) !== undefined;
 }
 
 /**
@@ -164,8 +154,7 @@ function readyQueues(
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
-  for (let key = nextReadyShape(tx, workflowKey, 0); key !== null; key = nextReadyShape(tx, workflowKey, key)) {
-    const { need, sortRank, slurmConfigKey } = shape(tx, key);
+  for (const { shapeKey: key, need, sortRank, slurmConfigKey } of readyShapes(tx, workflowKey)) {
     if (!mayTake(config, slurmConfigKey)) continue;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
@@ -178,27 +167,6 @@ function readyQueues(
     });
   }
   return queues;
-}
-
-/** What jobs of one shape ask for, their place in claim order, and the Slurm config to whose workers they belong. */
-export function shape(
-  tx: Transaction,
-  shapeKey: number,
-): { need: Requirements; sortRank: number; slurmConfigKey: number } {
-  const row = tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>;
-  return {
-    slurmConfigKey: row.slurm_config_key as number,
-    sortRank: row.sort_rank as number,
-    need: {
-      numCpus: row.num_cpus as number,
-      memoryBytes: row.memory_bytes as number,
-      gpuThousandths: row.gpu_thousandths as number,
-      numNodes: row.num_nodes as number,
-      runtimeMs: row.runtime_ms as number,
-      isMemoryStated: row.is_memory_stated === 1,
-      isRuntimeStated: row.is_runtime_stated === 1,
-    },
-  };
 }
 
 function readyJobs(

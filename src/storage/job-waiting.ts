@@ -5,9 +5,9 @@ import { formatDuration, formatMemory } from '../base/units.ts';
 import type { Diagnosis } from '../model/diagnosis.ts';
 import type { Requirements } from '../model/job.ts';
 import { type FreeNode, fits, fitsTime, idleWorker } from '../model/packing.ts';
-import { configOfWorker, freeResources, mayTake, shape } from './claims.ts';
+import { configOfWorker, freeResources, mayTake } from './claims.ts';
 import { findComputeNode } from './compute-nodes.ts';
-import { anyConfig } from './shapes.ts';
+import { anyConfig, findShape } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface WaitingFacts {
@@ -111,7 +111,7 @@ function whyReady(tx: Transaction, workflowKey: number, jobKey: number): string 
   if (workflow.phase !== 'started') return 'Its workflow is not started.';
   if (workflow.is_paused === 1) return 'It is ready, and its workflow is paused.';
   if (workflow.is_stopping === 1) return 'It is ready, and a restart that stops running jobs holds it back.';
-  const { need, slurmConfigKey } = shape(
+  const { need, slurmConfigKey } = findShape(
     tx,
     tx.db.get('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey)?.shape_key as number,
   );

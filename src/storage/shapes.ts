@@ -45,7 +45,44 @@ export function internShape(
 
 /** What a shape asks for; throws when there is none. */
 export function readShape(tx: Transaction, shapeKey: number): Requirements {
-  return requirementsOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+  return findShape(tx, shapeKey).need;
+}
+
+/** What jobs of one shape ask for, their place in claim order, and the Slurm config to whose workers they belong. */
+export interface Shape {
+  shapeKey: number;
+  need: Requirements;
+  sortRank: number;
+  slurmConfigKey: number;
+}
+
+export function findShape(tx: Transaction, shapeKey: number): Shape {
+  return shapeOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+}
+
+/** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
+export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
+  const rows = tx.db.all(
+    `WITH RECURSIVE ready (shape_key) AS (
+       SELECT min(shape_key) FROM jobs WHERE workflow_key = ? AND status = 'ready'
+       UNION ALL
+       SELECT (SELECT min(j.shape_key) FROM jobs j
+         WHERE j.workflow_key = ? AND j.status = 'ready' AND j.shape_key > ready.shape_key)
+       FROM ready WHERE ready.shape_key IS NOT NULL)
+     SELECT s.* FROM ready JOIN shapes s ON s.shape_key = ready.shape_key`,
+    workflowKey,
+    workflowKey,
+  );
+  return (rows as Record<string, number>[]).map(shapeOf);
+}
+
+function shapeOf(row: Record<string, number>): Shape {
+  return {
+    shapeKey: row.shape_key as number,
+    need: requirementsOf(row),
+    sortRank: row.sort_rank as number,
+    slurmConfigKey: row.slurm_config_key as number,
+  };
 }
 
 /** What resource requirements ask for, by their key; throws when there are none. */
