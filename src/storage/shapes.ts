@@ -1,4 +1,5 @@
 /** Shapes: every distinct request of a workflow's jobs once, with its place in claim order. */
+import { TorcError } from '../base/errors.ts';
 import { sortRanks } from '../model/claim-order.ts';
 import type { JobsSortMethod } from '../model/expanded.ts';
 import type { Requirements } from '../model/job.ts';
@@ -69,10 +70,11 @@ export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
        SELECT (SELECT min(j.shape_key) FROM jobs j
          WHERE j.workflow_key = ? AND j.status = 'ready' AND j.shape_key > ready.shape_key)
        FROM ready WHERE ready.shape_key IS NOT NULL)
-     SELECT s.* FROM ready JOIN shapes s ON s.shape_key = ready.shape_key`,
+     SELECT s.* FROM ready LEFT JOIN shapes s ON s.shape_key = ready.shape_key WHERE ready.shape_key IS NOT NULL`,
     workflowKey,
     workflowKey,
   );
+  if (rows.some((row) => row.shape_key === null)) throw new TorcError('bug', 'a ready job has no stored request');
   return (rows as Record<string, number>[]).map(shapeOf);
 }
 
