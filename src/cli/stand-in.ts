@@ -10,7 +10,7 @@ import { type Connection, type ConnectOptions, connect, connectRemote } from './
 
 const lookEveryMs = 1000;
 /** A server that is started again is given this long to come back. */
-const patienceMs = 5_000;
+const patienceMs = 10_000;
 const retryMs = 250;
 const probeTimeoutMs = 10_000;
 
