@@ -175,9 +175,7 @@ describe('schedule-nodes', () => {
 
   it('leaves a server behind when the run that served ends before the allocations', async () => {
     const run = place.start('run', place.file('wait.txt', 'while [ ! -e go ]; do sleep 0.05; done\n'));
-    await expect
-      .poll(async () => (await place.torc('-F', 'json', 'server', 'info')).code, { timeout: 20_000 })
-      .toBe(0);
+    await expect.poll(async () => (await place.torc('-F', 'json', 'server', 'info')).code, { timeout: 20_000 }).toBe(0);
     await place.json(['hpc', 'slurm', 'add-config', '-a', 'my account']);
     const plan = await place.json<Plan>([...schedule, '-n', '1']);
     expect(plan.starts_server).toBe(false);
