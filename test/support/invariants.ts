@@ -110,13 +110,10 @@ function brokenActions(db: Database): string[] {
     const jobs = 'FROM action_jobs aj JOIN jobs j USING (job_key) LEFT JOIN attempts a USING (attempt_key)';
     const unmet = db.get(`SELECT count(*) AS n ${jobs} WHERE aj.action_key = ? AND NOT (${condition})`, key)?.n;
     if (action.num_unmet !== unmet) broken.push(`action ${key} waits for ${action.num_unmet} jobs, it is ${unmet}`);
-    // a job that was claimed in this run has become ready in it, and if it is done it has ended in it
-    const hasMoved = db.get(
-      `SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND (? = 'on_jobs_ready' OR j.status = 'done')`,
-      key,
-      runId,
-      trigger,
-    );
+    // a job that was claimed in this run has become ready in it, and if it is done it has ended in it; one that was
+    // reset and then canceled will not run any more, and nothing waits for jobs of which none will
+    const counted = trigger === 'on_jobs_ready' ? `j.status NOT IN ('canceled', 'disabled')` : `j.status = 'done'`;
+    const hasMoved = db.get(`SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND ${counted}`, key, runId);
     if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0 && (runId as number) >= firstRun) {
       broken.push(`action ${key} (${trigger}) has not fired in run ${runId}`);
     }
