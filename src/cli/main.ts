@@ -40,4 +40,6 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+// Skips the closing of what is still open: a database that another process has taken over must not be written any more.
+process.once('exit', (code) => process.exit(code));
 process.exitCode = await main(process.argv.slice(2));

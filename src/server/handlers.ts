@@ -29,6 +29,7 @@ import { finishImport, importHistory } from '../storage/workflow-import.ts';
 import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
+import { otherProtocol } from './exchange.ts';
 import { drawWorkflow } from './graph.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
@@ -296,13 +297,7 @@ function beginModifyRequirements(
 }
 
 function hello(tx: Transaction, request: Request<'worker_hello'>, service: Service): Reply<'worker_hello'> {
-  if (request.protocol !== protocolVersion) {
-    throw new TorcError(
-      'conflict',
-      `the worker speaks protocol ${request.protocol}, the server ${protocolVersion}`,
-      'Run the same version of torc on all nodes.',
-    );
-  }
+  if (request.protocol !== protocolVersion) throw otherProtocol(request.protocol);
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   const node = registerComputeNode(tx, request, workflow.stdio);
   const { slurm_job_id: slurmJobId, allocation_key } = request;

@@ -15,6 +15,9 @@ export interface HttpOptions {
   port: number;
 }
 
+/** When a request that cannot be served now may be. */
+const retryAfterSeconds = 5;
+
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
 export function listen(options: HttpOptions): Promise<Server> {
   const server = createServer(
@@ -59,6 +62,8 @@ async function answer(options: HttpOptions, incoming: IncomingMessage, outgoing:
     const request = parseJson(body) as Request<typeof endpoint>;
     send(outgoing, 200, await options.service.call(endpoint, request, { signal: gone.signal }));
   } catch (error) {
+    // whoever owns the database now is asked again
+    if (options.service.isLost) return void incoming.socket.destroy();
     const { code, message, hint } = asTorcError(error);
     if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');
     if (!incoming.complete) discardRest(incoming, outgoing);
@@ -126,6 +131,7 @@ function httpStatus(code: ErrorCode): number {
       return 409;
     case 'unreachable':
     case 'busy':
+    case 'no_space':
       return 503;
     default:
       return 500;
@@ -138,7 +144,7 @@ function send(outgoing: ServerResponse, status: number, value: unknown): void {
   outgoing.writeHead(status, {
     'content-type': 'application/json',
     'content-length': body.length,
-    ...(status === 503 ? { 'retry-after': '1' } : {}),
+    ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
   });
   outgoing.end(body);
 }

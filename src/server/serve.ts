@@ -56,6 +56,11 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   reconciler.start();
   const actions = options.runsActions === true ? new ActionRunner(service, options) : null;
   actions?.start();
+  void service.lost.then(() => {
+    reconciler.close();
+    server.close();
+    server.closeAllConnections();
+  });
   return {
     file,
     async close() {

@@ -19,12 +19,14 @@ import type { Log } from '../base/log.ts';
 import { fireJobActions } from '../storage/action-triggers.ts';
 import type { Database } from '../storage/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
-import { inTransaction, Transaction, TransactionLost } from '../storage/transaction.ts';
+import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/transaction.ts';
 import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
+import { noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
 import { type Handlers, handlers, type StepHandler } from './handlers.ts';
 import { type Machine, systemMachine } from './machine.ts';
+import { type Ownership, takenBy } from './ownership.ts';
 
 export interface ServiceInfo {
   version: string;
@@ -55,6 +57,11 @@ export class Service implements Api {
   machine: Machine;
   /** A worker that is silent for longer has lost contact. */
   leaseMs = 120_000;
+  /** Resolves when another process has taken over the database: nobody is answered any more, and this one must end. */
+  readonly lost: Promise<TorcError>;
+  readonly #ownership: Ownership;
+  #tellLost: (error: TorcError) => void = () => {};
+  #loss: TorcError | null = null;
   readonly #exchange: Exchange;
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
@@ -67,7 +74,7 @@ export class Service implements Api {
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
 
-  constructor(db: Database, clock: Clock, info: ServiceInfo) {
+  constructor(db: Database, clock: Clock, info: ServiceInfo, ownership: Ownership) {
     this.db = db;
     this.clock = clock;
     this.info = info;
@@ -77,6 +84,11 @@ export class Service implements Api {
     this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
     this.#exchange = new Exchange(clock, () => this.#epoch, this.contacts);
     this.#epoch = readEpoch(db);
+    this.lost = new Promise((resolve) => {
+      this.#tellLost = resolve;
+    });
+    this.#ownership = ownership;
+    ownership.watch(() => this.#lose(takenBy(info.directory)));
   }
 
   get epoch(): number {
@@ -93,15 +105,27 @@ export class Service implements Api {
     return this.#exchange.numParked > 0 ? 0 : this.clock.monotonic() - this.#lastContact;
   }
 
+  /** Whether another process has taken over the database. */
+  get isLost(): boolean {
+    return this.#loss !== null;
+  }
+
   /** Raises the epoch: called once by a process that begins to serve others. */
   beginEpoch(): number {
-    this.#epoch = inTransaction(this.db, this.clock.now(), raiseEpoch);
-    return this.#epoch;
+    const { directory } = this.info;
+    const epoch = inTransaction(this.db, this.clock.now(), (tx) => raiseEpoch(tx, seenEpoch(directory)));
+    const problem = this.#whyUnconfirmed();
+    if (problem !== null) throw problem;
+    noteEpoch(directory, epoch);
+    this.#epoch = epoch;
+    return epoch;
   }
 
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
+    if (this.#loss !== null) throw this.#loss;
     if (this.#isClosed) throw new TorcError('unreachable', 'the server is stopping', 'Try again in a moment.');
     this.#lastContact = this.clock.monotonic();
+    if (!this.db.isOpen) this.#startAfresh();
     const parsed = parseRequest(endpoint, request);
     if (endpoint === 'exchange') {
       return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
@@ -130,8 +154,9 @@ export class Service implements Api {
     return reply;
   }
 
-  #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
-    return new Promise((resolve, reject) => {
+  async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
+    if (request.epoch > this.#epoch) throw this.#outdatedBy(request.epoch);
+    return await new Promise((resolve, reject) => {
       const member = this.#exchange.admit(request, resolve, reject);
       if (member === null) return;
       options.signal?.addEventListener('abort', () => this.#exchange.abandon(member), { once: true });
@@ -174,8 +199,15 @@ export class Service implements Api {
       });
     } catch (error) {
       this.info.log.error({ err: error }, 'a transaction failed');
-      // nothing of it is on disk: nobody is acknowledged
+      if (isIoError(error)) this.#startAfresh();
+      // nobody is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
+      return;
+    }
+    const problem = this.#whyUnconfirmed();
+    if (problem !== null) {
+      // what is in memory stays as it was, and what is repeated finds what is stored
+      for (const member of [...writes, ...exchanges]) member.reject(problem);
       return;
     }
     this.#exchange.settle(exchanges, parked, runtimes);
@@ -185,6 +217,56 @@ export class Service implements Api {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
+    }
+  }
+
+  /** After a COMMIT: why it does not count as one although it went well; null when it does. */
+  #whyUnconfirmed(): TorcError | null {
+    try {
+      if (!this.#ownership.isKept()) this.#lose(takenBy(this.info.directory));
+      return this.#loss;
+    } catch (error) {
+      const words = `cannot see whether this process still owns ${this.info.directory}: ${asTorcError(error).message}`;
+      this.info.log.error({ err: error }, 'the directory does not answer');
+      return new TorcError('unreachable', words, 'Look how things stand, then try again.');
+    }
+  }
+
+  /** A worker has spoken with a later server than this one. The next server of this directory gets above that one. */
+  #outdatedBy(epoch: number): TorcError {
+    const { directory } = this.info;
+    noteEpoch(directory, Math.max(epoch, seenEpoch(directory)));
+    const error = new TorcError(
+      'busy',
+      `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch}), which has stopped`,
+      'torc server start',
+    );
+    this.#lose(error);
+    return error;
+  }
+
+  /**
+   * Ends without another word: what was not confirmed is said again to whoever owns the database now. The connection is
+   * left as it is, because closing it would write into the files of that one.
+   */
+  #lose(error: TorcError): void {
+    if (this.#loss !== null || this.#isClosed) return;
+    this.#loss = error;
+    this.info.log.error({ epoch: this.#epoch }, error.message);
+    this.#ownership.release();
+    for (const member of [...this.#writes.splice(0), ...this.#exchanges.splice(0)]) member.reject(error);
+    this.#exchange.drop(error);
+    this.#tellLost(error);
+  }
+
+  /** After an I/O error nothing that is in memory can be believed; the next request tries again when it cannot be opened. */
+  #startAfresh(): void {
+    this.#exchange.drop(new TorcError('unreachable', 'the database is opened again', 'Try again in a moment.'));
+    try {
+      this.db.reopen();
+      this.info.log.warn({}, 'the database was opened again after an I/O error');
+    } catch (error) {
+      this.info.log.error({ err: error }, 'the database cannot be opened again');
     }
   }
 
@@ -201,10 +283,12 @@ export class Service implements Api {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    if (this.isLost) return;
     this.#exchange.close();
     while (this.#writes.length + this.#exchanges.length > 0) this.#runBatch();
     this.#exchange.close();
     this.db.close();
+    this.#ownership.release();
   }
 
   /** A transaction-like view for reading outside of one; nothing may be written through it. */

@@ -211,24 +211,47 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
     db.run('COMMIT');
     return result;
   } catch (error) {
-    if (db.isInTransaction) db.run('ROLLBACK');
+    rollBack(db);
     throw explainWrite(error);
+  }
+}
+
+function rollBack(db: Database): void {
+  if (!db.isInTransaction) return;
+  try {
+    db.run('ROLLBACK');
+  } catch {
+    // the error before this one tells more; an I/O error makes the owner open the database again
   }
 }
 
 function explainWrite(error: unknown): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
-  if (error instanceof TransactionLost || code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
-    const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
+  const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
+  if (code.startsWith('SQLITE_IOERR')) {
     return new TorcError(
-      'unreachable',
+      'no_space',
+      `the database could not be written (${words}), and whether this change is stored is not known`,
+      'Is the quota or the file system of the server directory full, or does it fail? Look how things stand, then try again.',
+      { cause },
+    );
+  }
+  if (error instanceof TransactionLost || code === 'SQLITE_FULL') {
+    return new TorcError(
+      'no_space',
       `the database cannot be written: ${words}`,
       'Make room on the file system of the server directory (disk or quota); nothing was changed.',
       { cause },
     );
   }
   return cause;
+}
+
+/** Whether what the connection has in memory can no longer be believed. */
+export function isIoError(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return (systemCode(cause) ?? '').startsWith('SQLITE_IOERR');
 }
 
 function merged(outer: Effects, inner: Effects): Effects {

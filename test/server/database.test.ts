@@ -88,7 +88,7 @@ describe('the database', () => {
     db.run('PRAGMA max_page_count = 60');
     const fillUp = (tx: Transaction) => tx.event({ workflowKey: 1, type: 'x'.repeat(1_000_000) });
     const full = expect.objectContaining({
-      code: 'unreachable',
+      code: 'no_space',
       message: expect.stringContaining('cannot be written'),
     });
     expect(() =>
