@@ -35,9 +35,9 @@ import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
 
-interface ReadHandler<N extends EndpointName> {
+export interface ReadHandler<N extends EndpointName> {
   kind: 'read';
-  run: (service: Service, request: Request<N>) => Reply<N>;
+  run: (service: Service, request: Request<N>) => Reply<N> | Promise<Reply<N>>;
 }
 interface WriteHandler<N extends EndpointName> {
   kind: 'write';

@@ -24,7 +24,7 @@ import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
 import { noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
-import { type Handlers, handlers, type StepHandler } from './handlers.ts';
+import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
 import { type Machine, systemMachine } from './machine.ts';
 import { type Ownership, takenBy } from './ownership.ts';
 
@@ -131,12 +131,21 @@ export class Service implements Api {
       return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
     }
     const handler = (handlers as Handlers)[endpoint];
-    if (handler.kind === 'read') return handler.run(this, parsed) as Reply<N>;
+    if (handler.kind === 'read') return await this.#read(handler as ReadHandler<N>, parsed);
     if (handler.kind === 'steps') return (await this.#runSteps(handler as StepHandler<N>, parsed)) as Reply<N>;
     if (handler.kind === 'prepared') {
       return (await this.write(await handler.prepare(this, parsed))) as Reply<N>;
     }
     return (await this.write((tx) => handler.run(tx, parsed, this))) as Reply<N>;
+  }
+
+  async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
+    try {
+      return await handler.run(this, request);
+    } catch (error) {
+      if (isIoError(error)) this.#startAfresh();
+      throw explainMember(error);
+    }
   }
 
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */
@@ -302,15 +311,22 @@ function runMember(tx: Transaction, member: WriteMember): void {
     member.outcome = { value: tx.savepoint(() => member.run(tx)) };
   } catch (error) {
     if (error instanceof TransactionLost) throw error;
-    member.outcome = { error: explainConstraint(error) };
+    member.outcome = { error: explainMember(error) };
   }
 }
 
-function explainConstraint(error: unknown): unknown {
+/** What the database says of one request, in words. */
+function explainMember(error: unknown): unknown {
   const code = systemCode(error) ?? '';
-  if (!code.startsWith('SQLITE_CONSTRAINT')) return error;
   const words = error instanceof Error ? error.message : code;
-  return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
+  if (code.startsWith('SQLITE_CONSTRAINT')) {
+    return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    const hint = 'See what is wrong: torc server check. Then put a backup in its place.';
+    return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
+  }
+  return error;
 }
 
 function parseRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {

@@ -115,7 +115,8 @@ export class Transaction {
 
   /**
    * Runs one member of a batch so that its failure undoes only itself; rethrows. A failure that rolled back the whole
-   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one.
+   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one. So is an
+   * I/O error, after which nothing in memory can be believed.
    */
   savepoint<T>(work: () => T): T {
     const outer = this.#effects;
@@ -128,7 +129,7 @@ export class Transaction {
       return result;
     } catch (error) {
       this.#effects = outer;
-      if (!this.db.isInTransaction) throw new TransactionLost(error);
+      if (!this.db.isInTransaction || isIoError(error)) throw new TransactionLost(error);
       this.db.run('ROLLBACK TO member');
       this.db.run('RELEASE member');
       throw error;
