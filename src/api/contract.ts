@@ -27,6 +27,7 @@ import {
   showJob,
 } from './jobs.ts';
 import { type ListReply, list } from './lists.ts';
+import { backup, type CheckReply } from './maintenance.ts';
 import { disableJobs, type KeptJob, type Plan, type RestartPlan, resetJobs, restart, stopRunning } from './plans.ts';
 import { addSlurmConfig, confirmAllocation, modifySlurmConfig, recordAllocations } from './slurm.ts';
 import { type ExchangeReply, exchange, type HelloReply, hello } from './workers.ts';
@@ -44,6 +45,7 @@ export type { ExportedAction, ExportedJob, ExportedRequirements } from './docume
 export { limits, protocolVersion } from './fields.ts';
 export type { AddedJob, ChangedField, DiagnosedJob, JobShown } from './jobs.ts';
 export { type ListName, type ListRecord, type ListReply, listNames } from './lists.ts';
+export type { CheckReply, Problem } from './maintenance.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type {
   ActionReport,
@@ -65,6 +67,8 @@ export type { WorkflowShown, WorkflowSummary } from './workflows.ts';
 export const requests = {
   server_info: z.strictObject({}),
   server_stop: z.strictObject({}),
+  server_backup: backup,
+  server_check: z.strictObject({}),
   workflow_create_begin: createBegin,
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
@@ -122,6 +126,9 @@ export interface Replies {
     num_open_allocations: number;
   };
   server_stop: { pid: number };
+  /** On which host the file was written. */
+  server_backup: { hostname: string; size_bytes: number };
+  server_check: CheckReply;
   workflow_create_begin: { workflow_key: string };
   workflow_create_chunk: { num_jobs: number };
   workflow_create_finish: {

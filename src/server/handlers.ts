@@ -31,6 +31,7 @@ import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/work
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
 import { otherProtocol } from './exchange.ts';
 import { drawWorkflow } from './graph.ts';
+import { checkDatabase, makeBackup } from './maintenance.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
@@ -73,6 +74,8 @@ export const handlers: { [N in Handled]: Handler<N> } = {
       return { pid: service.info.pid };
     },
   },
+  server_backup: { kind: 'read', run: (service, { path }) => makeBackup(service, path) },
+  server_check: { kind: 'read', run: checkDatabase },
   workflow_create_begin: {
     kind: 'write',
     run: (tx, request) => ({ workflow_key: String(beginCreate(tx, request)) }),

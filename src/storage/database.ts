@@ -44,7 +44,7 @@ export class Database {
   static open(path: string, schema = schemaDirectory): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     makePrivate(path);
-    const sqlite = openExclusive(path);
+    const sqlite = openExclusive(path, schema);
     try {
       migrate(sqlite, path, schema);
     } catch (error) {
@@ -60,7 +60,7 @@ export class Database {
    */
   reopen(): void {
     this.close();
-    this.#sqlite = openExclusive(this.path);
+    this.#sqlite = openExclusive(this.path, schemaDirectory);
   }
 
   /**
@@ -173,12 +173,14 @@ export function replaceByCopy(path: string): void {
   }
 }
 
-function openExclusive(path: string): Sqlite.Database {
+function openExclusive(path: string, schema: string): Sqlite.Database {
   let sqlite: Sqlite.Database | undefined;
   try {
     dropStrayLog(path);
     sqlite = new Sqlite(path, { timeout: 0 });
     sqlite.pragma('locking_mode = EXCLUSIVE');
+    // what is not ours is not touched
+    refuseStrangers(sqlite, path, schema);
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = FULL');
     sqlite.pragma('foreign_keys = OFF');
@@ -236,10 +238,9 @@ function migrations(directory: string): { version: number; sql: string }[] {
     .map((name) => ({ version: Number(name.slice(0, 3)), sql: readFileSync(join(directory, name), 'utf8') }));
 }
 
-function migrate(sqlite: Sqlite.Database, path: string, directory: string): void {
-  const current = Number(sqlite.pragma('user_version', { simple: true }));
-  const all = migrations(directory);
-  const newest = all.at(-1)?.version ?? 0;
+function refuseStrangers(sqlite: Sqlite.Database, path: string, schema: string): void {
+  const current = versionOf(sqlite);
+  const newest = migrations(schema).at(-1)?.version ?? 0;
   if (current > newest) {
     throw new TorcError(
       'unusable',
@@ -250,16 +251,23 @@ function migrate(sqlite: Sqlite.Database, path: string, directory: string): void
   if (current === 0 && sqlite.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() !== undefined) {
     throw unusable(path, 'another program made it');
   }
-  for (const { version, sql } of all.filter((m) => m.version > current)) {
+}
+
+function versionOf(sqlite: Sqlite.Database): number {
+  return Number(sqlite.pragma('user_version', { simple: true }));
+}
+
+function migrate(sqlite: Sqlite.Database, path: string, schema: string): void {
+  const current = versionOf(sqlite);
+  for (const { version, sql } of migrations(schema).filter((m) => m.version > current)) {
     try {
       sqlite.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}; COMMIT`);
     } catch (error) {
       if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
-      const stays = Number(sqlite.pragma('user_version', { simple: true }));
       const words = error instanceof Error ? error.message : String(error);
       throw new TorcError(
         'unusable',
-        `${path} could not be brought to schema version ${version} and stays at ${stays}: ${words}`,
+        `${path} could not be brought to schema version ${version} and stays at ${versionOf(sqlite)}: ${words}`,
         'Make sure that there is room on its file system and try again, or go on with the torc that wrote it.',
         { cause: error },
       );

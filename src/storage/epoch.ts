@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How far keys that people type jump, so that none of them is that of something which the restored database forgot. */
-const keyGaps: Record<string, number> = { workflows: 1_000, jobs: 10_000_000 };
+const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000 };
 
 export function readEpoch(db: Database): number {
   return readMeta(db, 'epoch') ?? 0;
@@ -30,8 +30,7 @@ export function isRestored(db: Database, seenEpoch: number): boolean {
  */
 export function passRestored(tx: Transaction, seenEpoch: number): void {
   // fewer than a million keys are given out in a second, so this is above those of any earlier restore
-  const beyond = tx.now * 1000;
-  for (const table of ['attempts', 'compute_nodes', 'action_firings']) raiseKeys(tx, table, beyond);
+  raiseKeys(tx, 'attempts', tx.now * 1000);
   for (const [table, gap] of Object.entries(keyGaps)) raiseKeys(tx, table, lastKey(tx, table) + gap);
   const beyondEpochs = Math.floor(tx.now / 1000);
   tx.db.run(`UPDATE meta SET value = max(value, ?, ?) WHERE name = 'epoch'`, seenEpoch, beyondEpochs);
