@@ -202,4 +202,6 @@ export interface CallOptions {
   /** Ends the call early with a TorcError('interrupted'). */
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** 32 hexadecimal digits, new for each call that changes something: a repeated call with it gets the stored reply. */
+  idempotencyKey?: string;
 }

@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type EndpointName, limits, type Request, requests } from '../api/contract.ts';
+import { idempotencyHeader } from '../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../base/errors.ts';
 import type { Service } from './service.ts';
 
@@ -63,7 +64,9 @@ async function answer(options: HttpOptions, incoming: IncomingMessage, outgoing:
     const endpoint = endpointOf(incoming);
     const body = await readBody(incoming);
     const request = parseJson(body) as Request<typeof endpoint>;
-    send(outgoing, 200, await options.service.call(endpoint, request, { signal: gone.signal }));
+    const idempotencyKey = keyOf(incoming);
+    const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
+    send(outgoing, 200, await options.service.call(endpoint, request, call));
   } catch (error) {
     // whoever owns the database now is asked again
     if (options.service.isLost) return void incoming.socket.destroy();
@@ -96,6 +99,13 @@ function endpointOf(incoming: IncomingMessage): EndpointName {
     throw new TorcError('not_found', 'there is no such endpoint', 'Use the same version of torc on both sides.');
   }
   return name as EndpointName;
+}
+
+function keyOf(incoming: IncomingMessage): string | null {
+  const given = incoming.headers[idempotencyHeader];
+  if (given === undefined) return null;
+  if (typeof given === 'string' && /^[0-9a-f]{32}$/.test(given)) return given;
+  throw new TorcError('usage', `the header ${idempotencyHeader} must be 32 hexadecimal digits`);
 }
 
 async function readBody(incoming: IncomingMessage): Promise<string> {

@@ -4,17 +4,9 @@
  * Group commit: whatever waits when the loop comes round is served in one transaction and answered after it is
  * durable. A reply means that it is on disk.
  */
-import {
-  type Api,
-  type CallOptions,
-  type EndpointName,
-  type ExchangeReply,
-  type Reply,
-  type Request,
-  requests,
-} from '../api/contract.ts';
+import type { Api, CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
-import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
+import { asTorcError, TorcError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fireJobActions } from '../storage/action-triggers.ts';
 import type { Database } from '../storage/database.ts';
@@ -24,9 +16,9 @@ import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
 import { noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
-import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
 import { type Machine, systemMachine } from './machine.ts';
 import { type Ownership, takenBy } from './ownership.ts';
+import { explainMember, parseRequest, Requests } from './requests.ts';
 
 export interface ServiceInfo {
   version: string;
@@ -65,6 +57,7 @@ export class Service implements Api {
   readonly #exchange: Exchange;
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
+  readonly #requests: Requests;
   #isScheduled = false;
   #isClosed = false;
   #epoch: number;
@@ -84,6 +77,7 @@ export class Service implements Api {
     this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
     this.#exchange = new Exchange(clock, () => this.#epoch, this.contacts);
     this.#epoch = readEpoch(db);
+    this.#requests = new Requests(this);
     this.lost = new Promise((resolve) => {
       this.#tellLost = resolve;
     });
@@ -125,27 +119,12 @@ export class Service implements Api {
     if (this.#loss !== null) throw this.#loss;
     if (this.#isClosed) throw new TorcError('unreachable', 'the server is stopping', 'Try again in a moment.');
     this.#lastContact = this.clock.monotonic();
-    if (!this.db.isOpen) this.#startAfresh();
+    if (!this.db.isOpen) this.startAfresh();
     const parsed = parseRequest(endpoint, request);
     if (endpoint === 'exchange') {
       return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
     }
-    const handler = (handlers as Handlers)[endpoint];
-    if (handler.kind === 'read') return await this.#read(handler as ReadHandler<N>, parsed);
-    if (handler.kind === 'steps') return (await this.#runSteps(handler as StepHandler<N>, parsed)) as Reply<N>;
-    if (handler.kind === 'prepared') {
-      return (await this.write(await handler.prepare(this, parsed))) as Reply<N>;
-    }
-    return (await this.write((tx) => handler.run(tx, parsed, this))) as Reply<N>;
-  }
-
-  async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
-    try {
-      return await handler.run(this, request);
-    } catch (error) {
-      if (isIoError(error)) this.#startAfresh();
-      throw explainMember(error);
-    }
+    return await this.#requests.call(endpoint, parsed, options.idempotencyKey ?? null);
   }
 
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */
@@ -154,13 +133,6 @@ export class Service implements Api {
       this.#writes.push({ run: work, resolve: resolve as (value: unknown) => void, reject, outcome: null });
       this.#schedule();
     });
-  }
-
-  /** Work that is cut into transactions of its own, so that others are served in between. */
-  async #runSteps<N extends EndpointName>(handler: StepHandler<N>, request: Request<N>): Promise<Reply<N>> {
-    const { step, reply } = await this.write((tx) => handler.begin(tx, request, this));
-    if (step !== null) while (!(await this.write(step)));
-    return reply;
   }
 
   async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
@@ -208,7 +180,7 @@ export class Service implements Api {
       });
     } catch (error) {
       this.info.log.error({ err: error }, 'a transaction failed');
-      if (isIoError(error)) this.#startAfresh();
+      if (isIoError(error)) this.startAfresh();
       // nobody is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;
@@ -268,8 +240,11 @@ export class Service implements Api {
     this.#tellLost(error);
   }
 
-  /** After an I/O error nothing that is in memory can be believed; the next request tries again when it cannot be opened. */
-  #startAfresh(): void {
+  /**
+   * Drops what is in memory and opens the database again: after an I/O error nothing of it can be believed. When it cannot
+   * be opened, the next request tries again.
+   */
+  startAfresh(): void {
     this.#exchange.drop(new TorcError('unreachable', 'the database is opened again', 'Try again in a moment.'));
     try {
       this.db.reopen();
@@ -313,27 +288,4 @@ function runMember(tx: Transaction, member: WriteMember): void {
     if (error instanceof TransactionLost) throw error;
     member.outcome = { error: explainMember(error) };
   }
-}
-
-/** What the database says of one request, in words. */
-function explainMember(error: unknown): unknown {
-  const code = systemCode(error) ?? '';
-  const words = error instanceof Error ? error.message : code;
-  if (code.startsWith('SQLITE_CONSTRAINT')) {
-    return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
-  }
-  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    const hint = 'See what is wrong: torc server check. Then put a backup in its place.';
-    return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
-  }
-  return error;
-}
-
-function parseRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
-  const schema = requests[endpoint];
-  const parsed = schema.safeParse(request);
-  if (parsed.success) return parsed.data as Request<N>;
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
-  throw new TorcError('usage', `${endpoint}: ${asTorcError(issue?.message ?? parsed.error).message}${where}`);
 }
