@@ -50,28 +50,32 @@ async function takeDirectory(directory: string, clock: Clock, command: string): 
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     return await Ownership.take(directory, clock, command);
   } catch (error) {
-    const code = systemCode(error);
-    if (error instanceof TorcError || code === null) throw error;
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new TorcError('no_space', `there is no room in ${directory} (${code})`, 'Make room and try again.');
-    }
-    throw new TorcError(
-      'unusable',
-      `cannot use the server directory ${directory} (${code})`,
-      'Check that it is a directory of yours and writable, or choose another one with --dir.',
-    );
+    throw explainDirectory(error, directory);
   }
+}
+
+function explainDirectory(error: unknown, directory: string): unknown {
+  const code = systemCode(error);
+  if (error instanceof TorcError || code === null) return error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new TorcError('no_space', `there is no room in ${directory} (${code})`, 'Make room and try again.');
+  }
+  return new TorcError(
+    'unusable',
+    `cannot use the server directory ${directory} (${code})`,
+    'Check that it is a directory of yours and writable, or choose another one with --dir.',
+  );
 }
 
 function openDatabase(directory: string, ownership: Ownership): Database {
   const path = join(directory, 'torc.db');
-  if (ownership.isTakenOver) replaceByCopy(path);
   try {
+    if (ownership.isTakenOver) replaceByCopy(path);
     return Database.open(path);
   } catch (error) {
     // who holds it has written nothing about itself
     if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, null);
-    throw error;
+    throw explainDirectory(error, directory);
   }
 }
 

@@ -58,6 +58,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   actions?.start();
   void service.lost.then(() => {
     reconciler.close();
+    void actions?.close();
     server.close();
     server.closeAllConnections();
   });

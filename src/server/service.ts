@@ -106,6 +106,7 @@ export class Service implements Api {
 
   /** Raises the epoch: called once by a process that begins to serve others. */
   beginEpoch(): number {
+    if (this.#loss !== null) throw this.#loss;
     const { directory } = this.info;
     const epoch = inTransaction(this.db, this.clock.now(), (tx) => raiseEpoch(tx, seenEpoch(directory)));
     const problem = this.#whyUnconfirmed();
@@ -129,6 +130,7 @@ export class Service implements Api {
 
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */
   write<T>(work: (tx: Transaction) => T): Promise<T> {
+    if (this.#loss !== null) return Promise.reject(this.#loss);
     return new Promise((resolve, reject) => {
       this.#writes.push({ run: work, resolve: resolve as (value: unknown) => void, reject, outcome: null });
       this.#schedule();
