@@ -161,6 +161,7 @@ export class Service implements Api {
   }
 
   #runBatch(): void {
+    if (this.isLost) return;
     const writes = this.#writes.splice(0, membersPerBatch);
     const exchanges = this.#takeExchanges();
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
