@@ -6,7 +6,7 @@ import { openClient } from '../../src/api/client.ts';
 import { newPlace } from '../cli/place.ts';
 import { rows } from '../support/service.ts';
 
-it('a worker goes on with a restored database', { timeout: 120_000 }, async () => {
+it('a worker goes on with a restored database', { timeout: 240_000 }, async () => {
   const place = newPlace();
   try {
     const log = join(place.path, 'ended');
@@ -15,12 +15,13 @@ it('a worker goes on with a restored database', { timeout: 120_000 }, async () =
     await place.json(['server', 'start', '--daemon']);
     const key = await place.create(...Array.from({ length: numJobs }, () => `sleep 0.4; echo x >> ended`));
     await place.json(['workflows', 'start', key]);
-    const worker = place.start('jobs', 'run', key, '-m', '3', '--cpus', '3', '-o', 'out');
+    // a worker alone, as in an allocation: `jobs run` would take the place of the server that is stopped
+    const worker = place.start('-F', 'json', 'jobs', 'run', key, '--worker', '-m', '3', '--cpus', '3', '-o', 'out');
     const numEnded = () => readFileSync(log, 'utf8').split('\n').length - 1;
-    await expect.poll(numEnded, { timeout: 30_000 }).toBeGreaterThan(2);
+    await expect.poll(numEnded, { timeout: 60_000 }).toBeGreaterThan(2);
     await place.json(['server', 'backup', 'b.db']);
     const numThen = numEnded();
-    await expect.poll(numEnded, { timeout: 30_000 }).toBeGreaterThan(numThen + 3);
+    await expect.poll(numEnded, { timeout: 60_000 }).toBeGreaterThan(numThen + 3);
     await place.json(['server', 'stop']);
     copyFileSync(join(place.path, 'b.db'), join(place.dir, 'torc.db'));
     await place.json(['server', 'start', '--daemon']);

@@ -55,7 +55,8 @@ export function declareServer(program: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-To restore it: torc server stop; cp torc-backup.db ~/.torc/torc.db; torc server start`,
+To restore it, end what uses the database (torc server stop; while there is a holder.json in the
+server directory, somebody does), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
     );
   act(backup, async ([file], self) => {
     const { backUp } = await import('../actions/server-maintenance.ts');
