@@ -1,8 +1,8 @@
 /** A disk or quota that is full, and a file that cannot be written: nothing is confirmed, reads go on, and so does all once it can. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import type { Api } from '../../src/api/contract.ts';
 import { readSpool } from '../../src/api/spool.ts';
@@ -123,20 +123,14 @@ describe('without room', () => {
   });
 });
 
-/** Puts a file that cannot be written in the place of the write-ahead log, under the same number. */
-function breakLog(): void {
-  const isLog = (fd: string): boolean => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === join(directory, 'torc.db-wal');
-    } catch {
-      return false;
-    }
+/** The next COMMIT fails as SQLite says it when the file cannot be written or synced. */
+function breakCommit(): void {
+  const run = service.db.run.bind(service.db);
+  service.db.run = (sql, ...values) => {
+    if (sql !== 'COMMIT') return run(sql, ...values);
+    service.db.run = run;
+    throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
   };
-  const fd = Number(readdirSync('/proc/self/fd').find(isLog));
-  closeSync(fd);
-  const others: number[] = [];
-  for (let got = openSync('/dev/null', 'r'); got !== fd; got = openSync('/dev/null', 'r')) others.push(got);
-  for (const other of others) closeSync(other);
 }
 
 it('after an I/O error nobody is confirmed, and the database is opened again', async () => {
@@ -144,13 +138,15 @@ it('after an I/O error nobody is confirmed, and the database is opened again', a
   const { key, worker, attempt } = await working();
   const idle = await TestWorker.join(client, key);
   const waiting = expect(idle.exchange()).rejects.toMatchObject({ code: 'unreachable' });
-  await expect.poll(() => service.numParked).toBe(1);
-  breakLog();
+  await expect.poll(() => service.numParked, { timeout: 10_000 }).toBe(1);
+  breakCommit();
+  const reopen = vi.spyOn(service.db, 'reopen');
   await expect(worker.finish(attempt)).rejects.toMatchObject({
     code: 'no_space',
     message: expect.stringContaining('whether this change is stored is not known'),
   });
   await waiting;
+  expect(reopen).toHaveBeenCalledOnce();
   expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
   expect((await worker.finish(attempt)).jobs).toHaveLength(1);
   expect(await rows(client, 'results', key)).toHaveLength(1);

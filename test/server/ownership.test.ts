@@ -71,7 +71,7 @@ describe('an owner whose place was taken', () => {
     const idle = await TestWorker.join(client, key);
     const [job] = (await busy.exchange()).jobs;
     const waiting = expect(idle.exchange()).rejects.toMatchObject({ code: 'unreachable' });
-    await expect.poll(() => service.numParked).toBe(1);
+    await expect.poll(() => service.numParked, { timeout: 10_000 }).toBe(1);
     putHolder();
     await expect(busy.finish(job?.attempt ?? 0)).rejects.toMatchObject({ code: 'unreachable' });
     await waiting;
