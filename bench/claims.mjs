@@ -7,11 +7,12 @@ const { numJobs, shapes, runs, numClaims } = JSON.parse(process.argv[2]);
 const costs = await inDirectory(async (directory) => {
   const service = await openFresh(directory);
   const key = await createNoops(service, numJobs, { shapes });
-  const exchanges = { count: 0, bytes: 0 };
+  const exchanges = { count: 0, numJobs: 0, bytes: 0 };
   const counting = {
     async call(endpoint, request) {
       const reply = await service.call(endpoint, request);
       exchanges.count += 1;
+      exchanges.numJobs += reply.jobs.length;
       exchanges.bytes += JSON.stringify(request).length + JSON.stringify(reply).length;
       return reply;
     },

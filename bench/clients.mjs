@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
-const { file, key, numWorkers, slots, tellAfter = null } = JSON.parse(process.argv[2]);
+const { file, key, numWorkers, slots, execMs, tellAfter = null } = JSON.parse(process.argv[2]);
 process.setMaxListeners(0);
 const workers = [];
 for (let index = 0; index < numWorkers; index++) {
@@ -28,7 +28,7 @@ function onReply({ jobs, reports }, latency) {
   if (tellAfter !== null && before < tellAfter && acknowledged.length >= tellAfter) process.send('reached');
 }
 // where the server is killed, each ends with its connection
-const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, { onReply })));
+const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, { onReply, execMs })));
 const failed = ends.find(({ status }) => status === 'rejected');
 if (failed !== undefined && tellAfter === null) throw failed.reason;
 const { user, system } = process.cpuUsage(cpuBefore);

@@ -119,9 +119,13 @@ export function exchangeRequest(worker_id, changes) {
 
 /**
  * Ends every job at once, without a process, until `most` jobs or until it is told to leave. Calls `onReply` with the
- * reply and its latency in milliseconds.
+ * reply and its latency in milliseconds. `execMs`: what it says a job took; of short ones the server gives more ahead.
  */
-export async function runSimulatedWorker(api, worker_id, { most = Number.POSITIVE_INFINITY, onReply = () => {} } = {}) {
+export async function runSimulatedWorker(
+  api,
+  worker_id,
+  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1 } = {},
+) {
   let [seq, ack, done, finished] = [0, 0, 0, []];
   while (done < most) {
     seq += 1;
@@ -141,7 +145,7 @@ export async function runSimulatedWorker(api, worker_id, { most = Number.POSITIV
       exit_code: 0,
       signal: null,
       detail: null,
-      exec_ms: 1,
+      exec_ms: execMs,
       peak_memory_bytes: null,
       average_memory_bytes: null,
       cpu_ms: null,

@@ -37,12 +37,12 @@ async function runWorkflow(list) {
 export async function graphs({ isFull, runs }) {
   const [width, numStages, length] = isFull ? [10_000, 100, 1_000] : [1_000, 10, 100];
   const capped = Math.min(runs, 3);
-  const measure = async (what, list) => {
+  const measure = async (what, list, slots = 2) => {
     progress(what);
-    const baseline = { what: 'xargs -P2', samples: await timeXargs(list.length, capped) };
+    const baseline = { what: `xargs -P${slots}`, samples: await timeXargs(list.length, capped, { slots }) };
     return { what, baseline, samples: await repeat(capped, () => runWorkflow(list)) };
   };
-  const chain = await measure(`chain of ${length} jobs, whole \`torc run\``, shapes.chain(length));
+  const chain = await measure(`chain of ${length} jobs, whole \`torc run\``, shapes.chain(length), 1);
   const parallel = [
     await measure(`1 -> ${width} -> 1 jobs, whole \`torc run\``, shapes.diamond(width)),
     await measure(`${numStages} stages of 100 jobs, whole \`torc run\``, shapes.stages(numStages, 100)),

@@ -19,24 +19,23 @@ async function runNoops(numJobs, stdio, runs) {
   );
 }
 
-/** Seconds of `xargs -P2`, which starts `true` itself, or a shell that also makes two files for each job. */
-export async function timeXargs(numJobs, runs, { hasFiles = false } = {}) {
+/** Seconds of xargs, which starts `true` itself, or a shell that also makes two files for each job. */
+export async function timeXargs(numJobs, runs, { slots = 2, hasFiles = false } = {}) {
   const input = Array.from({ length: numJobs }, (_, index) => `${index}\n`).join('');
   return await repeat(runs, () =>
     inDirectory(async (directory) => {
       mkdirSync(join(directory, 'out'));
       const job = hasFiles ? ['sh', '-c', 'true >out/$0.out 2>out/$0.err'] : ['true'];
-      return (await time('xargs', ['-P2', '-n1', ...job], { input, cwd: directory })).seconds;
+      return (await time('xargs', [`-P${slots}`, '-n1', ...job], { input, cwd: directory })).seconds;
     }),
   );
 }
 
 export async function noop({ isFull, runs }) {
   const numJobs = isFull ? 10_000 : 1_000;
-  const input = Array.from({ length: numJobs }, (_, index) => `${index}\n`).join('');
-  const baseline = { what: 'xargs -P2 -n1 true', samples: await timeXargs(numJobs, runs) };
+  const baseline = { what: 'xargs -P2', samples: await timeXargs(numJobs, runs) };
   const rows = [
-    row(`${numJobs} times \`true\` by xargs -P2`, baseline.samples, 's'),
+    row(`${numJobs} times \`true\` by xargs -P2 -n1`, baseline.samples, 's'),
     row(`.. by xargs -P2 and sh, each with two files`, await timeXargs(numJobs, runs, { hasFiles: true }), 's', {
       baseline,
     }),
@@ -44,8 +43,8 @@ export async function noop({ isFull, runs }) {
   const what = '.. by GNU parallel -j2';
   if (spawnSync('parallel', ['--version']).error !== undefined) rows.push(skipped(what, 'it is not installed'));
   else {
-    const args = ['-j2', '-n1', 'true #'];
-    const samples = await repeat(Math.min(runs, 2), async () => (await time('parallel', args, { input })).seconds);
+    const options = { input: 'true\n'.repeat(numJobs) };
+    const samples = await repeat(Math.min(runs, 2), async () => (await time('parallel', ['-j2'], options)).seconds);
     rows.push(row(what, samples, 's', { baseline }));
   }
   for (const [stdio, title] of [
