@@ -30,6 +30,7 @@ const costs = await inDirectory(async (directory) => {
   return {
     microseconds,
     bytesPerExchange: exchanges.bytes / exchanges.count,
+    bytesPerJob: exchanges.bytes / exchanges.numJobs,
     residentBytes: process.memoryUsage.rss(),
   };
 });

@@ -8,6 +8,7 @@ import { cpus, totalmem } from 'node:os';
  * A budget is `{ atMost }` or `{ atLeast }` for the median, or `{ ratio }`: at most this against the baseline.
  */
 export function row(what, samples, unit, { baseline = null, budget = null } = {}) {
+  if (samples.length === 0 || !samples.every(Number.isFinite)) throw new Error(`no figures for '${what}'`);
   const sorted = samples.toSorted((a, b) => a - b);
   const median = medianOf(samples);
   const base = baseline === null ? null : { what: baseline.what, median: medianOf(baseline.samples) };
