@@ -5,6 +5,7 @@ import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
 const { file, key, numWorkers, slots, execMs, tellAfter = null } = JSON.parse(process.argv[2]);
 process.setMaxListeners(0);
+process.once('disconnect', () => process.exit(1));
 const workers = [];
 for (let index = 0; index < numWorkers; index++) {
   const api = await openLeanClient(file);

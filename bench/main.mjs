@@ -43,7 +43,7 @@ function readOptions() {
   const options = {
     json: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true, default: Object.keys(cases) },
+    only: { type: 'string', multiple: true },
     size: { type: 'string', default: 'small' },
     runs: { type: 'string' },
   };
@@ -54,14 +54,22 @@ function readOptions() {
   }
 }
 
-const { json, save: isSaved, only, size, runs: runsText } = readOptions();
+const { json, save: isSaved, only: named, size, runs: runsText } = readOptions();
+const only = named ?? Object.keys(cases);
 const unknown = only.find((name) => !Object.hasOwn(cases, name));
 if (unknown !== undefined) wrongUsage(`there is no case '${unknown}'`, Object.keys(cases).join(', '));
+if (isSaved && named !== undefined) wrongUsage('--save keeps the table of all cases', 'leave --only out');
 if (!Object.hasOwn(usualRuns, size)) wrongUsage(`there is no size '${size}'`, 'small, full');
 const runs = Number(runsText ?? usualRuns[size]);
 if (!Number.isInteger(runs) || runs < 1) wrongUsage(`'${runsText}' is no number of runs`, '--runs 3');
 
 process.setMaxListeners(0);
+// so that what was started and made on the way is ended and removed
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.once(signal, () => process.exit(code));
 const rows = [];
 const failures = [];
 const begin = performance.now();

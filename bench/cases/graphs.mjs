@@ -37,16 +37,25 @@ async function runWorkflow(list) {
 export async function graphs({ isFull, runs }) {
   const [width, numStages, length] = isFull ? [10_000, 100, 1_000] : [1_000, 10, 100];
   const capped = Math.min(runs, 3);
-  const measure = async (what, list, slots = 2) => {
-    progress(what);
-    const baseline = { what: `xargs -P${slots}`, samples: await timeXargs(list.length, capped, { slots }) };
-    return { what, baseline, samples: await repeat(capped, () => runWorkflow(list)) };
+  const xargs = async (count, slots) => {
+    const samples = await timeXargs(count, capped, { slots });
+    return { what: `xargs -P${slots}, ${count} times`, samples };
   };
-  const chain = await measure(`chain of ${length} jobs, whole \`torc run\``, shapes.chain(length), 1);
+  const measure = async (what, list, baseline) => {
+    progress(what);
+    return { what: `${what}, whole \`torc run\``, baseline, samples: await repeat(capped, () => runWorkflow(list)) };
+  };
+  const side = await xargs(width, 2);
   const parallel = [
-    await measure(`1 -> ${width} -> 1 jobs, whole \`torc run\``, shapes.diamond(width)),
-    await measure(`${numStages} stages of 100 jobs, whole \`torc run\``, shapes.stages(numStages, 100)),
+    await measure(`1 -> ${width} -> 1 jobs`, shapes.diamond(width), side),
+    await measure(
+      `${numStages} stages of ${width / numStages} jobs`,
+      shapes.stages(numStages, width / numStages),
+      side,
+    ),
   ];
+  // its jobs run one after the other, so the baseline's do too
+  const chain = await measure(`chain of ${length} jobs`, shapes.chain(length), await xargs(length, 1));
   return [
     ...parallel.map(({ what, baseline, samples }) => row(what, samples, 's', { baseline })),
     row(chain.what, chain.samples, 's', { baseline: chain.baseline }),

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { row, skipped } from '../report.mjs';
-import { inDirectory, repeat, time, timeTorc } from '../support.mjs';
+import { inDirectory, progress, repeat, time, timeTorc } from '../support.mjs';
 
 /** Whole `torc run`s: each with its seconds, the memory of the server (that process) and of the worker (its child). */
 async function runNoops(numJobs, stdio, runs) {
@@ -51,6 +51,7 @@ export async function noop({ isFull, runs }) {
     ['files', 'two files each (`--stdio files`)'],
     ['none', 'no output kept (`--stdio none`)'],
   ]) {
+    progress(title);
     const all = await runNoops(numJobs, stdio, runs);
     const of = (name) => all.map((run) => run[name]);
     const budget = { ratio: 1.4 };
