@@ -85,6 +85,8 @@ export async function time(command, args, { input = '', ...options } = {}) {
     peaks.children = Math.max(peaks.children, ...childrenOf(child.pid).map(residentPeakMb));
   }, 50);
   const exited = once(child, 'exit').then(() => performance.now() - begin);
+  // a command that cannot be started is told of below
+  exited.catch(() => {});
   try {
     const [code, signal] = await once(child, 'close');
     if (code !== 0) {
