@@ -1,13 +1,18 @@
 /** What each request of the contract comes to: a read, a write in the next transaction, several, or the reply that is kept. */
-import { type EndpointName, type Reply, type Request, requests } from '../api/contract.ts';
+import type { EndpointName, Reply, Request } from '../api/contract.ts';
 import { needsKey } from '../api/repetition.ts';
-import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
+import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/replies.ts';
 import { isIoError, type Transaction } from '../storage/transaction.ts';
 import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
 import type { Service } from './service.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
+
+/** Whether an endpoint only reads. */
+export function isRead(endpoint: EndpointName): boolean {
+  return endpoint !== 'exchange' && (handlers as Handlers)[endpoint].kind === 'read';
+}
 
 export class Requests {
   readonly #service: Service;
@@ -94,14 +99,4 @@ export function explainMember(error: unknown): unknown {
     return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
   }
   return error;
-}
-
-/** The request as its schema has it. Throws TorcError 'usage' naming what is wrong. */
-export function parseRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
-  const schema = requests[endpoint];
-  const parsed = schema.safeParse(request);
-  if (parsed.success) return parsed.data as Request<N>;
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
-  throw new TorcError('usage', `${endpoint}: ${asTorcError(issue?.message ?? parsed.error).message}${where}`);
 }
