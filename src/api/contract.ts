@@ -65,6 +65,8 @@ export type { WorkflowShown, WorkflowSummary } from './workflows.ts';
 export const requests = {
   server_info: z.strictObject({}),
   server_stop: z.strictObject({}),
+  /** For how long the token before is still good. */
+  server_rotate_token: z.strictObject({ grace_seconds: z.number().int().nonnegative().max(86_400) }),
   workflow_create_begin: createBegin,
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
@@ -122,6 +124,7 @@ export interface Replies {
     num_open_allocations: number;
   };
   server_stop: { pid: number };
+  server_rotate_token: { pid: number; hostname: string };
   workflow_create_begin: { workflow_key: string };
   workflow_create_chunk: { num_jobs: number };
   workflow_create_finish: {

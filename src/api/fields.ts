@@ -16,6 +16,20 @@ export const limits = {
   nodesOfWorker: 100_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,
+  /** Requests that wait for a transaction; more are answered 503 before they are read. */
+  queuedRequests: 5_000,
+  /** Of all request bodies together. */
+  heldBytes: 256 * 1024 * 1024,
+  headerBytes: 8 * 1024,
+  /** For the TLS handshake, and then for the header of a request. */
+  headerSeconds: 10,
+  /** For a request with its body. */
+  requestSeconds: 60,
+  /** For a client to take the next piece of its reply. */
+  unreadReplySeconds: 30,
+  connections: 20_000,
+  /** Connections that have not shown the token. */
+  strangers: 2_000,
 } as const;
 
 export const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');

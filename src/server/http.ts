@@ -1,30 +1,43 @@
 /** HTTPS in front of the service: the token first, then the limits, then JSON in and out. */
-import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { type EndpointName, limits, type Request, requests } from '../api/contract.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../base/errors.ts';
 import type { Service } from './service.ts';
+import { Strangers } from './strangers.ts';
+import type { Tokens } from './tokens.ts';
 
 export interface HttpOptions {
   service: Service;
   key: string;
   certificate: string;
-  token: string;
+  tokens: Tokens;
   host: string;
   port: number;
 }
 
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
 export function listen(options: HttpOptions): Promise<Server> {
+  const strangers = new Strangers(limits.strangers);
+  const bodies = { bytes: 0 };
   const server = createServer(
-    { key: options.key, cert: options.certificate, minVersion: 'TLSv1.2', maxHeaderSize: 8 * 1024 },
-    (incoming, outgoing) => void answer(options, incoming, outgoing),
+    {
+      key: options.key,
+      cert: options.certificate,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: limits.headerSeconds * 1000,
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headerSeconds * 1000,
+      requestTimeout: limits.requestSeconds * 1000,
+      // how often the two times above are looked at
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: 75_000,
+    },
+    (incoming, outgoing) => void answer({ ...options, strangers, bodies }, incoming, outgoing),
   );
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 60_000;
-  server.keepAliveTimeout = 75_000;
-  server.maxConnections = 20_000;
+  server.maxConnections = limits.connections;
+  server.on('connection', (socket) => strangers.admit(socket as Socket));
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('clientError', (_error, socket) => socket.destroy());
   return new Promise((resolve, reject) => {
@@ -42,20 +55,30 @@ export function listen(options: HttpOptions): Promise<Server> {
   });
 }
 
-async function answer(options: HttpOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+interface Door extends HttpOptions {
+  strangers: Strangers;
+  /** Of all requests that are being read or answered. */
+  bodies: { bytes: number };
+}
+
+async function answer(options: Door, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort());
   outgoing.on('error', () => gone.abort());
   try {
-    if (!isAuthorized(incoming.headers.authorization, options.token)) {
+    if (!options.tokens.accepts(incoming.headers.authorization)) {
+      // whoever sends one request after the other must connect anew for each
+      outgoing.setHeader('connection', 'close');
       throw new TorcError(
         'unauthorized',
         'the token is missing or wrong',
         'Run torc as the user who started the server.',
       );
     }
+    options.strangers.recognize(incoming.socket);
     const endpoint = endpointOf(incoming);
-    const body = await readBody(incoming);
+    refuseWhenFull(options);
+    const body = await readBody(incoming, outgoing, options.bodies);
     const request = parseJson(body) as Request<typeof endpoint>;
     send(outgoing, 200, await options.service.call(endpoint, request, { signal: gone.signal }));
   } catch (error) {
@@ -76,10 +99,10 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
   });
 }
 
-function isAuthorized(header: string | undefined, token: string): boolean {
-  const given = Buffer.from(header ?? '');
-  const wanted = Buffer.from(`Bearer ${token}`);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+/** Before anything is read: nothing has happened, so that the request may be repeated. */
+function refuseWhenFull({ service, bodies }: Door): void {
+  if (service.numQueued < limits.queuedRequests && bodies.bytes < limits.heldBytes) return;
+  throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
 }
 
 function endpointOf(incoming: IncomingMessage): EndpointName {
@@ -90,14 +113,18 @@ function endpointOf(incoming: IncomingMessage): EndpointName {
   return name as EndpointName;
 }
 
-async function readBody(incoming: IncomingMessage): Promise<string> {
+async function readBody(incoming: IncomingMessage, outgoing: ServerResponse, bodies: Door['bodies']): Promise<string> {
   const announced = Number(incoming.headers['content-length'] ?? 0);
   const tooLarge = new TorcError('usage', `the request is larger than ${limits.bodyBytes} bytes`);
   if (announced > limits.bodyBytes) throw tooLarge;
   const pieces: Buffer[] = [];
   let size = 0;
+  outgoing.on('close', () => {
+    bodies.bytes -= size;
+  });
   for await (const piece of incoming as AsyncIterable<Buffer>) {
     size += piece.length;
+    bodies.bytes += piece.length;
     if (size > limits.bodyBytes) throw tooLarge;
     pieces.push(piece);
   }
@@ -140,5 +167,7 @@ function send(outgoing: ServerResponse, status: number, value: unknown): void {
     'content-length': body.length,
     ...(status === 503 ? { 'retry-after': '1' } : {}),
   });
+  // a client that does not read is not waited for
+  outgoing.setTimeout(limits.unreadReplySeconds * 1000, () => outgoing.destroy());
   outgoing.end(body);
 }
