@@ -5,11 +5,12 @@
  * bearable; the lock is held until close. The owner must never open the file by another descriptor: closing that one
  * would drop the lock.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../base/errors.ts';
+import { refuseForeign, refuseWritableByOthers } from '../base/ownership.ts';
 
 const schemaDirectory = join(dirname(fileURLToPath(import.meta.url)), 'schema');
 
@@ -27,10 +28,12 @@ export class Database {
 
   /**
    * Opens or creates the database and brings its schema up to date.
-   * Throws TorcError 'busy' when another process holds it, 'conflict' when it is newer than this program or damaged.
+   * Throws TorcError 'busy' when another process holds it, 'conflict' when it is newer than this program, damaged or not
+   * safe from other users.
    */
   static open(path: string): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    refuseWritableByOthers(dirname(path), statSync(dirname(path)));
     makePrivate(path);
     const sqlite = openExclusive(path);
     try {
@@ -90,6 +93,8 @@ function makePrivate(path: string): void {
   } catch {
     // it is there already, or cannot be made: then opening it says why
   }
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined) refuseForeign(path, stats);
 }
 
 function openExclusive(path: string): Sqlite.Database {
