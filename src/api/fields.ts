@@ -25,8 +25,8 @@ export const limits = {
   headerSeconds: 10,
   /** For a request with its body. */
   requestSeconds: 60,
-  /** For a client to take the next piece of its reply. */
-  unreadReplySeconds: 30,
+  /** For a client to take the next piece of its reply; up to twice as long when it has taken some. */
+  unreadReplyMs: 30_000,
   connections: 20_000,
   /** Connections that have not shown the token. */
   strangers: 2_000,

@@ -15,6 +15,8 @@ export interface HttpOptions {
   tokens: Tokens;
   host: string;
   port: number;
+  /** For how long a client may take nothing of its reply. */
+  unreadReplyMs?: number;
 }
 
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
@@ -80,7 +82,8 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     refuseWhenFull(options);
     const body = await readBody(incoming, outgoing, options.bodies);
     const request = parseJson(body) as Request<typeof endpoint>;
-    send(outgoing, 200, await options.service.call(endpoint, request, { signal: gone.signal }));
+    const reply = await options.service.call(endpoint, request, { signal: gone.signal });
+    send(outgoing, 200, reply, options.unreadReplyMs);
   } catch (error) {
     const { code, message, hint } = asTorcError(error);
     if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');
@@ -159,7 +162,7 @@ function httpStatus(code: ErrorCode): number {
   }
 }
 
-function send(outgoing: ServerResponse, status: number, value: unknown): void {
+function send(outgoing: ServerResponse, status: number, value: unknown, unreadMs: number = limits.unreadReplyMs): void {
   if (outgoing.headersSent || outgoing.destroyed) return;
   const body = Buffer.from(JSON.stringify(value));
   outgoing.writeHead(status, {
@@ -168,6 +171,6 @@ function send(outgoing: ServerResponse, status: number, value: unknown): void {
     ...(status === 503 ? { 'retry-after': '1' } : {}),
   });
   // a client that does not read is not waited for
-  outgoing.setTimeout(limits.unreadReplySeconds * 1000, () => outgoing.destroy());
+  outgoing.setTimeout(unreadMs, () => outgoing.destroy());
   outgoing.end(body);
 }

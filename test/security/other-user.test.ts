@@ -90,7 +90,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
 it('a server directory in which others may write is refused, with what to type', async () => {
   const open = join(place.path, "open 'dir'");
   mkdirSync(open);
-  for (const mode of [0o777, 0o775, 0o1777, 0o757]) {
+  for (const mode of [0o1777, 0o775]) {
     chmodSync(open, mode);
     const ended = await place.torc('--dir', open, 'workflows', 'list');
     expect(ended).toMatchObject({ code: 4, stdout: '' });
@@ -147,7 +147,7 @@ it('SIGUSR1 does not open a debugger, in which every user could run code, in ser
   const before = pids.map(numListening);
   expect(before).toEqual([1, 0, 0]);
   for (const pid of pids) process.kill(pid, 'SIGUSR1');
-  for (let round = 0; round < 5; round += 1) await place.torc('server', 'info');
+  for (let round = 0; round < 50; round += 1) await ask(file(), '/v1/server_info', `Bearer ${file().token}`);
   expect(pids.map(numListening)).toEqual(before);
 });
 
