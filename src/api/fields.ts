@@ -37,3 +37,5 @@ export const count = z.number().int().nonnegative();
 export const age = z.number().nonnegative();
 export const text = z.string().refine((s) => !s.includes('\0'), 'must not contain a NUL byte');
 export const name = text.min(1).max(4096);
+/** It stands on the command lines of scancel and others, where a dash would make it an option. */
+export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');

@@ -1,6 +1,6 @@
 /** Requests about Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, limits, name, text } from './fields.ts';
+import { key, limits, name, slurmJobId, text } from './fields.ts';
 
 export const slurmConfigFields = {
   account: text,
@@ -41,7 +41,7 @@ export const recordAllocations = z.strictObject({
 export const confirmAllocation = z.strictObject({
   allocation_key: key,
   /** Null with an error: sbatch refused it. */
-  slurm_job_id: text.nullable(),
+  slurm_job_id: slurmJobId.nullable(),
   cluster: text.nullable(),
   error: text.nullable(),
 });
