@@ -236,9 +236,18 @@ function explainConstraint(error: unknown): unknown {
   return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
 }
 
+/** The parser calls itself for each level of a document. */
+function parseWith(schema: (typeof requests)[EndpointName], endpoint: EndpointName, request: unknown) {
+  try {
+    return schema.safeParse(request);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TorcError('usage', `${endpoint}: the request is nested too deeply`);
+  }
+}
+
 function parseRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
-  const schema = requests[endpoint];
-  const parsed = schema.safeParse(request);
+  const parsed = parseWith(requests[endpoint], endpoint, request);
   if (parsed.success) return parsed.data as Request<N>;
   const [issue] = parsed.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
