@@ -8,6 +8,9 @@ import type { Service } from './service.ts';
 import { Strangers } from './strangers.ts';
 import type { Tokens } from './tokens.ts';
 
+/** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
+const tailBytes = 4096;
+
 export interface HttpOptions {
   service: Service;
   key: string;
@@ -170,7 +173,14 @@ function send(outgoing: ServerResponse, status: number, value: unknown, unreadMs
     'content-length': body.length,
     ...(status === 503 ? { 'retry-after': '1' } : {}),
   });
+  // node breaks a connection off when the next request comes before it saw that a long reply has left (its parser is
+  // then paused and takes more data for an error): so the client does not have all of it before that
+  const tail = Math.max(0, body.length - tailBytes);
+  if (tail === 0 || outgoing.write(body.subarray(0, tail))) {
+    outgoing.end(body.subarray(tail));
+    return;
+  }
   // a client that does not read is not waited for
   outgoing.setTimeout(unreadMs, () => outgoing.destroy());
-  outgoing.end(body);
+  outgoing.once('drain', () => outgoing.end(body.subarray(tail)));
 }
