@@ -22,9 +22,9 @@ export const limits = {
   heldBytes: 256 * 1024 * 1024,
   headerBytes: 8 * 1024,
   /** For the TLS handshake, and then for the header of a request. */
-  headerSeconds: 10,
+  headerMs: 10_000,
   /** For a request with its body. */
-  requestSeconds: 60,
+  requestMs: 60_000,
   /** For a client to take the next piece of its reply; up to twice as long when it has taken some. */
   unreadReplyMs: 30_000,
   connections: 20_000,

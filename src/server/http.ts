@@ -11,6 +11,8 @@ import type { Tokens } from './tokens.ts';
 /** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
 const tailBytes = 4096;
 
+type Times = Record<'headerMs' | 'requestMs' | 'unreadReplyMs', number>;
+
 export interface HttpOptions {
   service: Service;
   key: string;
@@ -18,28 +20,29 @@ export interface HttpOptions {
   tokens: Tokens;
   host: string;
   port: number;
-  /** For how long a client may take nothing of its reply. */
-  unreadReplyMs?: number;
+  /** Other times than those of the contract. */
+  times?: Partial<Times>;
 }
 
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
 export function listen(options: HttpOptions): Promise<Server> {
   const strangers = new Strangers(limits.strangers);
   const bodies = { bytes: 0 };
+  const times: Times = { ...limits, ...options.times };
   const server = createServer(
     {
       key: options.key,
       cert: options.certificate,
       minVersion: 'TLSv1.2',
-      handshakeTimeout: limits.headerSeconds * 1000,
+      handshakeTimeout: times.headerMs,
       maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headerSeconds * 1000,
-      requestTimeout: limits.requestSeconds * 1000,
+      headersTimeout: times.headerMs,
+      requestTimeout: times.requestMs,
       // how often the two times above are looked at
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: Math.min(1000, times.headerMs),
       keepAliveTimeout: 75_000,
     },
-    (incoming, outgoing) => void answer({ ...options, strangers, bodies }, incoming, outgoing),
+    (incoming, outgoing) => void answer({ ...options, strangers, bodies, times }, incoming, outgoing),
   );
   server.maxConnections = limits.connections;
   server.on('connection', (socket) => strangers.admit(socket as Socket));
@@ -62,6 +65,7 @@ export function listen(options: HttpOptions): Promise<Server> {
 
 interface Door extends HttpOptions {
   strangers: Strangers;
+  times: Times;
   /** Of all requests that are being read or answered. */
   bodies: { bytes: number };
 }
@@ -86,7 +90,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     const body = await readBody(incoming, outgoing, options.bodies);
     const request = parseJson(body) as Request<typeof endpoint>;
     const reply = await options.service.call(endpoint, request, { signal: gone.signal });
-    send(outgoing, 200, reply, options.unreadReplyMs);
+    send(outgoing, 200, reply, options.times.unreadReplyMs);
   } catch (error) {
     const { code, message, hint } = asTorcError(error);
     if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');

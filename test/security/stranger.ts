@@ -22,7 +22,8 @@ export function asStranger(command: string, args: string[], input = ''): Promise
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-    child.stdin.end(input);
+    // one that reads nothing has perhaps ended already
+    child.stdin.on('error', () => {}).end(input);
   });
 }
 
