@@ -469,6 +469,13 @@ it('every endpoint has a request here that is carried out', async () => {
   expect(failed).toEqual([]);
 });
 
+it('a workflow with a barrier that nothing would ever pass is not made', async () => {
+  await reopen('workflow_create_chunk');
+  const chunk = valid.workflow_create_chunk as Request<'workflow_create_chunk'>;
+  await service.call('workflow_create_chunk', { ...chunk, edges: [[-1, 1]] });
+  expect(await outcome('workflow_create_finish', { workflow_key: '3' })).toMatchObject({ code: 'usage' });
+});
+
 describe('a request that is almost right', () => {
   it.each(Object.keys(valid) as EndpointName[])('to %s changes nothing, or all that it should', async (endpoint) => {
     await reopen(endpoint);
