@@ -34,7 +34,7 @@ beforeAll(async () => {
   const actions = [{ trigger_type: 'on_workflow_start', action_type: 'run_commands', commands: ['echo acted'] }];
   place.file('w.json', JSON.stringify({ name: secretNames[0], jobs, actions }));
   worker = place.start('run', 'w.json', '-o', 'out');
-  await vi.waitUntil(() => existsSync(join(place.path, 'held')), { timeout: 20_000 });
+  await vi.waitUntil(() => existsSync(join(place.path, 'held')), { timeout: 60_000 });
 });
 afterAll(() => place?.remove());
 
@@ -163,7 +163,7 @@ it.skipIf(!canBeStranger)(
     try {
       writeFileSync(join(place.path, 'go'), '');
       const files = () => readdirSync(place.dir, { recursive: true }).map((path) => basename(String(path)));
-      await expect.poll(files, { timeout: 20_000 }).toContain('spool');
+      await expect.poll(files, { timeout: 60_000 }).toContain('spool');
       expect(await accessible([place.dir])).toEqual({ read: [], write: [], list: [place.dir] });
     } finally {
       process.kill(serverPid, 'SIGCONT');

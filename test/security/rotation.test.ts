@@ -57,7 +57,7 @@ describe('torc server rotate-token', () => {
     const run = place.start('run', 'w.json');
     const isThere = (name: string) =>
       vi.waitUntil(() => statSync(join(place.path, name), { throwIfNoEntry: false }) !== undefined, {
-        timeout: 20_000,
+        timeout: 60_000,
       });
     await isThere('a');
     const first = file();
