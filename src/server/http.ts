@@ -76,8 +76,6 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
   outgoing.on('error', () => gone.abort());
   try {
     if (!options.tokens.accepts(incoming.headers.authorization)) {
-      // whoever sends one request after the other must connect anew for each
-      outgoing.setHeader('connection', 'close');
       throw new TorcError(
         'unauthorized',
         'the token is missing or wrong',

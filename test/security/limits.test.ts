@@ -146,6 +146,7 @@ it('a body without a length is read up to the limit', async () => {
   let answer = '';
   const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ntransfer-encoding: chunked\r\n\r\n`;
   const socket = saying(head).on('data', (bytes) => (answer += bytes));
+  await once(socket, 'secureConnect');
   const piece = Buffer.from(`100000\r\n${' '.repeat(1024 * 1024)}\r\n`);
   for (let sent = 0; sent < 4 * limits.bodyBytes && !socket.destroyed; sent += 1024 * 1024) {
     await Promise.race([
