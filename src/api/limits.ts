@@ -1,0 +1,32 @@
+/** The protocol's version, and the sizes at which requests are refused or split; loads no schemas. */
+
+/** Raised when an old worker could misunderstand a new server; another protocol is refused. */
+export const protocolVersion = 1;
+
+/** Sizes at which requests are refused or split. All limits of the protocol stand here. */
+export const limits = {
+  bodyBytes: 16 * 1024 * 1024,
+  /** Of a refused request's body, so that its sender sees the answer. */
+  discardedBytes: 1024 * 1024,
+  listPage: 10_000,
+  /** A plan is made anew for each page of it. */
+  planPage: 100_000,
+  createChunk: 5_000,
+  nodesOfWorker: 100_000,
+  longPollSeconds: 25,
+  parkedRequests: 10_000,
+  /** Requests that wait for a transaction; more are answered 503 before they are read. */
+  queuedRequests: 5_000,
+  /** Of all request bodies together. */
+  heldBytes: 256 * 1024 * 1024,
+  headerBytes: 8 * 1024,
+  /** For the TLS handshake, and then for the header of a request. */
+  headerMs: 10_000,
+  /** For a request with its body. */
+  requestMs: 60_000,
+  /** For a client to take the next piece of its reply; up to twice as long when it has taken some. */
+  unreadReplyMs: 30_000,
+  connections: 20_000,
+  /** Connections that have not shown the token. */
+  strangers: 2_000,
+} as const;
