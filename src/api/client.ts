@@ -46,11 +46,19 @@ export function openClient(directory: string): Api {
       );
     }
     if (target !== null && isSame(target.file, file)) return target;
+    if (target !== null && isSame({ ...target.file, token: file.token }, file)) {
+      // the same server with another token: what is under way on its connections goes on
+      target = { ...target, file };
+      return target;
+    }
     target?.agent.destroy();
     const agent = new Agent({
       keepAlive: true,
       maxSockets: 4,
       ca: file.certificate,
+      // said here, because a variable of the environment can take the default away
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
       // the pinned certificate is the identity; the name by which the host is reached does not matter
       checkServerIdentity: () => undefined,
       servername: 'torc',

@@ -69,6 +69,8 @@ export const requests = {
   server_stop: z.strictObject({}),
   server_backup: backup,
   server_check: z.strictObject({}),
+  /** For how long the token before is still good. */
+  server_rotate_token: z.strictObject({ grace_seconds: z.number().int().nonnegative().max(86_400) }),
   workflow_create_begin: createBegin,
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
@@ -129,6 +131,7 @@ export interface Replies {
   /** On which host the file was written. */
   server_backup: { hostname: string; size_bytes: number };
   server_check: CheckReply;
+  server_rotate_token: { pid: number; hostname: string };
   workflow_create_begin: { workflow_key: string };
   workflow_create_chunk: { num_jobs: number };
   workflow_create_finish: {

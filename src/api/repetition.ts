@@ -8,6 +8,7 @@ import type { EndpointName } from './contract.ts';
 const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_info',
   'server_stop',
+  'server_rotate_token',
   'server_backup',
   'server_check',
   'workflow_show',

@@ -77,6 +77,14 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   },
   server_backup: { kind: 'read', run: (service, { path }) => makeBackup(service, path) },
   server_check: { kind: 'read', run: checkDatabase },
+  server_rotate_token: {
+    kind: 'read',
+    run(service, { grace_seconds }) {
+      if (service.onRotateToken === null) throw new TorcError('conflict', 'this process is not a server');
+      service.onRotateToken(grace_seconds);
+      return { pid: service.info.pid, hostname: service.info.hostname };
+    },
+  },
   workflow_create_begin: {
     kind: 'write',
     run: (tx, request) => ({ workflow_key: String(beginCreate(tx, request)) }),

@@ -71,6 +71,8 @@ export class Service implements Api {
   onActionFired: (() => void) | null = null;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
+  /** Makes another token, publishes it, and refuses the one before it after so long; set by what serves. */
+  onRotateToken: ((graceSeconds: number) => void) | null = null;
 
   constructor(db: Database, clock: Clock, info: ServiceInfo, ownership: Ownership) {
     this.db = db;
@@ -97,6 +99,11 @@ export class Service implements Api {
   /** Requests of idle workers that wait for work. */
   get numParked(): number {
     return this.#exchange.numParked;
+  }
+
+  /** Requests that wait for the next transactions. */
+  get numQueued(): number {
+    return this.#writes.length + this.#exchanges.length;
   }
 
   /** Milliseconds since the last request. */

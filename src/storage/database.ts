@@ -22,6 +22,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../base/errors.ts';
+import { refuseForeign, refuseWritableByOthers } from '../base/ownership.ts';
 
 const schemaDirectory = join(dirname(fileURLToPath(import.meta.url)), 'schema');
 
@@ -39,10 +40,12 @@ export class Database {
 
   /**
    * Opens or creates the database and brings its schema up to date, with the numbered files of `schema`.
-   * Throws TorcError 'busy' when another process holds it, 'unusable' when it is newer than this program or damaged.
+   * Throws TorcError 'busy' when another process holds it, 'unusable' when it is newer than this program or damaged,
+   * 'conflict' when it is not safe from other users.
    */
   static open(path: string, schema = schemaDirectory): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    refuseWritableByOthers(dirname(path), statSync(dirname(path)));
     makePrivate(path);
     const sqlite = openExclusive(path, schema);
     try {
@@ -139,6 +142,8 @@ function makePrivate(path: string): void {
     // it is there already, or cannot be made: then opening it says why
     refuseOtherFiles(path);
   }
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined) refuseForeign(path, stats);
 }
 
 /** SQLite would take an empty file for a new database. */

@@ -38,6 +38,20 @@ export function declareServer(program: Command, act: Act): void {
     const { stopServer } = await import('../actions/server.ts');
     return stopServer;
   });
+  const rotate = group
+    .command('rotate-token')
+    .description('make another token; workers and commands that run go over to it by themselves')
+    .option(
+      '--grace-minutes <n>',
+      'for how long the token before stays good; 0 after a leak',
+      decimalNumber('the time', 0),
+      10,
+    )
+    .addHelpText('after', examples('torc server rotate-token', 'torc server rotate-token --grace-minutes 0'));
+  act(rotate, async (_, self) => {
+    const { rotateToken } = await import('../actions/server.ts');
+    return (context) => rotateToken(context, self.opts<{ graceMinutes: number }>().graceMinutes);
+  });
   const info = group
     .command('info')
     .description('print where the server runs; ends with 5 when none answers')
