@@ -1,0 +1,64 @@
+// Real servers and workers, faults from a seed, and the proof afterwards that nothing was lost and nothing ran twice.
+//   npm run chaos -- [--seconds N --seed S --scenario faults|outage --cluster]
+// Prints one line of JSON. Ends with 1 when anything was lost, ran twice or is stuck; its directory is kept then.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { runLocally } from './local.mjs';
+import { endAll } from './processes.mjs';
+import { randomFrom } from './random.mjs';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    scenario: { type: 'string', default: 'faults' },
+    cluster: { type: 'boolean', default: false },
+  },
+});
+
+/** As root everything goes on in a mount namespace of its own: the small disk is seen nowhere else and cannot be left. */
+const ownMounts = 'CHAOS_OWN_MOUNTS';
+if (process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cluster) {
+  const words = ['--mount', '--propagation', 'private', process.execPath, fileURLToPath(import.meta.url)];
+  const inner = spawn('unshare', [...words, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, [ownMounts]: '1' },
+  });
+  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => inner.kill(name));
+  inner.on('error', () => void run());
+  inner.on('exit', (code) => process.exit(code ?? 1));
+} else {
+  await run();
+}
+
+async function run() {
+  const place = mkdtempSync(join(tmpdir(), 'torc-chaos-'));
+  for (const name of ['SIGINT', 'SIGTERM']) {
+    process.once(name, async () => {
+      await endAll(place);
+      rmSync(place, { recursive: true, force: true });
+      process.exit(130);
+    });
+  }
+  const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+  const begin = performance.now();
+  const say = (text) => process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1).padStart(7)}  ${text}\n`);
+  try {
+    const { summary, verdict } = await runLocally({ place, seconds, seed, random: randomFrom(seed), say });
+    const found = ['lost', 'duplicated', 'stuck', 'broken'];
+    for (const name of found) for (const sentence of verdict[name]) process.stderr.write(`${name}: ${sentence}\n`);
+    const counts = Object.fromEntries(found.map((name) => [name, verdict[name].length]));
+    const isBad = found.some((name) => counts[name] > 0);
+    const elapsed_seconds = Math.round((performance.now() - begin) / 1000);
+    console.log(JSON.stringify({ ...summary, attempts: verdict.numAttempts, elapsed_seconds, ...counts }));
+    if (isBad) say(`kept: ${place}`);
+    else rmSync(place, { recursive: true, force: true });
+    process.exitCode = isBad ? 1 : 0;
+  } finally {
+    await endAll(place);
+  }
+}
