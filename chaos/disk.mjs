@@ -1,6 +1,6 @@
 // A small disk of its own for the server directory, which can be filled and made read-only. Needs root; elsewhere the
 // faults of the disk are left out.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -60,10 +60,14 @@ export class Disk {
   }
 
   unmount() {
-    if (!this.isMounted) return;
+    if (this.isMounted) unmount(this.#directory);
     this.isMounted = false;
-    execFileSync('umount', ['-l', this.#directory], { stdio: 'ignore' });
   }
+}
+
+/** Harmless where nothing is mounted. */
+export function unmount(directory) {
+  spawnSync('umount', ['-l', directory], { stdio: 'ignore' });
 }
 
 function mount(...words) {

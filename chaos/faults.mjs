@@ -148,9 +148,9 @@ function drawReadOnly(random, { disk, server }) {
   };
 }
 
-/** Faults in the order of their times: `[{ atMs, name, run }]`, all drawn from the seed. */
-export function schedule(random, world, seconds, table = faults) {
-  const names = Object.entries(table).flatMap(([name, [weight]]) => Array.from({ length: weight }, () => name));
+/** Faults in the order of their times: `[{ atMs, name, run }]`, all drawn from the seed; of `only` when it is given. */
+export function schedule(random, world, seconds, table, only = Object.keys(table)) {
+  const names = only.flatMap((name) => Array.from({ length: table[name][0] }, () => name));
   const drawn = [];
   for (let atMs = 1_500; atMs < seconds * 1000; atMs += random.between(150, 2_000)) {
     const name = random.pick(names);

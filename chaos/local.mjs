@@ -1,20 +1,20 @@
 // A run on this machine: one server, several workers, faults from the seed, then the comparison.
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Disk } from './disk.mjs';
-import { schedule } from './faults.mjs';
+import { faults, schedule } from './faults.mjs';
 import { Network } from './network.mjs';
 import { Person } from './person.mjs';
-import { askTorc, endAll, runTorc, sleep } from './processes.mjs';
+import { endAll, runTorc, sleep } from './processes.mjs';
 import { Server } from './server.mjs';
 import { judge } from './verdict.mjs';
-import { prepareJobs, readLog, specification } from './workflow.mjs';
 import { Workers } from './workers.mjs';
+import { prepareJobs, readLog, specification } from './workflow.mjs';
 
 const numWorkers = 3;
 const slots = 3;
 /** Jobs for each second of faults: more than are done in it. */
-const jobsPerSecond = 14;
+const jobsPerSecond = 35;
 /** Restarts that a person types at most after the faults, and seconds in which something must end. */
 const mostRestarts = 25;
 const stillSeconds = 60;
@@ -40,7 +40,7 @@ export async function createWorkflow(place, directory, spec) {
   return { key, numJobs };
 }
 
-export async function runLocally({ place, seconds, random, seed, say }) {
+export async function runLocally({ place, seconds, random, seed, names, say }) {
   const { directory, disk } = prepare(place);
   const spec = specification(place, random, Math.max(200, seconds * jobsPerSecond));
   spec.stdio = random.pick(['files', 'combined', 'on-failure', 'none']);
@@ -50,7 +50,7 @@ export async function runLocally({ place, seconds, random, seed, say }) {
   const workers = new Workers(place, network, { workflowKey: key, numWorkers, slots });
   const person = Person.at(place, directory, key);
   const world = { place, disk, server, network, workers, numWorkers, killedJobs: new Set() };
-  const drawn = schedule(random, world, seconds);
+  const drawn = schedule(random, world, seconds, faults, names);
   say(`${numJobs} jobs, ${drawn.length} faults, stdio ${spec.stdio}, ${place}`);
   const done = await goThrough(drawn, seconds, person, say);
   say('the faults are over');
@@ -62,7 +62,14 @@ export async function runLocally({ place, seconds, random, seed, say }) {
   network.close();
   await server.close();
   await endAll(place);
-  const verdict = judge({ lines: readLog(place), results, jobs, person, workers: workers.all, killedJobs: world.killedJobs });
+  const verdict = judge({
+    lines: readLog(place),
+    results,
+    jobs,
+    person,
+    workers: workers.all,
+    killedJobs: world.killedJobs,
+  });
   const broken = [
     ...(await brokenRecords(directory)),
     ...workers.unexpected,
@@ -74,7 +81,13 @@ export async function runLocally({ place, seconds, random, seed, say }) {
   if (disk.isMounted) cpSync(directory, join(place, 'server-kept'), { recursive: true });
   disk.unmount();
   return {
-    summary: { seed, seconds, done: { ...done, person_restart: person.numRestarts }, jobs: numJobs, workers: workers.all.size },
+    summary: {
+      seed,
+      seconds,
+      done: { ...done, person_restart: person.numRestarts },
+      jobs: numJobs,
+      workers: workers.all.size,
+    },
     verdict: { ...verdict, broken },
   };
 }
@@ -139,11 +152,4 @@ export async function brokenRecords(directory) {
   } finally {
     db.close();
   }
-}
-
-/** Ends what is left, also after an error. */
-export async function cleanUp(place, { keep }) {
-  await endAll(place);
-  new Disk(join(place, 'server')).unmount();
-  if (!keep) rmSync(place, { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 // Real servers and workers, faults from a seed, and the proof afterwards that nothing was lost and nothing ran twice.
-//   npm run chaos -- [--seconds N --seed S --scenario faults|outage --cluster]
+//   npm run chaos -- [--seconds N --seed S --faults NAME,.. --scenario faults|outage --cluster]
 // Prints one line of JSON. Ends with 1 when anything was lost, ran twice or is stuck; its directory is kept then.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { unmount } from './disk.mjs';
 import { runLocally } from './local.mjs';
+import { runOutage } from './outage.mjs';
 import { endAll } from './processes.mjs';
 import { randomFrom } from './random.mjs';
 
@@ -15,6 +17,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    faults: { type: 'string' },
     scenario: { type: 'string', default: 'faults' },
     cluster: { type: 'boolean', default: false },
   },
@@ -29,26 +32,33 @@ if (process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cl
     env: { ...process.env, [ownMounts]: '1' },
   });
   for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => inner.kill(name));
-  inner.on('error', () => void run());
+  inner.on('error', () => void main());
   inner.on('exit', (code) => process.exit(code ?? 1));
 } else {
-  await run();
+  await main();
 }
 
-async function run() {
+async function main() {
   const place = mkdtempSync(join(tmpdir(), 'torc-chaos-'));
   for (const name of ['SIGINT', 'SIGTERM']) {
     process.once(name, async () => {
-      await endAll(place);
-      rmSync(place, { recursive: true, force: true });
+      await cleanUp(place);
       process.exit(130);
     });
   }
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
   const begin = performance.now();
-  const say = (text) => process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1).padStart(7)}  ${text}\n`);
+  const say = (text) =>
+    process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1).padStart(7)}  ${text}\n`);
   try {
-    const { summary, verdict } = await runLocally({ place, seconds, seed, random: randomFrom(seed), say });
+    const { summary, verdict } = await runLocally({
+      place,
+      seconds,
+      seed,
+      random: randomFrom(seed),
+      names: values.faults?.split(','),
+      say,
+    });
     const found = ['lost', 'duplicated', 'stuck', 'broken'];
     for (const name of found) for (const sentence of verdict[name]) process.stderr.write(`${name}: ${sentence}\n`);
     const counts = Object.fromEntries(found.map((name) => [name, verdict[name].length]));
@@ -58,7 +68,15 @@ async function run() {
     if (isBad) say(`kept: ${place}`);
     else rmSync(place, { recursive: true, force: true });
     process.exitCode = isBad ? 1 : 0;
-  } finally {
-    await endAll(place);
+  } catch (error) {
+    console.error(error);
+    await cleanUp(place);
+    process.exitCode = 1;
   }
+}
+
+async function cleanUp(place) {
+  await endAll(place);
+  unmount(join(place, 'server'));
+  rmSync(place, { recursive: true, force: true });
 }

@@ -36,7 +36,9 @@ export class Person {
     const ended = await this.#run.torc(args);
     if (!usual.has(ended.code)) {
       const how = ended.signal ?? ended.code;
-      this.unexpected.push(`${new Date().toISOString()} torc ${args.join(' ')}: ${how}: ${ended.stderr.trim().slice(-500)}`);
+      this.unexpected.push(
+        `${new Date().toISOString()} torc ${args.join(' ')}: ${how}: ${ended.stderr.trim().slice(-500)}`,
+      );
     }
     return ended;
   }

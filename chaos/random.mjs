@@ -8,5 +8,10 @@ export function randomFrom(seed) {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   const between = (low, high) => low + Math.floor(fraction() * (high - low + 1));
-  return { fraction, between, chance: (share) => fraction() < share, pick: (list) => list[between(0, list.length - 1)] };
+  return {
+    fraction,
+    between,
+    chance: (share) => fraction() < share,
+    pick: (list) => list[between(0, list.length - 1)],
+  };
 }

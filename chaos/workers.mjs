@@ -37,7 +37,8 @@ export class Workers {
     this.all.set(name, worker);
     this.#current[index] = worker;
     void worker.ended.then(async ({ code, signal: why }) => {
-      const isOrderly = code === 0 || worker.wasKilled;
+      // one that is told to stop before it has begun is interrupted
+      const isOrderly = code === 0 || worker.wasKilled || (worker.wasStopped && (code === 130 || why === 'SIGTERM'));
       if (!isOrderly) this.unexpected.push(`${new Date().toISOString()} worker ${name} ended with ${why ?? code}`);
       await sleep(againMs);
       if (!this.#isClosed) this.#start(index, generation + 1);

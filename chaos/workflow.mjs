@@ -26,20 +26,24 @@ export function prepareJobs(place) {
   mkdirSync(join(place, 'locks'));
 }
 
+/** The command of a job that runs for `seconds`, and fails in its first `failures` attempts. */
+export function commandOf(place, seconds, failures) {
+  const [log, locks] = [logOf(place), join(place, 'locks')];
+  return `CHAOS_LOG='${log}' CHAOS_LOCKS='${locks}' exec bash '${place}/job.sh' ${seconds} ${failures}`;
+}
+
 /**
  * About `numJobs` short jobs: a sweep without dependencies, chains, stages that wait for each other whole, and a random
  * graph. Some fail once or twice before they succeed. Times in seconds.
  */
-export function specification(place, random, numJobs, { longestSeconds = 0.4 } = {}) {
-  const command = () => {
-    const seconds = (0.02 + random.fraction() * random.fraction() * longestSeconds).toFixed(3);
-    const failures = random.chance(0.08) ? random.between(1, 2) : 0;
-    const [log, locks] = [logOf(place), join(place, 'locks')];
-    return `CHAOS_LOG='${log}' CHAOS_LOCKS='${locks}' exec bash '${place}/job.sh' ${seconds} ${failures}`;
-  };
+export function specification(place, random, numJobs, { longestSeconds = 0.8 } = {}) {
+  const seconds = () => (0.02 + random.fraction() * random.fraction() * longestSeconds).toFixed(3);
+  const command = () => commandOf(place, seconds(), random.chance(0.08) ? random.between(1, 2) : 0);
+  // one text for all instances of a sweep
+  const ofSweep = () => commandOf(place, seconds(), '$((TORC_JOB_KEY % 13 == 0))');
   const common = { failure_handler: 'patient', resource_requirements: 'small' };
   const quarter = Math.floor(numJobs / 4);
-  const jobs = [{ name: 'sweep_{i}', parameters: { i: `1:${quarter}` }, command: command(), ...common }];
+  const jobs = [{ name: 'sweep_{i}', parameters: { i: `1:${quarter}` }, command: ofSweep(), ...common }];
   for (let index = 0; index < quarter; index++) {
     const [lane, link] = [Math.floor(index / 8), index % 8];
     const before = link === 0 ? {} : { depends_on: [`chain_${lane}_${link - 1}`] };
@@ -49,7 +53,7 @@ export function specification(place, random, numJobs, { longestSeconds = 0.4 } =
   for (let stage = 0; stage < quarter / width; stage++) {
     const before = stage % 6 === 0 ? {} : { depends_on_regexes: [`^stage_${stage - 1}_\\d+$`] };
     const parameters = { j: `1:${width}` };
-    jobs.push({ name: `stage_${stage}_{j}`, parameters, command: command(), ...before, ...common });
+    jobs.push({ name: `stage_${stage}_{j}`, parameters, command: ofSweep(), ...before, ...common });
   }
   for (let index = 0; index < quarter; index++) {
     const upstreams = Array.from({ length: random.between(0, 3) }, () => index - random.between(1, 40));
