@@ -3,7 +3,7 @@
 import { runningJobs, signal, sleep } from './processes.mjs';
 
 /** Mostly short, at times longer than a lease and than the time after which a worker looks whether it was given up. */
-const someMs = (random) => (random.chance(0.15) ? random.between(6_000, 12_000) : random.between(100, 3_000));
+const someMs = (random) => (random.chance(0.08) ? random.between(6_000, 12_000) : random.between(50, 1_500));
 
 /** Name -> [weight, draw]; `draw(random, world)` gives what is done when its time has come. */
 export const faults = {
@@ -134,7 +134,7 @@ function drawDiskFull(random, { disk }) {
 
 /** Possible only while nobody writes: the server is dead, and cannot be started until the disk is writable again. */
 function drawReadOnly(random, { disk, server }) {
-  const ms = random.between(500, 3_000);
+  const ms = random.between(500, 2_000);
   return async () => {
     if (!disk.isMounted) return null;
     server.hold();
@@ -152,7 +152,7 @@ function drawReadOnly(random, { disk, server }) {
 export function schedule(random, world, seconds, table, only = Object.keys(table)) {
   const names = only.flatMap((name) => Array.from({ length: table[name][0] }, () => name));
   const drawn = [];
-  for (let atMs = 1_500; atMs < seconds * 1000; atMs += random.between(150, 2_000)) {
+  for (let atMs = 1_500; atMs < seconds * 1000; atMs += random.between(200, 2_800)) {
     const name = random.pick(names);
     drawn.push({ atMs, name, run: table[name][1](random, world) });
   }

@@ -40,9 +40,9 @@ export async function createWorkflow(place, directory, spec) {
   return { key, numJobs };
 }
 
-export async function runLocally({ place, seconds, random, seed, names, say }) {
+export async function runLocally({ place, seconds, aboutJobs, random, seed, names, say }) {
   const { directory, disk } = prepare(place);
-  const spec = specification(place, random, Math.max(200, seconds * jobsPerSecond));
+  const spec = specification(place, random, aboutJobs ?? Math.max(200, seconds * jobsPerSecond));
   spec.stdio = random.pick(['files', 'combined', 'on-failure', 'none']);
   const { key, numJobs } = await createWorkflow(place, directory, spec);
   const server = new Server(place, directory);

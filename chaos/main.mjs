@@ -1,5 +1,5 @@
 // Real servers and workers, faults from a seed, and the proof afterwards that nothing was lost and nothing ran twice.
-//   npm run chaos -- [--seconds N --seed S --faults NAME,.. --scenario faults|outage --cluster]
+//   npm run chaos -- [--seconds N --seed S --jobs N --faults NAME,.. --scenario faults|outage --cluster]
 // Prints one line of JSON. Ends with 1 when anything was lost, ran twice or is stuck; its directory is kept then.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    jobs: { type: 'string' },
     faults: { type: 'string' },
     scenario: { type: 'string', default: 'faults' },
     cluster: { type: 'boolean', default: false },
@@ -51,10 +52,12 @@ async function main() {
   const say = (text) =>
     process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1).padStart(7)}  ${text}\n`);
   try {
-    const { summary, verdict } = await runLocally({
+    const run = values.scenario === 'outage' ? runOutage : runLocally;
+    const { summary, verdict } = await run({
       place,
       seconds,
       seed,
+      aboutJobs: values.jobs === undefined ? null : Number(values.jobs),
       random: randomFrom(seed),
       names: values.faults?.split(','),
       say,
