@@ -59,15 +59,11 @@ export class Disk {
     mount('-o', 'remount,rw', this.#directory);
   }
 
+  /** Harmless when it is not mounted. */
   unmount() {
-    if (this.isMounted) unmount(this.#directory);
+    if (this.isMounted) spawnSync('umount', ['-l', this.#directory], { stdio: 'ignore' });
     this.isMounted = false;
   }
-}
-
-/** Harmless where nothing is mounted. */
-export function unmount(directory) {
-  spawnSync('umount', ['-l', directory], { stdio: 'ignore' });
 }
 
 function mount(...words) {

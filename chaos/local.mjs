@@ -15,15 +15,20 @@ const numWorkers = 3;
 const slots = 3;
 /** Jobs for each second of faults: more than are done in it. */
 const jobsPerSecond = 35;
-/** Restarts that a person types at most after the faults, and seconds in which something must end. */
+/** Restarts that a person types at most after the faults. */
 const mostRestarts = 25;
-const stillSeconds = 60;
 
 /** The directories of a run; all of it is below `place`. */
-export function prepare(place) {
+export function prepare(place, onEnd) {
   const directory = join(place, 'server');
   for (const name of [directory, join(place, 'logs'), join(place, 'out')]) mkdirSync(name, { mode: 0o700 });
   const disk = new Disk(directory);
+  onEnd(async () => {
+    await endAll(place);
+    // its own disk goes away with the run
+    if (disk.isMounted) cpSync(directory, join(place, 'server-kept'), { recursive: true });
+    disk.unmount();
+  });
   prepareJobs(place);
   return { directory, disk };
 }
@@ -40,8 +45,8 @@ export async function createWorkflow(place, directory, spec) {
   return { key, numJobs };
 }
 
-export async function runLocally({ place, seconds, aboutJobs, random, seed, names, say }) {
-  const { directory, disk } = prepare(place);
+export async function runLocally({ place, seconds, aboutJobs, random, seed, names, say, onEnd }) {
+  const { directory, disk } = prepare(place, onEnd);
   const spec = specification(place, random, aboutJobs ?? Math.max(200, seconds * jobsPerSecond));
   spec.stdio = random.pick(['files', 'combined', 'on-failure', 'none']);
   const { key, numJobs } = await createWorkflow(place, directory, spec);
@@ -77,9 +82,6 @@ export async function runLocally({ place, seconds, aboutJobs, random, seed, name
     ...person.unexpected,
     ...(jobs.length === numJobs ? [] : [`${jobs.length} jobs are listed of ${numJobs}`]),
   ];
-  // its own disk goes away with the run
-  if (disk.isMounted) cpSync(directory, join(place, 'server-kept'), { recursive: true });
-  disk.unmount();
   return {
     summary: {
       seed,
@@ -103,6 +105,7 @@ export async function goThrough(drawn, seconds, person, say) {
       await sleep(4_000);
       if (!isOver) await person.lookAtResults();
       if (!isOver) await person.restart();
+      if (!isOver) await person.tend();
     }
   })();
   for (const { atMs, name, run } of drawn) {
@@ -121,8 +124,8 @@ export async function goThrough(drawn, seconds, person, say) {
   return done;
 }
 
-/** Types what a person types until every job is done; gives up after a bounded number of restarts. */
-export async function complete(person, say) {
+/** Types what a person types until every job is done; gives up after too many restarts, or when nothing ends for long. */
+export async function complete(person, say, stillSeconds = 60) {
   let [numDone, stillSinceMs] = [-1, performance.now()];
   const until = person.numRestarts + mostRestarts;
   while (person.numRestarts < until && performance.now() - stillSinceMs < stillSeconds * 1000) {
@@ -135,6 +138,7 @@ export async function complete(person, say) {
     if (workflow?.status === 'done' && workflow.num_failed === 0) return;
     if (workflow?.status === 'failed') await person.resetFailed();
     else await person.restart();
+    await person.tend();
     await sleep(1_000);
   }
 }

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { unmount } from './disk.mjs';
 import { runLocally } from './local.mjs';
 import { runOutage } from './outage.mjs';
 import { endAll } from './processes.mjs';
@@ -40,20 +39,20 @@ if (process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cl
 }
 
 async function main() {
-  const place = mkdtempSync(join(tmpdir(), 'torc-chaos-'));
-  for (const name of ['SIGINT', 'SIGTERM']) {
-    process.once(name, async () => {
-      await cleanUp(place);
-      process.exit(130);
-    });
-  }
+  const parent = values.cluster ? await sharedDirectory() : tmpdir();
+  const place = mkdtempSync(join(parent, 'torc-chaos-'));
+  const atEnd = [() => endAll(place)];
+  const cleanUp = async (isKept) => {
+    for (const undo of atEnd.toReversed()) await undo();
+    if (!isKept) rmSync(place, { recursive: true, force: true });
+  };
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => cleanUp(false).then(() => process.exit(130)));
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
   const begin = performance.now();
-  const say = (text) =>
-    process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1).padStart(7)}  ${text}\n`);
+  const elapsedSeconds = () => (performance.now() - begin) / 1000;
+  const say = (text) => process.stderr.write(`${elapsedSeconds().toFixed(1).padStart(7)}  ${text}\n`);
   try {
-    const run = values.scenario === 'outage' ? runOutage : runLocally;
-    const { summary, verdict } = await run({
+    const { summary, verdict } = await (await chosenScenario())({
       place,
       seconds,
       seed,
@@ -61,25 +60,29 @@ async function main() {
       random: randomFrom(seed),
       names: values.faults?.split(','),
       say,
+      onEnd: (undo) => atEnd.push(undo),
     });
     const found = ['lost', 'duplicated', 'stuck', 'broken'];
     for (const name of found) for (const sentence of verdict[name]) process.stderr.write(`${name}: ${sentence}\n`);
     const counts = Object.fromEntries(found.map((name) => [name, verdict[name].length]));
     const isBad = found.some((name) => counts[name] > 0);
-    const elapsed_seconds = Math.round((performance.now() - begin) / 1000);
+    const elapsed_seconds = Math.round(elapsedSeconds());
     console.log(JSON.stringify({ ...summary, attempts: verdict.numAttempts, elapsed_seconds, ...counts }));
     if (isBad) say(`kept: ${place}`);
-    else rmSync(place, { recursive: true, force: true });
     process.exitCode = isBad ? 1 : 0;
+    await cleanUp(isBad);
   } catch (error) {
     console.error(error);
-    await cleanUp(place);
     process.exitCode = 1;
+    await cleanUp(false);
   }
 }
 
-async function cleanUp(place) {
-  await endAll(place);
-  unmount(join(place, 'server'));
-  rmSync(place, { recursive: true, force: true });
+async function sharedDirectory() {
+  return (await import('./cluster.mjs')).sharedDirectory();
+}
+
+async function chosenScenario() {
+  if (values.cluster) return (await import('./on-cluster.mjs')).runOnCluster;
+  return values.scenario === 'outage' ? runOutage : runLocally;
 }

@@ -13,9 +13,9 @@ const numJobs = 1_000;
 const numWorkers = 2;
 const slots = 16;
 
-export async function runOutage({ place, seconds, seed, say }) {
-  const calm = await runOnce(join(place, 'calm'), 0, say);
-  const outage = await runOnce(join(place, 'outage'), seconds, say);
+export async function runOutage({ place, seconds, seed, say, onEnd }) {
+  const calm = await runOnce(join(place, 'calm'), 0, { say, onEnd });
+  const outage = await runOnce(join(place, 'outage'), seconds, { say, onEnd });
   const names = ['lost', 'duplicated', 'stuck', 'broken'];
   return {
     summary: {
@@ -38,9 +38,9 @@ export async function runOutage({ place, seconds, seed, say }) {
 const round = (seconds) => Math.round(seconds * 100) / 100;
 
 /** From the first job's start to the last one's end; the server is away from the 300th start on. */
-async function runOnce(place, seconds, say) {
+async function runOnce(place, seconds, { say, onEnd }) {
   mkdirSync(place, { mode: 0o700 });
-  const { directory, disk } = prepare(place);
+  const { directory } = prepare(place, onEnd);
   const jobs = [{ name: 'second_{i}', parameters: { i: `1:${numJobs}` }, command: commandOf(place, 1, 0) }];
   const { key } = await createWorkflow(place, directory, { name: 'outage', jobs });
   const server = new Server(place, directory);
@@ -73,7 +73,6 @@ async function runOnce(place, seconds, say) {
     ...server.unexpected,
     ...person.unexpected,
   ];
-  disk.unmount();
   const times = lines.map((line) => line.seconds);
   const after = lines.filter((line) => line.kind === 'S' && line.seconds > returnedAt).map((line) => line.seconds);
   say(`${lines.length} lines of ${numJobs} jobs`);

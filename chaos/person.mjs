@@ -15,7 +15,7 @@ export class Person {
   /** Commands that failed as they must not. */
   unexpected = [];
 
-  /** `run` has `torc(args)` and `ask(args)`. */
+  /** `run` has `torc(args)` and `ask(args)`, and `tend()` where there is more to care for. */
   constructor(run, workflowKey) {
     this.#run = run;
     this.#key = workflowKey;
@@ -41,6 +41,10 @@ export class Person {
       );
     }
     return ended;
+  }
+
+  async tend() {
+    await this.#run.tend?.(this.#key);
   }
 
   async results() {
