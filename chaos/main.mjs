@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runLocally } from './local.mjs';
 import { runOutage } from './outage.mjs';
-import { endAll } from './processes.mjs';
+import { endAll, startNothingMore } from './processes.mjs';
 import { randomFrom } from './random.mjs';
 
 const { values } = parseArgs({
@@ -46,7 +46,15 @@ async function main() {
     for (const undo of atEnd.toReversed()) await undo();
     if (!isKept) rmSync(place, { recursive: true, force: true });
   };
-  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => cleanUp(false).then(() => process.exit(130)));
+  let isInterrupted = false;
+  for (const name of ['SIGINT', 'SIGTERM']) {
+    process.on(name, () => {
+      if (isInterrupted) return;
+      isInterrupted = true;
+      startNothingMore();
+      void cleanUp(false).finally(() => process.exit(130));
+    });
+  }
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
   const begin = performance.now();
   const elapsedSeconds = () => (performance.now() - begin) / 1000;

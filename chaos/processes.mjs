@@ -12,8 +12,18 @@ function environment(place, extra) {
   return { ...Object.fromEntries(own), CHAOS_PLACE: place, ...extra };
 }
 
+let isInterrupted = false;
+
+/** From now on nothing is started any more: whoever asks waits for ever. */
+export function startNothingMore() {
+  isInterrupted = true;
+}
+
+const forEver = () => new Promise(() => {});
+
 /** Starts `torc ARGS` with its output in a log of the run; a process group of its own, so that ^C is only ours. */
 export function startTorc(place, name, args, { env = {}, nodeOptions = [] } = {}) {
+  if (isInterrupted) return { child: { pid: 0 }, ended: forEver(), name };
   const log = openSync(join(place, 'logs', `${name}.log`), 'a');
   const child = spawn(process.execPath, [...nodeOptions, mainJs, ...args], {
     cwd: place,
@@ -28,6 +38,7 @@ export function startTorc(place, name, args, { env = {}, nodeOptions = [] } = {}
 
 /** Runs `torc ARGS` to its end, killed after a while; the last line of its errors in `error`. */
 export async function runTorc(place, args, { timeoutMs = 120_000, env = {} } = {}) {
+  if (isInterrupted) return forEver();
   const child = spawn(process.execPath, [mainJs, ...args], {
     cwd: place,
     env: environment(place, env),
@@ -80,6 +91,8 @@ export function runningJobs(place) {
 
 /** Sends a signal to a process or, with a negative number, to a group; false when it is gone. */
 export function signal(pid, name) {
+  // 0 would be this process and its whole group
+  if (pid === 0) return false;
   try {
     process.kill(pid, name);
     return true;
