@@ -77,12 +77,12 @@ async function main() {
     const elapsed_seconds = Math.round(elapsedSeconds());
     console.log(JSON.stringify({ ...summary, attempts: verdict.numAttempts, elapsed_seconds, ...counts }));
     if (isBad) say(`kept: ${place}`);
-    process.exitCode = isBad ? 1 : 0;
     await cleanUp(isBad);
+    process.exit(isBad ? 1 : 0);
   } catch (error) {
     console.error(error);
-    process.exitCode = 1;
     await cleanUp(false);
+    process.exit(1);
   }
 }
 

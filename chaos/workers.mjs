@@ -54,10 +54,10 @@ export class Workers {
 
   async close() {
     this.#isClosed = true;
-    for (const [index, worker] of this.#current.entries()) {
+    for (const index of this.#current.keys()) {
       this.signal(index, 'SIGCONT');
       this.signal(index, 'SIGTERM');
-      await Promise.race([worker.ended, sleep(30_000)]);
     }
+    await Promise.race([Promise.all(this.#current.map(({ ended }) => ended)), sleep(30_000)]);
   }
 }

@@ -16,7 +16,8 @@ afterEach(async () => {
 });
 
 it('a chaos run of some seconds loses nothing and runs nothing twice', { timeout: 180_000 }, async () => {
-  const words = ['--seconds', '8', '--seed', '4', '--jobs', '160'];
+  const faults = 'server_kill,server_term,server_rival,worker_kill,worker_term,job_kill,net_refuse,net_reset,net_delay';
+  const words = ['--seconds', '6', '--seed', '106', '--jobs', '100', '--faults', faults];
   child = spawn(process.execPath, [chaos, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   const printed = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
