@@ -1,7 +1,7 @@
 // Real servers and workers, faults from a seed, and the proof afterwards that nothing was lost and nothing ran twice.
 //   npm run chaos -- [--seconds N --seed S --jobs N --faults NAME,.. --scenario faults|outage --cluster]
 // Prints one line of JSON. Ends with 1 when anything was lost, ran twice or is stuck; its directory is kept then.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,14 +25,12 @@ const { values } = parseArgs({
 
 /** As root everything goes on in a mount namespace of its own: the small disk is seen nowhere else and cannot be left. */
 const ownMounts = 'CHAOS_OWN_MOUNTS';
-if (process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cluster) {
-  const words = ['--mount', '--propagation', 'private', process.execPath, fileURLToPath(import.meta.url)];
-  const inner = spawn('unshare', [...words, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, [ownMounts]: '1' },
-  });
+const inOwnMounts = ['--mount', '--propagation', 'private'];
+const wantsOwnMounts = process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cluster;
+if (wantsOwnMounts && spawnSync('unshare', [...inOwnMounts, 'true']).status === 0) {
+  const words = [...inOwnMounts, process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  const inner = spawn('unshare', words, { stdio: 'inherit', env: { ...process.env, [ownMounts]: '1' } });
   for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => inner.kill(name));
-  inner.on('error', () => void main());
   inner.on('exit', (code) => process.exit(code ?? 1));
 } else {
   await main();
