@@ -58,14 +58,16 @@ export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
   readonly #contacts: Contacts;
+  readonly #random: () => number;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, number>();
   readonly #runtimes = new ShapeRuntimes();
 
-  constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
+  constructor(clock: Clock, epoch: () => number, contacts: Contacts, random: () => number) {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#contacts = contacts;
+    this.#random = random;
   }
 
   get numParked(): number {
@@ -236,7 +238,7 @@ export class Exchange {
       return;
     }
     // spread, so that a thousand workers do not come back in the same instant
-    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * Math.random());
+    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * this.#random());
     const cancelTimer = this.#clock.after(pollMs, () => this.#unpark(workerId, null));
     this.#parked.set(workerId, { member, node, cancelTimer });
   }

@@ -55,6 +55,8 @@ export class Service implements Api {
   machine: Machine;
   /** A worker that is silent for longer has lost contact. */
   leaseMs = 120_000;
+  /** From 0 to below 1. */
+  random: () => number = Math.random;
   readonly #exchange: Exchange;
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
@@ -75,7 +77,12 @@ export class Service implements Api {
     this.#lastContact = clock.monotonic();
     this.machine = systemMachine(info.directory);
     this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
-    this.#exchange = new Exchange(clock, () => this.#epoch, this.contacts);
+    this.#exchange = new Exchange(
+      clock,
+      () => this.#epoch,
+      this.contacts,
+      () => this.random(),
+    );
     this.#epoch = readEpoch(db);
   }
 

@@ -25,7 +25,8 @@ export async function takeInSpools(service: Service): Promise<number> {
 
 function spooledWorkers(directory: string): string[] {
   try {
-    return readdirSync(join(directory, 'workers')).filter((name) => /^[0-9a-f]{32}$/.test(name));
+    const names = readdirSync(join(directory, 'workers'));
+    return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;
