@@ -127,7 +127,9 @@ export class Exchange {
     }
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
-    if (node.contactLostAt !== null || tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node);
+    // either way: the clock may have been set back
+    const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
+    if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */

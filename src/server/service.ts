@@ -197,6 +197,7 @@ export class Service implements Api {
 
   /** One that could not be written is missed at the next look, and written then. */
   #writeStopFile(workerId: string): void {
+    this.contacts.noteFenced(workerId);
     try {
       this.machine.writeStopFile(workerId);
     } catch (error) {
