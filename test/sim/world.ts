@@ -128,11 +128,12 @@ export class World {
 
   /** Until everything that was begun has gone as far as it can without time. */
   async #settle(): Promise<void> {
-    let numCommits = -1;
-    while (numCommits !== this.check.numCommits) {
-      numCommits = this.check.numCommits;
+    // what this turn begins is served in the next one
+    for (let quietTurns = 0; quietTurns < 2; ) {
+      const { numCommits } = this.check;
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#starting !== null) await this.#starting;
+      quietTurns = numCommits === this.check.numCommits ? quietTurns + 1 : 0;
     }
   }
 }
