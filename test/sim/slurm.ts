@@ -272,28 +272,31 @@ export class Slurm {
   #sacct(): string {
     const { nowMs } = this.#world.timeline;
     const lines = this.allocations.flatMap((allocation) =>
-      allocation.starts.map((start) => {
-        const isKnown = start.endMs !== null && nowMs - start.endMs >= this.accountingLagMs;
-        const state = isKnown ? start.state : 'RUNNING';
-        const hosts = start.machines.map(({ host }) => host.name).join(',');
-        const end = isKnown ? this.#instant(start.endMs) : 'Unknown';
-        const times = [this.#instant(allocation.submitMs), this.#instant(start.startMs), end];
-        const exit = state === 'FAILED' ? '1:0' : '0:0';
-        const size = [allocation.numMachines, hosts, '1G', ''];
-        return [
-          allocation.id,
-          allocation.id,
-          'lab',
-          state,
-          exit,
-          '0:0',
-          ...times,
-          '01:00:00',
-          ...size,
-          'None',
-          allocation.name,
-        ].join('|');
-      }),
+      // what happened earlier is never told later
+      allocation.starts
+        .filter(({ startMs }) => nowMs - startMs >= this.accountingLagMs)
+        .map((start) => {
+          const isKnown = start.endMs !== null && nowMs - start.endMs >= this.accountingLagMs;
+          const state = isKnown ? start.state : 'RUNNING';
+          const hosts = start.machines.map(({ host }) => host.name).join(',');
+          const end = isKnown ? this.#instant(start.endMs) : 'Unknown';
+          const times = [this.#instant(allocation.submitMs), this.#instant(start.startMs), end];
+          const exit = state === 'FAILED' ? '1:0' : '0:0';
+          const size = [allocation.numMachines, hosts, '1G', ''];
+          return [
+            allocation.id,
+            allocation.id,
+            'lab',
+            state,
+            exit,
+            '0:0',
+            ...times,
+            '01:00:00',
+            ...size,
+            'None',
+            allocation.name,
+          ].join('|');
+        }),
     );
     const { random } = this.#world;
     return lines.filter(() => !random.chance(this.faults.garbling)).join('\n');
