@@ -26,6 +26,8 @@ export class Check {
   #lastEvent = 0;
   numChecks = 0;
   numCommits = 0;
+  /** How often each kind of thing was seen. */
+  readonly seen = new Map<string, number>();
 
   constructor(machines: Machines) {
     this.#machines = machines;
@@ -52,12 +54,17 @@ export class Check {
     if (endpoint !== 'exchange') return;
     const { finished } = request as Request<'exchange'>;
     for (const { attempt, report, answer } of (reply as ExchangeReply).reports) {
+      this.note(`${report} ${answer}`);
       if (answer !== 'accepted') continue;
       const end = finished.find((one) => one.attempt === attempt);
       const returnCode = report === 'finished' ? (end?.return_code ?? null) : null;
       this.#acknowledged.set(`${report} ${attempt}`, { attempt, kind: report, returnCode });
       this.#isDue = true;
     }
+  }
+
+  note(what: string, times = 1): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + times);
   }
 
   /** Looks at everything, if anything was stored or acknowledged since. */
@@ -127,7 +134,7 @@ export class Check {
 
   #lookAtMachines(): void {
     const used = new Map<string, number>();
-    for (const { workerId, numCpus } of this.#machines.living()) {
+    for (const { workerId, numCpus } of this.#machines.living) {
       used.set(workerId, (used.get(workerId) ?? 0) + numCpus);
     }
     for (const [workerId, cpus] of used) {

@@ -141,7 +141,7 @@ export class Faults {
     machine.isFrozen = true;
     for (const worker of world.workers) if (worker.machine === machine) worker.process.freeze();
     world.slurm.noticeSilence(machine);
-    this.#later(1_000, 250_000, () => this.#thaw(machine));
+    this.#later(5_000, 300_000, () => this.#thaw(machine));
   }
 
   #thaw(machine: Machine): void {
@@ -162,7 +162,7 @@ export class Faults {
     world.network.muteHosts.add(machine.host.name);
     if (alsoFiles) machine.hasFiles = false;
     world.slurm.noticeSilence(machine);
-    this.#later(2_000, 400_000, () => this.#reconnect(machine));
+    this.#later(15_000, 400_000, () => this.#reconnect(machine));
   }
 
   /** Only between workers and the server, and perhaps only one way. */

@@ -60,6 +60,7 @@ export class Machines {
   readonly #random: Random;
   /** Every process that there has ever been, by attempt. */
   readonly launched = new Map<number, JobProcess>();
+  readonly #living = new Set<JobProcess>();
   /** Calls with each broken rule. */
   onBroken: (words: string) => void = () => {};
   /** Overlaps in the gap that is documented. */
@@ -80,6 +81,7 @@ export class Machines {
     this.#checkLaunch(given.attempt, given.jobKey);
     const process: JobProcess = { ...given, pid: this.nextPid(), isAlive: true, exit: null, cancelEnd: () => {} };
     this.launched.set(given.attempt, process);
+    this.#living.add(process);
     given.machine.processes.add(process);
     this.#endLater(process, runMs, code);
     return process;
@@ -95,7 +97,7 @@ export class Machines {
 
   #checkLaunch(attempt: number, jobKey: string): void {
     if (this.launched.has(attempt)) this.onBroken(`attempt ${attempt} was started twice`);
-    for (const other of this.living()) {
+    for (const other of this.living) {
       if (other.jobKey !== jobKey || other.attempt === attempt) continue;
       if (this.#isInGap(other.machine)) this.numGaps += 1;
       else {
@@ -110,8 +112,8 @@ export class Machines {
     return isUnreadable || this.#timeline.nowMs - machine.lastUnreadableMs < gapMs;
   }
 
-  *living(): Generator<JobProcess> {
-    for (const process of this.launched.values()) if (process.isAlive) yield process;
+  get living(): ReadonlySet<JobProcess> {
+    return this.#living;
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. */
@@ -129,6 +131,7 @@ export class Machines {
   end(process: JobProcess, exit: JobExit): void {
     if (!process.isAlive) return;
     process.isAlive = false;
+    this.#living.delete(process);
     process.exit = exit;
     process.cancelEnd();
     process.machine.processes.delete(process);

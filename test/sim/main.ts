@@ -10,7 +10,8 @@ export interface ManyOptions {
 
 export async function runMany({ numSeeds, first, mostFailures }: ManyOptions): Promise<number[]> {
   const failed: number[] = [];
-  const totals = { steps: 0, checks: 0, gaps: 0, seeds: 0 };
+  const totals = { steps: 0, checks: 0, seeds: 0 };
+  const seen = new Map<string, number>();
   const began = performance.now();
   let toldAt = began;
   for (let seed = first; seed < first + numSeeds && failed.length < mostFailures; seed++) {
@@ -18,7 +19,7 @@ export async function runMany({ numSeeds, first, mostFailures }: ManyOptions): P
     totals.seeds += 1;
     totals.steps += result.numSteps;
     totals.checks += result.numChecks;
-    totals.gaps += result.numGaps;
+    for (const [what, times] of result.seen) seen.set(what, (seen.get(what) ?? 0) + times);
     if (result.broken.length > 0) {
       failed.push(seed);
       process.stderr.write(`${explain(result)}\n`);
@@ -28,7 +29,9 @@ export async function runMany({ numSeeds, first, mostFailures }: ManyOptions): P
     process.stderr.write(`${totals.seeds} of ${numSeeds} seeds, ${failed.length} failed\n`);
   }
   const seconds = Math.round((performance.now() - began) / 100) / 10;
-  process.stdout.write(`${JSON.stringify({ first, ...totals, seconds, failed })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ first, ...totals, seconds, seen: Object.fromEntries([...seen].sort()), failed })}\n`,
+  );
   return failed;
 }
 

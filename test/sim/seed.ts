@@ -15,8 +15,8 @@ export interface SeedResult {
   trace: string[];
   numSteps: number;
   numChecks: number;
-  /** Overlaps of processes that the documentation names. */
-  numGaps: number;
+  /** How often each kind of thing happened. */
+  seen: Map<string, number>;
 }
 
 /** Nothing is synced to a disk there. */
@@ -39,8 +39,9 @@ export async function runSeed(seed: number): Promise<SeedResult> {
     rmSync(directory, { recursive: true, force: true });
   }
   const { numSteps, trace } = world;
-  const { broken, numChecks } = world.check;
-  return { seed, broken, trace, numSteps, numChecks, numGaps: world.machines.numGaps };
+  const { broken, numChecks, seen } = world.check;
+  world.check.note('two processes in the gap', world.machines.numGaps);
+  return { seed, broken, trace, numSteps, numChecks, seen };
 }
 
 async function live(world: World): Promise<void> {
@@ -49,7 +50,7 @@ async function live(world: World): Promise<void> {
   const person = new Person(world);
   void person.start();
   const faults = new Faults(world, person);
-  const numAllocations = random.int(0, 3);
+  const numAllocations = random.int(0, 4);
   for (let n = 0; n < numAllocations; n++) {
     world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(60_000, 1_800_000)));
   }
@@ -81,6 +82,11 @@ async function finish(world: World, person: Person): Promise<void> {
   if (world.check.broken.length > 0) return;
   if (!isClosed(world)) world.check.broken.push(`something stays open: ${stateOf(world)}`);
   checkEnd(world);
+  const count = (sql: string) => world.service?.db.all(sql) ?? [];
+  for (const { type, n } of count('SELECT type, count(*) AS n FROM events GROUP BY type'))
+    world.check.note(type as string, n as number);
+  for (const { cause, n } of count('SELECT cause, count(*) AS n FROM attempts WHERE cause IS NOT NULL GROUP BY cause'))
+    world.check.note(`cause ${cause}`, n as number);
 }
 
 async function advance(world: World, person: Person): Promise<void> {

@@ -18,7 +18,7 @@ export class SimWorkflow {
     this.#random = random;
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
-    this.#longestMs = random.spread(500, 180_000);
+    this.#longestMs = random.spread(1_000, 300_000);
     this.jobs = Array.from({ length: numJobs }, (_, index) => ({
       name: `j${index}`,
       cpus: random.int(1, 3),
@@ -47,6 +47,9 @@ export class SimWorkflow {
   /** What one process of a job does. */
   behaviour(name: string): { runMs: number; code: number } {
     const fails = this.#random.chance(this.#failing.get(name) ?? 0);
-    return { runMs: this.#random.spread(5, this.#longestMs), code: fails ? this.#random.pick([1, 1, 2]) : 0 };
+    return {
+      runMs: this.#random.spread(this.#longestMs / 200, this.#longestMs),
+      code: fails ? this.#random.pick([1, 1, 2]) : 0,
+    };
   }
 }

@@ -1,5 +1,8 @@
 /** A simulated world: a login host with the server, nodes behind a Slurm, workers, one workflow, one timeline. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Service } from '../../src/server/service.ts';
+import { Database } from '../../src/storage/database.ts';
 import { createWorkflow } from '../support/service.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';
@@ -14,6 +17,17 @@ import { SimWorkflow } from './workflow.ts';
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
 const longestTrace = 400;
+
+let empty: Buffer | null = null;
+
+/** The bytes of a new database: making its tables anew would take longer than many a simulation. */
+function emptyDatabase(directory: string): Buffer {
+  if (empty !== null) return empty;
+  const path = join(directory, 'empty.db');
+  Database.open(path).close();
+  empty = readFileSync(path);
+  return empty;
+}
 
 export class World {
   readonly directory: string;
@@ -66,6 +80,7 @@ export class World {
 
   /** The first server, and the workflow that is already there. */
   async begin(): Promise<void> {
+    writeFileSync(join(this.directory, 'torc.db'), emptyDatabase(this.directory), { mode: 0o600 });
     await this.startServer();
     const service = this.service;
     if (service === null) throw new Error('no server');
