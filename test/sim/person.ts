@@ -8,6 +8,8 @@ import type { World } from './world.ts';
 export class Person {
   readonly #world: World;
   #numAllocations = 0;
+  /** Commands that have not come back. */
+  numUnderWay = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -17,6 +19,7 @@ export class Person {
   async #type<N extends EndpointName>(endpoint: N, request: Request<N>): Promise<Reply<N> | null> {
     const world = this.#world;
     const shell = new Process(world.timeline, world.login.host, world.machines.nextPid());
+    this.numUnderWay += 1;
     try {
       const reply = await world.network.apiFor(shell, () => {}).call(endpoint, request);
       world.note(`person: ${endpoint} went well`);
@@ -25,6 +28,8 @@ export class Person {
       if (!(error instanceof TorcError)) throw error;
       world.note(`person: ${endpoint}: ${error.message}`);
       return null;
+    } finally {
+      this.numUnderWay -= 1;
     }
   }
 

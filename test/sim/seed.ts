@@ -65,9 +65,10 @@ async function live(world: World): Promise<void> {
 /** What a person does until all is done, and what must be so then. */
 async function finish(world: World, person: Person): Promise<void> {
   for (let round = 0; round < mostRounds; round++) {
-    await world.run(roundMs, () => isComplete(world));
+    const isOver = () => person.numUnderWay === 0 && isComplete(world);
+    await world.run(roundMs, isOver);
     if (world.check.broken.length > 0) return;
-    if (isComplete(world)) break;
+    if (isOver()) break;
     await advance(world, person);
   }
   if (!isComplete(world)) {
