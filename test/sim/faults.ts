@@ -65,7 +65,7 @@ export class Faults {
       () => void person.schedule(random.spread(60_000, 1_800_000), random.chance(0.3)),
       () => world.login.isUp && person.startLocalWorker(),
       () => void person.restart({ keepRunning: random.chance(0.7) }),
-      () => void person.restart({ force: person.knowsThatSilentJobsAreDead() }),
+      () => void person.restart({ force: person.knowsThatAllIsDead() }),
       () => void person.resetFailed(),
       () => void person.diagnose(),
       () => void person.cancel(),

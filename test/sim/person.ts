@@ -1,7 +1,6 @@
 /** The person at the login host, who types what people type: schedules nodes, restarts, resets, cancels. */
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
-import { claimedJobs } from '../../src/storage/replan.ts';
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
 
@@ -60,7 +59,7 @@ export class Person {
     this.#world.addWorker({ machines: [this.#world.login], slurm: null });
   }
 
-  /** `force` is what is said by somebody who has looked, and knows that what fell silent is dead. */
+  /** `force` is for somebody who knows that what fell silent is dead. */
   restart(options: { keepRunning?: boolean; force?: boolean } = {}): Promise<unknown> {
     return this.#type('workflow_restart', {
       workflow_key: this.#world.workflowKey,
@@ -76,19 +75,11 @@ export class Person {
     });
   }
 
-  /** Whether nothing lives of the jobs whose workers fell silent. */
-  knowsThatSilentJobsAreDead(): boolean {
-    const { service, workflowKey, machines, workers } = this.#world;
-    if (service === null) return false;
-    const silent = claimedJobs(service.view, Number(workflowKey)).filter((job) => job.process === 'lost_contact');
-    return silent.every(({ attemptKey }) => {
-      const owner = service.db.get(
-        `SELECT worker_id FROM attempts JOIN compute_nodes USING (compute_node_key) WHERE attempt_key = ?`,
-        attemptKey,
-      );
-      const worker = workers.find(({ id }) => id === owner?.worker_id);
-      return worker?.process.isAlive !== true && machines.launched.get(attemptKey)?.isAlive !== true;
-    });
+  /** Whether a person who has looked everywhere may say that whatever fell silent is dead. */
+  knowsThatAllIsDead(): boolean {
+    const { machines, workers, slurm } = this.#world;
+    const isNoneAlive = workers.every(({ process }) => !process.isAlive);
+    return isNoneAlive && machines.living.size === 0 && slurm.open.length === 0;
   }
 
   async stopRunning(): Promise<void> {
