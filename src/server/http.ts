@@ -6,6 +6,9 @@ import { type EndpointName, limits, type Request, requests } from '../api/contra
 import { asTorcError, type ErrorCode, TorcError } from '../base/errors.ts';
 import type { Service } from './service.ts';
 
+/** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
+const tailBytes = 4096;
+
 export interface HttpOptions {
   service: Service;
   key: string;
@@ -140,5 +143,9 @@ function send(outgoing: ServerResponse, status: number, value: unknown): void {
     'content-length': body.length,
     ...(status === 503 ? { 'retry-after': '1' } : {}),
   });
-  outgoing.end(body);
+  // node breaks a connection off when the next request comes before it saw that a long reply has left (its parser is
+  // then paused and takes more data for an error): so the client does not have all of it before that
+  const tail = Math.max(0, body.length - tailBytes);
+  if (tail === 0 || outgoing.write(body.subarray(0, tail))) outgoing.end(body.subarray(tail));
+  else outgoing.once('drain', () => outgoing.end(body.subarray(tail)));
 }

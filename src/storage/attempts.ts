@@ -39,35 +39,44 @@ interface Attempt {
 }
 
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
-  const row = tx.db.get(
-    `SELECT a.compute_node_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at,
-       a.end_status, a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key,
-       j.failure_handler_key, j.recovery_attempt_key
-     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
+  const row = tx.db.row(
+    `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
+       a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
+       j.recovery_attempt_key
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
     attemptKey,
+    node.computeNodeKey,
   );
-  if (row === undefined || row.compute_node_key !== node.computeNodeKey) return null;
+  if (row === undefined) return null;
+  const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row as [
+    number,
+    number,
+    number,
+    string | null,
+    number,
+    number | null,
+    string | null,
+    number | null,
+    string | null,
+  ];
+  const [jobKey, workflowKey, status, failed, shapeKey] = row.slice(9) as [number, number, JobStatus, number, number];
+  const [failureHandlerKey, recoveryAttemptKey] = row.slice(14);
   return {
     attemptKey,
     computeNodeKey: node.computeNodeKey,
-    isLive: row.is_live === 1,
-    isOccupying: row.is_occupying === 1,
-    hasGpus: (row.gpu_thousandths as number) > 0,
-    stopReason: row.stop_reason as string | null,
-    claimedAt: row.claimed_at as number,
-    startedAt: row.started_at as number | null,
-    endStatus: row.end_status as string | null,
-    returnCode: row.return_code as number | null,
-    cause: row.cause as string | null,
-    job: {
-      jobKey: row.job_key as number,
-      workflowKey: row.workflow_key as number,
-      status: row.status as JobStatus,
-      failed: row.failed === 1,
-    },
-    shapeKey: row.shape_key as number,
-    hasFailureHandler: row.failure_handler_key !== null,
-    hasRecovery: row.recovery_attempt_key !== null,
+    isLive: isLive === 1,
+    isOccupying: isOccupying === 1,
+    hasGpus: gpuThousandths > 0,
+    stopReason,
+    claimedAt,
+    startedAt,
+    endStatus,
+    returnCode,
+    cause,
+    job: { jobKey, workflowKey, status, failed: failed === 1 },
+    shapeKey,
+    hasFailureHandler: failureHandlerKey !== null,
+    hasRecovery: recoveryAttemptKey !== null,
   };
 }
 
@@ -97,10 +106,10 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.start_age_ms === null
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
-  release(tx, attempt);
+  freeGpus(tx, attempt);
   if (startedAt !== null) tx.noteRuntime(attempt.shapeKey, report.exec_ms);
   tx.db.run(
-    `UPDATE attempts SET is_live = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
+    `UPDATE attempts SET is_live = 0, is_occupying = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
        average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
        log_offset = ?, log_length = ?
@@ -199,13 +208,15 @@ export function release(
 ): void {
   if (!attempt.isOccupying) return;
   tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
-  if (attempt.hasGpus) {
-    tx.db.run(
-      'DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?',
-      attempt.computeNodeKey,
-      attempt.attemptKey,
-    );
-  }
+  freeGpus(tx, attempt);
+}
+
+function freeGpus(
+  tx: Transaction,
+  { attemptKey, computeNodeKey, isOccupying, hasGpus }: Parameters<typeof release>[1],
+): void {
+  if (!isOccupying || !hasGpus) return;
+  tx.db.run('DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?', computeNodeKey, attemptKey);
 }
 
 /** Attempts of a worker up to `ack` that occupy it: those that it must hold or report. */
@@ -246,39 +257,73 @@ function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
   };
 }
 
+type AssignmentNeed = [
+  numCpus: number,
+  memoryBytes: number,
+  runtimeMs: number,
+  isMemoryStated: number,
+  isRuntimeStated: number,
+];
+type AssignmentRow = [
+  attemptKey: number,
+  attemptId: number,
+  runId: number,
+  gpuIndices: string | null,
+  nodeIndices: string | null,
+  jobKey: number,
+  name: string,
+  command: string,
+  invocationScript: string | null,
+  supportsTermination: number,
+  recoveryAttemptKey: number | null,
+  hasFiles: number,
+  ...AssignmentNeed,
+];
+
 /** Every live attempt of the worker above `ack`, with all it needs to run it. */
 export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
-  const assignments: Assignment[] = tx.db
-    .all(
-      `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command, j.invocation_script,
-         j.supports_termination, j.recovery_attempt_key,
-         EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key) AS has_files, s.num_cpus, s.memory_bytes, s.runtime_ms, s.is_memory_stated, s.is_runtime_stated
-       FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
-       WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
-       ORDER BY a.attempt_key`,
-      computeNodeKey,
-      ack,
-    )
-    .map((row) => ({
-      attempt: row.attempt_key as number,
-      attempt_id: row.attempt_id as number,
-      run_id: row.run_id as number,
-      job_key: String(row.job_key),
-      job_name: row.name as string,
-      command: row.command as string,
-      invocation_script: row.invocation_script as string | null,
-      num_cpus: row.num_cpus as number,
-      memory_bytes: row.memory_bytes as number,
-      memory_limit_bytes: row.is_memory_stated === 1 ? (row.memory_bytes as number) : null,
-      runtime_limit_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
-      runtime_ms: row.is_runtime_stated === 1 ? (row.runtime_ms as number) : null,
-      gpu_indices: row.gpu_indices === null ? [] : (JSON.parse(row.gpu_indices as string) as number[]),
-      ...(row.node_indices === null ? {} : { node_indices: JSON.parse(row.node_indices as string) as number[] }),
-      supports_termination: row.supports_termination === 1,
-      ...(row.recovery_attempt_key === null ? {} : recovered(tx, row.job_key as number)),
-      ...(row.has_files === 1 ? { files: assignedFiles(tx, row.job_key as number) } : {}),
-    }));
-  return withUserData(tx, computeNodeKey, assignments);
+  const rows = tx.db.rows(
+    `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
+       j.invocation_script, j.supports_termination, j.recovery_attempt_key,
+       EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
+       s.is_memory_stated, s.is_runtime_stated
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+     WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
+     ORDER BY a.attempt_key`,
+    computeNodeKey,
+    ack,
+  ) as Iterable<AssignmentRow>;
+  return withUserData(
+    tx,
+    computeNodeKey,
+    [...rows].map((row) => assignment(tx, row)),
+  );
+}
+
+function assignment(tx: Transaction, row: AssignmentRow): Assignment {
+  const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
+  const [supportsTermination, recoveryAttemptKey, hasFiles] = row.slice(9, 12);
+  const [num_cpus, memory_bytes, runtimeMs, isMemoryStated, isRuntimeStated] = row.slice(12) as AssignmentNeed;
+  const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
+  return {
+    attempt,
+    attempt_id,
+    run_id,
+    job_key: String(jobKey),
+    job_name,
+    command,
+    invocation_script,
+    num_cpus,
+    memory_bytes,
+    memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
+    runtime_limit_ms: runtimeLimitMs,
+    runtime_ms: runtimeLimitMs,
+    gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
+    ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
+    supports_termination: supportsTermination === 1,
+    ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
+    ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),
+  };
 }
 
 function recovered(tx: Transaction, jobKey: number): Pick<Assignment, 'recovery'> {

@@ -206,19 +206,16 @@ function readyJobs(
 function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {
   const { jobKey, need, gpuIndices, nodeIndices } = placement;
   const isWide = need.numNodes > 1;
-  const previous = tx.db.get(
-    `SELECT a.run_id, a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key WHERE j.job_key = ?`,
-    jobKey,
-  );
-  const attemptId = previous?.run_id === runId ? (previous.attempt_id as number) + 1 : 1;
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
        gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, 1 + coalesce((SELECT a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
-    attemptId,
+    jobKey,
+    runId,
     node.computeNodeKey,
     need.numCpus,
     need.memoryBytes,

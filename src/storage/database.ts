@@ -56,6 +56,13 @@ export class Database {
     return this.statement(sql).get(...values) as Record<string, unknown> | undefined;
   }
 
+  /** One row as an array: for hot paths, where the names of an object's columns cost two thirds of the reading. */
+  row(sql: string, ...values: unknown[]): unknown[] | undefined {
+    return this.statement(sql)
+      .raw(true)
+      .get(...values) as unknown[] | undefined;
+  }
+
   all(sql: string, ...values: unknown[]): Record<string, unknown>[] {
     return this.statement(sql).all(...values) as Record<string, unknown>[];
   }

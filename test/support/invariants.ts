@@ -111,8 +111,12 @@ function brokenActions(db: Database): string[] {
     const unmet = db.get(`SELECT count(*) AS n ${jobs} WHERE aj.action_key = ? AND NOT (${condition})`, key)?.n;
     if (action.num_unmet !== unmet) broken.push(`action ${key} waits for ${action.num_unmet} jobs, it is ${unmet}`);
     // a job that was claimed in this run has become ready in it, and if it is done it has ended in it; one that was
-    // reset and then canceled will not run any more, and nothing waits for jobs of which none will
-    const counted = trigger === 'on_jobs_ready' ? `j.status NOT IN ('canceled', 'disabled')` : `j.status = 'done'`;
+    // reset and then canceled will not run any more, and nothing waits for jobs of which none will; one that is tried
+    // again may have become ready in the run before
+    const counted =
+      trigger === 'on_jobs_ready'
+        ? `j.status NOT IN ('canceled', 'disabled') AND j.num_retries = 0`
+        : `j.status = 'done'`;
     const hasMoved = db.get(`SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND ${counted}`, key, runId);
     if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0 && (runId as number) >= firstRun) {
       broken.push(`action ${key} (${trigger}) has not fired in run ${runId}`);
