@@ -63,7 +63,7 @@ export class Faults {
       () => this.#endAllocation('PREEMPTED', true),
       () => this.#endAllocation('CANCELLED', false),
       () => void person.schedule(random.spread(60_000, 1_800_000), random.chance(0.3)),
-      () => world.login.isUp && person.startLocalWorker(),
+      () => person.startLocalWorker(),
       () => void person.restart({ keepRunning: random.chance(0.7) }),
       () => void person.restart({ force: person.knowsThatAllIsDead() }),
       () => void person.resetFailed(),

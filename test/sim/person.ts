@@ -4,6 +4,9 @@ import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
 
+/** Open allocations, and workers on the login host. */
+const mostOfEach = 6;
+
 export class Person {
   readonly #world: World;
   #numAllocations = 0;
@@ -39,6 +42,7 @@ export class Person {
   /** Submits an allocation, as `hpc slurm schedule-nodes` does; `dies`: that command is killed after sbatch. */
   async schedule(walltimeMs: number, dies = false): Promise<void> {
     const { workflowKey, slurm, workflow, random } = this.#world;
+    if (slurm.open.length >= mostOfEach) return;
     this.#numAllocations += 1;
     const name = `sim_${this.#numAllocations}`;
     const numNodes = workflow.widest > 1 ? workflow.widest : random.int(1, Math.min(2, this.#world.nodes.length));
@@ -56,7 +60,10 @@ export class Person {
   }
 
   startLocalWorker(): void {
-    this.#world.addWorker({ machines: [this.#world.login], slurm: null });
+    const { login, workers } = this.#world;
+    const isEnough =
+      workers.filter((worker) => worker.machine === login && worker.process.isAlive).length >= mostOfEach;
+    if (login.isUp && !isEnough) this.#world.addWorker({ machines: [login], slurm: null });
   }
 
   /** `force` is for somebody who knows that what fell silent is dead. */
