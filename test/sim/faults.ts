@@ -17,8 +17,9 @@ export class Faults {
     this.#world = world;
     this.#person = person;
     const { random } = world;
-    this.#pauseMs = random.spread(3_000, 60_000);
-    this.#kinds = this.#allKinds().filter(() => random.chance(0.35));
+    this.#pauseMs = random.spread(3_000, 120_000);
+    const share = random.pick([0.1, 0.2, 0.4]);
+    this.#kinds = this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
     world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
@@ -29,6 +30,17 @@ export class Faults {
 
   begin(): void {
     if (this.#kinds.length > 0) this.#plan();
+    if (this.#world.random.chance(0.4)) this.#restartImpatiently();
+  }
+
+  /** Some people type restart again and again until it goes well. */
+  #restartImpatiently(): void {
+    const { timeline, random } = this.#world;
+    timeline.after(random.spread(5_000, 60_000), () => {
+      if (this.#isOver) return;
+      void this.#person.restart({ keepRunning: random.chance(0.7) });
+      this.#restartImpatiently();
+    });
   }
 
   #plan(): void {
@@ -76,7 +88,8 @@ export class Faults {
   /** Sets back what was done, unless everything has been healed already. */
   #later(shortestMs: number, longestMs: number, undo: () => void): void {
     const { timeline, random } = this.#world;
-    timeline.after(random.spread(shortestMs, longestMs), () => {
+    const delayMs = random.chance(0.5) ? random.spread(shortestMs, longestMs) : random.int(shortestMs, longestMs);
+    timeline.after(delayMs, () => {
       if (!this.#isOver) undo();
     });
   }

@@ -56,7 +56,7 @@ async function live(world: World): Promise<void> {
   }
   if (numAllocations === 0 || random.chance(0.3)) person.startLocalWorker();
   faults.begin();
-  await world.run(random.spread(30_000, 600_000));
+  await world.run(random.spread(60_000, 600_000));
   if (world.check.broken.length > 0) return;
   faults.heal();
   await finish(world, person);

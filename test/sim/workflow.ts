@@ -18,7 +18,7 @@ export class SimWorkflow {
     this.#random = random;
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
-    this.#longestMs = random.spread(1_000, 300_000);
+    this.#longestMs = random.spread(1_000, 600_000);
     this.jobs = Array.from({ length: numJobs }, (_, index) => ({
       name: `j${index}`,
       cpus: random.int(1, 3),

@@ -65,7 +65,7 @@ export class World {
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
-    this.leaseMs = random.pick([20_000, 60_000, 120_000]);
+    this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
     this.#togetherness = random.pick([0, 0.5, 0.9]);
   }
 
