@@ -19,7 +19,8 @@ export class Faults {
     const { random } = world;
     this.#pauseMs = random.spread(3_000, 120_000);
     const share = random.pick([0.1, 0.2, 0.4]);
-    this.#kinds = this.#allKinds().filter(() => random.chance(share));
+    const isOnlyIsolation = random.chance(0.15);
+    this.#kinds = isOnlyIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
     world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
@@ -66,8 +67,8 @@ export class Faults {
       () => this.#freezeWorker(),
       () => this.#crashMachine(random.pick([...world.nodes, world.login])),
       () => this.#freezeMachine(random.pick(world.nodes)),
-      () => this.#isolate(random.pick(world.nodes), random.chance(0.3)),
-      () => this.#isolate(random.pick(world.nodes), false),
+      this.#isolateOne,
+      this.#isolateOne,
       () => this.#cut(random.pick([...world.nodes, world.login])),
       () => this.#loseFiles(random.pick(world.nodes)),
       () => this.#jump(random.pick([...world.nodes, world.login, world.login])),
@@ -165,6 +166,11 @@ export class Faults {
     world.note(`${machine.host.name} goes on`);
     world.slurm.noticeReturn(machine);
   }
+
+  readonly #isolateOne = (): void => {
+    const { random, nodes } = this.#world;
+    this.#isolate(random.pick(nodes), random.chance(0.2));
+  };
 
   /** Neither the server nor Slurm reaches the machine; with `alsoFiles` it cannot read the server directory either. */
   #isolate(machine: Machine, alsoFiles: boolean): void {

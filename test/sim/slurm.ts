@@ -170,7 +170,7 @@ export class Slurm {
   /** A machine does not answer: after a while it is given up, with all that runs there. */
   noticeSilence(machine: Machine): void {
     const { timeline, random } = this.#world;
-    timeline.after(random.int(20_000, 60_000), () => {
+    timeline.after(random.int(10_000, 60_000), () => {
       if (machine.isUp && machine.isOnline && !machine.isFrozen) return;
       this.#down.add(machine);
       for (const allocation of this.allocations) {

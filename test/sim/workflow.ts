@@ -13,11 +13,14 @@ export class SimWorkflow {
   readonly #random: Random;
   readonly #failing: Map<string, number>;
   readonly #longestMs: number;
+  /** Whether all jobs take about the same time. */
+  readonly #isEven: boolean;
 
   constructor(random: Random) {
     this.#random = random;
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
+    this.#isEven = random.chance(0.3);
     this.#longestMs = random.spread(1_000, 600_000);
     this.jobs = Array.from({ length: numJobs }, (_, index) => ({
       name: `j${index}`,
@@ -47,8 +50,9 @@ export class SimWorkflow {
   /** What one process of a job does. */
   behaviour(name: string): { runMs: number; code: number } {
     const fails = this.#random.chance(this.#failing.get(name) ?? 0);
+    const shortestMs = this.#longestMs / (this.#isEven ? 2 : 200);
     return {
-      runMs: this.#random.spread(this.#longestMs / 200, this.#longestMs),
+      runMs: this.#random.spread(shortestMs, this.#longestMs),
       code: fails ? this.#random.pick([1, 1, 2]) : 0,
     };
   }
