@@ -21,7 +21,7 @@ export class SimWorkflow {
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
     this.#isEven = random.chance(0.3);
-    this.#longestMs = random.spread(1_000, 600_000);
+    this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
     this.jobs = Array.from({ length: numJobs }, (_, index) => ({
       name: `j${index}`,
       cpus: random.int(1, 3),
