@@ -59,6 +59,7 @@ async function live(world: World): Promise<void> {
   await world.run(random.spread(60_000, 600_000));
   if (world.check.broken.length > 0) return;
   faults.heal();
+  world.workflow.hurry();
   await finish(world, person);
 }
 

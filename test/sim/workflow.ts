@@ -12,7 +12,7 @@ export class SimWorkflow {
   readonly widest: number;
   readonly #random: Random;
   readonly #failing: Map<string, number>;
-  readonly #longestMs: number;
+  #longestMs: number;
   /** Whether all jobs take about the same time. */
   readonly #isEven: boolean;
 
@@ -45,6 +45,11 @@ export class SimWorkflow {
       for (let job = cut; job < numJobs; job++) if (job === cut || random.chance(0.6)) link(-1, job);
     }
     this.edges = [...edges.values()];
+  }
+
+  /** From now on all jobs are short. */
+  hurry(): void {
+    this.#longestMs = Math.min(this.#longestMs, 5_000);
   }
 
   /** What one process of a job does. */
