@@ -84,11 +84,15 @@ export const transitions: readonly Transition[] = [
   ),
 ];
 
-const allowed = new Set(transitions.map((t) => `${t.by}:${t.from}>${t.to}`));
+const allowed = new Map<Mover, Map<JobStatus, Set<JobStatus>>>();
+for (const { by, from, to } of transitions) {
+  const moves = allowed.get(by) ?? new Map<JobStatus, Set<JobStatus>>();
+  allowed.set(by, moves.set(from, (moves.get(from) ?? new Set()).add(to)));
+}
 
 /** Whether the table allows this move. */
 export function isAllowed(from: JobStatus, to: JobStatus, by: Mover): boolean {
-  return allowed.has(`${by}:${from}>${to}`);
+  return allowed.get(by)?.get(from)?.has(to) ?? false;
 }
 
 /** Statuses in which a job has a live attempt. */

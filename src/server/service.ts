@@ -42,8 +42,10 @@ interface WriteMember {
   outcome: { value: unknown } | { error: unknown } | null;
 }
 
-/** Writes taken into one transaction at most, so that a full queue does not make one huge one. */
+/** Writes taken into one transaction at most, so that a full queue does not make one huge one that others wait for. */
 const membersPerBatch = 256;
+/** Reports of workers in it, beyond which no further worker's are taken in; 50 us each with the claim that follows. */
+const reportsPerBatch = 1000;
 
 export class Service implements Api {
   readonly db: Database;
@@ -159,7 +161,7 @@ export class Service implements Api {
 
   #runBatch(): void {
     const writes = this.#writes.splice(0, membersPerBatch);
-    const exchanges = this.#exchanges.splice(0, membersPerBatch);
+    const exchanges = this.#takeExchanges();
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
     let fenced: readonly string[] = [];
     let runtimes: readonly [number, number][] = [];
@@ -193,6 +195,16 @@ export class Service implements Api {
       else if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
     }
+  }
+
+  #takeExchanges(): ExchangeMember[] {
+    let [numMembers, numReports] = [0, 0];
+    for (const { request } of this.#exchanges.slice(0, membersPerBatch)) {
+      if (numReports >= reportsPerBatch) break;
+      numMembers += 1;
+      numReports += request.finished.length + request.started.length + request.returned.length;
+    }
+    return this.#exchanges.splice(0, numMembers);
   }
 
   /** One that could not be written is missed at the next look, and written then. */

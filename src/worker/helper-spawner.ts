@@ -1,6 +1,5 @@
 /** Starts processes through the helper, and by other means when there is none. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../base/clock.ts';
@@ -11,6 +10,16 @@ import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell
 /** A helper that is not there by then is not waited for. */
 const longestStartMs = 5_000;
 
+/** The number of the system call setsid by what node calls the architecture. */
+const setsidNumbers: Readonly<Record<string, string>> = {
+  x64: '112',
+  arm64: '157',
+  riscv64: '157',
+  loong64: '157',
+  ppc64: '66',
+  s390x: '66',
+};
+
 interface Entry {
   request: SpawnRequest;
   listener: SpawnListener;
@@ -20,6 +29,8 @@ interface Entry {
 export interface HelperOptions {
   clock: Clock;
   log: Log;
+  /** What jobs inherit. */
+  environment: Readonly<Record<string, string | undefined>>;
   /** Used when the helper cannot be started, or has ended. */
   fallback: Spawner;
   /** The Perl to run it. */
@@ -30,7 +41,6 @@ class HelperSpawner implements Spawner {
   readonly #options: HelperOptions;
   readonly #helper: ChildProcessByStdio<Writable, Readable, null>;
   readonly #entries = new Map<number, Entry>();
-  readonly #score = String(Math.max(jobOomScore, ownOomScore()));
   readonly #cancelTimer: () => void;
   #state: 'starting' | 'ready' | 'over' = 'starting';
   #nextId = 1;
@@ -39,9 +49,14 @@ class HelperSpawner implements Spawner {
   constructor(options: HelperOptions) {
     this.#options = options;
     // bytes stay bytes, whatever PERL_UNICODE says
-    const args = ['-C0', '-e', helperScript, '--', shell.file, ...shell.options];
+    const setsid = setsidNumbers[process.arch] ?? '';
+    const args = ['-C0', '-e', helperScript, '--', String(jobOomScore), setsid, shell.file, ...shell.options];
     // in a session of its own the terminal's signals do not reach it
-    const helper = spawn(options.file ?? 'perl', args, { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+    const helper = spawn(options.file ?? 'perl', args, {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: options.environment,
+    });
     this.#helper = helper;
     helper.on('error', (error) => this.#lose(error.message));
     helper.on('exit', (code, signal) => this.#lose(`it ended with ${signal ?? code}`));
@@ -63,7 +78,7 @@ class HelperSpawner implements Spawner {
     this.#entries.set(id, { request, listener, failure: null });
     // jobs that are started together wake the helper once
     this.#helper.stdin.cork();
-    this.#helper.stdin.write(encode(id, request, this.#score));
+    this.#helper.stdin.write(encode(id, request));
     queueMicrotask(() => this.#helper.stdin.uncork());
   }
 
@@ -128,9 +143,9 @@ function errorName(errno: number): string | null {
   return errno > 0 ? getSystemErrorName(-errno) : null;
 }
 
-function encode(id: number, request: SpawnRequest, score: string): Buffer {
+function encode(id: number, request: SpawnRequest): Buffer {
   const { stdoutPath, stderrPath, text, variables } = request;
-  const fields = [String(id), stdoutPath, stderrPath, score, text, ...Object.entries(variables).flat()];
+  const fields = [String(id), stdoutPath, stderrPath, text, ...Object.entries(variables).flat()];
   const body = Buffer.concat(fields.map((field) => withLength(Buffer.from(field))));
   return withLength(body);
 }
@@ -139,12 +154,4 @@ function withLength(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(bytes.length);
   return Buffer.concat([length, bytes]);
-}
-
-function ownOomScore(): number {
-  try {
-    return Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
-  } catch {
-    return 0;
-  }
 }

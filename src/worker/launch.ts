@@ -89,21 +89,31 @@ function withDataPaths(text: string, job: Assignment, outputDirectory: string): 
   return text.replace(pattern, (place) => places.get(place) ?? place);
 }
 
-function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
-  const { gpuIds, nodeNames } = context;
-  const nodes = (job.node_indices ?? [0]).map((index) => nodeNames[index] ?? String(index));
-  const variables: Record<string, string> = {
+/** What every job of a worker is told; a job of several nodes is told of its own nodes instead. */
+export function workerVariables(context: LaunchContext): Record<string, string> {
+  return {
     TORC_WORKFLOW_KEY: context.workflowKey,
+    TORC_WORKER_ID: context.workerId,
+    TORC_OUTPUT_DIR: context.outputDirectory,
+    TORC_DIR: context.directory,
+    ...nodeVariables([0], context),
+  };
+}
+
+function nodeVariables(indices: readonly number[], { nodeNames }: LaunchContext): Record<string, string> {
+  const nodes = indices.map((index) => nodeNames[index] ?? String(index));
+  return { TORC_NUM_NODES: String(nodes.length), TORC_NODE_LIST: nodes.join(',') };
+}
+
+function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
+  const { gpuIds } = context;
+  const variables: Record<string, string> = {
     TORC_JOB_KEY: job.job_key,
     TORC_JOB_NAME: job.job_name,
     TORC_RUN_ID: String(job.run_id),
     TORC_ATTEMPT_ID: String(job.attempt_id),
     TORC_ATTEMPT_KEY: String(job.attempt),
-    TORC_WORKER_ID: context.workerId,
-    TORC_OUTPUT_DIR: context.outputDirectory,
-    TORC_DIR: context.directory,
-    TORC_NUM_NODES: String(nodes.length),
-    TORC_NODE_LIST: nodes.join(','),
+    ...(job.node_indices === undefined ? {} : nodeVariables(job.node_indices, context)),
   };
   // on a node with GPUs a job that asked for none must see none
   if (gpuIds.length > 0) {

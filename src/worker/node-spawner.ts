@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
-import { environment } from '../base/config.ts';
 import { systemCode } from '../base/errors.ts';
 import { makeFolders } from '../base/folders.ts';
 import { parseStat } from './proc.ts';
@@ -18,9 +17,11 @@ interface Exit {
   signal: number | null;
 }
 
-/** `ticksPerSecond` is the unit of processor time in /proc. */
-export function openNodeSpawner(ticksPerSecond: number): Spawner {
-  const inherited = { ...environment() };
+/** `ticksPerSecond` is the unit of processor time in /proc; jobs inherit `environment`. */
+export function openNodeSpawner(
+  ticksPerSecond: number,
+  environment: Readonly<Record<string, string | undefined>>,
+): Spawner {
   const score = openOomScore();
   const takeChildTicks = openChildTicks();
   let exits: Exit[] = [];
@@ -37,7 +38,7 @@ export function openNodeSpawner(ticksPerSecond: number): Spawner {
   function start(request: SpawnRequest, files: number[]): ChildProcess {
     files.push(openOutput(request.stdoutPath));
     files.push(openOutput(request.stderrPath));
-    const env = { ...inherited, ...request.variables };
+    const env = { ...environment, ...request.variables };
     return score.raised(() =>
       spawn(shell.file, [...shell.options, request.text], { detached: true, stdio: ['ignore', ...files], env }),
     );

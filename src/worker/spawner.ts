@@ -6,7 +6,7 @@ export interface SpawnRequest {
   /** Made with their folders, and emptied, before it runs. */
   stdoutPath: string;
   stderrPath: string;
-  /** Set over what this process's own environment holds. */
+  /** Set over what the spawner gives to all. */
   variables: Record<string, string>;
 }
 

@@ -11,6 +11,7 @@ import { openCgroupMemory } from './cgroup.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openFileReader } from './file-reader.ts';
 import { openHelperSpawner } from './helper-spawner.ts';
+import { type LaunchContext, workerVariables } from './launch.ts';
 import { openLogStore } from './log-store.ts';
 import { openNodeSpawner } from './node-spawner.ts';
 import { OomWatch } from './oom-watch.ts';
@@ -49,21 +50,23 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     openRunner(events) {
       const { directory, outputDirectory, workflowKey, capacity } = options;
       const units = systemUnits();
-      const fallback = openNodeSpawner(units.ticksPerSecond);
+      const launch: LaunchContext = {
+        workerId,
+        workflowKey,
+        directory,
+        outputDirectory,
+        gpuIds: capacity.gpuIds,
+        nodeNames: capacity.nodeNames,
+      };
+      const inherited = { ...environment(), ...workerVariables(launch) };
+      const fallback = openNodeSpawner(units.ticksPerSecond, inherited);
       return new ProcessRunner(events, {
         clock,
         log,
         units,
         capacityBytes: capacity.memoryBytes,
-        launch: {
-          workerId,
-          workflowKey,
-          directory,
-          outputDirectory,
-          gpuIds: capacity.gpuIds,
-          nodeNames: capacity.nodeNames,
-        },
-        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, fallback }),
+        launch,
+        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, fallback }),
         // what jobs inherit, also where a person started this worker inside of an allocation
         table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),

@@ -38,6 +38,8 @@ function run(spawner: Spawner, request: Partial<SpawnRequest> & { text: string }
   });
 }
 
+const dependencies = { clock: systemClock, log: silentLog, environment: process.env };
+
 const noFallback: Spawner = {
   spawn() {
     throw new Error('the helper should have been used');
@@ -46,8 +48,8 @@ const noFallback: Spawner = {
 };
 
 describe.each([
-  ['node itself', () => openNodeSpawner(100)],
-  ['the helper', () => openHelperSpawner({ clock: systemClock, log: silentLog, fallback: noFallback })],
+  ['node itself', () => openNodeSpawner(100, process.env)],
+  ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
 ])('%s', (_, open) => {
   function opened(): Spawner {
     const spawner = open();
@@ -174,7 +176,7 @@ describe.each([
 
 describe('the helper', () => {
   function opened(file?: string, fallback = noFallback): Spawner {
-    const options = { clock: systemClock, log: silentLog, fallback };
+    const options = { ...dependencies, fallback };
     const spawner = openHelperSpawner(file === undefined ? options : { ...options, file });
     onTestFinished(() => spawner.close());
     return spawner;
@@ -186,7 +188,7 @@ describe('the helper', () => {
 
   it('is replaced when there is no Perl, or one that does not work', async () => {
     for (const file of ['/no/such/perl', '/bin/false']) {
-      const spawner = opened(file, openNodeSpawner(100));
+      const spawner = opened(file, openNodeSpawner(100, process.env));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
       expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });
     }
