@@ -19,7 +19,7 @@ export class Faults {
     const { random } = world;
     this.#pauseMs = random.spread(3_000, 120_000);
     const share = random.pick([0.1, 0.2, 0.4]);
-    const isOnlyIsolation = random.chance(0.15);
+    const isOnlyIsolation = random.chance(0.2);
     this.#kinds = isOnlyIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
@@ -181,7 +181,7 @@ export class Faults {
     world.network.muteHosts.add(machine.host.name);
     if (alsoFiles) machine.hasFiles = false;
     world.slurm.noticeSilence(machine);
-    this.#later(15_000, 400_000, () => this.#reconnect(machine));
+    this.#later(30_000, 600_000, () => this.#reconnect(machine));
   }
 
   /** Only between workers and the server, and perhaps only one way. */

@@ -54,7 +54,7 @@ async function live(world: World): Promise<void> {
   for (let n = 0; n < numAllocations; n++) {
     world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(60_000, 1_800_000)));
   }
-  if (numAllocations === 0 || random.chance(0.3)) person.startLocalWorker();
+  if (numAllocations === 0 || random.chance(0.5)) person.startLocalWorker();
   faults.begin();
   await world.run(random.spread(60_000, 600_000));
   if (world.check.broken.length > 0) return;

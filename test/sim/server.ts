@@ -39,6 +39,13 @@ export class SimServer {
     service.random = world.random.next;
     service.leaseMs = world.leaseMs;
     service.machine = { ...systemMachine(world.directory), ...server.#machine() };
+    const { writeStopFile } = service.machine;
+    service.machine.writeStopFile = (workerId) => {
+      const lives = [...world.machines.living].some((job) => job.workerId === workerId);
+      world.check.note(`stop file for ${lives ? 'jobs that run' : 'nothing'}`);
+      world.note(`server: stop file for ${workerId.slice(0, 4)}`);
+      writeStopFile(workerId);
+    };
     server.#watch(service.db);
     world.check.opened(service.db);
     try {
