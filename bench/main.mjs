@@ -1,39 +1,92 @@
-// Measures torc against baselines of the same run and prints a table. Fails nothing: figures are read by people.
-//   npm run bench [-- --json --only NAME --size small|full --runs N]
+// Measures torc against its budgets and against baselines of the same run, and prints a table. A budget that is not
+// kept fails nothing: figures are read by people. A case that breaks does not stop the others; the exit code is 1 then.
+//   npm run bench [-- --json --save --only NAME --size small|full --runs N]
 import { parseArgs } from 'node:util';
+import { allocation } from './cases/allocation.mjs';
 import { claims } from './cases/claims.mjs';
 import { creation } from './cases/creation.mjs';
 import { durability } from './cases/durability.mjs';
 import { graphs } from './cases/graphs.mjs';
+import { idle } from './cases/idle.mjs';
+import { latency } from './cases/latency.mjs';
+import { memory } from './cases/memory.mjs';
 import { noop } from './cases/noop.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
+import { slurmCalls } from './cases/slurm-calls.mjs';
 import { startup } from './cases/startup.mjs';
-import { header, printTable } from './report.mjs';
+import { header, save, table } from './report.mjs';
 
-const cases = { noop, graphs, server, durability, creation, claims, restart, startup };
-process.setMaxListeners(0);
+const cases = {
+  noop,
+  graphs,
+  latency,
+  server,
+  durability,
+  creation,
+  claims,
+  restart,
+  startup,
+  memory,
+  idle,
+  allocation,
+  'slurm-calls': slurmCalls,
+};
+const usualRuns = { small: 3, full: 5 };
 
-const { values } = parseArgs({
-  options: {
+function wrongUsage(message, hint) {
+  console.error(`error: ${message}\nhint: ${hint}`);
+  process.exit(2);
+}
+
+function readOptions() {
+  const options = {
     json: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     size: { type: 'string', default: 'small' },
-    runs: { type: 'string', default: '3' },
-  },
-});
-const names = values.only ?? Object.keys(cases);
-for (const name of names) {
-  if (!(name in cases)) {
-    console.error(`error: there is no case '${name}'\nhint: ${Object.keys(cases).join(', ')}`);
-    process.exit(2);
+    runs: { type: 'string' },
+  };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return wrongUsage(error.message, `--${Object.keys(options).join(', --')}`);
   }
 }
 
+const { json, save: isSaved, only: named, size, runs: runsText } = readOptions();
+const only = named ?? Object.keys(cases);
+const unknown = only.find((name) => !Object.hasOwn(cases, name));
+if (unknown !== undefined) wrongUsage(`there is no case '${unknown}'`, Object.keys(cases).join(', '));
+if (isSaved && named !== undefined) wrongUsage('--save keeps the table of all cases', 'leave --only out');
+if (!Object.hasOwn(usualRuns, size)) wrongUsage(`there is no size '${size}'`, 'small, full');
+const runs = Number(runsText ?? usualRuns[size]);
+if (!Number.isInteger(runs) || runs < 1) wrongUsage(`'${runsText}' is no number of runs`, '--runs 3');
+
+process.setMaxListeners(0);
+// so that what was started and made on the way is ended and removed
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.once(signal, () => process.exit(code));
 const rows = [];
-for (const name of names) {
-  if (!values.json) process.stderr.write(`${name} ..\n`);
-  rows.push(...(await cases[name]({ isFull: values.size === 'full', runs: Number(values.runs) })));
+const failures = [];
+const begin = performance.now();
+const secondsSince = (instant) => Math.round((performance.now() - instant) / 1000);
+for (const [index, name] of only.entries()) {
+  const own = performance.now();
+  process.stderr.write(`${name} (${index + 1} of ${only.length}, ${secondsSince(begin)} s so far) ..\n`);
+  try {
+    rows.push(...(await cases[name]({ isFull: size === 'full', runs })));
+    process.stderr.write(`${name}: ${secondsSince(own)} s\n`);
+  } catch (error) {
+    process.stderr.write(`${name} failed: ${error.stack}\n`);
+    failures.push({ name, error: error.message });
+  }
 }
-if (values.json) console.log(JSON.stringify({ ...header(), size: values.size, rows }));
-else printTable(rows, values.size);
+
+const measured = { ...header(size), seconds: secondsSince(begin), rows, failures };
+if (isSaved) save(table(measured));
+process.stdout.write(json ? `${JSON.stringify(measured)}\n` : table(measured));
+process.exitCode = failures.length > 0 ? 1 : 0;

@@ -1,30 +1,53 @@
-// What a measurement looks like, and how it is printed.
+// What a measurement looks like, and how it is printed and kept.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
-/** A row of the table from samples; a ratio when the baseline was measured in the same run. */
+/**
+ * A row of the table from samples; the ratio is that of the medians, against a baseline measured in the same run.
+ * A budget is `{ atMost }` or `{ atLeast }` for the median, or `{ ratio }`: at most this against the baseline.
+ */
 export function row(what, samples, unit, { baseline = null, budget = null } = {}) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)];
-  const ratio = baseline === null ? null : median / medianOf(baseline.samples);
+  if (samples.length === 0 || !samples.every(Number.isFinite)) throw new Error(`no figures for '${what}'`);
+  const sorted = samples.toSorted((a, b) => a - b);
+  const median = medianOf(samples);
+  const base = baseline === null ? null : { what: baseline.what, median: medianOf(baseline.samples) };
+  const ratio = base === null ? null : median / base.median;
+  const [min, max] = [sorted[0], sorted.at(-1)];
   return {
     what,
     unit,
-    min: sorted[0],
+    runs: samples.length,
+    min,
     median,
-    max: sorted.at(-1),
-    baseline: baseline === null ? null : { what: baseline.what, median: medianOf(baseline.samples) },
+    max,
+    baseline: base,
     ratio,
     budget,
+    kept: isKept(budget, median, ratio),
   };
 }
 
-export function medianOf(samples) {
-  return [...samples].sort((a, b) => a - b)[Math.floor(samples.length / 2)];
+/** A row for what cannot be measured here. */
+export function skipped(what, reason) {
+  return { what, skipped: reason };
 }
 
-export function header() {
+export function medianOf(samples) {
+  return quantileOf(samples, 0.5);
+}
+
+export function quantileOf(samples, q) {
+  return samples.toSorted((a, b) => a - b)[Math.min(samples.length - 1, Math.floor(samples.length * q))];
+}
+
+function isKept(budget, median, ratio) {
+  if (budget === null) return null;
+  if ('ratio' in budget) return ratio <= budget.ratio;
+  return 'atMost' in budget ? median <= budget.atMost : median >= budget.atLeast;
+}
+
+export function header(size) {
   const sqlite = JSON.parse(readFileSync(new URL('../node_modules/better-sqlite3/package.json', import.meta.url)));
   return {
     machine: `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB`,
@@ -32,34 +55,64 @@ export function header() {
     better_sqlite3: sqlite.version,
     commit: commit(),
     date: new Date().toISOString().slice(0, 10),
+    size,
   };
 }
 
 function commit() {
+  const git = (...words) => execFileSync('git', words, { encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+    const isChanged = git('status', '--porcelain', '--', 'src') !== '';
+    return `${git('rev-parse', '--short', 'HEAD')}${isChanged ? ' with changes' : ''}`;
   } catch {
     return 'unknown';
   }
 }
 
-export function printTable(rows, size) {
-  const h = header();
-  console.log(
-    `${h.machine}; node ${h.node}; better-sqlite3 ${h.better_sqlite3}; commit ${h.commit}; ${h.date}; ${size}\n`,
-  );
-  console.log('| what | min | median | max | unit | baseline | ratio | budget |');
-  console.log('|---|---|---|---|---|---|---|---|');
-  for (const r of rows) {
-    const baseline = r.baseline === null ? '' : `${r.baseline.what}: ${figure(r.baseline.median)}`;
-    const ratio = r.ratio === null ? '' : r.ratio.toFixed(2);
-    console.log(
-      `| ${r.what} | ${figure(r.min)} | ${figure(r.median)} | ${figure(r.max)} | ${r.unit} | ${baseline} | ${ratio} | ${r.budget ?? ''} |`,
-    );
-  }
+/** The header and all rows as Markdown; cases that failed stand at the end. */
+export function table({ rows, failures, ...head }) {
+  const lines = [
+    `${head.machine}; node ${head.node}; better-sqlite3 ${head.better_sqlite3}; commit ${head.commit}; ${head.date}; size ${head.size}`,
+    '',
+    '| what | min | median | max | unit | runs | baseline | ratio | budget | kept |',
+    '|---|---|---|---|---|---|---|---|---|---|',
+    ...rows.map((one) => `| ${cells(one).join(' | ')} |`),
+  ];
+  if (failures.length > 0) lines.push('', ...failures.map(({ name, error }) => `- case ${name} failed: ${error}`));
+  return `${lines.join('\n')}\n`;
+}
+
+function cells(one) {
+  if ('skipped' in one) return [one.what, `not measured: ${one.skipped}`, ...Array(8).fill('')];
+  const { what, min, median, max, unit, runs, baseline, ratio, budget, kept } = one;
+  return [
+    what,
+    ...[min, median, max].map(figure),
+    unit,
+    runs,
+    baseline === null ? '' : `${baseline.what}: ${figure(baseline.median)}`,
+    ratio === null ? '' : ratio.toFixed(2),
+    budget === null ? '' : budgetWords(budget),
+    kept === null ? '' : kept ? 'yes' : '**no**',
+  ];
+}
+
+function budgetWords(budget) {
+  if ('ratio' in budget) return `ratio <= ${budget.ratio}`;
+  return 'atMost' in budget ? `<= ${budget.atMost}` : `>= ${budget.atLeast}`;
 }
 
 function figure(value) {
+  if (value === 0) return '0';
   if (value >= 1000) return Math.round(value).toString();
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+const resultsFile = new URL('RESULTS.md', import.meta.url);
+const mark = '<!-- the table: written by `npm run bench -- --save` -->';
+
+/** Puts the table into RESULTS.md, below the words on how to read it, which stay. */
+export function save(text) {
+  const [words] = readFileSync(resultsFile, 'utf8').split(mark);
+  writeFileSync(resultsFile, `${words}${mark}\n\n${text}`);
 }

@@ -1,12 +1,21 @@
-// Fresh directories, whole processes with their time and peak memory, and workers without processes.
-import { spawn } from 'node:child_process';
+// Fresh directories, whole processes with their time and memory, and servers to measure.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openClient } from '../dist/api/client.js';
+import { readServerFile } from '../dist/api/server-file.js';
+import { workerNodeOptions } from '../dist/base/program.js';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const torc = join(root, 'dist', 'cli', 'main.js');
+
+/** Says on stderr what takes long. */
+export function progress(text) {
+  process.stderr.write(`  ${text}\n`);
+}
 
 /**
  * Calls `work` with a fresh directory. All are removed together at the end: ext4 makes files several times more slowly
@@ -18,38 +27,6 @@ export async function inDirectory(work) {
   return await work(directory);
 }
 
-/** Runs a command to its end; seconds, its output, and the highest resident memory seen of it in MB. */
-export function time(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const begin = performance.now();
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options });
-    let output = '';
-    let peakMb = 0;
-    const watch = setInterval(() => {
-      peakMb = Math.max(peakMb, residentPeakMb(child.pid) ?? 0);
-    }, 20);
-    child.stdout?.on('data', (piece) => {
-      output += piece;
-    });
-    child.stdin?.end(options.input ?? '');
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      clearInterval(watch);
-      resolve({ seconds: (performance.now() - begin) / 1000, code, output, peakMb });
-    });
-  });
-}
-
-/** The highest resident memory of a process so far, in MB. */
-export function residentPeakMb(pid) {
-  try {
-    const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    return line === null ? null : Number(line[1]) / 1024;
-  } catch {
-    return null;
-  }
-}
-
 /** Several runs of `measure`, one after the other. */
 export async function repeat(runs, measure) {
   const samples = [];
@@ -57,145 +34,160 @@ export async function repeat(runs, measure) {
   return samples;
 }
 
-/**
- * Creates and starts a workflow of no-op jobs through an Api; `shapes` different resource requests. With a `width` each
- * job depends on the one that many before it.
- */
-export async function createNoops(api, numJobs, shapes = 1, width = numJobs) {
-  const requirements = Array.from({ length: shapes }, (_, index) => ({
-    name: `r${index}`,
-    num_cpus: 1,
-    memory_bytes: 1024 + index,
-    gpu_thousandths: 0,
-    num_nodes: 1,
-    runtime_ms: 60_000,
-    is_memory_stated: false,
-    is_runtime_stated: false,
-  }));
-  const { workflow_key } = await api.call('workflow_create_begin', {
-    name: 'noops',
-    user: 'bench',
-    description: null,
-    project: null,
-    metadata: null,
-    expiration_buffer_seconds: 0,
-    wait_for_new_jobs_seconds: 1,
-    ignore_workflow_completion: false,
-    wait_for_healthy_database_minutes: 1,
-    jobs_sort_method: 'none',
-    requirements,
-    slurm_configs: [],
-    failure_handlers: [],
-    sample_interval_seconds: null,
-    num_jobs: numJobs,
-    num_files: 0,
-    num_user_data: 0,
-    num_barriers: 0,
-  });
-  const chunk = 5000;
-  for (let first = 0; first < numJobs; first += chunk) {
-    const jobs = Array.from({ length: Math.min(chunk, numJobs - first) }, (_, index) => ({
-      name: `job_${first + index}`,
-      command: 'true',
-      invocation_script: null,
-      requirements: (first + index) % shapes,
-      priority: 0,
-      cancel_on_blocking_job_failure: true,
-      supports_termination: false,
-      input_files: [],
-      output_files: [],
-      input_user_data: [],
-      output_user_data: [],
-    }));
-    await api.call('workflow_create_chunk', {
-      workflow_key,
-      first_job: first,
-      first_file: 0,
-      first_user_data: 0,
-      jobs,
-      files: [],
-      user_data: [],
-      edges: jobs.flatMap((_, index) => (first + index < width ? [] : [[first + index - width, first + index]])),
-    });
-  }
-  await api.call('workflow_create_finish', { workflow_key });
-  await api.call('workflow_start', { workflow_key, dry_run: false });
-  return workflow_key;
+/** Seconds that `work` takes. */
+export async function secondsOf(work) {
+  const begin = performance.now();
+  await work();
+  return (performance.now() - begin) / 1000;
 }
 
-/** A worker that ends every job at once, without a process; `most` jobs in all. Resolves with latencies in ms. */
-export async function runSimulatedWorker(
-  api,
-  workflowKey,
-  { index, slots, most = Number.POSITIVE_INFINITY, onReply = () => {} },
-) {
-  const worker_id = (index + 1).toString(16).padStart(32, '0');
-  await api.call('worker_hello', {
-    protocol: 1,
-    worker_id,
-    workflow_key: workflowKey,
-    hostname: `host${index}`,
-    boot_id: 'bench',
-    pid: 1,
-    cluster: null,
-    slurm_job_id: null,
-    restart_count: 0,
-    allocation_key: null,
-    num_cpus: 1_000_000,
-    memory_bytes: 2 ** 50,
-    num_gpus: 0,
-    max_parallel_jobs: slots,
-    working_directory: null,
-    output_directory: null,
-    start_ticks: null,
-  });
-  const latencies = [];
-  let [seq, ack, done, finished] = [0, 0, 0, []];
-  while (done < most) {
-    seq += 1;
-    const begin = performance.now();
-    const reply = await api.call('exchange', {
-      protocol: 1,
-      worker_id,
-      seq,
-      epoch: 0,
-      ack,
-      held: [],
-      started: [],
-      finished,
-      returned: [],
-      samples: [],
-      time_left_ms: null,
-      draining: false,
-      leaving: false,
-    });
-    latencies.push(performance.now() - begin);
-    onReply(reply);
-    if (reply.leave) break;
-    done += reply.jobs.length;
-    ack = reply.jobs.at(-1)?.attempt ?? ack;
-    finished = reply.jobs.map(({ attempt }) => ({
-      attempt,
-      start_age_ms: 1,
-      age_ms: 0,
-      status: 'done',
-      return_code: 0,
-      cause: 'success',
-      exit_code: 0,
-      signal: null,
-      detail: null,
-      exec_ms: 1,
-      peak_memory_bytes: null,
-      average_memory_bytes: null,
-      cpu_ms: null,
-    }));
+/** Looks again and again until `look` sees something. */
+export async function until(what, look, seconds = 60) {
+  const giveUpAt = performance.now() + seconds * 1000;
+  for (;;) {
+    const seen = await look();
+    if (seen !== null && seen !== undefined && seen !== false) return seen;
+    if (performance.now() > giveUpAt) throw new Error(`waited ${seconds} s in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return latencies;
 }
+
+// ---------------------------------------------------------------- processes
+
+/** A child process that is gone when this one is. */
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
+  const kill = () => void child.kill('SIGTERM');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  return child;
+}
+
+/**
+ * Runs a command to its end: seconds, its output, and the most resident memory in MB of it and of its own children.
+ * Throws unless it ends with 0.
+ */
+export async function time(command, args, { input = '', ...options } = {}) {
+  const begin = performance.now();
+  const child = start(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) {
+    child[name].setEncoding('utf8').on('data', (text) => {
+      printed[name] += text;
+    });
+  }
+  // a command may end without having read it
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const peaks = { own: 0, children: 0 };
+  const watch = setInterval(() => {
+    peaks.own = Math.max(peaks.own, residentPeakMb(child.pid));
+    peaks.children = Math.max(peaks.children, ...childrenOf(child.pid).map(residentPeakMb));
+  }, 50);
+  const exited = once(child, 'exit').then(() => performance.now() - begin);
+  // a command that cannot be started is told of below
+  exited.catch(() => {});
+  try {
+    const [code, signal] = await once(child, 'close');
+    if (code !== 0) {
+      throw new Error(`${[command, ...args].join(' ')} ended with ${code ?? signal}: ${printed.stderr.slice(-2000)}`);
+    }
+  } finally {
+    clearInterval(watch);
+  }
+  return { seconds: (await exited) / 1000, output: printed.stdout, peakMb: peaks.own, childPeakMb: peaks.children };
+}
+
+/** The same for a command line of torc with JSON as its output. */
+export async function timeTorc(directory, words, options = {}) {
+  const run = await time(process.execPath, [torc, '--dir', directory, '-F', 'json', ...words], options);
+  return { ...run, reply: JSON.parse(run.output) };
+}
+
+/** Calls `work` with a program of this folder that is a process of its own, and with its messages in order. */
+export async function withChild(name, argument, work) {
+  const child = fork(join(root, 'bench', name), [JSON.stringify(argument)]);
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`${name} ended with ${code ?? signal}`);
+  });
+  ended.catch(() => {});
+  const message = async () => (await Promise.race([once(child, 'message'), ended]))[0];
+  try {
+    return await work({ message, send: (value) => void child.send(value) });
+  } finally {
+    child.kill();
+  }
+}
+
+/** The highest resident memory of a process so far, in MB; 0 when there is none. */
+export function residentPeakMb(pid) {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readOr(`/proc/${pid}/status`, ''))?.[1] ?? 0) / 1024;
+}
+
+export function childrenOf(pid) {
+  return readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean).map(Number);
+}
+
+/** Processor time that a process has used, in seconds; it counts in steps of 10 ms. */
+export function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function readOr(path, otherwise) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}
+
+// ---------------------------------------------------------------- servers
 
 /** Opens the service over a fresh database in this process. */
 export async function openFresh(directory) {
   const { openService } = await import('../dist/server/open.js');
   const { systemClock } = await import('../dist/base/clock.js');
   return await openService(directory, systemClock, 'torc bench');
+}
+
+/** Starts `torc server start` for the directory; resolves when it answers. */
+export async function startServer(directory, options = {}) {
+  const child = start(process.execPath, [torc, '--dir', directory, 'server', 'start', '--host', '127.0.0.1'], {
+    stdio: 'ignore',
+    ...options,
+  });
+  const file = await until('the server is published', () => {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    const published = readServerFile(directory);
+    return published?.pid === child.pid && published;
+  });
+  const api = openClient(directory);
+  return {
+    pid: child.pid,
+    file,
+    api,
+    async stop(signal = 'SIGTERM') {
+      await api.close();
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+/** The same around `work`. */
+export async function withServer(directory, work, options = {}) {
+  const server = await startServer(directory, options);
+  try {
+    return await work(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Starts a worker as `torc run` does, for a server that runs; `words` are options of `torc jobs run`. */
+export function startWorker(directory, workflowKey, words) {
+  const worker = ['--dir', directory, 'jobs', 'run', workflowKey, '--worker', '-o', join(directory, 'out'), ...words];
+  return start(process.execPath, [...workerNodeOptions, torc, ...worker]);
 }

@@ -1,37 +1,94 @@
-// Creating a workflow from a commands file, as a whole process with durable rows.
-import { createWriteStream } from 'node:fs';
+// Creating workflows of each way to write them, as a whole process with durable rows.
+import { createWriteStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { row } from '../report.mjs';
-import { inDirectory, repeat, time, torc } from '../support.mjs';
+import { inDirectory, progress, repeat, timeTorc } from '../support.mjs';
 
-async function writeCommands(path, numJobs) {
+/** Writes `head`, a line for each job with `between` at the end of all but the last, and `tail`. */
+async function writeLines(path, numJobs, lineOf, { head = '', between = '\n', tail = '\n' } = {}) {
   const file = createWriteStream(path);
+  file.write(head);
   for (let index = 0; index < numJobs; index++) {
-    if (!file.write(`simulate --seed ${index} > out_${index}.txt\n`)) await new Promise((go) => file.once('drain', go));
+    const line = `${lineOf(index)}${index + 1 < numJobs ? between : ''}`;
+    if (!file.write(line)) await new Promise((go) => file.once('drain', go));
   }
-  file.end();
+  file.end(tail);
   await finished(file);
+}
+
+/** Each writes the file and is named by how the row calls it. */
+const ways = {
+  'a sweep': {
+    name: 'sweep.json',
+    write: (path, numJobs) =>
+      writeFileSync(
+        path,
+        JSON.stringify({
+          name: 'sweep',
+          jobs: [{ name: 'job_{n}', command: 'simulate --seed {n}', parameters: { n: `1:${numJobs}` } }],
+        }),
+      ),
+  },
+  JSON: {
+    name: 'jobs.json',
+    write: (path, numJobs) =>
+      writeLines(path, numJobs, (n) => `{"name":"j${n}","command":"simulate ${n}"}`, {
+        head: '{"name":"list","jobs":[\n',
+        between: ',\n',
+        tail: ']}\n',
+      }),
+  },
+  'a commands file': {
+    name: 'commands.txt',
+    write: (path, numJobs) => writeLines(path, numJobs, (n) => `simulate --seed ${n} > out_${n}.txt`),
+  },
+  'explicit YAML': {
+    name: 'jobs.yaml',
+    write: (path, numJobs) =>
+      writeLines(path, numJobs, (n) => `  - name: job_${n}\n    command: simulate --seed ${n}`, {
+        head: 'name: list\njobs:\n',
+      }),
+  },
+};
+
+async function measure(way, numJobs, runs, budget) {
+  progress(`${numJobs} jobs from ${way}`);
+  return await inDirectory(async (directory) => {
+    const path = join(directory, ways[way].name);
+    await ways[way].write(path, numJobs);
+    const all = await repeat(runs, (run) => timeTorc(join(directory, `server${run}`), ['workflows', 'create', path]));
+    const made = all.find(({ reply }) => reply.num_jobs !== numJobs);
+    if (made !== undefined) throw new Error(`${made.reply.num_jobs} of ${numJobs} jobs were created`);
+    return [
+      row(
+        `create ${numJobs} jobs from ${way}`,
+        all.map(({ seconds }) => seconds),
+        's',
+        { budget },
+      ),
+      row(
+        '.. memory of the process',
+        all.map(({ peakMb }) => peakMb),
+        'MB',
+      ),
+    ];
+  });
 }
 
 export async function creation({ isFull, runs }) {
   const rows = [];
-  const sizes = [[10_000, null], [100_000, '2'], ...(isFull ? [[1_000_000, '25']] : [])];
-  for (const [numJobs, budget] of sizes) {
-    const memory = [];
-    const seconds = await repeat(numJobs >= 1_000_000 ? 1 : runs, () =>
-      inDirectory(async (directory) => {
-        const commands = join(directory, 'commands.txt');
-        await writeCommands(commands, numJobs);
-        const args = ['--dir', join(directory, 'server'), 'workflows', 'create-from-commands-file', commands];
-        const run = await time(process.execPath, [torc, ...args]);
-        if (run.code !== 0) throw new Error(`creating ${numJobs} jobs ended with ${run.code}`);
-        memory.push(run.peakMb);
-        return run.seconds;
-      }),
-    );
-    rows.push(row(`create ${numJobs} jobs from a commands file`, seconds, 's', { budget }));
-    rows.push(row('.. memory', memory, 'MB', { budget: '300' }));
-  }
+  const plan = ['a sweep', 'JSON', 'a commands file'].flatMap((way) => [
+    [way, 10_000, runs, null],
+    ...(isFull
+      ? [
+          [way, 100_000, runs, { atMost: 2 }],
+          [way, 1_000_000, 1, { atMost: 25 }],
+        ]
+      : []),
+  ]);
+  if (isFull) plan.push(['explicit YAML', 100_000, Math.min(runs, 3), { atMost: 8 }]);
+  else plan.push(['explicit YAML', 10_000, 1, null]);
+  for (const one of plan) rows.push(...(await measure(...one)));
   return rows;
 }

@@ -1,53 +1,65 @@
-// No-op jobs on this machine with two slots, results durable, against `xargs -P2` in the same run.
-import { writeFileSync } from 'node:fs';
+// No-op jobs on this machine with two slots, results durable, against `xargs -P2` and others in the same run.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { row } from '../report.mjs';
-import { inDirectory, repeat, residentPeakMb, time, torc } from '../support.mjs';
-import { findChildPid } from './worker-pid.mjs';
+import { row, skipped } from '../report.mjs';
+import { inDirectory, progress, repeat, time, timeTorc } from '../support.mjs';
 
-export async function noop({ isFull, runs }) {
-  const numJobs = isFull ? 10_000 : 2_000;
-  const input = Array.from({ length: numJobs }, (_, index) => `${index}\n`).join('');
-  const xargs = await repeat(runs, async () => (await time('xargs', ['-P2', '-n1', 'true'], { input })).seconds);
-  const workerMb = [];
-  const serverMb = [];
-  const seconds = await repeat(runs, () =>
+/** Whole `torc run`s: each with its seconds, the memory of the server (that process) and of the worker (its child). */
+async function runNoops(numJobs, stdio, runs) {
+  return await repeat(runs, () =>
     inDirectory(async (directory) => {
       const commands = join(directory, 'commands.txt');
       writeFileSync(commands, 'true\n'.repeat(numJobs));
-      const args = [
-        torc,
-        '--dir',
-        join(directory, 'server'),
-        '-F',
-        'json',
-        'run',
-        commands,
-        '-m',
-        '2',
-        '-o',
-        join(directory, 'out'),
-      ];
-      const peaks = { worker: 0 };
-      const watch = setInterval(() => {
-        const pid = findChildPid(directory);
-        if (pid !== null) peaks.worker = Math.max(peaks.worker, residentPeakMb(pid) ?? 0);
-      }, 100);
-      const run = await time(process.execPath, args);
-      clearInterval(watch);
-      const summary = JSON.parse(run.output);
-      if (summary.num_done !== numJobs) throw new Error(`${summary.num_done} of ${numJobs} jobs are done`);
-      workerMb.push(peaks.worker);
-      serverMb.push(run.peakMb);
-      return run.seconds;
+      const words = ['run', commands, '-m', '2', '--stdio', stdio, '-o', join(directory, 'out')];
+      const run = await timeTorc(join(directory, 'server'), words);
+      if (run.reply.num_done !== numJobs) throw new Error(`${run.reply.num_done} of ${numJobs} jobs are done`);
+      return run;
     }),
   );
-  return [
-    row(`${numJobs} no-op jobs, 2 slots, whole \`torc run\``, seconds, 's', {
-      baseline: { what: 'xargs -P2', samples: xargs },
-      budget: 'ratio 1.4',
+}
+
+/** Seconds of xargs, which starts `true` itself, or a shell that also makes two files for each job. */
+export async function timeXargs(numJobs, runs, { slots = 2, hasFiles = false } = {}) {
+  const input = Array.from({ length: numJobs }, (_, index) => `${index}\n`).join('');
+  return await repeat(runs, () =>
+    inDirectory(async (directory) => {
+      mkdirSync(join(directory, 'out'));
+      const job = hasFiles ? ['sh', '-c', 'true >out/$0.out 2>out/$0.err'] : ['true'];
+      return (await time('xargs', [`-P${slots}`, '-n1', ...job], { input, cwd: directory })).seconds;
     }),
-    row('.. memory of the worker', workerMb, 'MB', { budget: '80' }),
-    row('.. memory of the server', serverMb, 'MB', { budget: '300' }),
+  );
+}
+
+export async function noop({ isFull, runs }) {
+  const numJobs = isFull ? 10_000 : 1_000;
+  const baseline = { what: 'xargs -P2', samples: await timeXargs(numJobs, runs) };
+  const rows = [
+    row(`${numJobs} times \`true\` by xargs -P2 -n1`, baseline.samples, 's'),
+    row(`.. by xargs -P2 and sh, each with two files`, await timeXargs(numJobs, runs, { hasFiles: true }), 's', {
+      baseline,
+    }),
   ];
+  const what = '.. by GNU parallel -j2';
+  if (spawnSync('parallel', ['--version']).error !== undefined) rows.push(skipped(what, 'it is not installed'));
+  else {
+    const options = { input: 'true\n'.repeat(numJobs) };
+    const samples = await repeat(Math.min(runs, 2), async () => (await time('parallel', ['-j2'], options)).seconds);
+    rows.push(row(what, samples, 's', { baseline }));
+  }
+  for (const [stdio, title] of [
+    ['files', 'two files each (`--stdio files`)'],
+    ['none', 'no output kept (`--stdio none`)'],
+  ]) {
+    progress(title);
+    const all = await runNoops(numJobs, stdio, runs);
+    const of = (name) => all.map((run) => run[name]);
+    const budget = { ratio: 1.4 };
+    rows.push(
+      row(`${numJobs} no-op jobs, 2 slots, whole \`torc run\`, ${title}`, of('seconds'), 's', { baseline, budget }),
+      row('.. memory of the worker', of('childPeakMb'), 'MB', { budget: { atMost: 80 } }),
+      row('.. memory of the server', of('peakMb'), 'MB'),
+    );
+  }
+  return rows;
 }

@@ -1,17 +1,13 @@
 // Planning and applying a restart and a reset of a whole workflow, against reading its jobs and edges once.
 import { row } from '../report.mjs';
-import { createNoops, inDirectory, openFresh, repeat } from '../support.mjs';
+import { createNoops } from '../simulated.mjs';
+import { inDirectory, openFresh, progress, repeat, secondsOf } from '../support.mjs';
 
-const seconds = async (work) => {
-  const begin = performance.now();
-  await work();
-  return (performance.now() - begin) / 1000;
-};
-
-async function measure(numJobs, runs) {
+async function measure(numJobs, runs, budget) {
+  progress(`${numJobs} jobs`);
   return await inDirectory(async (directory) => {
     const service = await openFresh(directory);
-    const workflow_key = await createNoops(service, numJobs, 1, 1000);
+    const workflow_key = await createNoops(service, numJobs, { width: 1000 });
     const options = { workflow_key, expected_state: null, skip: 0 };
     const restart = (dry_run) =>
       service.call('workflow_restart', {
@@ -26,23 +22,19 @@ async function measure(numJobs, runs) {
       });
     const reset = (dry_run) => service.call('jobs_reset', { ...options, dry_run, which: 'all' });
     const read = await repeat(runs, () =>
-      seconds(() => {
+      secondsOf(() => {
         service.db.all('SELECT job_key, status, num_blockers FROM jobs WHERE workflow_key = ?', Number(workflow_key));
         service.db.all('SELECT upstream, downstream FROM edges');
       }),
     );
-    const planned = await repeat(runs, () => seconds(() => reset(true)));
-    const applied = await repeat(runs, async () => {
-      const resetting = await seconds(() => reset(false));
-      return {
-        resetting,
-        planning: await seconds(() => restart(true)),
-        restarting: await seconds(() => restart(false)),
-      };
-    });
+    const planned = await repeat(runs, () => secondsOf(() => reset(true)));
+    const applied = await repeat(runs, async () => ({
+      resetting: await secondsOf(() => reset(false)),
+      planning: await secondsOf(() => restart(true)),
+      restarting: await secondsOf(() => restart(false)),
+    }));
     await service.close();
     const baseline = { what: 'reading jobs and edges', samples: read };
-    const budget = numJobs === 100_000 ? '1 s' : null;
     const of = (name) => applied.map((sample) => sample[name]);
     return [
       row(`plan of a reset, ${numJobs} jobs`, planned, 's', { baseline, budget }),
@@ -54,6 +46,6 @@ async function measure(numJobs, runs) {
 }
 
 export async function restart({ isFull, runs }) {
-  const rows = await measure(100_000, runs);
-  return isFull ? [...rows, ...(await measure(1_000_000, runs))] : rows;
+  if (!isFull) return await measure(20_000, runs, null);
+  return [...(await measure(100_000, runs, { atMost: 1 })), ...(await measure(1_000_000, 1, null))];
 }

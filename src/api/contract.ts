@@ -41,8 +41,8 @@ import {
 } from './workflows.ts';
 
 export type { ExportedAction, ExportedJob, ExportedRequirements } from './documents.ts';
-export { limits, protocolVersion } from './fields.ts';
 export type { AddedJob, ChangedField, DiagnosedJob, JobShown } from './jobs.ts';
+export { limits, protocolVersion } from './limits.ts';
 export { type ListName, type ListRecord, type ListReply, listNames } from './lists.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type {

@@ -1,8 +1,9 @@
 /** Requests behind exported and imported workflows. */
 import { z } from 'zod';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, count, key, limits, name, text } from './fields.ts';
+import { age, count, key, name, text } from './fields.ts';
 import type { AddedJob } from './jobs.ts';
+import { limits } from './limits.ts';
 import type { ListRecord } from './lists.ts';
 import type { failureHandler, newAction } from './workflows.ts';
 

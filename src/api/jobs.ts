@@ -1,7 +1,8 @@
 /** Requests about single jobs and what they refer to: shown, changed, added, deleted. */
 import { z } from 'zod';
 import type { Diagnosis } from '../model/diagnosis.ts';
-import { count, key, limits, name, text } from './fields.ts';
+import { count, key, name, text } from './fields.ts';
+import { limits } from './limits.ts';
 import type { ListRecord } from './lists.ts';
 
 export const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });

@@ -1,6 +1,7 @@
 /** The lists, and their rows. */
 import { z } from 'zod';
-import { count, key, limits, text } from './fields.ts';
+import { count, key, text } from './fields.ts';
+import { limits } from './limits.ts';
 
 export const listNames = [
   'workflows',

@@ -1,6 +1,7 @@
 /** Requests about Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, limits, name, text } from './fields.ts';
+import { key, name, text } from './fields.ts';
+import { limits } from './limits.ts';
 
 export const slurmConfigFields = {
   account: text,

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { StdioMode } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
-import { age, count, key, limits, name, text } from './fields.ts';
+import { age, count, key, name, text } from './fields.ts';
+import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
   protocol: z.number().int(),

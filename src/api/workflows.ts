@@ -1,7 +1,8 @@
 /** Requests about whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
 import { actionTypes, type StdioMode, stdioModes, triggerTypes } from '../model/expanded.ts';
-import { count, key, limits, name, text } from './fields.ts';
+import { count, key, name, text } from './fields.ts';
+import { limits } from './limits.ts';
 import type { ListRecord } from './lists.ts';
 import { slurmConfigFields } from './slurm.ts';
 

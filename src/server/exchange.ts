@@ -6,7 +6,8 @@
  * Memory (who is parked, the highest seq) changes only after the commit. Replies are level-triggered: they say what is
  * so, not what changed, so a lost one costs nothing.
  */
-import { type ExchangeReply, limits, type ReportAnswer, type Request } from '../api/contract.ts';
+import type { ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
+import { limits } from '../api/limits.ts';
 import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { recordWorkerCommands } from '../storage/actions.ts';

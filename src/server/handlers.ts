@@ -1,5 +1,6 @@
 /** What each endpoint does, but for the exchange: a read, one write in the batch, or work cut into several writes. */
-import { type EndpointName, protocolVersion, type Reply, type Request, type WorkflowShown } from '../api/contract.ts';
+import type { EndpointName, Reply, Request, WorkflowShown } from '../api/contract.ts';
+import { protocolVersion } from '../api/limits.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/actions.ts';

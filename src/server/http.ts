@@ -47,7 +47,10 @@ export function listen(options: HttpOptions): Promise<Server> {
 
 async function answer(options: HttpOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
-  outgoing.on('close', () => gone.abort());
+  outgoing.on('close', () => {
+    // an abort that nobody needs costs more than the rest of a short request
+    if (!outgoing.writableFinished) gone.abort();
+  });
   outgoing.on('error', () => gone.abort());
   try {
     if (!isAuthorized(incoming.headers.authorization, options.token)) {
@@ -95,16 +98,19 @@ function endpointOf(incoming: IncomingMessage): EndpointName {
 
 async function readBody(incoming: IncomingMessage): Promise<string> {
   const announced = Number(incoming.headers['content-length'] ?? 0);
-  const tooLarge = new TorcError('usage', `the request is larger than ${limits.bodyBytes} bytes`);
-  if (announced > limits.bodyBytes) throw tooLarge;
+  if (announced > limits.bodyBytes) throw tooLarge();
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of incoming as AsyncIterable<Buffer>) {
     size += piece.length;
-    if (size > limits.bodyBytes) throw tooLarge;
+    if (size > limits.bodyBytes) throw tooLarge();
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString('utf8');
+}
+
+function tooLarge(): TorcError {
+  return new TorcError('usage', `the request is larger than ${limits.bodyBytes} bytes`);
 }
 
 function parseJson(body: string): unknown {

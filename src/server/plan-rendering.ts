@@ -1,5 +1,6 @@
 /** A plan as people and programs are given it: every job that changes, why, and the jobs that stay against expectation. */
-import { type KeptJob, limits, type Plan, type PlannedChange } from '../api/contract.ts';
+import type { KeptJob, Plan, PlannedChange } from '../api/contract.ts';
+import { limits } from '../api/limits.ts';
 import { type Reason, type Replan, reasons, type Settled, statusCode } from '../model/replan.ts';
 import { type JobStatus, jobStatuses } from '../model/status.ts';
 import { type ClaimedJob, type JobLabel, jobLabels, type StoredJobs } from '../storage/replan.ts';

@@ -1,5 +1,6 @@
 /** The changes that a command would make, listed for people and programs; the first `limits.listPage` of them. */
-import { limits, type PlannedChange } from '../api/contract.ts';
+import type { PlannedChange } from '../api/contract.ts';
+import { limits } from '../api/limits.ts';
 import type { JobStatus } from '../model/status.ts';
 import { claimedJobs } from '../storage/replan.ts';
 import type { Transaction } from '../storage/transaction.ts';

@@ -82,6 +82,11 @@ describe('layers', () => {
     expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 
+  it('whoever only opens the database, for a short command, does not load zod', () => {
+    const { packages } = loadedBy(join(source, 'server', 'open.ts'));
+    expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual(['better-sqlite3']);
+  });
+
   it('only storage holds SQL', () => {
     const sql = /\b(SELECT\s.+\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b/s;
     const wrong = files.filter((file) => layerOf(file) !== 'storage' && sql.test(readFileSync(file, 'utf8')));

@@ -1,0 +1,37 @@
+// The claims of one workflow through the service in this process, in batches of 64; tells its parent what they cost.
+import { createNoops, runSimulatedWorker, sayHello } from './simulated.mjs';
+import { inDirectory, openFresh, repeat } from './support.mjs';
+
+const { numJobs, shapes, runs, numClaims } = JSON.parse(process.argv[2]);
+
+const costs = await inDirectory(async (directory) => {
+  const service = await openFresh(directory);
+  const key = await createNoops(service, numJobs, { shapes });
+  const exchanges = { count: 0, numJobs: 0, bytes: 0 };
+  const counting = {
+    async call(endpoint, request) {
+      const reply = await service.call(endpoint, request);
+      exchanges.count += 1;
+      exchanges.numJobs += reply.jobs.length;
+      exchanges.bytes += JSON.stringify(request).length + JSON.stringify(reply).length;
+      return reply;
+    },
+  };
+  const claim = async (api, index, most) =>
+    await runSimulatedWorker(api, await sayHello(service, key, { index, slots: 64 }), { most });
+  // also warms up: compiled code, cached pages
+  await claim(counting, 999, 640);
+  const microseconds = await repeat(runs, async (run) => {
+    const begin = performance.now();
+    await claim(service, run, numClaims);
+    return ((performance.now() - begin) * 1000) / numClaims;
+  });
+  await service.close();
+  return {
+    microseconds,
+    bytesPerExchange: exchanges.bytes / exchanges.count,
+    bytesPerJob: exchanges.bytes / exchanges.numJobs,
+    residentBytes: process.memoryUsage.rss(),
+  };
+});
+process.send(costs, () => process.exit(0));

@@ -1,0 +1,37 @@
+// Many simulated workers in one process. Says 'ready' when all are registered, begins when it is sent anything, says
+// 'reached' after `tellAfter` results were acknowledged, and at the end what there is to say about all of it.
+import { once } from 'node:events';
+import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
+
+const { file, key, numWorkers, slots, execMs, tellAfter = null } = JSON.parse(process.argv[2]);
+process.setMaxListeners(0);
+process.once('disconnect', () => process.exit(1));
+const workers = [];
+for (let index = 0; index < numWorkers; index++) {
+  const api = await openLeanClient(file);
+  workers.push({ api, id: await sayHello(api, key, { index, slots }) });
+}
+process.send('ready');
+await once(process, 'message');
+
+const acknowledged = [];
+const latencies = [];
+const begin = performance.now();
+const cpuBefore = process.cpuUsage();
+let lastAt = begin;
+function onReply({ jobs, reports }, latency) {
+  // waiting for the others to end is no work
+  if (jobs.length + reports.length === 0) return;
+  latencies.push(latency);
+  lastAt = performance.now();
+  const before = acknowledged.length;
+  for (const { attempt, answer } of reports) if (answer === 'accepted') acknowledged.push(attempt);
+  if (tellAfter !== null && before < tellAfter && acknowledged.length >= tellAfter) process.send('reached');
+}
+// where the server is killed, each ends with its connection
+const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, { onReply, execMs })));
+const failed = ends.find(({ status }) => status === 'rejected');
+if (failed !== undefined && tellAfter === null) throw failed.reason;
+const { user, system } = process.cpuUsage(cpuBefore);
+const seconds = (lastAt - begin) / 1000;
+process.send({ acknowledged, latencies, seconds, cpuSeconds: (user + system) / 1e6 }, () => process.exit(0));
