@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runnerImport } from 'vite';
+import { createServer } from 'vite';
 
 const { values } = parseArgs({
   options: {
@@ -13,8 +13,10 @@ const { values } = parseArgs({
   },
 });
 const main = join(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'sim', 'main.ts');
-const { module } = await runnerImport(main, { configFile: false, logLevel: 'error' });
-const failed = await module.runMany({
+const server = { middlewareMode: true, ws: false, watch: null };
+const vite = await createServer({ configFile: false, logLevel: 'error', appType: 'custom', server });
+const { runMany } = await vite.ssrLoadModule(main);
+const failed = await runMany({
   numSeeds: Number(values.seeds),
   first: Number(values.first),
   mostFailures: Number(values.failures),

@@ -53,6 +53,8 @@ export class SimServer {
     } catch {
       return null;
     }
+    // loads what a service loads late, which takes real time
+    await service.call('server_info', {});
     server.#reconciler = new Reconciler(service);
     server.#reconciler.start();
     world.network.listener = {
