@@ -11,15 +11,17 @@ export class Faults {
   readonly #person: Person;
   readonly #kinds: Kind[];
   readonly #pauseMs: number;
+  readonly #isImpatient: boolean;
   #isOver = false;
 
   constructor(world: World, person: Person) {
     this.#world = world;
     this.#person = person;
     const { random } = world;
-    this.#pauseMs = random.spread(3_000, 120_000);
     const share = random.pick([0.1, 0.2, 0.4]);
     const isOnlyIsolation = random.chance(0.2);
+    this.#isImpatient = isOnlyIsolation || random.chance(0.4);
+    this.#pauseMs = isOnlyIsolation ? 300_000 : random.spread(3_000, 120_000);
     this.#kinds = isOnlyIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
@@ -31,7 +33,7 @@ export class Faults {
 
   begin(): void {
     if (this.#kinds.length > 0) this.#plan();
-    if (this.#world.random.chance(0.4)) this.#restartImpatiently();
+    if (this.#isImpatient) this.#restartImpatiently();
   }
 
   /** Some people type restart again and again until it goes well. */

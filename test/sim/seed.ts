@@ -52,7 +52,7 @@ async function live(world: World): Promise<void> {
   const faults = new Faults(world, person);
   const numAllocations = random.int(0, 4);
   for (let n = 0; n < numAllocations; n++) {
-    world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(60_000, 1_800_000)));
+    world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(120_000, 3_600_000)));
   }
   if (numAllocations === 0 || random.chance(0.5)) person.startLocalWorker();
   faults.begin();
