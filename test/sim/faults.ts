@@ -126,6 +126,8 @@ export class Faults {
     const worker = random.pick(alive);
     this.#world.note(`worker ${worker.name} is frozen`);
     worker.process.freeze();
+    // it cannot read that it is to stop
+    worker.machine.lastUnreadableMs = Number.POSITIVE_INFINITY;
     this.#later(500, 200_000, () => this.#thaw(worker.machine));
   }
 

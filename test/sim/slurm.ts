@@ -175,7 +175,10 @@ export class Slurm {
       this.#down.add(machine);
       for (const allocation of this.allocations) {
         const start = runningStart(allocation);
-        if (start?.machines.includes(machine)) this.#finish(allocation, start, 'NODE_FAIL', random.chance(0.6));
+        if (!start?.machines.includes(machine)) continue;
+        this.#finish(allocation, start, 'NODE_FAIL', random.chance(0.6));
+        // on the machines that it still reaches
+        for (const other of start.machines) if (other !== machine) this.noticeReturn(other);
       }
     });
   }
