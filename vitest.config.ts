@@ -14,6 +14,7 @@ export default defineConfig({
       layer('server', { testTimeout: 30_000 }),
       layer('cli', { testTimeout: 60_000 }),
       layer('crash', { testTimeout: 60_000 }),
+      layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false }),
     ],
   },

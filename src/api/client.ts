@@ -2,13 +2,19 @@
  * The typed client over HTTPS. It accepts only the certificate that `server.json` holds, whatever the host's name, and
  * reads that file again when the server is gone, has another certificate or refuses the token: servers move.
  */
+import { randomBytes } from 'node:crypto';
 import { Agent, request as httpsRequest } from 'node:https';
 import { hostname } from 'node:os';
+import { delay, systemClock } from '../base/clock.ts';
 import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
 import type { Api, CallOptions, EndpointName, Reply, Request } from './contract.ts';
+import { idempotencyHeader, isRepeatable, needsKey } from './repetition.ts';
 import { readServerFile, type ServerFile } from './server-file.ts';
 
 const defaultTimeoutMs = 60_000;
+/** For how long a call whose connection was lost is repeated: a server that is started again needs a second or two. */
+const repeatForMs = 10_000;
+const repeatEveryMs = 250;
 
 interface Target {
   file: ServerFile;
@@ -18,7 +24,13 @@ interface Target {
 }
 
 /** Nothing was sent, or it was refused before it was looked at: safe to try elsewhere. */
-class NotDelivered extends Error {}
+class NotDelivered extends Error {
+  /** The connection was an old one, so that perhaps it was delivered after all. */
+  isUncertain = false;
+}
+
+/** The request may have been carried out. */
+class ConnectionLost extends TorcError {}
 
 /** A client of the server that is published in `directory`; throws TorcError 'unreachable' when none is. */
 export function openClient(directory: string): Api {
@@ -34,11 +46,19 @@ export function openClient(directory: string): Api {
       );
     }
     if (target !== null && isSame(target.file, file)) return target;
+    if (target !== null && isSame({ ...target.file, token: file.token }, file)) {
+      // the same server with another token: what is under way on its connections goes on
+      target = { ...target, file };
+      return target;
+    }
     target?.agent.destroy();
     const agent = new Agent({
       keepAlive: true,
       maxSockets: 4,
       ca: file.certificate,
+      // said here, because a variable of the environment can take the default away
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
       // the pinned certificate is the identity; the name by which the host is reached does not matter
       checkServerIdentity: () => undefined,
       servername: 'torc',
@@ -47,25 +67,33 @@ export function openClient(directory: string): Api {
     return target;
   }
 
+  /** Carries a request to the server that is published, or to the one that has taken its place meanwhile. */
+  async function callOnce(endpoint: string, body: string, options: CallOptions): Promise<unknown> {
+    const first = target ?? aim();
+    try {
+      return await deliver(first, endpoint, body, options);
+    } catch (error) {
+      if (!(error instanceof NotDelivered)) throw error;
+      const second = aim();
+      if (isSame(first.file, second.file)) throw explain(error, second.file);
+      try {
+        return await deliver(second, endpoint, body, options);
+      } catch (again) {
+        throw again instanceof NotDelivered ? explain(again, second.file) : again;
+      }
+    }
+  }
+
   async function call<N extends EndpointName>(
     endpoint: N,
     request: Request<N>,
     options: CallOptions = {},
   ): Promise<Reply<N>> {
     const body = JSON.stringify(request);
-    const first = target ?? aim();
-    try {
-      return (await deliver(first, endpoint, body, options)) as Reply<N>;
-    } catch (error) {
-      if (!(error instanceof NotDelivered)) throw error;
-      const second = aim();
-      if (isSame(first.file, second.file)) throw explain(error, second.file);
-      try {
-        return (await deliver(second, endpoint, body, options)) as Reply<N>;
-      } catch (again) {
-        throw again instanceof NotDelivered ? explain(again, second.file) : again;
-      }
-    }
+    if (!isRepeatable(endpoint, request)) return (await callOnce(endpoint, body, options)) as Reply<N>;
+    const idempotencyKey = needsKey(endpoint, request) ? randomBytes(16).toString('hex') : null;
+    const all = { ...options, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
+    return (await repeated(() => callOnce(endpoint, body, all))) as Reply<N>;
   }
 
   return {
@@ -77,12 +105,37 @@ export function openClient(directory: string): Api {
   };
 }
 
+/** Repeats a call while nobody knows what became of it; when no server says so in time, throws the first error. */
+async function repeated(call: () => Promise<unknown>): Promise<unknown> {
+  let first: ConnectionLost | null = null;
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const isOpen = error instanceof ConnectionLost || (first !== null && isUnreachable(error));
+      if (!isOpen) throw error;
+      if (first === null && error instanceof ConnectionLost) {
+        first = error;
+        untilMs = systemClock.monotonic() + repeatForMs;
+      }
+      if (systemClock.monotonic() >= untilMs) throw first;
+      await delay(systemClock, repeatEveryMs);
+    }
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof TorcError && error.code === 'unreachable';
+}
+
 function isSame(a: ServerFile, b: ServerFile): boolean {
   return a.token === b.token && a.epoch === b.epoch && a.certificate === b.certificate && a.pid === b.pid;
 }
 
 function explain(error: NotDelivered, file: ServerFile): TorcError {
-  return new TorcError(
+  const ErrorClass = error.isUncertain ? ConnectionLost : TorcError;
+  return new ErrorClass(
     'unreachable',
     `the server on ${file.hostname} (pid ${file.pid}) does not answer: ${error.message}`,
     'torc server start',
@@ -101,6 +154,7 @@ async function deliver(target: Target, endpoint: string, body: string, options: 
       return reply;
     } catch (error) {
       if (!(error instanceof NotDelivered)) throw error;
+      error.isUncertain ||= last?.isUncertain === true;
       last = error;
     }
   }
@@ -131,6 +185,7 @@ function post(target: Target, address: string, endpoint: string, body: string, o
           authorization: `Bearer ${target.file.token}`,
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
+          ...(options.idempotencyKey === undefined ? {} : { [idempotencyHeader]: options.idempotencyKey }),
         },
         timeout: options.timeoutMs ?? defaultTimeoutMs,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -167,7 +222,9 @@ function post(target: Target, address: string, endpoint: string, body: string, o
 function notDelivered(error: Error, reusedSocket: boolean): Error {
   const code = systemCode(error);
   if (reusedSocket && code !== 'ECONNRESET' && code !== 'EPIPE') return lost(error);
-  return new NotDelivered(reason(error), { cause: error });
+  const notDelivered = new NotDelivered(reason(error), { cause: error });
+  notDelivered.isUncertain = reusedSocket;
+  return notDelivered;
 }
 
 function reason(error: Error): string {
@@ -180,9 +237,8 @@ function reason(error: Error): string {
 }
 
 function lost(error: Error): TorcError {
-  return new TorcError('unreachable', `the connection to the server was lost: ${error.message}`, 'torc server info', {
-    cause: error,
-  });
+  const words = `the connection to the server was lost: ${error.message}`;
+  return new ConnectionLost('unreachable', words, 'torc server info', { cause: error });
 }
 
 function parseReply(status: number, text: string): unknown {

@@ -27,6 +27,7 @@ import {
   showJob,
 } from './jobs.ts';
 import { type ListReply, list } from './lists.ts';
+import { backup, type CheckReply } from './maintenance.ts';
 import { disableJobs, type KeptJob, type Plan, type RestartPlan, resetJobs, restart, stopRunning } from './plans.ts';
 import { addSlurmConfig, confirmAllocation, modifySlurmConfig, recordAllocations } from './slurm.ts';
 import { type ExchangeReply, exchange, type HelloReply, hello } from './workers.ts';
@@ -44,6 +45,7 @@ export type { ExportedAction, ExportedJob, ExportedRequirements } from './docume
 export type { AddedJob, ChangedField, DiagnosedJob, JobShown } from './jobs.ts';
 export { limits, protocolVersion } from './limits.ts';
 export { type ListName, type ListRecord, type ListReply, listNames } from './lists.ts';
+export type { CheckReply, Problem } from './maintenance.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type {
   ActionReport,
@@ -65,6 +67,10 @@ export type { WorkflowShown, WorkflowSummary } from './workflows.ts';
 export const requests = {
   server_info: z.strictObject({}),
   server_stop: z.strictObject({}),
+  server_backup: backup,
+  server_check: z.strictObject({}),
+  /** For how long the token before is still good. */
+  server_rotate_token: z.strictObject({ grace_seconds: z.number().int().nonnegative().max(86_400) }),
   workflow_create_begin: createBegin,
   workflow_create_chunk: createChunk,
   workflow_create_finish: createFinish,
@@ -122,6 +128,10 @@ export interface Replies {
     num_open_allocations: number;
   };
   server_stop: { pid: number };
+  /** On which host the file was written. */
+  server_backup: { hostname: string; size_bytes: number };
+  server_check: CheckReply;
+  server_rotate_token: { pid: number; hostname: string };
   workflow_create_begin: { workflow_key: string };
   workflow_create_chunk: { num_jobs: number };
   workflow_create_finish: {
@@ -195,4 +205,6 @@ export interface CallOptions {
   /** Ends the call early with a TorcError('interrupted'). */
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** 32 hexadecimal digits, new for each call that changes something: a repeated call with it gets the stored reply. */
+  idempotencyKey?: string;
 }

@@ -15,4 +15,18 @@ export const limits = {
   nodesOfWorker: 100_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,
+  /** Requests that wait for a transaction; more are answered 503 before they are read. */
+  queuedRequests: 5_000,
+  /** Of all request bodies together. */
+  heldBytes: 256 * 1024 * 1024,
+  headerBytes: 8 * 1024,
+  /** For the TLS handshake, and then for the header of a request. */
+  headerMs: 10_000,
+  /** For a request with its body. */
+  requestMs: 60_000,
+  /** For a client to take the next piece of its reply; up to twice as long when it has taken some. */
+  unreadReplyMs: 30_000,
+  connections: 20_000,
+  /** Connections that have not shown the token. */
+  strangers: 2_000,
 } as const;

@@ -2,9 +2,10 @@
  * `server.json` in the server directory: where the server is and the secret that opens it. Mode 0600, written by
  * rename, so that a reader on another node sees the old one or the new one and never half of one.
  */
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode, TorcError } from '../base/errors.ts';
+import { refuseForeign } from '../base/ownership.ts';
 
 export interface ServerFile {
   /** Where the server listens, the best address first: `host:port`. */
@@ -25,13 +26,14 @@ export function serverFilePath(directory: string): string {
   return join(directory, 'server.json');
 }
 
-/** The published server, or null when none is published. Throws TorcError 'conflict' for a damaged file. */
+/** The published server, or null when none is published. Throws TorcError 'conflict' for a damaged or foreign file. */
 export function readServerFile(directory: string): ServerFile | null {
   const path = serverFilePath(directory);
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readOwn(path);
   } catch (error) {
+    if (error instanceof TorcError) throw error;
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw new TorcError('unreachable', `cannot read ${path} (${code})`, 'Is the server directory yours? See --dir.');
@@ -41,6 +43,17 @@ export function readServerFile(directory: string): ServerFile | null {
     throw new TorcError('conflict', `${path} is damaged`, 'Stop the server, remove the file, start the server again.');
   }
   return parsed;
+}
+
+/** Another user's file would lead to another user's server. */
+function readOwn(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    refuseForeign(path, fstatSync(file));
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
 }
 
 function parse(text: string): ServerFile | null {

@@ -1,6 +1,6 @@
 /** Requests about Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, name, text } from './fields.ts';
+import { key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const slurmConfigFields = {
@@ -42,7 +42,7 @@ export const recordAllocations = z.strictObject({
 export const confirmAllocation = z.strictObject({
   allocation_key: key,
   /** Null with an error: sbatch refused it. */
-  slurm_job_id: text.nullable(),
+  slurm_job_id: slurmJobId.nullable(),
   cluster: text.nullable(),
   error: text.nullable(),
 });

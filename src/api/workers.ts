@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { StdioMode } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
-import { age, count, key, name, text } from './fields.ts';
+import { age, count, key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
@@ -13,7 +13,7 @@ export const hello = z.strictObject({
   boot_id: text,
   pid: z.number().int().positive(),
   cluster: text.nullable(),
-  slurm_job_id: text.nullable(),
+  slurm_job_id: slurmJobId.nullable(),
   restart_count: count,
   allocation_key: key.nullable(),
   /** Nodes that the worker owns; missing for 1. What follows is what each of them has. */

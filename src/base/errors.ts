@@ -13,6 +13,8 @@ export const exitCodes = {
   unreachable: 5,
   unauthorized: 5,
   busy: 5,
+  no_space: 5,
+  unusable: 5,
   slurm: 6,
   already_complete: 7,
   timeout: 8,

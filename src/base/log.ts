@@ -21,6 +21,8 @@ export async function openLog(path: string, level: LogLevel = 'info'): Promise<L
   makeFolders(dirname(path));
   // Written through at once: what a worker says just before it is killed is what a person looks for.
   const destination = pino.destination({ dest: path, append: true, sync: true, mode: 0o600 });
+  // a full disk takes the log's lines, not the process
+  destination.on('error', () => {});
   chmodSync(path, 0o600);
   const log: Log = pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return log;

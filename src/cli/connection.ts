@@ -60,7 +60,7 @@ export async function connectRemote(directory: string): Promise<Connection | nul
 }
 
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
-  const { openService, removeHolder } = await import('../server/open.ts');
+  const { openService } = await import('../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
   let stopServing: (() => Promise<void>) | null = null;
   return {
@@ -72,7 +72,6 @@ async function connectInProcess(options: ConnectOptions): Promise<Connection> {
     },
     async close() {
       await stopServing?.();
-      removeHolder(options.directory);
       await service.close();
     },
   };

@@ -30,6 +30,6 @@ function quoted(text: string): string {
     .replaceAll('"', '\\"')
     .replace(/\r\n|\r|\n/g, '\\n')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
-    .replace(/[\u0000-\u001f\u007f]/g, '\ufffd');
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
   return `"${escaped}"`;
 }

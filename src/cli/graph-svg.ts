@@ -95,6 +95,6 @@ function escaped(text: string): string {
       .replace(/[&<>"']/g, (character) => entities[character] ?? '')
       .replace(/\r\n|\r|\n/g, '⏎')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
-      .replace(/[\u0000-\u001f\ufffe\uffff]|\p{Cs}/gu, '\ufffd')
+      .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Cs}/gu, '\ufffd')
   );
 }

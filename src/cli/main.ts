@@ -40,4 +40,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+// Skips the closing of what is still open: a database that another process has taken over must not be written any more.
+process.once('exit', (code) => process.exit(code));
+// Otherwise this signal opens node's debugger, through which every user of this host could run code as this one.
+process.on('SIGUSR1', () => {});
 process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,7 @@
 /**
  * A connection for commands that run jobs, which may take long: when the server that they found ends before them, they
- * take its place, or find who did. Otherwise their workers, and those of others, would wait for a server in vain.
+ * take its place, or find who did. Otherwise their workers, and those of others, would wait for a server in vain. When
+ * their own place is taken, they go on with whoever has it.
  */
 import type { CallOptions, EndpointName, Reply, Request } from '../api/contract.ts';
 import { delay, systemClock } from '../base/clock.ts';
@@ -19,8 +20,7 @@ const repeatable: readonly EndpointName[] = ['workflow_show', 'list', 'server_in
 
 /** Connects as `connect` does; `serve` then means from now on, or from when the server that there is has ended. */
 export async function connectToStay(options: ConnectOptions): Promise<Connection> {
-  const first = await connect(options);
-  return first.kind === 'in_process' ? first : new StandIn(first, options);
+  return new StandIn(await connect(options), options);
 }
 
 class StandIn implements Connection {
@@ -48,7 +48,8 @@ class StandIn implements Connection {
 
   async serve(serveOptions: ServeOptions = {}): Promise<void> {
     this.#serveOptions = serveOptions;
-    this.#watching = this.#watch();
+    if (this.kind === 'in_process') await this.#current.serve(serveOptions);
+    else this.#watching = this.#watch();
   }
 
   async close(): Promise<void> {
@@ -75,7 +76,8 @@ class StandIn implements Connection {
     try {
       return await used.api.call(endpoint, request, options);
     } catch (error) {
-      const isGone = used.kind === 'remote' && error instanceof TorcError && error.code === 'unreachable';
+      // in process that is said only by a database which another process has taken over
+      const isGone = error instanceof TorcError && error.code === (used.kind === 'remote' ? 'unreachable' : 'busy');
       if (!isGone || this.#isClosed || !repeatable.includes(endpoint)) throw error;
       if (used === this.#current) await this.#changeOver();
       return this.#current.api.call(endpoint, request, options);

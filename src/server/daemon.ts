@@ -7,7 +7,7 @@ import { openLog } from '../base/log.ts';
 import { countOpenFirings } from '../storage/actions.ts';
 import { countActiveComputeNodes } from '../storage/compute-nodes.ts';
 import { countOpenAllocations } from '../storage/slurm.ts';
-import { openService, removeHolder } from './open.ts';
+import { openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
 export interface DaemonOptions extends ServeOptions {
@@ -28,6 +28,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
   const reason = await new Promise<string>((resolve) => {
     service.onStop = () => setImmediate(resolve, 'server stop');
+    void service.lost.then(() => resolve('lost'));
     process.once('SIGTERM', () => resolve('SIGTERM'));
     process.once('SIGINT', () => resolve('SIGINT'));
     const idleMs = options.idleMinutes == null ? null : options.idleMinutes * 60_000;
@@ -48,7 +49,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
     options.onReady?.(serving.file);
   });
   await serving.close();
-  removeHolder(options.directory);
   await service.close();
   log.info({ reason }, 'ended');
+  if (service.isLost) throw await service.lost;
 }

@@ -7,7 +7,7 @@
  * so, not what changed, so a lost one costs nothing.
  */
 import type { ExchangeReply, ReportAnswer, Request } from '../api/contract.ts';
-import { limits } from '../api/limits.ts';
+import { limits, protocolVersion } from '../api/limits.ts';
 import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { recordWorkerCommands } from '../storage/actions.ts';
@@ -15,6 +15,7 @@ import {
   acknowledgedAttempts,
   assignmentsAbove,
   fencedStops,
+  isLive,
   isOccupied,
   occupyingAttempts,
   recordFinish,
@@ -34,6 +35,10 @@ import { ShapeRuntimes } from './shape-runtimes.ts';
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
 
+/** No request is under way for so long: the seq of a worker that was silent since is not needed any more. */
+const forgetAfterMs = 600_000;
+const mostSilent = 1_000;
+
 export interface ExchangeMember {
   request: Request<'exchange'>;
   /** On the monotonic clock: the worker's latest end, or null. */
@@ -43,6 +48,11 @@ export interface ExchangeMember {
   /** Found in the first step. */
   node: ComputeNode | null;
   answers: ReportAnswer[];
+  /**
+   * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
+   * backup in its place. It is to stop them.
+   */
+  strangers: number[];
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
   /** What went wrong with this member alone; its part of the transaction is undone. */
@@ -61,7 +71,9 @@ export class Exchange {
   readonly #contacts: Contacts;
   readonly #random: () => number;
   readonly #parked = new Map<string, Parked>();
-  readonly #lastSeq = new Map<string, number>();
+  readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
+  /** How many workers may be in there before the silent ones are taken out. */
+  #forgetAt = mostSilent;
   readonly #runtimes = new ShapeRuntimes();
 
   constructor(clock: Clock, epoch: () => number, contacts: Contacts, random: () => number) {
@@ -88,9 +100,13 @@ export class Exchange {
     resolve: ExchangeMember['resolve'],
     reject: ExchangeMember['reject'],
   ): ExchangeMember | null {
+    if (request.protocol !== protocolVersion) {
+      reject(otherProtocol(request.protocol));
+      return null;
+    }
     this.#contacts.note(request.worker_id);
     const last = this.#lastSeq.get(request.worker_id);
-    if (last !== undefined && request.seq <= last) {
+    if (last !== undefined && request.seq <= last.seq) {
       resolve(this.#emptyReply(request.seq));
       return null;
     }
@@ -98,10 +114,19 @@ export class Exchange {
       reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
       return null;
     }
-    this.#lastSeq.set(request.worker_id, request.seq);
+    this.#lastSeq.set(request.worker_id, { seq: request.seq, atMs: this.#clock.monotonic() });
+    if (this.#lastSeq.size > this.#forgetAt) this.#forgetSilent();
     this.#unpark(request.worker_id, null);
     const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
-    return { request, deadline, resolve, reject, node: null, answers: [], reply: null, failure: null };
+    return { request, deadline, resolve, reject, node: null, answers: [], strangers: [], reply: null, failure: null };
+  }
+
+  #forgetSilent(): void {
+    const before = this.#clock.monotonic() - forgetAfterMs;
+    for (const [workerId, { atMs }] of this.#lastSeq) {
+      if (atMs < before && !this.#parked.has(workerId)) this.#lastSeq.delete(workerId);
+    }
+    this.#forgetAt = Math.max(mostSilent, 2 * this.#lastSeq.size);
   }
 
   /**
@@ -136,9 +161,13 @@ export class Exchange {
     for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
     for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
     const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
+    const strangers = new Set(request.held);
     for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
       if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
+      strangers.delete(attemptKey);
     }
+    // normally there are none
+    member.strangers = [...strangers].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
     // either way: the clock may have been set back
@@ -201,7 +230,7 @@ export class Exchange {
       ...this.#emptyReply(request.seq),
       jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
       stop: current.isActive
-        ? stopsOf(tx, node.computeNodeKey)
+        ? [...stopsOf(tx, node.computeNodeKey), ...member.strangers.map(strangerStop)]
         : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),
       reports: member.answers,
       leave: this.#shouldLeave(tx, current),
@@ -239,6 +268,16 @@ export class Exchange {
     for (const workerId of [...this.#parked.keys()]) this.#unpark(workerId, null);
   }
 
+  /** Forgets all that is known of workers' requests; those that wait get no answer. */
+  drop(error: Error): void {
+    for (const { member, cancelTimer } of this.#parked.values()) {
+      cancelTimer();
+      member.reject(error);
+    }
+    this.#parked.clear();
+    this.#lastSeq.clear();
+  }
+
   /** Forgets a parked request whose connection is gone. */
   abandon(member: ExchangeMember): void {
     if (this.#parked.get(member.request.worker_id)?.member === member) this.#unpark(member.request.worker_id, null);
@@ -248,7 +287,7 @@ export class Exchange {
     const { node } = member;
     if (node === null) return;
     const workerId = member.request.worker_id;
-    if (this.#lastSeq.get(workerId) !== member.request.seq) {
+    if (this.#lastSeq.get(workerId)?.seq !== member.request.seq) {
       // a newer request of this worker came while this one was in the batch
       member.resolve(this.#emptyReply(member.request.seq));
       return;
@@ -282,6 +321,15 @@ export class Exchange {
   }
 }
 
+/** That a worker speaks another protocol than this server. */
+export function otherProtocol(protocol: number): TorcError {
+  return new TorcError(
+    'conflict',
+    `the worker speaks protocol ${protocol}, the server ${protocolVersion}`,
+    'Run the same version of torc on all nodes.',
+  );
+}
+
 /** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
 function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
   if (member.failure !== null) return null;
@@ -292,6 +340,10 @@ function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | n
     member.failure = { error };
     return null;
   }
+}
+
+function strangerStop(attempt: number): ExchangeReply['stop'][number] {
+  return { attempt, reason: 'superseded' };
 }
 
 function isWorthSending(reply: ExchangeReply): boolean {

@@ -30,14 +30,16 @@ import { finishImport, importHistory } from '../storage/workflow-import.ts';
 import { modifyWorkflow } from '../storage/workflow-modification.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
 import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
+import { otherProtocol } from './exchange.ts';
 import { drawWorkflow } from './graph.ts';
+import { checkDatabase, makeBackup } from './maintenance.ts';
 import { planCancel, planStartChanges } from './plans.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
 import type { Service } from './service.ts';
 
-interface ReadHandler<N extends EndpointName> {
+export interface ReadHandler<N extends EndpointName> {
   kind: 'read';
-  run: (service: Service, request: Request<N>) => Reply<N>;
+  run: (service: Service, request: Request<N>) => Reply<N> | Promise<Reply<N>>;
 }
 interface WriteHandler<N extends EndpointName> {
   kind: 'write';
@@ -71,6 +73,16 @@ export const handlers: { [N in Handled]: Handler<N> } = {
       if (service.onStop === null) throw new TorcError('conflict', 'this process is not a server');
       service.onStop();
       return { pid: service.info.pid };
+    },
+  },
+  server_backup: { kind: 'read', run: (service, { path }) => makeBackup(service, path) },
+  server_check: { kind: 'read', run: checkDatabase },
+  server_rotate_token: {
+    kind: 'read',
+    run(service, { grace_seconds }) {
+      if (service.onRotateToken === null) throw new TorcError('conflict', 'this process is not a server');
+      service.onRotateToken(grace_seconds);
+      return { pid: service.info.pid, hostname: service.info.hostname };
     },
   },
   workflow_create_begin: {
@@ -297,13 +309,7 @@ function beginModifyRequirements(
 }
 
 function hello(tx: Transaction, request: Request<'worker_hello'>, service: Service): Reply<'worker_hello'> {
-  if (request.protocol !== protocolVersion) {
-    throw new TorcError(
-      'conflict',
-      `the worker speaks protocol ${request.protocol}, the server ${protocolVersion}`,
-      'Run the same version of torc on all nodes.',
-    );
-  }
+  if (request.protocol !== protocolVersion) throw otherProtocol(request.protocol);
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   const node = registerComputeNode(tx, request, workflow.stdio);
   const { slurm_job_id: slurmJobId, allocation_key } = request;

@@ -1,20 +1,11 @@
 /** What evidence is gathered from: Slurm's commands, this host's processes, files. Tests put others in its place. */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { readSpool, type Spool } from '../api/spool.ts';
 import { currentUser } from '../base/config.ts';
 import { workerPaths } from '../base/paths.ts';
 import { type SlurmCommands, systemSlurm } from '../slurm/commands.ts';
+import { isProcessAlive, processesOf, readSystemFile } from './processes.ts';
 
 export interface Machine {
   slurm: SlurmCommands;
@@ -42,7 +33,7 @@ export function systemMachine(directory: string): Machine {
   return {
     slurm: systemSlurm(),
     hostname: hostname(),
-    bootId: readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
+    bootId: readSystemFile('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
     isProcessAlive,
     processesOf,
     readTail,
@@ -55,30 +46,6 @@ export function systemMachine(directory: string): Machine {
     },
     userName,
   };
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return null;
-  }
-}
-
-function isProcessAlive(pid: number, startTicks: number | null): boolean {
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === null) return false;
-  // the name in brackets may hold anything
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, started] = [fields[0] ?? '', Number(fields[19])];
-  return !'ZXx'.includes(state) && (startTicks === null || started === startTicks);
-}
-
-function processesOf(workerId: string): number[] {
-  const mark = `\0TORC_WORKER_ID=${workerId}\0`;
-  const names = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
-  const pids = names.filter((name) => `\0${readText(`/proc/${name}/environ`) ?? ''}`.includes(mark)).map(Number);
-  return pids.filter((pid) => isProcessAlive(pid, null)).sort((a, b) => a - b);
 }
 
 function readTail(path: string): string | null {
@@ -98,7 +65,7 @@ function readTail(path: string): string | null {
 
 function userName(uid: string): string | null {
   if (uid === String(process.getuid?.())) return currentUser();
-  const line = readText('/etc/passwd')
+  const line = readSystemFile('/etc/passwd')
     ?.split('\n')
     .find((entry) => entry.split(':')[2] === uid);
   return line?.split(':')[0] ?? null;

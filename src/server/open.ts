@@ -1,27 +1,23 @@
 /** Opens the service of a server directory in this process, and says who holds it when that is somebody else. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, isoInstant } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { currentUser } from '../base/config.ts';
-import { TorcError } from '../base/errors.ts';
+import { systemCode, TorcError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { version } from '../base/version.ts';
-import { Database } from '../storage/database.ts';
+import { Database, replaceByCopy } from '../storage/database.ts';
+import { isRestored, passRestored } from '../storage/epoch.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/workflow-deletion.ts';
+import { seenEpoch } from './epoch-file.ts';
+import { heldBy, Ownership } from './ownership.ts';
 import { Service } from './service.ts';
 import { takeInSpools } from './spool-intake.ts';
 
-/** Who holds the database: written by each owner after it has the lock, for the message of the next one. */
-export interface Holder {
-  hostname: string;
-  pid: number;
-  command: string;
-  since: string;
-}
-
 /**
- * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder.
+ * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder, and
+ * 'unusable' with a way out when the database or its directory cannot be used; then nothing is left open.
  * `command` is what this process was started for; it is shown to others that want the database.
  */
 export async function openService(
@@ -30,49 +26,69 @@ export async function openService(
   command: string,
   log: Log = silentLog,
 ): Promise<Service> {
+  const ownership = await takeDirectory(directory, clock, command);
   let db: Database;
   try {
-    db = Database.open(join(directory, 'torc.db'));
+    db = openDatabase(directory, ownership);
   } catch (error) {
-    if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, readHolder(directory));
+    ownership.release();
     throw error;
   }
   const info = { version: version(), directory, hostname: hostname(), pid: process.pid, user: currentUser(), log };
-  writeHolder(directory, { hostname: info.hostname, pid: info.pid, command, since: isoInstant(clock.now()) ?? '' });
-  const service = new Service(db, clock, info);
+  const service = new Service(db, clock, info, ownership);
+  try {
+    await prepare(service);
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+  return service;
+}
+
+async function takeDirectory(directory: string, clock: Clock, command: string): Promise<Ownership> {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return await Ownership.take(directory, clock, command);
+  } catch (error) {
+    throw explainDirectory(error, directory);
+  }
+}
+
+function explainDirectory(error: unknown, directory: string): unknown {
+  const code = systemCode(error);
+  if (error instanceof TorcError || code === null) return error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new TorcError('no_space', `there is no room in ${directory} (${code})`, 'Make room and try again.');
+  }
+  return new TorcError(
+    'unusable',
+    `cannot use the server directory ${directory} (${code})`,
+    'Check that it is a directory of yours and writable, or choose another one with --dir.',
+  );
+}
+
+function openDatabase(directory: string, ownership: Ownership): Database {
+  const path = join(directory, 'torc.db');
+  try {
+    if (ownership.isTakenOver) replaceByCopy(path);
+    return Database.open(path);
+  } catch (error) {
+    // who holds it has written nothing about itself
+    if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, null);
+    throw explainDirectory(error, directory);
+  }
+}
+
+/** What is to be done before anybody is served. */
+async function prepare(service: Service): Promise<void> {
+  const { directory, log } = service.info;
+  const seen = seenEpoch(directory);
+  if (isRestored(service.db, seen)) {
+    await service.write((tx) => passRestored(tx, seen));
+    log.warn({}, 'this database was put in the place of a newer one: what that one knew more is lost');
+  }
   for (const workflowKey of await service.write(leftoverWorkflows)) {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));
   }
   await takeInSpools(service);
-  return service;
-}
-
-export function heldBy(directory: string, holder: Holder | null): TorcError {
-  if (holder === null) {
-    return new TorcError('busy', `another process holds the database in ${directory}`, 'Wait until it has ended.');
-  }
-  return new TorcError(
-    'busy',
-    `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) holds the database in ${directory}`,
-    `Wait until it has ended, or end it on ${holder.hostname}: kill ${holder.pid}`,
-  );
-}
-
-export function readHolder(directory: string): Holder | null {
-  try {
-    return JSON.parse(readFileSync(join(directory, 'holder.json'), 'utf8')) as Holder;
-  } catch {
-    return null;
-  }
-}
-
-function writeHolder(directory: string, holder: Holder): void {
-  const path = join(directory, 'holder.json');
-  writeFileSync(`${path}.${process.pid}`, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
-  renameSync(`${path}.${process.pid}`, path);
-}
-
-/** Removed while the lock is still held, so that the next owner's file is never taken away. */
-export function removeHolder(directory: string): void {
-  rmSync(join(directory, 'holder.json'), { force: true });
 }

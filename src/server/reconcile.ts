@@ -9,7 +9,10 @@ const tickMs = 5_000;
 /** A tick that comes later than this shows that the process stood still. */
 const stallMs = 5_000;
 const slurmPauseMs = 60_000;
-/** After a worker has fallen silent Slurm is asked sooner, but never more often than this. */
+/**
+ * After a worker has fallen silent Slurm is asked sooner, but never more often than this. That look counts for the next
+ * one that was planned: workers that keep falling silent do not make more calls, but for one look.
+ */
 const hurriedPauseMs = 30_000;
 const longestPauseMs = 600_000;
 
@@ -18,7 +21,8 @@ export class Reconciler {
   #cancelTimer: () => void = () => {};
   #isClosed = false;
   #lastTickMs: number;
-  #lastAskedMs: number | null = null;
+  #lastAskedMs = Number.NEGATIVE_INFINITY;
+  #dueMs = Number.NEGATIVE_INFINITY;
   #pauseMs = slurmPauseMs;
   #isHurried = false;
 
@@ -80,19 +84,21 @@ export class Reconciler {
   }
 
   #isSlurmDue(): boolean {
-    if (this.#lastAskedMs === null) return true;
-    const pauseMs = this.#isHurried ? Math.min(this.#pauseMs, hurriedPauseMs) : this.#pauseMs;
-    return this.#service.clock.monotonic() - this.#lastAskedMs >= pauseMs;
+    const nowMs = this.#service.clock.monotonic();
+    const mayHurry = nowMs - this.#lastAskedMs >= hurriedPauseMs && this.#dueMs - nowMs <= this.#pauseMs;
+    return nowMs >= this.#dueMs || (this.#isHurried && mayHurry);
   }
 
   /** The pause doubles with each failure in a row; without Slurm's commands there is nothing to hurry for. */
   #planSlurm({ slurmAnswer, problems }: Evidence): void {
     if (slurmAnswer === 'none') return;
-    this.#lastAskedMs = this.#service.clock.monotonic();
+    const nowMs = this.#service.clock.monotonic();
+    this.#lastAskedMs = nowMs;
     this.#isHurried = false;
     if (slurmAnswer === 'ok') this.#pauseMs = slurmPauseMs;
     else if (slurmAnswer === 'missing') this.#pauseMs = longestPauseMs;
     else this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+    this.#dueMs = Math.max(nowMs, this.#dueMs) + this.#pauseMs;
     if (slurmAnswer === 'failed') this.#service.info.log.warn({ problems }, 'Slurm did not answer');
   }
 }

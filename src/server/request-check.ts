@@ -4,10 +4,19 @@ import { asTorcError, TorcError } from '../base/errors.ts';
 
 /** The request as its schema has it. Throws TorcError 'usage' naming the first thing that is wrong. */
 export function checkedRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
-  const schema = requests[endpoint];
-  const parsed = schema.safeParse(request);
+  const parsed = parse(requests[endpoint], endpoint, request);
   if (parsed.success) return parsed.data as Request<N>;
   const [issue] = parsed.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
   throw new TorcError('usage', `${endpoint}: ${asTorcError(issue?.message ?? parsed.error).message}${where}`);
+}
+
+/** The parser calls itself for each level of a document. */
+function parse(schema: (typeof requests)[EndpointName], endpoint: EndpointName, request: unknown) {
+  try {
+    return schema.safeParse(request);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TorcError('usage', `${endpoint}: the request is nested too deeply`);
+  }
 }

@@ -1,5 +1,4 @@
 /** Makes an open service reachable for others: HTTPS, and `server.json` that tells them where. */
-import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -10,6 +9,7 @@ import { loadIdentity } from './certificate.ts';
 import { listen } from './http.ts';
 import { Reconciler } from './reconcile.ts';
 import type { Service } from './service.ts';
+import { newToken, Tokens } from './tokens.ts';
 
 export interface ServeOptions {
   /** Address to listen on; all by default, because workers come from compute nodes. */
@@ -35,9 +35,10 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const { directory, hostname, pid, version } = service.info;
   const identity = await loadIdentity(directory);
   // the token of a server that crashed goes on, so that its workers need not notice
-  const token = readServerFileToken(directory) ?? randomBytes(32).toString('hex');
+  const token = readServerFileToken(directory) ?? newToken();
+  const tokens = new Tokens(service.clock, token);
   const host = options.host ?? '0.0.0.0';
-  const server = await listen({ service, ...identity, token, host, port: options.port ?? 0 });
+  const server = await listen({ service, ...identity, tokens, host, port: options.port ?? 0 });
   const { port } = server.address() as AddressInfo;
   const file: ServerFile = {
     addresses: reachableAddresses(host, hostname).map((address) => `${address}:${port}`),
@@ -51,14 +52,27 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
     started_at: isoInstant(service.startedAt) as string,
   };
   writeServerFile(directory, file);
+  service.onRotateToken = (graceSeconds) => {
+    const next = newToken();
+    writeServerFile(directory, { ...file, token: next });
+    tokens.replace(next, graceSeconds * 1000);
+    service.info.log.info({ grace_seconds: graceSeconds }, 'the token was replaced');
+  };
   if (options.leaseSeconds !== undefined) service.leaseMs = options.leaseSeconds * 1000;
   const reconciler = new Reconciler(service);
   reconciler.start();
   const actions = options.runsActions === true ? new ActionRunner(service, options) : null;
   actions?.start();
+  void service.lost.then(() => {
+    reconciler.close();
+    void actions?.close();
+    server.close();
+    server.closeAllConnections();
+  });
   return {
     file,
     async close() {
+      service.onRotateToken = null;
       reconciler.close();
       await actions?.close();
       await stopServing(directory, file, server);

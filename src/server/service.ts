@@ -6,18 +6,20 @@
  */
 import type { Api, CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
-import { systemCode, TorcError } from '../base/errors.ts';
+import { asTorcError, TorcError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fireJobActions } from '../storage/action-triggers.ts';
 import type { Database } from '../storage/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
-import { inTransaction, Transaction, TransactionLost } from '../storage/transaction.ts';
+import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/transaction.ts';
 import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
+import { noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
-import { type Handlers, handlers, type StepHandler } from './handlers.ts';
 import { type Machine, systemMachine } from './machine.ts';
+import { type Ownership, takenBy } from './ownership.ts';
 import type { checkedRequest } from './request-check.ts';
+import { explainMember, isRead, Requests } from './requests.ts';
 
 export interface ServiceInfo {
   version: string;
@@ -52,9 +54,15 @@ export class Service implements Api {
   leaseMs = 120_000;
   /** From 0 to below 1. */
   random: () => number = Math.random;
+  /** Resolves when another process has taken over the database: nobody is answered any more, and this one must end. */
+  readonly lost: Promise<TorcError>;
+  readonly #ownership: Ownership;
+  #tellLost: (error: TorcError) => void = () => {};
+  #loss: TorcError | null = null;
   readonly #exchange: Exchange;
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
+  readonly #requests: Requests;
   #isScheduled = false;
   #isClosed = false;
   #servesOthers = false;
@@ -65,8 +73,10 @@ export class Service implements Api {
   onActionFired: (() => void) | null = null;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
+  /** Makes another token, publishes it, and refuses the one before it after so long; set by what serves. */
+  onRotateToken: ((graceSeconds: number) => void) | null = null;
 
-  constructor(db: Database, clock: Clock, info: ServiceInfo) {
+  constructor(db: Database, clock: Clock, info: ServiceInfo, ownership: Ownership) {
     this.db = db;
     this.clock = clock;
     this.info = info;
@@ -81,6 +91,12 @@ export class Service implements Api {
       () => this.random(),
     );
     this.#epoch = readEpoch(db);
+    this.#requests = new Requests(this);
+    this.lost = new Promise((resolve) => {
+      this.#tellLost = resolve;
+    });
+    this.#ownership = ownership;
+    ownership.watch(() => this.#lose(takenBy(info.directory)));
   }
 
   get epoch(): number {
@@ -92,33 +108,47 @@ export class Service implements Api {
     return this.#exchange.numParked;
   }
 
+  /** Requests that wait for the next transactions. */
+  get numQueued(): number {
+    return this.#writes.length + this.#exchanges.length;
+  }
+
   /** Milliseconds since the last request. */
   get silentMs(): number {
     return this.#exchange.numParked > 0 ? 0 : this.clock.monotonic() - this.#lastContact;
   }
 
+  /** Whether another process has taken over the database. */
+  get isLost(): boolean {
+    return this.#loss !== null;
+  }
+
   /** Raises the epoch: called once by a process that begins to serve others. */
   beginEpoch(): number {
+    if (this.#loss !== null) throw this.#loss;
+    const { directory } = this.info;
     this.#servesOthers = true;
-    this.#epoch = inTransaction(this.db, this.clock.now(), raiseEpoch);
-    return this.#epoch;
+    const epoch = inTransaction(this.db, this.clock.now(), (tx) => raiseEpoch(tx, seenEpoch(directory)));
+    const problem = this.#whyUnconfirmed();
+    if (problem !== null) throw problem;
+    noteEpoch(directory, epoch);
+    this.#epoch = epoch;
+    return epoch;
   }
 
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
-    const handler = endpoint === 'exchange' ? null : (handlers as Handlers)[endpoint];
     // a short command need not wait for the schemas to load: this program itself made what it reads with
-    const isTrusted = handler?.kind === 'read' && !this.#servesOthers;
+    const isTrusted = isRead(endpoint) && !this.#servesOthers;
     const check = isTrusted ? null : (this.#check ?? (await this.#loadCheck()));
+    if (this.#loss !== null) throw this.#loss;
     if (this.#isClosed) throw new TorcError('unreachable', 'the server is stopping', 'Try again in a moment.');
     this.#lastContact = this.clock.monotonic();
+    if (!this.db.isOpen) this.startAfresh();
     const parsed = check === null ? request : check(endpoint, request);
-    if (handler === null) return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
-    if (handler.kind === 'read') return handler.run(this, parsed) as Reply<N>;
-    if (handler.kind === 'steps') return (await this.#runSteps(handler as StepHandler<N>, parsed)) as Reply<N>;
-    if (handler.kind === 'prepared') {
-      return (await this.write(await handler.prepare(this, parsed))) as Reply<N>;
+    if (endpoint === 'exchange') {
+      return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
     }
-    return (await this.write((tx) => handler.run(tx, parsed, this))) as Reply<N>;
+    return await this.#requests.call(endpoint, parsed, options.idempotencyKey ?? null);
   }
 
   async #loadCheck(): Promise<typeof checkedRequest> {
@@ -128,21 +158,16 @@ export class Service implements Api {
 
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */
   write<T>(work: (tx: Transaction) => T): Promise<T> {
+    if (this.#loss !== null) return Promise.reject(this.#loss);
     return new Promise((resolve, reject) => {
       this.#writes.push({ run: work, resolve: resolve as (value: unknown) => void, reject, outcome: null });
       this.#schedule();
     });
   }
 
-  /** Work that is cut into transactions of its own, so that others are served in between. */
-  async #runSteps<N extends EndpointName>(handler: StepHandler<N>, request: Request<N>): Promise<Reply<N>> {
-    const { step, reply } = await this.write((tx) => handler.begin(tx, request, this));
-    if (step !== null) while (!(await this.write(step)));
-    return reply;
-  }
-
-  #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
-    return new Promise((resolve, reject) => {
+  async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
+    if (request.epoch > this.#epoch) throw this.#outdatedBy(request.epoch);
+    return await new Promise((resolve, reject) => {
       const member = this.#exchange.admit(request, resolve, reject);
       if (member === null) return;
       options.signal?.addEventListener('abort', () => this.#exchange.abandon(member), { once: true });
@@ -162,6 +187,7 @@ export class Service implements Api {
   }
 
   #runBatch(): void {
+    if (this.isLost) return;
     const writes = this.#writes.splice(0, membersPerBatch);
     const exchanges = this.#takeExchanges();
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
@@ -185,8 +211,15 @@ export class Service implements Api {
       });
     } catch (error) {
       this.info.log.error({ err: error }, 'a transaction failed');
-      // nothing of it is on disk: nobody is acknowledged
+      if (isIoError(error)) this.startAfresh();
+      // nobody is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
+      return;
+    }
+    const problem = this.#whyUnconfirmed();
+    if (problem !== null) {
+      // what is in memory stays as it was, and what is repeated finds what is stored
+      for (const member of [...writes, ...exchanges]) member.reject(problem);
       return;
     }
     this.#exchange.settle(exchanges, parked, runtimes);
@@ -196,6 +229,59 @@ export class Service implements Api {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
+    }
+  }
+
+  /** After a COMMIT: why it does not count as one although it went well; null when it does. */
+  #whyUnconfirmed(): TorcError | null {
+    try {
+      if (!this.#ownership.isKept()) this.#lose(takenBy(this.info.directory));
+      return this.#loss;
+    } catch (error) {
+      const words = `cannot see whether this process still owns ${this.info.directory}: ${asTorcError(error).message}`;
+      this.info.log.error({ err: error }, 'the directory does not answer');
+      return new TorcError('unreachable', words, 'Look how things stand, then try again.');
+    }
+  }
+
+  /** A worker has spoken with a later server than this one. The next server of this directory gets above that one. */
+  #outdatedBy(epoch: number): TorcError {
+    const { directory } = this.info;
+    noteEpoch(directory, Math.max(epoch, seenEpoch(directory)));
+    const error = new TorcError(
+      'busy',
+      `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch}), which has stopped`,
+      'torc server start',
+    );
+    this.#lose(error);
+    return error;
+  }
+
+  /**
+   * Ends without another word: what was not confirmed is said again to whoever owns the database now. The connection is
+   * left as it is, because closing it would write into the files of that one.
+   */
+  #lose(error: TorcError): void {
+    if (this.#loss !== null || this.#isClosed) return;
+    this.#loss = error;
+    this.info.log.error({ epoch: this.#epoch }, error.message);
+    this.#ownership.release();
+    for (const member of [...this.#writes.splice(0), ...this.#exchanges.splice(0)]) member.reject(error);
+    this.#exchange.drop(error);
+    this.#tellLost(error);
+  }
+
+  /**
+   * Drops what is in memory and opens the database again: after an I/O error nothing of it can be believed. When it cannot
+   * be opened, the next request tries again.
+   */
+  startAfresh(): void {
+    this.#exchange.drop(new TorcError('unreachable', 'the database is opened again', 'Try again in a moment.'));
+    try {
+      this.db.reopen();
+      this.info.log.warn({}, 'the database was opened again after an I/O error');
+    } catch (error) {
+      this.info.log.error({ err: error }, 'the database cannot be opened again');
     }
   }
 
@@ -223,10 +309,12 @@ export class Service implements Api {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    if (this.isLost) return;
     this.#exchange.close();
     while (this.#writes.length + this.#exchanges.length > 0) this.#runBatch();
     this.#exchange.close();
     this.db.close();
+    this.#ownership.release();
   }
 
   /** A transaction-like view for reading outside of one; nothing may be written through it. */
@@ -240,13 +328,6 @@ function runMember(tx: Transaction, member: WriteMember): void {
     member.outcome = { value: tx.savepoint(() => member.run(tx)) };
   } catch (error) {
     if (error instanceof TransactionLost) throw error;
-    member.outcome = { error: explainConstraint(error) };
+    member.outcome = { error: explainMember(error) };
   }
-}
-
-function explainConstraint(error: unknown): unknown {
-  const code = systemCode(error) ?? '';
-  if (!code.startsWith('SQLITE_CONSTRAINT')) return error;
-  const words = error instanceof Error ? error.message : code;
-  return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
 }

@@ -5,7 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSpool } from '../api/spool.ts';
+import { readSpool, type SpooledReport } from '../api/spool.ts';
 import { systemCode } from '../base/errors.ts';
 import { takeSpooled } from '../storage/spooled.ts';
 import type { Service } from './service.ts';
@@ -14,13 +14,23 @@ import type { Service } from './service.ts';
 export async function takeInSpools(service: Service): Promise<number> {
   let taken = 0;
   for (const workerId of spooledWorkers(service.info.directory)) {
-    const { reports } = readSpool(join(service.info.directory, 'workers', workerId, 'spool'));
-    for (const report of reports) {
+    for (const report of readReports(service, workerId)) {
       const answer = await service.write((tx) => takeSpooled(tx, workerId, report));
       if (answer === 'accepted') taken += 1;
     }
   }
   return taken;
+}
+
+/** One that cannot be read keeps nobody from starting: the worker that wrote it repeats it as long as it lives. */
+function readReports({ info }: Service, workerId: string): SpooledReport[] {
+  const path = join(info.directory, 'workers', workerId, 'spool');
+  try {
+    return readSpool(path).reports;
+  } catch (error) {
+    info.log.error({ err: error, path }, 'the spool of a worker cannot be read');
+    return [];
+  }
 }
 
 function spooledWorkers(directory: string): string[] {

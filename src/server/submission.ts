@@ -66,13 +66,11 @@ function scriptsDirectory(outputDirectory: string): string {
 /** The folders that sbatch and workers write to. Throws TorcError 'usage'. */
 export function makeDirectories(outputDirectory: string): void {
   try {
-    for (const directory of [
-      outputDirectory,
-      slurmOutputDirectory(outputDirectory),
-      scriptsDirectory(outputDirectory),
-    ]) {
+    for (const directory of [outputDirectory, slurmOutputDirectory(outputDirectory)]) {
       mkdirSync(directory, { recursive: true });
     }
+    // whoever could write a script could have it run, whatever the umask
+    mkdirSync(scriptsDirectory(outputDirectory), { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new TorcError(
       'usage',
@@ -115,7 +113,7 @@ export async function submitRecorded(
   { name, allocationKey }: { name: string; allocationKey: string },
 ): Promise<{ slurmJobId: string; notice: string | null }> {
   const path = scriptPath(batch, name);
-  writeFileSync(path, batchScript(batch, name, allocationKey));
+  writeFileSync(path, batchScript(batch, name, allocationKey), { mode: 0o600 });
   const confirm = (slurmJobId: string | null, cluster: string | null, error: string | null) =>
     api.call('allocation_confirm', { allocation_key: allocationKey, slurm_job_id: slurmJobId, cluster, error });
   try {

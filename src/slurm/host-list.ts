@@ -55,6 +55,7 @@ function expandRanges(text: string): string[] | null {
     for (let number = Number(first); number <= Number(last); number += 1) {
       words.push(String(number).padStart(first.length, '0'));
     }
+    if (words.length > mostHosts) return null;
   }
   return words;
 }

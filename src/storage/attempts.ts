@@ -226,6 +226,12 @@ export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ac
   return [...(tx.db.rows(sql, computeNodeKey, ack) as Iterable<[number]>)].map(([attemptKey]) => attemptKey);
 }
 
+/** Whether this attempt of this worker still decides what becomes of its job. */
+export function isLive(tx: Transaction, computeNodeKey: number, attemptKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1';
+  return tx.db.get(sql, attemptKey, computeNodeKey) !== undefined;
+}
+
 /** Whether anything occupies a worker. */
 export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
   const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 LIMIT 1';

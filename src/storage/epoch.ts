@@ -2,11 +2,50 @@
 import type { Database } from './database.ts';
 import type { Transaction } from './transaction.ts';
 
+/** How far keys that people type jump, so that none of them is that of something which the restored database forgot. */
+const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000 };
+
 export function readEpoch(db: Database): number {
-  return db.get(`SELECT value FROM meta WHERE name = 'epoch'`)?.value as number;
+  return readMeta(db, 'epoch') ?? 0;
 }
 
-/** Raises the epoch and returns the new one. */
-export function raiseEpoch(tx: Transaction): number {
-  return tx.db.get(`UPDATE meta SET value = value + 1 WHERE name = 'epoch' RETURNING value`)?.value as number;
+/** Raises the epoch above its last value and `seen`, and returns it. */
+export function raiseEpoch(tx: Transaction, seen: number): number {
+  const sql = `UPDATE meta SET value = max(value, ?) + 1 WHERE name = 'epoch' RETURNING value`;
+  return tx.db.get(sql, seen)?.value as number;
+}
+
+/**
+ * Whether the database is a copy that was put in the place of a newer one: it is marked as a copy, or the directory has
+ * seen a higher epoch than it knows.
+ */
+export function isRestored(db: Database, seenEpoch: number): boolean {
+  return readMeta(db, 'copied_at') !== null || readEpoch(db) < seenEpoch;
+}
+
+/**
+ * Makes a restored database fit for use: no key that it gives out from now on is one that the newer database has given
+ * out, and its epoch is above any that was seen. Workers that live on report attempts of the newer one; these are unknown
+ * here and stay so.
+ */
+export function passRestored(tx: Transaction, seenEpoch: number): void {
+  // fewer than a million keys are given out in a second, so this is above those of any earlier restore
+  raiseKeys(tx, 'attempts', tx.now * 1000);
+  for (const [table, gap] of Object.entries(keyGaps)) raiseKeys(tx, table, lastKey(tx, table) + gap);
+  const beyondEpochs = Math.floor(tx.now / 1000);
+  tx.db.run(`UPDATE meta SET value = max(value, ?, ?) WHERE name = 'epoch'`, seenEpoch, beyondEpochs);
+  tx.db.run(`DELETE FROM meta WHERE name = 'copied_at'`);
+}
+
+function raiseKeys(tx: Transaction, table: string, key: number): void {
+  const { changes } = tx.db.run('UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?', key, table);
+  if (changes === 0) tx.db.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, key);
+}
+
+function lastKey(tx: Transaction, table: string): number {
+  return (tx.db.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq as number | undefined) ?? 0;
+}
+
+function readMeta(db: Database, name: string): number | null {
+  return (db.get('SELECT value FROM meta WHERE name = ?', name)?.value as number | undefined) ?? null;
 }

@@ -115,7 +115,8 @@ export class Transaction {
 
   /**
    * Runs one member of a batch so that its failure undoes only itself; rethrows. A failure that rolled back the whole
-   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one.
+   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one. So is an
+   * I/O error, after which nothing in memory can be believed.
    */
   savepoint<T>(work: () => T): T {
     const outer = this.#effects;
@@ -128,7 +129,7 @@ export class Transaction {
       return result;
     } catch (error) {
       this.#effects = outer;
-      if (!this.db.isInTransaction) throw new TransactionLost(error);
+      if (!this.db.isInTransaction || isIoError(error)) throw new TransactionLost(error);
       this.db.run('ROLLBACK TO member');
       this.db.run('RELEASE member');
       throw error;
@@ -211,24 +212,47 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
     db.run('COMMIT');
     return result;
   } catch (error) {
-    if (db.isInTransaction) db.run('ROLLBACK');
+    rollBack(db);
     throw explainWrite(error);
+  }
+}
+
+function rollBack(db: Database): void {
+  if (!db.isInTransaction) return;
+  try {
+    db.run('ROLLBACK');
+  } catch {
+    // the error before this one tells more; an I/O error makes the owner open the database again
   }
 }
 
 function explainWrite(error: unknown): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
-  if (error instanceof TransactionLost || code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
-    const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
+  const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
+  if (code.startsWith('SQLITE_IOERR')) {
     return new TorcError(
-      'unreachable',
+      'no_space',
+      `the database could not be written (${words}), and whether this change is stored is not known`,
+      'Is the quota or the file system of the server directory full, or does it fail? Look how things stand, then try again.',
+      { cause },
+    );
+  }
+  if (error instanceof TransactionLost || code === 'SQLITE_FULL') {
+    return new TorcError(
+      'no_space',
       `the database cannot be written: ${words}`,
       'Make room on the file system of the server directory (disk or quota); nothing was changed.',
       { cause },
     );
   }
   return cause;
+}
+
+/** Whether what the connection has in memory can no longer be believed. */
+export function isIoError(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return (systemCode(cause) ?? '').startsWith('SQLITE_IOERR');
 }
 
 function merged(outer: Effects, inner: Effects): Effects {

@@ -283,6 +283,13 @@ export function finishCreate(
       lastBarrierKey,
       workflowKey,
     );
+    const stuck = tx.db.get(
+      `SELECT 1 FROM barriers WHERE workflow_key = ? AND num_blockers = 0
+         AND EXISTS (SELECT 1 FROM edges WHERE upstream = -barrier_key) LIMIT 1`,
+      workflowKey,
+    );
+    // no end of a job would ever let the jobs behind it go
+    if (stuck !== undefined) throw new TorcError('usage', 'jobs wait for a barrier that waits for nothing');
   }
   const counted = tx.db.all(
     'SELECT downstream, count(*) AS n FROM edges WHERE downstream BETWEEN ? AND ? GROUP BY downstream',

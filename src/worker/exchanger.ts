@@ -16,7 +16,7 @@ const promptTimeoutMs = 15_000;
 /** A request with reports that is unanswered for so long does not hold up the next one. */
 const slowAnswerMs = 1_000;
 const shortestRetryMs = 100;
-const longestRetryMs = 5_000;
+const longestRetryMs = 3_000;
 const hurriedRetryMs = 400;
 /** Replies without news that come faster than this are not asked for at full speed. */
 const fastReplyMs = 50;

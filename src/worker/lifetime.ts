@@ -74,7 +74,8 @@ function decideIdleness(state: LifeState, nowMs: number): Decision {
     const untilMs = lostSinceMs + minutes * 60_000;
     return nowMs >= untilMs ? { step: 'finish', reason: 'server_lost' } : { step: 'wait', untilMs };
   }
-  if (settings === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
+  // the answer to a report brings the next work with it, however long a server that stands still takes for it
+  if (settings === null || state.numUnanswered > 0) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
   // an allocation is kept to its end where the workflow says so; what has no end must not wait for ever
   const staysToItsEnd = settings.ignore_workflow_completion && state.latestEndMs !== null;
   if (staysToItsEnd && state.waitForNewJobsSeconds === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
+import { soundnessSteps } from '../../src/storage/soundness.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import {
   createWorkflow,
@@ -123,6 +124,7 @@ describe('histories', () => {
             expect(now.filter((result) => results.some((old) => same(old, result)))).toEqual(results);
             results = now;
           }
+          expect([...soundnessSteps(service.db)].flatMap((look) => look())).toEqual([]);
         } finally {
           await close();
         }

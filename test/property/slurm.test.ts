@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
 import { directive, extraDirectives, splitWords } from '../../src/slurm/directives.ts';
 import { slurmEnvironment } from '../../src/slurm/environment.ts';
+import { expandHostList } from '../../src/slurm/host-list.ts';
 import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
 import { submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
@@ -103,6 +104,25 @@ describe('directives', () => {
       }),
     );
   });
+});
+
+it('a list of nodes is names or none, and never endless', () => {
+  const piece = fc.constantFrom(...['n', '[', ']', '-', ',', '0', '1', '99999', '[1-3]', '[0-99999]', ' ', '\0', '💥']);
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+      ),
+      (text) => {
+        const names = expandHostList(text);
+        if (names === null) return;
+        expect(names.length).toBeLessThanOrEqual(100_000);
+        expect(new Set(names).size).toBe(names.length);
+      },
+    ),
+    { numRuns: 50 },
+  );
 });
 
 it('any environment is readable', () => {

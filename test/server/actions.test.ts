@@ -50,6 +50,7 @@ function serve(): void {
 /** The process dies: nothing more is written, and the next one opens the same directory. */
 async function die(): Promise<void> {
   service.db.close();
+  rmSync(join(directory, 'holder.json'));
   runner = null;
   await open();
 }

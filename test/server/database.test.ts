@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +71,29 @@ describe('the database', () => {
     expect(readFileSync(path, 'utf8')).toContain('this is no database');
   });
 
+  it('a step of the schema that fails leaves the version before it, and the next try goes on from there', () => {
+    Database.open(path).close();
+    const shipped = new URL('../../src/storage/schema/', import.meta.url);
+    const schema = join(directory, 'schema');
+    cpSync(shipped, schema, { recursive: true });
+    const version = Number(readdirSync(schema).toSorted().at(-1)?.slice(0, 3));
+    const step = (number: number) => join(schema, `${String(number).padStart(3, '0')}_new.sql`);
+    writeFileSync(step(version + 1), 'CREATE TABLE added (x INTEGER) STRICT; INSERT INTO added VALUES (1);');
+    const half = `INSERT INTO added VALUES (2); ALTER TABLE jobs ADD COLUMN half INTEGER; INSERT INTO nowhere VALUES (3);`;
+    writeFileSync(step(version + 2), half);
+    expect(() => Database.open(path, schema)).toThrow(
+      expect.objectContaining({
+        code: 'unusable',
+        message: expect.stringContaining(`schema version ${version + 2} and stays at ${version + 1}`),
+      }),
+    );
+    writeFileSync(step(version + 2), 'INSERT INTO added VALUES (4);');
+    const db = Database.open(path, schema);
+    expect(db.all('SELECT x FROM added ORDER BY x')).toEqual([{ x: 1 }, { x: 4 }]);
+    expect(db.get('PRAGMA user_version')?.user_version).toBe(version + 2);
+    db.close();
+  });
+
   it('an unwritable directory is told as such', () => {
     if (process.getuid?.() === 0) return;
     chmodSync(directory, 0o500);
@@ -88,7 +122,7 @@ describe('the database', () => {
     db.run('PRAGMA max_page_count = 60');
     const fillUp = (tx: Transaction) => tx.event({ workflowKey: 1, type: 'x'.repeat(1_000_000) });
     const full = expect.objectContaining({
-      code: 'unreachable',
+      code: 'no_space',
       message: expect.stringContaining('cannot be written'),
     });
     expect(() =>

@@ -1,6 +1,17 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
-import { createWorkflow, finished, freshService, rows, statuses, TestWorker } from '../support/service.ts';
+import { FakeClock } from '../support/fake-machine.ts';
+import {
+  createWorkflow,
+  finished,
+  freshService,
+  rows,
+  statuses,
+  TestWorker,
+  temporaryDirectory,
+} from '../support/service.ts';
 
 let service: Service;
 let close: () => Promise<void>;
@@ -379,5 +390,48 @@ describe('delete', () => {
     expect(count()).toEqual(before);
     await expect(service.call('workflow_show', { workflow_key: key })).rejects.toMatchObject({ code: 'not_found' });
     expect(await statuses(service, other)).toEqual({ u0: 'ready', u1: 'ready', d: 'blocked' });
+  });
+});
+
+describe('an exchange', () => {
+  it('of another major protocol is refused', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    await expect(worker.exchange({ protocol: 2 })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('protocol 2'),
+    });
+    expect((await worker.exchange()).jobs).toHaveLength(1);
+  });
+
+  it('of a worker that was silent for long is taken whatever its number, so that none is remembered for ever', async () => {
+    const clock = new FakeClock();
+    const directory = temporaryDirectory();
+    const server = await openService(directory, clock, 'test');
+    const request = (workerId: string, seq: number) =>
+      server.call('exchange', {
+        protocol: 1,
+        worker_id: workerId,
+        seq,
+        epoch: 0,
+        ack: 0,
+        held: [],
+        started: [],
+        finished: [],
+        returned: [],
+        samples: [],
+        time_left_ms: null,
+        draining: false,
+        leaving: false,
+      });
+    expect((await request('w', 5)).unknown_worker).toBe(true);
+    // an older one gets an empty reply
+    expect((await request('w', 5)).unknown_worker).toBe(false);
+    clock.stall(600_001);
+    expect((await request('w', 5)).unknown_worker).toBe(false);
+    for (let n = 0; n < 1_000; n++) await request(`other ${n}`, 1);
+    expect((await request('w', 5)).unknown_worker).toBe(true);
+    await server.close();
+    rmSync(directory, { recursive: true });
   });
 });

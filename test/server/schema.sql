@@ -269,6 +269,14 @@ CREATE TABLE meta (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE replies (
+  reply_key INTEGER PRIMARY KEY,
+  idempotency_key TEXT NOT NULL UNIQUE,
+  endpoint TEXT NOT NULL,
+  reply TEXT NOT NULL,
+  answered_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE resource_requirements (
   resource_requirements_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,

@@ -1,5 +1,6 @@
 /** The server process: the real service and reconciler, which dies at named points and whose disk fills up. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
 import { systemMachine } from '../../src/server/machine.ts';
@@ -136,7 +137,11 @@ export class SimServer {
     this.process.kill();
     this.#reconciler?.close();
     const raw = this.#raw;
-    this.#world.serverGone(this, () => raw?.close());
+    this.#world.serverGone(this, () => {
+      raw?.close();
+      // the next owner would find that this process is dead, were it one
+      rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+    });
   }
 
   /** An orderly end. */

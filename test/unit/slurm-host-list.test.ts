@@ -37,6 +37,7 @@ describe('compressed lists of nodes', () => {
     '(null)\n x',
     'n[0-999999999]',
     'n[0-9999]m[0-9999]',
+    `n[${'0-99999,'.repeat(1000)}1]`,
   ])('%j is none', (list) => {
     expect(expandHostList(list)).toBeNull();
   });

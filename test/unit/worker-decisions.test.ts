@@ -118,6 +118,11 @@ describe('the life of a worker', () => {
     expect(decide({ ...idle, settings, ...person }, 400_000)).toEqual({ step: 'leave', reason: 'idle' });
   });
 
+  it('is not idle while the server owes it an answer, which may bring work', () => {
+    expect(decide({ ...idle, numUnanswered: 1 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
+    expect(decide({ ...idle, numUnanswered: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
+  });
+
   it('leaves when it was idle for the time set, its own setting before the workflow’s', () => {
     expect(decide(idle, 60_999)).toEqual(wait(61_000));
     expect(decide(idle, 61_000)).toEqual({ step: 'leave', reason: 'idle' });

@@ -53,6 +53,8 @@ export class FakeServer implements Api {
   /** Jobs given at a time; more than the node has room for is prefetch. */
   slots = 4;
   isDown = false;
+  /** What it says while it is down. */
+  downError = new TorcError('unreachable', 'the server is down');
   /** So many replies are lost after their request was acted on. */
   repliesToLose = 0;
   helloAnswer: HelloReply['answer'] = 'welcome';
@@ -120,7 +122,7 @@ export class FakeServer implements Api {
 
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
     await Promise.resolve();
-    if (this.isDown) throw new TorcError('unreachable', 'the server is down');
+    if (this.isDown) throw this.downError;
     const parsed = requests[endpoint].parse(structuredClone(request));
     if (endpoint === 'worker_hello') return this.#hello(parsed as Request<'worker_hello'>) as Reply<N>;
     const reply = await this.#exchange(parsed as ExchangeRequest, options);

@@ -34,11 +34,15 @@ describe('a server that goes away', () => {
     expect(existsSync(workerPaths(worker.directory, worker.workerId).directory)).toBe(false);
   });
 
-  it('keeps what it never got on disk when the worker has to end', async () => {
+  it.each([
+    ['is away', 'unreachable'],
+    ['has no room', 'no_space'],
+  ] as const)('and %s has what it never got kept on disk when the worker has to end', async (_what, code) => {
     const worker = startWorker();
     const { server } = worker;
     server.add({ command: 'sleep 300' });
     await until(() => server.attempts.get(1)?.started != null);
+    server.downError = new TorcError(code, 'not now');
     server.goDown();
     worker.signal('terminate');
     expect(await worker.exit).toMatchObject({ reason: 'stopped' });

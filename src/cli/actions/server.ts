@@ -147,6 +147,20 @@ export async function showServer(context: Context): Promise<void> {
   await printResult(context, value, () => factLines(Object.entries(value)));
 }
 
+export async function rotateToken(context: Context, graceMinutes: number): Promise<void> {
+  const connection = await connectRemote(context.directory);
+  if (connection === null) throw noServer(context);
+  const graceSeconds = Math.round(graceMinutes * 60);
+  try {
+    const place = await connection.api.call('server_rotate_token', { grace_seconds: graceSeconds });
+    const value = { ...place, grace_seconds: graceSeconds };
+    const until = graceSeconds === 0 ? 'is refused from now on' : `is good for another ${graceMinutes} minutes`;
+    await printResult(context, value, () => `made a new token; the one before ${until}\n`);
+  } finally {
+    await connection.close();
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,4 +1,4 @@
-/** `torc server ..`: the process that owns the database and answers workers and clients. */
+/** `torc server ..`: the process that owns the database and answers workers and clients, and the database itself. */
 import { type Command, Option } from 'commander';
 import { decimalNumber, wholeNumber } from '../options.ts';
 import { type Act, examples } from '../program.ts';
@@ -38,6 +38,20 @@ export function declareServer(program: Command, act: Act): void {
     const { stopServer } = await import('../actions/server.ts');
     return stopServer;
   });
+  const rotate = group
+    .command('rotate-token')
+    .description('make another token; workers and commands that run go over to it by themselves')
+    .option(
+      '--grace-minutes <n>',
+      'for how long the token before stays good; 0 after a leak',
+      decimalNumber('the time', 0),
+      10,
+    )
+    .addHelpText('after', examples('torc server rotate-token', 'torc server rotate-token --grace-minutes 0'));
+  act(rotate, async (_, self) => {
+    const { rotateToken } = await import('../actions/server.ts');
+    return (context) => rotateToken(context, self.opts<{ graceMinutes: number }>().graceMinutes);
+  });
   const info = group
     .command('info')
     .description('print where the server runs; ends with 5 when none answers')
@@ -45,5 +59,34 @@ export function declareServer(program: Command, act: Act): void {
   act(info, async () => {
     const { showServer } = await import('../actions/server.ts');
     return showServer;
+  });
+  const backup = group
+    .command('backup')
+    .description('copy the database into a file, also while it is in use; the copy is whole and verified')
+    .argument('<file>', 'where the copy goes; nothing may be there')
+    .option('--force', 'replace the file')
+    .addHelpText('after', examples('torc server backup torc-backup.db', 'torc server backup --force ~/backups/torc.db'))
+    .addHelpText(
+      'after',
+      `
+To restore it, end what uses the database (torc server stop; while there is a holder.json in the
+server directory, somebody does), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
+    );
+  act(backup, async ([file], self) => {
+    const { backUp } = await import('../actions/server-maintenance.ts');
+    return (context) => backUp(context, file as string, self.opts<{ force?: boolean }>().force === true);
+  });
+  const check = group
+    .command('check')
+    .description('look whether the database is sound, also while it is in use')
+    .addHelpText('after', examples('torc server check', "torc -F json server check | jq -r '.problems[].message'"))
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 sound, 4 something in it is broken (each thing is named), 5 it cannot be opened.`,
+    );
+  act(check, async () => {
+    const { check: checkServer } = await import('../actions/server-maintenance.ts');
+    return checkServer;
   });
 }

@@ -1,0 +1,86 @@
+/** `torc server backup|check`: of the server that runs, or of the database opened here. */
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { exitCodes, TorcError } from '../../base/errors.ts';
+import type { Context } from '../context.ts';
+import { printResult } from '../output.ts';
+import { visible } from '../output-text.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+
+/** A large database is copied and read in minutes. */
+const timeoutMs = 3_600_000;
+
+/** Copies beside the file first, so that its name never stands for half a backup. */
+export async function backUp(context: Context, file: string, isForced: boolean): Promise<void> {
+  const path = resolve(file);
+  refuseTarget(context, path, isForced);
+  const part = `${path}.part-${randomBytes(6).toString('hex')}`;
+  try {
+    const { hostname: host } = await withConnection(context, ({ api }) =>
+      api.call('server_backup', { path: part }, { timeoutMs }),
+    );
+    if (!existsSync(part)) {
+      const words = `the server on ${host} has written ${part}, which ${hostname()} does not see`;
+      throw new TorcError('usage', words, 'Choose a directory that both hosts share.');
+    }
+    const { verifyBackup } = await import('../../server/maintenance.ts');
+    const found = verifyBackup(part);
+    const size_bytes = statSync(part).size;
+    refuseTarget(context, path, isForced);
+    renameSync(part, path);
+    syncFolder(dirname(path));
+    const value = { path, size_bytes, ...found };
+    await printResult(
+      context,
+      value,
+      () =>
+        `${visible(path)}: ${counted(found.num_workflows, 'workflow')}, ${counted(found.num_jobs, 'job')}, verified\n`,
+    );
+  } finally {
+    rmSync(part, { force: true });
+  }
+}
+
+function refuseTarget(context: Context, path: string, isForced: boolean): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  const database = statSync(join(context.directory, 'torc.db'), { throwIfNoEntry: false });
+  if (found.ino === database?.ino && found.dev === database.dev) {
+    throw new TorcError('usage', `${path} is the database itself`, 'Choose another name for the backup.');
+  }
+  if (!found.isFile()) throw new TorcError('usage', `${path} is not a file`, 'Name the file for the backup.');
+  if (isForced) return;
+  throw new TorcError('conflict', `${path} is there already`, 'Choose another name, or replace it with --force.');
+}
+
+/** The new name is on disk as well. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Prints what is broken; ends with 4 when something is. */
+export async function check(context: Context): Promise<number> {
+  const found = await withConnection(context, ({ api }) => api.call('server_check', {}, { timeoutMs }));
+  await printResult(context, { directory: context.directory, ...found }, () => {
+    const contents = [
+      `schema version ${found.schema_version}`,
+      counted(found.num_workflows, 'workflow'),
+      counted(found.num_jobs, 'job'),
+      counted(found.num_attempts, 'attempt'),
+    ].join(', ');
+    if (found.sound) return `${visible(context.directory)} is sound: ${contents}\n`;
+    const lines = found.problems.map(({ message }) => `${visible(message)}\n`);
+    const rest = found.num_problems - found.problems.length;
+    if (rest > 0) lines.push(`.. and ${rest} more\n`);
+    return `${lines.join('')}${counted(found.num_problems, 'problem')} in ${visible(context.directory)} (${contents})\n`;
+  });
+  return found.sound ? 0 : exitCodes.conflict;
+}

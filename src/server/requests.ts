@@ -1,0 +1,102 @@
+/** What each request of the contract comes to: a read, a write in the next transaction, several, or the reply that is kept. */
+import type { EndpointName, Reply, Request } from '../api/contract.ts';
+import { needsKey } from '../api/repetition.ts';
+import { systemCode, TorcError } from '../base/errors.ts';
+import { findReply, keepReply, type RepeatableRequest } from '../storage/replies.ts';
+import { isIoError, type Transaction } from '../storage/transaction.ts';
+import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
+import type { Service } from './service.ts';
+
+type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
+
+/** Whether an endpoint only reads. */
+export function isRead(endpoint: EndpointName): boolean {
+  return endpoint !== 'exchange' && (handlers as Handlers)[endpoint].kind === 'read';
+}
+
+export class Requests {
+  readonly #service: Service;
+  /** Repeatable requests that are being carried out, by their key. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  constructor(service: Service) {
+    this.#service = service;
+  }
+
+  /** Carries out a request; one with a key only if that was not done before and is not being done. */
+  async call<N extends EndpointName>(endpoint: N, request: Request<N>, key: string | null): Promise<Reply<N>> {
+    if (key === null || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, null);
+    const repeatable = { endpoint, idempotencyKey: key };
+    const known = this.#underWay.get(key) ?? findReply(this.#service.view, repeatable);
+    if (known !== null) return (await known) as Reply<N>;
+    const work = this.#perform(endpoint, request, repeatable).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, work);
+    return await work;
+  }
+
+  /** The reply of a repeatable request is kept in the transaction in which the request is through. */
+  async #perform<N extends EndpointName>(
+    endpoint: N,
+    request: Request<N>,
+    repeatable: RepeatableRequest | null,
+  ): Promise<Reply<N>> {
+    const service = this.#service;
+    const handler = (handlers as Handlers)[endpoint];
+    const keep: Keep<N> = (tx, reply) => {
+      if (repeatable !== null) keepReply(tx, repeatable, reply);
+      return reply;
+    };
+    if (handler.kind === 'read') return await this.#read(handler as ReadHandler<N>, request);
+    if (handler.kind === 'steps') return await this.#runSteps(handler as StepHandler<N>, request, keep);
+    if (handler.kind === 'prepared') {
+      const work = (await handler.prepare(service, request)) as (tx: Transaction) => Reply<N>;
+      return await service.write((tx) => keep(tx, work(tx)));
+    }
+    return await service.write((tx) => keep(tx, handler.run(tx, request, service) as Reply<N>));
+  }
+
+  async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
+    try {
+      return await handler.run(this.#service, request);
+    } catch (error) {
+      if (isIoError(error)) this.#service.startAfresh();
+      throw explainMember(error);
+    }
+  }
+
+  /** Work that is cut into transactions of its own, so that others are served in between. */
+  async #runSteps<N extends EndpointName>(
+    handler: StepHandler<N>,
+    request: Request<N>,
+    keep: Keep<N>,
+  ): Promise<Reply<N>> {
+    const service = this.#service;
+    const { step, reply } = await service.write((tx) => {
+      const begun = handler.begin(tx, request, service);
+      if (begun.step === null) keep(tx, begun.reply);
+      return begun;
+    });
+    if (step === null) return reply;
+    const takeStep = (tx: Transaction): boolean => {
+      const isLast = step(tx);
+      if (isLast) keep(tx, reply);
+      return isLast;
+    };
+    while (!(await service.write(takeStep)));
+    return reply;
+  }
+}
+
+/** What the database says of one request, in words. */
+export function explainMember(error: unknown): unknown {
+  const code = systemCode(error) ?? '';
+  const words = error instanceof Error ? error.message : code;
+  if (code.startsWith('SQLITE_CONSTRAINT')) {
+    return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    const hint = 'See what is wrong: torc server check. Then put a backup in its place.';
+    return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
+  }
+  return error;
+}

@@ -1,0 +1,36 @@
+/**
+ * Connections that have not shown the token yet: only so many at a time. One more ends the oldest, so that whoever opens
+ * many and says nothing takes the place of others who do so, and not of clients, which say the token at once.
+ */
+import type { Socket } from 'node:net';
+
+export class Strangers {
+  readonly #most: number;
+  /** In the order of their coming. */
+  readonly #sockets = new Map<string, Socket>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  admit(socket: Socket): void {
+    const name = nameOf(socket);
+    this.#sockets.set(name, socket);
+    socket.once('close', () => {
+      if (this.#sockets.get(name) === socket) this.#sockets.delete(name);
+    });
+    if (this.#sockets.size <= this.#most) return;
+    const [oldest] = this.#sockets.values();
+    oldest?.destroy();
+  }
+
+  /** The peer of this connection has shown the token. */
+  recognize(socket: Socket): void {
+    this.#sockets.delete(nameOf(socket));
+  }
+}
+
+/** The same for a connection and for the TLS over it. */
+function nameOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}

@@ -1,0 +1,85 @@
+/** `torc server backup` and `torc server check`, and what a person sees of a database that cannot be used. */
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+const database = (): string => join(place.dir, 'torc.db');
+
+describe('a backup', () => {
+  it('of a server that runs is whole and private, and restored by copying it', async () => {
+    await place.json(['server', 'start', '--daemon']);
+    const key = await place.create('true', 'true');
+    const name = `--it's a "$backup"\n é.db`;
+    const made = await place.json<Record<string, unknown>>(['server', 'backup', '--', name]);
+    const path = join(place.path, name);
+    expect(made).toEqual({
+      path,
+      size_bytes: statSync(path).size,
+      schema_version: expect.any(Number),
+      num_workflows: 1,
+      num_jobs: 2,
+    });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await place.create('false');
+    await place.torc('server', 'stop');
+    copyFileSync(path, database());
+    const { workflows } = await place.json<{ workflows: { workflow_key: string }[] }>(['workflows', 'list']);
+    expect(workflows.map(({ workflow_key }) => workflow_key)).toEqual([key]);
+    // the key of the workflow that is lost is not given to another
+    expect(Number(await place.create('true'))).toBeGreaterThan(2);
+    expect(readdirSync(place.path).filter((file) => file.includes('.part-'))).toEqual([]);
+  });
+
+  it('replaces nothing unless it is told to, and never the database', async () => {
+    await place.create('true');
+    const kept = place.file('kept.db', 'precious');
+    expect(await place.torc('server', 'backup', 'kept.db')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('--force'),
+    });
+    expect(readFileSync(kept, 'utf8')).toBe('precious');
+    expect((await place.torc('server', 'backup', '--force', 'kept.db')).code).toBe(0);
+    expect(readFileSync(kept, 'latin1')).toContain('SQLite format 3');
+    for (const wrong of [database(), 'no/such/folder/x.db']) {
+      expect((await place.torc('server', 'backup', '--force', wrong)).code).toBe(2);
+    }
+  });
+});
+
+it('a check ends with 0 or 4, a backup keeps no damaged copy, and what cannot be opened is one sentence', async () => {
+  await place.create(...Array.from({ length: 100 }, (_, index) => `echo ${'x'.repeat(200)} ${index}`));
+  expect(await place.json(['server', 'check'])).toMatchObject({ sound: true, num_jobs: 100, problems: [] });
+  const db = new Sqlite(database());
+  db.exec('UPDATE jobs SET num_blockers = 2 WHERE job_key = 1');
+  db.close();
+  expect(await place.torc('server', 'check')).toMatchObject({
+    code: 4,
+    stdout: expect.stringMatching(/^workflow 1: job 1 'job_001' waits for 2 others .*\n(.*\n)*\d+ problems? in /),
+  });
+  const bytes = readFileSync(database());
+  const page = Math.floor(bytes.indexOf('x'.repeat(200)) / 4096) * 4096;
+  writeFileSync(database(), bytes.fill(0xa5, page, page + 200));
+  expect(await place.torc('server', 'backup', 'copy.db')).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('damaged'),
+  });
+  expect(readdirSync(place.path)).not.toContain('copy.db');
+  writeFileSync(database(), 'not a database, but long enough to be one '.repeat(200));
+  for (const command of [
+    ['server', 'check'],
+    ['server', 'start', '--daemon'],
+  ]) {
+    const ended = await place.torc(...command);
+    expect(ended.code, ended.stderr).toBe(5);
+    expect(ended.stderr).toMatch(/^error: [^\n]+\nhint: [^\n]+\n$/);
+  }
+});

@@ -1,0 +1,80 @@
+/** Two processes that both believe that they own the database: one stops, and nothing that was confirmed is lost. */
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readServerFile, writeServerFile } from '../../src/api/server-file.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { openService } from '../../src/server/open.ts';
+import { newPlace, type Place } from '../cli/place.ts';
+import { createWorkflow } from '../support/service.ts';
+
+let place: Place;
+
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+const served = (pid: number | undefined) => () =>
+  readServerFile(place.dir)?.pid === pid && (readServerFile(place.dir)?.addresses.length ?? 0) > 0;
+
+async function workflowNames(): Promise<string[]> {
+  const listed = await place.json<{ workflows: { workflow_key: string }[] }>(['workflows', 'list', '-l', '10000']);
+  return listed.workflows.map((workflow) => workflow.workflow_key);
+}
+
+describe('two owners', () => {
+  it('that start at once: one serves, the other says who does', async () => {
+    const servers = [place.start('server', 'start'), place.start('server', 'start')];
+    const loser = await Promise.race(servers.map(({ ended }) => ended));
+    expect(loser.code).toBeGreaterThanOrEqual(4);
+    expect(loser.stderr).toMatch(/holds the database|already runs/);
+    await expect.poll(() => readServerFile(place.dir)?.pid, { timeout: 40_000 }).toBeDefined();
+    const winner = servers.find(({ child }) => child.pid === readServerFile(place.dir)?.pid);
+    expect(winner?.child.exitCode).toBe(null);
+    await place.create('true');
+  });
+
+  it('without locks and exclusive create: the first stops, and the second has all that it confirmed', async () => {
+    const first = await openService(place.dir, systemClock, 'first');
+    const confirmed: string[] = [];
+    const working = (async () => {
+      for (;;) confirmed.push(await createWorkflow(first, [{ name: 'a' }], [], { start: false }));
+    })();
+    working.catch(() => {});
+    await expect.poll(() => confirmed.length, { timeout: 20_000 }).toBeGreaterThan(5);
+    // this drops every lock that this process has on the file
+    closeSync(openSync(join(place.dir, 'torc.db'), 'r'));
+    rmSync(join(place.dir, 'holder.json'));
+    const second = place.start('server', 'start');
+    await expect(working).rejects.toThrow(/another process has taken over/);
+    await expect.poll(served(second.child.pid), { timeout: 40_000 }).toBe(true);
+    expect(await workflowNames()).toEqual(expect.arrayContaining(confirmed));
+    await first.close();
+    expect(await place.create('true')).toBeDefined();
+  });
+
+  it('after one was frozen on another host: it stops when it thaws', async () => {
+    const first = place.start('server', 'start');
+    await expect.poll(served(first.child.pid), { timeout: 40_000 }).toBe(true);
+    const key = await place.create('true');
+    first.child.kill('SIGSTOP');
+    const path = join(place.dir, 'holder.json');
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), hostname: 'elsewhere' }));
+    // asking a frozen server takes long; one whose host is down is as silent
+    const file = readServerFile(place.dir);
+    if (file === null) throw new Error('not published');
+    writeServerFile(place.dir, { ...file, hostname: 'elsewhere', addresses: ['127.0.0.1:1'] });
+    const second = place.start('server', 'start');
+    await expect.poll(served(second.child.pid), { timeout: 40_000 }).toBe(true);
+    expect(await workflowNames()).toEqual([key]);
+    first.child.kill('SIGCONT');
+    const ended = await first.ended;
+    expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining(`(pid ${second.child.pid})`) });
+    // its end has changed nothing of what is the other's now
+    await place.create('true');
+    second.child.kill('SIGTERM');
+    await second.ended;
+    expect(await workflowNames()).toHaveLength(2);
+  });
+});

@@ -1,0 +1,50 @@
+/** A backup restored under a worker that lives: nothing counts twice, and the workflow is carried to its end. */
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { openClient } from '../../src/api/client.ts';
+import { newPlace } from '../cli/place.ts';
+import { rows } from '../support/service.ts';
+
+it('a worker goes on with a restored database', { timeout: 240_000 }, async () => {
+  const place = newPlace();
+  try {
+    const log = join(place.path, 'ended');
+    writeFileSync(log, '');
+    const numJobs = 30;
+    await place.json(['server', 'start', '--daemon']);
+    const key = await place.create(...Array.from({ length: numJobs }, () => `sleep 0.4; echo x >> ended`));
+    await place.json(['workflows', 'start', key]);
+    // a worker alone, as in an allocation: `jobs run` would take the place of the server that is stopped
+    const worker = place.start('-F', 'json', 'jobs', 'run', key, '--worker', '-m', '3', '--cpus', '3', '-o', 'out');
+    const numEnded = () => readFileSync(log, 'utf8').split('\n').length - 1;
+    await expect.poll(numEnded, { timeout: 60_000 }).toBeGreaterThan(2);
+    await place.json(['server', 'backup', 'b.db']);
+    const numThen = numEnded();
+    await expect.poll(numEnded, { timeout: 60_000 }).toBeGreaterThan(numThen + 3);
+    await place.json(['server', 'stop']);
+    copyFileSync(join(place.path, 'b.db'), join(place.dir, 'torc.db'));
+    await place.json(['server', 'start', '--daemon']);
+
+    const client = openClient(place.dir);
+    const names = async (list: 'jobs' | 'results', filters: Record<string, string>) =>
+      (await rows(client, list, key, filters)).map((row) => String(row.job_name ?? row.name));
+    const isStuck = async () => {
+      const running = await rows(client, 'jobs', key, { status: 'submitted' });
+      return (await names('jobs', { status: 'ready' })).length === 0 && running.every((job) => job.orphaned === true);
+    };
+    await expect.poll(isStuck, { timeout: 60_000 }).toBe(true);
+    // those that were running then: nobody knows how they ended
+    if ((await names('jobs', { status: 'submitted' })).length > 0) await place.json(['workflows', 'restart', key]);
+    expect((await worker.ended).code).toBe(0);
+
+    const ended = await names('results', { status: 'done' });
+    expect(ended.toSorted()).toEqual((await names('jobs', { status: 'done' })).toSorted());
+    expect(new Set(ended).size).toBe(numJobs);
+    expect(ended).toHaveLength(numJobs);
+    await client.close();
+    expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
+  } finally {
+    await place.remove();
+  }
+});

@@ -1,0 +1,185 @@
+/** Clients that are slow, many, too large or deaf: they harm themselves, and nobody else waits. */
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openClient } from '../../src/api/client.ts';
+import { type Api, limits } from '../../src/api/contract.ts';
+import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { loadIdentity } from '../../src/server/certificate.ts';
+import { type HttpOptions, listen } from '../../src/server/http.ts';
+import type { Service } from '../../src/server/service.ts';
+import { Tokens } from '../../src/server/tokens.ts';
+import { newPlace, type Place } from '../cli/place.ts';
+import { ask, portOf } from './stranger.ts';
+
+let place: Place;
+let file: ServerFile;
+let client: Api;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  place = newPlace();
+  await place.torc('server', 'start', '--daemon');
+  const found = readServerFile(place.dir);
+  if (found === null) throw new Error('no server is published');
+  file = found;
+  client = openClient(place.dir);
+});
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await client?.close();
+  await place?.remove();
+});
+
+function opened(socket: Socket): Socket {
+  sockets.push(socket);
+  return socket.on('error', () => {}).on('data', () => {});
+}
+
+/** A connection under TLS that says `text`. */
+function saying(text: string, port = portOf(file)): Socket {
+  const options = { host: '127.0.0.1', port, rejectUnauthorized: false };
+  const socket = connectTls(options, () => socket.write(text));
+  return opened(socket);
+}
+
+/** A client of a server that is published in a folder of its own. */
+function clientOf(published: ServerFile): Api {
+  const directory = join(place.path, 'published');
+  mkdirSync(directory, { recursive: true });
+  writeServerFile(directory, published);
+  return openClient(directory);
+}
+
+const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
+
+/** The door of a server in this process, with a service behind it that answers `reply`. */
+async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
+  const called: string[] = [];
+  const call = async (endpoint: string) => {
+    called.push(endpoint);
+    return reply;
+  };
+  const service = { numQueued: 0, info: { log: silentLog }, call };
+  const identity = await loadIdentity(place.path);
+  const tokens = new Tokens(systemClock, file.token);
+  const options = { ...identity, tokens, host: '127.0.0.1', port: 0, times };
+  const server = await listen({ ...options, service: service as unknown as Service });
+  const { port } = server.address() as AddressInfo;
+  const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
+  return { service, called, server, published };
+}
+
+it('200 slow clients are cut off, while another is served', async () => {
+  const { server, published } = await doorOf({ fine: true }, { headerMs: 3_000 });
+  const port = portOf(published);
+  const client = clientOf(published);
+  await client.call('server_info', {});
+  const header = 'POST /v1/list HTTP/1.1\r\nhost: x\r\n';
+  const kinds = [() => opened(connect(port, '127.0.0.1')), () => saying('', port), () => saying(header, port)];
+  const slow = Array.from({ length: 200 }, (_, index) => kinds[index % 3]?.() as Socket);
+  const drip = setInterval(() => {
+    for (const [index, socket] of slow.entries()) if (index % 3 === 2 && socket.writable) socket.write('x: y\r\n');
+  }, 100);
+  let numServed = 0;
+  try {
+    while (numOpen(slow) > 0) {
+      expect(await client.call('server_info', {})).toEqual({ fine: true });
+      numServed += 1;
+    }
+  } finally {
+    clearInterval(drip);
+    await client.close();
+    server.close();
+  }
+  // one or two if they waited for the slow ones
+  expect(numServed).toBeGreaterThan(3);
+});
+
+it('a body that does not come is not waited for', async () => {
+  const { server, called, published } = await doorOf({}, { headerMs: 200, requestMs: 400 });
+  const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ncontent-length: 100\r\n\r\n{`;
+  await once(saying(head, portOf(published)), 'close');
+  expect(called).toEqual([]);
+  server.close();
+});
+
+it('of connections that say nothing, the oldest makes room for one too many', async () => {
+  const { server, published } = await doorOf({ fine: true }, { headerMs: 110_000, requestMs: 110_000 });
+  const silent: Socket[] = [];
+  for (let index = 0; index < limits.strangers + 50; index += 1) {
+    const socket = opened(connect(portOf(published), '127.0.0.1'));
+    silent.push(socket);
+    if (index % 100 === 0) await once(socket, 'connect');
+  }
+  await expect.poll(() => numOpen(silent), { timeout: 60_000 }).toBe(limits.strangers);
+  expect(numOpen(silent.slice(-100))).toBe(100);
+  const client = clientOf(published);
+  expect(await client.call('server_info', {})).toEqual({ fine: true });
+  for (const socket of silent) socket.destroy();
+  await client.close();
+  server.close();
+});
+
+it('requests without the token cannot be lined up on one connection', async () => {
+  const request = 'POST /v1/list HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
+  let answers = '';
+  const socket = saying(request.repeat(1000)).on('data', (bytes) => (answers += bytes));
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect(answers.match(/HTTP\/1.1 401/g)).toHaveLength(1);
+});
+
+it('headers over the limit are not read', async () => {
+  let answer = '';
+  const socket = saying(`POST /v1/list HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(limits.headerBytes)}\r\n\r\n`);
+  socket.on('data', (bytes) => (answer += bytes));
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect(answer).not.toContain('401');
+});
+
+it('a body without a length is read up to the limit', async () => {
+  let answer = '';
+  const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ntransfer-encoding: chunked\r\n\r\n`;
+  const socket = saying(head).on('data', (bytes) => (answer += bytes));
+  await once(socket, 'secureConnect');
+  const piece = Buffer.from(`100000\r\n${' '.repeat(1024 * 1024)}\r\n`);
+  for (let sent = 0; sent < 4 * limits.bodyBytes && !socket.destroyed; sent += 1024 * 1024) {
+    await Promise.race([
+      new Promise((resolve) => socket.write(piece, resolve)),
+      new Promise((resolve) => socket.once('close', resolve)),
+    ]);
+  }
+  expect(socket.destroyed).toBe(true);
+  expect(answer).not.toContain('200 OK');
+});
+
+it('a client that does not read its reply is cut off', async () => {
+  // more than the system keeps for a connection
+  const { server, published } = await doorOf('x'.repeat(30_000_000), { unreadReplyMs: 200 });
+  const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ncontent-length: 2\r\n\r\n{}`;
+  const numConnected = () =>
+    new Promise<number>((resolve, reject) => server.getConnections((error, n) => (error ? reject(error) : resolve(n))));
+  const arrived = once(server, 'secureConnection');
+  const deaf = saying(head, portOf(published)).pause();
+  await arrived;
+  await expect.poll(numConnected, { timeout: 10_000 }).toBe(0);
+  deaf.destroy();
+  server.close();
+});
+
+it('a full queue answers 503 before anything is read', async () => {
+  const { service, called, server, published } = await doorOf({});
+  const bearer = `Bearer ${file.token}`;
+  expect((await ask(published, '/v1/list', bearer, '{}')).status).toBe(200);
+  service.numQueued = limits.queuedRequests;
+  const refused = await ask(published, '/v1/list', bearer, 'this is no JSON');
+  expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+  expect(JSON.parse(refused.text).error.code).toBe('busy');
+  expect(called).toEqual(['list']);
+  server.close();
+});

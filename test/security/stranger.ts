@@ -1,0 +1,119 @@
+/** Another user of the same host, who looks and tries: a process with the ids of `nobody`. Only root can be one. */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
+import { request } from 'node:https';
+import type { ServerFile } from '../../src/api/server-file.ts';
+import type { Ended } from '../support/torc.ts';
+
+const strangerId = 65534;
+
+/** Whether this process can act as another user; says so aloud when it cannot. */
+export const canBeStranger = process.getuid?.() === 0;
+if (!canBeStranger) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are LEFT OUT.\n');
+
+/** Runs a command as the stranger. */
+export function asStranger(command: string, args: string[], input = ''): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { uid: strangerId, gid: strangerId, cwd: '/', env: { PATH: process.env.PATH } });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    // one that reads nothing has perhaps ended already
+    child.stdin.on('error', () => {}).end(input);
+  });
+}
+
+/** Every path below the given ones that the stranger can open for reading or writing, or list, by what it can. */
+export async function accessible(paths: string[]): Promise<Record<'read' | 'write' | 'list', string[]>> {
+  const script = `
+    const fs = require('fs'), path = require('path');
+    const found = { read: [], write: [], list: [] };
+    const attempt = (kind, at, act) => { try { act(); found[kind].push(at); return true; } catch { return false; } };
+    const visit = (at) => {
+      let names = [];
+      const stat = fs.lstatSync(at, { throwIfNoEntry: false });
+      if (stat?.isDirectory()) {
+        if (attempt('list', at, () => { names = fs.readdirSync(at); })) for (const n of names) visit(path.join(at, n));
+        attempt('write', at, () => fs.closeSync(fs.openSync(path.join(at, '.stranger'), 'wx')));
+      } else {
+        attempt('read', at, () => fs.closeSync(fs.openSync(at, 'r')));
+        attempt('write', at, () => fs.closeSync(fs.openSync(at, 'a')));
+      }
+    };
+    for (const at of JSON.parse(fs.readFileSync(0, 'utf8'))) { try { visit(at); } catch {} }
+    console.log(JSON.stringify(found));
+  `;
+  const ended = await asStranger(process.execPath, ['-e', script], JSON.stringify(paths));
+  if (ended.code !== 0) throw new Error(ended.stderr);
+  return JSON.parse(ended.stdout);
+}
+
+/** This process and all below it. */
+export function processTree(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc').filter((entry) => /^[0-9]+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // it has ended
+    }
+  }
+  const tree = [pid];
+  for (const member of tree) for (const [child, parent] of parents) if (parent === member) tree.push(child);
+  return tree;
+}
+
+/** How many sockets a process listens on. */
+export function numListening(pid: number): number {
+  const table = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/${pid}/net/${name}`, 'latin1').split('\n'));
+  const fields = table.map((line) => line.trim().split(/\s+/));
+  const inodes = new Set(fields.filter((line) => line[3] === '0A').map((line) => line[9]));
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  return links.filter((link) => inodes.has(/^socket:\[(\d+)\]$/.exec(link)?.[1])).length;
+}
+
+export function portOf(file: ServerFile): number {
+  return Number(file.addresses[0]?.split(':').at(-1));
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+/** One request, with or without a token. */
+export function ask(file: ServerFile, path: string, authorization: string | null, body = '{}'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port: portOf(file),
+        path,
+        method: 'POST',
+        agent: false,
+        headers: authorization === null ? {} : { authorization },
+        ca: file.certificate,
+        checkServerIdentity: () => undefined,
+      },
+      (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }));
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}

@@ -1,0 +1,199 @@
+/** A disk or quota that is full, and a file that cannot be written: nothing is confirmed, reads go on, and so does all once it can. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openClient } from '../../src/api/client.ts';
+import type { Api } from '../../src/api/contract.ts';
+import { readSpool } from '../../src/api/spool.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { openService } from '../../src/server/open.ts';
+import { type Serving, serve } from '../../src/server/serve.ts';
+import type { Service } from '../../src/server/service.ts';
+import { openSpool } from '../../src/worker/spool.ts';
+import { brokenInvariants } from '../support/invariants.ts';
+import { createWorkflow, rows, statuses, TestWorker, temporaryDirectory } from '../support/service.ts';
+
+const full = { code: 'no_space', message: expect.stringContaining('cannot be written') };
+
+let directory: string;
+let service: Service;
+let serving: Serving;
+let client: Api;
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(async () => {
+  await client.close();
+  await serving.close();
+  expect(brokenInvariants(service.db)).toEqual([]);
+  await service.close();
+});
+
+async function start(): Promise<void> {
+  service = await openService(directory, systemClock, 'test');
+  serving = await serve(service);
+  client = openClient(directory);
+}
+
+/** Two jobs, of which one worker has the first. */
+async function working(): Promise<{ key: string; worker: TestWorker; attempt: number }> {
+  const key = await createWorkflow(client, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
+  const worker = await TestWorker.join(client, key);
+  const [job] = (await worker.exchange()).jobs;
+  return { key, worker, attempt: job?.attempt ?? 0 };
+}
+
+/** What needs more room than any page that happens to be free. */
+const large = (key: string) => ({ workflow_key: key, changes: { description: 'x'.repeat(3_000_000) } });
+
+function makeTmpfs(path: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('without room', () => {
+  it('in the database: 503, reads go on, and what a worker repeats counts once there is room', async () => {
+    await start();
+    const { key, worker, attempt } = await working();
+    const numPages = service.db.get('PRAGMA page_count')?.page_count;
+    service.db.run(`PRAGMA max_page_count = ${numPages}`);
+    await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
+    const answer = await fetchRaw('workflow_modify', large(key));
+    expect(answer).toMatchObject({ status: 503, retryAfter: expect.stringMatching(/^[1-9]\d*$/) });
+    expect(JSON.parse(answer.text).error).toMatchObject({
+      code: 'no_space',
+      hint: expect.stringContaining('Make room'),
+    });
+    // in one batch with what finds no room nobody is confirmed
+    const results = await Promise.allSettled([
+      service.call('workflow_modify', large(key)),
+      service.call('workflow_modify', { workflow_key: key, changes: { project: 'small' } }),
+      service.call('exchange', exchangeOf(worker, attempt)),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
+    service.db.run('PRAGMA max_page_count = 1000000000');
+    worker.seq += 1;
+    expect((await worker.finish(attempt)).reports).toMatchObject([{ answer: 'accepted' }]);
+    await client.call('workflow_modify', large(key));
+    expect(await rows(client, 'results', key)).toHaveLength(1);
+  });
+
+  it('on the file system: goes on by itself when there is room again', async (context) => {
+    if (!makeTmpfs(directory)) {
+      console.warn('skipped: only root can mount a small file system');
+      await start();
+      return context.skip();
+    }
+    try {
+      await start();
+      const { key, worker, attempt } = await working();
+      const filler = join(directory, 'filler');
+      for (let size = 1024 * 1024; size > 0; size = Math.floor(size / 2)) {
+        try {
+          for (;;) writeFileSync(filler, Buffer.alloc(size), { flag: 'a' });
+        } catch {
+          // smaller pieces still fit
+        }
+      }
+      await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
+      await expect(worker.finish(attempt)).rejects.toMatchObject(full);
+      expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
+      const report = { worker_id: worker.workerId, attempt, finished: null, started_at_ms: null, ended_at_ms: 1 };
+      const onNode = temporaryDirectory();
+      const path = join(directory, 'workers', worker.workerId, 'spool');
+      await openSpool({ path, clock: systemClock, log: silentLog, nodeDirectory: onNode }).append([report]);
+      const [spool] = readdirSync(onNode);
+      expect(readSpool(join(onNode, spool ?? '', 'spool')).reports).toEqual([report]);
+      rmSync(onNode, { recursive: true });
+      rmSync(filler);
+      expect((await worker.finish(attempt)).jobs).toHaveLength(1);
+      expect(await rows(client, 'results', key)).toHaveLength(1);
+      expect(service.isLost).toBe(false);
+    } finally {
+      execFileSync('umount', ['-l', directory]);
+    }
+  });
+});
+
+/** The next COMMIT fails as SQLite says it when the file cannot be written or synced. */
+function breakCommit(): void {
+  const run = service.db.run.bind(service.db);
+  service.db.run = (sql, ...values) => {
+    if (sql !== 'COMMIT') return run(sql, ...values);
+    service.db.run = run;
+    throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
+  };
+}
+
+it('after an I/O error nobody is confirmed, and the database is opened again', async () => {
+  await start();
+  const { key, worker, attempt } = await working();
+  const idle = await TestWorker.join(client, key);
+  const waiting = expect(idle.exchange()).rejects.toMatchObject({ code: 'unreachable' });
+  await expect.poll(() => service.numParked, { timeout: 10_000 }).toBe(1);
+  breakCommit();
+  const reopen = vi.spyOn(service.db, 'reopen');
+  await expect(worker.finish(attempt)).rejects.toMatchObject({
+    code: 'no_space',
+    message: expect.stringContaining('whether this change is stored is not known'),
+  });
+  await waiting;
+  expect(reopen).toHaveBeenCalledOnce();
+  expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
+  expect((await worker.finish(attempt)).jobs).toHaveLength(1);
+  expect(await rows(client, 'results', key)).toHaveLength(1);
+  expect(statSync(join(directory, 'holder.json')).isFile()).toBe(true);
+});
+
+function exchangeOf(worker: TestWorker, attempt: number) {
+  worker.seq += 1;
+  return {
+    protocol: 1,
+    worker_id: worker.workerId,
+    seq: worker.seq,
+    epoch: 0,
+    ack: worker.ack,
+    held: [attempt],
+    started: [{ attempt, age_ms: 1, pid: 5 }],
+    finished: [],
+    returned: [],
+    samples: [],
+    time_left_ms: null,
+    draining: false,
+    leaving: false,
+  };
+}
+
+async function fetchRaw(endpoint: string, body: unknown) {
+  const { request } = await import('node:https');
+  return await new Promise<{ status: number; retryAfter: string | undefined; text: string }>((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port: Number(serving.file.addresses[0]?.split(':').at(-1)),
+        path: `/v1/${endpoint}`,
+        method: 'POST',
+        headers: { authorization: `Bearer ${serving.file.token}` },
+        ca: serving.file.certificate,
+        checkServerIdentity: () => undefined,
+      },
+      (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8').on('data', (piece) => (text += piece));
+        incoming.on('end', () => {
+          resolve({ status: incoming.statusCode ?? 0, retryAfter: incoming.headers['retry-after'], text });
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(JSON.stringify(body));
+  });
+}

@@ -1,0 +1,162 @@
+/** One owner of a database at a time: who may take a directory, and who has to stop. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openClient } from '../../src/api/client.ts';
+import { openService } from '../../src/server/open.ts';
+import { processStartTicks } from '../../src/server/processes.ts';
+import { serve } from '../../src/server/serve.ts';
+import type { Service } from '../../src/server/service.ts';
+import { FakeClock } from '../support/fake-machine.ts';
+import { createWorkflow, rows, TestWorker, temporaryDirectory } from '../support/service.ts';
+
+let directory: string;
+let clock: FakeClock;
+let opened: Service[];
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  clock = new FakeClock();
+  opened = [];
+});
+afterEach(async () => {
+  for (const service of opened) await service.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function open(): Promise<Service> {
+  const service = await openService(directory, clock, 'test');
+  opened.push(service);
+  return service;
+}
+
+const path = (name: string): string => join(directory, name);
+
+/** As another process on another host writes it. */
+function putHolder(fields: Record<string, unknown> = {}): void {
+  const holder = { hostname: 'elsewhere', pid: 1, command: 'torc server start', since: 'today', nonce: 'x', ...fields };
+  writeFileSync(path('holder.json'), `${JSON.stringify(holder)}\n`);
+}
+
+describe('an owner whose place was taken', () => {
+  it('confirms nothing that it commits afterwards, and says who has it', async () => {
+    const service = await open();
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    putHolder();
+    await expect(service.call('workflow_start', { workflow_key: key, dry_run: false })).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining("'torc server start' on elsewhere (pid 1)"),
+    });
+    expect(service.isLost).toBe(true);
+    await expect(service.call('server_info', {})).rejects.toMatchObject({ code: 'busy' });
+    await service.close();
+    expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
+  });
+
+  it('notices within five seconds when nobody asks anything, also when the new owner has left', async () => {
+    const service = await open();
+    rmSync(path('holder.json'));
+    await clock.advance(5_000);
+    expect(service.isLost).toBe(true);
+  });
+
+  it('answers nobody over the network, those that wait included', async () => {
+    const service = await open();
+    const serving = await serve(service);
+    const client = openClient(directory);
+    const key = await createWorkflow(client, [{ name: 'a' }]);
+    const busy = await TestWorker.join(client, key);
+    const idle = await TestWorker.join(client, key);
+    const [job] = (await busy.exchange()).jobs;
+    const waiting = expect(idle.exchange()).rejects.toMatchObject({ code: 'unreachable' });
+    await expect.poll(() => service.numParked, { timeout: 10_000 }).toBe(1);
+    putHolder();
+    await expect(busy.finish(job?.attempt ?? 0)).rejects.toMatchObject({ code: 'unreachable' });
+    await waiting;
+    await client.close();
+    await serving.close();
+  });
+
+  it('may be told so by a worker, and the next server is above what that one has seen', async () => {
+    const service = await open();
+    service.beginEpoch();
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    await expect(worker.exchange({ epoch: service.epoch + 7 })).rejects.toThrow(/knows a later server/);
+    expect(service.isLost).toBe(true);
+    service.db.close();
+    const next = await open();
+    expect(next.beginEpoch()).toBeGreaterThan(service.epoch + 7);
+    expect(await rows(next, 'jobs', key)).toHaveLength(1);
+  });
+});
+
+describe('a directory whose holder has not ended in order', () => {
+  it('is taken at once when the process on this host is gone, or another has its number', async () => {
+    putHolder({ hostname: hostname(), pid: 2 ** 22 + 1 });
+    await (await open()).close();
+    putHolder({ hostname: hostname(), pid: process.pid, start_ticks: (processStartTicks(process.pid) ?? 0) + 1 });
+    await (await open()).close();
+    const child = spawn('sleep', ['60']);
+    putHolder({ hostname: hostname(), pid: child.pid, start_ticks: processStartTicks(child.pid ?? 0) });
+    await expect(open()).rejects.toThrow(new RegExp(`\\(pid ${child.pid}, since today\\) holds the database`));
+    child.kill('SIGKILL');
+  });
+
+  it.each([
+    ['says who it is', () => putHolder()],
+    ['was cut off while it wrote', () => writeFileSync(path('holder.json'), '{"hostn')],
+  ])('on another host is waited for: one that stands still for eight seconds is gone, and %s', async (_what, put) => {
+    await (await open()).close();
+    const { ino } = statSync(path('torc.db'));
+    put();
+    const opening = open();
+    await clock.advance(7_000);
+    expect(opened).toHaveLength(1);
+    await clock.advance(1_000);
+    await opening;
+    // what the former owner may still write goes into the old file
+    expect(statSync(path('torc.db')).ino).not.toBe(ino);
+  });
+
+  it('on another host that lives is left alone', async () => {
+    putHolder();
+    writeFileSync(path('heartbeat'), 'x 1\n');
+    const opening = expect(open()).rejects.toThrow(/holds the database/);
+    await clock.advance(6_000);
+    writeFileSync(path('heartbeat'), 'x 2\n');
+    await clock.advance(1_000);
+    await opening;
+    expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
+  });
+
+  it('goes to one of several that come at once', async () => {
+    putHolder();
+    const attempts = Promise.allSettled([open(), open(), open()]);
+    await clock.advance(9_000);
+    const results = (await attempts).map(({ status }) => status);
+    expect(results.toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
+  });
+
+  it('shows others a heartbeat while it is held, and is empty of both afterwards', async () => {
+    const service = await open();
+    await clock.advance(2_000);
+    const first = readFileSync(path('heartbeat'), 'utf8');
+    await clock.advance(2_000);
+    expect(readFileSync(path('heartbeat'), 'utf8')).not.toBe(first);
+    await service.close();
+    for (const name of ['heartbeat', 'holder.json']) expect(() => statSync(path(name))).toThrow(/ENOENT/);
+  });
+
+  it('that is no directory, or in one, is told as such', async () => {
+    const file = path('file');
+    writeFileSync(file, '');
+    await expect(openService(file, clock, 'test')).rejects.toMatchObject({ code: 'unusable' });
+    await expect(openService(join(file, 'x'), clock, 'test')).rejects.toMatchObject({ code: 'unusable' });
+    mkdirSync(path('torc.db'));
+    await expect(open()).rejects.toMatchObject({ code: 'unusable', message: expect.stringContaining('not a file') });
+    expect(() => statSync(path('holder.json'))).toThrow(/ENOENT/);
+  });
+});
