@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { explain } from './main.ts';
 import { runSeed } from './seed.ts';
 
-const numSeeds = 200;
+const numSeeds = 80;
 const group = 20;
 
 for (let first = 0; first < numSeeds; first += group) {
