@@ -9,6 +9,7 @@ export default defineConfig({
     projects: [
       layer('unit'),
       layer('property', { testTimeout: 60_000 }),
+      layer('sim', { testTimeout: 120_000 }),
       layer('worker', { testTimeout: 60_000 }),
       layer('server', { testTimeout: 30_000 }),
       layer('cli', { testTimeout: 60_000 }),

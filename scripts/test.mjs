@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
 const cluster = join(root, 'docker', 'cluster');
 const engineMissing = 3;
-const layers = ['unit', 'property', 'worker', 'server', 'cli', 'crash', 'security', 'slurm'];
+const layers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'crash', 'security', 'slurm'];
 const given = process.argv.slice(2);
 
 function run(command, args, options = {}) {

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 export class Contacts {
   readonly #clock: Clock;
   readonly #heard = new Map<string, number>();
+  readonly #fenced = new Map<string, number>();
   readonly #parked: (workerId: string) => boolean;
   /** Time in which this process stood still does not count against anybody. */
   #stalledMs = 0;
@@ -29,6 +30,17 @@ export class Contacts {
 
   forget(workerId: string): void {
     this.#heard.delete(workerId);
+  }
+
+  /** The file that tells a worker to stop has just been written. */
+  noteFenced(workerId: string): void {
+    this.#fenced.set(workerId, this.#now());
+  }
+
+  /** For how long a worker could have read that file; `fencedAt` counts only where no other clock has run since. */
+  fencedMs(workerId: string, fencedAt: number): number {
+    const since = this.#fenced.get(workerId) ?? this.#servingSince;
+    return Math.max(0, since === null ? this.#clock.now() - fencedAt : this.#now() - since);
   }
 
   noteStall(stalledMs: number): void {

@@ -82,6 +82,7 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
       name: null,
       slurmJobId,
       cluster,
+      checkedAt: null,
       createdAt: Math.min(known?.createdAt ?? view.now, worker.lastHeartbeatAt),
       restartCount: Math.max(known?.restartCount ?? 0, restartCount),
       knownEnds: new Set(),
@@ -141,6 +142,8 @@ function look(
     silentMs,
     hasSpokenSince: silentMs === 0 || silentMs < spokenWithinMs(),
     local,
+    lastHeartbeatAt: worker.lastHeartbeatAt,
+    fencedForMs: worker.fencedAt === null ? null : contacts.fencedMs(worker.workerId, worker.fencedAt),
     hasStopFile: machine.hasStopFile(worker.workerId),
     reports,
   };

@@ -69,16 +69,18 @@ export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
   readonly #contacts: Contacts;
+  readonly #random: () => number;
   readonly #parked = new Map<string, Parked>();
   readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
   /** How many workers may be in there before the silent ones are taken out. */
   #forgetAt = mostSilent;
   readonly #runtimes = new ShapeRuntimes();
 
-  constructor(clock: Clock, epoch: () => number, contacts: Contacts) {
+  constructor(clock: Clock, epoch: () => number, contacts: Contacts, random: () => number) {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#contacts = contacts;
+    this.#random = random;
   }
 
   get numParked(): number {
@@ -168,7 +170,9 @@ export class Exchange {
     member.strangers = [...strangers].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
-    if (node.contactLostAt !== null || tx.now - node.lastHeartbeatAt >= heartbeatEveryMs) recordHeartbeat(tx, node);
+    // either way: the clock may have been set back
+    const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
+    if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
@@ -289,7 +293,7 @@ export class Exchange {
       return;
     }
     // spread, so that a thousand workers do not come back in the same instant
-    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * Math.random());
+    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * this.#random());
     const cancelTimer = this.#clock.after(pollMs, () => this.#unpark(workerId, null));
     this.#parked.set(workerId, { member, node, cancelTimer });
   }

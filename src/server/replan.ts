@@ -126,11 +126,12 @@ function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): boolean 
 function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
   if (request.assume_stopped && !request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
   if (request.only_uninitialized || request.assume_stopped) return;
-  const running = claimed.filter((job) => job.process === 'running');
   if (request.keep_running) {
-    refuseEnding(running, request);
+    const kept = claimed.filter((job) => isKept(job, request));
+    refuseEnding(kept, request);
     return;
   }
+  const running = claimed.filter((job) => job.process === 'running');
   const silent = claimed.filter((job) => job.process === 'lost_contact');
   if (running.length > 0) {
     throw new TorcError(
@@ -149,13 +150,16 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
 }
 
 /** A job that was asked to end cannot be kept: its end would decide over the new run. */
-function refuseEnding(running: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
-  const ending = running.filter((job) => job.isEnding);
+function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
+  const ending = kept.filter((job) => job.isEnding);
   if (ending.length === 0) return;
+  const isSilent = ending.some((job) => job.process === 'lost_contact');
   throw new TorcError(
     'conflict',
     `${counted(ending.length)} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
-    'Try again when that has ended, or wait for it with --stop-running.',
+    isSilent
+      ? 'Try again when that has ended, or with --force when you know that those out of contact are dead.'
+      : 'Try again when that has ended, or wait for it with --stop-running.',
   );
 }
 

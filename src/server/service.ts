@@ -52,6 +52,8 @@ export class Service implements Api {
   machine: Machine;
   /** A worker that is silent for longer has lost contact. */
   leaseMs = 120_000;
+  /** From 0 to below 1. */
+  random: () => number = Math.random;
   /** Resolves when another process has taken over the database: nobody is answered any more, and this one must end. */
   readonly lost: Promise<TorcError>;
   readonly #ownership: Ownership;
@@ -82,7 +84,12 @@ export class Service implements Api {
     this.#lastContact = clock.monotonic();
     this.machine = systemMachine(info.directory);
     this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
-    this.#exchange = new Exchange(clock, () => this.#epoch, this.contacts);
+    this.#exchange = new Exchange(
+      clock,
+      () => this.#epoch,
+      this.contacts,
+      () => this.random(),
+    );
     this.#epoch = readEpoch(db);
     this.#requests = new Requests(this);
     this.lost = new Promise((resolve) => {
@@ -290,6 +297,7 @@ export class Service implements Api {
 
   /** One that could not be written is missed at the next look, and written then. */
   #writeStopFile(workerId: string): void {
+    this.contacts.noteFenced(workerId);
     try {
       this.machine.writeStopFile(workerId);
     } catch (error) {

@@ -17,6 +17,8 @@ export interface Target {
   slurmJobId: string | null;
   cluster: string | null;
   createdAt: number;
+  /** When Slurm had last been asked about it. */
+  checkedAt: number | null;
   /** The highest restart count that is known. */
   restartCount: number;
   /** Restart counts of starts whose end is known. */
@@ -112,6 +114,7 @@ function evidenceOf(
   const isOver = job === null || isFinal(job.state);
   return {
     allocationKey: target.allocationKey,
+    checkedAt: target.checkedAt,
     slurmJobId,
     cluster: records.find((record) => record.cluster !== null)?.cluster ?? target.cluster,
     queue: {

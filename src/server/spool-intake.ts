@@ -35,7 +35,8 @@ function readReports({ info }: Service, workerId: string): SpooledReport[] {
 
 function spooledWorkers(directory: string): string[] {
   try {
-    return readdirSync(join(directory, 'workers')).filter((name) => /^[0-9a-f]{32}$/.test(name));
+    const names = readdirSync(join(directory, 'workers'));
+    return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;

@@ -4,7 +4,8 @@
  * Two signals travel along the edges. `end`: the upstream needs no more waiting for. `fail`: it ended without success.
  * A job sends both at once. A barrier passes `fail` on at its first failed upstream and `end` when the last one has
  * ended, so that a whole cone is canceled at once although other upstreams still run. A worklist, not recursion: each
- * edge is walked at most once for each signal.
+ * edge is walked at most once for each signal. First in, first out: `end` must not overtake a barrier's `fail`, or what
+ * lies behind it would be unblocked.
  */
 import type { JobStatus } from '../model/status.ts';
 import type { Transaction } from './transaction.ts';
@@ -31,7 +32,8 @@ interface DownstreamJob {
 /** Tells the jobs behind `jobKey` that it ended: unblocks or cancels them, transitively. */
 export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): void {
   const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? jobKey : null }];
-  for (let signal = work.pop(); signal !== undefined; signal = work.pop()) {
+  // grows while it is walked
+  for (const signal of work) {
     for (const row of tx.db.all('SELECT downstream FROM edges WHERE upstream = ?', signal.node)) {
       const downstream = row.downstream as number;
       const next = downstream > 0 ? signalJob(tx, downstream, signal) : signalBarrier(tx, -downstream, signal);

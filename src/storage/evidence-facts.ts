@@ -9,6 +9,8 @@ import type { Transaction } from './transaction.ts';
 export interface SlurmEvidence {
   /** Null for a Slurm job that torc did not submit. */
   allocationKey: number | null;
+  /** When Slurm had last been asked about it before. */
+  checkedAt: number | null;
   /** Null when it is recorded and was not found by its name. */
   slurmJobId: string | null;
   cluster: string | null;
@@ -28,6 +30,10 @@ export interface WorkerEvidence {
   /** Heard from after Slurm's newest answer. */
   hasSpokenSince: boolean;
   local: LocalFacts | null;
+  /** As it was stored when it was looked at. */
+  lastHeartbeatAt: number;
+  /** Since the file was written that tells it to stop; null before. */
+  fencedForMs: number | null;
   hasStopFile: boolean;
   /** What its spool held. */
   reports: SpooledReport[];
@@ -71,7 +77,7 @@ export function fateOf(tx: Transaction, evidence: Evidence, seen: WorkerEvidence
     end: ends[worker.restartCount] ?? null,
     isPredecessor: isPredecessor(tx, worker, said),
     absentForMs: said?.queue?.presence === 'absent' && absentSince !== null ? evidence.at - absentSince : null,
-    fencedForMs: worker.fencedAt === null ? null : evidence.at - worker.fencedAt,
+    fencedForMs: worker.fencedAt === null ? null : (seen.fencedForMs ?? 0),
     hasSpokenSince: seen.hasSpokenSince,
   });
 }

@@ -33,7 +33,8 @@ export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
   });
   for (const { seen, worker } of reported) for (const report of seen.reports) takeSpooled(tx, worker.workerId, report);
   for (const { seen, worker } of reported) {
-    if (worker.lastHeartbeatAt > evidence.at) continue;
+    // a clock that was set back leaves old instants in the future
+    if (worker.lastHeartbeatAt > evidence.at && worker.lastHeartbeatAt !== seen.lastHeartbeatAt) continue;
     follow(tx, { evidence, seen, worker, applied });
   }
   for (const said of evidence.slurm) applied.numRequeued += releaseRequeued(tx, said);
@@ -79,7 +80,9 @@ function loseContact(tx: Transaction, worker: WatchedWorker, why: string): void 
 
 function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void {
   const allocation = findAllocation(tx, said.allocationKey as number);
-  if (allocation === null || (allocation.checkedAt !== null && allocation.checkedAt > at)) return;
+  if (allocation === null) return;
+  const isOvertaken = allocation.checkedAt !== null && allocation.checkedAt > at;
+  if (isOvertaken && allocation.checkedAt !== said.checkedAt) return;
   const { queue } = said;
   if (allocation.status === 'recorded') {
     if (said.slurmJobId === null) {

@@ -217,6 +217,22 @@ describe('dependencies', () => {
     const reply = await worker.finish(u1?.attempt ?? 0);
     expect(reply.jobs.map((job) => job.job_name)).toEqual(['d1']);
   });
+
+  it('cancels behind a barrier whose upstreams all fail at once, one because of the other', async () => {
+    const edges: [number, number][] = [
+      [0, -1],
+      [1, -1],
+      [0, 1],
+      [-1, 2],
+    ];
+    const key = await createWorkflow(service, [{ name: 'u0' }, { name: 'u1' }, { name: 'd' }], edges, {
+      numBarriers: 1,
+    });
+    const worker = await TestWorker.join(service, key);
+    const [u0] = (await worker.exchange()).jobs;
+    await worker.finish(u0?.attempt ?? 0, 9);
+    expect(await statuses(service, key)).toEqual({ u0: 'done', u1: 'canceled', d: 'canceled' });
+  });
 });
 
 describe('long poll', () => {

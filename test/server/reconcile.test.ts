@@ -320,6 +320,19 @@ describe('a node that Slurm lost', () => {
     expect(diagnoses().a).toMatchObject({ cause: 'node_failure', process: 'gone' });
   });
 
+  it('a wall clock that is set ahead does not shorten the time it has to stop', async () => {
+    await running();
+    await clock.advance(60_000);
+    ends('NODE_FAIL');
+    await look();
+    clock.set(3_600_000);
+    await look();
+    expect(occupying()).toBe(2);
+    await clock.advance(20_000);
+    await look();
+    expect(occupying()).toBe(0);
+  });
+
   it('a worker that still speaks is told to stop what it has, and its word decides', async () => {
     const worker = await running();
     ends('NODE_FAIL');
@@ -475,5 +488,25 @@ describe('a worker on this host', () => {
     await clock.advance(1_000);
     await look();
     expect(diagnoses().a).toMatchObject({ cause: 'worker_lost', process: 'gone' });
+  });
+
+  it('is found to be gone also after the wall clock was set back', async () => {
+    const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'earlier', pid: 5 });
+    await worker.exchange();
+    clock.set(-3_600_000);
+    await look();
+    expect(occupying()).toBe(0);
+  });
+});
+
+describe('an allocation of which Slurm has spoken before', () => {
+  it('is over also after the wall clock was set back', async () => {
+    await allocate(['7']);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING')];
+    await look();
+    clock.set(-3_600_000);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'CANCELLED')];
+    await look();
+    expect(await rows(service, 'allocations', key)).toMatchObject([{ status: 'ended' }]);
   });
 });

@@ -176,6 +176,12 @@ describe('restart', () => {
       message: expect.stringMatching(/being stopped and cannot be kept: a \(job/),
     });
     expect(await statuses(fresh.service, key)).toEqual({ a: 'submitted_pending', b: 'canceled' });
+    // nor while its worker is silent
+    await fresh.service.write((tx) => tx.db.run('UPDATE compute_nodes SET contact_lost_at = 1'));
+    await expect(restart(key, { keep_running: true })).rejects.toMatchObject({
+      message: expect.stringMatching(/cannot be kept: a \(job/),
+      hint: expect.stringMatching(/--force/),
+    });
     worker.held = [];
     await worker.exchange({ returned: [attempt], draining: true });
     expect(await restart(key, { keep_running: true })).toMatchObject({ num_ready: 1, num_blocked: 1, num_running: 0 });

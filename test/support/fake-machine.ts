@@ -8,10 +8,11 @@ import { parseState } from '../../src/slurm/states.ts';
 
 export class FakeClock implements Clock {
   #nowMs = Date.UTC(2026, 0, 1);
+  #offsetMs = 0;
   #timers: { at: number; call: () => void }[] = [];
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#offsetMs;
   }
   monotonic(): number {
     return this.#nowMs;
@@ -37,6 +38,11 @@ export class FakeClock implements Clock {
     }
     this.#nowMs = end;
     await settled();
+  }
+
+  /** Somebody sets the wall clock. */
+  set(byMs: number): void {
+    this.#offsetMs += byMs;
   }
 
   /** Stands still for so long: nothing is called, as in a process that was stopped. */

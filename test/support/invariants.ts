@@ -156,7 +156,10 @@ function brokenCounts(db: Database): string[] {
 
 function brokenEvents(db: Database): string[] {
   return db
-    .all(`SELECT * FROM events WHERE type = 'job_status'`)
+    .all(
+      `SELECT min(event_key) AS event_key, old_status, new_status FROM events WHERE type = 'job_status'
+       GROUP BY old_status, new_status`,
+    )
     .filter((e) => !movers.some((by) => isAllowed(e.old_status as JobStatus, e.new_status as JobStatus, by)))
     .map((e) => `event ${e.event_key}: ${e.old_status} -> ${e.new_status} is not in the table`);
 }

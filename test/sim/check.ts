@@ -1,0 +1,144 @@
+/** What must hold in a simulated world at every moment, beside what must hold of any stored state. */
+import type { EndpointName, ExchangeReply, Request } from '../../src/api/contract.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { brokenInvariants } from '../support/invariants.ts';
+import type { Machines } from './machines.ts';
+import { nodeCpus } from './worker.ts';
+
+interface StoredEnd {
+  attempt_key: number;
+  end_status: string;
+  return_code: number | null;
+  cause: string | null;
+  ended_at: number;
+}
+
+export class Check {
+  readonly #machines: Machines;
+  /** Sentences, each with a rule that was broken. */
+  readonly broken: string[] = [];
+  #db: Database | null = null;
+  #isDue = false;
+  /** Ends as they were first stored. */
+  readonly #ends = new Map<number, string>();
+  /** What workers were told is stored. */
+  readonly #acknowledged = new Map<string, { attempt: number; kind: string; returnCode: number | null }>();
+  #lastEvent = 0;
+  numChecks = 0;
+  numCommits = 0;
+  /** How often each kind of thing was seen. */
+  readonly seen = new Map<string, number>();
+
+  constructor(machines: Machines) {
+    this.#machines = machines;
+    machines.onBroken = (words) => this.broken.push(words);
+  }
+
+  opened(db: Database): void {
+    this.#db = db;
+    this.#isDue = true;
+    this.look();
+  }
+
+  closed(): void {
+    this.#db = null;
+  }
+
+  committed(): void {
+    this.numCommits += 1;
+    this.#isDue = true;
+  }
+
+  /** A worker has got a reply. */
+  answered(endpoint: EndpointName, request: unknown, reply: unknown): void {
+    if (endpoint !== 'exchange') return;
+    const { finished } = request as Request<'exchange'>;
+    for (const { attempt, report, answer } of (reply as ExchangeReply).reports) {
+      this.note(`${report} ${answer}`);
+      if (answer !== 'accepted') continue;
+      const end = finished.find((one) => one.attempt === attempt);
+      const returnCode = report === 'finished' ? (end?.return_code ?? null) : null;
+      this.#acknowledged.set(`${report} ${attempt}`, { attempt, kind: report, returnCode });
+      this.#isDue = true;
+    }
+  }
+
+  note(what: string, times = 1): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + times);
+  }
+
+  /** Looks at everything, if anything was stored or acknowledged since. */
+  look(): void {
+    this.#lookAtMachines();
+    if (!this.#isDue || this.#db === null) return;
+    this.#isDue = false;
+    this.numChecks += 1;
+    this.broken.push(...brokenInvariants(this.#db));
+    this.#lookAtEnds(this.#db);
+    this.#lookAtEvents(this.#db);
+  }
+
+  #lookAtEnds(db: Database): void {
+    const rows = db.all(
+      `SELECT attempt_key, end_status, return_code, cause, ended_at, is_live FROM attempts WHERE end_status IS NOT NULL`,
+    );
+    const stored = new Map<number, StoredEnd>();
+    for (const row of rows) {
+      const end = row as unknown as StoredEnd;
+      stored.set(end.attempt_key, end);
+      const words = `${end.end_status} ${end.return_code} ${end.cause} ${end.ended_at}`;
+      const before = this.#ends.get(end.attempt_key);
+      if (before === undefined) this.#lookAtNewEnd(end);
+      else if (before !== words) this.broken.push(`the end of attempt ${end.attempt_key} was ${before}, is ${words}`);
+      if (row.is_live === 1) this.broken.push(`attempt ${end.attempt_key} has ended and is live`);
+      this.#ends.set(end.attempt_key, words);
+    }
+    for (const attempt of this.#ends.keys()) {
+      if (!stored.has(attempt)) this.broken.push(`the end of attempt ${attempt} was stored and is gone`);
+    }
+    for (const { attempt, kind, returnCode } of this.#acknowledged.values()) {
+      const end = stored.get(attempt);
+      if (kind === 'started') continue;
+      if (end === undefined) this.broken.push(`the ${kind} of attempt ${attempt} was acknowledged and is not stored`);
+      else if (kind === 'finished' && end.return_code !== returnCode)
+        this.broken.push(
+          `attempt ${attempt} was acknowledged with ${returnCode} and is stored with ${end.return_code}`,
+        );
+    }
+  }
+
+  /** A return code is that of a process that has really ended with it; what was handed back never ran. */
+  #lookAtNewEnd(end: StoredEnd): void {
+    const process = this.#machines.launched.get(end.attempt_key);
+    if (end.end_status === 'returned' && process !== undefined) {
+      this.broken.push(`attempt ${end.attempt_key} was handed back and has run`);
+    }
+    if (end.end_status !== 'done') return;
+    const exit = process?.exit ?? null;
+    const code = exit === null ? null : (exit.code ?? 128 + (exit.signal ?? 0));
+    if (code !== end.return_code) {
+      this.broken.push(`attempt ${end.attempt_key} is stored as done with ${end.return_code}, its process: ${code}`);
+    }
+  }
+
+  #lookAtEvents(db: Database): void {
+    const rows = db.all(
+      `SELECT event_key, data FROM events WHERE type = 'report_rejected' AND event_key > ?`,
+      this.#lastEvent,
+    );
+    for (const row of rows) {
+      this.#lastEvent = Math.max(this.#lastEvent, row.event_key as number);
+      this.broken.push(`a report was rejected: ${row.data}`);
+    }
+  }
+
+  #lookAtMachines(): void {
+    const used = new Map<string, number>();
+    for (const { workerId, numCpus } of this.#machines.living) {
+      used.set(workerId, (used.get(workerId) ?? 0) + numCpus);
+    }
+    for (const [workerId, cpus] of used) {
+      if (cpus > nodeCpus) this.broken.push(`worker ${workerId} runs jobs of ${cpus} cpus on ${nodeCpus}`);
+    }
+  }
+}

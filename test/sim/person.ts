@@ -1,0 +1,113 @@
+/** The person at the login host, who types what people type: schedules nodes, restarts, resets, cancels. */
+import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
+import { TorcError } from '../../src/base/errors.ts';
+import { Process } from './clock.ts';
+import type { World } from './world.ts';
+
+/** Open allocations, and workers on the login host. */
+const mostOfEach = 6;
+
+export class Person {
+  readonly #world: World;
+  #numAllocations = 0;
+  /** Commands that have not come back. */
+  numUnderWay = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Each command is a process of its own; null when it ended with an error that people expect. */
+  async #type<N extends EndpointName>(endpoint: N, request: Request<N>): Promise<Reply<N> | null> {
+    const world = this.#world;
+    const shell = new Process(world.timeline, world.login.host, world.machines.nextPid());
+    this.numUnderWay += 1;
+    try {
+      const reply = await world.network.apiFor(shell, () => {}).call(endpoint, request);
+      world.note(`person: ${endpoint} went well`);
+      return reply;
+    } catch (error) {
+      if (!(error instanceof TorcError)) throw error;
+      world.note(`person: ${endpoint}: ${error.message}`);
+      return null;
+    } finally {
+      this.numUnderWay -= 1;
+    }
+  }
+
+  start(): Promise<unknown> {
+    return this.#type('workflow_start', { workflow_key: this.#world.workflowKey, dry_run: false });
+  }
+
+  /** Submits an allocation, as `hpc slurm schedule-nodes` does; `dies`: that command is killed after sbatch. */
+  async schedule(walltimeMs: number, dies = false): Promise<void> {
+    const { workflowKey, slurm, workflow, random } = this.#world;
+    if (slurm.open.length >= mostOfEach) return;
+    this.#numAllocations += 1;
+    const name = `sim_${this.#numAllocations}`;
+    const numNodes = workflow.widest > 1 ? workflow.widest : random.int(1, Math.min(2, this.#world.nodes.length));
+    const paths = { script_path: `/nowhere/${name}`, output_directory: '/nowhere' };
+    const recorded = await this.#type('allocations_record', {
+      workflow_key: workflowKey,
+      slurm_config_key: '1',
+      allocations: [{ name, num_nodes: numNodes, one_worker_per_node: false, ...paths }],
+    });
+    const key = recorded?.allocation_keys[0];
+    if (key === undefined) return;
+    const id = slurm.submit(name, key, numNodes, walltimeMs);
+    if (dies) return;
+    await this.#type('allocation_confirm', { allocation_key: key, slurm_job_id: id, cluster: null, error: null });
+  }
+
+  startLocalWorker(): void {
+    const { login, workers } = this.#world;
+    const isEnough =
+      workers.filter((worker) => worker.machine === login && worker.process.isAlive).length >= mostOfEach;
+    if (login.isUp && !isEnough) this.#world.addWorker({ machines: [login], slurm: null });
+  }
+
+  /** `force` is for somebody who knows that what fell silent is dead. */
+  restart(options: { keepRunning?: boolean; force?: boolean } = {}): Promise<unknown> {
+    return this.#type('workflow_restart', {
+      workflow_key: this.#world.workflowKey,
+      expected_state: null,
+      skip: 0,
+      working_directory: '/',
+      assume_stopped: false,
+      keep_running: options.keepRunning ?? false,
+      only_uninitialized: false,
+      force: options.force ?? false,
+      ignore_missing_data: false,
+      dry_run: false,
+    });
+  }
+
+  /** Whether a person who has looked everywhere may say that whatever fell silent is dead. */
+  knowsThatAllIsDead(): boolean {
+    const { machines, workers, slurm } = this.#world;
+    const isNoneAlive = workers.every(({ process }) => !process.isAlive);
+    return isNoneAlive && machines.living.size === 0 && slurm.open.length === 0;
+  }
+
+  async stopRunning(): Promise<void> {
+    const request = { workflow_key: this.#world.workflowKey };
+    await this.#type('workflow_stop_running', { ...request, stop: true });
+  }
+
+  claimAgain(): Promise<unknown> {
+    return this.#type('workflow_stop_running', { workflow_key: this.#world.workflowKey, stop: false });
+  }
+
+  resetFailed(): Promise<unknown> {
+    const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0 };
+    return this.#type('jobs_reset', { ...request, dry_run: false, which: 'failed' });
+  }
+
+  cancel(): Promise<unknown> {
+    return this.#type('workflow_cancel', { workflow_key: this.#world.workflowKey, dry_run: false });
+  }
+
+  diagnose(): Promise<unknown> {
+    return this.#type('jobs_diagnose', { workflow_key: this.#world.workflowKey, job_keys: null });
+  }
+}

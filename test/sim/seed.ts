@@ -1,0 +1,179 @@
+/** One seed: a world with faults for some minutes; then it is healed, and a person brings the workflow to its end. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Database } from '../../src/storage/database.ts';
+import { Faults } from './faults.ts';
+import { Person } from './person.ts';
+import { World } from './world.ts';
+
+export interface SeedResult {
+  seed: number;
+  /** Sentences; empty when all held. */
+  broken: string[];
+  /** What happened last. */
+  trace: string[];
+  numSteps: number;
+  numChecks: number;
+  /** How often each kind of thing happened. */
+  seen: Map<string, number>;
+}
+
+/** Nothing is synced to a disk there. */
+const memory = '/dev/shm';
+
+const roundMs = 60_000;
+const latestMs = 150_000;
+const mostRounds = 40;
+
+export async function runSeed(seed: number): Promise<SeedResult> {
+  const directory = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'torc-sim-'));
+  const world = new World(seed, directory);
+  try {
+    await live(world);
+  } catch (error) {
+    world.check.broken.push(`the simulation failed: ${error instanceof Error ? error.stack : String(error)}`);
+  } finally {
+    world.serverReturnsMs = null;
+    world.server?.crash();
+    await world.run(10);
+    rmSync(directory, { recursive: true, force: true });
+  }
+  const { numSteps, trace } = world;
+  const { broken, numChecks, seen } = world.check;
+  world.check.note('two processes in the gap', world.machines.numGaps);
+  return { seed, broken, trace, numSteps, numChecks, seen };
+}
+
+async function live(world: World): Promise<void> {
+  const { random } = world;
+  await world.begin();
+  const person = new Person(world);
+  void person.start();
+  const faults = new Faults(world, person);
+  const numAllocations = random.int(0, 4);
+  for (let n = 0; n < numAllocations; n++) {
+    world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(120_000, 3_600_000)));
+  }
+  if (numAllocations === 0 || random.chance(0.5)) person.startLocalWorker();
+  faults.begin();
+  await world.run(random.spread(60_000, 600_000));
+  if (world.check.broken.length > 0) return;
+  faults.heal();
+  world.workflow.hurry();
+  await finish(world, person);
+}
+
+/** What a person does until all is done, and what must be so then. */
+async function finish(world: World, person: Person): Promise<void> {
+  for (let round = 0; round < mostRounds; round++) {
+    const isOver = () => person.numUnderWay === 0 && isComplete(world);
+    await world.run(roundMs, isOver);
+    if (world.check.broken.length > 0) return;
+    // what a person typed may be carried out long after they gave up waiting
+    if (isOver()) await world.run(latestMs);
+    if (isOver()) break;
+    await advance(world, person);
+  }
+  if (!isComplete(world)) {
+    world.check.broken.push(`the workflow does not come to its end: ${stateOf(world)}`);
+    return;
+  }
+  const isQuiet = () => world.workers.every(({ process }) => !process.isAlive) && world.slurm.open.length === 0;
+  for (const allocation of world.slurm.open)
+    if (allocation.state === 'PENDING') world.slurm.end(allocation, 'CANCELLED');
+  await world.run(2_400_000, isQuiet);
+  await world.run(900_000, () => isClosed(world));
+  if (world.check.broken.length > 0) return;
+  if (!isClosed(world)) world.check.broken.push(`something stays open: ${stateOf(world)}`);
+  checkEnd(world);
+  const count = (sql: string) => world.service?.db.all(sql) ?? [];
+  for (const { type, n } of count('SELECT type, count(*) AS n FROM events GROUP BY type'))
+    world.check.note(type as string, n as number);
+  for (const { cause, n } of count('SELECT cause, count(*) AS n FROM attempts WHERE cause IS NOT NULL GROUP BY cause'))
+    world.check.note(`cause ${cause}`, n as number);
+}
+
+async function advance(world: World, person: Person): Promise<void> {
+  const { service } = world;
+  if (service === null) return;
+  const { db } = service;
+  const workflow = db.get('SELECT is_canceled, is_stopping, phase FROM workflows');
+  const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
+  const isOrphaned = `j.status IN ('submitted', 'submitted_pending') AND EXISTS (SELECT 1 FROM attempts a
+    WHERE a.attempt_key = j.attempt_key AND a.is_occupying = 0)`;
+  const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isOrphaned}`);
+  if (workflow?.phase !== 'started') void person.start();
+  else if (workflow.is_canceled === 1 || numLeft > 0) void person.restart({ keepRunning: workflow.is_stopping !== 1 });
+  else if (workflow.is_stopping === 1) void person.claimAgain();
+  const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
+  if (isServed) return;
+  if (world.workflow.widest > 1 || world.random.chance(0.5)) void person.schedule(3_600_000);
+  else person.startLocalWorker();
+}
+
+function isComplete({ service }: World): boolean {
+  const left = service?.db.get(
+    `SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('done', 'canceled'))
+       + (SELECT count(*) FROM workflows WHERE is_canceled = 1 OR phase <> 'started') AS n`,
+  );
+  return left?.n === 0;
+}
+
+/**
+ * Nothing occupies anything, no worker is thought to live, every allocation is known to be over; for one that is only
+ * recorded is looked for long.
+ */
+function isClosed({ service }: World): boolean {
+  const left = service?.db.get(
+    `SELECT (SELECT count(*) FROM attempts WHERE is_occupying = 1) + (SELECT count(*) FROM compute_nodes WHERE is_active = 1)
+       + (SELECT count(*) FROM allocations WHERE status NOT IN ('recorded', 'ended', 'refused')) AS n`,
+  );
+  return left?.n === 0;
+}
+
+function stateOf({ service, workers, slurm }: World): string {
+  if (service === null) return 'there is no server';
+  const all = (sql: string) => JSON.stringify(service.db.all(sql));
+  return [
+    all('SELECT job_key, status, failed, num_blockers, attempt_key FROM jobs'),
+    all(
+      'SELECT attempt_key, job_key, is_live, is_occupying, stop_reason, end_status FROM attempts WHERE is_live OR is_occupying',
+    ),
+    all(
+      'SELECT compute_node_key, slurm_job_id, restart_count, is_active, contact_lost_at, fenced_at FROM compute_nodes',
+    ),
+    all('SELECT allocation_key, slurm_job_id, status, slurm_state FROM allocations'),
+    all('SELECT phase, is_canceled, is_stopping FROM workflows'),
+    `alive: ${workers.filter(({ process }) => process.isAlive).map(({ name }) => name)}`,
+    `slurm: ${slurm.open.map(({ id, state }) => `${id} ${state}`)}`,
+  ].join('\n  ');
+}
+
+/** Every job ran to its end, or is canceled because one before it failed; the other way round as well. */
+function checkEnd({ service, check, workflow }: World): void {
+  if (service === null) return;
+  const { db } = service;
+  const jobs = db.all('SELECT job_key, name, status, failed FROM jobs ORDER BY job_key');
+  if (jobs.length !== workflow.jobs.length) check.broken.push(`${jobs.length} jobs of ${workflow.jobs.length}`);
+  const hasFailed = failures(db);
+  for (const [index, job] of jobs.entries()) {
+    const before = upstreamsOf(db, job.job_key as number);
+    const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure === true && before.some((key) => hasFailed.has(key));
+    const expected = isToBeCanceled ? 'canceled' : 'done';
+    if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, to be expected is ${expected}`);
+  }
+}
+
+function failures(db: Database): Set<number> {
+  const rows = db.all(`SELECT job_key FROM jobs WHERE status = 'canceled' OR failed = 1`);
+  return new Set(rows.map((row) => row.job_key as number));
+}
+
+/** The jobs directly before a job, also through a barrier. */
+function upstreamsOf(db: Database, node: number): number[] {
+  const rows = db.all('SELECT upstream FROM edges WHERE downstream = ?', node);
+  return rows.flatMap(({ upstream }) =>
+    (upstream as number) > 0 ? [upstream as number] : upstreamsOf(db, upstream as number),
+  );
+}

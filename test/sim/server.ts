@@ -1,0 +1,154 @@
+/** The server process: the real service and reconciler, which dies at named points and whose disk fills up. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSpool } from '../../src/api/spool.ts';
+import { workerPaths } from '../../src/base/paths.ts';
+import { systemMachine } from '../../src/server/machine.ts';
+import { openService } from '../../src/server/open.ts';
+import { Reconciler } from '../../src/server/reconcile.ts';
+import type { Service } from '../../src/server/service.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { Process } from './clock.ts';
+import type { World } from './world.ts';
+
+/** Where a server dies, or its disk is full: at the n-th statement of a transaction, around its COMMIT, at a reply. */
+export type Fault =
+  | { kind: 'crash' | 'full'; at: 'statement' | 'before_commit' }
+  | { kind: 'crash'; at: 'after_commit' | 'reply' };
+
+class Crashed extends Error {}
+
+export class SimServer {
+  readonly process: Process;
+  readonly #world: World;
+  #service: Service | null = null;
+  #reconciler: Reconciler | null = null;
+  /** Strikes when `countdown` statements or replies have passed. */
+  #armed: { fault: Fault; countdown: number } | null = null;
+  #raw: { run: Database['run']; close: () => void } | null = null;
+
+  private constructor(world: World) {
+    this.#world = world;
+    this.process = new Process(world.timeline, world.login.host, world.machines.nextPid());
+  }
+
+  /** Null when it died on the way. */
+  static async start(world: World): Promise<SimServer | null> {
+    const server = new SimServer(world);
+    const service = await openService(world.directory, server.process.clock, 'simulation');
+    server.#service = service;
+    service.random = world.random.next;
+    service.leaseMs = world.leaseMs;
+    service.machine = { ...systemMachine(world.directory), ...server.#machine() };
+    const { writeStopFile } = service.machine;
+    service.machine.writeStopFile = (workerId) => {
+      const lives = [...world.machines.living].some((job) => job.workerId === workerId);
+      world.check.note(`stop file for ${lives ? 'jobs that run' : 'nothing'}`);
+      world.note(`server: stop file for ${workerId.slice(0, 4)}`);
+      writeStopFile(workerId);
+    };
+    server.#watch(service.db);
+    world.check.opened(service.db);
+    try {
+      service.beginEpoch();
+    } catch {
+      return null;
+    }
+    // loads what a service loads late, which takes real time
+    await service.call('server_info', {});
+    server.#reconciler = new Reconciler(service);
+    server.#reconciler.start();
+    world.network.listener = {
+      process: server.process,
+      call: (endpoint, request, options) => service.call(endpoint, request as never, options),
+      replying: () => server.#strike('reply'),
+    };
+    return server;
+  }
+
+  get service(): Service {
+    if (this.#service === null) throw new Error('no service');
+    return this.#service;
+  }
+
+  #machine() {
+    const world = this.#world;
+    const { host } = world.login;
+    return {
+      slurm: world.slurm.commands(this.process),
+      hostname: host.name,
+      bootId: host.bootId,
+      isProcessAlive: (pid: number) =>
+        world.workers.some((worker) => worker.process.pid === pid && worker.process.isAlive),
+      processesOf: (workerId: string) =>
+        [...world.login.processes].filter((job) => job.workerId === workerId).map(({ pid }) => pid),
+      readTail: () => null,
+      readSpool: (workerId: string) => readSpool(workerPaths(world.directory, workerId).spoolPath),
+      hasStopFile: (workerId: string) => existsSync(workerPaths(world.directory, workerId).stopPath),
+      userName: () => null,
+    };
+  }
+
+  // ---------------------------------------------------------------- its database
+
+  #watch(db: Database): void {
+    const statement = db.statement.bind(db);
+    const run = db.run.bind(db);
+    this.#raw = { run, close: db.close.bind(db) };
+    db.statement = (sql) => {
+      if (!this.process.isAlive) throw new Crashed('the server is dead');
+      if (db.isInTransaction && /^\s*(INSERT|UPDATE|DELETE)/.test(sql)) this.#strike('statement');
+      return statement(sql);
+    };
+    db.run = (sql, ...values) => {
+      if (sql !== 'COMMIT') return run(sql, ...values);
+      this.#strike('before_commit');
+      const result = run(sql);
+      this.#world.check.committed();
+      this.#strike('after_commit');
+      return result;
+    };
+  }
+
+  arm(fault: Fault, countdown: number): void {
+    this.#armed = { fault, countdown };
+  }
+
+  #strike(point: Fault['at']): void {
+    if (this.#armed?.fault.at !== point || !this.process.isAlive) return;
+    this.#armed.countdown -= 1;
+    if (this.#armed.countdown >= 0) return;
+    const { fault } = this.#armed;
+    this.#armed = null;
+    this.#world.note(`server: ${fault.kind} at ${fault.at}`);
+    if (fault.kind === 'full') {
+      // SQLite takes the whole transaction back by itself
+      this.#raw?.run('ROLLBACK');
+      throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    }
+    this.crash();
+    throw new Crashed('the server dies');
+  }
+
+  /** The process is gone at once; what it had not committed is rolled back. */
+  crash(): void {
+    if (!this.process.isAlive) return;
+    this.#world.note('server dies');
+    this.process.kill();
+    this.#reconciler?.close();
+    const raw = this.#raw;
+    this.#world.serverGone(this, () => {
+      raw?.close();
+      // the next owner would find that this process is dead, were it one
+      rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+    });
+  }
+
+  /** An orderly end. */
+  async stop(): Promise<void> {
+    this.#reconciler?.close();
+    await this.service.close();
+    this.process.kill();
+    this.#world.serverGone(this, () => {});
+  }
+}

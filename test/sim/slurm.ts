@@ -1,0 +1,322 @@
+/**
+ * A Slurm cluster: allocations wait, start workers on machines, end in all the ways there are, are requeued, and lose
+ * sight of machines. Its commands print text, which comes late, cut, garbled, empty, or not at all.
+ */
+import { type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
+import type { RunResult } from '../../src/slurm/run.ts';
+import { type Process, trueInstant } from './clock.ts';
+import type { Machine } from './machines.ts';
+import type { SimWorker } from './worker.ts';
+import type { World } from './world.ts';
+
+interface Start {
+  startMs: number;
+  /** Null while it runs. */
+  endMs: number | null;
+  state: string;
+  machines: Machine[];
+  worker: SimWorker | null;
+}
+
+export interface Allocation {
+  id: string;
+  name: string;
+  key: string;
+  numMachines: number;
+  walltimeMs: number;
+  submitMs: number;
+  /** Slurm's word. */
+  state: string;
+  starts: Start[];
+  /** When it was over for good. */
+  endedMs: number | null;
+  /** Until when squeue leaves it out although it is there, and from when it may do so again. */
+  hiddenUntilMs: number;
+  shownUntilMs: number;
+}
+
+/** For so long squeue shows what has ended. */
+const minJobAgeMs = 300_000;
+const killWaitMs = 30_000;
+/** So long at most a job may be missing from squeue by mistake. */
+const longestAbsenceMs = 45_000;
+
+export interface SlurmFaults {
+  failure: number;
+  lateness: number;
+  garbling: number;
+}
+
+export class Slurm {
+  faults: SlurmFaults = { failure: 0, lateness: 0, garbling: 0 };
+  hasAccounting = true;
+  accountingLagMs = 0;
+  readonly allocations: Allocation[] = [];
+  readonly #world: World;
+  /** Machines that Slurm has given up, until they are back. */
+  readonly #down = new Set<Machine>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  // ---------------------------------------------------------------- the life of an allocation
+
+  submit(name: string, key: string, numMachines: number, walltimeMs: number): string {
+    const { timeline } = this.#world;
+    const id = String(100 + this.allocations.length);
+    const never = { hiddenUntilMs: 0, shownUntilMs: 0 };
+    const fresh = { submitMs: timeline.nowMs, state: 'PENDING', starts: [], endedMs: null, ...never };
+    const allocation: Allocation = { id, name, key, numMachines, walltimeMs, ...fresh };
+    this.allocations.push(allocation);
+    this.#world.note(`slurm: ${id} (${name}) is submitted`);
+    this.#startSoon();
+    return id;
+  }
+
+  #startSoon(): void {
+    const { timeline, random } = this.#world;
+    timeline.after(random.spread(200, 8000), () => {
+      for (const allocation of this.allocations) if (allocation.state === 'PENDING') this.#tryStart(allocation);
+    });
+  }
+
+  #tryStart(allocation: Allocation): void {
+    const { nodes, timeline } = this.#world;
+    const isBusy = (machine: Machine) =>
+      this.allocations.some((other) => runningStart(other)?.machines.includes(machine));
+    const free = nodes.filter(
+      (machine) => machine.isUp && machine.isOnline && !this.#down.has(machine) && !isBusy(machine),
+    );
+    if (free.length < allocation.numMachines) return;
+    const machines = free.slice(0, allocation.numMachines);
+    const { nowMs } = timeline;
+    const start: Start = { startMs: nowMs, endMs: null, state: 'RUNNING', machines, worker: null };
+    allocation.starts.push(start);
+    allocation.state = 'RUNNING';
+    const { walltimeMs, id, key } = allocation;
+    this.#world.note(`slurm: ${id} starts on ${machines.map(({ host }) => host.name).join(' ')}`);
+    const endMs = trueInstant(timeline) + walltimeMs;
+    const restartCount = allocation.starts.length - 1;
+    const slurm = { jobId: id, restartCount, allocationKey: key, endMs, walltimeMs };
+    start.worker = this.#world.addWorker({ machines, slurm }, () => this.#scriptEnds(allocation, start));
+    timeline.after(walltimeMs, () => {
+      if (start.endMs === null && allocation.state === 'RUNNING') this.end(allocation, 'TIMEOUT');
+    });
+  }
+
+  /** The worker's process is gone: slurmd ends the rest, the controller hears of it when it can. */
+  #scriptEnds(allocation: Allocation, start: Start): void {
+    const { timeline, random } = this.#world;
+    timeline.after(random.spread(50, 2000), () => {
+      this.#sweep(start);
+      if (start.endMs !== null || allocation.state === 'COMPLETING') return;
+      if (!isReachable(start)) return;
+      const exit = start.worker?.exit ?? null;
+      this.#finish(allocation, start, exit !== null && !('failed' in exit) ? 'COMPLETED' : 'FAILED', false);
+    });
+  }
+
+  /** Kills whatever of a start is left on its machines. */
+  #sweep(start: Start): void {
+    start.worker?.kill();
+    const id = start.worker?.id;
+    for (const machine of start.machines) {
+      this.#world.machines.killAll(machine, (process) => process.workerId === id);
+    }
+  }
+
+  /** Ends a running allocation as Slurm does: SIGTERM, KillWait, SIGKILL; then it is over or waits again. */
+  end(allocation: Allocation, state: string, isRequeued = false): void {
+    const { timeline, random } = this.#world;
+    const start = runningStart(allocation);
+    if (allocation.state === 'PENDING') this.#over(allocation, state);
+    if (start === null || allocation.state !== 'RUNNING') return;
+    this.#world.note(`slurm: ${allocation.id} is ended (${state}${isRequeued ? ', requeued' : ''})`);
+    allocation.state = 'COMPLETING';
+    if (isReachable(start)) start.worker?.signal('terminate');
+    const kill = (): void => {
+      if (start.endMs !== null) return;
+      // what cannot be reached is waited for, until the machine is given up
+      if (!isReachable(start)) return void timeline.after(5000, kill);
+      this.#sweep(start);
+      timeline.after(random.spread(50, 3000), () => {
+        if (start.endMs === null) this.#finish(allocation, start, state, isRequeued);
+      });
+    };
+    const wait = (): void => {
+      const isOver = start.worker?.process.isAlive === false;
+      if (isOver || timeline.nowMs >= killAtMs) kill();
+      else timeline.after(1000, wait);
+    };
+    const killAtMs = timeline.nowMs + random.int(5000, killWaitMs);
+    wait();
+  }
+
+  #finish(allocation: Allocation, start: Start, state: string, isRequeued: boolean): void {
+    start.endMs = this.#world.timeline.nowMs;
+    start.state = state;
+    this.#world.note(`slurm: start ${allocation.starts.length - 1} of ${allocation.id} has ended: ${state}`);
+    if (isRequeued) allocation.state = 'PENDING';
+    else this.#over(allocation, state);
+    this.#startSoon();
+  }
+
+  #over(allocation: Allocation, state: string): void {
+    allocation.state = state;
+    allocation.endedMs = this.#world.timeline.nowMs;
+  }
+
+  /** A machine does not answer: after a while it is given up, with all that runs there. */
+  noticeSilence(machine: Machine): void {
+    const { timeline, random } = this.#world;
+    timeline.after(random.int(10_000, 60_000), () => {
+      if (machine.isUp && machine.isOnline && !machine.isFrozen) return;
+      this.#down.add(machine);
+      for (const allocation of this.allocations) {
+        const start = runningStart(allocation);
+        if (!start?.machines.includes(machine)) continue;
+        this.#finish(allocation, start, 'NODE_FAIL', random.chance(0.6));
+        // on the machines that it still reaches
+        for (const other of start.machines) if (other !== machine) this.noticeReturn(other);
+      }
+    });
+  }
+
+  /** A machine answers again: what should not be there any more is killed. */
+  noticeReturn(machine: Machine): void {
+    const { timeline, random } = this.#world;
+    timeline.after(random.spread(50, 3000), () => {
+      if (!machine.isUp || !machine.isOnline || machine.isFrozen) return;
+      this.#down.delete(machine);
+      for (const allocation of this.allocations) {
+        for (const start of allocation.starts) {
+          if (!start.machines.includes(machine)) continue;
+          if (start.endMs !== null) this.#sweep(start);
+          // its processes were lost while nobody could tell
+          else if (start.worker?.process.isAlive === false) this.#scriptEnds(allocation, start);
+        }
+      }
+      this.#startSoon();
+    });
+  }
+
+  get running(): Allocation[] {
+    return this.allocations.filter((allocation) => allocation.state === 'RUNNING');
+  }
+
+  get open(): Allocation[] {
+    return this.allocations.filter((allocation) => allocation.endedMs === null);
+  }
+
+  // ---------------------------------------------------------------- what its commands print
+
+  commands(asker: Process): SlurmCommands {
+    return systemSlurm({}, (command) => {
+      const { random } = this.#world;
+      const isLate = random.chance(this.faults.lateness);
+      const delayMs = isLate ? random.spread(5000, 110_000) : random.spread(20, 1500);
+      const result = this.#answer(command, delayMs);
+      return new Promise<RunResult>((resolve) => {
+        asker.clock.after(Math.min(delayMs, 100_000), () => resolve(result));
+      });
+    });
+  }
+
+  #answer(command: string, delayMs: number): RunResult {
+    const failed = { kind: 'ended', exitCode: 1, stdout: '', stderr: `${command}: error: Unable to contact` } as const;
+    const { random } = this.#world;
+    if (delayMs > 100_000) return { kind: 'timeout', seconds: 100, stdout: '', stderr: '' };
+    if (random.chance(this.faults.failure)) return failed;
+    if (command === 'squeue') return { ...failed, exitCode: 0, stdout: this.#squeue(), stderr: '' };
+    if (command !== 'sacct' || !this.hasAccounting) return failed;
+    return { ...failed, exitCode: 0, stdout: this.#sacct(), stderr: '' };
+  }
+
+  #squeue(): string {
+    const { timeline, random } = this.#world;
+    const { nowMs } = timeline;
+    const isEmpty = random.chance(this.faults.garbling);
+    const lines: string[] = [];
+    for (const allocation of this.allocations) {
+      if (allocation.endedMs !== null && nowMs - allocation.endedMs > minJobAgeMs) continue;
+      const line = this.#queueLine(allocation);
+      const isOdd = isEmpty || random.chance(this.faults.garbling);
+      if (!isOdd) lines.push(line);
+      else if (this.#mayHide(allocation)) lines.push(random.chance(0.5) ? '' : line.slice(0, random.int(0, 12)));
+      else lines.push(line.replace(/RUNNING|PENDING|COMPLETING/, 'REVIVING'));
+    }
+    if (random.chance(this.faults.garbling)) lines.unshift('squeue: warning: |||');
+    return lines.join('\n');
+  }
+
+  /** An allocation is missing by mistake for a moment only, and not again soon. */
+  #mayHide(allocation: Allocation): boolean {
+    const { nowMs } = this.#world.timeline;
+    if (nowMs > allocation.shownUntilMs) {
+      allocation.hiddenUntilMs = nowMs + longestAbsenceMs;
+      allocation.shownUntilMs = nowMs + 4 * longestAbsenceMs;
+    }
+    return nowMs <= allocation.hiddenUntilMs;
+  }
+
+  #queueLine(allocation: Allocation): string {
+    const { id, state, name, numMachines, walltimeMs, submitMs } = allocation;
+    const start = allocation.starts.at(-1);
+    const restarts = Math.max(0, allocation.starts.length - (state === 'PENDING' ? 0 : 1));
+    const isOn = start !== undefined && state !== 'PENDING';
+    const endMs = isOn ? (start.endMs ?? start.startMs + walltimeMs) : null;
+    const hosts = isOn ? start.machines.map(({ host }) => host.name).join(',') : '';
+    const times = [this.#instant(submitMs), this.#instant(isOn ? start.startMs : null), this.#instant(endMs)];
+    const limit = `${Math.floor(walltimeMs / 60_000)}:00`;
+    return `${[id, id, state, restarts, ...times, limit, 'None', numMachines, hosts, 'batch', name].join('|')}|`;
+  }
+
+  #sacct(): string {
+    const { nowMs } = this.#world.timeline;
+    const lines = this.allocations.flatMap((allocation) =>
+      // what happened earlier is never told later
+      allocation.starts
+        .filter(({ startMs }) => nowMs - startMs >= this.accountingLagMs)
+        .map((start) => {
+          const isKnown = start.endMs !== null && nowMs - start.endMs >= this.accountingLagMs;
+          const state = isKnown ? start.state : 'RUNNING';
+          const hosts = start.machines.map(({ host }) => host.name).join(',');
+          const end = isKnown ? this.#instant(start.endMs) : 'Unknown';
+          const times = [this.#instant(allocation.submitMs), this.#instant(start.startMs), end];
+          const exit = state === 'FAILED' ? '1:0' : '0:0';
+          const size = [allocation.numMachines, hosts, '1G', ''];
+          return [
+            allocation.id,
+            allocation.id,
+            'lab',
+            state,
+            exit,
+            '0:0',
+            ...times,
+            '01:00:00',
+            ...size,
+            'None',
+            allocation.name,
+          ].join('|');
+        }),
+    );
+    const { random } = this.#world;
+    return lines.filter(() => !random.chance(this.faults.garbling)).join('\n');
+  }
+
+  #instant(ms: number | null): string {
+    if (ms === null) return 'N/A';
+    const { timeline } = this.#world;
+    return new Date(trueInstant(timeline) - timeline.nowMs + ms).toISOString().slice(0, 19);
+  }
+}
+
+function runningStart(allocation: Allocation): Start | null {
+  const start = allocation.starts.at(-1);
+  return start !== undefined && start.endMs === null ? start : null;
+}
+
+function isReachable(start: Start): boolean {
+  return start.machines.every((machine) => machine.isUp && machine.isOnline && !machine.isFrozen);
+}

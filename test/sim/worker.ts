@@ -1,0 +1,234 @@
+/** A worker process: the real loop, session and exchanger over simulated processes, files and network. */
+import { existsSync } from 'node:fs';
+import type { Assignment } from '../../src/api/contract.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { workerPaths } from '../../src/base/paths.ts';
+import { classifyEnd, type StopReason } from '../../src/model/outcome.ts';
+import type { JobRunner, RunnerEvents, StopSignal, WorkerEffects } from '../../src/worker/effects.ts';
+import { WorkerLoop } from '../../src/worker/loop.ts';
+import type { Sample } from '../../src/worker/session.ts';
+import type { WorkerExit, WorkerOptions } from '../../src/worker/worker.ts';
+import { Process } from './clock.ts';
+import type { JobExit, JobProcess, Machine } from './machines.ts';
+import { openSimSpool, type SimSpool } from './spool.ts';
+import type { World } from './world.ts';
+
+export interface WorkerPlace {
+  machines: Machine[];
+  slurm: {
+    jobId: string;
+    restartCount: number;
+    allocationKey: string | null;
+    endMs: number;
+    walltimeMs: number;
+  } | null;
+}
+
+export const nodeCpus = 4;
+
+/** One worker process. */
+export class SimWorker {
+  readonly id: string;
+  readonly process: Process;
+  readonly machine: Machine;
+  readonly place: WorkerPlace;
+  readonly #world: World;
+  readonly #spool: SimSpool;
+  readonly #listeners = new Set<(signal: StopSignal) => void>();
+  /** How it ended by itself. */
+  exit: WorkerExit | { failed: string } | null = null;
+  /** Called once its process is gone. */
+  onGone: () => void = () => {};
+
+  constructor(world: World, place: WorkerPlace) {
+    this.#world = world;
+    this.place = place;
+    this.machine = place.machines[0] as Machine;
+    this.id = world.random.hex(32);
+    this.process = new Process(world.timeline, this.machine.host, world.machines.nextPid());
+    this.#spool = openSimSpool(world.directory, this.id, this.process, this.machine, world.random);
+  }
+
+  start(): void {
+    const { process } = this;
+    const world = this.#world;
+    const loop = new WorkerLoop(this.#options(), {
+      api: world.network.apiFor(process, (endpoint, request, reply) => world.check.answered(endpoint, request, reply)),
+      clock: process.clock,
+      log: silentLog,
+      signals: {
+        listen: (listener) => {
+          this.#listeners.add(listener);
+          return () => this.#listeners.delete(listener);
+        },
+      },
+      effects: this.#effects(),
+    });
+    const end = (exit: SimWorker['exit']) =>
+      process.deliver(() => {
+        this.exit = exit;
+        world.note(`worker ${this.name} ended: ${JSON.stringify(exit)}`);
+        process.kill();
+        this.onGone();
+      });
+    loop.run().then(end, (error: unknown) => end({ failed: String(error) }));
+  }
+
+  get name(): string {
+    return `${this.id.slice(0, 4)}@${this.machine.host.name}`;
+  }
+
+  #options(): WorkerOptions {
+    const { machines, slurm } = this.place;
+    const { skewMs } = this.machine.host;
+    return {
+      directory: this.#world.directory,
+      workflowKey: this.#world.workflowKey,
+      outputDirectory: '/nowhere',
+      capacity: {
+        nodeNames: machines.map(({ host }) => host.name),
+        numCpus: nodeCpus,
+        memoryBytes: 1024 ** 3,
+        numGpus: 0,
+        gpuIds: [],
+      },
+      maxParallelJobs: null,
+      deadlineMs: slurm === null ? null : slurm.endMs + skewMs,
+      walltimeSeconds: slurm === null ? null : slurm.walltimeMs / 1000,
+      waitForNewJobsSeconds: null,
+      identity: {
+        hostname: this.machine.host.name,
+        cluster: slurm === null ? null : 'lab',
+        slurmJobId: slurm?.jobId ?? null,
+        restartCount: slurm?.restartCount ?? 0,
+        allocationKey: slurm?.allocationKey ?? null,
+      },
+    };
+  }
+
+  #effects(): WorkerEffects {
+    const { process, machine } = this;
+    const { random, directory } = this.#world;
+    const { stopPath } = workerPaths(directory, this.id);
+    const none = { kind: 'absent' } as const;
+    return {
+      workerId: this.id,
+      bootId: machine.host.bootId,
+      pid: process.pid,
+      startTicks: process.pid,
+      workingDirectory: '/nowhere',
+      random: random.next,
+      files: {
+        look: async () => none,
+        hash: async () => null,
+        makeRoom: async () => {},
+        readText: async () => ({ text: null, problem: null }),
+      },
+      logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },
+      spool: this.#spool,
+      runCommands: async ({ firing }) => ({ firing, return_codes: [0], output_path: '/nowhere', error: null }),
+      isFenced: () =>
+        new Promise((resolve) => {
+          process.clock.after(random.spread(1, 500), () => resolve(machine.hasFiles && existsSync(stopPath)));
+        }),
+      openRunner: (events) => new SimRunner(events, this.#world, this),
+    };
+  }
+
+  signal(signal: StopSignal): void {
+    this.process.deliver(() => {
+      for (const listener of [...this.#listeners]) listener(signal);
+    });
+  }
+
+  /** SIGKILL: its jobs are left alone. */
+  kill(): void {
+    if (!this.process.isAlive) return;
+    this.#world.note(`worker ${this.name} is killed`);
+    this.process.kill();
+    this.#spool.tear();
+    this.onGone();
+  }
+}
+
+interface Run {
+  job: Assignment;
+  process: JobProcess | null;
+  startedAtMs: number;
+  graceMs: number;
+  reason: StopReason | null;
+}
+
+/** Starts and stops simulated processes as the real runner does with real ones. */
+class SimRunner implements JobRunner {
+  readonly #events: RunnerEvents;
+  readonly #world: World;
+  readonly #worker: SimWorker;
+  readonly #runs = new Map<number, Run>();
+  #isClosed = false;
+
+  constructor(events: RunnerEvents, world: World, worker: SimWorker) {
+    this.#events = events;
+    this.#world = world;
+    this.#worker = worker;
+  }
+
+  start(job: Assignment): void {
+    const run: Run = { job, process: null, startedAtMs: 0, graceMs: Number.POSITIVE_INFINITY, reason: null };
+    this.#runs.set(job.attempt, run);
+    this.#worker.process.clock.after(this.#world.random.spread(1, 40), () => this.#spawn(run));
+  }
+
+  #spawn(run: Run): void {
+    const { attempt, job_key: jobKey, job_name: name, num_cpus: numCpus } = run.job;
+    const world = this.#world;
+    const { process, machine, id } = this.#worker;
+    const { runMs, code } = world.workflow.behaviour(name);
+    const exited = (exit: JobExit) => process.deliver(() => this.#onExit(run, exit));
+    run.process = world.machines.launch({ attempt, jobKey, workerId: id, machine, numCpus, runMs, code, exited });
+    run.startedAtMs = process.clock.monotonic();
+    world.note(`job ${name} attempt ${attempt} starts on ${this.#worker.name}`);
+    this.#events.started(attempt, run.process.pid, run.startedAtMs);
+    if (run.reason !== null) world.machines.stop(run.process, run.graceMs);
+  }
+
+  #onExit(run: Run, exit: JobExit): void {
+    const { attempt, memory_bytes: requestedMemoryBytes } = run.job;
+    const endedAtMs = this.#worker.process.clock.monotonic();
+    this.#events.freed(attempt);
+    this.#worker.process.clock.after(this.#world.random.spread(1, 30), () => {
+      this.#runs.delete(attempt);
+      if (this.#isClosed) return;
+      const end = classifyEnd({
+        exitCode: exit.code,
+        signal: exit.signal,
+        stopped: run.reason,
+        isOomVictim: false,
+        peakMemoryBytes: null,
+        memoryLimitBytes: null,
+        requestedMemoryBytes,
+        runtimeLimitMs: null,
+      });
+      const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
+      this.#events.ended({ attempt, startedAtMs: run.startedAtMs, endedAtMs, end, ...nothing });
+    });
+  }
+
+  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+    for (const { attempt, graceMs } of jobs) {
+      const run = this.#runs.get(attempt);
+      if (run === undefined || run.process?.isAlive === false) continue;
+      run.reason ??= reason;
+      run.graceMs = Math.min(run.graceMs, graceMs);
+      if (run.process !== null) this.#world.machines.stop(run.process, graceMs);
+    }
+  }
+
+  takeSamples(): Sample[] {
+    return [];
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+}

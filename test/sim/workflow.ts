@@ -1,0 +1,64 @@
+/** A random small workflow, and how its jobs behave when they run. */
+
+import { rule, type TestJob } from '../support/service.ts';
+import type { Random } from './random.ts';
+
+export class SimWorkflow {
+  readonly jobs: TestJob[];
+  readonly edges: [number, number][];
+  readonly numBarriers: number;
+  readonly failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })]];
+  /** Nodes that the widest job needs. */
+  readonly widest: number;
+  readonly #random: Random;
+  readonly #failing: Map<string, number>;
+  #longestMs: number;
+  /** Whether all jobs take about the same time. */
+  readonly #isEven: boolean;
+
+  constructor(random: Random) {
+    this.#random = random;
+    const numJobs = random.int(3, 15);
+    const isWide = random.chance(0.25);
+    this.#isEven = random.chance(0.3);
+    this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
+    this.jobs = Array.from({ length: numJobs }, (_, index) => ({
+      name: `j${index}`,
+      cpus: random.int(1, 3),
+      nodes: isWide && random.chance(0.3) ? 2 : 1,
+      priority: random.int(0, 2),
+      cancelOnFailure: random.chance(0.7),
+      ...(random.chance(0.25) ? { failureHandler: 0 } : {}),
+    }));
+    this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));
+    this.#failing = new Map(this.jobs.map(({ name }) => [name, random.chance(0.2) ? random.pick([0.3, 1]) : 0]));
+    const edges = new Map<string, [number, number]>();
+    const link = (from: number, to: number) => edges.set(`${from} ${to}`, [from, to]);
+    for (let n = random.int(0, numJobs); n > 0; n--) {
+      const [a, b] = [random.int(0, numJobs - 1), random.int(0, numJobs - 1)];
+      if (a !== b) link(Math.min(a, b), Math.max(a, b));
+    }
+    this.numBarriers = numJobs > 3 && random.chance(0.4) ? 1 : 0;
+    if (this.numBarriers === 1) {
+      const cut = random.int(1, numJobs - 1);
+      for (let job = 0; job < cut; job++) if (job === 0 || random.chance(0.6)) link(job, -1);
+      for (let job = cut; job < numJobs; job++) if (job === cut || random.chance(0.6)) link(-1, job);
+    }
+    this.edges = [...edges.values()];
+  }
+
+  /** From now on all jobs are short. */
+  hurry(): void {
+    this.#longestMs = Math.min(this.#longestMs, 5_000);
+  }
+
+  /** What one process of a job does. */
+  behaviour(name: string): { runMs: number; code: number } {
+    const fails = this.#random.chance(this.#failing.get(name) ?? 0);
+    const shortestMs = this.#longestMs / (this.#isEven ? 2 : 200);
+    return {
+      runMs: this.#random.spread(shortestMs, this.#longestMs),
+      code: fails ? this.#random.pick([1, 1, 2]) : 0,
+    };
+  }
+}

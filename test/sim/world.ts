@@ -1,0 +1,154 @@
+/** A simulated world: a login host with the server, nodes behind a Slurm, workers, one workflow, one timeline. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Service } from '../../src/server/service.ts';
+import { Database } from '../../src/storage/database.ts';
+import { createWorkflow } from '../support/service.ts';
+import { Check } from './check.ts';
+import { Timeline } from './clock.ts';
+import { Machine, Machines } from './machines.ts';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
+import { SimServer } from './server.ts';
+import { Slurm } from './slurm.ts';
+import { SimWorker, type WorkerPlace } from './worker.ts';
+import { SimWorkflow } from './workflow.ts';
+
+/** Events that happen within this time may be met by the server together. */
+const togetherMs = 3;
+const longestTrace = 400;
+
+let empty: Buffer | null = null;
+
+/** The bytes of a new database: making its tables anew would take longer than many a simulation. */
+function emptyDatabase(directory: string): Buffer {
+  if (empty !== null) return empty;
+  const path = join(directory, 'empty.db');
+  Database.open(path).close();
+  empty = readFileSync(path);
+  return empty;
+}
+
+export class World {
+  readonly directory: string;
+  readonly random: Random;
+  readonly timeline = new Timeline();
+  readonly network: Network;
+  readonly machines: Machines;
+  readonly login: Machine;
+  readonly nodes: Machine[];
+  readonly slurm: Slurm;
+  readonly workers: SimWorker[] = [];
+  readonly workflow: SimWorkflow;
+  readonly check: Check;
+  readonly leaseMs: number;
+  readonly trace: string[] = [];
+  workflowKey = '';
+  server: SimServer | null = null;
+  /** When a server that died is started again; null for not by itself. */
+  serverReturnsMs: (() => number) | null = null;
+  numSteps = 0;
+  readonly #togetherness: number;
+  #starting: Promise<void> | null = null;
+
+  constructor(seed: number, directory: string) {
+    this.directory = directory;
+    const random = new Random(seed);
+    this.random = random;
+    this.network = new Network(this.timeline, random);
+    this.machines = new Machines(this.timeline, random);
+    this.check = new Check(this.machines);
+    this.network.onBug = (words) => this.check.broken.push(`an error that is a bug: ${words}`);
+    this.login = new Machine('login', random.hex(8));
+    const numNodes = random.int(1, 4);
+    this.workflow = new SimWorkflow(random);
+    const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
+    this.nodes = names.map((name) => new Machine(name, random.hex(8)));
+    this.slurm = new Slurm(this);
+    this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
+    this.#togetherness = random.pick([0, 0.5, 0.9]);
+  }
+
+  note(words: string): void {
+    this.trace.push(`${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`);
+    if (this.trace.length > longestTrace) this.trace.shift();
+  }
+
+  get service(): Service | null {
+    return this.server?.process.isAlive === true ? this.server.service : null;
+  }
+
+  /** The first server, and the workflow that is already there. */
+  async begin(): Promise<void> {
+    writeFileSync(join(this.directory, 'torc.db'), emptyDatabase(this.directory), { mode: 0o600 });
+    await this.startServer();
+    const service = this.service;
+    if (service === null) throw new Error('no server');
+    const { jobs, edges, numBarriers, failureHandlers } = this.workflow;
+    const options = { numBarriers, failureHandlers, slurmConfigs: ['c'] };
+    this.workflowKey = await createWorkflow(service, jobs, edges, options);
+    this.check.look();
+  }
+
+  // ---------------------------------------------------------------- processes
+
+  addWorker(place: WorkerPlace, ended: () => void = () => {}): SimWorker {
+    const worker = new SimWorker(this, place);
+    this.workers.push(worker);
+    this.note(`worker ${worker.name} begins`);
+    worker.onGone = ended;
+    worker.start();
+    return worker;
+  }
+
+  startServer(): Promise<void> {
+    if (this.server !== null || !this.login.isUp) return Promise.resolve();
+    this.#starting ??= SimServer.start(this)
+      .then((server) => {
+        this.server = server;
+        this.note(server === null ? 'server dies at its start' : `server starts, epoch ${server.service.epoch}`);
+      })
+      .finally(() => {
+        this.#starting = null;
+      });
+    return this.#starting;
+  }
+
+  /** Called by a server that is gone; what it leaves open is closed outside of its own calls. */
+  serverGone(server: SimServer, close: () => void): void {
+    if (this.server === server) this.server = null;
+    this.network.listener = null;
+    this.check.closed();
+    this.timeline.after(1, close);
+    const returnsMs = this.serverReturnsMs?.();
+    if (returnsMs !== undefined) this.timeline.after(10 + returnsMs, () => void this.startServer());
+  }
+
+  // ---------------------------------------------------------------- time
+
+  /** Goes on for so long, or until something is broken or `isOver` says so. */
+  async run(forMs: number, isOver: () => boolean = () => false): Promise<void> {
+    const untilMs = this.timeline.nowMs + forMs;
+    while (this.timeline.nextMs <= untilMs) {
+      this.timeline.step();
+      this.numSteps += 1;
+      const isCrowded = this.timeline.nextMs - this.timeline.nowMs <= togetherMs;
+      if (isCrowded && this.random.chance(this.#togetherness)) continue;
+      await this.#settle();
+      this.check.look();
+      if (this.check.broken.length > 0 || isOver()) return;
+    }
+    this.timeline.nowMs = untilMs;
+  }
+
+  /** Until everything that was begun has gone as far as it can without time. */
+  async #settle(): Promise<void> {
+    // what this turn begins is served in the next one
+    for (let quietTurns = 0; quietTurns < 2; ) {
+      const { numCommits } = this.check;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#starting !== null) await this.#starting;
+      quietTurns = numCommits === this.check.numCommits ? quietTurns + 1 : 0;
+    }
+  }
+}
