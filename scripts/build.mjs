@@ -5,6 +5,8 @@ import { chmodSync, cpSync, existsSync, renameSync, rmSync, writeFileSync } from
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { rolldown } from 'rolldown';
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const tsc = join(root, 'node_modules', '.bin', 'tsc');
 const dist = join(root, 'dist');
@@ -20,7 +22,43 @@ try {
 cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'), { recursive: true });
 const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec-schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
+await bundle();
 chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
 rmSync(old, { recursive: true, force: true });
+
+/**
+ * Puts the command line with the packages it uses into few files: a thousand workers that start at once on a shared file
+ * system open a handful each instead of 150. What a worker in an allocation loads is together in its own files, whose
+ * modules are found by what its entries import; the rest stays in pieces that a command loads when it needs them.
+ */
+async function bundle() {
+  const main = join(fresh, 'cli', 'main.js');
+  const options = { external: [/^node:/, 'better-sqlite3'], platform: 'node' };
+  const groups = [];
+  for (const [priority, name, ...entries] of [
+    [3, 'base', 'cli/main.js'],
+    [2, 'program', 'cli/program.js'],
+    [1, 'worker', 'cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js'],
+  ]) {
+    const modules = new Set();
+    for (const entry of entries) for (const id of await importedBy(join(fresh, entry), options)) modules.add(id);
+    // the entry waits for what it loads, which may not wait for the entry
+    modules.delete(main);
+    groups.push({ name, priority, test: (id) => modules.has(id) });
+  }
+  const whole = await rolldown({ ...options, input: { main } });
+  const chunkFileNames = '[name]-[hash].js';
+  await whole.write({ dir: join(fresh, 'cli'), format: 'esm', chunkFileNames, codeSplitting: { groups } });
+  await whole.close();
+}
+
+/** The modules that a file imports when it is loaded, and those that these import. */
+async function importedBy(file, options) {
+  const later = { name: 'leaves-later-imports', resolveDynamicImport: () => false };
+  const part = await rolldown({ ...options, input: file, plugins: [later] });
+  const { output } = await part.generate({ format: 'esm' });
+  await part.close();
+  return output.flatMap((chunk) => chunk.moduleIds ?? []);
+}

@@ -24,7 +24,7 @@ import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../base/errors.ts';
 import { refuseForeign, refuseWritableByOthers } from '../base/ownership.ts';
 
-const schemaDirectory = join(dirname(fileURLToPath(import.meta.url)), 'schema');
+const schemaDirectory = fileURLToPath(new URL('../storage/schema', import.meta.url));
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 

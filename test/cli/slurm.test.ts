@@ -199,8 +199,22 @@ describe('schedule-nodes', () => {
 });
 
 describe('the worker of an allocation', () => {
+  const words = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', '1', '--output', 'out', '--walltime', '60'];
+
   it('is refused outside of Slurm', async () => {
-    const words = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', '1', '--output', 'out', '--walltime', '60'];
     expect(await place.torc(...words)).toMatchObject({ code: 2, stderr: expect.stringContaining('SLURM_JOB_ID') });
+  });
+
+  it('is in a handful of files, because a thousand may start at once', async () => {
+    const coverage = join(place.path, 'coverage');
+    const other = newPlace({ NODE_V8_COVERAGE: coverage });
+    await other.torc(...words);
+    const loaded = readdirSync(coverage).flatMap((name) => {
+      const { result } = JSON.parse(readFileSync(join(coverage, name), 'utf8')) as { result: { url: string }[] };
+      return result.map(({ url }) => url).filter((url) => url.startsWith('file:'));
+    });
+    await other.remove();
+    expect(loaded.some((url) => url.includes('worker'))).toBe(true);
+    expect(loaded.length).toBeLessThan(12);
   });
 });
