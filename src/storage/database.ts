@@ -142,14 +142,13 @@ function makePrivate(path: string): void {
     // it is there already, or cannot be made: then opening it says why
     refuseOtherFiles(path);
   }
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats !== undefined) refuseForeign(path, stats);
 }
 
 /** SQLite would take an empty file for a new database. */
 function refuseOtherFiles(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
+  refuseForeign(path, found);
   if (!found.isFile()) throw unusable(path, 'it is not a file');
   if (found.size === 0) throw unusable(path, 'it is empty');
 }

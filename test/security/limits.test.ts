@@ -178,7 +178,7 @@ it('a full queue answers 503 before anything is read', async () => {
   expect((await ask(published, '/v1/list', bearer, '{}')).status).toBe(200);
   service.numQueued = limits.queuedRequests;
   const refused = await ask(published, '/v1/list', bearer, 'this is no JSON');
-  expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+  expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': expect.stringMatching(/^[1-9]/) } });
   expect(JSON.parse(refused.text).error.code).toBe('busy');
   expect(called).toEqual(['list']);
   server.close();
