@@ -9,8 +9,6 @@ export interface ConnectOptions {
   directory: string;
   /** What this process does, for others that wait for the database: `torc jobs list`. */
   command: string;
-  /** Whether this process stays, and so may take the place of one on another host that gives no sign of life. */
-  stays?: boolean;
 }
 
 export interface Connection {
@@ -63,9 +61,7 @@ export async function connectRemote(directory: string): Promise<Connection | nul
 
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../server/open.ts');
-  const service = await openService(options.directory, systemClock, options.command, {
-    mayTakeOver: options.stays === true,
-  });
+  const service = await openService(options.directory, systemClock, options.command);
   let stopServing: (() => Promise<void>) | null = null;
   return {
     api: service,

@@ -45,7 +45,7 @@ export async function withConnection<T>(
 
 async function connectFor(context: Context, options: SessionOptions): Promise<Connection> {
   const place = { directory: context.directory, command: context.commandLine };
-  if (options.serves === true) return await (await import('./stand-in.ts')).connectToStay({ ...place, stays: true });
+  if (options.serves === true) return await (await import('./stand-in.ts')).connectToStay(place);
   return await (await import('./connection.ts')).connect(place);
 }
 

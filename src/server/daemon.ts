@@ -23,7 +23,7 @@ const idleCheckMs = 30_000;
 export async function runServer(options: DaemonOptions): Promise<void> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const log = await openLog(join(options.directory, 'server.jsonl'));
-  const service = await openService(options.directory, systemClock, 'torc server start', { log });
+  const service = await openService(options.directory, systemClock, 'torc server start', log);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
   const reason = await new Promise<string>((resolve) => {

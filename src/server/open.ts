@@ -18,16 +18,15 @@ import { takeInSpools } from './spool-intake.ts';
 /**
  * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder, and
  * 'unusable' with a way out when the database or its directory cannot be used; then nothing is left open.
- * `command` is what this process was started for; it is shown to others that want the database. `mayTakeOver` false:
- * a holder on another host that gives no sign of life keeps it.
+ * `command` is what this process was started for; it is shown to others that want the database.
  */
 export async function openService(
   directory: string,
   clock: Clock,
   command: string,
-  { log = silentLog, mayTakeOver = true }: { log?: Log; mayTakeOver?: boolean } = {},
+  log: Log = silentLog,
 ): Promise<Service> {
-  const ownership = await takeDirectory(directory, () => Ownership.take(directory, clock, command, mayTakeOver));
+  const ownership = await takeDirectory(directory, clock, command);
   let db: Database;
   try {
     db = openDatabase(directory, ownership);
@@ -46,10 +45,10 @@ export async function openService(
   return service;
 }
 
-async function takeDirectory(directory: string, take: () => Promise<Ownership>): Promise<Ownership> {
+async function takeDirectory(directory: string, clock: Clock, command: string): Promise<Ownership> {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return await take();
+    return await Ownership.take(directory, clock, command);
   } catch (error) {
     throw explainDirectory(error, directory);
   }

@@ -49,10 +49,8 @@ export class Ownership {
   /**
    * Takes the directory for this process. `command` is what it was started for; it is shown to others. Throws TorcError
    * 'busy' naming the holder when there is one that lives, or that may live on another host: that takes 8 s to find out.
-   * Who does not stay (`mayTakeOver` false) leaves such a holder alone: a server that only stood still would be replaced by
-   * a command that is gone in a moment.
    */
-  static async take(directory: string, clock: Clock, command: string, mayTakeOver: boolean): Promise<Ownership> {
+  static async take(directory: string, clock: Clock, command: string): Promise<Ownership> {
     const own: Holder = {
       hostname: hostname(),
       pid: process.pid,
@@ -65,7 +63,6 @@ export class Ownership {
     const found = readText(holderPath(directory));
     const holder = parse(found);
     const isHere = holder !== null && holder.hostname === hostname();
-    if (holder !== null && !isHere && !mayTakeOver) throw silentElsewhere(directory, holder);
     const isGone = isHere ? !isProcessAlive(holder.pid, holder.start_ticks) : await standsStill(directory, clock);
     if (!isGone || !removeStale(directory, found, own.nonce) || !create(directory, own)) {
       throw heldBy(directory, holder ?? parse(readText(holderPath(directory))));
@@ -127,11 +124,6 @@ export function heldBy(directory: string, holder: Holder | null = parse(readText
     `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) holds the database in ${directory}`,
     `Wait until it has ended, or end it on ${holder.hostname}: kill ${holder.pid}`,
   );
-}
-
-function silentElsewhere(directory: string, holder: Holder): TorcError {
-  const hint = 'Once it is known to have ended, this takes its place: torc server start';
-  return new TorcError('busy', heldBy(directory, holder).message, hint);
 }
 
 /** That somebody else has become the owner while this process worked. */

@@ -121,16 +121,6 @@ describe('a directory whose holder has not ended in order', () => {
     expect(statSync(path('torc.db')).ino).not.toBe(ino);
   });
 
-  it('on another host is left alone by who does not stay', async () => {
-    putHolder();
-    const refusal = {
-      message: expect.stringContaining('on elsewhere (pid 1'),
-      hint: expect.stringContaining('server start'),
-    };
-    await expect(openService(directory, clock, 'test', { mayTakeOver: false })).rejects.toMatchObject(refusal);
-    expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
-  });
-
   it('on another host that lives is left alone', async () => {
     putHolder();
     writeFileSync(path('heartbeat'), 'x 1\n');

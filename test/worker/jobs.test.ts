@@ -46,10 +46,11 @@ describe('ends of jobs', () => {
   });
 
   it('tells when a job began and how long it took', async () => {
-    const { reports } = await runJobs({ command: 'sleep 0.2' });
+    const { reports } = await runJobs({ command: 'sleep 1' });
     const [report] = reports;
-    expect(report?.exec_ms).toBeGreaterThanOrEqual(200);
-    expect(report?.start_age_ms).toBeGreaterThanOrEqual((report?.age_ms ?? 0) + 200);
+    // it counts from when the worker hears of the process, which may take a moment on a busy machine
+    expect(report?.exec_ms).toBeGreaterThanOrEqual(500);
+    expect(report?.start_age_ms).toBeGreaterThanOrEqual((report?.age_ms ?? 0) + 500);
   });
 
   it('measures memory and processor time of all processes of a job', async () => {
