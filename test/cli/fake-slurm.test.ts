@@ -1,5 +1,5 @@
 /** Slurm's commands through real processes, with the fake Slurm on the PATH: the ground that tests of the CLI stand on. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answered, type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
@@ -71,8 +71,11 @@ const stateOf = async (slurm: SlurmCommands, id: string) =>
 /** Whether a process runs; one that is dead and not yet waited for does not. */
 function isRunning(pid: number): boolean {
   expect(pid).toBeGreaterThan(1);
-  const status = `/proc/${pid}/status`;
-  return existsSync(status) && !/^State:\s+Z/m.test(readFileSync(status, 'utf8'));
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 50 });
 
