@@ -59,7 +59,7 @@ function clientOf(published: ServerFile): Api {
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
 /** The door of a server in this process, with a service behind it that answers `reply`. */
-async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
+async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
   const called: string[] = [];
   const call = async (endpoint: string) => {
     called.push(endpoint);
@@ -68,7 +68,7 @@ async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
   const service = { numQueued: 0, info: { log: silentLog }, call };
   const identity = await loadIdentity(place.path);
   const tokens = new Tokens(systemClock, file.token);
-  const options = { ...identity, tokens, host: '127.0.0.1', port: 0, times };
+  const options = { ...identity, tokens, host: '127.0.0.1', port: 0, bounds };
   const server = await listen({ ...options, service: service as unknown as Service });
   const { port } = server.address() as AddressInfo;
   const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
@@ -187,5 +187,18 @@ it('a full queue answers 503 before anything is read', async () => {
   expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': expect.stringMatching(/^[1-9]/) } });
   expect(JSON.parse(refused.text).error.code).toBe('busy');
   expect(called).toEqual(['list']);
+  server.close();
+});
+
+it('while the bodies of others fill the memory set apart for them, 503; afterwards it goes on', async () => {
+  const { server, called, published } = await doorOf({}, { heldBytes: 1_000_000 });
+  const bearer = `Bearer ${file.token}`;
+  const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-length: 1000001\r\n\r\n`;
+  const large = saying(`${head}${' '.repeat(1_000_000)}`, portOf(published));
+  const status = async () => (await ask(published, '/v1/list', bearer, '{}')).status;
+  await expect.poll(status, { timeout: 20_000 }).toBe(503);
+  large.destroy();
+  await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  expect(new Set(called)).toEqual(new Set(['list']));
   server.close();
 });
