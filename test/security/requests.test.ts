@@ -501,6 +501,22 @@ function hasCycle(edges: [number, number][]): boolean {
   return left.length === edges.length ? left.length > 0 : hasCycle(left);
 }
 
+it.each([
+  ...['1', 'rowid', 'j.name', 'jobs.name', 'NAME', 'name DESC', 'name; --', 'name, command', '"name"', "''", '*'],
+  ...['(SELECT value FROM meta)', 'CASE WHEN 1 THEN name END', 'name COLLATE NOCASE', 'name IS NULL OR 1', '__proto__'],
+])('a list is neither sorted nor filtered by %j, which is none of its columns', async (column) => {
+  await reopen('list');
+  const list = valid.list as Request<'list'>;
+  for (const request of [
+    { ...list, sort_by: column },
+    { ...list, filters: [{ column, value: '1' }] },
+    { ...list, filters: [{ column, value: '' }] },
+  ]) {
+    const refused = { code: 'usage', message: expect.stringContaining('have no column') };
+    expect(await outcome('list', request)).toMatchObject(refused);
+  }
+});
+
 describe('a request that is almost right', () => {
   it.each(Object.keys(valid) as EndpointName[])('to %s changes nothing, or all that it should', async (endpoint) => {
     await reopen(endpoint);
