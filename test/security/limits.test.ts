@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import { type Api, limits } from '../../src/api/contract.ts';
+import { idempotencyHeader } from '../../src/api/repetition.ts';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -137,6 +138,25 @@ it('requests without the token cannot be lined up on one connection', async () =
   const numRefused = () => answers.match(/HTTP\/1.1 401/g)?.length ?? 0;
   await expect.poll(() => socket.closed || numRefused() > 1, { timeout: 20_000 }).toBe(true);
   expect([numRefused(), answers.includes('connection: close'), called]).toEqual([1, true, []]);
+  server.close();
+});
+
+it('a key for repetitions that is none is refused before anything is carried out', async () => {
+  const { server, called, published } = await doorOf({});
+  const answerTo = async (key: string): Promise<string> => {
+    let answer = '';
+    const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\nconnection: close`;
+    const text = `${head}\r\n${idempotencyHeader}: ${key}\r\ncontent-length: 2\r\n\r\n{}`;
+    const socket = saying(text, portOf(published)).on('data', (bytes) => (answer += bytes));
+    await once(socket, 'close');
+    return answer;
+  };
+  const good = 'a'.repeat(32);
+  for (const key of ['', 'A'.repeat(32), `${good}a`, good.slice(1), `${good.slice(1)}'`, `${good}, ${good}`]) {
+    expect(await answerTo(key)).toMatch(/^HTTP\/1.1 400 .*32 hexadecimal digits/s);
+  }
+  expect(called).toEqual([]);
+  expect(await answerTo(good)).toMatch(/^HTTP\/1.1 200/);
   server.close();
 });
 
