@@ -166,7 +166,7 @@ export class Service implements Api {
   }
 
   async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
-    if (request.epoch > this.#epoch) throw this.#outdatedBy(request.epoch);
+    if (request.epoch > this.#epoch) throw this.#refuseLater(request.epoch);
     return await new Promise((resolve, reject) => {
       const member = this.#exchange.admit(request, resolve, reject);
       if (member === null) return;
@@ -244,17 +244,25 @@ export class Service implements Api {
     }
   }
 
-  /** A worker has spoken with a later server than this one. The next server of this directory gets above that one. */
-  #outdatedBy(epoch: number): TorcError {
+  /**
+   * Why a worker that knows a higher epoch is not served. Another server has this directory now; or the directory was
+   * put back to what it was before, and the next server of it gets above that epoch. A number alone stops nobody.
+   */
+  #refuseLater(epoch: number): TorcError {
     const { directory } = this.info;
-    noteEpoch(directory, Math.max(epoch, seenEpoch(directory)));
-    const error = new TorcError(
-      'busy',
-      `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch}), which has stopped`,
-      'torc server start',
+    const problem = this.#whyUnconfirmed();
+    if (problem !== null) return problem;
+    this.info.log.warn({ epoch, own_epoch: this.#epoch }, 'a worker knows a later server than this one');
+    try {
+      noteEpoch(directory, epoch);
+    } catch (error) {
+      this.info.log.warn({ err: error }, 'the epoch of a later server could not be noted');
+    }
+    return new TorcError(
+      'conflict',
+      `this worker knows a later server (epoch ${epoch}) than this directory has had (epoch ${this.#epoch})`,
+      'When the directory was restored from a copy: torc server stop, then torc server start --daemon',
     );
-    this.#lose(error);
-    return error;
   }
 
   /**

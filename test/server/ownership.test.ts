@@ -79,18 +79,54 @@ describe('an owner whose place was taken', () => {
     await serving.close();
   });
 
-  it('may be told so by a worker, and the next server is above what that one has seen', async () => {
+  it('learns of it from a worker that knows a later server', async () => {
     const service = await open();
     service.beginEpoch();
+    const worker = await TestWorker.join(service, await createWorkflow(service, [{ name: 'a' }]));
+    putHolder();
+    await expect(worker.exchange({ epoch: service.epoch + 1 })).rejects.toMatchObject({ code: 'busy' });
+    expect(service.isLost).toBe(true);
+  });
+});
+
+describe('a worker that knows a later server than this directory has had', () => {
+  it.each([
+    ['one that was there before the directory was put back', 7, true],
+    ['none that can have been', Number.MAX_SAFE_INTEGER, false],
+  ])('%s: is refused and stops nobody; epochs go on from there or from here', async (_, more, isPossible) => {
+    const service = await open();
+    const first = service.beginEpoch();
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
-    await expect(worker.exchange({ epoch: service.epoch + 7 })).rejects.toThrow(/knows a later server/);
-    expect(service.isLost).toBe(true);
-    service.db.close();
+    const epoch = Math.min(first + more, Number.MAX_SAFE_INTEGER);
+    for (let time = 0; time < 2; time += 1) {
+      await expect(worker.exchange({ epoch })).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('knows a later server'),
+        hint: expect.stringContaining('torc server stop'),
+      });
+    }
+    const [job] = (await worker.exchange({ epoch: first })).jobs;
+    expect((await worker.finish(job?.attempt ?? 0)).reports).toMatchObject([{ answer: 'accepted' }]);
+    await service.close();
     const next = await open();
-    expect(next.beginEpoch()).toBeGreaterThan(service.epoch + 7);
-    expect(await rows(next, 'jobs', key)).toHaveLength(1);
+    next.beginEpoch();
+    if (isPossible) expect(next.epoch).toBeGreaterThan(epoch);
+    else expect(next.epoch).toBe(first + 1);
+    expect(await rows(next, 'results', key)).toHaveLength(1);
   });
+
+  it.each(['9007199254740991', '1e308', '-1', 'x'.repeat(100), '', '\0'])(
+    'a file of epochs with %j is as none',
+    async (text) => {
+      const first = (await open()).beginEpoch();
+      await opened.pop()?.close();
+      writeFileSync(path('epoch'), text);
+      const service = await open();
+      expect(service.beginEpoch()).toBe(first + 1);
+      expect(readFileSync(path('epoch'), 'utf8')).toBe(`${first + 1}\n`);
+    },
+  );
 });
 
 describe('a directory whose holder has not ended in order', () => {
