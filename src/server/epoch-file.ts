@@ -6,7 +6,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Epochs grow by one, and with a restore to the seconds since 1970: what is higher than this is none. */
-const highestEpoch = 1e12;
+export const highestEpoch = 1e12;
 
 /** 0 when none was noted, or nothing that can be one. */
 export function seenEpoch(directory: string): number {

@@ -14,7 +14,7 @@ import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
 import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/transaction.ts';
 import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
-import { noteEpoch, seenEpoch } from './epoch-file.ts';
+import { highestEpoch, noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
 import { type Machine, systemMachine } from './machine.ts';
 import { type Ownership, takenBy } from './ownership.ts';
@@ -166,7 +166,7 @@ export class Service implements Api {
   }
 
   async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
-    if (request.epoch > this.#epoch) throw this.#refuseLater(request.epoch);
+    if (request.epoch > this.#epoch) throw this.#outdatedBy(request.epoch);
     return await new Promise((resolve, reject) => {
       const member = this.#exchange.admit(request, resolve, reject);
       if (member === null) return;
@@ -245,24 +245,21 @@ export class Service implements Api {
   }
 
   /**
-   * Why a worker that knows a higher epoch is not served. Another server has this directory now; or the directory was
-   * put back to what it was before, and the next server of it gets above that epoch. A number alone stops nobody.
+   * A worker has spoken with a later server than this one, which stops: also where the file system shows this process an
+   * old `holder.json`. The next server of this directory gets above that one. What cannot be an epoch stops nobody.
    */
-  #refuseLater(epoch: number): TorcError {
+  #outdatedBy(epoch: number): TorcError {
     const { directory } = this.info;
-    const problem = this.#whyUnconfirmed();
-    if (problem !== null) return problem;
-    this.info.log.warn({ epoch, own_epoch: this.#epoch }, 'a worker knows a later server than this one');
+    const what = `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch})`;
+    if (epoch > highestEpoch) return new TorcError('usage', `${what}, which cannot be`);
     try {
       noteEpoch(directory, epoch);
     } catch (error) {
       this.info.log.warn({ err: error }, 'the epoch of a later server could not be noted');
     }
-    return new TorcError(
-      'conflict',
-      `this worker knows a later server (epoch ${epoch}) than this directory has had (epoch ${this.#epoch})`,
-      'When the directory was restored from a copy: torc server stop, then torc server start --daemon',
-    );
+    const error = new TorcError('busy', `${what}, which has stopped`, 'torc server start');
+    this.#lose(error);
+    return error;
   }
 
   /**
