@@ -17,6 +17,8 @@ export interface SeedResult {
   numChecks: number;
   /** How often each kind of thing happened. */
   seen: Map<string, number>;
+  /** Of all that happened. */
+  hash: number;
 }
 
 /** Nothing is synced to a disk there. */
@@ -42,7 +44,9 @@ export async function runSeed(seed: number): Promise<SeedResult> {
   const { numSteps, trace } = world;
   const { broken, numChecks, seen } = world.check;
   world.check.note('two processes in the gap', world.machines.numGaps);
-  return { seed, broken, trace, numSteps, numChecks, seen };
+  // what was drawn shows what nobody noted
+  world.note(`ends after ${numSteps} steps with ${world.random.next()}`);
+  return { seed, broken, trace, numSteps, numChecks, seen, hash: world.hash };
 }
 
 async function live(world: World): Promise<void> {

@@ -48,6 +48,8 @@ export class World {
   /** When a server that died is started again; null for not by itself. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
+  /** FNV-1a of all that was noted. */
+  hash = 0x811c9dc5;
   readonly #togetherness: number;
   #starting: Promise<void> | null = null;
 
@@ -70,8 +72,10 @@ export class World {
   }
 
   note(words: string): void {
-    this.trace.push(`${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`);
+    const line = `${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`;
+    this.trace.push(line);
     if (this.trace.length > longestTrace) this.trace.shift();
+    for (let at = 0; at < line.length; at++) this.hash = Math.imul(this.hash ^ line.charCodeAt(at), 0x01000193) >>> 0;
   }
 
   get service(): Service | null {
