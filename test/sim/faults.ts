@@ -65,6 +65,7 @@ export class Faults {
       () => this.#armServer(),
       () => void world.server?.stop(),
       () => this.#freezeServer(),
+      () => this.#startRival(),
       () => random.pick(world.workers)?.kill(),
       () => this.#freezeWorker(),
       () => this.#crashMachine(random.pick([...world.nodes, world.login])),
@@ -119,6 +120,15 @@ export class Faults {
     this.#later(2_000, 200_000, () => server.process.thaw());
   }
 
+  /** The one before it goes on, or stands still for a while, or is stopped before it has noticed. */
+  #startRival(): void {
+    const { server: old, timeline, random } = this.#world;
+    if (old === null) return;
+    if (random.chance(0.4)) this.#freezeServer();
+    this.#world.startRival();
+    if (random.chance(0.3)) timeline.after(random.spread(1, 5_000), () => old.process.deliver(() => void old.stop()));
+  }
+
   #freezeWorker(): void {
     const { workers, random } = this.#world;
     const alive = workers.filter(({ process }) => process.isAlive);
@@ -136,7 +146,7 @@ export class Faults {
     if (!machine.isUp) return;
     world.note(`${machine.host.name} crashes`);
     machine.isUp = false;
-    if (machine === world.login) world.server?.crash();
+    if (machine === world.login) for (const server of [world.server, ...world.superseded]) server?.crash();
     for (const worker of world.workers) if (worker.machine === machine) worker.kill();
     world.machines.killAll(machine, () => true);
     if (machine !== world.login) world.slurm.noticeSilence(machine);
@@ -244,7 +254,7 @@ export class Faults {
       if (machine !== world.login) world.slurm.noticeReturn(machine);
     }
     for (const worker of world.workers) worker.process.thaw();
-    world.server?.process.thaw();
+    for (const server of [world.server, ...world.superseded]) server?.process.thaw();
     void world.startServer();
   }
 }

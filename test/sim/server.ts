@@ -26,6 +26,8 @@ export class SimServer {
   /** Strikes when `countdown` statements or replies have passed. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #raw: { run: Database['run']; close: () => void } | null = null;
+  /** Another server has taken the directory over: this one must not answer any more, and touch no file. */
+  isSuperseded = false;
 
   private constructor(world: World) {
     this.#world = world;
@@ -37,6 +39,7 @@ export class SimServer {
     const server = new SimServer(world);
     const service = await openService(world.directory, server.process.clock, 'simulation');
     server.#service = service;
+    void service.lost.then(() => server.#crash('server has lost the directory and ends'));
     service.random = world.random.next;
     service.leaseMs = world.leaseMs;
     service.machine = { ...systemMachine(world.directory), ...server.#machine() };
@@ -132,22 +135,31 @@ export class SimServer {
 
   /** The process is gone at once; what it had not committed is rolled back. */
   crash(): void {
+    this.#crash('server dies');
+  }
+
+  #crash(words: string): void {
     if (!this.process.isAlive) return;
-    this.#world.note('server dies');
+    this.#world.note(words);
     this.process.kill();
     this.#reconciler?.close();
-    const raw = this.#raw;
     this.#world.serverGone(this, () => {
-      raw?.close();
+      this.closeFiles();
       // the next owner would find that this process is dead, were it one
       rmSync(join(this.#world.directory, 'holder.json'), { force: true });
     });
+  }
+
+  /** As the end of a process does it, but that SQLite removes the log, which may be another server's by now. */
+  closeFiles(): void {
+    this.#raw?.close();
   }
 
   /** An orderly end. */
   async stop(): Promise<void> {
     this.#reconciler?.close();
     await this.service.close();
+    if (!this.process.isAlive) return;
     this.process.kill();
     this.#world.serverGone(this, () => {});
   }

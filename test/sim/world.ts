@@ -1,8 +1,8 @@
 /** A simulated world: a login host with the server, nodes behind a Slurm, workers, one workflow, one timeline. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Service } from '../../src/server/service.ts';
-import { Database } from '../../src/storage/database.ts';
+import { Database, replaceByCopy } from '../../src/storage/database.ts';
 import { createWorkflow } from '../support/service.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';
@@ -17,6 +17,8 @@ import { SimWorkflow } from './workflow.ts';
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
 const longestTrace = 400;
+/** So long a server may go on after another one has taken its place. */
+const supersededMs = 5_000;
 
 let empty: Buffer | null = null;
 
@@ -45,6 +47,8 @@ export class World {
   readonly trace: string[] = [];
   workflowKey = '';
   server: SimServer | null = null;
+  /** Servers whose directory another one has taken over, whether they know it or not. */
+  readonly superseded: SimServer[] = [];
   /** When a server that died is started again; null for not by itself. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
@@ -118,9 +122,38 @@ export class World {
     return this.#starting;
   }
 
+  /**
+   * Another server takes the directory over while the first one goes on, or stands still: as where the file system has
+   * neither locks nor exclusive create, or from another host. It works on a copy of the database from now on.
+   */
+  startRival(): void {
+    const old = this.server;
+    if (old === null || this.#starting !== null) return;
+    this.note('a second server takes the directory over');
+    this.check.note('second servers');
+    old.isSuperseded = true;
+    this.superseded.push(old);
+    this.#expectEnd(old);
+    this.server = null;
+    rmSync(join(this.directory, 'holder.json'), { force: true });
+    replaceByCopy(join(this.directory, 'torc.db'));
+    void this.startServer();
+  }
+
+  /** It looks every two seconds; one that stands still does so when it goes on. */
+  #expectEnd(old: SimServer): void {
+    const wasFrozen = old.process.isFrozen;
+    this.timeline.after(supersededMs, () => {
+      if (!old.process.isAlive) return;
+      if (wasFrozen || old.process.isFrozen) this.#expectEnd(old);
+      else this.check.broken.push('a server goes on although another one has taken its place');
+    });
+  }
+
   /** Called by a server that is gone; what it leaves open is closed outside of its own calls. */
   serverGone(server: SimServer, close: () => void): void {
-    if (this.server === server) this.server = null;
+    if (server.isSuperseded) return;
+    this.server = null;
     this.network.listener = null;
     this.check.closed();
     this.timeline.after(1, close);
