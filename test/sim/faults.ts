@@ -146,7 +146,7 @@ export class Faults {
     if (!machine.isUp) return;
     world.note(`${machine.host.name} crashes`);
     machine.isUp = false;
-    if (machine === world.login) for (const server of [world.server, ...world.superseded]) server?.crash();
+    if (machine === world.login) for (const server of world.servers) server.crash();
     for (const worker of world.workers) if (worker.machine === machine) worker.kill();
     world.machines.killAll(machine, () => true);
     if (machine !== world.login) world.slurm.noticeSilence(machine);
@@ -254,7 +254,7 @@ export class Faults {
       if (machine !== world.login) world.slurm.noticeReturn(machine);
     }
     for (const worker of world.workers) worker.process.thaw();
-    for (const server of [world.server, ...world.superseded]) server?.process.thaw();
+    for (const server of world.servers) server.process.thaw();
     void world.startServer();
   }
 }

@@ -37,10 +37,10 @@ export async function runSeed(seed: number): Promise<SeedResult> {
     world.check.broken.push(`the simulation failed: ${error instanceof Error ? error.stack : String(error)}`);
   } finally {
     world.serverReturnsMs = null;
-    for (const server of [world.server, ...world.superseded]) server?.crash();
+    for (const server of world.servers) server.crash();
     await world.run(10);
     rmSync(directory, { recursive: true, force: true });
-    for (const server of world.superseded) server.closeFiles();
+    for (const server of world.servers) server.closeFiles();
   }
   const { numSteps, trace } = world;
   const { broken, numChecks, seen } = world.check;

@@ -47,8 +47,8 @@ export class World {
   readonly trace: string[] = [];
   workflowKey = '';
   server: SimServer | null = null;
-  /** Servers whose directory another one has taken over, whether they know it or not. */
-  readonly superseded: SimServer[] = [];
+  /** All that there have been. */
+  readonly servers: SimServer[] = [];
   /** When a server that died is started again; null for not by itself. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
@@ -132,7 +132,6 @@ export class World {
     this.note('a second server takes the directory over');
     this.check.note('second servers');
     old.isSuperseded = true;
-    this.superseded.push(old);
     this.#expectEnd(old);
     this.server = null;
     rmSync(join(this.directory, 'holder.json'), { force: true });
@@ -150,13 +149,13 @@ export class World {
     });
   }
 
-  /** Called by a server that is gone; what it leaves open is closed outside of its own calls. */
-  serverGone(server: SimServer, close: () => void): void {
+  /** Called by a server that is gone; the files that it leaves are looked after outside of its own calls. */
+  serverGone(server: SimServer, tidy: () => void): void {
     if (server.isSuperseded) return;
     this.server = null;
     this.network.listener = null;
     this.check.closed();
-    this.timeline.after(1, close);
+    this.timeline.after(1, tidy);
     const returnsMs = this.serverReturnsMs?.();
     if (returnsMs !== undefined) this.timeline.after(10 + returnsMs, () => void this.startServer());
   }
