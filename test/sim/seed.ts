@@ -40,7 +40,6 @@ export async function runSeed(seed: number): Promise<SeedResult> {
     for (const server of world.servers) server.crash();
     await world.run(10);
     rmSync(directory, { recursive: true, force: true });
-    for (const server of world.servers) server.closeFiles();
   }
   const { numSteps, trace } = world;
   const { broken, numChecks, seen } = world.check;

@@ -147,16 +147,14 @@ export class SimServer {
     this.process.kill();
     this.#reconciler?.close();
     this.#world.serverGone(this, () => {
-      // a killed process leaves its log behind, while SQLite removes it from where it was when the connection is closed
-      replaceByCopy(join(this.#world.directory, 'torc.db'));
-      // the next owner would find that this process is dead, were it one
-      rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+      if (!this.isSuperseded) {
+        // what is copied is what a killed process leaves; SQLite would write the log into the database and remove it
+        replaceByCopy(join(this.#world.directory, 'torc.db'));
+        // the next owner would find that this process is dead, were it one
+        rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+      }
+      this.#close();
     });
-  }
-
-  /** For when nobody uses the directory any more. */
-  closeFiles(): void {
-    this.#close();
   }
 
   /** An orderly end. */

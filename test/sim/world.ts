@@ -151,11 +151,11 @@ export class World {
 
   /** Called by a server that is gone; the files that it leaves are looked after outside of its own calls. */
   serverGone(server: SimServer, tidy: () => void): void {
+    this.timeline.after(1, tidy);
     if (server.isSuperseded) return;
     this.server = null;
     this.network.listener = null;
     this.check.closed();
-    this.timeline.after(1, tidy);
     const returnsMs = this.serverReturnsMs?.();
     if (returnsMs !== undefined) this.timeline.after(10 + returnsMs, () => void this.startServer());
   }
