@@ -10,6 +10,7 @@ export class Faults {
   readonly #world: World;
   readonly #person: Person;
   readonly #kinds: Kind[];
+  readonly #shortestPauseMs: number;
   readonly #pauseMs: number;
   readonly #isImpatient: boolean;
   #isOver = false;
@@ -19,10 +20,12 @@ export class Faults {
     this.#person = person;
     const { random } = world;
     const share = random.pick([0.1, 0.2, 0.4]);
-    const isOnlyIsolation = random.chance(0.2);
-    this.#isImpatient = isOnlyIsolation || random.chance(0.4);
-    this.#pauseMs = isOnlyIsolation ? 300_000 : random.spread(3_000, 120_000);
-    this.#kinds = isOnlyIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
+    const { isAboutIsolation } = world;
+    this.#isImpatient = isAboutIsolation || random.chance(0.4);
+    [this.#shortestPauseMs, this.#pauseMs] = isAboutIsolation
+      ? [30_000, 200_000]
+      : [100, random.spread(3_000, 120_000)];
+    this.#kinds = isAboutIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
     world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
@@ -48,7 +51,7 @@ export class Faults {
 
   #plan(): void {
     const { timeline, random } = this.#world;
-    timeline.after(random.spread(100, this.#pauseMs), () => {
+    timeline.after(random.spread(this.#shortestPauseMs, this.#pauseMs), () => {
       if (this.#isOver) return;
       random.pick(this.#kinds)();
       this.#plan();
@@ -183,7 +186,8 @@ export class Faults {
 
   readonly #isolateOne = (): void => {
     const { random, nodes } = this.#world;
-    this.#isolate(random.pick(nodes), random.chance(0.2));
+    const busy = nodes.filter(({ processes }) => processes.size > 0);
+    this.#isolate(random.pick(busy.length > 0 ? busy : nodes), random.chance(0.2));
   };
 
   /** Neither the server nor Slurm reaches the machine; with `alsoFiles` it cannot read the server directory either. */

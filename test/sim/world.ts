@@ -44,6 +44,8 @@ export class World {
   readonly workflow: SimWorkflow;
   readonly check: Check;
   readonly leaseMs: number;
+  /** Long jobs on several nodes, which are cut off while they run, and nothing else goes wrong. */
+  readonly isAboutIsolation: boolean;
   readonly trace: string[] = [];
   workflowKey = '';
   server: SimServer | null = null;
@@ -66,8 +68,9 @@ export class World {
     this.check = new Check(this.machines);
     this.network.onBug = (words) => this.check.broken.push(`an error that is a bug: ${words}`);
     this.login = new Machine('login', random.hex(8));
-    const numNodes = random.int(1, 4);
-    this.workflow = new SimWorkflow(random);
+    this.isAboutIsolation = random.chance(0.2);
+    const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
+    this.workflow = new SimWorkflow(random, this.isAboutIsolation);
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
