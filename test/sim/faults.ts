@@ -1,5 +1,6 @@
 /** What goes wrong: each world has some of the kinds, at random moments, until it is healed. */
 import type { Machine } from './machines.ts';
+import { soundNetwork } from './network.ts';
 import type { Person } from './person.ts';
 import type { Fault } from './server.ts';
 import type { World } from './world.ts';
@@ -27,7 +28,8 @@ export class Faults {
       : [100, random.spread(3_000, 120_000)];
     this.#kinds = isAboutIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
-    world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
+    const usualMs = random.pick([20, 20, 20, 2_000]);
+    world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3), usualMs };
     world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
     world.slurm.hasAccounting = random.chance(0.8);
     world.slurm.accountingLagMs = random.pick([0, 5_000, 90_000]);
@@ -248,7 +250,7 @@ export class Faults {
     const world = this.#world;
     this.#isOver = true;
     world.note('all is healed');
-    world.network.faults = { loss: 0, doubling: 0, slowness: 0 };
+    world.network.faults = soundNetwork;
     world.slurm.faults = { failure: 0, lateness: 0, garbling: 0 };
     world.serverReturnsMs = () => 1_000;
     for (const machine of [world.login, ...world.nodes]) {

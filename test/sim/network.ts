@@ -19,12 +19,16 @@ export interface NetworkFaults {
   loss: number;
   doubling: number;
   slowness: number;
+  /** Most messages take at most so long. */
+  usualMs: number;
 }
+
+export const soundNetwork: NetworkFaults = { loss: 0, doubling: 0, slowness: 0, usualMs: 20 };
 
 const defaultTimeoutMs = 60_000;
 
 export class Network {
-  faults: NetworkFaults = { loss: 0, doubling: 0, slowness: 0 };
+  faults = soundNetwork;
   /** Hosts that no message leaves, or reaches. */
   readonly deafHosts = new Set<string>();
   readonly muteHosts = new Set<string>();
@@ -40,7 +44,8 @@ export class Network {
   }
 
   #delayMs(): number {
-    return this.#random.chance(this.faults.slowness) ? this.#random.spread(50, 20_000) : this.#random.spread(1, 20);
+    const isSlow = this.#random.chance(this.faults.slowness);
+    return isSlow ? this.#random.spread(50, 20_000) : this.#random.spread(1, this.faults.usualMs);
   }
 
   #carry(isCut: () => boolean, arrive: () => void): void {
