@@ -1,6 +1,7 @@
 /** The two ways to start a process behave alike. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -8,13 +9,11 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openHelperSpawner } from '../../src/worker/helper-spawner.ts';
 import { openNodeSpawner } from '../../src/worker/node-spawner.ts';
-import type { Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
+import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
-type Outcome =
-  | { failed: string | null; message: string }
-  | { pid: number; exitCode: number | null; signal: number | null; cpuMs: number | null };
+type Outcome = { failed: string | null; message: string } | ({ pid: number } & ProcessEnd);
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'torc-spawner-test-'));
@@ -33,7 +32,7 @@ function run(spawner: Spawner, request: Partial<SpawnRequest> & { text: string }
         startedAs = pid;
       },
       failed: (failed, message) => resolve({ failed, message }),
-      exited: (exitCode, signal, cpuMs) => resolve({ pid: startedAs, exitCode, signal, cpuMs }),
+      exited: (end) => resolve({ pid: startedAs, ...end }),
     });
   });
 }
@@ -158,6 +157,13 @@ describe.each([
     expect(await run(spawner, { text: 'exit 4' })).toMatchObject({ exitCode: 4 });
   });
 
+  it('tells whether anything is left of the group', async () => {
+    const spawner = opened();
+    const ends = await Promise.all(['true', 'sleep 300 & exit 3'].map((text) => run(spawner, { text })));
+    expect(ends).toMatchObject([{ isGroupGone: true }, { exitCode: 3, isGroupGone: false }]);
+    for (const end of ends) if ('pid' in end && !end.isGroupGone) process.kill(-end.pid, 'SIGKILL');
+  });
+
   it('accounts processor time of a process and of what it waited for', async () => {
     const spawner = opened();
     const text = `node -e 'const t = process.cpuUsage(); while (process.cpuUsage(t).user < 300_000);' ; true`;
@@ -186,8 +192,18 @@ describe('the helper', () => {
     expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
   });
 
-  it('is replaced when there is no Perl, or one that does not work', async () => {
-    for (const file of ['/no/such/perl', '/bin/false']) {
+  it('starts others while the files of one job do not open', async () => {
+    const spawner = opened();
+    const stdoutPath = join(folder(), 'fifo');
+    execFileSync('mkfifo', [stdoutPath]);
+    const held = run(spawner, { text: 'echo late', stdoutPath });
+    expect(await run(spawner, { text: 'true' })).toMatchObject({ exitCode: 0 });
+    expect(await readFile(stdoutPath, 'utf8')).toBe('late\n');
+    expect(await held).toMatchObject({ exitCode: 0 });
+  });
+
+  it('is replaced when it is not there, or does not work', async () => {
+    for (const file of ['/no/such/file', '/bin/false']) {
       const spawner = opened(file, openNodeSpawner(100, process.env));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
       expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });
