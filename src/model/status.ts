@@ -61,16 +61,16 @@ export const transitions: readonly Transition[] = [
   ...each(['blocked'], ['ready'], 'unblock'),
   ...each(['blocked', 'ready', 'uninitialized', 'submitted_pending', 'submitted'], ['canceled'], 'cancel'),
   ...each(['ready'], ['submitted_pending'], 'claim'),
-  ...each(['submitted_pending'], ['submitted', 'ready', 'done', 'canceled', 'terminated'], 'report'),
+  ...each(['submitted_pending'], ['submitted', 'ready', 'blocked', 'done', 'canceled', 'terminated'], 'report'),
   ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
   // it failed, and its failure handler has another attempt for it: the result is kept, the job goes on
-  ...each(['submitted_pending', 'submitted'], ['ready'], 'retry'),
+  ...each(['submitted_pending', 'submitted'], ['ready', 'blocked'], 'retry'),
   ...each(
     ['uninitialized', 'canceled', 'submitted', 'submitted_pending', 'terminated', 'done', 'blocked', 'ready'],
     ['ready', 'blocked', 'canceled'],
     'restart',
   ),
-  ...each(['submitted', 'submitted_pending', 'terminated'], ['ready'], 'requeue'),
+  ...each(['submitted', 'submitted_pending', 'terminated'], ['ready', 'blocked'], 'requeue'),
   ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],

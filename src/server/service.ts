@@ -267,7 +267,7 @@ export class Service implements Api {
    * left as it is, because closing it would write into the files of that one.
    */
   #lose(error: TorcError): void {
-    if (this.#loss !== null || this.#isClosed) return;
+    if (this.#loss !== null) return;
     this.#loss = error;
     this.info.log.error({ epoch: this.#epoch }, error.message);
     this.#ownership.release();

@@ -10,7 +10,7 @@ import type { ComputeNode } from './compute-nodes.ts';
 import { placeValues } from './log-places.ts';
 import { forgetRecovery, recoveryOf, retryFailed } from './retries.ts';
 import type { Transaction } from './transaction.ts';
-import { type JobState, moveJob } from './transitions.ts';
+import { giveBack, type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs, withUserData } from './user-data.ts';
 
 /** A job that reads more files than this is not rerun when one of them changes. */
@@ -182,8 +182,10 @@ export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: num
     attemptKey,
   );
   const wasCanceled = attempt.stopReason === 'cancel';
-  moveJob(tx, attempt.job, { to: wasCanceled ? 'canceled' : 'ready', by: 'report', attemptKey });
-  if (wasCanceled) propagateEnd(tx, attempt.job.jobKey, true);
+  if (wasCanceled) {
+    moveJob(tx, attempt.job, { to: 'canceled', by: 'report', attemptKey });
+    propagateEnd(tx, attempt.job.jobKey, true);
+  } else giveBack(tx, attempt.job, { by: 'report', attemptKey });
   return 'accepted';
 }
 

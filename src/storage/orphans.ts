@@ -8,7 +8,7 @@ import { storeDiagnoses } from './diagnoses.ts';
 import type { SlurmEvidence } from './evidence-facts.ts';
 import { findWorker, type WatchedWorker } from './evidence-scope.ts';
 import type { Transaction } from './transaction.ts';
-import { moveJob } from './transitions.ts';
+import { giveBack, moveJob } from './transitions.ts';
 
 /**
  * The worker neither has nor reported an attempt that it had received: its process is gone and its end unknown. The
@@ -132,5 +132,5 @@ function requeue(tx: Transaction, row: Record<string, unknown>): void {
     );
   }
   const data = { reason: 'its allocation was requeued', slurm_job_id: row.slurm_job_id };
-  moveJob(tx, jobState(row), { to: 'ready', by: 'requeue', attemptKey, data });
+  giveBack(tx, jobState(row), { by: 'requeue', attemptKey, data });
 }

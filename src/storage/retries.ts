@@ -2,7 +2,7 @@
 import type { Recovery, Request } from '../api/contract.ts';
 import { type FailureRule, ruleForRetry } from '../model/retry.ts';
 import type { Transaction } from './transaction.ts';
-import { type JobState, moveJob } from './transitions.ts';
+import { giveBack, type JobState } from './transitions.ts';
 
 type StoredRule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
 
@@ -70,7 +70,7 @@ export function retryFailed(
     hasScript ? number : null,
     job.jobKey,
   );
-  moveJob(tx, job, { to: 'ready', by: 'retry', attemptKey });
+  giveBack(tx, job, { by: 'retry', attemptKey });
   tx.event({
     workflowKey: job.workflowKey,
     type: 'job_retried',

@@ -59,6 +59,12 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   if (isActive(job.status) && !isActive(move.to)) tx.noteSettled(job.workflowKey);
 }
 
+/** Makes a claimed job wait to be claimed again; behind one that was set back while this one was kept it is blocked. */
+export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>): void {
+  const isBlocked = tx.db.get('SELECT 1 FROM jobs WHERE job_key = ? AND num_blockers > 0', job.jobKey) !== undefined;
+  moveJob(tx, job, { ...move, to: isBlocked ? 'blocked' : 'ready' });
+}
+
 function isActive(status: JobStatus): boolean {
   return status === 'ready' || status === 'submitted_pending' || status === 'submitted';
 }

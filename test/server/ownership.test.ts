@@ -55,6 +55,15 @@ describe('an owner whose place was taken', () => {
     expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
   });
 
+  it('confirms nothing of what it still commits while it ends', async () => {
+    const service = await open();
+    putHolder();
+    const refused = expect(service.write(() => 'stored')).rejects.toMatchObject({ code: 'busy' });
+    await service.close();
+    await refused;
+    expect(service.isLost).toBe(true);
+  });
+
   it('notices within five seconds when nobody asks anything, also when the new owner has left', async () => {
     const service = await open();
     rmSync(path('holder.json'));

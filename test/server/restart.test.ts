@@ -165,6 +165,27 @@ describe('restart', () => {
     expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
   });
 
+  it('a job that was kept waits again when it comes back unstarted and one before it is to run anew', async () => {
+    const jobs = [{ name: 'a' }, { name: 'b', cancelOnFailure: false }];
+    const key = await createWorkflow(fresh.service, jobs, [[0, 1]]);
+    const worker = await TestWorker.join(fresh.service, key);
+    const [a] = (await worker.exchange()).jobs;
+    const end = {
+      ...finished(a?.attempt ?? 0),
+      status: 'terminated' as const,
+      return_code: null,
+      cause: 'canceled' as const,
+    };
+    worker.held = [];
+    const [b] = (await worker.exchange({ finished: [{ ...end, status: 'canceled' as const }] })).jobs;
+    expect(b?.job_name).toBe('b');
+    await restart(key, { keep_running: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'submitted_pending' });
+    worker.held = [];
+    await worker.exchange({ returned: [b?.attempt ?? 0], draining: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
+  });
+
   it('a job that is being canceled cannot be kept: its end would cancel the new run', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const worker = await TestWorker.join(fresh.service, key);

@@ -19,6 +19,8 @@ export class Check {
   readonly broken: string[] = [];
   #db: Database | null = null;
   #isDue = false;
+  /** Rows that the connection had changed when they were last looked at. */
+  #numChanges = -1;
   /** Ends as they were first stored. */
   readonly #ends = new Map<number, string>();
   /** What workers were told is stored. */
@@ -36,6 +38,7 @@ export class Check {
 
   opened(db: Database): void {
     this.#db = db;
+    this.#numChanges = -1;
     this.#isDue = true;
     this.look();
   }
@@ -72,8 +75,12 @@ export class Check {
     this.#lookAtMachines();
     if (!this.#isDue || this.#db === null) return;
     this.#isDue = false;
-    this.numChecks += 1;
-    this.broken.push(...brokenInvariants(this.#db));
+    const numChanges = this.#db.get('SELECT total_changes() AS n')?.n as number;
+    if (numChanges !== this.#numChanges) {
+      this.#numChanges = numChanges;
+      this.numChecks += 1;
+      this.broken.push(...brokenInvariants(this.#db));
+    }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);
   }

@@ -1,5 +1,6 @@
 /** What goes wrong: each world has some of the kinds, at random moments, until it is healed. */
 import type { Machine } from './machines.ts';
+import { soundNetwork } from './network.ts';
 import type { Person } from './person.ts';
 import type { Fault } from './server.ts';
 import type { World } from './world.ts';
@@ -10,6 +11,7 @@ export class Faults {
   readonly #world: World;
   readonly #person: Person;
   readonly #kinds: Kind[];
+  readonly #shortestPauseMs: number;
   readonly #pauseMs: number;
   readonly #isImpatient: boolean;
   #isOver = false;
@@ -19,12 +21,15 @@ export class Faults {
     this.#person = person;
     const { random } = world;
     const share = random.pick([0.1, 0.2, 0.4]);
-    const isOnlyIsolation = random.chance(0.2);
-    this.#isImpatient = isOnlyIsolation || random.chance(0.4);
-    this.#pauseMs = isOnlyIsolation ? 300_000 : random.spread(3_000, 120_000);
-    this.#kinds = isOnlyIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
+    const { isAboutIsolation } = world;
+    this.#isImpatient = isAboutIsolation || random.chance(0.4);
+    [this.#shortestPauseMs, this.#pauseMs] = isAboutIsolation
+      ? [30_000, 200_000]
+      : [100, random.spread(3_000, 120_000)];
+    this.#kinds = isAboutIsolation ? [this.#isolateOne] : this.#allKinds().filter(() => random.chance(share));
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
-    world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3) };
+    const usualMs = random.pick([20, 20, 20, 2_000]);
+    world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3), usualMs };
     world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
     world.slurm.hasAccounting = random.chance(0.8);
     world.slurm.accountingLagMs = random.pick([0, 5_000, 90_000]);
@@ -48,7 +53,7 @@ export class Faults {
 
   #plan(): void {
     const { timeline, random } = this.#world;
-    timeline.after(random.spread(100, this.#pauseMs), () => {
+    timeline.after(random.spread(this.#shortestPauseMs, this.#pauseMs), () => {
       if (this.#isOver) return;
       random.pick(this.#kinds)();
       this.#plan();
@@ -65,6 +70,7 @@ export class Faults {
       () => this.#armServer(),
       () => void world.server?.stop(),
       () => this.#freezeServer(),
+      () => this.#startRival(),
       () => random.pick(world.workers)?.kill(),
       () => this.#freezeWorker(),
       () => this.#crashMachine(random.pick([...world.nodes, world.login])),
@@ -119,6 +125,15 @@ export class Faults {
     this.#later(2_000, 200_000, () => server.process.thaw());
   }
 
+  /** The one before it goes on, or stands still for a while, or is stopped before it has noticed. */
+  #startRival(): void {
+    const { server: old, timeline, random } = this.#world;
+    if (old === null) return;
+    if (random.chance(0.4)) this.#freezeServer();
+    this.#world.startRival();
+    if (random.chance(0.3)) timeline.after(random.spread(1, 5_000), () => old.process.deliver(() => void old.stop()));
+  }
+
   #freezeWorker(): void {
     const { workers, random } = this.#world;
     const alive = workers.filter(({ process }) => process.isAlive);
@@ -136,7 +151,7 @@ export class Faults {
     if (!machine.isUp) return;
     world.note(`${machine.host.name} crashes`);
     machine.isUp = false;
-    if (machine === world.login) world.server?.crash();
+    if (machine === world.login) for (const server of world.servers) server.crash();
     for (const worker of world.workers) if (worker.machine === machine) worker.kill();
     world.machines.killAll(machine, () => true);
     if (machine !== world.login) world.slurm.noticeSilence(machine);
@@ -173,7 +188,8 @@ export class Faults {
 
   readonly #isolateOne = (): void => {
     const { random, nodes } = this.#world;
-    this.#isolate(random.pick(nodes), random.chance(0.2));
+    const busy = nodes.filter(({ processes }) => processes.size > 0);
+    this.#isolate(random.pick(busy.length > 0 ? busy : nodes), random.chance(0.2));
   };
 
   /** Neither the server nor Slurm reaches the machine; with `alsoFiles` it cannot read the server directory either. */
@@ -234,7 +250,7 @@ export class Faults {
     const world = this.#world;
     this.#isOver = true;
     world.note('all is healed');
-    world.network.faults = { loss: 0, doubling: 0, slowness: 0 };
+    world.network.faults = soundNetwork;
     world.slurm.faults = { failure: 0, lateness: 0, garbling: 0 };
     world.serverReturnsMs = () => 1_000;
     for (const machine of [world.login, ...world.nodes]) {
@@ -244,7 +260,7 @@ export class Faults {
       if (machine !== world.login) world.slurm.noticeReturn(machine);
     }
     for (const worker of world.workers) worker.process.thaw();
-    world.server?.process.thaw();
+    for (const server of world.servers) server.process.thaw();
     void world.startServer();
   }
 }

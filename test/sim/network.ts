@@ -19,12 +19,16 @@ export interface NetworkFaults {
   loss: number;
   doubling: number;
   slowness: number;
+  /** Most messages take at most so long. */
+  usualMs: number;
 }
+
+export const soundNetwork: NetworkFaults = { loss: 0, doubling: 0, slowness: 0, usualMs: 20 };
 
 const defaultTimeoutMs = 60_000;
 
 export class Network {
-  faults: NetworkFaults = { loss: 0, doubling: 0, slowness: 0 };
+  faults = soundNetwork;
   /** Hosts that no message leaves, or reaches. */
   readonly deafHosts = new Set<string>();
   readonly muteHosts = new Set<string>();
@@ -40,7 +44,8 @@ export class Network {
   }
 
   #delayMs(): number {
-    return this.#random.chance(this.faults.slowness) ? this.#random.spread(50, 20_000) : this.#random.spread(1, 20);
+    const isSlow = this.#random.chance(this.faults.slowness);
+    return isSlow ? this.#random.spread(50, 20_000) : this.#random.spread(1, this.faults.usualMs);
   }
 
   #carry(isCut: () => boolean, arrive: () => void): void {
@@ -55,6 +60,8 @@ export class Network {
     const { name } = client.host;
     const isMute = () => this.muteHosts.has(name);
     const isDeaf = () => this.deafHosts.has(name);
+    /** The server whose address it knows; it looks for another one when that one is gone or silent. */
+    let known: Listener | null = null;
     const call = <N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}) =>
       new Promise<Reply<N>>((resolve, reject) => {
         const text = JSON.stringify(request);
@@ -64,6 +71,7 @@ export class Network {
         };
         const cancelTimer = client.clock.after(options.timeoutMs ?? defaultTimeoutMs, () => {
           hangUp();
+          known = null;
           reject(new TorcError('unreachable', 'no answer in time', null));
         });
         options.signal?.addEventListener('abort', () => {
@@ -80,13 +88,14 @@ export class Network {
           this.#carry(isDeaf, arrive);
         };
         const arrive = () => {
-          const { listener } = this;
+          if (known?.process.isAlive !== true) known = this.listener;
+          const listener = known;
           if (listener === null || !listener.process.isAlive) {
             return receive(() => reject(new TorcError('unreachable', 'connection refused', null)));
           }
           const connection = new AbortController();
           connections.push(connection);
-          const isServed = () => this.listener === listener && listener.process.isAlive;
+          const isServed = () => listener.process.isAlive;
           const serve = async (): Promise<void> => {
             try {
               const reply = await listener.call(endpoint, JSON.parse(text), { signal: connection.signal });

@@ -17,6 +17,8 @@ export interface SeedResult {
   numChecks: number;
   /** How often each kind of thing happened. */
   seen: Map<string, number>;
+  /** Of all that happened. */
+  hash: number;
 }
 
 /** Nothing is synced to a disk there. */
@@ -35,29 +37,32 @@ export async function runSeed(seed: number): Promise<SeedResult> {
     world.check.broken.push(`the simulation failed: ${error instanceof Error ? error.stack : String(error)}`);
   } finally {
     world.serverReturnsMs = null;
-    world.server?.crash();
+    for (const server of world.servers) server.crash();
     await world.run(10);
     rmSync(directory, { recursive: true, force: true });
   }
   const { numSteps, trace } = world;
   const { broken, numChecks, seen } = world.check;
   world.check.note('two processes in the gap', world.machines.numGaps);
-  return { seed, broken, trace, numSteps, numChecks, seen };
+  // what was drawn shows what nobody noted
+  world.note(`ends after ${numSteps} steps with ${world.random.next()}`);
+  return { seed, broken, trace, numSteps, numChecks, seen, hash: world.hash };
 }
 
 async function live(world: World): Promise<void> {
-  const { random } = world;
+  const { random, isAboutIsolation } = world;
   await world.begin();
   const person = new Person(world);
   void person.start();
   const faults = new Faults(world, person);
-  const numAllocations = random.int(0, 4);
+  const numAllocations = random.int(isAboutIsolation ? 2 : 0, 4);
   for (let n = 0; n < numAllocations; n++) {
-    world.timeline.after(random.spread(10, 30_000), () => void person.schedule(random.spread(120_000, 3_600_000)));
+    const walltimeMs = random.spread(isAboutIsolation ? 900_000 : 120_000, 3_600_000);
+    world.timeline.after(random.spread(10, 30_000), () => void person.schedule(walltimeMs));
   }
   if (numAllocations === 0 || random.chance(0.5)) person.startLocalWorker();
   faults.begin();
-  await world.run(random.spread(60_000, 600_000));
+  await world.run(random.spread(isAboutIsolation ? 300_000 : 60_000, 600_000));
   if (world.check.broken.length > 0) return;
   faults.heal();
   world.workflow.hurry();

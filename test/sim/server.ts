@@ -7,7 +7,7 @@ import { systemMachine } from '../../src/server/machine.ts';
 import { openService } from '../../src/server/open.ts';
 import { Reconciler } from '../../src/server/reconcile.ts';
 import type { Service } from '../../src/server/service.ts';
-import type { Database } from '../../src/storage/database.ts';
+import { type Database, replaceByCopy } from '../../src/storage/database.ts';
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
 
@@ -25,7 +25,10 @@ export class SimServer {
   #reconciler: Reconciler | null = null;
   /** Strikes when `countdown` statements or replies have passed. */
   #armed: { fault: Fault; countdown: number } | null = null;
-  #raw: { run: Database['run']; close: () => void } | null = null;
+  #rawRun: Database['run'] | null = null;
+  #close: () => void = () => {};
+  /** Another server has taken the directory over: this one must not answer any more, and touch no file. */
+  isSuperseded = false;
 
   private constructor(world: World) {
     this.#world = world;
@@ -35,8 +38,10 @@ export class SimServer {
   /** Null when it died on the way. */
   static async start(world: World): Promise<SimServer | null> {
     const server = new SimServer(world);
+    world.servers.push(server);
     const service = await openService(world.directory, server.process.clock, 'simulation');
     server.#service = service;
+    void service.lost.then(() => server.#crash('server has lost the directory and ends'));
     service.random = world.random.next;
     service.leaseMs = world.leaseMs;
     service.machine = { ...systemMachine(world.directory), ...server.#machine() };
@@ -94,7 +99,8 @@ export class SimServer {
   #watch(db: Database): void {
     const statement = db.statement.bind(db);
     const run = db.run.bind(db);
-    this.#raw = { run, close: db.close.bind(db) };
+    this.#rawRun = run;
+    this.#close = db.close.bind(db);
     db.statement = (sql) => {
       if (!this.process.isAlive) throw new Crashed('the server is dead');
       if (db.isInTransaction && /^\s*(INSERT|UPDATE|DELETE)/.test(sql)) this.#strike('statement');
@@ -123,7 +129,7 @@ export class SimServer {
     this.#world.note(`server: ${fault.kind} at ${fault.at}`);
     if (fault.kind === 'full') {
       // SQLite takes the whole transaction back by itself
-      this.#raw?.run('ROLLBACK');
+      this.#rawRun?.('ROLLBACK');
       throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
     }
     this.crash();
@@ -132,15 +138,22 @@ export class SimServer {
 
   /** The process is gone at once; what it had not committed is rolled back. */
   crash(): void {
+    this.#crash('server dies');
+  }
+
+  #crash(words: string): void {
     if (!this.process.isAlive) return;
-    this.#world.note('server dies');
+    this.#world.note(words);
     this.process.kill();
     this.#reconciler?.close();
-    const raw = this.#raw;
     this.#world.serverGone(this, () => {
-      raw?.close();
-      // the next owner would find that this process is dead, were it one
-      rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+      if (!this.isSuperseded) {
+        // what is copied is what a killed process leaves; SQLite would write the log into the database and remove it
+        replaceByCopy(join(this.#world.directory, 'torc.db'));
+        // the next owner would find that this process is dead, were it one
+        rmSync(join(this.#world.directory, 'holder.json'), { force: true });
+      }
+      this.#close();
     });
   }
 
@@ -148,6 +161,7 @@ export class SimServer {
   async stop(): Promise<void> {
     this.#reconciler?.close();
     await this.service.close();
+    if (!this.process.isAlive) return;
     this.process.kill();
     this.#world.serverGone(this, () => {});
   }

@@ -16,12 +16,13 @@ export class SimWorkflow {
   /** Whether all jobs take about the same time. */
   readonly #isEven: boolean;
 
-  constructor(random: Random) {
+  constructor(random: Random, isLong: boolean) {
     this.#random = random;
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
-    this.#isEven = random.chance(0.3);
-    this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
+    this.#isEven = isLong || random.chance(0.3);
+    if (isLong) this.#longestMs = random.spread(200_000, 600_000);
+    else this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
     this.jobs = Array.from({ length: numJobs }, (_, index) => ({
       name: `j${index}`,
       cpus: random.int(1, 3),

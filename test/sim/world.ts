@@ -1,8 +1,8 @@
 /** A simulated world: a login host with the server, nodes behind a Slurm, workers, one workflow, one timeline. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Service } from '../../src/server/service.ts';
-import { Database } from '../../src/storage/database.ts';
+import { Database, replaceByCopy } from '../../src/storage/database.ts';
 import { createWorkflow } from '../support/service.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';
@@ -17,6 +17,8 @@ import { SimWorkflow } from './workflow.ts';
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
 const longestTrace = 400;
+/** So long a server may go on after another one has taken its place. */
+const supersededMs = 5_000;
 
 let empty: Buffer | null = null;
 
@@ -42,12 +44,18 @@ export class World {
   readonly workflow: SimWorkflow;
   readonly check: Check;
   readonly leaseMs: number;
+  /** Long jobs on several nodes, which are cut off while they run, and nothing else goes wrong. */
+  readonly isAboutIsolation: boolean;
   readonly trace: string[] = [];
   workflowKey = '';
   server: SimServer | null = null;
+  /** All that there have been. */
+  readonly servers: SimServer[] = [];
   /** When a server that died is started again; null for not by itself. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
+  /** FNV-1a of all that was noted. */
+  hash = 0x811c9dc5;
   readonly #togetherness: number;
   #starting: Promise<void> | null = null;
 
@@ -60,8 +68,9 @@ export class World {
     this.check = new Check(this.machines);
     this.network.onBug = (words) => this.check.broken.push(`an error that is a bug: ${words}`);
     this.login = new Machine('login', random.hex(8));
-    const numNodes = random.int(1, 4);
-    this.workflow = new SimWorkflow(random);
+    this.isAboutIsolation = random.chance(0.2);
+    const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
+    this.workflow = new SimWorkflow(random, this.isAboutIsolation);
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
@@ -70,8 +79,10 @@ export class World {
   }
 
   note(words: string): void {
-    this.trace.push(`${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`);
+    const line = `${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`;
+    this.trace.push(line);
     if (this.trace.length > longestTrace) this.trace.shift();
+    for (let at = 0; at < line.length; at++) this.hash = Math.imul(this.hash ^ line.charCodeAt(at), 0x01000193) >>> 0;
   }
 
   get service(): Service | null {
@@ -114,12 +125,40 @@ export class World {
     return this.#starting;
   }
 
-  /** Called by a server that is gone; what it leaves open is closed outside of its own calls. */
-  serverGone(server: SimServer, close: () => void): void {
-    if (this.server === server) this.server = null;
+  /**
+   * Another server takes the directory over while the first one goes on, or stands still: as where the file system has
+   * neither locks nor exclusive create, or from another host. It works on a copy of the database from now on.
+   */
+  startRival(): void {
+    const old = this.server;
+    if (old === null || this.#starting !== null) return;
+    this.note('a second server takes the directory over');
+    this.check.note('second servers');
+    old.isSuperseded = true;
+    this.#expectEnd(old);
+    this.server = null;
+    rmSync(join(this.directory, 'holder.json'), { force: true });
+    replaceByCopy(join(this.directory, 'torc.db'));
+    void this.startServer();
+  }
+
+  /** It looks every two seconds; one that stands still does so when it goes on. */
+  #expectEnd(old: SimServer): void {
+    const wasFrozen = old.process.isFrozen;
+    this.timeline.after(supersededMs, () => {
+      if (!old.process.isAlive) return;
+      if (wasFrozen || old.process.isFrozen) this.#expectEnd(old);
+      else this.check.broken.push('a server goes on although another one has taken its place');
+    });
+  }
+
+  /** Called by a server that is gone; the files that it leaves are looked after outside of its own calls. */
+  serverGone(server: SimServer, tidy: () => void): void {
+    this.timeline.after(1, tidy);
+    if (server.isSuperseded) return;
+    this.server = null;
     this.network.listener = null;
     this.check.closed();
-    this.timeline.after(1, close);
     const returnsMs = this.serverReturnsMs?.();
     if (returnsMs !== undefined) this.timeline.after(10 + returnsMs, () => void this.startServer());
   }

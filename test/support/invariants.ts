@@ -29,7 +29,9 @@ const movers: Mover[] = [
 
 export function brokenInvariants(db: Database): string[] {
   const broken: string[] = [];
-  const jobs = db.all('SELECT * FROM jobs') as unknown as JobRow[];
+  const jobs = db.all(
+    'SELECT job_key, status, failed, num_blockers, num_failed_upstreams, attempt_key FROM jobs',
+  ) as unknown as JobRow[];
   const byKey = new Map(jobs.map((job) => [job.job_key, job]));
   const upstreams = new Map<number, number[]>();
   for (const { upstream, downstream } of db.all('SELECT * FROM edges')) {
@@ -129,7 +131,7 @@ function brokenActions(db: Database): string[] {
 function brokenAttempts(db: Database, jobs: Map<number, JobRow>): string[] {
   const broken: string[] = [];
   const live = new Map<number, number>();
-  for (const attempt of db.all('SELECT * FROM attempts WHERE is_live = 1')) {
+  for (const attempt of db.all('SELECT job_key, attempt_key FROM attempts WHERE is_live = 1')) {
     const jobKey = attempt.job_key as number;
     if (live.has(jobKey)) broken.push(`job ${jobKey} has two live attempts`);
     live.set(jobKey, attempt.attempt_key as number);
@@ -183,7 +185,7 @@ function brokenNodes(db: Database): string[] {
   const broken: string[] = [];
   const occupied = new Map<string, number>();
   for (const row of db.all(
-    `SELECT a.*, n.num_nodes AS has FROM attempts a JOIN compute_nodes n USING (compute_node_key)
+    `SELECT a.attempt_key, a.num_nodes, a.node_indices, a.compute_node_key, n.num_nodes AS has FROM attempts a JOIN compute_nodes n USING (compute_node_key)
      WHERE a.is_occupying = 1 AND a.is_ahead = 0`,
   )) {
     const [key, isWide] = [row.attempt_key, row.num_nodes !== 1];
