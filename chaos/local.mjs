@@ -111,12 +111,13 @@ export async function goThrough(drawn, seconds, person, say) {
   for (const { atMs, name, run } of drawn) {
     await sleep(Math.max(0, beginMs + atMs - performance.now()));
     say(`${((performance.now() - beginMs) / 1000).toFixed(1)} s ${name}`);
-    underWay.push(
-      run().then((what) => {
-        const counted = what === null ? `${name}_skipped` : name;
-        done[counted] = (done[counted] ?? 0) + 1;
-      }),
-    );
+    const doing = run().then((what) => {
+      const counted = what === null ? `${name}_skipped` : name;
+      done[counted] = (done[counted] ?? 0) + 1;
+    });
+    // one that cannot be done ends the run, but in order
+    doing.catch(() => {});
+    underWay.push(doing);
   }
   await sleep(Math.max(0, beginMs + seconds * 1000 - performance.now()));
   isOver = true;
