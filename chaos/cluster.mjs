@@ -87,7 +87,7 @@ export async function signalOn(node, directory, word, name) {
 }
 
 const worker = 'slurm run-jobs';
-const server = 'main.js -c error server start';
+const server = 'server start';
 const someMs = (random) => (random.chance(0.15) ? random.between(8_000, 20_000) : random.between(200, 4_000));
 
 /** As those on one machine: name -> [weight, draw]. `hurt` takes the starts of allocations whose worker is not left alone. */

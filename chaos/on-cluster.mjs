@@ -25,9 +25,9 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   chmodSync(logOf(place), 0o666);
   mkdirSync(join(place, 'specs'));
   chmodSync(join(place, 'specs'), 0o755);
-  const world = { path, directory, hurt: new Set(), isControllerAway: false, numControllerKills: 0 };
+  const world = { path, directory, hurt: new Set(), isControllerAway: false, numControllerKills: 0, isOver: false };
   const torc = (args) => torcOnController(world, args);
-  onEnd(() => endOnCluster(path, directory));
+  onEnd(() => endOnCluster(world));
   const numJobsAbout = aboutJobs ?? Math.max(200, seconds * jobsPerSecond);
   const spec = specification(path, random, numJobsAbout, { longestSeconds });
   writeFileSync(join(place, 'specs', 'chaos.json'), JSON.stringify(spec));
@@ -61,7 +61,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   const jobs = (await person.jobs()) ?? [];
   const results = (await person.results()) ?? [];
   await server.close();
-  await endOnCluster(path, directory);
+  await endOnCluster(world);
   // by the start of the allocation that it ran in
   const workers = { get: (id) => ({ wasKilled: world.hurt.has(id), wasStopped: false }) };
   const verdict = judge({ lines: readLog(place), results, jobs, person, workers, killedJobs: new Set() });
@@ -93,23 +93,23 @@ const exitUnreachable = 5;
 const usualEnds = new Set(['137', '0', '4', '5']);
 
 /** A loop on the controller starts the server again within a second or two, and one here the loop after a crash. */
-function superviseServer(place, { path, directory }, torc) {
+function superviseServer(place, world, torc) {
+  const { path, directory } = world;
   const [script, ends] = ['supervise.sh', 'server-ends.log'];
   const start = `torc -c error server start --lease-seconds ${leaseSeconds}`;
   const note = `echo "$(date -u +%FT%TZ) $code" >> '${join(path, ends)}'`;
   writeFileSync(join(place, script), `while :; do\n  code=0; ${start} || code=$?\n  ${note}\n  sleep 1\ndone\n`);
   writeFileSync(join(place, ends), '');
   chmodSync(join(place, ends), 0o666);
-  let isClosed = false;
   const supervising = (async () => {
-    while (!isClosed) {
+    while (!world.isOver) {
       await runIn(['env', `TORC_DIR=${directory}`, 'bash', join(path, script)]);
       await sleep(500);
     }
   })();
   return {
     async close() {
-      isClosed = true;
+      world.isOver = true;
       await signalOn('ctl', directory, script, 'KILL');
       await torc(['server', 'stop']);
       await signalOn('ctl', directory, 'server start', 'KILL');
@@ -124,11 +124,17 @@ function superviseServer(place, { path, directory }, torc) {
   };
 }
 
+/** What a person does for the allocations, and whoever runs the cluster for the nodes. */
 async function keepAllocations(path, torc, workflowKey) {
   const ours = await allocations(path);
   if (ours === null) return;
-  // what was requeued would begin only after two minutes
+  const drained = await runIn(['sinfo', '-h', '-t', 'drain', '-o', '%N']);
+  if (drained.stdout.trim() !== '') {
+    await runIn(['scontrol', 'update', `NodeName=${drained.stdout.trim()}`, 'State=RESUME'], { user: 'root' });
+  }
+  // what was requeued would begin only after two minutes, or is held because it could not begin at once
   for (const { id } of ours.filter(({ state }) => state === 'PENDING')) {
+    await runIn(['scontrol', 'release', id], { user: 'root' });
     await runIn(['scontrol', 'update', `JobId=${id}`, 'StartTime=now'], { user: 'root' });
   }
   const missing = numAllocations - ours.length;
@@ -136,7 +142,9 @@ async function keepAllocations(path, torc, workflowKey) {
 }
 
 /** Ends allocations, servers, workers and jobs of this run, and nobody else's. */
-async function endOnCluster(path, directory) {
+async function endOnCluster(world) {
+  world.isOver = true;
+  const { path, directory } = world;
   await repair();
   const ids = ((await allocations(path)) ?? []).map(({ id }) => id);
   if (ids.length > 0) await runIn(['scancel', ...ids]);
