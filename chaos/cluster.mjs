@@ -93,9 +93,9 @@ const someMs = (random) => (random.chance(0.15) ? random.between(8_000, 20_000) 
 /** As those on one machine: name -> [weight, draw]. `hurt` takes the starts of allocations whose worker is not left alone. */
 export const clusterFaults = {
   server_kill: [3, drawServerKill],
-  server_freeze: [2, (random, world) => drawFreeze(random, world, 'ctl', server)],
+  server_freeze: [2, drawServerFreeze],
   worker_kill: [3, drawWorkerKill],
-  worker_freeze: [2, (random, world) => drawFreeze(random, world, random.pick(workNodes), worker)],
+  worker_freeze: [2, drawWorkerFreeze],
   node_kill: [1, drawNodeKill],
   node_cut: [2, drawNodeCut],
   controller_kill: [1, drawControllerKill],
@@ -109,22 +109,42 @@ function drawServerKill(_random, { directory }) {
   return async () => ((await signalOn('ctl', directory, server, 'KILL')).length > 0 ? undefined : null);
 }
 
-function drawFreeze(random, { directory }, node, word) {
+function drawServerFreeze(random, { directory }) {
   const ms = someMs(random);
   return async () => {
-    const struck = await signalOn(node, directory, word, 'STOP');
+    const struck = await signalOn('ctl', directory, server, 'STOP');
     await sleep(ms);
-    await signalOn(node, directory, word, 'CONT');
+    await signalOn('ctl', directory, server, 'CONT');
     return struck.length > 0 ? undefined : null;
   };
 }
 
-function drawWorkerKill(random, { directory, hurt }) {
-  const node = random.pick(workNodes);
+/** To the workers of one node, the first from the one drawn that has any; `{ node, starts }`, or null. */
+async function signalWorkers(first, { directory }, name) {
+  for (const turn of workNodes.keys()) {
+    const node = workNodes[(first + turn) % workNodes.length];
+    const starts = await signalOn(node, directory, worker, name);
+    if (starts.length > 0) return { node, starts };
+  }
+  return null;
+}
+
+function drawWorkerKill(random, world) {
+  const first = random.between(0, workNodes.length - 1);
   return async () => {
-    const struck = await signalOn(node, directory, worker, 'KILL');
-    for (const start of struck) hurt.add(start);
-    return struck.length > 0 ? undefined : null;
+    const struck = await signalWorkers(first, world, 'KILL');
+    for (const start of struck?.starts ?? []) world.hurt.add(start);
+    return struck === null ? null : undefined;
+  };
+}
+
+function drawWorkerFreeze(random, world) {
+  const [first, ms] = [random.between(0, workNodes.length - 1), someMs(random)];
+  return async () => {
+    const struck = await signalWorkers(first, world, 'STOP');
+    if (struck === null) return null;
+    await sleep(ms);
+    await signalOn(struck.node, world.directory, worker, 'CONT');
   };
 }
 

@@ -105,6 +105,11 @@ export async function goThrough(drawn, seconds, person, say) {
       await sleep(4_000);
       if (!isOver) await person.lookAtResults();
       if (!isOver) await person.restart();
+    }
+  })();
+  const tending = (async () => {
+    while (!isOver) {
+      await sleep(2_000);
       if (!isOver) await person.tend();
     }
   })();
@@ -121,7 +126,7 @@ export async function goThrough(drawn, seconds, person, say) {
   }
   await sleep(Math.max(0, beginMs + seconds * 1000 - performance.now()));
   isOver = true;
-  await Promise.all([...underWay, typing]);
+  await Promise.all([...underWay, typing, tending]);
   return done;
 }
 

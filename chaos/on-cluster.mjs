@@ -9,9 +9,10 @@ import { sleep } from './processes.mjs';
 import { judge } from './verdict.mjs';
 import { logOf, prepareJobs, readLog, specification } from './workflow.mjs';
 
-const numAllocations = 4;
+/** Of two jobs each, two to a node. */
+const numAllocations = 6;
 /** Jobs for each second of faults, and how long they run at most: more than are done in it. */
-const [jobsPerSecond, longestSeconds] = [10, 4];
+const [jobsPerSecond, longestSeconds] = [6, 4];
 /** A lost node is noticed after half a minute, and a requeued allocation may wait for two. */
 const stillSeconds = 300;
 const leaseSeconds = 5;
@@ -38,7 +39,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   };
   const { workflow_key: key, num_jobs: numJobs } = await must('workflows', 'create', join(path, 'specs', 'chaos.json'));
   await must('workflows', 'start', key);
-  await must('-k', key, 'hpc', 'slurm', 'add-config', '-a', 'torc', '-w', '30', '-m', '900', '-e', slurmOptions);
+  await must('-k', key, 'hpc', 'slurm', 'add-config', '-a', 'torc', '-w', '30', '-m', '600', '-e', slurmOptions);
   const server = superviseServer(place, world, torc);
   const person = new Person(
     {
@@ -77,7 +78,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   };
 }
 
-const slurmOptions = '--requeue --cpus-per-task=3';
+const slurmOptions = '--requeue --cpus-per-task=2';
 
 /** A command of the person, who sits on the controller: it dies with it, which is no fault of the command. */
 async function torcOnController(world, args) {
