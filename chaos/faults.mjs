@@ -125,8 +125,7 @@ function viewsOf(network, numWorkers, index) {
 function drawDiskFull(random, { disk }) {
   const ms = someMs(random);
   return async () => {
-    if (!disk.isMounted) return null;
-    disk.fill();
+    if (!disk.isMounted || !disk.fill()) return null;
     await sleep(ms);
     disk.free();
   };

@@ -116,13 +116,11 @@ export async function goThrough(drawn, seconds, person, say) {
   for (const { atMs, name, run } of drawn) {
     await sleep(Math.max(0, beginMs + atMs - performance.now()));
     say(`${((performance.now() - beginMs) / 1000).toFixed(1)} s ${name}`);
-    const doing = run().then((what) => {
+    const count = (what) => {
       const counted = what === null ? `${name}_skipped` : name;
       done[counted] = (done[counted] ?? 0) + 1;
-    });
-    // one that cannot be done ends the run, but in order
-    doing.catch(() => {});
-    underWay.push(doing);
+    };
+    underWay.push(run().then(count, (error) => person.unexpected.push(`${name} could not be done: ${error.message}`)));
   }
   await sleep(Math.max(0, beginMs + seconds * 1000 - performance.now()));
   isOver = true;
