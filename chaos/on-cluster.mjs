@@ -12,10 +12,12 @@ import { logOf, prepareJobs, readLog, specification } from './workflow.mjs';
 /** Of two jobs each, two to a node. */
 const numAllocations = 6;
 /** Jobs for each second of faults, and how long they run at most: more than are done in it. */
-const [jobsPerSecond, longestSeconds] = [6, 4];
+const [jobsPerSecond, longestSeconds] = [5, 4];
 /** A lost node is noticed after half a minute, and a requeued allocation may wait for two. */
 const stillSeconds = 300;
 const leaseSeconds = 5;
+/** Slurm needs some seconds to begin an allocation: with less in between hardly a job would run. */
+const apartMs = [500, 8_000];
 
 export async function runOnCluster({ place, seconds, aboutJobs, random, seed, names, say, onEnd }) {
   const path = join('/shared', basename(place));
@@ -53,7 +55,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
     key,
   );
   await person.tend();
-  const drawn = schedule(random, world, seconds, clusterFaults, names);
+  const drawn = schedule(random, world, seconds, clusterFaults, names, apartMs);
   say(`${numJobs} jobs, ${drawn.length} faults, ${path}`);
   const done = await goThrough(drawn, seconds, person, say);
   say('the faults are over');
