@@ -1,7 +1,7 @@
 // Compiles src/ to dist/ and puts the files beside it that the program reads at run time. The new dist/ takes the old
 // one's place at the end and only when all went well, so that a running torc never finds half of one.
-import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -23,10 +23,25 @@ cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'),
 const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec-schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
 await bundle();
+compileJobStarter();
 chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
 rmSync(old, { recursive: true, force: true });
+
+/** Static, so that it runs on nodes with another C library; workers do without it where there is no compiler. */
+function compileJobStarter() {
+  const folder = join(fresh, 'native', process.arch);
+  mkdirSync(folder, { recursive: true });
+  const source = join(root, 'src', 'worker', 'start-jobs.c');
+  const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-s', source];
+  const compile = (...more) =>
+    spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, 'torc-start-jobs'), ...more], { encoding: 'utf8' });
+  if (compile('-static').status === 0) return;
+  const { status, error, stderr } = compile();
+  if (status === 0) console.warn('no static C library: torc-start-jobs runs where the C library is as new as here');
+  else console.warn(`no torc-start-jobs, workers start jobs more slowly: ${error?.message ?? stderr}`);
+}
 
 /**
  * Puts the command line with the packages it uses into few files: a thousand workers that start at once on a shared file

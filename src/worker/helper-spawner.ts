@@ -4,26 +4,15 @@ import type { Readable, Writable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { helperScript } from './helper-script.ts';
+import { jobStarterPath } from '../base/program.ts';
 import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
 /** A helper that is not there by then is not waited for. */
 const longestStartMs = 5_000;
 
-/** The number of the system call setsid by what node calls the architecture. */
-const setsidNumbers: Readonly<Record<string, string>> = {
-  x64: '112',
-  arm64: '157',
-  riscv64: '157',
-  loong64: '157',
-  ppc64: '66',
-  s390x: '66',
-};
-
 interface Entry {
   request: SpawnRequest;
   listener: SpawnListener;
-  failure: { code: string | null; what: string } | null;
 }
 
 export interface HelperOptions {
@@ -33,7 +22,7 @@ export interface HelperOptions {
   environment: Readonly<Record<string, string | undefined>>;
   /** Used when the helper cannot be started, or has ended. */
   fallback: Spawner;
-  /** The Perl to run it. */
+  /** The program. */
   file?: string;
 }
 
@@ -48,11 +37,9 @@ class HelperSpawner implements Spawner {
 
   constructor(options: HelperOptions) {
     this.#options = options;
-    // bytes stay bytes, whatever PERL_UNICODE says
-    const setsid = setsidNumbers[process.arch] ?? '';
-    const args = ['-C0', '-e', helperScript, '--', String(jobOomScore), setsid, shell.file, ...shell.options];
+    const args = [String(jobOomScore), shell.file, ...shell.options];
     // in a session of its own the terminal's signals do not reach it
-    const helper = spawn(options.file ?? 'perl', args, {
+    const helper = spawn(options.file ?? jobStarterPath(), args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
       env: options.environment,
@@ -75,7 +62,7 @@ class HelperSpawner implements Spawner {
       return;
     }
     const id = this.#nextId++;
-    this.#entries.set(id, { request, listener, failure: null });
+    this.#entries.set(id, { request, listener });
     // jobs that are started together wake the helper once
     this.#helper.stdin.cork();
     this.#helper.stdin.write(encode(id, request));
@@ -94,10 +81,10 @@ class HelperSpawner implements Spawner {
     const entry = this.#entries.get(Number(id));
     if (entry === undefined) return;
     if (word === 'pid') entry.listener.started(Number(first));
-    if (word === 'error') entry.failure = { code: errorName(Number(first)), what: rest.join(' ') };
-    if (word !== 'end') return;
+    if (word !== 'error' && word !== 'end') return;
     this.#entries.delete(Number(id));
-    tellEnd(entry, Number(first), Number(rest[0]));
+    if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
+    else tellEnd(entry.listener, Number(first), Number(rest[0]));
   }
 
   /** What was asked of a helper that was never ready is done otherwise; of the rest nobody will learn the end. */
@@ -130,28 +117,23 @@ export function openHelperSpawner(options: HelperOptions): Spawner {
   return new HelperSpawner(options);
 }
 
-/** `status` as `waitpid` gives it. */
-function tellEnd({ listener, failure }: Entry, status: number, cpuMs: number): void {
+function tellFailure(listener: SpawnListener, errno: number, what: string): void {
+  const code = errno > 0 ? getSystemErrorName(-errno) : null;
+  listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
+}
+
+/** `status` as `wait` gives it. */
+function tellEnd(listener: SpawnListener, status: number, cpuMs: number): void {
   const signal = status & 0x7f;
-  if (failure !== null)
-    listener.failed(failure.code, `${failure.code ?? 'error'}: cannot start or open ${failure.what}`);
-  else if (signal !== 0) listener.exited(null, signal, cpuMs);
+  if (signal !== 0) listener.exited(null, signal, cpuMs);
   else listener.exited((status >> 8) & 0xff, null, cpuMs);
 }
 
-function errorName(errno: number): string | null {
-  return errno > 0 ? getSystemErrorName(-errno) : null;
-}
-
+/** A length, and fields that each end with NUL. */
 function encode(id: number, request: SpawnRequest): Buffer {
-  const { stdoutPath, stderrPath, text, variables } = request;
-  const fields = [String(id), stdoutPath, stderrPath, text, ...Object.entries(variables).flat()];
-  const body = Buffer.concat(fields.map((field) => withLength(Buffer.from(field))));
-  return withLength(body);
-}
-
-function withLength(bytes: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
+  const fields = [id, request.stdoutPath, request.stderrPath, request.text, ...variables];
+  const body = Buffer.from(`....${fields.join('\0')}\0`);
+  body.writeUInt32BE(body.length - 4);
+  return body;
 }

@@ -1,6 +1,7 @@
 /** The two ways to start a process behave alike. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -186,8 +187,18 @@ describe('the helper', () => {
     expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
   });
 
-  it('is replaced when there is no Perl, or one that does not work', async () => {
-    for (const file of ['/no/such/perl', '/bin/false']) {
+  it('starts others while the files of one job do not open', async () => {
+    const spawner = opened();
+    const stdoutPath = join(folder(), 'fifo');
+    execFileSync('mkfifo', [stdoutPath]);
+    const held = run(spawner, { text: 'echo late', stdoutPath });
+    expect(await run(spawner, { text: 'true' })).toMatchObject({ exitCode: 0 });
+    expect(await readFile(stdoutPath, 'utf8')).toBe('late\n');
+    expect(await held).toMatchObject({ exitCode: 0 });
+  });
+
+  it('is replaced when it is not there, or does not work', async () => {
+    for (const file of ['/no/such/file', '/bin/false']) {
       const spawner = opened(file, openNodeSpawner(100, process.env));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
       expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });

@@ -1,0 +1,344 @@
+/*
+ * torc-start-jobs: starts the processes of a worker's jobs, waits for them, and tells how they ended.
+ *
+ *     torc-start-jobs SCORE SHELL OPTION...
+ *
+ * SCORE: what jobs get at least as the score by which the kernel chooses whom to kill when memory runs out. The words
+ * after it, followed by a job's text, run that text. A request on standard input is its length (32 bits, big-endian) and
+ * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
+ * NAME=VALUE. On standard output are lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID`
+ * and later `end ID STATUS CPU_MS`, STATUS as wait(2) gives it. It ends with its standard input; running jobs run on.
+ *
+ * Each job has a thread while it runs: vfork holds up that thread alone, and copies nothing. A slow file system holds up
+ * the job whose files are on it and no other.
+ *
+ * A command that any shell would run as it stands is run without one, which halves the cost of a job that does nothing
+ * (a bash takes 1 ms to start). What does not work that way is left to bash, so that its words and return codes hold.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct request {
+  char *id, *stdout_path, *stderr_path, *text;
+  /* what this process has, with what the request says in its place; ends with NULL */
+  char **variables;
+};
+
+extern char **environ;
+
+static const char score_file[] = "/proc/self/oom_score_adj";
+static FILE *requests;
+static int report;
+/* NULL when jobs inherit enough */
+static const char *job_score;
+static char **shell_words;
+static size_t num_shell_words;
+static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int num_free_threads;
+
+/* Without memory nothing can be done or said: the worker sees that this process has ended. */
+static void *must(void *memory) {
+  if (memory == NULL) _exit(1);
+  return memory;
+}
+
+/* One write for each line, so that those of several threads do not mix. */
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) {
+  char line[PATH_MAX + 128];
+  va_list values;
+  va_start(values, format);
+  size_t length = (size_t)vsnprintf(line, sizeof line, format, values);
+  va_end(values);
+  if (length >= sizeof line) length = sizeof line - 1;
+  for (size_t at = 0; at < length; at++)
+    if (line[at] == '\n') line[at] = ' ';
+  line[length] = '\n';
+  if (write(report, line, length + 1) < 0) return;
+}
+
+static const char *value_of(char *const *variables, const char *name, size_t length) {
+  for (; *variables != NULL; variables++)
+    if (strncmp(*variables, name, length) == 0 && (*variables)[length] == '=') return *variables + length + 1;
+  return NULL;
+}
+
+static const char *get(char *const *variables, const char *name) { return value_of(variables, name, strlen(name)); }
+
+/* Words that bash knows by itself; as programs `true` and `false` do the same. */
+static bool is_known_to_bash(const char *word) {
+  static const char words[] =
+      " . : [ alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs "
+      "disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help history "
+      "if in jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift "
+      "shopt source suspend test then time times trap type typeset ulimit umask unalias unset until wait while ";
+  size_t length = strlen(word);
+  for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
+    if (at[-1] == ' ' && at[length] == ' ') return true;
+  return false;
+}
+
+static bool changes_bash(char *const *variables, const char *word) {
+  char function[300];
+  if (get(variables, "BASH_ENV") || get(variables, "SHELLOPTS") || get(variables, "BASHOPTS")) return true;
+  int length = snprintf(function, sizeof function, "BASH_FUNC_%s%%%%", word);
+  return length >= (int)sizeof function || get(variables, function) != NULL;
+}
+
+/* The words of a text in which a shell would find nothing to do but to split it, ending with NULL; NULL for others. */
+static char **plain_words(const struct request *request) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+  char *text = request->text;
+  size_t length = strlen(text), first = strspn(text, plain);
+  if (first == 0 || text[length - 1] == ' ') return NULL;
+  first += strspn(text + first, ":,@abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-");
+  if (text[first] != ' ' && text[first] != '\0') return NULL;
+  if (text[first + strspn(text + first, " :,@%=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-")])
+    return NULL;
+  char *rest = must(strdup(text)), **words = must(malloc((length / 2 + 2) * sizeof *words));
+  size_t num_words = 0;
+  for (char *word; (word = strsep(&rest, " ")) != NULL;)
+    if (*word != '\0') words[num_words++] = word;
+  words[num_words] = NULL;
+  if (!is_known_to_bash(words[0]) && !changes_bash(request->variables, words[0])) return words;
+  free(words[0]);
+  free(words);
+  return NULL;
+}
+
+static bool is_program(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Where a shell would find the word, in memory of its own; NULL when nowhere. */
+static char *program_of(const char *word, char *const *variables) {
+  if (strchr(word, '/') != NULL) return is_program(word) ? must(strdup(word)) : NULL;
+  const char *at = get(variables, "PATH");
+  while (at != NULL) {
+    size_t length = strcspn(at, ":");
+    char *path = must(malloc(length + strlen(word) + 3));
+    sprintf(path, "%.*s/%s", length == 0 ? 1 : (int)length, length == 0 ? "." : at, word);
+    if (is_program(path)) return path;
+    free(path);
+    at = at[length] == '\0' ? NULL : at + length + 1;
+  }
+  return NULL;
+}
+
+/* Whether the kernel runs it: a script that does not say what runs it is left to bash, as exec would ask sh. */
+static bool says_what_it_is(const char *path) {
+  char start[4] = "";
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  ssize_t length = read(file, start, sizeof start);
+  close(file);
+  return length >= 2 && (memcmp(start, "#!", 2) == 0 || (length == 4 && memcmp(start, "\177ELF", 4) == 0));
+}
+
+static void make_folders_above(const char *path) {
+  char *folder = must(strdup(path));
+  for (char *at = folder + 1; *folder != '\0' && (at = strchr(at, '/')) != NULL; at++) {
+    *at = '\0';
+    mkdir(folder, 0777);
+    *at = '/';
+  }
+  free(folder);
+}
+
+static int open_output(const char *path) {
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  int file = open(path, flags, 0666);
+  if (file >= 0 || errno != ENOENT) return file;
+  make_folders_above(path);
+  return open(path, flags, 0666);
+}
+
+/* In the child, which shares this process's memory until exec; returns when that fails. */
+static void become(char *program, char **words, int output, int errors, char **variables) {
+  setsid();
+  if (job_score != NULL) {
+    int file = open(score_file, O_WRONLY | O_CLOEXEC);
+    /* without it a job is no worse off than this process */
+    if (file >= 0 && write(file, job_score, strlen(job_score)) < 0) errno = 0;
+  }
+  if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) return;
+  execve(program, words, variables);
+}
+
+/* Starts one program and waits for it; false, with errno set, when it cannot be started. */
+static bool run_program(const char *id, char *program, char **words, int output, int errors, char **variables) {
+  volatile int why_not = 0;
+  struct rusage used;
+  int status;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    become(program, words, output, errors, variables);
+    why_not = errno;
+    _exit(126);
+  }
+  if (pid < 0) return false;
+  if (why_not == 0) tell("pid %s %d", id, pid);
+  while (wait4(pid, &status, 0, &used) < 0)
+    if (errno != EINTR) _exit(1);
+  if (why_not == 0) {
+    long long micros = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL;
+    micros += used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+    tell("end %s %d %lld", id, status, (micros + 500) / 1000);
+  }
+  errno = why_not;
+  return why_not == 0;
+}
+
+/* With the files open: the program itself if that will do, or bash. */
+static void run_text(const struct request *request, int output, int errors) {
+  char **words = plain_words(request), **variables = request->variables;
+  char *program = words == NULL ? NULL : program_of(words[0], variables);
+  bool has_run = program != NULL && says_what_it_is(program) &&
+                 run_program(request->id, program, words, output, errors, variables);
+  free(program);
+  if (words != NULL) free(words[0]);
+  free(words);
+  if (has_run) return;
+  words = must(malloc((num_shell_words + 2) * sizeof *words));
+  memcpy(words, shell_words, num_shell_words * sizeof *words);
+  words[num_shell_words] = request->text;
+  words[num_shell_words + 1] = NULL;
+  program = program_of(words[0], variables);
+  if (program == NULL) errno = ENOENT;
+  if (program == NULL || !run_program(request->id, program, words, output, errors, variables))
+    tell("error %s %d %s", request->id, errno, words[0]);
+  free(program);
+  free(words);
+}
+
+static void run(const struct request *request) {
+  int output = open_output(request->stdout_path);
+  if (output < 0) {
+    tell("error %s %d %s", request->id, errno, request->stdout_path);
+    return;
+  }
+  int errors = open_output(request->stderr_path);
+  if (errors < 0) tell("error %s %d %s", request->id, errno, request->stderr_path);
+  else {
+    run_text(request, output, errors);
+    close(errors);
+  }
+  close(output);
+}
+
+/* The environment of this process with the variables of a request, which stand from `at` to `end`, in their place. */
+static char **environment_with(char *at, char *end) {
+  size_t num_variables = 0, num_given;
+  for (char *each = at; each < end; each += strlen(each) + 1) num_variables++;
+  for (char **each = environ; *each != NULL; each++) num_variables++;
+  char **variables = must(malloc((num_variables + 1) * sizeof *variables)), **next = variables;
+  for (; at < end; at += strlen(at) + 1) *next++ = at;
+  num_given = next - variables;
+  *next = NULL;
+  for (char **each = environ; *each != NULL; each++) {
+    size_t length = strcspn(*each, "=");
+    size_t other = 0;
+    while (other < num_given && (strncmp(variables[other], *each, length) != 0 || variables[other][length] != '=')) other++;
+    if (other == num_given) *next++ = *each;
+  }
+  *next = NULL;
+  return variables;
+}
+
+/* Does not return when there are no more. */
+static char *read_request(struct request *request) {
+  uint32_t length;
+  if (fread(&length, sizeof length, 1, requests) != 1) _exit(0);
+  length = ntohl(length);
+  char *body = must(malloc(length + 1));
+  if (fread(body, 1, length, requests) != length) _exit(0);
+  body[length] = '\0';
+  char *at = body, *end = body + length;
+  char **fields[] = {&request->id, &request->stdout_path, &request->stderr_path, &request->text};
+  for (size_t index = 0; index < sizeof fields / sizeof *fields; index++) {
+    if (at >= end) _exit(1);
+    *fields[index] = at;
+    at += strlen(at) + 1;
+  }
+  request->variables = environment_with(at, end);
+  return body;
+}
+
+/* One thread at a time waits for a request; when it gets one and no other is free, it makes another that waits. */
+static _Noreturn void *serve(void *unused) {
+  (void)unused;
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&small, 256 * 1024);
+  while (true) {
+    struct request request;
+    pthread_mutex_lock(&turn_to_read);
+    char *body = read_request(&request);
+    if (--num_free_threads == 0) {
+      pthread_t other;
+      /* else the next job starts when one of those that run has ended */
+      if (pthread_create(&other, &small, serve, NULL) == 0) num_free_threads++;
+    }
+    pthread_mutex_unlock(&turn_to_read);
+    run(&request);
+    free(request.variables);
+    free(body);
+    num_free_threads++;
+  }
+}
+
+/* Who looks for what runs under this worker by its variables is to find the jobs alone. */
+static void hide_environment(void) {
+  size_t num_variables = 0;
+  while (environ[num_variables] != NULL) num_variables++;
+  char **copy = must(calloc(num_variables + 1, sizeof *copy));
+  for (size_t index = 0; index < num_variables; index++) {
+    copy[index] = must(strdup(environ[index]));
+    memset(environ[index], 0, strlen(environ[index]));
+  }
+  environ = copy;
+}
+
+static void ignore(int signal) { (void)signal; }
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  char own_score[16] = "";
+  int file = open(score_file, O_RDONLY | O_CLOEXEC);
+  if (file >= 0 && read(file, own_score, sizeof own_score - 1) > 0 && atoi(own_score) < atoi(argv[1])) job_score = argv[1];
+  close(file);
+  hide_environment();
+  shell_words = argv + 2;
+  num_shell_words = argc - 2;
+  /* with a handler instead of SIG_IGN the programs that are started have them at their default again */
+  struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+  const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
+  for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) sigaction(signals[index], &action, NULL);
+  requests = fdopen(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), "r");
+  report = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (requests == NULL || report < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) return 1;
+  /* address space for each thread is a matter of gigabytes where a limit on it may be one */
+  mallopt(M_ARENA_MAX, 1);
+  num_free_threads = 1;
+  tell("ready");
+  serve(NULL);
+}
