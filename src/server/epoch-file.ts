@@ -5,17 +5,22 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** 0 when none was noted. */
+/** Epochs grow by one, and with a restore to the seconds since 1970: what is higher than this is none. */
+export const highestEpoch = 1e12;
+
+/** 0 when none was noted, or nothing that can be one. */
 export function seenEpoch(directory: string): number {
   try {
     const epoch = Number(readFileSync(join(directory, 'epoch'), 'utf8'));
-    return Number.isSafeInteger(epoch) && epoch > 0 ? epoch : 0;
+    return Number.isSafeInteger(epoch) && epoch > 0 && epoch <= highestEpoch ? epoch : 0;
   } catch {
     return 0;
   }
 }
 
+/** Notes an epoch unless the directory has seen a higher one. */
 export function noteEpoch(directory: string, epoch: number): void {
+  if (epoch <= seenEpoch(directory) || epoch > highestEpoch) return;
   const path = join(directory, 'epoch');
   writeFileSync(`${path}.${process.pid}`, `${epoch}\n`, { mode: 0o600 });
   renameSync(`${path}.${process.pid}`, path);

@@ -135,15 +135,13 @@ export class Exchange {
    * costs 11 us each (of 60 us for a claim and its completion).
    */
   applyReports(tx: Transaction, member: ExchangeMember): void {
-    alone(tx, member, () => {
-      try {
-        tx.savepoint(() => this.#applyReports(tx, member, (_node, _report, apply) => apply()));
-      } catch (error) {
-        if (error instanceof TransactionLost) throw error;
-        member.answers = [];
-        this.#applyReports(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply));
-      }
-    });
+    alone(tx, member, () => this.#applyReports(tx, member, (_node, _report, apply) => apply()));
+    if (member.failure === null) return;
+    member.failure = null;
+    member.answers = [];
+    alone(tx, member, () =>
+      this.#applyReports(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply)),
+    );
   }
 
   #applyReports(tx: Transaction, member: ExchangeMember, applyReport: ApplyReport): void {

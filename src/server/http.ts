@@ -12,7 +12,7 @@ import type { Tokens } from './tokens.ts';
 /** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
 const tailBytes = 4096;
 
-type Times = Record<'headerMs' | 'requestMs' | 'unreadReplyMs', number>;
+type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', number>;
 
 export interface HttpOptions {
   service: Service;
@@ -21,8 +21,8 @@ export interface HttpOptions {
   tokens: Tokens;
   host: string;
   port: number;
-  /** Other times than those of the contract. */
-  times?: Partial<Times>;
+  /** Others than those of the contract. */
+  bounds?: Partial<Bounds>;
 }
 
 /** When a request that cannot be served now may be. */
@@ -32,21 +32,21 @@ const retryAfterSeconds = 5;
 export function listen(options: HttpOptions): Promise<Server> {
   const strangers = new Strangers(limits.strangers);
   const bodies = { bytes: 0 };
-  const times: Times = { ...limits, ...options.times };
+  const bounds: Bounds = { ...limits, ...options.bounds };
   const server = createServer(
     {
       key: options.key,
       cert: options.certificate,
       minVersion: 'TLSv1.2',
-      handshakeTimeout: times.headerMs,
+      handshakeTimeout: bounds.headerMs,
       maxHeaderSize: limits.headerBytes,
-      headersTimeout: times.headerMs,
-      requestTimeout: times.requestMs,
+      headersTimeout: bounds.headerMs,
+      requestTimeout: bounds.requestMs,
       // how often the two times above are looked at
-      connectionsCheckingInterval: Math.min(1000, times.headerMs),
+      connectionsCheckingInterval: Math.min(1000, bounds.headerMs),
       keepAliveTimeout: 75_000,
     },
-    (incoming, outgoing) => void answer({ ...options, strangers, bodies, times }, incoming, outgoing),
+    (incoming, outgoing) => void answer({ ...options, strangers, bodies, bounds }, incoming, outgoing),
   );
   server.maxConnections = limits.connections;
   server.on('connection', (socket) => strangers.admit(socket as Socket));
@@ -69,7 +69,7 @@ export function listen(options: HttpOptions): Promise<Server> {
 
 interface Door extends HttpOptions {
   strangers: Strangers;
-  times: Times;
+  bounds: Bounds;
   /** Of all requests that are being read or answered. */
   bodies: { bytes: number };
 }
@@ -97,7 +97,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     const idempotencyKey = keyOf(incoming);
     const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
     const reply = await options.service.call(endpoint, request, call);
-    send(outgoing, 200, reply, options.times.unreadReplyMs);
+    send(outgoing, 200, reply, options.bounds.unreadReplyMs);
   } catch (error) {
     // whoever owns the database now is asked again
     if (options.service.isLost) return void incoming.socket.destroy();
@@ -119,8 +119,8 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
 }
 
 /** Before anything is read: nothing has happened, so that the request may be repeated. */
-function refuseWhenFull({ service, bodies }: Door): void {
-  if (service.numQueued < limits.queuedRequests && bodies.bytes < limits.heldBytes) return;
+function refuseWhenFull({ service, bodies, bounds }: Door): void {
+  if (service.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
   throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
 }
 

@@ -14,7 +14,7 @@ import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
 import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/transaction.ts';
 import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
-import { noteEpoch, seenEpoch } from './epoch-file.ts';
+import { highestEpoch, noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
 import { type Machine, systemMachine } from './machine.ts';
 import { type Ownership, takenBy } from './ownership.ts';
@@ -244,15 +244,20 @@ export class Service implements Api {
     }
   }
 
-  /** A worker has spoken with a later server than this one. The next server of this directory gets above that one. */
+  /**
+   * A worker has spoken with a later server than this one, which stops: also where the file system shows this process an
+   * old `holder.json`. The next server of this directory gets above that one. What cannot be an epoch stops nobody.
+   */
   #outdatedBy(epoch: number): TorcError {
     const { directory } = this.info;
-    noteEpoch(directory, Math.max(epoch, seenEpoch(directory)));
-    const error = new TorcError(
-      'busy',
-      `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch}), which has stopped`,
-      'torc server start',
-    );
+    const what = `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch})`;
+    if (epoch > highestEpoch) return new TorcError('usage', `${what}, which cannot be`);
+    try {
+      noteEpoch(directory, epoch);
+    } catch (error) {
+      this.info.log.warn({ err: error }, 'the epoch of a later server could not be noted');
+    }
+    const error = new TorcError('busy', `${what}, which has stopped`, 'torc server start');
     this.#lose(error);
     return error;
   }

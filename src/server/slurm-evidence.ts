@@ -32,6 +32,8 @@ interface Answers {
   slurmAnswer: Evidence['slurmAnswer'];
 }
 
+const unreadable = "Slurm's queue had lines that could not be read.";
+
 /** Accounting is asked from a day before the oldest allocation on, because its clock may differ. */
 const dayMs = 24 * 3600 * 1000;
 
@@ -52,10 +54,14 @@ export async function askSlurm(machine: Machine, targets: readonly Target[]): Pr
   const found = targets.map((target) => ({ target, job: findQueued(target, byId, byName) }));
   const asked = found.filter(({ target, job }) => isToBeAccounted(target, job));
   const accounts = await askAccounting(machine, asked);
+  const isWhole = queue.value.numUnparsed === 0;
   const said = found.map(({ target, job }) => {
     const records = accounts.records.get(target.slurmJobId ?? '') ?? [];
     const wasAsked = target.slurmJobId !== null && asked.some((one) => one.target === target);
-    return evidenceOf(machine, target, job, records, wasAsked ? accounts.problems : []);
+    const evidence = evidenceOf(machine, target, job, records, wasAsked ? accounts.problems : []);
+    // a line that cannot be read may have been its own: without an end in accounting it is not known to be absent
+    const isUncertain = job === null && !isWhole && evidence.ends.length === 0;
+    return isUncertain ? { ...evidence, queue: null, problems: [...evidence.problems, unreadable] } : evidence;
   });
   return { said, problems: [], slurmAnswer: 'ok' };
 }

@@ -27,14 +27,16 @@ const deviceVariables = new Set([
 ]);
 
 /** Input variables of sbatch whose names do not follow from their option's. */
-const irregularNames: Readonly<Record<string, readonly string[]>> = {
-  array: ['SBATCH_ARRAY_INX'],
-  gpus: ['SBATCH_GPUS'],
-  mem: ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
-  'mem-per-cpu': ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
-  'mem-per-gpu': ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
-  time: ['SBATCH_TIMELIMIT'],
-};
+const irregularNames: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    array: ['SBATCH_ARRAY_INX'],
+    gpus: ['SBATCH_GPUS'],
+    mem: ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
+    'mem-per-cpu': ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
+    'mem-per-gpu': ['SBATCH_MEM_PER_NODE', 'SBATCH_MEM_PER_CPU', 'SBATCH_MEM_PER_GPU'],
+    time: ['SBATCH_TIMELIMIT'],
+  }),
+);
 
 /** Short options that may stand in a Slurm config's extra options, by their long names. */
 const longNames: Readonly<Record<string, string>> = {
@@ -77,7 +79,7 @@ export function overridingVariables(script: string): Set<string> {
     const option = match[1] ?? longNames[match[2] ?? ''];
     if (option === undefined) continue;
     names.add(`SBATCH_${option.toUpperCase().replaceAll('-', '_')}`);
-    for (const name of irregularNames[option] ?? []) names.add(name);
+    for (const name of irregularNames.get(option) ?? []) names.add(name);
   }
   return names;
 }

@@ -4,6 +4,7 @@ import { TorcError } from '../base/errors.ts';
 import { sortRanks } from '../model/claim-order.ts';
 import { defaultRequirements, type Requirements } from '../model/job.ts';
 import { addActionJobs, countActionJobs, storeActions } from './actions.ts';
+import { refuseCycles } from './cycles.ts';
 import { storeFailureHandlers } from './retries.ts';
 import { anyConfig, internShape, readShape } from './shapes.ts';
 import { storeSlurmConfig } from './slurm.ts';
@@ -259,7 +260,7 @@ function creating(tx: Transaction, workflowKey: number): Workflow {
   return workflow;
 }
 
-/** Makes a workflow visible; refuses with 'usage' when jobs are missing. */
+/** Makes a workflow visible; refuses with 'usage' when jobs are missing or wait for each other in a cycle. */
 export function finishCreate(
   tx: Transaction,
   workflowKey: number,
@@ -291,6 +292,7 @@ export function finishCreate(
     // no end of a job would ever let the jobs behind it go
     if (stuck !== undefined) throw new TorcError('usage', 'jobs wait for a barrier that waits for nothing');
   }
+  refuseCycles(tx, workflow);
   const counted = tx.db.all(
     'SELECT downstream, count(*) AS n FROM edges WHERE downstream BETWEEN ? AND ? GROUP BY downstream',
     firstJobKey,

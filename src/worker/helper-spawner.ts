@@ -5,7 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { jobStarterPath } from '../base/program.ts';
-import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
+import { jobOomScore, type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
 /** A helper that is not there by then is not waited for. */
 const longestStartMs = 5_000;
@@ -84,7 +84,7 @@ class HelperSpawner implements Spawner {
     if (word !== 'error' && word !== 'end') return;
     this.#entries.delete(Number(id));
     if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
-    else tellEnd(entry.listener, Number(first), Number(rest[0]));
+    else entry.listener.exited(processEnd(Number(first), Number(rest[0]), rest[1] === 'gone'));
   }
 
   /** What was asked of a helper that was never ready is done otherwise; of the rest nobody will learn the end. */
@@ -97,7 +97,7 @@ class HelperSpawner implements Spawner {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     for (const { request, listener } of entries) {
-      if (wasReady) listener.exited(null, null, null);
+      if (wasReady) listener.exited({ exitCode: null, signal: null, cpuMs: null, isGroupGone: false });
       else this.#options.fallback.spawn(request, listener);
     }
   }
@@ -123,10 +123,9 @@ function tellFailure(listener: SpawnListener, errno: number, what: string): void
 }
 
 /** `status` as `wait` gives it. */
-function tellEnd(listener: SpawnListener, status: number, cpuMs: number): void {
+function processEnd(status: number, cpuMs: number, isGroupGone: boolean): ProcessEnd {
   const signal = status & 0x7f;
-  if (signal !== 0) listener.exited(null, signal, cpuMs);
-  else listener.exited((status >> 8) & 0xff, null, cpuMs);
+  return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, cpuMs, isGroupGone };
 }
 
 /** A length, and fields that each end with NUL. */

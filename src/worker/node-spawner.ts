@@ -13,6 +13,7 @@ import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell
 
 interface Exit {
   listener: SpawnListener;
+  pid: number;
   exitCode: number | null;
   signal: number | null;
 }
@@ -32,7 +33,9 @@ export function openNodeSpawner(
     exits = [];
     const ticks = takeChildTicks();
     const cpuMs = ticks === null || together.length > 1 ? null : (ticks * 1000) / ticksPerSecond;
-    for (const { listener, exitCode, signal } of together) listener.exited(exitCode, signal, cpuMs);
+    for (const { listener, pid, exitCode, signal } of together) {
+      listener.exited({ exitCode, signal, cpuMs, isGroupGone: isGroupGone(pid) });
+    }
   }
 
   function start(request: SpawnRequest, files: number[]): ChildProcess {
@@ -55,9 +58,10 @@ export function openNodeSpawner(
           if (child.pid === undefined) fail(error);
         });
         child.once('exit', (exitCode, name) => {
-          if (child.pid === undefined) return;
+          const { pid } = child;
+          if (pid === undefined) return;
           if (exits.length === 0) setImmediate(tellExits);
-          exits.push({ listener, exitCode, signal: name === null ? null : constants.signals[name] });
+          exits.push({ listener, pid, exitCode, signal: name === null ? null : constants.signals[name] });
         });
         if (child.pid !== undefined) listener.started(child.pid);
       } catch (error) {
@@ -130,4 +134,14 @@ function openChildTicks(): () => number | null {
     last = now;
     return ticks;
   };
+}
+
+/** Whether a process group has no member left, zombies included. */
+function isGroupGone(leader: number): boolean {
+  try {
+    process.kill(-leader, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
 }

@@ -217,13 +217,3 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
     return false;
   }
 }
-
-/** Whether a process group has no member left, zombies included. */
-export function isGroupGone(leader: number): boolean {
-  try {
-    process.kill(-leader, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
-}

@@ -16,10 +16,10 @@ import type { JobRunner, RunnerEvents } from './effects.ts';
 import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { SystemUnits } from './proc.ts';
-import { isGroupGone, type ProcessTable } from './processes.ts';
+import type { ProcessTable } from './processes.ts';
 import { Sampler } from './sampler.ts';
 import type { Sample } from './session.ts';
-import type { Spawner } from './spawner.ts';
+import type { ProcessEnd, Spawner } from './spawner.ts';
 import { TimeSeries } from './time-series.ts';
 import { isGrowthNews, UsageMeter } from './usage.ts';
 
@@ -44,7 +44,7 @@ interface Running {
   /** Asked to stop before it was started. */
   earlyStop: { reason: StopReason; graceMs: number } | null;
   stop: { reason: StopReason; killAtMs: number } | null;
-  exit: { code: number | null; signal: number | null; cpuMs: number | null; atMs: number } | null;
+  exit: (ProcessEnd & { atMs: number }) | null;
   firstKillMs: number | null;
   /** Processes of it survived SIGKILL. */
   hasLeftovers: boolean;
@@ -121,7 +121,7 @@ export class ProcessRunner implements JobRunner {
     this.#deps.spawner.spawn(request, {
       started: (pid) => this.#onStarted(job, pid),
       failed: (code, message) => this.#onFailed(job, failedLaunch(request, code, message)),
-      exited: (code, signal, cpuMs) => this.#onExit(job, code, signal, cpuMs),
+      exited: (end) => this.#onExit(job, end),
     });
   }
 
@@ -224,13 +224,13 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- ending
 
-  #onExit(job: Running, code: number | null, signal: number | null, cpuMs: number | null): void {
-    job.exit = { code, signal, cpuMs, atMs: this.#nowMs() };
+  #onExit(job: Running, end: ProcessEnd): void {
+    job.exit = { ...end, atMs: this.#nowMs() };
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);
     this.#deps.table.leaderReaped(job.attempt);
     const numJobs = this.#jobs.size;
-    if (job.pid !== null && isGroupGone(job.pid)) this.#events.freed(job.attempt);
+    if (end.isGroupGone) this.#events.freed(job.attempt);
     this.#sweepWaitMs = shortestSweepWaitMs;
     const hasSuccessor = this.#jobs.size > numJobs;
     this.#scheduleSweep(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
@@ -284,14 +284,14 @@ export class ProcessRunner implements JobRunner {
   #conclude(job: Running): void {
     const departedMs = this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
     this.#forget(job);
-    const exit = job.exit ?? { code: null, signal: null, cpuMs: null, atMs: this.#nowMs() };
+    const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, atMs: this.#nowMs() };
     const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
     const { attempt, assignment, startedAtMs } = job;
     const { peakMemoryBytes } = totals;
     const requestedMemoryBytes = assignment.memory_bytes;
     const tell = (isOomVictim: boolean): void => {
       const end = classifyEnd({
-        exitCode: exit.code,
+        exitCode: exit.exitCode,
         signal: exit.signal,
         stopped: job.stop?.reason ?? null,
         isOomVictim,
@@ -305,7 +305,7 @@ export class ProcessRunner implements JobRunner {
       if (job.series === null) this.#events.ended(finished);
       else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
     };
-    const isSuspect = job.stop === null && looksKilled(exit.code, exit.signal);
+    const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
     if (isSuspect) this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
     else tell(false);
   }

@@ -78,7 +78,8 @@ export class Session {
   #ack = 0;
   #seq = 0;
   readonly #held = new Set<number>();
-  readonly #reports = new Map<string, Report>();
+  /** By attempt: what it has last to tell. */
+  readonly #reports = new Map<number, Report>();
   /** Commands that were run, by their firing. */
   readonly #actions = new Map<number, { report: ActionReport; carriedBy: number }>();
   /** Ends that the server could not store. */
@@ -123,7 +124,7 @@ export class Session {
 
   /** The process of a held attempt runs. */
   noteStarted(attempt: number, pid: number, atMs: number, logSlot: number | null = null): void {
-    this.#put({ kind: 'started', attempt, madeAtMs: atMs, pid, logSlot });
+    this.#reports.set(attempt, { ...newReport('started', attempt, atMs), pid, logSlot });
   }
 
   /** A held attempt has ended and nothing of it is left. Its end carries its start, so that one goes unsaid. */
@@ -131,13 +132,13 @@ export class Session {
     const { attempt, endedAtMs } = finished;
     this.#letGo(attempt);
     const bytes = reportBytes(finished);
-    this.#put({ kind: 'finished', attempt, madeAtMs: endedAtMs, notedAtMs, bytes, finished });
+    this.#reports.set(attempt, { ...newReport('finished', attempt, endedAtMs), notedAtMs, bytes, finished });
   }
 
   /** An attempt goes back: no process was ever started for it. */
   noteReturned(attempt: number, atMs: number): void {
     this.#letGo(attempt);
-    this.#put({ kind: 'returned', attempt, madeAtMs: atMs });
+    this.#reports.set(attempt, newReport('returned', attempt, atMs));
   }
 
   /** The commands of an action were run. */
@@ -153,12 +154,8 @@ export class Session {
   #letGo(attempt: number): void {
     this.#held.delete(attempt);
     this.#toldToStop.delete(attempt);
-    this.#reports.delete(`started ${attempt}`);
-  }
-
-  #put(given: Pick<Report, 'kind' | 'attempt' | 'madeAtMs'> & Partial<Report>): void {
-    const rest = { notedAtMs: given.madeAtMs, bytes: 0, pid: 0, logSlot: null, finished: null };
-    this.#reports.set(`${given.kind} ${given.attempt}`, { ...rest, isSpooled: false, carriedBy: 0, ...given });
+    // what comes now goes to the end of the line
+    this.#reports.delete(attempt);
   }
 
   /**
@@ -238,7 +235,7 @@ export class Session {
     // Whatever an older request claimed is in this reply too, so the older replies are not waited for.
     for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
     for (const { report, attempt, answer } of reply.reports) {
-      this.#reports.delete(`${report} ${attempt}`);
+      if (this.#reports.get(attempt)?.kind === report) this.#reports.delete(attempt);
       if (report === 'finished' && answer === 'rejected') this.#rejected.add(attempt);
     }
     for (const [firing, { carriedBy }] of this.#actions) if (carriedBy === seq) this.#actions.delete(firing);
@@ -268,7 +265,8 @@ export class Session {
   }
 
   #isReported(attempt: number): boolean {
-    return this.#reports.has(`finished ${attempt}`) || this.#reports.has(`returned ${attempt}`);
+    const kind = this.#reports.get(attempt)?.kind;
+    return kind === 'finished' || kind === 'returned';
   }
 
   #takeJobs(jobs: readonly Assignment[]): Assignment[] {
@@ -301,6 +299,11 @@ export class Session {
     }
     return oldest;
   }
+}
+
+function newReport(kind: Report['kind'], attempt: number, madeAtMs: number): Report {
+  const rest = { pid: 0, logSlot: null, finished: null, isSpooled: false, carriedBy: 0 };
+  return { kind, attempt, madeAtMs, notedAtMs: madeAtMs, bytes: 0, ...rest };
 }
 
 function startedReport({ attempt, madeAtMs, pid, logSlot }: Report, nowMs: number): ExchangeRequest['started'][number] {

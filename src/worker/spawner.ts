@@ -10,17 +10,24 @@ export interface SpawnRequest {
   variables: Record<string, string>;
 }
 
+/** How a process ended that was waited for. */
+export interface ProcessEnd {
+  /** Both null: it cannot be learned. */
+  exitCode: number | null;
+  signal: number | null;
+  /** Processor time of it and of all that it had waited for; null when it cannot be told apart from others. */
+  cpuMs: number | null;
+  /** Its group has no other member, zombies included. False also when nobody has looked. */
+  isGroupGone: boolean;
+}
+
 /** Either `failed` alone (perhaps after `started`), or `started` and later `exited`. */
 export interface SpawnListener {
   /** May be called before `spawn` returns. */
   started(pid: number): void;
   /** There is no process; `code` is the system's name for the reason. Never called before `spawn` returns. */
   failed(code: string | null, message: string): void;
-  /**
-   * The process has ended and was waited for. Both numbers null: how it ended cannot be learned. `cpuMs`: processor
-   * time of it and of all that it had waited for; null when it cannot be told apart from others.
-   */
-  exited(exitCode: number | null, signal: number | null, cpuMs: number | null): void;
+  exited(end: ProcessEnd): void;
 }
 
 /**

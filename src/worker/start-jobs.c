@@ -7,7 +7,8 @@
  * after it, followed by a job's text, run that text. A request on standard input is its length (32 bits, big-endian) and
  * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
  * NAME=VALUE. On standard output are lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID`
- * and later `end ID STATUS CPU_MS`, STATUS as wait(2) gives it. It ends with its standard input; running jobs run on.
+ * and later `end ID STATUS CPU_MS gone|left`: STATUS as wait(2) gives it, and whether anything is left of the process
+ * group. It ends with its standard input; running jobs run on.
  *
  * Each job has a thread while it runs: vfork holds up that thread alone, and copies nothing. A slow file system holds up
  * the job whose files are on it and no other.
@@ -200,7 +201,8 @@ static bool run_program(const char *id, char *program, char **words, int output,
   if (why_not == 0) {
     long long micros = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL;
     micros += used.ru_utime.tv_usec + used.ru_stime.tv_usec;
-    tell("end %s %d %lld", id, status, (micros + 500) / 1000);
+    bool is_gone = kill(-pid, 0) < 0 && errno == ESRCH;
+    tell("end %s %d %lld %s", id, status, (micros + 500) / 1000, is_gone ? "gone" : "left");
   }
   errno = why_not;
   return why_not == 0;

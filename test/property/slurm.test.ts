@@ -1,15 +1,26 @@
 /** Whatever Slurm, a site's wrapper or a person writes: parsers never throw, and directives keep every value whole. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
 import { directive, extraDirectives, splitWords } from '../../src/slurm/directives.ts';
-import { slurmEnvironment } from '../../src/slurm/environment.ts';
+import { perNodeValue, slurmEnvironment } from '../../src/slurm/environment.ts';
+import {
+  parseCount,
+  parseDuration,
+  parseExitStatus,
+  parseInstant,
+  parseJobId,
+  parseSize,
+  presentText,
+} from '../../src/slurm/fields.ts';
 import { expandHostList } from '../../src/slurm/host-list.ts';
+import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
-import { submittedId } from '../../src/slurm/replies.ts';
+import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
-import { parseState } from '../../src/slurm/states.ts';
+import { endsProcesses, isFinal, parseState } from '../../src/slurm/states.ts';
+import { overridingVariables, submitVariables } from '../../src/slurm/variables.ts';
 import { directivesOf } from '../fake-slurm/directives.mjs';
 
 const parsers = { squeue: parseSqueue, sacct: parseSacct, sinfo: parseSinfo, scontrol: parseScontrolJobs };
@@ -48,6 +59,95 @@ describe.each(Object.entries(parsers))('%s output', (name, parse) => {
   it('may be anything', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void parse(text)));
   });
+});
+
+/** What reads words of Slurm, of a site or of a person; the rest of the layer writes, or is tested below. */
+const readers: Record<string, (text: string) => unknown> = {
+  expandHostList,
+  findMemoryWords,
+  isFinal: (text) => isFinal(parseState(text)),
+  endsProcesses: (text) => endsProcesses(parseState(text)),
+  // options may have any name, also one that every object has
+  overridingVariables: (text) => overridingVariables(`#SBATCH --constructor=${text}\n#SBATCH --${text}`),
+  ownWords,
+  parseCount,
+  parseDuration,
+  parseExitStatus,
+  parseInstant,
+  parseJobId,
+  parseSacct,
+  parseScontrolJobs,
+  parseSinfo,
+  parseSize,
+  parseSqueue,
+  parseState,
+  perNodeValue: (text) => perNodeValue(text, 3),
+  presentText,
+  submitVariables: (text) => submitVariables({ SLURM_CONF: text, SBATCH_ACCOUNT: text }, text),
+  submittedId,
+};
+/** Those that take no text of others, or refuse it with a sentence. */
+const others = [
+  ...['allocationScript', 'allocationTemplate', 'answered', 'checkedText', 'directive', 'extraDirectives'],
+  ...['fillTemplate', 'formatWalltime', 'isOutcomeUnknown', 'queryVariables', 'runCommand', 'slurmEnvironment'],
+  ...['slurmOutputDirectory', 'splitWords', 'systemSlurm'],
+];
+
+it('every function of the layer that reads a text is among those that are given anything', async () => {
+  const folder = new URL('../../src/slurm/', import.meta.url);
+  const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
+  const modules = await Promise.all(files.map((file) => import(new URL(file, folder).href)));
+  const names = modules.flatMap((module) => Object.keys(module).filter((name) => typeof module[name] === 'function'));
+  expect(names.sort()).toEqual([...Object.keys(readers), ...others].sort());
+});
+
+it.each(Object.entries(readers))('%s never throws', (_, read) => {
+  const piece = fc.constantFrom(
+    ...[
+      '[',
+      ']',
+      '(x',
+      ')',
+      '-',
+      ',',
+      '0',
+      '1',
+      '9'.repeat(20),
+      '|',
+      '=',
+      ':',
+      ';',
+      '+',
+      '.',
+      'K',
+      'G',
+      'T',
+      ' ',
+      '\n',
+      '\r',
+      '\0',
+    ],
+    ...[
+      'slurmstepd: error: ',
+      'Detected 1 oom_kill event',
+      'JobId=1 ',
+      '#SBATCH --',
+      'UNLIMITED',
+      'N/A',
+      'Unknown',
+      '2026-',
+      '\ud800',
+    ],
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join('')),
+    ...['sacct', 'scontrol', 'sinfo', 'squeue'].map((name) => damage(recorded('24.11', name))),
+  );
+  fc.assert(
+    fc.property(text, (given) => void read(given)),
+    { numRuns: 60 },
+  );
 });
 
 it('a state is final only when it is one of Slurm’s final words', () => {

@@ -1,5 +1,5 @@
 /** Names, directories and settings that are more than words to a terminal, a shell, Slurm, SQL or the file system. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from '../cli/place.ts';
@@ -77,6 +77,15 @@ describe('names', () => {
     const paths = tree(place.path);
     expect(paths.filter((path) => /pwned|escaped|\.\./.test(path))).toEqual([]);
   });
+});
+
+it('the name of a directory, in a message and in what to type', async () => {
+  const open = join(place.path, 'a\x1b[2J\x07\u202e');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  const { stderr } = await place.torc('--dir', open, 'workflows', 'list');
+  expect(stderr).toMatch(/^error: .*a\\x1b\[2J.*\nhint: .*a\\x1b\[2J/);
+  expect(stderr).not.toMatch(control);
 });
 
 describe('towards Slurm', () => {

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import { type Api, limits } from '../../src/api/contract.ts';
+import { idempotencyHeader } from '../../src/api/repetition.ts';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -59,7 +60,7 @@ function clientOf(published: ServerFile): Api {
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
 /** The door of a server in this process, with a service behind it that answers `reply`. */
-async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
+async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
   const called: string[] = [];
   const call = async (endpoint: string) => {
     called.push(endpoint);
@@ -68,7 +69,7 @@ async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
   const service = { numQueued: 0, info: { log: silentLog }, call };
   const identity = await loadIdentity(place.path);
   const tokens = new Tokens(systemClock, file.token);
-  const options = { ...identity, tokens, host: '127.0.0.1', port: 0, times };
+  const options = { ...identity, tokens, host: '127.0.0.1', port: 0, bounds };
   const server = await listen({ ...options, service: service as unknown as Service });
   const { port } = server.address() as AddressInfo;
   const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
@@ -76,7 +77,9 @@ async function doorOf(reply: unknown, times: HttpOptions['times'] = {}) {
 }
 
 it('200 slow clients are cut off, while another is served', async () => {
-  const { server, published } = await doorOf({ fine: true }, { headerMs: 3_000 });
+  // only the time for headers can end them while this test runs
+  const { server, published } = await doorOf({ fine: true }, { headerMs: 3_000, requestMs: 110_000 });
+  const giveUpAt = systemClock.monotonic() + 60_000;
   const port = portOf(published);
   const client = clientOf(published);
   await client.call('server_info', {});
@@ -89,6 +92,7 @@ it('200 slow clients are cut off, while another is served', async () => {
   let numServed = 0;
   try {
     while (numOpen(slow) > 0) {
+      expect(systemClock.monotonic()).toBeLessThan(giveUpAt);
       expect(await client.call('server_info', {})).toEqual({ fine: true });
       numServed += 1;
     }
@@ -127,11 +131,33 @@ it('of connections that say nothing, the oldest makes room for one too many', as
 });
 
 it('requests without the token cannot be lined up on one connection', async () => {
+  const { server, called, published } = await doorOf({});
   const request = 'POST /v1/list HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
   let answers = '';
-  const socket = saying(request.repeat(1000)).on('data', (bytes) => (answers += bytes));
-  await new Promise((resolve) => socket.once('close', resolve));
-  expect(answers.match(/HTTP\/1.1 401/g)).toHaveLength(1);
+  const socket = saying(request.repeat(3), portOf(published)).on('data', (bytes) => (answers += bytes));
+  const numRefused = () => answers.match(/HTTP\/1.1 401/g)?.length ?? 0;
+  await expect.poll(() => socket.closed || numRefused() > 1, { timeout: 20_000 }).toBe(true);
+  expect([numRefused(), answers.includes('connection: close'), called]).toEqual([1, true, []]);
+  server.close();
+});
+
+it('a key for repetitions that is none is refused before anything is carried out', async () => {
+  const { server, called, published } = await doorOf({});
+  const answerTo = async (key: string): Promise<string> => {
+    let answer = '';
+    const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\nconnection: close`;
+    const text = `${head}\r\n${idempotencyHeader}: ${key}\r\ncontent-length: 2\r\n\r\n{}`;
+    const socket = saying(text, portOf(published)).on('data', (bytes) => (answer += bytes));
+    await once(socket, 'close');
+    return answer;
+  };
+  const good = 'a'.repeat(32);
+  for (const key of ['', 'A'.repeat(32), `${good}a`, good.slice(1), `${good.slice(1)}'`, `${good}, ${good}`]) {
+    expect(await answerTo(key)).toMatch(/^HTTP\/1.1 400 .*32 hexadecimal digits/s);
+  }
+  expect(called).toEqual([]);
+  expect(await answerTo(good)).toMatch(/^HTTP\/1.1 200/);
+  server.close();
 });
 
 it('headers over the limit are not read', async () => {
@@ -181,5 +207,18 @@ it('a full queue answers 503 before anything is read', async () => {
   expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': expect.stringMatching(/^[1-9]/) } });
   expect(JSON.parse(refused.text).error.code).toBe('busy');
   expect(called).toEqual(['list']);
+  server.close();
+});
+
+it('while the bodies of others fill the memory set apart for them, 503; afterwards it goes on', async () => {
+  const { server, called, published } = await doorOf({}, { heldBytes: 1_000_000 });
+  const bearer = `Bearer ${file.token}`;
+  const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-length: 1000001\r\n\r\n`;
+  const large = saying(`${head}${' '.repeat(1_000_000)}`, portOf(published));
+  const status = async () => (await ask(published, '/v1/list', bearer, '{}')).status;
+  await expect.poll(status, { timeout: 20_000 }).toBe(503);
+  large.destroy();
+  await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  expect(new Set(called)).toEqual(new Set(['list']));
   server.close();
 });

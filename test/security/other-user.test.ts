@@ -1,5 +1,14 @@
 /** What another user of the login node or compute node can read, learn and do: nothing. */
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/server-file.ts';
@@ -169,6 +178,10 @@ it.skipIf(!canBeStranger)(
       writeFileSync(join(place.path, 'go'), '');
       const files = () => readdirSync(place.dir, { recursive: true }).map((path) => basename(String(path)));
       await expect.poll(files, { timeout: 60_000 }).toContain('spool');
+      const paths = readdirSync(place.dir, { recursive: true }).map((path) => join(place.dir, String(path)));
+      expect(paths.filter((path) => ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0)).toEqual(
+        [],
+      );
       expect(await accessible([place.dir])).toEqual({ read: [], write: [], list: [place.dir] });
     } finally {
       process.kill(serverPid, 'SIGCONT');

@@ -473,11 +473,48 @@ it('every endpoint has a request here that is carried out', async () => {
   expect(failed).toEqual([]);
 });
 
-it('a workflow with a barrier that nothing would ever pass is not made', async () => {
-  await reopen('workflow_create_chunk');
+it('a workflow is made exactly when no job would wait for itself, or for a barrier that waits for nothing', async () => {
+  await reopen('workflow_create_begin');
+  const begin = valid.workflow_create_begin as Request<'workflow_create_begin'>;
   const chunk = valid.workflow_create_chunk as Request<'workflow_create_chunk'>;
-  await service.call('workflow_create_chunk', { ...chunk, edges: [[-1, 1]] });
-  expect(await outcome('workflow_create_finish', { workflow_key: '3' })).toMatchObject({ code: 'usage' });
+  const node = fc.integer({ min: -3, max: 3 });
+  const numMade = { true: 0, false: 0 };
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(node, node), { maxLength: 5 }), async (edges) => {
+      const { workflow_key } = await service.call('workflow_create_begin', { ...begin, num_jobs: 4, num_barriers: 3 });
+      const jobs = ['a', 'b', 'c', 'd'].map(newJob);
+      await service.call('workflow_create_chunk', { ...chunk, workflow_key, jobs, edges, action_jobs: [] });
+      const ended = await outcome('workflow_create_finish', { workflow_key });
+      const isMade = !hasCycle(edges) && edges.every(([from]) => from >= 0 || edges.some(([, to]) => to === from));
+      numMade[`${isMade}`] += 1;
+      if (isMade) expect(ended).toBe('done');
+      else expect(ended).toMatchObject({ code: 'usage' });
+    }),
+    { numRuns: 100, seed: 1 },
+  );
+  expect(Math.min(numMade.true, numMade.false)).toBeGreaterThan(20);
+});
+
+/** Whether something is left when what waits for nothing is taken away, again and again. */
+function hasCycle(edges: [number, number][]): boolean {
+  const left = edges.filter(([from]) => edges.some(([, to]) => to === from));
+  return left.length === edges.length ? left.length > 0 : hasCycle(left);
+}
+
+it.each([
+  ...['1', 'rowid', 'j.name', 'jobs.name', 'NAME', 'name DESC', 'name; --', 'name, command', '"name"', "''", '*'],
+  ...['(SELECT value FROM meta)', 'CASE WHEN 1 THEN name END', 'name COLLATE NOCASE', 'name IS NULL OR 1', '__proto__'],
+])('a list is neither sorted nor filtered by %j, which is none of its columns', async (column) => {
+  await reopen('list');
+  const list = valid.list as Request<'list'>;
+  for (const request of [
+    { ...list, sort_by: column },
+    { ...list, filters: [{ column, value: '1' }] },
+    { ...list, filters: [{ column, value: '' }] },
+  ]) {
+    const refused = { code: 'usage', message: expect.stringContaining('have no column') };
+    expect(await outcome('list', request)).toMatchObject(refused);
+  }
 });
 
 describe('a request that is almost right', () => {

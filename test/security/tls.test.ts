@@ -5,6 +5,7 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
+import { loadIdentity } from '../../src/server/certificate.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { portOf } from './stranger.ts';
 
@@ -13,7 +14,9 @@ let file: ServerFile;
 let forged: { key: string; cert: string };
 
 beforeAll(async () => {
-  place = newPlace({ NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+  // everything that the environment can take away
+  const weak = '--tls-min-v1.0 --tls-cipher-list=ALL:@SECLEVEL=0';
+  place = newPlace({ NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_OPTIONS: weak });
   await place.torc('server', 'start', '--daemon');
   const found = readServerFile(place.dir);
   if (found === null) throw new Error('no server is published');
@@ -61,7 +64,11 @@ describe('a client', () => {
     expect((await lured(plain)).code).toBe(5);
     expect(heard).not.toBe('');
     expect(heard).not.toContain('Bearer');
-    const old = createTlsServer({ ...forged, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' });
+    // with the real certificate, so that nothing else can be the reason
+    const { key, certificate: cert } = await loadIdentity(place.dir);
+    const versions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const;
+    const old = createTlsServer({ key, cert, ...versions, ciphers: 'ALL:@SECLEVEL=0' });
+    old.on('secureConnection', (socket) => socket.on('error', () => {}));
     const seen: string[] = [];
     old.on('secureConnection', (socket) => socket.on('data', (bytes) => seen.push(String(bytes))));
     expect((await lured(old)).code).toBe(5);

@@ -94,6 +94,30 @@ describe('an owner whose place was taken', () => {
   });
 });
 
+describe('what cannot be an epoch', () => {
+  it('stops no server when a worker names it', async () => {
+    const service = await open();
+    service.beginEpoch();
+    const worker = await TestWorker.join(service, await createWorkflow(service, [{ name: 'a' }]));
+    for (const epoch of [1e12 + 1, Number.MAX_SAFE_INTEGER]) {
+      await expect(worker.exchange({ epoch })).rejects.toMatchObject({ code: 'usage' });
+    }
+    expect((await worker.exchange()).jobs).toHaveLength(1);
+  });
+
+  it.each(['9007199254740991', '1e308', '-1', 'x'.repeat(100), '', '\0'])(
+    'is as none in the file of epochs: %j',
+    async (text) => {
+      const first = (await open()).beginEpoch();
+      await opened.pop()?.close();
+      writeFileSync(path('epoch'), text);
+      const service = await open();
+      expect(service.beginEpoch()).toBe(first + 1);
+      expect(readFileSync(path('epoch'), 'utf8')).toBe(`${first + 1}\n`);
+    },
+  );
+});
+
 describe('a directory whose holder has not ended in order', () => {
   it('is taken at once when the process on this host is gone, or another has its number', async () => {
     putHolder({ hostname: hostname(), pid: 2 ** 22 + 1 });

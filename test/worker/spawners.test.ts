@@ -9,13 +9,11 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openHelperSpawner } from '../../src/worker/helper-spawner.ts';
 import { openNodeSpawner } from '../../src/worker/node-spawner.ts';
-import type { Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
+import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
-type Outcome =
-  | { failed: string | null; message: string }
-  | { pid: number; exitCode: number | null; signal: number | null; cpuMs: number | null };
+type Outcome = { failed: string | null; message: string } | ({ pid: number } & ProcessEnd);
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'torc-spawner-test-'));
@@ -34,7 +32,7 @@ function run(spawner: Spawner, request: Partial<SpawnRequest> & { text: string }
         startedAs = pid;
       },
       failed: (failed, message) => resolve({ failed, message }),
-      exited: (exitCode, signal, cpuMs) => resolve({ pid: startedAs, exitCode, signal, cpuMs }),
+      exited: (end) => resolve({ pid: startedAs, ...end }),
     });
   });
 }
@@ -157,6 +155,13 @@ describe.each([
     expect(blocked).toMatchObject({ failed: 'ENOENT' });
     expect('message' in blocked && blocked.message).toContain('/proc/no');
     expect(await run(spawner, { text: 'exit 4' })).toMatchObject({ exitCode: 4 });
+  });
+
+  it('tells whether anything is left of the group', async () => {
+    const spawner = opened();
+    const ends = await Promise.all(['true', 'sleep 300 & exit 3'].map((text) => run(spawner, { text })));
+    expect(ends).toMatchObject([{ isGroupGone: true }, { exitCode: 3, isGroupGone: false }]);
+    for (const end of ends) if ('pid' in end && !end.isGroupGone) process.kill(-end.pid, 'SIGKILL');
   });
 
   it('accounts processor time of a process and of what it waited for', async () => {
