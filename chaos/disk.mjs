@@ -9,6 +9,7 @@ const sizeMb = 48;
 export class Disk {
   #directory;
   #numFull = 0;
+  #isReadOnly = false;
   isMounted = false;
 
   constructor(directory) {
@@ -22,8 +23,9 @@ export class Disk {
     }
   }
 
-  /** Nothing more can be written until `free` is called as often. */
+  /** Nothing more can be written until `free` is called as often; false when it is read-only already. */
   fill() {
+    if (this.#isReadOnly) return false;
     this.#numFull += 1;
     const file = openSync(this.#filler, 'a');
     const piece = Buffer.alloc(4096, 'x');
@@ -34,6 +36,7 @@ export class Disk {
     } finally {
       closeSync(file);
     }
+    return true;
   }
 
   free() {
@@ -45,10 +48,12 @@ export class Disk {
     return join(this.#directory, 'filler');
   }
 
-  /** False when somebody has a file open for writing. */
+  /** False when it is full, and when somebody has a file open for writing. */
   makeReadOnly() {
+    if (this.#numFull > 0) return false;
     try {
       mount('-o', 'remount,ro', this.#directory);
+      this.#isReadOnly = true;
       return true;
     } catch {
       return false;
@@ -57,6 +62,7 @@ export class Disk {
 
   makeWritable() {
     mount('-o', 'remount,rw', this.#directory);
+    this.#isReadOnly = false;
   }
 
   /** Harmless when it is not mounted. */

@@ -125,8 +125,7 @@ function viewsOf(network, numWorkers, index) {
 function drawDiskFull(random, { disk }) {
   const ms = someMs(random);
   return async () => {
-    if (!disk.isMounted) return null;
-    disk.fill();
+    if (!disk.isMounted || !disk.fill()) return null;
     await sleep(ms);
     disk.free();
   };
@@ -148,11 +147,14 @@ function drawReadOnly(random, { disk, server }) {
   };
 }
 
-/** Faults in the order of their times: `[{ atMs, name, run }]`, all drawn from the seed; of `only` when it is given. */
-export function schedule(random, world, seconds, table, only = Object.keys(table)) {
+/**
+ * Faults in the order of their times: `[{ atMs, name, run }]`, all drawn from the seed; of `only` when it is given,
+ * and so many milliseconds apart.
+ */
+export function schedule(random, world, seconds, table, only = Object.keys(table), apartMs = [200, 2_800]) {
   const names = only.flatMap((name) => Array.from({ length: table[name][0] }, () => name));
   const drawn = [];
-  for (let atMs = 1_500; atMs < seconds * 1000; atMs += random.between(200, 2_800)) {
+  for (let atMs = 1_500; atMs < seconds * 1000; atMs += random.between(...apartMs)) {
     const name = random.pick(names);
     drawn.push({ atMs, name, run: table[name][1](random, world) });
   }

@@ -105,22 +105,26 @@ export async function goThrough(drawn, seconds, person, say) {
       await sleep(4_000);
       if (!isOver) await person.lookAtResults();
       if (!isOver) await person.restart();
+    }
+  })();
+  const tending = (async () => {
+    while (!isOver) {
+      await sleep(2_000);
       if (!isOver) await person.tend();
     }
   })();
   for (const { atMs, name, run } of drawn) {
     await sleep(Math.max(0, beginMs + atMs - performance.now()));
     say(`${((performance.now() - beginMs) / 1000).toFixed(1)} s ${name}`);
-    underWay.push(
-      run().then((what) => {
-        const counted = what === null ? `${name}_skipped` : name;
-        done[counted] = (done[counted] ?? 0) + 1;
-      }),
-    );
+    const count = (what) => {
+      const counted = what === null ? `${name}_skipped` : name;
+      done[counted] = (done[counted] ?? 0) + 1;
+    };
+    underWay.push(run().then(count, (error) => person.unexpected.push(`${name} could not be done: ${error.message}`)));
   }
   await sleep(Math.max(0, beginMs + seconds * 1000 - performance.now()));
   isOver = true;
-  await Promise.all([...underWay, typing]);
+  await Promise.all([...underWay, typing, tending]);
   return done;
 }
 

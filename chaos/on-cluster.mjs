@@ -1,5 +1,5 @@
 // A run on the Slurm cluster of docker/: a server on the controller, workers in allocations, faults of nodes and Slurm.
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { allocations, clusterFaults, repair, runIn, signalOn, workNodes } from './cluster.mjs';
 import { schedule } from './faults.mjs';
@@ -9,11 +9,15 @@ import { sleep } from './processes.mjs';
 import { judge } from './verdict.mjs';
 import { logOf, prepareJobs, readLog, specification } from './workflow.mjs';
 
-const numAllocations = 4;
-const jobsPerSecond = 8;
+/** Of two jobs each, two to a node. */
+const numAllocations = 6;
+/** Jobs for each second of faults, and how long they run at most: more than are done in it. */
+const [jobsPerSecond, longestSeconds] = [5, 4];
 /** A lost node is noticed after half a minute, and a requeued allocation may wait for two. */
 const stillSeconds = 300;
 const leaseSeconds = 5;
+/** Slurm needs some seconds to begin an allocation: with less in between hardly a job would run. */
+const apartMs = [500, 8_000];
 
 export async function runOnCluster({ place, seconds, aboutJobs, random, seed, names, say, onEnd }) {
   const path = join('/shared', basename(place));
@@ -24,9 +28,11 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   chmodSync(logOf(place), 0o666);
   mkdirSync(join(place, 'specs'));
   chmodSync(join(place, 'specs'), 0o755);
-  const torc = (args) => runIn(['env', '-C', path, `TORC_DIR=${directory}`, 'torc', ...args]);
-  onEnd(() => endOnCluster(path, directory));
-  const spec = specification(path, random, aboutJobs ?? Math.max(200, seconds * jobsPerSecond));
+  const world = { path, directory, hurt: new Set(), isControllerAway: false, numControllerKills: 0, isOver: false };
+  const torc = (args) => torcOnController(world, args);
+  onEnd(() => endOnCluster(world));
+  const numJobsAbout = aboutJobs ?? Math.max(200, seconds * jobsPerSecond);
+  const spec = specification(path, random, numJobsAbout, { longestSeconds });
   writeFileSync(join(place, 'specs', 'chaos.json'), JSON.stringify(spec));
   const must = async (...args) => {
     const { code, stdout, stderr } = await torc(['-F', 'json', ...args]);
@@ -35,8 +41,8 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   };
   const { workflow_key: key, num_jobs: numJobs } = await must('workflows', 'create', join(path, 'specs', 'chaos.json'));
   await must('workflows', 'start', key);
-  await must('-k', key, 'hpc', 'slurm', 'add-config', '-a', 'torc', '-w', '30', '-m', '900', '-e', slurmOptions);
-  const server = superviseServer(torc);
+  await must('-k', key, 'hpc', 'slurm', 'add-config', '-a', 'torc', '-w', '30', '-m', '600', '-e', slurmOptions);
+  const server = superviseServer(place, world, torc);
   const person = new Person(
     {
       torc: (args) => torc(['-F', 'json', ...args]),
@@ -49,8 +55,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
     key,
   );
   await person.tend();
-  const world = { path, directory, hurt: new Set() };
-  const drawn = schedule(random, world, seconds, clusterFaults, names);
+  const drawn = schedule(random, world, seconds, clusterFaults, names, apartMs);
   say(`${numJobs} jobs, ${drawn.length} faults, ${path}`);
   const done = await goThrough(drawn, seconds, person, say);
   say('the faults are over');
@@ -59,12 +64,13 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   const jobs = (await person.jobs()) ?? [];
   const results = (await person.results()) ?? [];
   await server.close();
-  await endOnCluster(path, directory);
-  // by the allocation that it ran in
-  const workers = { get: (id) => ({ wasKilled: world.hurt.has(id), wasStopped: true }) };
+  await endOnCluster(world);
+  // by the start of the allocation that it ran in
+  const workers = { get: (id) => ({ wasKilled: world.hurt.has(id), wasStopped: false }) };
   const verdict = judge({ lines: readLog(place), results, jobs, person, workers, killedJobs: new Set() });
   const broken = [
     ...(await brokenRecords(join(place, 'server'))),
+    ...server.unexpected(),
     ...person.unexpected,
     ...(jobs.length === numJobs ? [] : [`${jobs.length} jobs are listed of ${numJobs}`]),
   ];
@@ -74,35 +80,76 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   };
 }
 
-const slurmOptions = '--requeue --cpus-per-task=3';
+const slurmOptions = '--requeue --cpus-per-task=2';
 
-/** A server is started again within a second or two. */
-function superviseServer(torc) {
-  let isClosed = false;
+/** A command of the person, who sits on the controller: it dies with it, which is no fault of the command. */
+async function torcOnController(world, args) {
+  const numKills = world.numControllerKills;
+  const wasAway = world.isControllerAway;
+  const ended = await runIn(['env', '-C', world.path, `TORC_DIR=${world.directory}`, 'torc', ...args]);
+  return wasAway || world.numControllerKills > numKills ? { ...ended, code: exitUnreachable } : ended;
+}
+
+const exitUnreachable = 5;
+
+/** What a server ends with that was killed, stopped, or refused because another one is still there. */
+const usualEnds = new Set(['137', '0', '4', '5']);
+
+/** A loop on the controller starts the server again within a second or two, and one here the loop after a crash. */
+function superviseServer(place, world, torc) {
+  const { path, directory } = world;
+  const [script, ends] = ['supervise.sh', 'server-ends.log'];
+  const start = `torc -c error server start --lease-seconds ${leaseSeconds}`;
+  const note = `echo "$(date -u +%FT%TZ) $code" >> '${join(path, ends)}'`;
+  writeFileSync(join(place, script), `while :; do\n  code=0; ${start} || code=$?\n  ${note}\n  sleep 1\ndone\n`);
+  writeFileSync(join(place, ends), '');
+  chmodSync(join(place, ends), 0o666);
   const supervising = (async () => {
-    while (!isClosed) {
-      await torc(['server', 'start', '--daemon', '--lease-seconds', String(leaseSeconds)]);
-      await sleep(1_000);
+    while (!world.isOver) {
+      await runIn(['env', `TORC_DIR=${directory}`, 'bash', join(path, script)]);
+      await sleep(500);
     }
   })();
   return {
     async close() {
-      isClosed = true;
-      await supervising;
+      world.isOver = true;
+      await signalOn('ctl', directory, script, 'KILL');
       await torc(['server', 'stop']);
+      await signalOn('ctl', directory, 'server start', 'KILL');
+      await supervising;
+    },
+    unexpected() {
+      const lines = readFileSync(join(place, ends), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '');
+      return lines.filter((line) => !usualEnds.has(line.split(' ')[1])).map((line) => `server ended: ${line}`);
     },
   };
 }
 
+/** What a person does for the allocations, and whoever runs the cluster for the nodes. */
 async function keepAllocations(path, torc, workflowKey) {
-  const missing = numAllocations - (await allocations(path)).length;
+  const ours = await allocations(path);
+  if (ours === null) return;
+  const drained = await runIn(['sinfo', '-h', '-t', 'drain', '-o', '%N']);
+  if (drained.stdout.trim() !== '') {
+    await runIn(['scontrol', 'update', `NodeName=${drained.stdout.trim()}`, 'State=RESUME'], { user: 'root' });
+  }
+  // what was requeued would begin only after two minutes, or is held because it could not begin at once
+  for (const { id } of ours.filter(({ state }) => state === 'PENDING')) {
+    await runIn(['scontrol', 'release', id], { user: 'root' });
+    await runIn(['scontrol', 'update', `JobId=${id}`, 'StartTime=now'], { user: 'root' });
+  }
+  const missing = numAllocations - ours.length;
   if (missing > 0) await torc(['-k', workflowKey, 'hpc', 'slurm', 'schedule-nodes', '-n', String(missing)]);
 }
 
 /** Ends allocations, servers, workers and jobs of this run, and nobody else's. */
-async function endOnCluster(path, directory) {
+async function endOnCluster(world) {
+  world.isOver = true;
+  const { path, directory } = world;
   await repair();
-  const ids = (await allocations(path)).map(({ id }) => id);
+  const ids = ((await allocations(path)) ?? []).map(({ id }) => id);
   if (ids.length > 0) await runIn(['scancel', ...ids]);
   for (const node of ['ctl', ...workNodes]) await signalOn(node, directory, '', 'KILL');
 }

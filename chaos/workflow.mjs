@@ -6,7 +6,7 @@ import { join } from 'node:path';
 // The lines are short, so that each is written in one piece.
 const jobScript = `
 tag="$TORC_JOB_KEY $TORC_RUN_ID $TORC_ATTEMPT_ID"
-who="\${CHAOS_WORKER:-$SLURM_JOB_ID} $$"
+who="\${CHAOS_WORKER:-$SLURM_JOB_ID.\${SLURM_RESTART_COUNT:-0}} $$"
 exec 9>>"$CHAOS_LOCKS/$TORC_JOB_KEY"
 flock -n 9 || echo "O $tag $EPOCHREALTIME $who" >> "$CHAOS_LOG"
 echo "S $tag $EPOCHREALTIME $who" >> "$CHAOS_LOG"

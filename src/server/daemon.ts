@@ -3,11 +3,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { systemClock } from '../base/clock.ts';
-import { openLog } from '../base/log.ts';
+import { type Log, openLog } from '../base/log.ts';
 import { countOpenFirings } from '../storage/actions.ts';
 import { countActiveComputeNodes } from '../storage/compute-nodes.ts';
 import { countOpenAllocations } from '../storage/slurm.ts';
-import { openService } from './open.ts';
+import { explainDirectory, openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
 export interface DaemonOptions extends ServeOptions {
@@ -19,10 +19,12 @@ export interface DaemonOptions extends ServeOptions {
 
 const idleCheckMs = 30_000;
 
-/** Runs until it is told to end. Throws TorcError 'busy' when another process holds the directory. */
+/**
+ * Runs until it is told to end. Throws TorcError 'busy' when another process holds the directory, 'unusable' or
+ * 'no_space' when it cannot be written.
+ */
 export async function runServer(options: DaemonOptions): Promise<void> {
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-  const log = await openLog(join(options.directory, 'server.jsonl'));
+  const log = await openServerLog(options.directory);
   const service = await openService(options.directory, systemClock, 'torc server start', log);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
@@ -52,4 +54,13 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   await service.close();
   log.info({ reason }, 'ended');
   if (service.isLost) throw await service.lost;
+}
+
+async function openServerLog(directory: string): Promise<Log> {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return await openLog(join(directory, 'server.jsonl'));
+  } catch (error) {
+    throw explainDirectory(error, directory);
+  }
 }

@@ -54,7 +54,8 @@ async function takeDirectory(directory: string, clock: Clock, command: string): 
   }
 }
 
-function explainDirectory(error: unknown, directory: string): unknown {
+/** What the system says against a server directory as a TorcError that tells what to do; anything else as it is. */
+export function explainDirectory(error: unknown, directory: string): unknown {
   const code = systemCode(error);
   if (error instanceof TorcError || code === null) return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') {

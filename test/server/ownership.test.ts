@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
+import { runServer } from '../../src/server/daemon.ts';
 import { openService } from '../../src/server/open.ts';
 import { processStartTicks } from '../../src/server/processes.ts';
 import { serve } from '../../src/server/serve.ts';
@@ -191,5 +192,10 @@ describe('a directory whose holder has not ended in order', () => {
     mkdirSync(path('torc.db'));
     await expect(open()).rejects.toMatchObject({ code: 'unusable', message: expect.stringContaining('not a file') });
     expect(() => statSync(path('holder.json'))).toThrow(/ENOENT/);
+  });
+
+  it('in which a server cannot write its log is told as such', async () => {
+    mkdirSync(path('server.jsonl'));
+    await expect(runServer({ directory })).rejects.toMatchObject({ code: 'unusable' });
   });
 });
