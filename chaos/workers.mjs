@@ -1,5 +1,6 @@
 // The workers of a run: one for each view of the network; a new one takes the place of each that has ended.
 import { join } from 'node:path';
+import { workerNodeOptions } from '../dist/base/program.js';
 import { signal, sleep, startTorc } from './processes.mjs';
 
 const againMs = 500;
@@ -31,7 +32,7 @@ export class Workers {
     words.push('--cpus', String(this.#slots), '--memory', '8g', '--wait-for-new-jobs', '100000');
     const started = startTorc(this.#place, 'workers', words, {
       env: { CHAOS_WORKER: name },
-      nodeOptions: ['--max-semi-space-size=2'],
+      nodeOptions: workerNodeOptions,
     });
     const worker = { ...started, name, wasKilled: false, wasStopped: false };
     this.all.set(name, worker);

@@ -11,9 +11,9 @@ import { limits, protocolVersion } from '../api/limits.ts';
 import { type Clock, isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { recordWorkerCommands } from '../storage/actions.ts';
+import { assignmentsAbove } from '../storage/assignments.ts';
 import {
   acknowledgedAttempts,
-  assignmentsAbove,
   fencedStops,
   isLive,
   isOccupied,

@@ -128,7 +128,7 @@ describe('a script that runs', () => {
     expect(serverDirectory).toBe(`/dir/${hostile}`);
     expect(Math.abs(Number(started) - Date.now() / 1000)).toBeLessThan(3600);
     expect(args).toEqual([
-      ...['--max-semi-space-size=2', launch.torcMain],
+      ...['--max-semi-space-size=2', '--heap-growing-percent=30', launch.torcMain],
       '--dir',
       `/dir/${hostile}`,
       ...['hpc', 'slurm', 'run-jobs', '7', '--allocation', '12', '--output', launch.outputDirectory],
