@@ -144,6 +144,7 @@ export class Service implements Api {
     if (this.#isClosed) throw new TorcError('unreachable', 'the server is stopping', 'Try again in a moment.');
     this.#lastContact = this.clock.monotonic();
     if (!this.db.isOpen) this.startAfresh();
+    if (this.isLost) throw await this.lost;
     const parsed = check === null ? request : check(endpoint, request);
     if (endpoint === 'exchange') {
       return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
@@ -232,7 +233,7 @@ export class Service implements Api {
     }
   }
 
-  /** After a COMMIT: why it does not count as one although it went well; null when it does. */
+  /** Why nothing counts as stored, also a COMMIT that went well: the directory has another owner. Null when it has not. */
   #whyUnconfirmed(): TorcError | null {
     try {
       if (!this.#ownership.isKept()) this.#lose(takenBy(this.info.directory));
@@ -278,9 +279,12 @@ export class Service implements Api {
 
   /**
    * Drops what is in memory and opens the database again: after an I/O error nothing of it can be believed. When it cannot
-   * be opened, the next request tries again.
+   * be opened, the next request tries again. One that another owner has put in its place is left alone: it may be just
+   * that which made the error.
    */
   startAfresh(): void {
+    this.#whyUnconfirmed();
+    if (this.#loss !== null) return;
     this.#exchange.drop(new TorcError('unreachable', 'the database is opened again', 'Try again in a moment.'));
     try {
       this.db.reopen();

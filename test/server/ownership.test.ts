@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import { runServer } from '../../src/server/daemon.ts';
 import { openService } from '../../src/server/open.ts';
@@ -63,6 +63,21 @@ describe('an owner whose place was taken', () => {
     await service.close();
     await refused;
     expect(service.isLost).toBe(true);
+  });
+
+  it('does not open the database again, after an error of its own file, that is now another one', async () => {
+    const service = await open();
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const reopen = vi.spyOn(service.db, 'reopen');
+    const run = service.db.run.bind(service.db);
+    service.db.run = (sql, ...values) => {
+      if (sql !== 'COMMIT') return run(sql, ...values);
+      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
+    };
+    putHolder();
+    await expect(service.call('workflow_start', { workflow_key: key, dry_run: false })).rejects.toThrow();
+    expect(service.isLost).toBe(true);
+    expect(reopen).not.toHaveBeenCalled();
   });
 
   it('notices within five seconds when nobody asks anything, also when the new owner has left', async () => {
