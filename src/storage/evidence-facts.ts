@@ -75,17 +75,17 @@ export function fateOf(tx: Transaction, evidence: Evidence, seen: WorkerEvidence
     restartCount: worker.restartCount,
     queue: said?.queue ?? null,
     end: ends[worker.restartCount] ?? null,
-    isPredecessor: isPredecessor(tx, worker, said),
+    isPredecessor: isPredecessor(tx, worker, Math.max(allocation?.restartCount ?? 0, said?.queue?.restartCount ?? 0)),
     absentForMs: said?.queue?.presence === 'absent' && absentSince !== null ? evidence.at - absentSince : null,
     fencedForMs: worker.fencedAt === null ? null : (seen.fencedForMs ?? 0),
     hasSpokenSince: seen.hasSpokenSince,
   });
 }
 
-function isPredecessor(tx: Transaction, worker: WatchedWorker, said: SlurmEvidence | null): boolean {
+/** `restartCount`: the highest that Slurm has shown, also of a start that has ended before a worker of it said hello. */
+function isPredecessor(tx: Transaction, worker: WatchedWorker, restartCount: number): boolean {
   if (worker.slurmJobId === null) return false;
-  const { presence, restartCount } = said?.queue ?? { presence: 'absent', restartCount: 0 };
-  if ((presence === 'pending' || presence === 'running') && restartCount > worker.restartCount) return true;
+  if (restartCount > worker.restartCount) return true;
   const later = tx.db.get(
     `SELECT 1 FROM compute_nodes WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND restart_count > ?
        AND allocation_key IS ? LIMIT 1`,

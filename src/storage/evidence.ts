@@ -99,8 +99,9 @@ function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void
   const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
   const ends = endsByRestart(allocation.evidence.ends, said);
   const end = ends[restartCount] ?? null;
-  const absentSince =
-    queue === null ? allocation.absentSince : queue.presence === 'absent' ? (allocation.absentSince ?? at) : null;
+  // a clock that was set back makes it begin anew: else it would not count until the clock has caught up
+  const absentFrom = Math.min(allocation.absentSince ?? at, at);
+  const absentSince = queue === null ? allocation.absentSince : queue.presence === 'absent' ? absentFrom : null;
   const isAbsentForGood = absentSince !== null && (end !== null || at - absentSince >= absenceMs);
   const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
   const stored: StoredEvidence = {

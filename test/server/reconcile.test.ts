@@ -304,6 +304,36 @@ describe('what is no reason to give anything up', () => {
   });
 });
 
+describe('a job that Slurm no longer has', () => {
+  it('is given up although the wall clock was set back since it was first missed', async () => {
+    await running();
+    machine.slurm.queue = [];
+    machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
+    clock.set(3_600_000);
+    await look();
+    clock.set(-3_600_000);
+    await look();
+    expect(occupying()).toBe(2);
+    await clock.advance(180_000);
+    await look();
+    expect(occupying()).toBe(0);
+  });
+
+  it('was started again, and ended before a worker of that start came: those of the first may live on', async () => {
+    const worker = await running();
+    machine.slurm.queue = [queued('7', 'alloc 7', 'CANCELLED', { restartCount: 1 })];
+    machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
+    await look();
+    machine.slurm.queue = [];
+    await look();
+    expect(machine.stopFiles).toEqual(new Set([worker.workerId]));
+    expect(occupying()).toBe(2);
+    await clock.advance(30_000);
+    await look();
+    expect(occupying()).toBe(0);
+  });
+});
+
 describe('a node that Slurm lost', () => {
   it('is told to stop by a file, and counts as gone only some time later', async () => {
     const worker = await running();
