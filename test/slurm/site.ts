@@ -204,7 +204,17 @@ export class Site {
     const script =
       'find "$1" -name "*.log" -o -path "*slurm_stdio*" -type f | while read -r f; do tail -n 15 -v "$f"; done';
     const words = await run(['bash', '-c', script, 'bash', this.path]);
-    return `--- ${this.path}\n${words.stdout}\n${(await run(['squeue'])).stdout}`;
+    const ended = [
+      'sacct',
+      '-D',
+      '-X',
+      '-S',
+      'now-10minutes',
+      '-o',
+      'JobID,JobName%20,State%20,ExitCode,Start,End,NodeList',
+    ];
+    const slurm = [await run(['squeue']), await run(ended)].map((ran) => ran.stdout);
+    return `--- ${this.path}\n${words.stdout}\n${slurm.join('\n')}`;
   }
 }
 
