@@ -5,9 +5,9 @@
 import type { ExchangeReply, Request } from '../api/contract.ts';
 import { limits } from '../api/limits.ts';
 import type { Clock } from '../base/clock.ts';
-import { couldTakeAny, type Vacancy, vacancyOf } from '../storage/claims.ts';
+import { claimableShapes, couldTakeAny, type Vacancy, vacancyOf } from '../storage/claims.ts';
 import type { ComputeNode } from '../storage/compute-nodes.ts';
-import { readyShapes, type Shape } from '../storage/shapes.ts';
+import type { Shape } from '../storage/shapes.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { isWorkflowActive } from '../storage/workflows.ts';
 
@@ -94,14 +94,14 @@ export class ParkedWorkers<Waiting extends WaitingRequest> {
     if (this.#parked.size === 0 || tx.readied.size + tx.settled.size + tx.stopping.size === 0) return;
     tx.flushCounts();
     const ended = new Set([...tx.settled].filter((workflowKey) => !isWorkflowActive(tx, workflowKey)));
-    const ready = new Map([...tx.readied].map((workflowKey) => [workflowKey, readyShapes(tx, workflowKey)]));
+    const ready = new Map([...tx.readied].map((workflowKey) => [workflowKey, claimableShapes(tx, workflowKey)]));
     for (const parked of this.#parked.values()) {
       const { workflowKey, computeNodeKey } = parked.node;
       const couldTake = this.#couldTake(tx, parked, ready.get(workflowKey) ?? []);
       if (!couldTake && !ended.has(workflowKey) && !tx.stopping.has(computeNodeKey)) continue;
       yield parked;
       // what it took may have been the last of its shape
-      if (couldTake) ready.set(workflowKey, readyShapes(tx, workflowKey));
+      if (couldTake) ready.set(workflowKey, claimableShapes(tx, workflowKey));
     }
   }
 

@@ -48,12 +48,8 @@ export function claimJobs(
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime | null = null,
 ): number {
-  const workflow = tx.db.get(
-    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
-    node.workflowKey,
-  );
-  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
-  const runId = workflow.run_id as number;
+  const runId = runToClaimFor(tx, node.workflowKey);
+  if (runId === null) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
   const placements = isFull ? [] : pack(free, readyQueues(tx, node, free));
@@ -63,6 +59,16 @@ export function claimJobs(
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   return jobKeys.length;
+}
+
+/** The run of a workflow for which jobs may be claimed; null while it is not started, is canceled or held back. */
+function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
+  const workflow = tx.db.get(
+    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
+    workflowKey,
+  );
+  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;
+  return workflow.run_id as number;
 }
 
 function chooseAhead(
@@ -145,6 +151,11 @@ export function mayTake(configOfTheWorker: number | null, configOfTheShape: numb
 export interface Vacancy {
   free: FreeNode;
   config: number | null;
+}
+
+/** The shapes of a workflow of which jobs could be claimed now. */
+export function claimableShapes(tx: Transaction, workflowKey: number): Shape[] {
+  return runToClaimFor(tx, workflowKey) === null ? [] : readyShapes(tx, workflowKey);
 }
 
 export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
