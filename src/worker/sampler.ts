@@ -107,16 +107,26 @@ export class Sampler {
   async #confirm(entry: Entry, usage: JobUsage): Promise<void> {
     if (entry.isConfirming) return;
     entry.isConfirming = true;
-    const { table, units, clock, procRoot, overMemory } = this.#deps;
+    const { table, units, clock, overMemory } = this.#deps;
     const { job } = entry;
-    const sizes = await Promise.all(usage.pids.map((pid) => readProportionalBytes(procRoot ?? '/proc', pid)));
+    const ownBytes = await this.#ownBytes(usage.pids);
     entry.isConfirming = false;
     if (!this.#entries.has(job.attempt)) return;
-    const isUnknown = sizes.every((size) => size === null);
-    const ownBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
-    const bytes = isUnknown ? table.measure(job.attempt).residentPages * units.pageBytes : ownBytes;
+    const bytes = ownBytes ?? table.measure(job.attempt).residentPages * units.pageBytes;
     this.#add(job, clock.monotonic(), bytes, usage);
     if (job.memoryLimitBytes !== null && bytes > job.memoryLimitBytes) overMemory(job.attempt);
+  }
+
+  /**
+   * What the processes have for themselves, with their share of what they share; null when the kernel does not say. Read
+   * twice, the lesser counts: when one ends in between, the others' shares grow by what was counted for it already.
+   */
+  async #ownBytes(pids: readonly number[]): Promise<number | null> {
+    const read = () => Promise.all(pids.map((pid) => readProportionalBytes(this.#deps.procRoot ?? '/proc', pid)));
+    const before = await read();
+    if (before.every((size) => size === null)) return null;
+    const after = await read();
+    return before.reduce<number>((sum, size, index) => sum + Math.min(size ?? 0, after[index] ?? 0), 0);
   }
 
   #add(job: SampledJob, nowMs: number, bytes: number, usage: JobUsage): void {

@@ -1,9 +1,14 @@
 /** Which processes are a job's, read from a /proc that the test writes. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { ProcessTable } from '../../src/worker/processes.ts';
+import { Sampler } from '../../src/worker/sampler.ts';
+import { UsageMeter } from '../../src/worker/usage.ts';
 
 let proc: string;
 
@@ -68,5 +73,40 @@ describe('the process table', () => {
     write(33, { parent: 1, session: 33, variables: { ...marks, TORC_WORKER_ID: 'w2', SLURM_JOB_ID: '99' } });
     table.scan(0);
     expect(table.measure(7).pids).toEqual([31]);
+  });
+});
+
+describe('the sampler', () => {
+  it('does not count memory twice when one of those that share it ends during the look', async () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
+    write(leader, { parent: starter, session: leader, variables: marks });
+    write(leader + 1, { parent: leader, session: leader, variables: marks });
+    table.track(7, 0);
+    table.lead(7, leader);
+    const smapsOf = (pid: number) => join(proc, String(pid), 'smaps_rollup');
+    // two share 200 kB: half of it was read of the one, which ends, and then all of it of the other
+    execFileSync('mkfifo', [smapsOf(leader)]);
+    writeFileSync(smapsOf(leader + 1), 'Pss_Anon: 200 kB\n');
+    const meter = new UsageMeter();
+    const [overMemory, measured] = [vi.fn(), vi.fn()];
+    const units = { pageBytes: 4096, ticksPerSecond: 100 };
+    const sampler = new Sampler({
+      clock: systemClock,
+      table,
+      units,
+      overMemory,
+      measured,
+      looked: () => {},
+      procRoot: proc,
+    });
+    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: 240 * 1024, meter });
+    const ending = await open(smapsOf(leader), 'w');
+    await ending.write('Pss_Anon: 100 kB\n');
+    rmSync(smapsOf(leader));
+    await ending.close();
+    await vi.waitFor(() => expect(measured).toHaveBeenCalled(), { timeout: 10_000 });
+    sampler.close();
+    expect(overMemory).not.toHaveBeenCalled();
+    expect(meter.peakBytes).toBe(200 * 1024);
   });
 });

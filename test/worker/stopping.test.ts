@@ -63,8 +63,7 @@ describe('limits of a job', () => {
   });
 
   it('does not hold memory against a job that its processes share', async () => {
-    // what is read while the children end, one after the other, may be a good deal too much
-    const limit = 300 * 2 ** 20;
+    const limit = 250 * 2 ** 20;
     const worker = startWorker();
     const share = `import os, time
 data = bytearray(os.urandom(1024)) * (150 * 1024)
