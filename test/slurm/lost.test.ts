@@ -30,7 +30,7 @@ async function signalWorker(
   node: Node,
   before: readonly string[] = ['true'],
 ): Promise<void> {
-  const script = `"$@" && pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -${signal} $0'; true`;
+  const script = `"$@" || exit; pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -${signal} $0'; true`;
   await output(['bash', '-c', script, 'bash', ...before], { node });
 }
 
