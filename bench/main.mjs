@@ -3,6 +3,7 @@
 //   npm run bench [-- --json --save --only NAME --size small|full --runs N]
 import { parseArgs } from 'node:util';
 import { allocation } from './cases/allocation.mjs';
+import { busy } from './cases/busy.mjs';
 import { claims } from './cases/claims.mjs';
 import { creation } from './cases/creation.mjs';
 import { durability } from './cases/durability.mjs';
@@ -22,6 +23,7 @@ const cases = {
   graphs,
   latency,
   server,
+  busy,
   durability,
   creation,
   claims,

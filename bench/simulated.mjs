@@ -135,22 +135,27 @@ export async function runSimulatedWorker(
     if (reply.leave) break;
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;
-    finished = reply.jobs.map(({ attempt }) => ({
-      attempt,
-      start_age_ms: 1,
-      age_ms: 0,
-      status: 'done',
-      return_code: 0,
-      cause: 'success',
-      exit_code: 0,
-      signal: null,
-      detail: null,
-      exec_ms: execMs,
-      peak_memory_bytes: null,
-      average_memory_bytes: null,
-      cpu_ms: null,
-    }));
+    finished = endsOf(reply.jobs, execMs);
   }
+}
+
+/** Reports of the ends of jobs, none of which ran. */
+export function endsOf(jobs, execMs) {
+  return jobs.map(({ attempt }) => ({
+    attempt,
+    start_age_ms: 1,
+    age_ms: 0,
+    status: 'done',
+    return_code: 0,
+    cause: 'success',
+    exit_code: 0,
+    signal: null,
+    detail: null,
+    exec_ms: execMs,
+    peak_memory_bytes: null,
+    average_memory_bytes: null,
+    cpu_ms: null,
+  }));
 }
 
 /**

@@ -24,12 +24,13 @@ import {
   recordStart,
   stopsOf,
 } from '../storage/attempts.ts';
-import { claimJobs, hasReadyJobs } from '../storage/claims.ts';
+import { claimJobs } from '../storage/claims.ts';
 import { type ComputeNode, closeComputeNode, findComputeNode, recordHeartbeat } from '../storage/compute-nodes.ts';
 import { recordLost } from '../storage/orphans.ts';
 import { type Transaction, TransactionLost } from '../storage/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../storage/workflows.ts';
 import type { Contacts } from './contacts.ts';
+import { ParkedWorkers, type WaitingRequest } from './parked-workers.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
@@ -39,12 +40,7 @@ const heartbeatEveryMs = 10_000;
 const forgetAfterMs = 600_000;
 const mostSilent = 1_000;
 
-export interface ExchangeMember {
-  request: Request<'exchange'>;
-  /** On the monotonic clock: the worker's latest end, or null. */
-  deadline: number | null;
-  resolve: (reply: ExchangeReply) => void;
-  reject: (error: unknown) => void;
+export interface ExchangeMember extends WaitingRequest {
   /** Found in the first step. */
   node: ComputeNode | null;
   answers: ReportAnswer[];
@@ -59,18 +55,11 @@ export interface ExchangeMember {
   failure: { error: unknown } | null;
 }
 
-interface Parked {
-  member: ExchangeMember;
-  node: ComputeNode;
-  cancelTimer: () => void;
-}
-
 export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
   readonly #contacts: Contacts;
-  readonly #random: () => number;
-  readonly #parked = new Map<string, Parked>();
+  readonly #parked: ParkedWorkers<ExchangeMember>;
   readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
   /** How many workers may be in there before the silent ones are taken out. */
   #forgetAt = mostSilent;
@@ -80,7 +69,10 @@ export class Exchange {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#contacts = contacts;
-    this.#random = random;
+    this.#parked = new ParkedWorkers(clock, random, (member, reply) => {
+      contacts.note(member.request.worker_id);
+      member.resolve(reply ?? this.#emptyReply(member.request.seq));
+    });
   }
 
   get numParked(): number {
@@ -116,7 +108,7 @@ export class Exchange {
     }
     this.#lastSeq.set(request.worker_id, { seq: request.seq, atMs: this.#clock.monotonic() });
     if (this.#lastSeq.size > this.#forgetAt) this.#forgetSilent();
-    this.#unpark(request.worker_id, null);
+    this.#parked.end(request.worker_id, null);
     const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
     return { request, deadline, resolve, reject, node: null, answers: [], strangers: [], reply: null, failure: null };
   }
@@ -198,19 +190,12 @@ export class Exchange {
 
   /** Last step for parked workers: those that a commit concerns get work, stops or leave. */
   answerParked(tx: Transaction): { workerId: string; reply: ExchangeReply }[] {
-    if (this.#parked.size === 0 || tx.readied.size + tx.settled.size + tx.stopping.size === 0) return [];
     const answered: { workerId: string; reply: ExchangeReply }[] = [];
-    const ready = new Set([...tx.readied].filter((workflowKey) => hasReadyJobs(tx, workflowKey)));
-    for (const [workerId, { member, node }] of this.#parked) {
-      const concerned =
-        ready.has(node.workflowKey) || tx.settled.has(node.workflowKey) || tx.stopping.has(node.computeNodeKey);
-      if (!concerned) continue;
+    for (const { member, node } of this.#parked.concerned(tx)) {
       const reply = alone(tx, member, () => this.#claimAndReply(tx, node, member));
       // one that failed stays parked; its next request tells the worker why
       member.failure = null;
-      if (reply === null || !isWorthSending(reply)) continue;
-      answered.push({ workerId, reply });
-      if (reply.jobs.length > 0 && !hasReadyJobs(tx, node.workflowKey)) ready.delete(node.workflowKey);
+      if (reply !== null && isWorthSending(reply)) answered.push({ workerId: node.workerId, reply });
     }
     return answered;
   }
@@ -253,7 +238,7 @@ export class Exchange {
     runtimes: readonly [shapeKey: number, runtimeMs: number][],
   ): void {
     for (const [shapeKey, runtimeMs] of runtimes) this.#runtimes.note(shapeKey, runtimeMs);
-    for (const { workerId, reply } of parked) this.#unpark(workerId, reply);
+    for (const { workerId, reply } of parked) this.#parked.end(workerId, reply);
     for (const member of members) {
       if (member.failure !== null) member.reject(member.failure.error);
       else if (member.reply !== null) member.resolve(member.reply);
@@ -263,22 +248,18 @@ export class Exchange {
 
   /** Ends every parked request with an empty reply; the workers come back to whoever serves then. */
   close(): void {
-    for (const workerId of [...this.#parked.keys()]) this.#unpark(workerId, null);
+    this.#parked.endAll();
   }
 
   /** Forgets all that is known of workers' requests; those that wait get no answer. */
   drop(error: Error): void {
-    for (const { member, cancelTimer } of this.#parked.values()) {
-      cancelTimer();
-      member.reject(error);
-    }
-    this.#parked.clear();
+    this.#parked.drop(error);
     this.#lastSeq.clear();
   }
 
   /** Forgets a parked request whose connection is gone. */
   abandon(member: ExchangeMember): void {
-    if (this.#parked.get(member.request.worker_id)?.member === member) this.#unpark(member.request.worker_id, null);
+    this.#parked.abandon(member);
   }
 
   #park(member: ExchangeMember): void {
@@ -290,19 +271,7 @@ export class Exchange {
       member.resolve(this.#emptyReply(member.request.seq));
       return;
     }
-    // spread, so that a thousand workers do not come back in the same instant
-    const pollMs = limits.longPollSeconds * 1000 * (0.8 + 0.4 * this.#random());
-    const cancelTimer = this.#clock.after(pollMs, () => this.#unpark(workerId, null));
-    this.#parked.set(workerId, { member, node, cancelTimer });
-  }
-
-  #unpark(workerId: string, reply: ExchangeReply | null): void {
-    const parked = this.#parked.get(workerId);
-    if (parked === undefined) return;
-    this.#parked.delete(workerId);
-    this.#contacts.note(workerId);
-    parked.cancelTimer();
-    parked.member.resolve(reply ?? this.#emptyReply(parked.member.request.seq));
+    this.#parked.add(member, node);
   }
 
   #emptyReply(seq: number): ExchangeReply {

@@ -8,6 +8,7 @@ import type { Requirements } from '../model/job.ts';
 import {
   type Candidate,
   type FreeNode,
+  fits,
   idleWorker,
   leaveNothing,
   mostThatFit,
@@ -18,7 +19,7 @@ import {
   withdrawNodes,
 } from '../model/packing.ts';
 import type { ComputeNode } from './compute-nodes.ts';
-import { anyConfig, readyShapes } from './shapes.ts';
+import { anyConfig, readyShapes, type Shape } from './shapes.ts';
 import type { Transaction } from './transaction.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
@@ -47,12 +48,8 @@ export function claimJobs(
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime | null = null,
 ): number {
-  const workflow = tx.db.get(
-    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
-    node.workflowKey,
-  );
-  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return 0;
-  const runId = workflow.run_id as number;
+  const runId = runToClaimFor(tx, node.workflowKey);
+  if (runId === null) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
   const placements = isFull ? [] : pack(free, readyQueues(tx, node, free));
@@ -62,6 +59,16 @@ export function claimJobs(
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   return jobKeys.length;
+}
+
+/** The run of a workflow for which jobs may be claimed; null while it is not started, is canceled or held back. */
+function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
+  const workflow = tx.db.get(
+    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
+    workflowKey,
+  );
+  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;
+  return workflow.run_id as number;
 }
 
 function chooseAhead(
@@ -125,11 +132,6 @@ function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode):
   }
 }
 
-/** Whether any job of the workflow is ready. */
-export function hasReadyJobs(tx: Transaction, workflowKey: number): boolean {
-  return tx.db.get(`SELECT 1 FROM jobs WHERE workflow_key = ? AND status = 'ready' LIMIT 1`, workflowKey) !== undefined;
-}
-
 /**
  * The Slurm config whose jobs alone a worker takes beside those that any may take; null when it takes all: outside of an
  * allocation that torc submitted, a workflow runs as a whole.
@@ -143,6 +145,31 @@ export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocat
 /** Whether a worker of the Slurm config may take jobs of a shape. */
 export function mayTake(configOfTheWorker: number | null, configOfTheShape: number): boolean {
   return configOfTheShape === anyConfig || configOfTheWorker === null || configOfTheWorker === configOfTheShape;
+}
+
+/** What is free with a worker, and whose jobs it may take. */
+export interface Vacancy {
+  free: FreeNode;
+  config: number | null;
+}
+
+/** The shapes of a workflow of which jobs could be claimed now. */
+export function claimableShapes(tx: Transaction, workflowKey: number): Shape[] {
+  return runToClaimFor(tx, workflowKey) === null ? [] : readyShapes(tx, workflowKey);
+}
+
+export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
+  return { free: freeResources(tx, node, null), config: configOfWorker(tx, node) };
+}
+
+/** Whether a job of any of these shapes would fit; reads nothing. */
+export function couldTakeAny(
+  { free, config }: Vacancy,
+  timeLeftMs: number | null,
+  shapes: readonly Pick<Shape, 'need' | 'slurmConfigKey'>[],
+): boolean {
+  const now = { ...free, timeLeftMs };
+  return shapes.some(({ need, slurmConfigKey }) => mayTake(config, slurmConfigKey) && fits(now, need));
 }
 
 function readyQueues(

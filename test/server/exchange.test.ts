@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExchangeReply } from '../../src/api/contract.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -253,6 +254,42 @@ describe('long poll', () => {
     const given = [...reply.jobs, ...(await waiting).jobs];
     expect(given.map((job) => job.job_name).sort()).toEqual(['b', 'c']);
     expect(reply.jobs).toHaveLength(1);
+  });
+
+  it('gives what becomes ready to the waiting worker that has room for it; a full one waits on', async () => {
+    const jobs = [
+      { name: 'first' },
+      { name: 'long' },
+      { name: 'wide', cpus: 4 },
+      { name: 'gpu', gpuThousandths: 1000 },
+    ];
+    const key = await createWorkflow(
+      service,
+      [...jobs, { name: 'last', cpus: 2 }],
+      [
+        [0, 2],
+        [0, 3],
+        [2, 4],
+      ],
+    );
+    const ender = await TestWorker.join(service, key, { cpus: 1 });
+    const [first] = (await ender.exchange()).jobs;
+    const full = await TestWorker.join(service, key, { cpus: 3, maxJobs: 1 });
+    const [long] = (await full.exchange()).jobs;
+    const big = await TestWorker.join(service, key, { cpus: 4 });
+    const withGpu = await TestWorker.join(service, key, { cpus: 1, gpus: 1 });
+    const waiting = [full.exchange(), big.exchange(), withGpu.exchange()];
+    expect((await ender.finish(first?.attempt ?? 0)).jobs).toEqual([]);
+    const names = async (reply?: Promise<ExchangeReply>) => (await reply)?.jobs.map((job) => job.job_name);
+    expect([await names(waiting[1]), await names(waiting[2])]).toEqual([['wide'], ['gpu']]);
+    expect(service.numParked).toBe(1);
+
+    // that it was full is forgotten with its request
+    expect((await full.finish(long?.attempt ?? 0)).jobs).toEqual([]);
+    const roomy = full.exchange();
+    const [wide] = (await waiting[1])?.jobs ?? [];
+    await big.finish(wide?.attempt ?? 0, 0, { draining: true });
+    expect(await names(roomy)).toEqual(['last']);
   });
 
   it('ends the parked request when a newer one comes, and answers an older one with nothing', async () => {
