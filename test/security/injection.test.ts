@@ -1,6 +1,7 @@
 /** Names, directories and settings that are more than words to a terminal, a shell, Slurm, SQL or the file system. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from '../cli/place.ts';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -86,6 +87,25 @@ it('the name of a directory, in a message and in what to type', async () => {
   const { stderr } = await place.torc('--dir', open, 'workflows', 'list');
   expect(stderr).toMatch(/^error: .*a\\x1b\[2J.*\nhint: .*a\\x1b\[2J/);
   expect(stderr).not.toMatch(control);
+});
+
+it('names of a directory, a backup and jobs, in what a check and a backup say', async () => {
+  const dir = join(place.path, 'a\x1b[2J\n\x07\u202e');
+  place.file('w.json', JSON.stringify(workflow));
+  const said = async (...words: string[]) => (await torc(['--dir', dir, ...words], { cwd: place.path })).stdout;
+  await said('workflows', 'create', 'w.json');
+  const printed = [await said('server', 'check'), await said('server', 'backup', 'a\x1b[2J\u202e.db')];
+  const db = new Sqlite(join(dir, 'torc.db'));
+  db.exec('UPDATE jobs SET num_blockers = 7 WHERE job_key = 1');
+  db.close();
+  printed.push(...(await said('server', 'check')).trimEnd().split('\n'));
+  expect(printed.map((text) => text.replace(/\n$/, ''))).toEqual([
+    expect.stringMatching(/a\\x1b\[2J\\n\\x07\\u202e is sound: .*$/),
+    expect.stringMatching(/a\\x1b\[2J\\u202e\.db: 1 workflow, 5 jobs, verified$/),
+    expect.stringMatching(/^workflow 1: job 1 'a\\x1b\[2J.*' waits for 7 others .*$/),
+    expect.stringMatching(/problems? in .*a\\x1b\[2J\\n\\x07\\u202e \(.*\)$/),
+  ]);
+  expect(printed.filter((text) => control.test(text))).toEqual([]);
 });
 
 describe('towards Slurm', () => {

@@ -57,6 +57,15 @@ function clientOf(published: ServerFile): Api {
   return openClient(directory);
 }
 
+/** Sends a piece again and again, until so many bytes have left or the connection is over. */
+async function flooded(socket: Socket, piece: Buffer, mostBytes: number): Promise<'all sent' | 'cut off'> {
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  for (let sent = 0; sent < mostBytes && !socket.destroyed; sent += piece.length) {
+    await Promise.race([new Promise((resolve) => socket.write(piece, resolve)), closed]);
+  }
+  return socket.destroyed ? 'cut off' : 'all sent';
+}
+
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
 /** The door of a server in this process, with a service behind it that answers `reply`. */
@@ -130,6 +139,22 @@ it('of connections that say nothing, the oldest makes room for one too many', as
   server.close();
 });
 
+it('connections over the limit are closed at once, and those that are there stay', async () => {
+  const { server, published } = await doorOf({}, { headerMs: 110_000, requestMs: 110_000 });
+  expect(server.maxConnections).toBe(limits.connections);
+  server.maxConnections = 5;
+  const some: Socket[] = [];
+  for (let index = 0; index < 8; index += 1) {
+    const socket = opened(connect(portOf(published), '127.0.0.1'));
+    some.push(socket);
+    await once(socket, 'connect');
+  }
+  await expect.poll(() => numOpen(some), { timeout: 20_000 }).toBe(5);
+  expect(numOpen(some.slice(0, 5))).toBe(5);
+  for (const socket of some) socket.destroy();
+  server.close();
+});
+
 it('requests without the token cannot be lined up on one connection', async () => {
   const { server, called, published } = await doorOf({});
   const request = 'POST /v1/list HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
@@ -174,14 +199,22 @@ it('a body without a length is read up to the limit', async () => {
   const socket = saying(head).on('data', (bytes) => (answer += bytes));
   await once(socket, 'secureConnect');
   const piece = Buffer.from(`100000\r\n${' '.repeat(1024 * 1024)}\r\n`);
-  for (let sent = 0; sent < 4 * limits.bodyBytes && !socket.destroyed; sent += 1024 * 1024) {
-    await Promise.race([
-      new Promise((resolve) => socket.write(piece, resolve)),
-      new Promise((resolve) => socket.once('close', resolve)),
-    ]);
-  }
-  expect(socket.destroyed).toBe(true);
+  expect(await flooded(socket, piece, 4 * limits.bodyBytes)).toBe('cut off');
   expect(answer).not.toContain('200 OK');
+});
+
+it('of a refused body no more is read than its sender may have sent before the answer', async () => {
+  // the answer waits for that to the request before it, so that nothing else ends the connection
+  const { server, called, published } = await doorOf(new Promise(() => {}));
+  const bearer = `authorization: Bearer ${file.token}`;
+  const parked = `POST /v1/list HTTP/1.1\r\nhost: x\r\n${bearer}\r\ncontent-length: 2\r\n\r\n{}`;
+  const mostBytes = 64 * limits.discardedBytes;
+  const refused = `POST /v1/list HTTP/1.1\r\nhost: x\r\ncontent-length: ${mostBytes}\r\n\r\n`;
+  const socket = saying(parked + refused, portOf(published));
+  await once(socket, 'secureConnect');
+  await expect.poll(() => called, { timeout: 20_000 }).toEqual(['list']);
+  expect(await flooded(socket, Buffer.alloc(limits.discardedBytes), mostBytes / 2)).toBe('cut off');
+  server.close();
 });
 
 it('a client that does not read its reply is cut off', async () => {
