@@ -13,11 +13,11 @@ const layer = (name: string, extra: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      layer('unit'),
+      layer('unit', { testTimeout: 30_000 }),
       layer('property', { testTimeout: 60_000, setupFiles: ['test/support/seed.ts'] }),
       layer('sim', { testTimeout: 120_000 }),
       layer('worker', { testTimeout: 60_000 }),
-      layer('server', { testTimeout: 30_000, setupFiles: ['test/support/seed.ts'] }),
+      layer('server', { testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/support/seed.ts'] }),
       layer('cli', patient),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),

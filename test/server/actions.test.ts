@@ -86,7 +86,7 @@ async function firings(key: string): Promise<Firing[][]> {
 const runsOf = async (key: string): Promise<number[][]> =>
   (await firings(key)).map((all) => all.map((firing) => firing.run_id));
 
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 10_000, interval: 20 });
+const until = (condition: () => unknown) => expect.poll(condition, { timeout: 25_000, interval: 20 });
 const statesOf = async (key: string) => (await firings(key)).map((all) => all.map((firing) => firing.state));
 
 function create(actions: TestAction[], options: { start?: boolean } = {}): Promise<string> {

@@ -164,9 +164,9 @@ describe('the server over HTTPS', () => {
       },
       { signal: cut.signal },
     );
-    await expect.poll(() => service.numParked).toBe(1);
+    await expect.poll(() => service.numParked, { timeout: 20_000 }).toBe(1);
     cut.abort();
     await expect(call).rejects.toMatchObject({ code: 'interrupted' });
-    await expect.poll(() => service.numParked).toBe(0);
+    await expect.poll(() => service.numParked, { timeout: 20_000 }).toBe(0);
   });
 });

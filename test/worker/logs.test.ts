@@ -93,7 +93,12 @@ describe('a worker that combines logs', () => {
   it('keeps what jobs wrote that end together with it', async () => {
     const worker = startWorker(combining());
     worker.server.add({ command: 'echo begun; exec sleep 60' }, { command: 'echo other >&2; exec sleep 60' });
-    await until(() => [1, 2].every((attempt) => worker.server.attempts.get(attempt)?.started?.log_slot !== undefined));
+    const slots = () => [1, 2].map((attempt) => worker.server.attempts.get(attempt)?.started?.log_slot);
+    await until(() => slots().every((slot) => slot !== undefined));
+    const [first, second] = slots().map((slot) =>
+      slotPaths(join(worker.directory, 'output'), worker.workerId, slot ?? 0),
+    );
+    await until(() => [first?.stdoutPath, second?.stderrPath].every((path) => readFileSync(path ?? '', 'utf8') !== ''));
     worker.signal('terminate');
     await worker.exit;
     expect(logOf(worker, 1)).toEqual({ stdout: 'begun\n', stderr: '' });

@@ -57,8 +57,8 @@ export function startWorker(
   onTestFinished(async () => {
     for (const listener of listeners) listener('terminate');
     await exit.catch(() => {});
-    for (const pid of processes()) process.kill(pid, 'SIGKILL');
-    rmSync(directory, { recursive: true, force: true });
+    for (const pid of processes()) kill(pid);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   const output = (attempt: number): { stdoutPath: string; stderrPath: string } => {
     const given = server.attempts.get(attempt)?.assignment;
@@ -78,6 +78,15 @@ export function startWorker(
     stderr: (attempt) => readFileSync(output(attempt).stderrPath, 'utf8'),
     processes,
   };
+}
+
+/** Kills the process, unless it has just ended. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // that was the wish
+  }
 }
 
 function processesOf(workerId: string): number[] {

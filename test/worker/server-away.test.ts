@@ -1,5 +1,6 @@
 /** The worker and a server that goes away, comes back, forgets, or loses replies. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readSpool } from '../../src/api/spool.ts';
 import { TorcError } from '../../src/base/errors.ts';
@@ -11,9 +12,11 @@ describe('a server that goes away', () => {
   it('comes back to jobs that went on, and gets their ends once', async () => {
     const worker = startWorker();
     const { server } = worker;
-    server.add({ command: 'sleep 2; echo done' }, { command: 'sleep 2; exit 3' });
-    await until(() => server.attempts.get(2)?.started != null);
+    const wait = 'until [ -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done';
+    server.add({ command: `${wait}; echo done` }, { command: `${wait}; exit 3` });
+    await until(() => [1, 2].every((attempt) => server.attempts.get(attempt)?.started != null));
     server.goDown();
+    writeFileSync(join(worker.directory, 'output/go'), '');
     const { spoolPath } = workerPaths(worker.directory, worker.workerId);
     await until(() => existsSync(spoolPath) && readSpool(spoolPath).reports.length === 2);
     const spooled = readSpool(spoolPath);
@@ -148,5 +151,5 @@ describe('a worker that is not wanted', () => {
     expect(readSpool(spoolPath).reports).toMatchObject([
       { attempt: 1, finished: { status: 'terminated', cause: 'node_failure' } },
     ]);
-  }, 30_000);
+  });
 });

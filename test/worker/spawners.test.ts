@@ -130,9 +130,10 @@ describe.each([
         'cd /tmp',
         'type true',
         '[ 1 = 1 ]',
+        'echo src/*',
         '% 1',
       ],
-      ...['echo ~', 'echo *', 'echo é', 'true\nfalse', 'false;true', '', '#', '-x', '--', '.', ':', 'a=b', 'true &'],
+      ...['echo ~', 'echo é', 'true\nfalse', 'false;true', '', '#', '-x', '--', '.', ':', 'a=b', 'true &'],
     ];
     const spawner = opened();
     for (const text of commands) {

@@ -1,9 +1,26 @@
 /** Jobs that torc stops: limits, cancellation, the end of the time, signals to the worker. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultSettings, FakeServer } from './fake-server.ts';
-import { startWorker, until } from './run.ts';
+import { startWorker, type TestWorker, until } from './run.ts';
+
+/** Resolves when each of these jobs has said so, with `echo up`, after it had set its traps. */
+function areUp({ server, stdout }: TestWorker, ...attempts: number[]): Promise<void> {
+  const isUp = (attempt: number) => server.attempts.get(attempt)?.started != null && stdout(attempt).startsWith('up\n');
+  return until(() => attempts.every(isUp));
+}
+
+/** Whether a process of the worker is suspended. */
+function isSuspended(worker: TestWorker): boolean {
+  return worker.processes().some((pid) => {
+    try {
+      return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    } catch {
+      return false;
+    }
+  });
+}
 
 const hog = `node -e 'const b = []; setInterval(() => b.push(Buffer.alloc(20 * 2 ** 20, 1)), 20)'`;
 
@@ -11,7 +28,7 @@ describe('limits of a job', () => {
   it('stops a job that runs too long, with its children in other sessions; its neighbours go on', async () => {
     const worker = startWorker();
     worker.server.add(
-      { command: 'setsid sleep 300 & sleep 300 & trap "" TERM; sleep 300; sleep 300', runtime_limit_ms: 300 },
+      { command: 'trap "" TERM; setsid sleep 300 & sleep 300 & sleep 300; sleep 300', runtime_limit_ms: 1_000 },
       { command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 6' },
     );
     await until(() => worker.server.attempts.get(1)?.finished != null);
@@ -22,7 +39,7 @@ describe('limits of a job', () => {
       signal: 9,
     });
     const { exec_ms: ranMs } = worker.server.attempts.get(1)?.finished ?? { exec_ms: 0 };
-    expect(ranMs).toBeGreaterThanOrEqual(300 + 2000);
+    expect(ranMs).toBeGreaterThan(2_500);
     expect(worker.processes().length).toBeGreaterThan(0);
     worker.server.add({ command: 'touch "$TORC_OUTPUT_DIR/go"' });
     expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 3, numFailed: 2 });
@@ -46,13 +63,14 @@ describe('limits of a job', () => {
   });
 
   it('does not hold memory against a job that its processes share', async () => {
-    const limit = 250 * 2 ** 20;
+    // what is read while the children end, one after the other, may be a good deal too much
+    const limit = 300 * 2 ** 20;
     const worker = startWorker();
     const share = `import os, time
 data = bytearray(os.urandom(1024)) * (150 * 1024)
 for _ in range(3):
     if os.fork() == 0:
-        time.sleep(2.5)
+        time.sleep(4)
         os._exit(0)
 for _ in range(3):
     os.wait()`;
@@ -82,9 +100,8 @@ describe('cancellation', () => {
 
   it('wakes a suspended job', async () => {
     const worker = startWorker();
-    const trap = 'trap "echo got it; exit 0" TERM; touch "$TORC_OUTPUT_DIR/trapped"';
-    worker.server.add({ command: `${trap}; kill -STOP $$; sleep 300 & wait` });
-    await until(() => existsSync(join(worker.directory, 'output/trapped')));
+    worker.server.add({ command: 'trap "echo got it; exit 0" TERM; kill -STOP $$; sleep 300 & wait' });
+    await until(() => worker.server.attempts.get(1)?.started != null && isSuspended(worker));
     worker.server.stop(1);
     await worker.exit;
     expect(worker.stdout(1)).toBe('got it\n');
@@ -132,13 +149,14 @@ describe('memory that runs away', () => {
     const server = new FakeServer();
     const capacity = { nodeNames: ['here'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
-    const began = performance.now();
     server.add({ command: hog });
     const peaks = () => server.seen.flatMap((request) => request.samples.map((sample) => sample.peak_memory_bytes));
-    await until(() => peaks().filter((bytes) => bytes > 2 ** 26).length >= 2);
+    const large = () => peaks().filter((bytes) => bytes > 2 ** 26);
+    await until(() => large().length >= 1);
+    const began = performance.now();
+    await until(() => large().length >= 2);
     expect(performance.now() - began).toBeLessThan(9_000);
-    const large = peaks().filter((bytes) => bytes > 2 ** 26);
-    expect(large[1]).toBeGreaterThanOrEqual(1.5 * (large[0] ?? 0));
+    expect(large()[1]).toBeGreaterThanOrEqual(1.5 * (large()[0] ?? 0));
     server.stop(1);
     await worker.exit;
   });
@@ -148,7 +166,7 @@ describe('the end of the time', () => {
   it('stops jobs before the deadline and leaves', async () => {
     const server = new FakeServer();
     server.settings = { ...defaultSettings, expiration_buffer_seconds: 180 };
-    const worker = startWorker(server, { deadlineMs: Date.now() + 6_500, walltimeSeconds: 60 });
+    const worker = startWorker(server, { deadlineMs: Date.now() + 20_000, walltimeSeconds: 170 });
     server.add({ command: 'sleep 300', runtime_limit_ms: 900_000 }, { command: 'sleep 300' });
     const exit = await worker.exit;
     expect(exit).toEqual({ reason: 'deadline', numJobs: 2, numFailed: 0 });
@@ -157,10 +175,10 @@ describe('the end of the time', () => {
       return_code: null,
       cause: 'walltime',
     });
-    // the buffer is a tenth of the minute: the jobs had half a second
-    expect(server.attempts.get(1)?.finished?.exec_ms).toBeLessThan(3_000);
+    // the buffer is a tenth of the walltime: the jobs had three seconds
+    expect(server.attempts.get(1)?.finished?.exec_ms).toBeLessThan(12_000);
     expect(server.hasLeft).toBe(true);
-    expect(server.seen[0]?.time_left_ms).toBeLessThan(600);
+    expect(server.seen[0]?.time_left_ms).toBeLessThanOrEqual(3_000);
     expect(worker.processes()).toEqual([]);
   });
 
@@ -180,26 +198,28 @@ describe('the end of the time', () => {
   it('gives jobs that can end themselves time to write a checkpoint', async () => {
     const server = new FakeServer();
     const worker = startWorker(server, { deadlineMs: Date.now() + 3_600_000 });
-    const checkpoint = 'trap "sleep 2.5; echo saved; exit 0" TERM; sleep 300 & wait';
+    const checkpoint = 'trap "sleep 2.5; echo saved; exit 0" TERM; echo up; sleep 300 & wait';
     server.add({ command: checkpoint, supports_termination: true }, { command: checkpoint });
-    await until(() => server.attempts.get(2)?.started != null);
+    await areUp(worker, 1, 2);
     worker.signal('warning');
     expect(await worker.exit).toMatchObject({ reason: 'stopped' });
-    expect(worker.stdout(1)).toBe('saved\n');
-    expect(worker.stdout(2)).toBe('');
+    expect(worker.stdout(1)).toBe('up\nsaved\n');
+    expect(worker.stdout(2)).toBe('up\n');
     expect(server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', exit_code: 0, return_code: null });
     expect(server.attempts.get(2)?.finished).toMatchObject({ status: 'terminated', signal: 9 });
   });
 });
 
+// a limit that Slurm sets, and that a machine which stands still for a moment breaks: hence another try
 describe('signals to the worker', () => {
   const slurm = { hostname: 'c1', cluster: 'c', slurmJobId: '12', restartCount: 0, allocationKey: '3' };
 
-  it('ends within four seconds although a job ignores SIGTERM', async () => {
+  it('ends within four seconds although a job ignores SIGTERM', { retry: 2 }, async () => {
     const server = new FakeServer();
     const worker = startWorker(server, { identity: slurm });
-    server.add({ command: 'trap "" TERM; setsid sleep 300 & sleep 300; sleep 300', supports_termination: true });
-    await until(() => server.attempts.get(1)?.started != null);
+    const command = 'trap "" TERM; echo up; setsid sleep 300 & sleep 300; sleep 300';
+    server.add({ command, supports_termination: true });
+    await areUp(worker, 1);
     const began = performance.now();
     worker.signal('terminate');
     expect(await worker.exit).toMatchObject({ reason: 'stopped', numJobs: 1 });
@@ -236,11 +256,11 @@ describe('signals to the worker', () => {
     expect(worker.server.attempts.get(1)?.finished).toMatchObject({ status: 'terminated', cause: 'canceled' });
   });
 
-  it('shortens the time to write a checkpoint when SIGTERM follows the warning', async () => {
+  it('shortens the time to write a checkpoint when SIGTERM follows the warning', { retry: 2 }, async () => {
     const server = new FakeServer();
     const worker = startWorker(server, { identity: slurm });
-    server.add({ command: 'trap "" TERM; sleep 300; sleep 300', supports_termination: true });
-    await until(() => server.attempts.get(1)?.started != null);
+    server.add({ command: 'trap "" TERM; echo up; sleep 300; sleep 300', supports_termination: true });
+    await areUp(worker, 1);
     worker.signal('warning');
     const began = performance.now();
     worker.signal('terminate');
