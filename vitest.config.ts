@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Limits for tests that start many programs, far beyond what they take: only what hangs shall fail by them, also on a small
+ * machine that is busy with other work.
+ */
+const patient = { testTimeout: 240_000, hookTimeout: 120_000, expect: { poll: { timeout: 150_000 } } };
+
 const layer = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 });
@@ -12,8 +18,8 @@ export default defineConfig({
       layer('sim', { testTimeout: 120_000 }),
       layer('worker', { testTimeout: 60_000 }),
       layer('server', { testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/support/seed.ts'] }),
-      layer('cli', { testTimeout: 60_000 }),
-      layer('crash', { testTimeout: 60_000 }),
+      layer('cli', patient),
+      layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false }),
     ],

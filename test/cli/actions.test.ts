@@ -118,9 +118,9 @@ describe('actions that schedule nodes', () => {
     const started = await place.torc('workflows', 'start', key);
     expect(started).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
     const ofRun = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
-    await expect.poll(ofRun, { timeout: 60_000, interval: 500 }).toBe('done');
+    await expect.poll(ofRun, { interval: 500 }).toBe('done');
     const bothDone = async () => (await actions(key)).map((action) => action.state);
-    await expect.poll(bothDone, { timeout: 30_000, interval: 300 }).toEqual(['done', 'done']);
+    await expect.poll(bothDone, { interval: 300 }).toEqual(['done', 'done']);
     expect(log()).toEqual(['first', 'second', '']);
     const [start] = await actions(key);
     expect(start).toMatchObject({
@@ -138,9 +138,7 @@ describe('actions that schedule nodes', () => {
     const key = await create({ ...staged, actions: staged.actions.slice(0, 1) });
     await place.torc('workflows', 'start', key);
     const shown = async () => (await actions(key)).map(({ state, error }) => [state, error]);
-    await expect
-      .poll(shown, { timeout: 20_000, interval: 200 })
-      .toEqual([['failed', expect.stringContaining('Invalid account')]]);
+    await expect.poll(shown, { interval: 200 }).toEqual([['failed', expect.stringContaining('Invalid account')]]);
     expect((await place.torc('workflows', 'show-status', key)).stdout).toContain('1 action failed');
     expect(await place.json(['jobs', 'run', key, '--wait-for-new-jobs', '0'])).toMatchObject({ status: 'done' });
   });

@@ -62,7 +62,7 @@ describe('a workflow that is changed one by one', () => {
       { name: 'job_2', num_cpus: 2 },
       { name: 'job_3', return_code: 0 },
     ]);
-  }, 60_000);
+  });
 
   it('is archived, and then left out unless it is asked for', async () => {
     await place.json(['workflows', 'modify', '1', '--archive', '--name', 'old "one"']);
@@ -123,5 +123,5 @@ describe('a workflow that is changed one by one', () => {
     ]);
     const wrong = await place.torc('-k', key, 'jobs', 'add', 'two', '--command', 'true', '--scheduler', 'many');
     expect(wrong).toMatchObject({ code: 3, stderr: expect.stringContaining('did you mean "-many"?') });
-  }, 60_000);
+  });
 });

@@ -52,12 +52,12 @@ it('resource-monitor writes a time series', async () => {
   expect(memory.at(-1)).toBeGreaterThan(memory[0] as number);
 });
 
-it('staged-slurm brings its own workers for each stage', { timeout: 180_000 }, async () => {
+it('staged-slurm brings its own workers for each stage', async () => {
   const file = place.file('staged.yaml', readFileSync(join(folder, 'staged-slurm.yaml'), 'utf8'));
   const { workflow_key: key } = await place.json<{ workflow_key: string }>(['workflows', 'create', file]);
   expect(await place.torc('workflows', 'start', key)).toMatchObject({ code: 0 });
   const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
-  await expect.poll(status, { timeout: 150_000, interval: 500 }).toBe('done');
+  await expect.poll(status, { interval: 500 }).toBe('done');
   expect(slurm.jobs().map(({ directives }) => directives.account)).toEqual(Array(3).fill('my_account'));
   expect(Number(written('staged_slurm/pi.txt'))).toBeCloseTo(Math.PI, 1);
 });

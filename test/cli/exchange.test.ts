@@ -34,7 +34,7 @@ beforeAll(async () => {
   await place.json(['jobs', 'modify', '2', '--memory', '100m', '--runtime', 'PT5M']);
   await place.json(['workflows', 'start', '1']);
   await place.json(['jobs', 'run', '1', '-o', 'out'], 1);
-}, 60_000);
+});
 afterAll(() => place.remove());
 
 /** The rows of a list without the keys, which differ between workflows. */
@@ -80,7 +80,7 @@ describe('an exported workflow', () => {
       expect(rows).toMatchObject(expected.map((row) => JSON.parse(JSON.stringify(row))));
     }
     await place.json(['workflows', 'delete', '2', '--force']);
-  }, 60_000);
+  });
 
   it('comes back with its results, statuses and events, and restarts', async () => {
     const exported = await place.torc('workflows', 'export', '1', '--results', '--events');
@@ -116,7 +116,7 @@ describe('an exported workflow', () => {
         { run_id: 2, return_code: 3 },
       ],
     });
-  }, 60_000);
+  });
 
   it('is refused whole when anything is wrong with it', async () => {
     const before = await list('workflows', '1');
@@ -156,7 +156,7 @@ describe('an exported workflow', () => {
       expect(ended.stderr).toContain(message);
     }
     expect(await list('workflows', '1')).toEqual(before);
-  }, 60_000);
+  });
 
   it('starts from a template that runs, or from the JSON of a program whatever its name', async () => {
     const template = (await place.torc('workflows', 'template')).stdout;
@@ -164,5 +164,5 @@ describe('an exported workflow', () => {
     expect(run).toMatchObject({ num_jobs: 8, num_done: 8, num_failed: 0 });
     const file = place.file('w.txt', '{"name": "j", "jobs": [{"name": "a", "command": "true"}]}');
     expect(await place.json(['workflows', 'create-from-json-file', file])).toMatchObject({ name: 'j', num_jobs: 1 });
-  }, 60_000);
+  });
 });

@@ -77,7 +77,7 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 50 });
+const until = (condition: () => unknown) => expect.poll(condition, { interval: 50 });
 
 describe('the fake Slurm', () => {
   it('queues what is submitted, answers about it, and cancels it', async () => {
@@ -123,7 +123,8 @@ describe('the fake Slurm', () => {
     await until(() => output()).toMatch(/^\d+\n/);
     await slurm.scancel([slurmJobId]);
     await until(() => stateOf(slurm, slurmJobId)).toBe('CANCELLED');
-    expect(isRunning(Number(output().split('\n')[0]))).toBe(false);
+    // killed, and dead once the system comes to it
+    await until(() => isRunning(Number(output().split('\n')[0]))).toBe(false);
   });
 
   it('starts a requeued job again under its id, with its restart count and both outputs', async () => {
@@ -164,7 +165,7 @@ describe('the fake Slurm', () => {
     await until(() => output()).toMatch(/^\d+\n/);
     fake.failNode(slurmJobId);
     expect(await stateOf(slurm, slurmJobId)).toBe('NODE_FAIL');
-    expect(isRunning(Number(output().split('\n')[0]))).toBe(false);
+    await until(() => isRunning(Number(output().split('\n')[0]))).toBe(false);
   });
 
   it('misbehaves as it is told to, and counts the calls', async () => {

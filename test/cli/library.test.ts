@@ -22,7 +22,7 @@ describe('the library', () => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'examples', 'library.mjs')], options);
     expect(stdout).toMatch(/^workflow 1: done, 4 of 4 jobs done\n/);
     expect(stdout.match(/return code 0/g)).toHaveLength(4);
-  }, 60_000);
+  });
 
   it('stores, runs and reads a workflow, with failures in the summary', async () => {
     const workflow = new Workflow({ name: 'w', jobs: [{ name: "it's", command: 'exit 3' }] });
@@ -45,7 +45,7 @@ describe('the library', () => {
       { job_name: 'ok', return_code: 0 },
       { job_name: 'behind', return_code: 0 },
     ]);
-  }, 60_000);
+  });
 
   it('refuses what the commands refuse, with the same errors', async () => {
     const wrong = new Workflow({ name: 'w', jobs: [{ name: 'a', command: 'true', depends_on: ['nobody'] }] });
@@ -80,7 +80,7 @@ describe('the library', () => {
     workflow.addJob({ name: 'more', command: 'true', failure_handler: 'agian', scheduler: 'mayn' });
     const error = { code: 'invalid_spec', message: expect.stringMatching(/mean "again"(.|\n)*mean "many"/) };
     await expect(workflow.create({ dir: place.dir })).rejects.toMatchObject(error);
-  }, 60_000);
+  });
 
   it('stops its jobs when it is told to', async () => {
     const workflow = new Workflow({ name: 'long', jobs: [{ name: 'long', command: 'exec sleep 600' }] });
@@ -94,5 +94,5 @@ describe('the library', () => {
     stopper.abort();
     await ended;
     expect(await workflow.jobs()).toMatchObject([{ status: 'terminated' }]);
-  }, 60_000);
+  });
 });

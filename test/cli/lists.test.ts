@@ -13,7 +13,7 @@ beforeAll(async () => {
   const needs = [{ name: 'small', num_cpus: 1, memory: '1g', runtime: 'PT10M' }];
   const spec = { name: 'odd', jobs, files, resource_requirements: needs };
   await place.torc('run', place.file('odd.json', JSON.stringify(spec)), '-o', 'out');
-}, 60_000);
+});
 afterAll(() => place.remove());
 
 describe('lists', () => {

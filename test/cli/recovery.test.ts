@@ -162,7 +162,7 @@ describe('jobs by their keys', () => {
     expect(await statuses()).toBe('done done done canceled');
   });
 
-  it('may be more than one request lists', { timeout: 120_000 }, async () => {
+  it('may be more than one request lists', async () => {
     const numJobs = 12_000;
     const key = await place.create(...Array.from({ length: numJobs }, () => 'true'));
     await place.torc('workflows', 'start');
@@ -183,12 +183,12 @@ describe('running jobs', () => {
 
   async function running(): Promise<{ ended: Promise<unknown> }> {
     const run = place.start('run', place.file('job.txt', `${job}\n`), '-o', 'out');
-    await expect.poll(() => existsSync(join(place.path, 'begun')), { timeout: 20_000 }).toBe(true);
-    await expect.poll(() => statuses(), { timeout: 20_000 }).toBe('submitted');
+    await expect.poll(() => existsSync(join(place.path, 'begun'))).toBe(true);
+    await expect.poll(() => statuses()).toBe('submitted');
     return run;
   }
 
-  it('are a conflict that names them, unless they are kept or stopped', { timeout: 60_000 }, async () => {
+  it('are a conflict that names them, unless they are kept or stopped', async () => {
     const run = await running();
     expect(await place.torc('-F', 'json', 'workflows', 'restart')).toMatchObject({
       code: 4,
@@ -202,7 +202,7 @@ describe('running jobs', () => {
     await run.ended;
   });
 
-  it('are stopped and run again', { timeout: 60_000 }, async () => {
+  it('are stopped and run again', async () => {
     const run = await running();
     const stopped = [{ job_key: '1', job_name: expect.any(String), status: 'submitted' }];
     expect(await place.json(['workflows', 'restart', '--stop-running', '-d'])).toMatchObject({
@@ -227,11 +227,11 @@ describe('running jobs', () => {
     ]);
   });
 
-  it('that do not stop in time end it with 8, and claims go on', { timeout: 60_000 }, async () => {
+  it('that do not stop in time end it with 8, and claims go on', async () => {
     const stubborn = "trap '' TERM; echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done";
     const run = place.start('run', place.file('job.txt', `${stubborn}\ntrue\n`), '-o', 'out', '-m', '1');
-    await expect.poll(() => statuses(), { timeout: 20_000 }).toBe('submitted ready');
-    await expect.poll(() => existsSync(join(place.path, 'begun')), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => statuses()).toBe('submitted ready');
+    await expect.poll(() => existsSync(join(place.path, 'begun'))).toBe(true);
     expect(await place.torc('workflows', 'restart', '--stop-running', '--timeout', '0')).toMatchObject({
       code: 8,
       stdout: '',

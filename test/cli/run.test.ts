@@ -99,9 +99,10 @@ describe('torc run', () => {
   });
 
   it('stops its jobs on ^C, ends with 130 and can be gone on with', async () => {
-    const spec = place.file('commands.txt', `${'touch started; exec sleep 600\n'.repeat(2)}true\n`);
+    const spec = place.file('commands.txt', `${'touch $TORC_JOB_NAME; exec sleep 600\n'.repeat(2)}true\n`);
     const run = place.start('run', spec, '-m', '2', '-o', 'out');
-    await expect.poll(() => existsSync(join(place.path, 'started')), { timeout: 20_000 }).toBe(true);
+    const haveBegun = () => ['job_1', 'job_2'].every((name) => existsSync(join(place.path, name)));
+    await expect.poll(haveBegun).toBe(true);
     run.child.kill('SIGINT');
     const ended = await run.ended;
     expect(ended).toMatchObject({ code: 130, stdout: '' });
@@ -118,7 +119,7 @@ describe('torc run', () => {
     const run = place.start('run', place.file('commands.txt', 'echo $$ > job.pid; exec sleep 600\n'));
     const jobPid = () => Number(existsSync(pidFile) ? readFileSync(pidFile, 'utf8') : 0);
     const pidFile = join(place.path, 'job.pid');
-    await expect.poll(jobPid, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(jobPid).toBeGreaterThan(0);
     const { compute_nodes } = await place.json<{ compute_nodes: { pid: number }[] }>(['compute-nodes', 'list']);
     process.kill(compute_nodes[0]?.pid ?? 0, 'SIGKILL');
     expect(await run.ended).toMatchObject({
@@ -143,7 +144,7 @@ describe('a second terminal', () => {
   it('sees the run while it goes on, through the process that runs it', async () => {
     const run = place.start('run', place.file('commands.txt', 'while [ ! -e go ]; do sleep 0.05; done\n'));
     const status = async () => (await place.torc('-F', 'json', 'workflows', 'show-status', '1')).stdout;
-    await expect.poll(async () => JSON.parse((await status()) || '{}').counts?.submitted, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => JSON.parse((await status()) || '{}').counts?.submitted).toBe(1);
     expect(await place.torc('server', 'start')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(String(run.child.pid)),
@@ -157,9 +158,9 @@ describe('a second terminal', () => {
     const spec = place.file('commands.txt', `${wait}true\n`);
     const hasBegun = (key: number) => existsSync(join(place.path, `begun-${key}`));
     const first = place.start('run', spec, '-m', '1');
-    await expect.poll(() => hasBegun(1), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => hasBegun(1)).toBe(true);
     const second = place.start('-F', 'json', 'run', spec, '-m', '1');
-    await expect.poll(() => hasBegun(2), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => hasBegun(2)).toBe(true);
     first.child.kill(signal);
     await first.ended;
     place.file('go', '');

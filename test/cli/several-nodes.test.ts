@@ -46,7 +46,7 @@ describe('jobs of several nodes', () => {
     const { stderr } = await place.torc(...schedule);
     expect(stderr).not.toContain('ask for');
     const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
-    await expect.poll(status, { timeout: 30_000, interval: 300 }).toBe('done');
+    await expect.poll(status, { interval: 300 }).toBe('done');
     expect([lines('first.txt'), lines('second.txt')]).toEqual(Array(2).fill(['fake2', 'fake3']));
     expect(lines('single.txt')).toEqual(['1 fake1']);
     const { compute_nodes } = await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list']);

@@ -136,7 +136,7 @@ it('an action with the scheduler type local starts one worker where the server r
   await place.json(['workflows', 'create', file]);
   expect((await place.torc('workflows', 'start', '1')).stderr).toContain('Started a server');
   const status = async () => (await place.json<{ status: string }>(['workflows', 'show-status', '1'])).status;
-  await expect.poll(status, { timeout: 30_000, interval: 300 }).toBe('done');
+  await expect.poll(status, { interval: 300 }).toBe('done');
   expect((await firings('1')).join().match(/"pid":/g)).toHaveLength(1);
   expect((await firings('1')).join()).toContain('a worker of this workflow runs on this host already');
   await place.torc('server', 'stop');

@@ -51,7 +51,7 @@ describe('on a terminal', () => {
 
   it('shows how far a run is in one line, and removes it for the summary', async () => {
     const run = onTerminal({}, 'run', place.file('commands.txt', 'true\nwhile [ ! -e go ]; do sleep 0.05; done\n'));
-    await expect.poll(run.seen, { timeout: 20_000 }).toContain('\r\x1b[K1/2 done, 1 running, ');
+    await expect.poll(run.seen).toContain('\r\x1b[K1/2 done, 1 running, ');
     place.file('go', '');
     expect(await run.code).toBe(0);
     expect(run.seen()).toContain('\r\x1b[Kworkflow 1 (commands), run 1: \x1b[32mdone');
@@ -63,7 +63,7 @@ describe('on a terminal', () => {
       "trap 'echo interrupted > seen' INT; touch ready; while :; do sleep 0.05; done\n",
     );
     const run = onTerminal({}, 'run', commands);
-    await expect.poll(run.seen, { timeout: 20_000 }).toMatch(/0\/1 done, 1 running/);
+    await expect.poll(run.seen).toMatch(/0\/1 done, 1 running/);
     run.child.stdin?.write('\x03');
     expect(await run.code).toBe(130);
     expect(run.seen()).toContain('stopping the jobs that run');
@@ -77,7 +77,7 @@ describe('on a terminal', () => {
     await place.create('true');
     await place.create('true', 'true');
     const list = onTerminal({}, 'jobs', 'list');
-    await expect.poll(list.seen, { timeout: 20_000 }).toContain('Number (1 to 2):');
+    await expect.poll(list.seen).toContain('Number (1 to 2):');
     list.child.stdin?.write('1\r');
     expect(await list.code).toBe(0);
     expect(list.seen()).toContain('job_2');
@@ -92,7 +92,7 @@ describe('on a terminal', () => {
       ['y', 0],
     ] as const) {
       const remove = onTerminal({}, 'workflows', 'delete', key);
-      await expect.poll(remove.seen, { timeout: 20_000 }).toContain('[y/N]');
+      await expect.poll(remove.seen).toContain('[y/N]');
       remove.child.stdin?.write(`${answer}\r`);
       expect(await remove.code).toBe(code);
       const left = await place.json<{ workflows: unknown[] }>(['workflows', 'list']);

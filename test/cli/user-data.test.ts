@@ -40,7 +40,7 @@ beforeAll(async () => {
     ],
   };
   await place.json(['run', place.file('w.json', JSON.stringify(spec)), '-o', 'out']);
-}, 60_000);
+});
 afterAll(() => place.remove());
 
 async function show(name: string): Promise<unknown> {

@@ -29,7 +29,7 @@ describe('two owners', () => {
     const loser = await Promise.race(servers.map(({ ended }) => ended));
     expect(loser.code).toBeGreaterThanOrEqual(4);
     expect(loser.stderr).toMatch(/holds the database|already runs/);
-    await expect.poll(() => readServerFile(place.dir)?.pid, { timeout: 40_000 }).toBeDefined();
+    await expect.poll(() => readServerFile(place.dir)?.pid).toBeDefined();
     const winner = servers.find(({ child }) => child.pid === readServerFile(place.dir)?.pid);
     expect(winner?.child.exitCode).toBe(null);
     await place.create('true');
@@ -42,13 +42,13 @@ describe('two owners', () => {
       for (;;) confirmed.push(await createWorkflow(first, [{ name: 'a' }], [], { start: false }));
     })();
     working.catch(() => {});
-    await expect.poll(() => confirmed.length, { timeout: 20_000 }).toBeGreaterThan(5);
+    await expect.poll(() => confirmed.length).toBeGreaterThan(5);
     // this drops every lock that this process has on the file
     closeSync(openSync(join(place.dir, 'torc.db'), 'r'));
     rmSync(join(place.dir, 'holder.json'));
     const second = place.start('server', 'start');
     await expect(working).rejects.toThrow(/another process has taken over/);
-    await expect.poll(served(second.child.pid), { timeout: 40_000 }).toBe(true);
+    await expect.poll(served(second.child.pid)).toBe(true);
     expect(await workflowNames()).toEqual(expect.arrayContaining(confirmed));
     await first.close();
     expect(await place.create('true')).toBeDefined();
@@ -56,7 +56,7 @@ describe('two owners', () => {
 
   it('after one was frozen on another host: it stops when it thaws', async () => {
     const first = place.start('server', 'start');
-    await expect.poll(served(first.child.pid), { timeout: 40_000 }).toBe(true);
+    await expect.poll(served(first.child.pid)).toBe(true);
     const key = await place.create('true');
     first.child.kill('SIGSTOP');
     const path = join(place.dir, 'holder.json');
@@ -66,7 +66,7 @@ describe('two owners', () => {
     if (file === null) throw new Error('not published');
     writeServerFile(place.dir, { ...file, hostname: 'elsewhere', addresses: ['127.0.0.1:1'] });
     const second = place.start('server', 'start');
-    await expect.poll(served(second.child.pid), { timeout: 40_000 }).toBe(true);
+    await expect.poll(served(second.child.pid)).toBe(true);
     expect(await workflowNames()).toEqual([key]);
     first.child.kill('SIGCONT');
     const ended = await first.ended;

@@ -48,13 +48,11 @@ it.skipIf(!hasPrlimit)(
         expect(await stored()).toEqual(expect.arrayContaining(confirmed));
         mayGrowTo('unlimited');
         await expect
-          .poll(
-            () =>
-              store().then(
-                () => true,
-                () => false,
-              ),
-            { timeout: 20_000 },
+          .poll(() =>
+            store().then(
+              () => true,
+              () => false,
+            ),
           )
           .toBe(true);
       }

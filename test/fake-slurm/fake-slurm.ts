@@ -1,6 +1,15 @@
 /** A fake Slurm for one test: its own state directory, the variables that put it on the PATH, and what a test asks of it. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,14 +123,35 @@ export class FakeSlurm {
 
   /** Kills a running job's processes at one stroke and records NODE_FAIL, as when a node loses power. */
   failNode(id: string): void {
-    this.killProcesses(this.job(id));
-    this.setJob(id, { state: 'NODE_FAIL', exit: '0:0', endMs: Date.now(), runnerPid: null, scriptPid: null });
+    this.locked(() => {
+      this.killProcesses(this.job(id));
+      this.setJob(id, { state: 'NODE_FAIL', exit: '0:0', endMs: Date.now(), runnerPid: null, scriptPid: null });
+    });
   }
 
   /** Kills what still runs and removes the state. */
   remove(): void {
     for (const job of this.jobs()) this.killProcesses(job);
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** As `locked` of state.mjs: who is killed meanwhile has not begun a change, and leaves no lock behind. */
+  private locked(change: () => void): void {
+    const lock = join(this.directory, 'lock');
+    for (;;) {
+      try {
+        mkdirSync(lock);
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      }
+    }
+    try {
+      change();
+    } finally {
+      rmdirSync(lock);
+    }
   }
 
   private killProcesses(job: FakeJob): void {

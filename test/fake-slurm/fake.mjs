@@ -11,8 +11,8 @@ import { directivesOf, secondsOf } from './directives.mjs';
 import { accountedRows, queuedRows, sinfoRows } from './rows.mjs';
 import {
   allJobs,
-  changeJob,
   isEnded,
+  locked,
   newJobId,
   nextBehaviour,
   readJob,
@@ -107,10 +107,13 @@ function sacct() {
 function scancel() {
   for (const id of options([]).rest) {
     if (!/^\d+$/.test(id)) fail(`scancel: error: Invalid job id ${id}`);
-    const job = readJob(id);
-    if (job === null || isEnded(job)) continue;
-    if (typeof job.runnerPid === 'number') process.kill(job.runnerPid, 'SIGTERM');
-    else changeJob(id, { state: `CANCELLED by ${process.getuid()}`, startMs: Date.now(), endMs: Date.now() });
+    // as one step: a job may be about to begin, or to end
+    locked(() => {
+      const job = readJob(id);
+      if (job === null || isEnded(job)) return;
+      if (typeof job.runnerPid === 'number') process.kill(job.runnerPid, 'SIGTERM');
+      else writeJob({ ...job, state: `CANCELLED by ${process.getuid()}`, startMs: Date.now(), endMs: Date.now() });
+    });
   }
 }
 

@@ -17,7 +17,8 @@ if (directory === '') {
   process.exit(2);
 }
 const jobsDirectory = join(directory, 'jobs');
-mkdirSync(jobsDirectory, { recursive: true });
+// a command that comes late does not bring back what is removed
+if (existsSync(directory)) mkdirSync(jobsDirectory, { recursive: true });
 
 function readJson(path, otherwise) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : otherwise;

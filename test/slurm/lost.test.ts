@@ -22,15 +22,16 @@ async function restarted(site: Site, key: string): Promise<string[]> {
   return applied.changes.map((change) => change.job_name);
 }
 
-/** Sends a signal to the worker of an allocation on its node. */
+/** Sends a signal to the worker of an allocation on its node, at once after another command there. */
 async function signalWorker(
   signal: 'KILL' | 'STOP' | 'CONT',
   key: string,
   slurmJobId: string,
   node: Node,
+  before: readonly string[] = ['true'],
 ): Promise<void> {
-  const script = `pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -${signal} $0'; true`;
-  await output(['bash', '-c', script], { node });
+  const script = `"$@" || exit; pgrep -u hpc -f "run-jobs ${key} " | xargs -r -n1 sh -c 'grep -qzx "SLURM_JOB_ID=${slurmJobId}" /proc/$0/environ && kill -${signal} $0'; true`;
+  await output(['bash', '-c', script, 'bash', ...before], { node });
 }
 
 /** Runs once per attempt, and complains when another process of the job runs at the same time. */
@@ -75,16 +76,17 @@ describe.concurrent('a job whose', () => {
       name: 'scancel',
       jobs: [
         { name: 'told', command: 'test -e again || sleep 600' },
-        { name: 'untold', command: `test -e again || { trap '' TERM; sleep 600 & wait; wait; }` },
+        { name: 'untold', command: `test -e again || { trap '' TERM; touch deaf; sleep 600 & wait; wait; }` },
       ],
     });
     await site.addConfig(key, '-w', '10', '-m', '200');
     const { allocations } = await site.schedule(key, '-n', '2');
     await running(site, key, 'told', 'untold');
+    await until('one is deaf', async () => (await run(['test', '-e', `${site.path}/deaf`])).exitCode === 0);
     const { hostname, slurm_job_id: untold } = await site.job(key, 'untold');
-    await output(['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)]);
-    // it waits for a job that will not end, and dies before it can report
-    await signalWorker('KILL', key, String(untold), hostname as Node);
+    const cancel = ['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)];
+    // it waits two seconds for a job that will not end, and dies before it can report
+    await signalWorker('KILL', key, String(untold), hostname as Node, cancel);
     await until('the job was stopped', async () => (await site.job(key, 'told')).status === 'terminated');
     const found = await diagnosed(site, key, 'untold');
     expect(found.diagnosis).toMatchObject({ cause: 'canceled', slurm_job_id: untold });
@@ -108,7 +110,9 @@ describe.concurrent('a job whose', () => {
     await site.addConfig(key, '-w', '10', '-m', '200', '-e', '--requeue');
     const { allocations } = await site.schedule(key, '-n', '1');
     const id = allocations[0]?.slurm_job_id ?? '';
-    await running(site, key, 'first');
+    await until('the first attempt is at work', async () => {
+      return (await run(['cat', `${site.path}/attempts`])).stdout === '1\n';
+    });
     await output(['scontrol', 'requeue', id]);
     await until('the allocation waits again', async () =>
       (await output(['squeue', '-h', '-j', id, '-o', '%T'])).includes('PENDING'),
@@ -164,8 +168,10 @@ describe.concurrent('a job whose', () => {
     await site.write('end 1 forced', '');
     await signalWorker('CONT', key, String(forced.slurm_job_id), forced.hostname as Node);
     expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 2, num_failed: 0 });
-    const { events } = await site.json<{ events: { type: string }[] }>(['events', 'list', '-k', key]);
-    expect(events.map((event) => event.type)).toContain('report_superseded');
+    await until('the late report is in', async () => {
+      const { events } = await site.json<{ events: { type: string }[] }>(['events', 'list', '-k', key]);
+      return events.some((event) => event.type === 'report_superseded');
+    });
     const results = (await site.results(key)).filter((result) => result.job_name === 'forced');
     expect(results.map(({ run_id, cause }) => [run_id, cause])).toEqual([
       [1, 'worker_lost'],

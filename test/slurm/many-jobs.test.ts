@@ -174,15 +174,17 @@ describe.concurrent('GPU jobs on two nodes', () => {
         { name: 'none', num_cpus: 1, memory: '20m', runtime: 'PT1M' },
         { name: 'one', num_cpus: 1, memory: '20m', num_gpus: 1, runtime: 'PT1M' },
         { name: 'two', num_cpus: 1, memory: '20m', num_gpus: 2, runtime: 'PT1M' },
+        // its allocation may have to wait for other tests
+        { name: 'meeting', num_cpus: 1, memory: '20m', num_gpus: 2, runtime: 'PT10M' },
       ],
       jobs: Array.from({ length: 40 }, (_, i) => ({
         name: `job ${i}`,
         command: i < 2 ? meet : command,
-        resource_requirements: i < 2 ? 'two' : needs[i % needs.length],
+        resource_requirements: i < 2 ? 'meeting' : needs[i % needs.length],
         priority: i < 2 ? 1 : 0,
       })),
     });
-    await site.addConfig(key, '-p', 'gpu', '-g', 'gpu:2', '-w', '10', '-m', '600', '-e', '--cpus-per-task=4');
+    await site.addConfig(key, '-p', 'gpu', '-g', 'gpu:2', '-w', '30', '-m', '600', '-e', '--cpus-per-task=4');
     await site.schedule(key, '-n', '2');
     await site.ended(key);
     past = { results: await site.results(key), nodes: await site.computeNodes(key) };
@@ -228,8 +230,8 @@ describe.concurrent('jobs that depend on others', () => {
       const lastEndMs = Math.max(...upstreams.map((upstream) => at(results.get(upstream)?.end_time ?? null)));
       const waitedMs = at(results.get(name)?.start_time ?? null) - lastEndMs;
       expect(waitedMs, name).toBeGreaterThanOrEqual(0);
-      // 1 s is meant; what is asserted leaves room for a busy machine
-      expect(waitedMs, name).toBeLessThan(3000);
+      // 1 s is meant; what is asserted leaves room for a busy machine, and is far below the 20 s of a poll that nobody answers
+      expect(waitedMs, name).toBeLessThan(8000);
     }
   });
 });

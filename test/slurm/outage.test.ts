@@ -53,10 +53,12 @@ describe('a node that dies', () => {
     const key = await startOn(site, 'c4', [{ name: 'long', command: 'test -e again || sleep 600' }]);
     await running(site, key, 'long');
     docker('kill', 'c4');
-    // Slurm has not noticed yet, and torc concludes nothing from silence
-    const first = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+    // Slurm has not noticed yet, which takes it 14 s or more, and torc concludes nothing from silence
+    const [first, refused] = await Promise.all([
+      site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]),
+      site.torc(['workflows', 'restart', key, '--dry-run']),
+    ]);
     expect(first.jobs[0]?.diagnosis.process).not.toBe('gone');
-    const refused = await site.torc(['workflows', 'restart', key, '--dry-run']);
     expect(refused.exitCode).toBe(4);
     expect(refused.stderr).toContain('long');
     const found = await diagnosed(site, key, 'long', 180);

@@ -158,16 +158,23 @@ describe.concurrent('a server that is killed in the middle of work', () => {
     const site = await siteFor(context, 'killed');
     const numJobs = 60;
     const place = await site.startServer();
-    const key = await site.start({ name: 'killed', jobs: noting(numJobs, 0.5) });
+    // the first one holds the workflow open until the server is back, however fast the others are
+    const jobs = noting(numJobs, 0.5).map(({ name, command }, i) => ({
+      name,
+      command: i === 0 ? `${command}; until [ -e back ]; do sleep 0.2; done` : command,
+    }));
+    const key = await site.start({ name: 'killed', jobs });
     await site.makeFolder('ran');
     await site.addConfig(key, '-w', '10', '-m', '200', '-e', '--cpus-per-task=2');
     await site.schedule(key, '-n', '2');
+    await until('both workers are there', async () => (await site.computeNodes(key)).length === 2);
     await until('some jobs have run', async () => (await numRan(site)) >= 10);
     await output(['kill', '-9', String(place.pid)]);
     // a command in between opens the database by itself, on another node
     expect(await site.json(['workflows', 'show', key], { node: 'c1' })).toMatchObject({ status: 'running' });
     const again = await site.startServer(node);
     expect(again).toMatchObject({ hostname: node });
+    await site.write('back', '');
     await expectEachRanOnce(site, key, numJobs);
     expect(await numRan(site)).toBe(numJobs);
     await site.queueEmpty();

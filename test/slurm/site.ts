@@ -192,7 +192,8 @@ export class Site {
     await this.torc(['server', 'stop']);
     const kill = 'grep -lzsFx -- "$1" /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -9';
     for (const node of allNodes) await run(['bash', '-c', kill, 'bash', `TORC_DIR=${this.directory}`], { node });
-    await output(['rm', '-rf', '--', this.#root]);
+    // what was killed may have written a file meanwhile
+    await until('it is removed', async () => (await run(['rm', '-rf', '--', this.#root])).exitCode === 0, 30);
   }
 
   /** What all workers have logged so far. */
