@@ -14,6 +14,9 @@ const planOptions = {
   skip: count,
 };
 
+/** `all`, those whose last result has a return code other than 0, or the jobs named; each with all behind it. */
+const jobsToReset = z.union([z.enum(['all', 'failed']), z.array(key).min(1)]);
+
 export const restart = z.strictObject({
   workflow_key: key,
   ...planOptions,
@@ -27,15 +30,12 @@ export const restart = z.strictObject({
   force: z.boolean(),
   /** Of a dry run: what it looks like once everything that runs was stopped. */
   assume_stopped: z.boolean(),
+  /** Of a dry run: what it looks like once these jobs were reset. */
+  after_reset: jobsToReset.optional(),
   /** Against which relative paths are read when no worker has run yet; absolute. */
   working_directory: text.min(1),
 });
-export const resetJobs = z.strictObject({
-  workflow_key: key,
-  ...planOptions,
-  /** `all`, those whose last result has a return code other than 0, or the jobs named; each with all behind it. */
-  which: z.union([z.enum(['all', 'failed']), z.array(key).min(1)]),
-});
+export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
 export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
 

@@ -81,8 +81,15 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
 function pasteable(error: unknown, { torc }: Context): unknown {
   if (!(error instanceof TorcError) || torc === 'torc') return error;
   const { code, message, hint } = error;
-  if (hint?.startsWith('torc ') !== true || hint.startsWith(`${torc} `)) return error;
-  return new TorcError(code, message, `${torc}${hint.slice('torc'.length)}`, { cause: error });
+  if (hint === null || hint.includes(`${torc} `)) return error;
+  return new TorcError(
+    code,
+    message,
+    hint.replace(/(^|: )torc (?=[a-z])/g, (_, before) => `${before}${torc} `),
+    {
+      cause: error,
+    },
+  );
 }
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */

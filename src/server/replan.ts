@@ -65,7 +65,18 @@ export async function prepareRestart(
   request: Request<'workflow_restart'>,
 ): Promise<(tx: Transaction) => Reply<'workflow_restart'>> {
   const facts = await gatherRestart(service, request);
-  return (tx) => restart(tx, request, facts);
+  const { after_reset: which } = request;
+  if (which === undefined) return (tx) => restart(tx, request, facts);
+  if (!request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
+  return (tx) =>
+    tx.rehearse(() => {
+      reset(
+        tx,
+        { workflow_key: request.workflow_key, dry_run: false, expected_state: null, skip: 0, which },
+        facts.evidence,
+      );
+      return restart(tx, request, facts);
+    });
 }
 
 function restart(
@@ -137,14 +148,18 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
     throw new TorcError(
       'conflict',
       `${counted(running.length)} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
-      '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.',
+      request.after_reset === undefined
+        ? '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.'
+        : `Leave out --restart and type after the reset: torc workflows restart ${request.workflow_key} --only-uninitialized`,
     );
   }
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
       `contact to the worker of ${counted(silent.length)} is lost, and nothing shows that they have ended: ${named(silent)}`,
-      'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.',
+      request.after_reset === undefined
+        ? 'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.'
+        : `Leave out --restart and look with torc jobs diagnose -k ${request.workflow_key}; after the reset, when you know that they are dead: torc workflows restart ${request.workflow_key} --force`,
     );
   }
 }
@@ -230,7 +245,11 @@ export async function prepareReset(
   request: Request<'jobs_reset'>,
 ): Promise<(tx: Transaction) => Plan> {
   const evidence = await evidenceOfWorkflow(service, request);
-  return (tx) => replanNamed(tx, request, evidence, 'reset', (jobs) => planReset(jobs, seedsOf(jobs, request.which)));
+  return (tx) => reset(tx, request, evidence);
+}
+
+function reset(tx: Transaction, request: Request<'jobs_reset'>, evidence: Evidence): Plan {
+  return replanNamed(tx, request, evidence, 'reset', (jobs) => planReset(jobs, seedsOf(jobs, request.which)));
 }
 
 export async function prepareDisable(
@@ -272,7 +291,7 @@ function replanNamed(
       throw new TorcError(
         'conflict',
         `a job that is claimed by a worker cannot be ${by === 'reset' ? 'reset' : 'disabled'}: ${named(alive)}`,
-        `Wait for its end, or end it with torc workflows cancel ${request.workflow_key}.`,
+        `Wait for its end, or end it: torc workflows cancel ${request.workflow_key}`,
       );
     }
     const rendered = renderPlan(tx, request, state, jobs, { plan: replan, settled, changes: new Map() });

@@ -53,7 +53,7 @@ export function refuseRunning(tx: Transaction, job: Row): void {
   throw new TorcError(
     'conflict',
     `job ${job.job_key} (${quoted(job.name as string)}) is ${job.status}: it cannot be changed while it runs`,
-    'Change it after its end, or after workflows cancel.',
+    `Change it after its end, or cancel its workflow first: torc workflows cancel ${job.workflow_key}`,
   );
 }
 

@@ -95,11 +95,16 @@ describe('the ways back', () => {
   it('-r restarts at once, and its dry run changes nothing', async () => {
     await failedDiamond();
     const command = ['workflows', 'reset-status', '1', '-f', '-r'];
-    const planned = await place.json<Plan & { restart: null }>([...command, '-d']);
-    expect(planned).toMatchObject({ num_changes: 2, restart: null });
+    const planned = await place.json<Plan & { restart: Plan }>([...command, '-d']);
+    expect(planned).toMatchObject({
+      num_changes: 2,
+      restart: { dry_run: true, run_id: 2, num_ready: 1, num_blocked: 1 },
+    });
     expect(await statuses()).toBe('done done done canceled');
+    const shown = await place.torc(...command, '-d');
+    expect(shown.stdout).toMatch(/would be reset.*run 2 would begin with 1 job ready, 1 blocked/s);
     const applied = await place.json<Plan & { restart: Plan }>(command);
-    expect(applied.changes).toEqual(planned.changes);
+    expect(applied).toEqual({ ...planned, dry_run: false, restart: { ...planned.restart, dry_run: false } });
     expect(applied.restart.changes.map((change) => change.new_status)).toEqual(['ready', 'blocked']);
     expect(await statuses()).toBe('done ready done blocked');
   });
@@ -108,7 +113,7 @@ describe('the ways back', () => {
     await failedDiamond();
     const { code, stdout } = await place.torc('workflows', 'restart', '-d');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^nothing to rerun: /);
+    expect(stdout).toMatch(/^nothing to rerun: .*; run 2 would begin all the same$/m);
     expect(stdout).toMatch(/^4 +canceled +d +b is still .*: torc --dir '.*server dir' jobs reset-status 2$/m);
     expect(stdout).toMatch(/torc --dir '.*server dir' workflows reset-status 1 --failed-only --restart$/m);
     await place.torc('workflows', 'reset-status', '1', '-f', '-r');

@@ -99,14 +99,17 @@ describe('restart', () => {
     const results = await rows(fresh.service, 'results', key);
     const before = dump();
     const plan = await reset(key, 'failed', { dry_run: true });
+    const rehearsed = await restart(key, { dry_run: true, only_uninitialized: true, after_reset: 'failed' });
     expect(dump()).toBe(before);
+    await expect(restart(key, { after_reset: 'failed' })).rejects.toMatchObject({ code: 'usage' });
     expect(await reset(key, 'failed')).toEqual({ ...plan, dry_run: false });
     expect(plan.changes.map(({ job_name, new_status, reason }) => [job_name, new_status, reason])).toEqual([
       ['b', 'uninitialized', 'return code 1'],
       ['d', 'uninitialized', `behind b (job ${await keyOf(key, 'b')})`],
     ]);
-    const { changes } = await restart(key, { only_uninitialized: true });
-    expect(changes.map(({ job_name, new_status }) => [job_name, new_status])).toEqual([
+    const applied = await restart(key, { only_uninitialized: true });
+    expect(rehearsed).toEqual({ ...applied, dry_run: true });
+    expect(applied.changes.map(({ job_name, new_status }) => [job_name, new_status])).toEqual([
       ['b', 'ready'],
       ['d', 'blocked'],
     ]);

@@ -9,8 +9,8 @@ import { counted } from '../words.ts';
 import { checkedKey, chooseWorkflow } from '../workflow-key.ts';
 import { planRestart, restartRequest, restartText } from './workflows-restart.ts';
 
-/** A reset, and the restart after it when one was asked for; null in a dry run, which cannot look behind the reset. */
-type Reset = Plan & { restart?: RestartPlan | null };
+/** A reset, and the restart after it when one was asked for. */
+type Reset = Plan & { restart?: RestartPlan };
 
 export async function resetWorkflows(
   context: Context,
@@ -39,15 +39,19 @@ async function chosenWorkflows(context: Context, api: Api, keys: readonly string
 }
 
 async function refuseReset(api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {
-  await refuseEarly(api, 'jobs_reset', requestOf(key, options));
-  if (options.restart === true) await refuseEarly(api, 'workflow_restart', restartRequest(key, {}));
+  const request = requestOf(key, options);
+  await refuseEarly(api, 'jobs_reset', request);
+  if (options.restart !== true) return;
+  await refuseEarly(api, 'workflow_restart', restartRequest(key, { afterReset: request.which }));
 }
 
 async function resetWorkflow(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {
   const dryRun = options.dryRun ?? false;
-  const plan = await planAndApply(context, api, 'jobs_reset', requestOf(key, options), dryRun);
+  const request = requestOf(key, options);
+  const plan = await planAndApply(context, api, 'jobs_reset', request, dryRun);
   if (options.restart !== true) return plan;
-  return { ...plan, restart: dryRun ? null : await planRestart(context, api, key, {}, false) };
+  const choices = dryRun ? { afterReset: request.which } : {};
+  return { ...plan, restart: await planRestart(context, api, key, choices, dryRun) };
 }
 
 function requestOf(key: string, options: ResetWorkflowOptions) {
@@ -56,8 +60,7 @@ function requestOf(key: string, options: ResetWorkflowOptions) {
 
 function resetText(context: Context, reset: Reset): string {
   if (reset.restart === undefined) return resetPlanText(context, reset);
-  if (reset.restart !== null) return `${resetPlanText(context, reset, false)}\n${restartText(context, reset.restart)}`;
-  return `${resetPlanText(context, reset, false)}and then a restart would begin the next run\n`;
+  return `${resetPlanText(context, reset, false)}\n${restartText(context, reset.restart)}`;
 }
 
 /** The plan of a reset for people; `hasNext` adds what is usually typed then. */

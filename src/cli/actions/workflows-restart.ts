@@ -72,7 +72,10 @@ function refuseExclusive(options: RestartOptions): void {
   );
 }
 
-type RestartChoices = Partial<RestartOptions> & { assumeStopped?: boolean };
+type RestartChoices = Partial<RestartOptions> & {
+  assumeStopped?: boolean;
+  afterReset?: PlanRequest<'jobs_reset'>['which'];
+};
 
 /** What a restart with these options is asked for. */
 export function restartRequest(workflowKey: string, options: RestartChoices): PlanRequest<'workflow_restart'> {
@@ -83,6 +86,7 @@ export function restartRequest(workflowKey: string, options: RestartChoices): Pl
     keep_running: options.keepRunning ?? false,
     force: options.force ?? false,
     assume_stopped: options.assumeStopped ?? false,
+    ...(options.afterReset === undefined ? {} : { after_reset: options.afterReset }),
     working_directory: process.cwd(),
   };
 }
@@ -128,7 +132,8 @@ export function restartText(context: Context, plan: RestartPlan): string {
   if (plan.num_changes === 0) {
     const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
     const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
-    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}\n${next}${kept}`;
+    const begins = dry_run ? `run ${run_id} would begin` : `run ${run_id} begins`;
+    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}; ${begins} all the same\n${next}${kept}`;
   }
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would begin with ${jobs}; nothing was changed\n`;
