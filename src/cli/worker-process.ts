@@ -12,7 +12,8 @@ import { processSignals } from '../worker/signals.ts';
 import { runWorker, type WorkerExit, type WorkerOptions } from '../worker/worker.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
 import type { Context } from './context.ts';
-import type { WorkerResult } from './local-worker.ts';
+import { type WorkerResult, workerLogName } from './local-worker.ts';
+import { makeOutputDirectory } from './output-directory.ts';
 
 /** Runs jobs on this machine for the server of the directory until the worker ends. */
 export async function runWorkerHere(
@@ -49,7 +50,7 @@ export async function runWorkerHere(
     identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
   };
   const api = withPatience(openClient(context.directory), options.wait);
-  return runLogged(context, worker, api, `worker_${machine.hostname}_${process.pid}.log`);
+  return runLogged(context, worker, api, workerLogName(process.pid));
 }
 
 /** Runs a worker with its log in the output directory; closes the client. */
@@ -59,6 +60,7 @@ export async function runLogged(
   api: Api,
   logName: string,
 ): Promise<WorkerResult> {
+  makeOutputDirectory(worker.outputDirectory);
   // the worker listens to the signals itself
   const removeHandler = context.interrupts.handle(() => {});
   const log = await openLog(join(worker.outputDirectory, logName), context.consoleLevel === 'debug' ? 'debug' : 'info');

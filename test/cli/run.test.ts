@@ -84,6 +84,12 @@ describe('torc run', () => {
     expect(await place.torc('run', 'missing.yaml')).toMatchObject({ code: 3, stdout: '' });
     const good = place.file('good.json', diamond());
     expect(await place.torc('run', good, '--memory', 'lots')).toMatchObject({ code: 2 });
+    for (const output of [good, `${good}/below`, '/proc/nope']) {
+      expect(await place.torc('run', good, '-o', output)).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/^error: the output directory .* cannot be used: E[A-Z]+: .*\nhint: .*-o/),
+      });
+    }
     expect(await place.json(['workflows', 'list'])).toEqual({ workflows: [] });
   });
 
@@ -106,7 +112,7 @@ describe('torc run', () => {
     run.child.kill('SIGINT');
     const ended = await run.ended;
     expect(ended).toMatchObject({ code: 130, stdout: '' });
-    expect(ended.stderr).toMatch(/hint: .*jobs run 1/);
+    expect(ended.stderr).toMatch(/hint: .* workflows restart 1 && torc .* jobs run 1$/m);
     const { jobs } = await place.json<{ jobs: { name: string; status: string }[] }>(['jobs', 'list']);
     expect(jobs.map((job) => job.status)).toEqual(['terminated', 'terminated', 'ready']);
     expect(await place.json(['jobs', 'run', '1', '-o', 'out'], 1)).toMatchObject({
@@ -123,9 +129,9 @@ describe('torc run', () => {
     const { compute_nodes } = await place.json<{ compute_nodes: { pid: number }[] }>(['compute-nodes', 'list']);
     process.kill(compute_nodes[0]?.pid ?? 0, 'SIGKILL');
     expect(await run.ended).toMatchObject({
-      code: 70,
+      code: 5,
       stdout: '',
-      stderr: expect.stringContaining('the worker died (SIGKILL)'),
+      stderr: expect.stringMatching(/the worker died \(SIGKILL\)\nhint: Its log is .*\.log; .* jobs diagnose -k 1$/m),
     });
     killIfThere(jobPid());
   });

@@ -4,6 +4,7 @@ import type { RunOptions } from '../commands/run.ts';
 import { type Context, note } from '../context.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
 import { printResult } from '../output.ts';
+import { makeOutputDirectory } from '../output-directory.ts';
 import { startProgress } from '../progress.ts';
 import { readWorkflow } from '../read-spec.ts';
 import { withConnection } from '../session.ts';
@@ -23,6 +24,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const output = outputDirectory(options.output, context.env);
+  makeOutputDirectory(output);
   return withConnection(
     context,
     async ({ api }) => {
