@@ -3,6 +3,8 @@
  * here cannot be asked for, so no text of a request ever becomes SQL.
  */
 import type { ListName } from '../api/contract.ts';
+import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
+import { causes, jobStatuses, workflowStatuses } from '../model/status.ts';
 import { anyConfig } from './shapes.ts';
 
 export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
@@ -12,6 +14,8 @@ export interface Column {
   kind: Kind;
   /** SQL expression; the name itself where it is not given. */
   sql?: string;
+  /** Of a text that can be nothing else: what it can be. */
+  values?: readonly string[];
 }
 
 export interface ListDefinition {
@@ -30,6 +34,14 @@ export interface ListDefinition {
 export function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
   return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
 }
+
+/** A text that is one of `values`. */
+function word(values: readonly string[], name: string, sql: string = name): Column {
+  return { name, kind: 'text', sql, values };
+}
+
+const outcomes = ['success', 'failed', 'canceled', 'terminated'] as const;
+const endStatuses = ['done', 'canceled', 'terminated', 'lost'] as const;
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
@@ -111,10 +123,10 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', ['name', 'w.name'], ['args', 'w.args'], ['user', 'w.user'], ['description', 'w.description']),
       ...columns('text', ['project', 'w.project']),
       ...columns('integer', ['run_id', 'w.run_id']),
-      ...columns('text', ['status', workflowStatusSql]),
+      word(workflowStatuses, 'status', workflowStatusSql),
       ...countColumns,
       ...columns('flag', ['is_archived', 'w.is_archived']),
-      ...columns('text', ['stdio', 'w.stdio']),
+      word(stdioModes, 'stdio', 'w.stdio'),
       ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
       ...columns('json', ['metadata', 'w.metadata']),
     ],
@@ -126,9 +138,11 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
   jobs: {
     columns: [
       ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
-      ...columns('text', ['name', 'j.name'], ['status', 'j.status'], ['outcome', outcome]),
+      ...columns('text', ['name', 'j.name']),
+      word(jobStatuses, 'status', 'j.status'),
+      word(outcomes, 'outcome', outcome),
       ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
-      ...columns('text', ['cause', presentCause]),
+      word(causes, 'cause', presentCause),
       ...columns('flag', ['orphaned', orphaned]),
       ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
       ...columns('integer', ['num_blockers', 'j.num_blockers']),
@@ -158,9 +172,10 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('text', ['job_name', 'j.name']),
       ...columns('key', ['workflow_key', 'a.workflow_key']),
       ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id']),
-      ...columns('text', ['status', 'a.end_status'], ['outcome', resultOutcome]),
+      word(endStatuses, 'status', 'a.end_status'),
+      word([...outcomes, 'lost'], 'outcome', resultOutcome),
       ...columns('integer', ['return_code', 'a.return_code']),
-      ...columns('text', ['cause', 'a.cause']),
+      word(causes, 'cause', 'a.cause'),
       ...columns('instant', ['start_time', 'a.started_at'], ['end_time', 'a.ended_at']),
       ...columns('seconds', ['exec_time_seconds', 'a.exec_ms']),
       ...columns('integer', ['peak_memory_bytes', 'a.peak_memory_bytes']),
@@ -275,7 +290,8 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
   actions: {
     columns: [
       ...columns('key', ['action_key', 'a.action_key'], ['workflow_key', 'a.workflow_key']),
-      ...columns('text', ['trigger_type', 'a.trigger_type'], ['action_type', 'a.action_type']),
+      word(triggerTypes, 'trigger_type', 'a.trigger_type'),
+      word(actionTypes, 'action_type', 'a.action_type'),
       ...columns('flag', ['persistent', 'a.is_persistent']),
       ...columns('integer', ['num_jobs', 'a.num_jobs'], ['num_jobs_awaited', 'a.num_unmet']),
       ...columns('integer', ['run_id', 'f.run_id']),
@@ -308,7 +324,9 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
       ...columns('key', 'event_key'),
       ...columns('instant', ['timestamp', 'at']),
       ...columns('key', 'workflow_key', 'job_key'),
-      ...columns('text', 'type', 'old_status', 'new_status'),
+      ...columns('text', 'type'),
+      word(jobStatuses, 'old_status'),
+      word(jobStatuses, 'new_status'),
       ...columns('json', 'data'),
     ],
     from: 'events',

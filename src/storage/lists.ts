@@ -5,6 +5,7 @@
 import type { ListName, ListRecord, ListReply, Request } from '../api/contract.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
+import { didYouMean } from '../model/names.ts';
 import { jobStatuses } from '../model/status.ts';
 import type { Database } from './database.ts';
 import { type Column, definitions, type Kind, type ListDefinition } from './list-definitions.ts';
@@ -108,6 +109,13 @@ function findColumn(list: ListName, name: string): Column {
 
 /** A filter's text as the stored value, so that `f=true`, `7` and ISO instants compare as what they mean. */
 function storedValue(column: Column, value: string): unknown {
+  if (column.values?.includes(value) === false) {
+    throw new TorcError(
+      'usage',
+      `${column.name} is never '${value}'${didYouMean(value, column.values)}`,
+      `It is one of ${column.values.join(', ')}.`,
+    );
+  }
   if (column.kind === 'text' || column.kind === 'json') return value;
   if (column.kind === 'flag') {
     if (value === 'true' || value === '1') return 1;

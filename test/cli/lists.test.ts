@@ -133,6 +133,17 @@ describe('mistakes', () => {
   it('refuses a value that the column cannot have', async () => {
     const ended = await place.torc('jobs', 'list', '-f', 'return_code=many');
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: return_code .*many/) });
+    const misspelt = await place.torc('jobs', 'list', '-f', 'status=redy');
+    expect(misspelt).toMatchObject({ code: 2, stdout: '' });
+    expect(misspelt.stderr).toMatch(/^error: status is never 'redy'; did you mean "ready"\?\nhint: .*blocked, ready, /);
+    for (const [list, filter] of [
+      ['jobs', 'outcome=bla'],
+      ['results', 'cause=omm'],
+      ['workflows', 'status=bla'],
+      ['events', 'new_status=bla'],
+    ] as const) {
+      expect(await place.torc(list, 'list', '-f', filter), filter).toMatchObject({ code: 2, stdout: '' });
+    }
   });
 
   it('lists the columns there are', async () => {
