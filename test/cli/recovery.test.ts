@@ -207,6 +207,31 @@ describe('running jobs', () => {
     await run.ended;
   });
 
+  it('beside one that failed: what the hints name works as it is pasted', async () => {
+    const lasts = 'echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done';
+    const run = place.start('run', place.file('two.txt', `false\n${lasts}\n`), '-o', 'out');
+    await expect.poll(() => statuses()).toBe('done submitted');
+    expect(await place.torc('workflows', 'reset-status', '1', '-f', '-r')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /hint: Leave out --restart .*: torc --dir '.*' workflows restart 1 --only-uninitialized$/m,
+      ),
+    });
+    expect(await place.torc('jobs', 'modify', '2', '--priority', '1')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/hint: .*: torc --dir '.*' workflows cancel 1$/m),
+    });
+    const diagnosed = await place.torc('jobs', 'diagnose', '1', '2');
+    expect(diagnosed.stdout).toMatch(/^ +job 2 .*it runs/m);
+    expect(diagnosed.stdout).toMatch(/^job 1 \(.*\) is done with return code 1: torc --dir '.*' jobs show 1$/m);
+    expect(diagnosed.stdout).not.toContain('restart');
+    const reset = await place.torc('jobs', 'reset-status', '1');
+    expect(reset.stdout).toMatch(/next: +torc --dir '.*' workflows restart 1 --only-uninitialized$/m);
+    expect(await place.torc('workflows', 'restart', '1', '--only-uninitialized')).toMatchObject({ code: 0 });
+    place.file('go', '');
+    await run.ended;
+  });
+
   it('are stopped and run again', async () => {
     const run = await running();
     const stopped = [{ job_key: '1', job_name: expect.any(String), status: 'submitted' }];

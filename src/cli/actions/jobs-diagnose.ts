@@ -1,11 +1,16 @@
 /** `torc jobs diagnose`: why claimed jobs have no result. */
-import type { DiagnosedJob } from '../../api/contract.ts';
+import type { Api, DiagnosedJob } from '../../api/contract.ts';
 import { workflowOfJobs } from '../apply-plan.ts';
 import type { Context } from '../context.ts';
+import { cellText } from '../output-text.ts';
 import { diagnosisText, printCsv } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { chooseWorkflow } from '../workflow-key.ts';
 import { distinctKeys } from './jobs-reset.ts';
+import { hasRunningJobs } from './workflows-restart.ts';
+
+/** Jobs without a diagnosis that people are told of. */
+const shownOthers = 20;
 
 const identity = ['job_key', 'job_name', 'status', 'run_id', 'attempt_id'] as const;
 
@@ -17,7 +22,7 @@ export async function diagnoseJobs(context: Context, keys: readonly string[]): P
     const { jobs } = await api.call('jobs_diagnose', { workflow_key: workflowKey, job_keys: jobKeys });
     if (context.format === 'json') await context.terminal.out(`${JSON.stringify({ jobs })}\n`);
     else if (context.format === 'csv') await printCsv(context, csvFields, jobs.map(flat));
-    else await context.terminal.out(jobsText(context, workflowKey, jobs));
+    else await context.terminal.out(await jobsText(context, api, workflowKey, jobs, jobKeys ?? []));
   });
 }
 
@@ -44,8 +49,45 @@ function flat({ diagnosis, ...job }: DiagnosedJob) {
   return { ...job, ...diagnosis };
 }
 
-function jobsText(context: Context, workflowKey: string, jobs: readonly DiagnosedJob[]): string {
-  if (jobs.length === 0) return `no job of workflow ${workflowKey} is claimed without a result\n`;
+async function jobsText(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  jobs: readonly DiagnosedJob[],
+  asked: readonly string[],
+): Promise<string> {
+  const isDiagnosed = new Set(jobs.map((job) => job.job_key));
+  const others = asked.filter((key) => !isDiagnosed.has(key));
+  const standing = others.length === 0 ? '' : await standingText(context, api, workflowKey, others);
+  if (jobs.length === 0) return standing || `no job of workflow ${workflowKey} is claimed without a result\n`;
   const blocks = jobs.map((job) => diagnosisText(context, job, job.diagnosis));
-  return `${blocks.join('')}\nwhat a restart would do: ${context.torc} workflows restart ${workflowKey} --dry-run\n`;
+  return `${blocks.join('')}${standing}${await restartHint(context, api, workflowKey, jobs)}`;
+}
+
+/** What a restart would do is worth a look when jobs are lost; what still runs would stand in its way. */
+async function restartHint(context: Context, api: Api, workflowKey: string, jobs: readonly DiagnosedJob[]) {
+  if (jobs.every(({ diagnosis }) => diagnosis.process !== 'gone')) return '';
+  const isAnyLeft =
+    jobs.some(({ diagnosis }) => diagnosis.process !== 'gone') || (await hasRunningJobs(api, workflowKey));
+  const kept = isAnyLeft ? ' --keep-running' : '';
+  return `\nwhat a restart would do: ${context.torc} workflows restart ${workflowKey}${kept} --dry-run\n`;
+}
+
+/** How jobs stand that were asked for and that no worker has. */
+async function standingText(context: Context, api: Api, workflowKey: string, keys: readonly string[]): Promise<string> {
+  const { records } = await api.call('list', {
+    list: 'jobs',
+    workflow_key: workflowKey,
+    filters: [{ column: 'job_key', value: keys.slice(0, shownOthers).join(',') }],
+    sort_by: null,
+    reverse: false,
+    limit: shownOthers,
+    skip: 0,
+  });
+  const lines = records.map(({ job_key, name, status, return_code }) => {
+    const code = return_code === null ? '' : ` with return code ${return_code}`;
+    return `job ${job_key} (${cellText(name)}) is ${status}${code}: ${context.torc} jobs show ${job_key}\n`;
+  });
+  const left = keys.length - records.length;
+  return `${lines.join('')}${left > 0 ? `.. and ${left} more that no worker has\n` : ''}`;
 }

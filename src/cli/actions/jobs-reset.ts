@@ -7,7 +7,7 @@ import { changesText, printPlan } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { counted } from '../words.ts';
 import { checkedKey } from '../workflow-key.ts';
-import { resetPlanText } from './workflows-reset.ts';
+import { nextRestart, resetPlanText } from './workflows-reset.ts';
 
 export async function resetJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
   const jobKeys = distinctKeys(keys);
@@ -15,7 +15,8 @@ export async function resetJobs(context: Context, keys: readonly string[], optio
     const workflowKey = await workflowOfJobs(context, api, jobKeys);
     const request = { workflow_key: workflowKey, which: jobKeys };
     const plan = await planAndApply(context, api, 'jobs_reset', request, options.dryRun ?? false);
-    await printPlan(context, plan, plan.changes, () => resetPlanText(context, plan));
+    const next = await nextRestart(api, workflowKey);
+    await printPlan(context, plan, plan.changes, () => resetPlanText(context, plan, next));
   });
 }
 

@@ -145,11 +145,12 @@ function noteLeftJobs(context: Context, { workflow_key: key, counts, num_active_
 
 function interrupted(context: Context, summary: Summary): TorcError {
   const { workflow_key: key, num_jobs, num_done, num_terminated, num_unfinished } = summary;
+  const run = `${context.torc} jobs run ${key}`;
+  const unrun =
+    num_unfinished > 0 ? `Go on with those that have not run: ${run}` : `${context.torc} jobs list -k ${key}`;
   return new TorcError(
     'interrupted',
     `interrupted: of ${num_jobs} jobs ${num_done} are done, ${num_terminated} were stopped, ${num_unfinished} have not run`,
-    num_unfinished > 0
-      ? `Go on with those that have not run: ${context.torc} jobs run ${key}`
-      : `${context.torc} jobs list -k ${key}`,
+    num_terminated > 0 ? `Go on with all of them: ${context.torc} workflows restart ${key} && ${run}` : unrun,
   );
 }

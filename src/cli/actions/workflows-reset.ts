@@ -7,7 +7,7 @@ import { changesText, lostJobsText, printPlan } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
 import { counted } from '../words.ts';
 import { checkedKey, chooseWorkflow } from '../workflow-key.ts';
-import { planRestart, restartRequest, restartText } from './workflows-restart.ts';
+import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
 
 /** A reset, and the restart after it when one was asked for. */
 type Reset = Plan & { restart?: RestartPlan };
@@ -23,12 +23,13 @@ export async function resetWorkflows(
     for (const key of workflowKeys) await refuseReset(api, key, options);
     const resets: Reset[] = [];
     for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
+    const next = options.restart === true ? [] : await Promise.all(workflowKeys.map((key) => nextRestart(api, key)));
     const [only] = resets;
     await printPlan(
       context,
       resets.length === 1 && only !== undefined ? only : { plans: resets },
       resets.flatMap((reset) => reset.changes),
-      () => resets.map((reset) => resetText(context, reset)).join('\n'),
+      () => resets.map((reset, at) => resetText(context, reset, next[at])).join('\n'),
     );
   });
 }
@@ -58,17 +59,23 @@ function requestOf(key: string, options: ResetWorkflowOptions) {
   return { workflow_key: key, which: options.failedOnly === true ? ('failed' as const) : ('all' as const) };
 }
 
-function resetText(context: Context, reset: Reset): string {
-  if (reset.restart === undefined) return resetPlanText(context, reset);
-  return `${resetPlanText(context, reset, false)}\n${restartText(context, reset.restart)}`;
+function resetText(context: Context, reset: Reset, next?: string): string {
+  if (reset.restart === undefined) return resetPlanText(context, reset, next);
+  return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart)}`;
 }
 
-/** The plan of a reset for people; `hasNext` adds what is usually typed then. */
-export function resetPlanText(context: Context, plan: Plan, hasNext = true): string {
+/** What is typed after a reset, without the program's name. */
+export async function nextRestart(api: Api, workflowKey: string): Promise<string> {
+  const others = (await hasRunningJobs(api, workflowKey)) ? ' --only-uninitialized' : '';
+  return `workflows restart ${workflowKey}${others}`;
+}
+
+/** The plan of a reset for people, and where it is given what is typed next. */
+export function resetPlanText(context: Context, plan: Plan, next?: string): string {
   const { workflow_key: key, num_changes, dry_run } = plan;
   if (num_changes === 0) return `nothing to reset: no job of workflow ${key} changes\n`;
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}\n`;
   const what = `${counted(num_changes, 'job')} of workflow ${key}`;
   if (dry_run) return `${changes}dry run: ${what} would be reset; nothing was changed\n`;
-  return `${changes}reset ${what}\n${hasNext ? `  next:       ${context.torc} workflows restart ${key}\n` : ''}`;
+  return `${changes}reset ${what}\n${next === undefined ? '' : `  next:       ${context.torc} ${next}\n`}`;
 }

@@ -102,13 +102,25 @@ export function planRestart(
   return planAndApply(context, api, 'workflow_restart', restartRequest(workflowKey, options), dryRun);
 }
 
+/** Filters that together find the jobs that a worker has. */
+const runningFilters = ['submitted_pending', 'submitted'].map((status) => [
+  { column: 'status', value: status },
+  { column: 'orphaned', value: 'false' },
+]);
+
+/** Whether a worker has jobs of the workflow, so that a restart without further options is refused. */
+export async function hasRunningJobs(api: Api, workflowKey: string): Promise<boolean> {
+  const page = { sort_by: null, reverse: false, limit: 1, skip: 0 };
+  for (const filters of runningFilters) {
+    const { records } = await api.call('list', { list: 'jobs', workflow_key: workflowKey, filters, ...page });
+    if (records.length > 0) return true;
+  }
+  return false;
+}
+
 async function runningJobs(api: Api, workflowKey: string): Promise<StoppedJob[]> {
   const jobs: StoppedJob[] = [];
-  for (const status of ['submitted_pending', 'submitted']) {
-    const filter = [
-      { column: 'status', value: status },
-      { column: 'orphaned', value: 'false' },
-    ];
+  for (const filter of runningFilters) {
     for await (const records of listPages(api, 'jobs', workflowKey, { filter, excludeColumn: [] })) {
       for (const job of records) jobs.push({ job_key: job.job_key, job_name: job.name, status: job.status });
     }
