@@ -62,7 +62,7 @@ export function exitCodeOf(summary: Summary): number {
   return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
 }
 
-/** The first failed jobs of a workflow, in stored order. */
+/** The first failed jobs of a workflow, in stored order, each with the `detail` of its result. */
 export async function failedJobs(api: Api, workflowKey: string): Promise<ListRecord[]> {
   const { records } = await api.call('list', {
     list: 'jobs',
@@ -73,7 +73,18 @@ export async function failedJobs(api: Api, workflowKey: string): Promise<ListRec
     limit: shownFailures,
     skip: 0,
   });
-  return records;
+  const results = await api.call('list', {
+    list: 'results',
+    workflow_key: workflowKey,
+    filters: [{ column: 'job_key', value: records.map((job) => job.job_key).join(',') }],
+    sort_by: null,
+    reverse: false,
+    limit: shownFailures,
+    skip: 0,
+    latest_only: true,
+  });
+  const details = new Map(results.records.map((result) => [result.job_key, result.detail]));
+  return records.map((job) => ({ ...job, detail: details.get(job.job_key) ?? null }));
 }
 
 /** The summary for people: jobs by status, the first failed ones with their stderr, and where to look further. */
@@ -111,7 +122,15 @@ function failuresText(context: Context, summary: Summary, failed: readonly ListR
   const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, summary, job) }));
   const left = summary.num_failed - failed.length;
   const more = left > 0 ? `.. and ${left} more\n` : '';
-  const columns = ['job_key', 'return_code', 'cause', 'name', ...(summary.stdio === 'none' ? [] : ['stderr'])];
+  const detail = failed.some((job) => typeof job.detail === 'string') ? ['detail'] : [];
+  const columns = [
+    'job_key',
+    'return_code',
+    'cause',
+    'name',
+    ...detail,
+    ...(summary.stdio === 'none' ? [] : ['stderr']),
+  ];
   return `\n${textTable(context, columns, rows)}${more}`;
 }
 
@@ -130,7 +149,12 @@ function stderrPath(outputDirectory: string, job: ListRecord): string | null {
 function furtherText(context: Context, summary: Summary): string {
   const key = summary.workflow_key;
   const jobs = summary.num_failed > 0 ? ' -f outcome=failed' : '';
-  return `
+  const again = `
+run the stopped jobs again:
+  ${context.torc} workflows restart ${key}
+  ${context.torc} jobs run ${key}
+`;
+  return `${summary.num_terminated > 0 ? again : ''}
 look further:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}

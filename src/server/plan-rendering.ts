@@ -86,10 +86,14 @@ function reasonText(
     case 'waiting':
       return settled.status[job] === statusCode.ready ? 'waits for nothing any more' : 'an upstream reruns';
     case 'named':
-      return label.returnCode !== null && label.returnCode !== 0 ? `return code ${label.returnCode}` : 'was named';
+      return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'was named';
     default:
       return 'waits for nothing any more';
   }
+}
+
+function returnCodeWords({ returnCode, detail }: JobLabel): string {
+  return `return code ${returnCode}${detail === null ? '' : ` (${detail})`}`;
 }
 
 /** A cause as a person says it. */
@@ -118,7 +122,7 @@ export function keptJobs(
   const labels = jobLabels(tx, [...new Set(found.flatMap(({ job, because }) => [keyOf(job), keyOf(because)]))]);
   const describe = (job: number): string => {
     const label = labels.get(keyOf(job));
-    return label?.returnCode == null ? 'canceled' : `failed with return code ${label.returnCode}`;
+    return label?.returnCode == null ? 'canceled' : `failed with ${returnCodeWords(label)}`;
   };
   const kept = found.map(({ job, because }) => ({
     job_key: String(keyOf(job)),

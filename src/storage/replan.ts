@@ -232,13 +232,15 @@ export interface JobLabel {
   name: string;
   returnCode: number | null;
   cause: string | null;
+  /** What its worker said of its end beyond the cause. */
+  detail: string | null;
   diagnosis: Diagnosis | null;
 }
 
 /** Names and newest ends of some jobs, by key. */
 export function jobLabels(tx: Transaction, jobKeys: readonly number[]): Map<number, JobLabel> {
   const rows = tx.db.all(
-    `SELECT j.job_key, j.name, a.return_code, a.cause, a.lost_cause, a.diagnosis, a.is_live FROM jobs j
+    `SELECT j.job_key, j.name, a.return_code, a.cause, a.detail, a.lost_cause, a.diagnosis, a.is_live FROM jobs j
      LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
      WHERE j.job_key IN (SELECT value FROM json_each(?))`,
     JSON.stringify(jobKeys),
@@ -249,6 +251,7 @@ export function jobLabels(tx: Transaction, jobKeys: readonly number[]): Map<numb
       {
         name: row.name as string,
         returnCode: row.return_code as number | null,
+        detail: row.detail as string | null,
         cause: (row.is_live === 1 ? row.lost_cause : row.cause) as string | null,
         diagnosis:
           row.is_live === 1 && row.diagnosis !== null ? (JSON.parse(row.diagnosis as string) as Diagnosis) : null,

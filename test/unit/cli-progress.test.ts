@@ -103,7 +103,8 @@ describe('summary', () => {
 
   it('names failed jobs with their stderr, and commands that find this directory again', () => {
     const context = fakeContext(fakeTerminal(), { dir: "/my dir's" });
-    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, return_code: 3, cause: 'exit_code', name: 'a\nb' }];
+    const end = { return_code: 1, cause: 'missing_output', detail: 'it did not make "/out.txt"' };
+    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, name: 'a\nb', ...end }];
     const text = summaryText(
       context,
       summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out'),
@@ -111,6 +112,7 @@ describe('summary', () => {
     );
     expect(text).toContain('/out/job_stdio/0001/job_1234_run_1_attempt_2.err');
     expect(text).toContain('a\\nb');
+    expect(text).toContain('it did not make "/out.txt"');
     expect(text).toContain('.. and 11 more');
     expect(text).toContain("torc --dir '/my dir'\\''s' jobs list -k 7 -f outcome=failed");
   });
@@ -127,16 +129,19 @@ describe('the worker of a local run', () => {
 
   it('passes its own error on, or says that it died', () => {
     const line = JSON.stringify({ error: { code: 'not_found', message: 'no workflow', hint: null } });
-    expect(workerError(`a warning\n${line}\n`, 'exit code 3', 'look')).toMatchObject({
+    expect(workerError(`a warning\n${line}\n`, { code: 3, signal: null }, 'look')).toMatchObject({
       code: 'not_found',
       message: 'no workflow',
     });
-    expect(workerError('', 'SIGKILL', 'look')).toMatchObject({
-      code: 'bug',
+    expect(workerError('', { code: null, signal: 'SIGKILL' }, 'look')).toMatchObject({
+      code: 'unusable',
       message: 'the worker died (SIGKILL)',
       hint: 'look',
     });
-    expect(workerError('{"error":broken', 'exit code 1', 'look').message).toContain('{"error":broken');
+    expect(workerError('{"error":broken', { code: 1, signal: null }, 'look')).toMatchObject({
+      code: 'bug',
+      message: expect.stringContaining('{"error":broken'),
+    });
   });
 });
 
