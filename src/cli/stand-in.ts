@@ -4,14 +4,15 @@
  * their own place is taken, they go on with whoever has it.
  */
 import type { CallOptions, EndpointName, Reply, Request } from '../api/contract.ts';
+import { readServerFile } from '../api/server-file.ts';
 import { delay, systemClock } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import type { ServeOptions } from '../server/serve.ts';
 import { type Connection, type ConnectOptions, connect, connectRemote } from './connection.ts';
 
 const lookEveryMs = 1000;
-/** A server that is started again is given this long to come back. */
-const patienceMs = 10_000;
+/** A server that was killed is given this long to be started again; one that ended in order, less. */
+const patienceMs = { killed: 10_000, ended: 2_000 };
 const retryMs = 250;
 const probeTimeoutMs = 10_000;
 
@@ -100,7 +101,8 @@ class StandIn implements Connection {
 
   /** The server, or another one in its place, when there is one soon enough. */
   async #returned(): Promise<Connection | null> {
-    const until = systemClock.monotonic() + patienceMs;
+    const isKilled = readServerFile(this.#options.directory) !== null;
+    const until = systemClock.monotonic() + (isKilled ? patienceMs.killed : patienceMs.ended);
     while (systemClock.monotonic() < until && !this.#isClosed) {
       const remote = await connectRemote(this.#options.directory);
       if (remote !== null) return remote;
