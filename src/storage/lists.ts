@@ -5,7 +5,7 @@
 import type { ListName, ListRecord, ListReply, Request } from '../api/contract.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
-import { didYouMean } from '../model/names.ts';
+import { didYouMean, quoted } from '../model/names.ts';
 import { jobStatuses } from '../model/status.ts';
 import type { Database } from './database.ts';
 import { type Column, definitions, type Kind, type ListDefinition } from './list-definitions.ts';
@@ -112,7 +112,7 @@ function storedValue(column: Column, value: string): unknown {
   if (column.values?.includes(value) === false) {
     throw new TorcError(
       'usage',
-      `${column.name} is never '${value}'${didYouMean(value, column.values)}`,
+      `${column.name} is never ${quoted(value)}${didYouMean(value, column.values)}`,
       `It is one of ${column.values.join(', ')}.`,
     );
   }
