@@ -2,11 +2,11 @@
 import { parseWalltime } from '../base/units.ts';
 import { specDefaults } from './expand-defaults.ts';
 import type { JobExpansion } from './expand-jobs.ts';
-import { PatternProblem } from './expand-patterns.ts';
 import { Template } from './expand-template.ts';
 import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from './expanded.ts';
 import { type NameTable, unnamed } from './name-table.ts';
 import { quoted } from './names.ts';
+import { PatternProblem } from './pattern-syntax.ts';
 import type { ActionSpec, FailureHandlerSpec, SlurmSchedulerSpec, WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 
