@@ -192,7 +192,7 @@ export class JobExpansion {
     try {
       const found = matcher.matching(pattern);
       if (found.length > 0) uses.add(to, direction, found);
-      else if (this.#isReporting && direction === 'input') {
+      else if (this.#isReporting) {
         const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
         this.#findings.addOnce(path(), () => `no ${label} has a name that matches ${quoted(pattern)}`);
       }

@@ -363,6 +363,8 @@ describe('patterns', () => {
       'jobs[1].depends_on_regexes[1]: no job has a name that matches "^zzz"',
       expect.stringMatching(/^jobs\[1\]\.depends_on_regexes\[2\]: the pattern "\^\(a\+\)\+\$" takes for ever/),
       'jobs[1].input_file_regexes[0]: no file has a name that matches "f"',
+      'jobs[1].output_file_regexes[0]: no file has a name that matches "f"',
+      'jobs[1].output_user_data_regexes[0]: no user data has a name that matches "u"',
     ]);
     expect(problemsOf([{ name: 'b', depends_on_regexes: ['x'.repeat(1001)] }])).toEqual([
       'jobs[0].depends_on_regexes[0]: is 1001 characters long, at most 1000 are allowed',
