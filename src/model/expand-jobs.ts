@@ -125,7 +125,7 @@ export class JobExpansion {
 
   #refuseItself(number: number): void {
     const name = this.jobs.nameOf(number);
-    this.#findings.addOnce(this.placeOfUpstream(number, name), () => `the job ${quoted(name)} depends on itself`);
+    this.#findings.addOnce(this.placeOfUpstream(number, name), name, () => `the job ${quoted(name)} depends on itself`);
   }
 
   /** Where a job says that it waits for another one; the job itself when it says so in another way. */
@@ -194,11 +194,11 @@ export class JobExpansion {
       if (found.length > 0) uses.add(to, direction, found);
       else if (this.#isReporting) {
         const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
-        this.#findings.addOnce(path(), () => `no ${label} has a name that matches ${quoted(pattern)}`);
+        this.#findings.addOnce(path(), pattern, () => `no ${label} has a name that matches ${quoted(pattern)}`);
       }
     } catch (error) {
       if (!(error instanceof PatternProblem)) throw error;
-      if (this.#isReporting) this.#findings.addOnce(path(), () => error.message);
+      if (this.#isReporting) this.#findings.addOnce(path(), error.message, () => error.message);
     }
   }
 
@@ -221,7 +221,7 @@ export class JobExpansion {
       },
       userData: (direction, name) => use('userData', direction, name),
       refuse: (message) => {
-        if (this.#isReporting) this.#findings.addOnce(path(), () => message);
+        if (this.#isReporting) this.#findings.addOnce(path(), message, () => message);
       },
     });
   }

@@ -168,6 +168,18 @@ describe('a sweep', () => {
     ]);
   });
 
+  it('tells each mistake of its instances once, a few of a place, and how many there are', () => {
+    const parameters = { i: '1:1000' };
+    const jobs = [{ name: 'b_{i}', parameters, depends_on: ['zz_{j}'], input_files: ['f_{i}'] }];
+    expect(() => expand(jobs)).toThrow(
+      [
+        'w.json:1:93: jobs[0].depends_on[0]: there is no job "zz_{j}"',
+        ...[1, 2, 3, 4, 5].map((i) => `w.json:1:118: jobs[0].input_files[0]: there is no file "f_${i}"`),
+        'and 995 more',
+      ].join('\n'),
+    );
+  });
+
   it('of 100,000 jobs keeps no more than their names', () => {
     const workflow = expand([
       { name: 'j_{i:06d}', command: `run {i} ${'x'.repeat(1000)}`, parameters: { i: '1:100000' } },
