@@ -2,11 +2,11 @@
 import { parseWalltime } from '../base/units.ts';
 import { specDefaults } from './expand-defaults.ts';
 import type { JobExpansion } from './expand-jobs.ts';
-import { PatternProblem } from './expand-patterns.ts';
 import { Template } from './expand-template.ts';
 import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from './expanded.ts';
 import { type NameTable, unnamed } from './name-table.ts';
 import { quoted } from './names.ts';
+import { PatternProblem } from './pattern-syntax.ts';
 import type { ActionSpec, FailureHandlerSpec, SlurmSchedulerSpec, WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 
@@ -73,7 +73,11 @@ function schedulerOf(
     findings.add([...path, 'account'], () => 'is missing; it is required, here or in slurm_defaults');
   const ntasks = taken('ntasks-per-node');
   if (ntasks !== null && !/^[1-9][0-9]{0,8}$/.test(ntasks)) {
-    findings.addOnce(['slurm_defaults', 'ntasks-per-node'], () => `found ${quoted(ntasks)}, expected a whole number`);
+    findings.addOnce(
+      ['slurm_defaults', 'ntasks-per-node'],
+      ntasks,
+      () => `found ${quoted(ntasks)}, expected a whole number`,
+    );
   }
   // an empty qos is none at all, for clusters without the usual one
   const qos = (scheduler.qos ?? taken('qos') ?? specDefaults.qos) || null;

@@ -73,6 +73,7 @@ const everything = {
   user_data: [
     { name: 'u', data: { k: [1, 'two'] }, is_ephemeral: true },
     { name: 'v', data: 5 },
+    { name: 'w', data: [{ k: null }] },
   ],
   resource_requirements: [{ name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M' }],
   failure_handlers: [
@@ -161,6 +162,7 @@ file "f_{i}" path="f{i}" { parameters { i { - 1 } }; parameter_mode "product" }
 file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
 user_data "v" data=5
+user_data "w" data="[{\\"k\\": null}]"
 resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M" }
 failure_handler "h" {
   rule { exit_codes 10 11; recovery_script "fix.sh"; max_retries 1 }
@@ -255,6 +257,9 @@ describe('KDL', () => {
     [`name "w"\nmetadata ${'{ a '.repeat(50_000)}`, '', 'nested deeper'],
     ['name "w"\n__proto__ 1\njob "a" { command "x" }', '2:1', 'unknown key "__proto__"'],
     ['', '1:1', 'is empty'],
+    ['name "w"\nuser_data "d" {\n  data "{\\"a\\": 1,}"\n}', '3:8', '"{\\"a\\": 1,}" is no JSON'],
+    ['name "w"\nuser_data "d" data="oops"', '2:20', '"oops" is no JSON; a text in KDL is written as "\\"text\\""'],
+    ['name "w"\nmetadata "{oops"', '2:10', 'is no JSON'],
   ])('is refused at the place of what is wrong (%#)', (text, place, message) => {
     const [first = ''] = problemsOf(text, 'w.kdl');
     if (place !== '') expect(first).toContain(`w.kdl:${place}: `);
