@@ -151,7 +151,7 @@ function look(
 }
 
 /** Workers outside of allocations that ran on this host; what another host does cannot be seen from here. */
-function lookLocally(machine: Machine, worker: WatchedWorker): LocalFacts | null {
+export function lookLocally(machine: Machine, worker: WatchedWorker): LocalFacts | null {
   if (worker.slurmJobId !== null || worker.hostname !== machine.hostname) return null;
   if (worker.bootId === '' || machine.bootId === '') return null;
   if (worker.bootId !== machine.bootId) return { state: 'gone', pids: [], hasRebooted: true };

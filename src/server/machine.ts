@@ -5,7 +5,7 @@ import { readSpool, type Spool } from '../api/spool.ts';
 import { currentUser } from '../base/config.ts';
 import { workerPaths } from '../base/paths.ts';
 import { type SlurmCommands, systemSlurm } from '../slurm/commands.ts';
-import { isProcessAlive, processesOf, readSystemFile } from './processes.ts';
+import { isProcessAlive, processesOf, readSystemFile, signalProcesses } from './processes.ts';
 
 export interface Machine {
   slurm: SlurmCommands;
@@ -16,6 +16,8 @@ export interface Machine {
   isProcessAlive(pid: number, startTicks: number | null): boolean;
   /** Processes that carry this worker's id in their environment. */
   processesOf(workerId: string): number[];
+  /** Signals processes, as far as they are still there and may be signalled. */
+  signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
   /** The end of a text file; null when it cannot be read. */
   readTail(path: string): string | null;
   /** Throws the system's error when it is there and cannot be read. */
@@ -36,6 +38,7 @@ export function systemMachine(directory: string): Machine {
     bootId: readSystemFile('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
     isProcessAlive,
     processesOf,
+    signal: signalProcesses,
     readTail,
     readSpool: (workerId) => readSpool(workerPaths(directory, workerId).spoolPath),
     hasStopFile: (workerId) => existsSync(workerPaths(directory, workerId).stopPath),

@@ -30,10 +30,21 @@ export function processStartTicks(pid: number): number | null {
   return processStat(pid)?.startTicks ?? null;
 }
 
-/** Processes that carry this worker's id in their environment. */
+/** Processes that carry this worker's id in their environment, but for this one: a job may call torc. */
 export function processesOf(workerId: string): number[] {
   const mark = `\0TORC_WORKER_ID=${workerId}\0`;
   const names = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   const pids = names.filter((name) => `\0${readSystemFile(`/proc/${name}/environ`) ?? ''}`.includes(mark)).map(Number);
-  return pids.filter((pid) => isProcessAlive(pid, null)).sort((a, b) => a - b);
+  return pids.filter((pid) => pid !== process.pid && isProcessAlive(pid, null)).sort((a, b) => a - b);
+}
+
+/** Signals each that is still there and may be signalled. */
+export function signalProcesses(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // it has ended, or is somebody else's: the next look tells
+    }
+  }
 }

@@ -3,6 +3,7 @@
  * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
  */
 import { applyEvidence, type Evidence, gatherEvidence } from './evidence.ts';
+import { endLeftovers } from './leftovers.ts';
 import type { Service } from './service.ts';
 
 const tickMs = 5_000;
@@ -68,6 +69,7 @@ export class Reconciler {
   async #tick(): Promise<void> {
     const { log } = this.#service.info;
     try {
+      await endLeftovers(this.#service, null);
       const isSlurmDue = this.#isSlurmDue();
       const evidence = await gatherEvidence(this.#service, { workflowKey: null, isAsked: false, isSlurmDue });
       this.#planSlurm(evidence);

@@ -16,6 +16,7 @@ import { recordRunEnd } from '../storage/workflows.ts';
 import { Contacts } from './contacts.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './epoch-file.ts';
 import { Exchange, type ExchangeMember } from './exchange.ts';
+import { settleLeftovers } from './leftovers.ts';
 import { type Machine, systemMachine } from './machine.ts';
 import { type Ownership, takenBy } from './ownership.ts';
 import type { checkedRequest } from './request-check.ts';
@@ -64,6 +65,7 @@ export class Service implements Api {
   #exchanges: ExchangeMember[] = [];
   readonly #requests: Requests;
   #isScheduled = false;
+  #leftoversSettled: Promise<void> = Promise.resolve();
   #isClosed = false;
   #servesOthers = false;
   #check: typeof checkedRequest | null = null;
@@ -193,6 +195,7 @@ export class Service implements Api {
     const exchanges = this.#takeExchanges();
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
     let fenced: readonly string[] = [];
+    let stopping: ReadonlySet<number> = new Set();
     let runtimes: readonly [number, number][] = [];
     let hasFired = false;
     try {
@@ -208,6 +211,7 @@ export class Service implements Api {
         fireJobActions(tx);
         hasFired = tx.hasFired;
         fenced = [...tx.fenced];
+        stopping = new Set(tx.stopping);
         runtimes = tx.runtimes;
       });
     } catch (error) {
@@ -226,6 +230,7 @@ export class Service implements Api {
     this.#exchange.settle(exchanges, parked, runtimes);
     for (const workerId of fenced) this.#writeStopFile(workerId);
     if (hasFired) this.onActionFired?.();
+    if (stopping.size > 0) this.#settleLeftovers(stopping);
     for (const { outcome, resolve, reject } of writes) {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);
@@ -304,6 +309,20 @@ export class Service implements Api {
     return this.#exchanges.splice(0, numMembers);
   }
 
+  #settleLeftovers(computeNodeKeys: ReadonlySet<number>): void {
+    const settle = async (): Promise<void> => {
+      try {
+        if (!this.isLost && !this.#isClosed) await settleLeftovers(this, computeNodeKeys);
+      } catch (error) {
+        this.info.log.warn(
+          { err: error },
+          'processes of workers that are gone could not be ended; a server tries again',
+        );
+      }
+    };
+    this.#leftoversSettled = this.#leftoversSettled.then(settle);
+  }
+
   /** One that could not be written is missed at the next look, and written then. */
   #writeStopFile(workerId: string): void {
     this.contacts.noteFenced(workerId);
@@ -316,6 +335,7 @@ export class Service implements Api {
 
   /** Ends parked requests, finishes what waits, closes the database. */
   async close(): Promise<void> {
+    await this.#leftoversSettled;
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.isLost) return;

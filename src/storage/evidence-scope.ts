@@ -145,3 +145,13 @@ export function openAttempts(tx: Transaction, attemptKeys: readonly number[]): S
   );
   return new Set(rows.map((row) => row.attempt_key as number));
 }
+
+/** Whether all that occupies a worker is to stop: it was asked to, or its job has been given to somebody else. */
+export function isAllToStop(tx: Transaction, computeNodeKey: number): boolean {
+  const row = tx.db.get(
+    `SELECT count(*) AS n, count(*) FILTER (WHERE is_live = 1 AND stop_reason IS NULL) AS kept FROM attempts
+     WHERE compute_node_key = ? AND is_occupying = 1`,
+    computeNodeKey,
+  );
+  return (row?.n as number) > 0 && row?.kept === 0;
+}

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import { readServerFile } from '../../src/api/server-file.ts';
+import { isProcessAlive } from '../../src/server/processes.ts';
 import { Database } from '../../src/storage/database.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { type Running, startTorc, torc, torcJson } from '../support/torc.ts';
@@ -103,6 +104,25 @@ function checkDatabase(): void {
 }
 
 describe('SIGKILL', () => {
+  it('of all but the jobs: a cancel ends them, also one that ignores SIGTERM', async () => {
+    const commands = ['heeds', 'deaf'].map((name) => {
+      const trap = name === 'deaf' ? "trap '' TERM; " : '';
+      return `${trap}echo $$ > '${join(place, name)}'; while true; do sleep 0.1; done`;
+    });
+    writeFileSync(join(place, 'commands.txt'), `${commands.join('\n')}\n`);
+    const run = start('run', 'commands.txt', '-m', '2');
+    const pidOf = (name: string) => Number(existsSync(join(place, name)) ? readFileSync(join(place, name)) : 0);
+    await expect.poll(() => Math.min(pidOf('heeds'), pidOf('deaf'))).toBeGreaterThan(0);
+    for (const pid of pidsNaming(place)) if (pid !== pidOf('heeds') && pid !== pidOf('deaf')) killIfThere(pid);
+    await run.ended;
+    const alive = () => ['heeds', 'deaf'].map((name) => isProcessAlive(pidOf(name), null));
+    expect(alive()).toEqual([true, true]);
+    await torcJson(['--dir', dir, 'workflows', 'cancel', '1'], { cwd: place });
+    expect(alive()).toEqual([false, false]);
+    expect(await shown('1')).toMatchObject({ status: 'canceled' });
+    checkDatabase();
+  });
+
   it('of the server, again and again: every job runs once and every result is kept', async () => {
     const numJobs = 240;
     let server = await startServer();

@@ -87,6 +87,11 @@ export class SimServer {
         world.workers.some((worker) => worker.process.pid === pid && worker.process.isAlive),
       processesOf: (workerId: string) =>
         [...world.login.processes].filter((job) => job.workerId === workerId).map(({ pid }) => pid),
+      signal: (pids: readonly number[], signal: string) => {
+        for (const job of [...world.login.processes].filter(({ pid }) => pids.includes(pid))) {
+          world.machines.stop(job, signal === 'SIGKILL' ? 0 : 3_600_000);
+        }
+      },
       readTail: () => null,
       readSpool: (workerId: string) => readSpool(workerPaths(world.directory, workerId).spoolPath),
       hasStopFile: (workerId: string) => existsSync(workerPaths(world.directory, workerId).stopPath),

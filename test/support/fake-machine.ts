@@ -171,6 +171,14 @@ export function fakeMachine(clock: Clock): FakeMachine {
     stopFiles,
     isProcessAlive: (pid) => alive.has(pid),
     processesOf: (workerId) => leftovers.get(workerId) ?? [],
+    signal: (pids) => {
+      for (const [workerId, left] of leftovers) {
+        leftovers.set(
+          workerId,
+          left.filter((pid) => !pids.includes(pid)),
+        );
+      }
+    },
     readTail: (path) => files.get(path) ?? null,
     readSpool: (workerId) => ({ reports: spools.get(workerId) ?? [], numDamaged: 0 }),
     hasStopFile: (workerId) => stopFiles.has(workerId),

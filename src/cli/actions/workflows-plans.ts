@@ -78,9 +78,13 @@ async function cancelAllocations(workflowKey: string, ids: readonly string[]): P
 function cancelText(context: Context, plan: Reply<'workflow_cancel'>): string {
   const ids = plan.slurm_job_ids;
   const slurm = ids.length === 0 ? '' : `, Slurm jobs ${plan.dry_run ? 'to cancel' : 'canceled'}: ${ids.join(' ')}`;
-  const what = `${counted(plan.num_changes, 'job')} canceled, ${plan.num_stopping} running ones stopped${slurm}`;
-  if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would have ${what}\n`;
-  return `canceled workflow ${plan.workflow_key}: ${what}\n`;
+  const { num_stopping: numStopping, workflow_key: key } = plan;
+  const stopped = numStopping === 0 ? '' : ` (${numStopping} run and are ${plan.dry_run ? '' : 'being '}stopped)`;
+  const what = `${counted(plan.num_changes, 'job')} canceled${stopped}${slurm}`;
+  if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${key} would have ${what}\n`;
+  const watch =
+    numStopping === 0 ? '' : `those that still run:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
+  return `canceled workflow ${key}: ${what}\n${watch}`;
 }
 
 export async function deleteWorkflow(context: Context, key: string | null, options: DeleteOptions): Promise<void> {
