@@ -230,7 +230,10 @@ describe('an action', () => {
 describe('commands', () => {
   it('run one after the other where the workflow was made, until one fails; the workflow goes on', async () => {
     const key = await create([
-      { trigger: 'on_workflow_start', commands: ['pwd; echo "$TORC_WORKFLOW_KEY $TORC_WORKFLOW_ID" >&2', 'exit 3', 'touch no'] },
+      {
+        trigger: 'on_workflow_start',
+        commands: ['pwd; echo "$TORC_WORKFLOW_KEY $TORC_WORKFLOW_ID" >&2', 'exit 3', 'touch no'],
+      },
       { trigger: 'on_workflow_start', commands: ["echo 'it''s' \"$HOME\" > 'a file'"] },
     ]);
     serve();
