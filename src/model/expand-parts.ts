@@ -35,13 +35,25 @@ export function expandFailureHandlers(
 /** Options of sbatch that each scheduler states itself, or that torc states. */
 const notDefaults = ['partition', 'nodes', 'walltime', 'time', 'mem', 'gres', 'name', 'job-name'];
 
+const longOption = /^[a-z][a-z0-9-]*$/;
+
+/** sbatch writes its options with dashes between the words. */
+function meantOption(key: string): string {
+  const meant = key.replace(/^-+/, '').replaceAll('_', '-').toLowerCase();
+  return longOption.test(meant) ? `; did you mean ${quoted(meant)}?` : '';
+}
+
 /** The schedulers with what `slurm_defaults` adds to each. */
 export function expandSchedulers(spec: WorkflowSpec, findings: Findings): ExpandedScheduler[] {
   const defaults = new Map<string, string | number | boolean>();
   for (const [key, value] of Object.entries(spec.slurm_defaults ?? {})) {
     const path = ['slurm_defaults', key];
-    if (!/^[a-z][a-z0-9-]*$/.test(key)) {
-      findings.add(path, () => `${quoted(key)} is not a long option of sbatch, written without --`, 'key');
+    if (!longOption.test(key)) {
+      findings.add(
+        path,
+        () => `${quoted(key)} is not a long option of sbatch, written without --${meantOption(key)}`,
+        'key',
+      );
     } else if (notDefaults.includes(key)) {
       findings.add(path, () => `${quoted(key)} cannot be a default: ${reasonFor(key)}`, 'key');
     } else defaults.set(key, value);

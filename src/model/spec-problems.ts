@@ -68,15 +68,15 @@ export class Findings {
     else this.count += 1;
   }
 
-  /** Throws SpecError when anything was found. */
-  throwIfAny(file: string, where: Where): void {
+  /** Throws SpecError when anything was found; `hint` instead of its own. */
+  throwIfAny(file: string, where: Where, hint?: string): void {
     if (this.count === 0) return;
     const positions = where(this.kept);
     const problems = this.kept.map((finding, i) => {
       const position = positions[i] ?? { line: 1, column: 1 };
       return { file, ...position, path: pathText(finding.path), message: finding.message };
     });
-    throw new SpecError(problems, this.count);
+    throw new SpecError(problems, this.count, hint);
   }
 }
 
@@ -85,9 +85,13 @@ export class SpecError extends TorcError {
   readonly problems: readonly Problem[];
   readonly count: number;
 
-  constructor(problems: readonly Problem[], count: number = problems.length) {
+  constructor(
+    problems: readonly Problem[],
+    count: number = problems.length,
+    hint = 'Correct the places named and run the command again.',
+  ) {
     const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column).slice(0, shownProblems);
-    super('invalid_spec', messageOf(sorted, count), 'Correct the places named and run the command again.');
+    super('invalid_spec', messageOf(sorted, count), hint);
     this.name = 'SpecError';
     this.problems = sorted;
     this.count = count;
