@@ -8,8 +8,10 @@ import type {
   ExpandedWorkflow,
   ResourceMonitor,
 } from '../model/expanded.ts';
+import { quoted } from '../model/names.ts';
 import { checkConfig } from './actions/slurm-configs.ts';
 import { type Context, note } from './context.ts';
+import { counted } from './words.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
@@ -28,8 +30,20 @@ export async function checkStorable(workflow: ExpandedWorkflow): Promise<void> {
   for (const scheduler of workflow.schedulers) await checkConfig(configOf(scheduler));
 }
 
-/** Tells of what is read and needs nothing here. */
+/** How many jobs are told of that have parameters in braces and do not use them. */
+const shownUnused = 5;
+
+/** Tells of what is read and has no effect: most of it needs none here, the rest may have been forgotten. */
 export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
+  const unused = workflow.unusedParameters;
+  for (const { job, parameters } of unused.slice(0, shownUnused)) {
+    const braced = parameters.map((name) => `{${name}}`).join(', ');
+    const what = `${parameters.length > 1 ? 'parameters' : 'a parameter'} of the workflow that it does not use`;
+    const remedy = `add use_parameters: [${parameters.join(', ')}]`;
+    note(context, `job ${quoted(job)} contains ${braced}, ${what}; ${remedy}`, 'warning');
+  }
+  if (unused.length > shownUnused)
+    note(context, `and ${counted(unused.length - shownUnused, 'more such job')}`, 'warning');
   if (workflow.resourceMonitor?.generatePlots === true) {
     note(context, 'generate_plots has no effect here: the time series are tables of text that any program can plot.');
   }

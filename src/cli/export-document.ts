@@ -122,10 +122,11 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   yield ']';
   yield* optional('resource_requirements', [...requirements, ...own].map(requirementsSpec));
   yield* optional('files', await all(records(api, 'files', key, ({ name, path }) => ({ name, path }))));
-  // what jobs write belongs to their results
+  // what jobs wrote belongs to their results
+  const isGiven = written.size === 0 || withResults ? () => true : await givenData(api, key);
   const data = records(api, 'user_data', key, (row) => ({
     name: row.name,
-    ...(row.data === null || (written.has(String(row.name)) && !withResults) ? {} : { data: row.data }),
+    ...(row.data === null || (written.has(String(row.name)) && !isGiven(row)) ? {} : { data: row.data }),
     ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
   }));
   yield* optional('user_data', await all(data));
@@ -141,6 +142,19 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     yield `,\n"resource_monitor":${JSON.stringify({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
   }
   yield '}';
+}
+
+/** Tells data that the specification or a person gave from those that a job wrote: each change is another version. */
+async function givenData(api: Api, key: string): Promise<(row: ListRecord) => boolean> {
+  const modified = { ...everything, filter: [{ column: 'type', value: 'user_data_modified' }] };
+  const byHand = new Set<string>();
+  for await (const page of listPages(api, 'events', key, modified)) {
+    for (const { data } of page) {
+      const { name, version, is_changed } = data as Record<string, unknown>;
+      if (is_changed === true) byHand.add(`${version} ${name}`);
+    }
+  }
+  return ({ name, version }) => version === 0 || byHand.has(`${version} ${name}`);
 }
 
 function* optional(name: string, values: readonly object[]): Generator<string> {

@@ -3,10 +3,12 @@ import type { ListName, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { delay } from '../base/clock.ts';
 import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
+import { didYouMean, quoted } from '../model/names.ts';
 import type { JobSpec, WorkflowSpec } from '../model/spec.ts';
+import { isMapping } from '../model/spec-check.ts';
 import { expandValue } from '../model/spec-text.ts';
 import { needsServer, startOwnServer } from './action-server.ts';
-import { runLocally } from './actions/jobs-run.ts';
+import { requireStarted, runLocally } from './actions/jobs-run.ts';
 import { ownerOf } from './actions/workflows-create.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
 import { type Context, createContext } from './context.ts';
@@ -35,10 +37,45 @@ export interface Place {
   dir?: string;
 }
 
+/** How often `wait` looks. */
+export interface WaitOptions {
+  pollSeconds?: number;
+}
+
 /** Limits of the worker, as the options of `torc jobs run`; `output` is where the output of jobs goes. */
 export interface RunOptions extends WorkerCommandOptions {
   /** Stops the jobs that run; the call then throws TorcError 'interrupted'. */
   signal?: AbortSignal;
+}
+
+/** Stands in for a list of the keys of T that the compiler keeps complete. */
+type Keys<T> = Readonly<Record<keyof T, true>>;
+const placeKeys: Keys<Place> = { dir: true };
+const waitKeys: Keys<WaitOptions> = { pollSeconds: true };
+const runKeys: Keys<RunOptions> = {
+  output: true,
+  maxParallelJobs: true,
+  cpus: true,
+  memory: true,
+  gpus: true,
+  timeLimit: true,
+  pollInterval: true,
+  wait: true,
+  waitForNewJobs: true,
+  signal: true,
+};
+
+/** Throws 'usage' for an option that there is not: a limit that is misspelt would limit nothing. */
+function refuseUnknown(options: object, known: Readonly<Record<string, true>>): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const meant = didYouMean(name, Object.keys(known));
+    throw new TorcError(
+      'usage',
+      `there is no option ${quoted(name)}${meant}`,
+      `Options: ${Object.keys(known).join(', ')}`,
+    );
+  }
 }
 
 const endedStatuses: readonly string[] = ['done', 'failed', 'canceled', 'timeout'];
@@ -81,11 +118,19 @@ export class Workflow {
   #key: string | null = null;
 
   constructor(spec: Omit<WorkflowSpec, 'jobs'> & { jobs?: JobSpec[] }) {
+    if (!isMapping(spec) || !Array.isArray(spec.jobs ?? [])) {
+      throw new TorcError(
+        'invalid_spec',
+        'this is not a specification with a list of jobs',
+        "new Workflow({ name: 'w' })",
+      );
+    }
     this.spec = { ...spec, jobs: [...(spec.jobs ?? [])] };
   }
 
   /** A stored workflow by its key. */
   static async open(key: string, place: Place = {}): Promise<Workflow> {
+    refuseUnknown(place, placeKeys);
     const request = { workflow_key: key };
     const { name } = await withConnection(contextAt(place), ({ api }) => api.call('workflow_show', request));
     const workflow = new Workflow({ name });
@@ -100,14 +145,25 @@ export class Workflow {
     throw new TorcError('usage', `the workflow ${this.spec.name} is not stored yet`, 'Call create() first.');
   }
 
-  /** Adds a job to what `create` stores; returns its name, for the `depends_on` of others. */
+  /**
+   * Adds a job to what `create` stores; returns its name, for the `depends_on` of others. Throws 'conflict' when the
+   * workflow is stored already.
+   */
   addJob(job: JobSpec): string {
+    if (!isMapping(job)) {
+      throw new TorcError('invalid_spec', 'this is not a job', "addJob({ name: 'a', command: 'echo hello' })");
+    }
+    if (this.#key !== null) {
+      const message = `workflow ${this.#key} is stored already, so that a job added here would not become part of it`;
+      throw new TorcError('conflict', message, `Add jobs before create(); later ones: torc jobs add --help`);
+    }
     this.spec.jobs.push(job);
     return job.name;
   }
 
   /** Checks and stores the workflow; returns its key. Nothing runs yet. */
   async create(place: Place = {}): Promise<string> {
+    refuseUnknown(place, placeKeys);
     const context = contextAt(place);
     const { workflow } = expandValue(this.spec, { file: this.spec.name });
     await checkStorable(workflow);
@@ -129,16 +185,24 @@ export class Workflow {
     if (isServerMissing) await startOwnServer(context);
   }
 
-  /** Runs the jobs on this machine until none is left; failed jobs are part of the summary, no error. */
+  /**
+   * Runs the jobs on this machine until none is left; failed jobs are part of the summary, no error. Throws 'conflict'
+   * when the workflow is not started.
+   */
   async runLocally({ signal, ...options }: RunOptions = {}): Promise<Summary> {
+    refuseUnknown(options, runKeys);
     if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it began');
     const context = contextAt(this.#place, signal);
     const output = outputDirectory(options.output, context.env);
     const run = { waitForNewJobs: 0, ...options, output };
-    return withConnection(context, async ({ api }) => (await runLocally(context, api, this.key, run)).summary, {
-      serves: true,
-      runsActions: true,
-    });
+    return withConnection(
+      context,
+      async ({ api }) => {
+        await requireStarted(api, this.key, 'Call start() first.');
+        return (await runLocally(context, api, this.key, run)).summary;
+      },
+      { serves: true, runsActions: true },
+    );
   }
 
   /** How the workflow stands, with its jobs by status. */
@@ -148,7 +212,9 @@ export class Workflow {
   }
 
   /** Waits until workers elsewhere have ended the workflow; looks every `pollSeconds`. */
-  async wait({ pollSeconds = 10 }: { pollSeconds?: number } = {}): Promise<WorkflowShown> {
+  async wait(options: WaitOptions = {}): Promise<WorkflowShown> {
+    refuseUnknown(options, waitKeys);
+    const { pollSeconds = 10 } = options;
     for (;;) {
       const shown = await this.status();
       if (endedStatuses.includes(shown.status)) return shown;

@@ -30,6 +30,9 @@ export interface ReadWorkflow {
   user: string | null;
 }
 
+const exampleHint = 'torc workflows example prints one to start from.';
+const commandsHint = 'A commands file has one shell command on each line.';
+
 /** Standard input is `-`; messages call it so. */
 const standardInput = '-';
 
@@ -42,24 +45,22 @@ export async function readWorkflow(
 ): Promise<ReadWorkflow> {
   // reading does not pause to draw a line later
   const progress = startProgress(context, 0);
-  if (path !== standardInput && fileBytes(path) > slowBytes) progress.update(`reading ${cellText(path)}`);
+  const isCommands = commands !== null || (extname(path) === '.txt' && syntax === undefined);
+  const hint = isCommands ? commandsHint : exampleHint;
+  if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {
-    return await readAny(path, commands, syntax);
+    return isCommands
+      ? { workflow: await readCommands(path, commands ?? {}), user: null }
+      : await readOne(path, syntax);
   } finally {
     progress.clear();
   }
 }
 
-async function readAny(
-  path: string,
-  commands: CommandsNeeds | null,
-  syntax: SpecSyntax | undefined,
-): Promise<ReadWorkflow> {
-  if (commands !== null || (extname(path) === '.txt' && syntax === undefined))
-    return { workflow: await readCommands(path, commands ?? {}), user: null };
+async function readOne(path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
   const { readSpec } = await import('../model/spec-text.ts');
   const { expandSpec } = await import('../model/expand.ts');
-  const { spec, where } = readSpec(readBytes(path), { file: shownName(path), syntax });
+  const { spec, where } = readSpec(readBytes(path, exampleHint), { file: shownName(path), syntax });
   keepHeapSmall();
   return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
 }
@@ -74,43 +75,39 @@ async function readCommands(path: string, needs: CommandsNeeds): Promise<Expande
   keepHeapSmall();
   const stem = basename(path, extname(path));
   const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
-  if (path !== standardInput && fileBytes(path) > wholeTextBytes) {
+  if (path !== standardInput && fileBytes(path, commandsHint) > wholeTextBytes) {
     return expandCommandLines(
       createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
       options,
     );
   }
-  return expandCommands(readBytes(path), options);
+  return expandCommands(readBytes(path, commandsHint), options);
 }
 
 function shownName(path: string): string {
   return path === standardInput ? 'standard input' : path;
 }
 
-function fileBytes(path: string): number {
+function fileBytes(path: string, hint: string): number {
   try {
     return statSync(path).size;
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, error, hint);
   }
 }
 
-/** The content of a file, or of standard input for `-`. Throws TorcError. */
-export function readBytes(path: string): Buffer {
+/** The content of a file, or of standard input for `-`. Throws TorcError; with this hint when there is no such file. */
+export function readBytes(path: string, hint: string): Buffer {
   try {
     return readFileSync(path === standardInput ? 0 : path);
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, error, hint);
   }
 }
 
-function unreadable(path: string, error: unknown): TorcError {
+function unreadable(path: string, error: unknown, hint: string): TorcError {
   const code = systemCode(error);
-  if (code === 'ENOENT') {
-    return new TorcError('not_found', `there is no file ${path}`, 'torc workflows example prints one to start from.', {
-      cause: error,
-    });
-  }
+  if (code === 'ENOENT') return new TorcError('not_found', `there is no file ${path}`, hint, { cause: error });
   const reason = code === 'EISDIR' ? 'it is a directory' : asTorcError(error).message;
   return new TorcError('usage', `cannot read ${shownName(path)}: ${reason}`, null, { cause: error });
 }

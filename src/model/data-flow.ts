@@ -80,7 +80,10 @@ export class DataFlow {
     for (const number of outputs) {
       const other = this.#producers[number] ?? -1;
       if (other < 0) this.#producers[number] = job;
-      else this.#findings.addOnce(this.#outputPath(job, number), () => this.#twoProducers(number, other, job));
+      else
+        this.#findings.addOnce(this.#outputPath(job, number), `${number} ${job}`, () =>
+          this.#twoProducers(number, other, job),
+        );
     }
   }
 
@@ -89,7 +92,7 @@ export class DataFlow {
     for (const number of new Set(inputs.numbers)) {
       const producer = this.#producers[number] ?? -1;
       if (producer === job) {
-        this.#findings.addOnce(this.#jobs.elementOf(job).path, () => this.#ownInput(number, job));
+        this.#findings.addOnce(this.#jobs.elementOf(job).path, `${number} ${job}`, () => this.#ownInput(number, job));
       } else if (producer >= 0) waitFor(producer);
     }
     for (const group of inputs.groups) waitFor(this.#producersOf(group));

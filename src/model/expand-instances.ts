@@ -126,7 +126,7 @@ export class Instances<E extends Element> {
       else merged.push(instance);
       return;
     }
-    this.table.findings.addOnce([...element.path, 'name'], () => {
+    this.table.findings.addOnce([...element.path, 'name'], `${number} ${instance}`, () => {
       const { key, template } = different;
       const both = `${key} ${quoted(template.at(first))} and ${quoted(template.at(instance))}`;
       return `the sweep makes two different ${this.table.list} named ${quoted(this.nameOf(number))}: ${both}`;

@@ -3,12 +3,13 @@ import { DataFlow, References } from './data-flow.ts';
 import { specDefaults } from './expand-defaults.ts';
 import { expandFiles, type JobElement, jobElement, type ReferenceList, userDataInstances } from './expand-elements.ts';
 import { Instances } from './expand-instances.ts';
-import { PatternMatcher, PatternProblem } from './expand-patterns.ts';
+import { PatternMatcher } from './expand-patterns.ts';
 import type { SweepReader } from './expand-sweeps.ts';
 import type { Template } from './expand-template.ts';
 import type { ExpandedJob } from './expanded.ts';
 import { NameTable } from './name-table.ts';
 import { quoted } from './names.ts';
+import { PatternProblem } from './pattern-syntax.ts';
 import type { WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 import { type Direction, substitute } from './variables.ts';
@@ -124,7 +125,7 @@ export class JobExpansion {
 
   #refuseItself(number: number): void {
     const name = this.jobs.nameOf(number);
-    this.#findings.addOnce(this.placeOfUpstream(number, name), () => `the job ${quoted(name)} depends on itself`);
+    this.#findings.addOnce(this.placeOfUpstream(number, name), name, () => `the job ${quoted(name)} depends on itself`);
   }
 
   /** Where a job says that it waits for another one; the job itself when it says so in another way. */
@@ -191,13 +192,13 @@ export class JobExpansion {
     try {
       const found = matcher.matching(pattern);
       if (found.length > 0) uses.add(to, direction, found);
-      else if (this.#isReporting && direction === 'input') {
+      else if (this.#isReporting) {
         const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
-        this.#findings.addOnce(path(), () => `no ${label} has a name that matches ${quoted(pattern)}`);
+        this.#findings.addOnce(path(), pattern, () => `no ${label} has a name that matches ${quoted(pattern)}`);
       }
     } catch (error) {
       if (!(error instanceof PatternProblem)) throw error;
-      if (this.#isReporting) this.#findings.addOnce(path(), () => error.message);
+      if (this.#isReporting) this.#findings.addOnce(path(), error.message, () => error.message);
     }
   }
 
@@ -220,7 +221,7 @@ export class JobExpansion {
       },
       userData: (direction, name) => use('userData', direction, name),
       refuse: (message) => {
-        if (this.#isReporting) this.#findings.addOnce(path(), () => message);
+        if (this.#isReporting) this.#findings.addOnce(path(), message, () => message);
       },
     });
   }

@@ -2,11 +2,11 @@
 import { parseWalltime } from '../base/units.ts';
 import { specDefaults } from './expand-defaults.ts';
 import type { JobExpansion } from './expand-jobs.ts';
-import { PatternProblem } from './expand-patterns.ts';
 import { Template } from './expand-template.ts';
 import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from './expanded.ts';
 import { type NameTable, unnamed } from './name-table.ts';
 import { quoted } from './names.ts';
+import { PatternProblem } from './pattern-syntax.ts';
 import type { ActionSpec, FailureHandlerSpec, SlurmSchedulerSpec, WorkflowSpec } from './spec.ts';
 import type { Findings, SpecPath } from './spec-problems.ts';
 
@@ -35,13 +35,25 @@ export function expandFailureHandlers(
 /** Options of sbatch that each scheduler states itself, or that torc states. */
 const notDefaults = ['partition', 'nodes', 'walltime', 'time', 'mem', 'gres', 'name', 'job-name'];
 
+const longOption = /^[a-z][a-z0-9-]*$/;
+
+/** sbatch writes its options with dashes between the words. */
+function meantOption(key: string): string {
+  const meant = key.replace(/^-+/, '').replaceAll('_', '-').toLowerCase();
+  return longOption.test(meant) ? `; did you mean ${quoted(meant)}?` : '';
+}
+
 /** The schedulers with what `slurm_defaults` adds to each. */
 export function expandSchedulers(spec: WorkflowSpec, findings: Findings): ExpandedScheduler[] {
   const defaults = new Map<string, string | number | boolean>();
   for (const [key, value] of Object.entries(spec.slurm_defaults ?? {})) {
     const path = ['slurm_defaults', key];
-    if (!/^[a-z][a-z0-9-]*$/.test(key)) {
-      findings.add(path, () => `${quoted(key)} is not a long option of sbatch, written without --`, 'key');
+    if (!longOption.test(key)) {
+      findings.add(
+        path,
+        () => `${quoted(key)} is not a long option of sbatch, written without --${meantOption(key)}`,
+        'key',
+      );
     } else if (notDefaults.includes(key)) {
       findings.add(path, () => `${quoted(key)} cannot be a default: ${reasonFor(key)}`, 'key');
     } else defaults.set(key, value);
@@ -73,7 +85,11 @@ function schedulerOf(
     findings.add([...path, 'account'], () => 'is missing; it is required, here or in slurm_defaults');
   const ntasks = taken('ntasks-per-node');
   if (ntasks !== null && !/^[1-9][0-9]{0,8}$/.test(ntasks)) {
-    findings.addOnce(['slurm_defaults', 'ntasks-per-node'], () => `found ${quoted(ntasks)}, expected a whole number`);
+    findings.addOnce(
+      ['slurm_defaults', 'ntasks-per-node'],
+      ntasks,
+      () => `found ${quoted(ntasks)}, expected a whole number`,
+    );
   }
   // an empty qos is none at all, for clusters without the usual one
   const qos = (scheduler.qos ?? taken('qos') ?? specDefaults.qos) || null;

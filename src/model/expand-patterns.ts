@@ -1,6 +1,7 @@
 /** The names that regular expressions match: anywhere in the name unless `^` and `$` are written. */
 import { createContext, Script } from 'node:vm';
 import { quoted } from './names.ts';
+import { compiledPattern, PatternProblem } from './pattern-syntax.ts';
 
 /** Time for one pattern over all names, and for all patterns; only those that backtrack without end need more. */
 const mostMilliseconds = 1000;
@@ -11,9 +12,6 @@ const mostTrials = 200_000_000;
 
 /** How many names all patterns may find altogether. */
 const mostMatches = 20_000_000;
-
-/** Why a pattern cannot be used, for people. */
-export class PatternProblem extends Error {}
 
 const tooManyMatches = new PatternProblem(
   `the patterns match more than ${mostMatches} names in all: let them find fewer each`,
@@ -59,7 +57,7 @@ export class PatternMatcher {
 
   #tried(pattern: string): readonly number[] | PatternProblem {
     if (this.#numMatches > mostMatches) return tooManyMatches;
-    const expression = compiled(pattern);
+    const expression = compiledPattern(pattern);
     if (expression instanceof PatternProblem) return expression;
     const candidates = this.#candidates(pattern);
     this.#numTrials += candidates?.length ?? this.#names.length;
@@ -124,21 +122,4 @@ function plainBeginning(pattern: string): string {
   const plain = /^\^([A-Za-z0-9_ /:-]*)(.?)/.exec(pattern);
   const [, text = '', next = ''] = plain ?? [];
   return /[*+?{]/.test(next) ? text.slice(0, -1) : text;
-}
-
-/** Patterns as torc's own format has them: flags and names of groups are written a little differently. */
-function compiled(pattern: string): RegExp | PatternProblem {
-  const flags = /^\(\?([ims]+)\)/.exec(pattern);
-  const source = pattern.slice(flags?.[0].length ?? 0).replaceAll('(?P<', '(?<');
-  const letters = [...new Set(flags?.[1] ?? '')].join('');
-  try {
-    return new RegExp(source, `${letters}u`);
-  } catch {
-    try {
-      return new RegExp(source, letters);
-    } catch (error) {
-      const reason = error instanceof Error ? (error.message.split(': ').at(-1) ?? '') : '';
-      return new PatternProblem(`${quoted(pattern)} is not a regular expression: ${reason.toLowerCase()}`);
-    }
-  }
 }

@@ -152,7 +152,7 @@ export class SweepReader {
       return read();
     } catch (error) {
       if (!(error instanceof ParameterProblem)) throw error;
-      this.#findings.addOnce(path, () => error.message);
+      this.#findings.addOnce(path, error.message, () => error.message);
       return null;
     }
   }

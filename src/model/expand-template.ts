@@ -10,6 +10,12 @@ const placeholder = /\$?\{([A-Za-z_][A-Za-z0-9_-]*)(?::([^{}]*))?\}/g;
 /** Factories are written with `$frame` and `${frame}`. */
 const factoryPlaceholder = /\$?\{([A-Za-z_][A-Za-z0-9_-]*)(?::([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)/g;
 
+/** The names that a text would have values for, were they parameters of its sweep. */
+export function parametersIn(text: string): Set<string> {
+  const matches = text.includes('{') ? [...text.matchAll(placeholder)] : [];
+  return new Set(matches.flatMap(([raw, name = '']) => (raw.startsWith('$') ? [] : [name])));
+}
+
 interface Part {
   /** As it is written. */
   raw: string;

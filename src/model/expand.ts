@@ -5,6 +5,7 @@ import { specDefaults } from './expand-defaults.ts';
 import { JobExpansion } from './expand-jobs.ts';
 import { expandActions, expandFailureHandlers, expandResourceMonitor, expandSchedulers } from './expand-parts.ts';
 import { SweepReader } from './expand-sweeps.ts';
+import { parametersIn } from './expand-template.ts';
 import type { ExpandedWorkflow } from './expanded.ts';
 import { buildGraph, findCycles, topologicalOrder } from './graph.ts';
 import { defaultRequirements, type Requirements } from './job.ts';
@@ -64,7 +65,19 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
     resourceMonitor: expandResourceMonitor(spec),
     actions: expandActions(spec.actions ?? [], jobs, tables.schedulers, findings),
     usePendingFailed: spec.use_pending_failed ?? false,
+    unusedParameters: unusedParameters(spec, jobs),
   };
+}
+
+function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedWorkflow['unusedParameters'] {
+  const shared = Object.keys(spec.parameters ?? {});
+  if (shared.length === 0) return [];
+  return jobs.elements.flatMap(({ writtenName: job, command, script, sweep }) => {
+    const named = parametersIn([job, command.written, script?.written ?? ''].join('\n'));
+    const own = new Set(sweep?.parameters.map(({ name }) => name));
+    const parameters = shared.filter((name) => named.has(name) && !own.has(name));
+    return parameters.length === 0 ? [] : [{ job, parameters }];
+  });
 }
 
 function requirementsOf(spec: RequirementsSpec): Requirements & { name: string } {

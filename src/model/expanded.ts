@@ -120,6 +120,8 @@ export interface ExpandedWorkflow {
   resourceMonitor: ResourceMonitor | null;
   actions: readonly ExpandedAction[];
   usePendingFailed: boolean;
+  /** Parameters of the workflow that a job has in braces and does not use, by its written name. */
+  unusedParameters: readonly { job: string; parameters: readonly string[] }[];
 }
 
 /** Of a workflow that is no more than jobs. */
@@ -130,4 +132,5 @@ export const noFurtherParts = {
   resourceMonitor: null,
   actions: [],
   usePendingFailed: false,
+  unusedParameters: [],
 } as const satisfies Partial<ExpandedWorkflow>;

@@ -48,7 +48,7 @@ export class NameTable {
   }
 
   refuseRepeated(name: string, element: number, first: number): void {
-    this.findings.addOnce([this.list, element, 'name'], () => {
+    this.findings.addOnce([this.list, element, 'name'], name, () => {
       return `the name ${quoted(name)} is that of ${this.list}[${first}] already`;
     });
   }
@@ -72,7 +72,7 @@ export class NameTable {
   }
 
   refuseUnknown(name: string, path: SpecPath): void {
-    this.findings.addOnce(path, () => {
+    this.findings.addOnce(path, name, () => {
       const candidates = [...this.writtenNames, ...this.names.slice(0, mostCandidates)];
       return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, candidates)}`;
     });

@@ -94,6 +94,7 @@ function aboutValue(issue: Issue, found: unknown): string {
       return 'this key is empty, too long, or has a NUL byte or half a character in it';
     case 'too_small':
       if (typeof found === 'string') return 'is empty';
+      if (Array.isArray(found) && found.length === 0) return 'found an empty list, expected at least one entry';
       return `found ${shown(found)}, expected at least ${issue.minimum}`;
     case 'too_big':
       if (typeof found === 'string') return `is ${found.length} characters long, at most ${issue.maximum} are allowed`;
@@ -110,6 +111,7 @@ const expectedWords: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'a mapping of keys to values',
+  record: 'a mapping of keys to values',
 };
 
 function expectedWord(expected: string): string {

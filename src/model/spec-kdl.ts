@@ -3,7 +3,7 @@
  * to the list `input_files` of its job, `file "n" path=".."` writes keys beside the name. The result is the document that
  * YAML would give, which the same schema checks.
  */
-import { type Document, type Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
+import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
 import { quoted } from './names.ts';
 import { positionsOf } from './spec-places.ts';
 import type { Place } from './spec-problems.ts';
@@ -150,7 +150,8 @@ class Reading {
       if (object !== undefined) this.#push(into, object.list, this.#element(node, object.shape, depth), node);
       else if (list !== undefined) this.#addAll(into, list, node);
       else if (single !== undefined) this.#set(into, name, this.#single(node, single, depth), node);
-      else if (shape.json?.includes(name)) this.#set(into, name, fromJson(this.#free(node, depth)), node);
+      else if (shape.json?.includes(name))
+        this.#set(into, name, this.#fromJson(name, this.#free(node, depth), node), node);
       else this.#set(into, name, this.#free(node, depth), node);
     }
     return into;
@@ -175,8 +176,12 @@ class Reading {
       const key = entry.getName();
       if (key === null) continue;
       const list = own(shape.lists, key);
-      if (list !== undefined) this.#push(into, list, entry.getValue(), entry);
-      else this.#setAt(into, key, entry.getValue(), offsetsOf(entry), entry);
+      const value = entry.getValue();
+      if (list !== undefined) this.#push(into, list, value, entry);
+      else {
+        const read = shape.json?.includes(key) ? this.#fromJson(key, value, entry) : value;
+        this.#setAt(into, key, read, offsetsOf(entry), entry);
+      }
     }
     return this.#object(node.children?.nodes ?? [], shape, into, depth + 1);
   }
@@ -205,6 +210,20 @@ class Reading {
     const list: unknown[] = [];
     for (const node of nodes) this.#append(list, this.#free(node, depth + 1), node);
     return list;
+  }
+
+  /** A text of user data is JSON; that of metadata where it looks so, else it is a text by itself. */
+  #fromJson(key: string, value: unknown, at: Node | Entry): unknown {
+    if (typeof value !== 'string') return value;
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      if (key === 'metadata' && !/^\s*[[{]/.test(value)) return value;
+      const written = at instanceof Entry ? at : (argumentsOf(at)[0] ?? at);
+      const message = `${quoted(value)} is no JSON; a text in KDL is written as "\\"text\\""`;
+      this.faults.push({ offset: offsetsOf(written).value, message });
+      return value;
+    }
   }
 
   #addAll(into: Mapping, list: string, node: Node): void {
@@ -262,14 +281,4 @@ function offsetsOf(at: Node | Entry): Offsets {
   const key = getLocation(at)?.start.offset ?? 0;
   const value = 'value' in at ? (getLocation(at.value)?.start.offset ?? key) : key;
   return { key, value };
-}
-
-/** Texts of user data and metadata are JSON where they can be read as JSON. */
-function fromJson(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  try {
-    return JSON.parse(value) as unknown;
-  } catch {
-    return value;
-  }
 }

@@ -37,11 +37,15 @@ export const shownProblems = 50;
 /** How many problems of one place are shown. */
 const shownOfPlace = 5;
 
+/** How many problems are told apart from repeated ones. */
+const mostKnown = 100_000;
+
 /** Collects findings; keeps the first ones and counts the others, so that a broken giant costs no memory. */
 export class Findings {
   readonly kept: Finding[] = [];
   count = 0;
-  readonly #once = new Map<string, number>();
+  readonly #known = new Set<string>();
+  readonly #numOfPlace = new Map<string, number>();
 
   /** `message` is called only for a finding that is kept: looking for the nearest of many names takes its time. */
   add(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
@@ -49,27 +53,30 @@ export class Findings {
     if (this.kept.length < shownProblems) this.kept.push({ path, at, message: message() });
   }
 
-  /** Like `add`, for what the instances of a sweep can get wrong a million times: at most a few at one place. */
-  addOnce(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
-    if (this.kept.length >= shownProblems) {
-      this.count += 1;
-      return;
-    }
+  /**
+   * Like `add`, for what the instances of a sweep can get wrong a million times: of one place each `what` once, a few
+   * kept and the others counted.
+   */
+  addOnce(path: SpecPath, what: string, message: () => string): void {
     const place = JSON.stringify(path);
-    const before = this.#once.get(place) ?? 0;
-    this.#once.set(place, before + 1);
-    if (before < shownOfPlace) this.add(path, message, at);
+    const known = `${place} ${what}`;
+    if (this.#known.has(known)) return;
+    if (this.#known.size < mostKnown) this.#known.add(known);
+    const before = this.#numOfPlace.get(place) ?? 0;
+    this.#numOfPlace.set(place, before + 1);
+    if (before < shownOfPlace) this.add(path, message);
+    else this.count += 1;
   }
 
-  /** Throws SpecError when anything was found. */
-  throwIfAny(file: string, where: Where): void {
+  /** Throws SpecError when anything was found; `hint` instead of its own. */
+  throwIfAny(file: string, where: Where, hint?: string): void {
     if (this.count === 0) return;
     const positions = where(this.kept);
     const problems = this.kept.map((finding, i) => {
       const position = positions[i] ?? { line: 1, column: 1 };
       return { file, ...position, path: pathText(finding.path), message: finding.message };
     });
-    throw new SpecError(problems, this.count);
+    throw new SpecError(problems, this.count, hint);
   }
 }
 
@@ -78,9 +85,13 @@ export class SpecError extends TorcError {
   readonly problems: readonly Problem[];
   readonly count: number;
 
-  constructor(problems: readonly Problem[], count: number = problems.length) {
+  constructor(
+    problems: readonly Problem[],
+    count: number = problems.length,
+    hint = 'Correct the places named and run the command again.',
+  ) {
     const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column).slice(0, shownProblems);
-    super('invalid_spec', messageOf(sorted, count), 'Correct the places named and run the command again.');
+    super('invalid_spec', messageOf(sorted, count), hint);
     this.name = 'SpecError';
     this.problems = sorted;
     this.count = count;

@@ -58,9 +58,12 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
     const rest = withoutFindings(value, findings);
     if (rest !== null) expandInto(rest, findings);
   }
-  findings.throwIfAny(file, where);
+  findings.throwIfAny(file, where, typeof value === 'string' ? plainTextHint : undefined);
   return { spec: spec as WorkflowSpec, where };
 }
+
+const plainTextHint =
+  'A file with one command on each line is read by torc workflows create-from-commands-file FILE and torc run FILE --commands.';
 
 /**
  * The document without what was found wrong in it, so that its references can be checked in the same go; null when

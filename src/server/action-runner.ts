@@ -122,6 +122,7 @@ export class ActionRunner {
     await this.#service.write((tx) => recordFiringBegun(tx, firingKey));
     const variables = {
       TORC_WORKFLOW_KEY: String(workflowKey),
+      TORC_WORKFLOW_ID: String(workflowKey),
       TORC_RUN_ID: String(runId),
       TORC_ACTION_KEY: String(actionKey),
       TORC_OUTPUT_DIR: firing.outputDirectory,

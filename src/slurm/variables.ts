@@ -10,11 +10,13 @@ const siteVariables = new Set(['SLURM_CONF', 'SLURM_CONF_SERVER', 'SLURM_CLUSTER
 const jobVariables = new Set([
   'TORC_ALLOCATION_START',
   'TORC_ATTEMPT_ID',
+  'TORC_JOB_ID',
   'TORC_JOB_KEY',
   'TORC_JOB_NAME',
   'TORC_OUTPUT_DIR',
   'TORC_RETURN_CODE',
   'TORC_RUN_ID',
+  'TORC_WORKFLOW_ID',
   'TORC_WORKFLOW_KEY',
 ]);
 

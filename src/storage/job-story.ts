@@ -11,6 +11,15 @@ import type { Transaction } from './transaction.ts';
 /** Rows of each kind that a story holds at most. */
 const mostRows = 1000;
 
+/** The columns of jobs, and whether its limits are what somebody stated or what stands in for nothing. */
+const story: ListDefinition = {
+  ...definitions.jobs,
+  columns: [
+    ...definitions.jobs.columns,
+    ...columns('flag', ['is_memory_stated', 's.is_memory_stated'], ['is_runtime_stated', 's.is_runtime_stated']),
+  ],
+};
+
 /** Every attempt, also one without a result: the columns of results and what is known before there is one. */
 const attempts: ListDefinition = {
   ...definitions.results,
@@ -39,7 +48,7 @@ const neighbours = {
 
 /** Everything about one job. Throws TorcError 'not_found'. */
 export function jobStory(tx: Transaction, jobKey: number): JobShown {
-  const [job] = lastRecords(tx.db, definitions.jobs, 'j.job_key = ?', [jobKey], 1);
+  const [job] = lastRecords(tx.db, story, 'j.job_key = ?', [jobKey], 1);
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
   const workflowKey = Number(job.workflow_key);
   const tries = lastRecords(tx.db, attempts, 'a.workflow_key = ? AND a.job_key = ?', [workflowKey, jobKey], mostRows);

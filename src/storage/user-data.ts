@@ -103,7 +103,7 @@ export function modifyUserData(
   tx.db.run('UPDATE user_data SET is_ephemeral = ? WHERE user_data_key = ?', isEphemeral ? 1 : 0, userDataKey);
   const version = before.version + (isChanged ? 1 : 0);
   if (isChanged || isEphemeral !== before.isEphemeral) {
-    const now = { version, is_ephemeral: isEphemeral };
+    const now = { version, is_changed: isChanged, is_ephemeral: isEphemeral };
     tx.event({ workflowKey, type: 'user_data_modified', data: { user_data_key: String(userDataKey), name, ...now } });
   }
   return { name, isChanged, version };

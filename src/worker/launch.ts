@@ -89,10 +89,14 @@ function withDataPaths(text: string, job: Assignment, outputDirectory: string): 
   return text.replace(pattern, (place) => places.get(place) ?? place);
 }
 
-/** What every job of a worker is told; a job of several nodes is told of its own nodes instead. */
+/**
+ * What every job of a worker is told; a job of several nodes is told of its own nodes instead. Here and for a job, a
+ * KEY is also an ID: so commands that were written for torc 0.12 call it.
+ */
 export function workerVariables(context: LaunchContext): Record<string, string> {
   return {
     TORC_WORKFLOW_KEY: context.workflowKey,
+    TORC_WORKFLOW_ID: context.workflowKey,
     TORC_WORKER_ID: context.workerId,
     TORC_OUTPUT_DIR: context.outputDirectory,
     TORC_DIR: context.directory,
@@ -109,6 +113,7 @@ function jobVariables(job: Assignment, context: LaunchContext): Record<string, s
   const { gpuIds } = context;
   const variables: Record<string, string> = {
     TORC_JOB_KEY: job.job_key,
+    TORC_JOB_ID: job.job_key,
     TORC_JOB_NAME: job.job_name,
     TORC_RUN_ID: String(job.run_id),
     TORC_ATTEMPT_ID: String(job.attempt_id),

@@ -89,6 +89,7 @@ async function runNodeCommands(
     workingDirectory: process.cwd(),
     variables: {
       TORC_WORKFLOW_KEY: workflowKey,
+      TORC_WORKFLOW_ID: workflowKey,
       TORC_RUN_ID: String(run_id),
       TORC_ACTION_KEY: action_key,
       TORC_OUTPUT_DIR: outputDirectory,

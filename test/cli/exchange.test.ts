@@ -82,6 +82,40 @@ describe('an exported workflow', () => {
     await place.json(['workflows', 'delete', '2', '--force']);
   });
 
+  it('has the data that were given, also those that a job may write, and not those that a job wrote', async () => {
+    const other = newPlace();
+    try {
+      const data = ['kept', 'written', 'by hand'].map((name, i) => ({
+        name,
+        data: { given: i },
+        is_ephemeral: i === 2,
+      }));
+      const command = 'echo 7 > "${user_data.output.written}"; echo 8 > "${user_data.output.by hand}"';
+      const spec = { name: 'given', user_data: data, jobs: [{ name: 'make', command, output_user_data: ['kept'] }] };
+      await other.json(['workflows', 'create', other.file('w.json', JSON.stringify(spec))]);
+      const exported = async () => {
+        return JSON.parse((await other.torc('workflows', 'export', '1')).stdout).workflow.user_data as Row[];
+      };
+      const plain = data.map(({ name, data, is_ephemeral }) => ({
+        name,
+        data,
+        ...(is_ephemeral ? { is_ephemeral } : {}),
+      }));
+      expect(await exported()).toEqual(plain);
+      await other.json(['workflows', 'start', '1']);
+      await other.json(['jobs', 'run', '1', '-o', 'out']);
+      await other.json(['user-data', 'modify', '3', '--data', '9']);
+      await other.json(['user-data', 'modify', '2', '--ephemeral']);
+      expect(await exported()).toEqual([
+        plain[0],
+        { name: 'written', is_ephemeral: true },
+        { name: 'by hand', data: 9, is_ephemeral: true },
+      ]);
+    } finally {
+      await other.remove();
+    }
+  });
+
   it('comes back with its results, statuses and events, and restarts', async () => {
     const exported = await place.torc('workflows', 'export', '1', '--results', '--events');
     const file = place.file('full.json', exported.stdout);

@@ -41,6 +41,10 @@ describe('jobs show', () => {
     expect(stdout).toMatch(/^stderr: .*my out\/job_stdio\/0000\/job_2_run_1_attempt_1\.err$/m);
     expect(stdout).toMatch(/waits for:\njob_key +status +name\n1 +done +first\\nline$/m);
     expect(stdout).toMatch(/jobs behind it:\njob_key +status +name\n3 +canceled +--last$/m);
+    expect(stdout).toMatch(/^resources: +1 CPU, memory not stated, runtime not stated$/m);
+    await place.torc('jobs', 'modify', '1', '--num-cpus', '2', '--memory', '2g');
+    const { stdout: stated } = await place.torc('jobs', 'show', '1');
+    expect(stated).toMatch(/^resources: +2 CPUs, 2G of memory, runtime not stated$/m);
     const shown = await place.json(['jobs', 'show', '3']);
     expect(Object.keys(shown as object)).toEqual([
       'job',

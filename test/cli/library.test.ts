@@ -77,9 +77,38 @@ describe('the library', () => {
       { state: 'done', num_firings: 1 },
       { state: 'failed', num_firings: 1 },
     ]);
-    workflow.addJob({ name: 'more', command: 'true', failure_handler: 'agian', scheduler: 'mayn' });
+    const wrong = new Workflow(workflow.spec);
+    wrong.addJob({ name: 'more', command: 'true', failure_handler: 'agian', scheduler: 'mayn' });
     const error = { code: 'invalid_spec', message: expect.stringMatching(/mean "again"(.|\n)*mean "many"/) };
-    await expect(workflow.create({ dir: place.dir })).rejects.toMatchObject(error);
+    await expect(wrong.create({ dir: place.dir })).rejects.toMatchObject(error);
+  });
+
+  it('refuses calls that would do nothing, and says what to call', async () => {
+    const thrown = (call: () => unknown) => {
+      try {
+        call();
+      } catch (error) {
+        return error;
+      }
+    };
+    const anything: unknown[] = [undefined, null, 'w', [], { name: 'w', jobs: {} }];
+    for (const spec of anything) {
+      expect(thrown(() => new Workflow(spec as { name: string }))).toMatchObject({ code: 'invalid_spec' });
+    }
+    const workflow = new Workflow({ name: 'w', jobs: [{ name: 'a', command: 'true' }] });
+    expect(thrown(() => workflow.addJob(null as never))).toMatchObject({ code: 'invalid_spec' });
+    await expect(workflow.create({ directory: place.dir } as object)).rejects.toMatchObject({ code: 'usage' });
+    await workflow.create({ dir: place.dir });
+    const late = { code: 'conflict', hint: expect.stringContaining('before create()') };
+    expect(thrown(() => workflow.addJob({ name: 'b', command: 'true' }))).toMatchObject(late);
+    expect(workflow.spec.jobs).toHaveLength(1);
+    await expect(workflow.runLocally()).rejects.toMatchObject({ code: 'conflict', hint: 'Call start() first.' });
+    await workflow.start();
+    await expect(workflow.runLocally({ maxParalelJobs: 1 } as object)).rejects.toMatchObject({
+      code: 'usage',
+      message: 'there is no option "maxParalelJobs"; did you mean "maxParallelJobs"?',
+    });
+    expect(await workflow.status()).toMatchObject({ num_jobs: 1, counts: { ready: 1 } });
   });
 
   it('stops its jobs when it is told to', async () => {

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
 /** Specifications as files in each syntax: read, refused without a trace, and described by the schema. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import JSON5 from 'json5';
@@ -208,4 +208,45 @@ it('use_pending_failed is read, and a note says what to do instead', async () =>
   expect(created.code).toBe(0);
   expect(created.stderr).toMatch(/^use_pending_failed has no effect here: .*reset-status KEY --failed-only --restart/);
   expect(await place.torc('-F', 'json', 'workflows', 'create', file)).toMatchObject({ code: 0, stderr: '' });
+});
+
+it('that is something else is refused with the command that reads it', async () => {
+  const commands = place.file('commands', 'echo one\necho two\n');
+  expect(await place.torc('workflows', 'create', commands)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /^hint: .*torc workflows create-from-commands-file FILE and torc run FILE --commands/m,
+    ),
+  });
+  expect(await place.torc('run', '1')).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/^error: there is no file 1\nhint: .* jobs run 1\n$/),
+  });
+  const hints = [
+    [['workflows', 'create'], 'workflows example prints'],
+    [['workflows', 'create-from-commands-file'], 'one shell command on each line'],
+    [['workflows', 'import'], 'workflows export KEY'],
+  ] as const;
+  for (const [words, hint] of hints) {
+    expect(await place.torc(...words, 'no such')).toMatchObject({ code: 3, stderr: expect.stringContaining(hint) });
+  }
+  place.file('2', '{ "name": "w", "jobs": [{ "name": "a", "command": "true" }] }');
+  expect(await place.torc('run', '2')).toMatchObject({ code: 0 });
+});
+
+it('is drawn in the format that the name of the file says, or not at all', async () => {
+  const file = place.file('w.yaml', '{ name: w, jobs: [{ name: a, command: "true" }] }');
+  const draw = (...words: string[]) => place.torc('workflows', 'graph', '--spec', file, ...words);
+  expect(await draw('-o', 'g.png')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/dot or svg.*\n.*--format/),
+  });
+  expect(existsSync(join(place.path, 'g.png'))).toBe(false);
+  const kinds = { 'g.svg': '<svg', 'g.SVG': '<svg', 'g.gv': 'digraph', 'g.dot': 'digraph', 'a.b/graph': 'digraph' };
+  mkdirSync(join(place.path, 'a.b'));
+  for (const [name, start] of Object.entries(kinds)) {
+    expect(await draw('-o', name)).toMatchObject({ code: 0 });
+    expect(readFileSync(join(place.path, name), 'utf8')).toContain(start);
+  }
+  expect(await draw('-o', 'g.png', '--format', 'dot')).toMatchObject({ code: 0 });
 });

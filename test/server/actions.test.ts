@@ -230,7 +230,10 @@ describe('an action', () => {
 describe('commands', () => {
   it('run one after the other where the workflow was made, until one fails; the workflow goes on', async () => {
     const key = await create([
-      { trigger: 'on_workflow_start', commands: ['pwd; echo "$TORC_WORKFLOW_KEY" >&2', 'exit 3', 'touch no'] },
+      {
+        trigger: 'on_workflow_start',
+        commands: ['pwd; echo "$TORC_WORKFLOW_KEY $TORC_WORKFLOW_ID" >&2', 'exit 3', 'touch no'],
+      },
       { trigger: 'on_workflow_start', commands: ["echo 'it''s' \"$HOME\" > 'a file'"] },
     ]);
     serve();
@@ -239,7 +242,7 @@ describe('commands', () => {
     expect(failed).toMatchObject({ result: { return_codes: [0, 3] }, error: 'return code 3 of: exit 3' });
     const firingKey = (await rows(service, 'actions', key))[0]?.firings as { firing_key: string }[];
     const output = join(directory, 'actions', `${firingKey[0]?.firing_key}.out`);
-    expect(readFileSync(output, 'utf8')).toBe(`${directory}\n${key}\n`);
+    expect(readFileSync(output, 'utf8')).toBe(`${directory}\n${key} ${key}\n`);
     expect(existsSync(join(directory, 'no'))).toBe(false);
     expect(existsSync(join(directory, 'a file'))).toBe(true);
     expect(await service.call('workflow_show', { workflow_key: key })).toMatchObject({

@@ -1,8 +1,18 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the shell are written like that
 import { describe, expect, it } from 'vitest';
 import { type Api, requests } from '../../src/api/contract.ts';
-import { beginRequest, checkStorable, chunkLimits, chunksOf, createWorkflow } from '../../src/cli/create-workflow.ts';
+import {
+  beginRequest,
+  checkStorable,
+  chunkLimits,
+  chunksOf,
+  createWorkflow,
+  noteWithoutEffect,
+} from '../../src/cli/create-workflow.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
+import { loadWorkflow } from '../../src/model/spec-text.ts';
+import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 function job(name: string, command = 'true'): ExpandedJob {
   return {
@@ -178,5 +188,30 @@ describe('creating', () => {
     await expect(checkStorable({ ...workflow(1, 0, 0), usePendingFailed: true })).resolves.toBeUndefined();
     const odd = { ...workflow(1, 0, 0), schedulers: [{ ...scheduler, extra: '--output=x' }] };
     await expect(checkStorable(odd)).rejects.toThrow('cannot stand in the extra options');
+  });
+});
+
+describe('what may have been forgotten', () => {
+  it('is told: parameters of the workflow in braces that a job does not use, and no other braces', () => {
+    const jobs = [
+      { name: 'train_{lr}', command: './train {lr:.2f} {seed} ${seed}' },
+      { name: 'uses_{lr}', command: "awk '{print}' ${seed}", use_parameters: ['lr'] },
+      { name: 'own_{seed}', command: './x {lr}', parameters: { seed: '1:2' } },
+      { name: 'waits', command: 'echo "${lr}" {other}', depends_on: ['uses_{lr}'] },
+      ...[1, 2, 3, 4].map((n) => ({ name: `in steps ${n}`, steps: [{ command: './x {seed}' }] })),
+    ];
+    const spec = { name: 'w', parameters: { lr: [0.1, 0.01], seed: '1:3' }, jobs };
+    const terminal = fakeTerminal();
+    noteWithoutEffect(fakeContext(terminal), loadWorkflow(JSON.stringify(spec), { file: 'w.json' }).workflow);
+    expect(terminal.stderr).toEqual(
+      [
+        'job "train_{lr}" contains {lr}, {seed}, parameters of the workflow that it does not use; add use_parameters: [lr, seed]',
+        'job "own_{seed}" contains {lr}, a parameter of the workflow that it does not use; add use_parameters: [lr]',
+        ...[1, 2, 3].map((n) => {
+          return `job "in steps ${n}" contains {seed}, a parameter of the workflow that it does not use; add use_parameters: [seed]`;
+        }),
+        'and 1 more such job',
+      ].map((line) => `${line}\n`),
+    );
   });
 });

@@ -98,6 +98,13 @@ describe('commands', () => {
         wait: 3,
       },
     );
+    for (const prefix of ['--num-', '--']) {
+      const words = [`${prefix}cpus`, '2', `${prefix}gpus=0.5`, `${prefix}nodes`, '3'];
+      const add = await parsed('resource-requirements', 'add', 'x', ...words);
+      expect(add).toMatchObject({ operands: ['x'], own: { cpus: 2, gpus: 0.5, nodes: 3 } });
+      const modify = await parsed('resource-requirements', 'modify', 'x', ...words.slice(0, 3));
+      expect(modify.own).toMatchObject({ cpus: 2, gpus: 0.5 });
+    }
     expect((await parsed('run', '-')).operands).toEqual(['-']);
     expect((await parsed('workflows', 'show', '7')).operands).toEqual(['7']);
   });

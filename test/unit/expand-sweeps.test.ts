@@ -168,6 +168,18 @@ describe('a sweep', () => {
     ]);
   });
 
+  it('tells each mistake of its instances once, a few of a place, and how many there are', () => {
+    const parameters = { i: '1:1000' };
+    const jobs = [{ name: 'b_{i}', parameters, depends_on: ['zz_{j}'], input_files: ['f_{i}'] }];
+    expect(() => expand(jobs)).toThrow(
+      [
+        'w.json:1:93: jobs[0].depends_on[0]: there is no job "zz_{j}"',
+        ...[1, 2, 3, 4, 5].map((i) => `w.json:1:118: jobs[0].input_files[0]: there is no file "f_${i}"`),
+        'and 995 more',
+      ].join('\n'),
+    );
+  });
+
   it('of 100,000 jobs keeps no more than their names', () => {
     const workflow = expand([
       { name: 'j_{i:06d}', command: `run {i} ${'x'.repeat(1000)}`, parameters: { i: '1:100000' } },
@@ -279,6 +291,43 @@ describe('patterns', () => {
     ]);
   });
 
+  it.each([
+    ['\\Aw_[[:digit:]]+\\z', ['w_1', 'w_23']],
+    ['(?m)\\Aw_[0-9]+\\z', ['w_1', 'w_23']],
+    ['^[[:upper:]_]+[[:^]*$', null],
+    ['^[^[:alnum:]_]$', ['-']],
+    ['^[]w-]+$', ['-', ']w']],
+    ['^[[:punct:]w]+$', ['-', ']w']],
+    ['(?ix) ^ W _ # the number\n [ 1 2 ] $', ['w_1']],
+    ['(?su)^w.1$', ['w\n1', 'w_1']],
+    ['^w\\_\\d\\z', ['w_1']],
+    ['^\\-$', ['-']],
+    ['^\\pL\\x{5f}\\d$', ['w_1']],
+    ['^(?P<letter>w)_1$', ['w_1']],
+    ['^a{x}', ['a{x}']],
+  ])('are read as Rust has them: %j', (pattern, names) => {
+    const jobs = ['w_1', 'w_23', '-', ']w', 'w\n1', 'a{x}', 'Az'].map((name) => ({ name }));
+    const all = [...jobs, { name: 'last', depends_on_regexes: [pattern] }];
+    if (names === null) expect(problemsOf(all)).toHaveLength(1);
+    else expect([...(upstreamsOf(expand(all)).last ?? [])].sort()).toEqual(names);
+  });
+
+  it.each([
+    ['^\\Qa\\E', 'has \\Q, which cannot be used'],
+    ['a\\Z', 'has \\Z, which cannot be used: the end is \\z or $'],
+    ['\\b{start}a', 'has \\b, which cannot be used'],
+    ['[\\A]', 'has \\A, which cannot be used'],
+    ['a(?i)b', 'has flags that cannot be used: (?i), (?m), (?s) and (?x) can stand at its beginning'],
+    ['(?i-u)a', 'has flags that cannot be used: (?i), (?m), (?s) and (?x) can stand at its beginning'],
+    ['[[:^digit:]]', 'has [:^digit:], which cannot be used: write [^[:digit:]]'],
+    ['[a-z&&[^b]]', 'has && inside of brackets, which cannot be used: as characters write \\&'],
+    ['[a[bc]]', 'has [ inside of brackets, which cannot be used: as characters write \\['],
+    ['\\p{Nothing}', 'is not a regular expression: invalid property name'],
+  ])('are refused where JavaScript would take them for something else: %j', (pattern, message) => {
+    const problems = problemsOf([{ name: 'a' }, { name: 'b', depends_on_regexes: [pattern] }]);
+    expect(problems).toEqual([`jobs[1].depends_on_regexes[0]: ${JSON.stringify(pattern)} ${message}`]);
+  });
+
   it('leave the job itself out', () => {
     const workflow = expand([{ name: 'a' }, { name: 'b' }, { name: 'last', depends_on_regexes: ['.*'] }]);
     expect(upstreamsOf(workflow).last).toEqual(['a', 'b']);
@@ -316,6 +365,7 @@ describe('patterns', () => {
           depends_on_regexes: ['(', '^zzz', '^(a+)+$'],
           input_file_regexes: ['f'],
           output_file_regexes: ['f'],
+          output_user_data_regexes: ['u'],
         },
       ],
       {},
@@ -325,6 +375,8 @@ describe('patterns', () => {
       'jobs[1].depends_on_regexes[1]: no job has a name that matches "^zzz"',
       expect.stringMatching(/^jobs\[1\]\.depends_on_regexes\[2\]: the pattern "\^\(a\+\)\+\$" takes for ever/),
       'jobs[1].input_file_regexes[0]: no file has a name that matches "f"',
+      'jobs[1].output_file_regexes[0]: no file has a name that matches "f"',
+      'jobs[1].output_user_data_regexes[0]: no user data has a name that matches "u"',
     ]);
     expect(problemsOf([{ name: 'b', depends_on_regexes: ['x'.repeat(1001)] }])).toEqual([
       'jobs[0].depends_on_regexes[0]: is 1001 characters long, at most 1000 are allowed',

@@ -69,6 +69,7 @@ describe('a workflow', () => {
       resourceMonitor: null,
       actions: [],
       usePendingFailed: false,
+      unusedParameters: [],
     });
   });
 

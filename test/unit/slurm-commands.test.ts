@@ -235,7 +235,9 @@ describe('variables', () => {
     SRUN_DEBUG: '3',
     CUDA_VISIBLE_DEVICES: '0,1',
     TORC_ATTEMPT_ID: '1',
+    TORC_JOB_ID: '4',
     TORC_WORKFLOW_KEY: '3',
+    TORC_WORKFLOW_ID: '3',
     TORC_ALLOCATION_START: '1',
   };
 
@@ -248,7 +250,9 @@ describe('variables', () => {
       SLURM_CLUSTERS: 'x',
       CUDA_VISIBLE_DEVICES: '0,1',
       TORC_ATTEMPT_ID: '1',
+      TORC_JOB_ID: '4',
       TORC_WORKFLOW_KEY: '3',
+      TORC_WORKFLOW_ID: '3',
       TORC_ALLOCATION_START: '1',
       LC_ALL: 'C',
       TZ: 'UTC',

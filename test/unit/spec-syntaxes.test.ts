@@ -73,6 +73,7 @@ const everything = {
   user_data: [
     { name: 'u', data: { k: [1, 'two'] }, is_ephemeral: true },
     { name: 'v', data: 5 },
+    { name: 'w', data: [{ k: null }] },
   ],
   resource_requirements: [{ name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M' }],
   failure_handlers: [
@@ -161,6 +162,7 @@ file "f_{i}" path="f{i}" { parameters { i { - 1 } }; parameter_mode "product" }
 file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
 user_data "v" data=5
+user_data "w" data="[{\\"k\\": null}]"
 resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M" }
 failure_handler "h" {
   rule { exit_codes 10 11; recovery_script "fix.sh"; max_retries 1 }
@@ -255,6 +257,9 @@ describe('KDL', () => {
     [`name "w"\nmetadata ${'{ a '.repeat(50_000)}`, '', 'nested deeper'],
     ['name "w"\n__proto__ 1\njob "a" { command "x" }', '2:1', 'unknown key "__proto__"'],
     ['', '1:1', 'is empty'],
+    ['name "w"\nuser_data "d" {\n  data "{\\"a\\": 1,}"\n}', '3:8', '"{\\"a\\": 1,}" is no JSON'],
+    ['name "w"\nuser_data "d" data="oops"', '2:20', '"oops" is no JSON; a text in KDL is written as "\\"text\\""'],
+    ['name "w"\nmetadata "{oops"', '2:10', 'is no JSON'],
   ])('is refused at the place of what is wrong (%#)', (text, place, message) => {
     const [first = ''] = problemsOf(text, 'w.kdl');
     if (place !== '') expect(first).toContain(`w.kdl:${place}: `);
@@ -326,7 +331,7 @@ describe('the parts beside the jobs', () => {
       'slurm_schedulers[1].name: the name "gpu" is that of slurm_schedulers[0] already',
       'slurm_defaults.partition: "partition" cannot be a default: say it in each of slurm_schedulers',
       'slurm_defaults.time: "time" cannot be a default: say it in each of slurm_schedulers, as walltime',
-      'slurm_defaults["--qos"]: "--qos" is not a long option of sbatch, written without --',
+      'slurm_defaults["--qos"]: "--qos" is not a long option of sbatch, written without --; did you mean "qos"?',
       'slurm_defaults["job-name"]: "job-name" cannot be a default: torc finds its allocations by their names',
       'actions[0]: on_jobs_ready wants jobs or job_name_regexes',
       'actions[0]: run_commands wants commands',
@@ -336,6 +341,9 @@ describe('the parts beside the jobs', () => {
       'actions[3].job_name_regexes[0]: no job has a name that matches "z"',
       expect.stringMatching(/^actions\[3\]\.job_name_regexes\[1\]: "\(" is not a regular expression/),
     ]);
+    expect(problems({ slurm_defaults: [], jobs: [] })).toEqual(
+      expect.arrayContaining(['slurm_defaults: found a list, expected a mapping of keys to values']),
+    );
     expect(
       problems({
         failure_handlers: [
@@ -352,7 +360,7 @@ describe('the parts beside the jobs', () => {
       'failure_handlers[0].rules[0].exit_codes[0]: found the number 0, expected at least 1',
       'failure_handlers[0].rules[0].exit_codes[1]: found the number 256, expected at most 255',
       'failure_handlers[0].rules[0].max_retires: unknown key "max_retires" in a rule; did you mean "max_retries"?',
-      'failure_handlers[1].rules: found a list, expected at least 1',
+      'failure_handlers[1].rules: found an empty list, expected at least one entry',
       expect.stringContaining('slurm_schedulers[0].walltime: torc needs to know when an allocation ends'),
       'resource_monitor.enabled: found the text "yes", expected true or false: write true without quotes',
       expect.stringContaining('actions[0].trigger_type: found the text "on_job_ready", allowed are on_workflow_start'),

@@ -84,7 +84,9 @@ describe('what a job sees', () => {
     });
     const lines = worker.stdout(1);
     expect(lines).toContain('TORC_WORKFLOW_KEY=7\n');
+    expect(lines).toContain('TORC_WORKFLOW_ID=7\n');
     expect(lines).toContain('TORC_JOB_KEY=1234567\n');
+    expect(lines).toContain('TORC_JOB_ID=1234567\n');
     expect(lines).toContain('TORC_JOB_NAME=a "b" $c\nd');
     expect(lines).toContain('TORC_RUN_ID=3\n');
     expect(lines).toContain('TORC_ATTEMPT_ID=2\n');

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { TorcError } from '../../base/errors.ts';
 import { packageDirectory } from '../../base/version.ts';
+import { didYouMean } from '../../model/names.ts';
 import type { Context } from '../context.ts';
 import { printResult, textTable } from '../output.ts';
 
@@ -37,8 +38,12 @@ export async function showExample(context: Context, name: string | null): Promis
   }
   const found = examples.find((example) => example.name === name || basename(example.file) === name);
   if (found === undefined) {
-    const names = examples.map((example) => example.name).join(', ');
-    throw new TorcError('not_found', `there is no example '${name}'`, `Examples: ${names}`);
+    const names = examples.map((example) => example.name);
+    throw new TorcError(
+      'not_found',
+      `there is no example '${name}'${didYouMean(name, names)}`,
+      `Examples: ${names.join(', ')}`,
+    );
   }
   await printResult(context, found, () => found.text);
 }

@@ -1,9 +1,10 @@
 /** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
 import { writeFileSync } from 'node:fs';
+import { extname } from 'node:path';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { buildGraph } from '../../model/graph.ts';
 import { type GroupedGraph, groupJobs } from '../../model/job-groups.ts';
-import type { GraphOptions } from '../commands/graphs.ts';
+import { type GraphFormat, type GraphOptions, graphFormats } from '../commands/graphs.ts';
 import { type Context, note } from '../context.ts';
 import { graphDot } from '../graph-dot.ts';
 import { graphSvg } from '../graph-svg.ts';
@@ -16,8 +17,8 @@ export async function drawGraph(context: Context, key: string | null, options: G
   if (options.spec !== undefined && key !== null) {
     throw new TorcError('usage', 'a workflow and a specification were named', 'Name one of them.');
   }
+  const format = options.format ?? formatOf(options.output);
   const graph = options.spec === undefined ? await storedGraph(context, key) : await specGraph(context, options.spec);
-  const format = options.format ?? (options.output?.endsWith('.svg') === true ? 'svg' : 'dot');
   const picture = format === 'svg' ? graphSvg(graph.name, graph) : graphDot(graph.name, graph);
   if (options.output === undefined) return printResult(context, graph, () => picture);
   try {
@@ -27,6 +28,25 @@ export async function drawGraph(context: Context, key: string | null, options: G
   }
   note(context, `${options.output}: ${graph.num_jobs} jobs in ${graph.groups.length} boxes`);
   if (context.format === 'json') await printResult(context, graph, () => '');
+}
+
+const formatsByExtension: Readonly<Record<string, GraphFormat>> = {
+  '': 'dot',
+  '.dot': 'dot',
+  '.gv': 'dot',
+  '.svg': 'svg',
+};
+
+/** What a file of this name holds. Throws TorcError 'usage' when that is something else than torc draws. */
+function formatOf(output = ''): GraphFormat {
+  const extension = extname(output).toLowerCase();
+  const format = formatsByExtension[extension];
+  if (format !== undefined) return format;
+  throw new TorcError(
+    'usage',
+    `a graph is written as ${graphFormats.join(' or ')}, not as ${extension}`,
+    'Name the file .svg, .dot or .gv, or say --format. From DOT, dot -Tpng and dot -Tpdf make other pictures.',
+  );
 }
 
 type NamedGraph = GroupedGraph & { name: string; num_jobs: number };

@@ -23,7 +23,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
     context,
     async ({ api }) => {
       const workflowKey = await chooseWorkflow(context, api, key);
-      await requireStarted(context, api, workflowKey);
+      await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
       const output = outputDirectory(options.output, context.env);
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output });
       const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
@@ -36,14 +36,11 @@ export async function runJobs(context: Context, key: string | null, options: Run
   );
 }
 
-async function requireStarted(context: Context, api: Api, workflowKey: string): Promise<void> {
+/** Throws TorcError 'conflict' with this hint for a workflow of which no run was started. */
+export async function requireStarted(api: Api, workflowKey: string, hint: string): Promise<void> {
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
   if (workflow.run_id > 0) return;
-  throw new TorcError(
-    'conflict',
-    `workflow ${workflowKey} is not started`,
-    `${context.torc} workflows start ${workflowKey}`,
-  );
+  throw new TorcError('conflict', `workflow ${workflowKey} is not started`, hint);
 }
 
 /** The child of the process that serves: talks to that server only, and prints how it ended for its parent. */

@@ -6,6 +6,7 @@ import { printResult, textTable } from '../output.ts';
 import { cellText, factLines, fitWidth } from '../output-text.ts';
 import { diagnosisText } from '../plan-output.ts';
 import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
 import { checkedKey } from '../workflow-key.ts';
 
 const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
@@ -66,10 +67,13 @@ function facts(job: ListRecord, why: string | null): [string, unknown][] {
 }
 
 function resources(job: ListRecord): string {
-  const parts = [`${job.num_cpus} CPUs`, `${formatMemory(Number(job.memory_bytes))} of memory`];
-  if (job.num_gpus !== 0) parts.push(`${job.num_gpus} GPUs`);
+  const parts = [counted(Number(job.num_cpus), 'CPU')];
+  parts.push(
+    job.is_memory_stated === false ? 'memory not stated' : `${formatMemory(Number(job.memory_bytes))} of memory`,
+  );
+  if (job.num_gpus !== 0) parts.push(counted(Number(job.num_gpus), 'GPU'));
   if (job.num_nodes !== 1) parts.push(`${job.num_nodes} nodes`);
-  parts.push(`runtime ${job.runtime_seconds} s`);
+  parts.push(job.is_runtime_stated === false ? 'runtime not stated' : `runtime ${job.runtime_seconds} s`);
   return parts.join(', ');
 }
 

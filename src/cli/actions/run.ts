@@ -1,5 +1,7 @@
 /** `torc run SPEC`: create, start, work, wait, summary. */
+import { existsSync } from 'node:fs';
 import { outputDirectory } from '../../base/config.ts';
+import { TorcError } from '../../base/errors.ts';
 import type { RunOptions } from '../commands/run.ts';
 import { type Context, note } from '../context.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
@@ -17,6 +19,7 @@ import { ownerOf, withStdio } from './workflows-create.ts';
 const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
+  refuseKey(context, spec);
   const { workflow, user } = withStdio(
     await readWorkflow(context, spec, options.commands === true ? {} : null),
     options,
@@ -46,4 +49,11 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     },
     { serves: true, runsActions: true },
   );
+}
+
+/** A stored workflow is run by `jobs run`; torc 0.12 took its key here. */
+function refuseKey(context: Context, spec: string): void {
+  if (!/^[0-9]+$/.test(spec) || existsSync(spec)) return;
+  const hint = `The stored workflow ${spec} is run by: ${context.torc} jobs run ${spec}`;
+  throw new TorcError('not_found', `there is no file ${spec}`, hint);
 }

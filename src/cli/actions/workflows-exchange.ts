@@ -68,7 +68,7 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
 function readDocument(file: string): ExportDocument {
   let value: unknown;
   try {
-    value = JSON.parse(readBytes(file).toString('utf8'));
+    value = JSON.parse(readBytes(file, exportHint).toString('utf8'));
   } catch (error) {
     if (error instanceof TorcError) throw error;
     const words = error instanceof Error ? error.message : String(error);

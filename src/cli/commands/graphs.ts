@@ -23,7 +23,11 @@ export function declareGraph(command: Command, name: string, act: Act): void {
     .description('draw the graph of the jobs; many alike jobs become one box')
     .argument('[key]', 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)')
     .option('--spec <file>', 'draw a specification instead, without storing it')
-    .option('--format <format>', 'dot or svg (default: by the name of -o, else dot)', oneOf(graphFormats, 'a format'))
+    .option(
+      '--format <format>',
+      'dot or svg (default: by the name of -o: .dot, .gv, .svg; else dot)',
+      oneOf(graphFormats, 'a format'),
+    )
     .option('-o, --output <file>', 'write it to this file')
     .addHelpText(
       'after',

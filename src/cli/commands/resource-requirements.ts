@@ -17,9 +17,13 @@ export interface ResourceOptions {
 
 export function addResourceOptions(command: Command): Command {
   return command
-    .option('--cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
+    .option('--num-cpus, --cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
-    .option('--gpus <n>', 'whole GPUs, or a share of one such as 0.5', decimalNumber('the number of GPUs', 0))
+    .option(
+      '--num-gpus, --gpus <n>',
+      'whole GPUs, or a share of one such as 0.5',
+      decimalNumber('the number of GPUs', 0),
+    )
     .option('--runtime <duration>', "longest runtime, in ISO 8601 such as PT2H; '' for no limit", (text) =>
       text === '' ? text : readable(parseDuration)(text),
     )
@@ -52,12 +56,20 @@ export function declareResourceRequirements(program: Command, act: Act): void {
     .command('add')
     .description('name what jobs may ask for; what is not stated is not limited')
     .argument('<name>', 'name, unique in the workflow')
-    .option('--cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
+    .option('--num-cpus, --cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
-    .option('--gpus <n>', 'whole GPUs, or a share of one such as 0.5', decimalNumber('the number of GPUs', 0))
-    .option('--nodes <n>', 'whole nodes; the rest is for each of them', wholeNumber('the number of nodes', 1))
+    .option(
+      '--num-gpus, --gpus <n>',
+      'whole GPUs, or a share of one such as 0.5',
+      decimalNumber('the number of GPUs', 0),
+    )
+    .option(
+      '--num-nodes, --nodes <n>',
+      'whole nodes; the rest is for each of them',
+      wholeNumber('the number of nodes', 1),
+    )
     .option('--runtime <duration>', 'longest runtime, in ISO 8601 such as PT2H', readable(parseDuration))
-    .addHelpText('after', examples('torc resource-requirements add large --cpus 8 --memory 64g --runtime PT4H'));
+    .addHelpText('after', examples('torc resource-requirements add large --num-cpus 8 --memory 64g --runtime PT4H'));
   act(add, async ([name = ''], self) => {
     const { addRequirements } = await import('../actions/resource-requirements.ts');
     return (context) => addRequirements(context, name, self.opts<ResourceOptions>());
