@@ -3,7 +3,7 @@
  * else can. As a worker does it: SIGTERM, and SIGKILL to what has not ended soon.
  */
 import { delay } from '../base/clock.ts';
-import { isAllToStop, watchedWorkers } from '../storage/evidence-scope.ts';
+import { findWorker, isAllToStop, type WatchedWorker, watchedWorkers } from '../storage/evidence-scope.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { applyEvidence, type EvidenceSource, gatherEvidence, lookLocally } from './evidence.ts';
 
@@ -16,12 +16,12 @@ export async function endLeftovers(
   computeNodeKeys: ReadonlySet<number> | null,
 ): Promise<boolean> {
   const left = (): number[] =>
-    watchedWorkers(view, null).flatMap((worker) => {
-      const { computeNodeKey } = worker;
-      if (computeNodeKeys !== null && !computeNodeKeys.has(computeNodeKey)) return [];
-      const local = lookLocally(machine, worker);
-      return local?.state === 'leftovers' && isAllToStop(view, computeNodeKey) ? local.pids : [];
-    });
+    workersOf(view, computeNodeKeys)
+      .filter(({ computeNodeKey }) => isAllToStop(view, computeNodeKey))
+      .flatMap((worker) => {
+        const local = lookLocally(machine, worker);
+        return local?.state === 'leftovers' ? local.pids : [];
+      });
   const isLeft = async (): Promise<boolean> => {
     const until = clock.monotonic() + graceMs;
     while (left().length > 0) {
@@ -38,6 +38,11 @@ export async function endLeftovers(
     await isLeft();
   }
   return true;
+}
+
+function workersOf(view: Transaction, computeNodeKeys: ReadonlySet<number> | null): WatchedWorker[] {
+  if (computeNodeKeys === null) return watchedWorkers(view, null);
+  return [...computeNodeKeys].flatMap((key) => findWorker(view, key) ?? []);
 }
 
 /** Also finds out at once, and stores, what became of the jobs: a short command does not look again. */
