@@ -82,14 +82,8 @@ function pasteable(error: unknown, { torc }: Context): unknown {
   if (!(error instanceof TorcError) || torc === 'torc') return error;
   const { code, message, hint } = error;
   if (hint === null || hint.includes(`${torc} `)) return error;
-  return new TorcError(
-    code,
-    message,
-    hint.replace(/(^|: )torc (?=[a-z])/g, (_, before) => `${before}${torc} `),
-    {
-      cause: error,
-    },
-  );
+  const named = hint.replace(/(^|: )torc (?=[a-z])/g, (_, before) => `${before}${torc} `);
+  return named === hint ? error : new TorcError(code, message, named, { cause: error });
 }
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */
