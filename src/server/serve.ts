@@ -32,26 +32,22 @@ export interface Serving {
 
 /** Raises the epoch, listens, publishes `server.json`. */
 export async function serve(service: Service, options: ServeOptions = {}): Promise<Serving> {
-  const { directory, hostname, pid, version } = service.info;
+  const { directory } = service.info;
   const identity = await loadIdentity(directory);
   // the token of a server that crashed goes on, so that its workers need not notice
   const token = readServerFileToken(directory) ?? newToken();
   const tokens = new Tokens(service.clock, token);
   const host = options.host ?? '0.0.0.0';
   const server = await listen({ service, ...identity, tokens, host, port: options.port ?? 0 });
-  const { port } = server.address() as AddressInfo;
-  const file: ServerFile = {
-    addresses: reachableAddresses(host, hostname).map((address) => `${address}:${port}`),
-    hostname,
-    pid,
-    token,
-    certificate: identity.certificate,
-    fingerprint: identity.fingerprint,
-    epoch: service.beginEpoch(),
-    version,
-    started_at: isoInstant(service.startedAt) as string,
-  };
-  writeServerFile(directory, file);
+  let file: ServerFile;
+  try {
+    file = publish(service, server, { host, token, ...identity });
+  } catch (error) {
+    // as on a full disk: what listens would keep the process from ending
+    server.close();
+    server.closeAllConnections();
+    throw error;
+  }
   service.onRotateToken = (graceSeconds) => {
     const next = newToken();
     writeServerFile(directory, { ...file, token: next });
@@ -78,6 +74,34 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       await stopServing(directory, file, server);
     },
   };
+}
+
+/** Raises the epoch and writes `server.json`. */
+function publish(
+  service: Service,
+  server: Server,
+  {
+    host,
+    token,
+    certificate,
+    fingerprint,
+  }: { host: string } & Pick<ServerFile, 'token' | 'certificate' | 'fingerprint'>,
+): ServerFile {
+  const { directory, hostname, pid, version } = service.info;
+  const { port } = server.address() as AddressInfo;
+  const file: ServerFile = {
+    addresses: reachableAddresses(host, hostname).map((address) => `${address}:${port}`),
+    hostname,
+    pid,
+    token,
+    certificate,
+    fingerprint,
+    epoch: service.beginEpoch(),
+    version,
+    started_at: isoInstant(service.startedAt) as string,
+  };
+  writeServerFile(directory, file);
+  return file;
 }
 
 function readServerFileToken(directory: string): string | null {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,6 +55,16 @@ function raw(path: string, headers: Record<string, string>, body: string): Promi
 }
 
 describe('the server over HTTPS', () => {
+  it('that cannot be published does not listen: its process could not end', async () => {
+    const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
+    const before = listening();
+    const other = await freshService();
+    mkdirSync(join(other.directory, 'server.json', 'in the way'), { recursive: true });
+    await expect(serve(other.service)).rejects.toThrow(/server\.json/);
+    await expect.poll(listening).toBe(before);
+    await other.close();
+  });
+
   it('serves a whole workflow to a worker', async () => {
     const key = await createWorkflow(client, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const worker = await TestWorker.join(client, key);
