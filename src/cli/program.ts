@@ -19,6 +19,7 @@ type Declare = (program: Command, act: Act) => void;
 /** The groups in the order of the help; a command line loads only the one it names. */
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
+  [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],

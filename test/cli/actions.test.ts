@@ -110,6 +110,23 @@ describe('actions that schedule nodes', () => {
     ],
   };
 
+  it('are all that torc submit needs; without one it refuses and stores nothing', async () => {
+    const { actions: _, ...without } = staged;
+    const refused = await place.torc('submit', place.file('without.json', JSON.stringify(without)));
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('schedule_nodes') });
+    expect(await place.torc('submit', '1')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('workflows start 1'),
+    });
+    expect(existsSync(place.dir)).toBe(false);
+    const file = place.file('staged.json', JSON.stringify(staged));
+    const started = await place.json<object>(['submit', file]);
+    expect(started).toMatchObject({ workflow_key: '1', starts_server: true, num_ready: 1 });
+    const status = async () => (await place.json<{ status: string }>(['workflows', 'show', '1'])).status;
+    await expect.poll(status, { interval: 500 }).toBe('done');
+    expect(log()).toEqual(['first', 'second', '']);
+  });
+
   it('begin with the workflow: a server is started, workers come and run it, all without another command', async () => {
     const key = await create(staged);
     const planned = await place.json<object>(['workflows', 'start', key, '--dry-run']);

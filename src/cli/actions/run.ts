@@ -19,7 +19,7 @@ import { ownerOf, withStdio } from './workflows-create.ts';
 const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
-  refuseKey(context, spec);
+  refuseKey(context, spec, 'jobs run');
   const { workflow, user } = withStdio(
     await readWorkflow(context, spec, options.commands === true ? {} : null),
     options,
@@ -51,9 +51,9 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   );
 }
 
-/** A stored workflow is run by `jobs run`; torc 0.12 took its key here. */
-function refuseKey(context: Context, spec: string): void {
+/** A stored workflow has a command of its own; torc 0.12 took its key here. */
+export function refuseKey(context: Context, spec: string, command: string): void {
   if (!/^[0-9]+$/.test(spec) || existsSync(spec)) return;
-  const hint = `The stored workflow ${spec} is run by: ${context.torc} jobs run ${spec}`;
+  const hint = `For the stored workflow ${spec} type: ${context.torc} ${command} ${spec}`;
   throw new TorcError('not_found', `there is no file ${spec}`, hint);
 }

@@ -1,0 +1,42 @@
+/** `torc submit SPEC`: create and start a workflow whose own actions ask Slurm for nodes. */
+import { TorcError } from '../../base/errors.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { type Context, note } from '../context.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
+import type { StdioOption } from '../options.ts';
+import { startProgress } from '../progress.ts';
+import { readWorkflow } from '../read-spec.ts';
+import { withConnection } from '../session.ts';
+import { counted } from '../words.ts';
+import { refuseKey } from './run.ts';
+import { ownerOf, withStdio } from './workflows-create.ts';
+import { startWorkflow } from './workflows-plans.ts';
+
+export async function submitSpec(context: Context, spec: string, options: StdioOption): Promise<void> {
+  refuseKey(context, spec, 'workflows start');
+  const { workflow, user } = withStdio(await readWorkflow(context, spec, null), options);
+  requireNodes(context, spec, workflow);
+  await checkStorable(workflow);
+  noteWithoutEffect(context, workflow);
+  const progress = startProgress(context);
+  const { workflow_key, num_jobs } = await withConnection(context, ({ api }) =>
+    createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
+      progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+    ).finally(() => progress.clear()),
+  );
+  note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}`);
+  await startWorkflow(context, workflow_key, {});
+}
+
+/** Without nodes the jobs would wait for ever. */
+function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWorkflow): void {
+  const schedules = actions.some(
+    ({ triggerType, actionType }) => triggerType === 'on_workflow_start' && actionType === 'schedule_nodes',
+  );
+  if (schedules) return;
+  throw new TorcError(
+    'usage',
+    `${spec} has no action that schedules nodes when the workflow starts`,
+    `Add one (trigger_type: on_workflow_start, action_type: schedule_nodes), or type ${torc} workflows create, ${torc} workflows start and ${torc} hpc slurm schedule-nodes.`,
+  );
+}

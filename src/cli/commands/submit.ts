@@ -1,0 +1,23 @@
+/** `torc submit`: a specification from a file to Slurm. */
+import type { Command } from 'commander';
+import { type StdioOption, stdioOption } from '../options.ts';
+import { type Act, examples } from '../program.ts';
+
+export function declareSubmit(program: Command, act: Act): void {
+  const command = program
+    .command('submit')
+    .description('create a workflow and start it on Slurm, where its own actions schedule the nodes')
+    .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
+    .addOption(stdioOption())
+    .addHelpText(
+      'after',
+      `
+The same as torc workflows create and torc workflows start. A specification without such an action is refused: create and
+start it, and schedule nodes with torc hpc slurm schedule-nodes.
+${examples('torc submit workflow.yaml', 'torc -F json submit workflow.yaml | jq -r .workflow_key').trimStart()}`,
+    );
+  act(command, async ([spec = ''], self) => {
+    const { submitSpec } = await import('../actions/submit.ts');
+    return (context) => submitSpec(context, spec, self.opts<StdioOption>());
+  });
+}
