@@ -152,7 +152,7 @@ export async function brokenRecords(directory) {
   const { runnerImport } = await import('vite');
   const load = async (path) => (await runnerImport(new URL(path, import.meta.url).pathname)).module;
   const { brokenInvariants } = await load('../test/support/invariants.ts');
-  const { Database } = await load('../src/storage/database.ts');
+  const { Database } = await load('../src/storage/database/database.ts');
   const db = Database.open(join(directory, 'torc.db'));
   try {
     const integrity = db.all('PRAGMA integrity_check').map((row) => row.integrity_check);

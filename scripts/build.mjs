@@ -20,7 +20,7 @@ try {
   process.exit(1);
 }
 cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'), { recursive: true });
-const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec-schema.js')).href);
+const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec', 'schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
 await bundle();
 compileJobStarter();
@@ -33,7 +33,7 @@ rmSync(old, { recursive: true, force: true });
 function compileJobStarter() {
   const folder = join(fresh, 'native', process.arch);
   mkdirSync(folder, { recursive: true });
-  const source = join(root, 'src', 'worker', 'start-jobs.c');
+  const source = join(root, 'src', 'worker', 'processes', 'start-jobs.c');
   const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-pthread', '-s', source];
   const compile = (...more) =>
     spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, 'torc-start-jobs'), ...more], { encoding: 'utf8' });

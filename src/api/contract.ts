@@ -6,7 +6,7 @@
  * a busy worker sends thousands. Durations are in the unit their name ends in.
  */
 import { z } from 'zod';
-import type { GroupedGraph } from '../model/job-groups.ts';
+import type { GroupedGraph } from '../model/graph/job-groups.ts';
 import { type ExportedPage, exportWorkflow, importFinish, importHistory } from './documents.ts';
 import {
   addFile,

@@ -1,6 +1,6 @@
 /** Requests about single jobs and what they refer to: shown, changed, added, deleted. */
 import { z } from 'zod';
-import type { Diagnosis } from '../model/diagnosis.ts';
+import type { Diagnosis } from '../model/decide/diagnosis.ts';
 import { count, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import type { ListRecord } from './lists.ts';

@@ -1,6 +1,6 @@
 /** Requests that plan before they change: restart, reset, disable; and what a plan looks like. */
 import { z } from 'zod';
-import type { Diagnosis } from '../model/diagnosis.ts';
+import type { Diagnosis } from '../model/decide/diagnosis.ts';
 import { count, key, text } from './fields.ts';
 
 /**

@@ -15,7 +15,7 @@ export function programPath(): string {
   return fileURLToPath(new URL('../cli/main.js', import.meta.url));
 }
 
-/** The compiled program of `src/worker/start-jobs.c`; the build leaves it out where there is no C compiler. */
+/** The compiled program of `src/worker/processes/start-jobs.c`; the build leaves it out where there is no C compiler. */
 export function jobStarterPath(): string {
   return join(packageDirectory(), 'dist', 'native', process.arch, 'torc-start-jobs');
 }

@@ -3,21 +3,21 @@ import type { ListName, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { delay } from '../base/clock.ts';
 import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
-import { didYouMean, quoted } from '../model/names.ts';
-import type { JobSpec, WorkflowSpec } from '../model/spec.ts';
-import { isMapping } from '../model/spec-check.ts';
-import { expandValue } from '../model/spec-text.ts';
-import { needsServer, startOwnServer } from './action-server.ts';
+import { expandValue } from '../model/expand/read.ts';
+import { isMapping } from '../model/spec/check.ts';
+import { didYouMean, quoted } from '../model/spec/names.ts';
+import type { JobSpec, WorkflowSpec } from '../model/spec/spec.ts';
 import { requireStarted, runLocally } from './actions/jobs-run.ts';
 import { ownerOf } from './actions/workflows-create.ts';
 import type { WorkerCommandOptions } from './commands/worker-options.ts';
-import { type Context, createContext } from './context.ts';
-import { checkStorable, createWorkflow } from './create-workflow.ts';
-import type { InterruptHandler, Interrupts } from './interrupts.ts';
-import { listPages } from './list.ts';
-import { withConnection } from './session.ts';
-import type { Summary } from './summary.ts';
-import type { Terminal } from './terminal.ts';
+import { needsServer, startOwnServer } from './connection/action-server.ts';
+import { withConnection } from './connection/session.ts';
+import { type Context, createContext } from './context/context.ts';
+import type { InterruptHandler, Interrupts } from './context/interrupts.ts';
+import type { Terminal } from './context/terminal.ts';
+import { checkStorable, createWorkflow } from './documents/send-workflow.ts';
+import { listPages } from './input/list.ts';
+import type { Summary } from './output/summary.ts';
 
 export type { WorkflowShown } from '../api/contract.ts';
 export { TorcError } from '../base/errors.ts';
@@ -29,8 +29,8 @@ export type {
   RequirementsSpec,
   SlurmSchedulerSpec,
   WorkflowSpec,
-} from '../model/spec.ts';
-export type { Summary } from './summary.ts';
+} from '../model/spec/spec.ts';
+export type { Summary } from './output/summary.ts';
 
 /** Where the database is: the server directory, else TORC_DIR, else ~/.torc. */
 export interface Place {

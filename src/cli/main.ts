@@ -2,10 +2,10 @@
 /** The entry of the CLI: runs one command line, prints what stopped it, and alone sets the exit code. */
 import { asTorcError, exitCodes, type TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
-import { isJsonAsked } from './context.ts';
-import { processInterrupts } from './interrupts.ts';
-import { visible } from './output-text.ts';
-import { processTerminal, type Terminal } from './terminal.ts';
+import { isJsonAsked } from './context/context.ts';
+import { processInterrupts } from './context/interrupts.ts';
+import { processTerminal, type Terminal } from './context/terminal.ts';
+import { visible } from './output/table.ts';
 
 /** An invalid specification also says, as JSON, where each of its problems is. */
 function printError(terminal: Terminal, error: TorcError, isJson: boolean): void {

@@ -2,8 +2,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
-import { type Context, type ContextParts, createContext, isJsonAsked } from './context.ts';
-import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './options.ts';
+import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
+import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
 /** Wide enough that most options take one line; terminals and pagers wrap the rest. */
 const helpWidth = 110;

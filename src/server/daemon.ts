@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { systemClock } from '../base/clock.ts';
 import { type Log, openLog } from '../base/log.ts';
-import { countOpenFirings } from '../storage/actions.ts';
-import { countActiveComputeNodes } from '../storage/compute-nodes.ts';
-import { countOpenAllocations } from '../storage/slurm.ts';
+import { countOpenAllocations } from '../storage/authoring/slurm.ts';
+import { countOpenFirings } from '../storage/running/actions.ts';
+import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { explainDirectory, openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 

@@ -1,9 +1,9 @@
 /** The graph of a stored workflow, small enough to be drawn. */
 import type { Reply, Request } from '../api/contract.ts';
-import { groupJobs } from '../model/job-groups.ts';
+import { groupJobs } from '../model/graph/job-groups.ts';
 import { jobStatuses } from '../model/status.ts';
-import { jobNames, loadJobs } from '../storage/replan.ts';
-import { getWorkflow } from '../storage/workflows.ts';
+import { getWorkflow } from '../storage/running/workflows.ts';
+import { jobNames, loadJobs } from '../storage/runs/restart.ts';
 import type { Service } from './service.ts';
 
 /** Reads every job and edge once. */

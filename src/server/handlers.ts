@@ -3,16 +3,10 @@ import type { EndpointName, Reply, Request, WorkflowShown } from '../api/contrac
 import { protocolVersion } from '../api/limits.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
-import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/actions.ts';
-import { countActiveComputeNodes, registerComputeNode } from '../storage/compute-nodes.ts';
-import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/declarations.ts';
-import { addJobs } from '../storage/job-addition.ts';
-import { deleteJobs } from '../storage/job-deletion.ts';
-import { followRequirements, modifyJob, modifyRequirements } from '../storage/job-modification.ts';
-import { jobStory } from '../storage/job-story.ts';
-import { countsRecord, readList, workflowRecord } from '../storage/lists.ts';
-import { releaseRequeued } from '../storage/orphans.ts';
-import { claimedJobs } from '../storage/replan.ts';
+import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/authoring/declarations.ts';
+import { addJobs } from '../storage/authoring/job-addition.ts';
+import { deleteJobs } from '../storage/authoring/job-deletion.ts';
+import { followRequirements, modifyJob, modifyRequirements } from '../storage/authoring/job-modification.ts';
 import {
   addSlurmConfig,
   confirmAllocation,
@@ -20,21 +14,27 @@ import {
   modifySlurmConfig,
   openSlurmJobIds,
   recordAllocations,
-} from '../storage/slurm.ts';
-import type { Transaction } from '../storage/transaction.ts';
-import { addUserData, deleteUserData, modifyUserData } from '../storage/user-data.ts';
-import { addChunk, beginCreate, finishCreate } from '../storage/workflow-creation.ts';
-import { beginDelete, deleteStep, planDelete } from '../storage/workflow-deletion.ts';
-import { exportPage } from '../storage/workflow-export.ts';
-import { finishImport, importHistory } from '../storage/workflow-import.ts';
-import { modifyWorkflow } from '../storage/workflow-modification.ts';
-import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/workflow-start.ts';
-import { getWorkflow, jobCounts, stateToken } from '../storage/workflows.ts';
-import { otherProtocol } from './exchange.ts';
+} from '../storage/authoring/slurm.ts';
+import { addChunk, beginCreate, finishCreate } from '../storage/authoring/workflow-creation.ts';
+import { beginDelete, deleteStep, planDelete } from '../storage/authoring/workflow-deletion.ts';
+import { exportPage } from '../storage/authoring/workflow-export.ts';
+import { finishImport, importHistory } from '../storage/authoring/workflow-import.ts';
+import { modifyWorkflow } from '../storage/authoring/workflow-modification.ts';
+import type { Transaction } from '../storage/database/transaction.ts';
+import { releaseRequeued } from '../storage/evidence/orphans.ts';
+import { jobStory } from '../storage/lists/job-story.ts';
+import { countsRecord, readList, workflowRecord } from '../storage/lists/lists.ts';
+import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/running/actions.ts';
+import { countActiveComputeNodes, registerComputeNode } from '../storage/running/compute-nodes.ts';
+import { addUserData, deleteUserData, modifyUserData } from '../storage/running/user-data.ts';
+import { getWorkflow, jobCounts, stateToken } from '../storage/running/workflows.ts';
+import { claimedJobs } from '../storage/runs/restart.ts';
+import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/runs/start-and-cancel.ts';
+import { otherProtocol } from './exchange/exchange.ts';
 import { drawWorkflow } from './graph.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
-import { planCancel, planStartChanges } from './plans.ts';
-import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './replan.ts';
+import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './plans/restart.ts';
+import { planCancel, planStartChanges } from './plans/start-and-cancel.ts';
 import type { Service } from './service.ts';
 
 export interface ReadHandler<N extends EndpointName> {

@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { dirname, isAbsolute } from 'node:path';
 import type { CheckReply, Problem } from '../api/maintenance.ts';
 import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
-import { countRows, readCopy } from '../storage/copies.ts';
-import type { Database } from '../storage/database.ts';
-import { type SoundnessStep, schemaVersion, soundnessSteps } from '../storage/soundness.ts';
+import { countRows, readCopy } from '../storage/database/backup-copy.ts';
+import type { Database } from '../storage/database/database.ts';
+import { type SoundnessStep, schemaVersion, soundnessSteps } from '../storage/database/soundness.ts';
 import type { Service } from './service.ts';
 
 /** Problems that are named; all are counted. */

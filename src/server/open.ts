@@ -7,13 +7,13 @@ import { currentUser } from '../base/config.ts';
 import { systemCode, TorcError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { version } from '../base/version.ts';
-import { Database, replaceByCopy } from '../storage/database.ts';
-import { isRestored, passRestored } from '../storage/epoch.ts';
-import { deleteStep, leftoverWorkflows } from '../storage/workflow-deletion.ts';
-import { seenEpoch } from './epoch-file.ts';
-import { heldBy, Ownership } from './ownership.ts';
+import { deleteStep, leftoverWorkflows } from '../storage/authoring/workflow-deletion.ts';
+import { Database, replaceByCopy } from '../storage/database/database.ts';
+import { isRestored, passRestored } from '../storage/database/epoch.ts';
+import { takeInSpools } from './evidence/spool-intake.ts';
+import { seenEpoch } from './owner/epoch-file.ts';
+import { heldBy, Ownership } from './owner/ownership.ts';
 import { Service } from './service.ts';
-import { takeInSpools } from './spool-intake.ts';
 
 /**
  * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder, and

@@ -2,8 +2,8 @@
 import type { EndpointName, Reply, Request } from '../api/contract.ts';
 import { needsKey } from '../api/repetition.ts';
 import { systemCode, TorcError } from '../base/errors.ts';
-import { findReply, keepReply, type RepeatableRequest } from '../storage/replies.ts';
-import { isIoError, type Transaction } from '../storage/transaction.ts';
+import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
+import { isIoError, type Transaction } from '../storage/database/transaction.ts';
 import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
 import type { Service } from './service.ts';
 

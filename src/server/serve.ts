@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
-import { ActionRunner } from './action-runner.ts';
-import { loadIdentity } from './certificate.ts';
-import { listen } from './http.ts';
-import { Reconciler } from './reconcile.ts';
+import { ActionRunner } from './actions/action-runner.ts';
+import { Reconciler } from './evidence/reconcile.ts';
+import { loadIdentity } from './http/certificate.ts';
+import { listen } from './http/http.ts';
+import { newToken, Tokens } from './http/tokens.ts';
 import type { Service } from './service.ts';
-import { newToken, Tokens } from './tokens.ts';
 
 export interface ServeOptions {
   /** Address to listen on; all by default, because workers come from compute nodes. */

@@ -8,17 +8,17 @@ import type { Api, CallOptions, EndpointName, ExchangeReply, Reply, Request } fr
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { fireJobActions } from '../storage/action-triggers.ts';
-import type { Database } from '../storage/database.ts';
-import { raiseEpoch, readEpoch } from '../storage/epoch.ts';
-import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/transaction.ts';
-import { recordRunEnd } from '../storage/workflows.ts';
-import { Contacts } from './contacts.ts';
-import { highestEpoch, noteEpoch, seenEpoch } from './epoch-file.ts';
-import { Exchange, type ExchangeMember } from './exchange.ts';
-import { settleLeftovers } from './leftovers.ts';
-import { type Machine, systemMachine } from './machine.ts';
-import { type Ownership, takenBy } from './ownership.ts';
+import type { Database } from '../storage/database/database.ts';
+import { raiseEpoch, readEpoch } from '../storage/database/epoch.ts';
+import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/database/transaction.ts';
+import { fireJobActions } from '../storage/running/action-triggers.ts';
+import { recordRunEnd } from '../storage/running/workflows.ts';
+import { settleLeftovers } from './evidence/leftover-processes.ts';
+import { type Machine, systemMachine } from './evidence/machine.ts';
+import { Exchange, type ExchangeMember } from './exchange/exchange.ts';
+import { Contacts } from './exchange/last-heard.ts';
+import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
+import { type Ownership, takenBy } from './owner/ownership.ts';
 import type { checkedRequest } from './request-check.ts';
 import { explainMember, isRead, Requests } from './requests.ts';
 

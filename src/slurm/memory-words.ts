@@ -1,5 +1,5 @@
 /** What slurmstepd writes into an allocation's output when memory ran out. */
-import type { MemoryWords } from '../model/diagnosis.ts';
+import type { MemoryWords } from '../model/decide/diagnosis.ts';
 
 const patterns = [
   /Detected \d+ oom[-_]kill event/i,

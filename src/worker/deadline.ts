@@ -1,5 +1,5 @@
 /** When a worker must be done, and how long its jobs get to end themselves. Durations in milliseconds. */
-import type { StopReason } from '../model/outcome.ts';
+import type { StopReason } from '../model/decide/outcome.ts';
 import type { StopSignal } from './effects.ts';
 
 /** Between SIGTERM and SIGKILL for a job that has not said that it can end itself. */

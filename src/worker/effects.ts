@@ -2,9 +2,9 @@
 import type { ActionReport, Assignment, LogPlace, WorkerCommands } from '../api/contract.ts';
 import type { SpooledReport } from '../api/spool.ts';
 import type { AttemptName, JobStdioPaths } from '../base/paths.ts';
-import type { StopReason } from '../model/outcome.ts';
-import type { FinishedAttempt } from './reports.ts';
-import type { Sample } from './session.ts';
+import type { StopReason } from '../model/decide/outcome.ts';
+import type { FinishedAttempt } from './exchange/reports.ts';
+import type { Sample } from './exchange/session.ts';
 
 /** `started` may be called from within `start`; the others never from within one of the runner's own methods. */
 export interface RunnerEvents {

@@ -7,19 +7,19 @@
  */
 import type { Assignment, HelloReply, WorkerSettings } from '../api/contract.ts';
 import type { TorcError } from '../base/errors.ts';
-import type { StopReason } from '../model/outcome.ts';
+import type { StopReason } from '../model/decide/outcome.ts';
 import { Admission } from './admission.ts';
 import { graceMs, normalGraceMs, reasonOfSlurmSignal, untilLatestEndMs } from './deadline.ts';
 import type { RunnerEvents, StopSignal } from './effects.ts';
-import { Exchanger } from './exchanger.ts';
-import { helloRequest } from './hello.ts';
-import { JobFiles } from './job-files.ts';
-import { JobLogs } from './job-logs.ts';
+import { Exchanger } from './exchange/exchanger.ts';
+import { helloRequest } from './exchange/hello.ts';
+import type { FinishedAttempt } from './exchange/reports.ts';
+import { type RequestFacts, Session, type Taken } from './exchange/session.ts';
+import { Safekeeping } from './exchange/without-server.ts';
+import { JobFiles } from './files/job-files.ts';
+import { JobLogs } from './files/job-logs.ts';
 import { decide, type Phase } from './lifetime.ts';
 import { NodeCommands } from './node-commands.ts';
-import type { FinishedAttempt } from './reports.ts';
-import { Safekeeping } from './safekeeping.ts';
-import { type RequestFacts, Session, type Taken } from './session.ts';
 import type { WorkerDependencies, WorkerExit, WorkerOptions } from './worker.ts';
 
 const sampleEveryMs = 10_000;

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { StopSource, WorkerEffects } from './effects.ts';
 import { WorkerLoop } from './loop.ts';
-import { systemEffects } from './system.ts';
+import { systemEffects } from './system-effects.ts';
 
 export interface WorkerOptions {
   /** The server directory; what cannot be delivered is kept below `workers/WORKER_ID/` there. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wireJobs } from '../../src/model/barriers.ts';
 import type { GraphNode } from '../../src/model/expanded.ts';
-import { buildGraph, countStages, findCycles, topologicalOrder } from '../../src/model/graph.ts';
+import { wireJobs } from '../../src/model/graph/barriers.ts';
+import { buildGraph, countStages, findCycles, topologicalOrder } from '../../src/model/graph/graph.ts';
 
 type Edge = [GraphNode, GraphNode];
 

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
-import { closeComputeNode, findComputeNode } from '../../src/storage/compute-nodes.ts';
-import { soundnessSteps } from '../../src/storage/soundness.ts';
+import { soundnessSteps } from '../../src/storage/database/soundness.ts';
+import { closeComputeNode, findComputeNode } from '../../src/storage/running/compute-nodes.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import {
   createWorkflow,

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Requirements } from '../../src/model/job.ts';
 import {
   type Candidate,
   type FreeNode,
@@ -9,7 +8,8 @@ import {
   nextInOrder,
   pack,
   type ShapeQueue,
-} from '../../src/model/packing.ts';
+} from '../../src/model/decide/packing.ts';
+import type { Requirements } from '../../src/model/job.ts';
 
 const need: fc.Arbitrary<Requirements> = fc.record({
   numCpus: fc.integer({ min: 1, max: 8 }),

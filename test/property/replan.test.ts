@@ -1,7 +1,6 @@
 /** Plans against a reference that is written for being read, over random graphs and statuses. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildGraph, topologicalOrder } from '../../src/model/graph.ts';
 import {
   aims,
   type JobStates,
@@ -10,7 +9,8 @@ import {
   planRestart,
   settle,
   statusCode,
-} from '../../src/model/replan.ts';
+} from '../../src/model/decide/restart.ts';
+import { buildGraph, topologicalOrder } from '../../src/model/graph/graph.ts';
 import { isAllowed, type JobStatus, jobStatuses } from '../../src/model/status.ts';
 
 interface Shape {

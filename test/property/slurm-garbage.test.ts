@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Request } from '../../src/api/contract.ts';
-import { applyEvidence, gatherEvidence } from '../../src/server/evidence.ts';
+import { applyEvidence, gatherEvidence } from '../../src/server/evidence/gather.ts';
 import { openService } from '../../src/server/open.ts';
 import { systemSlurm } from '../../src/slurm/commands.ts';
 import { FakeClock, fakeMachine } from '../support/fake-machine.ts';

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { PatternMatcher } from '../../src/model/expand-patterns.ts';
+import { PatternMatcher } from '../../src/model/expand/patterns.ts';
+import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
-import { ParameterProblem, readValues } from '../../src/model/parameters.ts';
-import { PatternProblem } from '../../src/model/pattern-syntax.ts';
-import { readJson5 } from '../../src/model/spec-json5.ts';
-import { SpecError } from '../../src/model/spec-problems.ts';
-import { loadWorkflow } from '../../src/model/spec-text.ts';
+import { readJson5 } from '../../src/model/spec/json5.ts';
+import { ParameterProblem, readValues } from '../../src/model/spec/parameters.ts';
+import { PatternProblem } from '../../src/model/spec/pattern-syntax.ts';
+import { SpecError } from '../../src/model/spec/problems.ts';
 
 type Part = Record<string, unknown>;
 

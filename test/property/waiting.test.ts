@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
 import type { Service } from '../../src/server/service.ts';
-import { claimJobs } from '../../src/storage/claims.ts';
-import { findComputeNode } from '../../src/storage/compute-nodes.ts';
-import { inTransaction } from '../../src/storage/transaction.ts';
+import { inTransaction } from '../../src/storage/database/transaction.ts';
+import { claimJobs } from '../../src/storage/running/claims.ts';
+import { findComputeNode } from '../../src/storage/running/compute-nodes.ts';
 import { createWorkflow, freshService, TestWorker } from '../support/service.ts';
 
 const size = fc.record({

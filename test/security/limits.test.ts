@@ -11,10 +11,10 @@ import { idempotencyHeader } from '../../src/api/repetition.ts';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { loadIdentity } from '../../src/server/certificate.ts';
-import { type HttpOptions, listen } from '../../src/server/http.ts';
+import { loadIdentity } from '../../src/server/http/certificate.ts';
+import { type HttpOptions, listen } from '../../src/server/http/http.ts';
+import { Tokens } from '../../src/server/http/tokens.ts';
 import type { Service } from '../../src/server/service.ts';
-import { Tokens } from '../../src/server/tokens.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { ask, portOf } from './stranger.ts';
 

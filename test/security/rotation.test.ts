@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/server-file.ts';
-import { Tokens } from '../../src/server/tokens.ts';
+import { Tokens } from '../../src/server/http/tokens.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { fakeClock } from '../unit/cli-fakes.ts';
 import { ask } from './stranger.ts';

@@ -5,7 +5,7 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
-import { loadIdentity } from '../../src/server/certificate.ts';
+import { loadIdentity } from '../../src/server/http/certificate.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { portOf } from './stranger.ts';
 

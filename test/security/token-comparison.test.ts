@@ -1,7 +1,7 @@
 /** That the token is compared in constant time: by a function made for it, and over texts of one length. */
 import { timingSafeEqual } from 'node:crypto';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Tokens } from '../../src/server/tokens.ts';
+import { Tokens } from '../../src/server/http/tokens.ts';
 import { fakeClock } from '../unit/cli-fakes.ts';
 
 vi.mock('node:crypto', async (importOriginal) => ({

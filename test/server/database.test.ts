@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Database } from '../../src/storage/database.ts';
-import { inTransaction, type Transaction } from '../../src/storage/transaction.ts';
+import { Database } from '../../src/storage/database/database.ts';
+import { inTransaction, type Transaction } from '../../src/storage/database/transaction.ts';
 
 let directory: string;
 let path: string;

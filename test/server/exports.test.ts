@@ -2,12 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createWorkflow } from '../../src/cli/create-workflow.ts';
-import { exportLines } from '../../src/cli/export-document.ts';
-import { expandCommands } from '../../src/model/commands-file.ts';
+import { exportLines } from '../../src/cli/documents/export-document.ts';
+import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
+import { expandCommands } from '../../src/model/expand/commands-file.ts';
+import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
-import { countStages } from '../../src/model/graph.ts';
-import { loadWorkflow } from '../../src/model/spec-text.ts';
+import { countStages } from '../../src/model/graph/graph.ts';
 import { freshService } from '../support/service.ts';
 
 const folder = join(import.meta.dirname, '../../examples');

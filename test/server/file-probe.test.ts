@@ -2,8 +2,8 @@
 import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { probeFiles } from '../../src/server/file-probe.ts';
-import { openFileReader } from '../../src/worker/file-reader.ts';
+import { probeFiles } from '../../src/server/plans/file-probe.ts';
+import { openFileReader } from '../../src/worker/files/file-reader.ts';
 import { temporaryDirectory } from '../support/service.ts';
 
 it.each([

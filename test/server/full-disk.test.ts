@@ -11,7 +11,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { openService } from '../../src/server/open.ts';
 import { type Serving, serve } from '../../src/server/serve.ts';
 import type { Service } from '../../src/server/service.ts';
-import { openSpool } from '../../src/worker/spool.ts';
+import { openSpool } from '../../src/worker/exchange/spool.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, rows, statuses, TestWorker, temporaryDirectory } from '../support/service.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type JobCounts, type JobStatus, jobStatuses, noJobs, workflowStatus } from '../../src/model/status.ts';
-import { readList } from '../../src/storage/lists.ts';
+import { readList } from '../../src/storage/lists/lists.ts';
 import { createWorkflow, freshService } from '../support/service.ts';
 
 it('the list of workflows derives the same status as the model', async () => {

@@ -1,6 +1,6 @@
 /** What must hold in a simulated world at every moment, beside what must hold of any stored state. */
 import type { EndpointName, ExchangeReply, Request } from '../../src/api/contract.ts';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/storage/database/database.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import type { Machines } from './machines.ts';
 import { nodeCpus } from './worker.ts';

@@ -3,11 +3,11 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
-import { systemMachine } from '../../src/server/machine.ts';
+import { systemMachine } from '../../src/server/evidence/machine.ts';
+import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
-import { Reconciler } from '../../src/server/reconcile.ts';
 import type { Service } from '../../src/server/service.ts';
-import { type Database, replaceByCopy } from '../../src/storage/database.ts';
+import { type Database, replaceByCopy } from '../../src/storage/database/database.ts';
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Service } from '../../src/server/service.ts';
-import { Database, replaceByCopy } from '../../src/storage/database.ts';
+import { Database, replaceByCopy } from '../../src/storage/database/database.ts';
 import { createWorkflow } from '../support/service.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';

@@ -1,6 +1,6 @@
 /** What must hold of the whole stored state after every step; each broken one is a sentence. */
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/storage/database/database.ts';
 
 interface JobRow {
   job_key: number;

@@ -8,10 +8,10 @@ import {
   chunksOf,
   createWorkflow,
   noteWithoutEffect,
-} from '../../src/cli/create-workflow.ts';
+} from '../../src/cli/documents/send-workflow.ts';
+import { loadWorkflow } from '../../src/model/expand/read.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
-import { loadWorkflow } from '../../src/model/spec-text.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 function job(name: string, command = 'true'): ExpandedJob {

@@ -1,9 +1,9 @@
 /** A terminal and a server in memory, for tests of commands without a process. */
 import type { Api, ListRecord, Request } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
-import { type Context, createContext, type GlobalOptions } from '../../src/cli/context.ts';
-import type { Interrupts } from '../../src/cli/interrupts.ts';
-import type { Terminal } from '../../src/cli/terminal.ts';
+import { type Context, createContext, type GlobalOptions } from '../../src/cli/context/context.ts';
+import type { Interrupts } from '../../src/cli/context/interrupts.ts';
+import type { Terminal } from '../../src/cli/context/terminal.ts';
 
 export interface FakeTerminal extends Terminal {
   stdout: string[];

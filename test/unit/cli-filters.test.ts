@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { requests } from '../../src/api/contract.ts';
-import { listRequest, parseColumns, parseFilter } from '../../src/cli/filters.ts';
-import { checkedKey, chooseWorkflow, statedKey } from '../../src/cli/workflow-key.ts';
+import { listRequest, parseColumns, parseFilter } from '../../src/cli/input/filters.ts';
+import { checkedKey, chooseWorkflow, statedKey } from '../../src/cli/input/workflow-key.ts';
 import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
 
 describe('filters', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type ListRecord, limits } from '../../src/api/contract.ts';
-import { type OutputFormat, outputFormats } from '../../src/cli/context.ts';
-import { firstPageRows, listPages, pageRows } from '../../src/cli/list.ts';
-import { textColumns } from '../../src/cli/list-columns.ts';
-import { printList, printResult, type ShownColumns } from '../../src/cli/output.ts';
-import { csvLine } from '../../src/cli/output-csv.ts';
-import { cellText, displayWidth, factLines, fitWidth, TextTable, visible } from '../../src/cli/output-text.ts';
+import { type OutputFormat, outputFormats } from '../../src/cli/context/context.ts';
+import { firstPageRows, listPages, pageRows } from '../../src/cli/input/list.ts';
+import { csvLine } from '../../src/cli/output/csv.ts';
+import { textColumns } from '../../src/cli/output/list-columns.ts';
+import { printList, printResult, type ShownColumns } from '../../src/cli/output/output.ts';
+import { cellText, displayWidth, factLines, fitWidth, TextTable, visible } from '../../src/cli/output/table.ts';
 import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
 
 const oddNames = [

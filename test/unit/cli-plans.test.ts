@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Api, Plan, PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
-import { planAndApply } from '../../src/cli/apply-plan.ts';
-import { changesText, diagnosisText, keptText, lostJobsText, memoryOption } from '../../src/cli/plan-output.ts';
-import type { Diagnosis } from '../../src/model/diagnosis.ts';
+import { changesText, diagnosisText, keptText, lostJobsText, memoryOption } from '../../src/cli/output/plan-output.ts';
+import { planAndApply } from '../../src/cli/plans/apply-plan.ts';
+import type { Diagnosis } from '../../src/model/decide/diagnosis.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 const context = fakeContext(fakeTerminal(), { dir: "/it's here" });

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { completionScript } from '../../src/cli/completion.ts';
-import type { GlobalOptions } from '../../src/cli/context.ts';
-import { firstOperand, globalOptionsOf } from '../../src/cli/options.ts';
+import type { GlobalOptions } from '../../src/cli/context/context.ts';
+import { completionScript } from '../../src/cli/input/completion.ts';
+import { firstOperand, globalOptionsOf } from '../../src/cli/input/options.ts';
 import { declareProgram, forEachCommand, runProgram } from '../../src/cli/program.ts';
 import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
 

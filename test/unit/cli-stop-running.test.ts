@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Api } from '../../src/api/contract.ts';
 import { whileStopped } from '../../src/cli/actions/workflows-stop-running.ts';
-import { createContext } from '../../src/cli/context.ts';
-import type { InterruptHandler } from '../../src/cli/interrupts.ts';
+import { createContext } from '../../src/cli/context/context.ts';
+import type { InterruptHandler } from '../../src/cli/context/interrupts.ts';
 import { fakeTerminal } from './cli-fakes.ts';
 
 describe('stopping what runs before a restart', () => {

@@ -5,8 +5,8 @@ import {
   diagnose,
   type SlurmEnd,
   type UnfinishedAttempt,
-} from '../../src/model/diagnosis.ts';
-import { decideFate, type FateFacts } from '../../src/model/fate.ts';
+} from '../../src/model/decide/diagnosis.ts';
+import { decideFate, type FateFacts } from '../../src/model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { knownStates, parseState } from '../../src/slurm/states.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { graphDot } from '../../src/cli/graph-dot.ts';
-import { layOut } from '../../src/cli/graph-layout.ts';
-import { graphSvg } from '../../src/cli/graph-svg.ts';
-import { buildGraph } from '../../src/model/graph.ts';
-import { type GroupedGraph, groupJobs, mostGroups } from '../../src/model/job-groups.ts';
+import { graphDot } from '../../src/cli/output/graph-dot.ts';
+import { layOut } from '../../src/cli/output/graph-layout.ts';
+import { graphSvg } from '../../src/cli/output/graph-svg.ts';
+import { buildGraph } from '../../src/model/graph/graph.ts';
+import { type GroupedGraph, groupJobs, mostGroups } from '../../src/model/graph/job-groups.ts';
 
 /** Jobs by name; edges name them, or barriers as b0, b1 .. */
 function groupsOf(names: string[], edges: [number, number][], numBarriers = 0): GroupedGraph {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the shell's variables are written like that
 import { describe, expect, it } from 'vitest';
-import { Template } from '../../src/model/expand-template.ts';
-import { plainText, productOf, readValues, type Value, valueAt, zipOf } from '../../src/model/parameters.ts';
+import { Template } from '../../src/model/expand/template.ts';
+import { plainText, productOf, readValues, type Value, valueAt, zipOf } from '../../src/model/spec/parameters.ts';
 
 const textsOf = (written: Parameters<typeof readValues>[0]) => readValues(written).map(plainText);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
-import { expandCommandLines, expandCommands } from '../../src/model/commands-file.ts';
-import { SpecError } from '../../src/model/spec-problems.ts';
+import { expandCommandLines, expandCommands } from '../../src/model/expand/commands-file.ts';
+import { SpecError } from '../../src/model/spec/problems.ts';
 
 const options = { file: 'c.txt', name: 'w' };
 

@@ -4,8 +4,8 @@ import type { Clock } from '../../src/base/clock.ts';
 import { Admission } from '../../src/worker/admission.ts';
 import { graceMs, reasonOfSlurmSignal, untilLatestEndMs } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
-import { OomWatch } from '../../src/worker/oom-watch.ts';
-import { isGrowthNews, UsageMeter } from '../../src/worker/usage.ts';
+import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
+import { isGrowthNews, UsageMeter } from '../../src/worker/processes/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';
 
 describe('admission', () => {

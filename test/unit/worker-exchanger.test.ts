@@ -4,8 +4,8 @@ import type { Api, ExchangeReply, Reply } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { Exchanger } from '../../src/worker/exchanger.ts';
-import { type ExchangeRequest, Session, type Taken } from '../../src/worker/session.ts';
+import { Exchanger } from '../../src/worker/exchange/exchanger.ts';
+import { type ExchangeRequest, Session, type Taken } from '../../src/worker/exchange/session.ts';
 import { defaultSettings } from '../worker/fake-server.ts';
 
 interface Call {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type { FileReader, JobRunner, RunnerEvents, SeenFile } from '../../src/worker/effects.ts';
-import { openFileReader } from '../../src/worker/file-reader.ts';
-import { JobFiles } from '../../src/worker/job-files.ts';
-import type { FinishedAttempt } from '../../src/worker/reports.ts';
+import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
+import { openFileReader } from '../../src/worker/files/file-reader.ts';
+import { JobFiles } from '../../src/worker/files/job-files.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 const never = new Promise<never>(() => {});

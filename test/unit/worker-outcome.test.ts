@@ -6,7 +6,7 @@ import {
   oomVictims,
   type StopReason,
   spawnFailed,
-} from '../../src/model/outcome.ts';
+} from '../../src/model/decide/outcome.ts';
 
 const quiet: EndEvidence = {
   exitCode: 0,

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { ProcessTable } from '../../src/worker/processes.ts';
-import { Sampler } from '../../src/worker/sampler.ts';
-import { UsageMeter } from '../../src/worker/usage.ts';
+import { ProcessTable } from '../../src/worker/processes/processes.ts';
+import { Sampler } from '../../src/worker/processes/sampler.ts';
+import { UsageMeter } from '../../src/worker/processes/usage.ts';
 
 let proc: string;
 

@@ -20,7 +20,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { largestOutputBytes, readLogMember } from '../../src/base/log-member.ts';
 import { combinedLogPath, slotPaths } from '../../src/base/paths.ts';
-import { openLogStore } from '../../src/worker/log-store.ts';
+import { openLogStore } from '../../src/worker/files/log-store.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, type TestWorker, until } from './run.ts';

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { openHelperSpawner } from '../../src/worker/helper-spawner.ts';
-import { openNodeSpawner } from '../../src/worker/node-spawner.ts';
-import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/spawner.ts';
+import { openHelperSpawner } from '../../src/worker/processes/helper-spawner.ts';
+import { openNodeSpawner } from '../../src/worker/processes/node-spawner.ts';
+import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/processes/spawner.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 

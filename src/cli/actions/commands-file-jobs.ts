@@ -3,14 +3,14 @@ import { type AddedJob, type Api, limits } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import type { AddedCommandsOptions } from '../commands/workflows-changes.ts';
-import type { Context } from '../context.ts';
-import { listPages } from '../list.ts';
-import { printResult } from '../output.ts';
-import { startProgress } from '../progress.ts';
-import { readWorkflow } from '../read-spec.ts';
-import { withConnection } from '../session.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { readWorkflow } from '../documents/read-spec.ts';
+import { listPages } from '../input/list.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { startProgress } from '../output/progress.ts';
 import { counted } from '../words.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
 
 const everything = { filter: [], excludeColumn: [] };
 

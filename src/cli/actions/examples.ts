@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { TorcError } from '../../base/errors.ts';
 import { packageDirectory } from '../../base/version.ts';
-import { didYouMean } from '../../model/names.ts';
-import type { Context } from '../context.ts';
-import { printResult, textTable } from '../output.ts';
+import { didYouMean } from '../../model/spec/names.ts';
+import type { Context } from '../context/context.ts';
+import { printResult, textTable } from '../output/output.ts';
 
 interface Example {
   name: string;

@@ -1,11 +1,11 @@
 /** `torc files add|delete`. */
 import { TorcError } from '../../base/errors.ts';
-import type { Context } from '../context.ts';
-import { findByNameOrKey } from '../name-or-key.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { findByNameOrKey } from '../input/name-or-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 export async function addFile(context: Context, name: string, path: string): Promise<void> {
   for (const [what, value] of Object.entries({ 'the name': name, '--path': path })) {

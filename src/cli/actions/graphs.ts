@@ -2,16 +2,16 @@
 import { writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { asTorcError, TorcError } from '../../base/errors.ts';
-import { buildGraph } from '../../model/graph.ts';
-import { type GroupedGraph, groupJobs } from '../../model/job-groups.ts';
+import { buildGraph } from '../../model/graph/graph.ts';
+import { type GroupedGraph, groupJobs } from '../../model/graph/job-groups.ts';
 import { type GraphFormat, type GraphOptions, graphFormats } from '../commands/graphs.ts';
-import { type Context, note } from '../context.ts';
-import { graphDot } from '../graph-dot.ts';
-import { graphSvg } from '../graph-svg.ts';
-import { printResult } from '../output.ts';
-import { readWorkflow } from '../read-spec.ts';
-import { withConnection } from '../session.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { readWorkflow } from '../documents/read-spec.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { graphDot } from '../output/graph-dot.ts';
+import { graphSvg } from '../output/graph-svg.ts';
+import { printResult } from '../output/output.ts';
 
 export async function drawGraph(context: Context, key: string | null, options: GraphOptions): Promise<void> {
   if (options.spec !== undefined && key !== null) {

@@ -1,11 +1,11 @@
 /** `torc jobs diagnose`: why claimed jobs have no result. */
 import type { Api, DiagnosedJob } from '../../api/contract.ts';
-import { workflowOfJobs } from '../apply-plan.ts';
-import type { Context } from '../context.ts';
-import { cellText } from '../output-text.ts';
-import { diagnosisText, printCsv } from '../plan-output.ts';
-import { withConnection } from '../session.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { diagnosisText, printCsv } from '../output/plan-output.ts';
+import { cellText } from '../output/table.ts';
+import { workflowOfJobs } from '../plans/apply-plan.ts';
 import { distinctKeys } from './jobs-reset.ts';
 import { hasRunningJobs } from './workflows-restart.ts';
 

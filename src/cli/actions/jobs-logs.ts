@@ -2,12 +2,12 @@
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import { AttemptLog, type Stream } from '../attempt-log.ts';
 import type { LogsOptions } from '../commands/jobs-recovery.ts';
-import type { Context } from '../context.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { checkedKey } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { checkedKey } from '../input/workflow-key.ts';
+import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { cellText } from '../output/table.ts';
 
 const pieceBytes = 1024 * 1024;
 const mostJsonBytes = 1024 * 1024;

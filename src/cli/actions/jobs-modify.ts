@@ -1,13 +1,13 @@
 /** `torc jobs modify`: another command, other resources, another place in the queue. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { changesTable, resourceChanges } from '../changed-fields.ts';
 import type { ModifyJobOptions } from '../commands/jobs.ts';
-import type { Context } from '../context.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { checkedKey } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { changesTable, resourceChanges } from '../input/changed-fields.ts';
+import { checkedKey } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 export async function modifyJob(context: Context, key: string, options: ModifyJobOptions): Promise<void> {
   const changes = jobChanges(options);

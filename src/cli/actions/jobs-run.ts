@@ -4,14 +4,14 @@ import { delay } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import type { RunJobsOptions } from '../commands/jobs.ts';
-import { type Context, note } from '../context.ts';
-import { spawnWorker, type WorkerResult } from '../local-worker.ts';
-import { printResult } from '../output.ts';
-import { followRun } from '../run-progress.ts';
-import { withConnection } from '../session.ts';
-import { failedJobs, type Summary, summaryOf, summaryText } from '../summary.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { followRun } from '../output/run-progress.ts';
+import { failedJobs, type Summary, summaryOf, summaryText } from '../output/summary.ts';
 import { counted } from '../words.ts';
-import { chooseWorkflow, statedKey } from '../workflow-key.ts';
+import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
 
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;
@@ -48,7 +48,7 @@ async function beWorker(context: Context, key: string | null, options: RunJobsOp
   const workflowKey = statedKey(context, key);
   if (workflowKey === null)
     throw new TorcError('usage', 'a worker needs the key of its workflow', `${context.torc} jobs run --help`);
-  const { runWorkerHere } = await import('../worker-process.ts');
+  const { runWorkerHere } = await import('../workers/worker-process.ts');
   const exit = await runWorkerHere(context, workflowKey, options);
   await context.terminal.out(`${JSON.stringify(exit)}\n`);
   return 0;

@@ -1,14 +1,14 @@
 /** `torc resource-requirements add|modify`: what jobs ask for, under a name. */
 import { TorcError } from '../../base/errors.ts';
-import { changesTable, resourceChanges } from '../changed-fields.ts';
 import type { ResourceOptions } from '../commands/resource-requirements.ts';
-import type { Context } from '../context.ts';
-import { findByNameOrKey } from '../name-or-key.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { changesTable, resourceChanges } from '../input/changed-fields.ts';
+import { findByNameOrKey } from '../input/name-or-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 import { counted } from '../words.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
 
 export async function modifyRequirements(context: Context, nameOrKey: string, options: ResourceOptions): Promise<void> {
   const changes = resourceChanges(options);

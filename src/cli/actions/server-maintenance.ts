@@ -4,10 +4,10 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSyn
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { exitCodes, TorcError } from '../../base/errors.ts';
-import type { Context } from '../context.ts';
-import { printResult } from '../output.ts';
-import { visible } from '../output-text.ts';
-import { withConnection } from '../session.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { printResult } from '../output/output.ts';
+import { visible } from '../output/table.ts';
 import { counted } from '../words.ts';
 
 /** A large database is copied and read in minutes. */

@@ -9,10 +9,10 @@ import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { programPath } from '../../base/program.ts';
 import type { ServerStartOptions } from '../commands/server.ts';
-import { connectRemote } from '../connection.ts';
-import { type Context, note } from '../context.ts';
-import { printResult } from '../output.ts';
-import { factLines } from '../output-text.ts';
+import { connectRemote } from '../connection/connection.ts';
+import { type Context, note } from '../context/context.ts';
+import { printResult } from '../output/output.ts';
+import { factLines } from '../output/table.ts';
 
 const startPatienceMs = 30_000;
 const pollMs = 50;

@@ -3,11 +3,11 @@ import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseWalltime } from '../../base/units.ts';
 import type { ConfigOptions } from '../commands/hpc-slurm.ts';
-import type { Context } from '../context.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { checkedKey, chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 

@@ -4,11 +4,11 @@ import { resolve } from 'node:path';
 import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
-import { machineResources } from '../../worker/resources.ts';
+import { machineResources } from '../../worker/processes/resources.ts';
 import type { AllocationWorkerOptions } from '../commands/hpc-slurm.ts';
-import { type Context, note } from '../context.ts';
-import { runLogged } from '../worker-process.ts';
-import { checkedKey } from '../workflow-key.ts';
+import { type Context, note } from '../context/context.ts';
+import { checkedKey } from '../input/workflow-key.ts';
+import { runLogged } from '../workers/worker-process.ts';
 
 export async function runInAllocation(context: Context, key: string, options: AllocationWorkerOptions): Promise<void> {
   const workflowKey = checkedKey(key);

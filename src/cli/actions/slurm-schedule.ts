@@ -1,15 +1,15 @@
 /** `torc hpc slurm schedule-nodes`: submits Slurm jobs that start workers; with `--dry-run` only says which. */
 import { TorcError } from '../../base/errors.ts';
-import { startOwnServer } from '../action-server.ts';
-import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../allocation-plan.ts';
 import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
-import { type Connection, connectRemote } from '../connection.ts';
-import { type Context, note } from '../context.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { submitAll } from '../submit-allocations.ts';
+import { startOwnServer } from '../connection/action-server.ts';
+import { type Connection, connectRemote } from '../connection/connection.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 import { counted } from '../words.ts';
+import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../workers/allocation-plan.ts';
+import { submitAll } from '../workers/submit-allocations.ts';
 
 export async function scheduleNodes(context: Context, options: ScheduleOptions): Promise<void> {
   if (options.dryRun === true) {

@@ -1,12 +1,12 @@
 /** `torc submit SPEC`: create and start a workflow whose own actions ask Slurm for nodes. */
 import { TorcError } from '../../base/errors.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
-import { type Context, note } from '../context.ts';
-import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
-import type { StdioOption } from '../options.ts';
-import { startProgress } from '../progress.ts';
-import { readWorkflow } from '../read-spec.ts';
-import { withConnection } from '../session.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { readWorkflow } from '../documents/read-spec.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { StdioOption } from '../input/options.ts';
+import { startProgress } from '../output/progress.ts';
 import { counted } from '../words.ts';
 import { refuseKey } from './run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';

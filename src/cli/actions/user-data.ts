@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import type { UserDataOptions } from '../commands/user-data.ts';
-import { type Context, note } from '../context.ts';
-import { findByNameOrKey } from '../name-or-key.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { findByNameOrKey } from '../input/name-or-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 type Json = Request<'user_data_add'>['data'];
 
@@ -104,9 +104,9 @@ function readBytes(path: string): Buffer {
 
 /** Throws TorcError 'usage' with the place of what is no JSON. */
 async function parseData(bytes: Buffer, from: string): Promise<Json> {
-  const { decodeUtf8 } = await import('../../model/spec-source.ts');
-  const { readJson } = await import('../../model/spec-json.ts');
-  const { userDataProblem } = await import('../../model/user-data.ts');
+  const { decodeUtf8 } = await import('../../model/spec/source.ts');
+  const { readJson } = await import('../../model/spec/json.ts');
+  const { userDataProblem } = await import('../../model/spec/user-data.ts');
   let data: Json;
   try {
     data = readJson(decodeUtf8(bytes, from), from).value as Json;

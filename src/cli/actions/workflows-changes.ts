@@ -1,13 +1,13 @@
 /** `torc workflows modify|set-compute-node-parameters`. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { changesTable } from '../changed-fields.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../commands/workflows-changes.ts';
-import type { Context } from '../context.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { withConnection } from '../session.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { changesTable } from '../input/changed-fields.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
 

@@ -1,17 +1,17 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
-import { countStages } from '../../model/graph.ts';
-import type { SpecSyntax } from '../../model/spec-source.ts';
+import { countStages } from '../../model/graph/graph.ts';
+import type { SpecSyntax } from '../../model/spec/source.ts';
 import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
-import type { Context } from '../context.ts';
-import { checkStorable, createWorkflow, noteWithoutEffect } from '../create-workflow.ts';
-import type { StdioOption } from '../options.ts';
-import { printResult, textTable } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { startProgress } from '../progress.ts';
-import { type ReadWorkflow, readWorkflow } from '../read-spec.ts';
-import { withConnection } from '../session.ts';
-import { upstreamNames } from '../upstream-names.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { StdioOption } from '../input/options.ts';
+import { upstreamNames } from '../input/upstream-names.ts';
+import { printResult, textTable } from '../output/output.ts';
+import { startProgress } from '../output/progress.ts';
+import { cellText } from '../output/table.ts';
 import { counted } from '../words.ts';
 
 export async function createFromSpec(

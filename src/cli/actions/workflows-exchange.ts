@@ -1,18 +1,18 @@
 /** `torc workflows export|import`. */
 import { type Api, limits, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { isExport, refuseOtherVersion } from '../../model/spec-export.ts';
+import { isExport, refuseOtherVersion } from '../../model/spec/export.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { ExportOptions } from '../commands/workflows-exchange.ts';
-import { type Context, note } from '../context.ts';
-import { checkStorable, createWorkflow } from '../create-workflow.ts';
-import { exportLines, writePieces } from '../export-document.ts';
-import { printResult } from '../output.ts';
-import { cellText } from '../output-text.ts';
-import { readBytes } from '../read-spec.ts';
-import { withConnection } from '../session.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { exportLines, writePieces } from '../documents/export-document.ts';
+import { readBytes } from '../documents/read-spec.ts';
+import { checkStorable, createWorkflow } from '../documents/send-workflow.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 import { counted } from '../words.ts';
-import { chooseWorkflow } from '../workflow-key.ts';
 import { ownerOf } from './workflows-create.ts';
 
 export async function exportWorkflow(context: Context, key: string | null, options: ExportOptions): Promise<void> {
@@ -39,7 +39,7 @@ interface ExportDocument {
 
 export async function importWorkflow(context: Context, file: string): Promise<void> {
   const document = readDocument(file);
-  const { expandValue } = await import('../../model/spec-text.ts');
+  const { expandValue } = await import('../../model/expand/read.ts');
   const { spec, workflow } = expandValue(document.workflow, { file: `${file}: workflow` });
   await checkStorable(workflow);
   const reply = await withConnection(context, async ({ api }) => {

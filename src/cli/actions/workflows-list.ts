@@ -1,7 +1,7 @@
 /** `torc workflows list`: without the archived ones, unless they are asked for. */
-import type { Context } from '../context.ts';
-import type { ListOptions } from '../filters.ts';
-import { showList } from '../list.ts';
+import type { Context } from '../context/context.ts';
+import type { ListOptions } from '../input/filters.ts';
+import { showList } from '../input/list.ts';
 
 export interface ListWorkflowsOptions extends ListOptions {
   onlyArchived?: boolean;

@@ -3,9 +3,9 @@ import type { Api, KeptJob } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import type { RestartOptions } from '../commands/workflows-recovery.ts';
-import { type Context, note } from '../context.ts';
-import { cellText } from '../output-text.ts';
-import { startProgress } from '../progress.ts';
+import { type Context, note } from '../context/context.ts';
+import { startProgress } from '../output/progress.ts';
+import { cellText } from '../output/table.ts';
 import { counted } from '../words.ts';
 
 const lookEveryMs = 1000;

@@ -1,6 +1,6 @@
 /** `torc actions ..`: what a workflow does by itself when something happens. */
 import type { Command } from 'commander';
-import { addListOptions, listOptions } from '../options.ts';
+import { addListOptions, listOptions } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { keyArgument } from './workflows.ts';
 
@@ -20,7 +20,7 @@ export function declareActions(program: Command, act: Act): void {
     ),
   );
   act(list, async ([key]) => {
-    const { showList } = await import('../list.ts');
+    const { showList } = await import('../input/list.ts');
     return (context) => showList(context, 'actions', listOptions(list), key ?? null);
   });
 }

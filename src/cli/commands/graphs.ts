@@ -1,6 +1,6 @@
 /** `torc workflows graph` and `torc graphs plot`: the graph of a workflow's jobs. */
 import type { Command } from 'commander';
-import { oneOf } from '../options.ts';
+import { oneOf } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 
 export interface GraphOptions {

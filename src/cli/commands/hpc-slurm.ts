@@ -1,6 +1,6 @@
 /** `torc hpc slurm ..`, also typed `torc slurm ..`: settings for sbatch, allocations, and the worker inside one. */
 import type { Command } from 'commander';
-import { decimalNumber, wholeNumber } from '../options.ts';
+import { decimalNumber, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareList } from './lists.ts';
 

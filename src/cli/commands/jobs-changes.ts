@@ -1,6 +1,6 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
 import type { Command } from 'commander';
-import { collect, wholeNumberOrLess } from '../options.ts';
+import { collect, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 
 export interface AddJobOptions {

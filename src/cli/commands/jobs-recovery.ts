@@ -1,6 +1,6 @@
 /** `torc jobs reset-status|disable|diagnose|show|logs`: single jobs, by their keys. */
 import { type Command, Option } from 'commander';
-import { wholeNumber } from '../options.ts';
+import { wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import type { PlanOptions } from './workflows.ts';
 

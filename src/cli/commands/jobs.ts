@@ -1,6 +1,6 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
 import { type Command, Option } from 'commander';
-import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../options.ts';
+import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareJobChanges } from './jobs-changes.ts';
 import { declareJobRecovery } from './jobs-recovery.ts';

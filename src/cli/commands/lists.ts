@@ -1,7 +1,7 @@
 /** The commands that only list: one group each, all with the same options. */
 import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
-import { addListOptions, addOutcomeOptions, listOptions } from '../options.ts';
+import { addListOptions, addOutcomeOptions, listOptions } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 
 interface Listing {
@@ -55,7 +55,7 @@ export function declareLists(program: Command, act: Act): void {
 /** Makes `command` one that prints a list. */
 export function declareList(command: Command, list: ListName, act: Act): void {
   act(addListOptions(command), async () => {
-    const { showList } = await import('../list.ts');
+    const { showList } = await import('../input/list.ts');
     return (context) => showList(context, list, listOptions(command));
   });
 }

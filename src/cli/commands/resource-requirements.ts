@@ -1,7 +1,7 @@
 /** `torc resource-requirements ..`: what jobs ask for. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
-import { decimalNumber, readable, wholeNumber } from '../options.ts';
+import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareList } from './lists.ts';
 

@@ -1,6 +1,6 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption } from '../options.ts';
+import { type StdioOption, stdioOption } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
 

@@ -1,6 +1,6 @@
 /** `torc server ..`: the process that owns the database and answers workers and clients, and the database itself. */
 import { type Command, Option } from 'commander';
-import { decimalNumber, wholeNumber } from '../options.ts';
+import { decimalNumber, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 
 export interface ServerStartOptions {

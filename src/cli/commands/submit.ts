@@ -1,6 +1,6 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption } from '../options.ts';
+import { type StdioOption, stdioOption } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 
 export function declareSubmit(program: Command, act: Act): void {

@@ -1,7 +1,7 @@
 /** Options of the commands that run jobs on this machine. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
-import { decimalNumber, readable, wholeNumber } from '../options.ts';
+import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 
 /** As typed, before sizes and durations are read. */
 export interface WorkerCommandOptions {

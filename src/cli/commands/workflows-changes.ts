@@ -1,6 +1,6 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption, wholeNumber } from '../options.ts';
+import { type StdioOption, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { type CommandsFileOptions, keyArgument } from './workflows.ts';
 

@@ -26,7 +26,7 @@ export function declareExchange(group: Command, act: Act): void {
     .description('print a specification with comments, to be filled in')
     .addHelpText('after', examples('torc workflows template > workflow.yaml'));
   act(template, async () => {
-    const { specTemplate } = await import('../spec-template.ts');
+    const { specTemplate } = await import('../documents/spec-template.ts');
     return async (context) => void (await context.terminal.out(specTemplate));
   });
   const write = group

@@ -1,6 +1,6 @@
 /** `torc workflows restart|reset-status`: what is done after jobs, nodes or data failed. */
 import type { Command } from 'commander';
-import { decimalNumber } from '../options.ts';
+import { decimalNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { keyArgument, type PlanOptions } from './workflows.ts';
 

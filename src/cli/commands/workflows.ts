@@ -1,6 +1,6 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
-import { addListOptions, listOptions, type StdioOption, stdioOption, wholeNumber } from '../options.ts';
+import { addListOptions, listOptions, type StdioOption, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';

@@ -1,0 +1,46 @@
+/** A server for actions that schedule nodes: when no process serves, nobody would carry them out. */
+import type { Api } from '../../api/contract.ts';
+import { startDaemon } from '../actions/server.ts';
+import { type Context, note } from '../context/context.ts';
+import type { Connection } from './connection.ts';
+
+/** A server that nobody asked for ends after this long without workers, allocations and clients. */
+export const idleMinutes = 15;
+
+/** Starts a server that ends by itself, and says so. */
+export async function startOwnServer(context: Context): Promise<void> {
+  const place = await startDaemon(context, { idleMinutes });
+  note(
+    context,
+    `Started a server on ${place.hostname} (pid ${place.pid}); it ends ${idleMinutes} minutes after it was last needed.`,
+  );
+}
+
+/**
+ * Whether a server is to be started once this command has let go of the database: actions have fired that schedule
+ * nodes, or in a dry run would.
+ */
+export async function needsServer(connection: Connection, workflowKey: string, dryRun: boolean): Promise<boolean> {
+  if (connection.kind === 'remote') return false;
+  const filter = dryRun
+    ? { column: 'trigger_type', value: 'on_workflow_start' }
+    : { column: 'state', value: 'pending' };
+  return await hasNodeActions(connection.api, workflowKey, filter);
+}
+
+async function hasNodeActions(
+  api: Api,
+  workflowKey: string,
+  filter: { column: string; value: string },
+): Promise<boolean> {
+  const { records } = await api.call('list', {
+    list: 'actions',
+    workflow_key: workflowKey,
+    filters: [{ column: 'action_type', value: 'schedule_nodes' }, filter],
+    sort_by: null,
+    reverse: false,
+    limit: 1,
+    skip: 0,
+  });
+  return records.length > 0;
+}

@@ -1,0 +1,78 @@
+/** How a command reaches the database: through the server that is published, else by opening it in this process. */
+import type { Api } from '../../api/contract.ts';
+import { readServerFile, type ServerFile } from '../../api/server-file.ts';
+import { delay, systemClock } from '../../base/clock.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { ServeOptions } from '../../server/serve.ts';
+
+export interface ConnectOptions {
+  directory: string;
+  /** What this process does, for others that wait for the database: `torc jobs list`. */
+  command: string;
+}
+
+export interface Connection {
+  api: Api;
+  kind: 'remote' | 'in_process';
+  /** In process: makes this process a server for the time it lives. Remote: nothing. */
+  serve(options?: ServeOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long a second opener waits for a holder that does not serve. */
+const patienceMs = 10_000;
+const retryMs = 100;
+const probeTimeoutMs = 3_000;
+
+/**
+ * Connects to the server of the directory, or opens its database here. Waits for a short-lived holder; throws
+ * TorcError 'busy' naming one that neither serves nor ends.
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const giveUpAt = systemClock.monotonic() + patienceMs;
+  for (;;) {
+    const remote = await connectRemote(options.directory);
+    if (remote !== null) return remote;
+    try {
+      return await connectInProcess(options);
+    } catch (error) {
+      const isBusy = error instanceof TorcError && error.code === 'busy';
+      if (!isBusy || systemClock.monotonic() >= giveUpAt) throw error;
+    }
+    await delay(systemClock, retryMs);
+  }
+}
+
+/** The server of the directory if one is published and answers, else null. */
+export async function connectRemote(directory: string): Promise<Connection | null> {
+  const file: ServerFile | null = readServerFile(directory);
+  if (file === null) return null;
+  const { openClient } = await import('../../api/client.ts');
+  const api = openClient(directory);
+  try {
+    await api.call('server_info', {}, { timeoutMs: probeTimeoutMs });
+  } catch (error) {
+    await api.close();
+    if (error instanceof TorcError && error.code === 'unreachable') return null;
+    throw error;
+  }
+  return { api, kind: 'remote', serve: async () => {}, close: () => api.close() };
+}
+
+async function connectInProcess(options: ConnectOptions): Promise<Connection> {
+  const { openService } = await import('../../server/open.ts');
+  const service = await openService(options.directory, systemClock, options.command);
+  let stopServing: (() => Promise<void>) | null = null;
+  return {
+    api: service,
+    kind: 'in_process',
+    async serve(serveOptions) {
+      const { serve } = await import('../../server/serve.ts');
+      stopServing = (await serve(service, serveOptions)).close;
+    },
+    async close() {
+      await stopServing?.();
+      await service.close();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** A command's connection to the server, or to the database in this process, for as long as the command works. */
+import { exitCodes } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+import type { Connection } from './connection.ts';
+
+/** A process that holds the database for longer answers others meanwhile. */
+const serveAfterMs = 1000;
+
+export interface SessionOptions {
+  /** Serve from the beginning, because a worker is going to ask; or from when the server that there is has ended. */
+  serves?: boolean;
+  /** Carry out what actions ask for, and wait for it at the end; only with `serves`. */
+  runsActions?: boolean;
+}
+
+/** Connects, works, closes; an interrupt closes and ends the process. */
+export async function withConnection<T>(
+  context: Context,
+  work: (connection: Connection) => Promise<T>,
+  options: SessionOptions = {},
+): Promise<T> {
+  const connection = await connectFor(context, options);
+  let isEnding = false;
+  const removeHandler = context.interrupts.handle((signal) => {
+    const end = () => context.interrupts.exit(exitCodes.interrupted, signal);
+    if (isEnding) return end();
+    isEnding = true;
+    connection.close().then(end, end);
+  });
+  let stopWaiting = async (): Promise<void> => {};
+  let leavesAllocations = false;
+  try {
+    if (options.serves === true) await connection.serve({ runsActions: options.runsActions === true });
+    else stopWaiting = serveWhenSlow(context, connection);
+    const result = await work(connection);
+    leavesAllocations = options.runsActions === true && (await hasAllocations(connection));
+    return result;
+  } finally {
+    await stopWaiting();
+    removeHandler();
+    await connection.close();
+    if (leavesAllocations) await (await import('./action-server.ts')).startOwnServer(context);
+  }
+}
+
+async function connectFor(context: Context, options: SessionOptions): Promise<Connection> {
+  const place = { directory: context.directory, command: context.commandLine };
+  if (options.serves === true) return await (await import('./lasting-connection.ts')).connectToStay(place);
+  return await (await import('./connection.ts')).connect(place);
+}
+
+/** Whether allocations would be left without a server when this process, which has served them, lets go. */
+async function hasAllocations({ kind, api }: Connection): Promise<boolean> {
+  return kind === 'in_process' && (await api.call('server_info', {})).num_open_allocations > 0;
+}
+
+/** Begins to serve after a while; the returned function stops that and waits for a beginning that is under way. */
+function serveWhenSlow(context: Context, connection: Connection): () => Promise<void> {
+  if (connection.kind === 'remote') return async () => {};
+  let beginning: Promise<void> | null = null;
+  const cancel = context.clock.after(serveAfterMs, () => {
+    // the command does its own work whether or not others can be served
+    beginning = connection.serve().catch(() => {});
+  });
+  return async () => {
+    cancel();
+    await beginning;
+  };
+}

@@ -1,0 +1,112 @@
+/** What every command is given: the global options as they count after merging, the terminal, the clock. */
+import { resolve } from 'node:path';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { currentUser, type Environment, environment, serverDirectory } from '../../base/config.ts';
+import { shellWord } from '../words.ts';
+import type { Interrupts } from './interrupts.ts';
+import type { Terminal } from './terminal.ts';
+
+export const outputFormats = ['text', 'csv', 'json'] as const;
+export type OutputFormat = (typeof outputFormats)[number];
+
+export const consoleLevels = ['debug', 'info', 'warning', 'error'] as const;
+export type ConsoleLevel = (typeof consoleLevels)[number];
+
+/** Global options as typed; absent when not given. */
+export interface GlobalOptions {
+  workflowKey?: string;
+  outputFormat?: OutputFormat;
+  consoleLevel?: ConsoleLevel;
+  user?: string;
+  dir?: string;
+  /** False with `-n`. */
+  prompts?: boolean;
+}
+
+const longestCommandLine = 200;
+
+export interface Context {
+  /** Server directory, absolute. */
+  directory: string;
+  /** What must be typed before a command so that it finds the same directory: `torc` or `torc --dir D`. */
+  torc: string;
+  /** The command line, for others that wait for what this process holds. */
+  commandLine: string;
+  format: OutputFormat;
+  consoleLevel: ConsoleLevel;
+  /** The user that new workflows belong to. */
+  user: string;
+  /** The user that was asked for with `-U`, or null. */
+  userOption: string | null;
+  /** `-k`, or null; `TORC_WORKFLOW_KEY` is read where a key is needed. */
+  workflowKey: string | null;
+  /** Whether a person can be asked something. */
+  mayAsk: boolean;
+  /** Whether `-n` was given: answers that are needed count as yes. */
+  isNoPrompts: boolean;
+  /** Whether stdout takes colour. */
+  hasColor: boolean;
+  /** Whether progress is shown. */
+  hasProgress: boolean;
+  env: Environment;
+  terminal: Terminal;
+  clock: Clock;
+  interrupts: Interrupts;
+}
+
+function typedAs(directory: string, env: Environment): string {
+  return directory === serverDirectory(undefined, env) ? 'torc' : `torc --dir ${shellWord(directory)}`;
+}
+
+export interface ContextParts {
+  /** The words of the command line behind `torc`. */
+  words?: readonly string[];
+  terminal: Terminal;
+  interrupts: Interrupts;
+  env?: Environment;
+  clock?: Clock;
+}
+
+export function createContext(options: GlobalOptions, parts: ContextParts): Context {
+  const { terminal, interrupts, env = environment(), clock = systemClock } = parts;
+  const directory = resolve(serverDirectory(options.dir, env));
+  const consoleLevel = options.consoleLevel ?? 'info';
+  const isNoPrompts = options.prompts === false;
+  return {
+    directory,
+    torc: typedAs(directory, env),
+    commandLine: ['torc', ...(parts.words ?? [])].map(shellWord).join(' ').slice(0, longestCommandLine),
+    format: options.outputFormat ?? 'text',
+    consoleLevel,
+    user: options.user ?? currentUser(),
+    userOption: options.user ?? null,
+    workflowKey: options.workflowKey ?? null,
+    mayAsk: !isNoPrompts && terminal.isStdinTerminal && terminal.isStderrTerminal,
+    isNoPrompts,
+    hasColor: terminal.isStdoutTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
+    hasProgress: terminal.isStderrTerminal && env.TERM !== 'dumb' && isShown('info', consoleLevel),
+    env,
+    terminal,
+    clock,
+    interrupts,
+  };
+}
+
+function isShown(level: ConsoleLevel, threshold: ConsoleLevel): boolean {
+  return consoleLevels.indexOf(level) >= consoleLevels.indexOf(threshold);
+}
+
+/** A line for the person, on stderr; `--console-level` decides which are shown. Programs that read JSON get none. */
+export function note(context: Context, text: string, level: ConsoleLevel = 'info'): void {
+  if (context.format !== 'json' && isShown(level, context.consoleLevel)) context.terminal.err(`${text}\n`);
+}
+
+/** Whether JSON is asked for, also by a command line that cannot be parsed. */
+export function isJsonAsked(words: readonly string[]): boolean {
+  return words.some(
+    (word, at) =>
+      word === '-Fjson' ||
+      word === '--output-format=json' ||
+      (word === 'json' && ['-F', '--output-format'].includes(words[at - 1] ?? '')),
+  );
+}

@@ -1,0 +1,80 @@
+/** The process's own stdout and stderr, written so that a slow or vanished reader harms nobody. */
+import { write, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { systemCode } from '../../base/errors.ts';
+
+export interface Terminal {
+  isStdinTerminal: boolean;
+  isStdoutTerminal: boolean;
+  isStderrTerminal: boolean;
+  /** Width of stderr's terminal in columns. */
+  columns(): number;
+  /** Writes to stdout; false when its reader is gone, so that a long list can stop. */
+  out(text: string | Uint8Array): Promise<boolean>;
+  /** Writes to stderr at once; what cannot be written is dropped. */
+  err(text: string): void;
+  /** Whether stdout has text that its reader has not taken yet. */
+  isWriting(): boolean;
+}
+
+const retryMs = 5;
+
+/** Whether the reader is gone for good; anything else is reported. */
+function isReaderGone(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'EPIPE' || code === 'ECONNRESET';
+}
+
+/** Through the thread pool: a pipe whose reader pauses (`less`) must not stop the event loop, which may be serving. */
+function writeBytes(bytes: Buffer): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const put = (from: number): void => {
+      write(1, bytes, from, bytes.length - from, null, (error, written) => {
+        if (error === null) {
+          if (from + written < bytes.length) put(from + written);
+          else resolve(true);
+        } else if (error.code === 'EAGAIN') setTimeout(put, retryMs, from);
+        else if (isReaderGone(error)) resolve(false);
+        else reject(error);
+      });
+    };
+    put(0);
+  });
+}
+
+export function processTerminal(): Terminal {
+  let isGone = false;
+  let pending = 0;
+  let last: Promise<boolean> = Promise.resolve(true);
+  return {
+    isStdinTerminal: isatty(0),
+    isStdoutTerminal: isatty(1),
+    isStderrTerminal: isatty(2),
+    columns: () => process.stderr.columns || 80,
+    isWriting: () => pending > 0,
+    out(text) {
+      pending += 1;
+      const turn = last.then(async () => {
+        try {
+          if (!isGone && text.length > 0) isGone = !(await writeBytes(Buffer.from(text as string)));
+          return !isGone;
+        } finally {
+          pending -= 1;
+        }
+      });
+      last = turn.catch(() => false);
+      return turn;
+    },
+    err(text) {
+      const bytes = Buffer.from(text);
+      for (let from = 0, tries = 0; from < bytes.length && tries < 1000; ) {
+        try {
+          from += writeSync(2, bytes, from);
+        } catch (error) {
+          if (systemCode(error) !== 'EAGAIN') return;
+          tries += 1;
+        }
+      }
+    },
+  };
+}

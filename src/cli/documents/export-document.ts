@@ -1,0 +1,238 @@
+/** An exported workflow: a specification that `create` reads, and beside it what became of the jobs. */
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  type Api,
+  type ExportedRequirements,
+  type ListName,
+  type ListRecord,
+  limits,
+  type Reply,
+  type Request,
+  type WorkflowShown,
+} from '../../api/contract.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import { exportFormat, exportVersion } from '../../model/spec/export.ts';
+import type { Context } from '../context/context.ts';
+import { listPages } from '../input/list.ts';
+import {
+  actionSpec,
+  type Dependence,
+  dependenceOn,
+  freeName,
+  handlerSpec,
+  jobSpec,
+  requirementsSpec,
+  schedulerSpec,
+} from './export-words.ts';
+
+const everything = { filter: [], excludeColumn: [] };
+
+/** Jobs in one page: each costs some queries. */
+const jobsPerPage = 2000;
+
+/** The document in pieces, one job, result or event on a line. */
+export async function* exportLines(
+  api: Api,
+  workflow: WorkflowShown,
+  parts: { results: boolean; events: boolean },
+): AsyncGenerator<string> {
+  const key = workflow.workflow_key;
+  yield `{"format":"${exportFormat}","version":${exportVersion},\n"workflow":`;
+  yield* specLines(api, key, parts.results);
+  if (parts.results) {
+    const { run_id, started_at, ended_at } = workflow;
+    yield `,\n"run":${JSON.stringify({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
+    yield* section(
+      'job_statuses',
+      records(api, 'jobs', key, ({ name, status }) => ({ job_name: name, status })),
+    );
+    yield* section(
+      'results',
+      records(api, 'results', key, (row) => without(row, ['job_key', 'workflow_key', 'compute_node_key'])),
+    );
+  }
+  if (parts.events) {
+    const names = new Map<unknown, unknown>();
+    for await (const page of listPages(api, 'jobs', key, everything)) {
+      for (const { job_key, name } of page) names.set(job_key, name);
+    }
+    yield* section(
+      'events',
+      records(api, 'events', key, (row) => ({
+        ...without(row, ['event_key', 'workflow_key', 'job_key']),
+        job_name: names.get(row.job_key) ?? null,
+      })),
+    );
+  }
+  yield '\n}\n';
+}
+
+async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const value of values) list.push(value);
+  return list;
+}
+
+async function* section(name: string, values: AsyncIterable<object>): AsyncGenerator<string> {
+  yield `,\n"${name}":[`;
+  let separator = '\n';
+  for await (const value of values) {
+    yield `${separator}${JSON.stringify(value)}`;
+    separator = ',\n';
+  }
+  yield ']';
+}
+
+async function* records<T extends object>(
+  api: Api,
+  list: ListName,
+  key: string,
+  pick: (row: ListRecord) => T,
+): AsyncGenerator<T> {
+  for await (const page of listPages(api, list, key, everything)) yield* page.map(pick);
+}
+
+function without(row: ListRecord, columns: readonly string[]): ListRecord {
+  return Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column)));
+}
+
+async function* specLines(api: Api, key: string, withResults: boolean): AsyncGenerator<string> {
+  const [first] = await all(parts(api, key, 'head'));
+  if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
+  const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
+  const taken = new Set(requirements.map(({ name }) => name));
+  yield '{';
+  for (const [field, value] of Object.entries(workflow)) {
+    if (value !== null) yield `${JSON.stringify(field)}:${JSON.stringify(value)},\n`;
+  }
+  const barriers = await barrierNames(api, key);
+  const written = new Set<string>();
+  const own: ExportedRequirements[] = [];
+  yield '"jobs":[';
+  let separator = '\n';
+  for await (const page of parts(api, key, 'jobs')) {
+    for (const job of page.jobs) {
+      for (const datum of job.output_user_data) written.add(datum);
+      const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
+      if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
+      yield `${separator}${JSON.stringify(jobSpec(job, requirementsName, barriers))}`;
+      separator = ',\n';
+    }
+  }
+  yield ']';
+  yield* optional('resource_requirements', [...requirements, ...own].map(requirementsSpec));
+  yield* optional('files', await all(records(api, 'files', key, ({ name, path }) => ({ name, path }))));
+  // what jobs wrote belongs to their results
+  const isGiven = written.size === 0 || withResults ? () => true : await givenData(api, key);
+  const data = records(api, 'user_data', key, (row) => ({
+    name: row.name,
+    ...(row.data === null || (written.has(String(row.name)) && !isGiven(row)) ? {} : { data: row.data }),
+    ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
+  }));
+  yield* optional('user_data', await all(data));
+  yield* optional('failure_handlers', failure_handlers.map(handlerSpec));
+  yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
+  const { actions } = first.head;
+  const jobsOf = actions.length === 0 ? new Map() : await actionJobs(api, key);
+  yield* optional(
+    'actions',
+    actions.map((action) => actionSpec(action, jobsOf.get(action.action_key) ?? [])),
+  );
+  if (sample_interval_seconds !== null) {
+    yield `,\n"resource_monitor":${JSON.stringify({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
+  }
+  yield '}';
+}
+
+/** Tells data that the specification or a person gave from those that a job wrote: each change is another version. */
+async function givenData(api: Api, key: string): Promise<(row: ListRecord) => boolean> {
+  const modified = { ...everything, filter: [{ column: 'type', value: 'user_data_modified' }] };
+  const byHand = new Set<string>();
+  for await (const page of listPages(api, 'events', key, modified)) {
+    for (const { data } of page) {
+      const { name, version, is_changed } = data as Record<string, unknown>;
+      if (is_changed === true) byHand.add(`${version} ${name}`);
+    }
+  }
+  return ({ name, version }) => version === 0 || byHand.has(`${version} ${name}`);
+}
+
+function* optional(name: string, values: readonly object[]): Generator<string> {
+  if (values.length > 0) yield `,\n"${name}":[\n${values.map((value) => JSON.stringify(value)).join(',\n')}]`;
+}
+
+async function* parts(
+  api: Api,
+  workflow_key: string,
+  part: Request<'workflow_export'>['part'],
+): AsyncGenerator<Reply<'workflow_export'>> {
+  const limit = part === 'jobs' ? jobsPerPage : limits.listPage;
+  for (let skip = 0; ; skip += limit) {
+    const page = await api.call('workflow_export', { workflow_key, part, limit, skip });
+    yield page;
+    if (!page.more) return;
+  }
+}
+
+/** Names of the jobs that each action is about, by the action's key. */
+async function actionJobs(api: Api, key: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for await (const page of parts(api, key, 'action_jobs')) {
+    for (const { action_key, job_name } of page.action_jobs) {
+      const known = found.get(action_key);
+      if (known === undefined) found.set(action_key, [job_name]);
+      else known.push(job_name);
+    }
+  }
+  return found;
+}
+
+async function barrierNames(api: Api, key: string): Promise<Map<string, Dependence>> {
+  const members = new Map<string, string[]>();
+  for await (const page of parts(api, key, 'barriers')) {
+    for (const { barrier_key, depends_on } of page.barriers) {
+      const known = members.get(barrier_key);
+      if (known === undefined) members.set(barrier_key, [depends_on]);
+      else known.push(depends_on);
+    }
+  }
+  if (members.size === 0) return new Map();
+  const allNames = await all(records(api, 'jobs', key, ({ name }) => ({ name: String(name) })));
+  const matches = new Map<string, number>();
+  const count = (pattern: string): number => {
+    const known = matches.get(pattern) ?? allNames.filter(({ name }) => new RegExp(pattern, 'u').test(name)).length;
+    matches.set(pattern, known);
+    return known;
+  };
+  return new Map([...members].map(([barrier, names]) => [barrier, dependenceOn(names, count)]));
+}
+
+/** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */
+export async function writePieces(context: Context, path: string | null, pieces: AsyncIterable<string>): Promise<void> {
+  if (path === null) {
+    for await (const text of batched(pieces)) if (!(await context.terminal.out(text))) return;
+    return;
+  }
+  // a file that is there is whole
+  const unfinished = `${path}.new-${process.pid}`;
+  try {
+    writeFileSync(unfinished, '');
+    for await (const text of batched(pieces)) appendFileSync(unfinished, text);
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    if (error instanceof TorcError) throw error;
+    throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
+  }
+}
+
+async function* batched(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let text = '';
+  for await (const piece of pieces) {
+    text += piece;
+    if (text.length < 65_536) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}

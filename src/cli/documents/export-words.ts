@@ -1,0 +1,120 @@
+/** The parts of a stored workflow in the words of a specification, without what goes without saying. */
+import type { ExportedAction, ExportedJob, ExportedRequirements, ListRecord, Reply } from '../../api/contract.ts';
+
+/** A set of at least so many names is said as a pattern, where there is one that means the same. */
+const manyNames = 50;
+
+/** What a job that waits at a barrier says of it. */
+export type Dependence = { names: readonly string[] } | { pattern: string };
+
+/** Names that differ in their numbers alone become a pattern, if it means just these. */
+export function dependenceOn(names: readonly string[], count: (pattern: string) => number): Dependence {
+  if (names.length < manyNames || names.some((name) => /[^\w.-]/.test(name))) return { names };
+  const patterns = new Set(names.map((name) => `^${name.replaceAll('.', '\\.').replace(/[0-9]+/g, '[0-9]+')}$`));
+  const [pattern = '', ...others] = patterns;
+  return others.length === 0 && pattern.length < 1000 && count(pattern) === names.length ? { pattern } : { names };
+}
+
+/** A job with its requirements by name, and what those of its barriers mean. */
+export function jobSpec(
+  job: ExportedJob,
+  requirements: string | null,
+  barriers: ReadonlyMap<string, Dependence>,
+): object {
+  const dependsOn = new Set(job.depends_on);
+  const patterns: string[] = [];
+  for (const barrier of job.barriers) {
+    const dependence = barriers.get(barrier);
+    if (dependence === undefined) continue;
+    if ('pattern' in dependence) patterns.push(dependence.pattern);
+    else for (const name of dependence.names) dependsOn.add(name);
+  }
+  const lists = {
+    depends_on: [...dependsOn],
+    depends_on_regexes: patterns,
+    input_files: job.input_files,
+    output_files: job.output_files,
+    input_user_data: job.input_user_data,
+    output_user_data: job.output_user_data,
+  };
+  return {
+    name: job.name,
+    command: job.command,
+    ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
+    ...(requirements === null ? {} : { resource_requirements: requirements }),
+    ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
+    ...(job.failure_handler === null ? {} : { failure_handler: job.failure_handler }),
+    ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
+    ...(job.priority === 0 ? {} : { priority: job.priority }),
+    ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
+    ...(job.supports_termination ? { supports_termination: true } : {}),
+  };
+}
+
+/** A name for the requirements of one job that nothing has yet. */
+export function freeName(jobName: string, taken: Set<string | null>): string {
+  const stem = `of ${jobName}`.slice(0, 4000);
+  let name = stem;
+  for (let n = 2; taken.has(name); n++) name = `${stem} (${n})`;
+  taken.add(name);
+  return name;
+}
+
+export function requirementsSpec(need: ExportedRequirements): object {
+  const { name, num_cpus, memory_bytes: memory, num_gpus, num_nodes, runtime_seconds: runtime } = need;
+  return {
+    name,
+    num_cpus,
+    ...(memory === null ? {} : { memory: memory % 1024 ** 2 === 0 ? `${memory / 1024 ** 2}m` : `${memory}b` }),
+    ...(num_gpus === 0 ? {} : { num_gpus }),
+    ...(num_nodes === 1 ? {} : { num_nodes }),
+    ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
+  };
+}
+
+export function schedulerSpec(row: ListRecord): object {
+  const { name, account, partition, qos, num_nodes, walltime_seconds, ntasks_per_node, mem, tmp, gres, extra } = row;
+  const walltime = new Date((Number(walltime_seconds) % 86_400) * 1000).toISOString().slice(11, 19);
+  const all = {
+    ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
+    walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
+  };
+  // a specification that says no qos means Slurm's usual one; empty is none
+  return { ...stated(all), qos: qos ?? '' };
+}
+
+export function handlerSpec({
+  name,
+  rules,
+}: NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]): object {
+  return {
+    name,
+    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries }) => ({
+      ...(exit_codes.length === 0 ? {} : { exit_codes }),
+      ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
+      ...(recovery_script === null ? {} : { recovery_script }),
+      max_retries,
+    })),
+  };
+}
+
+export function actionSpec({ action_key: _, ...action }: ExportedAction, jobs: readonly string[]): object {
+  const { trigger_type, action_type, commands, num_allocations, start_one_worker_per_node, persistent } = action;
+  const isLocal = action_type === 'schedule_nodes' && action.scheduler === null;
+  return {
+    trigger_type,
+    action_type,
+    ...(isLocal ? { scheduler_type: 'local' } : {}),
+    ...(jobs.length === 0 ? {} : { jobs }),
+    ...(commands.length === 0 ? {} : { commands }),
+    ...stated({ scheduler: action.scheduler, max_parallel_jobs: action.max_parallel_jobs }),
+    ...(num_allocations === 1 ? {} : { num_allocations }),
+    ...(start_one_worker_per_node ? { start_one_worker_per_node } : {}),
+    ...(persistent ? { persistent } : {}),
+  };
+}
+
+/** The fields that have a value. */
+function stated(fields: Record<string, unknown>): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}

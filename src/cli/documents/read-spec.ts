@@ -1,0 +1,113 @@
+/** From what was typed as SPEC to a workflow that can be stored. */
+import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setFlagsFromString } from 'node:v8';
+import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import type { SpecSyntax } from '../../model/spec/source.ts';
+import type { Context } from '../context/context.ts';
+import { startProgress } from '../output/progress.ts';
+import { cellText } from '../output/table.ts';
+
+/** A commands file up to this size is read as one text, which is faster; a larger one line by line. */
+const wholeTextBytes = 128 * 1024 * 1024;
+
+/** A file of this size may take more than two seconds. */
+const slowBytes = 8 * 1024 * 1024;
+
+/** What each job of a commands file asks for, and the workflow's name; as typed. */
+export interface CommandsNeeds {
+  name?: string;
+  cpus?: number;
+  memory?: string;
+  runtime?: string;
+}
+
+export interface ReadWorkflow {
+  workflow: ExpandedWorkflow;
+  /** The user that the specification names, or null. */
+  user: string | null;
+}
+
+const exampleHint = 'torc workflows example prints one to start from.';
+const commandsHint = 'A commands file has one shell command on each line.';
+
+/** Standard input is `-`; messages call it so. */
+const standardInput = '-';
+
+/** A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError. */
+export async function readWorkflow(
+  context: Context,
+  path: string,
+  commands: CommandsNeeds | null = null,
+  syntax?: SpecSyntax,
+): Promise<ReadWorkflow> {
+  // reading does not pause to draw a line later
+  const progress = startProgress(context, 0);
+  const isCommands = commands !== null || (extname(path) === '.txt' && syntax === undefined);
+  const hint = isCommands ? commandsHint : exampleHint;
+  if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
+  try {
+    return isCommands
+      ? { workflow: await readCommands(path, commands ?? {}), user: null }
+      : await readOne(path, syntax);
+  } finally {
+    progress.clear();
+  }
+}
+
+async function readOne(path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
+  const { readSpec } = await import('../../model/expand/read.ts');
+  const { expandSpec } = await import('../../model/expand/expand.ts');
+  const { spec, where } = readSpec(readBytes(path, exampleHint), { file: shownName(path), syntax });
+  keepHeapSmall();
+  return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
+}
+
+/** By itself V8 lets the heap of a million jobs grow to four times what they take before it collects. */
+function keepHeapSmall(): void {
+  setFlagsFromString('--heap-growing-percent=20');
+}
+
+async function readCommands(path: string, needs: CommandsNeeds): Promise<ExpandedWorkflow> {
+  const { expandCommandLines, expandCommands } = await import('../../model/expand/commands-file.ts');
+  keepHeapSmall();
+  const stem = basename(path, extname(path));
+  const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
+  if (path !== standardInput && fileBytes(path, commandsHint) > wholeTextBytes) {
+    return expandCommandLines(
+      createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
+      options,
+    );
+  }
+  return expandCommands(readBytes(path, commandsHint), options);
+}
+
+function shownName(path: string): string {
+  return path === standardInput ? 'standard input' : path;
+}
+
+function fileBytes(path: string, hint: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    throw unreadable(path, error, hint);
+  }
+}
+
+/** The content of a file, or of standard input for `-`. Throws TorcError; with this hint when there is no such file. */
+export function readBytes(path: string, hint: string): Buffer {
+  try {
+    return readFileSync(path === standardInput ? 0 : path);
+  } catch (error) {
+    throw unreadable(path, error, hint);
+  }
+}
+
+function unreadable(path: string, error: unknown, hint: string): TorcError {
+  const code = systemCode(error);
+  if (code === 'ENOENT') return new TorcError('not_found', `there is no file ${path}`, hint, { cause: error });
+  const reason = code === 'EISDIR' ? 'it is a directory' : asTorcError(error).message;
+  return new TorcError('usage', `cannot read ${shownName(path)}: ${reason}`, null, { cause: error });
+}

@@ -1,0 +1,46 @@
+/** Changes of jobs and requirements: from what was typed to a request, and from the reply to a table. */
+import type { ChangedField, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { formatMemory, parseDuration, parseMemory } from '../../base/units.ts';
+import { isGpuCount } from '../../model/job.ts';
+import type { ResourceOptions } from '../commands/resource-requirements.ts';
+import type { Context } from '../context/context.ts';
+import { textTable } from '../output/output.ts';
+
+type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
+
+/** What was typed of resources. Throws TorcError 'usage' for what no job can ask for. */
+export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions): ResourceChanges {
+  if (gpus !== undefined && !isGpuCount(gpus)) {
+    throw new TorcError(
+      'usage',
+      `${gpus} is not a number of GPUs`,
+      'A share of one GPU (0.001 to 0.999) or whole GPUs.',
+    );
+  }
+  const runtimeMs = runtime === undefined || runtime === '' ? null : Math.round(parseDuration(runtime) * 1000);
+  return {
+    ...(cpus === undefined ? {} : { num_cpus: cpus }),
+    ...(memory === undefined ? {} : { memory_bytes: positive(parseMemory(memory), 'memory') }),
+    ...(gpus === undefined ? {} : { gpu_thousandths: Math.round(gpus * 1000) }),
+    ...(runtime === undefined ? {} : { runtime_ms: runtimeMs === null ? null : positive(runtimeMs, 'time') }),
+  };
+}
+
+function positive(value: number, what: string): number {
+  if (value > 0) return value;
+  throw new TorcError('usage', `a job needs some ${what}`, null);
+}
+
+/** The fields with their old and new values, as people read them; `''` when nothing differs. */
+export function changesTable(context: Context, changes: readonly ChangedField[]): string {
+  if (changes.length === 0) return '';
+  const readable = (field: string, value: unknown) =>
+    field === 'memory_bytes' && typeof value === 'number' ? formatMemory(value) : value;
+  const rows = changes.map(({ field, old_value, new_value }) => ({
+    field,
+    old_value: readable(field, old_value),
+    new_value: readable(field, new_value),
+  }));
+  return textTable(context, ['field', 'old_value', 'new_value'], rows);
+}

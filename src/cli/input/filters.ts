@@ -1,0 +1,63 @@
+/** The options that every list shares, as typed and as the request they become. */
+import type { ListName, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+
+export interface ListFilter {
+  column: string;
+  value: string;
+}
+
+/** Options of a list after parsing. */
+export interface ListOptions {
+  filter: readonly ListFilter[];
+  limit?: number;
+  skip?: number;
+  sortBy?: string;
+  reverseSort?: boolean;
+  /** Columns of text and CSV, in this order. */
+  columns?: readonly string[];
+  excludeColumn: readonly string[];
+  /** Of results: only the newest of each job. */
+  latestOnly?: boolean;
+}
+
+/** Reads `column=value`; the value may contain `=` and may be empty, which means "has none". */
+export function parseFilter(text: string): ListFilter {
+  const at = text.indexOf('=');
+  const column = text.slice(0, at).trim();
+  if (at < 0 || column === '') {
+    throw new TorcError(
+      'usage',
+      `'${text}' is not a filter`,
+      'Filters are written column=value, such as -f status=ready',
+    );
+  }
+  return { column, value: text.slice(at + 1) };
+}
+
+/** Reads `a,b,c`. */
+export function parseColumns(text: string): string[] {
+  const columns = text.split(',').map((column) => column.trim());
+  if (columns.some((column) => column === '')) {
+    throw new TorcError('usage', `'${text}' is not a list of columns`, 'Columns are written a,b,c');
+  }
+  return columns;
+}
+
+/** The request for rows `skip` to `skip + limit` of a list. */
+export function listRequest(
+  list: ListName,
+  workflowKey: string | null,
+  options: ListOptions,
+  page: { limit: number; skip: number },
+): Request<'list'> {
+  return {
+    list,
+    workflow_key: workflowKey,
+    filters: options.filter.map(({ column, value }) => ({ column, value })),
+    sort_by: options.sortBy ?? null,
+    reverse: options.reverseSort ?? false,
+    ...(options.latestOnly === true ? { latest_only: true } : {}),
+    ...page,
+  };
+}

@@ -1,0 +1,54 @@
+/** Any `list` command: reads a list page by page and prints it as it comes. */
+import type { Api, ListName, ListRecord } from '../../api/contract.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { printList } from '../output/output.ts';
+import { type ListOptions, listRequest } from './filters.ts';
+import { chooseWorkflow } from './workflow-key.ts';
+
+/** Rows of the first page, so that the first line comes at once, and of the others: the most that a server gives. */
+export const firstPageRows = 500;
+export const pageRows = 10_000;
+
+/** Rows of user data may have a megabyte each. */
+const userDataRows = 50;
+
+/** The pages of a list, from `skip` on and `limit` rows at most; every row when there is no limit. */
+export async function* listPages(
+  api: Api,
+  list: ListName,
+  workflowKey: string | null,
+  options: ListOptions,
+): AsyncGenerator<readonly ListRecord[]> {
+  let skip = options.skip ?? 0;
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  const most = list === 'user_data' ? userDataRows : pageRows;
+  for (let size = firstPageRows; left > 0; size = pageRows) {
+    const limit = Math.min(size, most, left);
+    const { records, more } = await api.call('list', listRequest(list, workflowKey, options, { limit, skip }));
+    yield records;
+    if (!more || records.length === 0) return;
+    skip += records.length;
+    left -= records.length;
+  }
+}
+
+/** With `-U`, only the workflows of that user. */
+function ownedBy(options: ListOptions, user: string | null): ListOptions {
+  return user === null ? options : { ...options, filter: [...options.filter, { column: 'user', value: user }] };
+}
+
+/** What a list command shows: one workflow's rows, or those of all. */
+export async function showList(
+  context: Context,
+  list: ListName,
+  options: ListOptions,
+  positionalKey: string | null = null,
+): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = list === 'workflows' ? null : await chooseWorkflow(context, api, positionalKey);
+    const owned = list === 'workflows' ? ownedBy(options, context.userOption) : options;
+    const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
+    await printList(context, list, listPages(api, list, workflowKey, owned), shown);
+  });
+}

@@ -1,0 +1,198 @@
+/** Options that many commands share: the global ones, those of lists, and how their values are read. */
+import { type Command, Option } from 'commander';
+import { TorcError } from '../../base/errors.ts';
+import { type StdioMode, stdioModes } from '../../model/expanded.ts';
+import {
+  type ConsoleLevel,
+  consoleLevels,
+  type GlobalOptions,
+  type OutputFormat,
+  outputFormats,
+} from '../context/context.ts';
+import { type ListFilter, type ListOptions, parseColumns, parseFilter } from './filters.ts';
+
+/** The given word when it is one of `choices`; throws TorcError 'usage' naming them. */
+export function oneOf<T extends string>(choices: readonly T[], what: string): (text: string) => T {
+  return (text) => {
+    const found = choices.find((choice) => choice === text);
+    if (found !== undefined) return found;
+    throw new TorcError('usage', `'${text}' is not ${what}`, `Choose one of: ${choices.join(', ')}`);
+  };
+}
+
+/** Reads a whole number of at least `least`. */
+export function wholeNumber(what: string, least: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^[0-9]{1,15}$/.test(text) && number >= least) return number;
+    throw new TorcError(
+      'usage',
+      `${what} '${text}' is not a whole number of at least ${least}`,
+      `For example: ${Math.max(least, 4)}`,
+    );
+  };
+}
+
+/** Reads a whole number that may be negative. */
+export function wholeNumberOrLess(what: string): (text: string) => number {
+  return (text) => {
+    if (/^-?[0-9]{1,9}$/.test(text)) return Number(text);
+    throw new TorcError('usage', `${what} '${text}' is not a whole number`, 'For example: 10');
+  };
+}
+
+/** Reads true or false. */
+export function yesOrNo(text: string): boolean {
+  return oneOf(['true', 'false'] as const, 'true or false')(text) === 'true';
+}
+
+/** Reads a number of at least `least`, with a decimal point if need be. */
+export function decimalNumber(what: string, least: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^[0-9]{1,15}(\.[0-9]+)?$/.test(text) && number >= least) return number;
+    throw new TorcError(
+      'usage',
+      `${what} '${text}' is not a number of at least ${least}`,
+      `For example: ${Math.max(least, 5)}`,
+    );
+  };
+}
+
+/** Leaves a text as it was typed once `read` has understood it; `read` throws TorcError 'usage' otherwise. */
+export function readable(read: (text: string) => unknown): (text: string) => string {
+  return (text) => {
+    read(text);
+    return text;
+  };
+}
+
+/** For options that may be given several times. */
+export function collect<T>(read: (text: string) => T[]): (text: string, before: readonly T[]) => T[] {
+  return (text, before) => [...before, ...read(text)];
+}
+
+interface GlobalDeclaration {
+  letter: string | null;
+  long: string;
+  flags: string;
+  description: string;
+  read?: (text: string) => unknown;
+}
+
+const globals: readonly GlobalDeclaration[] = [
+  {
+    letter: 'k',
+    long: '--workflow-key',
+    flags: '--workflow-key <key>',
+    description: 'workflow to work on (TORC_WORKFLOW_KEY)',
+  },
+  {
+    letter: 'F',
+    long: '--output-format',
+    flags: '--output-format <format>',
+    description: `what to print: ${outputFormats.join(', ')}`,
+    read: oneOf<OutputFormat>(outputFormats, 'an output format'),
+  },
+  { letter: 'n', long: '--no-prompts', flags: '--no-prompts', description: 'ask nothing' },
+  {
+    letter: 'c',
+    long: '--console-level',
+    flags: '--console-level <level>',
+    description: `least important messages to show: ${consoleLevels.join(', ')}`,
+    read: oneOf<ConsoleLevel>(consoleLevels, 'a console level'),
+  },
+  { letter: 'U', long: '--user', flags: '--user <name>', description: 'user that workflows belong to' },
+  { letter: null, long: '--dir', flags: '--dir <directory>', description: 'server directory (TORC_DIR, else ~/.torc)' },
+  { letter: null, long: '--version', flags: '--version', description: 'print the version' },
+];
+
+/** The heading of the global options in every help. */
+export const globalHelp = 'Global options (also before the command):';
+
+/** The first word that is neither a global option nor the value of one: the command, or null. */
+export function firstOperand(words: readonly string[]): string | null {
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    if (!word.startsWith('-')) return word;
+    const global = globals.find((each) => each.long === word || (each.letter !== null && `-${each.letter}` === word));
+    if (global?.flags.includes('<') === true) at += 1;
+  }
+  return null;
+}
+
+/** Gives a command and all below it the global options, without the letters that the command uses itself. */
+export function addGlobalOptions(command: Command): void {
+  for (const global of globals) {
+    if (command.options.some((option) => option.long === global.long)) continue;
+    const isLetterFree =
+      global.letter !== null && !command.options.some((option) => option.short === `-${global.letter}`);
+    const option = new Option(isLetterFree ? `-${global.letter}, ${global.flags}` : global.flags, global.description);
+    if (global.read !== undefined) option.argParser(global.read);
+    command.addOption(option.helpGroup(globalHelp));
+  }
+  for (const child of command.commands) addGlobalOptions(child as Command);
+}
+
+/** The global options as typed anywhere between `torc` and the end; the one nearest to the end counts. */
+export function globalOptionsOf(command: Command): GlobalOptions & { version?: boolean } {
+  const chain: Command[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent as Command | null) chain.unshift(at);
+  const merged: Record<string, unknown> = {};
+  for (const link of chain) {
+    for (const global of globals) {
+      const option = link.options.find((candidate) => candidate.long === global.long);
+      const name = option?.attributeName();
+      if (name !== undefined && isOwnGlobal(option) && link.getOptionValueSource(name) === 'cli') {
+        merged[name] = link.getOptionValue(name);
+      }
+    }
+  }
+  return merged as GlobalOptions;
+}
+
+function isOwnGlobal(option: Option | undefined): boolean {
+  return option?.helpGroupHeading === globalHelp;
+}
+
+/** Adds the options of a list: filters, a part of the rows, order, columns. */
+export function addListOptions(command: Command): Command {
+  return command
+    .option('-f, --filter <column=value>', 'only rows with this value; may be repeated, all must hold', filters, [])
+    .option('-l, --limit <n>', 'at most this many rows (default: all)', wholeNumber('the limit', 1))
+    .option('-s, --skip <n>', 'leave out the first rows', wholeNumber('the number of rows to skip', 0))
+    .option('--sort-by <column>', 'order by this column (default: the key)')
+    .option('--reverse-sort', 'largest first')
+    .option('--columns <a,b,c>', 'columns to show in text and csv, in this order', parseColumns)
+    .option('-x, --exclude-column <column>', 'leave out a column in text and csv; may be repeated', excluded, []);
+}
+
+const filters = collect<ListFilter>((text) => [parseFilter(text)]);
+const excluded = collect<string>(parseColumns);
+
+/** Adds short forms of the filters that people look for failures with. */
+export function addOutcomeOptions(command: Command): Command {
+  return command
+    .option('--return-code <n>', 'only those that ended with this return code', wholeNumber('the return code', 0))
+    .option('--failed', 'only those that ended with a return code other than 0');
+}
+
+/** The parsed options of a list command; short forms become the filters that they stand for. */
+export function listOptions(command: Command): ListOptions {
+  const { returnCode, failed, ...options } = command.opts<ListOptions & { returnCode?: number; failed?: boolean }>();
+  const short: ListFilter[] = [];
+  if (returnCode !== undefined) short.push({ column: 'return_code', value: String(returnCode) });
+  if (failed === true) short.push({ column: 'outcome', value: 'failed' });
+  return { ...options, filter: [...options.filter, ...short] };
+}
+
+export interface StdioOption {
+  stdio?: StdioMode;
+}
+
+/** Where the output of jobs goes. */
+export function stdioOption(
+  what = 'where the output of jobs goes (default: what the specification says, else files)',
+): Option {
+  return new Option('--stdio <mode>', what).choices(stdioModes);
+}

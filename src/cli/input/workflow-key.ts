@@ -1,0 +1,106 @@
+/** Which workflow a command means: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or what a person answers. */
+import type { Api, ListRecord } from '../../api/contract.ts';
+import { defaultWorkflowKey } from '../../base/config.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+import { cellText } from '../output/table.ts';
+
+const shownWorkflows = 10;
+
+/** The text when it is a key; throws TorcError 'usage'. */
+export function checkedKey(text: string, what = 'workflow key'): string {
+  if (/^[1-9][0-9]{0,15}$/.test(text)) return text;
+  throw new TorcError(
+    'usage',
+    `'${text}' is not a ${what}`,
+    'Keys are whole numbers, as the list commands print them.',
+  );
+}
+
+/** The key that was typed or set; null when none was. Throws 'usage' when two typed ones differ. */
+export function statedKey(context: Context, positional: string | null): string | null {
+  const option = context.workflowKey;
+  if (positional !== null && option !== null && positional !== option) {
+    throw new TorcError('usage', `two workflows are named: ${positional} and ${option}`, 'Name one of them.');
+  }
+  const stated = positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
+  return stated === null ? null : checkedKey(stated);
+}
+
+/** The workflow that the command is about. Throws TorcError 'usage' or 'not_found' when that is not clear. */
+export async function chooseWorkflow(context: Context, api: Api, positional: string | null): Promise<string> {
+  const stated = statedKey(context, positional);
+  if (stated !== null) return stated;
+  const request = { list: 'workflows', workflow_key: null, filters: [], sort_by: null, reverse: true } as const;
+  const { records, more } = await api.call('list', {
+    ...request,
+    filters: [{ column: 'is_archived', value: 'false' }],
+    limit: shownWorkflows,
+    skip: 0,
+  });
+  const [only] = records;
+  if (only === undefined) {
+    throw new TorcError(
+      'not_found',
+      `there is no workflow in ${context.directory}`,
+      `${context.torc} workflows create SPEC`,
+    );
+  }
+  if (records.length === 1) return String(only.workflow_key);
+  if (context.mayAsk) return askForWorkflow(context, records, more);
+  throw new TorcError(
+    'usage',
+    'several workflows exist and none was named',
+    `Name one with -k KEY or TORC_WORKFLOW_KEY: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
+  );
+}
+
+function described(workflow: ListRecord): string {
+  return `${workflow.workflow_key} (${cellText(workflow.name)})`;
+}
+
+async function askForWorkflow(context: Context, workflows: readonly ListRecord[], more: boolean): Promise<string> {
+  const lines = workflows.map((workflow, at) => {
+    const place = String(at + 1).padStart(String(workflows.length).length);
+    return `  ${place}) ${cellText(workflow.name)} (key ${workflow.workflow_key}, ${cellText(workflow.status)})\n`;
+  });
+  const newest = more ? `, the newest ${workflows.length}` : '';
+  context.terminal.err(`Which workflow${newest}?\n${lines.join('')}`);
+  const answer = await ask(context, `Number (1 to ${workflows.length}): `);
+  const chosen = /^[0-9]{1,4}$/.test(answer) ? workflows[Number(answer) - 1] : undefined;
+  if (chosen === undefined) throw new TorcError('usage', `'${answer}' is none of them`, 'Name one with -k KEY.');
+  return String(chosen.workflow_key);
+}
+
+/** One line that a person types; throws 'interrupted' when the input ends instead. */
+export async function ask(context: Context, question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const stop = () => {
+        context.terminal.err('\n');
+        reject(new TorcError('interrupted', 'nothing was answered, nothing was done'));
+      };
+      reader.once('SIGINT', stop);
+      reader.once('close', stop);
+      reader.question(question, (answer) => resolve(answer.trim()));
+    });
+  } finally {
+    reader.removeAllListeners('close');
+    reader.close();
+  }
+}
+
+/** Asks a yes-or-no question; anything but yes is no. */
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
+}
+
+/** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
+export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
+  if (!context.mayAsk) {
+    throw new TorcError('usage', `${what} is not deleted without being asked`, `${context.torc} ${command}`);
+  }
+  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
+}

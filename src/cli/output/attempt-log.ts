@@ -1,0 +1,147 @@
+/**
+ * What one attempt of a job wrote, wherever that is: in files of its own, in files that the jobs of a worker use in turn,
+ * or in the one file of its worker.
+ *
+ * Files that are used in turn hold the text of this attempt as long as the server knows of no end of it. So what was
+ * read from them counts only when the server, asked after that, still knows of none.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { JobShown, ListRecord } from '../../api/contract.ts';
+import { systemCode, TorcError } from '../../base/errors.ts';
+import { readLogMember } from '../../base/log-member.ts';
+import { cellText } from './table.ts';
+
+export type Stream = 'stdout' | 'stderr';
+
+const withoutText: Readonly<Record<string, string>> = {
+  none: 'the output of this job was not kept (stdio: none)',
+  removed: 'it ended with 0, and only the output of failures is kept (stdio: on-failure)',
+  unknown: 'the worker of this attempt did not say where it puts output',
+};
+
+export class AttemptLog {
+  #shown: JobShown;
+  #attempt: ListRecord;
+  readonly #show: () => Promise<JobShown>;
+  #member: { stdout: Buffer; stderr: Buffer } | null = null;
+
+  /** `show` asks the server again. */
+  constructor(shown: JobShown, attempt: ListRecord, show: () => Promise<JobShown>) {
+    this.#shown = shown;
+    this.#attempt = attempt;
+    this.#show = show;
+  }
+
+  get attempt(): ListRecord {
+    return this.#attempt;
+  }
+
+  /** Asks the server again. */
+  async refresh(): Promise<void> {
+    this.#shown = await this.#show();
+    const { run_id, attempt_id } = this.#attempt;
+    const same = this.#shown.attempts.find((each) => each.run_id === run_id && each.attempt_id === attempt_id);
+    this.#attempt = same ?? this.#attempt;
+  }
+
+  /** Whether nothing more will be written, as far as the server knew when it was asked. */
+  get hasEnded(): boolean {
+    const { job } = this.#shown;
+    const isNewest = job.run_id === this.#attempt.run_id && job.attempt_id === this.#attempt.attempt_id;
+    const isClaimed = job.status === 'submitted' || job.status === 'submitted_pending';
+    return !(isNewest && isClaimed && job.orphaned === false);
+  }
+
+  /** Why there is nothing to read; null when there may be something. */
+  get whyNothing(): string | null {
+    return withoutText[String(this.#attempt.log_kind)] ?? null;
+  }
+
+  get isEmpty(): boolean {
+    return this.#attempt.log_kind === 'empty';
+  }
+
+  heading(stream: Stream): string {
+    const path = cellText(this.#attempt[`${stream}_path`]);
+    return this.#attempt.log_kind === 'combined' ? `==> ${path} (${stream}) <==` : `==> ${path} <==`;
+  }
+
+  missing(stream: Stream): string {
+    const path = cellText(this.#attempt[`${stream}_path`]);
+    return `no ${stream}: ${this.whyNothing ?? `${path} is not here; it was written on ${cellText(this.#attempt.hostname)}`}`;
+  }
+
+  /** At most so many bytes from `offset` on, none at the end; null when the file is not there, or not yet. */
+  async read(stream: Stream, offset: number, mostBytes: number): Promise<Buffer | null> {
+    for (;;) {
+      const bytes = this.#readNow(stream, (size) => Math.min(offset, size), mostBytes);
+      if (bytes === null || bytes.length === 0 || !(await this.hasMoved())) return bytes;
+    }
+  }
+
+  /** At most so many bytes before the end; null when the file is not there. */
+  async readTail(stream: Stream, mostBytes: number): Promise<Buffer | null> {
+    for (;;) {
+      const bytes = this.#readNow(stream, (size) => Math.max(0, size - mostBytes), mostBytes);
+      if (!(await this.hasMoved())) return bytes;
+    }
+  }
+
+  /** Whether what was last read is nothing to go by, because the attempt's output is somewhere else now. */
+  async hasMoved(): Promise<boolean> {
+    if (this.#attempt.log_kind !== 'slot') return false;
+    await this.refresh();
+    return this.#attempt.log_kind !== 'slot';
+  }
+
+  #readNow(stream: Stream, from: (sizeBytes: number) => number, mostBytes: number): Buffer | null {
+    if (this.isEmpty) return Buffer.alloc(0);
+    const path = this.#attempt[`${stream}_path`];
+    if (typeof path !== 'string') return null;
+    const file = openFile(path);
+    if (file === null) return null;
+    try {
+      if (this.#attempt.log_kind !== 'combined') return readPart(file, from(fstatSync(file).size), mostBytes);
+      this.#member ??= this.#readMember(file, path);
+      const text = this.#member[stream];
+      const start = from(text.length);
+      return text.subarray(start, start + mostBytes);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #readMember(file: number, path: string): { stdout: Buffer; stderr: Buffer } {
+    const { job_key, run_id, attempt_id, log_offset, log_length } = this.#attempt;
+    const packed = readPart(file, Number(log_offset), Number(log_length));
+    const name = { jobKey: String(job_key), runId: Number(run_id), attemptId: Number(attempt_id) };
+    const member = readLogMember(packed, name);
+    if (member !== null) return member;
+    throw new TorcError(
+      'not_found',
+      `the output of this attempt is not in ${path} where it was written`,
+      'A network file system may show it some seconds later: try again. Otherwise the file was changed.',
+    );
+  }
+}
+
+/** Null when it is not there, or not yet. */
+function openFile(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
+    throw new TorcError('not_found', `cannot read ${path}: ${systemCode(error)}`, null, { cause: error });
+  }
+}
+
+function readPart(file: number, offset: number, mostBytes: number): Buffer {
+  const bytes = Buffer.alloc(mostBytes);
+  let length = 0;
+  while (length < mostBytes) {
+    const got = readSync(file, bytes, length, mostBytes - length, offset + length);
+    if (got === 0) break;
+    length += got;
+  }
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,154 @@
+/** What commands print: records page by page, or one result, in the format that was asked for. */
+import type { ListName, ListRecord } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { formatMemory } from '../../base/units.ts';
+import type { Context } from '../context/context.ts';
+import { csvLine } from './csv.ts';
+import { textColumns } from './list-columns.ts';
+import { cellText, type TextColumn, TextTable } from './table.ts';
+
+export interface ShownColumns {
+  /** Columns that were asked for, in this order; null for the usual ones. */
+  chosen: readonly string[] | null;
+  excluded: readonly string[];
+}
+
+/** Prints a list as its pages arrive; stops early when nobody reads any more. */
+export async function printList(
+  context: Context,
+  list: ListName,
+  pages: AsyncIterable<readonly ListRecord[]>,
+  shown: ShownColumns = { chosen: null, excluded: [] },
+): Promise<void> {
+  const printer = listPrinter(context, list, shown);
+  let isFirst = true;
+  for await (const records of pages) {
+    const text = printer.page(records, isFirst);
+    isFirst = false;
+    if (!(await context.terminal.out(text))) return;
+  }
+  await context.terminal.out(printer.end(isFirst));
+}
+
+interface ListPrinter {
+  page(records: readonly ListRecord[], isFirst: boolean): string;
+  /** `isEmpty`: there was no page at all. */
+  end(isEmpty: boolean): string;
+}
+
+function listPrinter(context: Context, list: ListName, shown: ShownColumns): ListPrinter {
+  if (context.format === 'json') return jsonPrinter(list);
+  const usual = (record: ListRecord): readonly string[] =>
+    context.format === 'csv' ? Object.keys(record) : textColumns[list].filter((column) => column in record);
+  const columnsOf = (record: ListRecord | undefined): string[] => {
+    if (record === undefined)
+      return [...(shown.chosen ?? textColumns[list])].filter((c) => !shown.excluded.includes(c));
+    refuseUnknown(list, record, [...(shown.chosen ?? []), ...shown.excluded]);
+    return (shown.chosen ?? usual(record)).filter((column) => !shown.excluded.includes(column));
+  };
+  return context.format === 'csv' ? csvPrinter(columnsOf) : textPrinter(context, columnsOf);
+}
+
+function refuseUnknown(list: ListName, record: ListRecord, names: readonly string[]): void {
+  const unknown = names.find((name) => !(name in record));
+  if (unknown === undefined) return;
+  throw new TorcError('usage', `${list} have no column '${unknown}'`, `Columns: ${Object.keys(record).join(', ')}`);
+}
+
+function jsonPrinter(list: ListName): ListPrinter {
+  return {
+    page(records, isFirst) {
+      const lines = records.map((record) => JSON.stringify(record)).join(',\n');
+      if (isFirst) return `{"${list}":[${lines === '' ? '' : `\n${lines}`}`;
+      return lines === '' ? '' : `,\n${lines}`;
+    },
+    end: (isEmpty) => (isEmpty ? `{"${list}":[]}\n` : ']}\n'),
+  };
+}
+
+function csvPrinter(columnsOf: (record: ListRecord | undefined) => string[]): ListPrinter {
+  let columns: string[] = [];
+  return {
+    page(records, isFirst) {
+      if (isFirst) columns = columnsOf(records[0]);
+      const lines = records.map((record) => csvLine(columns.map((column) => record[column])));
+      return (isFirst ? csvLine(columns) : '') + lines.join('');
+    },
+    end: (isEmpty) => (isEmpty ? csvLine(columnsOf(undefined)) : ''),
+  };
+}
+
+function textPrinter(context: Context, columnsOf: (record: ListRecord | undefined) => string[]): ListPrinter {
+  let table: TextTable | null = null;
+  return {
+    page(records) {
+      table ??= new TextTable(columnsOf(records[0]).map(textColumn(records)), painter(context));
+      return table.lines(records);
+    },
+    end: (isEmpty) => (isEmpty ? new TextTable(columnsOf(undefined).map(textColumn([]))).lines([]) : ''),
+  };
+}
+
+/** A table of a few records, for plans and summaries. */
+export function textTable(context: Context, columns: readonly string[], records: readonly ListRecord[]): string {
+  return new TextTable(columns.map(textColumn(records)), painter(context)).lines(records);
+}
+
+/** People read sizes with a unit and instants without milliseconds; everything else is as in JSON. */
+function textColumn(sample: readonly ListRecord[]): (name: string) => TextColumn {
+  return (name) => {
+    const isMemory = name.endsWith('_bytes');
+    return {
+      header: isMemory ? name.slice(0, -'_bytes'.length) : name,
+      cell: (record) => readable(record[name], isMemory),
+      isNumeric:
+        sample.length > 0 && sample.every((record) => record[name] === null || typeof record[name] === 'number'),
+    };
+  };
+}
+
+function readable(value: unknown, isMemory: boolean): string {
+  return isMemory && typeof value === 'number' ? formatMemory(value) : cellText(value);
+}
+
+const green = 32;
+const red = 31;
+const yellow = 33;
+const cyan = 36;
+
+const statusColors: Readonly<Record<string, number>> = {
+  done: green,
+  success: green,
+  failed: red,
+  refused: red,
+  canceled: yellow,
+  terminated: yellow,
+  timeout: yellow,
+  submitted: cyan,
+  submitted_pending: cyan,
+  running: cyan,
+};
+
+/** The text in the colour of its status, when stdout takes colour. */
+export function colored(context: Context, text: string): string {
+  const color = statusColors[text.trim()];
+  return context.hasColor && color !== undefined ? `\x1b[${color}m${text}\x1b[0m` : text;
+}
+
+function painter(context: Context): (header: string, padded: string) => string {
+  return (header, padded) => (/status$/.test(header) ? colored(context, padded) : padded);
+}
+
+/** Prints one result: `text` for people, the value itself as JSON, its fields as one line of CSV. */
+export async function printResult(context: Context, value: object, text: () => string): Promise<void> {
+  switch (context.format) {
+    case 'json':
+      await context.terminal.out(`${JSON.stringify(value)}\n`);
+      return;
+    case 'csv':
+      await context.terminal.out(csvLine(Object.keys(value)) + csvLine(Object.values(value)));
+      return;
+    case 'text':
+      await context.terminal.out(text());
+  }
+}

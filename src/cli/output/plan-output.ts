@@ -1,0 +1,152 @@
+/** How plans are printed: the changes, what became of lost jobs, what stays as it is; the same dry or applied. */
+import type { DiagnosedJob, KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
+import { formatMemory } from '../../base/units.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Context } from '../context/context.ts';
+import { csvLine } from './csv.ts';
+import { textTable } from './output.ts';
+import { cellText } from './table.ts';
+
+const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
+const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;
+
+/** Changes that people are shown; programs are given all. */
+const shownChanges = 10_000;
+
+/** Lost jobs that are explained below a plan; `torc jobs diagnose` explains them all. */
+const shownLost = 20;
+
+/** The changes as a table, with the number of those that the reply left out. */
+export function changesText(context: Context, plan: Pick<Plan, 'changes' | 'num_changes'>): string {
+  if (plan.changes.length === 0) return '';
+  const shown = plan.changes.slice(0, shownChanges).map((change) => ({ ...change }));
+  return textTable(context, changeColumns, shown) + moreLine(plan.num_changes - shown.length);
+}
+
+function moreLine(left: number): string {
+  return left > 0 ? `.. and ${left} more\n` : '';
+}
+
+/** Why jobs have no result and what would help, for the changes that have a diagnosis. */
+export function lostJobsText(context: Context, changes: readonly PlannedChange[]): string {
+  const lost = changes.flatMap(({ job_key, job_name, diagnosis }) =>
+    diagnosis === null ? [] : [{ job_key, job_name, diagnosis }],
+  );
+  if (lost.length === 0) return '';
+  // who took the memory says more than who suffered from it
+  const isVictim = ({ diagnosis }: (typeof lost)[number]): number => (diagnosis.role === 'victim' ? 1 : 0);
+  const shown = lost.toSorted((a, b) => isVictim(a) - isVictim(b)).slice(0, shownLost);
+  const blocks = shown.map((job) => diagnosisText(context, job, job.diagnosis));
+  return `\nlost jobs:\n${blocks.join('')}${moreLine(lost.length - shown.length)}`;
+}
+
+/** One job's diagnosis as an indented block. */
+export function diagnosisText(
+  context: Context,
+  job: Pick<DiagnosedJob, 'job_key' | 'job_name'>,
+  diagnosis: Diagnosis,
+): string {
+  const facts = diagnosisFacts(context, job.job_key, diagnosis).map(([name, value]) => `    ${name}: ${value}\n`);
+  return `  job ${job.job_key} (${cellText(job.job_name)}): ${processWords[diagnosis.process]}, ${causeWords(diagnosis)}
+    ${cellText(diagnosis.explanation)}
+${facts.join('')}`;
+}
+
+const processWords: Readonly<Record<Diagnosis['process'], string>> = {
+  gone: 'its process is gone',
+  lost_contact: 'lost contact: its worker is not heard from',
+  running: 'it runs',
+};
+
+function causeWords(diagnosis: Diagnosis): string {
+  return diagnosis.cause === null ? 'no cause is known' : `cause ${diagnosis.cause}`;
+}
+
+function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis): [name: string, value: string][] {
+  const facts: [string, string][] = [];
+  const { slurm_job_id, slurm_state, slurm_reason, hostname, suggested_memory_bytes } = diagnosis;
+  if (slurm_job_id !== null) {
+    const words = [slurm_job_id, slurm_state ?? 'state unknown', slurm_reason ?? ''].filter((word) => word !== '');
+    facts.push(['Slurm job', words.map(cellText).join(', ')]);
+  }
+  if (hostname !== null) facts.push(['node', nodeWords(diagnosis)]);
+  const memory = memoryWords(diagnosis);
+  if (memory !== null) facts.push(['memory', memory]);
+  if (diagnosis.role === 'culprit') facts.push(['culprit', 'this job most exceeded its request']);
+  if (diagnosis.role === 'victim' && diagnosis.culprit_job_key !== null) {
+    facts.push(['culprit', `job ${diagnosis.culprit_job_key} (${cellText(diagnosis.culprit_job_name)}) beside it`]);
+  }
+  if (suggested_memory_bytes !== null) {
+    facts.push([
+      'suggestion',
+      `${context.torc} jobs modify ${jobKey} --memory ${memoryOption(suggested_memory_bytes)}`,
+    ]);
+  }
+  for (const sentence of diagnosis.unknown) facts.push(['not known', cellText(sentence)]);
+  return facts;
+}
+
+function nodeWords({ hostname, last_heartbeat }: Diagnosis): string {
+  const heard = last_heartbeat === null ? '' : `, last heard from at ${cellText(last_heartbeat)}`;
+  return `${cellText(hostname)}${heard}`;
+}
+
+function memoryWords(diagnosis: Diagnosis): string | null {
+  const { peak_memory_bytes: peak, requested_memory_bytes: requested, node_memory_bytes: node } = diagnosis;
+  const parts: string[] = [];
+  if (peak !== null) parts.push(`at most ${formatMemory(peak)} seen`);
+  if (requested !== null) parts.push(`${formatMemory(requested)} requested`);
+  if (node !== null) parts.push(`the node has ${formatMemory(node)}`);
+  return parts.length === 0 ? null : parts.join(', ');
+}
+
+/** An amount of memory as an option takes it, never less than `bytes`. */
+export function memoryOption(bytes: number): string {
+  const megabytes = Math.ceil(bytes / 1024 ** 2);
+  return megabytes % 1024 === 0 ? `${megabytes / 1024}g` : `${megabytes}m`;
+}
+
+/** A reason that ends in the command that helps. */
+const helpful = /(: )torc (?=jobs reset-status \d+$)/;
+
+/** Jobs that stay as they are although people may expect otherwise, and the command that would change that. */
+export function keptText(context: Context, workflowKey: string, kept: readonly KeptJob[], numKept: number): string {
+  if (kept.length === 0) return '';
+  const table = textTable(
+    context,
+    keptColumns,
+    kept.map((job) => ({ ...job, reason: job.reason.replace(helpful, `$1${context.torc.replaceAll('$', '$$$$')} `) })),
+  );
+  const wouldRerun = kept.some(({ status }) => status === 'canceled' || status === 'done');
+  const command = `${context.torc} workflows reset-status ${workflowKey} --failed-only --restart`;
+  const help = wouldRerun ? `to run failed jobs and all behind them again: ${command}\n` : '';
+  return `\nkept as they are:\n${table}${moreLine(numKept - kept.length)}${help}`;
+}
+
+/** What can be typed once jobs are ready. */
+export function nextCommands(context: Context, workflowKey: string): string {
+  return `  run here:   ${context.torc} jobs run ${workflowKey}
+  on Slurm:   ${context.torc} -k ${workflowKey} hpc slurm schedule-nodes -n 1
+`;
+}
+
+/** Prints a plan: JSON as it is, CSV its changes as lines, text for people. */
+export async function printPlan(context: Context, value: object, changes: Plan['changes'], text: () => string) {
+  if (context.format === 'json') await context.terminal.out(`${JSON.stringify(value)}\n`);
+  else if (context.format === 'csv') await printCsv(context, changeFields, changes);
+  else await context.terminal.out(text());
+}
+
+const changeFields = ['job_key', 'job_name', 'old_status', 'new_status', 'reason', 'diagnosis'] as const;
+
+/** Records as CSV with a header. */
+export async function printCsv<T extends object>(
+  context: Context,
+  fields: readonly (keyof T & string)[],
+  records: readonly T[],
+): Promise<void> {
+  await context.terminal.out(csvLine(fields));
+  for (const record of records) {
+    if (!(await context.terminal.out(csvLine(fields.map((field) => record[field]))))) return;
+  }
+}

@@ -1,0 +1,56 @@
+/** One line on a terminal that rewrites itself; nothing at all in a pipe. */
+import type { Clock } from '../../base/clock.ts';
+import type { Context } from '../context/context.ts';
+import { fitWidth } from './table.ts';
+
+export interface Progress {
+  /** Shows this text in place of the last; frequent calls are thinned out. */
+  update(text: string): void;
+  /** Removes the line, so that other text can be written; the next update brings it back. */
+  clear(): void;
+}
+
+const redrawMs = 100;
+/** What takes less than this shows nothing. */
+const patienceMs = 2000;
+
+interface ProgressParts {
+  clock: Clock;
+  isShown: boolean;
+  columns(): number;
+  err(text: string): void;
+  /** How long the work must have taken before the first line appears. */
+  delayMs: number;
+}
+
+export function createProgress(parts: ProgressParts): Progress {
+  const startedAt = parts.clock.monotonic();
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let isDrawn = false;
+  return {
+    update(text) {
+      const now = parts.clock.monotonic();
+      if (!parts.isShown || now - startedAt < parts.delayMs || now - drawnAt < redrawMs) return;
+      drawnAt = now;
+      isDrawn = true;
+      parts.err(`\r\x1b[K${fitWidth(text, parts.columns() - 1)}`);
+    },
+    clear() {
+      if (isDrawn) parts.err('\r\x1b[K');
+      isDrawn = false;
+      drawnAt = Number.NEGATIVE_INFINITY;
+    },
+  };
+}
+
+/** Progress on the context's terminal, shown once the work has taken two seconds or `delayMs`. */
+export function startProgress(context: Context, delayMs: number = patienceMs): Progress {
+  const { clock, terminal } = context;
+  return createProgress({
+    clock,
+    isShown: context.hasProgress,
+    columns: () => terminal.columns(),
+    err: (text) => terminal.err(text),
+    delayMs,
+  });
+}

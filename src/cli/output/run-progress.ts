@@ -1,0 +1,53 @@
+/** The line that shows how far a run is while a local worker works. */
+import type { Api, WorkflowShown } from '../../api/contract.ts';
+import { delay } from '../../base/clock.ts';
+import { formatDuration } from '../../base/units.ts';
+import type { Context } from '../context/context.ts';
+import { startProgress } from './progress.ts';
+
+const lookEveryMs = 500;
+
+/** `120/1000 done, 8 running, 2 failed, 42 s, 3.1 jobs/s, 4m 43s left`. */
+export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numEndedBefore: number): string {
+  const { counts, num_jobs } = workflow;
+  const numEnded = workflow.num_done + workflow.num_canceled + (counts.terminated ?? 0) + (counts.disabled ?? 0);
+  const { submitted: numRunning = 0, submitted_pending: numWaiting = 0 } = counts;
+  // short jobs are given to workers some ahead, which does not say how many of them run
+  const atWork = numWaiting === 0 ? `${numRunning} running` : `${numRunning + numWaiting} with workers`;
+  const parts = [`${numEnded}/${num_jobs} done`, atWork];
+  if (workflow.num_failed > 0) parts.push(`${workflow.num_failed} failed`);
+  parts.push(formatDuration(elapsedSeconds));
+  const rate = elapsedSeconds > 0 ? (numEnded - numEndedBefore) / elapsedSeconds : 0;
+  if (rate > 0) parts.push(`${rate >= 10 ? Math.round(rate) : rate.toFixed(1)} jobs/s`);
+  if (rate > 0 && numEnded < num_jobs) parts.push(`about ${formatDuration((num_jobs - numEnded) / rate)} left`);
+  return parts.join(', ');
+}
+
+/** Looks at the workflow twice a second until the returned function is called; without a terminal it does nothing. */
+export function followRun(context: Context, api: Api, workflowKey: string): () => Promise<void> {
+  if (!context.hasProgress) return async () => {};
+  const progress = startProgress(context, 0);
+  const startedAt = context.clock.monotonic();
+  let isOver = false;
+  let wake = (): void => {};
+  const over = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const follow = async (): Promise<void> => {
+    let numEndedBefore: number | null = null;
+    while (!isOver) {
+      const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+      numEndedBefore ??= workflow.num_done + workflow.num_canceled + (workflow.counts.terminated ?? 0);
+      if (!isOver) progress.update(runLine(workflow, (context.clock.monotonic() - startedAt) / 1000, numEndedBefore));
+      await Promise.race([delay(context.clock, lookEveryMs), over]);
+    }
+  };
+  // a look that fails says nothing about the run
+  const following = follow().catch(() => {});
+  return async () => {
+    isOver = true;
+    wake();
+    await following;
+    progress.clear();
+  };
+}

@@ -1,0 +1,163 @@
+/** How a run ended: as numbers for programs, as a few lines for people. */
+import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
+import { exitCodes } from '../../base/errors.ts';
+import { jobStdioPaths } from '../../base/paths.ts';
+import { formatDuration } from '../../base/units.ts';
+import type { StdioMode } from '../../model/expanded.ts';
+import type { Context } from '../context/context.ts';
+import { counted } from '../words.ts';
+import { colored, textTable } from './output.ts';
+import { cellText, factLines } from './table.ts';
+
+const shownFailures = 10;
+
+export interface Summary {
+  workflow_key: string;
+  name: string;
+  run_id: number;
+  status: string;
+  num_jobs: number;
+  num_done: number;
+  num_failed: number;
+  num_canceled: number;
+  num_terminated: number;
+  /** Jobs that were neither run to an end nor canceled. */
+  num_unfinished: number;
+  /** Actions of this run that failed; the workflow goes on without them. */
+  num_failed_actions: number;
+  elapsed_seconds: number;
+  jobs_per_second: number;
+  output_directory: string;
+  /** Where the output of jobs goes. */
+  stdio: StdioMode;
+}
+
+export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outputDirectory: string): Summary {
+  const { counts } = workflow;
+  const elapsed = Math.round(elapsedSeconds * 1000) / 1000;
+  const numEnded = workflow.num_done + (counts.terminated ?? 0);
+  const unfinished = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'];
+  return {
+    workflow_key: workflow.workflow_key,
+    name: workflow.name,
+    run_id: workflow.run_id,
+    status: workflow.status,
+    num_jobs: workflow.num_jobs,
+    num_done: workflow.num_done,
+    num_failed: workflow.num_failed,
+    num_canceled: workflow.num_canceled,
+    num_terminated: counts.terminated ?? 0,
+    num_unfinished: unfinished.reduce((sum, status) => sum + (counts[status] ?? 0), 0),
+    num_failed_actions: workflow.num_failed_actions,
+    elapsed_seconds: elapsed,
+    jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,
+    output_directory: outputDirectory,
+    stdio: workflow.stdio,
+  };
+}
+
+/** 0 when every job succeeded; 8 after the workflow's own time-out; else 1. */
+export function exitCodeOf(summary: Summary): number {
+  if (summary.status === 'done') return 0;
+  return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
+}
+
+/** The first failed jobs of a workflow, in stored order, each with the `detail` of its result. */
+export async function failedJobs(api: Api, workflowKey: string): Promise<ListRecord[]> {
+  const { records } = await api.call('list', {
+    list: 'jobs',
+    workflow_key: workflowKey,
+    filters: [{ column: 'outcome', value: 'failed' }],
+    sort_by: null,
+    reverse: false,
+    limit: shownFailures,
+    skip: 0,
+  });
+  const results = await api.call('list', {
+    list: 'results',
+    workflow_key: workflowKey,
+    filters: [{ column: 'job_key', value: records.map((job) => job.job_key).join(',') }],
+    sort_by: null,
+    reverse: false,
+    limit: shownFailures,
+    skip: 0,
+    latest_only: true,
+  });
+  const details = new Map(results.records.map((result) => [result.job_key, result.detail]));
+  return records.map((job) => ({ ...job, detail: details.get(job.job_key) ?? null }));
+}
+
+/** The summary for people: jobs by status, the first failed ones with their stderr, and where to look further. */
+export function summaryText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
+  const facts = factLines([
+    ['jobs', summary.num_jobs],
+    ['done', `${summary.num_done}${summary.num_failed > 0 ? `, of which ${summary.num_failed} failed` : ''}`],
+    ...others(summary),
+    ['elapsed', `${formatDuration(summary.elapsed_seconds)} (${summary.jobs_per_second} jobs/s)`],
+    ['output', summary.output_directory],
+    ...actionsWarning(context, summary),
+  ]);
+  const status = colored(context, summary.status);
+  const head = `workflow ${summary.workflow_key} (${cellText(summary.name)}), run ${summary.run_id}: ${status}\n`;
+  return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
+}
+
+function actionsWarning(context: Context, summary: Summary): [string, string][] {
+  const { num_failed_actions: count, workflow_key: key } = summary;
+  if (count === 0) return [];
+  return [['warning', `${counted(count, 'action')} failed: ${context.torc} actions list ${key}`]];
+}
+
+function others(summary: Summary): [string, number][] {
+  const counts: [string, number][] = [
+    ['canceled', summary.num_canceled],
+    ['terminated', summary.num_terminated],
+    ['unfinished', summary.num_unfinished],
+  ];
+  return counts.filter(([, count]) => count > 0);
+}
+
+function failuresText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
+  if (failed.length === 0) return '';
+  const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, summary, job) }));
+  const left = summary.num_failed - failed.length;
+  const more = left > 0 ? `.. and ${left} more\n` : '';
+  const detail = failed.some((job) => typeof job.detail === 'string') ? ['detail'] : [];
+  const columns = [
+    'job_key',
+    'return_code',
+    'cause',
+    'name',
+    ...detail,
+    ...(summary.stdio === 'none' ? [] : ['stderr']),
+  ];
+  return `\n${textTable(context, columns, rows)}${more}`;
+}
+
+/** The file, or the command that prints it. */
+function stderrOf(context: Context, { stdio, output_directory }: Summary, job: ListRecord): string | null {
+  if (stdio === 'combined') return `${context.torc} jobs logs ${job.job_key} --stderr`;
+  return stderrPath(output_directory, job);
+}
+
+function stderrPath(outputDirectory: string, job: ListRecord): string | null {
+  if (typeof job.run_id !== 'number' || typeof job.attempt_id !== 'number') return null;
+  const attempt = { jobKey: String(job.job_key), runId: job.run_id, attemptId: job.attempt_id };
+  return jobStdioPaths(outputDirectory, attempt).stderrPath;
+}
+
+function furtherText(context: Context, summary: Summary): string {
+  const key = summary.workflow_key;
+  const jobs = summary.num_failed > 0 ? ' -f outcome=failed' : '';
+  const again = `
+run the stopped jobs again:
+  ${context.torc} workflows restart ${key}
+  ${context.torc} jobs run ${key}
+`;
+  return `${summary.num_terminated > 0 ? again : ''}
+look further:
+  ${context.torc} results list -k ${key}
+  ${context.torc} jobs list -k ${key}${jobs}
+  ${context.torc} events list -k ${key}
+`;
+}

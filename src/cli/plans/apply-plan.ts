@@ -1,0 +1,123 @@
+/** Making a plan and applying the very plan that was made. */
+import type { Api, EndpointName, Plan, Reply, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+import { pageRows } from '../input/list.ts';
+import { startProgress } from '../output/progress.ts';
+
+/** Shows that something is under way while one long call runs. */
+export async function shown<T>(context: Context, text: string, work: Promise<T>): Promise<T> {
+  const progress = startProgress(context);
+  const timer = setInterval(() => progress.update(text), 250);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    progress.clear();
+  }
+}
+
+/** Endpoints that make a plan of many changes. */
+export type PlanEndpoint = Extract<EndpointName, 'workflow_restart' | 'jobs_reset' | 'jobs_disable'>;
+/** What a plan is asked for, without the options that all plans share. */
+export type PlanRequest<N extends PlanEndpoint> = Omit<Request<N>, 'dry_run' | 'expected_state' | 'skip'>;
+
+/** Throws what would refuse the command; changes nothing and reads no more than the beginning of its plan. */
+export async function refuseEarly<N extends PlanEndpoint>(
+  api: Api,
+  endpoint: N,
+  request: PlanRequest<N>,
+): Promise<void> {
+  await api.call(endpoint, { ...request, dry_run: true, expected_state: null, skip: 0 } as Request<N>);
+}
+
+type Ask = (options: Pick<Request<PlanEndpoint>, 'dry_run' | 'expected_state' | 'skip'>) => Promise<Plan>;
+
+/** A workflow on which others work may change as often while its plan is read. */
+const mostTries = 3;
+
+/**
+ * Makes a plan and, unless `dryRun`, applies it. Programs get every change: those beyond the reply are read before
+ * anything is applied, and what is applied is the plan that was read. Throws 'conflict' when it never stands still.
+ */
+export async function planAndApply<N extends PlanEndpoint>(
+  context: Context,
+  api: Api,
+  endpoint: N,
+  request: PlanRequest<N>,
+  dryRun: boolean,
+): Promise<Reply<N>> {
+  const ask: Ask = (options) => api.call(endpoint, { ...request, ...options } as Request<N>) as Promise<Plan>;
+  const work = context.format === 'text' ? ask({ dry_run: dryRun, expected_state: null, skip: 0 }) : whole(ask, dryRun);
+  return (await shown(context, `planning for workflow ${request.workflow_key}`, work)) as Reply<N>;
+}
+
+async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
+  for (let tries = 1; ; tries += 1) {
+    const plan = await ask({ dry_run: true, expected_state: null, skip: 0 });
+    try {
+      const changes = [...plan.changes];
+      while (changes.length < plan.num_changes) {
+        const page = await ask({ dry_run: true, expected_state: plan.state, skip: changes.length });
+        if (page.changes.length === 0) throw new TorcError('bug', 'a plan has fewer changes than it says');
+        for (const change of page.changes) changes.push(change);
+      }
+      if (dryRun) return { ...plan, changes };
+      const applied = await ask({ dry_run: false, expected_state: plan.state, skip: 0 });
+      // files and processes may have changed since, which the state does not tell
+      return applied.changes.length === applied.num_changes ? applied : { ...applied, changes };
+    } catch (error) {
+      const isConflict = error instanceof TorcError && error.code === 'conflict';
+      if (!isConflict || tries === mostTries) throw error;
+    }
+  }
+}
+
+/**
+ * The workflow of jobs that are named by their keys. Throws 'not_found' naming keys that do not exist, 'usage' when
+ * they belong to several workflows or not to the one that was named with `-k`.
+ */
+export async function workflowOfJobs(context: Context, api: Api, jobKeys: readonly string[]): Promise<string> {
+  const found = new Map<string, string>();
+  for (let at = 0; at < jobKeys.length; at += pageRows) {
+    const value = jobKeys.slice(at, at + pageRows).join(',');
+    const { records } = await api.call('list', {
+      list: 'jobs',
+      workflow_key: null,
+      filters: [{ column: 'job_key', value }],
+      sort_by: null,
+      reverse: false,
+      limit: pageRows,
+      skip: 0,
+    });
+    for (const { job_key, workflow_key } of records) found.set(String(job_key), String(workflow_key));
+  }
+  const unknown = jobKeys.filter((key) => !found.has(key));
+  if (unknown.length > 0) {
+    const what = unknown.length === 1 ? 'there is no job' : 'there are no jobs';
+    throw new TorcError('not_found', `${what} ${firstOf(unknown)}`, `${context.torc} jobs list`);
+  }
+  const workflows = new Map([...found].reverse().map(([job, workflow]) => [workflow, job]));
+  const [only = ''] = workflows.keys();
+  if (workflows.size > 1) {
+    const places = [...workflows].reverse().map(([workflow, job]) => `job ${job} to workflow ${workflow}`);
+    throw new TorcError(
+      'usage',
+      `the jobs belong to ${workflows.size} workflows: ${firstOf(places)}`,
+      'Name jobs of one workflow at a time.',
+    );
+  }
+  if (context.workflowKey !== null && context.workflowKey !== only) {
+    throw new TorcError(
+      'usage',
+      `the jobs belong to workflow ${only}, not to ${context.workflowKey}`,
+      'Leave out -k: the keys of jobs say which workflow is meant.',
+    );
+  }
+  return only;
+}
+
+function firstOf(words: readonly string[]): string {
+  const most = 10;
+  return words.length <= most ? words.join(', ') : `${words.slice(0, most).join(', ')} and ${words.length - most} more`;
+}

@@ -1,0 +1,93 @@
+/** Which allocations are going to be submitted: decided before anything happens, the same in a dry run. */
+import { createHash } from 'node:crypto';
+import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
+import { outputDirectory } from '../../base/config.ts';
+import { TorcError } from '../../base/errors.ts';
+import { type Batch, batchScript } from '../../server/actions/submission.ts';
+import { chooseConfig } from '../actions/slurm-configs.ts';
+import type { PlannedAllocation } from '../actions/workflows-plans.ts';
+import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
+import type { Context } from '../context/context.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+
+/** Slurm configs of one workflow that are looked at. */
+const mostConfigs = 100;
+
+/** Everything that is decided before the first allocation is submitted. */
+export interface Schedule {
+  workflow: WorkflowShown;
+  config: ListRecord;
+  /** Slurm configs to whose workers ready jobs belong that these allocations cannot take. */
+  others: ListRecord[];
+  output: string;
+  /** The key that the first allocation is going to get, unless another command is faster. */
+  firstAllocationKey: number;
+}
+
+export interface PlannedSubmission extends PlannedAllocation {
+  action: 'submit';
+  name: string;
+  script: string;
+}
+
+/** Throws TorcError when the workflow is not started or it is not clear which Slurm config is meant. */
+export async function planSchedule(context: Context, api: Api, options: ScheduleOptions): Promise<Schedule> {
+  const workflowKey = await chooseWorkflow(context, api, null);
+  const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+  if (workflow.run_id === 0) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} is not started`,
+      `${context.torc} workflows start ${workflowKey}`,
+    );
+  }
+  const config = await chooseConfig(context, api, options.schedulerKey ?? null, workflowKey);
+  const newest = { list: 'allocations', workflow_key: null, filters: [], sort_by: null } as const;
+  const { records } = await api.call('list', { ...newest, filters: [], reverse: true, limit: 1, skip: 0 });
+  const firstAllocationKey = Number(records[0]?.allocation_key ?? 0) + 1;
+  const configs = { list: 'slurm_configs', workflow_key: workflowKey, sort_by: null, reverse: false } as const;
+  const all = await api.call('list', { ...configs, filters: [], limit: mostConfigs, skip: 0 });
+  const others = all.records.filter((other) => {
+    return other.slurm_config_key !== config.slurm_config_key && other.num_ready_jobs !== 0;
+  });
+  return { workflow, config, others, output: outputDirectory(options.output, context.env), firstAllocationKey };
+}
+
+/**
+ * Unique among all Slurm jobs of the user, and the same in a dry run: workflows of two directories, or of a database
+ * that was made anew, have not begun in the same millisecond.
+ */
+export function allocationName(context: Context, schedule: Schedule, prefix: string, at: number): string {
+  const { workflow, firstAllocationKey } = schedule;
+  const facts = [context.directory, workflow.workflow_key, workflow.created_at, firstAllocationKey + at];
+  const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 8);
+  return `${prefix}_${workflow.workflow_key}_${digest}`;
+}
+
+/** What is submitted, as the options say it. */
+export function batchOf(context: Context, schedule: Schedule, options: ScheduleOptions): Batch {
+  return {
+    workflowKey: schedule.workflow.workflow_key,
+    config: schedule.config,
+    serverDirectory: context.directory,
+    outputDirectory: schedule.output,
+    workingDirectory: null,
+    maxParallelJobs: options.maxParallelJobs ?? null,
+    pollIntervalSeconds: options.pollInterval ?? null,
+    oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
+    keepScripts: options.keepScripts ?? false,
+  };
+}
+
+/** The allocation number `at`, from 0; without its key, with the one that it is going to get. */
+export function plannedSubmission(
+  context: Context,
+  schedule: Schedule,
+  options: ScheduleOptions,
+  at: number,
+  allocationKey: string = String(schedule.firstAllocationKey + at),
+): PlannedSubmission {
+  const name = allocationName(context, schedule, options.jobPrefix, at);
+  const script = batchScript(batchOf(context, schedule, options), name, allocationKey);
+  return { action: 'submit', name, script, slurm_job_id: null };
+}

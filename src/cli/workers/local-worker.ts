@@ -1,0 +1,120 @@
+/** The worker that runs jobs on this machine: its options, and the child process that it is when this process serves. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type ErrorCode, exitCodes, TorcError } from '../../base/errors.ts';
+import { programPath, workerNodeOptions } from '../../base/program.ts';
+import type { WorkerCommandOptions } from '../commands/worker-options.ts';
+import type { Context } from '../context/context.ts';
+
+/** What a worker printed as its last words: the exit of `runWorker` on the wire. */
+export interface WorkerResult {
+  reason: string;
+  num_jobs: number;
+  num_failed: number;
+}
+
+export interface WorkerChild {
+  pid: number;
+  /** Rejects with the worker's own TorcError, with 'unusable' when it was killed, with 'bug' when it ended otherwise. */
+  result: Promise<WorkerResult>;
+  /** Lets the worker stop its jobs and report them; may be repeated. */
+  stop(): void;
+}
+
+/** The words of a command line that mean the same options. */
+export function workerWords(options: WorkerCommandOptions): string[] {
+  const named: [string, string | number | undefined][] = [
+    ['--output', options.output],
+    ['--max-parallel-jobs', options.maxParallelJobs],
+    ['--cpus', options.cpus],
+    ['--memory', options.memory],
+    ['--gpus', options.gpus],
+    ['--time-limit', options.timeLimit],
+    ['--poll-interval', options.pollInterval],
+    ['--wait', options.wait],
+    ['--wait-for-new-jobs', options.waitForNewJobs],
+  ];
+  return named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+/**
+ * Starts this program as the worker of the server that this process is. The child has a process group of its own, so
+ * that ^C reaches only this process, which then stops the worker in order.
+ */
+export function spawnWorker(
+  context: Context,
+  workflowKey: string,
+  options: WorkerCommandOptions & { output: string },
+): WorkerChild {
+  const words = [
+    '--dir',
+    context.directory,
+    '-F',
+    'json',
+    '-c',
+    context.consoleLevel,
+    'jobs',
+    'run',
+    workflowKey,
+    '--worker',
+    ...workerWords(options),
+  ];
+  const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const printed = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    printed.stderr = (printed.stderr + text).slice(-10_000);
+  });
+  const result = once(child, 'close').then(([code, signal]) => {
+    if (code === 0) return JSON.parse(printed.stdout) as WorkerResult;
+    const log = join(options.output, workerLogName(child.pid ?? 0));
+    const hint = `Its log is ${log}; what became of its jobs: ${context.torc} jobs diagnose -k ${workflowKey}`;
+    throw workerError(printed.stderr, { code, signal }, hint);
+  });
+  // whoever waits gets the error; it may come before anybody does
+  result.catch(() => {});
+  return { pid: child.pid ?? 0, result, stop: () => void child.kill('SIGTERM') };
+}
+
+/** The log of a local worker in its output directory. */
+export function workerLogName(pid: number): string {
+  return `worker_${hostname()}_${pid}.log`;
+}
+
+/** How a process ended: one of the two is null. */
+interface Ending {
+  code: number | null;
+  signal: string | null;
+}
+
+/** What the child wrote as its error, or that it died; who is killed from outside has no bug. */
+export function workerError(stderr: string, { code, signal }: Ending, hint: string): TorcError {
+  for (const line of stderr.split('\n').toReversed()) {
+    const error = parsedError(line);
+    if (error !== null) return error;
+  }
+  const words = stderr.trim().split('\n').slice(-3).join(' / ');
+  const ending = signal ?? `exit code ${code}`;
+  return new TorcError(
+    signal === null ? 'bug' : 'unusable',
+    `the worker died (${ending})${words === '' ? '' : `: ${words}`}`,
+    hint,
+  );
+}
+
+function parsedError(line: string): TorcError | null {
+  if (!line.startsWith('{"error":')) return null;
+  try {
+    const { error } = JSON.parse(line) as { error: { code: string; message: string; hint: string | null } };
+    return new TorcError(error.code in exitCodes ? (error.code as ErrorCode) : 'bug', error.message, error.hint);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,92 @@
+/** The worker in this process: for the child of a local run. It loads neither the database nor the contract's schemas. */
+import { join } from 'node:path';
+import { openClient } from '../../api/client.ts';
+import type { Api, HelloReply } from '../../api/contract.ts';
+import { systemClock } from '../../base/clock.ts';
+import { outputDirectory } from '../../base/config.ts';
+import { openLog } from '../../base/log.ts';
+import { parseDuration, parseMemory } from '../../base/units.ts';
+import { slurmEnvironment } from '../../slurm/environment.ts';
+import { machineResources } from '../../worker/processes/resources.ts';
+import { processSignals } from '../../worker/signals.ts';
+import { runWorker, type WorkerExit, type WorkerOptions } from '../../worker/worker.ts';
+import type { WorkerCommandOptions } from '../commands/worker-options.ts';
+import type { Context } from '../context/context.ts';
+import { makeOutputDirectory } from '../input/output-directory.ts';
+import { type WorkerResult, workerLogName } from './local-worker.ts';
+
+/** Runs jobs on this machine for the server of the directory until the worker ends. */
+export async function runWorkerHere(
+  context: Context,
+  workflowKey: string,
+  options: WorkerCommandOptions,
+): Promise<WorkerResult> {
+  const machine = machineResources(context.env);
+  // a person may have started it inside of an allocation, whose share of the machine is all that there is to use
+  const slurm = slurmEnvironment(context.env, systemClock.now());
+  const output = outputDirectory(options.output, context.env);
+  const numGpus = Math.min(options.gpus ?? machine.numGpus, machine.numGpus);
+  const seconds = options.timeLimit === undefined ? null : parseDuration(options.timeLimit);
+  const never = Number.POSITIVE_INFINITY;
+  const deadlineMs = Math.min(systemClock.now() + (seconds ?? never) * 1000, slurm?.endTimeMs ?? never);
+  const worker: WorkerOptions = {
+    directory: context.directory,
+    workflowKey,
+    outputDirectory: output,
+    capacity: {
+      nodeNames: [slurm?.nodeName ?? machine.hostname],
+      numCpus: options.cpus ?? slurm?.numCpus ?? machine.numCpus,
+      memoryBytes:
+        options.memory === undefined
+          ? Math.min(slurm?.memoryBytes ?? machine.memoryBytes, machine.memoryBytes)
+          : parseMemory(options.memory),
+      numGpus,
+      gpuIds: machine.gpuIds.slice(0, numGpus),
+    },
+    maxParallelJobs: options.maxParallelJobs ?? null,
+    deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
+    walltimeSeconds: seconds,
+    waitForNewJobsSeconds: options.waitForNewJobs ?? null,
+    identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
+  };
+  const api = withPatience(openClient(context.directory), options.wait);
+  return runLogged(context, worker, api, workerLogName(process.pid));
+}
+
+/** Runs a worker with its log in the output directory; closes the client. */
+export async function runLogged(
+  context: Context,
+  worker: WorkerOptions,
+  api: Api,
+  logName: string,
+): Promise<WorkerResult> {
+  makeOutputDirectory(worker.outputDirectory);
+  // the worker listens to the signals itself
+  const removeHandler = context.interrupts.handle(() => {});
+  const log = await openLog(join(worker.outputDirectory, logName), context.consoleLevel === 'debug' ? 'debug' : 'info');
+  try {
+    const exit: WorkerExit = await runWorker(worker, {
+      api,
+      clock: systemClock,
+      log,
+      signals: processSignals(),
+    });
+    return { reason: exit.reason, num_jobs: exit.numJobs, num_failed: exit.numFailed };
+  } finally {
+    removeHandler();
+    await api.close();
+  }
+}
+
+/** The client with the person's word, instead of the workflow's, on how long an absent server is waited for. */
+export function withPatience(api: Api, minutes: number | undefined): Api {
+  if (minutes === undefined) return api;
+  return {
+    async call(endpoint, request, options) {
+      const reply = await api.call(endpoint, request, options);
+      if (endpoint === 'worker_hello') (reply as HelloReply).settings.wait_for_healthy_database_minutes = minutes;
+      return reply;
+    },
+    close: () => api.close(),
+  };
+}

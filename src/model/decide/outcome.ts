@@ -1,0 +1,156 @@
+/**
+ * What an attempt's end means: from what was seen of the process, what torc itself did to it and what the kernel
+ * counted, to the status, return code and cause that are stored. Absence of evidence never makes a success.
+ */
+import { formatMemory } from '../../base/units.ts';
+import type { AttemptEnd } from '../job.ts';
+
+/** Why torc stopped a running job. */
+export type StopReason =
+  /** A person cancelled it. */
+  | 'cancel'
+  /** A restart waits for its end. */
+  | 'restart'
+  /** The server no longer counts the attempt as the job's live one. */
+  | 'superseded'
+  /** The allocation or the time limit ends. */
+  | 'walltime'
+  /** Someone stopped a worker that runs outside of Slurm. */
+  | 'shutdown'
+  /** Slurm ended the allocation long before its time. */
+  | 'allocation_ended'
+  /** The worker was declared dead, or another one has taken its place. */
+  | 'fenced'
+  /** It ran longer than its own stated runtime. */
+  | 'runtime_limit'
+  /** It used more than its own stated memory. */
+  | 'memory_limit';
+
+export interface EndEvidence {
+  /** One of the two is a number; both are null when the way it ended could not be learned. */
+  exitCode: number | null;
+  signal: number | null;
+  /** Set when torc had signalled the job before it ended. */
+  stopped: StopReason | null;
+  /** The kernel killed a process for lack of memory and this job is the one it is put down to. */
+  isOomVictim: boolean;
+  peakMemoryBytes: number | null;
+  memoryLimitBytes: number | null;
+  /** What the job asked for, whether or not that is enforced. */
+  requestedMemoryBytes: number;
+  runtimeLimitMs: number | null;
+}
+
+const sigkill = 9;
+const codeOfOom = 137;
+const codeOfTimeout = 152;
+
+/** Whether an end looks like the work of the kernel's out-of-memory killer: SIGKILL, or a shell that passes it on. */
+export function looksKilled(exitCode: number | null, signal: number | null): boolean {
+  return signal === sigkill || exitCode === 128 + sigkill;
+}
+
+/** The end of an attempt whose process ran. */
+export function classifyEnd(evidence: EndEvidence): AttemptEnd {
+  const { exitCode, signal } = evidence;
+  const stopped = evidence.stopped === null ? null : stoppedEnd(evidence.stopped, evidence);
+  return { exitCode, signal, ...(stopped ?? ownEnd(evidence)) };
+}
+
+type Verdict = Omit<AttemptEnd, 'exitCode' | 'signal'>;
+
+function done(returnCode: number, cause: AttemptEnd['cause'], detail: string | null = null): Verdict {
+  return { status: 'done', returnCode, cause, detail };
+}
+
+function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
+  const { peakMemoryBytes, memoryLimitBytes, runtimeLimitMs } = evidence;
+  switch (reason) {
+    case 'memory_limit':
+      return done(codeOfOom, 'oom', `it used ${bytes(peakMemoryBytes)}, its limit is ${bytes(memoryLimitBytes)}`);
+    case 'runtime_limit':
+      return done(codeOfTimeout, 'job_timeout', `it ran longer than its limit of ${(runtimeLimitMs ?? 0) / 1000} s`);
+    case 'cancel':
+      return { status: 'canceled', returnCode: null, cause: 'canceled', detail: null };
+    case 'superseded':
+      return { status: 'canceled', returnCode: null, cause: 'canceled', detail: 'another attempt took its place' };
+    case 'walltime':
+      return { status: 'terminated', returnCode: null, cause: 'walltime', detail: 'the time of its worker was over' };
+    case 'restart':
+      return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'it was stopped for a restart' };
+    case 'shutdown':
+      return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'its worker was stopped' };
+    case 'allocation_ended': {
+      const detail = 'its allocation was ended early (cancelled, preempted or requeued)';
+      return { status: 'terminated', returnCode: null, cause: 'canceled', detail };
+    }
+    case 'fenced':
+      return {
+        status: 'terminated',
+        returnCode: null,
+        cause: 'node_failure',
+        detail: 'its worker was cut off and had been given up',
+      };
+  }
+}
+
+function ownEnd(evidence: EndEvidence): Verdict {
+  const { exitCode, signal, isOomVictim } = evidence;
+  if (isOomVictim && looksKilled(exitCode, signal)) {
+    return done(codeOfOom, 'oom', `the kernel killed it for lack of memory; ${usage(evidence)}`);
+  }
+  if (signal !== null) {
+    const detail = signal === sigkill ? `killed from outside, not by torc; ${usage(evidence)}` : null;
+    return done(Math.min(128 + signal, 255), 'signal', detail);
+  }
+  if (exitCode === null) {
+    return {
+      status: 'terminated',
+      returnCode: null,
+      cause: 'worker_lost',
+      detail: 'how it ended could not be learned',
+    };
+  }
+  return exitCode === 0 ? done(0, 'success') : done(exitCode, 'exit_code');
+}
+
+function usage(evidence: EndEvidence): string {
+  const { peakMemoryBytes, requestedMemoryBytes } = evidence;
+  return `it had asked for ${bytes(requestedMemoryBytes)}, the most seen was ${bytes(peakMemoryBytes)}`;
+}
+
+/** A success turned into a failure, because the job did not make what it had declared; `detail` says what. */
+export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
+  return { ...end, returnCode: 1, cause: 'missing_output', detail };
+}
+
+/** The end of an attempt whose command did not run, because the script that was to prepare it failed. */
+export function withoutRecovery(end: AttemptEnd): AttemptEnd {
+  return { ...end, detail: `its recovery script failed with ${end.returnCode}, so the command did not run` };
+}
+
+/** 126 for a command that could not be started, 127 for a shell that does not exist: as shells say it. */
+export function spawnFailed(code: string | null, detail: string): AttemptEnd {
+  const returnCode = code === 'ENOENT' ? 127 : 126;
+  return { status: 'done', returnCode, cause: 'spawn_error', exitCode: null, signal: null, detail };
+}
+
+export interface OomCandidate {
+  attempt: number;
+  peakMemoryBytes: number | null;
+  requestedMemoryBytes: number;
+}
+
+/**
+ * Which of the jobs that died by SIGKILL are put down to the out-of-memory killer, when its counter rose by `numKills`:
+ * those most over their request. The counter is one for all jobs of a worker, so this is a judgement.
+ */
+export function oomVictims(numKills: number, dead: readonly OomCandidate[]): Set<number> {
+  const overage = (job: OomCandidate): number => (job.peakMemoryBytes ?? 0) / Math.max(1, job.requestedMemoryBytes);
+  const worstFirst = [...dead].sort((a, b) => overage(b) - overage(a) || a.attempt - b.attempt);
+  return new Set(worstFirst.slice(0, Math.max(0, numKills)).map((job) => job.attempt));
+}
+
+function bytes(value: number | null): string {
+  return value === null ? 'unknown' : formatMemory(value);
+}

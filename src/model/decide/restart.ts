@@ -1,0 +1,215 @@
+/**
+ * What a restart, a reset or a disable makes of every job: pure functions of the graph, the present statuses and the
+ * jobs that are meant. Linear in jobs and edges, whatever the graph's shape.
+ *
+ * Jobs are numbered from 0 in stored order, barriers follow them. First each job gets an aim; then one walk in
+ * topological order settles every counter and status, so that what is stored afterwards is consistent by construction.
+ */
+import type { Graph } from '../graph/graph.ts';
+import { endedStatuses, type JobStatus, jobStatuses } from '../status.ts';
+
+/** The number of each status in a `Uint8Array` of statuses. */
+export const statusCode = Object.fromEntries(jobStatuses.map((status, code) => [status, code])) as Record<
+  JobStatus,
+  number
+>;
+
+/** The jobs of a workflow and their graph. */
+export interface JobStates {
+  numJobs: number;
+  graph: Graph;
+  /** All nodes, upstreams first. */
+  order: Int32Array;
+  /** By job: `statusCode` of its status. */
+  status: Uint8Array;
+  /** By job: 1 for `done` with a return code other than 0. */
+  failed: Uint8Array;
+  /** By job: 1 when it is canceled as soon as an upstream fails. */
+  cancelsOnFailure: Uint8Array;
+  /** By job: reasons to wait other than upstreams. */
+  numHolds: Int32Array;
+}
+
+/** What is to become of a job. `active`: ready, blocked, or canceled when an upstream stays failed. */
+export const aims = { keep: 0, active: 1, uninitialized: 2, disabled: 3 } as const;
+
+/** Why a job has its aim. `behind`: the job in `origin` reruns. */
+export const reasons = [
+  'none',
+  'uninitialized',
+  'canceled',
+  'terminated',
+  'lost',
+  'changed',
+  'behind',
+  'waiting',
+  'named',
+] as const;
+export type Reason = (typeof reasons)[number];
+const reasonCode = Object.fromEntries(reasons.map((reason, code) => [reason, code])) as Record<Reason, number>;
+
+export interface Replan {
+  aim: Uint8Array;
+  /** Index into `reasons`, by job. */
+  reason: Uint8Array;
+  /** For `behind`: the job that this one is behind; else -1. */
+  origin: Int32Array;
+}
+
+export interface Settled {
+  /** By job: `statusCode` of the status it gets. */
+  status: Uint8Array;
+  /** By node: upstreams that have not ended; for jobs with their holds. */
+  numBlockers: Int32Array;
+  /** By node: upstreams that ended without success. */
+  numFailedUpstreams: Int32Array;
+  /** By job: a job whose failure keeps this one canceled, or -1. */
+  failedUpstream: Int32Array;
+}
+
+const isEnded = new Uint8Array(jobStatuses.map((status) => (endedStatuses.includes(status) ? 1 : 0)));
+const { done, canceled, blocked, ready, uninitialized, disabled, terminated } = statusCode;
+const isClaimed = (code: number): boolean => code === statusCode.submitted || code === statusCode.submitted_pending;
+
+function emptyPlan(numJobs: number): Replan {
+  return {
+    aim: new Uint8Array(numJobs),
+    reason: new Uint8Array(numJobs),
+    origin: new Int32Array(numJobs).fill(-1),
+  };
+}
+
+export interface RestartChoice {
+  /** Done jobs whose result no longer stands: something it was made from changed. */
+  changed: Iterable<number>;
+  /** By job: 1 for a claimed job that goes on running. */
+  keepsRunning: Uint8Array;
+  onlyUninitialized: boolean;
+}
+
+/**
+ * A restart: what never ran or did not end is made active again; done jobs stay unless something they were made from
+ * changed, or they are behind one that changed; disabled ones stay.
+ */
+export function planRestart(jobs: JobStates, choice: RestartChoice): Replan {
+  const plan = emptyPlan(jobs.numJobs);
+  const set = (job: number, reason: Reason): void => {
+    plan.aim[job] = aims.active;
+    plan.reason[job] = reasonCode[reason];
+  };
+  for (let job = 0; job < jobs.numJobs; job++) {
+    const code = jobs.status[job] as number;
+    if (code === uninitialized) set(job, 'uninitialized');
+    else if (choice.onlyUninitialized || code === done || code === disabled) continue;
+    else if (code === canceled) set(job, 'canceled');
+    else if (code === terminated) set(job, 'terminated');
+    else if (isClaimed(code)) {
+      if (choice.keepsRunning[job] === 0) set(job, 'lost');
+    } else set(job, 'waiting');
+  }
+  if (choice.onlyUninitialized) return plan;
+  const seeds: number[] = [];
+  for (const job of choice.changed) {
+    if (jobs.status[job] !== done) continue;
+    set(job, 'changed');
+    seeds.push(job);
+  }
+  walkDown(jobs, seeds, (job, origin) => {
+    if (jobs.status[job] !== done || plan.aim[job] !== aims.keep) return;
+    set(job, 'behind');
+    plan.origin[job] = origin;
+  });
+  return plan;
+}
+
+/** A reset: these jobs and all behind them become uninitialized; disabled jobs only when they are named. */
+export function planReset(jobs: JobStates, named: readonly number[]): Replan {
+  const plan = emptyPlan(jobs.numJobs);
+  for (const job of named) {
+    plan.aim[job] = aims.uninitialized;
+    plan.reason[job] = reasonCode.named;
+  }
+  walkDown(jobs, named, (job, origin) => {
+    if (plan.aim[job] !== aims.keep || jobs.status[job] === disabled) return;
+    plan.aim[job] = aims.uninitialized;
+    plan.reason[job] = reasonCode.behind;
+    plan.origin[job] = origin;
+  });
+  return plan;
+}
+
+/** A disable: these jobs never run and count as satisfied; jobs that waited for nothing else become ready. */
+export function planDisable(jobs: JobStates, named: readonly number[]): Replan {
+  const plan = emptyPlan(jobs.numJobs);
+  for (const job of named) {
+    plan.aim[job] = aims.disabled;
+    plan.reason[job] = reasonCode.named;
+  }
+  return plan;
+}
+
+/** Visits every job behind the seeds once, with the seed that it was reached from. */
+function walkDown(jobs: JobStates, seeds: readonly number[], visit: (job: number, origin: number) => void): void {
+  const { graph, numJobs } = jobs;
+  const origin = new Int32Array(graph.numNodes).fill(-1);
+  const work = [...seeds];
+  for (const seed of seeds) origin[seed] = seed;
+  for (let node = work.pop(); node !== undefined; node = work.pop()) {
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      if (origin[target] !== -1) continue;
+      origin[target] = origin[node] as number;
+      if (target < numJobs) visit(target, origin[target] as number);
+      work.push(target);
+    }
+  }
+}
+
+/** The statuses and counters that follow from a plan. */
+export function settle(jobs: JobStates, plan: Replan): Settled {
+  const { graph, numJobs } = jobs;
+  const status = jobs.status.slice();
+  const numBlockers = new Int32Array(graph.numNodes);
+  const numFailedUpstreams = new Int32Array(graph.numNodes);
+  const failedUpstream = new Int32Array(graph.numNodes).fill(-1);
+  numBlockers.set(jobs.numHolds);
+  for (const node of jobs.order) {
+    const waits = numBlockers[node] as number;
+    const failures = numFailedUpstreams[node] as number;
+    const culprit = failedUpstream[node] as number;
+    let hasEnded = waits === 0;
+    let hasFailed = failures > 0;
+    let told = culprit;
+    if (node < numJobs) {
+      const code = settledStatus(jobs, plan, node, waits, failures);
+      status[node] = code;
+      hasEnded = isEnded[code] === 1;
+      hasFailed = code === canceled || (code === done && jobs.failed[node] === 1);
+      told = code === canceled && culprit >= 0 ? culprit : node;
+    }
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      if (!hasEnded) numBlockers[target] = (numBlockers[target] as number) + 1;
+      if (!hasFailed) continue;
+      numFailedUpstreams[target] = (numFailedUpstreams[target] as number) + 1;
+      if (failedUpstream[target] === -1) failedUpstream[target] = told;
+    }
+  }
+  return { status, numBlockers, numFailedUpstreams, failedUpstream: failedUpstream.subarray(0, numJobs) };
+}
+
+function settledStatus(jobs: JobStates, plan: Replan, job: number, waits: number, failures: number): number {
+  switch (plan.aim[job]) {
+    case aims.active:
+      if (failures > 0 && jobs.cancelsOnFailure[job] === 1) return canceled;
+      return waits > 0 ? blocked : ready;
+    case aims.uninitialized:
+      return uninitialized;
+    case aims.disabled:
+      return disabled;
+    default: {
+      const code = jobs.status[job] as number;
+      return code === blocked && waits === 0 ? ready : code;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/** Jobs, files and user data as they are written, with their sweeps, ready to be instantiated. */
+
+import type { Sweep } from '../spec/parameters.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
+import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
+import { type Element, Instances, templateOf } from './instances.ts';
+import { stepsCommand } from './job-steps.ts';
+import { NameTable, unnamed } from './name-table.ts';
+import type { SweepReader } from './sweeps.ts';
+import { Template } from './template.ts';
+import type { Direction } from './variables.ts';
+
+/** The keys by which a job refers to others, one by one and by patterns. */
+const referenceKeys = [
+  { key: 'depends_on', isPattern: false, to: 'jobs', direction: 'input' },
+  { key: 'depends_on_regexes', isPattern: true, to: 'jobs', direction: 'input' },
+  { key: 'input_files', isPattern: false, to: 'files', direction: 'input' },
+  { key: 'input_file_regexes', isPattern: true, to: 'files', direction: 'input' },
+  { key: 'output_files', isPattern: false, to: 'files', direction: 'output' },
+  { key: 'output_file_regexes', isPattern: true, to: 'files', direction: 'output' },
+  { key: 'input_user_data', isPattern: false, to: 'userData', direction: 'input' },
+  { key: 'input_user_data_regexes', isPattern: true, to: 'userData', direction: 'input' },
+  { key: 'output_user_data', isPattern: false, to: 'userData', direction: 'output' },
+  { key: 'output_user_data_regexes', isPattern: true, to: 'userData', direction: 'output' },
+] as const;
+
+/** What one key of a job refers to. */
+export interface ReferenceList {
+  key: string;
+  to: 'jobs' | 'files' | 'userData';
+  direction: Direction;
+  isPattern: boolean;
+  templates: readonly Template[];
+}
+
+export interface JobElement extends Element {
+  spec: JobSpec;
+  command: Template;
+  script: Template | null;
+  requirements: Template | null;
+  failureHandler: Template | null;
+  scheduler: Template | null;
+  references: readonly ReferenceList[];
+}
+
+export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, findings: Findings): JobElement {
+  const { sweep, isFactory } = sweeps.ofJob(spec, path);
+  const of = (key: string, text: string) => {
+    return sweep === null ? Template.of(text, null) : templateOf(text, sweep, isFactory, [...path, key], findings);
+  };
+  const optional = (key: string, text: string | null | undefined) => (text == null ? null : of(key, text));
+  const command = of(spec.steps == null ? 'command' : 'steps', commandOf(spec));
+  const script = optional('invocation_script', spec.invocation_script);
+  const requirements = optional('resource_requirements', spec.resource_requirements);
+  const failureHandler = optional('failure_handler', spec.failure_handler);
+  const scheduler = optional('scheduler', spec.scheduler);
+  const identity = {
+    command,
+    invocation_script: script,
+    resource_requirements: requirements,
+    failureHandler,
+    scheduler,
+  };
+  const references = referencesOf(spec, sweep, isFactory, path, findings);
+  return {
+    path,
+    spec,
+    numCharacters: charactersOf(spec, references),
+    writtenName: spec.name,
+    name: nameTemplate(spec.name, sweep, isFactory, path, findings),
+    sweep,
+    identity: sweep === null ? [] : changing(identity),
+    command,
+    script,
+    requirements,
+    failureHandler,
+    scheduler,
+    references,
+  };
+}
+
+function commandOf({ command, steps }: JobSpec): string {
+  return steps == null ? (command ?? '') : stepsCommand(steps);
+}
+
+function charactersOf(spec: JobSpec, references: readonly ReferenceList[]): number {
+  let characters = spec.name.length + commandOf(spec).length + (spec.invocation_script?.length ?? 0);
+  for (const { templates } of references) for (const { written } of templates) characters += written.length;
+  return characters;
+}
+
+function changing(templates: Readonly<Record<string, Template | null>>): Element['identity'] {
+  return Object.entries(templates).flatMap(([key, template]) => {
+    return template === null || template.isConstant ? [] : [{ key, template }];
+  });
+}
+
+/** The instances of a factory get their number behind the name, when nothing in the name tells them apart. */
+function nameTemplate(
+  name: string,
+  sweep: Sweep | null,
+  isFactory: boolean,
+  path: SpecPath,
+  findings: Findings,
+): Template {
+  if (sweep === null) return Template.of(name, null);
+  const template = templateOf(name, sweep, isFactory, [...path, 'name'], findings);
+  if (!isFactory || !template.isConstant) return template;
+  return Template.of(`${name}_{index}`, sweep);
+}
+
+function referencesOf(
+  spec: JobSpec,
+  sweep: Sweep | null,
+  isFactory: boolean,
+  path: SpecPath,
+  findings: Findings,
+): ReferenceList[] {
+  const references: ReferenceList[] = [];
+  for (const { key, isPattern, to, direction } of referenceKeys) {
+    const texts = spec[key];
+    if (!texts || texts.length === 0) continue;
+    const templates = texts.map((text, k) => {
+      return sweep === null ? Template.of(text, null) : templateOf(text, sweep, isFactory, [...path, key, k], findings);
+    });
+    references.push({ key, to, direction, isPattern, templates });
+  }
+  return references;
+}
+
+export function expandFiles(
+  spec: WorkflowSpec,
+  sweeps: SweepReader,
+  findings: Findings,
+): { files: { name: string; path: string }[]; instances: Instances<Element> } {
+  const elements = (spec.files ?? []).map((file, i) => {
+    const path = ['files', i];
+    const sweep = sweeps.ofFile(file, path);
+    const name = templateOf(file.name, sweep, false, [...path, 'name'], findings);
+    const filePath = templateOf(file.path, sweep, false, [...path, 'path'], findings);
+    const numCharacters = file.name.length + file.path.length;
+    const identity = [{ key: 'path', template: filePath }];
+    return { path, writtenName: file.name, name, sweep, numCharacters, filePath, identity };
+  });
+  const instances = new Instances(new NameTable('files', findings), elements);
+  const files = instances.table.names.map((name, number) => {
+    return { name, path: instances.elementOf(number).filePath.at(instances.instanceOf(number)) };
+  });
+  return { files, instances };
+}
+
+export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
+  const elements = (spec.user_data ?? []).map(({ name: written }, i) => {
+    const name = written ?? unnamed;
+    const path = ['user_data', i];
+    return { path, writtenName: name, name: Template.of(name, null), sweep: null, numCharacters: 0, identity: [] };
+  });
+  return new Instances(new NameTable('user_data', findings), elements);
+}

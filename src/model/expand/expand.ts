@@ -1,0 +1,173 @@
+/** From a specification to a workflow that can be stored: names become numbers, the graph is wired and checked. */
+import { parseDuration, parseMemory } from '../../base/units.ts';
+import type { ExpandedWorkflow } from '../expanded.ts';
+import { type Wiring, wireJobs } from '../graph/barriers.ts';
+import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
+import { defaultRequirements, type Requirements } from '../job.ts';
+import { quoted } from '../spec/names.ts';
+import { Findings, type Where } from '../spec/problems.ts';
+import type { RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
+import { specDefaults } from './defaults.ts';
+import { JobExpansion } from './jobs.ts';
+import { NameTable, unnamed } from './name-table.ts';
+import { expandActions, expandFailureHandlers, expandResourceMonitor, expandSchedulers } from './parts.ts';
+import { SweepReader } from './sweeps.ts';
+import { parametersIn } from './template.ts';
+
+/**
+ * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
+ * and user data with two producers, sweeps and patterns that cannot be, and the cycles.
+ */
+export function expandSpec(spec: WorkflowSpec, options: { file: string; where: Where }): ExpandedWorkflow {
+  const findings = new Findings();
+  const expanded = expandInto(spec, findings);
+  findings.throwIfAny(options.file, options.where);
+  return expanded;
+}
+
+/** The same, with the problems added to findings; the workflow is worth something only when none were added. */
+export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWorkflow {
+  const tables = {
+    requirements: NameTable.of('resource_requirements', spec, findings),
+    failureHandlers: NameTable.of('failure_handlers', spec, findings),
+    schedulers: NameTable.of('slurm_schedulers', spec, findings),
+  };
+  const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, findings);
+  const { numBarriers, edges } = wire(jobs);
+  addCycles(jobs, { numBarriers, edges }, findings);
+  const defaults = specDefaults;
+  return {
+    name: spec.name,
+    description: spec.description ?? null,
+    project: spec.project ?? null,
+    metadata: spec.metadata ?? null,
+    expirationBufferSeconds: spec.compute_node_expiration_buffer_seconds ?? defaults.expirationBufferSeconds,
+    waitForNewJobsSeconds: spec.compute_node_wait_for_new_jobs_seconds ?? defaults.waitForNewJobsSeconds,
+    ignoreWorkflowCompletion: spec.compute_node_ignore_workflow_completion ?? defaults.ignoreWorkflowCompletion,
+    waitForHealthyDatabaseMinutes:
+      spec.compute_node_wait_for_healthy_database_minutes ?? defaults.waitForHealthyDatabaseMinutes,
+    jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
+    stdio: spec.stdio ?? defaults.stdio,
+    requirements: (spec.resource_requirements ?? []).map(requirementsOf),
+    files: jobs.files,
+    userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
+      name: name ?? unnamed,
+      data: data ?? null,
+      isEphemeral: is_ephemeral ?? specDefaults.isEphemeral,
+    })),
+    numJobs: jobs.jobs.length,
+    jobs: { [Symbol.iterator]: () => jobs.expanded() },
+    numBarriers,
+    edges,
+    failureHandlers: expandFailureHandlers(spec.failure_handlers ?? [], findings),
+    schedulers: expandSchedulers(spec, findings),
+    numJobsWithScheduler: jobs.numJobsWithScheduler,
+    resourceMonitor: expandResourceMonitor(spec),
+    actions: expandActions(spec.actions ?? [], jobs, tables.schedulers, findings),
+    usePendingFailed: spec.use_pending_failed ?? false,
+    unusedParameters: unusedParameters(spec, jobs),
+  };
+}
+
+function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedWorkflow['unusedParameters'] {
+  const shared = Object.keys(spec.parameters ?? {});
+  if (shared.length === 0) return [];
+  return jobs.elements.flatMap(({ writtenName: job, command, script, sweep }) => {
+    const named = parametersIn([job, command.written, script?.written ?? ''].join('\n'));
+    const own = new Set(sweep?.parameters.map(({ name }) => name));
+    const parameters = shared.filter((name) => named.has(name) && !own.has(name));
+    return parameters.length === 0 ? [] : [{ job, parameters }];
+  });
+}
+
+function requirementsOf(spec: RequirementsSpec): Requirements & { name: string } {
+  const runtime = spec.runtime ?? null;
+  return {
+    name: spec.name,
+    numCpus: spec.num_cpus,
+    memoryBytes: spec.memory == null ? defaultRequirements.memoryBytes : parseMemory(spec.memory),
+    gpuThousandths: Math.round((spec.num_gpus ?? specDefaults.numGpus) * 1000),
+    numNodes: spec.num_nodes ?? specDefaults.numNodes,
+    runtimeMs: runtime === null ? specDefaults.runtimeMs : Math.round(parseDuration(runtime) * 1000),
+    isMemoryStated: spec.memory != null,
+    isRuntimeStated: runtime !== null,
+  };
+}
+
+const nothing: readonly number[] = [];
+
+/** The edges between the jobs; sets of upstreams that many jobs share are never written out for each. */
+function wire(jobs: JobExpansion): Wiring {
+  const numJobs = jobs.jobs.length;
+  const lastSeenBy = new Int32Array(numJobs).fill(-1);
+  const sets = new SharedSets();
+  const upstreams: (readonly number[])[] = [];
+  for (let job = 0; job < numJobs; job++) {
+    const waitsFor: number[] = [];
+    const waitFor = (upstream: number | readonly number[]): void => {
+      if (typeof upstream !== 'number') sets.add(upstream, job, waitFor);
+      else if (lastSeenBy[upstream] !== job) {
+        lastSeenBy[upstream] = job;
+        waitsFor.push(upstream);
+      }
+    };
+    jobs.eachUpstream(job, waitFor);
+    upstreams.push(waitsFor.length === 0 ? nothing : waitsFor);
+  }
+  return wireJobs(upstreams, sets.jobs);
+}
+
+/** Sets of jobs that others wait for as a whole, each with the jobs that do; the same members are the same set. */
+class SharedSets {
+  readonly jobs = new Map<readonly number[], number[]>();
+  readonly #canonical = new Map<readonly number[], readonly number[]>();
+  readonly #byMembers = new Map<string, readonly number[]>();
+  readonly #members = new Map<readonly number[], ReadonlySet<number>>();
+  readonly #withOneOfItsOwn = new Set<readonly number[]>();
+
+  /** Lets a job wait for a set; for a short one, or the first of its own members, one by one without itself. */
+  add(given: readonly number[], job: number, waitFor: (upstream: number) => void): void {
+    const set = this.#known(given);
+    const isFirstMember = this.#members.get(set)?.has(job) === true && !this.#withOneOfItsOwn.has(set);
+    if (isFirstMember || set.length < 2) {
+      this.#withOneOfItsOwn.add(set);
+      for (const upstream of set) if (upstream !== job) waitFor(upstream);
+      return;
+    }
+    const known = this.jobs.get(set);
+    if (known === undefined) this.jobs.set(set, [job]);
+    else if (known.at(-1) !== job) known.push(job);
+  }
+
+  #known(given: readonly number[]): readonly number[] {
+    const canonical = this.#canonical.get(given);
+    if (canonical !== undefined) return canonical;
+    const key = Int32Array.from(given).sort().join();
+    const set = this.#byMembers.get(key) ?? given;
+    this.#byMembers.set(key, set);
+    this.#canonical.set(given, set);
+    if (!this.#members.has(set)) this.#members.set(set, new Set(set));
+    return set;
+  }
+}
+
+/** How many names of a cycle are shown from its beginning; a longer one is cut before its last. */
+const shownOfCycle = 10;
+
+function addCycles(jobs: JobExpansion, { numBarriers, edges }: Wiring, findings: Findings): void {
+  const numJobs = jobs.jobs.length;
+  const graph = buildGraph(numJobs, numBarriers, edges);
+  if (topologicalOrder(graph).length === graph.numNodes) return;
+  for (const nodes of findCycles(graph)) {
+    const cycle = nodes.filter((node) => node < numJobs);
+    const names = cycle.map((job) => jobs.jobs.nameOf(job));
+    findings.add(jobs.placeOfUpstream(cycle[0] ?? 0, names.at(-1) ?? ''), () => cycleText(names));
+  }
+}
+
+function cycleText(names: readonly string[]): string {
+  const written = names.map((name) => (/^[\w.+@:/ -]{1,60}$/.test(name) ? name : quoted(name)));
+  const middle = written.length > shownOfCycle + 1 ? [`.. (${written.length} jobs) ..`] : [];
+  const shown = middle.length > 0 ? [...written.slice(0, shownOfCycle), ...middle, ...written.slice(-1)] : written;
+  return `a cycle, in which no job could ever start: ${[...shown, written[0]].join(' -> ')}`;
+}

@@ -1,0 +1,229 @@
+/** The jobs of a specification, sweeps written out: what each refers to, whom it waits for, and how it is stored. */
+
+import type { ExpandedJob } from '../expanded.ts';
+import { quoted } from '../spec/names.ts';
+import { PatternProblem } from '../spec/pattern-syntax.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
+import type { WorkflowSpec } from '../spec/spec.ts';
+import { DataFlow, References } from './data-flow.ts';
+import { specDefaults } from './defaults.ts';
+import { expandFiles, type JobElement, jobElement, type ReferenceList, userDataInstances } from './elements.ts';
+import { Instances } from './instances.ts';
+import { NameTable } from './name-table.ts';
+import { PatternMatcher } from './patterns.ts';
+import type { SweepReader } from './sweeps.ts';
+import type { Template } from './template.ts';
+import { type Direction, substitute } from './variables.ts';
+
+/** How many files and user data all jobs together may list. */
+const mostUses = 20_000_000;
+
+type Target = ReferenceList['to'];
+
+const nothing = new References();
+
+/** What one job refers to; most jobs refer to little. */
+class Uses {
+  readonly #input: Partial<Record<Target, References>> = {};
+  readonly #output: Partial<Record<Target, References>> = {};
+
+  add(to: Target, direction: Direction, found: number | readonly number[]): void {
+    const uses = direction === 'input' ? this.#input : this.#output;
+    uses[to] ??= new References();
+    uses[to].add(found);
+  }
+
+  of(to: Target, direction: Direction): References {
+    return (direction === 'input' ? this.#input : this.#output)[to] ?? nothing;
+  }
+}
+
+export interface JobTables {
+  requirements: NameTable;
+  failureHandlers: NameTable;
+  schedulers: NameTable;
+}
+
+export class JobExpansion {
+  readonly jobs: Instances<JobElement>;
+  readonly matcher: PatternMatcher;
+  readonly files: readonly { name: string; path: string }[];
+  readonly #findings: Findings;
+  readonly #tables: JobTables;
+  readonly #fileFlow: DataFlow;
+  readonly #dataFlow: DataFlow;
+  /** Only the first time that a job is looked at, what is wrong with it is told. */
+  #isReporting = true;
+  numJobsWithScheduler = 0;
+
+  constructor(spec: WorkflowSpec, sweeps: SweepReader, tables: JobTables, findings: Findings) {
+    this.#findings = findings;
+    this.#tables = tables;
+    const { files, instances } = expandFiles(spec, sweeps, findings);
+    this.files = files;
+    const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], sweeps, findings));
+    this.jobs = new Instances(new NameTable('jobs', findings), elements);
+    this.matcher = new PatternMatcher(this.jobs.table.names);
+    this.#fileFlow = new DataFlow(instances, this.jobs, findings);
+    this.#dataFlow = new DataFlow(userDataInstances(spec, findings), this.jobs, findings);
+    this.#check();
+  }
+
+  /** Looks at every job once, so that all findings are made and every output has its producer. */
+  #check(): void {
+    let numUses = 0;
+    for (let number = 0; number < this.jobs.length; number++) {
+      const { uses } = this.#resolve(number);
+      for (const direction of ['input', 'output'] as const) {
+        numUses += uses.of('files', direction).size + uses.of('userData', direction).size;
+      }
+      if (numUses > mostUses) {
+        const message = `the jobs up to this one list more than ${mostUses} files and user data; at most so many are allowed`;
+        this.#findings.add(this.jobs.elementOf(number).path, () => message);
+        break;
+      }
+      this.#fileFlow.claimOutputs(uses.of('files', 'output').list(), number);
+      this.#dataFlow.claimOutputs(uses.of('userData', 'output').list(), number);
+      if (this.jobs.elementOf(number).scheduler !== null) this.numJobsWithScheduler += 1;
+    }
+    this.#isReporting = false;
+  }
+
+  /** The jobs as they are stored, made one at a time. */
+  *expanded(): Generator<ExpandedJob> {
+    for (let number = 0; number < this.jobs.length; number++) {
+      const { spec } = this.jobs.elementOf(number);
+      const { command, invocationScript, uses } = this.#resolve(number);
+      yield {
+        name: this.jobs.nameOf(number),
+        command,
+        invocationScript,
+        requirements: this.#tableNumber(number, 'requirements', 'resource_requirements'),
+        failureHandler: this.#tableNumber(number, 'failureHandlers', 'failure_handler'),
+        scheduler: this.#tableNumber(number, 'schedulers', 'scheduler'),
+        priority: spec.priority ?? specDefaults.priority,
+        cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
+        supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
+        inputFiles: uses.of('files', 'input').list(),
+        outputFiles: uses.of('files', 'output').list(),
+        inputUserData: uses.of('userData', 'input').list(),
+        outputUserData: uses.of('userData', 'output').list(),
+      };
+    }
+  }
+
+  /** Calls `waitFor` with each job, or list of jobs, that a job waits for; itself among those it names is a finding. */
+  eachUpstream(number: number, waitFor: (upstream: number | readonly number[]) => void): void {
+    const { uses } = this.#resolve(number);
+    for (const upstream of uses.of('jobs', 'input').numbers) {
+      if (upstream !== number) waitFor(upstream);
+      else this.#refuseItself(number);
+    }
+    for (const group of uses.of('jobs', 'input').groups) waitFor(group);
+    this.#fileFlow.eachProducer(uses.of('files', 'input'), number, waitFor);
+    this.#dataFlow.eachProducer(uses.of('userData', 'input'), number, waitFor);
+  }
+
+  #refuseItself(number: number): void {
+    const name = this.jobs.nameOf(number);
+    this.#findings.addOnce(this.placeOfUpstream(number, name), name, () => `the job ${quoted(name)} depends on itself`);
+  }
+
+  /** Where a job says that it waits for another one; the job itself when it says so in another way. */
+  placeOfUpstream(number: number, upstream: string): SpecPath {
+    const { path, spec } = this.jobs.elementOf(number);
+    const k = spec.depends_on?.indexOf(upstream) ?? -1;
+    return k < 0 ? path : [...path, 'depends_on', k];
+  }
+
+  /** The texts and references of a job. */
+  #resolve(number: number): { command: string; invocationScript: string | null; uses: Uses } {
+    const element = this.jobs.elementOf(number);
+    const first = this.jobs.instanceOf(number);
+    const uses = new Uses();
+    for (const list of element.references) {
+      if (!this.jobs.isMerged(number)) this.#refer(element, list, first, uses);
+      else for (const instance of this.jobs.instancesOf(number)) this.#refer(element, list, instance, uses);
+    }
+    const substituted = (template: Template, key: string) => {
+      return this.#substituted(template.at(first), () => [...element.path, key], uses);
+    };
+    const command = substituted(element.command, element.spec.steps == null ? 'command' : 'steps');
+    const invocationScript = element.script === null ? null : substituted(element.script, 'invocation_script');
+    if (this.#isReporting) {
+      this.#tableNumber(number, 'requirements', 'resource_requirements');
+      this.#tableNumber(number, 'failureHandlers', 'failure_handler');
+      this.#tableNumber(number, 'schedulers', 'scheduler');
+    }
+    return { command, invocationScript, uses };
+  }
+
+  #tableNumber(number: number, table: keyof JobTables, key: string): number | null {
+    const element = this.jobs.elementOf(number);
+    const template = {
+      requirements: element.requirements,
+      failureHandlers: element.failureHandler,
+      schedulers: element.scheduler,
+    }[table];
+    if (template === null) return null;
+    const name = template.at(this.jobs.instanceOf(number));
+    const found = this.#tables[table].numberOf(name);
+    if (found === undefined && this.#isReporting) this.#tables[table].refuseUnknown(name, [...element.path, key]);
+    return found ?? null;
+  }
+
+  #refer(element: JobElement, list: ReferenceList, instance: number, uses: Uses): void {
+    const { key, to, direction, isPattern, templates } = list;
+    const target = to === 'jobs' ? this.jobs : this.#flow(to).data;
+    for (let k = 0; k < templates.length; k++) {
+      const template = templates[k] as Template;
+      if (isPattern) {
+        this.#match(template.at(instance), list, uses, () => [...element.path, key, k]);
+        continue;
+      }
+      const found = target.refer(template, instance);
+      if (found !== null) uses.add(to, direction, found);
+      else if (this.#isReporting) target.table.refuseUnknown(template.at(instance), [...element.path, key, k]);
+    }
+  }
+
+  #match(pattern: string, list: ReferenceList, uses: Uses, path: () => SpecPath): void {
+    const { to, direction } = list;
+    const matcher = to === 'jobs' ? this.matcher : this.#flow(to).matcher;
+    try {
+      const found = matcher.matching(pattern);
+      if (found.length > 0) uses.add(to, direction, found);
+      else if (this.#isReporting) {
+        const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
+        this.#findings.addOnce(path(), pattern, () => `no ${label} has a name that matches ${quoted(pattern)}`);
+      }
+    } catch (error) {
+      if (!(error instanceof PatternProblem)) throw error;
+      if (this.#isReporting) this.#findings.addOnce(path(), error.message, () => error.message);
+    }
+  }
+
+  #flow(to: 'files' | 'userData'): DataFlow {
+    return to === 'files' ? this.#fileFlow : this.#dataFlow;
+  }
+
+  #substituted(text: string, path: () => SpecPath, uses: Uses): string {
+    const use = (to: 'files' | 'userData', direction: Direction, name: string): number | null => {
+      const { table } = this.#flow(to).data;
+      const number = table.numberOf(name);
+      if (number !== undefined) uses.add(to, direction, number);
+      else if (this.#isReporting) table.refuseUnknown(name, path());
+      return number ?? null;
+    };
+    return substitute(text, {
+      file: (direction, name) => {
+        const number = use('files', direction, name);
+        return number === null ? null : (this.files[number]?.path ?? null);
+      },
+      userData: (direction, name) => use('userData', direction, name),
+      refuse: (message) => {
+        if (this.#isReporting) this.#findings.addOnce(path(), message, () => message);
+      },
+    });
+  }
+}

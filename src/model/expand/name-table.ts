@@ -1,0 +1,84 @@
+/** The names of one list of a specification: which there are, which stand there twice, and which one was meant. */
+import { didYouMean, quoted } from '../spec/names.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
+import type { WorkflowSpec } from '../spec/spec.ts';
+
+const labels = {
+  jobs: 'job',
+  files: 'file',
+  user_data: 'user data',
+  resource_requirements: 'resource requirement',
+  failure_handlers: 'failure handler',
+  slurm_schedulers: 'Slurm scheduler',
+} as const;
+
+export type NamedList = keyof typeof labels;
+
+/** Among how many names the nearest is looked for: a misspelt sweep of a million jobs is not worth a minute. */
+const mostCandidates = 100_000;
+
+/** Slurm schedulers and user data need no name in the format; a specification with several names them. */
+export const unnamed = 'default';
+
+/** Names of one kind and their numbers. */
+export class NameTable {
+  readonly list: NamedList;
+  /** In the order of their numbers. */
+  readonly names: string[] = [];
+  /** Names of sweeps as they are written, which references may say as well. */
+  readonly writtenNames: string[] = [];
+  readonly findings: Findings;
+  readonly #numbers = new Map<string, number>();
+
+  constructor(list: NamedList, findings: Findings) {
+    this.list = list;
+    this.findings = findings;
+  }
+
+  /** The names of a list without sweeps; a name that stands twice is a finding. */
+  static of(list: NamedList, spec: WorkflowSpec, findings: Findings): NameTable {
+    const table = new NameTable(list, findings);
+    for (const [i, element] of (spec[list] ?? []).entries()) {
+      const name = element.name ?? unnamed;
+      const first = table.numberOf(name);
+      if (first !== undefined) table.refuseRepeated(name, i, first);
+      table.add(name);
+    }
+    return table;
+  }
+
+  refuseRepeated(name: string, element: number, first: number): void {
+    this.findings.addOnce([this.list, element, 'name'], name, () => {
+      return `the name ${quoted(name)} is that of ${this.list}[${first}] already`;
+    });
+  }
+
+  /** Gives a name the next number; the first of a repeated name stays the one that is found. */
+  add(name: string): number {
+    const number = this.names.push(name) - 1;
+    if (!this.#numbers.has(name)) this.#numbers.set(name, number);
+    return number;
+  }
+
+  numberOf(name: string): number | undefined {
+    return this.#numbers.get(name);
+  }
+
+  /** The number of a name; an unknown one is a finding at the path that says it. */
+  find(name: string, path: SpecPath): number | null {
+    const number = this.#numbers.get(name);
+    if (number === undefined) this.refuseUnknown(name, path);
+    return number ?? null;
+  }
+
+  refuseUnknown(name: string, path: SpecPath): void {
+    this.findings.addOnce(path, name, () => {
+      const candidates = [...this.writtenNames, ...this.names.slice(0, mostCandidates)];
+      return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, candidates)}`;
+    });
+  }
+
+  get label(): string {
+    return labels[this.list];
+  }
+}

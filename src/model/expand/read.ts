@@ -1,0 +1,119 @@
+/** A specification's text in, a checked specification or a workflow out; every problem with its place. */
+
+import type { ExpandedWorkflow } from '../expanded.ts';
+import { checkShape, isMapping } from '../spec/check.ts';
+import { withoutHistory } from '../spec/export.ts';
+import { readJson } from '../spec/json.ts';
+import { readJson5 } from '../spec/json5.ts';
+import { readKdl } from '../spec/kdl.ts';
+import { Findings, type SpecPath, shownProblems, type Where } from '../spec/problems.ts';
+import { decodeSpec, type SpecSyntax, syntaxOf } from '../spec/source.ts';
+import type { WorkflowSpec } from '../spec/spec.ts';
+import { readYaml } from '../spec/yaml.ts';
+import { expandInto, expandSpec } from './expand.ts';
+
+const readers = { yaml: readYaml, json: readJson, json5: readJson5, kdl: readKdl };
+
+export interface SpecOptions {
+  /** As people wrote it; names the file in every message. */
+  file: string;
+  /** Else by the file's name, else by how the text begins. */
+  syntax?: SpecSyntax | undefined;
+}
+
+/** The specification in a text (or its bytes), checked for its shape. Throws SpecError. */
+export function parseSpec(source: string | Uint8Array, options: SpecOptions): WorkflowSpec {
+  return readSpec(source, options).spec;
+}
+
+/** The specification and the workflow it describes, with all references checked. Throws SpecError. */
+export function loadWorkflow(
+  source: string | Uint8Array,
+  options: SpecOptions,
+): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
+  const { spec, where } = readSpec(source, options);
+  return { spec, workflow: expandSpec(spec, { file: options.file, where }) };
+}
+
+/** The same of a document that was read already; problems are named by their path alone. */
+export function expandValue(
+  value: unknown,
+  options: { file: string },
+): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
+  const findings = new Findings();
+  const where: Where = (places) => places.map(() => ({ line: 1, column: 1 }));
+  const spec = checkShape(value, findings);
+  findings.throwIfAny(options.file, where);
+  return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { file: options.file, where }) };
+}
+
+/** Like `parseSpec`, with the lookup of places that `expandSpec` wants. */
+export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
+  const { file } = options;
+  const text = decodeSpec(source, file);
+  const syntax = options.syntax ?? syntaxOf(file, text);
+  const { value, where } = withoutHistory(readers[syntax](text, file), file);
+  const findings = new Findings();
+  const spec = checkShape(value, findings);
+  if (spec === null) {
+    const rest = withoutFindings(value, findings);
+    if (rest !== null) expandInto(rest, findings);
+  }
+  findings.throwIfAny(file, where, typeof value === 'string' ? plainTextHint : undefined);
+  return { spec: spec as WorkflowSpec, where };
+}
+
+const plainTextHint =
+  'A file with one command on each line is read by torc workflows create-from-commands-file FILE and torc run FILE --commands.';
+
+/**
+ * The document without what was found wrong in it, so that its references can be checked in the same go; null when
+ * that would make references look wrong that are right.
+ */
+function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | null {
+  if (!isMapping(value) || findings.count > shownProblems) return null;
+  const copy = { ...value };
+  for (const { path } of findings.kept) if (!leaveOut(copy, path)) return null;
+  return checkShape(copy, new Findings());
+}
+
+const placeholders: Readonly<Record<string, unknown>> = {
+  command: '-',
+  path: '-',
+  num_cpus: 1,
+  memory: '1m',
+  rules: [{ match_all_exit_codes: true }],
+};
+
+/** Keys of jobs and files that decide how many there are and how they are called. */
+const naming: readonly string[] = ['name', 'parameters', 'parameter_mode', 'use_parameters', 'factory'];
+
+/** An action that refers to nothing. */
+const harmlessAction = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
+
+/** Lists of names that jobs refer to. */
+const referredTo: readonly string[] = [
+  ...['jobs', 'files', 'user_data', 'resource_requirements', 'parameters', 'factory', 'factories'],
+  ...['failure_handlers', 'slurm_schedulers', 'slurm_defaults'],
+];
+
+function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
+  const [list, index, key] = path;
+  if (typeof list !== 'string') return false;
+  const elements = copy[list];
+  if (index === undefined || !Array.isArray(elements)) {
+    delete copy[list];
+    if (list === 'name') copy.name = '-';
+    return !referredTo.includes(list);
+  }
+  const element: unknown = elements[Number(index)];
+  if (list === 'actions') {
+    copy[list] = elements.with(Number(index), harmlessAction);
+    return true;
+  }
+  if (typeof key !== 'string' || naming.includes(key) || !isMapping(element)) return false;
+  const { [key]: _, ...rest } = element;
+  const isNeeded = Object.hasOwn(placeholders, key);
+  copy[list] = elements.with(Number(index), isNeeded ? { ...rest, [key]: placeholders[key] } : rest);
+  return true;
+}

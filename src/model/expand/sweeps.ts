@@ -1,0 +1,185 @@
+/** Which sweep a job or file is for: from its own parameters, those it shares with others, or a factory. */
+import { didYouMean, quoted } from '../spec/names.ts';
+import {
+  decimalsOf,
+  mostInstances,
+  ParameterProblem,
+  productOf,
+  rangeValues,
+  readValues,
+  type Sweep,
+  type Value,
+  zipOf,
+} from '../spec/parameters.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
+import type { FactorySpec, FileSpec, JobSpec, ParameterSpec, WorkflowSpec } from '../spec/spec.ts';
+
+/** The name under which the instances of a factory know their number, from 0. */
+export const factoryIndex = 'index';
+
+/** How many values all parameters of a specification may have together. */
+const mostValues = 5 * mostInstances;
+
+/** Makes a sweep of what parts of a specification say, and adds what is wrong to the findings. */
+export class SweepReader {
+  readonly #findings: Findings;
+  readonly #shared: ReadonlyMap<string, readonly Value[] | null>;
+  /** Factories that stand at the top of the specification, by the job; null is the one for all jobs. */
+  readonly #factories = new Map<string | null, { factory: FactorySpec; path: SpecPath }>();
+  #numValues = 0;
+  readonly #sweepsOfFactories = new Map<FactorySpec, Sweep | null>();
+
+  constructor(spec: WorkflowSpec, findings: Findings) {
+    this.#findings = findings;
+    this.#shared = this.#values(spec.parameters ?? {}, ['parameters']);
+    const jobs = new Set(spec.jobs.map(({ name }) => name));
+    const atTop = (spec.factories ?? []).map((factory, i) => ({
+      factory: factory as FactorySpec,
+      path: ['factories', i],
+    }));
+    if (spec.factory) atTop.unshift({ factory: spec.factory, path: ['factory'] });
+    for (const { factory, path } of atTop) this.#addFactory(factory, path, jobs);
+  }
+
+  #addFactory(factory: FactorySpec, path: SpecPath, jobs: ReadonlySet<string>): void {
+    const named = factory.jobs ?? [null];
+    for (const [k, name] of named.entries()) {
+      const place = name === null ? path : [...path, 'jobs', k];
+      if (name !== null && !jobs.has(name)) {
+        this.#findings.add(place, () => `there is no job ${quoted(name)}${didYouMean(name, jobs)}`);
+      } else if (this.#factories.has(name)) {
+        this.#findings.add(place, () => 'a second factory for the same jobs');
+      } else this.#factories.set(name, { factory, path });
+    }
+  }
+
+  /** The sweep of a file; null when it has none. */
+  ofFile(file: FileSpec, path: SpecPath): Sweep | null {
+    return this.#ofParameters(file, path);
+  }
+
+  /** The sweep of a job, and whether a factory makes it. */
+  ofJob(job: JobSpec, path: SpecPath): { sweep: Sweep | null; isFactory: boolean } {
+    const hasOwn = Object.keys(job.parameters ?? {}).length > 0 || (job.use_parameters ?? []).length > 0;
+    const own = job.factory ? { factory: job.factory, path: [...path, 'factory'] } : undefined;
+    const found = own ?? this.#factories.get(job.name) ?? (hasOwn ? undefined : this.#factories.get(null));
+    if (found === undefined) return { sweep: this.#ofParameters(job, path), isFactory: false };
+    if (hasOwn) {
+      this.#findings.add(path, () => `the job ${quoted(job.name)} has parameters and a factory; one of them is enough`);
+      return { sweep: null, isFactory: false };
+    }
+    const { factory, path: place } = found;
+    const known = this.#sweepsOfFactories.get(factory);
+    const sweep = known !== undefined ? known : this.#guarded(place, () => this.#ofFactory(factory, place));
+    this.#sweepsOfFactories.set(factory, sweep);
+    return { sweep, isFactory: true };
+  }
+
+  #ofParameters(element: JobSpec | FileSpec, path: SpecPath): Sweep | null {
+    const values = this.#values(element.parameters ?? {}, [...path, 'parameters']);
+    for (const [k, name] of (element.use_parameters ?? []).entries()) {
+      const shared = this.#shared.get(name);
+      if (shared === undefined) {
+        const meant = () => didYouMean(name, this.#shared.keys());
+        this.#findings.add([...path, 'use_parameters', k], () => {
+          return `there is no parameter ${quoted(name)} in the parameters of the workflow${meant()}`;
+        });
+        values.set(name, null);
+      } else if (!values.has(name)) values.set(name, shared);
+    }
+    if (values.size === 0 || [...values.values()].includes(null)) return null;
+    const known = values as Map<string, readonly Value[]>;
+    const place = element.parameter_mode ? 'parameter_mode' : element.parameters ? 'parameters' : 'use_parameters';
+    return this.#guarded([...path, place], () => (element.parameter_mode === 'zip' ? zipOf(known) : productOf(known)));
+  }
+
+  #values(written: Readonly<Record<string, ParameterSpec>>, path: SpecPath): Map<string, readonly Value[] | null> {
+    const values = new Map<string, readonly Value[] | null>();
+    for (const [name, value] of Object.entries(written)) {
+      const place = [...path, name];
+      if (/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
+        values.set(
+          name,
+          this.#guarded(place, () => this.#counted(() => readValues(value))),
+        );
+      else {
+        values.set(name, null);
+        this.#findings.add(
+          place,
+          () => `the parameter name ${quoted(name)} is not a letter or _ followed by letters, digits, _ and -`,
+          'key',
+        );
+      }
+    }
+    return values;
+  }
+
+  #ofFactory(factory: FactorySpec, path: SpecPath): Sweep | null {
+    const values = new Map<string, Value[]>();
+    for (const [k, parameter] of (factory.parameters ?? []).entries()) {
+      const place = [...path, 'parameters', k];
+      if (values.has(parameter.name)) {
+        this.#findings.add([...place, 'name'], () => `the parameter ${quoted(parameter.name)} stands twice`);
+      }
+      const read = this.#guarded(place, () => this.#counted(() => factoryValues(factory.type, parameter)));
+      if (read === null) return null;
+      values.set(parameter.name, read);
+    }
+    if (factory.type === 'repeat') {
+      if (!factory.number) throw new ParameterProblem('repeat wants a number of copies: number: 3');
+      if (factory.number > mostInstances) throw new ParameterProblem(`at most ${mostInstances} copies are allowed`);
+      values.set(factoryIndex, rangeValues(0, factory.number - 1, 1, 0));
+      return productOf(values);
+    }
+    if (values.size === 0) throw new ParameterProblem('has no parameters');
+    const sweep = factory.type === 'zip' ? zipOf(values) : productOf(values);
+    if (values.has(factoryIndex)) return sweep;
+    const numbers = { name: factoryIndex, values: rangeValues(0, sweep.count - 1, 1, 0), stride: 1 };
+    return { ...sweep, parameters: [...sweep.parameters, numbers] };
+  }
+
+  #counted(read: () => Value[]): Value[] {
+    const values = this.#numValues > mostValues ? [] : read();
+    this.#numValues += values.length;
+    if (this.#numValues <= mostValues) return values;
+    throw new ParameterProblem(
+      `with this, all parameters have more than ${mostValues} values; use_parameters shares them`,
+    );
+  }
+
+  #guarded<T>(path: SpecPath, read: () => T): T | null {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ParameterProblem)) throw error;
+      this.#findings.addOnce(path, error.message, () => error.message);
+      return null;
+    }
+  }
+}
+
+type FactoryParameter = NonNullable<FactorySpec['parameters']>[number];
+
+function factoryValues(type: FactorySpec['type'], parameter: FactoryParameter): Value[] {
+  const { start, end, step, number, values } = parameter;
+  if (type === 'zip') {
+    if (!values) throw new ParameterProblem('a parameter of zip is a list of values');
+    return readValues(values);
+  }
+  if (
+    typeof start !== 'number' ||
+    typeof end !== 'number' ||
+    (typeof step === 'number') === (typeof number === 'number')
+  ) {
+    throw new ParameterProblem('a parameter of a sweep has start and end, and either step or number');
+  }
+  if (typeof step === 'number') return rangeValues(start, end, step, Math.max(decimalsOf(start), decimalsOf(step)));
+  return spaced(start, end, number ?? 1);
+}
+
+/** So many values at equal distances, both ends among them; twelve digits keep thirds from ending in noise. */
+function spaced(start: number, end: number, number: number): number[] {
+  if (number > mostInstances) throw new ParameterProblem(`at most ${mostInstances} values are allowed`);
+  if (number === 1) return [start];
+  return Array.from({ length: number }, (_, i) => Number((start + ((end - start) * i) / (number - 1)).toPrecision(12)));
+}

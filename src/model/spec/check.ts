@@ -1,0 +1,196 @@
+/** Whether a document has the shape of a specification, and what is wrong where in words for people. */
+import type { z } from 'zod';
+import { didYouMean, quoted } from './names.ts';
+import type { Findings, SpecPath } from './problems.ts';
+import { withinDepth } from './source.ts';
+import { type SpecObject, specObjectAt, type WorkflowSpec, workflowSpec } from './spec.ts';
+import { userDataProblem } from './user-data.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** How many values the metadata of a workflow, or one datum, may hold. */
+const mostValues = 1_000_000;
+
+/** The document as a specification; null when findings were added. */
+export function checkShape(value: unknown, findings: Findings): WorkflowSpec | null {
+  const before = findings.count;
+  const result = workflowSpec.safeParse(value);
+  for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
+  if (isMapping(value)) {
+    if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
+    if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
+    if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
+  }
+  return result.success && findings.count === before ? result.data : null;
+}
+
+/** Every job has a command or steps, not both; a script around a command cannot stand around steps. */
+function checkCommands(jobs: readonly unknown[], findings: Findings): void {
+  for (const [i, job] of jobs.entries()) {
+    if (!isMapping(job)) continue;
+    const path = ['jobs', i];
+    if (job.steps == null) {
+      if (job.command == null) findings.add([...path, 'command'], () => 'is missing; it is required');
+      continue;
+    }
+    for (const key of ['command', 'invocation_script']) {
+      if (job[key] != null) findings.add([...path, key], () => 'cannot stand beside steps: say it in each of them');
+    }
+  }
+}
+
+function addIssue(issue: Issue, document: unknown, findings: Findings): void {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  if (issue.code === 'unrecognized_keys') {
+    const object = specObjectAt(path);
+    for (const key of issue.keys) findings.add([...path, key], () => aboutKey(key, object), 'key');
+    return;
+  }
+  const found = valueAt(document, path);
+  if (path.length === 0 && found === null) {
+    findings.add(path, () => 'is empty; a workflow has at least a name and jobs');
+    return;
+  }
+  const isMissing = found === undefined && issue.code === 'invalid_type';
+  if (isMissing) findings.add(path, () => 'is missing; it is required');
+  else findings.add(path, () => aboutValue(issue, found));
+}
+
+/** What keys were called in earlier versions of the format, where no nearness shows it. */
+const earlierNames = new Map([
+  ['blocked_by', 'depends_on'],
+  ['blocked_by_job', 'depends_on'],
+  ['blocked_by_job_names', 'depends_on'],
+  ['blocked_by_regexes', 'depends_on_regexes'],
+  ['blocked_by_job_name_regexes', 'depends_on_regexes'],
+  ['scheduler_name', 'scheduler'],
+  ['output_data_names', 'output_user_data'],
+  ['job_names', 'jobs'],
+  ['job_name', 'jobs'],
+]);
+
+function aboutKey(key: string, object: SpecObject | null): string {
+  const label = object?.label ?? 'this place';
+  const name = earlierNames.get(key);
+  if (name !== undefined && object?.keys.includes(name)) {
+    return `unknown key ${quoted(key)} in ${label}; it is called ${quoted(name)} now`;
+  }
+  const meant = didYouMean(key, object?.keys ?? []);
+  return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
+}
+
+function aboutValue(issue: Issue, found: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `found ${shown(found)}, expected ${expectedWord(issue.expected)}${advice(issue, found)}`;
+    case 'invalid_value': {
+      const allowed = issue.values.map(String);
+      const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
+      return `found ${shown(found)}, allowed are ${allowed.join(', ')}${meant}`;
+    }
+    case 'invalid_union':
+      return `found ${shown(found)}, expected ${issue.message}`;
+    case 'invalid_key':
+      return 'this key is empty, too long, or has a NUL byte or half a character in it';
+    case 'too_small':
+      if (typeof found === 'string') return 'is empty';
+      if (Array.isArray(found) && found.length === 0) return 'found an empty list, expected at least one entry';
+      return `found ${shown(found)}, expected at least ${issue.minimum}`;
+    case 'too_big':
+      if (typeof found === 'string') return `is ${found.length} characters long, at most ${issue.maximum} are allowed`;
+      return `found ${shown(found)}, expected at most ${issue.maximum}`;
+    default:
+      return typeof found === 'number' ? `found ${shown(found)}, expected ${issue.message}` : issue.message;
+  }
+}
+
+const expectedWords: Readonly<Record<string, string>> = {
+  string: 'text',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping of keys to values',
+  record: 'a mapping of keys to values',
+};
+
+function expectedWord(expected: string): string {
+  return expectedWords[expected] ?? expected;
+}
+
+/** Texts that people write as bare numbers, leaving out the unit. */
+const withUnits = new Map([
+  ['memory', '8g'],
+  ['runtime', 'PT1H'],
+]);
+
+/** What would help, where the mistake is a common one. */
+function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown): string {
+  const example = withUnits.get(String(path.at(-1)));
+  if (expected === 'string' && typeof found === 'number' && example !== undefined) return ` such as "${example}"`;
+  if (expected === 'string' && (typeof found === 'number' || typeof found === 'boolean')) {
+    return `: write it in quotes, "${found}"`;
+  }
+  const isQuoted = typeof found === 'string' && found.trim() !== '';
+  const isNumber = expected === 'int' || expected === 'number';
+  if (isNumber && isQuoted && Number.isFinite(Number(found))) return ': write it without quotes';
+  if (expected === 'boolean' && isQuoted && /^(yes|no|on|off|true|false)$/i.test(found)) {
+    return `: write ${/^(yes|on|true)$/i.test(found)} without quotes`;
+  }
+  if (expected === 'array' && isQuoted) return `: write [${quoted(found)}]`;
+  return '';
+}
+
+/** A value in a message: short texts as they are, of lists and mappings only what they are. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `the text ${quoted(value)}`;
+  if (typeof value === 'number') return `the number ${value}`;
+  if (Array.isArray(value)) return 'a list';
+  if (value === null || value === undefined) return 'nothing';
+  return typeof value === 'object' ? 'a mapping' : String(value);
+}
+
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function valueAt(document: unknown, path: SpecPath): unknown {
+  return path.reduce<unknown>((value, part) => {
+    const isInside = typeof value === 'object' && value !== null && Object.hasOwn(value, part);
+    return isInside ? (value as Record<string | number, unknown>)[part] : undefined;
+  }, document);
+}
+
+/** Metadata and user data may be anything that JSON can say, within bounds; stops at the first problem. */
+function checkFree(top: unknown, topPath: SpecPath, findings: Findings): boolean {
+  const open: { value: unknown; path: SpecPath }[] = [{ value: top, path: topPath }];
+  for (let count = 0, next = open.pop(); next !== undefined; count++, next = open.pop()) {
+    const { value, path } = next;
+    const problem = problemOfFree(value, path, count);
+    if (problem !== null) {
+      findings.add(path, () => problem);
+      return false;
+    }
+    if (typeof value !== 'object' || value === null) continue;
+    const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+    for (const [key, child] of entries) open.push({ value: child, path: [...path, key] });
+  }
+  return true;
+}
+
+function problemOfFree(value: unknown, path: SpecPath, count: number): string | null {
+  if (path.length > withinDepth) return `is nested deeper than ${withinDepth} levels`;
+  if (count > mostValues) return `has more than ${mostValues} values`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return `found ${value}, which JSON cannot say`;
+  const texts = typeof value === 'string' ? [value] : isMapping(value) ? Object.keys(value) : [];
+  return texts.some((text) => /[\0\p{Cs}]/u.test(text)) ? 'has a NUL byte or half a character in it' : null;
+}
+
+function checkUserData(list: readonly unknown[], findings: Findings): void {
+  for (const [i, element] of list.entries()) {
+    if (!isMapping(element) || !('data' in element)) continue;
+    const path = ['user_data', i, 'data'];
+    const problem = checkFree(element.data, path, findings) ? userDataProblem(element.data) : null;
+    if (problem !== null) findings.add(path, () => problem);
+  }
+}

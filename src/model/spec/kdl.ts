@@ -1,0 +1,284 @@
+/**
+ * KDL 2: nodes for what other syntaxes write as keys. `job "n" { command ".." }` adds to the list `jobs`, `input_file "x"`
+ * to the list `input_files` of its job, `file "n" path=".."` writes keys beside the name. The result is the document that
+ * YAML would give, which the same schema checks.
+ */
+import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
+import { quoted } from './names.ts';
+import { positionsOf } from './places.ts';
+import type { Place } from './problems.ts';
+import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
+
+/** A KDL text of this size takes ten seconds; what is larger can be written as JSON. */
+const mostCharacters = 8 * 1024 * 1024;
+
+/** How the nodes inside of an object are read. */
+interface Shape {
+  /** Nodes that add one element to a list of objects, by their names; its argument is the element's name. */
+  objects?: Readonly<Record<string, { list: string; shape: Shape }>>;
+  /** Nodes whose arguments are added to a list. */
+  lists?: Readonly<Record<string, string>>;
+  /** Nodes that are an object by themselves. */
+  single?: Readonly<Record<string, Shape>>;
+  /** Nodes whose text is JSON. */
+  json?: readonly string[];
+}
+
+/** For each list of texts the names under which a node can add to it. */
+function lists(...names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((list) => [list, list.replace(/(regex)es$|s$/, '$1')].map((node) => [node, list])),
+  );
+}
+
+const plain: Shape = {};
+const factory: Shape = {
+  objects: { parameter: { list: 'parameters', shape: { lists: lists('values') } } },
+  lists: lists('jobs'),
+};
+const swept = { lists: lists('use_parameters'), single: { parameters: plain } };
+const job: Shape = {
+  lists: {
+    ...lists('use_parameters', 'depends_on_regexes', 'input_files', 'input_file_regexes', 'output_files'),
+    ...lists('output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
+    depends_on: 'depends_on',
+    depends_on_job: 'depends_on',
+    input_user_data: 'input_user_data',
+    output_user_data: 'output_user_data',
+  },
+  objects: { step: { list: 'steps', shape: plain } },
+  single: { parameters: plain, factory },
+};
+const handler: Shape = {
+  objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes') } } },
+};
+const workflow: Shape = {
+  objects: {
+    job: { list: 'jobs', shape: job },
+    file: { list: 'files', shape: swept },
+    user_data: { list: 'user_data', shape: { json: ['data'] } },
+    resource_requirements: { list: 'resource_requirements', shape: plain },
+    failure_handler: { list: 'failure_handlers', shape: handler },
+    slurm_scheduler: { list: 'slurm_schedulers', shape: plain },
+    action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
+    factories: { list: 'factories', shape: factory },
+  },
+  single: { parameters: plain, slurm_defaults: plain, resource_monitor: plain, factory },
+  json: ['metadata'],
+};
+
+/** The document of a KDL text; throws SpecError with its faults. */
+export function readKdl(text: string, file: string): ReadDocument {
+  const reading = new Reading();
+  const document = parsed(text, reading.faults);
+  throwFaults(reading.faults, text, file);
+  const value = document === null ? null : reading.document(document);
+  throwFaults(reading.faults, text, file);
+  return {
+    value,
+    where(places) {
+      return positionsOf(
+        text,
+        places.map((place) => reading.offsetOf(place, value)),
+      );
+    },
+  };
+}
+
+function parsed(text: string, faults: Fault[]): Document | null {
+  if (text.length > mostCharacters) {
+    faults.push({ offset: 0, message: 'this KDL is too large: write the workflow as JSON' });
+    return null;
+  }
+  try {
+    return parse(text, { storeLocations: true });
+  } catch (error) {
+    if (!(error instanceof InvalidKdlError)) throw error;
+    for (const { message, start } of error.flat()) {
+      faults.push({ offset: start?.offset ?? 0, message: plainer(message) });
+    }
+    return null;
+  }
+}
+
+/** The library's message without the position that it may carry, beginning in lower case like ours. */
+function plainer(message: string): string {
+  if (message.includes('Maximum call stack')) return `is nested deeper than ${withinDepth} levels`;
+  if (/^Invalid node children.* at end of input$/.test(message)) return 'the text ends inside of braces';
+  const text = (message.split('\n')[0] ?? '').replace(/ at (?:[0-9]+:[0-9]+|end of input)$/, '').slice(0, 200);
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+type Mapping = Record<string, unknown>;
+interface Offsets {
+  key: number;
+  value: number;
+}
+
+class Reading {
+  readonly faults: Fault[] = [];
+  /** Where the members of each object and list stand. */
+  readonly #offsets = new Map<object, Map<string | number, Offsets>>();
+
+  document(document: Document): Mapping | null {
+    return document.nodes.length === 0 ? null : this.#object(document.nodes, workflow, {}, 0);
+  }
+
+  offsetOf({ path, at }: Place, top: unknown): number {
+    let offset = 0;
+    let value = top;
+    for (const [depth, part] of path.entries()) {
+      if (typeof value !== 'object' || value === null) return offset;
+      const found = this.#offsets.get(value)?.get(part);
+      if (found === undefined) return offset;
+      offset = at === 'key' && depth === path.length - 1 ? found.key : found.value;
+      value = (value as Record<string | number, unknown>)[part];
+    }
+    return offset;
+  }
+
+  #object(nodes: readonly Node[], shape: Shape, into: Mapping, depth: number): Mapping {
+    for (const node of nodes) {
+      const name = node.getName();
+      if (depth > withinDepth) {
+        this.#refuse(node, `is nested deeper than ${withinDepth} levels`);
+        break;
+      }
+      const object = own(shape.objects, name) ?? Object.values(shape.objects ?? {}).find(({ list }) => list === name);
+      const list = own(shape.lists, name);
+      const single = own(shape.single, name);
+      if (object !== undefined) this.#push(into, object.list, this.#element(node, object.shape, depth), node);
+      else if (list !== undefined) this.#addAll(into, list, node);
+      else if (single !== undefined) this.#set(into, name, this.#single(node, single, depth), node);
+      else if (shape.json?.includes(name))
+        this.#set(into, name, this.#fromJson(name, this.#free(node, depth), node), node);
+      else this.#set(into, name, this.#free(node, depth), node);
+    }
+    return into;
+  }
+
+  /** An element of a list: its name, keys beside the name, keys in braces. */
+  #element(node: Node, shape: Shape, depth: number): Mapping {
+    const element: Mapping = {};
+    const [name, ...more] = argumentsOf(node);
+    if (name !== undefined) this.#setAt(element, 'name', name.getValue(), offsetsOf(name));
+    for (const entry of more) this.#refuse(entry, `a second name for ${quoted(node.getName())}`);
+    return this.#rest(node, shape, element, depth);
+  }
+
+  #single(node: Node, shape: Shape, depth: number): Mapping {
+    for (const entry of argumentsOf(node)) this.#refuse(entry, `${quoted(node.getName())} has its values in braces`);
+    return this.#rest(node, shape, {}, depth);
+  }
+
+  #rest(node: Node, shape: Shape, into: Mapping, depth: number): Mapping {
+    for (const entry of node.entries) {
+      const key = entry.getName();
+      if (key === null) continue;
+      const list = own(shape.lists, key);
+      const value = entry.getValue();
+      if (list !== undefined) this.#push(into, list, value, entry);
+      else {
+        const read = shape.json?.includes(key) ? this.#fromJson(key, value, entry) : value;
+        this.#setAt(into, key, read, offsetsOf(entry), entry);
+      }
+    }
+    return this.#object(node.children?.nodes ?? [], shape, into, depth + 1);
+  }
+
+  /** A node without a shape of its own: one argument is a value, several are a list, braces are a mapping. */
+  #free(node: Node, depth: number): unknown {
+    const values = argumentsOf(node);
+    const hasProperties = node.entries.length > values.length;
+    const children = node.children?.nodes ?? [];
+    if (values.length > 0 && (hasProperties || node.children !== null)) {
+      this.#refuse(node, `${quoted(node.getName())} has both a value and keys`);
+    }
+    if (values.length === 0 && !hasProperties && children.length > 0 && children.every((c) => c.getName() === '-')) {
+      return depth > withinDepth ? [] : this.#list(children, depth);
+    }
+    if (hasProperties || node.children !== null) return this.#rest(node, plain, {}, depth);
+    if (values.length === 1) return values[0]?.getValue() ?? null;
+    if (values.length === 0) return null;
+    const list: unknown[] = [];
+    for (const entry of values) this.#append(list, entry.getValue(), entry);
+    return list;
+  }
+
+  /** `- 1` and so on, one for each element. */
+  #list(nodes: readonly Node[], depth: number): unknown[] {
+    const list: unknown[] = [];
+    for (const node of nodes) this.#append(list, this.#free(node, depth + 1), node);
+    return list;
+  }
+
+  /** A text of user data is JSON; that of metadata where it looks so, else it is a text by itself. */
+  #fromJson(key: string, value: unknown, at: Node | Entry): unknown {
+    if (typeof value !== 'string') return value;
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      if (key === 'metadata' && !/^\s*[[{]/.test(value)) return value;
+      const written = at instanceof Entry ? at : (argumentsOf(at)[0] ?? at);
+      const message = `${quoted(value)} is no JSON; a text in KDL is written as "\\"text\\""`;
+      this.faults.push({ offset: offsetsOf(written).value, message });
+      return value;
+    }
+  }
+
+  #addAll(into: Mapping, list: string, node: Node): void {
+    for (const entry of argumentsOf(node)) this.#push(into, list, entry.getValue(), entry);
+    const others = node.entries.find((entry) => entry.getName() !== null) ?? node.children?.nodes[0];
+    if (others !== undefined) this.#refuse(others, `${quoted(node.getName())} is a list of values`);
+    if (!Object.hasOwn(into, list)) this.#setAt(into, list, [], offsetsOf(node));
+  }
+
+  #push(into: Mapping, list: string, value: unknown, at: Node | Entry): void {
+    if (!Object.hasOwn(into, list)) this.#setAt(into, list, [], offsetsOf(at));
+    const elements = into[list];
+    if (Array.isArray(elements)) this.#append(elements, value, at);
+    else this.#refuse(at, `${quoted(list)} stands twice`);
+  }
+
+  #append(list: unknown[], value: unknown, at: Node | Entry): void {
+    this.#note(list, list.length, offsetsOf(at));
+    list.push(value);
+  }
+
+  #set(into: Mapping, key: string, value: unknown, node: Node): void {
+    const [first] = argumentsOf(node);
+    const offsets = { key: offsetsOf(node).key, value: offsetsOf(first ?? node).value };
+    this.#setAt(into, key, value, offsets, node);
+  }
+
+  #setAt(into: Mapping, key: string, value: unknown, offsets: Offsets, at: Node | Entry | null = null): void {
+    if (at !== null && Object.hasOwn(into, key)) this.#refuse(at, `${quoted(key)} stands twice`);
+    // An assignment would take `__proto__` for something else.
+    Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
+    this.#note(into, key, offsets);
+  }
+
+  #note(container: object, part: string | number, offsets: Offsets): void {
+    const known = this.#offsets.get(container);
+    if (known === undefined) this.#offsets.set(container, new Map([[part, offsets]]));
+    else known.set(part, offsets);
+  }
+
+  #refuse(at: Node | Entry, message: string): void {
+    this.faults.push({ offset: offsetsOf(at).key, message });
+  }
+}
+
+function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+function argumentsOf(node: Node): Entry[] {
+  return node.entries.filter((entry) => entry.getName() === null);
+}
+
+function offsetsOf(at: Node | Entry): Offsets {
+  const key = getLocation(at)?.start.offset ?? 0;
+  const value = 'value' in at ? (getLocation(at.value)?.start.offset ?? key) : key;
+  return { key, value };
+}

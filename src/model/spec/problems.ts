@@ -1,0 +1,116 @@
+/** What can be wrong in a specification, and the error that lists all of it with its places. */
+import { TorcError } from '../../base/errors.ts';
+import { quoted } from './names.ts';
+
+/** Keys and indices from the top of the document. */
+export type SpecPath = readonly (string | number)[];
+
+/** Something in the document: the value at a path, or the key that introduces it. */
+export interface Place {
+  path: SpecPath;
+  at: 'key' | 'value';
+}
+
+/** From 1; columns count characters. */
+export interface Position {
+  line: number;
+  column: number;
+}
+
+/** Positions of places, in their order; a place that does not exist gets that of what would contain it. */
+export type Where = (places: readonly Place[]) => Position[];
+
+export interface Finding extends Place {
+  message: string;
+}
+
+/** One problem as shown: `FILE:LINE:COL: path: message`. */
+export interface Problem extends Position {
+  file: string;
+  path: string;
+  message: string;
+}
+
+/** How many problems are kept and shown; the rest is counted. */
+export const shownProblems = 50;
+
+/** How many problems of one place are shown. */
+const shownOfPlace = 5;
+
+/** How many problems are told apart from repeated ones. */
+const mostKnown = 100_000;
+
+/** Collects findings; keeps the first ones and counts the others, so that a broken giant costs no memory. */
+export class Findings {
+  readonly kept: Finding[] = [];
+  count = 0;
+  readonly #known = new Set<string>();
+  readonly #numOfPlace = new Map<string, number>();
+
+  /** `message` is called only for a finding that is kept: looking for the nearest of many names takes its time. */
+  add(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
+    this.count += 1;
+    if (this.kept.length < shownProblems) this.kept.push({ path, at, message: message() });
+  }
+
+  /**
+   * Like `add`, for what the instances of a sweep can get wrong a million times: of one place each `what` once, a few
+   * kept and the others counted.
+   */
+  addOnce(path: SpecPath, what: string, message: () => string): void {
+    const place = JSON.stringify(path);
+    const known = `${place} ${what}`;
+    if (this.#known.has(known)) return;
+    if (this.#known.size < mostKnown) this.#known.add(known);
+    const before = this.#numOfPlace.get(place) ?? 0;
+    this.#numOfPlace.set(place, before + 1);
+    if (before < shownOfPlace) this.add(path, message);
+    else this.count += 1;
+  }
+
+  /** Throws SpecError when anything was found; `hint` instead of its own. */
+  throwIfAny(file: string, where: Where, hint?: string): void {
+    if (this.count === 0) return;
+    const positions = where(this.kept);
+    const problems = this.kept.map((finding, i) => {
+      const position = positions[i] ?? { line: 1, column: 1 };
+      return { file, ...position, path: pathText(finding.path), message: finding.message };
+    });
+    throw new SpecError(problems, this.count, hint);
+  }
+}
+
+/** An invalid specification, with its problems in the order of the file; at most `shownProblems` of `count`. */
+export class SpecError extends TorcError {
+  readonly problems: readonly Problem[];
+  readonly count: number;
+
+  constructor(
+    problems: readonly Problem[],
+    count: number = problems.length,
+    hint = 'Correct the places named and run the command again.',
+  ) {
+    const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column).slice(0, shownProblems);
+    super('invalid_spec', messageOf(sorted, count), hint);
+    this.name = 'SpecError';
+    this.problems = sorted;
+    this.count = count;
+  }
+}
+
+function messageOf(problems: readonly Problem[], count: number): string {
+  const lines = problems.map(({ file, line, column, path, message }) => {
+    return `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
+  });
+  if (count > lines.length) lines.push(`and ${count - lines.length} more`);
+  return lines.join('\n');
+}
+
+/** A path as people write it: `jobs[3].depends_on[0]`; the top of the document is ''. */
+export function pathText(path: SpecPath): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)) return `${text}[${quoted(part)}]`;
+    return text === '' ? part : `${text}.${part}`;
+  }, '');
+}

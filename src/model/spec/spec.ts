@@ -1,0 +1,270 @@
+/**
+ * The format of workflow specifications: one schema behind every syntax. Keys are those of torc's published format
+ * (snake_case, as people write them); defaults are applied by the expansion, so a spec says only what was written.
+ */
+import { z } from 'zod';
+import { TorcError } from '../../base/errors.ts';
+import { parseDuration, parseMemory, parseWalltime } from '../../base/units.ts';
+import {
+  actionTypes,
+  jobsSortMethods,
+  monitorGranularities,
+  schedulerTypes,
+  stdioModes,
+  triggerTypes,
+} from '../expanded.ts';
+import { isGpuCount } from '../job.ts';
+
+/** Longest name that is stored. */
+const longestName = 4096;
+
+/** Longest pattern that is tried on names. */
+const longestPattern = 1000;
+
+const text = z.string().refine((value) => !/[\0\p{Cs}]/u.test(value), 'has a NUL byte or half a character in it');
+const name = text.min(1).max(longestName);
+const names = z.array(name);
+const patterns = z.array(text.min(1).max(longestPattern));
+const count = z.int().min(0);
+const positive = z.int().min(1).max(1_000_000_000);
+const flag = z.boolean();
+
+/** A text that a function of ours reads; its complaint becomes the problem shown. */
+function readable(read: (value: string) => void) {
+  return text.superRefine((value, context) => {
+    try {
+      read(value);
+    } catch (error) {
+      if (!(error instanceof TorcError)) throw error;
+      context.addIssue({ code: 'custom', message: `${error.message} ${error.hint ?? ''}`.trim() });
+    }
+  });
+}
+
+const command = text.refine((value) => value.trim() !== '', 'is empty');
+
+const scalar = z.union([text, z.number(), flag], 'a text, a number, true or false');
+
+/** Values of one parameter: a range or list as text (`1:100`, `[a,b]`), a list, or a single value. */
+const parameterValues = z.union(
+  [text, z.number(), flag, z.array(scalar)],
+  'a range such as "1:100", a list such as "[a,b]", or a single value',
+);
+
+const parameters = z.record(name, parameterValues);
+
+const swept = {
+  parameters: parameters.nullish(),
+  parameter_mode: z.enum(['product', 'zip']).nullish(),
+  use_parameters: names.nullish(),
+};
+
+const factory = z.strictObject({
+  type: z.enum(['parameterSweep', 'parametricSweep', 'zip', 'repeat']),
+  parameters: z
+    .array(
+      z.strictObject({
+        name,
+        start: z.number().nullish(),
+        end: z.number().nullish(),
+        step: z.number().nullish(),
+        number: positive.nullish(),
+        values: z.array(scalar).nullish(),
+      }),
+    )
+    .nullish(),
+  /** Of `repeat`: how many copies. */
+  number: positive.nullish(),
+  /** Of a factory that stands at the top: the jobs that it is for; all when it names none. */
+  jobs: names.nullish(),
+});
+
+const step = z.strictObject({
+  command,
+  /** The next step runs, and the job may succeed, whatever this one ends with. */
+  ignore_failure: flag.nullish(),
+  max_retries: z.int().min(0).max(1_000_000).nullish(),
+});
+
+const job = z.strictObject({
+  name,
+  /** Every job has either this or `steps`. */
+  command: command.nullish(),
+  steps: z.array(step).min(1).max(1000).nullish(),
+  invocation_script: text.nullish(),
+  cancel_on_blocking_job_failure: flag.nullish(),
+  supports_termination: flag.nullish(),
+  resource_requirements: name.nullish(),
+  failure_handler: name.nullish(),
+  scheduler: name.nullish(),
+  depends_on: names.nullish(),
+  depends_on_regexes: patterns.nullish(),
+  input_files: names.nullish(),
+  input_file_regexes: patterns.nullish(),
+  output_files: names.nullish(),
+  output_file_regexes: patterns.nullish(),
+  input_user_data: names.nullish(),
+  input_user_data_regexes: patterns.nullish(),
+  output_user_data: names.nullish(),
+  output_user_data_regexes: patterns.nullish(),
+  priority: z.int().min(-1_000_000_000).max(1_000_000_000).nullish(),
+  ...swept,
+  factory: factory.nullish(),
+});
+
+const file = z.strictObject({
+  name,
+  path: text.min(1),
+  /** Published specifications carry it; torc looks at the file itself. */
+  st_mtime: z.number().nullish(),
+  ...swept,
+});
+
+const userData = z.strictObject({ name: name.nullish(), data: z.unknown().optional(), is_ephemeral: flag.nullish() });
+
+const resourceRequirements = z.strictObject({
+  name,
+  num_cpus: z.int().min(1).max(1_000_000),
+  memory: readable((value) => {
+    if (parseMemory(value) === 0) throw new TorcError('usage', 'A job needs some memory.');
+  }).nullish(),
+  num_gpus: z
+    .number()
+    .min(0)
+    .max(10_000)
+    .refine(isGpuCount, 'a share of one GPU (0.001 to 0.999) or whole GPUs')
+    .nullish(),
+  num_nodes: z.int().min(1).max(100_000).nullish(),
+  runtime: readable((value) => {
+    if (parseDuration(value) === 0) throw new TorcError('usage', 'A job needs some time.');
+  }).nullish(),
+});
+
+const failureHandler = z.strictObject({
+  name,
+  rules: z
+    .array(
+      z.strictObject({
+        exit_codes: z.array(z.int().min(1).max(255)).nullish(),
+        match_all_exit_codes: flag.nullish(),
+        recovery_script: command.nullish(),
+        max_retries: z.int().min(0).max(1_000_000).nullish(),
+      }),
+    )
+    .min(1),
+});
+
+const slurmScheduler = z.strictObject({
+  name: name.nullish(),
+  account: name.nullish(),
+  partition: text.nullish(),
+  qos: text.nullish(),
+  walltime: readable((value) => void parseWalltime(value)).nullish(),
+  nodes: positive.nullish(),
+  ntasks_per_node: positive.nullish(),
+  mem: text.nullish(),
+  gres: text.nullish(),
+  tmp: text.nullish(),
+  extra: text.nullish(),
+});
+
+const resourceMonitor = z.looseObject({
+  enabled: flag.nullish(),
+  granularity: z.enum(monitorGranularities).nullish(),
+  sample_interval_seconds: positive.nullish(),
+  generate_plots: flag.nullish(),
+});
+
+const action = z.strictObject({
+  trigger_type: z.enum(triggerTypes),
+  action_type: z.enum(actionTypes),
+  jobs: names.nullish(),
+  job_name_regexes: patterns.nullish(),
+  commands: z.array(command).nullish(),
+  scheduler: name.nullish(),
+  scheduler_type: z.enum(schedulerTypes).nullish(),
+  num_allocations: positive.nullish(),
+  start_one_worker_per_node: flag.nullish(),
+  max_parallel_jobs: positive.nullish(),
+  persistent: flag.nullish(),
+});
+
+export const workflowSpec = z.strictObject({
+  name,
+  user: name.nullish(),
+  description: text.nullish(),
+  project: text.nullish(),
+  metadata: z.unknown().optional(),
+  parameters: parameters.nullish(),
+  compute_node_expiration_buffer_seconds: count.nullish(),
+  compute_node_wait_for_new_jobs_seconds: count.nullish(),
+  compute_node_ignore_workflow_completion: flag.nullish(),
+  compute_node_wait_for_healthy_database_minutes: count.nullish(),
+  jobs_sort_method: z.enum(jobsSortMethods).nullish(),
+  stdio: z.enum(stdioModes).nullish(),
+  jobs: z.array(job),
+  files: z.array(file).nullish(),
+  user_data: z.array(userData).nullish(),
+  resource_requirements: z.array(resourceRequirements).nullish(),
+  failure_handlers: z.array(failureHandler).nullish(),
+  slurm_schedulers: z.array(slurmScheduler).nullish(),
+  slurm_defaults: z.record(text, scalar).nullish(),
+  resource_monitor: resourceMonitor.nullish(),
+  actions: z.array(action).nullish(),
+  use_pending_failed: flag.nullish(),
+  factory: factory.nullish(),
+  factories: z.array(factory.extend({ name: name.nullish() })).nullish(),
+});
+
+export type WorkflowSpec = z.infer<typeof workflowSpec>;
+export type StepSpec = z.infer<typeof step>;
+export type JobSpec = z.infer<typeof job>;
+export type FileSpec = z.infer<typeof file>;
+export type RequirementsSpec = z.infer<typeof resourceRequirements>;
+export type FailureHandlerSpec = z.infer<typeof failureHandler>;
+export type SlurmSchedulerSpec = z.infer<typeof slurmScheduler>;
+export type ActionSpec = z.infer<typeof action>;
+export type FactorySpec = z.infer<typeof factory>;
+export type ParameterSpec = z.infer<typeof parameterValues>;
+
+/** An object of the format: what it is called and its keys. */
+export interface SpecObject {
+  label: string;
+  keys: readonly string[];
+}
+
+const labels: Readonly<Record<string, string>> = {
+  jobs: 'a job',
+  files: 'a file',
+  user_data: 'user data',
+  resource_requirements: 'a resource requirement',
+  failure_handlers: 'a failure handler',
+  rules: 'a rule',
+  steps: 'a step',
+  slurm_schedulers: 'a Slurm scheduler',
+  resource_monitor: 'the resource monitor',
+  actions: 'an action',
+  factory: 'a factory',
+  factories: 'a factory',
+  parameters: 'a parameter of a factory',
+};
+
+/** The object of the format that stands at a path; null when the format has none there. */
+export function specObjectAt(path: readonly PropertyKey[]): SpecObject | null {
+  let schema: z.core.$ZodType | undefined = workflowSpec;
+  let label = 'a workflow';
+  for (const part of path) {
+    schema = bare(schema);
+    if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, z.core.$ZodType>)[String(part)];
+    else schema = schema instanceof z.ZodArray ? schema.element : undefined;
+    if (typeof part === 'string') label = labels[part] ?? 'this place';
+  }
+  const found = bare(schema);
+  return found instanceof z.ZodObject ? { label, keys: Object.keys(found.shape) } : null;
+}
+
+function bare(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
+  return inner;
+}

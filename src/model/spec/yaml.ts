@@ -1,0 +1,206 @@
+/**
+ * YAML 1.2 (core schema) through the yaml library, with what that library leaves open closed: nesting and size are
+ * bounded, duplicate keys are found in linear time, tags of one's own are refused, aliases cannot multiply. The library
+ * alone reads it: a reader of our own for the plain part of YAML was faster, and hundreds of lines to keep right.
+ */
+import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
+import { quoted } from './names.ts';
+import { positionsOf } from './places.ts';
+import { type Place, shownProblems } from './problems.ts';
+import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
+
+/** What the library is given at most; it holds about 300 bytes for each lexical token. */
+const mostTokens = 4_000_000;
+
+/** What aliases may multiply a document to. */
+const mostValues = 5_000_000;
+
+/** The value of a YAML text; throws SpecError with its faults. */
+export function readYaml(text: string, file: string): ReadDocument {
+  return {
+    value: read(text, file).value,
+    where(places) {
+      // read once more: a large document's nodes are not worth keeping for errors that seldom come
+      const { top, targets } = read(text, file);
+      return positionsOf(
+        text,
+        places.map((place) => offsetOf(place, top, targets)),
+      );
+    },
+  };
+}
+
+function read(text: string, file: string): { value: unknown; top: Node | null; targets: ReadonlyMap<Node, Node> } {
+  const faults: Fault[] = [];
+  const top = (compose(text, faults)?.contents ?? null) as Node | null;
+  throwFaults(faults, text, file);
+  const conversion = new Conversion();
+  const value = conversion.value(top);
+  throwFaults(conversion.faults, text, file);
+  return { value, top, targets: conversion.targets };
+}
+
+class Refused {
+  readonly fault: Fault;
+  constructor(offset: number, message: string) {
+    this.fault = { offset, message };
+  }
+}
+
+function compose(text: string, faults: Fault[]): Document.Parsed | null {
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    stringKeys: true,
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    keepSourceTokens: false,
+  });
+  try {
+    const documents = composer.compose(tokensOf(text, faults));
+    const document = documents.next().value ?? null;
+    const second = documents.next().value;
+    if (document === null) return null;
+    for (const found of [...document.errors, ...document.warnings]) {
+      faults.push({ offset: found.pos[0], message: plainer.get(found.code) ?? sentence(found.message) });
+    }
+    if (document.directives?.yaml.version !== '1.2') faults.push({ offset: 0, message: 'only YAML 1.2 is read' });
+    if (second !== undefined)
+      faults.push({ offset: second.range[0], message: 'a second document; a specification is one' });
+    return document;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    faults.push(error.fault);
+    return null;
+  }
+}
+
+/** Tokens that are no errors; those become faults here, because the composer takes 20 microseconds for each. */
+function* tokensOf(text: string, faults: Fault[]): Generator<CST.Token> {
+  const parser = new Parser();
+  let count = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    count += 1;
+    // One entry of the stack for each open list or mapping, and at most three for the document and a value.
+    if (parser.stack.length > withinDepth + 3)
+      throw new Refused(parser.offset, `is nested deeper than ${withinDepth} levels`);
+    if (count > mostTokens) throw new Refused(parser.offset, 'this YAML is too large: write the workflow as JSON');
+    for (const token of parser.next(lexeme)) if (!isFault(token, faults)) yield token;
+  }
+  for (const token of parser.end()) if (!isFault(token, faults)) yield token;
+}
+
+function isFault(token: CST.Token, faults: Fault[]): boolean {
+  if (token.type !== 'error') return false;
+  const message = sentence(token.message);
+  if (faults.length >= shownProblems) throw new Refused(token.offset, message);
+  faults.push({ offset: token.offset, message });
+  return true;
+}
+
+/** Messages of the library that do not say what to do. */
+const plainer = new Map<string, string>([
+  [
+    'BLOCK_AS_IMPLICIT_KEY',
+    "a key inside of a value: is a line indented wrongly, or does a text with ': ' need quotes?",
+  ],
+  ['NON_STRING_KEY', 'a key has to be plain text'],
+  ['TAG_RESOLVE_FAILED', "tags (a '!' and a name) are not supported; a text that begins with '!' needs quotes"],
+]);
+
+/** The library's message without the position that it may carry, beginning in lower case like ours. */
+function sentence(message: string): string {
+  const first = message.split('\n')[0] ?? '';
+  return first.charAt(0).toLowerCase() + first.slice(1, 200);
+}
+
+/** From nodes to plain values; recursion is as deep as the document, which `tokensOf` has bounded. */
+class Conversion {
+  readonly faults: Fault[] = [];
+  /** What each alias stands for. */
+  readonly targets = new Map<Node, Node>();
+  readonly #anchors = new Map<string, { node: Node; value: unknown; size: number; isOpen: boolean }>();
+  #size = 0;
+
+  value(node: Node | null): unknown {
+    if (node === null) return null;
+    this.#size += 1;
+    if (isAlias(node)) return this.#alias(node, node.source);
+    const anchor = 'anchor' in node && typeof node.anchor === 'string' ? node.anchor : null;
+    if (anchor === null) return this.#plain(node);
+    const entry = { node, value: undefined as unknown, size: this.#size, isOpen: true };
+    this.#anchors.set(anchor, entry);
+    entry.value = this.#plain(node);
+    entry.size = this.#size - entry.size + 1;
+    entry.isOpen = false;
+    return entry.value;
+  }
+
+  #alias(node: Node, name: string): unknown {
+    const entry = this.#anchors.get(name);
+    if (entry === undefined) return this.#refuse(node, `the alias ${quoted(name)} has no anchor before it`);
+    if (entry.isOpen) return this.#refuse(node, `the alias ${quoted(name)} stands inside of what it names`);
+    this.#size += entry.size;
+    if (this.#size > mostValues) return this.#refuse(node, 'aliases make this document too large');
+    this.targets.set(node, entry.node);
+    return entry.value;
+  }
+
+  #plain(node: Node): unknown {
+    if (isScalar(node)) return node.value;
+    if (isSeq(node)) return node.items.map((item) => this.value(item as Node | null));
+    if (!isMap(node)) return this.#refuse(node, 'is neither a value, a list nor a mapping');
+    const object: Record<string, unknown> = {};
+    for (const pair of node.items) {
+      const key = keyOf(pair.key);
+      if (key === null) {
+        this.#refuse(pair.key as Node, 'a key has to be plain text');
+        continue;
+      }
+      if (Object.hasOwn(object, key)) {
+        this.#refuse(pair.key as Node, `the key ${quoted(key)} stands twice in the same mapping`);
+      }
+      const value = this.value((pair.value ?? null) as Node | null);
+      setOwn(object, key, value);
+    }
+    return object;
+  }
+
+  #refuse(node: Node, message: string): null {
+    this.faults.push({ offset: node.range?.[0] ?? 0, message });
+    return null;
+  }
+}
+
+/** Sets a key that came from outside; assignment alone would take `__proto__` for something else. */
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
+/** The text of a mapping's key; null when it is no text. */
+function keyOf(key: unknown): string | null {
+  if (!isScalar(key)) return null;
+  return typeof key.value === 'string' ? key.value : key.value === null ? '' : null;
+}
+
+function offsetOf({ path, at }: Place, top: Node | null, targets: ReadonlyMap<Node, Node>): number {
+  let node = top;
+  let offset = top?.range?.[0] ?? 0;
+  for (const [depth, part] of path.entries()) {
+    const container = node === null ? null : (targets.get(node) ?? node);
+    if (typeof part === 'number') {
+      node = isSeq(container) ? ((container.items[part] as Node | undefined) ?? null) : null;
+      if (node === null) return offset;
+    } else {
+      const pair = isMap(container) ? container.items.find(({ key }) => keyOf(key) === part) : undefined;
+      if (pair === undefined) return offset;
+      const keyOffset = (pair.key as Node).range?.[0] ?? offset;
+      node = (pair.value ?? null) as Node | null;
+      if (node === null || (at === 'key' && depth === path.length - 1)) return keyOffset;
+    }
+    offset = node.range?.[0] ?? offset;
+  }
+  return offset;
+}

@@ -1,0 +1,112 @@
+/**
+ * Allocations that an action asks for. Each has a name that follows from the firing and is recorded under it before it
+ * is submitted: whoever does this a second time finds what was done by name, in the database and in Slurm's queue.
+ */
+import { createHash } from 'node:crypto';
+import type { ListRecord } from '../../api/contract.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import { isOutcomeUnknown } from '../../slurm/commands.ts';
+import type { Firing } from '../../storage/running/actions.ts';
+import type { Service } from '../service.ts';
+import { type Batch, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
+
+/** `result` of null: it is not known how it stands, and it must be looked at again. */
+export interface Scheduled {
+  result: { slurm_job_ids: string[]; note?: string } | null;
+  error: string | null;
+}
+
+/** Slurm did not say whether it has the allocation. */
+class NotKnown extends Error {}
+
+/** Submits what is missing of the allocations of a firing. Throws TorcError when that can never succeed. */
+export async function scheduleNodes(service: Service, firing: Firing): Promise<Scheduled> {
+  const workflowKey = String(firing.workflowKey);
+  const workflow = await service.call('workflow_show', { workflow_key: workflowKey });
+  const config = await findConfig(service, workflowKey, firing.scheduler ?? '');
+  const batch: Batch = {
+    workflowKey,
+    config,
+    serverDirectory: service.info.directory,
+    outputDirectory: firing.outputDirectory,
+    workingDirectory: firing.workingDirectory,
+    maxParallelJobs: firing.max_parallel_jobs,
+    pollIntervalSeconds: null,
+    oneWorkerPerNode: firing.start_one_worker_per_node,
+    keepScripts: false,
+  };
+  makeDirectories(firing.outputDirectory);
+  const ids: string[] = [];
+  try {
+    for (let at = 0; at < firing.num_allocations; at += 1) {
+      const facts = [service.info.directory, workflowKey, workflow.created_at, 'firing', firing.firingKey, at];
+      const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 12);
+      ids.push(await submitOnce(service, batch, `torc_${workflowKey}_${digest}`));
+    }
+  } catch (thrown) {
+    if (thrown instanceof NotKnown || isOutcomeUnknown(thrown)) {
+      return { result: null, error: thrown instanceof Error ? thrown.message : null };
+    }
+    const { code, message } = asTorcError(thrown);
+    // the work was done, or the workflow canceled, before the nodes were asked for
+    const isNeedless = code === 'already_complete' || (code === 'conflict' && /is canceled/.test(message));
+    if (isNeedless) return { result: { slurm_job_ids: ids, note: `not scheduled: ${message}` }, error: null };
+    return { result: { slurm_job_ids: ids }, error: message };
+  }
+  return { result: { slurm_job_ids: ids }, error: null };
+}
+
+async function findConfig(service: Service, workflowKey: string, name: string): Promise<ListRecord> {
+  const [config] = await find(service, 'slurm_configs', workflowKey, name);
+  if (config !== undefined) return config;
+  throw new TorcError(
+    'not_found',
+    `workflow ${workflowKey} has no Slurm config '${name}'`,
+    'torc hpc slurm list-configs',
+  );
+}
+
+async function find(
+  service: Service,
+  list: 'slurm_configs' | 'allocations',
+  workflowKey: string,
+  name: string,
+): Promise<ListRecord[]> {
+  const { records } = await service.call('list', {
+    list,
+    workflow_key: workflowKey,
+    filters: [{ column: 'name', value: name }],
+    sort_by: null,
+    reverse: false,
+    limit: 1,
+    skip: 0,
+  });
+  return records;
+}
+
+/** The id of the Slurm job of this name, submitted now unless that was done before. */
+async function submitOnce(service: Service, batch: Batch, name: string): Promise<string> {
+  const { slurm } = service.machine;
+  const [known] = await find(service, 'allocations', batch.workflowKey, name);
+  if (known === undefined) {
+    const allocationKey = await recordAllocation(service, batch, name);
+    const { slurmJobId } = await submitRecorded(service, slurm, batch, { name, allocationKey });
+    return slurmJobId;
+  }
+  if (known.slurm_job_id !== null) return String(known.slurm_job_id);
+  if (known.status !== 'recorded') throw new TorcError('slurm', String(known.error ?? `allocation ${name} never ran`));
+  const allocationKey = String(known.allocation_key);
+  const queue = await slurm.squeue({ names: [name] });
+  if (queue.kind === 'failed') throw new NotKnown(queue.reason);
+  const [job] = queue.value.records.filter((record) => record.name === name);
+  if (job === undefined) {
+    return (await submitRecorded(service, slurm, batch, { name, allocationKey })).slurmJobId;
+  }
+  await service.call('allocation_confirm', {
+    allocation_key: allocationKey,
+    slurm_job_id: job.slurmJobId,
+    cluster: null,
+    error: null,
+  });
+  return job.slurmJobId;
+}

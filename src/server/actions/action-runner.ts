@@ -1,0 +1,172 @@
+/**
+ * Carries out what actions ask a server for: commands, and allocations in which workers start. Firings are taken up one
+ * by one in transactions, so that the next server finds those that this one did not end.
+ */
+import { asTorcError } from '../../base/errors.ts';
+import { actionOutputPath } from '../../base/paths.ts';
+import { runShellCommands } from '../../base/shell-commands.ts';
+import {
+  claimFiring,
+  type Firing,
+  failSilentWorkers,
+  recordFiringBegun,
+  recordFiringEnd,
+} from '../../storage/running/actions.ts';
+import type { Service } from '../service.ts';
+import { scheduleNodes } from './action-nodes.ts';
+import { LocalWorkers } from './local-workers.ts';
+
+/** Firings are looked for when one is announced, and this often anyway. */
+const tickMs = 30_000;
+const mostAtATime = 16;
+/** When Slurm gave no answer from which it is clear what happened, it is asked again after this. */
+const retryMs = 60_000;
+const mostAttempts = 10;
+/** A worker has ten minutes for its commands. */
+const workerPatienceMs = 15 * 60_000;
+
+export class ActionRunner {
+  readonly #service: Service;
+  /** Null where this process brings a worker of its own. */
+  readonly #localWorkers: LocalWorkers | null;
+  readonly #abort = new AbortController();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #cancelRetries = new Set<() => void>();
+  #cancelTimer: () => void = () => {};
+  #isLooking = false;
+  #mustLook = false;
+
+  constructor(service: Service, { startsWorkers = false }: { startsWorkers?: boolean } = {}) {
+    this.#service = service;
+    this.#localWorkers = startsWorkers ? new LocalWorkers(service) : null;
+  }
+
+  start(): void {
+    this.#service.onActionFired = () => this.#look();
+    this.#look();
+    this.#plan();
+  }
+
+  /** Ends commands that run, which is recorded as a failure; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#service.onActionFired = null;
+    this.#abort.abort();
+    this.#cancelTimer();
+    for (const cancel of this.#cancelRetries) cancel();
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  #plan(): void {
+    this.#cancelTimer = this.#service.clock.after(tickMs, () => {
+      this.#look();
+      this.#plan();
+    });
+  }
+
+  #look(): void {
+    this.#mustLook = true;
+    if (this.#isLooking || this.#abort.signal.aborted) return;
+    this.#isLooking = true;
+    this.#follow(
+      this.#takeUp().finally(() => {
+        this.#isLooking = false;
+      }),
+    );
+  }
+
+  #follow(work: Promise<void>): void {
+    const followed = work
+      .catch((error) =>
+        this.#service.info.log.error(
+          { err: error },
+          'what became of an action could not be stored; the next server takes it up',
+        ),
+      )
+      .finally(() => this.#underWay.delete(followed));
+    this.#underWay.add(followed);
+  }
+
+  async #takeUp(): Promise<void> {
+    const { clock } = this.#service;
+    await this.#service.write((tx) => failSilentWorkers(tx, clock.now() - workerPatienceMs));
+    while (this.#mustLook && !this.#abort.signal.aborted) {
+      this.#mustLook = false;
+      // one place is that of the search itself
+      while (this.#underWay.size <= mostAtATime && !this.#abort.signal.aborted) {
+        const firing = await this.#service.write((tx) => claimFiring(tx, this.#service.epoch));
+        if (firing === null) break;
+        this.#follow(this.#carryOut(firing).finally(() => this.#look()));
+      }
+    }
+  }
+
+  async #carryOut(firing: Firing): Promise<void> {
+    if (firing.actionType === 'run_commands') await this.#runCommands(firing);
+    else if (firing.scheduler === null) await this.#startWorker(firing);
+    else await this.#schedule(firing, firing.numAttempts);
+  }
+
+  async #startWorker(firing: Firing): Promise<void> {
+    if (firing.hasBegun) return this.#end(firing, {}, 'interrupted: the server ended while the worker started');
+    if (this.#localWorkers === null) return this.#end(firing, { note: 'this command has its own worker' }, null);
+    await this.#service.write((tx) => recordFiringBegun(tx, firing.firingKey));
+    try {
+      await this.#end(firing, await this.#localWorkers.start(firing), null);
+    } catch (error) {
+      await this.#end(firing, {}, `no worker was started: ${asTorcError(error).message}`);
+    }
+  }
+
+  async #runCommands(firing: Firing): Promise<void> {
+    const { firingKey, workflowKey, actionKey, runId, commands, workingDirectory } = firing;
+    const { directory } = this.#service.info;
+    const outputPath = actionOutputPath(directory, firingKey);
+    const end = (returnCodes: number[], error: string | null): Promise<void> =>
+      this.#end(firing, { return_codes: returnCodes, output_path: outputPath }, error);
+    if (firing.hasBegun) return end([], 'interrupted: the server ended while the commands ran');
+    if (this.#abort.signal.aborted) return;
+    await this.#service.write((tx) => recordFiringBegun(tx, firingKey));
+    const variables = {
+      TORC_WORKFLOW_KEY: String(workflowKey),
+      TORC_WORKFLOW_ID: String(workflowKey),
+      TORC_RUN_ID: String(runId),
+      TORC_ACTION_KEY: String(actionKey),
+      TORC_OUTPUT_DIR: firing.outputDirectory,
+      TORC_DIR: directory,
+    };
+    const abort = this.#abort.signal;
+    const ended = await runShellCommands({
+      commands,
+      workingDirectory,
+      variables,
+      outputPath,
+      timeLimitMs: null,
+      abort,
+    });
+    await end(ended.returnCodes, ended.error === 'interrupted' ? 'interrupted: the server ended' : ended.error);
+  }
+
+  /** What cannot be known now stays taken up and is looked at again, here or by the next server. */
+  async #schedule(firing: Firing, attempt: number): Promise<void> {
+    try {
+      const { result, error } = await scheduleNodes(this.#service, firing);
+      if (result !== null) return await this.#end(firing, result, error);
+      if (attempt >= mostAttempts) return await this.#end(firing, {}, error);
+      this.#service.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes is tried again');
+    } catch (error) {
+      return await this.#end(firing, {}, asTorcError(error).message);
+    }
+    if (this.#abort.signal.aborted) return;
+    const cancel = this.#service.clock.after(retryMs, () => {
+      this.#cancelRetries.delete(cancel);
+      this.#follow(this.#schedule(firing, attempt + 1));
+    });
+    this.#cancelRetries.add(cancel);
+  }
+
+  async #end(firing: Firing, result: object, error: string | null): Promise<void> {
+    await this.#service.write((tx) => recordFiringEnd(tx, firing.firingKey, result, error));
+    const facts = { firing_key: firing.firingKey, action_key: firing.actionKey, error };
+    if (error !== null) this.#service.info.log.warn(facts, 'an action failed');
+  }
+}

@@ -1,0 +1,74 @@
+/** Workers on the server's own host, for actions with the scheduler type `local`. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { environment } from '../../base/config.ts';
+import { actionOutputPath } from '../../base/paths.ts';
+import { programPath, workerNodeOptions } from '../../base/program.ts';
+import type { Firing } from '../../storage/running/actions.ts';
+import type { Service } from '../service.ts';
+
+/** One worker for each workflow: it has the whole machine, which a second one would promise away again. */
+export class LocalWorkers {
+  readonly #service: Service;
+  readonly #workflowKeys = new Set<number>();
+
+  constructor(service: Service) {
+    this.#service = service;
+  }
+
+  /** Starts the worker of a workflow unless there is one on this host; it outlives the server. Rejects when it cannot. */
+  async start(firing: Firing): Promise<{ pid?: number; note?: string; output_path?: string }> {
+    const { workflowKey } = firing;
+    const note = 'a worker of this workflow runs on this host already';
+    if (this.#workflowKeys.has(workflowKey)) return { note };
+    this.#workflowKeys.add(workflowKey);
+    try {
+      if (!(await this.#isOneHere(String(workflowKey)))) return await this.#spawn(firing);
+    } catch (error) {
+      this.#workflowKeys.delete(workflowKey);
+      throw error;
+    }
+    this.#workflowKeys.delete(workflowKey);
+    return { note };
+  }
+
+  async #spawn(firing: Firing): Promise<{ pid: number; output_path: string }> {
+    const { workflowKey, firingKey, workingDirectory, outputDirectory, max_parallel_jobs } = firing;
+    const { directory } = this.#service.info;
+    const outputPath = actionOutputPath(directory, firingKey);
+    mkdirSync(dirname(outputPath), { recursive: true, mode: 0o700 });
+    const output = openSync(outputPath, 'a', 0o600);
+    const words = ['--dir', directory, 'jobs', 'run', String(workflowKey), '--worker', `--output=${outputDirectory}`];
+    if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
+    const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
+      cwd: workingDirectory,
+      // commands that are run without a shell are given it as it is
+      env: { ...environment(), PWD: workingDirectory },
+      detached: true,
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    child.once('exit', () => this.#workflowKeys.delete(workflowKey));
+    child.unref();
+    await once(child, 'spawn');
+    return { pid: child.pid ?? 0, output_path: outputPath };
+  }
+
+  async #isOneHere(workflowKey: string): Promise<boolean> {
+    const { records } = await this.#service.call('list', {
+      list: 'compute_nodes',
+      workflow_key: workflowKey,
+      filters: [
+        { column: 'hostname', value: this.#service.info.hostname },
+        { column: 'is_active', value: 'true' },
+      ],
+      sort_by: null,
+      reverse: false,
+      limit: 1,
+      skip: 0,
+    });
+    return records.length > 0;
+  }
+}

@@ -1,0 +1,132 @@
+/** The one way to submit an allocation: recorded before sbatch, confirmed after it, so that a crash leaves none unknown. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Api, ListRecord } from '../../api/contract.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import { programPath } from '../../base/program.ts';
+import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
+import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
+
+/** Slurm's own warning comes after the time at which workers end by themselves: it is for limits that were lowered. */
+const warningSeconds = 30;
+
+/** What is the same for all allocations that are submitted together. */
+export interface Batch {
+  workflowKey: string;
+  /** A row of the list of Slurm configs. */
+  config: ListRecord;
+  serverDirectory: string;
+  outputDirectory: string;
+  /** Where workers and jobs start; null for where this process is. */
+  workingDirectory: string | null;
+  maxParallelJobs: number | null;
+  pollIntervalSeconds: number | null;
+  oneWorkerPerNode: boolean;
+  keepScripts: boolean;
+}
+
+/** The sbatch script of one allocation. Throws TorcError 'usage' for what Slurm could not carry. */
+export function batchScript(batch: Batch, name: string, allocationKey: string): string {
+  return allocationScript(slurmConfigOf(batch.config), {
+    jobName: name,
+    outputDirectory: batch.outputDirectory,
+    workingDirectory: batch.workingDirectory,
+    nodeBinary: process.execPath,
+    torcMain: programPath(),
+    serverDirectory: batch.serverDirectory,
+    workflowKey: batch.workflowKey,
+    allocationKey,
+    maxParallelJobs: batch.maxParallelJobs,
+    pollIntervalSeconds: batch.pollIntervalSeconds,
+    oneWorkerPerNode: batch.oneWorkerPerNode,
+    warningSeconds,
+  });
+}
+
+function slurmConfigOf(config: ListRecord): SlurmConfig {
+  const text = (column: string) => (config[column] === null ? null : String(config[column]));
+  return {
+    account: text('account') ?? '',
+    partition: text('partition'),
+    qos: text('qos'),
+    walltimeSeconds: Number(config.walltime_seconds),
+    numNodes: Number(config.num_nodes),
+    ntasksPerNode: config.ntasks_per_node === null ? null : Number(config.ntasks_per_node),
+    mem: text('mem'),
+    tmp: text('tmp'),
+    gres: text('gres'),
+    extra: text('extra'),
+  };
+}
+
+function scriptsDirectory(outputDirectory: string): string {
+  return join(outputDirectory, 'slurm_scripts');
+}
+
+/** The folders that sbatch and workers write to. Throws TorcError 'usage'. */
+export function makeDirectories(outputDirectory: string): void {
+  try {
+    for (const directory of [outputDirectory, slurmOutputDirectory(outputDirectory)]) {
+      mkdirSync(directory, { recursive: true });
+    }
+    // whoever could write a script could have it run, whatever the umask
+    mkdirSync(scriptsDirectory(outputDirectory), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new TorcError(
+      'usage',
+      `cannot make the output directory ${outputDirectory}: ${asTorcError(error).message}`,
+      'Choose another with -o.',
+    );
+  }
+}
+
+/** Records an allocation under a unique name; throws 'conflict' when the name is taken. Returns its key. */
+export async function recordAllocation(api: Api, batch: Batch, name: string): Promise<string> {
+  const { allocation_keys } = await api.call('allocations_record', {
+    workflow_key: batch.workflowKey,
+    slurm_config_key: String(batch.config.slurm_config_key),
+    allocations: [
+      {
+        name,
+        num_nodes: Number(batch.config.num_nodes),
+        one_worker_per_node: batch.oneWorkerPerNode,
+        script_path: scriptPath(batch, name),
+        output_directory: batch.outputDirectory,
+      },
+    ],
+  });
+  return allocation_keys[0] ?? '';
+}
+
+function scriptPath(batch: Batch, name: string): string {
+  return join(scriptsDirectory(batch.outputDirectory), `${name}.sbatch`);
+}
+
+/**
+ * Submits a recorded allocation and notes what sbatch answered. Throws TorcError 'slurm' when Slurm refuses it; when
+ * sbatch's reply was lost it stays recorded, so that it can still be found by its name.
+ */
+export async function submitRecorded(
+  api: Api,
+  slurm: SlurmCommands,
+  batch: Batch,
+  { name, allocationKey }: { name: string; allocationKey: string },
+): Promise<{ slurmJobId: string; notice: string | null }> {
+  const path = scriptPath(batch, name);
+  writeFileSync(path, batchScript(batch, name, allocationKey), { mode: 0o600 });
+  const confirm = (slurmJobId: string | null, cluster: string | null, error: string | null) =>
+    api.call('allocation_confirm', { allocation_key: allocationKey, slurm_job_id: slurmJobId, cluster, error });
+  try {
+    const { slurmJobId, cluster, notice } = await slurm.sbatch(path, {
+      jobName: name,
+      ...(batch.workingDirectory === null ? {} : { workingDirectory: batch.workingDirectory }),
+    });
+    await confirm(slurmJobId, cluster, null);
+    if (!batch.keepScripts) rmSync(path, { force: true });
+    return { slurmJobId, notice };
+  } catch (error) {
+    const isRefused = error instanceof TorcError && error.code === 'slurm' && !isOutcomeUnknown(error);
+    if (isRefused) await confirm(null, null, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Looks for what became of workers and allocations: Slurm, this host's processes, spools. Writes nothing and changes no
+ * state; a question that failed is itself part of the evidence.
+ */
+import { type Clock, delay } from '../../base/clock.ts';
+import type { LocalFacts } from '../../model/decide/worker-fate.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import type { Evidence, SlurmEvidence, WorkerEvidence } from '../../storage/evidence/facts.ts';
+import {
+  type OpenAllocation,
+  openAllocations,
+  openAttempts,
+  type WatchedWorker,
+  watchedWorkers,
+} from '../../storage/evidence/scope.ts';
+import type { Contacts } from '../exchange/last-heard.ts';
+import type { Machine } from './machine.ts';
+import { askSlurm, type Target } from './slurm-evidence.ts';
+
+export { applyEvidence } from '../../storage/evidence/apply.ts';
+export { diagnoseAttempts } from '../../storage/evidence/diagnoses.ts';
+export type { Evidence } from '../../storage/evidence/facts.ts';
+
+export interface EvidenceSource {
+  readonly view: Transaction;
+  readonly clock: Clock;
+  readonly contacts: Contacts;
+  readonly machine: Machine;
+  readonly leaseMs: number;
+}
+
+export interface GatherOptions {
+  /** Null for all workflows. */
+  workflowKey: number | null;
+  /** A person waits for the answer: Slurm is asked now. */
+  isAsked: boolean;
+  /** Whether Slurm is asked when no person waits. */
+  isSlurmDue?: boolean;
+}
+
+/** Contact within this time goes before what was found otherwise, when Slurm was not asked. */
+const recentMs = 5_000;
+/** Reports reach a shared file system late: spools of allocations that have just ended are read again after this. */
+const secondReadMs = 5_000;
+const justEndedMs = 30_000;
+
+/** Everything that can be found out about open allocations and workers; takes seconds when something has just ended. */
+export async function gatherEvidence(source: EvidenceSource, options: GatherOptions): Promise<Evidence> {
+  const { clock, machine } = source;
+  const isSlurmDue = options.isAsked || options.isSlurmDue === true;
+  const targets = isSlurmDue ? targetsOf(source.view, options.workflowKey) : [];
+  const { said, problems, slurmAnswer } = await askSlurm(machine, targets);
+  const answeredAt = clock.monotonic();
+  const workers = watchedWorkers(source.view, options.workflowKey);
+  const matches = matcher(said);
+  if (workers.some((worker) => hasJustEnded(clock, worker, matches(worker)))) {
+    // what the worker wrote last may not be visible here yet
+    for (const worker of workers) readReports(source, worker, problems);
+    await delay(clock, secondReadMs);
+  }
+  const spokenWithinMs = (): number => (slurmAnswer === 'ok' ? clock.monotonic() - answeredAt : recentMs);
+  const seen = workers.flatMap((worker) => look(source, worker, matches(worker), { spokenWithinMs, problems }));
+  return {
+    at: clock.now(),
+    slurm: said,
+    workers: seen.map(({ evidence }) => evidence),
+    problems: [...new Set(problems)],
+    slurmAnswer,
+    hasNews: said.length > 0 || seen.some(({ isNews }) => isNews),
+  };
+}
+
+function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
+  const targets = openAllocations(view, workflowKey).map(targetOf);
+  const strangers = new Map<string, Target>();
+  for (const worker of watchedWorkers(view, workflowKey)) {
+    const { slurmJobId, allocationKey, cluster, restartCount } = worker;
+    if (slurmJobId === null || allocationKey !== null) continue;
+    const known = strangers.get(slurmJobId);
+    strangers.set(slurmJobId, {
+      allocationKey: null,
+      name: null,
+      slurmJobId,
+      cluster,
+      checkedAt: null,
+      createdAt: Math.min(known?.createdAt ?? view.now, worker.lastHeartbeatAt),
+      restartCount: Math.max(known?.restartCount ?? 0, restartCount),
+      knownEnds: new Set(),
+      outputDirectory: null,
+    });
+  }
+  return [...targets, ...strangers.values()];
+}
+
+function targetOf(allocation: OpenAllocation): Target {
+  return { ...allocation, knownEnds: new Set(Object.keys(allocation.evidence.ends).map(Number)) };
+}
+
+function matcher(said: readonly SlurmEvidence[]): (worker: WatchedWorker) => SlurmEvidence | null {
+  const keyOf = (one: { allocationKey: number | null; slurmJobId: string | null }): string =>
+    `${one.allocationKey} ${one.slurmJobId}`;
+  const byKey = new Map(said.map((one) => [keyOf(one), one]));
+  return (worker) => (worker.slurmJobId === null ? null : (byKey.get(keyOf(worker)) ?? null));
+}
+
+function isOver(said: SlurmEvidence | null): boolean {
+  return said?.queue?.presence === 'final' || said?.queue?.presence === 'absent';
+}
+
+function hasJustEnded(clock: Clock, worker: WatchedWorker, said: SlurmEvidence | null): boolean {
+  const end = said?.ends.find(({ restartCount }) => restartCount === worker.restartCount)?.end;
+  if (end === undefined) return false;
+  return end.endTimeMs === null || clock.now() - end.endTimeMs <= justEndedMs;
+}
+
+interface Looking {
+  spokenWithinMs: () => number;
+  problems: string[];
+}
+
+function look(
+  source: EvidenceSource,
+  worker: WatchedWorker,
+  said: SlurmEvidence | null,
+  { spokenWithinMs, problems }: Looking,
+): { evidence: WorkerEvidence; isNews: boolean }[] {
+  const { contacts, leaseMs, machine } = source;
+  const silentMs = contacts.silentMs(worker.workerId, worker.lastHeartbeatAt);
+  const isSilent = silentMs > leaseMs;
+  const local = silentMs === 0 ? null : lookLocally(machine, worker);
+  const isDead = local !== null && local.state !== 'alive';
+  if (!isSilent && !isDead && worker.isActive && said === null) return [];
+  const reports = isSilent || isDead || !worker.isActive || isOver(said) ? readReports(source, worker, problems) : [];
+  const isNews =
+    reports.length > 0 ||
+    local?.state === 'gone' ||
+    ((isSilent || isDead) && worker.isActive && worker.contactLostAt === null) ||
+    (!worker.isActive && worker.slurmJobId !== null);
+  const evidence = {
+    computeNodeKey: worker.computeNodeKey,
+    isSilent,
+    silentMs,
+    hasSpokenSince: silentMs === 0 || silentMs < spokenWithinMs(),
+    local,
+    lastHeartbeatAt: worker.lastHeartbeatAt,
+    fencedForMs: worker.fencedAt === null ? null : contacts.fencedMs(worker.workerId, worker.fencedAt),
+    hasStopFile: machine.hasStopFile(worker.workerId),
+    reports,
+  };
+  return [{ evidence, isNews }];
+}
+
+/** Workers outside of allocations that ran on this host; what another host does cannot be seen from here. */
+export function lookLocally(machine: Machine, worker: WatchedWorker): LocalFacts | null {
+  if (worker.slurmJobId !== null || worker.hostname !== machine.hostname) return null;
+  if (worker.bootId === '' || machine.bootId === '') return null;
+  if (worker.bootId !== machine.bootId) return { state: 'gone', pids: [], hasRebooted: true };
+  if (machine.isProcessAlive(worker.pid, worker.startTicks)) return { state: 'alive', pids: [], hasRebooted: false };
+  const pids = machine.processesOf(worker.workerId);
+  return { state: pids.length > 0 ? 'leftovers' : 'gone', pids, hasRebooted: false };
+}
+
+/** Reports in the worker's spool that would still change something. */
+function readReports(source: EvidenceSource, worker: WatchedWorker, problems: string[]): WorkerEvidence['reports'] {
+  try {
+    const { reports } = source.machine.readSpool(worker.workerId);
+    if (reports.length === 0) return [];
+    const isOpen = openAttempts(
+      source.view,
+      reports.map((report) => report.attempt),
+    );
+    return reports.filter((report) => isOpen.has(report.attempt));
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    problems.push(`The reports that the worker on ${worker.hostname} left could not be read: ${words}`);
+    return [];
+  }
+}

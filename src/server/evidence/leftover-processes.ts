@@ -1,0 +1,56 @@
+/**
+ * Ends what lives on of jobs that are to stop, when their worker is gone and ran on this host outside of Slurm: nobody
+ * else can. As a worker does it: SIGTERM, and SIGKILL to what has not ended soon.
+ */
+import { delay } from '../../base/clock.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { findWorker, isAllToStop, type WatchedWorker, watchedWorkers } from '../../storage/evidence/scope.ts';
+import { applyEvidence, type EvidenceSource, gatherEvidence, lookLocally } from './gather.ts';
+
+const graceMs = 2_000;
+const lookEveryMs = 100;
+
+/** Of these workers, or with null of all. Returns whether there was anything to end; it has ended then, or is about to. */
+export async function endLeftovers(
+  { view, clock, machine }: Pick<EvidenceSource, 'view' | 'clock' | 'machine'>,
+  computeNodeKeys: ReadonlySet<number> | null,
+): Promise<boolean> {
+  const left = (): number[] =>
+    workersOf(view, computeNodeKeys)
+      .filter(({ computeNodeKey }) => isAllToStop(view, computeNodeKey))
+      .flatMap((worker) => {
+        const local = lookLocally(machine, worker);
+        return local?.state === 'leftovers' ? local.pids : [];
+      });
+  const isLeft = async (): Promise<boolean> => {
+    const until = clock.monotonic() + graceMs;
+    while (left().length > 0) {
+      if (clock.monotonic() >= until) return true;
+      await delay(clock, lookEveryMs);
+    }
+    return false;
+  };
+  const pids = left();
+  if (pids.length === 0) return false;
+  machine.signal(pids, 'SIGTERM');
+  if (await isLeft()) {
+    machine.signal(left(), 'SIGKILL');
+    await isLeft();
+  }
+  return true;
+}
+
+function workersOf(view: Transaction, computeNodeKeys: ReadonlySet<number> | null): WatchedWorker[] {
+  if (computeNodeKeys === null) return watchedWorkers(view, null);
+  return [...computeNodeKeys].flatMap((key) => findWorker(view, key) ?? []);
+}
+
+/** Also finds out at once, and stores, what became of the jobs: a short command does not look again. */
+export async function settleLeftovers(
+  service: EvidenceSource & { write: (work: (tx: Transaction) => unknown) => Promise<unknown> },
+  computeNodeKeys: ReadonlySet<number>,
+): Promise<void> {
+  if (!(await endLeftovers(service, computeNodeKeys))) return;
+  const evidence = await gatherEvidence(service, { workflowKey: null, isAsked: false });
+  await service.write((tx) => applyEvidence(tx, evidence));
+}

@@ -1,0 +1,75 @@
+/** What evidence is gathered from: Slurm's commands, this host's processes, files. Tests put others in its place. */
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { readSpool, type Spool } from '../../api/spool.ts';
+import { currentUser } from '../../base/config.ts';
+import { workerPaths } from '../../base/paths.ts';
+import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
+import { isProcessAlive, processesOf, readSystemFile, signalProcesses } from './processes.ts';
+
+export interface Machine {
+  slurm: SlurmCommands;
+  hostname: string;
+  /** Empty where the system does not say. */
+  bootId: string;
+  /** Whether a process lives; with its start time it is told apart from a later one of the same number. */
+  isProcessAlive(pid: number, startTicks: number | null): boolean;
+  /** Processes that carry this worker's id in their environment. */
+  processesOf(workerId: string): number[];
+  /** Signals processes, as far as they are still there and may be signalled. */
+  signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** The end of a text file; null when it cannot be read. */
+  readTail(path: string): string | null;
+  /** Throws the system's error when it is there and cannot be read. */
+  readSpool(workerId: string): Spool;
+  hasStopFile(workerId: string): boolean;
+  writeStopFile(workerId: string): void;
+  /** The name of a user id, or null. */
+  userName(uid: string): string | null;
+}
+
+const tailBytes = 64 * 1024;
+
+/** This host, for the server of this directory. */
+export function systemMachine(directory: string): Machine {
+  return {
+    slurm: systemSlurm(),
+    hostname: hostname(),
+    bootId: readSystemFile('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
+    isProcessAlive,
+    processesOf,
+    signal: signalProcesses,
+    readTail,
+    readSpool: (workerId) => readSpool(workerPaths(directory, workerId).spoolPath),
+    hasStopFile: (workerId) => existsSync(workerPaths(directory, workerId).stopPath),
+    writeStopFile(workerId) {
+      const paths = workerPaths(directory, workerId);
+      mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+      writeFileSync(paths.stopPath, '', { mode: 0o600 });
+    },
+    userName,
+  };
+}
+
+function readTail(path: string): string | null {
+  let file: number | null = null;
+  try {
+    file = openSync(path, 'r');
+    const size = fstatSync(file).size;
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    const length = readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8', 0, length);
+  } catch {
+    return null;
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+}
+
+function userName(uid: string): string | null {
+  if (uid === String(process.getuid?.())) return currentUser();
+  const line = readSystemFile('/etc/passwd')
+    ?.split('\n')
+    .find((entry) => entry.split(':')[2] === uid);
+  return line?.split(':')[0] ?? null;
+}

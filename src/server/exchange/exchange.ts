@@ -1,0 +1,342 @@
+/**
+ * The exchange with workers: reports in, jobs and stops out, long-polled.
+ *
+ * A batch goes through three steps: the reports of all members, then (elsewhere) other writes, then claims, so that
+ * work which a report sets free is given out in the same transaction, to members first and then to parked workers.
+ * Memory (who is parked, the highest seq) changes only after the commit. Replies are level-triggered: they say what is
+ * so, not what changed, so a lost one costs nothing.
+ */
+import type { ExchangeReply, ReportAnswer, Request } from '../../api/contract.ts';
+import { limits, protocolVersion } from '../../api/limits.ts';
+import { type Clock, isoInstant } from '../../base/clock.ts';
+import { TorcError } from '../../base/errors.ts';
+import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
+import { recordLost } from '../../storage/evidence/orphans.ts';
+import { recordWorkerCommands } from '../../storage/running/actions.ts';
+import { assignmentsAbove } from '../../storage/running/assignments.ts';
+import {
+  acknowledgedAttempts,
+  fencedStops,
+  isLive,
+  isOccupied,
+  occupyingAttempts,
+  recordFinish,
+  recordReturn,
+  recordSamples,
+  recordStart,
+  stopsOf,
+} from '../../storage/running/attempts.ts';
+import { claimJobs } from '../../storage/running/claims.ts';
+import {
+  type ComputeNode,
+  closeComputeNode,
+  findComputeNode,
+  recordHeartbeat,
+} from '../../storage/running/compute-nodes.ts';
+import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
+import type { Contacts } from './last-heard.ts';
+import { ParkedWorkers, type WaitingRequest } from './parked-workers.ts';
+import { ShapeRuntimes } from './shape-runtimes.ts';
+
+/** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
+const heartbeatEveryMs = 10_000;
+
+/** No request is under way for so long: the seq of a worker that was silent since is not needed any more. */
+const forgetAfterMs = 600_000;
+const mostSilent = 1_000;
+
+export interface ExchangeMember extends WaitingRequest {
+  /** Found in the first step. */
+  node: ComputeNode | null;
+  answers: ReportAnswer[];
+  /**
+   * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
+   * backup in its place. It is to stop them.
+   */
+  strangers: number[];
+  /** Set in the last step; null parks the request. */
+  reply: ExchangeReply | null;
+  /** What went wrong with this member alone; its part of the transaction is undone. */
+  failure: { error: unknown } | null;
+}
+
+export class Exchange {
+  readonly #clock: Clock;
+  readonly #epoch: () => number;
+  readonly #contacts: Contacts;
+  readonly #parked: ParkedWorkers<ExchangeMember>;
+  readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
+  /** How many workers may be in there before the silent ones are taken out. */
+  #forgetAt = mostSilent;
+  readonly #runtimes = new ShapeRuntimes();
+
+  constructor(clock: Clock, epoch: () => number, contacts: Contacts, random: () => number) {
+    this.#clock = clock;
+    this.#epoch = epoch;
+    this.#contacts = contacts;
+    this.#parked = new ParkedWorkers(clock, random, (member, reply) => {
+      contacts.note(member.request.worker_id);
+      member.resolve(reply ?? this.#emptyReply(member.request.seq));
+    });
+  }
+
+  get numParked(): number {
+    return this.#parked.size;
+  }
+
+  isParked(workerId: string): boolean {
+    return this.#parked.has(workerId);
+  }
+
+  /**
+   * A request as a member of the next batch, or null when it was answered at once: an older seq changes nothing. A newer
+   * request ends the parked one of the same worker with an empty reply.
+   */
+  admit(
+    request: Request<'exchange'>,
+    resolve: ExchangeMember['resolve'],
+    reject: ExchangeMember['reject'],
+  ): ExchangeMember | null {
+    if (request.protocol !== protocolVersion) {
+      reject(otherProtocol(request.protocol));
+      return null;
+    }
+    this.#contacts.note(request.worker_id);
+    const last = this.#lastSeq.get(request.worker_id);
+    if (last !== undefined && request.seq <= last.seq) {
+      resolve(this.#emptyReply(request.seq));
+      return null;
+    }
+    if (!this.#parked.has(request.worker_id) && this.#parked.size >= limits.parkedRequests) {
+      reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
+      return null;
+    }
+    this.#lastSeq.set(request.worker_id, { seq: request.seq, atMs: this.#clock.monotonic() });
+    if (this.#lastSeq.size > this.#forgetAt) this.#forgetSilent();
+    this.#parked.end(request.worker_id, null);
+    const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
+    return { request, deadline, resolve, reject, node: null, answers: [], strangers: [], reply: null, failure: null };
+  }
+
+  #forgetSilent(): void {
+    const before = this.#clock.monotonic() - forgetAfterMs;
+    for (const [workerId, { atMs }] of this.#lastSeq) {
+      if (atMs < before && !this.#parked.has(workerId)) this.#lastSeq.delete(workerId);
+    }
+    this.#forgetAt = Math.max(mostSilent, 2 * this.#lastSeq.size);
+  }
+
+  /**
+   * First step: what the worker reports. A report that fails is `rejected` and undoes nothing else: the reports of a
+   * member share one savepoint, and only when one of them fails each is applied again in a savepoint of its own, which
+   * costs 11 us each (of 60 us for a claim and its completion).
+   */
+  applyReports(tx: Transaction, member: ExchangeMember): void {
+    alone(tx, member, () => this.#applyReports(tx, member, (_node, _report, apply) => apply()));
+    if (member.failure === null) return;
+    member.failure = null;
+    member.answers = [];
+    alone(tx, member, () =>
+      this.#applyReports(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply)),
+    );
+  }
+
+  #applyReports(tx: Transaction, member: ExchangeMember, applyReport: ApplyReport): void {
+    const { request } = member;
+    const node = findComputeNode(tx, request.worker_id);
+    member.node = node;
+    if (node === null) return;
+    const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
+      const report = { attempt, report: kind };
+      member.answers.push({ ...report, answer: applyReport(node, report, apply) });
+    };
+    for (const finished of request.finished) {
+      report('finished', finished.attempt, () => recordFinish(tx, node, finished));
+    }
+    for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
+    for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
+    const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
+    const strangers = new Set(request.held);
+    for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
+      if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
+      strangers.delete(attemptKey);
+    }
+    // normally there are none
+    member.strangers = [...strangers].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
+    recordSamples(tx, node, request.samples);
+    recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
+    // either way: the clock may have been set back
+    const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
+    if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
+  }
+
+  /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
+  answer(tx: Transaction, member: ExchangeMember): void {
+    alone(tx, member, () => this.#answer(tx, member));
+  }
+
+  #answer(tx: Transaction, member: ExchangeMember): void {
+    const { request, node } = member;
+    if (node === null) {
+      member.reply = { ...this.#emptyReply(request.seq), unknown_worker: true };
+      return;
+    }
+    if (request.leaving) {
+      for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
+        if (attemptKey > request.ack) recordReturn(tx, node, attemptKey);
+      }
+      closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
+      member.reply = { ...this.#emptyReply(request.seq), reports: member.answers, leave: true };
+      return;
+    }
+    const reply = this.#claimAndReply(tx, node, member);
+    if (isWorthSending(reply)) member.reply = reply;
+  }
+
+  /** Last step for parked workers: those that a commit concerns get work, stops or leave. */
+  answerParked(tx: Transaction): { workerId: string; reply: ExchangeReply }[] {
+    const answered: { workerId: string; reply: ExchangeReply }[] = [];
+    for (const { member, node } of this.#parked.concerned(tx)) {
+      const reply = alone(tx, member, () => this.#claimAndReply(tx, node, member));
+      // one that failed stays parked; its next request tells the worker why
+      member.failure = null;
+      if (reply !== null && isWorthSending(reply)) answered.push({ workerId: node.workerId, reply });
+    }
+    return answered;
+  }
+
+  #claimAndReply(tx: Transaction, node: ComputeNode, member: ExchangeMember): ExchangeReply {
+    const { request } = member;
+    const current = findComputeNode(tx, node.workerId) ?? node;
+    if (current.isActive && !request.draining) {
+      const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
+      // only while its jobs end: what runs for long must not have others wait behind it
+      const hasEnds = request.finished.length > 0;
+      claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
+    }
+    return {
+      ...this.#emptyReply(request.seq),
+      jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
+      stop: current.isActive
+        ? [...stopsOf(tx, node.computeNodeKey), ...member.strangers.map(strangerStop)]
+        : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),
+      reports: member.answers,
+      leave: this.#shouldLeave(tx, current),
+    };
+  }
+
+  #shouldLeave(tx: Transaction, node: ComputeNode): boolean {
+    if (isOccupied(tx, node.computeNodeKey)) return false;
+    if (!node.isActive) return true;
+    tx.flushCounts();
+    if (isWorkflowActive(tx, node.workflowKey)) return false;
+    const { ignoreWorkflowCompletion, isStopping } = getWorkflow(tx, node.workflowKey);
+    if (ignoreWorkflowCompletion || isStopping) return false;
+    closeComputeNode(tx, node.computeNodeKey, 'nothing left to do', 'told_to_leave');
+    return true;
+  }
+
+  /** After the commit: sends the members' replies, parks those that have none, learns how long jobs took. */
+  settle(
+    members: readonly ExchangeMember[],
+    parked: readonly { workerId: string; reply: ExchangeReply }[],
+    runtimes: readonly [shapeKey: number, runtimeMs: number][],
+  ): void {
+    for (const [shapeKey, runtimeMs] of runtimes) this.#runtimes.note(shapeKey, runtimeMs);
+    for (const { workerId, reply } of parked) this.#parked.end(workerId, reply);
+    for (const member of members) {
+      if (member.failure !== null) member.reject(member.failure.error);
+      else if (member.reply !== null) member.resolve(member.reply);
+      else this.#park(member);
+    }
+  }
+
+  /** Ends every parked request with an empty reply; the workers come back to whoever serves then. */
+  close(): void {
+    this.#parked.endAll();
+  }
+
+  /** Forgets all that is known of workers' requests; those that wait get no answer. */
+  drop(error: Error): void {
+    this.#parked.drop(error);
+    this.#lastSeq.clear();
+  }
+
+  /** Forgets a parked request whose connection is gone. */
+  abandon(member: ExchangeMember): void {
+    this.#parked.abandon(member);
+  }
+
+  #park(member: ExchangeMember): void {
+    const { node } = member;
+    if (node === null) return;
+    const workerId = member.request.worker_id;
+    if (this.#lastSeq.get(workerId)?.seq !== member.request.seq) {
+      // a newer request of this worker came while this one was in the batch
+      member.resolve(this.#emptyReply(member.request.seq));
+      return;
+    }
+    this.#parked.add(member, node);
+  }
+
+  #emptyReply(seq: number): ExchangeReply {
+    return {
+      seq,
+      epoch: this.#epoch(),
+      now: isoInstant(this.#clock.now()) as string,
+      jobs: [],
+      stop: [],
+      reports: [],
+      leave: false,
+      unknown_worker: false,
+    };
+  }
+}
+
+/** That a worker speaks another protocol than this server. */
+export function otherProtocol(protocol: number): TorcError {
+  return new TorcError(
+    'conflict',
+    `the worker speaks protocol ${protocol}, the server ${protocolVersion}`,
+    'Run the same version of torc on all nodes.',
+  );
+}
+
+/** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
+function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
+  if (member.failure !== null) return null;
+  try {
+    return tx.savepoint(work);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    member.failure = { error };
+    return null;
+  }
+}
+
+function strangerStop(attempt: number): ExchangeReply['stop'][number] {
+  return { attempt, reason: 'superseded' };
+}
+
+function isWorthSending(reply: ExchangeReply): boolean {
+  return reply.jobs.length + reply.stop.length + reply.reports.length > 0 || reply.leave;
+}
+
+type Report = Pick<ReportAnswer, 'attempt' | 'report'>;
+type ApplyReport = (node: ComputeNode, report: Report, apply: () => ReportAnswer['answer']) => ReportAnswer['answer'];
+
+function applyAlone(
+  tx: Transaction,
+  node: ComputeNode,
+  report: Report,
+  apply: () => ReportAnswer['answer'],
+): ReportAnswer['answer'] {
+  try {
+    return tx.savepoint(apply);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    tx.event({ workflowKey: node.workflowKey, type: 'report_rejected', data: { ...report, message } });
+    return 'rejected';
+  }
+}

@@ -1,0 +1,59 @@
+/** Who was heard from when, in memory on a clock that never jumps; leases restart when a server begins to serve. */
+import type { Clock } from '../../base/clock.ts';
+
+export class Contacts {
+  readonly #clock: Clock;
+  readonly #heard = new Map<string, number>();
+  readonly #fenced = new Map<string, number>();
+  readonly #parked: (workerId: string) => boolean;
+  /** Time in which this process stood still does not count against anybody. */
+  #stalledMs = 0;
+  #servingSince: number | null = null;
+
+  constructor(clock: Clock, isParked: (workerId: string) => boolean) {
+    this.#clock = clock;
+    this.#parked = isParked;
+  }
+
+  #now(): number {
+    return this.#clock.monotonic() - this.#stalledMs;
+  }
+
+  /** From now on silence is counted here; before, only the stored heartbeat is known. */
+  beginServing(): void {
+    this.#servingSince = this.#now();
+  }
+
+  note(workerId: string): void {
+    this.#heard.set(workerId, this.#now());
+  }
+
+  forget(workerId: string): void {
+    this.#heard.delete(workerId);
+  }
+
+  /** The file that tells a worker to stop has just been written. */
+  noteFenced(workerId: string): void {
+    this.#fenced.set(workerId, this.#now());
+  }
+
+  /** For how long a worker could have read that file; `fencedAt` counts only where no other clock has run since. */
+  fencedMs(workerId: string, fencedAt: number): number {
+    const since = this.#fenced.get(workerId) ?? this.#servingSince;
+    return Math.max(0, since === null ? this.#clock.now() - fencedAt : this.#now() - since);
+  }
+
+  noteStall(stalledMs: number): void {
+    this.#stalledMs += stalledMs;
+  }
+
+  /** For how long a worker has been silent; a waiting request is contact. */
+  silentMs(workerId: string, lastHeartbeatAt: number): number {
+    if (this.#parked(workerId)) return 0;
+    const heard = this.#heard.get(workerId);
+    if (this.#servingSince === null && heard === undefined) {
+      return Math.max(0, this.#clock.now() - lastHeartbeatAt);
+    }
+    return Math.max(0, this.#now() - Math.max(heard ?? 0, this.#servingSince ?? 0));
+  }
+}

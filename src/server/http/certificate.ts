@@ -1,0 +1,54 @@
+/** The server's key and self-signed certificate: made once in the server directory, ECDSA P-256, mode 0600. */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemCode } from '../../base/errors.ts';
+
+export interface Identity {
+  /** PEM. */
+  key: string;
+  certificate: string;
+  /** SHA-256, colon-separated hex. */
+  fingerprint: string;
+}
+
+const validDays = 3650;
+
+/** The identity kept in `key.pem`, or a new one when there is none or it is about to expire. */
+export async function loadIdentity(directory: string): Promise<Identity> {
+  const path = join(directory, 'key.pem');
+  const kept = readIdentity(path);
+  if (kept !== null) return kept;
+  const { generate } = await import('selfsigned');
+  const notAfter = new Date();
+  notAfter.setDate(notAfter.getDate() + validDays);
+  const made = await generate([{ name: 'commonName', value: 'torc' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notAfterDate: notAfter,
+  });
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, `${made.private.trim()}\n${made.cert.trim()}\n`, { mode: 0o600 });
+  renameSync(temporary, path);
+  const identity = readIdentity(path);
+  if (identity === null) throw new Error(`the new key in ${path} cannot be read`);
+  return identity;
+}
+
+function readIdentity(path: string): Identity | null {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+  const start = text.indexOf('-----BEGIN CERTIFICATE-----');
+  if (start < 0) return null;
+  const certificate = text.slice(start);
+  const parsed = new X509Certificate(certificate);
+  const soon = Date.now() + 24 * 3600 * 1000;
+  if (Date.parse(parsed.validTo) < soon) return null;
+  return { key: text.slice(0, start), certificate, fingerprint: parsed.fingerprint256 };
+}

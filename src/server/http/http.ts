@@ -1,0 +1,210 @@
+/** HTTPS in front of the service: the token first, then the limits, then JSON in and out. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
+import { type EndpointName, limits, type Request, requests } from '../../api/contract.ts';
+import { idempotencyHeader } from '../../api/repetition.ts';
+import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
+import type { Service } from '../service.ts';
+import type { Tokens } from './tokens.ts';
+import { Strangers } from './unauthenticated-sockets.ts';
+
+/** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
+const tailBytes = 4096;
+
+type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', number>;
+
+export interface HttpOptions {
+  service: Service;
+  key: string;
+  certificate: string;
+  tokens: Tokens;
+  host: string;
+  port: number;
+  /** Others than those of the contract. */
+  bounds?: Partial<Bounds>;
+}
+
+/** When a request that cannot be served now may be. */
+const retryAfterSeconds = 5;
+
+/** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
+export function listen(options: HttpOptions): Promise<Server> {
+  const strangers = new Strangers(limits.strangers);
+  const bodies = { bytes: 0 };
+  const bounds: Bounds = { ...limits, ...options.bounds };
+  const server = createServer(
+    {
+      key: options.key,
+      cert: options.certificate,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: bounds.headerMs,
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: bounds.headerMs,
+      requestTimeout: bounds.requestMs,
+      // how often the two times above are looked at
+      connectionsCheckingInterval: Math.min(1000, bounds.headerMs),
+      keepAliveTimeout: 75_000,
+    },
+    (incoming, outgoing) => void answer({ ...options, strangers, bodies, bounds }, incoming, outgoing),
+  );
+  server.maxConnections = limits.connections;
+  server.on('connection', (socket) => strangers.admit(socket as Socket));
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(
+        new TorcError(
+          'conflict',
+          `cannot listen on ${options.host}:${options.port}: ${error.message}`,
+          'Choose another port with --port, or none for a free one.',
+          { cause: error },
+        ),
+      );
+    });
+    server.listen(options.port, options.host, () => resolve(server));
+  });
+}
+
+interface Door extends HttpOptions {
+  strangers: Strangers;
+  bounds: Bounds;
+  /** Of all requests that are being read or answered. */
+  bodies: { bytes: number };
+}
+
+async function answer(options: Door, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  outgoing.on('close', () => {
+    // an abort that nobody needs costs more than the rest of a short request
+    if (!outgoing.writableFinished) gone.abort();
+  });
+  outgoing.on('error', () => gone.abort());
+  try {
+    if (!options.tokens.accepts(incoming.headers.authorization)) {
+      throw new TorcError(
+        'unauthorized',
+        'the token is missing or wrong',
+        'Run torc as the user who started the server.',
+      );
+    }
+    options.strangers.recognize(incoming.socket);
+    const endpoint = endpointOf(incoming);
+    refuseWhenFull(options);
+    const body = await readBody(incoming, outgoing, options.bodies);
+    const request = parseJson(body) as Request<typeof endpoint>;
+    const idempotencyKey = keyOf(incoming);
+    const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
+    const reply = await options.service.call(endpoint, request, call);
+    send(outgoing, 200, reply, options.bounds.unreadReplyMs);
+  } catch (error) {
+    // whoever owns the database now is asked again
+    if (options.service.isLost) return void incoming.socket.destroy();
+    const { code, message, hint } = asTorcError(error);
+    if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');
+    if (!incoming.complete) discardRest(incoming, outgoing);
+    send(outgoing, httpStatus(code), { error: { code, message, hint } });
+  }
+}
+
+/** Reads what is on its way, so that the answer arrives, but not more; the connection is not used again. */
+function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  outgoing.setHeader('connection', 'close');
+  let size = 0;
+  incoming.on('data', (piece: Buffer) => {
+    size += piece.length;
+    if (size > limits.discardedBytes) incoming.destroy();
+  });
+}
+
+/** Before anything is read: nothing has happened, so that the request may be repeated. */
+function refuseWhenFull({ service, bodies, bounds }: Door): void {
+  if (service.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
+  throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
+}
+
+function endpointOf(incoming: IncomingMessage): EndpointName {
+  const name = incoming.url?.startsWith('/v1/') ? incoming.url.slice('/v1/'.length) : '';
+  if (incoming.method !== 'POST' || !Object.hasOwn(requests, name)) {
+    throw new TorcError('not_found', 'there is no such endpoint', 'Use the same version of torc on both sides.');
+  }
+  return name as EndpointName;
+}
+
+function keyOf(incoming: IncomingMessage): string | null {
+  const given = incoming.headers[idempotencyHeader];
+  if (given === undefined) return null;
+  if (typeof given === 'string' && /^[0-9a-f]{32}$/.test(given)) return given;
+  throw new TorcError('usage', `the header ${idempotencyHeader} must be 32 hexadecimal digits`);
+}
+
+async function readBody(incoming: IncomingMessage, outgoing: ServerResponse, bodies: Door['bodies']): Promise<string> {
+  const announced = Number(incoming.headers['content-length'] ?? 0);
+  if (announced > limits.bodyBytes) throw tooLarge();
+  const pieces: Buffer[] = [];
+  let size = 0;
+  outgoing.on('close', () => {
+    bodies.bytes -= size;
+  });
+  for await (const piece of incoming as AsyncIterable<Buffer>) {
+    size += piece.length;
+    bodies.bytes += piece.length;
+    if (size > limits.bodyBytes) throw tooLarge();
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function tooLarge(): TorcError {
+  return new TorcError('usage', `the request is larger than ${limits.bodyBytes} bytes`);
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new TorcError('usage', 'the request is no JSON');
+  }
+}
+
+function httpStatus(code: ErrorCode): number {
+  switch (code) {
+    case 'unauthorized':
+      return 401;
+    case 'usage':
+    case 'invalid_spec':
+      return 400;
+    case 'not_found':
+      return 404;
+    case 'conflict':
+    case 'already_complete':
+      return 409;
+    case 'unreachable':
+    case 'busy':
+    case 'no_space':
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+function send(outgoing: ServerResponse, status: number, value: unknown, unreadMs: number = limits.unreadReplyMs): void {
+  if (outgoing.headersSent || outgoing.destroyed) return;
+  const body = Buffer.from(JSON.stringify(value));
+  outgoing.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
+  });
+  // node breaks a connection off when the next request comes before it saw that a long reply has left (its parser is
+  // then paused and takes more data for an error): so the client does not have all of it before that
+  const tail = Math.max(0, body.length - tailBytes);
+  if (tail === 0 || outgoing.write(body.subarray(0, tail))) {
+    outgoing.end(body.subarray(tail));
+    return;
+  }
+  // a client that does not read is not waited for
+  outgoing.setTimeout(unreadMs, () => outgoing.destroy());
+  outgoing.once('drain', () => outgoing.end(body.subarray(tail)));
+}

@@ -1,0 +1,38 @@
+/** The secrets that open the server: the present token and, for a while after a rotation, the one before it. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../base/clock.ts';
+
+export class Tokens {
+  readonly #clock: Clock;
+  #current: Buffer;
+  #previous: { digest: Buffer; untilMs: number } | null = null;
+
+  constructor(clock: Clock, token: string) {
+    this.#clock = clock;
+    this.#current = digest(`Bearer ${token}`);
+  }
+
+  /** From now on `token` opens, and the one before it for so long. */
+  replace(token: string, graceMs: number): void {
+    this.#previous = graceMs > 0 ? { digest: this.#current, untilMs: this.#clock.monotonic() + graceMs } : null;
+    this.#current = digest(`Bearer ${token}`);
+  }
+
+  /** Whether an Authorization header opens; takes the same time whatever is wrong with it. */
+  accepts(header: string | undefined): boolean {
+    const given = digest(header ?? '');
+    if (timingSafeEqual(given, this.#current)) return true;
+    const previous = this.#previous;
+    return previous !== null && timingSafeEqual(given, previous.digest) && this.#clock.monotonic() < previous.untilMs;
+  }
+}
+
+/** 256 random bits. */
+export function newToken(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/** Of one length for all texts, so that lengths tell nothing either. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,195 @@
+/**
+ * Who owns the database of a directory: `holder.json` names one process by a nonce. It is made before the database is
+ * opened, with exclusive create, and read again after each COMMIT: where the file system gives neither locks nor
+ * exclusive create, two processes may believe that they own the database, and the one whose nonce is gone must stop.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, delay, isoInstant } from '../../base/clock.ts';
+import { systemCode, TorcError } from '../../base/errors.ts';
+import { isProcessAlive, processStartTicks } from '../evidence/processes.ts';
+
+interface Holder {
+  hostname: string;
+  pid: number;
+  /** Start time of the process in clock ticks since boot; null where the system does not say. */
+  start_ticks: number | null;
+  command: string;
+  since: string;
+  nonce: string;
+}
+
+/** The heartbeat is written, and this process looks whether it is still the owner, this often. */
+const beatMs = 2_000;
+/** A holder on another host counts as gone when nothing of it has changed in so many looks in a row. */
+const stillLooks = 16;
+const lookMs = 500;
+
+const holderPath = (directory: string): string => join(directory, 'holder.json');
+const heartbeatPath = (directory: string): string => join(directory, 'heartbeat');
+
+export class Ownership {
+  /** The last owner was on another host and has not ended in order: it may come back to life and write. */
+  readonly isTakenOver: boolean;
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #nonce: string;
+  #numBeats = 0;
+  #cancelTimer: () => void = () => {};
+
+  private constructor(directory: string, clock: Clock, nonce: string, isTakenOver: boolean) {
+    this.#directory = directory;
+    this.#clock = clock;
+    this.#nonce = nonce;
+    this.isTakenOver = isTakenOver;
+  }
+
+  /**
+   * Takes the directory for this process. `command` is what it was started for; it is shown to others. Throws TorcError
+   * 'busy' naming the holder when there is one that lives, or that may live on another host: that takes 8 s to find out.
+   */
+  static async take(directory: string, clock: Clock, command: string): Promise<Ownership> {
+    const own: Holder = {
+      hostname: hostname(),
+      pid: process.pid,
+      start_ticks: processStartTicks(process.pid),
+      command,
+      since: isoInstant(clock.now()) ?? '',
+      nonce: randomBytes(16).toString('hex'),
+    };
+    if (create(directory, own)) return new Ownership(directory, clock, own.nonce, false);
+    const found = readText(holderPath(directory));
+    const holder = parse(found);
+    const isHere = holder !== null && holder.hostname === hostname();
+    const isGone = isHere ? !isProcessAlive(holder.pid, holder.start_ticks) : await standsStill(directory, clock);
+    if (!isGone || !removeStale(directory, found, own.nonce) || !create(directory, own)) {
+      throw heldBy(directory, holder ?? parse(readText(holderPath(directory))));
+    }
+    return new Ownership(directory, clock, own.nonce, !isHere);
+  }
+
+  /**
+   * Whether this process still owns the directory. Opens the file, because only that makes a network file system ask its
+   * server: 15 us on a local disk, where a durable COMMIT takes a millisecond. Throws when it cannot be read.
+   */
+  isKept(): boolean {
+    return parse(readText(holderPath(this.#directory)))?.nonce === this.#nonce;
+  }
+
+  /** From now on shows others that this process lives, and looks for itself in what is written: `lost` is called once. */
+  watch(lost: () => void): void {
+    this.#cancelTimer = this.#clock.after(beatMs, () => {
+      if (!this.#mayBeKept()) return lost();
+      this.#beat();
+      this.watch(lost);
+    });
+  }
+
+  /** A file system that does not answer for a moment has not taken anything away. */
+  #mayBeKept(): boolean {
+    try {
+      return this.isKept();
+    } catch {
+      return true;
+    }
+  }
+
+  #beat(): void {
+    this.#numBeats += 1;
+    try {
+      writeFileSync(heartbeatPath(this.#directory), `${this.#nonce} ${this.#numBeats}\n`, { mode: 0o600 });
+    } catch {
+      // a full disk: whoever wants to take over asks this process first
+    }
+  }
+
+  /** Gives the directory up; called when the database is closed. */
+  release(): void {
+    this.#cancelTimer();
+    if (!this.#mayBeKept()) return;
+    rmSync(heartbeatPath(this.#directory), { force: true });
+    rmSync(holderPath(this.#directory), { force: true });
+  }
+}
+
+/** That somebody else holds the database, as far as the directory says who. */
+export function heldBy(directory: string, holder: Holder | null = parse(readText(holderPath(directory)))): TorcError {
+  if (holder === null) {
+    return new TorcError('busy', `another process holds the database in ${directory}`, 'Wait until it has ended.');
+  }
+  return new TorcError(
+    'busy',
+    `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) holds the database in ${directory}`,
+    `Wait until it has ended, or end it on ${holder.hostname}: kill ${holder.pid}`,
+  );
+}
+
+/** That somebody else has become the owner while this process worked. */
+export function takenBy(directory: string): TorcError {
+  const holder = parse(readText(holderPath(directory)));
+  const who = holder === null ? '' : `: '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
+  return new TorcError(
+    'busy',
+    `another process has taken over the database in ${directory}${who}; this one has stopped`,
+    'What it had confirmed is stored. Look how things stand: torc workflows list',
+  );
+}
+
+function create(directory: string, own: Holder): boolean {
+  try {
+    writeFileSync(holderPath(directory), `${JSON.stringify(own)}\n`, { mode: 0o600, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Takes the file of a holder that is gone away; false when it is another one's by now, which stays. */
+function removeStale(directory: string, text: string | null, nonce: string): boolean {
+  if (text === null) return true;
+  const path = holderPath(directory);
+  const moved = `${path}.${nonce}`;
+  try {
+    renameSync(path, moved);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  const isSame = readText(moved) === text;
+  if (isSame) rmSync(moved);
+  else renameSync(moved, path);
+  return isSame;
+}
+
+/** Whether neither the holder nor its heartbeat changes for 8 s; looks are counted, because this process may be frozen too. */
+async function standsStill(directory: string, clock: Clock): Promise<boolean> {
+  const look = (): string => `${readText(holderPath(directory))} ${readText(heartbeatPath(directory))}`;
+  const first = look();
+  for (let looks = 0; looks < stillLooks; looks++) {
+    await delay(clock, lookMs);
+    if (look() !== first) return false;
+  }
+  return true;
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function parse(text: string | null): Holder | null {
+  try {
+    const value = JSON.parse(text ?? '') as Partial<Holder> | null;
+    if (typeof value?.hostname !== 'string' || typeof value.pid !== 'number') return null;
+    return { start_ticks: null, command: 'torc', since: 'unknown', nonce: '', ...value } as Holder;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,49 @@
+/** Looks at the declared files of a workflow, many at a time and without holding up the server. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { systemCode } from '../../base/errors.ts';
+import { absentFile, type FileFacts, fileMicroseconds, needsContent } from '../../model/decide/changes.ts';
+import type { DeclaredFile } from '../../storage/running/input-versions.ts';
+
+/** Files looked at together; on a network file system the answers take milliseconds each. */
+const together = 32;
+
+const unknownFile: FileFacts = { sizeBytes: null, modifiedUs: null, changedUs: null, contentHash: null };
+
+/** How each file looks now, by key. One that cannot be looked at for another reason than absence counts as unchanged. */
+export async function probeFiles(files: readonly DeclaredFile[], directory: string): Promise<Map<number, FileFacts>> {
+  const facts = new Map<number, FileFacts>();
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let file = files[next++]; file !== undefined; file = files[next++]) {
+      facts.set(file.fileKey, await probeFile(file, resolve(directory, file.path)));
+    }
+  };
+  await Promise.all(Array.from({ length: together }, work));
+  return facts;
+}
+
+async function probeFile(file: DeclaredFile, path: string): Promise<FileFacts> {
+  try {
+    const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    const facts = {
+      sizeBytes: Math.min(Number(size), Number.MAX_SAFE_INTEGER),
+      modifiedUs: fileMicroseconds(mtimeNs),
+      changedUs: fileMicroseconds(ctimeNs),
+      contentHash: null,
+    };
+    const isDoubtful = file.hashed.some((before) => needsContent(before, facts));
+    return isDoubtful ? { ...facts, contentHash: await hashOf(path) } : facts;
+  } catch (error) {
+    const code = systemCode(error);
+    return code === 'ENOENT' || code === 'ENOTDIR' ? absentFile : unknownFile;
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  return hash.digest('hex');
+}

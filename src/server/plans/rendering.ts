@@ -1,0 +1,143 @@
+/** A plan as people and programs are given it: every job that changes, why, and the jobs that stay against expectation. */
+import type { KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
+import { type Reason, type Replan, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
+import { type JobStatus, jobStatuses } from '../../model/status.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { type ClaimedJob, type JobLabel, jobLabels, type StoredJobs } from '../../storage/runs/restart.ts';
+
+/** Kept jobs that a reply lists. */
+export const mostKept = 1000;
+
+export interface PlanRequest {
+  workflow_key: string;
+  dry_run: boolean;
+  expected_state: string | null;
+  skip: number;
+}
+
+export interface Made {
+  plan: Replan;
+  settled: Settled;
+  /** By job number: what changed. */
+  changes: ReadonlyMap<number, string>;
+}
+
+export function renderPlan(tx: Transaction, request: PlanRequest, state: string, jobs: StoredJobs, made: Made): Plan {
+  const { settled } = made;
+  const page: number[] = [];
+  let numChanges = 0;
+  for (let job = 0; job < jobs.numJobs; job++) {
+    if (settled.status[job] === jobs.status[job]) continue;
+    if (numChanges >= request.skip && page.length < limits.planPage) page.push(job);
+    numChanges += 1;
+  }
+  const keys = page.flatMap((job) => {
+    const origin = made.plan.origin[job] as number;
+    return origin < 0 ? [jobs.keys[job] as number] : [jobs.keys[job] as number, jobs.keys[origin] as number];
+  });
+  const labels = jobLabels(tx, [...new Set(keys)]);
+  return {
+    dry_run: request.dry_run,
+    workflow_key: request.workflow_key,
+    state,
+    changes: page.map((job) => renderChange(jobs, made, labels, job)),
+    num_changes: numChanges,
+  };
+}
+
+function renderChange(jobs: StoredJobs, made: Made, labels: ReadonlyMap<number, JobLabel>, job: number): PlannedChange {
+  const label = labels.get(jobs.keys[job] as number) as JobLabel;
+  return {
+    job_key: String(jobs.keys[job]),
+    job_name: label.name,
+    old_status: jobStatuses[jobs.status[job] as number] as JobStatus,
+    new_status: jobStatuses[made.settled.status[job] as number] as JobStatus,
+    reason: reasonText(jobs, made, labels, job, label),
+    diagnosis: label.diagnosis,
+  };
+}
+
+function reasonText(
+  jobs: StoredJobs,
+  { plan, settled, changes }: Made,
+  labels: ReadonlyMap<number, JobLabel>,
+  job: number,
+  label: JobLabel,
+): string {
+  const reason = reasons[plan.reason[job] as number] as Reason;
+  switch (reason) {
+    case 'changed':
+      return changes.get(job) ?? 'changed';
+    case 'behind': {
+      const originKey = jobs.keys[plan.origin[job] as number] as number;
+      return `behind ${labels.get(originKey)?.name ?? ''} (job ${originKey})`;
+    }
+    case 'lost':
+      return label.cause === null ? 'given up' : `lost: ${causeWords(label.cause)}`;
+    case 'terminated':
+      return label.cause === null ? 'was stopped' : `was stopped: ${causeWords(label.cause)}`;
+    case 'canceled':
+      return 'was canceled';
+    case 'uninitialized':
+      return settled.status[job] === statusCode.canceled
+        ? 'an upstream is still failed'
+        : 'has not run since its reset';
+    case 'waiting':
+      return settled.status[job] === statusCode.ready ? 'waits for nothing any more' : 'an upstream reruns';
+    case 'named':
+      return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'was named';
+    default:
+      return 'waits for nothing any more';
+  }
+}
+
+function returnCodeWords({ returnCode, detail }: JobLabel): string {
+  return `return code ${returnCode}${detail === null ? '' : ` (${detail})`}`;
+}
+
+/** A cause as a person says it. */
+function causeWords(cause: string): string {
+  return cause === 'oom' ? 'out of memory' : cause.replaceAll('_', ' ');
+}
+
+/** Jobs that a person may expect to run and that do not: still canceled, still failed, still running. */
+export function keptJobs(
+  tx: Transaction,
+  jobs: StoredJobs,
+  { plan, settled, claimed }: { plan: Replan; settled: Settled; claimed: readonly ClaimedJob[] },
+): { kept: KeptJob[]; num_kept: number } {
+  const found: { job: number; because: number }[] = [];
+  let numKept = claimed.length;
+  for (let job = 0; job < jobs.numJobs; job++) {
+    if (settled.status[job] !== jobs.status[job]) continue;
+    const isCanceled = settled.status[job] === statusCode.canceled && plan.aim[job] !== 0;
+    const isFailed = settled.status[job] === statusCode.done && jobs.failed[job] === 1;
+    if (!isCanceled && !isFailed) continue;
+    numKept += 1;
+    if (found.length < mostKept)
+      found.push({ job, because: isCanceled ? (settled.failedUpstream[job] as number) : job });
+  }
+  const keyOf = (job: number): number => jobs.keys[job] as number;
+  const labels = jobLabels(tx, [...new Set(found.flatMap(({ job, because }) => [keyOf(job), keyOf(because)]))]);
+  const describe = (job: number): string => {
+    const label = labels.get(keyOf(job));
+    return label?.returnCode == null ? 'canceled' : `failed with ${returnCodeWords(label)}`;
+  };
+  const kept = found.map(({ job, because }) => ({
+    job_key: String(keyOf(job)),
+    job_name: labels.get(keyOf(job))?.name ?? '',
+    status: jobStatuses[settled.status[job] as number] as string,
+    reason:
+      job === because
+        ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
+        : `${labels.get(keyOf(because))?.name} is still ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
+  }));
+  const running = claimed.map((job) => ({
+    job_key: String(job.jobKey),
+    job_name: job.jobName,
+    status: job.status,
+    reason: `goes on running on ${job.hostname}`,
+  }));
+  return { kept: [...running, ...kept].slice(0, mostKept), num_kept: numKept };
+}

@@ -1,0 +1,150 @@
+/** Files and resource requirements that are declared one by one, in a workflow that is stored already. */
+import type { Reply, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { defaultRequirements } from '../../model/job.ts';
+import { quoted } from '../../model/spec/names.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { addShape, anyConfig, configOfShape, needOf } from '../running/shapes.ts';
+import { getWorkflow } from '../running/workflows.ts';
+import { refuseRunning } from './job-modification.ts';
+
+/** How many jobs an error names. */
+const shownJobs = 5;
+
+/** Adds a file that no job reads or writes yet; throws 'conflict' when there is one of that name. */
+export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'file_add'>): number {
+  const workflowKey = getWorkflow(tx, Number(workflow_key)).workflowKey;
+  const taken = tx.db.get('SELECT file_key FROM files WHERE workflow_key = ? AND name = ?', workflowKey, name);
+  if (taken !== undefined) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} already has a file ${quoted(name)} (key ${taken.file_key})`,
+      'Choose another name.',
+    );
+  }
+  const { key } = tx.db.run('INSERT INTO files (workflow_key, name, path) VALUES (?, ?, ?)', workflowKey, name, path);
+  tx.event({ workflowKey, type: 'file_added', data: { file_key: String(key), name, path } });
+  return key;
+}
+
+/** Deletes the record of a file that no job reads or writes; throws 'conflict' naming those that do. Returns its name. */
+export function deleteFile(tx: Transaction, fileKey: number): string {
+  const file = tx.db.get('SELECT workflow_key, name FROM files WHERE file_key = ?', fileKey);
+  if (file === undefined) throw new TorcError('not_found', `there is no file ${fileKey}`, 'torc files list');
+  const { workflowKey } = getWorkflow(tx, file.workflow_key as number);
+  const name = file.name as string;
+  const jobs = tx.db.all(
+    `SELECT j.job_key, j.name, f.is_output FROM job_files f JOIN jobs j ON j.job_key = f.job_key
+     WHERE f.file_key = ? ORDER BY f.is_output DESC, j.job_key LIMIT ?`,
+    fileKey,
+    shownJobs + 1,
+  );
+  if (jobs.length > 0) {
+    const shown = jobs.slice(0, shownJobs).map((job) => {
+      return `${quoted(job.name as string)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
+    });
+    throw new TorcError(
+      'conflict',
+      `file ${quoted(name)} is in use: ${shown.join(', ')}${jobs.length > shownJobs ? ', ..' : ''}`,
+      'Delete these jobs first, with torc jobs delete.',
+    );
+  }
+  tx.db.run('DELETE FROM files WHERE file_key = ?', fileKey);
+  tx.event({ workflowKey, type: 'file_deleted', data: { file_key: String(fileKey), name } });
+  return name;
+}
+
+/** Adds requirements that no job has yet; throws 'conflict' when there are some of that name. */
+export function addRequirements(tx: Transaction, request: Request<'resource_requirements_add'>): number {
+  const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
+  const { name } = request;
+  const taken = tx.db.get(
+    'SELECT resource_requirements_key AS key FROM resource_requirements WHERE workflow_key = ? AND name = ?',
+    workflowKey,
+    name,
+  );
+  if (taken !== undefined) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} already has resource requirements ${quoted(name)} (key ${taken.key})`,
+      `torc -k ${workflowKey} resource-requirements modify ${taken.key}`,
+    );
+  }
+  const shapeKey = addShape(
+    tx,
+    workflowKey,
+    {
+      numCpus: request.num_cpus,
+      memoryBytes: request.memory_bytes ?? defaultRequirements.memoryBytes,
+      gpuThousandths: request.gpu_thousandths,
+      numNodes: request.num_nodes,
+      runtimeMs: request.runtime_ms ?? defaultRequirements.runtimeMs,
+      isMemoryStated: request.memory_bytes !== null,
+      isRuntimeStated: request.runtime_ms !== null,
+    },
+    anyConfig,
+  );
+  const { key } = tx.db.run(
+    'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
+    workflowKey,
+    name,
+    shapeKey,
+  );
+  tx.event({
+    workflowKey,
+    type: 'resource_requirements_added',
+    data: { resource_requirements_key: String(key), name },
+  });
+  return key;
+}
+
+/**
+ * Gives jobs that are not running these requirements instead of their own, each for the workers of its own Slurm config;
+ * all of them or none.
+ */
+export function assignRequirements(
+  tx: Transaction,
+  request: Request<'resource_requirements_assign'>,
+): Reply<'resource_requirements_assign'> {
+  const requirementsKey = Number(request.resource_requirements_key);
+  const row = tx.db.get(
+    'SELECT workflow_key, name FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
+    requirementsKey,
+  );
+  if (row === undefined) {
+    const message = `there are no resource requirements ${requirementsKey}`;
+    throw new TorcError('not_found', message, 'torc resource-requirements list');
+  }
+  const { workflowKey } = getWorkflow(tx, row.workflow_key as number);
+  const jobKeys = [...new Set(request.job_keys.map(Number))];
+  const need = needOf(tx, requirementsKey);
+  for (const jobKey of jobKeys) {
+    const job = tx.db.get('SELECT * FROM jobs WHERE job_key = ? AND workflow_key = ?', jobKey, workflowKey);
+    if (job === undefined) {
+      throw new TorcError(
+        'not_found',
+        `workflow ${workflowKey} has no job ${jobKey}`,
+        `torc -k ${workflowKey} jobs list`,
+      );
+    }
+    refuseRunning(tx, job);
+    tx.db.run(
+      'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
+      requirementsKey,
+      addShape(tx, workflowKey, need, configOfShape(tx, job.shape_key as number)),
+      jobKey,
+    );
+    tx.db.run(
+      'DELETE FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NULL',
+      job.resource_requirements_key,
+    );
+    const data = { resource_requirements_key: String(requirementsKey), name: row.name };
+    tx.event({ workflowKey, jobKey, type: 'resource_requirements_assigned', data });
+  }
+  tx.noteReady(workflowKey);
+  return {
+    resource_requirements_key: String(requirementsKey),
+    name: row.name as string,
+    num_jobs: jobKeys.length,
+  };
+}

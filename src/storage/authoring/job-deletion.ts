@@ -1,0 +1,110 @@
+/** Deleting jobs of a workflow that was not started. */
+import type { Reply, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { quoted } from '../../model/spec/names.ts';
+import type { JobStatus } from '../../model/status.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { forgetActionJob } from '../running/action-triggers.ts';
+import { getWorkflow } from '../running/workflows.ts';
+
+/** How many jobs a reply, and how many names an event and an error list. */
+const repliedJobs = 1000;
+const namedJobs = 100;
+const shownDependents = 5;
+
+/** Deletes jobs, with `cascade` all behind them too; throws 'conflict' while others depend on them. */
+export function deleteJobs(tx: Transaction, request: Request<'jobs_delete'>): Reply<'jobs_delete'> {
+  const keys = [...new Set(request.job_keys.map(Number))].sort((a, b) => a - b);
+  const workflowKey = workflowOf(tx, keys);
+  const { jobs, barriers } = downstreamOf(tx, keys);
+  if (!request.cascade) refuseDependents(tx, jobs, new Set(keys));
+  const deleted = [...jobs].sort((a, b) => a - b);
+  const names = deleted.slice(0, repliedJobs).map((jobKey) => ({ job_key: String(jobKey), name: nameOf(tx, jobKey) }));
+  if (!request.dry_run) {
+    for (const jobKey of deleted) deleteJob(tx, workflowKey, jobKey);
+    deleteIdleBarriers(tx, barriers);
+    const data = { num_jobs: deleted.length, names: names.slice(0, namedJobs).map(({ name }) => name) };
+    tx.event({ workflowKey, type: 'jobs_deleted', data });
+  }
+  return { dry_run: request.dry_run, workflow_key: String(workflowKey), num_jobs: deleted.length, jobs: names };
+}
+
+/** The one workflow of these jobs, which nobody has started. */
+function workflowOf(tx: Transaction, jobKeys: readonly number[]): number {
+  const workflows = new Set<number>();
+  for (const jobKey of jobKeys) {
+    const row = tx.db.get('SELECT workflow_key FROM jobs WHERE job_key = ?', jobKey);
+    if (row === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
+    workflows.add(row.workflow_key as number);
+  }
+  const [workflowKey = 0, ...others] = workflows;
+  if (others.length > 0) {
+    throw new TorcError(
+      'usage',
+      `these jobs belong to the workflows ${[...workflows].join(', ')}`,
+      'Name one of them.',
+    );
+  }
+  const { phase } = getWorkflow(tx, workflowKey);
+  if (phase === 'created') return workflowKey;
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} was started: its jobs have a history that is kept`,
+    `Keep a job from running with torc jobs disable ${jobKeys[0]}`,
+  );
+}
+
+/** The jobs with all that depends on them, and the barriers on the way. */
+function downstreamOf(tx: Transaction, jobKeys: readonly number[]): { jobs: Set<number>; barriers: Set<number> } {
+  const nodes = new Set(jobKeys);
+  const work = [...jobKeys];
+  for (let node = work.pop(); node !== undefined; node = work.pop()) {
+    for (const row of tx.db.all('SELECT downstream FROM edges WHERE upstream = ?', node)) {
+      const next = row.downstream as number;
+      if (!nodes.has(next)) work.push(next);
+      nodes.add(next);
+    }
+  }
+  const all = [...nodes];
+  return { jobs: new Set(all.filter((node) => node > 0)), barriers: new Set(all.filter((node) => node < 0)) };
+}
+
+function refuseDependents(tx: Transaction, jobs: ReadonlySet<number>, named: ReadonlySet<number>): void {
+  const dependents = [...jobs].filter((jobKey) => !named.has(jobKey)).sort((a, b) => a - b);
+  if (dependents.length === 0) return;
+  const shown = dependents.slice(0, shownDependents).map((key) => `${key} (${quoted(nameOf(tx, key))})`);
+  throw new TorcError(
+    'conflict',
+    `${dependents.length === 1 ? '1 job depends' : `${dependents.length} jobs depend`} on what is to be deleted: ${shown.join(', ')}${dependents.length > shownDependents ? ', ..' : ''}`,
+    'Delete them as well with --cascade.',
+  );
+}
+
+function nameOf(tx: Transaction, jobKey: number): string {
+  return tx.db.get('SELECT name FROM jobs WHERE job_key = ?', jobKey)?.name as string;
+}
+
+function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
+  tx.db.run('DELETE FROM edges WHERE upstream = ? OR downstream = ?', jobKey, jobKey);
+  tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
+  tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
+  tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
+  const row = tx.db.get(
+    'DELETE FROM jobs WHERE job_key = ? RETURNING status, failed, resource_requirements_key',
+    jobKey,
+  );
+  tx.db.run(
+    'DELETE FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NULL',
+    row?.resource_requirements_key,
+  );
+  forgetActionJob(tx, jobKey, row?.status as JobStatus);
+  tx.count(workflowKey, row?.status as JobStatus, row?.failed === 1, -1);
+}
+
+/** All that waited behind these barriers was deleted, so nothing needs them. */
+function deleteIdleBarriers(tx: Transaction, barriers: ReadonlySet<number>): void {
+  for (const node of barriers) {
+    tx.db.run('DELETE FROM edges WHERE downstream = ?', node);
+    tx.db.run('DELETE FROM barriers WHERE barrier_key = ?', -node);
+  }
+}

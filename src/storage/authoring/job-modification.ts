@@ -1,0 +1,285 @@
+/** Changing jobs and resource requirements after the workflow was created. */
+import type { ChangedField, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { specDefaults } from '../../model/expand/defaults.ts';
+import { type Direction, substitute } from '../../model/expand/variables.ts';
+import type { Requirements } from '../../model/job.ts';
+import { didYouMean, quoted } from '../../model/spec/names.ts';
+import { claimedStatuses, type JobStatus } from '../../model/status.ts';
+import { lastKeyOfStep, type Step } from '../database/steps.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { addShape, anyConfig, configOfShape, configsOfShapes, needOf, readShape } from '../running/shapes.ts';
+import { getWorkflow } from '../running/workflows.ts';
+
+type JobChanges = Request<'job_modify'>['changes'];
+type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
+type Row = Record<string, unknown>;
+
+/**
+ * Changes a job that no process runs, also one whose worker is gone; returns what differs from before. A changed command or invocation script of a job
+ * that was ever claimed makes a restart run it again. Changed resources become requirements of the job's own.
+ */
+export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
+  const jobKey = Number(request.job_key);
+  const job = tx.db.get('SELECT * FROM jobs WHERE job_key = ?', jobKey);
+  if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
+  const workflowKey = job.workflow_key as number;
+  getWorkflow(tx, workflowKey);
+  refuseRunning(tx, job);
+  const next = resolved(tx, job, request.changes);
+  if (next.name !== undefined) refuseTakenName(tx, workflowKey, next.name, jobKey);
+  const need = readShape(tx, job.shape_key as number);
+  const nextNeed = changedNeed(need, next);
+  const resources = resourceDifferences(need, nextNeed);
+  const changes = [...fieldDifferences(job, next), ...resources];
+  const requirements = requirementsName(tx, job);
+  if (resources.length > 0 && requirements !== null) {
+    changes.push({ field: 'resource_requirements', old_value: requirements, new_value: null });
+  }
+  const name = next.name ?? (job.name as string);
+  if (request.dry_run || changes.length === 0) return { name, changes };
+  applyFields(tx, job, next);
+  if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
+  tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
+  if (job.status === 'ready') tx.noteReady(workflowKey);
+  return { name, changes };
+}
+
+/** Throws 'conflict' for a job that a process may run. */
+export function refuseRunning(tx: Transaction, job: Row): void {
+  if (!claimedStatuses.includes(job.status as JobStatus)) return;
+  const attempt = tx.db.get('SELECT is_occupying FROM attempts WHERE attempt_key = ?', job.attempt_key);
+  if (attempt?.is_occupying === 0) return;
+  throw new TorcError(
+    'conflict',
+    `job ${job.job_key} (${quoted(job.name as string)}) is ${job.status}: it cannot be changed while it runs`,
+    `Change it after its end, or cancel its workflow first: torc workflows cancel ${job.workflow_key}`,
+  );
+}
+
+function refuseTakenName(tx: Transaction, workflowKey: number, name: string, jobKey: number): void {
+  const taken = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
+  if (taken === undefined || taken.job_key === jobKey) return;
+  throw new TorcError('conflict', `job ${taken.job_key} has the name ${quoted(name)} already`, 'Choose another name.');
+}
+
+/** The changes with the paths of files in command and invocation script, as a specification's expansion does it. */
+function resolved(tx: Transaction, job: Row, changes: JobChanges): JobChanges {
+  const { command, invocation_script: script } = changes;
+  return {
+    ...changes,
+    ...(command === undefined ? {} : { command: withPaths(tx, job, command) }),
+    ...(typeof script === 'string' ? { invocation_script: withPaths(tx, job, script) } : {}),
+  };
+}
+
+/** Throws 'usage' for what the job does not declare: that would be a dependency, which only a specification makes. */
+function withPaths(tx: Transaction, job: Row, text: string): string {
+  const refuse = (message: string): never => {
+    throw new TorcError('usage', message, 'What jobs read and write, and so wait for, is stated by the specification.');
+  };
+  const find = (kind: 'file' | 'user data', direction: Direction, name: string): Row => {
+    const declared = kind === 'file' ? declaredFiles(tx, job, direction) : declaredUserData(tx, job, direction);
+    const found = declared.find((row) => row.name === name);
+    const meant = didYouMean(
+      name,
+      declared.map((row) => row.name as string),
+    );
+    return found ?? refuse(`job ${quoted(job.name as string)} has no ${direction} ${kind} ${quoted(name)}${meant}`);
+  };
+  return substitute(text, {
+    file: (direction, name) => find('file', direction, name).path as string,
+    userData: (direction, name) => find('user data', direction, name),
+    refuse,
+  });
+}
+
+function declaredFiles(tx: Transaction, job: Row, direction: Direction): Row[] {
+  return tx.db.all(
+    `SELECT f.name, f.path FROM job_files d JOIN files f ON f.file_key = d.file_key
+     WHERE d.job_key = ? AND d.is_output = ?`,
+    job.job_key,
+    direction === 'output' ? 1 : 0,
+  );
+}
+
+function declaredUserData(tx: Transaction, job: Row, direction: Direction): Row[] {
+  return tx.db.all(
+    `SELECT u.name FROM job_user_data d JOIN user_data u ON u.user_data_key = d.user_data_key
+     WHERE d.job_key = ? AND d.is_output = ?`,
+    job.job_key,
+    direction === 'output' ? 1 : 0,
+  );
+}
+
+const textFields = ['name', 'command', 'invocation_script', 'priority'] as const;
+const flagFields = ['cancel_on_blocking_job_failure', 'supports_termination'] as const;
+
+function fieldDifferences(job: Row, next: JobChanges): ChangedField[] {
+  const before: Row = { ...job };
+  for (const field of flagFields) before[field] = job[field] === 1;
+  return [...textFields, ...flagFields]
+    .filter((field) => next[field] !== undefined && next[field] !== before[field])
+    .map((field) => ({ field, old_value: before[field] ?? null, new_value: next[field] ?? null }));
+}
+
+function applyFields(tx: Transaction, job: Row, next: JobChanges): void {
+  const after = { ...job, ...next };
+  const isCommandChanged =
+    (after.command !== job.command || after.invocation_script !== job.invocation_script) &&
+    tx.db.get(
+      'SELECT 1 FROM attempts WHERE workflow_key = ? AND job_key = ? LIMIT 1',
+      job.workflow_key,
+      job.job_key,
+    ) !== undefined;
+  tx.db.run(
+    `UPDATE jobs SET name = ?, command = ?, invocation_script = ?, priority = ?, cancel_on_blocking_job_failure = ?,
+       supports_termination = ?, is_command_changed = max(is_command_changed, ?) WHERE job_key = ?`,
+    after.name,
+    after.command,
+    after.invocation_script,
+    after.priority,
+    Number(after.cancel_on_blocking_job_failure),
+    Number(after.supports_termination),
+    isCommandChanged ? 1 : 0,
+    job.job_key,
+  );
+}
+
+function changedNeed(need: Requirements, changes: ResourceChanges): Requirements {
+  const { memory_bytes: memoryBytes, runtime_ms: runtimeMs } = changes;
+  return {
+    ...need,
+    numCpus: changes.num_cpus ?? need.numCpus,
+    gpuThousandths: changes.gpu_thousandths ?? need.gpuThousandths,
+    ...(memoryBytes === undefined ? {} : { memoryBytes, isMemoryStated: true }),
+    ...(runtimeMs === undefined
+      ? {}
+      : { runtimeMs: runtimeMs ?? specDefaults.runtimeMs, isRuntimeStated: runtimeMs !== null }),
+  };
+}
+
+/** By the columns of the lists; memory and runtime that nobody stated are null. */
+function resourceDifferences(before: Requirements, after: Requirements): ChangedField[] {
+  const values = (need: Requirements) => ({
+    num_cpus: need.numCpus,
+    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
+    num_gpus: need.gpuThousandths / 1000,
+    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+  });
+  const [old, now] = [values(before), values(after)];
+  return (['num_cpus', 'memory_bytes', 'num_gpus', 'runtime_seconds'] as const)
+    .filter((field) => old[field] !== now[field])
+    .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
+}
+
+function requirementsName(tx: Transaction, job: Row): string | null {
+  const row = tx.db.get(
+    'SELECT name FROM resource_requirements WHERE resource_requirements_key = ?',
+    job.resource_requirements_key,
+  );
+  return (row?.name as string | null | undefined) ?? null;
+}
+
+/** Requirements without a name belong to the one job that refers to them. */
+function giveOwnRequirements(tx: Transaction, job: Row, need: Requirements): void {
+  const workflowKey = job.workflow_key as number;
+  const slurmConfigKey = configOfShape(tx, job.shape_key as number);
+  const shapeKey = addShape(tx, workflowKey, need, slurmConfigKey);
+  let requirementsKey = job.resource_requirements_key as number | null;
+  if (requirementsKey === null || requirementsName(tx, job) !== null) {
+    requirementsKey = tx.db.run(
+      'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, NULL, ?)',
+      workflowKey,
+      shapeKey,
+    ).key;
+  }
+  setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, need, anyConfig));
+  tx.db.run(
+    'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
+    requirementsKey,
+    shapeKey,
+    job.job_key,
+  );
+}
+
+function setRequirementsShape(tx: Transaction, requirementsKey: number, shapeKey: number): void {
+  tx.db.run(
+    'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?',
+    shapeKey,
+    requirementsKey,
+  );
+}
+
+export interface ModifiedRequirements {
+  workflowKey: number;
+  name: string;
+  /** How many jobs use them. */
+  numJobs: number;
+  changes: ChangedField[];
+}
+
+/** Changes named requirements, or only says how they would; `followRequirements` brings their jobs along. */
+export function modifyRequirements(
+  tx: Transaction,
+  request: Request<'resource_requirements_modify'>,
+): ModifiedRequirements {
+  const requirementsKey = Number(request.resource_requirements_key);
+  const row = tx.db.get(
+    'SELECT workflow_key, name, shape_key FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
+    requirementsKey,
+  );
+  if (row === undefined) {
+    throw new TorcError(
+      'not_found',
+      `there are no resource requirements ${requirementsKey}`,
+      'torc resource-requirements list',
+    );
+  }
+  const [workflowKey, name] = [row.workflow_key as number, row.name as string];
+  getWorkflow(tx, workflowKey);
+  const need = readShape(tx, row.shape_key as number);
+  const nextNeed = changedNeed(need, request.changes);
+  const changes = resourceDifferences(need, nextNeed);
+  const users = tx.db.get(
+    'SELECT count(*) AS n FROM jobs WHERE workflow_key = ? AND resource_requirements_key = ?',
+    workflowKey,
+    requirementsKey,
+  );
+  const numJobs = users?.n as number;
+  if (changes.length > 0 && !request.dry_run) {
+    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, nextNeed, anyConfig));
+    const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
+    tx.event({ workflowKey, type: 'resource_requirements_modified', data });
+  }
+  return { workflowKey, name, numJobs, changes };
+}
+
+/**
+ * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config; attempts keep
+ * what was frozen at their claim.
+ */
+export function followRequirements(workflowKey: number, requirementsKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    const last = lastKeyOfStep(tx, workflowKey, cursor);
+    const need = needOf(tx, requirementsKey);
+    for (const slurmConfigKey of configsOfShapes(tx, workflowKey)) {
+      tx.db.run(
+        `UPDATE jobs SET shape_key = ?
+         WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
+           AND shape_key IN (SELECT shape_key FROM shapes WHERE workflow_key = ? AND slurm_config_key = ?)`,
+        addShape(tx, workflowKey, need, slurmConfigKey),
+        workflowKey,
+        cursor,
+        last ?? Number.MAX_SAFE_INTEGER,
+        requirementsKey,
+        workflowKey,
+        slurmConfigKey,
+      );
+    }
+    cursor = last ?? cursor;
+    if (last === null) tx.noteReady(workflowKey);
+    return last === null;
+  };
+}

@@ -1,0 +1,82 @@
+/** Deleting a workflow with all that belongs to it, and what an interrupted creation left behind. */
+import { TorcError } from '../../base/errors.ts';
+import { jobsPerStep } from '../database/steps.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { getWorkflow } from '../running/workflows.ts';
+import { claimedJobs } from '../runs/restart.ts';
+
+/** How many jobs and results a delete removes; refuses with 'conflict' while jobs run. */
+export function planDelete(tx: Transaction, workflowKey: number): { numJobs: number; numResults: number } {
+  const workflow = getWorkflow(tx, workflowKey);
+  const running = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
+  if (running > 0) {
+    throw new TorcError(
+      'conflict',
+      `${running === 1 ? '1 job is' : `${running} jobs are`} running in workflow ${workflowKey} (${workflow.name})`,
+      `torc workflows cancel ${workflowKey}`,
+    );
+  }
+  const jobs = tx.db.get('SELECT count(*) AS n FROM jobs WHERE workflow_key = ?', workflowKey);
+  const results = tx.db.get(
+    'SELECT count(*) AS n FROM attempts WHERE workflow_key = ? AND cause IS NOT NULL',
+    workflowKey,
+  );
+  return { numJobs: jobs?.n as number, numResults: results?.n as number };
+}
+
+export function beginDelete(tx: Transaction, workflowKey: number): void {
+  tx.db.run(`UPDATE workflows SET phase = 'deleting' WHERE workflow_key = ?`, workflowKey);
+}
+
+/** One step of a delete; also drops what a creation left behind. Returns whether it is complete. */
+export function deleteStep(tx: Transaction, workflowKey: number): boolean {
+  const jobs = tx.db.all('SELECT job_key FROM jobs WHERE workflow_key = ? LIMIT ?', workflowKey, jobsPerStep);
+  for (const { job_key: jobKey } of jobs) {
+    tx.db.run('DELETE FROM edges WHERE upstream = ? OR downstream = ?', jobKey, jobKey);
+    tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
+    tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);
+  }
+  if (jobs.length === jobsPerStep) return false;
+  tx.db.run(
+    'DELETE FROM attempt_gpus WHERE compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)',
+    workflowKey,
+  );
+  // the nodes of barriers are their keys with a minus sign
+  for (const side of ['upstream', 'downstream'] as const) {
+    tx.db.run(
+      `DELETE FROM edges WHERE ${side} IN (SELECT -barrier_key FROM barriers WHERE workflow_key = ?)`,
+      workflowKey,
+    );
+  }
+  for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
+  return true;
+}
+
+const workflowTables = [
+  'barriers',
+  'files',
+  'user_data',
+  'resource_requirements',
+  'failure_handlers',
+  'shapes',
+  'job_counts',
+  'action_firings',
+  'actions',
+  'slurm_configs',
+  'allocations',
+  'compute_nodes',
+  'events',
+  'workflows',
+] as const;
+
+/** Workflows that an interrupted creation or deletion left behind. */
+export function leftoverWorkflows(tx: Transaction): number[] {
+  return tx.db
+    .all(`SELECT workflow_key FROM workflows WHERE phase IN ('creating', 'deleting')`)
+    .map((row) => row.workflow_key as number);
+}

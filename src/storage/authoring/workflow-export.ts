@@ -1,0 +1,187 @@
+/** A stored workflow page by page in the words of a specification, with names instead of keys. */
+import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { ActionDefinition } from '../running/actions.ts';
+import { failureHandlers } from '../running/retries.ts';
+import { readShape } from '../running/shapes.ts';
+import { getWorkflow } from '../running/workflows.ts';
+
+export function exportPage(tx: Transaction, request: Request<'workflow_export'>): Reply<'workflow_export'> {
+  const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
+  const { limit, skip } = request;
+  const nothing = { head: null, jobs: [], barriers: [], action_jobs: [], more: false };
+  switch (request.part) {
+    case 'head':
+      return { ...nothing, head: headOf(tx, workflowKey) };
+    case 'barriers': {
+      const barriers = barrierPage(tx, workflowKey, limit + 1, skip);
+      return { ...nothing, barriers: barriers.slice(0, limit), more: barriers.length > limit };
+    }
+    case 'action_jobs': {
+      const pairs = actionJobPage(tx, workflowKey, limit + 1, skip);
+      return { ...nothing, action_jobs: pairs.slice(0, limit), more: pairs.length > limit };
+    }
+    case 'jobs': {
+      const rows = tx.db.all(
+        `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler FROM jobs j
+         LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
+         LEFT JOIN shapes s ON s.shape_key = j.shape_key
+         LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
+         LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
+         WHERE j.workflow_key = ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
+        workflowKey,
+        limit + 1,
+        skip,
+      );
+      return { ...nothing, jobs: rows.slice(0, limit).map((row) => jobOf(tx, row)), more: rows.length > limit };
+    }
+  }
+}
+
+function headOf(tx: Transaction, workflowKey: number): NonNullable<Reply<'workflow_export'>['head']> {
+  const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
+  const workflow = {
+    name: row.name,
+    user: row.user,
+    description: row.description,
+    project: row.project,
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata as string),
+    compute_node_expiration_buffer_seconds: (row.expiration_buffer_ms as number) / 1000,
+    compute_node_wait_for_new_jobs_seconds: (row.wait_for_new_jobs_ms as number) / 1000,
+    compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
+    compute_node_wait_for_healthy_database_minutes: (row.wait_for_healthy_database_ms as number) / 60_000,
+    jobs_sort_method: row.jobs_sort_method,
+    // torc's own format does not know it
+    stdio: row.stdio === 'files' ? null : row.stdio,
+  };
+  const named = tx.db.all(
+    'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',
+    workflowKey,
+  );
+  const sampleIntervalMs = row.sample_interval_ms as number | null;
+  return {
+    workflow,
+    resource_requirements: named.map((each) => requirementsOf(tx, each)),
+    failure_handlers: failureHandlers(tx, workflowKey),
+    sample_interval_seconds: sampleIntervalMs === null ? null : sampleIntervalMs / 1000,
+    actions: actionsOf(tx, workflowKey),
+  };
+}
+
+/** Without those whose jobs were all deleted: they never fire, and no specification could say them. */
+function actionsOf(tx: Transaction, workflowKey: number): ExportedAction[] {
+  return tx.db
+    .all(
+      `SELECT * FROM actions WHERE workflow_key = ?
+         AND (num_jobs > 0 OR trigger_type NOT IN ('on_jobs_ready', 'on_jobs_complete')) ORDER BY action_key`,
+      workflowKey,
+    )
+    .map((row) => ({
+      ...(JSON.parse(row.definition as string) as ActionDefinition),
+      action_key: String(row.action_key),
+      trigger_type: row.trigger_type as ExportedAction['trigger_type'],
+      action_type: row.action_type as ExportedAction['action_type'],
+      persistent: row.is_persistent === 1,
+    }));
+}
+
+function actionJobPage(
+  tx: Transaction,
+  workflowKey: number,
+  limit: number,
+  skip: number,
+): { action_key: string; job_name: string }[] {
+  return tx.db
+    .all(
+      `SELECT a.action_key, j.name FROM actions a JOIN action_jobs aj ON aj.action_key = a.action_key
+       JOIN jobs j ON j.job_key = aj.job_key
+       WHERE a.workflow_key = ? ORDER BY a.action_key, aj.job_key LIMIT ? OFFSET ?`,
+      workflowKey,
+      limit,
+      skip,
+    )
+    .map((row) => ({ action_key: String(row.action_key), job_name: row.name as string }));
+}
+
+function barrierPage(
+  tx: Transaction,
+  workflowKey: number,
+  limit: number,
+  skip: number,
+): { barrier_key: string; depends_on: string }[] {
+  return tx.db
+    .all(
+      `SELECT b.barrier_key, j.name FROM barriers b JOIN edges e ON e.downstream = -b.barrier_key
+       JOIN jobs j ON j.job_key = e.upstream WHERE b.workflow_key = ? ORDER BY b.barrier_key, e.upstream LIMIT ? OFFSET ?`,
+      workflowKey,
+      limit,
+      skip,
+    )
+    .map((row) => ({ barrier_key: String(row.barrier_key), depends_on: row.name as string }));
+}
+
+function jobOf(tx: Transaction, row: Record<string, unknown>): ExportedJob {
+  const jobKey = row.job_key as number;
+  const hasOwn = row.requirements === null && row.resource_requirements_key !== null;
+  return {
+    name: row.name as string,
+    command: row.command as string,
+    invocation_script: row.invocation_script as string | null,
+    resource_requirements: row.requirements as string | null,
+    scheduler: row.scheduler as string | null,
+    failure_handler: row.failure_handler as string | null,
+    priority: row.priority as number,
+    cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
+    supports_termination: row.supports_termination === 1,
+    depends_on: dependsOn(tx, jobKey),
+    barriers: tx.db
+      .all('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)
+      .map(({ key }) => String(key)),
+    input_files: usedNames(tx, jobKey, 'files', 0),
+    output_files: usedNames(tx, jobKey, 'files', 1),
+    input_user_data: usedNames(tx, jobKey, 'user_data', 0),
+    output_user_data: usedNames(tx, jobKey, 'user_data', 1),
+    own_requirements: hasOwn ? requirementsOf(tx, { name: null, shape_key: row.shape_key }) : null,
+  };
+}
+
+/** The jobs that it waits for by itself, without those that write what it reads: these follow from that. */
+function dependsOn(tx: Transaction, jobKey: number): string[] {
+  return tx.db
+    .all(
+      `SELECT j.name FROM edges e JOIN jobs j ON j.job_key = e.upstream WHERE e.downstream = ?
+       AND e.upstream NOT IN (SELECT o.job_key FROM job_files i JOIN job_files o ON o.file_key = i.file_key
+         WHERE i.job_key = ? AND i.is_output = 0 AND o.is_output = 1)
+       AND e.upstream NOT IN (SELECT o.job_key FROM job_user_data i JOIN job_user_data o
+         ON o.user_data_key = i.user_data_key WHERE i.job_key = ? AND i.is_output = 0 AND o.is_output = 1)
+       ORDER BY j.job_key`,
+      jobKey,
+      jobKey,
+      jobKey,
+    )
+    .map((row) => row.name as string);
+}
+
+function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data', isOutput: number): string[] {
+  const [uses, key] = kind === 'files' ? ['job_files', 'file_key'] : ['job_user_data', 'user_data_key'];
+  return tx.db
+    .all(
+      `SELECT d.name FROM ${uses} u JOIN ${kind} d ON d.${key} = u.${key}
+       WHERE u.job_key = ? AND u.is_output = ? ORDER BY d.${key}`,
+      jobKey,
+      isOutput,
+    )
+    .map((row) => row.name as string);
+}
+
+function requirementsOf(tx: Transaction, row: Record<string, unknown>): ExportedRequirements {
+  const need = readShape(tx, row.shape_key as number);
+  return {
+    name: row.name as string | null,
+    num_cpus: need.numCpus,
+    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
+    num_gpus: need.gpuThousandths / 1000,
+    num_nodes: need.numNodes,
+    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+  };
+}

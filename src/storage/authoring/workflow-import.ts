@@ -1,0 +1,176 @@
+/** The history of another workflow in a new one with the same jobs: results of its runs, events, statuses. */
+import type { Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { aims, settle, statusCode } from '../../model/decide/restart.ts';
+import { quoted } from '../../model/spec/names.ts';
+import { claimedStatuses, type JobStatus, jobStatuses } from '../../model/status.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { moveJob } from '../running/transitions.ts';
+import { getWorkflow } from '../running/workflows.ts';
+import { loadJobs } from '../runs/restart.ts';
+
+type Result = Request<'workflow_import_history'>['results'][number];
+
+/** Adds results and events; throws 'conflict' for a workflow that has begun a history of its own. */
+export function importHistory(
+  tx: Transaction,
+  request: Request<'workflow_import_history'>,
+): { num_results: number; num_events: number } {
+  const workflowKey = unstarted(tx, request.workflow_key);
+  for (const result of request.results) addResult(tx, workflowKey, result);
+  for (const event of request.events) {
+    tx.db.run(
+      'INSERT INTO events (at, workflow_key, job_key, type, old_status, new_status, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      Date.parse(event.timestamp),
+      workflowKey,
+      event.job_name === null ? null : jobKeyOf(tx, workflowKey, event.job_name),
+      event.type,
+      event.old_status,
+      event.new_status,
+      event.data === null ? null : JSON.stringify(event.data),
+    );
+  }
+  return { num_results: request.results.length, num_events: request.events.length };
+}
+
+function unstarted(tx: Transaction, key: string): number {
+  const { workflowKey, phase } = getWorkflow(tx, Number(key));
+  if (phase === 'created') return workflowKey;
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} was started: it has a history of its own`,
+    'Import it anew.',
+  );
+}
+
+function jobKeyOf(tx: Transaction, workflowKey: number, name: string): number {
+  const row = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
+  if (row !== undefined) return row.job_key as number;
+  throw new TorcError(
+    'not_found',
+    `workflow ${workflowKey} has no job ${quoted(name)}`,
+    'The results are of another workflow.',
+  );
+}
+
+function addResult(tx: Transaction, workflowKey: number, result: Result): void {
+  const jobKey = jobKeyOf(tx, workflowKey, result.job_name);
+  const at = (instant: string | null) => (instant === null ? null : Date.parse(instant));
+  const milliseconds = (seconds: number | null) => (seconds === null ? null : Math.round(seconds * 1000));
+  const { key } = tx.db.run(
+    `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
+       num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
+       return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    workflowKey,
+    jobKey,
+    result.run_id,
+    result.attempt_id,
+    computeNode(tx, workflowKey, result),
+    result.num_nodes ?? 1,
+    result.num_cpus,
+    result.memory_bytes,
+    (result.gpu_indices?.length ?? 0) * 1000,
+    result.gpu_indices === null ? null : JSON.stringify(result.gpu_indices),
+    at(result.start_time ?? result.end_time) ?? tx.now,
+    at(result.start_time),
+    at(result.end_time),
+    result.status,
+    result.return_code,
+    result.cause,
+    result.exit_code,
+    result.signal,
+    result.detail,
+    milliseconds(result.exec_time_seconds),
+    result.peak_memory_bytes,
+    result.average_memory_bytes,
+    milliseconds(result.cpu_seconds),
+  );
+  tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
+}
+
+/** The record of the node that a result came from; its worker is gone. */
+function computeNode(tx: Transaction, workflowKey: number, { hostname, slurm_job_id }: Result): number {
+  const known = tx.db.get(
+    'SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ? AND hostname = ? AND slurm_job_id IS ?',
+    workflowKey,
+    hostname,
+    slurm_job_id,
+  );
+  if (known !== undefined) return known.compute_node_key as number;
+  return tx.db.run(
+    `INSERT INTO compute_nodes (worker_id, workflow_key, hostname, boot_id, pid, slurm_job_id, restart_count, num_cpus,
+       memory_bytes, num_gpus, is_active, started_at, last_heartbeat_at, ended_at, close_reason)
+     VALUES (?, ?, ?, '', 0, ?, 0, 0, 0, 0, 0, ?, ?, ?, 'imported')`,
+    `imported ${workflowKey} ${JSON.stringify([hostname, slurm_job_id])}`,
+    workflowKey,
+    hostname,
+    slurm_job_id,
+    tx.now,
+    tx.now,
+    tx.now,
+  ).key;
+}
+
+/** Gives the jobs their statuses, with the counters that follow from them, and the workflow its run. */
+export function finishImport(tx: Transaction, request: Request<'workflow_import_finish'>): void {
+  const workflowKey = unstarted(tx, request.workflow_key);
+  const jobs = loadJobs(tx, workflowKey);
+  if (request.job_statuses.length !== jobs.numJobs) {
+    throw new TorcError('usage', `${request.job_statuses.length} statuses were given for ${jobs.numJobs} jobs`);
+  }
+  const status = Uint8Array.from(request.job_statuses, (word) => statusCode[kept(word)]);
+  const failed = new Uint8Array(jobs.numJobs);
+  for (const row of tx.db.rows(
+    `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     WHERE j.workflow_key = ? AND a.end_status = 'done' AND a.return_code <> 0`,
+    workflowKey,
+  ) as Iterable<[number]>) {
+    const job = jobs.numberOf(row[0]) as number;
+    failed[job] = status[job] === statusCode.done ? 1 : 0;
+  }
+  const aim = status.map((code) => {
+    return code === statusCode.ready || code === statusCode.blocked ? aims.active : aims.keep;
+  });
+  const plan = { aim, reason: new Uint8Array(jobs.numJobs), origin: new Int32Array(jobs.numJobs) };
+  const settled = settle({ ...jobs, status, failed }, plan);
+  for (let job = 0; job < jobs.numJobs; job++) {
+    const to = jobStatuses[settled.status[job] as number] as JobStatus;
+    const jobKey = jobs.keys[job] as number;
+    const culprit = to === 'canceled' ? (settled.failedUpstream[job] as number) : -1;
+    tx.db.run(
+      'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ?, failed_upstream_key = ? WHERE job_key = ?',
+      settled.numBlockers[job],
+      settled.numFailedUpstreams[job],
+      culprit < 0 ? null : jobs.keys[culprit],
+      jobKey,
+    );
+    if (to === 'uninitialized') continue;
+    const state = { jobKey, workflowKey, status: 'uninitialized', failed: false } as const;
+    moveJob(tx, state, { to, by: 'import', failed: failed[job] === 1 });
+  }
+  // what the moves would set off happened long ago
+  tx.takeNotedActions();
+  for (const [barrier, barrierKey] of jobs.barrierKeys.entries()) {
+    tx.db.run(
+      'UPDATE barriers SET num_blockers = ?, num_failed_upstreams = ? WHERE barrier_key = ?',
+      settled.numBlockers[jobs.numJobs + barrier],
+      settled.numFailedUpstreams[jobs.numJobs + barrier],
+      barrierKey,
+    );
+  }
+  tx.db.run(
+    `UPDATE workflows SET phase = 'started', run_id = ?, is_canceled = ?, started_at = ?, ended_at = ? WHERE workflow_key = ?`,
+    request.run_id,
+    request.is_canceled ? 1 : 0,
+    request.started_at === null ? null : Date.parse(request.started_at),
+    request.ended_at === null ? null : Date.parse(request.ended_at),
+    workflowKey,
+  );
+  tx.event({ workflowKey, type: 'workflow_imported', data: { run_id: request.run_id } });
+}
+
+/** What ran when it was exported ended elsewhere, if at all: here it has not begun. */
+function kept(status: JobStatus): JobStatus {
+  return claimedStatuses.includes(status) ? 'uninitialized' : status;
+}

@@ -1,0 +1,64 @@
+/** Changing what is said of a workflow and how its workers behave; jobs stay as they are. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ChangedField, Request } from '../../api/contract.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { getWorkflow } from '../running/workflows.ts';
+
+type Changes = Request<'workflow_modify'>['changes'];
+
+/** Each field with its column, and how it is stored and read. */
+interface Field {
+  column: string;
+  stored(value: unknown): unknown;
+  read(stored: unknown): unknown;
+}
+
+const same = (value: unknown): unknown => value;
+
+function plain(column: string): Field {
+  return { column, stored: same, read: same };
+}
+
+function flag(column: string): Field {
+  return { column, stored: (value) => (value === true ? 1 : 0), read: (stored) => stored === 1 };
+}
+
+function milliseconds(column: string, unit: number): Field {
+  return { column, stored: (value) => (value as number) * unit, read: (stored) => (stored as number) / unit };
+}
+
+const fields: Readonly<Record<keyof Changes, Field>> = {
+  name: plain('name'),
+  description: plain('description'),
+  project: plain('project'),
+  metadata: {
+    column: 'metadata',
+    stored: (value) => (value === null ? null : JSON.stringify(value)),
+    read: (stored) => (stored === null ? null : JSON.parse(stored as string)),
+  },
+  is_archived: flag('is_archived'),
+  expiration_buffer_seconds: milliseconds('expiration_buffer_ms', 1000),
+  wait_for_new_jobs_seconds: milliseconds('wait_for_new_jobs_ms', 1000),
+  ignore_workflow_completion: flag('ignore_workflow_completion'),
+  wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
+  stdio: plain('stdio'),
+};
+
+/** Returns what differs from before. Workers that run keep the settings they began with. */
+export function modifyWorkflow(
+  tx: Transaction,
+  request: Request<'workflow_modify'>,
+): { name: string; changes: ChangedField[] } {
+  const { workflowKey, name } = getWorkflow(tx, Number(request.workflow_key));
+  const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
+  const changes: ChangedField[] = [];
+  for (const [key, value] of Object.entries(request.changes)) {
+    const field = fields[key as keyof Changes];
+    const before = field.read(row[field.column]);
+    if (value === undefined || isDeepStrictEqual(before, value)) continue;
+    changes.push({ field: key, old_value: before, new_value: value });
+    tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
+  }
+  if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
+  return { name: request.changes.name ?? name, changes };
+}

@@ -1,0 +1,280 @@
+/**
+ * The one connection to `torc.db`: exclusive, write-ahead logged, durable at COMMIT.
+ *
+ * `locking_mode=EXCLUSIVE` before `journal_mode=WAL` needs no shared-memory file, so a network home directory is
+ * bearable; the lock is held until close. The owner must never open the file by another descriptor: closing that one
+ * would drop the lock.
+ */
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Sqlite from 'better-sqlite3';
+import { systemCode, TorcError } from '../../base/errors.ts';
+import { refuseForeign, refuseWritableByOthers } from '../../base/ownership.ts';
+
+const schemaDirectory = fileURLToPath(new URL('../schema', import.meta.url));
+
+export type Statement = Sqlite.Statement<unknown[], unknown>;
+
+export class Database {
+  readonly path: string;
+  #sqlite: Sqlite.Database;
+  readonly #statements = new Map<string, Statement>();
+
+  private constructor(path: string, sqlite: Sqlite.Database) {
+    this.path = path;
+    this.#sqlite = sqlite;
+  }
+
+  /**
+   * Opens or creates the database and brings its schema up to date, with the numbered files of `schema`.
+   * Throws TorcError 'busy' when another process holds it, 'unusable' when it is newer than this program or damaged,
+   * 'conflict' when it is not safe from other users.
+   */
+  static open(path: string, schema = schemaDirectory): Database {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    refuseWritableByOthers(dirname(path), statSync(dirname(path)));
+    makePrivate(path);
+    const sqlite = openExclusive(path, schema);
+    try {
+      migrate(sqlite, path, schema);
+    } catch (error) {
+      sqlite.close();
+      throw explainOpen(error, path);
+    }
+    return new Database(path, sqlite);
+  }
+
+  /**
+   * Forgets what this connection holds in memory and opens the database anew, as after an I/O error at COMMIT. When that
+   * fails, it throws as `open` does and the database stays closed.
+   */
+  reopen(): void {
+    this.close();
+    this.#sqlite = openExclusive(this.path, schemaDirectory);
+  }
+
+  /**
+   * Copies the database into a new file, a few pages at a time: others are served in between, and what they write is
+   * copied too. The copy knows that it is one.
+   */
+  async copyTo(path: string, now: number): Promise<void> {
+    await this.#sqlite.backup(path);
+    const copy = new Sqlite(path, { timeout: 0 });
+    try {
+      copy.pragma('locking_mode = EXCLUSIVE');
+      copy.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('copied_at', ?)`).run(now);
+      copy.pragma('journal_mode = DELETE');
+    } finally {
+      copy.close();
+    }
+  }
+
+  /** A prepared statement, made once for each text. */
+  statement(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#sqlite.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  get(sql: string, ...values: unknown[]): Record<string, unknown> | undefined {
+    return this.statement(sql).get(...values) as Record<string, unknown> | undefined;
+  }
+
+  /** One row as an array: for hot paths, where the names of an object's columns cost two thirds of the reading. */
+  row(sql: string, ...values: unknown[]): unknown[] | undefined {
+    return this.statement(sql)
+      .raw(true)
+      .get(...values) as unknown[] | undefined;
+  }
+
+  all(sql: string, ...values: unknown[]): Record<string, unknown>[] {
+    return this.statement(sql).all(...values) as Record<string, unknown>[];
+  }
+
+  /** Rows as arrays, one at a time: for reading a whole workflow. Nothing may be written before the last one. */
+  rows(sql: string, ...values: unknown[]): IterableIterator<unknown> {
+    return this.statement(sql)
+      .raw(true)
+      .iterate(...values);
+  }
+
+  /** Runs a statement; returns the number of changed rows and the key of an inserted one. */
+  run(sql: string, ...values: unknown[]): { changes: number; key: number } {
+    const result = this.statement(sql).run(...values);
+    return { changes: result.changes, key: Number(result.lastInsertRowid) };
+  }
+
+  get isOpen(): boolean {
+    return this.#sqlite.open;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#sqlite.inTransaction;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#sqlite.close();
+  }
+}
+
+/** Makes a new file readable by its owner alone; SQLite gives its write-ahead log the same mode. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch {
+    // it is there already, or cannot be made: then opening it says why
+    refuseOtherFiles(path);
+  }
+}
+
+/** SQLite would take an empty file for a new database. */
+function refuseOtherFiles(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  refuseForeign(path, found);
+  if (!found.isFile()) throw unusable(path, 'it is not a file');
+  if (found.size === 0) throw unusable(path, 'it is empty');
+}
+
+function unusable(path: string, words: string): TorcError {
+  return new TorcError(
+    'unusable',
+    `${path} is damaged or no torc database: ${words}`,
+    'Put a backup in its place, or choose another directory with --dir. A file that never held anything can be removed.',
+  );
+}
+
+/**
+ * Puts a copy of the database in its own place, which nobody has open: its last owner, on another host, cannot be asked,
+ * and what it may still write goes into the old file.
+ */
+export function replaceByCopy(path: string): void {
+  for (const name of [path, `${path}-wal`]) {
+    if (!existsSync(name)) continue;
+    const copy = `${name}.copy`;
+    copyFileSync(name, copy);
+    const file = openSync(copy, 'r');
+    fsyncSync(file);
+    closeSync(file);
+    renameSync(copy, name);
+  }
+}
+
+function openExclusive(path: string, schema: string): Sqlite.Database {
+  let sqlite: Sqlite.Database | undefined;
+  try {
+    dropStrayLog(path);
+    sqlite = new Sqlite(path, { timeout: 0 });
+    sqlite.pragma('locking_mode = EXCLUSIVE');
+    // what is not ours is not touched
+    refuseStrangers(sqlite, path, schema);
+    sqlite.pragma('journal_mode = WAL');
+    sqlite.pragma('synchronous = FULL');
+    sqlite.pragma('foreign_keys = OFF');
+    sqlite.pragma('cache_size = -32768');
+    sqlite.pragma('temp_store = MEMORY');
+    // takes the lock for good: in exclusive mode it is not given back after the transaction
+    sqlite.exec('BEGIN EXCLUSIVE; COMMIT');
+    return sqlite;
+  } catch (error) {
+    sqlite?.close();
+    throw explainOpen(error, path);
+  }
+}
+
+/**
+ * A database in use is always write-ahead logged; a backup that was put in its place is not. A log beside that one is
+ * what a killed owner of the former database left, and would be written over the backup.
+ */
+function dropStrayLog(path: string): void {
+  const log = `${path}-wal`;
+  if (!existsSync(log)) return;
+  const header = Buffer.alloc(20);
+  const file = openSync(path, 'r');
+  readSync(file, header, 0, header.length, 0);
+  closeSync(file);
+  // the version that is needed to write the file: 1 for a rollback journal, 2 for a write-ahead log
+  if (header[18] === 1) renameSync(log, `${log}.old`);
+}
+
+function explainOpen(error: unknown, path: string): unknown {
+  const code = systemCode(error) ?? '';
+  const words = error instanceof Error ? error.message : String(error);
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
+    return new TorcError('busy', `another process holds ${path}`, 'Wait until it has ended, or start a server.');
+  }
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return unusable(path, words);
+  if (code === 'SQLITE_FULL') {
+    return new TorcError('no_space', `there is no room for ${path} (disk or quota)`, 'Make room and try again.');
+  }
+  if (code.startsWith('SQLITE_')) {
+    return new TorcError(
+      'unusable',
+      `cannot open ${path}: ${words}`,
+      'Check that the file and its directory are yours and writable, or choose another directory with --dir.',
+    );
+  }
+  return error;
+}
+
+/** The numbered schema files in order; each brings the schema from version n - 1 to n. */
+function migrations(directory: string): { version: number; sql: string }[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d{3}_.*\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 3)), sql: readFileSync(join(directory, name), 'utf8') }));
+}
+
+function refuseStrangers(sqlite: Sqlite.Database, path: string, schema: string): void {
+  const current = versionOf(sqlite);
+  const newest = migrations(schema).at(-1)?.version ?? 0;
+  if (current > newest) {
+    throw new TorcError(
+      'unusable',
+      `${path} has schema version ${current}; this torc knows versions up to ${newest}`,
+      'Use the newer torc that wrote it, or choose another directory with --dir.',
+    );
+  }
+  if (current === 0 && sqlite.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() !== undefined) {
+    throw unusable(path, 'another program made it');
+  }
+}
+
+function versionOf(sqlite: Sqlite.Database): number {
+  return Number(sqlite.pragma('user_version', { simple: true }));
+}
+
+function migrate(sqlite: Sqlite.Database, path: string, schema: string): void {
+  const current = versionOf(sqlite);
+  for (const { version, sql } of migrations(schema).filter((m) => m.version > current)) {
+    try {
+      sqlite.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}; COMMIT`);
+    } catch (error) {
+      if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
+      const words = error instanceof Error ? error.message : String(error);
+      throw new TorcError(
+        'unusable',
+        `${path} could not be brought to schema version ${version} and stays at ${versionOf(sqlite)}: ${words}`,
+        'Make sure that there is room on its file system and try again, or go on with the torc that wrote it.',
+        { cause: error },
+      );
+    }
+  }
+}

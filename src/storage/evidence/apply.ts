@@ -1,0 +1,171 @@
+/**
+ * Storing what was found out about allocations and workers, and what follows from it: contact lost, workers closed,
+ * jobs orphaned, requeued jobs ready again. Deterministic in the stored state and the evidence, and touches nothing but
+ * the database, so that a dry run can do it and take it back.
+ */
+import { absenceMs } from '../../model/decide/worker-fate.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { closeComputeNode } from '../running/compute-nodes.ts';
+import { takeSpooled } from '../running/spooled-reports.ts';
+import { storeDiagnoses } from './diagnoses.ts';
+import { type Evidence, endsByRestart, fateOf, type SlurmEvidence, type WorkerEvidence } from './facts.ts';
+import { orphanAttempts, releaseRequeued } from './orphans.ts';
+import { findAllocation, findWorker, type StoredEvidence, type WatchedWorker } from './scope.ts';
+
+/** A submission that has not been found by its name for so long never arrived. */
+const arrivalMs = 600_000;
+
+export interface Applied {
+  numOrphaned: number;
+  numRequeued: number;
+  numLostContact: number;
+}
+
+/** Stores the evidence and draws the consequences. Evidence that later contact has overtaken is left out. */
+export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
+  const applied: Applied = { numOrphaned: 0, numRequeued: 0, numLostContact: 0 };
+  for (const said of evidence.slurm) {
+    if (said.allocationKey !== null) storeAllocation(tx, said, evidence.at);
+  }
+  const reported = evidence.workers.flatMap((seen) => {
+    const worker = findWorker(tx, seen.computeNodeKey);
+    return worker === null ? [] : [{ seen, worker }];
+  });
+  for (const { seen, worker } of reported) for (const report of seen.reports) takeSpooled(tx, worker.workerId, report);
+  for (const { seen, worker } of reported) {
+    // a clock that was set back leaves old instants in the future
+    if (worker.lastHeartbeatAt > evidence.at && worker.lastHeartbeatAt !== seen.lastHeartbeatAt) continue;
+    follow(tx, { evidence, seen, worker, applied });
+  }
+  for (const said of evidence.slurm) applied.numRequeued += releaseRequeued(tx, said);
+  return applied;
+}
+
+interface Followed {
+  evidence: Evidence;
+  seen: WorkerEvidence;
+  worker: WatchedWorker;
+  applied: Applied;
+}
+
+function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed): void {
+  const fate = fateOf(tx, evidence, seen, worker);
+  if (fate.process === 'running') return;
+  if (worker.isActive && worker.contactLostAt === null && fate.process !== 'gone') {
+    loseContact(tx, worker, fate.why);
+    applied.numLostContact += 1;
+  }
+  const isUnwritten = worker.fencedAt !== null && !seen.hasStopFile;
+  if (fate.process === 'fence' || isUnwritten) {
+    closeComputeNode(tx, worker.computeNodeKey, 'cut off');
+    tx.db.run('UPDATE compute_nodes SET fenced_at = ? WHERE compute_node_key = ?', tx.now, worker.computeNodeKey);
+    tx.noteFenced(worker.workerId);
+  } else if (fate.process === 'gone') {
+    closeComputeNode(tx, worker.computeNodeKey, fate.why);
+    storeDiagnoses(tx, { worker, fate, problems: evidence.problems });
+    applied.numOrphaned += orphanAttempts(tx, worker);
+  }
+}
+
+function loseContact(tx: Transaction, worker: WatchedWorker, why: string): void {
+  tx.db.run('UPDATE compute_nodes SET contact_lost_at = ? WHERE compute_node_key = ?', tx.now, worker.computeNodeKey);
+  tx.event({
+    workflowKey: worker.workflowKey,
+    type: 'worker_lost_contact',
+    data: { compute_node_key: String(worker.computeNodeKey), hostname: worker.hostname, reason: why },
+  });
+}
+
+// ------------------------------------------------------------------ allocations
+
+function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void {
+  const allocation = findAllocation(tx, said.allocationKey as number);
+  if (allocation === null) return;
+  const isOvertaken = allocation.checkedAt !== null && allocation.checkedAt > at;
+  if (isOvertaken && allocation.checkedAt !== said.checkedAt) return;
+  const { queue } = said;
+  if (allocation.status === 'recorded') {
+    if (said.slurmJobId === null) {
+      giveUpUnconfirmed(tx, allocation, queue !== null);
+      return;
+    }
+    tx.event({
+      workflowKey: allocation.workflowKey,
+      type: 'allocation_found',
+      data: { allocation_key: String(allocation.allocationKey), name: allocation.name, slurm_job_id: said.slurmJobId },
+    });
+  }
+  const isNewStart = queue !== null && queue.presence !== 'absent' && queue.restartCount > allocation.restartCount;
+  const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
+  const ends = endsByRestart(allocation.evidence.ends, said);
+  const end = ends[restartCount] ?? null;
+  // a clock that was set back makes it begin anew: else it would not count until the clock has caught up
+  const absentFrom = Math.min(allocation.absentSince ?? at, at);
+  const absentSince = queue === null ? allocation.absentSince : queue.presence === 'absent' ? absentFrom : null;
+  const isAbsentForGood = absentSince !== null && (end !== null || at - absentSince >= absenceMs);
+  const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
+  const stored: StoredEvidence = {
+    ends,
+    memoryWords: said.memoryWords ?? allocation.evidence.memoryWords,
+    problems: said.problems,
+    isSettled: isOver,
+  };
+  const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
+  const reason = isOver && end !== null ? end.reason : queue === null ? allocation.slurmReason : queue.reason;
+  tx.db.run(
+    `UPDATE allocations SET slurm_job_id = coalesce(slurm_job_id, ?), cluster = coalesce(cluster, ?),
+       slurm_state = ?, slurm_reason = ?, restart_count = ?, expires_at = coalesce(?, expires_at), absent_since = ?,
+       checked_at = CASE WHEN ? THEN ? ELSE checked_at END, evidence = ?, status = ?,
+       submitted_at = coalesce(submitted_at, ?), ended_at = CASE WHEN ? = 'ended' THEN coalesce(ended_at, ?) END
+     WHERE allocation_key = ?`,
+    said.slurmJobId,
+    said.cluster,
+    state,
+    reason,
+    restartCount,
+    queue?.expiresAt ?? null,
+    absentSince,
+    queue === null ? 0 : 1,
+    at,
+    JSON.stringify(stored),
+    ...statusFields(tx, allocation, queue, { isOver, isNewStart }),
+    allocation.allocationKey,
+  );
+}
+
+function statusFields(
+  tx: Transaction,
+  allocation: { allocationKey: number; status: string },
+  queue: SlurmEvidence['queue'],
+  found: { isOver: boolean; isNewStart: boolean },
+): [status: string, submittedAt: number, status: string, endedAt: number] {
+  const before = allocation.status === 'recorded' ? 'submitted' : allocation.status;
+  const hasWorkers = (): boolean =>
+    tx.db.get(
+      'SELECT 1 FROM compute_nodes WHERE allocation_key = ? AND is_active = 1 LIMIT 1',
+      allocation.allocationKey,
+    ) !== undefined;
+  let status = before;
+  if (found.isOver) status = hasWorkers() ? before : 'ended';
+  else if (found.isNewStart || (queue?.presence === 'pending' && before === 'ended')) status = 'submitted';
+  return [status, tx.now, status, tx.now];
+}
+
+function giveUpUnconfirmed(
+  tx: Transaction,
+  allocation: { allocationKey: number; workflowKey: number; name: string; createdAt: number },
+  hasAnswered: boolean,
+): void {
+  if (!hasAnswered || tx.now - allocation.createdAt < arrivalMs) return;
+  const error = 'sbatch did not answer, and Slurm has not shown a job of this name since';
+  tx.db.run(
+    `UPDATE allocations SET status = 'refused', error = ? WHERE allocation_key = ?`,
+    error,
+    allocation.allocationKey,
+  );
+  tx.event({
+    workflowKey: allocation.workflowKey,
+    type: 'allocation_refused',
+    data: { allocation_key: String(allocation.allocationKey), name: allocation.name, slurm_job_id: null, error },
+  });
+}

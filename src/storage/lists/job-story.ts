@@ -1,0 +1,123 @@
+/** One job's whole story: every attempt with its files, what happened to it, what it waits for and why. */
+import type { JobShown, ListRecord } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { whyNotRunning } from './job-waiting.ts';
+import { columns, definitions, type ListDefinition } from './list-definitions.ts';
+import { lastRecords } from './lists.ts';
+import { placeColumns, withPlace } from './log-places.ts';
+
+/** Rows of each kind that a story holds at most. */
+const mostRows = 1000;
+
+/** The columns of jobs, and whether its limits are what somebody stated or what stands in for nothing. */
+const story: ListDefinition = {
+  ...definitions.jobs,
+  columns: [
+    ...definitions.jobs.columns,
+    ...columns('flag', ['is_memory_stated', 's.is_memory_stated'], ['is_runtime_stated', 's.is_runtime_stated']),
+  ],
+};
+
+/** Every attempt, also one without a result: the columns of results and what is known before there is one. */
+const attempts: ListDefinition = {
+  ...definitions.results,
+  columns: [
+    ...definitions.results.columns.map((column) =>
+      column.name === 'cause' ? { ...column, sql: 'coalesce(a.cause, a.lost_cause)' } : column,
+    ),
+    ...columns('instant', ['claim_time', 'a.claimed_at']),
+    ...columns('text', ['stop_reason', 'a.stop_reason']),
+    ...columns('json', ['diagnosis', 'a.diagnosis']),
+    ...placeColumns,
+  ],
+  where: '1',
+};
+
+/**
+ * Nodes before or behind a job, through barriers: UNION keeps each once, so that no barrier is walked twice. CROSS JOIN
+ * of what follows keeps SQLite from walking all jobs in the order that is asked for.
+ */
+const neighbours = {
+  upstream: `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
+    UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`,
+  downstream: `WITH RECURSIVE near (node) AS (SELECT downstream FROM edges WHERE upstream = ?
+    UNION SELECT e.downstream FROM near JOIN edges e ON e.upstream = near.node WHERE near.node < 0)`,
+} as const;
+
+/** Everything about one job. Throws TorcError 'not_found'. */
+export function jobStory(tx: Transaction, jobKey: number): JobShown {
+  const [job] = lastRecords(tx.db, story, 'j.job_key = ?', [jobKey], 1);
+  if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
+  const workflowKey = Number(job.workflow_key);
+  const tries = lastRecords(tx.db, attempts, 'a.workflow_key = ? AND a.job_key = ?', [workflowKey, jobKey], mostRows);
+  const diagnosis = job.orphaned === true ? ((tries.at(-1)?.diagnosis ?? null) as Diagnosis | null) : null;
+  const upstream = jobsNear(tx, 'upstream', jobKey);
+  const downstream = jobsNear(tx, 'downstream', jobKey);
+  return {
+    job,
+    why: whyNotRunning(tx, job, { diagnosis, unfinished: unfinishedUpstream(tx, jobKey) }),
+    diagnosis,
+    attempts: tries.map(withPlace),
+    events: lastRecords(tx.db, definitions.events, 'job_key = ?', [jobKey], mostRows),
+    input_files: filesOf(tx, jobKey, false),
+    output_files: filesOf(tx, jobKey, true),
+    input_user_data: userDataOf(tx, jobKey, false),
+    output_user_data: userDataOf(tx, jobKey, true),
+    upstream: upstream.jobs,
+    num_upstream: upstream.total,
+    downstream: downstream.jobs,
+    num_downstream: downstream.total,
+  };
+}
+
+function filesOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {
+  const condition = 'file_key IN (SELECT file_key FROM job_files WHERE job_key = ? AND is_output = ?)';
+  return lastRecords(tx.db, definitions.files, condition, [jobKey, isOutput ? 1 : 0], mostRows);
+}
+
+function userDataOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {
+  const condition = 'user_data_key IN (SELECT user_data_key FROM job_user_data WHERE job_key = ? AND is_output = ?)';
+  return lastRecords(tx.db, definitions.user_data, condition, [jobKey, isOutput ? 1 : 0], mostRows);
+}
+
+function jobsNear(
+  tx: Transaction,
+  direction: keyof typeof neighbours,
+  jobKey: number,
+): { jobs: JobShown['upstream']; total: number } {
+  const near = neighbours[direction];
+  const jobs = tx.db.all(
+    `${near} SELECT j.job_key, j.name, j.status FROM near CROSS JOIN jobs j ON j.job_key = near.node
+     ORDER BY j.job_key LIMIT ?`,
+    jobKey,
+    mostRows,
+  );
+  const total =
+    jobs.length < mostRows
+      ? jobs.length
+      : (tx.db.get(`${near} SELECT count(*) AS n FROM near WHERE node > 0`, jobKey)?.n as number);
+  return {
+    jobs: jobs.map((row) => ({
+      job_key: String(row.job_key),
+      name: row.name as string,
+      status: row.status as string,
+    })),
+    total,
+  };
+}
+
+/** How many upstream jobs have not ended, and the first of them. */
+function unfinishedUpstream(tx: Transaction, jobKey: number): { total: number; first: string[] } {
+  const rows = tx.db.all(
+    `${neighbours.upstream} SELECT j.name, j.status, count(*) OVER () AS total
+     FROM near CROSS JOIN jobs j ON j.job_key = near.node
+     WHERE j.status NOT IN ('done', 'canceled', 'disabled') ORDER BY j.job_key LIMIT 3`,
+    jobKey,
+  );
+  return {
+    total: (rows[0]?.total as number | undefined) ?? 0,
+    first: rows.map((row) => `${JSON.stringify(row.name)} (${row.status})`),
+  };
+}

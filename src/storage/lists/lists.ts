@@ -1,0 +1,157 @@
+/**
+ * Rows of lists: filters, sorting and pages. The one place where stored integers become keys as text, instants as
+ * ISO 8601 and flags as booleans.
+ */
+import type { ListName, ListRecord, ListReply, Request } from '../../api/contract.ts';
+import { isoInstant } from '../../base/clock.ts';
+import { TorcError } from '../../base/errors.ts';
+import { didYouMean, quoted } from '../../model/spec/names.ts';
+import { jobStatuses } from '../../model/status.ts';
+import type { Database } from '../database/database.ts';
+import { type Column, definitions, type Kind, type ListDefinition } from './list-definitions.ts';
+
+/** One page of a list. Throws TorcError 'usage' for a column that the list does not have. */
+export function readList(db: Database, request: Request<'list'>): ListReply {
+  const definition = definitions[request.list];
+  const conditions = [definition.where];
+  const values: unknown[] = [];
+  if (request.workflow_key !== null) {
+    conditions.push(`${definition.workflow} = ?`);
+    values.push(Number(request.workflow_key));
+  }
+  if (request.latest_only === true) {
+    if (definition.latest === undefined) throw new TorcError('usage', `${request.list} have no latest ones`);
+    conditions.push(definition.latest);
+  }
+  for (const filter of request.filters) {
+    const column = findColumn(request.list, filter.column);
+    if (filter.value === '') conditions.push(`${sqlOf(column)} IS NULL`);
+    else if (column.kind === 'key' && filter.value.includes(',')) {
+      conditions.push(`${sqlOf(column)} IN (SELECT value FROM json_each(?))`);
+      values.push(JSON.stringify(filter.value.split(',').map((key) => storedValue(column, key))));
+    } else {
+      conditions.push(`${sqlOf(column)} = ?`);
+      values.push(storedValue(column, filter.value));
+    }
+  }
+  const sort = request.sort_by === null ? definition.key : sqlOf(findColumn(request.list, request.sort_by));
+  const direction = request.reverse ? 'DESC' : 'ASC';
+  // the key breaks ties, so that pages neither repeat nor skip rows
+  const order =
+    sort === definition.key ? `${sort} ${direction}` : `${sort} ${direction}, ${definition.key} ${direction}`;
+  // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
+  const rows = db.all(
+    `SELECT ${selected(definition)}
+     FROM ${definition.from} WHERE ${definition.key} IN (SELECT ${definition.key} FROM ${definition.from}
+       WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?) ORDER BY ${order}`,
+    ...values,
+    request.limit + 1,
+    request.skip,
+  );
+  return {
+    records: rows.slice(0, request.limit).map((row) => render(definition.columns, row)),
+    more: rows.length > request.limit,
+  };
+}
+
+/** The last `limit` rows that hold a condition of this layer's own, in the order of their keys. */
+export function lastRecords(
+  db: Database,
+  definition: ListDefinition,
+  condition: string,
+  values: readonly unknown[],
+  limit: number,
+): ListRecord[] {
+  const { from, where, key } = definition;
+  return db
+    .all(
+      `SELECT ${selected(definition)} FROM ${from} WHERE ${where} AND (${condition}) ORDER BY ${key} DESC LIMIT ?`,
+      ...values,
+      limit,
+    )
+    .reverse()
+    .map((row) => render(definition.columns, row));
+}
+
+/** The record of one workflow, as the list of workflows shows it. */
+export function workflowRecord(db: Database, workflowKey: number): ListRecord | null {
+  const request = { list: 'workflows', workflow_key: String(workflowKey), filters: [], sort_by: null } as const;
+  const { records } = readList(db, { ...request, filters: [], reverse: false, limit: 1, skip: 0 });
+  return records[0] ?? null;
+}
+
+/** Jobs of a workflow by status, every status present. */
+export function countsRecord(db: Database, workflowKey: number): Record<string, number> {
+  const counts = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<string, number>;
+  for (const row of db.all(
+    'SELECT status, sum(n) AS n FROM job_counts WHERE workflow_key = ? GROUP BY status',
+    workflowKey,
+  )) {
+    counts[row.status as string] = row.n as number;
+  }
+  return counts;
+}
+
+function selected(definition: ListDefinition): string {
+  return definition.columns.map((column) => `${sqlOf(column)} AS ${column.name}`).join(', ');
+}
+
+function sqlOf(column: Column): string {
+  return column.sql ?? column.name;
+}
+
+function findColumn(list: ListName, name: string): Column {
+  const found = definitions[list].columns.find((column) => column.name === name);
+  if (found !== undefined) return found;
+  const known = definitions[list].columns.map((column) => column.name).join(', ');
+  throw new TorcError('usage', `${list} have no column '${name}'`, `Columns: ${known}`);
+}
+
+/** A filter's text as the stored value, so that `f=true`, `7` and ISO instants compare as what they mean. */
+function storedValue(column: Column, value: string): unknown {
+  if (column.values?.includes(value) === false) {
+    throw new TorcError(
+      'usage',
+      `${column.name} is never ${quoted(value)}${didYouMean(value, column.values)}`,
+      `It is one of ${column.values.join(', ')}.`,
+    );
+  }
+  if (column.kind === 'text' || column.kind === 'json') return value;
+  if (column.kind === 'flag') {
+    if (value === 'true' || value === '1') return 1;
+    if (value === 'false' || value === '0') return 0;
+    throw new TorcError('usage', `${column.name} is true or false, not '${value}'`);
+  }
+  const number = column.kind === 'instant' ? Date.parse(value) : Number(value);
+  if (Number.isNaN(number)) {
+    throw new TorcError(
+      'usage',
+      `${column.name} is ${column.kind === 'instant' ? 'an instant' : 'a number'}, not '${value}'`,
+    );
+  }
+  return column.kind === 'seconds' ? Math.round(number * 1000) : number;
+}
+
+function render(shown: readonly Column[], row: Record<string, unknown>): ListRecord {
+  const record: ListRecord = {};
+  for (const { name, kind } of shown) record[name] = rendered(kind, row[name] ?? null);
+  return record;
+}
+
+function rendered(kind: Kind, value: unknown): unknown {
+  if (value === null) return null;
+  switch (kind) {
+    case 'key':
+      return String(value);
+    case 'flag':
+      return value === 1;
+    case 'seconds':
+      return (value as number) / 1000;
+    case 'instant':
+      return isoInstant(value as number);
+    case 'json':
+      return JSON.parse(value as string);
+    default:
+      return value;
+  }
+}

@@ -1,0 +1,194 @@
+/** Actions as they are stored, and their firings from being taken up to their results. */
+import type { ActionReport, Request, WorkerCommands } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { ExpandedAction } from '../../model/expanded.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { noteFiring } from './action-triggers.ts';
+
+/** What an action does, as it is stored; how it is set off stands in columns of its own. */
+export interface ActionDefinition {
+  commands: string[];
+  /** Name of a Slurm config of the workflow. */
+  scheduler: string | null;
+  num_allocations: number;
+  start_one_worker_per_node: boolean;
+  max_parallel_jobs: number | null;
+}
+
+/** Stores the actions of a new workflow; which jobs they are about comes with the jobs. */
+export function storeActions(
+  tx: Transaction,
+  workflowKey: number,
+  { working_directory, output_directory, list }: NonNullable<Request<'workflow_create_begin'>['actions']>,
+): void {
+  for (const { trigger_type, action_type, persistent, ...definition } of list) {
+    tx.db.run(
+      `INSERT INTO actions (workflow_key, trigger_type, action_type, is_persistent, definition, working_directory,
+         output_directory) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      workflowKey,
+      trigger_type,
+      action_type,
+      persistent ? 1 : 0,
+      JSON.stringify(definition satisfies ActionDefinition),
+      working_directory,
+      output_directory,
+    );
+  }
+}
+
+/** Adds jobs, by their keys, to actions of a workflow that is being created, by their numbers from 0. */
+export function addActionJobs(tx: Transaction, workflowKey: number, pairs: readonly [number, number][]): void {
+  if (pairs.length === 0) return;
+  const actions = tx.db.all('SELECT action_key FROM actions WHERE workflow_key = ? ORDER BY action_key', workflowKey);
+  for (const [index, jobKey] of pairs) {
+    const action = actions[index];
+    if (action === undefined) throw new TorcError('usage', `action ${index} is outside of those that were announced`);
+    tx.db.run('INSERT OR IGNORE INTO action_jobs (job_key, action_key) VALUES (?, ?)', jobKey, action.action_key);
+  }
+}
+
+/** Counts the jobs of the actions of a workflow that is complete now; none of them is as they wait for. */
+export function countActionJobs(tx: Transaction, workflowKey: number): void {
+  tx.db.run(
+    `UPDATE actions SET num_jobs = (SELECT count(*) FROM action_jobs j WHERE j.action_key = actions.action_key)
+     WHERE workflow_key = ?`,
+    workflowKey,
+  );
+  tx.db.run('UPDATE actions SET num_unmet = num_jobs WHERE workflow_key = ?', workflowKey);
+}
+
+export interface Firing extends ActionDefinition {
+  firingKey: number;
+  actionKey: number;
+  workflowKey: number;
+  runId: number;
+  actionType: ExpandedAction['actionType'];
+  workingDirectory: string;
+  outputDirectory: string;
+  /** Whether its commands were begun by somebody before. */
+  hasBegun: boolean;
+  numAttempts: number;
+}
+
+/**
+ * Takes up the oldest firing that is the server's to carry out: a pending one, or one that a server of an older epoch
+ * had taken up. Null when there is none.
+ */
+export function claimFiring(tx: Transaction, epoch: number): Firing | null {
+  const row = tx.db.get(
+    `SELECT f.*, a.action_type, a.definition, a.working_directory, a.output_directory
+     FROM action_firings f JOIN actions a ON a.action_key = f.action_key
+     WHERE f.state IN ('pending', 'claimed') AND (f.state = 'pending' OR f.epoch < ?)
+     ORDER BY f.firing_key LIMIT 1`,
+    epoch,
+  );
+  if (row === undefined) return null;
+  tx.db.run(
+    `UPDATE action_firings SET state = 'claimed', epoch = ?, num_attempts = num_attempts + 1 WHERE firing_key = ?`,
+    epoch,
+    row.firing_key,
+  );
+  return {
+    ...(JSON.parse(row.definition as string) as ActionDefinition),
+    firingKey: row.firing_key as number,
+    actionKey: row.action_key as number,
+    workflowKey: row.workflow_key as number,
+    runId: row.run_id as number,
+    actionType: row.action_type as ExpandedAction['actionType'],
+    workingDirectory: row.working_directory as string,
+    outputDirectory: row.output_directory as string,
+    hasBegun: row.began_at !== null,
+    numAttempts: (row.num_attempts as number) + 1,
+  };
+}
+
+/** From here on its commands may have run: they are never run a second time. */
+export function recordFiringBegun(tx: Transaction, firingKey: number): void {
+  tx.db.run('UPDATE action_firings SET began_at = ? WHERE firing_key = ?', tx.now, firingKey);
+}
+
+/** How a firing ended; an error of null means well. One that is no longer there or has ended is left as it is. */
+export function recordFiringEnd(tx: Transaction, firingKey: number, result: object, error: string | null): void {
+  const { changes } = tx.db.run(
+    `UPDATE action_firings SET state = CASE WHEN ? IS NULL THEN 'done' ELSE 'failed' END, ended_at = ?, result = ?,
+       error = ? WHERE firing_key = ? AND state IN ('pending', 'claimed', 'reserved')`,
+    error,
+    tx.now,
+    JSON.stringify(result),
+    error,
+    firingKey,
+  );
+  if (changes === 0) return;
+  noteFiring(tx, firingKey, error === null ? 'action_done' : 'action_failed', error === null ? {} : { error });
+}
+
+/** The commands that a worker is to run at its start and before it leaves. */
+export function workerCommands(tx: Transaction, computeNodeKey: number): WorkerCommands[] {
+  return tx.db
+    .all(
+      `SELECT f.firing_key, f.state, f.run_id, f.action_key, a.definition
+       FROM action_firings f JOIN actions a ON a.action_key = f.action_key
+       WHERE f.compute_node_key = ? AND f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands'
+       ORDER BY f.firing_key`,
+      computeNodeKey,
+    )
+    .map((row) => ({
+      firing: row.firing_key as number,
+      action_key: String(row.action_key),
+      run_id: row.run_id as number,
+      when: row.state === 'reserved' ? 'complete' : 'start',
+      commands: (JSON.parse(row.definition as string) as ActionDefinition).commands,
+    }));
+}
+
+/** What a worker tells of the commands that it ran; a repeated report changes nothing. */
+export function recordWorkerCommands(tx: Transaction, computeNodeKey: number, reports: readonly ActionReport[]): void {
+  for (const { firing, return_codes, output_path, error } of reports) {
+    const row = tx.db.get(
+      'SELECT state FROM action_firings WHERE firing_key = ? AND compute_node_key = ?',
+      firing,
+      computeNodeKey,
+    );
+    if (row === undefined) continue;
+    if (row.state === 'reserved') {
+      tx.db.run('UPDATE action_firings SET fired_at = ? WHERE firing_key = ?', tx.now, firing);
+      noteFiring(tx, firing, 'action_fired', {});
+    }
+    recordFiringEnd(tx, firing, { return_codes, output_path }, error);
+  }
+}
+
+/** Gives up on workers that ended long ago without telling how their commands went; returns how many. */
+export function failSilentWorkers(tx: Transaction, endedBefore: number): number {
+  const rows = tx.db.all(
+    `SELECT f.firing_key FROM action_firings f JOIN compute_nodes n ON n.compute_node_key = f.compute_node_key
+     JOIN actions a ON a.action_key = f.action_key
+     WHERE f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands' AND n.is_active = 0 AND n.ended_at < ?`,
+    endedBefore,
+  );
+  for (const row of rows) {
+    recordFiringEnd(tx, row.firing_key as number, {}, 'interrupted: the worker ended before it told how it went');
+  }
+  return rows.length;
+}
+
+/** Firings that a server still has to carry out or is carrying out, of one workflow or of all. */
+export function countOpenFirings(tx: Transaction, workflowKey: number | null): number {
+  const row = tx.db.get(
+    `SELECT count(*) AS n FROM action_firings
+     WHERE state IN ('pending', 'claimed') AND (state = 'pending' OR epoch IS NOT NULL) AND (? IS NULL OR workflow_key = ?)`,
+    workflowKey,
+    workflowKey,
+  );
+  return row?.n as number;
+}
+
+/** Firings of the present run of a workflow that failed. */
+export function countFailedFirings(tx: Transaction, workflowKey: number): number {
+  const row = tx.db.get(
+    `SELECT count(*) AS n FROM action_firings f JOIN workflows w ON w.workflow_key = f.workflow_key
+     WHERE f.workflow_key = ? AND f.run_id = w.run_id AND f.state = 'failed'`,
+    workflowKey,
+  );
+  return row?.n as number;
+}

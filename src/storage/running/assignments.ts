@@ -1,0 +1,98 @@
+/** What a worker is given to run: its live attempts with all that it needs to know of their jobs. */
+import type { AssignedFile, Assignment } from '../../api/contract.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { recoveryOf } from './retries.ts';
+import { withUserData } from './user-data.ts';
+
+/** A job that reads more files than this is not rerun when one of them changes. */
+const mostAssignedFiles = 10_000;
+
+type AssignmentNeed = [
+  numCpus: number,
+  memoryBytes: number,
+  runtimeMs: number,
+  isMemoryStated: number,
+  isRuntimeStated: number,
+];
+type AssignmentRow = [
+  attemptKey: number,
+  attemptId: number,
+  runId: number,
+  gpuIndices: string | null,
+  nodeIndices: string | null,
+  jobKey: number,
+  name: string,
+  command: string,
+  invocationScript: string | null,
+  supportsTermination: number,
+  recoveryAttemptKey: number | null,
+  hasFiles: number,
+  ...AssignmentNeed,
+];
+
+/** Every live attempt of the worker above `ack`, with all it needs to run it: 5 us each, read as arrays. */
+export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
+  const rows = tx.db.rows(
+    `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
+       j.invocation_script, j.supports_termination, j.recovery_attempt_key,
+       EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
+       s.is_memory_stated, s.is_runtime_stated
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+     WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
+     ORDER BY a.attempt_key`,
+    computeNodeKey,
+    ack,
+  ) as Iterable<AssignmentRow>;
+  return withUserData(
+    tx,
+    computeNodeKey,
+    [...rows].map((row) => assignment(tx, row)),
+  );
+}
+
+function assignment(tx: Transaction, row: AssignmentRow): Assignment {
+  const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
+  const [supportsTermination, recoveryAttemptKey, hasFiles] = row.slice(9, 12);
+  const [num_cpus, memory_bytes, runtimeMs, isMemoryStated, isRuntimeStated] = row.slice(12) as AssignmentNeed;
+  const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
+  return {
+    attempt,
+    attempt_id,
+    run_id,
+    job_key: String(jobKey),
+    job_name,
+    command,
+    invocation_script,
+    num_cpus,
+    memory_bytes,
+    memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
+    runtime_limit_ms: runtimeLimitMs,
+    runtime_ms: runtimeLimitMs,
+    gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
+    ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
+    supports_termination: supportsTermination === 1,
+    ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
+    ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),
+  };
+}
+
+function recovered(tx: Transaction, jobKey: number): Pick<Assignment, 'recovery'> {
+  const recovery = recoveryOf(tx, jobKey);
+  return recovery === null ? {} : { recovery };
+}
+
+/** The declared files of a job: all outputs, and the inputs unless there are too many to look at before each start. */
+function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
+  const rows = tx.db.all(
+    `SELECT f.file_key, f.path, jf.is_output FROM job_files jf JOIN files f ON f.file_key = jf.file_key
+     WHERE jf.job_key = ? ORDER BY jf.is_output DESC, f.file_key LIMIT ?`,
+    jobKey,
+    mostAssignedFiles + 1,
+  );
+  const shown = rows.length > mostAssignedFiles ? rows.filter((row) => row.is_output === 1) : rows;
+  return shown.map((row) => ({
+    file_key: row.file_key as number,
+    path: row.path as string,
+    is_output: row.is_output === 1,
+  }));
+}

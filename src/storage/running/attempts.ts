@@ -1,0 +1,305 @@
+/**
+ * Attempts: what a worker reports of them, and which it is to stop. Every report names the attempt's own key, and only
+ * the job's live attempt decides anything; a late one is kept as an event and still frees what the attempt occupied.
+ */
+import type { ExchangeReply, ReportAnswer, Request, StopRequest } from '../../api/contract.ts';
+import type { JobStatus } from '../../model/status.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { placeValues } from '../lists/log-places.ts';
+import { propagateEnd } from './completion.ts';
+import type { ComputeNode } from './compute-nodes.ts';
+import { recordFileStates } from './input-versions.ts';
+import { forgetRecovery, retryFailed } from './retries.ts';
+import { giveBack, type JobState, moveJob } from './transitions.ts';
+import { withStoredOutputs } from './user-data.ts';
+
+type Answer = ReportAnswer['answer'];
+type Finished = Request<'exchange'>['finished'][number];
+type Started = Request<'exchange'>['started'][number];
+
+interface Attempt {
+  attemptKey: number;
+  computeNodeKey: number;
+  isLive: boolean;
+  isOccupying: boolean;
+  hasGpus: boolean;
+  stopReason: string | null;
+  claimedAt: number;
+  startedAt: number | null;
+  endStatus: string | null;
+  returnCode: number | null;
+  cause: string | null;
+  job: JobState;
+  shapeKey: number;
+  hasFailureHandler: boolean;
+  hasRecovery: boolean;
+}
+
+function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
+  const row = tx.db.row(
+    `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
+       a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
+       j.recovery_attempt_key
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
+    attemptKey,
+    node.computeNodeKey,
+  );
+  if (row === undefined) return null;
+  const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row as [
+    number,
+    number,
+    number,
+    string | null,
+    number,
+    number | null,
+    string | null,
+    number | null,
+    string | null,
+  ];
+  const [jobKey, workflowKey, status, failed, shapeKey] = row.slice(9) as [number, number, JobStatus, number, number];
+  const [failureHandlerKey, recoveryAttemptKey] = row.slice(14);
+  return {
+    attemptKey,
+    computeNodeKey: node.computeNodeKey,
+    isLive: isLive === 1,
+    isOccupying: isOccupying === 1,
+    hasGpus: gpuThousandths > 0,
+    stopReason,
+    claimedAt,
+    startedAt,
+    endStatus,
+    returnCode,
+    cause,
+    job: { jobKey, workflowKey, status, failed: failed === 1 },
+    shapeKey,
+    hasFailureHandler: failureHandlerKey !== null,
+    hasRecovery: recoveryAttemptKey !== null,
+  };
+}
+
+/** The process of an attempt runs. After the end, or twice, it changes nothing. */
+export function recordStart(tx: Transaction, node: ComputeNode, report: Started): Answer {
+  const attempt = findAttempt(tx, node, report.attempt);
+  if (attempt === null) return 'rejected';
+  if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
+  if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
+  const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
+  const sql = 'UPDATE attempts SET started_at = ?, log_slot = ? WHERE attempt_key = ?';
+  tx.db.run(sql, startedAt, report.log_slot ?? null, attempt.attemptKey);
+  moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
+  return 'accepted';
+}
+
+/**
+ * An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. Costs two fifths of the 50 to
+ * 75 us of a claim and its completion.
+ */
+export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finished): Answer {
+  const attempt = findAttempt(tx, node, reported.attempt);
+  if (attempt === null) return 'rejected';
+  if (!attempt.isLive) return recordLateFinish(tx, attempt, reported);
+  const report = withStoredOutputs(tx, attempt.job, reported);
+  // a person cancelled it and the allocation's end was faster: it must not come back with a restart
+  const status = report.status === 'terminated' && attempt.stopReason === 'cancel' ? 'canceled' : report.status;
+  const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
+  const startedAt =
+    report.start_age_ms === null
+      ? attempt.startedAt
+      : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
+  freeGpus(tx, attempt);
+  if (startedAt !== null) tx.noteRuntime(attempt.shapeKey, report.exec_ms);
+  tx.db.run(
+    `UPDATE attempts SET is_live = 0, is_occupying = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
+       exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
+       average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
+       log_offset = ?, log_length = ?
+     WHERE attempt_key = ?`,
+    startedAt,
+    endedAt,
+    status,
+    report.return_code,
+    report.cause,
+    report.exit_code,
+    report.signal,
+    report.detail,
+    Math.round(report.exec_ms),
+    report.peak_memory_bytes,
+    report.average_memory_bytes,
+    report.cpu_ms,
+    ...placeValues(report.log),
+    attempt.attemptKey,
+  );
+  if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
+  const failed = status === 'done' && report.return_code !== 0;
+  // a job that a person wants to end is not tried again
+  const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
+  const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code ?? 0 };
+  if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
+  if (attempt.hasRecovery && status !== 'terminated') forgetRecovery(tx, attempt.job.jobKey);
+  const data = { return_code: report.return_code, cause: report.cause };
+  moveJob(tx, attempt.job, { to: status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
+  // terminated is not ended: the job comes back with a restart, and what depends on it waits
+  if (status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
+  return 'accepted';
+}
+
+function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): Answer {
+  release(tx, attempt);
+  // the worker uses the files in which it ran for others now
+  if (report.log !== undefined) {
+    tx.db.run(
+      `UPDATE attempts SET log_kind = ?, log_slot = coalesce(?, log_slot), log_offset = ?, log_length = ?
+       WHERE attempt_key = ? AND log_kind IS NULL`,
+      ...placeValues(report.log),
+      attempt.attemptKey,
+    );
+  }
+  const isSame = attempt.returnCode === report.return_code && attempt.cause === report.cause;
+  // the first time it was missing an output, which the worker does not know
+  const isWithoutOutput = attempt.cause === 'missing_output' && report.return_code === 0;
+  const isRepeat = attempt.endStatus === report.status && (isSame || isWithoutOutput);
+  if (isRepeat) return 'repeated';
+  tx.event({
+    workflowKey: attempt.job.workflowKey,
+    type: 'report_superseded',
+    jobKey: attempt.job.jobKey,
+    attemptKey: attempt.attemptKey,
+    data: { status: report.status, return_code: report.return_code, cause: report.cause },
+  });
+  return 'superseded';
+}
+
+/** An attempt was handed back before a process was started: the job is ready again. */
+export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: number): Answer {
+  const attempt = findAttempt(tx, node, attemptKey);
+  if (attempt === null) return 'rejected';
+  release(tx, attempt);
+  if (!attempt.isLive) return attempt.endStatus === 'returned' ? 'repeated' : 'superseded';
+  if (attempt.job.status !== 'submitted_pending') return 'rejected';
+  tx.db.run(
+    `UPDATE attempts SET is_live = 0, end_status = 'returned', ended_at = ? WHERE attempt_key = ?`,
+    tx.now,
+    attemptKey,
+  );
+  const wasCanceled = attempt.stopReason === 'cancel';
+  if (wasCanceled) {
+    moveJob(tx, attempt.job, { to: 'canceled', by: 'report', attemptKey });
+    propagateEnd(tx, attempt.job.jobKey, true);
+  } else giveBack(tx, attempt.job, { by: 'report', attemptKey });
+  return 'accepted';
+}
+
+/** Memory and processor time of running attempts, as far as they are this worker's and live. */
+export function recordSamples(tx: Transaction, node: ComputeNode, samples: Request<'exchange'>['samples']): void {
+  for (const sample of samples) {
+    tx.db.run(
+      `UPDATE attempts SET peak_memory_bytes = max(coalesce(peak_memory_bytes, 0), ?), cpu_ms = ?, sampled_at = ?
+       WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1`,
+      sample.peak_memory_bytes,
+      Math.round(sample.cpu_ms),
+      tx.now,
+      sample.attempt,
+      node.computeNodeKey,
+    );
+  }
+}
+
+export function release(
+  tx: Transaction,
+  attempt: Pick<Attempt, 'attemptKey' | 'computeNodeKey' | 'isOccupying' | 'hasGpus'>,
+): void {
+  if (!attempt.isOccupying) return;
+  tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
+  freeGpus(tx, attempt);
+}
+
+function freeGpus(
+  tx: Transaction,
+  { attemptKey, computeNodeKey, isOccupying, hasGpus }: Parameters<typeof release>[1],
+): void {
+  if (!isOccupying || !hasGpus) return;
+  tx.db.run('DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?', computeNodeKey, attemptKey);
+}
+
+/** Attempts of a worker up to `ack` that occupy it: those that it must hold or report. */
+export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
+  const sql = `SELECT attempt_key FROM attempts
+     WHERE compute_node_key = ? AND is_occupying = 1 AND attempt_key <= ? ORDER BY attempt_key`;
+  return [...(tx.db.rows(sql, computeNodeKey, ack) as Iterable<[number]>)].map(([attemptKey]) => attemptKey);
+}
+
+/** Whether this attempt of this worker still decides what becomes of its job. */
+export function isLive(tx: Transaction, computeNodeKey: number, attemptKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1';
+  return tx.db.get(sql, attemptKey, computeNodeKey) !== undefined;
+}
+
+/** Whether anything occupies a worker. */
+export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 LIMIT 1';
+  return tx.db.get(sql, computeNodeKey) !== undefined;
+}
+
+/** An occupying attempt of a worker, as far as the protocol needs it. */
+interface OccupyingAttempt {
+  attemptKey: number;
+  isLive: boolean;
+  stopReason: string | null;
+}
+
+export function occupyingAttempts(tx: Transaction, computeNodeKey: number): OccupyingAttempt[] {
+  return tx.db
+    .all(
+      `SELECT attempt_key, is_live, stop_reason FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 ORDER BY attempt_key`,
+      computeNodeKey,
+    )
+    .map(occupyingAttempt);
+}
+
+function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
+  return {
+    attemptKey: row.attempt_key as number,
+    isLive: row.is_live === 1,
+    stopReason: row.stop_reason as string | null,
+  };
+}
+
+/** What a worker should stop: attempts asked to end, and those that are no longer live. */
+export function stopsOf(tx: Transaction, computeNodeKey: number): ExchangeReply['stop'] {
+  return tx.db
+    .all(
+      `SELECT attempt_key, is_live, stop_reason FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 AND (stop_reason IS NOT NULL OR is_live = 0) ORDER BY attempt_key`,
+      computeNodeKey,
+    )
+    .map(occupyingAttempt)
+    .map((attempt) => ({ attempt: attempt.attemptKey, reason: reasonToStop(attempt) }));
+}
+
+function reasonToStop({ isLive, stopReason }: OccupyingAttempt): StopRequest {
+  if (!isLive) return 'superseded';
+  return stopReason === 'cancel' || stopReason === 'restart' ? stopReason : 'superseded';
+}
+
+/** What a worker that has been given up should stop: all that it still has, whatever it is to the job. */
+export function fencedStops(occupying: readonly OccupyingAttempt[], held: readonly number[]): ExchangeReply['stop'] {
+  const attempts = new Set([...occupying.map((attempt) => attempt.attemptKey), ...held]);
+  const canceled = new Set(occupying.filter((a) => a.isLive && a.stopReason === 'cancel').map((a) => a.attemptKey));
+  return [...attempts].map((attempt) => ({ attempt, reason: canceled.has(attempt) ? 'cancel' : 'fenced' }));
+}
+
+/** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */
+export function requestStop(tx: Transaction, workflowKey: number, reason: 'cancel' | 'restart'): number {
+  const rows = tx.db.all(
+    `SELECT a.attempt_key, a.compute_node_key FROM compute_nodes n
+     JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+     WHERE n.workflow_key = ? AND a.is_live = 1`,
+    workflowKey,
+  );
+  for (const row of rows) {
+    tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, row.attempt_key);
+    tx.noteStopping(row.compute_node_key as number);
+  }
+  return rows.length;
+}

@@ -1,0 +1,208 @@
+/** Workers: one row for each worker process; closing one is final. */
+import type { Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { StdioMode } from '../../model/expanded.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
+
+export interface ComputeNode {
+  computeNodeKey: number;
+  workerId: string;
+  workflowKey: number;
+  allocationKey: number | null;
+  hostname: string;
+  numNodes: number;
+  /** These three are of each node. */
+  numCpus: number;
+  memoryBytes: number;
+  numGpus: number;
+  maxParallelJobs: number | null;
+  /** As the workflow had it when the worker began. */
+  stdio: StdioMode;
+  isActive: boolean;
+  lastHeartbeatAt: number;
+  contactLostAt: number | null;
+}
+
+/** The worker with this id, or null. */
+export function findComputeNode(tx: Transaction, workerId: string): ComputeNode | null {
+  const row = tx.db.get('SELECT * FROM compute_nodes WHERE worker_id = ?', workerId);
+  if (row === undefined) return null;
+  return {
+    computeNodeKey: row.compute_node_key as number,
+    workerId,
+    workflowKey: row.workflow_key as number,
+    allocationKey: row.allocation_key as number | null,
+    hostname: row.hostname as string,
+    numNodes: row.num_nodes as number,
+    numCpus: row.num_cpus as number,
+    memoryBytes: row.memory_bytes as number,
+    numGpus: row.num_gpus as number,
+    maxParallelJobs: row.max_parallel_jobs as number | null,
+    stdio: row.stdio as StdioMode,
+    isActive: row.is_active === 1,
+    lastHeartbeatAt: row.last_heartbeat_at as number,
+    contactLostAt: row.contact_lost_at as number | null,
+  };
+}
+
+/**
+ * Registers a worker, or knows it again after a repeated hello. `gone`: the same node of the same allocation already
+ * has a worker with a higher restart count. Older workers of that node and allocation are closed. A second one of the
+ * same start is refused with TorcError 'conflict': the node's cpus and memory would be given out twice.
+ */
+export function registerComputeNode(
+  tx: Transaction,
+  hello: Request<'worker_hello'>,
+  stdio: StdioMode,
+): ComputeNode | 'gone' {
+  const known = findComputeNode(tx, hello.worker_id);
+  if (known !== null) return known;
+  if (hello.slurm_job_id !== null && !closePredecessors(tx, hello)) return 'gone';
+  const workflowKey = Number(hello.workflow_key);
+  const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
+  const { key } = tx.db.run(
+    `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
+       restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
+       start_ticks, stdio, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    hello.worker_id,
+    workflowKey,
+    allocationKey,
+    hello.hostname,
+    hello.boot_id,
+    hello.pid,
+    hello.cluster,
+    hello.slurm_job_id,
+    hello.restart_count,
+    hello.num_nodes ?? 1,
+    hello.num_cpus,
+    hello.memory_bytes,
+    hello.num_gpus,
+    hello.max_parallel_jobs,
+    hello.working_directory,
+    hello.output_directory,
+    hello.start_ticks,
+    stdio,
+    tx.now,
+    tx.now,
+  );
+  if (allocationKey !== null) {
+    tx.db.run(
+      `UPDATE allocations SET status = 'running', ended_at = NULL, started_at = coalesce(started_at, ?),
+         slurm_job_id = coalesce(slurm_job_id, ?), restart_count = max(restart_count, ?), absent_since = NULL,
+         evidence = json_set(evidence, '$.isSettled', json('false')) WHERE allocation_key = ?`,
+      tx.now,
+      hello.slurm_job_id,
+      hello.restart_count,
+      allocationKey,
+    );
+  }
+  tx.event({ workflowKey, type: 'worker_started', data: { compute_node_key: String(key), hostname: hello.hostname } });
+  fireWorkerStart(tx, { computeNodeKey: key, workflowKey });
+  return {
+    computeNodeKey: key,
+    workerId: hello.worker_id,
+    workflowKey,
+    allocationKey,
+    hostname: hello.hostname,
+    numNodes: hello.num_nodes ?? 1,
+    numCpus: hello.num_cpus,
+    memoryBytes: hello.memory_bytes,
+    numGpus: hello.num_gpus,
+    maxParallelJobs: hello.max_parallel_jobs,
+    stdio,
+    isActive: true,
+    lastHeartbeatAt: tx.now,
+    contactLostAt: null,
+  };
+}
+
+function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boolean {
+  const others = tx.db.all(
+    `SELECT compute_node_key, hostname, restart_count, is_active FROM compute_nodes
+     WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND allocation_key IS ?`,
+    Number(hello.workflow_key),
+    hello.slurm_job_id,
+    hello.cluster,
+    hello.allocation_key === null ? null : Number(hello.allocation_key),
+  );
+  if (others.some((other) => (other.restart_count as number) > hello.restart_count)) return false;
+  const twin = others.find(
+    (other) =>
+      other.is_active === 1 && other.restart_count === hello.restart_count && other.hostname === hello.hostname,
+  );
+  if (twin !== undefined) {
+    throw new TorcError(
+      'conflict',
+      `Slurm job ${hello.slurm_job_id} has a worker on ${hello.hostname} already (compute node ${twin.compute_node_key})`,
+      'One worker takes a whole node: schedule another allocation with torc hpc slurm schedule-nodes.',
+    );
+  }
+  for (const other of others) {
+    if (other.is_active === 1 && (other.restart_count as number) < hello.restart_count) {
+      closeComputeNode(tx, other.compute_node_key as number, 'replaced by a requeued allocation');
+    }
+  }
+  return true;
+}
+
+/** Closes a worker for good: its reports still count, but it gets no more work. */
+export function closeComputeNode(
+  tx: Transaction,
+  computeNodeKey: number,
+  reason: string,
+  end: WorkerEnd = 'given_up',
+): void {
+  const row = tx.db.get(
+    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ?
+     WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key, restart_count`,
+    tx.now,
+    reason,
+    computeNodeKey,
+  );
+  if (row === undefined) return;
+  tx.noteStopping(computeNodeKey);
+  tx.event({
+    workflowKey: row.workflow_key as number,
+    type: 'worker_ended',
+    data: { compute_node_key: String(computeNodeKey), hostname: row.hostname, reason },
+  });
+  fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key as number }, end);
+  if (row.allocation_key === null) return;
+  tx.db.run(
+    `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?
+       AND NOT EXISTS
+       (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
+    tx.now,
+    row.allocation_key,
+    row.restart_count,
+  );
+}
+
+/** Notes that a worker was heard from, and that it is back when it had fallen silent. */
+export function recordHeartbeat(tx: Transaction, node: ComputeNode): void {
+  tx.db.run(
+    'UPDATE compute_nodes SET last_heartbeat_at = ?, contact_lost_at = NULL WHERE compute_node_key = ?',
+    tx.now,
+    node.computeNodeKey,
+  );
+  if (node.contactLostAt === null) return;
+  tx.event({
+    workflowKey: node.workflowKey,
+    type: 'worker_back',
+    data: {
+      compute_node_key: String(node.computeNodeKey),
+      hostname: node.hostname,
+      silent_seconds: Math.round((tx.now - node.lastHeartbeatAt) / 1000),
+    },
+  });
+}
+
+export function countActiveComputeNodes(tx: Transaction, workflowKey: number | null): number {
+  const row =
+    workflowKey === null
+      ? tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE is_active = 1')
+      : tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE workflow_key = ? AND is_active = 1', workflowKey);
+  return (row?.n as number | undefined) ?? 0;
+}

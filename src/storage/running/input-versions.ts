@@ -1,0 +1,216 @@
+/** What results were made from: recording it with each result, and finding the results that no longer stand. */
+import type { FileState } from '../../api/contract.ts';
+import { type FileFacts, fileChange } from '../../model/decide/changes.ts';
+import type { Transaction } from '../database/transaction.ts';
+
+/** Keeps how a job's declared files looked to its worker; states of files that the job does not declare are ignored. */
+export function recordFileStates(tx: Transaction, jobKey: number, states: readonly FileState[]): void {
+  for (const state of states) {
+    const { changes } = tx.db.run(
+      `UPDATE job_files SET size_bytes = ?, modified_us = ?, changed_us = ?, content_hash = ?
+       WHERE job_key = ? AND file_key = ? AND is_output = ?`,
+      state.size_bytes,
+      state.modified_us,
+      state.changed_us,
+      state.content_hash,
+      jobKey,
+      state.file_key,
+      state.is_output ? 1 : 0,
+    );
+    if (changes === 0) continue;
+    const isThere = state.size_bytes >= 0;
+    tx.db.run(
+      'UPDATE files SET size_bytes = ?, modified_at = ?, content_hash = ? WHERE file_key = ?',
+      isThere ? state.size_bytes : null,
+      isThere && state.modified_us !== null ? Math.floor(state.modified_us / 1000) : null,
+      state.content_hash,
+      state.file_key,
+    );
+  }
+}
+
+export interface DeclaredFile {
+  fileKey: number;
+  path: string;
+  /** How jobs saw it that had read its content; empty for most files. */
+  hashed: FileFacts[];
+}
+
+/** The declared files of a workflow, and the directory against which their paths are read; null when no worker has run. */
+export function declaredFiles(
+  tx: Transaction,
+  workflowKey: number,
+): { files: DeclaredFile[]; workingDirectory: string | null } {
+  const files = tx.db
+    .all('SELECT file_key, path FROM files WHERE workflow_key = ?', workflowKey)
+    .map((row): DeclaredFile => ({ fileKey: row.file_key as number, path: row.path as string, hashed: [] }));
+  const byKey = new Map(files.map((file) => [file.fileKey, file]));
+  for (const row of tx.db.all(
+    `SELECT DISTINCT jf.file_key, jf.size_bytes, jf.modified_us, jf.changed_us, jf.content_hash FROM files f
+     JOIN job_files jf ON jf.file_key = f.file_key
+     WHERE f.workflow_key = ? AND jf.is_output = 0 AND jf.content_hash IS NOT NULL`,
+    workflowKey,
+  )) {
+    byKey.get(row.file_key as number)?.hashed.push(factsOf(row));
+  }
+  const node = tx.db.get(
+    `SELECT working_directory FROM compute_nodes WHERE workflow_key = ? AND working_directory IS NOT NULL
+     ORDER BY compute_node_key DESC LIMIT 1`,
+    workflowKey,
+  );
+  return { files, workingDirectory: (node?.working_directory as string | undefined) ?? null };
+}
+
+function factsOf(row: Record<string, unknown>): FileFacts {
+  return {
+    sizeBytes: row.size_bytes as number | null,
+    modifiedUs: row.modified_us as number | null,
+    changedUs: row.changed_us as number | null,
+    contentHash: row.content_hash as string | null,
+  };
+}
+
+/** Done jobs whose result no longer stands, each with what changed. `files`: how each declared file looks now. */
+export function findChanges(
+  tx: Transaction,
+  workflowKey: number,
+  files: ReadonlyMap<number, FileFacts>,
+): Map<number, string> {
+  const changes = new Map<number, string>();
+  const note = (jobKey: unknown, change: string | null): void => {
+    if (change !== null && !changes.has(jobKey as number)) changes.set(jobKey as number, change);
+  };
+  for (const row of tx.db.all(
+    `SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'done' AND is_command_changed = 1`,
+    workflowKey,
+  )) {
+    note(row.job_key, 'its command was changed');
+  }
+  for (const row of tx.db.all(
+    `SELECT j.job_key, j.failed, f.name, jf.* FROM jobs j JOIN job_files jf ON jf.job_key = j.job_key
+     JOIN files f ON f.file_key = jf.file_key WHERE j.workflow_key = ? AND j.status = 'done'
+     ORDER BY j.job_key, jf.is_output, jf.file_key`,
+    workflowKey,
+  )) {
+    const now = files.get(row.file_key as number);
+    if (now !== undefined) note(row.job_key, row.is_output === 1 ? outputChange(row, now) : inputChange(row, now));
+  }
+  for (const row of tx.db.all(
+    `SELECT j.job_key, j.failed, u.name, u.version AS version_now, u.data IS NULL AS is_missing, ju.is_output, ju.version
+     FROM jobs j JOIN job_user_data ju ON ju.job_key = j.job_key JOIN user_data u ON u.user_data_key = ju.user_data_key
+     WHERE j.workflow_key = ? AND j.status = 'done' ORDER BY j.job_key, ju.is_output, u.user_data_key`,
+    workflowKey,
+  )) {
+    note(row.job_key, userDataChange(row));
+  }
+  return changes;
+}
+
+function inputChange(row: Record<string, unknown>, now: FileFacts): string | null {
+  const change = fileChange(factsOf(row), now);
+  return change === null ? null : `input file ${row.name} ${change}`;
+}
+
+/** What a failed job did not write cannot be missed; what it did write can. */
+function outputChange(row: Record<string, unknown>, now: FileFacts): string | null {
+  if (now.sizeBytes !== -1) return null;
+  const wasThere = row.size_bytes === null ? row.failed === 0 : (row.size_bytes as number) >= 0;
+  return wasThere ? `output file ${row.name} is missing` : null;
+}
+
+function userDataChange(row: Record<string, unknown>): string | null {
+  if (row.is_output === 1) {
+    return row.is_missing === 1 && row.failed === 0 ? `output user data ${row.name} is missing` : null;
+  }
+  return row.version !== null && row.version !== row.version_now ? `input user data ${row.name} changed` : null;
+}
+
+/** An ephemeral datum that a restart clears, because a job can make it again. */
+export interface EphemeralData {
+  userDataKey: number;
+  name: string;
+  /** Jobs that write or read it. */
+  jobKeys: number[];
+}
+
+export function ephemeralData(tx: Transaction, workflowKey: number): EphemeralData[] {
+  const rows = tx.db.all(
+    `SELECT u.user_data_key, u.name, ju.job_key FROM user_data u
+     JOIN job_user_data ju ON ju.user_data_key = u.user_data_key
+     WHERE u.workflow_key = ? AND u.is_ephemeral = 1 AND u.data IS NOT NULL AND EXISTS (
+       SELECT 1 FROM job_user_data p JOIN jobs j ON j.job_key = p.job_key
+       WHERE p.user_data_key = u.user_data_key AND p.is_output = 1 AND j.status <> 'disabled')
+     ORDER BY u.user_data_key, ju.job_key`,
+    workflowKey,
+  );
+  const found = new Map<number, EphemeralData>();
+  for (const row of rows) {
+    const userDataKey = row.user_data_key as number;
+    const datum = found.get(userDataKey) ?? { userDataKey, name: row.name as string, jobKeys: [] };
+    datum.jobKeys.push(row.job_key as number);
+    found.set(userDataKey, datum);
+  }
+  return [...found.values()];
+}
+
+export function clearUserData(tx: Transaction, workflowKey: number, data: readonly EphemeralData[]): void {
+  for (const { userDataKey, name } of data) {
+    tx.db.run('UPDATE user_data SET data = NULL, version = version + 1 WHERE user_data_key = ?', userDataKey);
+    tx.event({
+      workflowKey,
+      type: 'user_data_cleared',
+      data: { user_data_key: String(userDataKey), name },
+    });
+  }
+}
+
+/** An input that nobody is going to make, and a job that needs it. */
+export interface MissingInput {
+  what: string;
+  jobName: string;
+}
+
+/** Inputs that are not there although a job of `willRun` needs them and no job of `willEnd` is going to write them. */
+export function missingInputs(
+  tx: Transaction,
+  workflowKey: number,
+  files: ReadonlyMap<number, FileFacts>,
+  { willRun, willEnd }: { willRun: (jobKey: number) => boolean; willEnd: (jobKey: number) => boolean },
+): MissingInput[] {
+  const missing: MissingInput[] = [];
+  const seen = new Set<string>();
+  const check = (kind: string, row: Record<string, unknown>, producers: ReadonlySet<number>, key: number): void => {
+    const what = `${kind} ${row.name}${row.path === undefined ? '' : ` (${row.path})`}`;
+    if (seen.has(what) || producers.has(key) || !willRun(row.job_key as number)) return;
+    seen.add(what);
+    missing.push({ what, jobName: row.job_name as string });
+  };
+  const absent = [...files].filter(([, facts]) => facts.sizeBytes === -1).map(([key]) => key);
+  if (absent.length > 0) {
+    const rows = tx.db.all(
+      `SELECT jf.file_key, jf.is_output, jf.job_key, f.name, f.path, j.name AS job_name FROM files f
+       JOIN job_files jf ON jf.file_key = f.file_key JOIN jobs j ON j.job_key = jf.job_key
+       WHERE f.file_key IN (SELECT value FROM json_each(?)) ORDER BY jf.file_key, jf.job_key`,
+      JSON.stringify(absent),
+    );
+    const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(fileKeyOf));
+    for (const row of rows) if (row.is_output === 0) check('input file', row, made, fileKeyOf(row));
+  }
+  const rows = tx.db.all(
+    `SELECT u.user_data_key, u.name, ju.is_output, ju.job_key, j.name AS job_name FROM user_data u
+     JOIN job_user_data ju ON ju.user_data_key = u.user_data_key JOIN jobs j ON j.job_key = ju.job_key
+     WHERE u.workflow_key = ? AND u.data IS NULL ORDER BY u.user_data_key, ju.job_key`,
+    workflowKey,
+  );
+  const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(dataKeyOf));
+  for (const row of rows) if (row.is_output === 0) check('user data', row, made, dataKeyOf(row));
+  return missing;
+}
+
+function fileKeyOf(row: Record<string, unknown>): number {
+  return row.file_key as number;
+}
+
+function dataKeyOf(row: Record<string, unknown>): number {
+  return row.user_data_key as number;
+}

@@ -1,0 +1,123 @@
+/** Another attempt for a job that failed, as its failure handler has it: decided where the failure is recorded. */
+import type { Recovery, Request } from '../../api/contract.ts';
+import { type FailureRule, ruleForRetry } from '../../model/retry.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { giveBack, type JobState } from './transitions.ts';
+
+type StoredRule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
+
+/** Stores the failure handlers of a new workflow, in order. */
+export function storeFailureHandlers(
+  tx: Transaction,
+  workflowKey: number,
+  handlers: Request<'workflow_create_begin'>['failure_handlers'],
+): void {
+  for (const { name, rules } of handlers) {
+    tx.db.run(
+      'INSERT INTO failure_handlers (workflow_key, name, rules) VALUES (?, ?, ?)',
+      workflowKey,
+      name,
+      JSON.stringify(rules),
+    );
+  }
+}
+
+/** The failure handlers of a workflow as they were stored, in order. */
+export function failureHandlers(
+  tx: Transaction,
+  workflowKey: number,
+): Request<'workflow_create_begin'>['failure_handlers'] {
+  return tx.db
+    .all('SELECT name, rules FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key', workflowKey)
+    .map((row) => ({ name: row.name as string, rules: JSON.parse(row.rules as string) as StoredRule[] }));
+}
+
+function failureRule(rule: StoredRule): FailureRule {
+  return {
+    exitCodes: rule.exit_codes,
+    matchAllExitCodes: rule.match_all_exit_codes,
+    recoveryScript: rule.recovery_script,
+    maxRetries: rule.max_retries,
+  };
+}
+
+/**
+ * Makes a job ready again whose attempt just failed, when its failure handler allows it; returns whether it did. The
+ * result of the attempt is stored already and stays. A job of a canceled workflow is not tried again.
+ */
+export function retryFailed(
+  tx: Transaction,
+  job: JobState,
+  failure: { attemptKey: number; returnCode: number },
+): boolean {
+  const row = tx.db.get(
+    `SELECT h.name, h.rules, j.num_retries, w.is_canceled FROM jobs j
+     JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
+     JOIN workflows w ON w.workflow_key = j.workflow_key WHERE j.job_key = ?`,
+    job.jobKey,
+  );
+  if (row === undefined || row.is_canceled === 1) return false;
+  const rules = (JSON.parse(row.rules as string) as StoredRule[]).map(failureRule);
+  const numRetries = row.num_retries as number;
+  const number = ruleForRetry(rules, failure.returnCode, numRetries);
+  const rule = number === null ? undefined : rules[number];
+  if (number === null || rule === undefined) return false;
+  const hasScript = rule.recoveryScript !== null;
+  const { attemptKey, returnCode } = failure;
+  tx.db.run(
+    'UPDATE jobs SET num_retries = num_retries + 1, recovery_attempt_key = ?, recovery_rule = ? WHERE job_key = ?',
+    hasScript ? attemptKey : null,
+    hasScript ? number : null,
+    job.jobKey,
+  );
+  giveBack(tx, job, { by: 'retry', attemptKey });
+  tx.event({
+    workflowKey: job.workflowKey,
+    type: 'job_retried',
+    jobKey: job.jobKey,
+    attemptKey,
+    data: {
+      failure_handler: row.name,
+      rule: number + 1,
+      attempt_id: tx.db.get('SELECT attempt_id FROM attempts WHERE attempt_key = ?', attemptKey)?.attempt_id,
+      return_code: returnCode,
+      retries_left: rule.maxRetries - numRetries - 1,
+    },
+  });
+  return true;
+}
+
+/** The recovery script of a job has done its work, or is not wanted any more. */
+export function forgetRecovery(tx: Transaction, jobKey: number): void {
+  tx.db.run('UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?', jobKey);
+}
+
+/** With a new run all jobs have all their retries again. What is claimed keeps what it was given. */
+export function forgetRetries(tx: Transaction, workflowKey: number): void {
+  // the condition of the index jobs_retried, so that jobs that never failed are not looked at
+  const retried = 'workflow_key = ? AND (num_retries > 0 OR recovery_attempt_key IS NOT NULL)';
+  tx.db.run(
+    `UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL
+     WHERE ${retried} AND status NOT IN ('submitted_pending', 'submitted')`,
+    workflowKey,
+  );
+  tx.db.run(`UPDATE jobs SET num_retries = 0 WHERE ${retried}`, workflowKey);
+}
+
+/** What must run before the next attempt of a job, whatever became of attempts that did not end by themselves. */
+export function recoveryOf(tx: Transaction, jobKey: number): Recovery | null {
+  const row = tx.db.get(
+    `SELECT h.rules, j.recovery_rule, a.run_id, a.attempt_id, a.return_code FROM jobs j
+     JOIN attempts a ON a.attempt_key = j.recovery_attempt_key
+     JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key WHERE j.job_key = ?`,
+    jobKey,
+  );
+  if (row === undefined) return null;
+  const rule = (JSON.parse(row.rules as string) as StoredRule[])[row.recovery_rule as number];
+  return {
+    script: rule?.recovery_script ?? '',
+    run_id: row.run_id as number,
+    attempt_id: row.attempt_id as number,
+    return_code: row.return_code as number,
+  };
+}

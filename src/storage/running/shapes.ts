@@ -1,0 +1,135 @@
+/** Shapes: every distinct request of a workflow's jobs once, with its place in claim order. */
+import { TorcError } from '../../base/errors.ts';
+import { sortRanks } from '../../model/decide/claim-order.ts';
+import type { JobsSortMethod } from '../../model/expanded.ts';
+import type { Requirements } from '../../model/job.ts';
+import type { Transaction } from '../database/transaction.ts';
+
+/** The Slurm config key of shapes that any worker may take. */
+export const anyConfig = 0;
+
+/** The columns that make a shape what it is; the unique index of shapes has the same. */
+const requestColumns = [
+  'workflow_key',
+  'num_cpus',
+  'memory_bytes',
+  'gpu_thousandths',
+  'num_nodes',
+  'runtime_ms',
+  'is_memory_stated',
+  'is_runtime_stated',
+  'slurm_config_key',
+] as const;
+
+function requestValues(workflowKey: number, need: Requirements, slurmConfigKey: number): number[] {
+  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
+  const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
+  return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, slurmConfigKey];
+}
+
+/** The shape of a request for the workers of one Slurm config, made where there is none; returns its key. */
+export function internShape(
+  tx: Transaction,
+  workflowKey: number,
+  need: Requirements,
+  slurmConfigKey: number,
+  sortRank: number,
+): number {
+  const row = tx.db.get(
+    `INSERT INTO shapes (${requestColumns.join(', ')}, sort_rank) VALUES (${requestColumns.map(() => '?').join(', ')}, ?)
+     ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
+    ...requestValues(workflowKey, need, slurmConfigKey),
+    sortRank,
+  );
+  return row?.shape_key as number;
+}
+
+/** What a shape asks for; throws when there is none. */
+export function readShape(tx: Transaction, shapeKey: number): Requirements {
+  return findShape(tx, shapeKey).need;
+}
+
+/** What jobs of one shape ask for, their place in claim order, and the Slurm config to whose workers they belong. */
+export interface Shape {
+  shapeKey: number;
+  need: Requirements;
+  sortRank: number;
+  slurmConfigKey: number;
+}
+
+export function findShape(tx: Transaction, shapeKey: number): Shape {
+  return shapeOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+}
+
+/** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
+export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
+  const rows = tx.db.all(
+    `WITH RECURSIVE ready (shape_key) AS (
+       SELECT min(shape_key) FROM jobs WHERE workflow_key = ? AND status = 'ready'
+       UNION ALL
+       SELECT (SELECT min(j.shape_key) FROM jobs j
+         WHERE j.workflow_key = ? AND j.status = 'ready' AND j.shape_key > ready.shape_key)
+       FROM ready WHERE ready.shape_key IS NOT NULL)
+     SELECT s.* FROM ready LEFT JOIN shapes s ON s.shape_key = ready.shape_key WHERE ready.shape_key IS NOT NULL`,
+    workflowKey,
+    workflowKey,
+  );
+  if (rows.some((row) => row.shape_key === null)) throw new TorcError('bug', 'a ready job has no stored request');
+  return (rows as Record<string, number>[]).map(shapeOf);
+}
+
+function shapeOf(row: Record<string, number>): Shape {
+  return {
+    shapeKey: row.shape_key as number,
+    need: requirementsOf(row),
+    sortRank: row.sort_rank as number,
+    slurmConfigKey: row.slurm_config_key as number,
+  };
+}
+
+/** What resource requirements ask for, by their key; throws when there are none. */
+export function needOf(tx: Transaction, requirementsKey: number): Requirements {
+  const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
+  return readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
+}
+
+function requirementsOf(row: Record<string, number>): Requirements {
+  return {
+    numCpus: row.num_cpus as number,
+    memoryBytes: row.memory_bytes as number,
+    gpuThousandths: row.gpu_thousandths as number,
+    numNodes: row.num_nodes as number,
+    runtimeMs: row.runtime_ms as number,
+    isMemoryStated: row.is_memory_stated === 1,
+    isRuntimeStated: row.is_runtime_stated === 1,
+  };
+}
+
+/** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
+export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
+  const known = tx.db.get(
+    `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,
+    ...requestValues(workflowKey, need, slurmConfigKey),
+  );
+  if (known !== undefined) return known.shape_key as number;
+  const shapeKey = internShape(tx, workflowKey, need, slurmConfigKey, 0);
+  const method = tx.db.get('SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?', workflowKey);
+  const shapes = tx.db.all('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey) as Record<string, number>[];
+  const ranks = sortRanks(method?.method as JobsSortMethod, shapes.map(requirementsOf));
+  for (const [index, shape] of shapes.entries()) {
+    if (shape.sort_rank === ranks[index]) continue;
+    tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
+  }
+  return shapeKey;
+}
+
+/** The Slurm config to whose workers a shape is restricted, or `anyConfig`. */
+export function configOfShape(tx: Transaction, shapeKey: number): number {
+  return tx.db.get('SELECT slurm_config_key AS key FROM shapes WHERE shape_key = ?', shapeKey)?.key as number;
+}
+
+/** The Slurm configs to which jobs of a workflow are restricted, and `anyConfig`. */
+export function configsOfShapes(tx: Transaction, workflowKey: number): number[] {
+  const rows = tx.db.all('SELECT DISTINCT slurm_config_key AS key FROM shapes WHERE workflow_key = ?', workflowKey);
+  return rows.map((row) => row.key as number);
+}

@@ -1,0 +1,232 @@
+/**
+ * User data: JSON documents in the database that jobs read and write. The version of one goes up whenever it becomes
+ * another document; a job remembers the versions that it was given, so that a restart sees what changed since.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Assignment, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { quoted } from '../../model/spec/names.ts';
+import { fillInputs, userDataProblem } from '../../model/spec/user-data.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { getWorkflow } from './workflows.ts';
+
+type Finished = Request<'exchange'>['finished'][number];
+type NewUserData = Pick<Request<'user_data_add'>, 'name' | 'data' | 'is_ephemeral'>;
+
+/** How many jobs an error names. */
+const shownJobs = 5;
+
+/** Stores a new datum, under its reserved key if it has one; a repeated one with a key changes nothing. */
+export function storeUserData(
+  tx: Transaction,
+  workflowKey: number,
+  { name, data, is_ephemeral }: NewUserData,
+  reservedKey: number | null = null,
+): number {
+  const { key } = tx.db.run(
+    `INSERT INTO user_data (user_data_key, workflow_key, name, data, is_ephemeral) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (user_data_key) DO NOTHING`,
+    reservedKey,
+    workflowKey,
+    name,
+    storedJson(name, data),
+    is_ephemeral ? 1 : 0,
+  );
+  return reservedKey ?? key;
+}
+
+/** Null stands for data that are not there yet. Throws 'usage' for what is too large. */
+function storedJson(name: string, data: unknown): string | null {
+  const problem = userDataProblem(data);
+  if (problem !== null) {
+    throw new TorcError('usage', `user data ${quoted(name)} ${problem}`, 'Keep large data in files.');
+  }
+  return data === null ? null : JSON.stringify(data);
+}
+
+/** Adds a datum to a workflow; throws 'conflict' when it has one of that name. */
+export function addUserData(tx: Transaction, request: Request<'user_data_add'>): number {
+  const workflowKey = Number(request.workflow_key);
+  getWorkflow(tx, workflowKey);
+  const { name } = request;
+  const taken = tx.db.get(
+    'SELECT user_data_key AS key FROM user_data WHERE workflow_key = ? AND name = ?',
+    workflowKey,
+    name,
+  );
+  if (taken !== undefined) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} already has user data ${quoted(name)} (key ${taken.key})`,
+      `torc -k ${workflowKey} user-data modify ${taken.key} --data JSON`,
+    );
+  }
+  const key = storeUserData(tx, workflowKey, request);
+  tx.event({ workflowKey, type: 'user_data_added', data: { user_data_key: String(key), name } });
+  return key;
+}
+
+interface StoredUserData {
+  userDataKey: number;
+  workflowKey: number;
+  name: string;
+  data: string | null;
+  isEphemeral: boolean;
+  version: number;
+}
+
+function getUserData(tx: Transaction, userDataKey: number): StoredUserData {
+  const row = tx.db.get('SELECT * FROM user_data WHERE user_data_key = ?', userDataKey);
+  if (row === undefined) {
+    throw new TorcError('not_found', `there is no user data ${userDataKey}`, 'torc user-data list');
+  }
+  getWorkflow(tx, row.workflow_key as number);
+  return {
+    userDataKey,
+    workflowKey: row.workflow_key as number,
+    name: row.name as string,
+    data: row.data as string | null,
+    isEphemeral: row.is_ephemeral === 1,
+    version: row.version as number,
+  };
+}
+
+/** Changes the data or the flag; returns whether the data are another document now, and their version. */
+export function modifyUserData(
+  tx: Transaction,
+  request: Request<'user_data_modify'>,
+): { name: string; isChanged: boolean; version: number } {
+  const before = getUserData(tx, Number(request.user_data_key));
+  const { userDataKey, workflowKey, name } = before;
+  const { data, is_ephemeral: isEphemeral = before.isEphemeral } = request.changes;
+  const isChanged = data !== undefined && replaceData(tx, before, storedJson(name, data));
+  tx.db.run('UPDATE user_data SET is_ephemeral = ? WHERE user_data_key = ?', isEphemeral ? 1 : 0, userDataKey);
+  const version = before.version + (isChanged ? 1 : 0);
+  if (isChanged || isEphemeral !== before.isEphemeral) {
+    const now = { version, is_changed: isChanged, is_ephemeral: isEphemeral };
+    tx.event({ workflowKey, type: 'user_data_modified', data: { user_data_key: String(userDataKey), name, ...now } });
+  }
+  return { name, isChanged, version };
+}
+
+/** Stores another document and raises the version; the same one, however it is written, changes nothing. */
+function replaceData(
+  tx: Transaction,
+  { userDataKey, data }: Pick<StoredUserData, 'userDataKey' | 'data'>,
+  next: string | null,
+): boolean {
+  if (next === data || (next !== null && data !== null && isDeepStrictEqual(JSON.parse(next), JSON.parse(data)))) {
+    return false;
+  }
+  tx.db.run('UPDATE user_data SET data = ?, version = version + 1 WHERE user_data_key = ?', next, userDataKey);
+  return true;
+}
+
+/** Deletes a datum that no job reads or writes; throws 'conflict' naming those that do. Returns its name. */
+export function deleteUserData(tx: Transaction, userDataKey: number): string {
+  const { workflowKey, name } = getUserData(tx, userDataKey);
+  const jobs = tx.db.all(
+    `SELECT j.job_key, j.name, u.is_output FROM job_user_data u JOIN jobs j ON j.job_key = u.job_key
+     WHERE u.user_data_key = ? ORDER BY u.is_output DESC, j.job_key LIMIT ?`,
+    userDataKey,
+    shownJobs + 1,
+  );
+  if (jobs.length > 0) {
+    const shown = jobs.slice(0, shownJobs).map((job) => {
+      return `${quoted(job.name as string)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
+    });
+    throw new TorcError(
+      'conflict',
+      `user data ${quoted(name)} is in use: ${shown.join(', ')}${jobs.length > shownJobs ? ', ..' : ''}`,
+      `torc -k ${workflowKey} user-data modify ${userDataKey} --data null removes only the data.`,
+    );
+  }
+  tx.db.run('DELETE FROM user_data WHERE user_data_key = ?', userDataKey);
+  tx.event({ workflowKey, type: 'user_data_deleted', data: { user_data_key: String(userDataKey), name } });
+  return name;
+}
+
+function hasUserData(tx: Transaction, workflowKey: number): boolean {
+  return tx.db.get('SELECT 1 FROM user_data WHERE workflow_key = ? LIMIT 1', workflowKey) !== undefined;
+}
+
+/** Jobs that were just claimed remember the versions of what they read. */
+export function rememberInputVersions(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): void {
+  if (jobKeys.length === 0 || !hasUserData(tx, workflowKey)) return;
+  for (const jobKey of jobKeys) {
+    tx.db.run(
+      `UPDATE job_user_data SET version =
+         (SELECT u.version FROM user_data u WHERE u.user_data_key = job_user_data.user_data_key)
+       WHERE job_key = ? AND is_output = 0`,
+      jobKey,
+    );
+  }
+}
+
+/** Assignments of one worker with the user data that their commands ask for, and the names of what they are to write. */
+export function withUserData(tx: Transaction, computeNodeKey: number, assignments: Assignment[]): Assignment[] {
+  if (assignments.length === 0) return assignments;
+  const node = tx.db.get('SELECT workflow_key FROM compute_nodes WHERE compute_node_key = ?', computeNodeKey);
+  const workflowKey = node?.workflow_key as number;
+  if (!hasUserData(tx, workflowKey)) return assignments;
+  const jsonOf = (name: string): string | null => {
+    const row = tx.db.get('SELECT data FROM user_data WHERE workflow_key = ? AND name = ?', workflowKey, name);
+    return row === undefined ? null : ((row.data as string | null) ?? 'null');
+  };
+  return assignments.map((assignment) => {
+    const { command, invocation_script: script } = assignment;
+    const outputs = declaredOutputs(tx, Number(assignment.job_key)).map(({ name }) => name);
+    return {
+      ...assignment,
+      command: fillInputs(command, jsonOf),
+      invocation_script: script === null ? null : fillInputs(script, jsonOf),
+      ...(outputs.length === 0 ? {} : { output_user_data: outputs }),
+    };
+  });
+}
+
+function declaredOutputs(tx: Transaction, jobKey: number): Pick<StoredUserData, 'userDataKey' | 'name' | 'data'>[] {
+  return tx.db.all(
+    `SELECT u.user_data_key AS userDataKey, u.name, u.data FROM job_user_data d
+     JOIN user_data u ON u.user_data_key = d.user_data_key WHERE d.job_key = ? AND d.is_output = 1
+     ORDER BY u.user_data_key`,
+    jobKey,
+  ) as unknown as Pick<StoredUserData, 'userDataKey' | 'name' | 'data'>[];
+}
+
+/**
+ * Stores what a job wrote; returns what is missing of its declared outputs, in words. Anything else that it sent is
+ * ignored, with an event.
+ */
+export function storeOutputs(
+  tx: Transaction,
+  job: { jobKey: number; workflowKey: number },
+  written: Finished['user_data'],
+): string[] {
+  const declared = declaredOutputs(tx, job.jobKey);
+  const missing: string[] = [];
+  for (const output of declared) {
+    // the worker may have sent one twice: the last counts
+    const data = written?.findLast(({ name }) => name === output.name)?.data ?? null;
+    const problem = userDataProblem(data);
+    if (problem !== null) missing.push(`${quoted(output.name)} (it ${problem})`);
+    else if (data !== null) replaceData(tx, output, JSON.stringify(data));
+    else if (output.data === null) missing.push(quoted(output.name));
+  }
+  const ignored = (written ?? []).map(({ name }) => name).filter((name) => !declared.some((d) => d.name === name));
+  if (ignored.length > 0) tx.event({ ...job, type: 'user_data_ignored', data: { names: ignored } });
+  return missing;
+}
+
+/** The report of a job's end as it counts: with return code 0, what the job wrote is stored, and what is missing fails it. */
+export function withStoredOutputs(
+  tx: Transaction,
+  { jobKey, workflowKey }: { jobKey: number; workflowKey: number },
+  report: Finished,
+): Finished {
+  if (report.status !== 'done' || report.return_code !== 0) return report;
+  const missing = storeOutputs(tx, { jobKey, workflowKey }, report.user_data);
+  if (missing.length === 0) return report;
+  const detail = `it ended with return code 0 but did not write its user data ${missing.join(', ')}`;
+  return { ...report, return_code: 1, cause: 'missing_output', detail };
+}

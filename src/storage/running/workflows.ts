@@ -1,0 +1,164 @@
+/** What is known of a workflow: its row, its counts, its status. */
+import { TorcError } from '../../base/errors.ts';
+import type { StdioMode } from '../../model/expanded.ts';
+import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
+import { forgetRetries } from './retries.ts';
+
+export interface Workflow {
+  workflowKey: number;
+  name: string;
+  phase: string;
+  runId: number;
+  isCanceled: boolean;
+  /** Claims are held back while a restart stops what runs. */
+  isStopping: boolean;
+  firstJobKey: number;
+  firstFileKey: number;
+  firstUserDataKey: number;
+  firstBarrierKey: number;
+  numSpecJobs: number;
+  numSpecFiles: number;
+  numSpecUserData: number;
+  numBarriers: number;
+  expirationBufferMs: number;
+  waitForNewJobsMs: number;
+  ignoreWorkflowCompletion: boolean;
+  waitForHealthyDatabaseMs: number;
+  sampleIntervalMs: number | null;
+  stdio: StdioMode;
+}
+
+/** A visible workflow; throws TorcError 'not_found'. */
+export function getWorkflow(tx: Transaction, workflowKey: number): Workflow {
+  const workflow = findWorkflow(tx, workflowKey);
+  if (workflow === null || workflow.phase === 'creating' || workflow.phase === 'deleting') {
+    throw new TorcError('not_found', `there is no workflow ${workflowKey}`, 'torc workflows list');
+  }
+  return workflow;
+}
+
+/** A workflow in whatever phase, or null. */
+export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | null {
+  const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
+  if (row === undefined) return null;
+  return {
+    workflowKey,
+    name: row.name as string,
+    phase: row.phase as string,
+    runId: row.run_id as number,
+    isCanceled: row.is_canceled === 1,
+    isStopping: row.is_stopping === 1,
+    firstJobKey: row.first_job_key as number,
+    firstFileKey: row.first_file_key as number,
+    firstUserDataKey: row.first_user_data_key as number,
+    firstBarrierKey: row.first_barrier_key as number,
+    numSpecJobs: row.num_spec_jobs as number,
+    numSpecFiles: row.num_spec_files as number,
+    numSpecUserData: row.num_spec_user_data as number,
+    numBarriers: row.num_barriers as number,
+    expirationBufferMs: row.expiration_buffer_ms as number,
+    waitForNewJobsMs: row.wait_for_new_jobs_ms as number,
+    ignoreWorkflowCompletion: row.ignore_workflow_completion === 1,
+    waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms as number,
+    sampleIntervalMs: row.sample_interval_ms as number | null,
+    stdio: row.stdio as StdioMode,
+  };
+}
+
+/** Job counts by status; only right after `flushCounts`. */
+export function jobCounts(tx: Transaction, workflowKey: number): JobCounts {
+  const counts = noJobs();
+  for (const row of tx.db.all('SELECT status, failed, n FROM job_counts WHERE workflow_key = ?', workflowKey)) {
+    counts[row.status as JobStatus] += row.n as number;
+    if (row.failed === 1) counts.failed += row.n as number;
+  }
+  return counts;
+}
+
+export function statusOf(tx: Transaction, workflow: Workflow): string {
+  return workflowStatus({
+    runId: workflow.runId,
+    isCanceled: workflow.isCanceled,
+    hasTimedOut: false,
+    counts: jobCounts(tx, workflow.workflowKey),
+  });
+}
+
+/** What plans are made from, as a token: it changes with every event of the workflow. */
+export function stateToken(tx: Transaction, workflowKey: number): string {
+  return String(tx.db.get('SELECT max(event_key) AS n FROM events WHERE workflow_key = ?', workflowKey)?.n ?? 0);
+}
+
+/** Whether a worker could still come to do anything in this workflow. */
+export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
+  return hasActiveJobs(jobCounts(tx, workflowKey));
+}
+/** Jobs of a workflow in some statuses, in stored order. */
+export function jobsInStatuses(
+  tx: Transaction,
+  workflowKey: number,
+  statuses: readonly JobStatus[],
+  limit: number,
+): { jobKey: number; name: string; status: JobStatus; numBlockers: number }[] {
+  return tx.db
+    .all(
+      `SELECT job_key, name, status, num_blockers FROM jobs
+       WHERE workflow_key = ? AND status IN (SELECT value FROM json_each(?)) ORDER BY job_key LIMIT ?`,
+      workflowKey,
+      JSON.stringify(statuses),
+      limit,
+    )
+    .map((row) => ({
+      jobKey: row.job_key as number,
+      name: row.name as string,
+      status: row.status as JobStatus,
+      numBlockers: row.num_blockers as number,
+    }));
+}
+/** Begins the next run after a restart has moved the jobs; a workflow that was canceled or never started goes on as well. */
+export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
+  const row = tx.db.get(
+    `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
+       started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
+    tx.now,
+    workflowKey,
+  );
+  forgetRetries(tx, workflowKey);
+  tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
+  tx.noteReady(workflowKey);
+  tx.noteSettled(workflowKey);
+}
+
+/** Holds claims back, or lets them go on. */
+export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
+  tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
+  if (isStopping) return;
+  tx.noteReady(workflowKey);
+  tx.noteSettled(workflowKey);
+}
+
+/** Notes the end of a run when no job is active any more; returns whether this was the moment. */
+export function recordRunEnd(tx: Transaction, workflowKey: number): boolean {
+  if (isWorkflowActive(tx, workflowKey)) return false;
+  const ended = tx.db.run(
+    `UPDATE workflows SET ended_at = ? WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND is_stopping = 0`,
+    tx.now,
+    workflowKey,
+  );
+  if (ended.changes === 1) {
+    const workflow = findWorkflow(tx, workflowKey);
+    if (workflow !== null) {
+      tx.event({
+        workflowKey,
+        type: 'workflow_ended',
+        data: { run_id: workflow.runId, status: statusOf(tx, workflow) },
+      });
+      fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
+    }
+  }
+  return ended.changes === 1;
+}

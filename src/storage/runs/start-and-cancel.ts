@@ -1,0 +1,127 @@
+/** Starting a run and cancelling it: what happens to the jobs that nobody has claimed. */
+import { TorcError } from '../../base/errors.ts';
+import { claimedStatuses, type JobStatus } from '../../model/status.ts';
+import { lastKeyOfStep, type Step } from '../database/steps.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { countActionJob, fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
+import { requestStop } from '../running/attempts.ts';
+import { propagateEnd } from '../running/completion.ts';
+import { moveJob } from '../running/transitions.ts';
+import { getWorkflow, jobCounts } from '../running/workflows.ts';
+import { giveUpAttempt } from './restart.ts';
+
+/** What a start does, as counts: uninitialized jobs without blockers become ready, the others blocked. */
+export function planStart(
+  tx: Transaction,
+  workflowKey: number,
+): { numReady: number; numBlocked: number; runId: number } {
+  const workflow = getWorkflow(tx, workflowKey);
+  if (workflow.phase === 'started') {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} was already started (run ${workflow.runId})`,
+      `Run it again with torc workflows restart ${workflowKey}; see what it does with --dry-run.`,
+    );
+  }
+  if (workflow.isCanceled)
+    throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `torc workflows restart ${workflowKey}`);
+  const row = tx.db.get(
+    `SELECT coalesce(sum(num_blockers = 0), 0) AS ready, coalesce(sum(num_blockers > 0), 0) AS blocked
+     FROM jobs WHERE workflow_key = ? AND status = 'uninitialized'`,
+    workflowKey,
+  );
+  return { numReady: row?.ready as number, numBlocked: row?.blocked as number, runId: workflow.runId + 1 };
+}
+
+/** The steps of a start: each moves some jobs in stored order, the last one begins the run. */
+export function startSteps(workflowKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    const next = startStep(tx, workflowKey, cursor);
+    cursor = next ?? cursor;
+    return next === null;
+  };
+}
+
+function startStep(tx: Transaction, workflowKey: number, after: number): number | null {
+  const workflow = getWorkflow(tx, workflowKey);
+  // somebody else's start of the same workflow was faster
+  if (workflow.phase === 'started') return null;
+  if (workflow.phase === 'created') {
+    tx.db.run(`UPDATE workflows SET phase = 'starting' WHERE workflow_key = ?`, workflowKey);
+  }
+  const last = lastKeyOfStep(tx, workflowKey, after);
+  const moved = tx.db.all(
+    `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END
+     WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING job_key, status`,
+    workflowKey,
+    after,
+    last ?? Number.MAX_SAFE_INTEGER,
+  );
+  for (const row of moved) {
+    const job = { jobKey: row.job_key as number, workflowKey, status: 'uninitialized' } as const;
+    countActionJob(tx, job, row.status as JobStatus);
+  }
+  const numReady = moved.filter((row) => row.status === 'ready').length;
+  tx.count(workflowKey, 'uninitialized', false, -moved.length);
+  tx.count(workflowKey, 'ready', false, numReady);
+  tx.count(workflowKey, 'blocked', false, moved.length - numReady);
+  if (last !== null) return last;
+  tx.db.run(
+    `UPDATE workflows SET phase = 'started', run_id = run_id + 1, started_at = ?, ended_at = NULL WHERE workflow_key = ?`,
+    tx.now,
+    workflowKey,
+  );
+  tx.flushCounts();
+  const counts = jobCounts(tx, workflowKey);
+  tx.event({
+    workflowKey,
+    type: 'workflow_started',
+    data: { run_id: workflow.runId + 1, num_ready: counts.ready, num_blocked: counts.blocked },
+  });
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
+  tx.noteReady(workflowKey);
+  if (counts.ready === 0) tx.noteSettled(workflowKey);
+  return null;
+}
+/** Marks a workflow as cancelled and asks its running attempts to end; returns how many. */
+export function beginCancel(tx: Transaction, workflowKey: number): number {
+  const workflow = getWorkflow(tx, workflowKey);
+  if (!workflow.isCanceled) {
+    tx.db.run('UPDATE workflows SET is_canceled = 1 WHERE workflow_key = ?', workflowKey);
+    tx.event({ workflowKey, type: 'workflow_canceled' });
+  }
+  return requestStop(tx, workflowKey, 'cancel');
+}
+
+/** The steps of a cancel: each cancels some of the jobs that no process runs, in stored order. */
+export function cancelSteps(workflowKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    // a restart came in between: the jobs of its run are not meant
+    if (!getWorkflow(tx, workflowKey).isCanceled) return true;
+    const last = lastKeyOfStep(tx, workflowKey, cursor);
+    const rows = tx.db.all(
+      `SELECT j.job_key FROM jobs j LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
+       WHERE j.workflow_key = ? AND j.job_key > ? AND j.job_key <= ? AND (j.status IN ('uninitialized', 'blocked', 'ready')
+         OR (j.status IN ('submitted_pending', 'submitted') AND a.is_occupying = 0))`,
+      workflowKey,
+      cursor,
+      last ?? Number.MAX_SAFE_INTEGER,
+    );
+    for (const row of rows) cancelIdle(tx, workflowKey, row.job_key as number);
+    cursor = last ?? cursor;
+    return last === null;
+  };
+}
+
+function cancelIdle(tx: Transaction, workflowKey: number, jobKey: number): void {
+  const job = tx.db.get('SELECT status, attempt_key FROM jobs WHERE job_key = ?', jobKey);
+  const status = job?.status as JobStatus;
+  // an earlier job of the same step may have canceled it already
+  if (status === 'canceled') return;
+  if (claimedStatuses.includes(status)) giveUpAttempt(tx, job?.attempt_key as number);
+  moveJob(tx, { jobKey, workflowKey, status, failed: false }, { to: 'canceled', by: 'cancel' });
+  propagateEnd(tx, jobKey, true);
+}

@@ -1,0 +1,264 @@
+/**
+ * Keeps the talk with the server going: greets, keeps one request parked at the server, sends a newer one as soon as
+ * there is something to report, waits a growing while after a failure. What is said is the session's business, what
+ * follows from it the worker's.
+ */
+import type { Api, HelloReply, Reply, Request } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import { asTorcError, type TorcError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { ExchangeRequest, RequestFacts, Session, Taken } from './session.ts';
+
+/** The server holds an idle request for about 25 s. */
+const parkedTimeoutMs = 45_000;
+/** Requests with reports are answered as soon as these are on disk. */
+const promptTimeoutMs = 15_000;
+/** A request with reports that is unanswered for so long does not hold up the next one. */
+const slowAnswerMs = 1_000;
+const shortestRetryMs = 100;
+const longestRetryMs = 3_000;
+const hurriedRetryMs = 400;
+/** Replies without news that come faster than this are not asked for at full speed. */
+const fastReplyMs = 50;
+const longestPaceMs = 1_000;
+
+export interface ExchangerEvents {
+  /** What to say in the next request. */
+  facts(): Omit<RequestFacts, 'nowMs'>;
+  /** How long ends may wait for company. */
+  patienceMs(): number;
+  hello(): Request<'worker_hello'>;
+  greeted(reply: HelloReply): void;
+  /** The server will never take this worker: `gone`, or an error that no repetition mends. */
+  refused(error: TorcError | null): void;
+  taken(taken: Taken): void;
+  /** Contact was lost or found again. */
+  contactChanged(): void;
+}
+
+export interface ExchangerDependencies {
+  api: Api;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+}
+
+const hopeless = new Set(['not_found', 'usage', 'invalid_spec']);
+
+export class Exchanger {
+  readonly #session: Session;
+  readonly #events: ExchangerEvents;
+  readonly #deps: ExchangerDependencies;
+  readonly #calls = new Set<AbortController>();
+  #state: 'new' | 'greeting' | 'greeted' | 'closed' = 'new';
+  #numFailures = 0;
+  #lostSinceMs: number | null = null;
+  #lastContactMs: number;
+  #serverOffsetMs: number;
+  #notBeforeMs = 0;
+  #paceMs = 0;
+  #pacedUntilMs = 0;
+  #mustSend = false;
+  #timeoutMs = Number.POSITIVE_INFINITY;
+  #isPumpQueued = false;
+  #cancelTimer: () => void = () => {};
+
+  constructor(session: Session, events: ExchangerEvents, deps: ExchangerDependencies) {
+    this.#session = session;
+    this.#events = events;
+    this.#deps = deps;
+    this.#lastContactMs = deps.clock.monotonic();
+    this.#serverOffsetMs = deps.clock.now() - this.#lastContactMs;
+  }
+
+  /** Since when the server has not been reached; null while it can be. */
+  get lostSinceMs(): number | null {
+    return this.#lostSinceMs;
+  }
+
+  get lastContactMs(): number {
+    return this.#lastContactMs;
+  }
+
+  /** An instant of the worker's monotonic clock as milliseconds since 1970 on the server's clock, as far as known. */
+  readonly toServerTime = (atMs: number): number => atMs + this.#serverOffsetMs;
+
+  /** Something may have to be said; looked at once the current work is through, so that news travels together. */
+  poke(): void {
+    if (this.#isPumpQueued || this.#state === 'closed') return;
+    this.#isPumpQueued = true;
+    queueMicrotask(() => {
+      this.#isPumpQueued = false;
+      this.#pump();
+    });
+  }
+
+  /** Sends a request whatever is under way, because the worker's own state has changed. */
+  sendNow(): void {
+    this.#mustSend = true;
+    this.poke();
+  }
+
+  /** From now on no request waits longer than this, and one that failed is soon repeated. */
+  hurry(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    this.sendNow();
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#cancelTimer();
+    for (const call of this.#calls) call.abort();
+  }
+
+  #pump(): void {
+    if (this.#state === 'closed' || this.#state === 'greeting') return;
+    const nowMs = this.#deps.clock.monotonic();
+    const dueMs = this.#state === 'new' ? this.#notBeforeMs : this.#nextSendMs();
+    this.#cancelTimer();
+    if (dueMs > nowMs) {
+      if (dueMs < Number.POSITIVE_INFINITY) {
+        this.#cancelTimer = this.#deps.clock.after(dueMs - nowMs, () => this.#pump());
+      }
+      return;
+    }
+    if (this.#state === 'new') void this.#greet();
+    else void this.#exchange(nowMs);
+  }
+
+  /** At most one parked request and a newer one are under way; a third only when the worker's state has changed. */
+  #nextSendMs(): number {
+    if (this.#mustSend) return this.#timeoutMs < Number.POSITIVE_INFINITY ? 0 : this.#notBeforeMs;
+    const [first, second] = this.#session.outstanding;
+    const patienceMs = this.#events.patienceMs();
+    const newsDueMs = this.#session.newsDueMs(patienceMs);
+    // what is new does not wait for the pace
+    // without news a request is parked at the server, but not while there will soon be some
+    const parkMs = Math.max(this.#pacedUntilMs, patienceMs === 0 ? 0 : this.#lastContactMs + patienceMs);
+    if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(parkMs, newsDueMs));
+    if (second !== undefined) return Number.POSITIVE_INFINITY;
+    const earliestMs = first.carriesReports ? first.sentAtMs + slowAnswerMs : 0;
+    return Math.max(this.#notBeforeMs, earliestMs, newsDueMs);
+  }
+
+  async #greet(): Promise<void> {
+    this.#state = 'greeting';
+    try {
+      const reply = await this.#call('worker_hello', this.#events.hello(), promptTimeoutMs);
+      if (this.#isClosed()) return;
+      this.#state = 'new';
+      if (!this.#session.acceptEpoch(reply.epoch)) return this.#failed('an outdated server answered');
+      this.#reached();
+      this.#state = 'greeted';
+      if (reply.answer === 'gone') this.#events.refused(null);
+      else this.#events.greeted(reply);
+    } catch (error) {
+      if (this.#isClosed()) return;
+      this.#state = 'new';
+      const known = asTorcError(error);
+      if (hopeless.has(known.code)) return this.#events.refused(known);
+      this.#failed(known.message);
+    }
+    this.poke();
+  }
+
+  async #call<N extends 'worker_hello' | 'exchange'>(
+    endpoint: N,
+    request: Request<N>,
+    timeoutMs: number,
+  ): Promise<Reply<N>> {
+    const abort = new AbortController();
+    this.#calls.add(abort);
+    try {
+      const options = { signal: abort.signal, timeoutMs: Math.min(timeoutMs, this.#timeoutMs) };
+      return await this.#deps.api.call(endpoint, request, options);
+    } finally {
+      this.#calls.delete(abort);
+    }
+  }
+
+  /** A method, because the state may change while a call is awaited. */
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  async #exchange(nowMs: number): Promise<void> {
+    this.#mustSend = false;
+    const request = this.#session.nextRequest({ nowMs, ...this.#events.facts() });
+    this.poke();
+    try {
+      const reply = await this.#call(
+        'exchange',
+        request,
+        carriesReports(request) || request.leaving ? promptTimeoutMs : parkedTimeoutMs,
+      );
+      if (this.#isClosed()) return;
+      this.#receive(request, reply, nowMs);
+    } catch (error) {
+      if (this.#isClosed()) return;
+      this.#session.fail(request.seq);
+      this.#failed(asTorcError(error).message);
+    }
+    this.poke();
+  }
+
+  #receive(request: ExchangeRequest, reply: Parameters<Session['receive']>[1], sentAtMs: number): void {
+    const nowMs = this.#deps.clock.monotonic();
+    const received = this.#session.receive(request.seq, reply, nowMs);
+    if ('dropped' in received) {
+      if (received.dropped === 'old_epoch') this.#failed('an outdated server answered');
+      return;
+    }
+    const serverNowMs = Date.parse(reply.now);
+    if (Number.isFinite(serverNowMs)) this.#serverOffsetMs = serverNowMs - nowMs;
+    this.#reached();
+    const { taken } = received;
+    this.#pace(taken, nowMs, sentAtMs, carriesReports(request));
+    if (taken.unknownWorker) {
+      this.#deps.log.warn({}, 'the server does not know this worker: greeting it again');
+      this.#state = 'new';
+    }
+    this.#events.taken(taken);
+  }
+
+  /** A server that answers at once with nothing new must not be asked in a tight loop. */
+  #pace(taken: Taken, nowMs: number, sentAtMs: number, hadReports: boolean): void {
+    const hasNews = taken.jobs.length + taken.stop.length + taken.numAnswered > 0;
+    if (hasNews || nowMs - sentAtMs >= fastReplyMs || this.#session.outstanding.length > 0) {
+      this.#paceMs = 0;
+      this.#pacedUntilMs = 0;
+      return;
+    }
+    this.#paceMs = Math.min(longestPaceMs, Math.max(fastReplyMs, this.#paceMs * 2));
+    this.#pacedUntilMs = nowMs + this.#paceMs;
+    // reports that it does not answer would be news for ever
+    if (hadReports) this.#notBeforeMs = this.#pacedUntilMs;
+  }
+
+  #reached(): void {
+    this.#lastContactMs = this.#deps.clock.monotonic();
+    this.#numFailures = 0;
+    this.#notBeforeMs = 0;
+    if (this.#lostSinceMs === null) return;
+    this.#deps.log.info({ lost_ms: Math.round(this.#lastContactMs - this.#lostSinceMs) }, 'the server is back');
+    this.#lostSinceMs = null;
+    this.#events.contactChanged();
+  }
+
+  #failed(reason: string): void {
+    const nowMs = this.#deps.clock.monotonic();
+    this.#numFailures += 1;
+    const longestMs = this.#timeoutMs < Number.POSITIVE_INFINITY ? hurriedRetryMs : longestRetryMs;
+    const ceilingMs = Math.min(longestMs, 2 * shortestRetryMs * 2 ** Math.min(this.#numFailures, 10));
+    this.#notBeforeMs = nowMs + shortestRetryMs + this.#deps.random() * (ceilingMs - shortestRetryMs);
+    const wasReachable = this.#lostSinceMs === null;
+    this.#lostSinceMs ??= nowMs;
+    if (!wasReachable) return;
+    this.#deps.log.warn({ reason }, 'the server does not answer; jobs go on, and it is tried again');
+    this.#events.contactChanged();
+  }
+}
+
+function carriesReports({ started, finished, returned }: ExchangeRequest): boolean {
+  return started.length + finished.length + returned.length > 0;
+}

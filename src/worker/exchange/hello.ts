@@ -1,0 +1,29 @@
+/** How a worker introduces itself. */
+import type { Request } from '../../api/contract.ts';
+import type { WorkerEffects } from '../effects.ts';
+import type { WorkerOptions } from '../worker.ts';
+import { workerProtocol } from './session.ts';
+
+export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
+  const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;
+  return {
+    protocol: workerProtocol,
+    worker_id: effects.workerId,
+    workflow_key: workflowKey,
+    hostname: identity.hostname,
+    boot_id: effects.bootId,
+    pid: effects.pid,
+    cluster: identity.cluster,
+    slurm_job_id: identity.slurmJobId,
+    restart_count: identity.restartCount,
+    allocation_key: identity.allocationKey,
+    num_nodes: capacity.nodeNames.length,
+    num_cpus: capacity.numCpus,
+    memory_bytes: capacity.memoryBytes,
+    num_gpus: capacity.numGpus,
+    max_parallel_jobs: maxParallelJobs,
+    working_directory: effects.workingDirectory,
+    output_directory: outputDirectory,
+    start_ticks: effects.startTicks,
+  };
+}

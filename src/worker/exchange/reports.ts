@@ -1,0 +1,86 @@
+/** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
+import type { FileState, LogPlace } from '../../api/contract.ts';
+import type { FinishedReport, SpooledReport } from '../../api/spool.ts';
+import type { AttemptEnd } from '../../model/job.ts';
+
+/** How a job ended; instants on the worker's monotonic clock. */
+export interface FinishedAttempt {
+  attempt: number;
+  /** Null when no process was ever started. */
+  startedAtMs: number | null;
+  endedAtMs: number;
+  end: AttemptEnd;
+  peakMemoryBytes: number | null;
+  averageMemoryBytes: number | null;
+  cpuMs: number | null;
+  /** Declared files; missing for a job without any. */
+  files?: FileState[];
+  /** What the job wrote for its output user data. */
+  userData?: NonNullable<FinishedReport['user_data']>;
+  /** Where its output is, when that is not plain from the workflow's settings. */
+  log?: LogPlace;
+  /** Processes of it could not be killed: they may still write. */
+  hasLeftovers?: boolean;
+}
+
+/** How long ago something was, for the wire: never negative, whole milliseconds. */
+export function ageMs(nowMs: number, atMs: number): number {
+  return Math.max(0, Math.round(nowMs - atMs));
+}
+
+const plainReportBytes = 1024;
+const fileStateBytes = 256;
+
+/** About how much room the report takes in a request. */
+export function reportBytes({ files = [], userData = [] }: FinishedAttempt): number {
+  const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(userData));
+  return plainReportBytes + files.length * fileStateBytes + dataBytes;
+}
+
+function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> {
+  const { end, startedAtMs, endedAtMs, files, userData, log } = finished;
+  return {
+    status: end.status,
+    return_code: end.returnCode,
+    cause: end.cause,
+    exit_code: end.exitCode,
+    signal: end.signal,
+    detail: end.detail,
+    exec_ms: startedAtMs === null ? 0 : ageMs(endedAtMs, startedAtMs),
+    peak_memory_bytes: finished.peakMemoryBytes,
+    average_memory_bytes: finished.averageMemoryBytes,
+    cpu_ms: finished.cpuMs,
+    ...(files === undefined ? {} : { files }),
+    ...(userData === undefined ? {} : { user_data: userData }),
+    ...(log === undefined ? {} : { log }),
+  };
+}
+
+/** The end as it is sent at `nowMs`. */
+export function finishedReport(finished: FinishedAttempt, nowMs: number): FinishedReport {
+  const { attempt, startedAtMs, endedAtMs } = finished;
+  return {
+    attempt,
+    start_age_ms: startedAtMs === null ? null : ageMs(nowMs, startedAtMs),
+    age_ms: ageMs(nowMs, endedAtMs),
+    ...body(finished),
+  };
+}
+
+/** The end of an attempt, or with null its return unstarted at `madeAtMs`, as it is spooled. */
+export function spooledReport(
+  workerId: string,
+  attempt: number,
+  madeAtMs: number,
+  finished: FinishedAttempt | null,
+  toServerTime: (atMs: number) => number,
+): SpooledReport {
+  const startedAtMs = finished?.startedAtMs ?? null;
+  return {
+    worker_id: workerId,
+    attempt,
+    finished: finished === null ? null : body(finished),
+    started_at_ms: startedAtMs === null ? null : Math.round(toServerTime(startedAtMs)),
+    ended_at_ms: Math.round(toServerTime(madeAtMs)),
+  };
+}

@@ -1,0 +1,141 @@
+/** The declared files of one attempt: how its inputs were when it began, how its outputs are when it has ended. */
+import { resolve } from 'node:path';
+import type { AssignedFile, FileState } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { FileReader, SeenFile } from '../effects.ts';
+import { Patience } from './time-budget.ts';
+
+/** Of one job; more would not fit into a request. Outputs come first. */
+const mostStates = 20_000;
+/** Network file systems remember for a while that a file was not there. */
+const missingPatience = { longestMs: 2_000, firstWaitMs: 50 };
+const lookPatience = { longestMs: 30_000, hurriedMs: 200 };
+const hashPatience = { longestMs: 5_000, hurriedMs: 100 };
+const namedAtMost = 3;
+
+interface Entry {
+  file: AssignedFile;
+  path: string;
+  seen: SeenFile | null;
+  hash: Promise<string | null> | null;
+}
+
+export interface DeclaredFilesDependencies {
+  clock: Clock;
+  reader: FileReader;
+  /** Against which relative paths are read. */
+  directory: string;
+  /** Fires when nothing should be waited for any longer. */
+  hurry: AbortSignal;
+}
+
+export class DeclaredFiles {
+  readonly #deps: DeclaredFilesDependencies;
+  readonly #inputs: Entry[];
+  readonly #outputs: Entry[];
+  readonly #noMoreHashes = new AbortController();
+
+  constructor(files: readonly AssignedFile[], deps: DeclaredFilesDependencies) {
+    this.#deps = deps;
+    const entries = files.map((file) => ({ file, path: resolve(deps.directory, file.path), seen: null, hash: null }));
+    this.#outputs = entries.filter(({ file }) => file.is_output);
+    const inputs = entries.filter(({ file }) => !file.is_output);
+    this.#inputs = inputs.slice(0, Math.max(0, mostStates - this.#outputs.length));
+  }
+
+  async lookAtInputs(): Promise<void> {
+    await this.#lookAt(this.#inputs, false);
+  }
+
+  /** Goes on in the background; a file that changes meanwhile has no hash. */
+  hashInputs(): void {
+    this.#hash(this.#inputs);
+  }
+
+  /**
+   * Looks at the outputs, for a while when they `must` be there. Returns what the job did wrong, each as the end of a
+   * sentence about it.
+   */
+  async lookAtOutputs(must: boolean): Promise<string[]> {
+    const { clock, hurry } = this.#deps;
+    const patience = new Patience(clock, hurry, lookPatience);
+    await patience.waitFor(this.#lookUntilThere(must), undefined);
+    this.#hash(this.#outputs);
+    const missing = this.#outputs.filter(({ seen }) => seen?.kind !== 'there');
+    if (missing.length === 0) return [];
+    const named = missing.slice(0, namedAtMost).map(({ path, seen }) => `${JSON.stringify(path)}${reason(seen)}`);
+    const more = missing.length > namedAtMost ? ` and ${missing.length - namedAtMost} more` : '';
+    return [`did not make its declared output ${named.join(', ')}${more}`];
+  }
+
+  async #lookUntilThere(must: boolean): Promise<void> {
+    const { clock, hurry } = this.#deps;
+    const endMs = clock.monotonic() + missingPatience.longestMs;
+    let missing = this.#outputs;
+    for (let waitMs = missingPatience.firstWaitMs; ; waitMs *= 2) {
+      await this.#lookAt(missing, missing !== this.#outputs);
+      missing = missing.filter(({ seen }) => seen?.kind !== 'there');
+      const leftMs = endMs - clock.monotonic();
+      if (missing.length === 0 || !must || hurry.aborted || leftMs <= 0) return;
+      const pause = new Patience(clock, hurry, { longestMs: Math.min(waitMs, leftMs), hurriedMs: 0 });
+      await pause.waitFor(new Promise<void>(() => {}), undefined);
+    }
+  }
+
+  async #lookAt(entries: readonly Entry[], isFresh: boolean): Promise<void> {
+    const look = async (entry: Entry): Promise<void> => {
+      entry.seen = await this.#deps.reader.look(entry.path, isFresh);
+    };
+    await Promise.all(entries.map(look));
+  }
+
+  #hash(entries: readonly Entry[]): void {
+    const { reader } = this.#deps;
+    for (const entry of entries) {
+      if (entry.seen?.kind === 'there') {
+        entry.hash = reader.hash(entry.path, entry.seen, this.#noMoreHashes.signal);
+      }
+    }
+  }
+
+  /** All that could be looked at. Waits for hashes, but not for ever. */
+  async states(): Promise<FileState[]> {
+    const { clock, hurry } = this.#deps;
+    const entries = [...this.#outputs, ...this.#inputs].slice(0, mostStates);
+    const hashes = new Map<Entry, string | null>();
+    const all = entries.map(async (entry) => hashes.set(entry, await entry.hash));
+    if (entries.some((entry) => entry.hash !== null)) {
+      await new Patience(clock, hurry, hashPatience).waitFor(
+        Promise.all(all).then(() => {}),
+        undefined,
+      );
+    }
+    this.#noMoreHashes.abort();
+    return entries.flatMap((entry) => {
+      const state = fileState(entry, hashes.get(entry) ?? null);
+      return state === null ? [] : [state];
+    });
+  }
+}
+
+function reason(seen: SeenFile | null): string {
+  if (seen === null) return ' (the file system does not answer)';
+  return seen.kind === 'unknown' ? ` (${seen.code})` : '';
+}
+
+/** Null when the file could not be looked at. */
+function fileState({ file, seen }: Entry, contentHash: string | null): FileState | null {
+  const { file_key, is_output } = file;
+  if (seen === null || seen.kind === 'unknown') return null;
+  if (seen.kind === 'absent') {
+    return { file_key, is_output, size_bytes: -1, modified_us: null, changed_us: null, content_hash: null };
+  }
+  return {
+    file_key,
+    is_output,
+    size_bytes: seen.sizeBytes,
+    modified_us: seen.modifiedUs,
+    changed_us: seen.changedUs,
+    content_hash: contentHash,
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * Looks at the files of jobs, hashes and reads them. The system gives this process only four threads for files: a file
+ * system that hangs must leave some to the others.
+ */
+import { createHash } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode } from '../../base/errors.ts';
+import { makeFolders } from '../../base/folders.ts';
+import { fileMicroseconds } from '../../model/decide/changes.ts';
+import type { FileReader, PresentFile, ReadText, SeenFile } from '../effects.ts';
+
+const longestHashedBytes = 64 * 1024 * 1024;
+const pieceBytes = 256 * 1024;
+const looksTogether = 2;
+const hashesTogether = 1;
+const rememberedHashes = 10_000;
+/** A pipe that someone has put there must not hold up whoever opens it. */
+const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** The files of this machine; a content that many jobs share is hashed once. */
+export function openFileReader(): FileReader {
+  const looks = gate(looksTogether);
+  const readings = gate(hashesTogether);
+  const hashes = new Map<string, Promise<string | null>>();
+
+  function remember(identity: string, hash: Promise<string | null>): void {
+    hashes.delete(identity);
+    hashes.set(identity, hash);
+    const [oldest] = hashes.keys();
+    if (hashes.size > rememberedHashes && oldest !== undefined) hashes.delete(oldest);
+  }
+
+  return {
+    look: (path, isFresh) => looks(() => lookAt(path, isFresh)),
+    hash(path, seen, abort) {
+      if (!seen.isRegular || seen.sizeBytes > longestHashedBytes) return Promise.resolve(null);
+      const known = hashes.get(seen.identity);
+      const hash = known ?? readings(async () => (abort.aborted ? null : await hashOf(path, seen)));
+      remember(seen.identity, hash);
+      if (known === undefined) {
+        void hash.then((made) => {
+          if (made === null && hashes.get(seen.identity) === hash) hashes.delete(seen.identity);
+        });
+      }
+      return hash;
+    },
+    async makeRoom(paths) {
+      for (const path of paths) {
+        makeFolders(dirname(path));
+        await rm(path, { force: true });
+      }
+    },
+    readText: (path, longestBytes) => looks(() => textOf(path, longestBytes)),
+  };
+}
+
+/** At most `width` of the tasks run at a time, in the order given. */
+function gate(width: number): <T>(task: () => Promise<T>) => Promise<T> {
+  let numFree = width;
+  const waiting: (() => void)[] = [];
+  return async (task) => {
+    if (numFree > 0) numFree -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) numFree += 1;
+      else next();
+    }
+  };
+}
+
+async function lookAt(path: string, isFresh: boolean): Promise<SeenFile> {
+  try {
+    // network file systems ask the server again about a folder that is opened
+    if (isFresh) await (await opendir(dirname(path))).close();
+    return presentFile(await stat(path, { bigint: true }));
+  } catch (error) {
+    const code = systemCode(error) ?? 'EIO';
+    return code === 'ENOENT' || code === 'ENOTDIR' ? { kind: 'absent' } : { kind: 'unknown', code };
+  }
+}
+
+function presentFile(stats: BigIntStats): PresentFile {
+  return {
+    kind: 'there',
+    sizeBytes: Math.min(Number(stats.size), Number.MAX_SAFE_INTEGER),
+    modifiedUs: fileMicroseconds(stats.mtimeNs),
+    changedUs: fileMicroseconds(stats.ctimeNs),
+    isRegular: stats.isFile(),
+    identity: [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' '),
+  };
+}
+
+async function hashOf(path: string, seen: PresentFile): Promise<string | null> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path, readOnly);
+    if (!(await isAsSeen(file, seen))) return null;
+    const hash = createHash('sha256');
+    for await (const piece of pieces(file, seen.sizeBytes)) hash.update(piece);
+    return (await isAsSeen(file, seen)) ? hash.digest('hex') : null;
+  } catch {
+    return null;
+  } finally {
+    await file?.close().catch(() => {});
+  }
+}
+
+async function isAsSeen(file: FileHandle, seen: PresentFile): Promise<boolean> {
+  return presentFile(await file.stat({ bigint: true })).identity === seen.identity;
+}
+
+/** The first bytes of a file, at most so many; each piece is valid until the next is asked for. */
+async function* pieces(file: FileHandle, numBytes: number): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, numBytes));
+  for (let at = 0; at < numBytes; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, numBytes - at), at);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
+}
+
+async function textOf(path: string, longestBytes: number): Promise<ReadText> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path, readOnly);
+    if (!(await file.stat()).isFile()) return { text: null, problem: 'is not a regular file' };
+    const read: Buffer[] = [];
+    for await (const piece of pieces(file, longestBytes + 1)) read.push(Buffer.from(piece));
+    const content = Buffer.concat(read);
+    if (content.length > longestBytes) return { text: null, problem: `is larger than ${longestBytes} bytes` };
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(content) };
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT') return { text: null, problem: null };
+    return { text: null, problem: code?.startsWith('ERR_ENCODING') ? 'is not UTF-8' : `cannot be read (${code})` };
+  } finally {
+    await file?.close().catch(() => {});
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Stands between the worker and the runner of its jobs: looks at a job's declared files before its process starts and
+ * after it has ended, and fails a job that did not make what it had declared. A job that declares nothing passes
+ * through untouched.
+ */
+import type { Assignment } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import { systemCode } from '../../base/errors.ts';
+import type { JobStdioPaths } from '../../base/paths.ts';
+import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
+import type { JobRunner, RunnerEvents, WorkerEffects } from '../effects.ts';
+import type { FinishedAttempt } from '../exchange/reports.ts';
+import type { Sample } from '../exchange/session.ts';
+import { dataPaths, recoveryPath } from '../processes/launch.ts';
+import { DeclaredFiles } from './declared-files.ts';
+import { Patience } from './time-budget.ts';
+import { readUserData, type WrittenData } from './user-data.ts';
+
+/** A file system that does not answer for so long after a job's end is not waited for any longer. */
+const readPatience = { longestMs: 30_000, hurriedMs: 200 };
+
+interface FiledJob {
+  assignment: Assignment;
+  dataNames: readonly string[];
+  dataPaths: readonly string[];
+  /** Where its recovery script says that it failed; null without one. */
+  recoveryPath: string | null;
+  sampleEveryMs: number | null;
+  output: JobStdioPaths | null;
+  files: DeclaredFiles;
+  isStarted: boolean;
+  /** Fires when the job is stopped: then nothing of it is waited for. */
+  hurry: AbortController;
+}
+
+export interface JobFilesDependencies {
+  clock: Clock;
+  effects: Pick<WorkerEffects, 'openRunner' | 'files' | 'workingDirectory'>;
+  outputDirectory: string;
+}
+
+export class JobFiles implements JobRunner {
+  readonly #events: RunnerEvents;
+  readonly #deps: JobFilesDependencies;
+  readonly #runner: JobRunner;
+  readonly #jobs = new Map<number, FiledJob>();
+  #isClosed = false;
+
+  constructor(events: RunnerEvents, deps: JobFilesDependencies) {
+    this.#events = events;
+    this.#deps = deps;
+    this.#runner = deps.effects.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
+  }
+
+  start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
+    const { files = [], output_user_data: dataNames = [], attempt, recovery } = assignment;
+    if (files.length + dataNames.length === 0 && recovery === undefined) {
+      this.#runner.start(assignment, sampleEveryMs, output);
+      return;
+    }
+    const { effects, clock, outputDirectory } = this.#deps;
+    const hurry = new AbortController();
+    const job: FiledJob = {
+      assignment,
+      dataNames,
+      dataPaths: dataPaths(assignment, outputDirectory),
+      recoveryPath: recovery === undefined ? null : recoveryPath(assignment, outputDirectory),
+      sampleEveryMs,
+      output,
+      files: new DeclaredFiles(files, {
+        clock,
+        hurry: hurry.signal,
+        reader: effects.files,
+        directory: effects.workingDirectory,
+      }),
+      isStarted: false,
+      hurry,
+    };
+    this.#jobs.set(attempt, job);
+    void this.#begin(job);
+  }
+
+  async #begin(job: FiledJob): Promise<void> {
+    const { attempt } = job.assignment;
+    const written = job.recoveryPath === null ? job.dataPaths : [...job.dataPaths, job.recoveryPath];
+    try {
+      if (written.length > 0) await this.#deps.effects.files.makeRoom(written);
+    } catch (error) {
+      return this.#fail(job, error);
+    }
+    await job.files.lookAtInputs();
+    // it may have been stopped meanwhile
+    if (this.#isClosed || !this.#jobs.has(attempt)) return;
+    job.isStarted = true;
+    this.#runner.start(job.assignment, job.sampleEveryMs, job.output);
+    job.files.hashInputs();
+  }
+
+  #fail(job: FiledJob, error: unknown): void {
+    const { attempt } = job.assignment;
+    if (this.#isClosed || !this.#jobs.delete(attempt)) return;
+    const end = spawnFailed(systemCode(error), error instanceof Error ? error.message : String(error));
+    const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
+    this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#deps.clock.monotonic(), end, ...nothing });
+  }
+
+  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+    const started = jobs.filter(({ attempt }) => {
+      const job = this.#jobs.get(attempt);
+      job?.hurry.abort();
+      if (job === undefined || job.isStarted) return true;
+      this.#jobs.delete(attempt);
+      queueMicrotask(() => {
+        if (!this.#isClosed) this.#events.unstarted(attempt);
+      });
+      return false;
+    });
+    if (started.length > 0) this.#runner.stop(started, reason);
+  }
+
+  #onEnded(finished: FinishedAttempt): void {
+    const job = this.#jobs.get(finished.attempt);
+    if (job !== undefined && finished.startedAtMs !== null) void this.#conclude(job, finished);
+    else {
+      this.#jobs.delete(finished.attempt);
+      this.#events.ended(finished);
+    }
+  }
+
+  async #conclude(job: FiledJob, finished: FinishedAttempt): Promise<void> {
+    const { attempt, end } = finished;
+    const { files } = job;
+    const isSuccess = end.returnCode === 0;
+    const missing = await files.lookAtOutputs(isSuccess);
+    const written = isSuccess ? await this.#readData(job) : { data: [], problems: [] };
+    const isUnprepared = end.cause === 'exit_code' && (await this.#hasFailedRecovery(job));
+    const states = await files.states();
+    this.#jobs.delete(attempt);
+    if (this.#isClosed) return;
+    const problems = [...missing, ...written.problems];
+    const hasFailed = isSuccess && problems.length > 0;
+    this.#events.ended({
+      ...finished,
+      end: hasFailed
+        ? withoutOutput(end, `it ended with 0 but ${problems.join(', and it ')}`)
+        : isUnprepared
+          ? withoutRecovery(end)
+          : end,
+      ...(states.length > 0 ? { files: states } : {}),
+      ...(written.data.length > 0 && !hasFailed ? { userData: written.data } : {}),
+    });
+  }
+
+  async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
+    if (path === null) return false;
+    const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
+    const { text } = await patience.waitFor(this.#deps.effects.files.readText(path, 16), { text: null, problem: null });
+    return text !== null;
+  }
+
+  async #readData({ dataNames, dataPaths, hurry }: FiledJob): Promise<WrittenData> {
+    if (dataNames.length === 0) return { data: [], problems: [] };
+    const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
+    const unread = { data: [], problems: ['wrote user data that could not be read in time'] };
+    return await patience.waitFor(readUserData(this.#deps.effects.files, dataNames, dataPaths), unread);
+  }
+
+  takeSamples(minAgeMs: number): Sample[] {
+    return this.#runner.takeSamples(minAgeMs);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const job of this.#jobs.values()) job.hurry.abort();
+    this.#runner.close();
+  }
+}

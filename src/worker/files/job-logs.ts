@@ -1,0 +1,174 @@
+/**
+ * Stands between the worker and its jobs, and says where they write, by the workflow's `stdio`. With combined logs a job
+ * writes to files that others have used before it; at its end, before that is told, what it wrote is moved into the
+ * worker's one file.
+ *
+ * Who reads must never take the text of another attempt for this one's. So the files of an attempt are used again only
+ * after the server has stored its end: as long as the server knows of no end, what is in them is the attempt's own.
+ */
+import type { Assignment, LogPlace } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
+import type { StopReason } from '../../model/decide/outcome.ts';
+import type { StdioMode } from '../../model/expanded.ts';
+import type { JobRunner, LogStore, RunnerEvents } from '../effects.ts';
+import type { FinishedAttempt } from '../exchange/reports.ts';
+import type { Sample } from '../exchange/session.ts';
+import { attemptName, stdioPaths } from '../processes/launch.ts';
+import { Patience } from './time-budget.ts';
+
+/** A file system that does not answer for so long after a job's end is not waited for any longer. */
+const patienceLimits = { longestMs: 30_000, hurriedMs: 500 };
+
+/** Files that are not removed by then stay. */
+const tidyPatience = { longestMs: 2_000, hurriedMs: 2_000 };
+
+const nowhere: JobStdioPaths = { stdoutPath: '/dev/null', stderrPath: '/dev/null' };
+
+interface LoggedJob {
+  assignment: Assignment;
+  paths: JobStdioPaths;
+  /** Null when only failures are kept: then the files are its own. */
+  slot: number | null;
+  /** Fires when the job is stopped: then its end is not held up. */
+  hurry: AbortController;
+}
+
+export interface JobLogsDependencies {
+  clock: Clock;
+  log: Log;
+  store: LogStore;
+  workerId: string;
+  outputDirectory: string;
+  /** Whether the server has not stored the attempt's end, or not yet. */
+  isEndOpen(attempt: number): boolean;
+  openRunner(events: RunnerEvents): JobRunner;
+}
+
+export class JobLogs implements JobRunner {
+  readonly #events: RunnerEvents;
+  readonly #deps: JobLogsDependencies;
+  readonly #runner: JobRunner;
+  readonly #jobs = new Map<number, LoggedJob>();
+  /** Files that are empty, with the attempt that had them last. */
+  readonly #freeSlots: { slot: number; attempt: number }[] = [];
+  #numSlots = 0;
+  #mode: StdioMode = 'files';
+  #isClosed = false;
+
+  constructor(events: RunnerEvents, deps: JobLogsDependencies) {
+    this.#events = events;
+    this.#deps = deps;
+    this.#runner = deps.openRunner({
+      ...events,
+      started: (attempt, pid, atMs) => events.started(attempt, pid, atMs, this.#jobs.get(attempt)?.slot ?? null),
+      ended: (finished) => this.#onEnded(finished),
+      unstarted: (attempt) => this.#onUnstarted(attempt),
+    });
+  }
+
+  /** What the workflow's `stdio` is, for the jobs that begin from now on. */
+  setMode(mode: StdioMode): void {
+    this.#mode = mode;
+  }
+
+  start(assignment: Assignment, sampleEveryMs: number | null = null): void {
+    this.#runner.start(assignment, sampleEveryMs, this.#outputOf(assignment));
+  }
+
+  /** Null for files of its own that stay. */
+  #outputOf(assignment: Assignment): JobStdioPaths | null {
+    if (this.#mode === 'files') return null;
+    if (this.#mode === 'none') return nowhere;
+    const slot = this.#mode === 'combined' ? this.#takeSlot() : null;
+    const paths = slot === null ? stdioPaths(assignment, this.#deps.outputDirectory) : this.#pathsOf(slot);
+    this.#jobs.set(assignment.attempt, { assignment, paths, slot, hurry: new AbortController() });
+    return paths;
+  }
+
+  #pathsOf(slot: number): JobStdioPaths {
+    return slotPaths(this.#deps.outputDirectory, this.#deps.workerId, slot);
+  }
+
+  #takeSlot(): number {
+    const at = this.#freeSlots.findIndex(({ attempt }) => !this.#deps.isEndOpen(attempt));
+    const [free] = at < 0 ? [] : this.#freeSlots.splice(at, 1);
+    if (free !== undefined) return free.slot;
+    this.#numSlots += 1;
+    return this.#numSlots;
+  }
+
+  #onUnstarted(attempt: number): void {
+    this.#release(attempt, this.#jobs.get(attempt)?.slot ?? null);
+    this.#events.unstarted(attempt);
+  }
+
+  #release(attempt: number, slot: number | null): void {
+    this.#jobs.delete(attempt);
+    if (slot !== null) this.#freeSlots.push({ slot, attempt });
+  }
+
+  #onEnded(finished: FinishedAttempt): void {
+    const job = this.#jobs.get(finished.attempt);
+    if (job === undefined) this.#events.ended(finished);
+    else if (job.slot !== null) void this.#collect(job, job.slot, finished);
+    else if (finished.end.returnCode === 0) void this.#remove(job, finished);
+    else this.#tell(finished, null);
+  }
+
+  #tell(finished: FinishedAttempt, log: LogPlace | null, freedSlot: number | null = null): void {
+    if (this.#isClosed) return;
+    this.#events.ended(log === null ? finished : { ...finished, log });
+    // not before: until the end is told, nobody could see that it waits for an answer
+    this.#release(finished.attempt, freedSlot);
+  }
+
+  async #collect(job: LoggedJob, slot: number, finished: FinishedAttempt): Promise<void> {
+    let isAbandoned = finished.hasLeftovers === true;
+    const output = { name: attemptName(job.assignment), paths: job.paths, isAbandoned: () => isAbandoned };
+    const collected = isAbandoned ? null : await this.#wait(job, this.#deps.store.collect(output));
+    isAbandoned = collected === null;
+    if (collected === null) this.#tell(finished, { kind: 'slot', slot });
+    else this.#tell(finished, collected, slot);
+  }
+
+  async #remove(job: LoggedJob, finished: FinishedAttempt): Promise<void> {
+    const removed = this.#deps.store.remove(job.paths).then(() => true);
+    const isRemoved = (await this.#wait(job, removed)) === true;
+    this.#tell(finished, isRemoved ? { kind: 'removed' } : null);
+  }
+
+  /** Null when it fails or takes too long: then the output stays where it is. */
+  async #wait<T>({ assignment, hurry }: LoggedJob, work: Promise<T>): Promise<T | null> {
+    const { clock, log } = this.#deps;
+    const patience = new Patience(clock, hurry.signal, patienceLimits);
+    const settled = work.catch((error: unknown) => {
+      log.warn({ attempt: assignment.attempt, why: String(error) }, 'the output of a job stays in files of its own');
+      return null;
+    });
+    return await patience.waitFor(settled, null);
+  }
+
+  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+    for (const { attempt } of jobs) this.#jobs.get(attempt)?.hurry.abort();
+    this.#runner.stop(jobs, reason);
+  }
+
+  takeSamples(minAgeMs: number): Sample[] {
+    return this.#runner.takeSamples(minAgeMs);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#runner.close();
+  }
+
+  /** After `close`: removes the files that nobody writes to or reads any more. */
+  async tidy(): Promise<void> {
+    if (this.#numSlots === 0) return;
+    const files = this.#freeSlots.map(({ slot }) => this.#pathsOf(slot));
+    const patience = new Patience(this.#deps.clock, new AbortController().signal, tidyPatience);
+    await patience.waitFor(this.#deps.store.tidy(files), undefined);
+  }
+}

@@ -1,0 +1,50 @@
+/** What a job wrote for its output user data: from files to checked JSON documents. */
+import { mostUserDataBytes, userDataProblem } from '../../model/spec/user-data.ts';
+import type { FileReader } from '../effects.ts';
+import type { FinishedAttempt } from '../exchange/reports.ts';
+
+type UserData = NonNullable<FinishedAttempt['userData']>;
+type Json = UserData[number]['data'];
+
+/** Of all documents of one job, as they are sent: a request takes 16 MiB. */
+const longestTogetherBytes = 8 * 1024 * 1024;
+
+export interface WrittenData {
+  data: UserData;
+  /** What is wrong with documents that are there, each as the end of a sentence about the job. */
+  problems: string[];
+}
+
+/** Reads the document of each name from the path beside it. A document that was not written is left out. */
+export async function readUserData(
+  reader: FileReader,
+  names: readonly string[],
+  paths: readonly string[],
+): Promise<WrittenData> {
+  const written: WrittenData = { data: [], problems: [] };
+  let leftBytes = longestTogetherBytes;
+  for (const [index, name] of names.entries()) {
+    const read = await reader.readText(paths[index] ?? '', mostUserDataBytes);
+    const parsed = read.text === null ? read : parse(read.text);
+    if ('problem' in parsed && parsed.problem === null) continue;
+    const wrote = `wrote user data ${JSON.stringify(name)} that`;
+    if ('problem' in parsed) {
+      written.problems.push(`${wrote} ${parsed.problem}`);
+      continue;
+    }
+    leftBytes -= Buffer.byteLength(JSON.stringify(parsed.data));
+    if (leftBytes >= 0) written.data.push({ name, data: parsed.data });
+    else written.problems.push(`${wrote} is too large beside its other user data`);
+  }
+  return written;
+}
+
+function parse(text: string): { data: Json } | { problem: string } {
+  try {
+    const data = JSON.parse(text) as Json;
+    const problem = userDataProblem(data);
+    return problem === null ? { data } : { problem };
+  } catch (error) {
+    return { problem: `is not valid JSON (${(error as Error).message})` };
+  }
+}

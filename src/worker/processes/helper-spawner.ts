@@ -1,0 +1,138 @@
+/** Starts processes through the helper, and by other means when there is none. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { getSystemErrorName } from 'node:util';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { jobStarterPath } from '../../base/program.ts';
+import { jobOomScore, type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
+
+/** A helper that is not there by then is not waited for. */
+const longestStartMs = 5_000;
+
+interface Entry {
+  request: SpawnRequest;
+  listener: SpawnListener;
+}
+
+export interface HelperOptions {
+  clock: Clock;
+  log: Log;
+  /** What jobs inherit. */
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Used when the helper cannot be started, or has ended. */
+  fallback: Spawner;
+  /** The program. */
+  file?: string;
+}
+
+class HelperSpawner implements Spawner {
+  readonly #options: HelperOptions;
+  readonly #helper: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #entries = new Map<number, Entry>();
+  readonly #cancelTimer: () => void;
+  #state: 'starting' | 'ready' | 'over' = 'starting';
+  #nextId = 1;
+  #text = '';
+
+  constructor(options: HelperOptions) {
+    this.#options = options;
+    const args = [String(jobOomScore), shell.file, ...shell.options];
+    // in a session of its own the terminal's signals do not reach it
+    const helper = spawn(options.file ?? jobStarterPath(), args, {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: options.environment,
+    });
+    this.#helper = helper;
+    helper.on('error', (error) => this.#lose(error.message));
+    helper.on('exit', (code, signal) => this.#lose(`it ended with ${signal ?? code}`));
+    // a write to a helper that has gone fails here too, and its end is told above
+    helper.stdin.on('error', () => {});
+    helper.stdout.setEncoding('utf8');
+    helper.stdout.on('data', (piece: string) => this.#read(piece));
+    this.#cancelTimer = options.clock.after(longestStartMs, () => {
+      if (this.#state === 'starting') helper.kill('SIGKILL');
+    });
+  }
+
+  spawn(request: SpawnRequest, listener: SpawnListener): void {
+    if (this.#state === 'over') {
+      this.#options.fallback.spawn(request, listener);
+      return;
+    }
+    const id = this.#nextId++;
+    this.#entries.set(id, { request, listener });
+    // jobs that are started together wake the helper once
+    this.#helper.stdin.cork();
+    this.#helper.stdin.write(encode(id, request));
+    queueMicrotask(() => this.#helper.stdin.uncork());
+  }
+
+  #read(piece: string): void {
+    const lines = (this.#text + piece).split('\n');
+    this.#text = lines.pop() ?? '';
+    for (const line of lines) this.#take(line);
+  }
+
+  #take(line: string): void {
+    const [word, id, first, ...rest] = line.split(' ');
+    if (word === 'ready' && this.#state === 'starting') this.#state = 'ready';
+    const entry = this.#entries.get(Number(id));
+    if (entry === undefined) return;
+    if (word === 'pid') entry.listener.started(Number(first));
+    if (word !== 'error' && word !== 'end') return;
+    this.#entries.delete(Number(id));
+    if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
+    else entry.listener.exited(processEnd(Number(first), Number(rest[0]), rest[1] === 'gone'));
+  }
+
+  /** What was asked of a helper that was never ready is done otherwise; of the rest nobody will learn the end. */
+  #lose(reason: string): void {
+    if (this.#state === 'over') return;
+    const wasReady = this.#state === 'ready';
+    this.#state = 'over';
+    this.#cancelTimer();
+    this.#options.log.warn({ reason }, 'no helper to start jobs: the worker starts them itself, which takes longer');
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const { request, listener } of entries) {
+      if (wasReady) listener.exited({ exitCode: null, signal: null, cpuMs: null, isGroupGone: false });
+      else this.#options.fallback.spawn(request, listener);
+    }
+  }
+
+  close(): void {
+    this.#state = 'over';
+    this.#cancelTimer();
+    this.#helper.stdin.end();
+    this.#helper.stdout.destroy();
+    this.#helper.unref();
+    this.#options.fallback.close();
+  }
+}
+
+/** Starts the helper; what is asked of it before it is ready waits. */
+export function openHelperSpawner(options: HelperOptions): Spawner {
+  return new HelperSpawner(options);
+}
+
+function tellFailure(listener: SpawnListener, errno: number, what: string): void {
+  const code = errno > 0 ? getSystemErrorName(-errno) : null;
+  listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
+}
+
+/** `status` as `wait` gives it. */
+function processEnd(status: number, cpuMs: number, isGroupGone: boolean): ProcessEnd {
+  const signal = status & 0x7f;
+  return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, cpuMs, isGroupGone };
+}
+
+/** A length, and fields that each end with NUL. */
+function encode(id: number, request: SpawnRequest): Buffer {
+  const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
+  const fields = [id, request.stdoutPath, request.stderrPath, request.text, ...variables];
+  const body = Buffer.from(`....${fields.join('\0')}\0`);
+  body.writeUInt32BE(body.length - 4);
+  return body;
+}

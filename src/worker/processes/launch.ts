@@ -1,0 +1,135 @@
+/** What the process of a job is given: its shell text, output files and environment. */
+import type { Assignment } from '../../api/contract.ts';
+import {
+  type AttemptName,
+  failedRecoveryPath,
+  type JobStdioPaths,
+  jobStdioPaths,
+  timeSeriesPath,
+  userDataPaths,
+} from '../../base/paths.ts';
+import { spawnFailed } from '../../model/decide/outcome.ts';
+import type { AttemptEnd } from '../../model/job.ts';
+import type { SpawnRequest } from './spawner.ts';
+
+export interface LaunchContext {
+  workerId: string;
+  workflowKey: string;
+  directory: string;
+  outputDirectory: string;
+  /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
+  gpuIds: readonly string[];
+  /** Of the nodes that the worker owns, its own first. */
+  nodeNames: readonly string[];
+}
+
+/** How a job is started; without `output` it writes to files of its own. */
+export function spawnRequest(job: Assignment, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
+  const { stdoutPath, stderrPath } = output ?? stdioPaths(job, context.outputDirectory);
+  const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
+  const variables = jobVariables(job, context);
+  const command = withDataPaths(text, job, context.outputDirectory);
+  const before = (job.node_indices === undefined ? '' : forgetTasks) + recoveryText(job, context.outputDirectory);
+  return { text: before + command, stdoutPath, stderrPath, variables };
+}
+
+/** Before a command of several nodes: the number of tasks of the whole allocation would get in the way of its srun. */
+const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
+
+/**
+ * Shell text that stands before the command: the recovery script in a shell of its own, so that it changes neither
+ * folder nor variables of the command. When it fails, the command does not run, and a file tells the worker why.
+ */
+function recoveryText(job: Assignment, outputDirectory: string): string {
+  if (job.recovery === undefined) return '';
+  const { script, run_id, attempt_id, return_code } = job.recovery;
+  const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code}`;
+  const tell = `echo "$torc_code" > ${shellWord(recoveryPath(job, outputDirectory))}`;
+  const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
+  return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
+}
+
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Where the recovery script of a job leaves its return code when it fails. */
+export function recoveryPath(job: Assignment, outputDirectory: string): string {
+  return failedRecoveryPath(outputDirectory, attemptName(job));
+}
+
+/** Where a job's memory and processor time are written down. */
+export function seriesPath(job: Assignment, outputDirectory: string): string {
+  return timeSeriesPath(outputDirectory, attemptName(job));
+}
+
+/** The files of its own that a job writes to, unless it is told otherwise. */
+export function stdioPaths(job: Assignment, outputDirectory: string): JobStdioPaths {
+  return jobStdioPaths(outputDirectory, attemptName(job));
+}
+
+export function attemptName(job: Assignment): AttemptName {
+  return { jobKey: job.job_key, runId: job.run_id, attemptId: job.attempt_id };
+}
+
+/** Where the job writes its output user data, in the order of the names it was given. */
+export function dataPaths(job: Assignment, outputDirectory: string): string[] {
+  return userDataPaths(outputDirectory, attemptName(job), job.output_user_data?.length ?? 0);
+}
+
+/** `${user_data.output.NAME}` becomes the path that NAME is written to. */
+function withDataPaths(text: string, job: Assignment, outputDirectory: string): string {
+  const { output_user_data: names = [] } = job;
+  if (names.length === 0) return text;
+  const paths = dataPaths(job, outputDirectory);
+  const places = new Map(names.map((name, index) => [`\${user_data.output.${name}}`, paths[index] ?? '']));
+  // a name may hold brackets too: the longest that fits is meant
+  const longestFirst = [...places.keys()].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(longestFirst.map((place) => place.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g');
+  return text.replace(pattern, (place) => places.get(place) ?? place);
+}
+
+/**
+ * What every job of a worker is told; a job of several nodes is told of its own nodes instead. Here and for a job, a
+ * KEY is also an ID: so commands that were written for torc 0.12 call it.
+ */
+export function workerVariables(context: LaunchContext): Record<string, string> {
+  return {
+    TORC_WORKFLOW_KEY: context.workflowKey,
+    TORC_WORKFLOW_ID: context.workflowKey,
+    TORC_WORKER_ID: context.workerId,
+    TORC_OUTPUT_DIR: context.outputDirectory,
+    TORC_DIR: context.directory,
+    ...nodeVariables([0], context),
+  };
+}
+
+function nodeVariables(indices: readonly number[], { nodeNames }: LaunchContext): Record<string, string> {
+  const nodes = indices.map((index) => nodeNames[index] ?? String(index));
+  return { TORC_NUM_NODES: String(nodes.length), TORC_NODE_LIST: nodes.join(',') };
+}
+
+function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
+  const { gpuIds } = context;
+  const variables: Record<string, string> = {
+    TORC_JOB_KEY: job.job_key,
+    TORC_JOB_ID: job.job_key,
+    TORC_JOB_NAME: job.job_name,
+    TORC_RUN_ID: String(job.run_id),
+    TORC_ATTEMPT_ID: String(job.attempt_id),
+    TORC_ATTEMPT_KEY: String(job.attempt),
+    ...(job.node_indices === undefined ? {} : nodeVariables(job.node_indices, context)),
+  };
+  // on a node with GPUs a job that asked for none must see none
+  if (gpuIds.length > 0) {
+    variables.CUDA_VISIBLE_DEVICES = job.gpu_indices.map((index) => gpuIds[index] ?? String(index)).join(',');
+  }
+  return variables;
+}
+
+/** The end of a job whose process could not be started. */
+export function failedLaunch(request: SpawnRequest, code: string | null, message: string): AttemptEnd {
+  if (code !== 'E2BIG') return spawnFailed(code, message);
+  const detail = `the command is too long for the system (${Buffer.byteLength(request.text)} bytes): put it into a script file`;
+  return spawnFailed(code, detail);
+}

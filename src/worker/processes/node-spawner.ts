@@ -1,0 +1,147 @@
+/**
+ * Starts processes by node itself. Works everywhere, but each start copies the page tables of this process and waits
+ * for the new program, and a process killed by a real-time signal cannot be told from one that ended well.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname } from 'node:path';
+import { systemCode } from '../../base/errors.ts';
+import { makeFolders } from '../../base/folders.ts';
+import { parseStat } from './proc.ts';
+import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
+
+interface Exit {
+  listener: SpawnListener;
+  pid: number;
+  exitCode: number | null;
+  signal: number | null;
+}
+
+/** `ticksPerSecond` is the unit of processor time in /proc; jobs inherit `environment`. */
+export function openNodeSpawner(
+  ticksPerSecond: number,
+  environment: Readonly<Record<string, string | undefined>>,
+): Spawner {
+  const score = openOomScore();
+  const takeChildTicks = openChildTicks();
+  let exits: Exit[] = [];
+
+  /** All that ended in one turn of the loop were waited for together: their processor time is one sum. */
+  function tellExits(): void {
+    const together = exits;
+    exits = [];
+    const ticks = takeChildTicks();
+    const cpuMs = ticks === null || together.length > 1 ? null : (ticks * 1000) / ticksPerSecond;
+    for (const { listener, pid, exitCode, signal } of together) {
+      listener.exited({ exitCode, signal, cpuMs, isGroupGone: isGroupGone(pid) });
+    }
+  }
+
+  function start(request: SpawnRequest, files: number[]): ChildProcess {
+    files.push(openOutput(request.stdoutPath));
+    files.push(openOutput(request.stderrPath));
+    const env = { ...environment, ...request.variables };
+    return score.raised(() =>
+      spawn(shell.file, [...shell.options, request.text], { detached: true, stdio: ['ignore', ...files], env }),
+    );
+  }
+
+  return {
+    spawn(request, listener) {
+      const files: number[] = [];
+      const fail = (error: unknown): void => listener.failed(systemCode(error), messageOf(error));
+      try {
+        const child = start(request, files);
+        // some failures are thrown, others come as an event
+        child.on('error', (error) => {
+          if (child.pid === undefined) fail(error);
+        });
+        child.once('exit', (exitCode, name) => {
+          const { pid } = child;
+          if (pid === undefined) return;
+          if (exits.length === 0) setImmediate(tellExits);
+          exits.push({ listener, pid, exitCode, signal: name === null ? null : constants.signals[name] });
+        });
+        if (child.pid !== undefined) listener.started(child.pid);
+      } catch (error) {
+        setImmediate(() => fail(error));
+      } finally {
+        for (const file of files) closeSync(file);
+      }
+    },
+    close() {},
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'w', 0o666);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    makeFolders(dirname(path));
+    return openSync(path, 'w', 0o666);
+  }
+}
+
+/**
+ * A child inherits this process's own score, so that is raised just for the moment of starting it. Any process may
+ * raise its score and lower it to where it was. Where it may not, jobs keep the worker's score.
+ */
+function openOomScore(): { raised<T>(start: () => T): T } {
+  const path = '/proc/self/oom_score_adj';
+  try {
+    const own = Number(readFileSync(path, 'utf8'));
+    if (own >= jobOomScore) return { raised: (start) => start() };
+    const file = openSync(path, 'r+');
+    writeSync(file, String(own), 0);
+    return {
+      raised(start) {
+        writeSync(file, String(jobOomScore), 0);
+        try {
+          return start();
+        } finally {
+          writeSync(file, String(own), 0);
+        }
+      },
+    };
+  } catch {
+    return { raised: (start) => start() };
+  }
+}
+
+/** Ticks of all children waited for since the last call; null when the kernel does not tell. */
+function openChildTicks(): () => number | null {
+  const buffer = Buffer.alloc(2048);
+  let file: number | null = null;
+  const read = (): number | null => {
+    try {
+      file ??= openSync('/proc/self/stat', 'r');
+      const length = readSync(file, buffer, 0, buffer.length, 0);
+      return parseStat(buffer.toString('latin1', 0, length))?.childTicks ?? null;
+    } catch {
+      return null;
+    }
+  };
+  let last = read();
+  return () => {
+    const now = read();
+    const ticks = now === null || last === null ? null : now - last;
+    last = now;
+    return ticks;
+  };
+}
+
+/** Whether a process group has no member left, zombies included. */
+function isGroupGone(leader: number): boolean {
+  try {
+    process.kill(-leader, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}

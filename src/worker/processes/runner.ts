@@ -1,0 +1,356 @@
+/**
+ * Runs jobs as processes. A job's life: started; perhaps told to stop (SIGTERM, later SIGKILL); its main process ends;
+ * whatever is left of it is killed; when nothing is left its end is told.
+ *
+ * The group is looked at as soon as the main process ends. A sweep over all processes follows, which also finds those
+ * that left the group; sweeps are shared by all jobs and may take only a small part of the time.
+ */
+import type { Assignment } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import type { JobStdioPaths } from '../../base/paths.ts';
+import { classifyEnd, looksKilled, type StopReason } from '../../model/decide/outcome.ts';
+import type { AttemptEnd } from '../../model/job.ts';
+import { normalGraceMs } from '../deadline.ts';
+import type { JobRunner, RunnerEvents } from '../effects.ts';
+import type { Sample } from '../exchange/session.ts';
+import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
+import type { OomWatch } from './oom-watch.ts';
+import type { SystemUnits } from './proc.ts';
+import type { ProcessTable } from './processes.ts';
+import { Sampler } from './sampler.ts';
+import type { ProcessEnd, Spawner } from './spawner.ts';
+import { TimeSeries } from './time-series.ts';
+import { isGrowthNews, UsageMeter } from './usage.ts';
+
+const shortestSweepWaitMs = 5;
+const longestSweepWaitMs = 100;
+/** After a sweep comes a pause of so many times its length, shorter when a place on the node stands idle meanwhile. */
+const sweepPause = { usual: 20, urgent: 2, longestMs: 50 };
+/** Processes that survive SIGKILL for so long hang in the kernel; the job's end is told without them. */
+const unkillableMs = 30_000;
+const longestTimerMs = 2 ** 31 - 1;
+
+interface Running {
+  attempt: number;
+  assignment: Assignment;
+  /** Null until it has really been started. */
+  pid: number | null;
+  startedAtMs: number;
+  memoryLimitBytes: number | null;
+  meter: UsageMeter;
+  sampleEveryMs: number | null;
+  series: TimeSeries | null;
+  /** Asked to stop before it was started. */
+  earlyStop: { reason: StopReason; graceMs: number } | null;
+  stop: { reason: StopReason; killAtMs: number } | null;
+  exit: (ProcessEnd & { atMs: number }) | null;
+  firstKillMs: number | null;
+  /** Processes of it survived SIGKILL. */
+  hasLeftovers: boolean;
+  toldSampleMs: number;
+  /** The peak that the latest sample told. */
+  toldPeakBytes: number;
+  cancelRuntimeLimit: () => void;
+}
+
+export interface RunnerDependencies {
+  clock: Clock;
+  log: Log;
+  launch: LaunchContext;
+  spawner: Spawner;
+  table: ProcessTable;
+  units: SystemUnits;
+  oomWatch: OomWatch;
+  /** The memory that the jobs of this worker share. */
+  capacityBytes: number;
+}
+
+export class ProcessRunner implements JobRunner {
+  readonly #deps: RunnerDependencies;
+  readonly #events: RunnerEvents;
+  readonly #jobs = new Map<number, Running>();
+  readonly #sampler: Sampler;
+  #sweepDueMs = Number.POSITIVE_INFINITY;
+  #lastSweep = { endedMs: 0, tookMs: 0 };
+  #sweepWaitMs = shortestSweepWaitMs;
+  #cancelSweep: () => void = () => {};
+  #isClosed = false;
+
+  constructor(events: RunnerEvents, deps: RunnerDependencies) {
+    this.#events = events;
+    this.#deps = deps;
+    this.#sampler = new Sampler({
+      ...deps,
+      overMemory: (attempt) => this.stop([{ attempt, graceMs: 0 }], 'memory_limit'),
+      measured: (attempt) => this.#onMeasured(attempt),
+      looked: () => deps.oomWatch.look(),
+    });
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonic();
+  }
+
+  // ---------------------------------------------------------------- starting
+
+  start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
+    const { attempt } = assignment;
+    const nowMs = this.#nowMs();
+    const job: Running = {
+      attempt,
+      assignment,
+      pid: null,
+      startedAtMs: nowMs,
+      memoryLimitBytes: assignment.memory_limit_bytes,
+      meter: new UsageMeter(),
+      sampleEveryMs,
+      series: null,
+      earlyStop: null,
+      stop: null,
+      exit: null,
+      firstKillMs: null,
+      hasLeftovers: false,
+      toldSampleMs: Number.NEGATIVE_INFINITY,
+      toldPeakBytes: 0,
+      cancelRuntimeLimit: () => {},
+    };
+    this.#jobs.set(attempt, job);
+    this.#deps.table.track(attempt, nowMs);
+    const request = spawnRequest(assignment, this.#deps.launch, output);
+    this.#deps.spawner.spawn(request, {
+      started: (pid) => this.#onStarted(job, pid),
+      failed: (code, message) => this.#onFailed(job, failedLaunch(request, code, message)),
+      exited: (end) => this.#onExit(job, end),
+    });
+  }
+
+  #onStarted(job: Running, pid: number): void {
+    const nowMs = this.#nowMs();
+    job.pid = pid;
+    job.startedAtMs = nowMs;
+    this.#deps.table.lead(job.attempt, pid);
+    this.#openSeries(job);
+    this.#sampler.add(job);
+    this.#armRuntimeLimit(job);
+    this.#events.started(job.attempt, pid, nowMs);
+    const { earlyStop, attempt } = job;
+    if (earlyStop !== null) this.stop([{ attempt, graceMs: earlyStop.graceMs }], earlyStop.reason);
+  }
+
+  #openSeries(job: Running): void {
+    const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
+    if (everyMs === null) return;
+    const { clock, log, launch } = this.#deps;
+    const path = seriesPath(assignment, launch.outputDirectory);
+    job.series = new TimeSeries({ path, startedAtMs, everyMs, clock, log });
+  }
+
+  #onFailed(job: Running, end: AttemptEnd): void {
+    const { attempt, assignment } = job;
+    this.#forget(job);
+    this.#deps.log.warn({ attempt, job: assignment.job_name, detail: end.detail }, 'a job could not be started');
+    const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
+    this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#nowMs(), end, ...nothing });
+  }
+
+  #forget(job: Running): void {
+    this.#jobs.delete(job.attempt);
+    this.#sampler.remove(job.attempt);
+    this.#deps.table.untrack(job.attempt);
+    job.cancelRuntimeLimit();
+  }
+
+  #armRuntimeLimit(job: Running): void {
+    const limitMs = job.assignment.runtime_limit_ms;
+    if (limitMs === null) return;
+    const leftMs = job.startedAtMs + limitMs - this.#nowMs();
+    job.cancelRuntimeLimit = this.#deps.clock.after(Math.min(longestTimerMs, Math.max(0, leftMs)), () => {
+      if (leftMs > longestTimerMs) this.#armRuntimeLimit(job);
+      else this.stop([{ attempt: job.attempt, graceMs: normalGraceMs }], 'runtime_limit');
+    });
+  }
+
+  // ---------------------------------------------------------------- stopping
+
+  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+    const nowMs = this.#nowMs();
+    const running = jobs.flatMap(({ attempt, graceMs }) => {
+      const job = this.#jobs.get(attempt);
+      // what has ended by itself is told as it ended
+      return job === undefined || job.exit !== null ? [] : [{ job, graceMs }];
+    });
+    if (running.length === 0) return;
+    this.#deps.table.scan(nowMs);
+    for (const { job, graceMs } of running) {
+      if (job.pid === null) {
+        const { earlyStop } = job;
+        job.earlyStop = {
+          reason: earlyStop?.reason ?? reason,
+          graceMs: Math.min(earlyStop?.graceMs ?? graceMs, graceMs),
+        };
+      } else {
+        this.#stopOne(job, job.pid, reason, nowMs + graceMs);
+      }
+    }
+    this.#sweepWaitMs = shortestSweepWaitMs;
+    this.#scheduleSweep(shortestSweepWaitMs);
+  }
+
+  #stopOne(job: Running, pid: number, reason: StopReason, killAtMs: number): void {
+    const { table } = this.#deps;
+    if (job.stop !== null) {
+      job.stop.killAtMs = Math.min(job.stop.killAtMs, killAtMs);
+      return;
+    }
+    // it has ended by itself, and the news is on its way
+    if (!table.measure(job.attempt).pids.includes(pid)) return;
+    job.stop = { reason, killAtMs };
+    const nowMs = this.#nowMs();
+    if (killAtMs <= nowMs) {
+      this.#kill(job, nowMs);
+    } else {
+      table.signal(job.attempt, 'SIGTERM', false);
+      // a job that is suspended could not act on it
+      table.signal(job.attempt, 'SIGCONT', false);
+    }
+  }
+
+  #kill(job: Running, nowMs: number): void {
+    job.firstKillMs ??= nowMs;
+    this.#deps.table.measure(job.attempt);
+    this.#deps.table.signal(job.attempt, 'SIGKILL', job.exit !== null);
+  }
+
+  // ---------------------------------------------------------------- ending
+
+  #onExit(job: Running, end: ProcessEnd): void {
+    job.exit = { ...end, atMs: this.#nowMs() };
+    job.cancelRuntimeLimit();
+    this.#sampler.remove(job.attempt);
+    this.#deps.table.leaderReaped(job.attempt);
+    const numJobs = this.#jobs.size;
+    if (end.isGroupGone) this.#events.freed(job.attempt);
+    this.#sweepWaitMs = shortestSweepWaitMs;
+    const hasSuccessor = this.#jobs.size > numJobs;
+    this.#scheduleSweep(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
+  }
+
+  #scheduleSweep(waitMs: number, pause = sweepPause.usual): void {
+    const nowMs = this.#nowMs();
+    const { endedMs, tookMs } = this.#lastSweep;
+    const dueMs = Math.max(nowMs + waitMs, endedMs + Math.min(sweepPause.longestMs, tookMs * pause));
+    if (dueMs >= this.#sweepDueMs) return;
+    this.#cancelSweep();
+    this.#sweepDueMs = dueMs;
+    if (dueMs <= nowMs) this.#sweep();
+    else this.#cancelSweep = this.#deps.clock.after(dueMs - nowMs, () => this.#sweep());
+  }
+
+  /** Concludes the jobs of which nothing is left, kills what is left of others. */
+  #sweep(): void {
+    this.#sweepDueMs = Number.POSITIVE_INFINITY;
+    const candidates = [...this.#jobs.values()].filter((job) => job.exit !== null || job.stop !== null);
+    if (candidates.length === 0) return;
+    const beganMs = this.#nowMs();
+    this.#deps.table.scan(beganMs);
+    const gone = candidates.filter((job) => !this.#hasProcesses(job, beganMs));
+    const endedMs = this.#nowMs();
+    this.#lastSweep = { endedMs, tookMs: endedMs - beganMs };
+    for (const job of gone) this.#conclude(job);
+    if (gone.length < candidates.length) {
+      this.#scheduleSweep(this.#sweepWaitMs);
+      this.#sweepWaitMs = Math.min(longestSweepWaitMs, this.#sweepWaitMs * 2);
+    }
+  }
+
+  #hasProcesses(job: Running, nowMs: number): boolean {
+    const isGraceOver = job.stop === null || nowMs >= job.stop.killAtMs;
+    if (job.exit === null) {
+      if (isGraceOver) this.#kill(job, nowMs);
+      return true;
+    }
+    const { pids } = this.#deps.table.measure(job.attempt);
+    if (pids.length === 0) return false;
+    if (job.firstKillMs !== null && nowMs - job.firstKillMs > unkillableMs) {
+      this.#deps.log.error({ attempt: job.attempt, pids }, 'processes of a job cannot be killed');
+      job.hasLeftovers = true;
+      return false;
+    }
+    if (isGraceOver) this.#kill(job, nowMs);
+    return true;
+  }
+
+  #conclude(job: Running): void {
+    const departedMs = this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
+    this.#forget(job);
+    const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, atMs: this.#nowMs() };
+    const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
+    const { attempt, assignment, startedAtMs } = job;
+    const { peakMemoryBytes } = totals;
+    const requestedMemoryBytes = assignment.memory_bytes;
+    const tell = (isOomVictim: boolean): void => {
+      const end = classifyEnd({
+        exitCode: exit.exitCode,
+        signal: exit.signal,
+        stopped: job.stop?.reason ?? null,
+        isOomVictim,
+        peakMemoryBytes,
+        memoryLimitBytes: job.memoryLimitBytes,
+        requestedMemoryBytes,
+        runtimeLimitMs: assignment.runtime_limit_ms,
+      });
+      const leftovers = job.hasLeftovers ? { hasLeftovers: true } : {};
+      const finished = { attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals, ...leftovers };
+      if (job.series === null) this.#events.ended(finished);
+      else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
+    };
+    const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
+    if (isSuspect) this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
+    else tell(false);
+  }
+
+  // ---------------------------------------------------------------- samples
+
+  #onMeasured(attempt: number): void {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return;
+    const { latest } = job.meter;
+    if (latest !== null) job.series?.add(this.#nowMs(), latest.memoryBytes, latest.cpuMs);
+    if (this.#hasGrown(job)) this.#events.grown(attempt);
+  }
+
+  #hasGrown({ meter, toldPeakBytes, assignment }: Running): boolean {
+    const memory = { peakBytes: meter.peakBytes, toldBytes: toldPeakBytes };
+    return isGrowthNews(memory, assignment.memory_bytes, this.#deps.capacityBytes);
+  }
+
+  takeSamples(minAgeMs: number): Sample[] {
+    const nowMs = this.#nowMs();
+    const samples: Sample[] = [];
+    for (const job of this.#jobs.values()) {
+      const { latest, peakBytes } = job.meter;
+      if (latest === null || job.exit !== null) continue;
+      if (nowMs - job.toldSampleMs < minAgeMs && !this.#hasGrown(job)) continue;
+      job.toldSampleMs = nowMs;
+      job.toldPeakBytes = peakBytes;
+      const { memoryBytes, cpuMs } = latest;
+      samples.push({
+        attempt: job.attempt,
+        memory_bytes: Math.round(memoryBytes),
+        peak_memory_bytes: Math.round(peakBytes),
+        cpu_ms: Math.round(cpuMs),
+      });
+    }
+    return samples;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#sampler.close();
+    this.#cancelSweep();
+    this.#deps.oomWatch.close();
+    this.#deps.spawner.close();
+    for (const job of this.#jobs.values()) job.cancelRuntimeLimit();
+  }
+}

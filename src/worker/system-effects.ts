@@ -1,0 +1,118 @@
+/** The worker's effects on a real machine. */
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { ActionReport, WorkerCommands } from '../api/contract.ts';
+import type { Clock } from '../base/clock.ts';
+import { environment } from '../base/config.ts';
+import type { Log } from '../base/log.ts';
+import { actionOutputPath, workerPaths } from '../base/paths.ts';
+import { runShellCommands } from '../base/shell-commands.ts';
+import type { WorkerEffects } from './effects.ts';
+import { openSpool } from './exchange/spool.ts';
+import { openFileReader } from './files/file-reader.ts';
+import { openLogStore } from './files/log-store.ts';
+import { openCgroupMemory } from './processes/cgroup.ts';
+import { openHelperSpawner } from './processes/helper-spawner.ts';
+import { type LaunchContext, workerVariables } from './processes/launch.ts';
+import { openNodeSpawner } from './processes/node-spawner.ts';
+import { OomWatch } from './processes/oom-watch.ts';
+import { readStat, systemUnits } from './processes/proc.ts';
+import { ProcessTable } from './processes/processes.ts';
+import { bootId } from './processes/resources.ts';
+import { ProcessRunner } from './processes/runner.ts';
+import type { Spawner } from './processes/spawner.ts';
+import type { WorkerOptions } from './worker.ts';
+
+export interface SystemDependencies {
+  clock: Clock;
+  log: Log;
+  /** How processes are started; through the helper when not given. */
+  spawner?: Spawner;
+}
+
+/** Processes, /proc, cgroups, files and randomness of this machine, under a new worker id. */
+export function systemEffects(options: WorkerOptions, dependencies: SystemDependencies): WorkerEffects {
+  const { clock, log } = dependencies;
+  const workerId = randomBytes(16).toString('hex');
+  const paths = workerPaths(options.directory, workerId);
+  return {
+    workerId,
+    bootId: bootId(),
+    pid: process.pid,
+    startTicks: readStat('/proc', 'self')?.startTime ?? null,
+    workingDirectory: process.cwd(),
+    random: Math.random,
+    files: openFileReader(),
+    logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
+    spool: openSpool({ path: paths.spoolPath, clock, log }),
+    runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
+    isFenced: () => exists(paths.stopPath),
+    openRunner(events) {
+      const { directory, outputDirectory, workflowKey, capacity } = options;
+      const units = systemUnits();
+      const launch: LaunchContext = {
+        workerId,
+        workflowKey,
+        directory,
+        outputDirectory,
+        gpuIds: capacity.gpuIds,
+        nodeNames: capacity.nodeNames,
+      };
+      const inherited = { ...environment(), ...workerVariables(launch) };
+      const fallback = openNodeSpawner(units.ticksPerSecond, inherited);
+      return new ProcessRunner(events, {
+        clock,
+        log,
+        units,
+        capacityBytes: capacity.memoryBytes,
+        launch,
+        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, fallback }),
+        // what jobs inherit, also where a person started this worker inside of an allocation
+        table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
+        oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
+      });
+    },
+  };
+}
+
+/** All commands of one firing together. */
+const commandsTimeLimitMs = 10 * 60_000;
+
+async function runNodeCommands(
+  { directory, outputDirectory, workflowKey }: WorkerOptions,
+  { firing, action_key, run_id, commands }: WorkerCommands,
+  abort: AbortSignal,
+): Promise<ActionReport> {
+  const output_path = actionOutputPath(directory, firing);
+  const { returnCodes: return_codes, error } = await runShellCommands({
+    commands,
+    workingDirectory: process.cwd(),
+    variables: {
+      TORC_WORKFLOW_KEY: workflowKey,
+      TORC_WORKFLOW_ID: workflowKey,
+      TORC_RUN_ID: String(run_id),
+      TORC_ACTION_KEY: action_key,
+      TORC_OUTPUT_DIR: outputDirectory,
+      TORC_DIR: directory,
+    },
+    outputPath: output_path,
+    timeLimitMs: commandsTimeLimitMs,
+    abort,
+  });
+  return {
+    firing,
+    return_codes,
+    output_path,
+    error: error === 'interrupted' ? 'interrupted: the worker ended' : error,
+  };
+}
+
+/** Opened rather than looked up: network file systems remember for a while that a file was not there. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r')).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
