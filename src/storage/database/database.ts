@@ -28,6 +28,9 @@ const schemaDirectory = fileURLToPath(new URL('../schema', import.meta.url));
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
+/** A row whose query says nothing about its columns. */
+export type Row = Record<string, unknown>;
+
 export class Database {
   readonly path: string;
   #sqlite: Sqlite.Database;
@@ -92,26 +95,28 @@ export class Database {
     return statement;
   }
 
-  get(sql: string, ...values: unknown[]): Record<string, unknown> | undefined {
-    return this.statement(sql).get(...values) as Record<string, unknown> | undefined;
+  /** One row, typed by whoever wrote the query: `get<{ name: string }>('SELECT name FROM ..')`. */
+  get<R extends object = Row>(sql: string, ...values: unknown[]): R | undefined {
+    return this.statement(sql).get(...values) as R | undefined;
   }
 
   /** One row as an array: for hot paths, where the names of an object's columns cost two thirds of the reading. */
-  row(sql: string, ...values: unknown[]): unknown[] | undefined {
+  row<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): R | undefined {
     return this.statement(sql)
       .raw(true)
-      .get(...values) as unknown[] | undefined;
+      .get(...values) as R | undefined;
   }
 
-  all(sql: string, ...values: unknown[]): Record<string, unknown>[] {
-    return this.statement(sql).all(...values) as Record<string, unknown>[];
+  /** All rows, typed by whoever wrote the query. */
+  all<R extends object = Row>(sql: string, ...values: unknown[]): R[] {
+    return this.statement(sql).all(...values) as R[];
   }
 
   /** Rows as arrays, one at a time: for reading a whole workflow. Nothing may be written before the last one. */
-  rows(sql: string, ...values: unknown[]): IterableIterator<unknown> {
+  rows<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): IterableIterator<R> {
     return this.statement(sql)
       .raw(true)
-      .iterate(...values);
+      .iterate(...values) as IterableIterator<R>;
   }
 
   /** Runs a statement; returns the number of changed rows and the key of an inserted one. */
