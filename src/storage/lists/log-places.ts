@@ -1,17 +1,9 @@
-/** Where the output of attempts is: as it is stored, and as it is shown. */
-import type { ListRecord, Request } from '../../api/contract.ts';
+/** Where the output of attempts is, as lists show it. */
+import type { ListRecord } from '../../api/contract.ts';
 import { combinedLogPath, type JobStdioPaths, jobStdioPaths, slotPaths } from '../../base/paths.ts';
+import type { LogPlace } from '../running/log-place.ts';
 import type { Column } from './list-definitions.ts';
 import { columns } from './list-definitions.ts';
-
-type LogPlace = NonNullable<Request<'exchange'>['finished'][number]['log']>;
-
-/** Values of log_kind, log_slot, log_offset and log_length. */
-export function placeValues(place: LogPlace | undefined): (string | number | null)[] {
-  if (place === undefined) return [null, null, null, null];
-  const part = place.kind === 'combined' ? [place.offset, place.length] : [null, null];
-  return [place.kind, place.kind === 'slot' ? place.slot : null, ...part];
-}
 
 /** Of an attempt `a` on the compute node `n`: what `withPlace` reads. */
 export const placeColumns: Column[] = [

@@ -5,10 +5,10 @@
 import type { ExchangeReply, ReportAnswer, Request, StopRequest } from '../../api/contract.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { placeValues } from '../lists/log-places.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { recordFileStates } from './input-versions.ts';
+import { placeValues } from './log-place.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { giveBack, type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs } from './user-data.ts';
