@@ -28,5 +28,5 @@ export const limits = {
   unreadReplyMs: 30_000,
   connections: 20_000,
   /** Connections that have not shown the token. */
-  strangers: 2_000,
+  unauthenticatedConnections: 2_000,
 } as const;

@@ -4,10 +4,13 @@ import { groupJobs } from '../model/graph/job-groups.ts';
 import { jobStatuses } from '../model/status.ts';
 import { getWorkflow } from '../storage/running/workflows.ts';
 import { jobNames, loadJobs } from '../storage/runs/restart.ts';
-import type { Service } from './service.ts';
+import type { ServerContext } from './context.ts';
 
 /** Reads every job and edge once. */
-export function drawWorkflow({ view }: Service, { workflow_key }: Request<'workflow_graph'>): Reply<'workflow_graph'> {
+export function drawWorkflow(
+  { view }: ServerContext,
+  { workflow_key }: Request<'workflow_graph'>,
+): Reply<'workflow_graph'> {
   const { workflowKey, name } = getWorkflow(view, Number(workflow_key));
   const { numJobs, graph, status, failed } = loadJobs(view, workflowKey);
   const countedAs = (job: number) => (failed[job] === 1 ? 'failed' : (jobStatuses[status[job] as number] as string));

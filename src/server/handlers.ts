@@ -30,20 +30,20 @@ import { addUserData, deleteUserData, modifyUserData } from '../storage/running/
 import { getWorkflow, jobCounts, stateToken } from '../storage/running/workflows.ts';
 import { claimedJobs } from '../storage/runs/restart.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/runs/start-and-cancel.ts';
+import type { ServerContext } from './context.ts';
 import { otherProtocol } from './exchange/exchange.ts';
 import { drawWorkflow } from './graph.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './plans/restart.ts';
 import { planCancel, planStartChanges } from './plans/start-and-cancel.ts';
-import type { Service } from './service.ts';
 
 export interface ReadHandler<N extends EndpointName> {
   kind: 'read';
-  run: (service: Service, request: Request<N>) => Reply<N> | Promise<Reply<N>>;
+  run: (context: ServerContext, request: Request<N>) => Reply<N> | Promise<Reply<N>>;
 }
 interface WriteHandler<N extends EndpointName> {
   kind: 'write';
-  run: (tx: Transaction, request: Request<N>, service: Service) => Reply<N>;
+  run: (tx: Transaction, request: Request<N>, context: ServerContext) => Reply<N>;
 }
 export interface StepHandler<N extends EndpointName> {
   kind: 'steps';
@@ -51,14 +51,14 @@ export interface StepHandler<N extends EndpointName> {
   begin: (
     tx: Transaction,
     request: Request<N>,
-    service: Service,
+    context: ServerContext,
   ) => { step: ((tx: Transaction) => boolean) | null; reply: Reply<N> };
 }
 /** A write that first looks at something outside of the database, without holding up others. */
 interface PreparedHandler<N extends EndpointName> {
   kind: 'prepared';
   /** Looks, and gives the write that follows from what was seen. */
-  prepare: (service: Service, request: Request<N>) => Promise<(tx: Transaction) => Reply<N>>;
+  prepare: (context: ServerContext, request: Request<N>) => Promise<(tx: Transaction) => Reply<N>>;
 }
 type Handler<N extends EndpointName> = ReadHandler<N> | WriteHandler<N> | StepHandler<N> | PreparedHandler<N>;
 
@@ -66,23 +66,23 @@ type Handled = Exclude<EndpointName, 'exchange'>;
 export type Handlers = Record<EndpointName, Handler<EndpointName>>;
 
 export const handlers: { [N in Handled]: Handler<N> } = {
-  server_info: { kind: 'read', run: (service) => serverInfo(service) },
+  server_info: { kind: 'read', run: (context) => serverInfo(context) },
   server_stop: {
     kind: 'read',
-    run(service) {
-      if (service.onStop === null) throw new TorcError('conflict', 'this process is not a server');
-      service.onStop();
-      return { pid: service.info.pid };
+    run(context) {
+      if (context.onStop === null) throw new TorcError('conflict', 'this process is not a server');
+      context.onStop();
+      return { pid: context.info.pid };
     },
   },
-  server_backup: { kind: 'read', run: (service, { path }) => makeBackup(service, path) },
+  server_backup: { kind: 'read', run: (context, { path }) => makeBackup(context, path) },
   server_check: { kind: 'read', run: checkDatabase },
   server_rotate_token: {
     kind: 'read',
-    run(service, { grace_seconds }) {
-      if (service.onRotateToken === null) throw new TorcError('conflict', 'this process is not a server');
-      service.onRotateToken(grace_seconds);
-      return { pid: service.info.pid, hostname: service.info.hostname };
+    run(context, { grace_seconds }) {
+      if (context.onRotateToken === null) throw new TorcError('conflict', 'this process is not a server');
+      context.onRotateToken(grace_seconds);
+      return { pid: context.info.pid, hostname: context.info.hostname };
     },
   },
   workflow_create_begin: {
@@ -110,7 +110,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
       };
     },
   },
-  workflow_show: { kind: 'read', run: (service, request) => showWorkflow(service, Number(request.workflow_key)) },
+  workflow_show: { kind: 'read', run: (context, request) => showWorkflow(context, Number(request.workflow_key)) },
   workflow_graph: { kind: 'read', run: drawWorkflow },
   workflow_start: { kind: 'steps', begin: beginStart },
   workflow_cancel: { kind: 'steps', begin: beginCancelWorkflow },
@@ -120,7 +120,7 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
-  job_show: { kind: 'read', run: (service, request) => jobStory(service.view, Number(request.job_key)) },
+  job_show: { kind: 'read', run: (context, request) => jobStory(context.view, Number(request.job_key)) },
   job_modify: {
     kind: 'write',
     run(tx, request) {
@@ -195,35 +195,35 @@ export const handlers: { [N in Handled]: Handler<N> } = {
   },
 };
 
-function serverInfo(service: Service): Reply<'server_info'> {
+function serverInfo(context: ServerContext): Reply<'server_info'> {
   return {
-    version: service.info.version,
+    version: context.info.version,
     protocol: protocolVersion,
-    epoch: service.epoch,
-    hostname: service.info.hostname,
-    pid: service.info.pid,
-    user: service.info.user,
-    directory: service.info.directory,
-    started_at: isoInstant(service.startedAt) as string,
-    num_active_workers: countActiveComputeNodes(service.view, null),
-    num_open_allocations: countOpenAllocations(service.view),
+    epoch: context.epoch,
+    hostname: context.info.hostname,
+    pid: context.info.pid,
+    user: context.info.user,
+    directory: context.info.directory,
+    started_at: isoInstant(context.startedAt) as string,
+    num_active_workers: countActiveComputeNodes(context.view, null),
+    num_open_allocations: countOpenAllocations(context.view),
   };
 }
 
-function showWorkflow(service: Service, workflowKey: number): WorkflowShown {
-  getWorkflow(service.view, workflowKey);
+function showWorkflow(context: ServerContext, workflowKey: number): WorkflowShown {
+  getWorkflow(context.view, workflowKey);
   return {
-    ...(workflowRecord(service.db, workflowKey) as WorkflowShown),
-    counts: countsRecord(service.db, workflowKey),
-    num_active_workers: countActiveComputeNodes(service.view, workflowKey),
-    num_open_actions: countOpenFirings(service.view, workflowKey),
-    num_failed_actions: countFailedFirings(service.view, workflowKey),
+    ...(workflowRecord(context.db, workflowKey) as WorkflowShown),
+    counts: countsRecord(context.db, workflowKey),
+    num_active_workers: countActiveComputeNodes(context.view, workflowKey),
+    num_open_actions: countOpenFirings(context.view, workflowKey),
+    num_failed_actions: countFailedFirings(context.view, workflowKey),
   };
 }
 
-function listRecords(service: Service, request: Request<'list'>): Reply<'list'> {
-  if (request.workflow_key !== null) getWorkflow(service.view, Number(request.workflow_key));
-  return readList(service.db, request);
+function listRecords(context: ServerContext, request: Request<'list'>): Reply<'list'> {
+  if (request.workflow_key !== null) getWorkflow(context.view, Number(request.workflow_key));
+  return readList(context.db, request);
 }
 
 function beginStart(
@@ -308,7 +308,7 @@ function beginModifyRequirements(
   };
 }
 
-function hello(tx: Transaction, request: Request<'worker_hello'>, service: Service): Reply<'worker_hello'> {
+function hello(tx: Transaction, request: Request<'worker_hello'>, context: ServerContext): Reply<'worker_hello'> {
   if (request.protocol !== protocolVersion) throw otherProtocol(request.protocol);
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   const node = registerComputeNode(tx, request, workflow.stdio);
@@ -321,7 +321,7 @@ function hello(tx: Transaction, request: Request<'worker_hello'>, service: Servi
   const actions = node === 'gone' ? [] : workerCommands(tx, node.computeNodeKey);
   return {
     answer: node === 'gone' ? 'gone' : 'welcome',
-    epoch: service.epoch,
+    epoch: context.epoch,
     compute_node_key: node === 'gone' ? '0' : String(node.computeNodeKey),
     workflow_name: workflow.name,
     settings: {

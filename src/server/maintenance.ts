@@ -7,13 +7,16 @@ import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
 import { countRows, readCopy } from '../storage/database/backup-copy.ts';
 import type { Database } from '../storage/database/database.ts';
 import { type SoundnessStep, schemaVersion, soundnessSteps } from '../storage/database/soundness.ts';
-import type { Service } from './service.ts';
+import type { ServerContext } from './context.ts';
 
 /** Problems that are named; all are counted. */
 const mostNamed = 1_000;
 
 /** Copies the database into a new file that only its owner can read. Throws TorcError 'conflict' when there is one. */
-export async function makeBackup(service: Service, path: string): Promise<{ hostname: string; size_bytes: number }> {
+export async function makeBackup(
+  context: ServerContext,
+  path: string,
+): Promise<{ hostname: string; size_bytes: number }> {
   if (!isAbsolute(path)) throw new TorcError('usage', `${path} is not an absolute path`);
   try {
     closeSync(openSync(path, 'wx', 0o600));
@@ -21,7 +24,7 @@ export async function makeBackup(service: Service, path: string): Promise<{ host
     throw explainPath(error, path);
   }
   try {
-    await service.db.copyTo(path, service.clock.now());
+    await context.db.copyTo(path, context.clock.now());
     return { hostname: hostname(), size_bytes: statSync(path).size };
   } catch (error) {
     rmSync(path, { force: true });
@@ -59,7 +62,7 @@ export function verifyBackup(path: string): { schema_version: number; num_workfl
 }
 
 /** Looks at everything, in pieces; what changes meanwhile is seen either before or after. */
-export async function checkDatabase({ db }: Service): Promise<CheckReply> {
+export async function checkDatabase({ db }: ServerContext): Promise<CheckReply> {
   const found: Problem[] = [];
   let numProblems = 0;
   const note = (problems: readonly Problem[]): void => {

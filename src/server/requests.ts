@@ -4,8 +4,8 @@ import { needsKey } from '../api/repetition.ts';
 import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
 import { isIoError, type Transaction } from '../storage/database/transaction.ts';
+import type { ServerContext } from './context.ts';
 import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
-import type { Service } from './service.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
 
@@ -15,19 +15,19 @@ export function isRead(endpoint: EndpointName): boolean {
 }
 
 export class Requests {
-  readonly #service: Service;
+  readonly #context: ServerContext;
   /** Repeatable requests that are being carried out, by their key. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  constructor(service: Service) {
-    this.#service = service;
+  constructor(context: ServerContext) {
+    this.#context = context;
   }
 
   /** Carries out a request; one with a key only if that was not done before and is not being done. */
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, key: string | null): Promise<Reply<N>> {
     if (key === null || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, null);
     const repeatable = { endpoint, idempotencyKey: key };
-    const known = this.#underWay.get(key) ?? findReply(this.#service.view, repeatable);
+    const known = this.#underWay.get(key) ?? findReply(this.#context.view, repeatable);
     if (known !== null) return (await known) as Reply<N>;
     const work = this.#perform(endpoint, request, repeatable).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, work);
@@ -40,7 +40,7 @@ export class Requests {
     request: Request<N>,
     repeatable: RepeatableRequest | null,
   ): Promise<Reply<N>> {
-    const service = this.#service;
+    const context = this.#context;
     const handler = (handlers as Handlers)[endpoint];
     const keep: Keep<N> = (tx, reply) => {
       if (repeatable !== null) keepReply(tx, repeatable, reply);
@@ -49,17 +49,17 @@ export class Requests {
     if (handler.kind === 'read') return await this.#read(handler as ReadHandler<N>, request);
     if (handler.kind === 'steps') return await this.#runSteps(handler as StepHandler<N>, request, keep);
     if (handler.kind === 'prepared') {
-      const work = (await handler.prepare(service, request)) as (tx: Transaction) => Reply<N>;
-      return await service.write((tx) => keep(tx, work(tx)));
+      const work = (await handler.prepare(context, request)) as (tx: Transaction) => Reply<N>;
+      return await context.write((tx) => keep(tx, work(tx)));
     }
-    return await service.write((tx) => keep(tx, handler.run(tx, request, service) as Reply<N>));
+    return await context.write((tx) => keep(tx, handler.run(tx, request, context) as Reply<N>));
   }
 
   async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
     try {
-      return await handler.run(this.#service, request);
+      return await handler.run(this.#context, request);
     } catch (error) {
-      if (isIoError(error)) this.#service.startAfresh();
+      if (isIoError(error)) this.#context.startAfresh();
       throw explainMember(error);
     }
   }
@@ -70,9 +70,9 @@ export class Requests {
     request: Request<N>,
     keep: Keep<N>,
   ): Promise<Reply<N>> {
-    const service = this.#service;
-    const { step, reply } = await service.write((tx) => {
-      const begun = handler.begin(tx, request, service);
+    const context = this.#context;
+    const { step, reply } = await context.write((tx) => {
+      const begun = handler.begin(tx, request, context);
       if (begun.step === null) keep(tx, begun.reply);
       return begun;
     });
@@ -82,7 +82,7 @@ export class Requests {
       if (isLast) keep(tx, reply);
       return isLast;
     };
-    while (!(await service.write(takeStep)));
+    while (!(await context.write(takeStep)));
     return reply;
   }
 }

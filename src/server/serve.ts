@@ -38,7 +38,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const token = readServerFileToken(directory) ?? newToken();
   const tokens = new Tokens(service.clock, token);
   const host = options.host ?? '0.0.0.0';
-  const server = await listen({ service, ...identity, tokens, host, port: options.port ?? 0 });
+  const server = await listen({ context: service, ...identity, tokens, host, port: options.port ?? 0 });
   let file: ServerFile;
   try {
     file = publish(service, server, { host, token, ...identity });

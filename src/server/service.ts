@@ -4,32 +4,23 @@
  * Group commit: whatever waits when the loop comes round is served in one transaction and answered after it is
  * durable. A reply means that it is on disk.
  */
-import type { Api, CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
+import type { CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import type { Database } from '../storage/database/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/database/epoch.ts';
 import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/database/transaction.ts';
 import { fireJobActions } from '../storage/running/action-triggers.ts';
 import { recordRunEnd } from '../storage/running/workflows.ts';
-import { settleLeftovers } from './evidence/leftover-processes.ts';
-import { type Machine, systemMachine } from './evidence/machine.ts';
+import type { Machine, ServerContext, ServiceInfo } from './context.ts';
+import { settleLeftoverProcesses } from './evidence/leftover-processes.ts';
+import { systemMachine } from './evidence/machine.ts';
 import { Exchange, type ExchangeMember } from './exchange/exchange.ts';
-import { Contacts } from './exchange/last-heard.ts';
+import { LastHeard } from './exchange/last-heard.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
 import type { checkedRequest } from './request-check.ts';
 import { explainMember, isRead, Requests } from './requests.ts';
-
-export interface ServiceInfo {
-  version: string;
-  directory: string;
-  hostname: string;
-  pid: number;
-  user: string;
-  log: Log;
-}
 
 interface WriteMember {
   run: (tx: Transaction) => unknown;
@@ -43,12 +34,12 @@ const membersPerBatch = 256;
 /** Reports of workers in it, beyond which no further worker's are taken in; 50 us each with the claim that follows. */
 const reportsPerBatch = 1000;
 
-export class Service implements Api {
+export class Service implements ServerContext {
   readonly db: Database;
   readonly clock: Clock;
   readonly info: ServiceInfo;
   readonly startedAt: number;
-  readonly contacts: Contacts;
+  readonly lastHeard: LastHeard;
   /** Slurm, processes and files, as evidence is gathered from them. */
   machine: Machine;
   /** A worker that is silent for longer has lost contact. */
@@ -65,7 +56,7 @@ export class Service implements Api {
   #exchanges: ExchangeMember[] = [];
   readonly #requests: Requests;
   #isScheduled = false;
-  #leftoversSettled: Promise<void> = Promise.resolve();
+  #leftoverProcessesSettled: Promise<void> = Promise.resolve();
   #isClosed = false;
   #servesOthers = false;
   #check: typeof checkedRequest | null = null;
@@ -85,11 +76,11 @@ export class Service implements Api {
     this.startedAt = clock.now();
     this.#lastContact = clock.monotonic();
     this.machine = systemMachine(info.directory);
-    this.contacts = new Contacts(clock, (workerId) => this.#exchange.isParked(workerId));
+    this.lastHeard = new LastHeard(clock, (workerId) => this.#exchange.isParked(workerId));
     this.#exchange = new Exchange(
       clock,
       () => this.#epoch,
-      this.contacts,
+      this.lastHeard,
       () => this.random(),
     );
     this.#epoch = readEpoch(db);
@@ -230,7 +221,7 @@ export class Service implements Api {
     this.#exchange.settle(exchanges, parked, runtimes);
     for (const workerId of fenced) this.#writeStopFile(workerId);
     if (hasFired) this.onActionFired?.();
-    if (stopping.size > 0) this.#settleLeftovers(stopping);
+    if (stopping.size > 0) this.#settleLeftoverProcesses(stopping);
     for (const { outcome, resolve, reject } of writes) {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
       else if ('error' in outcome) reject(outcome.error);
@@ -309,10 +300,10 @@ export class Service implements Api {
     return this.#exchanges.splice(0, numMembers);
   }
 
-  #settleLeftovers(computeNodeKeys: ReadonlySet<number>): void {
+  #settleLeftoverProcesses(computeNodeKeys: ReadonlySet<number>): void {
     const settle = async (): Promise<void> => {
       try {
-        if (!this.isLost && !this.#isClosed) await settleLeftovers(this, computeNodeKeys);
+        if (!this.isLost && !this.#isClosed) await settleLeftoverProcesses(this, computeNodeKeys);
       } catch (error) {
         this.info.log.warn(
           { err: error },
@@ -320,12 +311,12 @@ export class Service implements Api {
         );
       }
     };
-    this.#leftoversSettled = this.#leftoversSettled.then(settle);
+    this.#leftoverProcessesSettled = this.#leftoverProcessesSettled.then(settle);
   }
 
   /** One that could not be written is missed at the next look, and written then. */
   #writeStopFile(workerId: string): void {
-    this.contacts.noteFenced(workerId);
+    this.lastHeard.noteFenced(workerId);
     try {
       this.machine.writeStopFile(workerId);
     } catch (error) {
@@ -335,7 +326,7 @@ export class Service implements Api {
 
   /** Ends parked requests, finishes what waits, closes the database. */
   async close(): Promise<void> {
-    await this.#leftoversSettled;
+    await this.#leftoverProcessesSettled;
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.isLost) return;

@@ -79,7 +79,7 @@ async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
   const identity = await loadIdentity(place.path);
   const tokens = new Tokens(systemClock, file.token);
   const options = { ...identity, tokens, host: '127.0.0.1', port: 0, bounds };
-  const server = await listen({ ...options, service: service as unknown as Service });
+  const server = await listen({ ...options, context: service as unknown as Service });
   const { port } = server.address() as AddressInfo;
   const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
   return { service, called, server, published };
@@ -125,12 +125,12 @@ it('a body that does not come is not waited for', async () => {
 it('of connections that say nothing, the oldest makes room for one too many', async () => {
   const { server, published } = await doorOf({ fine: true }, { headerMs: 110_000, requestMs: 110_000 });
   const silent: Socket[] = [];
-  for (let index = 0; index < limits.strangers + 50; index += 1) {
+  for (let index = 0; index < limits.unauthenticatedConnections + 50; index += 1) {
     const socket = opened(connect(portOf(published), '127.0.0.1'));
     silent.push(socket);
     if (index % 100 === 0) await once(socket, 'connect');
   }
-  await expect.poll(() => numOpen(silent), { timeout: 60_000 }).toBe(limits.strangers);
+  await expect.poll(() => numOpen(silent), { timeout: 60_000 }).toBe(limits.unauthenticatedConnections);
   expect(numOpen(silent.slice(-100))).toBe(100);
   const client = clientOf(published);
   expect(await client.call('server_info', {})).toEqual({ fine: true });

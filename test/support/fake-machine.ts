@@ -1,7 +1,7 @@
 /** A clock that a test moves, and a machine whose Slurm, processes and files are what the test says. */
 import type { SpooledReport } from '../../src/api/spool.ts';
 import type { Clock } from '../../src/base/clock.ts';
-import type { Machine } from '../../src/server/evidence/machine.ts';
+import type { Machine } from '../../src/server/context.ts';
 import type { QueueQuestion, SlurmAnswer, SlurmCommands } from '../../src/slurm/commands.ts';
 import type { AccountedJob, Parsed, QueuedJob } from '../../src/slurm/parse.ts';
 import { parseState } from '../../src/slurm/states.ts';

@@ -7,7 +7,7 @@ import type { ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { isOutcomeUnknown } from '../../slurm/commands.ts';
 import type { Firing } from '../../storage/running/actions.ts';
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 import { type Batch, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
 
 /** `result` of null: it is not known how it stands, and it must be looked at again. */
@@ -20,14 +20,14 @@ export interface Scheduled {
 class NotKnown extends Error {}
 
 /** Submits what is missing of the allocations of a firing. Throws TorcError when that can never succeed. */
-export async function scheduleNodes(service: Service, firing: Firing): Promise<Scheduled> {
+export async function scheduleNodes(context: ServerContext, firing: Firing): Promise<Scheduled> {
   const workflowKey = String(firing.workflowKey);
-  const workflow = await service.call('workflow_show', { workflow_key: workflowKey });
-  const config = await findConfig(service, workflowKey, firing.scheduler ?? '');
+  const workflow = await context.call('workflow_show', { workflow_key: workflowKey });
+  const config = await findConfig(context, workflowKey, firing.scheduler ?? '');
   const batch: Batch = {
     workflowKey,
     config,
-    serverDirectory: service.info.directory,
+    serverDirectory: context.info.directory,
     outputDirectory: firing.outputDirectory,
     workingDirectory: firing.workingDirectory,
     maxParallelJobs: firing.max_parallel_jobs,
@@ -39,9 +39,9 @@ export async function scheduleNodes(service: Service, firing: Firing): Promise<S
   const ids: string[] = [];
   try {
     for (let at = 0; at < firing.num_allocations; at += 1) {
-      const facts = [service.info.directory, workflowKey, workflow.created_at, 'firing', firing.firingKey, at];
+      const facts = [context.info.directory, workflowKey, workflow.created_at, 'firing', firing.firingKey, at];
       const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 12);
-      ids.push(await submitOnce(service, batch, `torc_${workflowKey}_${digest}`));
+      ids.push(await submitOnce(context, batch, `torc_${workflowKey}_${digest}`));
     }
   } catch (thrown) {
     if (thrown instanceof NotKnown || isOutcomeUnknown(thrown)) {
@@ -56,8 +56,8 @@ export async function scheduleNodes(service: Service, firing: Firing): Promise<S
   return { result: { slurm_job_ids: ids }, error: null };
 }
 
-async function findConfig(service: Service, workflowKey: string, name: string): Promise<ListRecord> {
-  const [config] = await find(service, 'slurm_configs', workflowKey, name);
+async function findConfig(context: ServerContext, workflowKey: string, name: string): Promise<ListRecord> {
+  const [config] = await find(context, 'slurm_configs', workflowKey, name);
   if (config !== undefined) return config;
   throw new TorcError(
     'not_found',
@@ -67,12 +67,12 @@ async function findConfig(service: Service, workflowKey: string, name: string): 
 }
 
 async function find(
-  service: Service,
+  context: ServerContext,
   list: 'slurm_configs' | 'allocations',
   workflowKey: string,
   name: string,
 ): Promise<ListRecord[]> {
-  const { records } = await service.call('list', {
+  const { records } = await context.call('list', {
     list,
     workflow_key: workflowKey,
     filters: [{ column: 'name', value: name }],
@@ -85,12 +85,12 @@ async function find(
 }
 
 /** The id of the Slurm job of this name, submitted now unless that was done before. */
-async function submitOnce(service: Service, batch: Batch, name: string): Promise<string> {
-  const { slurm } = service.machine;
-  const [known] = await find(service, 'allocations', batch.workflowKey, name);
+async function submitOnce(context: ServerContext, batch: Batch, name: string): Promise<string> {
+  const { slurm } = context.machine;
+  const [known] = await find(context, 'allocations', batch.workflowKey, name);
   if (known === undefined) {
-    const allocationKey = await recordAllocation(service, batch, name);
-    const { slurmJobId } = await submitRecorded(service, slurm, batch, { name, allocationKey });
+    const allocationKey = await recordAllocation(context, batch, name);
+    const { slurmJobId } = await submitRecorded(context, slurm, batch, { name, allocationKey });
     return slurmJobId;
   }
   if (known.slurm_job_id !== null) return String(known.slurm_job_id);
@@ -100,9 +100,9 @@ async function submitOnce(service: Service, batch: Batch, name: string): Promise
   if (queue.kind === 'failed') throw new NotKnown(queue.reason);
   const [job] = queue.value.records.filter((record) => record.name === name);
   if (job === undefined) {
-    return (await submitRecorded(service, slurm, batch, { name, allocationKey })).slurmJobId;
+    return (await submitRecorded(context, slurm, batch, { name, allocationKey })).slurmJobId;
   }
-  await service.call('allocation_confirm', {
+  await context.call('allocation_confirm', {
     allocation_key: allocationKey,
     slurm_job_id: job.slurmJobId,
     cluster: null,

@@ -12,7 +12,7 @@ import {
   recordFiringBegun,
   recordFiringEnd,
 } from '../../storage/running/actions.ts';
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 import { scheduleNodes } from './action-nodes.ts';
 import { LocalWorkers } from './local-workers.ts';
 
@@ -26,7 +26,7 @@ const mostAttempts = 10;
 const workerPatienceMs = 15 * 60_000;
 
 export class ActionRunner {
-  readonly #service: Service;
+  readonly #context: ServerContext;
   /** Null where this process brings a worker of its own. */
   readonly #localWorkers: LocalWorkers | null;
   readonly #abort = new AbortController();
@@ -36,20 +36,20 @@ export class ActionRunner {
   #isLooking = false;
   #mustLook = false;
 
-  constructor(service: Service, { startsWorkers = false }: { startsWorkers?: boolean } = {}) {
-    this.#service = service;
-    this.#localWorkers = startsWorkers ? new LocalWorkers(service) : null;
+  constructor(context: ServerContext, { startsWorkers = false }: { startsWorkers?: boolean } = {}) {
+    this.#context = context;
+    this.#localWorkers = startsWorkers ? new LocalWorkers(context) : null;
   }
 
   start(): void {
-    this.#service.onActionFired = () => this.#look();
+    this.#context.onActionFired = () => this.#look();
     this.#look();
     this.#plan();
   }
 
   /** Ends commands that run, which is recorded as a failure; resolves when nothing is under way any more. */
   async close(): Promise<void> {
-    this.#service.onActionFired = null;
+    this.#context.onActionFired = null;
     this.#abort.abort();
     this.#cancelTimer();
     for (const cancel of this.#cancelRetries) cancel();
@@ -57,7 +57,7 @@ export class ActionRunner {
   }
 
   #plan(): void {
-    this.#cancelTimer = this.#service.clock.after(tickMs, () => {
+    this.#cancelTimer = this.#context.clock.after(tickMs, () => {
       this.#look();
       this.#plan();
     });
@@ -77,7 +77,7 @@ export class ActionRunner {
   #follow(work: Promise<void>): void {
     const followed = work
       .catch((error) =>
-        this.#service.info.log.error(
+        this.#context.info.log.error(
           { err: error },
           'what became of an action could not be stored; the next server takes it up',
         ),
@@ -87,13 +87,13 @@ export class ActionRunner {
   }
 
   async #takeUp(): Promise<void> {
-    const { clock } = this.#service;
-    await this.#service.write((tx) => failSilentWorkers(tx, clock.now() - workerPatienceMs));
+    const { clock } = this.#context;
+    await this.#context.write((tx) => failSilentWorkers(tx, clock.now() - workerPatienceMs));
     while (this.#mustLook && !this.#abort.signal.aborted) {
       this.#mustLook = false;
       // one place is that of the search itself
       while (this.#underWay.size <= mostAtATime && !this.#abort.signal.aborted) {
-        const firing = await this.#service.write((tx) => claimFiring(tx, this.#service.epoch));
+        const firing = await this.#context.write((tx) => claimFiring(tx, this.#context.epoch));
         if (firing === null) break;
         this.#follow(this.#carryOut(firing).finally(() => this.#look()));
       }
@@ -109,7 +109,7 @@ export class ActionRunner {
   async #startWorker(firing: Firing): Promise<void> {
     if (firing.hasBegun) return this.#end(firing, {}, 'interrupted: the server ended while the worker started');
     if (this.#localWorkers === null) return this.#end(firing, { note: 'this command has its own worker' }, null);
-    await this.#service.write((tx) => recordFiringBegun(tx, firing.firingKey));
+    await this.#context.write((tx) => recordFiringBegun(tx, firing.firingKey));
     try {
       await this.#end(firing, await this.#localWorkers.start(firing), null);
     } catch (error) {
@@ -119,13 +119,13 @@ export class ActionRunner {
 
   async #runCommands(firing: Firing): Promise<void> {
     const { firingKey, workflowKey, actionKey, runId, commands, workingDirectory } = firing;
-    const { directory } = this.#service.info;
+    const { directory } = this.#context.info;
     const outputPath = actionOutputPath(directory, firingKey);
     const end = (returnCodes: number[], error: string | null): Promise<void> =>
       this.#end(firing, { return_codes: returnCodes, output_path: outputPath }, error);
     if (firing.hasBegun) return end([], 'interrupted: the server ended while the commands ran');
     if (this.#abort.signal.aborted) return;
-    await this.#service.write((tx) => recordFiringBegun(tx, firingKey));
+    await this.#context.write((tx) => recordFiringBegun(tx, firingKey));
     const variables = {
       TORC_WORKFLOW_KEY: String(workflowKey),
       TORC_WORKFLOW_ID: String(workflowKey),
@@ -149,15 +149,15 @@ export class ActionRunner {
   /** What cannot be known now stays taken up and is looked at again, here or by the next server. */
   async #schedule(firing: Firing, attempt: number): Promise<void> {
     try {
-      const { result, error } = await scheduleNodes(this.#service, firing);
+      const { result, error } = await scheduleNodes(this.#context, firing);
       if (result !== null) return await this.#end(firing, result, error);
       if (attempt >= mostAttempts) return await this.#end(firing, {}, error);
-      this.#service.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes is tried again');
+      this.#context.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes is tried again');
     } catch (error) {
       return await this.#end(firing, {}, asTorcError(error).message);
     }
     if (this.#abort.signal.aborted) return;
-    const cancel = this.#service.clock.after(retryMs, () => {
+    const cancel = this.#context.clock.after(retryMs, () => {
       this.#cancelRetries.delete(cancel);
       this.#follow(this.#schedule(firing, attempt + 1));
     });
@@ -165,8 +165,8 @@ export class ActionRunner {
   }
 
   async #end(firing: Firing, result: object, error: string | null): Promise<void> {
-    await this.#service.write((tx) => recordFiringEnd(tx, firing.firingKey, result, error));
+    await this.#context.write((tx) => recordFiringEnd(tx, firing.firingKey, result, error));
     const facts = { firing_key: firing.firingKey, action_key: firing.actionKey, error };
-    if (error !== null) this.#service.info.log.warn(facts, 'an action failed');
+    if (error !== null) this.#context.info.log.warn(facts, 'an action failed');
   }
 }

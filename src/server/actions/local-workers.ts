@@ -7,15 +7,15 @@ import { environment } from '../../base/config.ts';
 import { actionOutputPath } from '../../base/paths.ts';
 import { programPath, workerNodeOptions } from '../../base/program.ts';
 import type { Firing } from '../../storage/running/actions.ts';
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 
 /** One worker for each workflow: it has the whole machine, which a second one would promise away again. */
 export class LocalWorkers {
-  readonly #service: Service;
+  readonly #context: ServerContext;
   readonly #workflowKeys = new Set<number>();
 
-  constructor(service: Service) {
-    this.#service = service;
+  constructor(context: ServerContext) {
+    this.#context = context;
   }
 
   /** Starts the worker of a workflow unless there is one on this host; it outlives the server. Rejects when it cannot. */
@@ -36,7 +36,7 @@ export class LocalWorkers {
 
   async #spawn(firing: Firing): Promise<{ pid: number; output_path: string }> {
     const { workflowKey, firingKey, workingDirectory, outputDirectory, max_parallel_jobs } = firing;
-    const { directory } = this.#service.info;
+    const { directory } = this.#context.info;
     const outputPath = actionOutputPath(directory, firingKey);
     mkdirSync(dirname(outputPath), { recursive: true, mode: 0o700 });
     const output = openSync(outputPath, 'a', 0o600);
@@ -57,11 +57,11 @@ export class LocalWorkers {
   }
 
   async #isOneHere(workflowKey: string): Promise<boolean> {
-    const { records } = await this.#service.call('list', {
+    const { records } = await this.#context.call('list', {
       list: 'compute_nodes',
       workflow_key: workflowKey,
       filters: [
-        { column: 'hostname', value: this.#service.info.hostname },
+        { column: 'hostname', value: this.#context.info.hostname },
         { column: 'is_active', value: 'true' },
       ],
       sort_by: null,

@@ -13,21 +13,14 @@ import {
   type WatchedWorker,
   watchedWorkers,
 } from '../../storage/evidence/scope.ts';
-import type { Contacts } from '../exchange/last-heard.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, ServerContext } from '../context.ts';
 import { askSlurm, type Target } from './slurm-evidence.ts';
 
 export { applyEvidence } from '../../storage/evidence/apply.ts';
 export { diagnoseAttempts } from '../../storage/evidence/diagnoses.ts';
 export type { Evidence } from '../../storage/evidence/facts.ts';
 
-export interface EvidenceSource {
-  readonly view: Transaction;
-  readonly clock: Clock;
-  readonly contacts: Contacts;
-  readonly machine: Machine;
-  readonly leaseMs: number;
-}
+export type EvidenceSource = Pick<ServerContext, 'view' | 'clock' | 'lastHeard' | 'machine' | 'leaseMs'>;
 
 export interface GatherOptions {
   /** Null for all workflows. */
@@ -124,8 +117,8 @@ function look(
   said: SlurmEvidence | null,
   { spokenWithinMs, problems }: Looking,
 ): { evidence: WorkerEvidence; isNews: boolean }[] {
-  const { contacts, leaseMs, machine } = source;
-  const silentMs = contacts.silentMs(worker.workerId, worker.lastHeartbeatAt);
+  const { lastHeard, leaseMs, machine } = source;
+  const silentMs = lastHeard.silentMs(worker.workerId, worker.lastHeartbeatAt);
   const isSilent = silentMs > leaseMs;
   const local = silentMs === 0 ? null : lookLocally(machine, worker);
   const isDead = local !== null && local.state !== 'alive';
@@ -143,7 +136,7 @@ function look(
     hasSpokenSince: silentMs === 0 || silentMs < spokenWithinMs(),
     local,
     lastHeartbeatAt: worker.lastHeartbeatAt,
-    fencedForMs: worker.fencedAt === null ? null : contacts.fencedMs(worker.workerId, worker.fencedAt),
+    fencedForMs: worker.fencedAt === null ? null : lastHeard.fencedMs(worker.workerId, worker.fencedAt),
     hasStopFile: machine.hasStopFile(worker.workerId),
     reports,
   };

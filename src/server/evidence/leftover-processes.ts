@@ -5,13 +5,14 @@
 import { delay } from '../../base/clock.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { findWorker, isAllToStop, type WatchedWorker, watchedWorkers } from '../../storage/evidence/scope.ts';
+import type { ServerContext } from '../context.ts';
 import { applyEvidence, type EvidenceSource, gatherEvidence, lookLocally } from './gather.ts';
 
 const graceMs = 2_000;
 const lookEveryMs = 100;
 
 /** Of these workers, or with null of all. Returns whether there was anything to end; it has ended then, or is about to. */
-export async function endLeftovers(
+export async function endLeftoverProcesses(
   { view, clock, machine }: Pick<EvidenceSource, 'view' | 'clock' | 'machine'>,
   computeNodeKeys: ReadonlySet<number> | null,
 ): Promise<boolean> {
@@ -46,11 +47,11 @@ function workersOf(view: Transaction, computeNodeKeys: ReadonlySet<number> | nul
 }
 
 /** Also finds out at once, and stores, what became of the jobs: a short command does not look again. */
-export async function settleLeftovers(
-  service: EvidenceSource & { write: (work: (tx: Transaction) => unknown) => Promise<unknown> },
+export async function settleLeftoverProcesses(
+  context: EvidenceSource & Pick<ServerContext, 'write'>,
   computeNodeKeys: ReadonlySet<number>,
 ): Promise<void> {
-  if (!(await endLeftovers(service, computeNodeKeys))) return;
-  const evidence = await gatherEvidence(service, { workflowKey: null, isAsked: false });
-  await service.write((tx) => applyEvidence(tx, evidence));
+  if (!(await endLeftoverProcesses(context, computeNodeKeys))) return;
+  const evidence = await gatherEvidence(context, { workflowKey: null, isAsked: false });
+  await context.write((tx) => applyEvidence(tx, evidence));
 }

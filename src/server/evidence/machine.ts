@@ -1,32 +1,12 @@
-/** What evidence is gathered from: Slurm's commands, this host's processes, files. Tests put others in its place. */
+/** This host as a source of evidence: Slurm's commands, processes, files. */
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { readSpool, type Spool } from '../../api/spool.ts';
+import { readSpool } from '../../api/spool.ts';
 import { currentUser } from '../../base/config.ts';
 import { workerPaths } from '../../base/paths.ts';
-import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
+import { systemSlurm } from '../../slurm/commands.ts';
+import type { Machine } from '../context.ts';
 import { isProcessAlive, processesOf, readSystemFile, signalProcesses } from './processes.ts';
-
-export interface Machine {
-  slurm: SlurmCommands;
-  hostname: string;
-  /** Empty where the system does not say. */
-  bootId: string;
-  /** Whether a process lives; with its start time it is told apart from a later one of the same number. */
-  isProcessAlive(pid: number, startTicks: number | null): boolean;
-  /** Processes that carry this worker's id in their environment. */
-  processesOf(workerId: string): number[];
-  /** Signals processes, as far as they are still there and may be signalled. */
-  signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
-  /** The end of a text file; null when it cannot be read. */
-  readTail(path: string): string | null;
-  /** Throws the system's error when it is there and cannot be read. */
-  readSpool(workerId: string): Spool;
-  hasStopFile(workerId: string): boolean;
-  writeStopFile(workerId: string): void;
-  /** The name of a user id, or null. */
-  userName(uid: string): string | null;
-}
 
 const tailBytes = 64 * 1024;
 

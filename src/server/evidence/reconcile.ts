@@ -3,9 +3,9 @@
  * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
  */
 
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 import { applyEvidence, type Evidence, gatherEvidence } from './gather.ts';
-import { endLeftovers } from './leftover-processes.ts';
+import { endLeftoverProcesses } from './leftover-processes.ts';
 
 const tickMs = 5_000;
 /** A tick that comes later than this shows that the process stood still. */
@@ -19,7 +19,7 @@ const hurriedPauseMs = 30_000;
 const longestPauseMs = 600_000;
 
 export class Reconciler {
-  readonly #service: Service;
+  readonly #context: ServerContext;
   #cancelTimer: () => void = () => {};
   #isClosed = false;
   #lastTickMs: number;
@@ -28,15 +28,15 @@ export class Reconciler {
   #pauseMs = slurmPauseMs;
   #isHurried = false;
 
-  constructor(service: Service) {
-    this.#service = service;
-    this.#lastTickMs = service.clock.monotonic();
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.#lastTickMs = context.clock.monotonic();
   }
 
   /** From here on silence counts; the first look is taken after the first few seconds. */
   start(): void {
-    this.#service.contacts.beginServing();
-    this.#lastTickMs = this.#service.clock.monotonic();
+    this.#context.lastHeard.beginServing();
+    this.#lastTickMs = this.#context.clock.monotonic();
     this.#plan();
   }
 
@@ -53,29 +53,29 @@ export class Reconciler {
 
   #plan(): void {
     if (this.#isClosed) return;
-    this.#cancelTimer = this.#service.clock.after(tickMs, () => {
+    this.#cancelTimer = this.#context.clock.after(tickMs, () => {
       this.#noteStall();
       void this.#tick().finally(() => {
-        this.#lastTickMs = this.#service.clock.monotonic();
+        this.#lastTickMs = this.#context.clock.monotonic();
         this.#plan();
       });
     });
   }
 
   #noteStall(): void {
-    const lateMs = this.#service.clock.monotonic() - this.#lastTickMs - tickMs;
-    if (lateMs > stallMs) this.#service.contacts.noteStall(lateMs);
+    const lateMs = this.#context.clock.monotonic() - this.#lastTickMs - tickMs;
+    if (lateMs > stallMs) this.#context.lastHeard.noteStall(lateMs);
   }
 
   async #tick(): Promise<void> {
-    const { log } = this.#service.info;
+    const { log } = this.#context.info;
     try {
-      await endLeftovers(this.#service, null);
+      await endLeftoverProcesses(this.#context, null);
       const isSlurmDue = this.#isSlurmDue();
-      const evidence = await gatherEvidence(this.#service, { workflowKey: null, isAsked: false, isSlurmDue });
+      const evidence = await gatherEvidence(this.#context, { workflowKey: null, isAsked: false, isSlurmDue });
       this.#planSlurm(evidence);
       if (!evidence.hasNews || this.#isClosed) return;
-      const applied = await this.#service.write((tx) => applyEvidence(tx, evidence));
+      const applied = await this.#context.write((tx) => applyEvidence(tx, evidence));
       if (applied.numLostContact > 0) this.kick();
       if (applied.numLostContact + applied.numOrphaned + applied.numRequeued > 0)
         log.warn(applied, 'workers were lost');
@@ -87,7 +87,7 @@ export class Reconciler {
   }
 
   #isSlurmDue(): boolean {
-    const nowMs = this.#service.clock.monotonic();
+    const nowMs = this.#context.clock.monotonic();
     const mayHurry = nowMs - this.#lastAskedMs >= hurriedPauseMs && this.#dueMs - nowMs <= this.#pauseMs;
     return nowMs >= this.#dueMs || (this.#isHurried && mayHurry);
   }
@@ -95,13 +95,13 @@ export class Reconciler {
   /** The pause doubles with each failure in a row; without Slurm's commands there is nothing to hurry for. */
   #planSlurm({ slurmAnswer, problems }: Evidence): void {
     if (slurmAnswer === 'none') return;
-    const nowMs = this.#service.clock.monotonic();
+    const nowMs = this.#context.clock.monotonic();
     this.#lastAskedMs = nowMs;
     this.#isHurried = false;
     if (slurmAnswer === 'ok') this.#pauseMs = slurmPauseMs;
     else if (slurmAnswer === 'missing') this.#pauseMs = longestPauseMs;
     else this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
     this.#dueMs = Math.max(nowMs, this.#dueMs) + this.#pauseMs;
-    if (slurmAnswer === 'failed') this.#service.info.log.warn({ problems }, 'Slurm did not answer');
+    if (slurmAnswer === 'failed') this.#context.info.log.warn({ problems }, 'Slurm did not answer');
   }
 }

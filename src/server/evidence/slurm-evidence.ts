@@ -6,7 +6,7 @@ import type { AccountedJob, QueuedJob } from '../../slurm/parse.ts';
 import { slurmOutputDirectory } from '../../slurm/script.ts';
 import { isFinal, type SlurmState } from '../../slurm/states.ts';
 import type { Evidence, SlurmEvidence } from '../../storage/evidence/facts.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from '../context.ts';
 
 /** A Slurm job to ask about. */
 export interface Target {

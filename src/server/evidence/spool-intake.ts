@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { readSpool, type SpooledReport } from '../../api/spool.ts';
 import { systemCode } from '../../base/errors.ts';
 import { takeSpooled } from '../../storage/running/spooled-reports.ts';
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 
 /** Reads every spool below `workers/` of the server directory; returns how many reports were taken in. */
-export async function takeInSpools(service: Service): Promise<number> {
+export async function takeInSpools(context: ServerContext): Promise<number> {
   let taken = 0;
-  for (const workerId of spooledWorkers(service.info.directory)) {
-    for (const report of readReports(service, workerId)) {
-      const answer = await service.write((tx) => takeSpooled(tx, workerId, report));
+  for (const workerId of spooledWorkers(context.info.directory)) {
+    for (const report of readReports(context, workerId)) {
+      const answer = await context.write((tx) => takeSpooled(tx, workerId, report));
       if (answer === 'accepted') taken += 1;
     }
   }
@@ -23,7 +23,7 @@ export async function takeInSpools(service: Service): Promise<number> {
 }
 
 /** One that cannot be read keeps nobody from starting: the worker that wrote it repeats it as long as it lives. */
-function readReports({ info }: Service, workerId: string): SpooledReport[] {
+function readReports({ info }: ServerContext, workerId: string): SpooledReport[] {
   const path = join(info.directory, 'workers', workerId, 'spool');
   try {
     return readSpool(path).reports;

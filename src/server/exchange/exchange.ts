@@ -34,7 +34,7 @@ import {
   recordHeartbeat,
 } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
-import type { Contacts } from './last-heard.ts';
+import type { LastHeard } from './last-heard.ts';
 import { ParkedWorkers, type WaitingRequest } from './parked-workers.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
 
@@ -63,19 +63,19 @@ export interface ExchangeMember extends WaitingRequest {
 export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
-  readonly #contacts: Contacts;
+  readonly #lastHeard: LastHeard;
   readonly #parked: ParkedWorkers<ExchangeMember>;
   readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
   /** How many workers may be in there before the silent ones are taken out. */
   #forgetAt = mostSilent;
   readonly #runtimes = new ShapeRuntimes();
 
-  constructor(clock: Clock, epoch: () => number, contacts: Contacts, random: () => number) {
+  constructor(clock: Clock, epoch: () => number, lastHeard: LastHeard, random: () => number) {
     this.#clock = clock;
     this.#epoch = epoch;
-    this.#contacts = contacts;
+    this.#lastHeard = lastHeard;
     this.#parked = new ParkedWorkers(clock, random, (member, reply) => {
-      contacts.note(member.request.worker_id);
+      lastHeard.note(member.request.worker_id);
       member.resolve(reply ?? this.#emptyReply(member.request.seq));
     });
   }
@@ -101,7 +101,7 @@ export class Exchange {
       reject(otherProtocol(request.protocol));
       return null;
     }
-    this.#contacts.note(request.worker_id);
+    this.#lastHeard.note(request.worker_id);
     const last = this.#lastSeq.get(request.worker_id);
     if (last !== undefined && request.seq <= last.seq) {
       resolve(this.#emptyReply(request.seq));

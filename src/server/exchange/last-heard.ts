@@ -1,7 +1,8 @@
 /** Who was heard from when, in memory on a clock that never jumps; leases restart when a server begins to serve. */
 import type { Clock } from '../../base/clock.ts';
+import type { WorkerSilence } from '../context.ts';
 
-export class Contacts {
+export class LastHeard implements WorkerSilence {
   readonly #clock: Clock;
   readonly #heard = new Map<string, number>();
   readonly #fenced = new Map<string, number>();

@@ -5,9 +5,9 @@ import type { Socket } from 'node:net';
 import { type EndpointName, limits, type Request, requests } from '../../api/contract.ts';
 import { idempotencyHeader } from '../../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
-import type { Service } from '../service.ts';
+import type { ServerContext } from '../context.ts';
 import type { Tokens } from './tokens.ts';
-import { Strangers } from './unauthenticated-sockets.ts';
+import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
 
 /** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
 const tailBytes = 4096;
@@ -15,7 +15,7 @@ const tailBytes = 4096;
 type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', number>;
 
 export interface HttpOptions {
-  service: Service;
+  context: ServerContext;
   key: string;
   certificate: string;
   tokens: Tokens;
@@ -30,7 +30,7 @@ const retryAfterSeconds = 5;
 
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
 export function listen(options: HttpOptions): Promise<Server> {
-  const strangers = new Strangers(limits.strangers);
+  const unauthenticated = new UnauthenticatedSockets(limits.unauthenticatedConnections);
   const bodies = { bytes: 0 };
   const bounds: Bounds = { ...limits, ...options.bounds };
   const server = createServer(
@@ -46,10 +46,10 @@ export function listen(options: HttpOptions): Promise<Server> {
       connectionsCheckingInterval: Math.min(1000, bounds.headerMs),
       keepAliveTimeout: 75_000,
     },
-    (incoming, outgoing) => void answer({ ...options, strangers, bodies, bounds }, incoming, outgoing),
+    (incoming, outgoing) => void answer({ ...options, unauthenticated, bodies, bounds }, incoming, outgoing),
   );
   server.maxConnections = limits.connections;
-  server.on('connection', (socket) => strangers.admit(socket as Socket));
+  server.on('connection', (socket) => unauthenticated.admit(socket as Socket));
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('clientError', (_error, socket) => socket.destroy());
   return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ export function listen(options: HttpOptions): Promise<Server> {
 }
 
 interface Door extends HttpOptions {
-  strangers: Strangers;
+  unauthenticated: UnauthenticatedSockets;
   bounds: Bounds;
   /** Of all requests that are being read or answered. */
   bodies: { bytes: number };
@@ -89,20 +89,20 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
         'Run torc as the user who started the server.',
       );
     }
-    options.strangers.recognize(incoming.socket);
+    options.unauthenticated.recognize(incoming.socket);
     const endpoint = endpointOf(incoming);
     refuseWhenFull(options);
     const body = await readBody(incoming, outgoing, options.bodies);
     const request = parseJson(body) as Request<typeof endpoint>;
     const idempotencyKey = keyOf(incoming);
     const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
-    const reply = await options.service.call(endpoint, request, call);
+    const reply = await options.context.call(endpoint, request, call);
     send(outgoing, 200, reply, options.bounds.unreadReplyMs);
   } catch (error) {
     // whoever owns the database now is asked again
-    if (options.service.isLost) return void incoming.socket.destroy();
+    if (options.context.isLost) return void incoming.socket.destroy();
     const { code, message, hint } = asTorcError(error);
-    if (code === 'bug') options.service.info.log.error({ err: error, url: incoming.url }, 'a request failed');
+    if (code === 'bug') options.context.info.log.error({ err: error, url: incoming.url }, 'a request failed');
     if (!incoming.complete) discardRest(incoming, outgoing);
     send(outgoing, httpStatus(code), { error: { code, message, hint } });
   }
@@ -119,8 +119,8 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
 }
 
 /** Before anything is read: nothing has happened, so that the request may be repeated. */
-function refuseWhenFull({ service, bodies, bounds }: Door): void {
-  if (service.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
+function refuseWhenFull({ context, bodies, bounds }: Door): void {
+  if (context.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
   throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
 }
 

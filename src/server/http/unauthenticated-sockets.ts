@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 
-export class Strangers {
+export class UnauthenticatedSockets {
   readonly #most: number;
   /** In the order of their coming. */
   readonly #sockets = new Map<string, Socket>();

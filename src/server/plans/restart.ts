@@ -34,8 +34,8 @@ import {
   loadJobs,
   type StoredJobs,
 } from '../../storage/runs/restart.ts';
+import type { ServerContext } from '../context.ts';
 import { applyEvidence, diagnoseAttempts, type Evidence, gatherEvidence } from '../evidence/gather.ts';
-import type { Service } from '../service.ts';
 import { probeFiles } from './file-probe.ts';
 import { keptJobs, mostKept, type PlanRequest, renderPlan } from './rendering.ts';
 
@@ -66,20 +66,20 @@ interface RestartFacts {
 }
 
 /** What a restart looks at outside of the database: declared files, workers, allocations. */
-async function gatherRestart(service: Service, request: Request<'workflow_restart'>): Promise<RestartFacts> {
+async function gatherRestart(context: ServerContext, request: Request<'workflow_restart'>): Promise<RestartFacts> {
   const workflowKey = Number(request.workflow_key);
-  getWorkflow(service.view, workflowKey);
-  const evidence = await gatherEvidence(service, { workflowKey, isAsked: true });
-  const { files, workingDirectory } = declaredFiles(service.view, workflowKey);
+  getWorkflow(context.view, workflowKey);
+  const evidence = await gatherEvidence(context, { workflowKey, isAsked: true });
+  const { files, workingDirectory } = declaredFiles(context.view, workflowKey);
   const directory = workingDirectory ?? request.working_directory;
   return { files: await probeFiles(files, directory), directory, evidence };
 }
 
 export async function prepareRestart(
-  service: Service,
+  context: ServerContext,
   request: Request<'workflow_restart'>,
 ): Promise<(tx: Transaction) => Reply<'workflow_restart'>> {
-  const facts = await gatherRestart(service, request);
+  const facts = await gatherRestart(context, request);
   const { after_reset: which } = request;
   if (which === undefined) return (tx) => restart(tx, request, facts);
   if (!request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
@@ -256,10 +256,10 @@ function refuseMissing(
 // ------------------------------------------------------------------ reset and disable
 
 export async function prepareReset(
-  service: Service,
+  context: ServerContext,
   request: Request<'jobs_reset'>,
 ): Promise<(tx: Transaction) => Plan> {
-  const evidence = await evidenceOfWorkflow(service, request);
+  const evidence = await evidenceOfWorkflow(context, request);
   return (tx) => reset(tx, request, evidence);
 }
 
@@ -268,10 +268,10 @@ function reset(tx: Transaction, request: Request<'jobs_reset'>, evidence: Eviden
 }
 
 export async function prepareDisable(
-  service: Service,
+  context: ServerContext,
   request: Request<'jobs_disable'>,
 ): Promise<(tx: Transaction) => Plan> {
-  const evidence = await evidenceOfWorkflow(service, request);
+  const evidence = await evidenceOfWorkflow(context, request);
   return (tx) =>
     replanNamed(tx, request, evidence, 'disable', (jobs) => planDisable(jobs, seedsOf(jobs, request.job_keys)));
 }
@@ -346,18 +346,18 @@ export function stopRunning(
 // ------------------------------------------------------------------ diagnosis
 
 /** What is known outside of the database of the workers and allocations of a workflow. */
-async function evidenceOfWorkflow(service: Service, request: { workflow_key: string }): Promise<Evidence> {
+async function evidenceOfWorkflow(context: ServerContext, request: { workflow_key: string }): Promise<Evidence> {
   const workflowKey = Number(request.workflow_key);
-  getWorkflow(service.view, workflowKey);
-  return gatherEvidence(service, { workflowKey, isAsked: true });
+  getWorkflow(context.view, workflowKey);
+  return gatherEvidence(context, { workflowKey, isAsked: true });
 }
 
 /** Why claimed jobs have no result; what was found out is stored. */
 export async function prepareDiagnosis(
-  service: Service,
+  context: ServerContext,
   request: Request<'jobs_diagnose'>,
 ): Promise<(tx: Transaction) => Reply<'jobs_diagnose'>> {
-  const evidence = await evidenceOfWorkflow(service, request);
+  const evidence = await evidenceOfWorkflow(context, request);
   return (tx) => {
     applyEvidence(tx, evidence);
     const { workflow_key: workflowKey, job_keys: keys } = request;

@@ -189,7 +189,7 @@ function openExclusive(path: string, schema: string): Sqlite.Database {
     sqlite = new Sqlite(path, { timeout: 0 });
     sqlite.pragma('locking_mode = EXCLUSIVE');
     // what is not ours is not touched
-    refuseStrangers(sqlite, path, schema);
+    refuseForeignSchema(sqlite, path, schema);
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = FULL');
     sqlite.pragma('foreign_keys = OFF');
@@ -247,7 +247,7 @@ function migrations(directory: string): { version: number; sql: string }[] {
     .map((name) => ({ version: Number(name.slice(0, 3)), sql: readFileSync(join(directory, name), 'utf8') }));
 }
 
-function refuseStrangers(sqlite: Sqlite.Database, path: string, schema: string): void {
+function refuseForeignSchema(sqlite: Sqlite.Database, path: string, schema: string): void {
   const current = versionOf(sqlite);
   const newest = migrations(schema).at(-1)?.version ?? 0;
   if (current > newest) {

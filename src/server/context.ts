@@ -1,0 +1,85 @@
+/** What the rooms of the server work with: the database, the clock, this machine, and the service's own calls. */
+import type { Api } from '../api/contract.ts';
+import type { Spool } from '../api/spool.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { SlurmCommands } from '../slurm/commands.ts';
+import type { Database } from '../storage/database/database.ts';
+import type { Transaction } from '../storage/database/transaction.ts';
+
+/** `call` carries out a request of the contract, as if a client had sent it. */
+export interface ServerContext extends Api {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly info: ServiceInfo;
+  readonly startedAt: number;
+  readonly lastHeard: WorkerSilence;
+  readonly machine: Machine;
+  /** A worker that is silent for longer has lost contact. */
+  readonly leaseMs: number;
+  readonly epoch: number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  /** Reads outside of a transaction; nothing may be written through it. */
+  readonly view: Transaction;
+  /** Requests that wait for the next transactions. */
+  readonly numQueued: number;
+  /** Whether another process has taken over the database. */
+  readonly isLost: boolean;
+  /** Runs `work` as a member of the next transaction; resolves after it is durable. */
+  write<T>(work: (tx: Transaction) => T): Promise<T>;
+  /** Drops what is in memory and opens the database again, after an I/O error. */
+  startAfresh(): void;
+  /** Called when an action has fired that this process carries out, if it carries out any. */
+  onActionFired: (() => void) | null;
+  /** Called by `server_stop`; null in a process that does not serve. */
+  readonly onStop: (() => void) | null;
+  /** Replaces the token; the previous one stays valid for so long. Null in a process that does not serve. */
+  readonly onRotateToken: ((graceSeconds: number) => void) | null;
+}
+
+/** Who serves, and where. */
+export interface ServiceInfo {
+  version: string;
+  directory: string;
+  hostname: string;
+  pid: number;
+  user: string;
+  log: Log;
+}
+
+/** How long workers have been silent, on a clock that never jumps. */
+export interface WorkerSilence {
+  /** From now on silence is counted here; before, only the stored heartbeat is known. */
+  beginServing(): void;
+  /** This process stood still for so long, which counts against nobody. */
+  noteStall(stalledMs: number): void;
+  /** The file that tells a worker to stop has just been written. */
+  noteFenced(workerId: string): void;
+  /** How long a worker has been able to read that file. */
+  fencedMs(workerId: string, fencedAt: number): number;
+  /** How long a worker has been silent; a waiting request is contact. */
+  silentMs(workerId: string, lastHeartbeatAt: number): number;
+}
+
+/** What evidence is gathered from: Slurm's commands, this host's processes, files. Tests replace it. */
+export interface Machine {
+  slurm: SlurmCommands;
+  hostname: string;
+  /** Empty where the system does not say. */
+  bootId: string;
+  /** Whether a process lives; its start time tells it apart from a later one with the same number. */
+  isProcessAlive(pid: number, startTicks: number | null): boolean;
+  /** Processes that carry this worker's id in their environment. */
+  processesOf(workerId: string): number[];
+  /** Signals the processes that still exist and may be signalled. */
+  signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** The end of a text file; null when it cannot be read. */
+  readTail(path: string): string | null;
+  /** Throws the system's error when it exists and cannot be read. */
+  readSpool(workerId: string): Spool;
+  hasStopFile(workerId: string): boolean;
+  writeStopFile(workerId: string): void;
+  /** The name of a user id, or null. */
+  userName(uid: string): string | null;
+}
