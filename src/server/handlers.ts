@@ -14,7 +14,7 @@ import {
   modifySlurmConfig,
   openSlurmJobIds,
   recordAllocations,
-} from '../storage/authoring/slurm.ts';
+} from '../storage/authoring/slurm-configs.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/authoring/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/authoring/workflow-deletion.ts';
 import { exportPage } from '../storage/authoring/workflow-export.ts';

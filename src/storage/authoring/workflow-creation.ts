@@ -10,7 +10,7 @@ import { anyConfig, internShape, readShape } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
 import { refuseCycles } from './cycles.ts';
-import { storeSlurmConfig } from './slurm.ts';
+import { storeSlurmConfig } from './slurm-configs.ts';
 
 /** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
 function reserveKeys(tx: Transaction, table: string, count: number): number {
