@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { systemClock } from '../base/clock.ts';
 import { type Log, openLog } from '../base/log.ts';
-import { countOpenAllocations } from '../storage/authoring/slurm-configs.ts';
+import { countOpenAllocations } from '../storage/authoring/allocations.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { explainDirectory, openService } from './open.ts';

@@ -3,18 +3,17 @@ import type { EndpointName, Reply, Request, WorkflowShown } from '../api/contrac
 import { protocolVersion } from '../api/limits.ts';
 import { isoInstant } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
+import {
+  confirmAllocation,
+  countOpenAllocations,
+  openSlurmJobIds,
+  recordAllocations,
+} from '../storage/authoring/allocations.ts';
 import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/authoring/declarations.ts';
 import { addJobs } from '../storage/authoring/job-addition.ts';
 import { deleteJobs } from '../storage/authoring/job-deletion.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../storage/authoring/job-modification.ts';
-import {
-  addSlurmConfig,
-  confirmAllocation,
-  countOpenAllocations,
-  modifySlurmConfig,
-  openSlurmJobIds,
-  recordAllocations,
-} from '../storage/authoring/slurm-configs.ts';
+import { addSlurmConfig, modifySlurmConfig } from '../storage/authoring/slurm-configs.ts';
 import { addChunk, beginCreate, finishCreate } from '../storage/authoring/workflow-creation.ts';
 import { beginDelete, deleteStep, planDelete } from '../storage/authoring/workflow-deletion.ts';
 import { exportPage } from '../storage/authoring/workflow-export.ts';

@@ -1,0 +1,85 @@
+/** Allocations: the Slurm jobs that torc submits, from before sbatch is called. */
+import type { Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
+
+/** Records allocations that are about to be submitted, so that a crash in between leaves none unknown. */
+export function recordAllocations(tx: Transaction, request: Request<'allocations_record'>): number[] {
+  const workflowKey = Number(request.workflow_key);
+  const workflow = getWorkflow(tx, workflowKey);
+  if (workflow.phase !== 'started' || workflow.isCanceled) {
+    const hint = `torc workflows ${workflow.isCanceled ? 'restart' : 'start'} ${workflowKey}`;
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} ${workflow.isCanceled ? 'is canceled' : 'is not started'}`,
+      hint,
+    );
+  }
+  if (!isWorkflowActive(tx, workflowKey)) {
+    throw new TorcError(
+      'already_complete',
+      `workflow ${workflowKey} has nothing left to run`,
+      `torc workflows show-status ${workflowKey}`,
+    );
+  }
+  return request.allocations.map((allocation) => {
+    const { key } = tx.db.run(
+      `INSERT INTO allocations (workflow_key, slurm_config_key, name, status, num_nodes, one_worker_per_node, script_path,
+         output_directory, created_at) VALUES (?, ?, ?, 'recorded', ?, ?, ?, ?, ?)`,
+      workflowKey,
+      Number(request.slurm_config_key),
+      allocation.name,
+      allocation.num_nodes,
+      allocation.one_worker_per_node ? 1 : 0,
+      allocation.script_path,
+      allocation.output_directory,
+      tx.now,
+    );
+    return key;
+  });
+}
+
+/** Notes what sbatch answered for a recorded allocation. */
+export function confirmAllocation(tx: Transaction, request: Request<'allocation_confirm'>): void {
+  const allocationKey = Number(request.allocation_key);
+  const row = tx.db.get<{ workflow_key: number; name: string }>(
+    `UPDATE allocations SET slurm_job_id = ?, cluster = coalesce(?, cluster), error = ?, submitted_at = ?,
+       status = CASE WHEN status NOT IN ('recorded', 'refused') THEN status WHEN ? IS NULL THEN 'refused' ELSE 'submitted' END
+     WHERE allocation_key = ? RETURNING workflow_key, name`,
+    request.slurm_job_id,
+    request.cluster,
+    request.error,
+    tx.now,
+    request.slurm_job_id,
+    allocationKey,
+  );
+  if (row === undefined) throw new TorcError('not_found', `there is no allocation ${allocationKey}`);
+  tx.event({
+    workflowKey: row.workflow_key,
+    type: request.slurm_job_id === null ? 'allocation_refused' : 'allocation_submitted',
+    data: {
+      allocation_key: String(allocationKey),
+      name: row.name,
+      slurm_job_id: request.slurm_job_id,
+      error: request.error,
+    },
+  });
+}
+
+/** Slurm jobs of a workflow that may still wait or run. */
+export function openSlurmJobIds(tx: Transaction, workflowKey: number): string[] {
+  return tx.db
+    .all<{ slurm_job_id: string }>(
+      `SELECT slurm_job_id FROM allocations
+       WHERE workflow_key = ? AND status IN ('submitted', 'running') AND slurm_job_id IS NOT NULL`,
+      workflowKey,
+    )
+    .map((row) => row.slurm_job_id);
+}
+
+/** How many allocations of any workflow may still wait or run. */
+export function countOpenAllocations(tx: Transaction): number {
+  const sql = `SELECT count(*) AS n FROM allocations WHERE status IN ('recorded', 'submitted', 'running')`;
+  return tx.db.get<{ n: number }>(sql)?.n ?? 0;
+}
