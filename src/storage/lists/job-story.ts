@@ -3,8 +3,9 @@ import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Diagnosis } from '../../model/decide/diagnosis.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { columns, type ListDefinition } from './columns.ts';
 import { whyNotRunning } from './job-waiting.ts';
-import { columns, definitions, type ListDefinition } from './list-definitions.ts';
+import { definitions } from './list-definitions.ts';
 import { lastRecords } from './lists.ts';
 import { placeColumns, withPlace } from './log-places.ts';
 

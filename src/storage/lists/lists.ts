@@ -8,7 +8,8 @@ import { TorcError } from '../../base/errors.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
-import { type Column, definitions, type Kind, type ListDefinition } from './list-definitions.ts';
+import type { Column, Kind, ListDefinition } from './columns.ts';
+import { definitions } from './list-definitions.ts';
 
 /** One page of a list. Throws TorcError 'usage' for a column that the list does not have. */
 export function readList(db: Database, request: Request<'list'>): ListReply {

@@ -2,8 +2,7 @@
 import type { ListRecord } from '../../api/contract.ts';
 import { combinedLogPath, type JobStdioPaths, jobStdioPaths, slotPaths } from '../../base/paths.ts';
 import type { LogPlace } from '../running/log-place.ts';
-import type { Column } from './list-definitions.ts';
-import { columns } from './list-definitions.ts';
+import { type Column, columns } from './columns.ts';
 
 /** Of an attempt `a` on the compute node `n`: what `withPlace` reads. */
 export const placeColumns: Column[] = [

@@ -1,0 +1,33 @@
+/** Columns of a list as data, from which filters, sorting and the rows' rendering follow. */
+export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
+
+export interface Column {
+  name: string;
+  kind: Kind;
+  /** SQL expression; the column's name by default. */
+  sql?: string;
+  /** All that a text can be, where these are fixed words. */
+  values?: readonly string[];
+}
+
+export interface ListDefinition {
+  columns: readonly Column[];
+  from: string;
+  /** The condition that every row meets. */
+  where: string;
+  /** The condition of each job's newest row, in a list that has several for each. */
+  latest?: string;
+  /** The column that filters by workflow, and the one that orders by default. */
+  workflow: string;
+  key: string;
+}
+
+/** Columns of one kind: names, or names with their SQL expressions. */
+export function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
+  return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
+}
+
+/** A text that is one of `values`. */
+export function word(values: readonly string[], name: string, sql: string = name): Column {
+  return { name, kind: 'text', sql, values };
+}

@@ -1,0 +1,23 @@
+/** The list of compute nodes: workers, those that run and those that have ended. */
+import { columns, type ListDefinition } from '../columns.ts';
+
+export const computeNodes: ListDefinition = {
+  columns: [
+    ...columns('key', 'compute_node_key', 'workflow_key', 'allocation_key'),
+    ...columns('text', 'hostname'),
+    ...columns('integer', 'pid'),
+    ...columns('text', 'cluster', 'slurm_job_id'),
+    ...columns('integer', 'restart_count', 'num_nodes', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
+    ...columns('flag', 'is_active'),
+    ...columns('integer', [
+      'num_running',
+      `(SELECT count(*) FROM attempts a WHERE a.compute_node_key = compute_nodes.compute_node_key AND a.is_occupying = 1)`,
+    ]),
+    ...columns('instant', 'started_at', 'last_heartbeat_at', 'contact_lost_at', 'ended_at'),
+    ...columns('text', 'close_reason'),
+  ],
+  from: 'compute_nodes',
+  where: '1',
+  workflow: 'workflow_key',
+  key: 'compute_node_key',
+};

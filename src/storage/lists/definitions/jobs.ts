@@ -1,0 +1,47 @@
+/** The list of jobs, each with its last attempt. */
+import { causes, jobStatuses } from '../../../model/status.ts';
+import { columns, type ListDefinition, word } from '../columns.ts';
+import { requirementColumns } from './resource-requirements.ts';
+
+export const outcomes = ['success', 'failed', 'canceled', 'terminated'] as const;
+
+const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
+  WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
+
+/** A job is orphaned when it is claimed and nothing is left that could end its attempt. */
+const orphaned = `(j.status IN ('submitted', 'submitted_pending') AND coalesce(a.is_occupying = 0 OR n.is_active = 0, 1))`;
+
+/** A result describes the job only while the job still has the status that the result gave it. */
+const presentCause = `CASE WHEN a.end_status = j.status THEN a.cause WHEN ${orphaned} THEN a.lost_cause END`;
+
+export const jobs: ListDefinition = {
+  columns: [
+    ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
+    ...columns('text', ['name', 'j.name']),
+    word(jobStatuses, 'status', 'j.status'),
+    word(outcomes, 'outcome', outcome),
+    ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
+    word(causes, 'cause', presentCause),
+    ...columns('flag', ['orphaned', orphaned]),
+    ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
+    ...columns('integer', ['num_blockers', 'j.num_blockers']),
+    ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),
+    ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+    ...columns('text', ['resource_requirements', 'r.name']),
+    ...requirementColumns,
+    ...columns('text', ['scheduler', 'sc.name'], ['failure_handler', 'fh.name']),
+    ...columns('integer', ['num_retries', 'j.num_retries']),
+    ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
+    ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
+    ...columns('flag', ['supports_termination', 'j.supports_termination']),
+  ],
+  from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
+    LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key
+    LEFT JOIN failure_handlers fh ON fh.failure_handler_key = j.failure_handler_key
+    LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
+    LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
+    LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
+  where: '1',
+  workflow: 'j.workflow_key',
+  key: 'j.job_key',
+};

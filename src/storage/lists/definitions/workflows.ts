@@ -1,0 +1,58 @@
+/** The list of workflows, with the status and the counts that follow from their jobs. */
+import { stdioModes } from '../../../model/expanded.ts';
+import { workflowStatuses } from '../../../model/status.ts';
+import { type Column, columns, type ListDefinition, word } from '../columns.ts';
+
+const countColumns: Column[] = [
+  ...columns('integer', [
+    'num_jobs',
+    '(SELECT coalesce(sum(n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key)',
+  ]),
+  ...['done', 'failed', 'canceled', 'terminated', 'ready', 'submitted', 'blocked'].map(
+    (status): Column => ({
+      name: `num_${status === 'submitted' ? 'running' : status}`,
+      kind: 'integer',
+      sql: `(SELECT coalesce(sum(n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key AND ${countCondition(status)})`,
+    }),
+  ),
+];
+
+function countCondition(status: string): string {
+  if (status === 'failed') return 'c.failed = 1';
+  if (status === 'submitted') return `c.status IN ('submitted', 'submitted_pending')`;
+  return `c.status = '${status}'`;
+}
+
+const anyActive = `EXISTS (SELECT 1 FROM job_counts c WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.status IN`;
+
+/** The decision of the model's `workflowStatus` as an expression; a test compares the two. */
+const workflowStatusSql = `CASE
+  WHEN w.run_id = 0 THEN CASE w.is_canceled WHEN 1 THEN 'canceled' ELSE 'uninitialized' END
+  WHEN ${anyActive} ('submitted', 'submitted_pending')) THEN 'running'
+  WHEN w.is_canceled = 1 THEN 'canceled'
+  WHEN ${anyActive} ('ready')) THEN CASE WHEN ${anyActive} ('done', 'terminated')) THEN 'running' ELSE 'ready' END
+  WHEN w.has_timed_out = 1 THEN 'timeout'
+  WHEN ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
+    WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'
+  WHEN ${anyActive} ('uninitialized')) THEN 'uninitialized'
+  WHEN ${anyActive} ('blocked')) THEN 'running'
+  ELSE 'done' END`;
+
+export const workflows: ListDefinition = {
+  columns: [
+    ...columns('key', ['workflow_key', 'w.workflow_key']),
+    ...columns('text', ['name', 'w.name'], ['args', 'w.args'], ['user', 'w.user'], ['description', 'w.description']),
+    ...columns('text', ['project', 'w.project']),
+    ...columns('integer', ['run_id', 'w.run_id']),
+    word(workflowStatuses, 'status', workflowStatusSql),
+    ...countColumns,
+    ...columns('flag', ['is_archived', 'w.is_archived']),
+    word(stdioModes, 'stdio', 'w.stdio'),
+    ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
+    ...columns('json', ['metadata', 'w.metadata']),
+  ],
+  from: 'workflows w',
+  where: `w.phase IN ('created', 'starting', 'started')`,
+  workflow: 'w.workflow_key',
+  key: 'w.workflow_key',
+};
