@@ -132,16 +132,6 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** A time limit for Slurm, rounded up to whole seconds: `HH:MM:SS`, from a day on `D-HH:MM:SS`. */
-export function formatWalltime(seconds: number): string {
-  const whole = Math.ceil(Math.max(0, seconds));
-  const days = Math.floor(whole / day);
-  const clock = [Math.floor((whole % day) / hour), Math.floor((whole % hour) / minute), whole % minute]
-    .map(two)
-    .join(':');
-  return days > 0 ? `${days}-${clock}` : clock;
-}
-
 /** A duration for people, by its two largest units: `3.4 s`, `42 s`, `4m 05s`, `1h 02m`, `2d 03h`. */
 export function formatDuration(seconds: number): string {
   const value = Math.max(0, seconds);

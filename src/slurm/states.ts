@@ -95,11 +95,3 @@ export function parseState(text: string): SlurmState {
 export function isFinal(slurmState: SlurmState): boolean {
   return slurmState.phase === 'final';
 }
-
-/**
- * Whether this final state, once squeue no longer lists the allocation, shows that its processes are gone. After
- * NODE_FAIL they may live on: Slurm only lost sight of the node.
- */
-export function endsProcesses(slurmState: SlurmState): boolean {
-  return isFinal(slurmState) && slurmState.name !== 'NODE_FAIL';
-}

@@ -19,7 +19,7 @@ import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
-import { endsProcesses, isFinal, parseState } from '../../src/slurm/states.ts';
+import { isFinal, parseState } from '../../src/slurm/states.ts';
 import { overridingVariables, submitVariables } from '../../src/slurm/variables.ts';
 import { directivesOf } from '../fake-slurm/directives.mjs';
 
@@ -66,7 +66,6 @@ const readers: Record<string, (text: string) => unknown> = {
   expandHostList,
   findMemoryWords,
   isFinal: (text) => isFinal(parseState(text)),
-  endsProcesses: (text) => endsProcesses(parseState(text)),
   // options may have any name, also one that every object has
   overridingVariables: (text) => overridingVariables(`#SBATCH --constructor=${text}\n#SBATCH --${text}`),
   ownWords,

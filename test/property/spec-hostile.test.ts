@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 const kdl = `// a study
 name "study"

@@ -3,12 +3,12 @@ import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { PatternMatcher } from '../../src/model/expand/patterns.ts';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { readJson5 } from '../../src/model/spec/json5.ts';
 import { ParameterProblem, readValues } from '../../src/model/spec/parameters.ts';
 import { PatternProblem } from '../../src/model/spec/pattern-syntax.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 type Part = Record<string, unknown>;
 

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import { readJson } from '../../src/model/spec/json.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 const spec = {
   name: 'study',

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exportLines } from '../../src/cli/documents/export-document.ts';
 import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
 import { expandCommands } from '../../src/model/expand/commands-file.ts';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { countStages } from '../../src/model/graph/graph.ts';
 import { freshService } from '../support/service.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 

@@ -9,9 +9,9 @@ import {
   createWorkflow,
   noteWithoutEffect,
 } from '../../src/cli/documents/send-workflow.ts';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
+import { loadWorkflow } from '../support/specification.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 function job(name: string, command = 'true'): ExpandedJob {

@@ -3,10 +3,9 @@ import {
   type Diagnosis,
   type DiagnosisFacts,
   diagnose,
-  type SlurmEnd,
   type UnfinishedAttempt,
 } from '../../src/model/decide/diagnosis.ts';
-import { decideFate, type FateFacts } from '../../src/model/decide/worker-fate.ts';
+import { decideWorkerFate, type SlurmEnd, type WorkerFateFacts } from '../../src/model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { knownStates, parseState } from '../../src/slurm/states.ts';
 
@@ -172,7 +171,7 @@ describe('when memory ran out', () => {
 });
 
 describe('when a process is gone', () => {
-  const base: FateFacts = {
+  const base: WorkerFateFacts = {
     isSilent: true,
     silentMs: 300_000,
     hostname: 'c1',
@@ -189,7 +188,7 @@ describe('when a process is gone', () => {
   const absent = { presence: 'absent', state: null, restartCount: 0 } as const;
   const final = { presence: 'final', state: 'FAILED', restartCount: 0 } as const;
 
-  it.each<[string, Partial<FateFacts>, string]>([
+  it.each<[string, Partial<WorkerFateFacts>, string]>([
     ['silence alone', {}, 'lost_contact'],
     ['no answer of squeue, whatever accounting says', { queue: null, end: end('FAILED') }, 'lost_contact'],
     [
@@ -229,6 +228,6 @@ describe('when a process is gone', () => {
     ],
     ['nothing left here', { slurmJobId: null, local: { state: 'gone', pids: [], hasRebooted: false } }, 'gone'],
   ])('%s', (_, given, process) => {
-    expect(decideFate({ ...base, ...given }).process).toBe(process);
+    expect(decideWorkerFate({ ...base, ...given }).process).toBe(process);
   });
 });

@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
 import { describe, expect, it } from 'vitest';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { countStages } from '../../src/model/graph/graph.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 type Part = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
 import { describe, expect, it } from 'vitest';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 type Job = Record<string, unknown> & { name: string };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { causes } from '../../src/model/status.ts';
-import { endsProcesses, isFinal, knownStates, parseState } from '../../src/slurm/states.ts';
+import { isFinal, knownStates, parseState } from '../../src/slurm/states.ts';
 
 describe('Slurm states', () => {
   it('knows each state by its long word and by its compact code', () => {
@@ -73,12 +73,6 @@ describe('Slurm states', () => {
     '%s is not final',
     (name) => {
       expect(isFinal(parseState(name))).toBe(false);
-      expect(endsProcesses(parseState(name))).toBe(false);
     },
   );
-
-  it('knows that processes may outlive NODE_FAIL and no other end', () => {
-    const outlived = knownStates.filter((known) => known.phase === 'final' && !endsProcesses(parseState(known.name)));
-    expect(outlived.map((known) => known.name)).toEqual(['NODE_FAIL']);
-  });
 });

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
 import { specJsonSchema } from '../../src/model/spec/schema.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/specification.md'), 'utf8');
 const blocks = [...page.matchAll(/^```(\w+)( wrong)?\n([\s\S]*?)^```$/gm)].map(([, syntax = '', wrong, text = '']) => {

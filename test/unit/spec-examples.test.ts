@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expandCommands } from '../../src/model/expand/commands-file.ts';
-import { loadWorkflow } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { countStages } from '../../src/model/graph/graph.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 const specFiles = readdirSync(folder).filter((file) => !file.endsWith('.mjs'));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { loadWorkflow, parseSpec } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
 import { specJsonSchema } from '../../src/model/spec/schema.ts';
+import { loadWorkflow, parseSpec } from '../support/specification.ts';
 
 function lines(...text: string[]): string {
   return `${text.join('\n')}\n`;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
-import { loadWorkflow, parseSpec } from '../../src/model/expand/read.ts';
 import { nearestName } from '../../src/model/spec/names.ts';
 import { pathText, SpecError } from '../../src/model/spec/problems.ts';
+import { loadWorkflow, parseSpec } from '../support/specification.ts';
 
 function lines(...text: string[]): string {
   return `${text.join('\n')}\n`;

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
-import {
-  formatDuration,
-  formatMemory,
-  formatWalltime,
-  parseDuration,
-  parseMemory,
-  parseWalltime,
-} from '../../src/base/units.ts';
+import { formatDuration, formatMemory, parseDuration, parseMemory, parseWalltime } from '../../src/base/units.ts';
 
 function refusal(call: () => unknown): TorcError {
   try {
@@ -163,21 +156,5 @@ describe('walltimes of Slurm', () => {
 
   it('refuses a limit that is none', () => {
     expect(refusal(() => parseWalltime('UNLIMITED')).message).toContain('when an allocation ends');
-  });
-
-  it.each([
-    [0, '00:00:00'],
-    [59.2, '00:01:00'],
-    [14_400, '04:00:00'],
-    [86_399, '23:59:59'],
-    [86_400, '1-00:00:00'],
-    [217_830, '2-12:30:30'],
-  ])('writes %d seconds as %j', (seconds, text) => {
-    expect(formatWalltime(seconds)).toBe(text);
-  });
-
-  it('reads what it writes', () => {
-    for (const seconds of [1, 60, 3600, 86_399, 86_400, 1_000_000])
-      expect(parseWalltime(formatWalltime(seconds))).toBe(seconds);
   });
 });

@@ -1,6 +1,7 @@
 /** Why a claimed job has no result: the evidence about its worker and allocation, weighed into one answer. */
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Cause } from '../status.ts';
+import type { SlurmEnd, WorkerFate } from './worker-fate.ts';
 
 /** Words as they are stored with the attempt and shown to programs. Instants are ISO 8601 UTC, sizes bytes. */
 export interface Diagnosis {
@@ -34,21 +35,6 @@ export interface Diagnosis {
   unknown: string[];
 }
 
-/** The end of one start of an allocation, in Slurm's words. Instants in milliseconds on Slurm's clock. */
-export interface SlurmEnd {
-  state: string;
-  /** What the state means for jobs without a result; null for a state that says nothing about them. */
-  cause: Cause | null;
-  reason: string | null;
-  /** A user id or name, with the name behind it where it is known. */
-  canceledBy: string | null;
-  exitCode: number | null;
-  signal: number | null;
-  /** The most memory that accounting saw in one of its steps. */
-  maxRssBytes: number | null;
-  endTimeMs: number | null;
-}
-
 /** What slurmstepd wrote about memory into an allocation's output. */
 export interface MemoryWords {
   text: string;
@@ -56,14 +42,6 @@ export interface MemoryWords {
   nodes: string[];
   usedBytes: number | null;
 }
-
-/** How a worker's processes are known to have ended, or why that is not known. */
-export type Fate =
-  | { process: 'running' }
-  /** `why` is a sentence. */
-  | { process: 'lost_contact'; why: string }
-  /** `slurm`: its allocation ended. `local`: it was looked for on its host. `worker`: it said so itself. */
-  | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string };
 
 export interface UnfinishedAttempt {
   attemptKey: number;
@@ -76,7 +54,7 @@ export interface UnfinishedAttempt {
 
 /** One worker and all its attempts without a result. */
 export interface DiagnosisFacts {
-  fate: Fate;
+  fate: WorkerFate;
   computeNodeKey: string;
   hostname: string;
   slurmJobId: string | null;

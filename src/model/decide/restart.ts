@@ -48,7 +48,7 @@ export const reasons = [
 export type Reason = (typeof reasons)[number];
 const reasonCode = Object.fromEntries(reasons.map((reason, code) => [reason, code])) as Record<Reason, number>;
 
-export interface Replan {
+export interface JobAims {
   aim: Uint8Array;
   /** Index into `reasons`, by job. */
   reason: Uint8Array;
@@ -71,7 +71,7 @@ const isEnded = new Uint8Array(jobStatuses.map((status) => (endedStatuses.includ
 const { done, canceled, blocked, ready, uninitialized, disabled, terminated } = statusCode;
 const isClaimed = (code: number): boolean => code === statusCode.submitted || code === statusCode.submitted_pending;
 
-function emptyPlan(numJobs: number): Replan {
+function emptyPlan(numJobs: number): JobAims {
   return {
     aim: new Uint8Array(numJobs),
     reason: new Uint8Array(numJobs),
@@ -91,7 +91,7 @@ export interface RestartChoice {
  * A restart: what never ran or did not end is made active again; done jobs stay unless something they were made from
  * changed, or they are behind one that changed; disabled ones stay.
  */
-export function planRestart(jobs: JobStates, choice: RestartChoice): Replan {
+export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
   const plan = emptyPlan(jobs.numJobs);
   const set = (job: number, reason: Reason): void => {
     plan.aim[job] = aims.active;
@@ -123,7 +123,7 @@ export function planRestart(jobs: JobStates, choice: RestartChoice): Replan {
 }
 
 /** A reset: these jobs and all behind them become uninitialized; disabled jobs only when they are named. */
-export function planReset(jobs: JobStates, named: readonly number[]): Replan {
+export function planReset(jobs: JobStates, named: readonly number[]): JobAims {
   const plan = emptyPlan(jobs.numJobs);
   for (const job of named) {
     plan.aim[job] = aims.uninitialized;
@@ -139,7 +139,7 @@ export function planReset(jobs: JobStates, named: readonly number[]): Replan {
 }
 
 /** A disable: these jobs never run and count as satisfied; jobs that waited for nothing else become ready. */
-export function planDisable(jobs: JobStates, named: readonly number[]): Replan {
+export function planDisable(jobs: JobStates, named: readonly number[]): JobAims {
   const plan = emptyPlan(jobs.numJobs);
   for (const job of named) {
     plan.aim[job] = aims.disabled;
@@ -166,7 +166,7 @@ function walkDown(jobs: JobStates, seeds: readonly number[], visit: (job: number
 }
 
 /** The statuses and counters that follow from a plan. */
-export function settle(jobs: JobStates, plan: Replan): Settled {
+export function settle(jobs: JobStates, plan: JobAims): Settled {
   const { graph, numJobs } = jobs;
   const status = jobs.status.slice();
   const numBlockers = new Int32Array(graph.numNodes);
@@ -198,7 +198,7 @@ export function settle(jobs: JobStates, plan: Replan): Settled {
   return { status, numBlockers, numFailedUpstreams, failedUpstream: failedUpstream.subarray(0, numJobs) };
 }
 
-function settledStatus(jobs: JobStates, plan: Replan, job: number, waits: number, failures: number): number {
+function settledStatus(jobs: JobStates, plan: JobAims, job: number, waits: number, failures: number): number {
   switch (plan.aim[job]) {
     case aims.active:
       if (failures > 0 && jobs.cancelsOnFailure[job] === 1) return canceled;

@@ -2,7 +2,7 @@
  * Whether a worker's processes are known to be gone: pure weighing of what was seen. Silence alone never shows it, nor
  * does one answer of Slurm that merely lacks the job.
  */
-import type { Fate, SlurmEnd } from './diagnosis.ts';
+import type { Cause } from '../status.ts';
 
 /** A job must be missing from good answers of squeue for so long, at least from two. */
 export const absenceMs = 60_000;
@@ -17,6 +17,21 @@ export interface QueueFacts {
   restartCount: number;
 }
 
+/** The end of one start of an allocation, in Slurm's words. Instants in milliseconds on Slurm's clock. */
+export interface SlurmEnd {
+  state: string;
+  /** What the state means for jobs without a result; null for a state that says nothing about them. */
+  cause: Cause | null;
+  reason: string | null;
+  /** A user id or name, with the name behind it where it is known. */
+  canceledBy: string | null;
+  exitCode: number | null;
+  signal: number | null;
+  /** The most memory that accounting saw in one of its steps. */
+  maxRssBytes: number | null;
+  endTimeMs: number | null;
+}
+
 /** What was found on the worker's own host. */
 export interface LocalFacts {
   state: 'alive' | 'leftovers' | 'gone';
@@ -25,7 +40,7 @@ export interface LocalFacts {
   hasRebooted: boolean;
 }
 
-export interface FateFacts {
+export interface WorkerFateFacts {
   isSilent: boolean;
   silentMs: number;
   hostname: string;
@@ -47,17 +62,25 @@ export interface FateFacts {
   hasSpokenSince: boolean;
 }
 
-/** `fence`: it may live although Slurm has lost sight of it; it must be told to stop and given time to obey. */
-export type FateDecision = Fate | { process: 'fence'; why: string };
+/** How a worker's processes are known to have ended, or why that is not known. */
+export type WorkerFate =
+  | { process: 'running' }
+  /** `why` is a sentence. */
+  | { process: 'lost_contact'; why: string }
+  /** `slurm`: its allocation ended. `local`: it was looked for on its host. `worker`: it said so itself. */
+  | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string };
 
-export function decideFate(facts: FateFacts): FateDecision {
+/** `fence`: it may live although Slurm has lost sight of it; it must be told to stop and given time to obey. */
+export type WorkerVerdict = WorkerFate | { process: 'fence'; why: string };
+
+export function decideWorkerFate(facts: WorkerFateFacts): WorkerVerdict {
   const known = facts.slurmJobId === null ? decideLocal(facts) : decideSlurm(facts);
   if (known !== null) return known;
   if (!facts.isSilent) return { process: 'running' };
   return { process: 'lost_contact', why: silence(facts) };
 }
 
-function decideLocal({ local, hostname }: FateFacts): FateDecision | null {
+function decideLocal({ local, hostname }: WorkerFateFacts): WorkerVerdict | null {
   if (local === null || local.state === 'alive') return null;
   if (local.hasRebooted) {
     return { process: 'gone', by: 'local', why: `${hostname} has been started again since.` };
@@ -70,7 +93,7 @@ function decideLocal({ local, hostname }: FateFacts): FateDecision | null {
   return { process: 'gone', by: 'local', why: `Its worker on ${hostname} has ended, and no process of it is left.` };
 }
 
-function decideSlurm(facts: FateFacts): FateDecision | null {
+function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
   const { queue, end, isPredecessor, slurmJobId, hostname } = facts;
   const job = `Slurm job ${slurmJobId}`;
   if (facts.hasSpokenSince) return null;
@@ -99,14 +122,14 @@ function isOver(queue: QueueFacts | null): boolean {
   return queue !== null && (queue.presence === 'final' || queue.presence === 'absent');
 }
 
-function decideFenced({ fencedForMs, silentMs, hostname }: FateFacts): FateDecision | null {
+function decideFenced({ fencedForMs, silentMs, hostname }: WorkerFateFacts): WorkerVerdict | null {
   if (fencedForMs === null || Math.min(fencedForMs, silentMs) < fenceMs) {
     return { process: 'lost_contact', why: `Its worker on ${hostname} was told to stop and has not been heard from.` };
   }
   return { process: 'gone', by: 'slurm', why: `It was told to stop, and stayed silent.` };
 }
 
-function silence({ slurmJobId, queue, hostname, local }: FateFacts): string {
+function silence({ slurmJobId, queue, hostname, local }: WorkerFateFacts): string {
   if (slurmJobId === null) {
     return local === null
       ? `Its worker is silent; it ran on ${hostname}, where this host cannot look.`

@@ -1,5 +1,4 @@
 /** A specification's text in, a checked specification or a workflow out; every problem with its place. */
-
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
 import { withoutHistory } from '../spec/export.ts';
@@ -21,21 +20,7 @@ export interface SpecOptions {
   syntax?: SpecSyntax | undefined;
 }
 
-/** The specification in a text (or its bytes), checked for its shape. Throws SpecError. */
-export function parseSpec(source: string | Uint8Array, options: SpecOptions): WorkflowSpec {
-  return readSpec(source, options).spec;
-}
-
-/** The specification and the workflow it describes, with all references checked. Throws SpecError. */
-export function loadWorkflow(
-  source: string | Uint8Array,
-  options: SpecOptions,
-): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
-  const { spec, where } = readSpec(source, options);
-  return { spec, workflow: expandSpec(spec, { file: options.file, where }) };
-}
-
-/** The same of a document that was read already; problems are named by their path alone. */
+/** The workflow that a parsed document describes; problems are named by their path alone. Throws SpecError. */
 export function expandValue(
   value: unknown,
   options: { file: string },
@@ -47,7 +32,7 @@ export function expandValue(
   return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { file: options.file, where }) };
 }
 
-/** Like `parseSpec`, with the lookup of places that `expandSpec` wants. */
+/** The specification in a text (or its bytes), checked for its shape, and where its parts stand. Throws SpecError. */
 export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
   const { file } = options;
   const text = decodeSpec(source, file);

@@ -1,6 +1,7 @@
 /** Asks Slurm about many allocations at once: one squeue, and one sacct for those that squeue does not show alive. */
 import { join } from 'node:path';
-import type { MemoryWords, SlurmEnd } from '../../model/decide/diagnosis.ts';
+import type { MemoryWords } from '../../model/decide/diagnosis.ts';
+import type { SlurmEnd } from '../../model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../slurm/memory-words.ts';
 import type { AccountedJob, QueuedJob } from '../../slurm/parse.ts';
 import { slurmOutputDirectory } from '../../slurm/script.ts';

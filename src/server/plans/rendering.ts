@@ -1,7 +1,7 @@
 /** A plan as people and programs are given it: every job that changes, why, and the jobs that stay against expectation. */
 import type { KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
-import { type Reason, type Replan, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
+import { type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { type ClaimedJob, type JobLabel, jobLabels, type StoredJobs } from '../../storage/runs/restart.ts';
@@ -17,7 +17,7 @@ export interface PlanRequest {
 }
 
 export interface Made {
-  plan: Replan;
+  plan: JobAims;
   settled: Settled;
   /** By job number: what changed. */
   changes: ReadonlyMap<number, string>;
@@ -105,7 +105,7 @@ function causeWords(cause: string): string {
 export function keptJobs(
   tx: Transaction,
   jobs: StoredJobs,
-  { plan, settled, claimed }: { plan: Replan; settled: Settled; claimed: readonly ClaimedJob[] },
+  { plan, settled, claimed }: { plan: JobAims; settled: Settled; claimed: readonly ClaimedJob[] },
 ): { kept: KeptJob[]; num_kept: number } {
   const found: { job: number; because: number }[] = [];
   let numKept = claimed.length;

@@ -6,10 +6,10 @@ import type { Plan, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { FileFacts } from '../../model/decide/changes.ts';
 import {
+  type JobAims,
   planDisable,
   planReset,
   planRestart,
-  type Replan,
   type Settled,
   settle,
   statusCode,
@@ -264,7 +264,7 @@ export async function prepareReset(
 }
 
 function reset(tx: Transaction, request: Request<'jobs_reset'>, evidence: Evidence): Plan {
-  return replanNamed(tx, request, evidence, 'reset', (jobs) => planReset(jobs, seedsOf(jobs, request.which)));
+  return planNamed(tx, request, evidence, 'reset', (jobs) => planReset(jobs, seedsOf(jobs, request.which)));
 }
 
 export async function prepareDisable(
@@ -273,7 +273,7 @@ export async function prepareDisable(
 ): Promise<(tx: Transaction) => Plan> {
   const evidence = await evidenceOfWorkflow(context, request);
   return (tx) =>
-    replanNamed(tx, request, evidence, 'disable', (jobs) => planDisable(jobs, seedsOf(jobs, request.job_keys)));
+    planNamed(tx, request, evidence, 'disable', (jobs) => planDisable(jobs, seedsOf(jobs, request.job_keys)));
 }
 
 function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): number[] {
@@ -286,18 +286,18 @@ function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): numbe
   });
 }
 
-function replanNamed(
+function planNamed(
   tx: Transaction,
   request: PlanRequest,
   evidence: Evidence,
   by: Mover,
-  plan: (jobs: StoredJobs) => Replan,
+  plan: (jobs: StoredJobs) => JobAims,
 ): Plan {
   return planned(tx, request, (workflow, state) => {
     applyEvidence(tx, evidence);
     const jobs = loadJobs(tx, workflow.workflowKey);
-    const replan = plan(jobs);
-    const settled = settle(jobs, replan);
+    const aims = plan(jobs);
+    const settled = settle(jobs, aims);
     const alive = claimedJobs(tx, workflow.workflowKey).filter((job) => {
       const number = jobs.numberOf(job.jobKey) as number;
       return settled.status[number] !== jobs.status[number] && job.process !== 'gone';
@@ -309,7 +309,7 @@ function replanNamed(
         `Wait for its end, or end it: torc workflows cancel ${request.workflow_key}`,
       );
     }
-    const rendered = renderPlan(tx, request, state, jobs, { plan: replan, settled, changes: new Map() });
+    const rendered = renderPlan(tx, request, state, jobs, { plan: aims, settled, changes: new Map() });
     if (!request.dry_run) {
       applySettled(tx, jobs, settled, by);
       tx.event({

@@ -8,7 +8,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { closeComputeNode } from '../running/compute-nodes.ts';
 import { takeSpooled } from '../running/spooled-reports.ts';
 import { storeDiagnoses } from './diagnoses.ts';
-import { type Evidence, endsByRestart, fateOf, type SlurmEvidence, type WorkerEvidence } from './facts.ts';
+import { type Evidence, endsByRestart, type SlurmEvidence, type WorkerEvidence, workerFateOf } from './facts.ts';
 import { orphanAttempts, releaseRequeued } from './orphans.ts';
 import { findAllocation, findWorker, type StoredEvidence, type WatchedWorker } from './scope.ts';
 
@@ -49,7 +49,7 @@ interface Followed {
 }
 
 function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed): void {
-  const fate = fateOf(tx, evidence, seen, worker);
+  const fate = workerFateOf(tx, evidence, seen, worker);
   if (fate.process === 'running') return;
   if (worker.isActive && worker.contactLostAt === null && fate.process !== 'gone') {
     loseContact(tx, worker, fate.why);

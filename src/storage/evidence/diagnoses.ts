@@ -1,13 +1,14 @@
 /** Diagnoses of attempts without a result: made from the stored facts and the newest evidence, kept once it is final. */
 import { isoInstant } from '../../base/clock.ts';
-import { type Diagnosis, diagnose, type Fate, type UnfinishedAttempt } from '../../model/decide/diagnosis.ts';
+import { type Diagnosis, diagnose, type UnfinishedAttempt } from '../../model/decide/diagnosis.ts';
+import type { WorkerFate } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { type Evidence, fateOf } from './facts.ts';
+import { type Evidence, workerFateOf } from './facts.ts';
 import { findAllocation, findWorker, type WatchedWorker } from './scope.ts';
 
 interface Asked {
   worker: WatchedWorker;
-  fate: Fate;
+  fate: WorkerFate;
   problems: readonly string[];
 }
 
@@ -103,6 +104,6 @@ function stateOf(tx: Transaction, worker: WatchedWorker, evidence: Evidence | nu
     const why = `Its worker on ${worker.hostname} is silent.`;
     return { worker, problems, fate: isLost ? { process: 'lost_contact', why } : { process: 'running' } };
   }
-  const fate = fateOf(tx, evidence, seen, worker);
+  const fate = workerFateOf(tx, evidence, seen, worker);
   return { worker, problems, fate: fate.process === 'fence' ? { ...fate, process: 'lost_contact' } : fate };
 }

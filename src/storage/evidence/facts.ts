@@ -1,7 +1,13 @@
 /** What was found out about allocations and workers, and what it says of a worker together with what is stored. */
 import type { SpooledReport } from '../../api/spool.ts';
-import type { MemoryWords, SlurmEnd } from '../../model/decide/diagnosis.ts';
-import { decideFate, type FateDecision, type LocalFacts, type QueueFacts } from '../../model/decide/worker-fate.ts';
+import type { MemoryWords } from '../../model/decide/diagnosis.ts';
+import {
+  decideWorkerFate,
+  type LocalFacts,
+  type QueueFacts,
+  type SlurmEnd,
+  type WorkerVerdict,
+} from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { findAllocation, type WatchedWorker } from './scope.ts';
 
@@ -61,12 +67,17 @@ function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | nul
 }
 
 /** What the evidence together with what is stored says of a worker. */
-export function fateOf(tx: Transaction, evidence: Evidence, seen: WorkerEvidence, worker: WatchedWorker): FateDecision {
+export function workerFateOf(
+  tx: Transaction,
+  evidence: Evidence,
+  seen: WorkerEvidence,
+  worker: WatchedWorker,
+): WorkerVerdict {
   const said = slurmOf(evidence, worker);
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
   const ends = allocation?.evidence.ends ?? endsByRestart({}, said);
   const absentSince = allocation === null ? worker.contactLostAt : allocation.absentSince;
-  return decideFate({
+  return decideWorkerFate({
     isSilent: seen.isSilent,
     silentMs: seen.silentMs,
     hostname: worker.hostname,

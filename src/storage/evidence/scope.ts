@@ -1,5 +1,6 @@
 /** What there is to find out: allocations that Slurm may still know more about, and workers that may still run. */
-import type { MemoryWords, SlurmEnd } from '../../model/decide/diagnosis.ts';
+import type { MemoryWords } from '../../model/decide/diagnosis.ts';
+import type { SlurmEnd } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** Kept as JSON with the allocation. */
