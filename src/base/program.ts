@@ -15,6 +15,11 @@ export function programPath(): string {
   return fileURLToPath(new URL('../cli/main.js', import.meta.url));
 }
 
+/** The numbered schema files. Both the sources and the bundled program are one folder below their root, as this file is. */
+export function schemaDirectory(): string {
+  return fileURLToPath(new URL('../storage/schema', import.meta.url));
+}
+
 /** The compiled program of `src/worker/processes/start-jobs.c`; the build leaves it out where there is no C compiler. */
 export function jobStarterPath(): string {
   return join(packageDirectory(), 'dist', 'native', process.arch, 'torc-start-jobs');

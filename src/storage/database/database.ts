@@ -19,12 +19,10 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { refuseForeign, refuseWritableByOthers } from '../../base/ownership.ts';
-
-const schemaDirectory = fileURLToPath(new URL('../schema', import.meta.url));
+import { schemaDirectory } from '../../base/program.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
@@ -46,7 +44,7 @@ export class Database {
    * Throws TorcError 'busy' when another process holds it, 'unusable' when it is newer than this program or damaged,
    * 'conflict' when it is not safe from other users.
    */
-  static open(path: string, schema = schemaDirectory): Database {
+  static open(path: string, schema = schemaDirectory()): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     refuseWritableByOthers(dirname(path), statSync(dirname(path)));
     makePrivate(path);
@@ -66,7 +64,7 @@ export class Database {
    */
   reopen(): void {
     this.close();
-    this.#sqlite = openExclusive(this.path, schemaDirectory);
+    this.#sqlite = openExclusive(this.path, schemaDirectory());
   }
 
   /**
