@@ -8,9 +8,9 @@ import { systemClock } from '../../src/base/clock.ts';
 import { makeFolders } from '../../src/base/folders.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { jobStdioPaths, workerPaths } from '../../src/base/paths.ts';
+import { parseProportionalBytes, parseStat, readStat, systemUnits } from '../../src/base/proc.ts';
 import { openSpool } from '../../src/worker/exchange/spool.ts';
 import { openCgroupMemory } from '../../src/worker/processes/cgroup.ts';
-import { parseProportionalBytes, parseStat, readStat, systemUnits } from '../../src/worker/processes/proc.ts';
 import { bootId, machineResources } from '../../src/worker/processes/resources.ts';
 
 /** A folder that stands for `/`, with these files. */

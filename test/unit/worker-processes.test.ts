@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { ProcessTable } from '../../src/worker/processes/processes.ts';
+import { ProcessTable } from '../../src/worker/processes/process-table.ts';
 import { Sampler } from '../../src/worker/processes/sampler.ts';
 import { UsageMeter } from '../../src/worker/processes/usage.ts';
 

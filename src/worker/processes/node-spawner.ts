@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/folders.ts';
-import { parseStat } from './proc.ts';
+import { parseStat } from '../../base/proc.ts';
 import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
 interface Exit {

@@ -3,8 +3,8 @@
  * does nothing at all.
  */
 import type { Clock } from '../../base/clock.ts';
-import { readProportionalBytes, type SystemUnits } from './proc.ts';
-import type { JobUsage, ProcessTable } from './processes.ts';
+import { readProportionalBytes, type SystemUnits } from '../../base/proc.ts';
+import type { JobUsage, ProcessTable } from './process-table.ts';
 import type { UsageMeter } from './usage.ts';
 
 /** Jobs due within this time are looked at together. */

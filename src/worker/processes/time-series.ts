@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { makeFolders } from '../../base/folders.ts';
 import type { Log } from '../../base/log.ts';
-import { Patience } from '../files/time-budget.ts';
+import { Patience } from '../../base/time-budget.ts';
 
 const header = 'seconds,memory_bytes,cpu_seconds\n';
 /** Rows wait so long for company. */

@@ -6,8 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type { FileReader, JobRunner, RunnerEvents, SeenFile } from '../../src/worker/effects.ts';
 import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
+import { JobFiles } from '../../src/worker/files/file-checked-runner.ts';
 import { openFileReader } from '../../src/worker/files/file-reader.ts';
-import { JobFiles } from '../../src/worker/files/job-files.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 const never = new Promise<never>(() => {});

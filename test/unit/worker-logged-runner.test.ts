@@ -5,7 +5,7 @@ import type { JobStdioPaths } from '../../src/base/paths.ts';
 import type { StdioMode } from '../../src/model/expanded.ts';
 import type { EndedOutput, JobRunner, LogStore, RunnerEvents } from '../../src/worker/effects.ts';
 import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
-import { JobLogs } from '../../src/worker/files/job-logs.ts';
+import { JobLogs } from '../../src/worker/files/logged-runner.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { assignment } from '../worker/fake-server.ts';
 

@@ -1,8 +1,8 @@
 /** How a worker introduces itself. */
-import type { Request } from '../../api/contract.ts';
-import type { WorkerEffects } from '../effects.ts';
-import type { WorkerOptions } from '../worker.ts';
-import { workerProtocol } from './session.ts';
+import type { Request } from '../api/contract.ts';
+import type { WorkerEffects } from './effects.ts';
+import { workerProtocol } from './exchange/session.ts';
+import type { WorkerOptions } from './worker.ts';
 
 export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
   const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;

@@ -7,7 +7,7 @@
  * job's environment from its first moment.
  */
 import { readdirSync } from 'node:fs';
-import { type ProcessStat, readEnviron, readStat } from './proc.ts';
+import { type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
 
 /** A process with an empty environment is about to run another program, or is a stranger; looked at so often. */
 const looksAtEmpty = 3;

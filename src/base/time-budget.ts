@@ -1,5 +1,5 @@
 /** How long a job's end waits for the file system: so long in all, and only a moment more once there is a hurry. */
-import type { Clock } from '../../base/clock.ts';
+import type { Clock } from './clock.ts';
 
 export class Patience {
   readonly #over: Promise<void>;

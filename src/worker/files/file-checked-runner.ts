@@ -7,13 +7,13 @@ import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
+import { Patience } from '../../base/time-budget.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
 import type { JobRunner, RunnerEvents, WorkerEffects } from '../effects.ts';
 import type { FinishedAttempt } from '../exchange/reports.ts';
 import type { Sample } from '../exchange/session.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
 import { DeclaredFiles } from './declared-files.ts';
-import { Patience } from './time-budget.ts';
 import { readUserData, type WrittenData } from './user-data.ts';
 
 /** A file system that does not answer for so long after a job's end is not waited for any longer. */

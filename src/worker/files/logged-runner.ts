@@ -10,13 +10,13 @@ import type { Assignment, LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
+import { Patience } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { JobRunner, LogStore, RunnerEvents } from '../effects.ts';
 import type { FinishedAttempt } from '../exchange/reports.ts';
 import type { Sample } from '../exchange/session.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
-import { Patience } from './time-budget.ts';
 
 /** A file system that does not answer for so long after a job's end is not waited for any longer. */
 const patienceLimits = { longestMs: 30_000, hurriedMs: 500 };
