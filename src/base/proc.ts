@@ -1,5 +1,5 @@
-/** Reading one process from /proc. Whatever has vanished meanwhile, or may not be read, is null. */
-import { readFileSync } from 'node:fs';
+/** Reads processes from /proc. What has vanished or may not be read is null. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -10,16 +10,26 @@ export interface ProcessStat {
   parent: number;
   group: number;
   session: number;
-  /** Processor time of its own, in ticks. */
+  /** Its own processor time, in ticks. */
   ownTicks: number;
-  /** Processor time of the children that it has waited for, and theirs, in ticks. */
+  /** Processor time of the descendants that have been waited for, in ticks. */
   childTicks: number;
-  /** In ticks since boot; with the pid it names one process for good. */
+  /** In ticks since boot; pid and start time together identify a process. */
   startTime: number;
   residentPages: number;
 }
 
-/** Reads the text of a `stat` file. The name in it may hold anything, brackets and line breaks too. */
+/** The numbers of all processes, in no order. */
+export function listPids(root: string): number[] {
+  const pids: number[] = [];
+  for (const name of readdirSync(root)) {
+    const first = name.charCodeAt(0);
+    if (first >= 48 && first <= 57) pids.push(Number(name));
+  }
+  return pids;
+}
+
+/** Parses the text of a `stat` file. The name in it may contain anything, even brackets and line breaks. */
 export function parseStat(text: string): ProcessStat | null {
   const nameEnd = text.lastIndexOf(')');
   if (nameEnd < 0) return null;
@@ -59,7 +69,7 @@ export function systemUnits(root = '/proc'): SystemUnits {
       if (key === auxTicks) units.ticksPerSecond = Number(vector.readBigUInt64LE(at + 8));
     }
   } catch {
-    // not there: the usual values of Linux stand
+    // without it, the usual values of Linux apply
   }
   return units;
 }
@@ -72,7 +82,7 @@ export function readStat(root: string, pid: number | 'self'): ProcessStat | null
   }
 }
 
-/** The environment that a process was started with, as `\0NAME=value\0..`; empty for a kernel thread. */
+/** The environment that a process was started with, as `\0NAME=value\0..`; `\0` for a kernel thread. */
 export function readEnviron(root: string, pid: number): string | null {
   try {
     return `\0${readFileSync(`${root}/${pid}/environ`, 'latin1')}`;
@@ -82,8 +92,8 @@ export function readEnviron(root: string, pid: number): string | null {
 }
 
 /**
- * The memory that a process needs and cannot give back: anonymous and shared-memory pages, shared ones in shares.
- * Older kernels tell only the sum with mapped files; null when the kernel tells nothing.
+ * The memory that a process needs and cannot give back: anonymous and shared-memory pages, a shared page divided by its
+ * users. Older kernels report only the sum that includes mapped files. Null when the kernel reports nothing.
  */
 export async function readProportionalBytes(root: string, pid: number): Promise<number | null> {
   try {

@@ -6,8 +6,7 @@
  * A scan looks only at processes that it has not seen before. A foreign one stays foreign: what a job starts carries the
  * job's environment from its first moment.
  */
-import { readdirSync } from 'node:fs';
-import { type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
+import { listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
 
 /** A process with an empty environment is about to run another program, or is a stranger; looked at so often. */
 const looksAtEmpty = 3;
@@ -90,10 +89,7 @@ export class ProcessTable {
     this.#lastScanMs = nowMs;
     this.#generation += 1;
     const fresh: number[] = [];
-    for (const name of readdirSync(this.#root)) {
-      const first = name.charCodeAt(0);
-      if (first < 48 || first > 57) continue;
-      const pid = Number(name);
+    for (const pid of listPids(this.#root)) {
       const known = this.#known.get(pid);
       if (known === undefined) fresh.push(pid);
       else known.generation = this.#generation;
