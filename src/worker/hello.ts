@@ -2,7 +2,7 @@
 import type { Request } from '../api/contract.ts';
 import type { WorkerEffects } from './effects.ts';
 import { workerProtocol } from './exchange/session.ts';
-import type { WorkerOptions } from './worker.ts';
+import type { WorkerOptions } from './options.ts';
 
 export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
   const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;

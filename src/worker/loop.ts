@@ -9,18 +9,19 @@ import type { Assignment, HelloReply, WorkerSettings } from '../api/contract.ts'
 import type { TorcError } from '../base/errors.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
 import { Admission } from './admission.ts';
-import { graceMs, normalGraceMs, reasonOfSlurmSignal, untilLatestEndMs } from './deadline.ts';
-import type { RunnerEvents, StopSignal } from './effects.ts';
+import { reasonOfSlurmSignal, untilLatestEndMs } from './deadline.ts';
+import type { StopSignal } from './effects.ts';
 import { Exchanger } from './exchange/exchanger.ts';
-import type { FinishedAttempt } from './exchange/reports.ts';
 import { type RequestFacts, Session, type Taken } from './exchange/session.ts';
-import { Safekeeping } from './exchange/without-server.ts';
-import { JobFiles } from './files/file-checked-runner.ts';
-import { JobLogs } from './files/logged-runner.ts';
+import { WithoutServer } from './exchange/without-server.ts';
+import type { LoggedRunner } from './files/logged-runner.ts';
 import { helloRequest } from './hello.ts';
 import { decide, type Phase } from './lifetime.ts';
 import { NodeCommands } from './node-commands.ts';
-import type { WorkerDependencies, WorkerExit, WorkerOptions } from './worker.ts';
+import type { WorkerDependencies, WorkerExit, WorkerOptions } from './options.ts';
+import { graceMs, normalGraceMs } from './processes/grace.ts';
+import type { FinishedAttempt, RunnerEvents } from './processes/job-runner.ts';
+import { openRunnerChain } from './runner-chain.ts';
 
 const sampleEveryMs = 10_000;
 /** Ends are told together while enough jobs wait here to keep the node busy meanwhile. */
@@ -38,9 +39,9 @@ export class WorkerLoop {
   readonly #deps: Required<WorkerDependencies>;
   readonly #session: Session;
   readonly #exchanger: Exchanger;
-  readonly #runner: JobLogs;
+  readonly #jobs: LoggedRunner;
   readonly #admission: Admission;
-  readonly #safekeeping: Safekeeping;
+  readonly #withoutServer: WithoutServer;
   readonly #commands: NodeCommands;
   readonly #running = new Map<number, Assignment>();
   /** Of the allocation itself; the latest end is before it. Both on the monotonic clock. */
@@ -76,14 +77,10 @@ export class WorkerLoop {
       unstarted: (attempt) => this.#onUnstarted(attempt),
       grown: () => this.#onGrown(),
     };
-    const { outputDirectory } = options;
-    this.#runner = new JobLogs(runnerEvents, {
+    this.#jobs = openRunnerChain(runnerEvents, {
       ...deps,
-      store: effects.logs,
-      workerId: effects.workerId,
-      outputDirectory,
+      outputDirectory: options.outputDirectory,
       isEndOpen: (attempt) => this.#session.isEndOpen(attempt),
-      openRunner: (events) => new JobFiles(events, { ...deps, effects, outputDirectory }),
     });
     this.#commands = new NodeCommands({
       ...deps,
@@ -100,10 +97,12 @@ export class WorkerLoop {
       contactChanged: () => this.#onContactChanged(),
     };
     this.#exchanger = new Exchanger(this.#session, events, { ...deps, random: () => effects.random() });
-    this.#safekeeping = new Safekeeping({
+    this.#withoutServer = new WithoutServer({
       ...deps,
       session: this.#session,
       exchanger: this.#exchanger,
+      spool: effects.spool,
+      isFenced: () => effects.isFenced(),
       fenced: () => this.#onFenced(),
     });
   }
@@ -130,7 +129,7 @@ export class WorkerLoop {
       // while the commands of its start run, the node is not ready for jobs
       draining: this.#phase !== 'working' || this.#commands.isRunning,
       leaving: this.#phase === 'leaving' && this.#session.numHeld === 0,
-      samples: this.#runner.takeSamples(sampleEveryMs),
+      samples: this.#jobs.takeSamples(sampleEveryMs),
     };
   }
 
@@ -139,7 +138,7 @@ export class WorkerLoop {
   #onGreeted(reply: HelloReply): void {
     const nowMs = this.#nowMs();
     this.#settings = reply.settings;
-    this.#runner.setMode(reply.settings.stdio);
+    this.#jobs.setMode(reply.settings.stdio);
     this.#idleSinceMs = nowMs;
     if (this.#deadlineMs !== null) {
       const leftMs = this.#deadlineMs - nowMs;
@@ -282,12 +281,12 @@ export class WorkerLoop {
     this.#running.set(job.attempt, job);
     this.#stillSinceMs = nowMs;
     const sampleEverySeconds = this.#settings?.sample_interval_seconds ?? null;
-    this.#runner.start(job, sampleEverySeconds === null ? null : sampleEverySeconds * 1000);
+    this.#jobs.start(job, sampleEverySeconds === null ? null : sampleEverySeconds * 1000);
   }
 
   #stopOne(attempt: number, reason: StopReason): void {
     if (this.#admission.withdraw(attempt)) this.#session.noteReturned(attempt, this.#nowMs());
-    else this.#runner.stop([{ attempt, graceMs: normalGraceMs }], reason);
+    else this.#jobs.stop([{ attempt, graceMs: normalGraceMs }], reason);
   }
 
   /** When jobs that wait here are given back, so that they can run elsewhere. */
@@ -323,7 +322,7 @@ export class WorkerLoop {
     }));
     const longestMs = jobs.reduce((longest, job) => Math.max(longest, job.graceMs), 0);
     this.#giveUpMs = Math.min(this.#giveUpMs, nowMs + longestMs + (this.#isHurried ? hurriedStepMs : gentleStepMs));
-    this.#runner.stop(jobs, this.#stopReason);
+    this.#jobs.stop(jobs, this.#stopReason);
   }
 
   #beginLeaving(): void {
@@ -343,7 +342,7 @@ export class WorkerLoop {
     if (reason !== null) this.#exit.reason = reason;
     const { numHeld, numUnanswered } = this.#session;
     this.#deps.log.info({ ...this.#exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
-    const isDone = Promise.all([this.#safekeeping.close(), this.#runner.tidy()]);
+    const isDone = Promise.all([this.#withoutServer.close(), this.#jobs.tidy()]);
     void isDone.then(() => this.#settle?.resolve(this.#exit));
   }
 
@@ -352,7 +351,7 @@ export class WorkerLoop {
     this.#cancelTimer();
     this.#stopListening();
     this.#commands.stop();
-    this.#runner.close();
+    this.#jobs.close();
     this.#exchanger.close();
   }
 
@@ -378,8 +377,8 @@ export class WorkerLoop {
     this.#cancelTimer();
     if (this.#phase === 'ended') return;
     const isEnding = this.#phase === 'ending' || this.#phase === 'leaving';
-    const fenceMs = isEnding ? Number.POSITIVE_INFINITY : this.#safekeeping.lookAtFence();
-    const spoolMs = this.#safekeeping.lookAtSpool(this.#isHurried);
+    const fenceMs = isEnding ? Number.POSITIVE_INFINITY : this.#withoutServer.lookAtFence();
+    const spoolMs = this.#withoutServer.lookAtSpool(this.#isHurried);
     const nextMs = Math.min(decision.untilMs, fenceMs, spoolMs, this.#returnDueMs());
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - this.#nowMs()));

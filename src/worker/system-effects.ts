@@ -12,6 +12,7 @@ import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
 import { openFileReader } from './files/file-reader.ts';
 import { openLogStore } from './files/log-store.ts';
+import type { WorkerOptions } from './options.ts';
 import { openCgroupMemory } from './processes/cgroup.ts';
 import { openHelperSpawner } from './processes/helper-spawner.ts';
 import { type LaunchContext, workerVariables } from './processes/launch.ts';
@@ -21,7 +22,6 @@ import { ProcessRunner } from './processes/process-runner.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { bootId } from './processes/resources.ts';
 import type { Spawner } from './processes/spawner.ts';
-import type { WorkerOptions } from './worker.ts';
 
 export interface SystemDependencies {
   clock: Clock;

@@ -1,61 +1,11 @@
-/** The entry of the worker: what it is told, what it needs, how it ends. */
-import type { Api } from '../api/contract.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
-import type { StopSource, WorkerEffects } from './effects.ts';
+/** The entry of the worker. */
 import { WorkerLoop } from './loop.ts';
+import type { WorkerDependencies, WorkerExit, WorkerOptions } from './options.ts';
 import { systemEffects } from './system-effects.ts';
 
-export interface WorkerOptions {
-  /** The server directory; what cannot be delivered is kept below `workers/WORKER_ID/` there. */
-  directory: string;
-  workflowKey: string;
-  /** Absolute; the jobs' output goes below `job_stdio/` there. */
-  outputDirectory: string;
-  /**
-   * `nodeNames` are the nodes that the worker owns, its own first; the rest is what each of them has. `gpuIds` holds what
-   * CUDA_VISIBLE_DEVICES calls the GPU of each index.
-   */
-  capacity: { nodeNames: string[]; numCpus: number; memoryBytes: number; numGpus: number; gpuIds: string[] };
-  maxParallelJobs: number | null;
-  /** Milliseconds since 1970: the end of the allocation or of the time limit itself, without any buffer. */
-  deadlineMs: number | null;
-  /** The whole length of the allocation; null takes what is left of it at the start. */
-  walltimeSeconds: number | null;
-  /** Goes before the workflow's own setting. */
-  waitForNewJobsSeconds: number | null;
-  identity: {
-    hostname: string;
-    cluster: string | null;
-    slurmJobId: string | null;
-    restartCount: number;
-    allocationKey: string | null;
-  };
-}
-
-export interface WorkerDependencies {
-  api: Api;
-  clock: Clock;
-  log: Log;
-  signals: StopSource;
-  /** This machine's own when not given. */
-  effects?: WorkerEffects;
-}
-
 /**
- * `complete`: nothing is left to do. `idle`: no work came for a while. `deadline`: the time was over. `stopped`: by a
- * signal. `gone`: the server has given this worker up. `server_lost`: it was idle and the server stayed away.
- */
-export interface WorkerExit {
-  reason: 'complete' | 'idle' | 'deadline' | 'stopped' | 'gone' | 'server_lost';
-  numJobs: number;
-  /** Jobs that are `done` with a return code other than 0. */
-  numFailed: number;
-}
-
-/**
- * Runs a worker until there is a reason to end, and tells which. Throws TorcError when the server refuses it for good,
- * for example because there is no such workflow.
+ * Runs a worker until there is a reason to end, and returns it. Throws TorcError when the server refuses the worker for
+ * good, for example because there is no such workflow.
  */
 export async function runWorker(options: WorkerOptions, dependencies: WorkerDependencies): Promise<WorkerExit> {
   const effects = dependencies.effects ?? systemEffects(options, dependencies);

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { spoolLine } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
-import type { SpoolWriter } from '../../src/worker/effects.ts';
+import type { SpoolWriter } from '../../src/worker/exchange/spool.ts';
 import type { Process } from './clock.ts';
 import type { Machine } from './machines.ts';
 import type { Random } from './random.ts';

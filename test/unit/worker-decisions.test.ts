@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { Admission } from '../../src/worker/admission.ts';
-import { graceMs, reasonOfSlurmSignal, untilLatestEndMs } from '../../src/worker/deadline.ts';
+import { reasonOfSlurmSignal, untilLatestEndMs } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
+import { graceMs } from '../../src/worker/processes/grace.ts';
 import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
 import { isGrowthNews, UsageMeter } from '../../src/worker/processes/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
-import type { FileReader, JobRunner, RunnerEvents, SeenFile } from '../../src/worker/effects.ts';
-import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
-import { JobFiles } from '../../src/worker/files/file-checked-runner.ts';
-import { openFileReader } from '../../src/worker/files/file-reader.ts';
+import { FileCheckedRunner } from '../../src/worker/files/file-checked-runner.ts';
+import { type FileReader, openFileReader, type SeenFile } from '../../src/worker/files/file-reader.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents } from '../../src/worker/processes/job-runner.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 const never = new Promise<never>(() => {});
@@ -40,7 +39,7 @@ function world(reader: Partial<FileReader>) {
   const happened: string[] = [];
   const ends: FinishedAttempt[] = [];
   let inner: RunnerEvents | null = null;
-  const runner: JobRunner = {
+  const inside: JobRunner = {
     start: (job) => happened.push(`start ${job.attempt}`),
     stop: (jobs) => happened.push(`stop ${jobs.map(({ attempt }) => attempt)}`),
     takeSamples: () => [],
@@ -62,18 +61,18 @@ function world(reader: Partial<FileReader>) {
   };
   const openRunner = (given: RunnerEvents): JobRunner => {
     inner = given;
-    return runner;
+    return inside;
   };
-  const effects = { files, openRunner, workingDirectory: '/work dir' };
-  const jobFiles = new JobFiles(events, { clock, effects, outputDirectory: '/out' });
+  const places = { workingDirectory: '/work dir', outputDirectory: '/out' };
+  const runner = new FileCheckedRunner(events, { clock, files, openRunner, ...places });
   return {
-    jobFiles,
+    runner,
     happened,
     ends,
     nowMs: () => nowMs,
     start: async (...paths: { path: string; is_output: boolean }[]) => {
       const given = paths.map((file, index) => ({ file_key: index + 1, ...file }));
-      jobFiles.start(assignment({ attempt: 1, job_key: '1', command: 'true', files: given }));
+      runner.start(assignment({ attempt: 1, job_key: '1', command: 'true', files: given }));
       await settled();
     },
     end: async (exitCode: number) => {
@@ -129,9 +128,9 @@ describe('the start of a job', () => {
 
   it('never comes when it was stopped before, and the job goes back', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];
-    const { start, happened, jobFiles } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
+    const { start, happened, runner } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
     await start(input);
-    jobFiles.stop([{ attempt: 1, graceMs: 0 }], 'cancel');
+    runner.stop([{ attempt: 1, graceMs: 0 }], 'cancel');
     // never from within the call
     expect(happened).toEqual([]);
     looks[0]?.(there(5));
@@ -141,9 +140,9 @@ describe('the start of a job', () => {
 
   it('never comes after the worker’s end', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];
-    const { start, happened, jobFiles } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
+    const { start, happened, runner } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
     await start(input);
-    jobFiles.close();
+    runner.close();
     looks[0]?.(there(5));
     await settled();
     expect(happened).toEqual(['close']);
@@ -208,9 +207,9 @@ describe('the end of a job', () => {
   });
 
   it('is told in well under a second when the job was stopped, also when the file system hangs', async () => {
-    const { start, end, ends, pass, jobFiles, happened } = world({ look: () => never });
+    const { start, end, ends, pass, runner, happened } = world({ look: () => never });
     await start(output);
-    jobFiles.stop([{ attempt: 1, graceMs: 0 }], 'walltime');
+    runner.stop([{ attempt: 1, graceMs: 0 }], 'walltime');
     expect(happened).toEqual(['start 1', 'stop 1']);
     await end(143);
     await pass(500);

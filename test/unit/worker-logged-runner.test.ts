@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import type { JobStdioPaths } from '../../src/base/paths.ts';
 import type { StdioMode } from '../../src/model/expanded.ts';
-import type { EndedOutput, JobRunner, LogStore, RunnerEvents } from '../../src/worker/effects.ts';
-import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
-import { JobLogs } from '../../src/worker/files/logged-runner.ts';
+import type { EndedOutput, LogStore } from '../../src/worker/files/log-store.ts';
+import { LoggedRunner } from '../../src/worker/files/logged-runner.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents } from '../../src/worker/processes/job-runner.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { assignment } from '../worker/fake-server.ts';
 
@@ -46,7 +46,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
       unanswered.add(finished.attempt);
     },
   };
-  const logs = new JobLogs(events, {
+  const logs = new LoggedRunner(events, {
     clock,
     log: silentLog,
     store,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Assignment, type ExchangeReply, protocolVersion, type ReportAnswer } from '../../src/api/contract.ts';
-import type { FinishedAttempt } from '../../src/worker/exchange/reports.ts';
 import { type RequestFacts, Session, type Taken, workerProtocol } from '../../src/worker/exchange/session.ts';
+import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 const facts: RequestFacts = { nowMs: 1_000, timeLeftMs: null, draining: false, leaving: false, samples: [] };

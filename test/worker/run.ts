@@ -7,9 +7,10 @@ import { systemClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import { jobStdioPaths } from '../../src/base/paths.ts';
 import type { StopSignal, StopSource } from '../../src/worker/effects.ts';
+import type { WorkerExit, WorkerOptions } from '../../src/worker/options.ts';
 import type { Spawner } from '../../src/worker/processes/spawner.ts';
 import { systemEffects } from '../../src/worker/system-effects.ts';
-import { runWorker, type WorkerExit, type WorkerOptions } from '../../src/worker/worker.ts';
+import { runWorker } from '../../src/worker/worker.ts';
 import { FakeServer } from './fake-server.ts';
 
 export interface TestWorker {

@@ -1,27 +1,6 @@
 /** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
-import type { FileState, LogPlace } from '../../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../../api/spool.ts';
-import type { AttemptEnd } from '../../model/job.ts';
-
-/** How a job ended; instants on the worker's monotonic clock. */
-export interface FinishedAttempt {
-  attempt: number;
-  /** Null when no process was ever started. */
-  startedAtMs: number | null;
-  endedAtMs: number;
-  end: AttemptEnd;
-  peakMemoryBytes: number | null;
-  averageMemoryBytes: number | null;
-  cpuMs: number | null;
-  /** Declared files; missing for a job without any. */
-  files?: FileState[];
-  /** What the job wrote for its output user data. */
-  userData?: NonNullable<FinishedReport['user_data']>;
-  /** Where its output is, when that is not plain from the workflow's settings. */
-  log?: LogPlace;
-  /** Processes of it could not be killed: they may still write. */
-  hasLeftovers?: boolean;
-}
+import type { FinishedAttempt } from '../processes/job-runner.ts';
 
 /** How long ago something was, for the wire: never negative, whole milliseconds. */
 export function ageMs(nowMs: number, atMs: number): number {

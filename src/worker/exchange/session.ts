@@ -7,10 +7,10 @@
  */
 import type { ActionReport, Assignment, ExchangeReply, ReportAnswer, Request } from '../../api/contract.ts';
 import type { SpooledReport } from '../../api/spool.ts';
-import { ageMs, type FinishedAttempt, finishedReport, reportBytes, spooledReport } from './reports.ts';
+import type { FinishedAttempt, Sample } from '../processes/job-runner.ts';
+import { ageMs, finishedReport, reportBytes, spooledReport } from './reports.ts';
 
 export type ExchangeRequest = Request<'exchange'>;
-export type Sample = ExchangeRequest['samples'][number];
 
 /** The protocol that this worker speaks; the server refuses another one. */
 export const workerProtocol = 1;

@@ -6,7 +6,14 @@ import { type SpooledReport, spoolLine } from '../../api/spool.ts';
 import type { Clock } from '../../base/clock.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { SpoolWriter } from '../effects.ts';
+
+/** Where reports go that the server does not acknowledge. */
+export interface SpoolWriter {
+  /** Appends and makes durable, after what was appended before; never throws. */
+  append(reports: readonly SpooledReport[]): Promise<void>;
+  /** Removes what was written, because all of it has been acknowledged. */
+  remove(): Promise<void>;
+}
 
 /** A network file system that hangs must not keep a worker from ending. */
 const longestWriteMs = 1_000;

@@ -4,28 +4,30 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import type { WorkerEffects } from '../effects.ts';
 import type { Exchanger } from './exchanger.ts';
 import type { Session } from './session.ts';
+import type { SpoolWriter } from './spool.ts';
 
 const spoolAfterMs = 1_000;
 const fenceLookEveryMs = 5_000;
 
-export interface SafekeepingDependencies {
+export interface WithoutServerDependencies {
   session: Session;
   exchanger: Exchanger;
-  effects: WorkerEffects;
+  spool: SpoolWriter;
+  /** Whether the server has asked this worker, through the server directory, to stop. */
+  isFenced(): Promise<boolean>;
   clock: Clock;
   log: Log;
   /** The server has given this worker up and cannot be reached. */
   fenced: () => void;
 }
 
-export class Safekeeping {
-  readonly #deps: SafekeepingDependencies;
+export class WithoutServer {
+  readonly #deps: WithoutServerDependencies;
   #nextFenceLookMs = 0;
 
-  constructor(deps: SafekeepingDependencies) {
+  constructor(deps: WithoutServerDependencies) {
     this.#deps = deps;
   }
 
@@ -44,28 +46,28 @@ export class Safekeeping {
    * when to look again.
    */
   lookAtFence(): number {
-    const { session, exchanger, clock, effects, fenced } = this.#deps;
+    const { session, exchanger, clock, isFenced, fenced } = this.#deps;
     const isExposed = session.numHeld > 0 || exchanger.lostSinceMs !== null;
     if (!isExposed) return Number.POSITIVE_INFINITY;
     const nowMs = clock.monotonic();
     const dueMs = Math.max(this.#nextFenceLookMs, exchanger.lastContactMs + fenceLookEveryMs);
     if (nowMs < dueMs) return dueMs;
     this.#nextFenceLookMs = nowMs + fenceLookEveryMs;
-    void effects.isFenced().then((isFenced) => {
-      if (isFenced) fenced();
+    void isFenced().then((wasGivenUp) => {
+      if (wasGivenUp) fenced();
     });
     return this.#nextFenceLookMs;
   }
 
   /** At the worker's end: keeps what is unanswered, removes what has been delivered. */
   async close(): Promise<void> {
-    const { session, effects } = this.#deps;
-    if (session.numUnanswered === 0) await effects.spool.remove();
+    const { session, spool } = this.#deps;
+    if (session.numUnanswered === 0) await spool.remove();
     else await this.#spool(Number.POSITIVE_INFINITY);
   }
 
   async #spool(madeBeforeMs: number): Promise<void> {
-    const { session, exchanger, effects } = this.#deps;
-    await effects.spool.append(session.takeForSpool(madeBeforeMs, exchanger.toServerTime));
+    const { session, exchanger, spool } = this.#deps;
+    await spool.append(session.takeForSpool(madeBeforeMs, exchanger.toServerTime));
   }
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { AssignedFile, FileState } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Patience } from '../../base/time-budget.ts';
-import type { FileReader, SeenFile } from '../effects.ts';
+import type { FileReader, SeenFile } from './file-reader.ts';
 
 /** Of one job; more would not fit into a request. Outputs come first. */
 const mostStates = 20_000;

@@ -9,11 +9,10 @@ import { systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import { Patience } from '../../base/time-budget.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
-import type { JobRunner, RunnerEvents, WorkerEffects } from '../effects.ts';
-import type { FinishedAttempt } from '../exchange/reports.ts';
-import type { Sample } from '../exchange/session.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
 import { DeclaredFiles } from './declared-files.ts';
+import type { FileReader } from './file-reader.ts';
 import { readUserData, type WrittenData } from './user-data.ts';
 
 /** A file system that does not answer for so long after a job's end is not waited for any longer. */
@@ -33,23 +32,26 @@ interface FiledJob {
   hurry: AbortController;
 }
 
-export interface JobFilesDependencies {
+export interface FileCheckedRunnerDependencies {
   clock: Clock;
-  effects: Pick<WorkerEffects, 'openRunner' | 'files' | 'workingDirectory'>;
+  files: FileReader;
+  workingDirectory: string;
   outputDirectory: string;
+  /** Opens the runner that this one wraps. */
+  openRunner(events: RunnerEvents): JobRunner;
 }
 
-export class JobFiles implements JobRunner {
+export class FileCheckedRunner implements JobRunner {
   readonly #events: RunnerEvents;
-  readonly #deps: JobFilesDependencies;
+  readonly #deps: FileCheckedRunnerDependencies;
   readonly #runner: JobRunner;
   readonly #jobs = new Map<number, FiledJob>();
   #isClosed = false;
 
-  constructor(events: RunnerEvents, deps: JobFilesDependencies) {
+  constructor(events: RunnerEvents, deps: FileCheckedRunnerDependencies) {
     this.#events = events;
     this.#deps = deps;
-    this.#runner = deps.effects.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
+    this.#runner = deps.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
   }
 
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
@@ -58,7 +60,7 @@ export class JobFiles implements JobRunner {
       this.#runner.start(assignment, sampleEveryMs, output);
       return;
     }
-    const { effects, clock, outputDirectory } = this.#deps;
+    const { files: reader, workingDirectory: directory, clock, outputDirectory } = this.#deps;
     const hurry = new AbortController();
     const job: FiledJob = {
       assignment,
@@ -70,8 +72,8 @@ export class JobFiles implements JobRunner {
       files: new DeclaredFiles(files, {
         clock,
         hurry: hurry.signal,
-        reader: effects.files,
-        directory: effects.workingDirectory,
+        reader,
+        directory,
       }),
       isStarted: false,
       hurry,
@@ -84,7 +86,7 @@ export class JobFiles implements JobRunner {
     const { attempt } = job.assignment;
     const written = job.recoveryPath === null ? job.dataPaths : [...job.dataPaths, job.recoveryPath];
     try {
-      if (written.length > 0) await this.#deps.effects.files.makeRoom(written);
+      if (written.length > 0) await this.#deps.files.makeRoom(written);
     } catch (error) {
       return this.#fail(job, error);
     }
@@ -154,7 +156,7 @@ export class JobFiles implements JobRunner {
   async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
     if (path === null) return false;
     const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
-    const { text } = await patience.waitFor(this.#deps.effects.files.readText(path, 16), { text: null, problem: null });
+    const { text } = await patience.waitFor(this.#deps.files.readText(path, 16), { text: null, problem: null });
     return text !== null;
   }
 
@@ -162,7 +164,7 @@ export class JobFiles implements JobRunner {
     if (dataNames.length === 0) return { data: [], problems: [] };
     const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
     const unread = { data: [], problems: ['wrote user data that could not be read in time'] };
-    return await patience.waitFor(readUserData(this.#deps.effects.files, dataNames, dataPaths), unread);
+    return await patience.waitFor(readUserData(this.#deps.files, dataNames, dataPaths), unread);
   }
 
   takeSamples(minAgeMs: number): Sample[] {

@@ -9,7 +9,38 @@ import { dirname } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/folders.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
-import type { FileReader, PresentFile, ReadText, SeenFile } from '../effects.ts';
+
+/** A file that exists. `identity` changes as soon as the content may have changed. */
+export interface PresentFile {
+  kind: 'there';
+  sizeBytes: number;
+  /** Microseconds since 1970; null outside the range that is counted exactly. */
+  modifiedUs: number | null;
+  changedUs: number | null;
+  isRegular: boolean;
+  identity: string;
+}
+
+/** `unknown`: it cannot be looked at; `code` is the system's name for the reason. */
+export type SeenFile = PresentFile | { kind: 'absent' } | { kind: 'unknown'; code: string };
+
+/** A text that was read, or null with what is wrong with the file; `problem` is null when there is no file. */
+export type ReadText = { text: string } | { text: null; problem: string | null };
+
+/** The files of jobs. */
+export interface FileReader {
+  /** Looks at what a path leads to. `isFresh` bypasses what a network file system remembers. Never fails. */
+  look(path: string, isFresh: boolean): Promise<SeenFile>;
+  /**
+   * SHA-256 of the content as hex. Null when the file is not regular, is too large, has changed since it was `seen`, or
+   * when reading has not begun before `abort` fires. Never fails.
+   */
+  hash(path: string, seen: PresentFile, abort: AbortSignal): Promise<string | null>;
+  /** Makes the folder of each path, and removes what is at the path itself. Throws the system's error. */
+  makeRoom(paths: readonly string[]): Promise<void>;
+  /** The text of a UTF-8 file of at most so many bytes. Never fails. */
+  readText(path: string, longestBytes: number): Promise<ReadText>;
+}
 
 const longestHashedBytes = 64 * 1024 * 1024;
 const pieceBytes = 256 * 1024;

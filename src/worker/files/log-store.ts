@@ -18,12 +18,33 @@ import { rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync, type ZlibOptions } from 'node:zlib';
+import type { LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { makeFolders } from '../../base/folders.ts';
 import type { Log } from '../../base/log.ts';
 import { largestOutputBytes, logHeader } from '../../base/log-member.ts';
-import { combinedLogPath, type JobStdioPaths } from '../../base/paths.ts';
-import type { EndedOutput, LogStore } from '../effects.ts';
+import { type AttemptName, combinedLogPath, type JobStdioPaths } from '../../base/paths.ts';
+
+/** What one job wrote, to be kept in the worker's one file. */
+export interface EndedOutput {
+  name: AttemptName;
+  paths: JobStdioPaths;
+  /** Nobody waits for it any more: its files must stay untouched. */
+  isAbandoned(): boolean;
+}
+
+/** Keeps the output of jobs that do not have files of their own. */
+export interface LogStore {
+  /**
+   * Moves what a job wrote into the worker's one file, so that its own files are empty. Null when that is too much to be
+   * moved. Throws the system's error; then nothing was moved.
+   */
+  collect(output: EndedOutput): Promise<Extract<LogPlace, { kind: 'combined' | 'empty' }> | null>;
+  /** Throws the system's error, except when the files are absent. */
+  remove(paths: JobStdioPaths): Promise<void>;
+  /** At the worker's end: removes these files, which are empty, and the worker's folder when nothing is left in it. */
+  tidy(files: readonly JobStdioPaths[]): Promise<void>;
+}
 
 type Collected = Awaited<ReturnType<LogStore['collect']>>;
 

@@ -13,10 +13,9 @@ import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
 import { Patience } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import type { StdioMode } from '../../model/expanded.ts';
-import type { JobRunner, LogStore, RunnerEvents } from '../effects.ts';
-import type { FinishedAttempt } from '../exchange/reports.ts';
-import type { Sample } from '../exchange/session.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
+import type { LogStore } from './log-store.ts';
 
 /** A file system that does not answer for so long after a job's end is not waited for any longer. */
 const patienceLimits = { longestMs: 30_000, hurriedMs: 500 };
@@ -35,7 +34,7 @@ interface LoggedJob {
   hurry: AbortController;
 }
 
-export interface JobLogsDependencies {
+export interface LoggedRunnerDependencies {
   clock: Clock;
   log: Log;
   store: LogStore;
@@ -46,9 +45,9 @@ export interface JobLogsDependencies {
   openRunner(events: RunnerEvents): JobRunner;
 }
 
-export class JobLogs implements JobRunner {
+export class LoggedRunner implements JobRunner {
   readonly #events: RunnerEvents;
-  readonly #deps: JobLogsDependencies;
+  readonly #deps: LoggedRunnerDependencies;
   readonly #runner: JobRunner;
   readonly #jobs = new Map<number, LoggedJob>();
   /** Files that are empty, with the attempt that had them last. */
@@ -57,7 +56,7 @@ export class JobLogs implements JobRunner {
   #mode: StdioMode = 'files';
   #isClosed = false;
 
-  constructor(events: RunnerEvents, deps: JobLogsDependencies) {
+  constructor(events: RunnerEvents, deps: LoggedRunnerDependencies) {
     this.#events = events;
     this.#deps = deps;
     this.#runner = deps.openRunner({

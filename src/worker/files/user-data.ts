@@ -1,7 +1,7 @@
 /** What a job wrote for its output user data: from files to checked JSON documents. */
 import { mostUserDataBytes, userDataProblem } from '../../model/spec/user-data.ts';
-import type { FileReader } from '../effects.ts';
-import type { FinishedAttempt } from '../exchange/reports.ts';
+import type { FinishedAttempt } from '../processes/job-runner.ts';
+import type { FileReader } from './file-reader.ts';
 
 type UserData = NonNullable<FinishedAttempt['userData']>;
 type Json = UserData[number]['data'];
