@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Api, Plan, PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
-import { changesText, diagnosisText, keptText, lostJobsText, memoryOption } from '../../src/cli/output/plan-output.ts';
-import { planAndApply } from '../../src/cli/plans/apply-plan.ts';
+import { planAndApply } from '../../src/cli/plans/apply.ts';
+import { changesText, diagnosisText, keptText, lostJobsText, memoryOption } from '../../src/cli/plans/output.ts';
 import type { Diagnosis } from '../../src/model/decide/diagnosis.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import type { GlobalOptions } from '../../src/cli/context/context.ts';
-import { completionScript } from '../../src/cli/input/completion.ts';
 import { firstOperand, globalOptionsOf } from '../../src/cli/input/options.ts';
+import { completionScript } from '../../src/cli/output/completion-script.ts';
 import { declareProgram, forEachCommand, runProgram } from '../../src/cli/program.ts';
 import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { WorkflowShown } from '../../src/api/contract.ts';
+import { shellWord } from '../../src/base/text.ts';
 import { createProgress } from '../../src/cli/output/progress.ts';
 import { runLine } from '../../src/cli/output/run-progress.ts';
 import { exitCodeOf, summaryOf, summaryText } from '../../src/cli/output/summary.ts';
-import { shellWord } from '../../src/cli/words.ts';
 import { workerError, workerWords } from '../../src/cli/workers/local-worker.ts';
 import { noJobs } from '../../src/model/status.ts';
 import { fakeClock, fakeContext, fakeTerminal } from './cli-fakes.ts';

@@ -1,5 +1,6 @@
 /** `torc jobs add|delete|assign-resource-requirements`. */
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { AddJobOptions, DeleteJobsOptions } from '../commands/jobs-changes.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -7,7 +8,6 @@ import { findByNameOrKey } from '../input/name-or-key.ts';
 import { askToDelete, checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { counted } from '../words.ts';
 
 export async function addJob(context: Context, name: string, options: AddJobOptions): Promise<void> {
   for (const [what, value] of Object.entries({ 'the name': name, '--command': options.command })) {

@@ -3,9 +3,9 @@ import type { Api, DiagnosedJob } from '../../api/contract.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
-import { diagnosisText, printCsv } from '../output/plan-output.ts';
 import { cellText } from '../output/table.ts';
-import { workflowOfJobs } from '../plans/apply-plan.ts';
+import { workflowOfJobs } from '../plans/apply.ts';
+import { diagnosisText, printCsv } from '../plans/output.ts';
 import { distinctKeys } from './jobs-reset.ts';
 import { hasRunningJobs } from './workflows-restart.ts';
 

@@ -2,7 +2,7 @@
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { LogsOptions } from '../commands/jobs-recovery.ts';
+import type { LogsOptions } from '../commands/jobs-show.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';

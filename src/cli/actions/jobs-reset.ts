@@ -1,12 +1,12 @@
 /** `torc jobs reset-status|disable`: single jobs, of one workflow, named by their keys. */
 import type { Plan } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import type { PlanOptions } from '../commands/workflows.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
-import { changesText, printPlan } from '../output/plan-output.ts';
-import { planAndApply, workflowOfJobs } from '../plans/apply-plan.ts';
-import { counted } from '../words.ts';
+import { planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import { changesText, printPlan } from '../plans/output.ts';
 import { nextRestart, resetPlanText } from './workflows-reset.ts';
 
 export async function resetJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {

@@ -3,6 +3,7 @@ import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { RunJobsOptions } from '../commands/jobs.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
@@ -10,7 +11,6 @@ import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
 import { failedJobs, type Summary, summaryOf, summaryText } from '../output/summary.ts';
-import { counted } from '../words.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
 
 const lookEveryMs = 1000;

@@ -1,13 +1,13 @@
 /** `torc jobs show`: one job's whole story. */
 import type { JobShown, ListRecord } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import { formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
-import { diagnosisText } from '../output/plan-output.ts';
 import { cellText, factLines, fitWidth } from '../output/table.ts';
-import { counted } from '../words.ts';
+import { diagnosisText } from '../plans/output.ts';
 
 const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
 const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;

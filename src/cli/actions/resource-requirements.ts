@@ -1,5 +1,6 @@
 /** `torc resource-requirements add|modify`: what jobs ask for, under a name. */
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { ResourceOptions } from '../commands/resource-requirements.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -8,7 +9,6 @@ import { findByNameOrKey } from '../input/name-or-key.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { counted } from '../words.ts';
 
 export async function modifyRequirements(context: Context, nameOrKey: string, options: ResourceOptions): Promise<void> {
   const changes = resourceChanges(options);

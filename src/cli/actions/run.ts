@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { RunOptions } from '../commands/run.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
@@ -11,7 +12,6 @@ import { makeOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText } from '../output/summary.ts';
-import { counted } from '../words.ts';
 import { runLocally } from './jobs-run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
 

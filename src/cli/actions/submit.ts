@@ -1,5 +1,6 @@
 /** `torc submit SPEC`: create and start a workflow whose own actions ask Slurm for nodes. */
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
@@ -7,10 +8,9 @@ import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { StdioOption } from '../input/options.ts';
 import { startProgress } from '../output/progress.ts';
-import { counted } from '../words.ts';
 import { refuseKey } from './run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
-import { startWorkflow } from './workflows-plans.ts';
+import { startWorkflow } from './workflows-start-cancel-delete.ts';
 
 export async function submitSpec(context: Context, spec: string, options: StdioOption): Promise<void> {
   refuseKey(context, spec, 'workflows start');

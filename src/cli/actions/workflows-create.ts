@@ -1,4 +1,6 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
+
+import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
@@ -7,12 +9,11 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { upstreamNames } from '../documents/upstream-names.ts';
 import type { StdioOption } from '../input/options.ts';
-import { upstreamNames } from '../input/upstream-names.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
-import { counted } from '../words.ts';
 
 export async function createFromSpec(
   context: Context,

@@ -1,16 +1,16 @@
 /** `torc workflows restart`: begins the next run, or with `--dry-run` says what it would be made of. */
 import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { RestartOptions } from '../commands/workflows-recovery.ts';
+import { counted } from '../../base/text.ts';
+import type { RestartOptions } from '../commands/workflows-restart.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
-import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../output/plan-output.ts';
-import { type PlanRequest, planAndApply, refuseEarly } from '../plans/apply-plan.ts';
-import { counted } from '../words.ts';
+import { type PlanRequest, planAndApply, refuseEarly } from '../plans/apply.ts';
+import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
 import { whileStopped } from './workflows-stop-running.ts';
 
 /** A running job that is stopped before a restart. */

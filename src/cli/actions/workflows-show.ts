@@ -1,12 +1,12 @@
 /** `torc workflows show|show-status`: one workflow as facts. */
 import type { WorkflowShown } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import { jobStatuses } from '../../model/status.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
-import { counted } from '../words.ts';
 
 function read(context: Context, key: string | null): Promise<WorkflowShown> {
   return withConnection(context, async ({ api }) => {

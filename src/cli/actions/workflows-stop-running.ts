@@ -2,11 +2,11 @@
 import type { Api, KeptJob } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
-import type { RestartOptions } from '../commands/workflows-recovery.ts';
+import { counted } from '../../base/text.ts';
+import type { RestartOptions } from '../commands/workflows-restart.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
-import { counted } from '../words.ts';
 
 const lookEveryMs = 1000;
 const namedJobs = 5;

@@ -16,7 +16,7 @@ export function declareCompletion(program: Command, act: Act): void {
       ),
     );
   act(command, async ([shell = '']) => {
-    const { completionScript } = await import('../input/completion.ts');
+    const { completionScript } = await import('../output/completion-script.ts');
     return async (context) => {
       await context.terminal.out(completionScript(program, shell));
     };

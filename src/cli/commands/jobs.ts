@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
 import { type Act, examples } from '../program.ts';
 import { declareJobChanges } from './jobs-changes.ts';
-import { declareJobRecovery } from './jobs-recovery.ts';
+import { declareJobRecovery } from './jobs-show.ts';
 import { declareList } from './lists.ts';
 import { addResourceOptions, type ResourceOptions } from './resource-requirements.ts';
 import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';

@@ -94,7 +94,7 @@ function declareAddJobs(group: Command, act: Act): void {
       ),
     );
   act(add, async ([key = '', file = ''], self) => {
-    const { addJobsFromCommandsFile } = await import('../actions/commands-file-jobs.ts');
+    const { addJobsFromCommandsFile } = await import('../actions/workflows-add-jobs.ts');
     return (context) => addJobsFromCommandsFile(context, key, file, self.opts<AddedCommandsOptions>());
   });
 }

@@ -4,8 +4,8 @@ import { addListOptions, listOptions, type StdioOption, stdioOption, wholeNumber
 import { type Act, examples } from '../program.ts';
 import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';
-import { declareExchange } from './workflows-exchange.ts';
-import { declareRecovery } from './workflows-recovery.ts';
+import { declareExchange } from './workflows-documents.ts';
+import { declareRecovery } from './workflows-restart.ts';
 
 export interface CreateOptions extends StdioOption {
   dryRun?: boolean;
@@ -132,7 +132,7 @@ function declarePlans(group: Command, act: Act): void {
     .option('--dry-run', 'print what would change; change nothing')
     .addHelpText('after', examples('torc workflows start 7', 'torc workflows start 7 --dry-run'));
   act(start, async ([key], self) => {
-    const { startWorkflow } = await import('../actions/workflows-plans.ts');
+    const { startWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
     return (context) => startWorkflow(context, key ?? null, self.opts<PlanOptions>());
   });
   const cancel = group
@@ -142,7 +142,7 @@ function declarePlans(group: Command, act: Act): void {
     .option('--dry-run', 'print what would change; change nothing')
     .addHelpText('after', examples('torc workflows cancel 7', 'torc workflows cancel 7 --dry-run'));
   act(cancel, async ([key], self) => {
-    const { cancelWorkflow } = await import('../actions/workflows-plans.ts');
+    const { cancelWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
     return (context) => cancelWorkflow(context, key ?? null, self.opts<PlanOptions>());
   });
   const remove = group
@@ -153,7 +153,7 @@ function declarePlans(group: Command, act: Act): void {
     .option('--dry-run', 'print what would be removed; remove nothing')
     .addHelpText('after', examples('torc workflows delete 7', 'torc workflows delete 7 --force'));
   act(remove, async ([key], self) => {
-    const { deleteWorkflow } = await import('../actions/workflows-plans.ts');
+    const { deleteWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
     return (context) => deleteWorkflow(context, key ?? null, self.opts<DeleteOptions>());
   });
 }
@@ -183,7 +183,7 @@ function declareShow(group: Command, act: Act): void {
     .argument('[name]', 'name of the example')
     .addHelpText('after', examples('torc workflows example', 'torc workflows example word-count > workflow.yaml'));
   act(example, async ([name]) => {
-    const { showExample } = await import('../actions/examples.ts');
+    const { showExample } = await import('../actions/workflows-example.ts');
     return (context) => showExample(context, name ?? null);
   });
 }

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { currentUser, type Environment, environment, serverDirectory } from '../../base/config.ts';
-import { shellWord } from '../words.ts';
+import { shellWord } from '../../base/text.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -23,7 +23,7 @@ import {
   jobSpec,
   requirementsSpec,
   schedulerSpec,
-} from './export-words.ts';
+} from './export-spec-parts.ts';
 
 const everything = { filter: [], excludeColumn: [] };
 

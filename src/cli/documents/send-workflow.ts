@@ -1,6 +1,7 @@
 /** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../../api/contract.ts';
 import { outputDirectory } from '../../base/config.ts';
+import { counted } from '../../base/text.ts';
 import type {
   ExpandedAction,
   ExpandedJob,
@@ -11,7 +12,6 @@ import type {
 import { quoted } from '../../model/spec/names.ts';
 import { checkConfig } from '../actions/slurm-configs.ts';
 import { type Context, note } from '../context/context.ts';
-import { counted } from '../words.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 

@@ -1,6 +1,6 @@
 /** A grouped graph in the language of Graphviz. */
 import type { GroupedGraph, JobGroup } from '../../model/graph/job-groups.ts';
-import { colorOf, countsText, titleOf } from './graph-words.ts';
+import { colorOf, countsText, titleOf } from './graph-labels.ts';
 
 /** The text of a `digraph`, left to right. */
 export function graphDot(name: string, { groups, edges }: GroupedGraph): string {

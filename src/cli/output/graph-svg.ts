@@ -1,7 +1,7 @@
 /** A grouped graph as an SVG picture that needs no other program. */
 import type { GroupedGraph, JobGroup } from '../../model/graph/job-groups.ts';
+import { colorOf, countsText, titleOf } from './graph-labels.ts';
 import { type Box, layOut } from './graph-layout.ts';
-import { colorOf, countsText, titleOf } from './graph-words.ts';
 
 /** Of a monospaced letter of 12 pixels, with room to spare. */
 const letterWidth = 7.4;

@@ -2,10 +2,10 @@
 import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import { exitCodes } from '../../base/errors.ts';
 import { jobStdioPaths } from '../../base/paths.ts';
+import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { Context } from '../context/context.ts';
-import { counted } from '../words.ts';
 import { colored, textTable } from './output.ts';
 import { cellText, factLines } from './table.ts';
 

@@ -5,7 +5,7 @@ import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Batch, batchScript } from '../../server/actions/submission.ts';
 import { chooseConfig } from '../actions/slurm-configs.ts';
-import type { PlannedAllocation } from '../actions/workflows-plans.ts';
+import type { PlannedAllocation } from '../actions/workflows-start-cancel-delete.ts';
 import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';

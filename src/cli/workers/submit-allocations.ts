@@ -1,12 +1,12 @@
 /** Submits planned allocations one after the other, each recorded before sbatch and confirmed after it. */
 import type { Api } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { type Batch, makeDirectories, recordAllocation, submitRecorded } from '../../server/actions/submission.ts';
 import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
 import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
-import { counted } from '../words.ts';
 import {
   allocationName,
   batchOf,

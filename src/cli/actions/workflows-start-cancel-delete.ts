@@ -1,6 +1,7 @@
 /** `torc workflows start|cancel|delete`: each prints the plan that it applies, or with `--dry-run` would apply. */
 import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { DeleteOptions, PlanOptions } from '../commands/workflows.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
@@ -8,10 +9,9 @@ import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { askToDelete, chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
-import { changesText, nextCommands } from '../output/plan-output.ts';
 import { cellText } from '../output/table.ts';
-import { shown } from '../plans/apply-plan.ts';
-import { counted } from '../words.ts';
+import { shown } from '../plans/apply.ts';
+import { changesText, nextCommands } from '../plans/output.ts';
 
 export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {

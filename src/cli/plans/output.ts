@@ -3,9 +3,9 @@ import type { DiagnosedJob, KeptJob, Plan, PlannedChange } from '../../api/contr
 import { formatMemory } from '../../base/units.ts';
 import type { Diagnosis } from '../../model/decide/diagnosis.ts';
 import type { Context } from '../context/context.ts';
-import { csvLine } from './csv.ts';
-import { textTable } from './output.ts';
-import { cellText } from './table.ts';
+import { csvLine } from '../output/csv.ts';
+import { textTable } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
 
 const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
 const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;

@@ -1,6 +1,7 @@
 /** `torc workflows add-jobs-from-commands-file`: a commands file as further jobs of a stored workflow. */
 import { type AddedJob, type Api, limits } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import type { AddedCommandsOptions } from '../commands/workflows-changes.ts';
 import { withConnection } from '../connection/session.ts';
@@ -10,7 +11,6 @@ import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
-import { counted } from '../words.ts';
 
 const everything = { filter: [], excludeColumn: [] };
 

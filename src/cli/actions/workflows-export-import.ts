@@ -1,9 +1,10 @@
 /** `torc workflows export|import`. */
 import { type Api, limits, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { isExport, refuseOtherVersion } from '../../model/spec/export.ts';
 import type { JobStatus } from '../../model/status.ts';
-import type { ExportOptions } from '../commands/workflows-exchange.ts';
+import type { ExportOptions } from '../commands/workflows-documents.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { exportLines, writePieces } from '../documents/export-document.ts';
@@ -12,7 +13,6 @@ import { checkStorable, createWorkflow } from '../documents/send-workflow.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { counted } from '../words.ts';
 import { ownerOf } from './workflows-create.ts';
 
 export async function exportWorkflow(context: Context, key: string | null, options: ExportOptions): Promise<void> {

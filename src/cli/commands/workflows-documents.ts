@@ -45,7 +45,7 @@ export function declareExchange(group: Command, act: Act): void {
       ),
     );
   act(write, async ([key], self) => {
-    const { exportWorkflow } = await import('../actions/workflows-exchange.ts');
+    const { exportWorkflow } = await import('../actions/workflows-export-import.ts');
     return (context) => exportWorkflow(context, key ?? null, self.opts<ExportOptions>());
   });
   const read = group
@@ -54,7 +54,7 @@ export function declareExchange(group: Command, act: Act): void {
     .argument('<file>', 'what torc workflows export wrote, or - for standard input')
     .addHelpText('after', examples('torc workflows import run.json'));
   act(read, async ([file = '']) => {
-    const { importWorkflow } = await import('../actions/workflows-exchange.ts');
+    const { importWorkflow } = await import('../actions/workflows-export-import.ts');
     return (context) => importWorkflow(context, file);
   });
 }
