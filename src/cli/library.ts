@@ -9,7 +9,6 @@ import { didYouMean, quoted } from '../model/spec/names.ts';
 import type { JobSpec, WorkflowSpec } from '../model/spec/spec.ts';
 import { requireStarted, runLocally } from './actions/jobs-run.ts';
 import { ownerOf } from './actions/workflows-create.ts';
-import type { WorkerCommandOptions } from './commands/worker-options.ts';
 import { needsServer, startOwnServer } from './connection/action-server.ts';
 import { withConnection } from './connection/session.ts';
 import { type Context, createContext } from './context/context.ts';
@@ -18,6 +17,7 @@ import type { Terminal } from './context/terminal.ts';
 import { checkStorable, createWorkflow } from './documents/send-workflow.ts';
 import { listPages } from './input/list.ts';
 import type { Summary } from './output/summary.ts';
+import type { WorkerCommandOptions } from './workers/local-worker.ts';
 
 export type { WorkflowShown } from '../api/contract.ts';
 export { TorcError } from '../base/errors.ts';

@@ -2,19 +2,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
+import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
 /** Wide enough that most options take one line; terminals and pagers wrap the rest. */
 const helpWidth = 110;
-
-/** What a command does; returns the exit code, nothing for 0. */
-export type Action = (context: Context) => Promise<number> | Promise<void>;
-
-/** Connects a declared command with what it does, which is loaded only when the command runs. */
-export type Act = (command: Command, load: (words: string[], command: Command) => Promise<Action>) => void;
-
-type Declare = (program: Command, act: Act) => void;
 
 /** The groups in the order of the help; a command line loads only the one it names. */
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
@@ -122,23 +115,12 @@ export async function declareProgram(act: Act, only: string | null = null): Prom
   return program;
 }
 
-/** The commands below and including this one. */
-export function forEachCommand(command: Command, visit: (command: Command) => void): void {
-  visit(command);
-  for (const child of command.commands) forEachCommand(child as Command, visit);
-}
-
 /** A command in its group's help: its name and what it needs, without the options that all have. */
 function termOf(command: Command): string {
   const needed = command.registeredArguments.map((argument) =>
     argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
   );
   return [command.name(), ...needed].join(' ');
-}
-
-/** The last part of a command's help. */
-export function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
 }
 
 function captureOutput(program: Command, printed: string[]): void {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TorcError } from '../base/errors.ts';
 import { workerNodeOptions } from '../base/program.ts';
+import { shellWord } from '../base/text.ts';
 import { checkedText, directive, extraDirectives } from './directives.ts';
 
 /** Stored sbatch settings; null leaves the choice to Slurm and the site. */
@@ -66,10 +67,9 @@ function wholeNumber(what: string, value: number): number {
 }
 
 /** A text as one word of the shell. Throws `usage` for control characters. */
-function shellWord(what: string, text: string): string {
+function checkedWord(what: string, text: string): string {
   checkedText(what, text);
-  if (/^[A-Za-z0-9_./:,=@%+-]+$/.test(text)) return text;
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+  return shellWord(text);
 }
 
 /** The path for --output. Slurm replaces %x, %j and others in it, and takes a backslash as a mark not to. */
@@ -133,13 +133,13 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
 
 /** The worker's command line, one option with its value on each line. */
 function workerCommand(config: SlurmConfig, launch: Launch): string {
-  const option = (name: string, value: string | number) => `--${name} ${shellWord(name, String(value))}`;
+  const option = (name: string, value: string | number) => `--${name} ${checkedWord(name, String(value))}`;
   return [
-    shellWord('node binary', launch.nodeBinary),
+    checkedWord('node binary', launch.nodeBinary),
     ...workerNodeOptions,
-    shellWord('program path', launch.torcMain),
+    checkedWord('program path', launch.torcMain),
     option('dir', launch.serverDirectory),
-    `hpc slurm run-jobs ${shellWord('workflow key', launch.workflowKey)}`,
+    `hpc slurm run-jobs ${checkedWord('workflow key', launch.workflowKey)}`,
     option('allocation', launch.allocationKey),
     option('output', launch.outputDirectory),
     option('walltime', config.walltimeSeconds),
@@ -180,9 +180,9 @@ export function allocationScript(config: SlurmConfig, launch: Launch, template =
   const workingDirectory = launch.workingDirectory;
   return fillTemplate(template, {
     directives: directives(config, launch).join('\n'),
-    server_directory: shellWord('server directory', launch.serverDirectory),
+    server_directory: checkedWord('server directory', launch.serverDirectory),
     working_directory:
-      workingDirectory === null ? '"$SLURM_SUBMIT_DIR"' : shellWord('working directory', workingDirectory),
+      workingDirectory === null ? '"$SLURM_SUBMIT_DIR"' : checkedWord('working directory', workingDirectory),
     worker_command: workerCommand(config, launch),
     workers: isEveryNode(config, launch) ? 'every-node' : 'first-node',
   });

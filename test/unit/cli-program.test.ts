@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { forEachCommand } from '../../src/cli/commands/declare.ts';
 import type { GlobalOptions } from '../../src/cli/context/context.ts';
 import { firstOperand, globalOptionsOf } from '../../src/cli/input/options.ts';
 import { completionScript } from '../../src/cli/output/completion-script.ts';
-import { declareProgram, forEachCommand, runProgram } from '../../src/cli/program.ts';
+import { declareProgram, runProgram } from '../../src/cli/program.ts';
 import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
 
 /** What one command line means: the global options, the command's own and its operands. */

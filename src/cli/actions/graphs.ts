@@ -1,17 +1,22 @@
 /** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
 import { writeFileSync } from 'node:fs';
-import { extname } from 'node:path';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import { type GroupedGraph, groupJobs } from '../../model/graph/job-groups.ts';
-import { type GraphFormat, type GraphOptions, graphFormats } from '../commands/graphs.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { graphDot } from '../output/graph-dot.ts';
+import { formatOf, type GraphFormat } from '../output/graph-format.ts';
 import { graphSvg } from '../output/graph-svg.ts';
 import { printResult } from '../output/output.ts';
+
+export interface GraphOptions {
+  spec?: string;
+  format?: GraphFormat;
+  output?: string;
+}
 
 export async function drawGraph(context: Context, key: string | null, options: GraphOptions): Promise<void> {
   if (options.spec !== undefined && key !== null) {
@@ -28,25 +33,6 @@ export async function drawGraph(context: Context, key: string | null, options: G
   }
   note(context, `${options.output}: ${graph.num_jobs} jobs in ${graph.groups.length} boxes`);
   if (context.format === 'json') await printResult(context, graph, () => '');
-}
-
-const formatsByExtension: Readonly<Record<string, GraphFormat>> = {
-  '': 'dot',
-  '.dot': 'dot',
-  '.gv': 'dot',
-  '.svg': 'svg',
-};
-
-/** What a file of this name holds. Throws TorcError 'usage' when that is something else than torc draws. */
-function formatOf(output = ''): GraphFormat {
-  const extension = extname(output).toLowerCase();
-  const format = formatsByExtension[extension];
-  if (format !== undefined) return format;
-  throw new TorcError(
-    'usage',
-    `a graph is written as ${graphFormats.join(' or ')}, not as ${extension}`,
-    'Name the file .svg, .dot or .gv, or say --format. From DOT, dot -Tpng and dot -Tpdf make other pictures.',
-  );
 }
 
 type NamedGraph = GroupedGraph & { name: string; num_jobs: number };

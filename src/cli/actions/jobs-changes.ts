@@ -1,13 +1,36 @@
 /** `torc jobs add|delete|assign-resource-requirements`. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { AddJobOptions, DeleteJobsOptions } from '../commands/jobs-changes.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { askToDelete } from '../input/ask.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
-import { askToDelete, checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
+import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+
+export interface AddJobOptions {
+  command: string;
+  invocationScript?: string;
+  resourceRequirements?: string;
+  scheduler?: string;
+  failureHandler?: string;
+  priority?: number;
+  supportsTermination?: boolean;
+  /** False when the job runs whatever became of those that it waits for. */
+  cancelOnBlockingJobFailure: boolean;
+  dependsOn: readonly string[];
+  inputFile: readonly string[];
+  outputFile: readonly string[];
+  inputUserData: readonly string[];
+  outputUserData: readonly string[];
+}
+
+export interface DeleteJobsOptions {
+  cascade?: boolean;
+  force?: boolean;
+  dryRun?: boolean;
+}
 
 export async function addJob(context: Context, name: string, options: AddJobOptions): Promise<void> {
   for (const [what, value] of Object.entries({ 'the name': name, '--command': options.command })) {

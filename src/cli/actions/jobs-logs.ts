@@ -2,12 +2,19 @@
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { LogsOptions } from '../commands/jobs-show.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
 import { cellText } from '../output/table.ts';
+
+export interface LogsOptions {
+  stdout?: boolean;
+  stderr?: boolean;
+  follow?: boolean;
+  attempt?: number;
+  run?: number;
+}
 
 const pieceBytes = 1024 * 1024;
 const mostJsonBytes = 1024 * 1024;

@@ -1,13 +1,22 @@
 /** `torc jobs modify`: another command, other resources, another place in the queue. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { ModifyJobOptions } from '../commands/jobs.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+
+export interface ModifyJobOptions extends ResourceOptions {
+  command?: string;
+  invocationScript?: string;
+  name?: string;
+  priority?: number;
+  cancelOnBlockingJobFailure?: boolean;
+  supportsTermination?: boolean;
+}
 
 export async function modifyJob(context: Context, key: string, options: ModifyJobOptions): Promise<void> {
   const changes = jobChanges(options);

@@ -1,11 +1,10 @@
 /** `torc jobs reset-status|disable`: single jobs, of one workflow, named by their keys. */
 import type { Plan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
-import type { PlanOptions } from '../commands/workflows.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
-import { planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
 import { changesText, printPlan } from '../plans/output.ts';
 import { nextRestart, resetPlanText } from './workflows-reset.ts';
 

@@ -4,14 +4,19 @@ import { delay } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { RunJobsOptions } from '../commands/jobs.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
 import { failedJobs, type Summary, summaryOf, summaryText } from '../output/summary.ts';
+import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
+
+export interface RunJobsOptions extends WorkerCommandOptions {
+  /** The process is the worker itself: it never opens the database. */
+  worker?: boolean;
+}
 
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;

@@ -1,9 +1,9 @@
 /** `torc resource-requirements add|modify`: what jobs ask for, under a name. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { ResourceOptions } from '../commands/resource-requirements.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';

@@ -3,17 +3,22 @@ import { existsSync } from 'node:fs';
 import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { RunOptions } from '../commands/run.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { StdioOption } from '../input/options.ts';
 import { makeOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText } from '../output/summary.ts';
+import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
+
+export interface RunOptions extends WorkerCommandOptions, StdioOption {
+  commands?: boolean;
+}
 
 /** Seconds without a job that fits after which the only worker there is has no more to wait for. */
 const waitForNewJobs = 0;

@@ -1,13 +1,27 @@
 /** `torc hpc slurm add-config|modify-config`: the settings that sbatch is called with. */
-import type { Api, ListRecord, Request } from '../../api/contract.ts';
+import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseWalltime } from '../../base/units.ts';
-import type { ConfigOptions } from '../commands/hpc-slurm.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { checkConfig, chooseConfig } from '../input/slurm-config.ts';
 import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+
+export interface ConfigOptions {
+  name?: string;
+  account?: string;
+  partition?: string;
+  qos?: string;
+  walltime?: string;
+  nodes?: number;
+  ntasksPerNode?: number;
+  mem?: string;
+  tmp?: string;
+  gres?: string;
+  extra?: string;
+}
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 
@@ -58,15 +72,6 @@ export async function addConfig(context: Context, options: ConfigOptions): Promi
   });
 }
 
-/** Refuses now what could not stand in a script later. */
-export async function checkConfig(fields: Changes): Promise<void> {
-  const { checkedText, extraDirectives } = await import('../../slurm/directives.ts');
-  for (const field of ['name', 'account', 'partition', 'qos', 'mem', 'tmp', 'gres', 'extra'] as const) {
-    checkedText(field, fields[field] ?? '');
-  }
-  extraDirectives(fields.extra ?? '');
-}
-
 export async function modifyConfig(context: Context, key: string | null, options: ConfigOptions): Promise<void> {
   const changes = configChanges(options);
   if (Object.keys(changes).length === 0) {
@@ -81,43 +86,4 @@ export async function modifyConfig(context: Context, key: string | null, options
     const modified = await api.call('slurm_config_modify', { slurm_config_key: configKey, changes });
     await printResult(context, { ...modified, ...changes }, () => `changed Slurm config ${configKey}\n`);
   });
-}
-
-/** The Slurm config with this key, or the only one of the workflow. Throws TorcError 'usage' or 'not_found'. */
-export async function chooseConfig(
-  context: Context,
-  api: Api,
-  key: string | null,
-  workflowKey: string | null = null,
-): Promise<ListRecord> {
-  const workflow = workflowKey ?? (await chooseWorkflow(context, api, null));
-  const filters = key === null ? [] : [{ column: 'slurm_config_key', value: checkedKey(key, 'key of a Slurm config') }];
-  const { records } = await api.call('list', {
-    list: 'slurm_configs',
-    workflow_key: workflow,
-    filters,
-    sort_by: null,
-    reverse: false,
-    limit: 10,
-    skip: 0,
-  });
-  const [first, ...others] = records;
-  const inWorkflow = `-k ${workflow} hpc slurm`;
-  if (first === undefined && key !== null) {
-    throw new TorcError(
-      'not_found',
-      `workflow ${workflow} has no Slurm config ${key}`,
-      `${context.torc} ${inWorkflow} list-configs`,
-    );
-  }
-  if (first === undefined) {
-    throw new TorcError(
-      'not_found',
-      `workflow ${workflow} has no Slurm config`,
-      `${context.torc} ${inWorkflow} add-config -a ACCOUNT`,
-    );
-  }
-  if (others.length === 0) return first;
-  const names = records.map((record) => `${record.slurm_config_key} (${cellText(record.name)})`).join(', ');
-  throw new TorcError('usage', `workflow ${workflow} has several Slurm configs`, `Name one by its key: ${names}`);
 }

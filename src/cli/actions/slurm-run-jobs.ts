@@ -5,10 +5,18 @@ import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { machineResources } from '../../worker/processes/resources.ts';
-import type { AllocationWorkerOptions } from '../commands/hpc-slurm.ts';
 import { type Context, note } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { runLogged } from '../workers/worker-process.ts';
+
+export interface AllocationWorkerOptions {
+  allocation: string;
+  output: string;
+  walltime: number;
+  allNodes?: boolean;
+  maxParallelJobs?: number;
+  pollInterval?: number;
+}
 
 export async function runInAllocation(context: Context, key: string, options: AllocationWorkerOptions): Promise<void> {
   const workflowKey = checkedKey(key);

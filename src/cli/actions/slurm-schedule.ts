@@ -1,13 +1,13 @@
 /** `torc hpc slurm schedule-nodes`: submits Slurm jobs that start workers; with `--dry-run` only says which. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import { type Connection, connectRemote } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../workers/allocation-plan.ts';
 import { submitAll } from '../workers/submit-allocations.ts';
 

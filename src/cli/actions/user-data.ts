@@ -2,13 +2,19 @@
 import { readFileSync } from 'node:fs';
 import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
-import type { UserDataOptions } from '../commands/user-data.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+
+export interface UserDataOptions {
+  data?: string;
+  file?: string;
+  /** Absent when neither was typed. */
+  ephemeral?: boolean;
+}
 
 type Json = Request<'user_data_add'>['data'];
 

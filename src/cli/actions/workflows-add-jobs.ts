@@ -3,7 +3,6 @@ import { type AddedJob, type Api, limits } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
-import type { AddedCommandsOptions } from '../commands/workflows-changes.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
@@ -11,6 +10,13 @@ import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
+import type { CommandsFileOptions } from './workflows-create.ts';
+
+/** Of commands that become jobs of a stored workflow. */
+export interface AddedCommandsOptions extends CommandsFileOptions {
+  scheduler?: string;
+  failureHandler?: string;
+}
 
 const everything = { filter: [], excludeColumn: [] };
 

@@ -1,13 +1,29 @@
 /** `torc workflows modify|set-compute-node-parameters`. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { ModifyWorkflowOptions, NodeParameters } from '../commands/workflows-changes.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { changesTable } from '../input/changed-fields.ts';
+import type { StdioOption } from '../input/options.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+
+export interface ModifyWorkflowOptions extends StdioOption {
+  name?: string;
+  description?: string;
+  project?: string;
+  metadata?: string;
+  archive?: boolean;
+  unarchive?: boolean;
+}
+
+export interface NodeParameters {
+  expirationBuffer?: number;
+  waitForHealthyDatabase?: number;
+  ignoreWorkflowCompletion?: boolean;
+  waitForNewJobs?: number;
+}
 
 type Changes = Request<'workflow_modify'>['changes'];
 

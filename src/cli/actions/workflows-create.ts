@@ -4,7 +4,6 @@ import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
-import type { CommandsFileOptions, CreateOptions } from '../commands/workflows.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
@@ -14,6 +13,18 @@ import type { StdioOption } from '../input/options.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+
+export interface CreateOptions extends StdioOption {
+  dryRun?: boolean;
+  showJobs?: boolean;
+}
+
+export interface CommandsFileOptions extends CreateOptions {
+  name?: string;
+  cpus?: number;
+  memory?: string;
+  runtime?: string;
+}
 
 export async function createFromSpec(
   context: Context,

@@ -4,7 +4,6 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { isExport, refuseOtherVersion } from '../../model/spec/export.ts';
 import type { JobStatus } from '../../model/status.ts';
-import type { ExportOptions } from '../commands/workflows-documents.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { exportLines, writePieces } from '../documents/export-document.ts';
@@ -14,6 +13,12 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { ownerOf } from './workflows-create.ts';
+
+export interface ExportOptions {
+  output?: string;
+  results?: boolean;
+  events?: boolean;
+}
 
 export async function exportWorkflow(context: Context, key: string | null, options: ExportOptions): Promise<void> {
   await withConnection(context, async ({ api }) => {

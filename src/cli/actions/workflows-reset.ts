@@ -1,13 +1,17 @@
 /** `torc workflows reset-status`: jobs go back to uninitialized, with everything behind them. */
 import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
-import type { ResetWorkflowOptions } from '../commands/workflows-restart.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
-import { planAndApply, refuseEarly } from '../plans/apply.ts';
+import { type PlanOptions, planAndApply, refuseEarly } from '../plans/apply.ts';
 import { changesText, lostJobsText, printPlan } from '../plans/output.ts';
 import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
+
+export interface ResetWorkflowOptions extends PlanOptions {
+  failedOnly?: boolean;
+  restart?: boolean;
+}
 
 /** A reset, and the restart after it when one was asked for. */
 type Reset = Plan & { restart?: RestartPlan };

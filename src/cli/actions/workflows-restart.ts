@@ -2,16 +2,22 @@
 import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { RestartOptions } from '../commands/workflows-restart.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
-import { type PlanRequest, planAndApply, refuseEarly } from '../plans/apply.ts';
+import { type PlanOptions, type PlanRequest, planAndApply, refuseEarly } from '../plans/apply.ts';
 import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
-import { whileStopped } from './workflows-stop-running.ts';
+import { type StopOptions, whileStopped } from './workflows-stop-running.ts';
+
+export interface RestartOptions extends PlanOptions, StopOptions {
+  ignoreMissingData?: boolean;
+  onlyUninitialized?: boolean;
+  keepRunning?: boolean;
+  stopRunning?: boolean;
+}
 
 /** A running job that is stopped before a restart. */
 interface StoppedJob {

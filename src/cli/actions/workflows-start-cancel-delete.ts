@@ -2,16 +2,21 @@
 import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { DeleteOptions, PlanOptions } from '../commands/workflows.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { askToDelete } from '../input/ask.ts';
 import { listPages } from '../input/list.ts';
-import { askToDelete, chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { shown } from '../plans/apply.ts';
+import { type PlanOptions, shown } from '../plans/apply.ts';
+import type { PlannedAllocation } from '../plans/output.ts';
 import { changesText, nextCommands } from '../plans/output.ts';
+
+export interface DeleteOptions extends PlanOptions {
+  force?: boolean;
+}
 
 export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {
@@ -33,14 +38,6 @@ function startText(context: Context, plan: Reply<'workflow_start'>, startsServer
     return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;
   }
   return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
-}
-
-/** An allocation as plans show it: what is done to which Slurm job. */
-export interface PlannedAllocation {
-  action: 'submit' | 'cancel';
-  name: string | null;
-  script: string | null;
-  slurm_job_id: string | null;
 }
 
 export async function cancelWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {

@@ -3,10 +3,16 @@ import type { Api, KeptJob } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { RestartOptions } from '../commands/workflows-restart.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+
+export interface StopOptions {
+  /** Seconds that stopping may take. */
+  timeout: number;
+  /** Restarts although some jobs may still run. */
+  force?: boolean;
+}
 
 const lookEveryMs = 1000;
 const namedJobs = 5;
@@ -19,7 +25,7 @@ export async function whileStopped<T>(
   context: Context,
   api: Api,
   workflowKey: string,
-  options: Pick<RestartOptions, 'timeout' | 'force'>,
+  options: StopOptions,
   work: (force: boolean) => Promise<T>,
 ): Promise<T> {
   let isInterrupted = false;

@@ -1,8 +1,8 @@
 /** `torc actions ..`: what a workflow does by itself when something happens. */
 import type { Command } from 'commander';
 import { addListOptions, listOptions } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-import { keyArgument } from './workflows.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareActions(program: Command, act: Act): void {
   const list = program

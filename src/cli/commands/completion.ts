@@ -1,6 +1,6 @@
 /** `torc completion`: a script that teaches a shell the commands and options. */
 import type { Command } from 'commander';
-import { type Act, examples } from '../program.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareCompletion(program: Command, act: Act): void {
   const command = program

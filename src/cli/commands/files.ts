@@ -1,6 +1,6 @@
 /** `torc files ..`: the files that jobs read and write. */
 import type { Command } from 'commander';
-import { type Act, examples } from '../program.ts';
+import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
 
 export function declareFiles(program: Command, act: Act): void {

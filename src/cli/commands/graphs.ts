@@ -1,16 +1,10 @@
 /** `torc workflows graph` and `torc graphs plot`: the graph of a workflow's jobs. */
 import type { Command } from 'commander';
+import type { GraphOptions } from '../actions/graphs.ts';
 import { oneOf } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-
-export interface GraphOptions {
-  spec?: string;
-  format?: GraphFormat;
-  output?: string;
-}
-
-export const graphFormats = ['dot', 'svg'] as const;
-export type GraphFormat = (typeof graphFormats)[number];
+import { graphFormats } from '../output/graph-format.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareGraphs(program: Command, act: Act): void {
   const group = program.command('graphs').description('pictures of workflows');
@@ -21,7 +15,7 @@ export function declareGraphs(program: Command, act: Act): void {
 export function declareGraph(command: Command, name: string, act: Act): void {
   command
     .description('draw the graph of the jobs; many alike jobs become one box')
-    .argument('[key]', 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)')
+    .argument('[key]', keyArgument)
     .option('--spec <file>', 'draw a specification instead, without storing it')
     .option(
       '--format <format>',

@@ -1,45 +1,11 @@
 /** `torc hpc slurm ..`, also typed `torc slurm ..`: settings for sbatch, allocations, and the worker inside one. */
 import type { Command } from 'commander';
+import type { ConfigOptions } from '../actions/slurm-configs.ts';
+import type { AllocationWorkerOptions } from '../actions/slurm-run-jobs.ts';
 import { decimalNumber, wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import type { ScheduleOptions } from '../workers/allocation-plan.ts';
+import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
-
-export interface ConfigOptions {
-  name?: string;
-  account?: string;
-  partition?: string;
-  qos?: string;
-  walltime?: string;
-  nodes?: number;
-  ntasksPerNode?: number;
-  mem?: string;
-  tmp?: string;
-  gres?: string;
-  extra?: string;
-}
-
-export interface ScheduleOptions {
-  count: number;
-  schedulerKey?: string;
-  jobPrefix: string;
-  keepScripts?: boolean;
-  maxParallelJobs?: number;
-  output?: string;
-  pollInterval?: number;
-  startOneWorkerPerNode?: boolean;
-  dryRun?: boolean;
-  /** False with `--no-server`. */
-  server: boolean;
-}
-
-export interface AllocationWorkerOptions {
-  allocation: string;
-  output: string;
-  walltime: number;
-  allNodes?: boolean;
-  maxParallelJobs?: number;
-  pollInterval?: number;
-}
 
 export function declareHpcSlurm(program: Command, act: Act): void {
   const hpc = program.command('hpc').description('work on a cluster');

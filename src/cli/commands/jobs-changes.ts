@@ -1,30 +1,8 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
 import type { Command } from 'commander';
+import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
 import { collect, wholeNumberOrLess } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-
-export interface AddJobOptions {
-  command: string;
-  invocationScript?: string;
-  resourceRequirements?: string;
-  scheduler?: string;
-  failureHandler?: string;
-  priority?: number;
-  supportsTermination?: boolean;
-  /** False when the job runs whatever became of those that it waits for. */
-  cancelOnBlockingJobFailure: boolean;
-  dependsOn: readonly string[];
-  inputFile: readonly string[];
-  outputFile: readonly string[];
-  inputUserData: readonly string[];
-  outputUserData: readonly string[];
-}
-
-export interface DeleteJobsOptions {
-  cascade?: boolean;
-  force?: boolean;
-  dryRun?: boolean;
-}
+import { type Act, examples } from './declare.ts';
 
 /** Names between commas; a comma of a name is written `\,`. */
 const names = collect<string>((text) =>

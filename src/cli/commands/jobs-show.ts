@@ -1,22 +1,10 @@
-/** `torc jobs reset-status|disable|diagnose|show|logs`: single jobs, by their keys. */
+/** `torc jobs show|diagnose|logs`: what became of single jobs. */
 import { type Command, Option } from 'commander';
+import type { LogsOptions } from '../actions/jobs-logs.ts';
 import { wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-import type { PlanOptions } from './workflows.ts';
+import { type Act, examples } from './declare.ts';
 
-export interface LogsOptions {
-  stdout?: boolean;
-  stderr?: boolean;
-  follow?: boolean;
-  attempt?: number;
-  run?: number;
-}
-
-const seedExample =
-  "torc jobs reset-status $(torc -F json results list -f return_code=1 | jq -r '.results | .[] | .job_key')";
-
-export function declareJobRecovery(group: Command, act: Act): void {
-  declareResets(group, act);
+export function declareJobShow(group: Command, act: Act): void {
   const diagnose = group
     .command('diagnose')
     .description('say why jobs that were begun have no result: what became of their workers, nodes and Slurm jobs')
@@ -39,29 +27,6 @@ export function declareJobRecovery(group: Command, act: Act): void {
     return (context) => showJob(context, key);
   });
   declareLogs(group, act);
-}
-
-function declareResets(group: Command, act: Act): void {
-  const reset = group
-    .command('reset-status')
-    .description('make jobs run again with the next restart, and all jobs behind them')
-    .argument('<keys...>', 'keys of jobs of one workflow')
-    .option('-d, --dry-run', 'print what would change; change nothing')
-    .addHelpText('after', examples('torc jobs reset-status 12 13', 'torc jobs reset-status 12 --dry-run', seedExample));
-  act(reset, async (keys, self) => {
-    const { resetJobs } = await import('../actions/jobs-reset.ts');
-    return (context) => resetJobs(context, keys, self.opts<PlanOptions>());
-  });
-  const disable = group
-    .command('disable')
-    .description('leave jobs out of this run and all later ones; jobs behind them do not wait for them')
-    .argument('<keys...>', 'keys of jobs of one workflow')
-    .option('-d, --dry-run', 'print what would change; change nothing')
-    .addHelpText('after', examples('torc jobs disable 12 13', 'torc jobs disable 12 --dry-run'));
-  act(disable, async (keys, self) => {
-    const { disableJobs } = await import('../actions/jobs-reset.ts');
-    return (context) => disableJobs(context, keys, self.opts<PlanOptions>());
-  });
 }
 
 function declareLogs(group: Command, act: Act): void {

@@ -1,26 +1,16 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
 import { type Command, Option } from 'commander';
+import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
+import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 import { declareJobChanges } from './jobs-changes.ts';
-import { declareJobRecovery } from './jobs-show.ts';
+import { declareJobReset } from './jobs-reset.ts';
+import { declareJobShow } from './jobs-show.ts';
 import { declareList } from './lists.ts';
-import { addResourceOptions, type ResourceOptions } from './resource-requirements.ts';
-import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
-
-export interface RunJobsOptions extends WorkerCommandOptions {
-  /** The process is the worker itself: it never opens the database. */
-  worker?: boolean;
-}
-
-export interface ModifyJobOptions extends ResourceOptions {
-  command?: string;
-  invocationScript?: string;
-  name?: string;
-  priority?: number;
-  cancelOnBlockingJobFailure?: boolean;
-  supportsTermination?: boolean;
-}
+import { addResourceOptions } from './resource-requirements.ts';
+import { addWorkerOptions } from './worker-options.ts';
 
 export function declareJobs(program: Command, act: Act): void {
   const group = program.command('jobs').description('the jobs of a workflow');
@@ -43,7 +33,7 @@ export function declareJobs(program: Command, act: Act): void {
   const run = group
     .command('run')
     .description('run the ready jobs of a started workflow on this machine until none is left')
-    .argument('[key]', 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)')
+    .argument('[key]', keyArgument)
     .addOption(new Option('--worker', 'be the worker of a server that runs').hideHelp())
     .addOption(new Option('--wait-for-new-jobs <seconds>').argParser(decimalNumber('the wait', 0)).hideHelp());
   addWorkerOptions(run).addHelpText(
@@ -56,7 +46,8 @@ export function declareJobs(program: Command, act: Act): void {
   });
   declareModify(group, act);
   declareJobChanges(group, act);
-  declareJobRecovery(group, act);
+  declareJobReset(group, act);
+  declareJobShow(group, act);
 }
 
 function declareModify(group: Command, act: Act): void {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
 import { addListOptions, addOutcomeOptions, listOptions } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import { type Act, examples } from './declare.ts';
 
 interface Listing {
   group: string;

@@ -1,19 +1,10 @@
 /** `torc resource-requirements ..`: what jobs ask for. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
+import type { ResourceOptions } from '../input/changed-fields.ts';
 import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
-
-/** As typed, before sizes and durations are read. */
-export interface ResourceOptions {
-  cpus?: number;
-  memory?: string;
-  gpus?: number;
-  runtime?: string;
-  nodes?: number;
-  dryRun?: boolean;
-}
 
 export function addResourceOptions(command: Command): Command {
   return command

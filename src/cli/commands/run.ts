@@ -1,12 +1,9 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-import { addWorkerOptions, type WorkerCommandOptions } from './worker-options.ts';
-
-export interface RunOptions extends WorkerCommandOptions, StdioOption {
-  commands?: boolean;
-}
+import type { RunOptions } from '../actions/run.ts';
+import { stdioOption } from '../input/options.ts';
+import { type Act, examples } from './declare.ts';
+import { addWorkerOptions } from './worker-options.ts';
 
 export function declareRun(program: Command, act: Act): void {
   const command = program

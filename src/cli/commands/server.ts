@@ -1,15 +1,8 @@
 /** `torc server ..`: the process that owns the database and answers workers and clients, and the database itself. */
 import { type Command, Option } from 'commander';
+import type { ServerStartOptions } from '../actions/server.ts';
 import { decimalNumber, wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-
-export interface ServerStartOptions {
-  daemon?: boolean;
-  port?: number;
-  host?: string;
-  idleMinutes?: number;
-  leaseSeconds?: number;
-}
+import { type Act, examples } from './declare.ts';
 
 export function declareServer(program: Command, act: Act): void {
   const group = program.command('server').description('the server that workers on other nodes talk to');

@@ -1,7 +1,7 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
 import { type StdioOption, stdioOption } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareSubmit(program: Command, act: Act): void {
   const command = program

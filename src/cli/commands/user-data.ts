@@ -1,14 +1,8 @@
 /** `torc user-data ..`: JSON documents that jobs hand to each other through the database. */
 import type { Command } from 'commander';
-import { type Act, examples } from '../program.ts';
+import type { UserDataOptions } from '../actions/user-data.ts';
+import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
-
-export interface UserDataOptions {
-  data?: string;
-  file?: string;
-  /** Absent when neither was typed. */
-  ephemeral?: boolean;
-}
 
 export function declareUserData(program: Command, act: Act): void {
   const group = program.command('user-data').description('JSON documents that jobs read and write');

@@ -3,20 +3,6 @@ import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 
-/** As typed, before sizes and durations are read. */
-export interface WorkerCommandOptions {
-  output?: string;
-  maxParallelJobs?: number;
-  cpus?: number;
-  memory?: string;
-  gpus?: number;
-  timeLimit?: string;
-  pollInterval?: number;
-  wait?: number;
-  /** Seconds without work after which the worker ends; between processes only. */
-  waitForNewJobs?: number;
-}
-
 export function addWorkerOptions(command: Command): Command {
   return command
     .option('-o, --output <directory>', 'where jobs and workers write (TORC_OUTPUT_DIR, else ./torc_output)')

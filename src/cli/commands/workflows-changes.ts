@@ -1,30 +1,10 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption, wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-import { type CommandsFileOptions, keyArgument } from './workflows.ts';
-
-export interface ModifyWorkflowOptions extends StdioOption {
-  name?: string;
-  description?: string;
-  project?: string;
-  metadata?: string;
-  archive?: boolean;
-  unarchive?: boolean;
-}
-
-export interface NodeParameters {
-  expirationBuffer?: number;
-  waitForHealthyDatabase?: number;
-  ignoreWorkflowCompletion?: boolean;
-  waitForNewJobs?: number;
-}
-
-/** Of commands that become jobs of a stored workflow. */
-export interface AddedCommandsOptions extends CommandsFileOptions {
-  scheduler?: string;
-  failureHandler?: string;
-}
+import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
+import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
+import { stdioOption, wholeNumber } from '../input/options.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareChanges(group: Command, act: Act): void {
   const modify = group

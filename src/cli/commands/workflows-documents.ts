@@ -1,13 +1,9 @@
 /** `torc workflows export|import|create-from-json-file|template`: workflows as documents. */
 import type { Command } from 'commander';
-import { type Act, examples } from '../program.ts';
-import { type CreateOptions, keyArgument } from './workflows.ts';
-
-export interface ExportOptions {
-  output?: string;
-  results?: boolean;
-  events?: boolean;
-}
+import type { CreateOptions } from '../actions/workflows-create.ts';
+import type { ExportOptions } from '../actions/workflows-export-import.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareExchange(group: Command, act: Act): void {
   const create = group

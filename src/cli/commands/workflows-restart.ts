@@ -1,23 +1,10 @@
 /** `torc workflows restart|reset-status`: what is done after jobs, nodes or data failed. */
 import type { Command } from 'commander';
+import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
+import type { RestartOptions } from '../actions/workflows-restart.ts';
 import { decimalNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
-import { keyArgument, type PlanOptions } from './workflows.ts';
-
-export interface RestartOptions extends PlanOptions {
-  ignoreMissingData?: boolean;
-  onlyUninitialized?: boolean;
-  keepRunning?: boolean;
-  stopRunning?: boolean;
-  /** Seconds that stopping may take. */
-  timeout: number;
-  force?: boolean;
-}
-
-export interface ResetWorkflowOptions extends PlanOptions {
-  failedOnly?: boolean;
-  restart?: boolean;
-}
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 
 export function declareRecovery(group: Command, act: Act): void {
   declareRestart(group, act);

@@ -1,34 +1,15 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
-import { addListOptions, listOptions, type StdioOption, stdioOption, wholeNumber } from '../input/options.ts';
-import { type Act, examples } from '../program.ts';
+import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
+import type { DeleteOptions } from '../actions/workflows-start-cancel-delete.ts';
+import { addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
+import type { PlanOptions } from '../plans/apply.ts';
+import { keyArgument } from './arguments.ts';
+import { type Act, examples } from './declare.ts';
 import { declareGraph } from './graphs.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-documents.ts';
 import { declareRecovery } from './workflows-restart.ts';
-
-export interface CreateOptions extends StdioOption {
-  dryRun?: boolean;
-  showJobs?: boolean;
-}
-
-export interface CommandsFileOptions extends CreateOptions {
-  name?: string;
-  cpus?: number;
-  memory?: string;
-  runtime?: string;
-}
-
-export interface PlanOptions {
-  dryRun?: boolean;
-}
-
-export interface DeleteOptions extends PlanOptions {
-  force?: boolean;
-}
-
-/** What every command says of the workflow that it takes as its argument. */
-export const keyArgument = 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)';
 
 export function declareWorkflows(program: Command, act: Act): void {
   const group = program

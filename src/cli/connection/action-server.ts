@@ -1,8 +1,8 @@
 /** A server for actions that schedule nodes: when no process serves, nobody would carry them out. */
 import type { Api } from '../../api/contract.ts';
-import { startDaemon } from '../actions/server.ts';
 import { type Context, note } from '../context/context.ts';
 import type { Connection } from './connection.ts';
+import { startDaemon } from './daemon.ts';
 
 /** A server that nobody asked for ends after this long without workers, allocations and clients. */
 export const idleMinutes = 15;

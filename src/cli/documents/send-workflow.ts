@@ -10,8 +10,8 @@ import type {
   ResourceMonitor,
 } from '../../model/expanded.ts';
 import { quoted } from '../../model/spec/names.ts';
-import { checkConfig } from '../actions/slurm-configs.ts';
 import { type Context, note } from '../context/context.ts';
+import { checkConfig } from '../input/slurm-config.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 

@@ -3,9 +3,18 @@ import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { formatMemory, parseDuration, parseMemory } from '../../base/units.ts';
 import { isGpuCount } from '../../model/job.ts';
-import type { ResourceOptions } from '../commands/resource-requirements.ts';
 import type { Context } from '../context/context.ts';
 import { textTable } from '../output/output.ts';
+
+/** Requirements as typed, before sizes and durations are read. */
+export interface ResourceOptions {
+  cpus?: number;
+  memory?: string;
+  gpus?: number;
+  runtime?: string;
+  nodes?: number;
+  dryRun?: boolean;
+}
 
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 

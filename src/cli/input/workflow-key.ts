@@ -4,6 +4,7 @@ import { defaultWorkflowKey } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import { cellText } from '../output/table.ts';
+import { ask } from './ask.ts';
 
 const shownWorkflows = 10;
 
@@ -70,37 +71,4 @@ async function askForWorkflow(context: Context, workflows: readonly ListRecord[]
   const chosen = /^[0-9]{1,4}$/.test(answer) ? workflows[Number(answer) - 1] : undefined;
   if (chosen === undefined) throw new TorcError('usage', `'${answer}' is none of them`, 'Name one with -k KEY.');
   return String(chosen.workflow_key);
-}
-
-/** One line that a person types; throws 'interrupted' when the input ends instead. */
-export async function ask(context: Context, question: string): Promise<string> {
-  const { createInterface } = await import('node:readline');
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      const stop = () => {
-        context.terminal.err('\n');
-        reject(new TorcError('interrupted', 'nothing was answered, nothing was done'));
-      };
-      reader.once('SIGINT', stop);
-      reader.once('close', stop);
-      reader.question(question, (answer) => resolve(answer.trim()));
-    });
-  } finally {
-    reader.removeAllListeners('close');
-    reader.close();
-  }
-}
-
-/** Asks a yes-or-no question; anything but yes is no. */
-export async function confirm(context: Context, question: string): Promise<boolean> {
-  return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
-}
-
-/** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
-export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
-  if (!context.mayAsk) {
-    throw new TorcError('usage', `${what} is not deleted without being asked`, `${context.torc} ${command}`);
-  }
-  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
 }

@@ -5,6 +5,11 @@ import type { Context } from '../context/context.ts';
 import { pageRows } from '../input/list.ts';
 import { startProgress } from '../output/progress.ts';
 
+/** As typed, for every command that can print its plan instead of applying it. */
+export interface PlanOptions {
+  dryRun?: boolean;
+}
+
 /** Shows that something is under way while one long call runs. */
 export async function shown<T>(context: Context, text: string, work: Promise<T>): Promise<T> {
   const progress = startProgress(context);

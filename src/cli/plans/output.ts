@@ -7,6 +7,14 @@ import { csvLine } from '../output/csv.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
+/** An allocation as plans show it: what is done to which Slurm job. */
+export interface PlannedAllocation {
+  action: 'submit' | 'cancel';
+  name: string | null;
+  script: string | null;
+  slurm_job_id: string | null;
+}
+
 const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
 const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;
 

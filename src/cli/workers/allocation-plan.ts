@@ -4,11 +4,24 @@ import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Batch, batchScript } from '../../server/actions/submission.ts';
-import { chooseConfig } from '../actions/slurm-configs.ts';
-import type { PlannedAllocation } from '../actions/workflows-start-cancel-delete.ts';
-import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import type { Context } from '../context/context.ts';
+import { chooseConfig } from '../input/slurm-config.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import type { PlannedAllocation } from '../plans/output.ts';
+
+export interface ScheduleOptions {
+  count: number;
+  schedulerKey?: string;
+  jobPrefix: string;
+  keepScripts?: boolean;
+  maxParallelJobs?: number;
+  output?: string;
+  pollInterval?: number;
+  startOneWorkerPerNode?: boolean;
+  dryRun?: boolean;
+  /** False with `--no-server`. */
+  server: boolean;
+}
 
 /** Slurm configs of one workflow that are looked at. */
 const mostConfigs = 100;

@@ -5,8 +5,21 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type ErrorCode, exitCodes, TorcError } from '../../base/errors.ts';
 import { programPath, workerNodeOptions } from '../../base/program.ts';
-import type { WorkerCommandOptions } from '../commands/worker-options.ts';
 import type { Context } from '../context/context.ts';
+
+/** Options of a worker as typed, before sizes and durations are read. */
+export interface WorkerCommandOptions {
+  output?: string;
+  maxParallelJobs?: number;
+  cpus?: number;
+  memory?: string;
+  gpus?: number;
+  timeLimit?: string;
+  pollInterval?: number;
+  wait?: number;
+  /** Seconds without work after which the worker ends; between processes only. */
+  waitForNewJobs?: number;
+}
 
 /** What a worker printed as its last words: the exit of `runWorker` on the wire. */
 export interface WorkerResult {

@@ -4,9 +4,9 @@ import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { type Batch, makeDirectories, recordAllocation, submitRecorded } from '../../server/actions/submission.ts';
 import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
-import type { ScheduleOptions } from '../commands/hpc-slurm.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
+import type { ScheduleOptions } from './allocation-plan.ts';
 import {
   allocationName,
   batchOf,

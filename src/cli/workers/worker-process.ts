@@ -11,10 +11,9 @@ import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { machineResources } from '../../worker/processes/resources.ts';
 import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
-import type { WorkerCommandOptions } from '../commands/worker-options.ts';
 import type { Context } from '../context/context.ts';
 import { makeOutputDirectory } from '../input/output-directory.ts';
-import { type WorkerResult, workerLogName } from './local-worker.ts';
+import { type WorkerCommandOptions, type WorkerResult, workerLogName } from './local-worker.ts';
 
 /** Runs jobs on this machine for the server of the directory until the worker ends. */
 export async function runWorkerHere(

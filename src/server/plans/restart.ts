@@ -4,6 +4,7 @@
  */
 import type { Plan, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { FileFacts } from '../../model/decide/changes.ts';
 import {
   type JobAims,
@@ -162,7 +163,7 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
   if (running.length > 0) {
     throw new TorcError(
       'conflict',
-      `${counted(running.length)} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
+      `${counted(running.length, 'job')} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
       request.after_reset === undefined
         ? '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.'
         : `Leave out --restart and type after the reset: torc workflows restart ${request.workflow_key} --only-uninitialized`,
@@ -171,7 +172,7 @@ function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflo
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
-      `contact to the worker of ${counted(silent.length)} is lost, and nothing shows that they have ended: ${named(silent)}`,
+      `contact to the worker of ${counted(silent.length, 'job')} is lost, and nothing shows that they have ended: ${named(silent)}`,
       request.after_reset === undefined
         ? 'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.'
         : `Leave out --restart and look with torc jobs diagnose -k ${request.workflow_key}; after the reset, when you know that they are dead: torc workflows restart ${request.workflow_key} --force`,
@@ -186,15 +187,11 @@ function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_re
   const isSilent = ending.some((job) => job.process === 'lost_contact');
   throw new TorcError(
     'conflict',
-    `${counted(ending.length)} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
+    `${counted(ending.length, 'job')} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
     isSilent
       ? 'Try again when that has ended, or with --force when you know that those out of contact are dead.'
       : 'Try again when that has ended, or wait for it with --stop-running.',
   );
-}
-
-function counted(count: number): string {
-  return count === 1 ? '1 job' : `${count} jobs`;
 }
 
 function named(jobs: readonly ClaimedJob[]): string {

@@ -8,6 +8,7 @@ import {
   timeSeriesPath,
   userDataPaths,
 } from '../../base/paths.ts';
+import { shellWord } from '../../base/text.ts';
 import { spawnFailed } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import type { SpawnRequest } from './spawner.ts';
@@ -47,10 +48,6 @@ function recoveryText(job: Assignment, outputDirectory: string): string {
   const tell = `echo "$torc_code" > ${shellWord(recoveryPath(job, outputDirectory))}`;
   const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
   return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
-}
-
-function shellWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Where the recovery script of a job leaves its return code when it fails. */

@@ -1,0 +1,30 @@
+/** `torc jobs reset-status|disable`: jobs that run again, and jobs that never run. */
+import type { Command } from 'commander';
+import type { PlanOptions } from '../plans/apply.ts';
+import { type Act, examples } from './declare.ts';
+
+const seedExample =
+  "torc jobs reset-status $(torc -F json results list -f return_code=1 | jq -r '.results | .[] | .job_key')";
+
+export function declareJobReset(group: Command, act: Act): void {
+  const reset = group
+    .command('reset-status')
+    .description('make jobs run again with the next restart, and all jobs behind them')
+    .argument('<keys...>', 'keys of jobs of one workflow')
+    .option('-d, --dry-run', 'print what would change; change nothing')
+    .addHelpText('after', examples('torc jobs reset-status 12 13', 'torc jobs reset-status 12 --dry-run', seedExample));
+  act(reset, async (keys, self) => {
+    const { resetJobs } = await import('../actions/jobs-reset.ts');
+    return (context) => resetJobs(context, keys, self.opts<PlanOptions>());
+  });
+  const disable = group
+    .command('disable')
+    .description('leave jobs out of this run and all later ones; jobs behind them do not wait for them')
+    .argument('<keys...>', 'keys of jobs of one workflow')
+    .option('-d, --dry-run', 'print what would change; change nothing')
+    .addHelpText('after', examples('torc jobs disable 12 13', 'torc jobs disable 12 --dry-run'));
+  act(disable, async (keys, self) => {
+    const { disableJobs } = await import('../actions/jobs-reset.ts');
+    return (context) => disableJobs(context, keys, self.opts<PlanOptions>());
+  });
+}

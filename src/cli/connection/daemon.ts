@@ -1,0 +1,96 @@
+/** The server that outlives the command that starts it, and what it says about itself. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Reply } from '../../api/contract.ts';
+import { readServerFile, type ServerFile } from '../../api/server-file.ts';
+import { delay } from '../../base/clock.ts';
+import { TorcError } from '../../base/errors.ts';
+import { programPath } from '../../base/program.ts';
+import type { Context } from '../context/context.ts';
+import { connectRemote } from './connection.ts';
+
+const answersWithinMs = 30_000;
+const pollMs = 50;
+
+/** Where and how a server serves; what is absent is chosen by the server. */
+export interface DaemonOptions {
+  port?: number;
+  host?: string;
+  idleMinutes?: number;
+  leaseSeconds?: number;
+}
+
+/** Where a server is reached, as its `server.json` says it; no secret is in it. */
+export interface ServerPlace {
+  url: string;
+  hostname: string;
+  pid: number;
+  directory: string;
+}
+
+export function placeOf(context: Context, file: ServerFile): ServerPlace {
+  return {
+    url: `https://${file.addresses[0] ?? ''}`,
+    hostname: file.hostname,
+    pid: file.pid,
+    directory: context.directory,
+  };
+}
+
+/** What the server that answers says of itself, or null when none does. */
+export async function askServer(directory: string): Promise<Reply<'server_info'> | null> {
+  const connection = await connectRemote(directory);
+  if (connection === null) return null;
+  try {
+    return await connection.api.call('server_info', {});
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Starts a server on this host that outlives this process, and waits until it answers. */
+export async function startDaemon(context: Context, options: DaemonOptions): Promise<ServerPlace> {
+  mkdirSync(context.directory, { recursive: true, mode: 0o700 });
+  const logPath = join(context.directory, 'server.log');
+  const logFile = openSync(logPath, 'a', 0o600);
+  const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start'];
+  if (options.port !== undefined) words.push('--port', String(options.port));
+  if (options.host !== undefined) words.push('--host', options.host);
+  if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
+  if (options.leaseSeconds !== undefined) words.push('--lease-seconds', String(options.leaseSeconds));
+  const child = spawn(process.execPath, [programPath(), ...words], {
+    detached: true,
+    stdio: ['ignore', logFile, logFile],
+    cwd: context.directory,
+  });
+  closeSync(logFile);
+  let ended: string | null = null;
+  child.once('error', (error) => {
+    ended = error.message;
+  });
+  child.once('exit', (code, signal) => {
+    ended = `it ended with ${signal ?? `exit code ${code}`}`;
+  });
+  child.unref();
+  const giveUpAt = context.clock.monotonic() + answersWithinMs;
+  for (;;) {
+    const file = readServerFile(context.directory);
+    if (file !== null && file.pid === child.pid && file.hostname === hostname()) {
+      if ((await askServer(context.directory))?.pid === child.pid) return placeOf(context, file);
+    }
+    if (ended !== null)
+      throw new TorcError('unreachable', `the server did not start: ${lastWords(logPath) ?? ended}`, `See ${logPath}`);
+    if (context.clock.monotonic() > giveUpAt) {
+      throw new TorcError('unreachable', 'the server has not answered for 30 seconds', `See ${logPath}`);
+    }
+    await delay(context.clock, pollMs);
+  }
+}
+
+/** The last error in a log, without its name. */
+function lastWords(logPath: string): string | null {
+  const lines = readFileSync(logPath, 'utf8').split('\n');
+  return lines.findLast((line) => line.startsWith('error: '))?.slice('error: '.length) ?? null;
+}

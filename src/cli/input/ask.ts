@@ -1,0 +1,36 @@
+/** Questions to the person at the terminal. */
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+
+/** One line that a person types; throws 'interrupted' when the input ends instead. */
+export async function ask(context: Context, question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const stop = () => {
+        context.terminal.err('\n');
+        reject(new TorcError('interrupted', 'nothing was answered, nothing was done'));
+      };
+      reader.once('SIGINT', stop);
+      reader.once('close', stop);
+      reader.question(question, (answer) => resolve(answer.trim()));
+    });
+  } finally {
+    reader.removeAllListeners('close');
+    reader.close();
+  }
+}
+
+/** Asks a yes-or-no question; anything but yes is no. */
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
+}
+
+/** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
+export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
+  if (!context.mayAsk) {
+    throw new TorcError('usage', `${what} is not deleted without being asked`, `${context.torc} ${command}`);
+  }
+  if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
+}

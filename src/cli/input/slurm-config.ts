@@ -1,0 +1,56 @@
+/** Slurm configs as a command line names them, and what may stand in one. */
+import type { Api, ListRecord, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+import { cellText } from '../output/table.ts';
+import { checkedKey, chooseWorkflow } from './workflow-key.ts';
+
+type Changes = Request<'slurm_config_modify'>['changes'];
+
+/** Refuses now what could not stand in a script later. */
+export async function checkConfig(fields: Changes): Promise<void> {
+  const { checkedText, extraDirectives } = await import('../../slurm/directives.ts');
+  for (const field of ['name', 'account', 'partition', 'qos', 'mem', 'tmp', 'gres', 'extra'] as const) {
+    checkedText(field, fields[field] ?? '');
+  }
+  extraDirectives(fields.extra ?? '');
+}
+
+/** The Slurm config with this key, or the only one of the workflow. Throws TorcError 'usage' or 'not_found'. */
+export async function chooseConfig(
+  context: Context,
+  api: Api,
+  key: string | null,
+  workflowKey: string | null = null,
+): Promise<ListRecord> {
+  const workflow = workflowKey ?? (await chooseWorkflow(context, api, null));
+  const filters = key === null ? [] : [{ column: 'slurm_config_key', value: checkedKey(key, 'key of a Slurm config') }];
+  const { records } = await api.call('list', {
+    list: 'slurm_configs',
+    workflow_key: workflow,
+    filters,
+    sort_by: null,
+    reverse: false,
+    limit: 10,
+    skip: 0,
+  });
+  const [first, ...others] = records;
+  const inWorkflow = `-k ${workflow} hpc slurm`;
+  if (first === undefined && key !== null) {
+    throw new TorcError(
+      'not_found',
+      `workflow ${workflow} has no Slurm config ${key}`,
+      `${context.torc} ${inWorkflow} list-configs`,
+    );
+  }
+  if (first === undefined) {
+    throw new TorcError(
+      'not_found',
+      `workflow ${workflow} has no Slurm config`,
+      `${context.torc} ${inWorkflow} add-config -a ACCOUNT`,
+    );
+  }
+  if (others.length === 0) return first;
+  const names = records.map((record) => `${record.slurm_config_key} (${cellText(record.name)})`).join(', ');
+  throw new TorcError('usage', `workflow ${workflow} has several Slurm configs`, `Name one by its key: ${names}`);
+}

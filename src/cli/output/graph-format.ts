@@ -1,0 +1,25 @@
+/** The formats that a graph is written in, and which of them a file's name means. */
+import { extname } from 'node:path';
+import { TorcError } from '../../base/errors.ts';
+
+export const graphFormats = ['dot', 'svg'] as const;
+export type GraphFormat = (typeof graphFormats)[number];
+
+const formatsByExtension: Readonly<Record<string, GraphFormat>> = {
+  '': 'dot',
+  '.dot': 'dot',
+  '.gv': 'dot',
+  '.svg': 'svg',
+};
+
+/** What a file of this name holds. Throws TorcError 'usage' when that is something else than torc draws. */
+export function formatOf(output = ''): GraphFormat {
+  const extension = extname(output).toLowerCase();
+  const format = formatsByExtension[extension];
+  if (format !== undefined) return format;
+  throw new TorcError(
+    'usage',
+    `a graph is written as ${graphFormats.join(' or ')}, not as ${extension}`,
+    'Name the file .svg, .dot or .gv, or say --format. From DOT, dot -Tpng and dot -Tpdf make other pictures.',
+  );
+}
