@@ -35,8 +35,8 @@ import {
 } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
-import { ParkedWorkers, type WaitingRequest } from './parked-workers.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
+import { ParkedWorkers, type WaitingRequest } from './waiting-workers.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
