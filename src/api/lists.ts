@@ -28,6 +28,11 @@ export const list = z.strictObject({
   skip: count,
   /** Of results: only the newest of each job. */
   latest_only: z.boolean().optional(),
+  /** Of events: only those after the one with this key, in the order of commits. */
+  after: z
+    .string()
+    .regex(/^\d{1,15}(\.\d{1,6})?$/)
+    .optional(),
 });
 
 /** A row of a list: snake_case columns in a fixed order; keys as text, instants as ISO 8601 UTC, missing as null. */

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { SlurmCommands } from '../slurm/commands.ts';
 import type { Database } from '../storage/database/database.ts';
+import type { Fact } from '../storage/database/facts.ts';
 import type { Transaction } from '../storage/database/transaction.ts';
 
 /** `call` carries out a request of the contract, as if a client had sent it. */
@@ -30,13 +31,16 @@ export interface ServerContext extends Api {
   write<T>(work: (tx: Transaction) => T): Promise<T>;
   /** Drops what is in memory and opens the database again, after an I/O error. */
   startAfresh(): void;
-  /** Called when an action has fired that this process carries out, if it carries out any. */
-  onActionFired: (() => void) | null;
+  /** Gives the facts of each transaction to `subscriber`, after COMMIT; returns the end of that. */
+  subscribe(subscriber: Subscriber): () => void;
   /** Called by `server_stop`; null in a process that does not serve. */
   readonly onStop: (() => void) | null;
   /** Replaces the token; the previous one stays valid for so long. Null in a process that does not serve. */
   readonly onRotateToken: ((graceSeconds: number) => void) | null;
 }
+
+/** Gets what one transaction made true; may not wait, and is not told twice. */
+export type Subscriber = (facts: readonly Fact[]) => void;
 
 /** Who serves, and where. */
 export interface ServiceInfo {

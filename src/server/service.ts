@@ -1,38 +1,24 @@
 /**
- * The one service behind HTTPS and in process: every endpoint of the contract, over one database.
- *
- * Group commit: whatever waits when the loop comes round is served in one transaction and answered after it is
- * durable. A reply means that it is on disk.
+ * The one service behind HTTPS and in process: every endpoint of the contract, over one database that this process owns.
+ * What a transaction made true goes to the subscribers after COMMIT.
  */
 import type { CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
 import type { Database } from '../storage/database/database.ts';
 import { raiseEpoch, readEpoch } from '../storage/database/epoch.ts';
-import { inTransaction, isIoError, Transaction, TransactionLost } from '../storage/database/transaction.ts';
-import { fireJobActions } from '../storage/running/action-triggers.ts';
-import { recordRunEnd } from '../storage/running/workflows.ts';
-import type { Machine, ServerContext, ServiceInfo } from './context.ts';
+import { type Fact, factsOf } from '../storage/database/facts.ts';
+import { inTransaction, isIoError, Transaction } from '../storage/database/transaction.ts';
+import { Batches } from './batches.ts';
+import type { Machine, ServerContext, ServiceInfo, Subscriber } from './context.ts';
 import { settleLeftoverProcesses } from './evidence/leftover-processes.ts';
 import { systemMachine } from './evidence/machine.ts';
-import { Exchange, type ExchangeMember } from './exchange/exchange.ts';
+import { Exchange } from './exchange/exchange.ts';
 import { LastHeard } from './exchange/last-heard.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
 import type { checkedRequest } from './request-check.ts';
-import { explainMember, isRead, Requests } from './requests.ts';
-
-interface WriteMember {
-  run: (tx: Transaction) => unknown;
-  resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
-  outcome: { value: unknown } | { error: unknown } | null;
-}
-
-/** Writes taken into one transaction at most, so that a full queue does not make one huge one that others wait for. */
-const membersPerBatch = 256;
-/** Reports of workers in it, beyond which no further worker's are taken in; 50 us each with the claim that follows. */
-const reportsPerBatch = 1000;
+import { isRead, Requests } from './requests.ts';
 
 export class Service implements ServerContext {
   readonly db: Database;
@@ -52,18 +38,15 @@ export class Service implements ServerContext {
   #tellLost: (error: TorcError) => void = () => {};
   #loss: TorcError | null = null;
   readonly #exchange: Exchange;
-  #writes: WriteMember[] = [];
-  #exchanges: ExchangeMember[] = [];
+  readonly #batches: Batches;
   readonly #requests: Requests;
-  #isScheduled = false;
+  readonly #subscribers = new Set<Subscriber>();
   #leftoverProcessesSettled: Promise<void> = Promise.resolve();
   #isClosed = false;
   #servesOthers = false;
   #check: typeof checkedRequest | null = null;
   #epoch: number;
   #lastContact: number;
-  /** Called when an action has fired that is this process's to carry out, if it does. */
-  onActionFired: (() => void) | null = null;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
   /** Makes another token, publishes it, and refuses the one before it after so long; set by what serves. */
@@ -83,6 +66,19 @@ export class Service implements ServerContext {
       this.lastHeard,
       () => this.random(),
     );
+    this.#batches = new Batches({
+      begin: (work) => inTransaction(db, clock.now(), work),
+      exchange: this.#exchange,
+      whyUnconfirmed: () => this.#whyUnconfirmed(),
+      failed: (error) => {
+        info.log.error({ err: error }, 'a transaction failed');
+        if (isIoError(error)) this.startAfresh();
+      },
+      publish: (facts) => this.#publish(facts),
+    });
+    this.subscribe((facts) => this.#exchange.learn(facts));
+    this.subscribe((facts) => this.#writeStopFiles(facts));
+    this.subscribe((facts) => this.#settleLeftoverProcesses(facts));
     this.#epoch = readEpoch(db);
     this.#requests = new Requests(this);
     this.lost = new Promise((resolve) => {
@@ -103,7 +99,7 @@ export class Service implements ServerContext {
 
   /** Requests that wait for the next transactions. */
   get numQueued(): number {
-    return this.#writes.length + this.#exchanges.length;
+    return this.#batches.size;
   }
 
   /** Milliseconds since the last request. */
@@ -153,10 +149,26 @@ export class Service implements ServerContext {
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */
   write<T>(work: (tx: Transaction) => T): Promise<T> {
     if (this.#loss !== null) return Promise.reject(this.#loss);
-    return new Promise((resolve, reject) => {
-      this.#writes.push({ run: work, resolve: resolve as (value: unknown) => void, reject, outcome: null });
-      this.#schedule();
-    });
+    return this.#batches.write(work);
+  }
+
+  /**
+   * From now on `subscriber` gets the facts of each transaction, once, after COMMIT and before anybody is answered. Returns
+   * the end of that.
+   */
+  subscribe(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  #publish(facts: readonly Fact[]): void {
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber(facts);
+      } catch (error) {
+        this.info.log.error({ err: error }, 'a subscriber failed');
+      }
+    }
   }
 
   async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
@@ -165,68 +177,8 @@ export class Service implements ServerContext {
       const member = this.#exchange.admit(request, resolve, reject);
       if (member === null) return;
       options.signal?.addEventListener('abort', () => this.#exchange.abandon(member), { once: true });
-      this.#exchanges.push(member);
-      this.#schedule();
+      this.#batches.addExchange(member);
     });
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#runBatch();
-      if (this.#writes.length + this.#exchanges.length > 0) this.#schedule();
-    });
-  }
-
-  #runBatch(): void {
-    if (this.isLost) return;
-    const writes = this.#writes.splice(0, membersPerBatch);
-    const exchanges = this.#takeExchanges();
-    let parked: { workerId: string; reply: ExchangeReply }[] = [];
-    let fenced: readonly string[] = [];
-    let stopping: ReadonlySet<number> = new Set();
-    let runtimes: readonly [number, number][] = [];
-    let hasFired = false;
-    try {
-      inTransaction(this.db, this.clock.now(), (tx) => {
-        for (const member of exchanges) this.#exchange.applyReports(tx, member);
-        for (const member of writes) runMember(tx, member);
-        tx.flushCounts();
-        fireJobActions(tx);
-        for (const workflowKey of tx.settled) recordRunEnd(tx, workflowKey);
-        for (const member of exchanges) this.#exchange.answer(tx, member);
-        parked = this.#exchange.answerParked(tx);
-        // a worker that leaves may have handed back jobs that were canceled
-        fireJobActions(tx);
-        hasFired = tx.hasFired;
-        fenced = [...tx.fenced];
-        stopping = new Set(tx.stopping);
-        runtimes = tx.runtimes;
-      });
-    } catch (error) {
-      this.info.log.error({ err: error }, 'a transaction failed');
-      if (isIoError(error)) this.startAfresh();
-      // nobody is acknowledged
-      for (const member of [...writes, ...exchanges]) member.reject(error);
-      return;
-    }
-    const problem = this.#whyUnconfirmed();
-    if (problem !== null) {
-      // what is in memory stays as it was, and what is repeated finds what is stored
-      for (const member of [...writes, ...exchanges]) member.reject(problem);
-      return;
-    }
-    this.#exchange.settle(exchanges, parked, runtimes);
-    for (const workerId of fenced) this.#writeStopFile(workerId);
-    if (hasFired) this.onActionFired?.();
-    if (stopping.size > 0) this.#settleLeftoverProcesses(stopping);
-    for (const { outcome, resolve, reject } of writes) {
-      if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
-      else if ('error' in outcome) reject(outcome.error);
-      else resolve(outcome.value);
-    }
   }
 
   /** Why nothing counts as stored, also a COMMIT that went well: the directory has another owner. Null when it has not. */
@@ -268,7 +220,7 @@ export class Service implements ServerContext {
     this.#loss = error;
     this.info.log.error({ epoch: this.#epoch }, error.message);
     this.#ownership.release();
-    for (const member of [...this.#writes.splice(0), ...this.#exchanges.splice(0)]) member.reject(error);
+    this.#batches.rejectAll(error);
     this.#exchange.drop(error);
     this.#tellLost(error);
   }
@@ -290,17 +242,9 @@ export class Service implements ServerContext {
     }
   }
 
-  #takeExchanges(): ExchangeMember[] {
-    let [numMembers, numReports] = [0, 0];
-    for (const { request } of this.#exchanges.slice(0, membersPerBatch)) {
-      if (numReports >= reportsPerBatch) break;
-      numMembers += 1;
-      numReports += request.finished.length + request.started.length + request.returned.length;
-    }
-    return this.#exchanges.splice(0, numMembers);
-  }
-
-  #settleLeftoverProcesses(computeNodeKeys: ReadonlySet<number>): void {
+  #settleLeftoverProcesses(facts: readonly Fact[]): void {
+    const computeNodeKeys = new Set(factsOf(facts, 'worker_stopping').map((fact) => fact.computeNodeKey));
+    if (computeNodeKeys.size === 0) return;
     const settle = async (): Promise<void> => {
       try {
         if (!this.isLost && !this.#isClosed) await settleLeftoverProcesses(this, computeNodeKeys);
@@ -315,12 +259,14 @@ export class Service implements ServerContext {
   }
 
   /** One that could not be written is missed at the next look, and written then. */
-  #writeStopFile(workerId: string): void {
-    this.lastHeard.noteFenced(workerId);
-    try {
-      this.machine.writeStopFile(workerId);
-    } catch (error) {
-      this.info.log.warn({ err: error, worker_id: workerId }, 'the stop file of a worker could not be written');
+  #writeStopFiles(facts: readonly Fact[]): void {
+    for (const { workerId } of factsOf(facts, 'worker_fenced')) {
+      this.lastHeard.noteFenced(workerId);
+      try {
+        this.machine.writeStopFile(workerId);
+      } catch (error) {
+        this.info.log.warn({ err: error, worker_id: workerId }, 'the stop file of a worker could not be written');
+      }
     }
   }
 
@@ -331,7 +277,7 @@ export class Service implements ServerContext {
     this.#isClosed = true;
     if (this.isLost) return;
     this.#exchange.close();
-    while (this.#writes.length + this.#exchanges.length > 0) this.#runBatch();
+    this.#batches.finish();
     this.#exchange.close();
     this.db.close();
     this.#ownership.release();
@@ -340,14 +286,5 @@ export class Service implements ServerContext {
   /** A transaction-like view for reading outside of one; nothing may be written through it. */
   get view(): Transaction {
     return new Transaction(this.db, this.clock.now());
-  }
-}
-
-function runMember(tx: Transaction, member: WriteMember): void {
-  try {
-    member.outcome = { value: tx.savepoint(() => member.run(tx)) };
-  } catch (error) {
-    if (error instanceof TransactionLost) throw error;
-    member.outcome = { error: explainMember(error) };
   }
 }

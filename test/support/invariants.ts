@@ -159,7 +159,7 @@ function brokenCounts(db: Database): string[] {
 function brokenEvents(db: Database): string[] {
   return db
     .all(
-      `SELECT min(event_key) AS event_key, old_status, new_status FROM events WHERE type = 'job_status'
+      `SELECT min(event_key) AS event_key, old_status, new_status FROM history WHERE type = 'job_status'
        GROUP BY old_status, new_status`,
     )
     .filter((e) => !movers.some((by) => isAllowed(e.old_status as JobStatus, e.new_status as JobStatus, by)))

@@ -32,6 +32,7 @@ export class ActionRunner {
   readonly #abort = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
   readonly #cancelRetries = new Set<() => void>();
+  #unsubscribe: () => void = () => {};
   #cancelTimer: () => void = () => {};
   #isLooking = false;
   #mustLook = false;
@@ -42,14 +43,16 @@ export class ActionRunner {
   }
 
   start(): void {
-    this.#context.onActionFired = () => this.#look();
+    this.#unsubscribe = this.#context.subscribe((facts) => {
+      if (facts.some((fact) => fact.kind === 'action_fired')) this.#look();
+    });
     this.#look();
     this.#plan();
   }
 
   /** Ends commands that run, which is recorded as a failure; resolves when nothing is under way any more. */
   async close(): Promise<void> {
-    this.#context.onActionFired = null;
+    this.#unsubscribe();
     this.#abort.abort();
     this.#cancelTimer();
     for (const cancel of this.#cancelRetries) cancel();

@@ -10,6 +10,7 @@ import type { ExchangeReply, ReportAnswer, Request } from '../../api/contract.ts
 import { limits, protocolVersion } from '../../api/limits.ts';
 import { type Clock, isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { type Fact, factsOf } from '../../storage/database/facts.ts';
 import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
 import { recordLost } from '../../storage/evidence/orphans.ts';
 import { recordWorkerCommands } from '../../storage/running/actions.ts';
@@ -36,7 +37,7 @@ import {
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
-import { ParkedWorkers, type WaitingRequest } from './waiting-workers.ts';
+import { type WaitingRequest, WaitingWorkers } from './waiting-workers.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
 const heartbeatEveryMs = 10_000;
@@ -53,7 +54,7 @@ export interface ExchangeMember extends WaitingRequest {
    * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
    * backup in its place. It is to stop them.
    */
-  strangers: number[];
+  unknownAttempts: number[];
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
   /** What went wrong with this member alone; its part of the transaction is undone. */
@@ -64,7 +65,7 @@ export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
   readonly #lastHeard: LastHeard;
-  readonly #parked: ParkedWorkers<ExchangeMember>;
+  readonly #waiting: WaitingWorkers<ExchangeMember>;
   readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
   /** How many workers may be in there before the silent ones are taken out. */
   #forgetAt = mostSilent;
@@ -74,18 +75,18 @@ export class Exchange {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#lastHeard = lastHeard;
-    this.#parked = new ParkedWorkers(clock, random, (member, reply) => {
+    this.#waiting = new WaitingWorkers(clock, random, (member, reply) => {
       lastHeard.note(member.request.worker_id);
       member.resolve(reply ?? this.#emptyReply(member.request.seq));
     });
   }
 
   get numParked(): number {
-    return this.#parked.size;
+    return this.#waiting.size;
   }
 
   isParked(workerId: string): boolean {
-    return this.#parked.has(workerId);
+    return this.#waiting.has(workerId);
   }
 
   /**
@@ -107,21 +108,31 @@ export class Exchange {
       resolve(this.#emptyReply(request.seq));
       return null;
     }
-    if (!this.#parked.has(request.worker_id) && this.#parked.size >= limits.parkedRequests) {
+    if (!this.#waiting.has(request.worker_id) && this.#waiting.size >= limits.parkedRequests) {
       reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
       return null;
     }
     this.#lastSeq.set(request.worker_id, { seq: request.seq, atMs: this.#clock.monotonic() });
     if (this.#lastSeq.size > this.#forgetAt) this.#forgetSilent();
-    this.#parked.end(request.worker_id, null);
+    this.#waiting.end(request.worker_id, null);
     const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
-    return { request, deadline, resolve, reject, node: null, answers: [], strangers: [], reply: null, failure: null };
+    return {
+      request,
+      deadline,
+      resolve,
+      reject,
+      node: null,
+      answers: [],
+      unknownAttempts: [],
+      reply: null,
+      failure: null,
+    };
   }
 
   #forgetSilent(): void {
     const before = this.#clock.monotonic() - forgetAfterMs;
     for (const [workerId, { atMs }] of this.#lastSeq) {
-      if (atMs < before && !this.#parked.has(workerId)) this.#lastSeq.delete(workerId);
+      if (atMs < before && !this.#waiting.has(workerId)) this.#lastSeq.delete(workerId);
     }
     this.#forgetAt = Math.max(mostSilent, 2 * this.#lastSeq.size);
   }
@@ -156,18 +167,19 @@ export class Exchange {
     for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
     for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
     const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
-    const strangers = new Set(request.held);
+    const unknownAttempts = new Set(request.held);
     for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
       if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
-      strangers.delete(attemptKey);
+      unknownAttempts.delete(attemptKey);
     }
     // normally there are none
-    member.strangers = [...strangers].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
+    member.unknownAttempts = [...unknownAttempts].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
     recordSamples(tx, node, request.samples);
     recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
     // either way: the clock may have been set back
     const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
     if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
+    if (request.leaving) leave(tx, node, request.ack);
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
@@ -182,10 +194,6 @@ export class Exchange {
       return;
     }
     if (request.leaving) {
-      for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
-        if (attemptKey > request.ack) recordReturn(tx, node, attemptKey);
-      }
-      closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
       member.reply = { ...this.#emptyReply(request.seq), reports: member.answers, leave: true };
       return;
     }
@@ -193,14 +201,26 @@ export class Exchange {
     if (isWorthSending(reply)) member.reply = reply;
   }
 
-  /** Last step for parked workers: those that a commit concerns get work, stops or leave. */
-  answerParked(tx: Transaction): { workerId: string; reply: ExchangeReply }[] {
+  /**
+   * Last step for workers that wait: those whom the facts from number `since` on concern get work, stops or leave. Members
+   * of the batch that have no reply yet wait like the parked ones. Returns the replies to the parked ones.
+   */
+  answerWaiting(
+    tx: Transaction,
+    members: readonly ExchangeMember[],
+    since: number,
+  ): { workerId: string; reply: ExchangeReply }[] {
     const answered: { workerId: string; reply: ExchangeReply }[] = [];
-    for (const { member, node } of this.#parked.concerned(tx)) {
+    for (const waiting of this.#waiting.concerned(tx, since, members)) {
+      const { member, node } = waiting;
       const reply = alone(tx, member, () => this.#claimAndReply(tx, node, member));
-      // one that failed stays parked; its next request tells the worker why
-      member.failure = null;
-      if (reply !== null && isWorthSending(reply)) answered.push({ workerId: node.workerId, reply });
+      if (reply === null || !isWorthSending(reply)) {
+        // a parked one that failed stays parked; its next request tells the worker why
+        if (waiting.isParked) member.failure = null;
+        continue;
+      }
+      if (waiting.isParked) answered.push({ workerId: node.workerId, reply });
+      else member.reply = reply;
     }
     return answered;
   }
@@ -218,7 +238,7 @@ export class Exchange {
       ...this.#emptyReply(request.seq),
       jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
       stop: current.isActive
-        ? [...stopsOf(tx, node.computeNodeKey), ...member.strangers.map(strangerStop)]
+        ? [...stopsOf(tx, node.computeNodeKey), ...member.unknownAttempts.map(stopUnknown)]
         : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),
       reports: member.answers,
       leave: this.#shouldLeave(tx, current),
@@ -236,14 +256,14 @@ export class Exchange {
     return true;
   }
 
-  /** After the commit: sends the members' replies, parks those that have none, learns how long jobs took. */
-  settle(
-    members: readonly ExchangeMember[],
-    parked: readonly { workerId: string; reply: ExchangeReply }[],
-    runtimes: readonly [shapeKey: number, runtimeMs: number][],
-  ): void {
-    for (const [shapeKey, runtimeMs] of runtimes) this.#runtimes.note(shapeKey, runtimeMs);
-    for (const { workerId, reply } of parked) this.#parked.end(workerId, reply);
+  /** Learns from what a transaction made true how long jobs take. */
+  learn(facts: readonly Fact[]): void {
+    for (const { shapeKey, runtimeMs } of factsOf(facts, 'attempt_ran')) this.#runtimes.note(shapeKey, runtimeMs);
+  }
+
+  /** After the commit: sends the replies, and parks the members that have none. */
+  answerAll(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
+    for (const { workerId, reply } of parked) this.#waiting.end(workerId, reply);
     for (const member of members) {
       if (member.failure !== null) member.reject(member.failure.error);
       else if (member.reply !== null) member.resolve(member.reply);
@@ -253,18 +273,18 @@ export class Exchange {
 
   /** Ends every parked request with an empty reply; the workers come back to whoever serves then. */
   close(): void {
-    this.#parked.endAll();
+    this.#waiting.endAll();
   }
 
   /** Forgets all that is known of workers' requests; those that wait get no answer. */
   drop(error: Error): void {
-    this.#parked.drop(error);
+    this.#waiting.drop(error);
     this.#lastSeq.clear();
   }
 
   /** Forgets a parked request whose connection is gone. */
   abandon(member: ExchangeMember): void {
-    this.#parked.abandon(member);
+    this.#waiting.abandon(member);
   }
 
   #park(member: ExchangeMember): void {
@@ -276,7 +296,7 @@ export class Exchange {
       member.resolve(this.#emptyReply(member.request.seq));
       return;
     }
-    this.#parked.add(member, node);
+    this.#waiting.add(member, node);
   }
 
   #emptyReply(seq: number): ExchangeReply {
@@ -302,6 +322,14 @@ export function otherProtocol(protocol: number): TorcError {
   );
 }
 
+/** A worker says goodbye: what it was given and never saw is handed back, like any other report before the claims. */
+function leave(tx: Transaction, node: ComputeNode, ack: number): void {
+  for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
+    if (attemptKey > ack) recordReturn(tx, node, attemptKey);
+  }
+  closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
+}
+
 /** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
 function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
   if (member.failure !== null) return null;
@@ -314,7 +342,7 @@ function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | n
   }
 }
 
-function strangerStop(attempt: number): ExchangeReply['stop'][number] {
+function stopUnknown(attempt: number): ExchangeReply['stop'][number] {
   return { attempt, reason: 'superseded' };
 }
 

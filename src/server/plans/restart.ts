@@ -26,7 +26,7 @@ import {
   findChanges,
   missingInputs,
 } from '../../storage/running/input-versions.ts';
-import { beginRun, getWorkflow, setStopping, stateToken, type Workflow } from '../../storage/running/workflows.ts';
+import { getWorkflow, stateToken, type Workflow } from '../../storage/running/workflows.ts';
 import {
   applySettled,
   type ClaimedJob,
@@ -35,6 +35,7 @@ import {
   loadJobs,
   type StoredJobs,
 } from '../../storage/runs/restart.ts';
+import { beginRun, setStopping } from '../../storage/runs/runs.ts';
 import type { ServerContext } from '../context.ts';
 import { applyEvidence, diagnoseAttempts, type Evidence, gatherEvidence } from '../evidence/gather.ts';
 import { probeFiles } from './file-probe.ts';

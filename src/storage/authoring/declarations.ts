@@ -141,7 +141,7 @@ export function assignRequirements(
     const data = { resource_requirements_key: String(requirementsKey), name: row.name };
     tx.event({ workflowKey, jobKey, type: 'resource_requirements_assigned', data });
   }
-  tx.noteReady(workflowKey);
+  tx.tell({ kind: 'jobs_ready', workflowKey });
   return {
     resource_requirements_key: String(requirementsKey),
     name: row.name as string,

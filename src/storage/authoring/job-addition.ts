@@ -313,9 +313,8 @@ class JobAddition {
       return 'canceled';
     }
     const to = upstreams.every(({ status }) => endedStatuses.includes(status)) ? 'ready' : 'blocked';
+    // a run that had ended goes on with that
     moveJob(this.#tx, state, { to, by: 'start' });
-    // a run that had ended goes on
-    if (to === 'ready') this.#tx.db.run('UPDATE workflows SET ended_at = NULL WHERE workflow_key = ?', workflowKey);
     return to;
   }
 }

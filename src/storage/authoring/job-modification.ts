@@ -41,7 +41,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   applyFields(tx, job, next);
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
-  if (job.status === 'ready') tx.noteReady(workflowKey);
+  if (job.status === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey });
   return { name, changes };
 }
 
@@ -279,7 +279,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
       );
     }
     cursor = last ?? cursor;
-    if (last === null) tx.noteReady(workflowKey);
+    if (last === null) tx.tell({ kind: 'jobs_ready', workflowKey });
     return last === null;
   };
 }

@@ -1,13 +1,13 @@
 /** The history of another workflow in a new one with the same jobs: results of its runs, events, statuses. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { aims, settle, statusCode } from '../../model/decide/restart.ts';
+import { aims, type Settled, settle, statusCode } from '../../model/decide/restart.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses, type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { moveJob } from '../running/transitions.ts';
-import { getWorkflow } from '../running/workflows.ts';
-import { loadJobs } from '../runs/restart.ts';
+import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
+import { loadJobs, type StoredJobs } from '../runs/restart.ts';
 
 type Result = Request<'workflow_import_history'>['results'][number];
 
@@ -134,6 +134,23 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
   });
   const plan = { aim, reason: new Uint8Array(jobs.numJobs), origin: new Int32Array(jobs.numJobs) };
   const settled = settle({ ...jobs, status, failed }, plan);
+  // what the moves would set off happened long ago
+  tx.silently(() => applyStatuses(tx, jobs, settled, failed));
+  tx.flushCounts();
+  const endedAt = request.ended_at === null ? tx.now : Date.parse(request.ended_at);
+  tx.db.run(
+    `UPDATE workflows SET phase = 'started', run_id = ?, is_canceled = ?, started_at = ?, ended_at = ? WHERE workflow_key = ?`,
+    request.run_id,
+    request.is_canceled ? 1 : 0,
+    request.started_at === null ? null : Date.parse(request.started_at),
+    isWorkflowActive(tx, workflowKey) ? null : endedAt,
+    workflowKey,
+  );
+  tx.event({ workflowKey, type: 'workflow_imported', data: { run_id: request.run_id } });
+}
+
+function applyStatuses(tx: Transaction, jobs: StoredJobs, settled: Settled, failed: Uint8Array): void {
+  const { workflowKey } = jobs;
   for (let job = 0; job < jobs.numJobs; job++) {
     const to = jobStatuses[settled.status[job] as number] as JobStatus;
     const jobKey = jobs.keys[job] as number;
@@ -149,8 +166,6 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
     const state = { jobKey, workflowKey, status: 'uninitialized', failed: false } as const;
     moveJob(tx, state, { to, by: 'import', failed: failed[job] === 1 });
   }
-  // what the moves would set off happened long ago
-  tx.takeNotedActions();
   for (const [barrier, barrierKey] of jobs.barrierKeys.entries()) {
     tx.db.run(
       'UPDATE barriers SET num_blockers = ?, num_failed_upstreams = ? WHERE barrier_key = ?',
@@ -159,15 +174,6 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
       barrierKey,
     );
   }
-  tx.db.run(
-    `UPDATE workflows SET phase = 'started', run_id = ?, is_canceled = ?, started_at = ?, ended_at = ? WHERE workflow_key = ?`,
-    request.run_id,
-    request.is_canceled ? 1 : 0,
-    request.started_at === null ? null : Date.parse(request.started_at),
-    request.ended_at === null ? null : Date.parse(request.ended_at),
-    workflowKey,
-  );
-  tx.event({ workflowKey, type: 'workflow_imported', data: { run_id: request.run_id } });
 }
 
 /** What ran when it was exported ended elsewhere, if at all: here it has not begun. */

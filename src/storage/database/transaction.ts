@@ -1,106 +1,51 @@
 /**
- * One transaction and what it changed that others must know after COMMIT: which workflows got ready jobs, which ended,
- * which workers have something to stop. Nothing in memory may change before COMMIT, so it is collected here.
+ * One transaction: what it made true, which others must know after COMMIT, and what it writes only at its end. Nothing in
+ * memory may change before COMMIT, so facts are collected here.
  */
 import { systemCode, TorcError } from '../../base/errors.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
-
-interface Effects {
-  /** Changes of job_counts by `workflow status failed`. */
-  counts: Map<string, number>;
-  /** Workflows in which a job became ready. */
-  readied: Set<number>;
-  /** Workflows in which a job left the active statuses. */
-  settled: Set<number>;
-  /** Workers that have a new attempt to stop. */
-  stopping: Set<number>;
-  /** Ids of workers that are told by a file to stop. */
-  fenced: Set<string>;
-  /** Actions that may have to fire once the transaction is through. */
-  actions: Set<number>;
-  /** How long jobs ran, by their shape. */
-  runtimes: [shapeKey: number, runtimeMs: number][];
-  /** Whether an action fired that a server has to carry out. */
-  hasFired: boolean;
-}
-
-function noEffects(): Effects {
-  return {
-    counts: new Map(),
-    readied: new Set(),
-    settled: new Set(),
-    stopping: new Set(),
-    fenced: new Set(),
-    actions: new Set(),
-    runtimes: [],
-    hasFired: false,
-  };
-}
+import type { Fact } from './facts.ts';
+import { History, type MoveRow, type NewEvent } from './history.ts';
 
 export class Transaction {
   readonly db: Database;
   /** The instant of everything in this transaction; milliseconds UTC. */
   readonly now: number;
-  #effects = noEffects();
+  #facts: Fact[] = [];
+  /** Changes of job_counts by `workflow status failed`. */
+  #counts = new Map<string, number>();
+  readonly #history: History;
   readonly #memory = new Map<string, boolean>();
 
   constructor(db: Database, now: number) {
     this.db = db;
     this.now = now;
+    this.#history = new History(db, now);
   }
 
-  get readied(): ReadonlySet<number> {
-    return this.#effects.readied;
-  }
-  get settled(): ReadonlySet<number> {
-    return this.#effects.settled;
-  }
-  get stopping(): ReadonlySet<number> {
-    return this.#effects.stopping;
-  }
-  get fenced(): ReadonlySet<string> {
-    return this.#effects.fenced;
+  /** What the transaction has made true so far, in order. */
+  get facts(): readonly Fact[] {
+    return this.#facts;
   }
 
-  get runtimes(): readonly [shapeKey: number, runtimeMs: number][] {
-    return this.#effects.runtimes;
+  /** Notes that something became true. Taken back with the savepoint in which it was told. */
+  tell(fact: Fact): void {
+    this.#facts.push(fact);
   }
 
-  get hasFired(): boolean {
-    return this.#effects.hasFired;
+  /** Runs `work` as if it had happened long ago: nobody is told what it makes true. */
+  silently<T>(work: () => T): T {
+    const numFacts = this.#facts.length;
+    const result = work();
+    this.#facts.length = numFacts;
+    return result;
   }
 
+  /** Notes that the number of a workflow's jobs in a status changes. */
   count(workflowKey: number, status: JobStatus, failed: boolean, change: number): void {
     const key = `${workflowKey} ${status} ${failed ? 1 : 0}`;
-    this.#effects.counts.set(key, (this.#effects.counts.get(key) ?? 0) + change);
-  }
-  noteReady(workflowKey: number): void {
-    this.#effects.readied.add(workflowKey);
-  }
-  noteSettled(workflowKey: number): void {
-    this.#effects.settled.add(workflowKey);
-  }
-  noteStopping(computeNodeKey: number): void {
-    this.#effects.stopping.add(computeNodeKey);
-  }
-  noteFenced(workerId: string): void {
-    this.#effects.fenced.add(workerId);
-  }
-  noteAction(actionKey: number): void {
-    this.#effects.actions.add(actionKey);
-  }
-  noteRuntime(shapeKey: number, runtimeMs: number): void {
-    this.#effects.runtimes.push([shapeKey, runtimeMs]);
-  }
-  noteFired(): void {
-    this.#effects.hasFired = true;
-  }
-  /** The noted actions, which are forgotten with that. */
-  takeNotedActions(): number[] {
-    const noted = [...this.#effects.actions];
-    this.#effects.actions.clear();
-    return noted;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + change);
   }
 
   /** The answer to a question that has the same answer all through the transaction; asked once. */
@@ -119,16 +64,19 @@ export class Transaction {
    * I/O error, after which nothing in memory can be believed.
    */
   savepoint<T>(work: () => T): T {
-    const outer = this.#effects;
-    this.#effects = noEffects();
+    const undo = this.#mark();
+    const outerCounts = this.#counts;
+    this.#counts = new Map();
     this.db.run('SAVEPOINT member');
     try {
       const result = work();
       this.db.run('RELEASE member');
-      this.#effects = merged(outer, this.#effects);
+      for (const [key, change] of this.#counts) outerCounts.set(key, (outerCounts.get(key) ?? 0) + change);
+      this.#counts = outerCounts;
       return result;
     } catch (error) {
-      this.#effects = outer;
+      this.#counts = outerCounts;
+      undo();
       if (!this.db.isInTransaction || isIoError(error)) throw new TransactionLost(error);
       this.db.run('ROLLBACK TO member');
       this.db.run('RELEASE member');
@@ -138,13 +86,15 @@ export class Transaction {
 
   /** Runs `work` and takes back all that it wrote: for a dry run, whose plan is then the very one that would be applied. */
   rehearse<T>(work: () => T): T {
-    const outer = this.#effects;
-    this.#effects = noEffects();
+    const undo = this.#mark();
+    const outerCounts = this.#counts;
+    this.#counts = new Map();
     this.db.run('SAVEPOINT rehearsal');
     try {
       return work();
     } finally {
-      this.#effects = outer;
+      this.#counts = outerCounts;
+      undo();
       if (this.db.isInTransaction) {
         this.db.run('ROLLBACK TO rehearsal');
         this.db.run('RELEASE rehearsal');
@@ -152,9 +102,19 @@ export class Transaction {
     }
   }
 
+  /** Takes back what was collected in memory since now; what was written is taken back by the savepoint. */
+  #mark(): () => void {
+    const numFacts = this.#facts.length;
+    const undoHistory = this.#history.mark();
+    return () => {
+      this.#facts.length = numFacts;
+      undoHistory();
+    };
+  }
+
   /** Writes the collected changes of job_counts; called before COMMIT and before anything reads the counts. */
   flushCounts(): void {
-    for (const [key, change] of this.#effects.counts) {
+    for (const [key, change] of this.#counts) {
       if (change === 0) continue;
       const [workflowKey, status, failed] = key.split(' ');
       this.db.run(
@@ -166,30 +126,23 @@ export class Transaction {
         change,
       );
     }
-    this.#effects.counts.clear();
+    this.#counts.clear();
   }
 
-  event(fields: {
-    workflowKey: number;
-    type: string;
-    jobKey?: number;
-    attemptKey?: number;
-    oldStatus?: JobStatus;
-    newStatus?: JobStatus;
-    data?: unknown;
-  }): void {
-    this.db.run(
-      `INSERT INTO events (at, workflow_key, job_key, attempt_key, type, old_status, new_status, data)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      this.now,
-      fields.workflowKey,
-      fields.jobKey ?? null,
-      fields.attemptKey ?? null,
-      fields.type,
-      fields.oldStatus ?? null,
-      fields.newStatus ?? null,
-      fields.data === undefined ? null : JSON.stringify(fields.data),
-    );
+  /** Writes a row of the history: what happened other than the normal life of a job. */
+  event(fields: NewEvent): void {
+    this.#history.add(fields);
+  }
+
+  /** The row of the history that takes the next normal move of an attempt; valid until the next event of the workflow. */
+  moves(workflowKey: number): MoveRow {
+    return this.#history.moves(workflowKey);
+  }
+
+  /** Writes what is collected for the end of the transaction, and tells whose history grew. */
+  finish(): void {
+    this.flushCounts();
+    for (const workflowKey of this.#history.finish()) this.tell({ kind: 'history_grew', workflowKey });
   }
 }
 
@@ -206,7 +159,7 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
   try {
     const tx = new Transaction(db, now);
     const result = work(tx);
-    tx.flushCounts();
+    tx.finish();
     // somebody swallowed the loss: what came after it stood in no transaction at all
     if (!db.isInTransaction) throw new TransactionLost(null);
     db.run('COMMIT');
@@ -253,16 +206,4 @@ function explainWrite(error: unknown): unknown {
 export function isIoError(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   return (systemCode(cause) ?? '').startsWith('SQLITE_IOERR');
-}
-
-function merged(outer: Effects, inner: Effects): Effects {
-  for (const [key, change] of inner.counts) outer.counts.set(key, (outer.counts.get(key) ?? 0) + change);
-  for (const key of inner.readied) outer.readied.add(key);
-  for (const key of inner.settled) outer.settled.add(key);
-  for (const key of inner.stopping) outer.stopping.add(key);
-  for (const workerId of inner.fenced) outer.fenced.add(workerId);
-  for (const key of inner.actions) outer.actions.add(key);
-  for (const runtime of inner.runtimes) outer.runtimes.push(runtime);
-  outer.hasFired ||= inner.hasFired;
-  return outer;
 }

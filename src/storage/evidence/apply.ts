@@ -59,7 +59,7 @@ function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed):
   if (fate.process === 'fence' || isUnwritten) {
     closeComputeNode(tx, worker.computeNodeKey, 'cut off');
     tx.db.run('UPDATE compute_nodes SET fenced_at = ? WHERE compute_node_key = ?', tx.now, worker.computeNodeKey);
-    tx.noteFenced(worker.workerId);
+    tx.tell({ kind: 'worker_fenced', workerId: worker.workerId });
   } else if (fate.process === 'gone') {
     closeComputeNode(tx, worker.computeNodeKey, fate.why);
     storeDiagnoses(tx, { worker, fate, problems: evidence.problems });

@@ -20,6 +20,10 @@ export interface ListDefinition {
   /** The column that filters by workflow, and the one that orders by default. */
   workflow: string;
   key: string;
+  /** Orders the rows of one key, where it is not unique. */
+  position?: string;
+  /** A condition that finds the rows of a column's value by an index; added when somebody filters by that column. */
+  narrow?: Readonly<Record<string, string>>;
 }
 
 /** Columns of one kind: names, or names with their SQL expressions. */

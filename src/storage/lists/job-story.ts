@@ -6,7 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { columns, type ListDefinition } from './columns.ts';
 import { whyNotRunning } from './job-waiting.ts';
 import { definitions } from './list-definitions.ts';
-import { lastRecords } from './lists.ts';
+import { lastRecords, readList } from './lists.ts';
 import { placeColumns, withPlace } from './log-places.ts';
 
 /** Rows of each kind that a story holds at most. */
@@ -61,7 +61,7 @@ export function jobStory(tx: Transaction, jobKey: number): JobShown {
     why: whyNotRunning(tx, job, { diagnosis, unfinished: unfinishedUpstream(tx, jobKey) }),
     diagnosis,
     attempts: tries.map(withPlace),
-    events: lastRecords(tx.db, definitions.events, 'job_key = ?', [jobKey], mostRows),
+    events: eventsOf(tx, workflowKey, jobKey),
     input_files: filesOf(tx, jobKey, false),
     output_files: filesOf(tx, jobKey, true),
     input_user_data: userDataOf(tx, jobKey, false),
@@ -71,6 +71,13 @@ export function jobStory(tx: Transaction, jobKey: number): JobShown {
     downstream: downstream.jobs,
     num_downstream: downstream.total,
   };
+}
+
+/** The newest events of a job, oldest first. */
+function eventsOf(tx: Transaction, workflowKey: number, jobKey: number): ListRecord[] {
+  const filters = [{ column: 'job_key', value: String(jobKey) }];
+  const request = { list: 'events', workflow_key: String(workflowKey), filters, sort_by: null, reverse: true } as const;
+  return readList(tx.db, { ...request, filters, limit: mostRows, skip: 0 }).records.reverse();
 }
 
 function filesOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {

@@ -31,20 +31,28 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
       conditions.push(`${sqlOf(column)} IN (SELECT value FROM json_each(?))`);
       values.push(JSON.stringify(filter.value.split(',').map((key) => storedValue(column, key))));
     } else {
-      conditions.push(`${sqlOf(column)} = ?`);
-      values.push(storedValue(column, filter.value));
+      const value = storedValue(column, filter.value);
+      const narrow = definition.narrow?.[column.name];
+      conditions.push(`${sqlOf(column)} = ?`, ...(narrow === undefined ? [] : [narrow]));
+      values.push(value, ...(narrow === undefined ? [] : [value]));
     }
   }
-  const sort = request.sort_by === null ? definition.key : sqlOf(findColumn(request.list, request.sort_by));
-  const direction = request.reverse ? 'DESC' : 'ASC';
-  // the key breaks ties, so that pages neither repeat nor skip rows
-  const order =
-    sort === definition.key ? `${sort} ${direction}` : `${sort} ${direction}, ${definition.key} ${direction}`;
-  // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
+  if (request.after !== undefined) {
+    if (definition.position === undefined) throw new TorcError('usage', `${request.list} are not read by a cursor`);
+    const [key, position = 0] = request.after.split('.').map(Number);
+    // the first condition lets SQLite begin there
+    conditions.push(`${definition.key} >= ?`, `(${definition.key} > ? OR ${definition.position} > ?)`);
+    values.push(key, key, position);
+  }
+  const sort = request.sort_by === null ? null : sqlOf(findColumn(request.list, request.sort_by));
+  const order = orderOf(definition, sort, request.reverse ? 'DESC' : 'ASC');
+  const page = `WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`;
+  const { from, key } = definition;
   const rows = db.all(
-    `SELECT ${selected(definition)}
-     FROM ${definition.from} WHERE ${definition.key} IN (SELECT ${definition.key} FROM ${definition.from}
-       WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?) ORDER BY ${order}`,
+    definition.position === undefined
+      ? // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
+        `SELECT ${selected(definition)} FROM ${from} WHERE ${key} IN (SELECT ${key} FROM ${from} ${page}) ORDER BY ${order}`
+      : `SELECT ${selected(definition)} FROM ${from} ${page}`,
     ...values,
     request.limit + 1,
     request.skip,
@@ -55,6 +63,12 @@ export function readList(db: Database, request: Request<'list'>): ListReply {
   };
 }
 
+/** The key breaks ties, so that pages neither repeat nor skip rows. */
+function orderOf({ key, position }: ListDefinition, sort: string | null, direction: 'ASC' | 'DESC'): string {
+  const terms = [sort, key, position].filter((term, index, all) => term != null && all.indexOf(term) === index);
+  return terms.map((term) => `${term} ${direction}`).join(', ');
+}
+
 /** The last `limit` rows that hold a condition of this layer's own, in the order of their keys. */
 export function lastRecords(
   db: Database,
@@ -63,10 +77,11 @@ export function lastRecords(
   values: readonly unknown[],
   limit: number,
 ): ListRecord[] {
-  const { from, where, key } = definition;
+  const { from, where } = definition;
+  const order = orderOf(definition, null, 'DESC');
   return db
     .all(
-      `SELECT ${selected(definition)} FROM ${from} WHERE ${where} AND (${condition}) ORDER BY ${key} DESC LIMIT ?`,
+      `SELECT ${selected(definition)} FROM ${from} WHERE ${where} AND (${condition}) ORDER BY ${order} LIMIT ?`,
       ...values,
       limit,
     )

@@ -58,7 +58,7 @@ export function countActionJob(
     if (!concerned.includes(trigger)) continue;
     const change = isMet(trigger, to) ? -1 : 1;
     tx.db.run('UPDATE actions SET num_unmet = num_unmet + ? WHERE action_key = ?', change, row.action_key);
-    if (change < 0) tx.noteAction(row.action_key as number);
+    if (change < 0) tx.tell({ kind: 'action_advanced', actionKey: row.action_key as number });
   }
 }
 
@@ -93,12 +93,12 @@ export function noteReadyActions(tx: Transaction, workflowKey: number): void {
          WHERE aj.action_key = a.action_key AND j.status = 'ready')`,
     workflowKey,
   );
-  for (const row of rows) tx.noteAction(row.action_key as number);
+  for (const row of rows) tx.tell({ kind: 'action_advanced', actionKey: row.action_key as number });
 }
 
-/** Fires the actions whose last job has come to where they wait for it; called before COMMIT. */
-export function fireJobActions(tx: Transaction): void {
-  for (const actionKey of tx.takeNotedActions()) {
+/** Fires those of the actions whose last job has reached what they wait for. */
+export function fireJobActions(tx: Transaction, actionKeys: Iterable<number>): void {
+  for (const actionKey of actionKeys) {
     const row = tx.db.get(
       `SELECT ${actionColumns} FROM actions a WHERE action_key = ? AND num_unmet = 0 AND num_jobs > 0
          AND (SELECT phase FROM workflows w WHERE w.workflow_key = a.workflow_key) = 'started'`,
@@ -196,7 +196,7 @@ function fire(tx: Transaction, action: FiringAction, { state, computeNodeKey }: 
     workflowKey,
   );
   if (changes === 0) return;
-  if (state === 'pending') tx.noteFired();
+  if (state === 'pending') tx.tell({ kind: 'action_fired', workflowKey, actionKey });
   if (state !== 'reserved') noteFiring(tx, key, 'action_fired', {});
 }
 

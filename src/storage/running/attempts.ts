@@ -84,16 +84,15 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  const sql = 'UPDATE attempts SET started_at = ?, log_slot = ? WHERE attempt_key = ?';
-  tx.db.run(sql, startedAt, report.log_slot ?? null, attempt.attemptKey);
-  moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey });
+  const moves = tx.moves(attempt.job.workflowKey);
+  const sql = 'UPDATE attempts SET started_at = ?, log_slot = ?, start_event = ? WHERE attempt_key = ?';
+  tx.db.run(sql, startedAt, report.log_slot ?? null, moves.eventKey, attempt.attemptKey);
+  moves.add(attempt.attemptKey, 's');
+  moveJob(tx, attempt.job, { to: 'submitted', by: 'report', attemptKey: attempt.attemptKey, isOfAttempt: true });
   return 'accepted';
 }
 
-/**
- * An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. Costs two fifths of the 50 to
- * 75 us of a claim and its completion.
- */
+/** An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. */
 export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finished): Answer {
   const attempt = findAttempt(tx, node, reported.attempt);
   if (attempt === null) return 'rejected';
@@ -106,14 +105,21 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.start_age_ms === null
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
+  const failed = status === 'done' && report.return_code !== 0;
+  // a job that a person wants to end is not tried again
+  const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
   freeGpus(tx, attempt);
-  if (startedAt !== null) tx.noteRuntime(attempt.shapeKey, report.exec_ms);
+  if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
+  // whether a failure that may be retried ends the job is decided below
+  const moves = mayRetry ? null : tx.moves(attempt.job.workflowKey);
+  moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
   tx.db.run(
-    `UPDATE attempts SET is_live = 0, is_occupying = 0, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
+    `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
        average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
        log_offset = ?, log_length = ?
      WHERE attempt_key = ?`,
+    moves?.eventKey ?? null,
     startedAt,
     endedAt,
     status,
@@ -130,14 +136,12 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     attempt.attemptKey,
   );
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
-  const failed = status === 'done' && report.return_code !== 0;
-  // a job that a person wants to end is not tried again
-  const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
   const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code ?? 0 };
   if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
   if (attempt.hasRecovery && status !== 'terminated') forgetRecovery(tx, attempt.job.jobKey);
   const data = { return_code: report.return_code, cause: report.cause };
-  moveJob(tx, attempt.job, { to: status, by: 'report', failed, attemptKey: attempt.attemptKey, data });
+  const move = { to: status, by: 'report', failed, attemptKey: attempt.attemptKey } as const;
+  moveJob(tx, attempt.job, { ...move, ...(moves === null ? { data } : { isOfAttempt: true }) });
   // terminated is not ended: the job comes back with a restart, and what depends on it waits
   if (status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
   return 'accepted';
@@ -221,6 +225,20 @@ function freeGpus(
   tx.db.run('DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?', computeNodeKey, attemptKey);
 }
 
+/** Ends a live attempt without a result: its late reports change nothing, and its worker, if it lives, stops it. */
+export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
+  const row = tx.db.get(
+    `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = coalesce(lost_cause, 'worker_lost'), ended_at = ?,
+       detail = coalesce(json_extract(diagnosis, '$.explanation'), 'given up by a person: nothing shows how it ended')
+     WHERE attempt_key = ? AND is_live = 1 RETURNING compute_node_key, is_occupying`,
+    tx.now,
+    attemptKey,
+  );
+  if (row?.is_occupying === 1) {
+    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key as number });
+  }
+}
+
 /** Attempts of a worker up to `ack` that occupy it: those that it must hold or report. */
 export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
   const sql = `SELECT attempt_key FROM attempts
@@ -299,7 +317,7 @@ export function requestStop(tx: Transaction, workflowKey: number, reason: 'cance
   );
   for (const row of rows) {
     tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, row.attempt_key);
-    tx.noteStopping(row.compute_node_key as number);
+    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key as number });
   }
   return rows.length;
 }

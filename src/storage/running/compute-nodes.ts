@@ -162,7 +162,7 @@ export function closeComputeNode(
     computeNodeKey,
   );
   if (row === undefined) return;
-  tx.noteStopping(computeNodeKey);
+  tx.tell({ kind: 'worker_stopping', computeNodeKey });
   tx.event({
     workflowKey: row.workflow_key as number,
     type: 'worker_ended',

@@ -1,4 +1,4 @@
-/** The only place that changes a job's status: checks the table, counts, writes the event. */
+/** The only place that changes a job's status: checks the table, counts, tells the facts, writes the history. */
 import { TorcError } from '../../base/errors.ts';
 import { isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -17,14 +17,13 @@ export interface Move {
   /** With `done`: whether the return code was other than 0. */
   failed?: boolean;
   attemptKey?: number;
+  /** The history of the attempt holds this move already: it needs no event. */
+  isOfAttempt?: boolean;
   /** Kept with the event. */
   data?: unknown;
 }
 
-/**
- * Moves a job along the transition table, in the transaction; throws TorcError 'bug' for a move that is not in it. Costs
- * 12 us, half of them for the event, and is done twice for each job that runs.
- */
+/** Moves a job along the transition table, in the transaction; throws TorcError 'bug' for a move that is not in it. */
 export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   if (!isAllowed(job.status, move.to, move.by)) {
     throw new TorcError('bug', `job ${job.jobKey} may not go from ${job.status} to ${move.to} by ${move.by}`);
@@ -48,18 +47,20 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   }
   tx.count(job.workflowKey, job.status, job.failed, -1);
   tx.count(job.workflowKey, move.to, failed, 1);
-  tx.event({
-    workflowKey: job.workflowKey,
-    type: 'job_status',
-    jobKey: job.jobKey,
-    oldStatus: job.status,
-    newStatus: move.to,
-    ...(move.attemptKey === undefined ? {} : { attemptKey: move.attemptKey }),
-    ...(move.data === undefined ? {} : { data: move.data }),
-  });
+  if (move.isOfAttempt !== true) {
+    tx.event({
+      workflowKey: job.workflowKey,
+      type: 'job_status',
+      jobKey: job.jobKey,
+      oldStatus: job.status,
+      newStatus: move.to,
+      ...(move.attemptKey === undefined ? {} : { attemptKey: move.attemptKey }),
+      ...(move.data === undefined ? {} : { data: move.data }),
+    });
+  }
   countActionJob(tx, job, move.to);
-  if (move.to === 'ready') tx.noteReady(job.workflowKey);
-  if (isActive(job.status) && !isActive(move.to)) tx.noteSettled(job.workflowKey);
+  if (move.to === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey: job.workflowKey });
+  if (isActive(job.status) && !isActive(move.to)) tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
 }
 
 /** Makes a claimed job wait to be claimed again; behind one that was set back while this one was kept it is blocked. */

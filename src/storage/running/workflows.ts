@@ -3,8 +3,6 @@ import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { fireWorkflowActions, noteReadyActions } from './action-triggers.ts';
-import { forgetRetries } from './retries.ts';
 
 export interface Workflow {
   workflowKey: number;
@@ -12,6 +10,7 @@ export interface Workflow {
   phase: string;
   runId: number;
   isCanceled: boolean;
+  hasTimedOut: boolean;
   /** Claims are held back while a restart stops what runs. */
   isStopping: boolean;
   firstJobKey: number;
@@ -49,6 +48,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     phase: row.phase as string,
     runId: row.run_id as number,
     isCanceled: row.is_canceled === 1,
+    hasTimedOut: row.has_timed_out === 1,
     isStopping: row.is_stopping === 1,
     firstJobKey: row.first_job_key as number,
     firstFileKey: row.first_file_key as number,
@@ -81,7 +81,7 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
   return workflowStatus({
     runId: workflow.runId,
     isCanceled: workflow.isCanceled,
-    hasTimedOut: false,
+    hasTimedOut: workflow.hasTimedOut,
     counts: jobCounts(tx, workflow.workflowKey),
   });
 }
@@ -95,6 +95,7 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
   return hasActiveJobs(jobCounts(tx, workflowKey));
 }
+
 /** Jobs of a workflow in some statuses, in stored order. */
 export function jobsInStatuses(
   tx: Transaction,
@@ -116,49 +117,4 @@ export function jobsInStatuses(
       status: row.status as JobStatus,
       numBlockers: row.num_blockers as number,
     }));
-}
-/** Begins the next run after a restart has moved the jobs; a workflow that was canceled or never started goes on as well. */
-export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
-  const row = tx.db.get(
-    `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
-       started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
-    tx.now,
-    workflowKey,
-  );
-  forgetRetries(tx, workflowKey);
-  tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
-  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
-  noteReadyActions(tx, workflowKey);
-  tx.noteReady(workflowKey);
-  tx.noteSettled(workflowKey);
-}
-
-/** Holds claims back, or lets them go on. */
-export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
-  tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
-  if (isStopping) return;
-  tx.noteReady(workflowKey);
-  tx.noteSettled(workflowKey);
-}
-
-/** Notes the end of a run when no job is active any more; returns whether this was the moment. */
-export function recordRunEnd(tx: Transaction, workflowKey: number): boolean {
-  if (isWorkflowActive(tx, workflowKey)) return false;
-  const ended = tx.db.run(
-    `UPDATE workflows SET ended_at = ? WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND is_stopping = 0`,
-    tx.now,
-    workflowKey,
-  );
-  if (ended.changes === 1) {
-    const workflow = findWorkflow(tx, workflowKey);
-    if (workflow !== null) {
-      tx.event({
-        workflowKey,
-        type: 'workflow_ended',
-        data: { run_id: workflow.runId, status: statusOf(tx, workflow) },
-      });
-      fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
-    }
-  }
-  return ended.changes === 1;
 }

@@ -4,6 +4,7 @@ import { type JobStates, type Settled, statusCode } from '../../model/decide/res
 import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { giveUpAttempt } from '../running/attempts.ts';
 import { moveJob } from '../running/transitions.ts';
 
 /** The jobs of a workflow as plans see them; `keys[n]` is the key of job number n. */
@@ -164,18 +165,6 @@ function moveSettled(tx: Transaction, jobs: StoredJobs, job: number, to: JobStat
   if (status === 'submitted' || status === 'submitted_pending') giveUpAttempt(tx, jobs.attemptKeys[job] as number);
   const isUnblocked = by === 'disable' && status === 'blocked' && to === 'ready';
   moveJob(tx, state, { to, by: isUnblocked ? 'unblock' : by });
-}
-
-/** Ends a live attempt without a result: its late reports change nothing, and its worker, if it lives, stops it. */
-export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
-  const row = tx.db.get(
-    `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = coalesce(lost_cause, 'worker_lost'), ended_at = ?,
-       detail = coalesce(json_extract(diagnosis, '$.explanation'), 'given up by a person: nothing shows how it ended')
-     WHERE attempt_key = ? AND is_live = 1 RETURNING compute_node_key, is_occupying`,
-    tx.now,
-    attemptKey,
-  );
-  if (row?.is_occupying === 1) tx.noteStopping(row.compute_node_key as number);
 }
 
 /** A claimed job and what is known of its process. */

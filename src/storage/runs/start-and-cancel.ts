@@ -3,12 +3,12 @@ import { TorcError } from '../../base/errors.ts';
 import { claimedStatuses, type JobStatus } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { countActionJob, fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
-import { requestStop } from '../running/attempts.ts';
+import { countActionJob } from '../running/action-triggers.ts';
+import { giveUpAttempt, requestStop } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, jobCounts } from '../running/workflows.ts';
-import { giveUpAttempt } from './restart.ts';
+import { announceRun } from './runs.ts';
 
 /** What a start does, as counts: uninitialized jobs without blockers become ready, the others blocked. */
 export function planStart(
@@ -79,10 +79,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     type: 'workflow_started',
     data: { run_id: workflow.runId + 1, num_ready: counts.ready, num_blocked: counts.blocked },
   });
-  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
-  noteReadyActions(tx, workflowKey);
-  tx.noteReady(workflowKey);
-  if (counts.ready === 0) tx.noteSettled(workflowKey);
+  announceRun(tx, workflowKey);
   return null;
 }
 /** Marks a workflow as cancelled and asks its running attempts to end; returns how many. */

@@ -1,0 +1,149 @@
+/**
+ * Group commit: whatever waits when the loop comes round is served in one transaction and answered after it is durable. A
+ * reply means that it is on disk.
+ */
+import type { ExchangeReply } from '../api/contract.ts';
+import { TorcError } from '../base/errors.ts';
+import type { Fact } from '../storage/database/facts.ts';
+import { type Transaction, TransactionLost } from '../storage/database/transaction.ts';
+import { conclude } from '../storage/runs/conclude.ts';
+import type { Exchange, ExchangeMember } from './exchange/exchange.ts';
+import { explainMember } from './requests.ts';
+
+interface WriteMember {
+  run: (tx: Transaction) => unknown;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+  outcome: { value: unknown } | { error: unknown } | null;
+}
+
+/** Writes taken into one transaction at most, so that a full queue does not make one huge one that others wait for. */
+const membersPerBatch = 256;
+/** When a batch has this many reports of workers, no further worker's are taken into it. */
+const reportsPerBatch = 1000;
+
+export interface BatchesDependencies {
+  /** Runs `work` in one durable transaction. */
+  begin: (work: (tx: Transaction) => void) => void;
+  exchange: Exchange;
+  /** Why nothing counts as stored although COMMIT went well, or null. */
+  whyUnconfirmed: () => TorcError | null;
+  failed: (error: unknown) => void;
+  publish: (facts: readonly Fact[]) => void;
+}
+
+export class Batches {
+  readonly #deps: BatchesDependencies;
+  #writes: WriteMember[] = [];
+  #exchanges: ExchangeMember[] = [];
+  #isScheduled = false;
+
+  constructor(deps: BatchesDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Requests that wait for the next transactions. */
+  get size(): number {
+    return this.#writes.length + this.#exchanges.length;
+  }
+
+  /** Runs `work` as a member of the next transaction; resolves after it is durable. */
+  write<T>(work: (tx: Transaction) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#writes.push({ run: work, resolve: resolve as (value: unknown) => void, reject, outcome: null });
+      this.#schedule();
+    });
+  }
+
+  addExchange(member: ExchangeMember): void {
+    this.#exchanges.push(member);
+    this.#schedule();
+  }
+
+  /** Serves everything that waits, at once. */
+  finish(): void {
+    while (this.size > 0) this.#run();
+  }
+
+  rejectAll(error: TorcError): void {
+    for (const member of [...this.#writes.splice(0), ...this.#exchanges.splice(0)]) member.reject(error);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#run();
+      if (this.size > 0) this.#schedule();
+    });
+  }
+
+  #run(): void {
+    if (this.size === 0) return;
+    const { exchange } = this.#deps;
+    const writes = this.#writes.splice(0, membersPerBatch);
+    const exchanges = this.#takeExchanges();
+    let parked: { workerId: string; reply: ExchangeReply }[] = [];
+    let facts: readonly Fact[] = [];
+    try {
+      this.#deps.begin((tx) => {
+        parked = apply(tx, exchange, exchanges, writes);
+        facts = tx.facts;
+      });
+    } catch (error) {
+      this.#deps.failed(error);
+      // nobody is acknowledged
+      for (const member of [...writes, ...exchanges]) member.reject(error);
+      return;
+    }
+    const problem = this.#deps.whyUnconfirmed();
+    if (problem !== null) {
+      // what is in memory stays as it was, and what is repeated finds what is stored
+      for (const member of [...writes, ...exchanges]) member.reject(problem);
+      return;
+    }
+    this.#deps.publish(facts);
+    exchange.answerAll(exchanges, parked);
+    for (const { outcome, resolve, reject } of writes) {
+      if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
+      else if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.value);
+    }
+  }
+
+  #takeExchanges(): ExchangeMember[] {
+    let [numMembers, numReports] = [0, 0];
+    for (const { request } of this.#exchanges.slice(0, membersPerBatch)) {
+      if (numReports >= reportsPerBatch) break;
+      numMembers += 1;
+      numReports += request.finished.length + request.started.length + request.returned.length;
+    }
+    return this.#exchanges.splice(0, numMembers);
+  }
+}
+
+/** The order inside a batch: reports of all workers, other writes, then claims; returns the replies to parked requests. */
+function apply(
+  tx: Transaction,
+  exchange: Exchange,
+  exchanges: readonly ExchangeMember[],
+  writes: readonly WriteMember[],
+): { workerId: string; reply: ExchangeReply }[] {
+  for (const member of exchanges) exchange.applyReports(tx, member);
+  for (const member of writes) runMember(tx, member);
+  tx.flushCounts();
+  for (const member of exchanges) exchange.answer(tx, member);
+  const parked: { workerId: string; reply: ExchangeReply }[] = [];
+  conclude(tx, (since) => parked.push(...exchange.answerWaiting(tx, exchanges, since)));
+  return parked;
+}
+
+function runMember(tx: Transaction, member: WriteMember): void {
+  try {
+    member.outcome = { value: tx.savepoint(() => member.run(tx)) };
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    member.outcome = { error: explainMember(error) };
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The history of workflows as a transaction writes it. A normal move of a job (claimed, started, ended) is an entry in a row
+ * that the transaction shares among many; everything else has a row of its own. An event closes the row of moves before it,
+ * so that the rows stand in the order in which things happened. The view `history` reads both as one.
+ */
+import type { JobStatus } from '../../model/status.ts';
+import type { Database } from './database.ts';
+
+/** Claimed, started, finished, finished without a start that was reported before. */
+export type MoveLetter = 'c' | 's' | 'f' | 'u';
+
+export interface NewEvent {
+  workflowKey: number;
+  type: string;
+  jobKey?: number;
+  attemptKey?: number;
+  oldStatus?: JobStatus;
+  newStatus?: JobStatus;
+  data?: unknown;
+}
+
+/** A row of moves that is still open. */
+export interface MoveRow {
+  /** Stored with the attempt, so that the history of one job is found by its attempts. */
+  eventKey: number;
+  add(attemptKey: number, letter: MoveLetter): void;
+}
+
+interface OpenRow extends MoveRow {
+  moves: string[];
+}
+
+/** Readers unpack a row as a whole, so it stays short. */
+const mostMoves = 1000;
+
+export class History {
+  readonly #db: Database;
+  readonly #now: number;
+  /** By workflow. Rows that a savepoint takes back leave it with that. */
+  #open = new Map<number, OpenRow>();
+  readonly #grown = new Set<number>();
+
+  constructor(db: Database, now: number) {
+    this.#db = db;
+    this.#now = now;
+  }
+
+  add(fields: NewEvent): void {
+    this.#close(fields.workflowKey);
+    this.#insert(fields);
+  }
+
+  moves(workflowKey: number): MoveRow {
+    const open = this.#open.get(workflowKey);
+    if (open !== undefined && open.moves.length < mostMoves) return open;
+    if (open !== undefined) this.#close(workflowKey);
+    const moves: string[] = [];
+    const eventKey = this.#insert({ workflowKey, type: 'job_moves' });
+    const row = { eventKey, moves, add: (key: number, letter: MoveLetter) => void moves.push(`${key}${letter}`) };
+    this.#open.set(workflowKey, row);
+    return row;
+  }
+
+  /** Remembers what is open; the returned function goes back to that. */
+  mark(): () => void {
+    if (this.#open.size === 0) return () => this.#open.clear();
+    const before = [...this.#open].map(([workflowKey, row]) => ({ workflowKey, row, length: row.moves.length }));
+    return () => {
+      this.#open.clear();
+      for (const { workflowKey, row, length } of before) {
+        row.moves.length = length;
+        this.#open.set(workflowKey, row);
+      }
+    };
+  }
+
+  /** Closes all rows; returns the workflows whose history may have grown. */
+  finish(): ReadonlySet<number> {
+    for (const workflowKey of [...this.#open.keys()]) this.#close(workflowKey);
+    return this.#grown;
+  }
+
+  #close(workflowKey: number): void {
+    const row = this.#open.get(workflowKey);
+    if (row === undefined) return;
+    this.#open.delete(workflowKey);
+    this.#db.run('UPDATE events SET data = ? WHERE event_key = ?', JSON.stringify(row.moves), row.eventKey);
+  }
+
+  #insert(fields: NewEvent): number {
+    this.#grown.add(fields.workflowKey);
+    return this.#db.run(
+      `INSERT INTO events (at, workflow_key, job_key, attempt_key, type, old_status, new_status, data)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      this.#now,
+      fields.workflowKey,
+      fields.jobKey ?? null,
+      fields.attemptKey ?? null,
+      fields.type,
+      fields.oldStatus ?? null,
+      fields.newStatus ?? null,
+      fields.data === undefined ? null : JSON.stringify(fields.data),
+    ).key;
+  }
+}

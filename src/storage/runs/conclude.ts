@@ -1,0 +1,22 @@
+/** The last step of every transaction: what follows from all that it made true. */
+import { factsOf } from '../database/facts.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { fireJobActions } from '../running/action-triggers.ts';
+import { deriveRunEnd } from './runs.ts';
+
+/**
+ * Until nothing new becomes true, fires the actions whose jobs are where they wait for them and calls `giveOut`, which
+ * looks at the facts from number `since` on. The ends of runs are derived after that, so that no order of steps misses one.
+ */
+export function conclude(tx: Transaction, giveOut: (since: number) => void): void {
+  for (let since = 0; since < tx.facts.length; ) {
+    const news = tx.facts.slice(since);
+    tx.flushCounts();
+    fireJobActions(tx, new Set(factsOf(news, 'action_advanced').map(({ actionKey }) => actionKey)));
+    giveOut(since);
+    since += news.length;
+  }
+  tx.flushCounts();
+  const concerned = tx.facts.filter((fact) => fact.kind === 'jobs_settled' || fact.kind === 'jobs_ready');
+  for (const workflowKey of new Set(concerned.map((fact) => fact.workflowKey))) deriveRunEnd(tx, workflowKey);
+}

@@ -1,0 +1,58 @@
+/** How a run begins and ends. */
+import type { Transaction } from '../database/transaction.ts';
+import { fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
+import { forgetRetries } from '../running/retries.ts';
+import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
+
+/** Begins the next run after a restart has moved the jobs; a workflow that was canceled or never started goes on as well. */
+export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
+  const row = tx.db.get<{ run_id: number }>(
+    `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
+       started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
+    tx.now,
+    workflowKey,
+  );
+  forgetRetries(tx, workflowKey);
+  tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
+  announceRun(tx, workflowKey);
+}
+
+/** What follows from the begin of a run: actions fire, workers look for jobs, and a run without work ends. */
+export function announceRun(tx: Transaction, workflowKey: number): void {
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
+  noteReadyActions(tx, workflowKey);
+  tx.tell({ kind: 'jobs_ready', workflowKey });
+  tx.tell({ kind: 'jobs_settled', workflowKey });
+}
+
+/** Holds claims back, or lets them go on. */
+export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
+  tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
+  if (isStopping) return;
+  tx.tell({ kind: 'jobs_ready', workflowKey });
+  tx.tell({ kind: 'jobs_settled', workflowKey });
+}
+
+/**
+ * Keeps `ended_at` true: a started run has ended exactly when no job is left that could still run. Only right after
+ * `flushCounts`, and after everything else that the transaction does.
+ */
+export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
+  if (isWorkflowActive(tx, workflowKey)) {
+    tx.db.run('UPDATE workflows SET ended_at = NULL WHERE workflow_key = ? AND ended_at IS NOT NULL', workflowKey);
+    return;
+  }
+  const { changes } = tx.db.run(
+    `UPDATE workflows SET ended_at = ?
+     WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND is_stopping = 0`,
+    tx.now,
+    workflowKey,
+  );
+  const workflow = changes === 0 ? null : findWorkflow(tx, workflowKey);
+  if (workflow === null) return;
+  const { runId } = workflow;
+  const status = statusOf(tx, workflow);
+  tx.event({ workflowKey, type: 'workflow_ended', data: { run_id: runId, status } });
+  tx.tell({ kind: 'run_ended', workflowKey, runId, status });
+  fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
+}
