@@ -5,7 +5,7 @@ import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
 import { isIoError, type Transaction } from '../storage/database/transaction.ts';
 import type { ServerContext } from './context.ts';
-import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers.ts';
+import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers/table.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
 

@@ -6,7 +6,7 @@ import { openClient } from '../../src/api/client.ts';
 import { type EndpointName, type Request, requests } from '../../src/api/contract.ts';
 import { needsKey } from '../../src/api/repetition.ts';
 import { writeServerFile } from '../../src/api/server-file.ts';
-import { type Handlers, handlers } from '../../src/server/handlers.ts';
+import { type Handlers, handlers } from '../../src/server/handlers/table.ts';
 import { openService } from '../../src/server/open.ts';
 import { serve } from '../../src/server/serve.ts';
 import type { Service } from '../../src/server/service.ts';

@@ -53,7 +53,7 @@ const known = {
   long: [
     'cli/documents/send-workflow.ts',
     'server/exchange/exchange.ts',
-    'server/handlers.ts',
+    'server/handlers/table.ts',
     'server/plans/restart.ts',
     'server/service.ts',
     'storage/authoring/job-addition.ts',

@@ -26,7 +26,7 @@ export async function backUp(context: Context, file: string, isForced: boolean):
       const words = `the server on ${host} has written ${part}, which ${hostname()} does not see`;
       throw new TorcError('usage', words, 'Choose a directory that both hosts share.');
     }
-    const { verifyBackup } = await import('../../server/maintenance.ts');
+    const { verifyBackup } = await import('../../server/handlers/maintenance.ts');
     const found = verifyBackup(part);
     const size_bytes = statSync(part).size;
     refuseTarget(context, path, isForced);

@@ -1,40 +1,40 @@
 /** What each endpoint does, but for the exchange: a read, one write in the batch, or work cut into several writes. */
-import type { EndpointName, Reply, Request, WorkflowShown } from '../api/contract.ts';
-import { protocolVersion } from '../api/limits.ts';
-import { isoInstant } from '../base/clock.ts';
-import { TorcError } from '../base/errors.ts';
+import type { EndpointName, Reply, Request, WorkflowShown } from '../../api/contract.ts';
+import { protocolVersion } from '../../api/limits.ts';
+import { isoInstant } from '../../base/clock.ts';
+import { TorcError } from '../../base/errors.ts';
 import {
   confirmAllocation,
   countOpenAllocations,
   openSlurmJobIds,
   recordAllocations,
-} from '../storage/authoring/allocations.ts';
-import { addFile, addRequirements, assignRequirements, deleteFile } from '../storage/authoring/declarations.ts';
-import { addJobs } from '../storage/authoring/job-addition.ts';
-import { deleteJobs } from '../storage/authoring/job-deletion.ts';
-import { followRequirements, modifyJob, modifyRequirements } from '../storage/authoring/job-modification.ts';
-import { addSlurmConfig, modifySlurmConfig } from '../storage/authoring/slurm-configs.ts';
-import { addChunk, beginCreate, finishCreate } from '../storage/authoring/workflow-creation.ts';
-import { beginDelete, deleteStep, planDelete } from '../storage/authoring/workflow-deletion.ts';
-import { exportPage } from '../storage/authoring/workflow-export.ts';
-import { finishImport, importHistory } from '../storage/authoring/workflow-import.ts';
-import { modifyWorkflow } from '../storage/authoring/workflow-modification.ts';
-import type { Transaction } from '../storage/database/transaction.ts';
-import { releaseRequeued } from '../storage/evidence/orphans.ts';
-import { jobStory } from '../storage/lists/job-story.ts';
-import { countsRecord, readList, workflowRecord } from '../storage/lists/lists.ts';
-import { countFailedFirings, countOpenFirings, workerCommands } from '../storage/running/actions.ts';
-import { countActiveComputeNodes, registerComputeNode } from '../storage/running/compute-nodes.ts';
-import { addUserData, deleteUserData, modifyUserData } from '../storage/running/user-data.ts';
-import { getWorkflow, jobCounts, stateToken } from '../storage/running/workflows.ts';
-import { claimedJobs } from '../storage/runs/restart.ts';
-import { beginCancel, cancelSteps, planStart, startSteps } from '../storage/runs/start-and-cancel.ts';
-import type { ServerContext } from './context.ts';
-import { otherProtocol } from './exchange/exchange.ts';
+} from '../../storage/authoring/allocations.ts';
+import { addFile, addRequirements, assignRequirements, deleteFile } from '../../storage/authoring/declarations.ts';
+import { addJobs } from '../../storage/authoring/job-addition.ts';
+import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
+import { followRequirements, modifyJob, modifyRequirements } from '../../storage/authoring/job-modification.ts';
+import { addSlurmConfig, modifySlurmConfig } from '../../storage/authoring/slurm-configs.ts';
+import { addChunk, beginCreate, finishCreate } from '../../storage/authoring/workflow-creation.ts';
+import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
+import { exportPage } from '../../storage/authoring/workflow-export.ts';
+import { finishImport, importHistory } from '../../storage/authoring/workflow-import.ts';
+import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { releaseRequeued } from '../../storage/evidence/orphans.ts';
+import { jobStory } from '../../storage/lists/job-story.ts';
+import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
+import { countFailedFirings, countOpenFirings, workerCommands } from '../../storage/running/actions.ts';
+import { countActiveComputeNodes, registerComputeNode } from '../../storage/running/compute-nodes.ts';
+import { addUserData, deleteUserData, modifyUserData } from '../../storage/running/user-data.ts';
+import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
+import { claimedJobs } from '../../storage/runs/restart.ts';
+import { beginCancel, cancelSteps, planStart, startSteps } from '../../storage/runs/start-and-cancel.ts';
+import type { ServerContext } from '../context.ts';
+import { otherProtocol } from '../exchange/exchange.ts';
+import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from '../plans/restart.ts';
+import { planCancel, planStartChanges } from '../plans/start-and-cancel.ts';
 import { drawWorkflow } from './graph.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
-import { prepareDiagnosis, prepareDisable, prepareReset, prepareRestart, stopRunning } from './plans/restart.ts';
-import { planCancel, planStartChanges } from './plans/start-and-cancel.ts';
 
 export interface ReadHandler<N extends EndpointName> {
   kind: 'read';

@@ -1,10 +1,10 @@
 /** The graph of a stored workflow, small enough to be drawn. */
-import type { Reply, Request } from '../api/contract.ts';
-import { groupJobs } from '../model/graph/job-groups.ts';
-import { jobStatuses } from '../model/status.ts';
-import { getWorkflow } from '../storage/running/workflows.ts';
-import { jobNames, loadJobs } from '../storage/runs/restart.ts';
-import type { ServerContext } from './context.ts';
+import type { Reply, Request } from '../../api/contract.ts';
+import { groupJobs } from '../../model/graph/job-groups.ts';
+import { jobStatuses } from '../../model/status.ts';
+import { getWorkflow } from '../../storage/running/workflows.ts';
+import { jobNames, loadJobs } from '../../storage/runs/restart.ts';
+import type { ServerContext } from '../context.ts';
 
 /** Reads every job and edge once. */
 export function drawWorkflow(

@@ -2,12 +2,12 @@
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, isAbsolute } from 'node:path';
-import type { CheckReply, Problem } from '../api/maintenance.ts';
-import { asTorcError, systemCode, TorcError } from '../base/errors.ts';
-import { countRows, readCopy } from '../storage/database/backup-copy.ts';
-import type { Database } from '../storage/database/database.ts';
-import { type SoundnessStep, schemaVersion, soundnessSteps } from '../storage/database/soundness.ts';
-import type { ServerContext } from './context.ts';
+import type { CheckReply, Problem } from '../../api/maintenance.ts';
+import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import { countRows, readCopy } from '../../storage/database/backup-copy.ts';
+import type { Database } from '../../storage/database/database.ts';
+import { type SoundnessStep, schemaVersion, soundnessSteps } from '../../storage/database/soundness.ts';
+import type { ServerContext } from '../context.ts';
 
 /** Problems that are named; all are counted. */
 const mostNamed = 1_000;
