@@ -25,6 +25,8 @@ export function delay(clock: Clock, delayMs: number): Promise<void> {
 }
 
 /** An instant as ISO 8601 UTC with milliseconds; null stays null. */
+export function isoInstant(milliseconds: number): string;
+export function isoInstant(milliseconds: number | null): string | null;
 export function isoInstant(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }

@@ -1,17 +1,18 @@
-/** What each request of the contract comes to: a read, a write in the next transaction, several, or the reply that is kept. */
+/** Carries out requests: as a read, as a write in the next transaction, as several, or with the reply that was kept. */
 import type { EndpointName, Reply, Request } from '../api/contract.ts';
 import { needsKey } from '../api/repetition.ts';
 import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
 import { isIoError, type Transaction } from '../storage/database/transaction.ts';
 import type { ServerContext } from './context.ts';
-import { type Handlers, handlers, type ReadHandler, type StepHandler } from './handlers/table.ts';
+import type { ReadHandler, StepHandler } from './handlers/kinds.ts';
+import { handlerOf } from './handlers/table.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
 
 /** Whether an endpoint only reads. */
 export function isRead(endpoint: EndpointName): boolean {
-  return endpoint !== 'exchange' && (handlers as Handlers)[endpoint].kind === 'read';
+  return endpoint !== 'exchange' && handlerOf(endpoint).kind === 'read';
 }
 
 export class Requests {
@@ -41,18 +42,18 @@ export class Requests {
     repeatable: RepeatableRequest | null,
   ): Promise<Reply<N>> {
     const context = this.#context;
-    const handler = (handlers as Handlers)[endpoint];
+    const handler = handlerOf(endpoint);
     const keep: Keep<N> = (tx, reply) => {
       if (repeatable !== null) keepReply(tx, repeatable, reply);
       return reply;
     };
-    if (handler.kind === 'read') return await this.#read(handler as ReadHandler<N>, request);
-    if (handler.kind === 'steps') return await this.#runSteps(handler as StepHandler<N>, request, keep);
+    if (handler.kind === 'read') return await this.#read(handler, request);
+    if (handler.kind === 'steps') return await this.#runSteps(handler, request, keep);
     if (handler.kind === 'prepared') {
-      const work = (await handler.prepare(context, request)) as (tx: Transaction) => Reply<N>;
+      const work = await handler.prepare(context, request);
       return await context.write((tx) => keep(tx, work(tx)));
     }
-    return await context.write((tx) => keep(tx, handler.run(tx, request, context) as Reply<N>));
+    return await context.write((tx) => keep(tx, handler.run(tx, request, context)));
   }
 
   async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
@@ -72,7 +73,7 @@ export class Requests {
   ): Promise<Reply<N>> {
     const context = this.#context;
     const { step, reply } = await context.write((tx) => {
-      const begun = handler.begin(tx, request, context);
+      const begun = handler.begin(tx, request);
       if (begun.step === null) keep(tx, begun.reply);
       return begun;
     });

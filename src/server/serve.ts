@@ -98,7 +98,7 @@ function publish(
     fingerprint,
     epoch: service.beginEpoch(),
     version,
-    started_at: isoInstant(service.startedAt) as string,
+    started_at: isoInstant(service.startedAt),
   };
   writeServerFile(directory, file);
   return file;

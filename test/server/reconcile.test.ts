@@ -4,10 +4,12 @@ import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
 import type { Diagnosis } from '../../src/model/decide/diagnosis.ts';
-import { applyEvidence, diagnoseAttempts, gatherEvidence } from '../../src/server/evidence/gather.ts';
+import { gatherEvidence } from '../../src/server/evidence/gather.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
+import { applyEvidence } from '../../src/storage/evidence/apply.ts';
+import { diagnoseAttempts } from '../../src/storage/evidence/diagnoses.ts';
 import { accounted, FakeClock, type FakeMachine, fakeMachine, queued } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import {

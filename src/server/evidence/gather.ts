@@ -16,10 +16,6 @@ import {
 import type { Machine, ServerContext } from '../context.ts';
 import { askSlurm, type Target } from './slurm-evidence.ts';
 
-export { applyEvidence } from '../../storage/evidence/apply.ts';
-export { diagnoseAttempts } from '../../storage/evidence/diagnoses.ts';
-export type { Evidence } from '../../storage/evidence/facts.ts';
-
 export type EvidenceSource = Pick<ServerContext, 'view' | 'clock' | 'lastHeard' | 'machine' | 'leaseMs'>;
 
 export interface GatherOptions {

@@ -4,9 +4,10 @@
  */
 import { delay } from '../../base/clock.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { applyEvidence } from '../../storage/evidence/apply.ts';
 import { findWorker, isAllToStop, type WatchedWorker, watchedWorkers } from '../../storage/evidence/scope.ts';
 import type { ServerContext } from '../context.ts';
-import { applyEvidence, type EvidenceSource, gatherEvidence, lookLocally } from './gather.ts';
+import { type EvidenceSource, gatherEvidence, lookLocally } from './gather.ts';
 
 const graceMs = 2_000;
 const lookEveryMs = 100;

@@ -3,8 +3,10 @@
  * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
  */
 
+import { applyEvidence } from '../../storage/evidence/apply.ts';
+import type { Evidence } from '../../storage/evidence/facts.ts';
 import type { ServerContext } from '../context.ts';
-import { applyEvidence, type Evidence, gatherEvidence } from './gather.ts';
+import { gatherEvidence } from './gather.ts';
 import { endLeftoverProcesses } from './leftover-processes.ts';
 
 const tickMs = 5_000;

@@ -2,6 +2,7 @@
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, isAbsolute } from 'node:path';
+import type { Reply, Request } from '../../api/contract.ts';
 import type { CheckReply, Problem } from '../../api/maintenance.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import { countRows, readCopy } from '../../storage/database/backup-copy.ts';
@@ -15,8 +16,8 @@ const mostNamed = 1_000;
 /** Copies the database into a new file that only its owner can read. Throws TorcError 'conflict' when there is one. */
 export async function makeBackup(
   context: ServerContext,
-  path: string,
-): Promise<{ hostname: string; size_bytes: number }> {
+  { path }: Request<'server_backup'>,
+): Promise<Reply<'server_backup'>> {
   if (!isAbsolute(path)) throw new TorcError('usage', `${path} is not an absolute path`);
   try {
     closeSync(openSync(path, 'wx', 0o600));

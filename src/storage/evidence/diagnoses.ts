@@ -21,7 +21,7 @@ function diagnoseWorker(tx: Transaction, { worker, fate, problems }: Asked): Map
     computeNodeKey: String(worker.computeNodeKey),
     hostname: worker.hostname,
     slurmJobId: worker.slurmJobId,
-    lastHeartbeat: isoInstant(worker.lastHeartbeatAt) as string,
+    lastHeartbeat: isoInstant(worker.lastHeartbeatAt),
     silentSeconds: (tx.now - worker.lastHeartbeatAt) / 1000,
     nodeMemoryBytes: worker.memoryBytes,
     slurmEnd: evidence?.ends[worker.restartCount] ?? null,

@@ -1,0 +1,53 @@
+/** A worker introduces itself. */
+import type { Reply, Request } from '../../api/contract.ts';
+import { protocolVersion } from '../../api/limits.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { releaseRequeued } from '../../storage/evidence/orphans.ts';
+import { workerCommands } from '../../storage/running/actions.ts';
+import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
+import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
+import type { ServerContext } from '../context.ts';
+import { otherProtocol } from '../exchange/exchange.ts';
+
+type Hello = Request<'worker_hello'>;
+type Welcome = Reply<'worker_hello'>;
+
+/** Answers `gone` to a worker that was already given up: it must end. */
+export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerContext): Welcome {
+  if (request.protocol !== protocolVersion) throw otherProtocol(request.protocol);
+  const workflow = getWorkflow(tx, Number(request.workflow_key));
+  const node = registerComputeNode(tx, request, workflow.stdio);
+  if (node === 'gone') {
+    const settings = settingsOf(workflow, workflow.stdio);
+    return { answer: 'gone', epoch, compute_node_key: '0', workflow_name: workflow.name, settings };
+  }
+  takeBackRequeued(tx, request);
+  const actions = workerCommands(tx, node.computeNodeKey);
+  return {
+    answer: 'welcome',
+    epoch,
+    compute_node_key: String(node.computeNodeKey),
+    workflow_name: workflow.name,
+    settings: settingsOf(workflow, node.stdio),
+    ...(actions.length === 0 ? {} : { actions }),
+  };
+}
+
+/** The jobs of this allocation's previous start return to the queue before its new worker asks for work. */
+function takeBackRequeued(tx: Transaction, request: Hello): void {
+  const { slurm_job_id: slurmJobId, allocation_key } = request;
+  if (slurmJobId === null || request.restart_count === 0) return;
+  const allocationKey = allocation_key === null ? null : Number(allocation_key);
+  releaseRequeued(tx, { allocationKey, slurmJobId, queue: null });
+}
+
+function settingsOf(workflow: Workflow, stdio: Welcome['settings']['stdio']): Welcome['settings'] {
+  return {
+    expiration_buffer_seconds: workflow.expirationBufferMs / 1000,
+    wait_for_new_jobs_seconds: workflow.waitForNewJobsMs / 1000,
+    ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
+    wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
+    sample_interval_seconds: workflow.sampleIntervalMs === null ? null : workflow.sampleIntervalMs / 1000,
+    stdio,
+  };
+}

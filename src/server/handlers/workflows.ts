@@ -1,0 +1,95 @@
+/** Workflows: show, start, cancel, delete, modify. */
+import type { Reply, Request, WorkflowShown } from '../../api/contract.ts';
+import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
+import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
+import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
+import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
+import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
+import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
+import { claimedJobs } from '../../storage/runs/restart.ts';
+import { beginCancel, cancelSteps, planStart, startSteps } from '../../storage/runs/start-and-cancel.ts';
+import type { ServerContext } from '../context.ts';
+import { planCancel, planStartChanges } from '../plans/start-and-cancel.ts';
+import type { Steps } from './kinds.ts';
+
+export function showWorkflow({ db, view }: ServerContext, request: Request<'workflow_show'>): WorkflowShown {
+  const { workflowKey } = getWorkflow(view, Number(request.workflow_key));
+  return {
+    ...(workflowRecord(db, workflowKey) as WorkflowShown),
+    counts: countsRecord(db, workflowKey),
+    num_active_workers: countActiveComputeNodes(view, workflowKey),
+    num_open_actions: countOpenFirings(view, workflowKey),
+    num_failed_actions: countFailedFirings(view, workflowKey),
+  };
+}
+
+export function listRecords({ db, view }: ServerContext, request: Request<'list'>): Reply<'list'> {
+  if (request.workflow_key !== null) getWorkflow(view, Number(request.workflow_key));
+  return readList(db, request);
+}
+
+export function changeWorkflow(tx: Transaction, request: Request<'workflow_modify'>): Reply<'workflow_modify'> {
+  return { workflow_key: request.workflow_key, ...modifyWorkflow(tx, request) };
+}
+
+export function startWorkflow(tx: Transaction, request: Request<'workflow_start'>): Steps<'workflow_start'> {
+  const workflowKey = Number(request.workflow_key);
+  const plan = planStart(tx, workflowKey);
+  const changes = planStartChanges(tx, workflowKey);
+  const state = stateToken(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : startSteps(workflowKey),
+    reply: {
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      state,
+      run_id: plan.runId,
+      num_ready: plan.numReady,
+      num_blocked: plan.numBlocked,
+      num_changes: plan.numReady + plan.numBlocked,
+      changes,
+    },
+  };
+}
+
+export function cancelWorkflow(tx: Transaction, request: Request<'workflow_cancel'>): Steps<'workflow_cancel'> {
+  const workflowKey = Number(request.workflow_key);
+  getWorkflow(tx, workflowKey);
+  const counts = jobCounts(tx, workflowKey);
+  const changes = planCancel(tx, workflowKey);
+  const state = stateToken(tx, workflowKey);
+  const numClaimed = counts.submitted + counts.submitted_pending;
+  const numStopping = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
+  // asked now: after the last step some workers have already stopped and ended their allocations
+  const slurmJobIds = openSlurmJobIds(tx, workflowKey);
+  if (!request.dry_run) beginCancel(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : cancelSteps(workflowKey),
+    reply: {
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      state,
+      num_changes: counts.uninitialized + counts.blocked + counts.ready + numClaimed,
+      changes,
+      num_stopping: numStopping,
+      slurm_job_ids: slurmJobIds,
+    },
+  };
+}
+
+export function deleteWorkflow(tx: Transaction, request: Request<'workflow_delete'>): Steps<'workflow_delete'> {
+  const workflowKey = Number(request.workflow_key);
+  const plan = planDelete(tx, workflowKey);
+  if (!request.dry_run) beginDelete(tx, workflowKey);
+  return {
+    step: request.dry_run ? null : (stepTx) => deleteStep(stepTx, workflowKey),
+    reply: {
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      num_jobs: plan.numJobs,
+      num_results: plan.numResults,
+    },
+  };
+}
