@@ -82,6 +82,17 @@ export function readStat(root: string, pid: number | 'self'): ProcessStat | null
   }
 }
 
+/** Whether a process lives; its start time tells it apart from a later one with the same number. */
+export function isProcessAlive(pid: number, startTicks: number | null): boolean {
+  const stat = readStat('/proc', pid);
+  return stat?.isAlive === true && (startTicks === null || stat.startTime === startTicks);
+}
+
+/** When a process started, in clock ticks since boot; null where the system does not say. */
+export function processStartTicks(pid: number): number | null {
+  return readStat('/proc', pid)?.startTime ?? null;
+}
+
 /** The environment that a process was started with, as `\0NAME=value\0..`; `\0` for a kernel thread. */
 export function readEnviron(root: string, pid: number): string | null {
   try {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
 import { readServerFile } from '../../src/api/server-file.ts';
-import { isProcessAlive } from '../../src/server/evidence/processes.ts';
+import { isProcessAlive } from '../../src/base/proc.ts';
 import { Database } from '../../src/storage/database/database.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { type Running, startTorc, torc, torcJson } from '../support/torc.ts';

@@ -40,6 +40,10 @@ const rooms: Record<string, Rooms> = {
       ['expand', 'decide'],
     ],
   },
+  server: {
+    foundation: ['context.ts'],
+    levels: [['owner'], ['exchange', 'evidence', 'http'], ['actions', 'plans'], ['handlers']],
+  },
   worker: {
     foundation: [],
     levels: [['processes'], ['files', 'exchange']],
@@ -53,8 +57,6 @@ const known = {
   long: [
     'cli/documents/send-workflow.ts',
     'server/exchange/exchange.ts',
-    'server/handlers/table.ts',
-    'server/plans/restart.ts',
     'server/service.ts',
     'storage/authoring/job-addition.ts',
     'storage/authoring/workflow-creation.ts',

@@ -4,9 +4,10 @@ import { hostname } from 'node:os';
 import { readSpool } from '../../api/spool.ts';
 import { currentUser } from '../../base/config.ts';
 import { workerPaths } from '../../base/paths.ts';
+import { isProcessAlive } from '../../base/proc.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
 import type { Machine } from '../context.ts';
-import { isProcessAlive, processesOf, readSystemFile, signalProcesses } from './processes.ts';
+import { processesOf, readSystemFile, signalProcesses } from './processes.ts';
 
 const tailBytes = 64 * 1024;
 

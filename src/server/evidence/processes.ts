@@ -1,6 +1,6 @@
 /** Processes of this host, as /proc shows them. */
 import { readFileSync } from 'node:fs';
-import { listPids, readEnviron, readStat } from '../../base/proc.ts';
+import { isProcessAlive, listPids, readEnviron } from '../../base/proc.ts';
 
 /** The text of a file of the system; null when it cannot be read. */
 export function readSystemFile(path: string): string | null {
@@ -9,17 +9,6 @@ export function readSystemFile(path: string): string | null {
   } catch {
     return null;
   }
-}
-
-/** Whether a process lives; with its start time it is told apart from a later one of the same number. */
-export function isProcessAlive(pid: number, startTicks: number | null): boolean {
-  const stat = readStat('/proc', pid);
-  return stat?.isAlive === true && (startTicks === null || stat.startTime === startTicks);
-}
-
-/** When a process started, in clock ticks since boot; null where the system does not say. */
-export function processStartTicks(pid: number): number | null {
-  return readStat('/proc', pid)?.startTime ?? null;
 }
 
 /** Processes other than this one that carry this worker's id in their environment. */

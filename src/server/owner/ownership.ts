@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, delay, isoInstant } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
-import { isProcessAlive, processStartTicks } from '../evidence/processes.ts';
+import { isProcessAlive, processStartTicks } from '../../base/proc.ts';
 
 interface Holder {
   hostname: string;
