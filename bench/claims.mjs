@@ -21,14 +21,16 @@ const costs = await inDirectory(async (directory) => {
     await runSimulatedWorker(api, await sayHello(service, key, { index, slots: 64 }), { most });
   // also warms up: compiled code, cached pages
   await claim(counting, 999, 640);
-  const microseconds = await repeat(runs, async (run) => {
-    const begin = performance.now();
+  const samples = await repeat(runs, async (run) => {
+    const [begin, cpuBefore] = [performance.now(), process.cpuUsage()];
     await claim(service, run, numClaims);
-    return ((performance.now() - begin) * 1000) / numClaims;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { wall: ((performance.now() - begin) * 1000) / numClaims, cpu: (user + system) / numClaims };
   });
   await service.close();
   return {
-    microseconds,
+    microseconds: samples.map(({ wall }) => wall),
+    cpuMicroseconds: samples.map(({ cpu }) => cpu),
     bytesPerExchange: exchanges.bytes / exchanges.count,
     bytesPerJob: exchanges.bytes / exchanges.numJobs,
     residentBytes: process.memoryUsage.rss(),

@@ -102,7 +102,7 @@ function budgetWords(budget) {
   return 'atMost' in budget ? `<= ${budget.atMost}` : `>= ${budget.atLeast}`;
 }
 
-function figure(value) {
+export function figure(value) {
   if (value === 0) return '0';
   if (value >= 1000) return Math.round(value).toString();
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);

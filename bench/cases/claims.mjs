@@ -21,6 +21,7 @@ export async function claims({ isFull, runs }) {
       const title = `claim and completion at ${numJobs} jobs, ${shapes} ${shapes === 1 ? 'shape' : 'shapes'}`;
       const budget = numJobs === largest ? { ratio: 1.2 } : null;
       rows.push(row(title, costs.microseconds, 'us/job', { baseline, budget }));
+      rows.push(row('.. processor time', costs.cpuMicroseconds, 'us/job'));
       rows.push(row('.. request and reply of an exchange, uncompressed', [costs.bytesPerExchange], 'bytes'));
       rows.push(row('.. the same for each job', [costs.bytesPerJob], 'bytes/job'));
       rows.push(row('.. memory of the process', [costs.residentBytes / megabyte], 'MB'));
