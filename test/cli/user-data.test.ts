@@ -160,7 +160,7 @@ describe('changing', () => {
     [['jobs', 'modify', '1'], 2, 'nothing to change'],
     [['jobs', 'modify', 'make', '--priority', '1'], 2, 'is not a job key'],
     [['jobs', 'modify', '99', '--priority', '1'], 3, 'there is no job 99'],
-    [['jobs', 'modify', '1', '--name', 'read'], 4, 'has the name "read" already'],
+    [['jobs', 'modify', '1', '--name', 'read'], 4, 'already has the name "read"'],
     [['jobs', 'modify', '1', '--command', ' '], 2, 'is empty'],
     [['jobs', 'modify', '1', '--command', 'cat ${files.input.gvien}'], 2, 'no input file "gvien"'],
     [['jobs', 'modify', '1', '--gpus', '1.5'], 2, '1.5 is not a number of GPUs'],

@@ -91,7 +91,7 @@ describe('added jobs', () => {
     await add(key, job('w', { output_files: ['f'] }), job('r', { input_files: ['f', 'g'] }));
     const before = await rows(service, 'events', key);
     const wrong: [AddedJob, string][] = [
-      [job('a'), 'has the name "a" already'],
+      [job('a'), 'already has the name "a"'],
       [job('n', { depends_on: ['nobody'] }), 'no job "nobody"'],
       [job('n', { depends_on: ['n'] }), 'depends on itself'],
       [job('n', { input_files: ['h'] }), 'no file "h"'],
@@ -100,7 +100,7 @@ describe('added jobs', () => {
       [job('n', { resource_requirements: 'R1x' }), 'did you mean "r1"?'],
       [job('n', { scheduler: "it' s" }), 'no Slurm config "it\' s"; did you mean "it\'s"?'],
       [job('n', { failure_handler: 'h2' }), 'no failure handler "h2"; did you mean "h0"?'],
-      [job('n', { output_files: ['f'] }), 'writes the file "f" already'],
+      [job('n', { output_files: ['f'] }), 'already writes the file "f"'],
       [job('n', { input_files: ['g'], command: 'x > ${files.output.g}' }), 'both reads and writes'],
       [job('n', { output_files: ['g'], depends_on: ['r'] }), 'would wait for itself'],
     ];
@@ -143,7 +143,7 @@ describe('added jobs', () => {
     for (let i = 0; i < 3; i++) names.add(await finishNext(worker));
     expect(names).toEqual(new Set(['behind nothing', 'behind ok', 'all the same']));
     await expect(add(key, job('n', { depends_on: ['slow'] }), job('m', { output_files: ['f'] }))).rejects.toThrow(
-      'writes the file "f" already',
+      'already writes the file "f"',
     );
   });
 
@@ -157,13 +157,13 @@ describe('added jobs', () => {
     ]);
   });
 
-  it('let a run that had ended go on, and do not come before jobs that have begun', async () => {
+  it('continue a run that had ended, and cannot come before jobs that have started', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     await finishNext(worker);
     await service.call('file_add', { workflow_key: key, name: 'f', path: 'f' });
     await add(key, job('reader', { input_files: ['f'] }));
-    await expect(add(key, job('writer', { output_files: ['f'] }))).rejects.toThrow('is ready already');
+    await expect(add(key, job('writer', { output_files: ['f'] }))).rejects.toThrow('is already ready');
     expect(await rows(service, 'workflows', null)).toMatchObject([{ status: 'running', ended_at: null }]);
     expect(await finishNext(await TestWorker.join(service, key, { cpus: 1 }))).toBe('reader');
     expect(await rows(service, 'workflows', null)).toMatchObject([{ status: 'done' }]);

@@ -1,10 +1,9 @@
 /**
- * Adding jobs to a stored workflow, also to one that runs: with the checks of a specification, and with the status
- * and counters that a job of the specification would have now.
+ * Adding jobs to a stored workflow, even while it runs: checked like those of a specification, with the status and
+ * counters that a job of the specification would have by now.
  */
 import type { AddedJob, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { type Direction, substitute } from '../../model/expand/variables.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { endedStatuses, type JobStatus } from '../../model/status.ts';
@@ -13,11 +12,11 @@ import { propagateEnd } from '../running/completion.ts';
 import { addShape, anyConfig, needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
+import { addEdge, insertJob } from './job-rows.ts';
+import { JobUses, type UsedKind } from './job-uses.ts';
 import { keyOfName, unknownName } from './named-parts.ts';
 
-type Kind = 'files' | 'user_data';
-
-/** Jobs can be added after others of the same request, so that these may depend on them. */
+/** Adds jobs in the order of the request, so that each may depend on those before it. */
 export function addJobs(
   tx: Transaction,
   request: Request<'jobs_add'>,
@@ -30,10 +29,10 @@ export function addJobs(
 function refuseClosed({ workflowKey, phase, isCanceled, isStopping }: Workflow): void {
   const restart = `torc workflows restart ${workflowKey}`;
   if (isCanceled) {
-    throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `Make it go on first: ${restart}`);
+    throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `Restart it first: ${restart}`);
   }
   if (phase === 'starting' || isStopping) {
-    throw new TorcError('conflict', `workflow ${workflowKey} is about to start`, 'Try again in a moment.');
+    throw new TorcError('conflict', `workflow ${workflowKey} is starting`, 'Try again in a moment.');
   }
 }
 
@@ -42,44 +41,32 @@ interface Neighbour {
   jobKey: number;
   name: string;
   status: JobStatus;
-  failed: boolean;
+  failed: number;
 }
 
-const neighbourColumns = 'j.job_key, j.name, j.status, j.failed';
-
-function neighbourOf(row: Record<string, unknown>): Neighbour {
-  return {
-    jobKey: row.job_key as number,
-    name: row.name as string,
-    status: row.status as JobStatus,
-    failed: row.failed === 1,
-  };
-}
+const neighbourColumns = 'j.job_key AS jobKey, j.name, j.status, j.failed';
 
 class JobAddition {
   readonly #tx: Transaction;
   readonly #workflow: Workflow;
   readonly #job: AddedJob;
-  /** Keys of what the job reads and writes, each once. */
-  readonly #uses = {
-    files: { input: new Set<number>(), output: new Set<number>() },
-    user_data: { input: new Set<number>(), output: new Set<number>() },
-  };
+  readonly #uses: JobUses;
 
   constructor(tx: Transaction, workflow: Workflow, job: AddedJob) {
     this.#tx = tx;
     this.#workflow = workflow;
     this.#job = job;
+    this.#refuseTakenName();
+    this.#uses = new JobUses(tx, workflow.workflowKey, job);
   }
 
   add(): { job_key: string; name: string; status: string } {
     const { name } = this.#job;
-    this.#refuseTakenName();
-    const texts = this.#readUses();
     const upstreams = this.#upstreams();
     const downstreams = this.#downstreams();
     this.#refuseCycle(upstreams, downstreams);
-    const jobKey = this.#insert(texts, upstreams, downstreams);
+    const jobKey = this.#insert();
+    this.#connect(jobKey, upstreams, downstreams);
     const data = { name, depends_on: [...upstreams.values()].slice(0, 100).map((upstream) => upstream.name) };
     this.#tx.event({ workflowKey: this.#workflow.workflowKey, jobKey, type: 'job_added', data });
     const status =
@@ -91,78 +78,27 @@ class JobAddition {
     const { name } = this.#job;
     const taken = this.#jobNamed(name);
     if (taken === undefined) return;
-    throw new TorcError(
-      'conflict',
-      `job ${taken.job_key} has the name ${quoted(name)} already`,
-      'Choose another name.',
-    );
+    throw new TorcError('conflict', `job ${taken.jobKey} already has the name ${quoted(name)}`, 'Choose another name.');
   }
 
-  #jobNamed(name: string): Record<string, unknown> | undefined {
-    return this.#tx.db.get(
+  #jobNamed(name: string): Neighbour | undefined {
+    return this.#tx.db.get<Neighbour>(
       `SELECT ${neighbourColumns} FROM jobs j WHERE j.workflow_key = ? AND j.name = ?`,
       this.#workflow.workflowKey,
       name,
     );
   }
 
-  /** Notes what the job reads and writes, listed or named in its texts; returns these with the paths in them. */
-  #readUses(): { command: string; script: string | null } {
-    const { input_files, output_files, input_user_data, output_user_data } = this.#job;
-    for (const name of input_files) this.#use('files', 'input', name);
-    for (const name of output_files) this.#use('files', 'output', name);
-    for (const name of input_user_data) this.#use('user_data', 'input', name);
-    for (const name of output_user_data) this.#use('user_data', 'output', name);
-    const { command, invocation_script: script } = this.#job;
-    return { command: this.#substituted(command), script: script === null ? null : this.#substituted(script) };
-  }
-
-  #substituted(text: string): string {
-    return substitute(text, {
-      file: (direction, name) => this.#use('files', direction, name).path as string,
-      userData: (direction, name) => this.#use('user_data', direction, name),
-      refuse: (message) => {
-        throw new TorcError(
-          'usage',
-          `job ${quoted(this.#job.name)}: ${message}`,
-          'See torc files list and torc user-data list.',
-        );
-      },
-    });
-  }
-
-  #use(kind: Kind, direction: Direction, name: string): Record<string, unknown> {
-    const columns = kind === 'files' ? 'file_key AS key, path' : 'user_data_key AS key';
-    const { workflowKey } = this.#workflow;
-    const row = this.#tx.db.get(
-      `SELECT ${columns} FROM ${kind} WHERE workflow_key = ? AND name = ?`,
-      workflowKey,
-      name,
-    );
-    const words = kind === 'files' ? 'file' : 'user data';
-    if (row === undefined) throw unknownName(this.#tx, workflowKey, kind === 'files' ? 'file' : kind, name);
-    const uses = this.#uses[kind];
-    uses[direction].add(row.key as number);
-    if (uses.input.has(row.key as number) && uses.output.has(row.key as number)) {
-      const job = `the job ${quoted(this.#job.name)}`;
-      throw new TorcError(
-        'usage',
-        `${job} both reads and writes the ${words} ${quoted(name)}, so it would wait for itself`,
-      );
-    }
-    return row;
-  }
-
-  /** The jobs that are waited for: those named, and the producers of what is read. */
+  /** The jobs that the new one waits for: those it names, and the producers of what it reads. */
   #upstreams(): Map<number, Neighbour> {
     const found = new Map<number, Neighbour>();
     for (const name of this.#job.depends_on) {
       if (name === this.#job.name) {
         throw new TorcError('usage', `the job ${quoted(name)} depends on itself`, 'Leave it out of --depends-on.');
       }
-      const row = this.#jobNamed(name);
-      if (row === undefined) throw unknownName(this.#tx, this.#workflow.workflowKey, 'job', name);
-      found.set(row.job_key as number, neighbourOf(row));
+      const upstream = this.#jobNamed(name);
+      if (upstream === undefined) throw unknownName(this.#tx, this.#workflow.workflowKey, 'job', name);
+      found.set(upstream.jobKey, upstream);
     }
     for (const kind of ['files', 'user_data'] as const) {
       for (const key of this.#uses[kind].input) {
@@ -172,7 +108,7 @@ class JobAddition {
     return found;
   }
 
-  /** The jobs that read what this one writes; refuses a second producer, and readers that have begun without it. */
+  /** The jobs that read what this one writes; refuses a second producer, and readers that have started without it. */
   #downstreams(): Map<number, Neighbour> {
     const found = new Map<number, Neighbour>();
     for (const kind of ['files', 'user_data'] as const) {
@@ -182,43 +118,39 @@ class JobAddition {
         for (const reader of this.#users(kind, key, 0)) found.set(reader.jobKey, reader);
       }
     }
-    const begun = [...found.values()].find(({ status }) =>
+    const started = [...found.values()].find(({ status }) =>
       ['ready', 'submitted_pending', 'submitted', 'done'].includes(status),
     );
-    if (this.#workflow.phase !== 'started' || begun === undefined) return found;
+    if (this.#workflow.phase !== 'started' || started === undefined) return found;
     throw new TorcError(
       'conflict',
-      `job ${begun.jobKey} (${quoted(begun.name)}) reads what the new job writes, and is ${begun.status} already`,
-      `torc jobs reset-status ${begun.jobKey}`,
+      `job ${started.jobKey} (${quoted(started.name)}) reads what the new job writes, and is already ${started.status}`,
+      `torc jobs reset-status ${started.jobKey}`,
     );
   }
 
-  #users(kind: Kind, key: number, isOutput: number): Neighbour[] {
+  #users(kind: UsedKind, key: number, isOutput: number): Neighbour[] {
     const [table, column] = kind === 'files' ? ['job_files', 'file_key'] : ['job_user_data', 'user_data_key'];
-    return this.#tx.db
-      .all(
-        `SELECT ${neighbourColumns} FROM ${table} u JOIN jobs j ON j.job_key = u.job_key
-         WHERE u.${column} = ? AND u.is_output = ?`,
-        key,
-        isOutput,
-      )
-      .map(neighbourOf);
-  }
-
-  #refuseSecondProducer(kind: Kind, key: number, producer: Neighbour): void {
-    const row =
-      kind === 'files'
-        ? this.#tx.db.get('SELECT name FROM files WHERE file_key = ?', key)
-        : this.#tx.db.get('SELECT name FROM user_data WHERE user_data_key = ?', key);
-    const what = `${kind === 'files' ? 'file' : 'user data'} ${quoted(row?.name as string)}`;
-    throw new TorcError(
-      'conflict',
-      `job ${producer.jobKey} (${quoted(producer.name)}) writes the ${what} already`,
-      'Every file and all user data have one producer.',
+    return this.#tx.db.all<Neighbour>(
+      `SELECT ${neighbourColumns} FROM ${table} u JOIN jobs j ON j.job_key = u.job_key
+       WHERE u.${column} = ? AND u.is_output = ?`,
+      key,
+      isOutput,
     );
   }
 
-  /** A way from a reader of the new job's outputs to a job that the new one waits for would close a circle. */
+  #refuseSecondProducer(kind: UsedKind, key: number, producer: Neighbour): void {
+    const [words, column] = kind === 'files' ? ['file', 'file_key'] : ['user data', 'user_data_key'];
+    const row = this.#tx.db.get<{ name: string }>(`SELECT name FROM ${kind} WHERE ${column} = ?`, key);
+    const what = `${words} ${quoted(row?.name ?? '')}`;
+    throw new TorcError(
+      'conflict',
+      `job ${producer.jobKey} (${quoted(producer.name)}) already writes the ${what}`,
+      'Only one job can write a file or user data.',
+    );
+  }
+
+  /** A path from a reader of the new job's outputs to a job that the new one waits for would close a cycle. */
   #refuseCycle(upstreams: ReadonlyMap<number, Neighbour>, downstreams: ReadonlyMap<number, Neighbour>): void {
     const seen = new Set<number>(downstreams.keys());
     const work = upstreams.size === 0 ? [] : [...seen];
@@ -231,76 +163,68 @@ class JobAddition {
           'Leave out one of the two, or give the new job outputs of its own.',
         );
       }
-      for (const row of this.#tx.db.all('SELECT downstream FROM edges WHERE upstream = ?', node)) {
-        const next = row.downstream as number;
+      const sql = 'SELECT downstream FROM edges WHERE upstream = ?';
+      for (const { downstream: next } of this.#tx.db.all<{ downstream: number }>(sql, node)) {
         if (!seen.has(next)) work.push(next);
         seen.add(next);
       }
     }
   }
 
-  #insert(
-    { command, script }: { command: string; script: string | null },
+  #insert(): number {
+    const { command, invocationScript, files, user_data: userData } = this.#uses;
+    const handler = this.#job.failure_handler;
+    const jobKey = insertJob(this.#tx, {
+      jobKey: null,
+      workflowKey: this.#workflow.workflowKey,
+      stated: { ...this.#job, command, invocation_script: invocationScript },
+      references: {
+        ...this.#requirements(),
+        failureHandlerKey: handler === null ? null : this.#named('failure_handler', handler),
+      },
+      inputFiles: files.input,
+      outputFiles: files.output,
+      inputUserData: userData.input,
+      outputUserData: userData.output,
+    });
+    this.#tx.count(this.#workflow.workflowKey, 'uninitialized', false, 1);
+    return jobKey;
+  }
+
+  #connect(
+    jobKey: number,
     upstreams: ReadonlyMap<number, Neighbour>,
     downstreams: ReadonlyMap<number, Neighbour>,
-  ): number {
-    const job = this.#job;
+  ): void {
     const { db } = this.#tx;
-    const { workflowKey } = this.#workflow;
-    const requirements = this.#requirements();
-    const handler = job.failure_handler === null ? null : this.#named('failure_handler', job.failure_handler);
     const all = [...upstreams.values()];
-    const { key: jobKey } = db.run(
-      `INSERT INTO jobs (workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
-         failure_handler_key, priority, num_blockers, num_failed_upstreams, cancel_on_blocking_job_failure,
-         supports_termination) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      workflowKey,
-      job.name,
-      command,
-      script,
-      requirements.key,
-      requirements.shapeKey,
-      handler,
-      job.priority,
+    for (const upstream of upstreams.keys()) addEdge(this.#tx, upstream, jobKey);
+    db.run(
+      'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ? WHERE job_key = ?',
       all.filter(({ status }) => !endedStatuses.includes(status)).length,
       all.filter(hasFailed).length,
-      job.cancel_on_blocking_job_failure ? 1 : 0,
-      job.supports_termination ? 1 : 0,
+      jobKey,
     );
-    this.#tx.count(workflowKey, 'uninitialized', false, 1);
-    for (const upstream of upstreams.keys()) addEdge(this.#tx, upstream, jobKey);
     for (const downstream of downstreams.keys()) {
       addEdge(this.#tx, jobKey, downstream);
       db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', downstream);
     }
-    for (const [direction, isOutput] of [
-      ['input', 0],
-      ['output', 1],
-    ] as const) {
-      for (const key of this.#uses.files[direction]) {
-        db.run('INSERT INTO job_files (job_key, file_key, is_output) VALUES (?, ?, ?)', jobKey, key, isOutput);
-      }
-      for (const key of this.#uses.user_data[direction]) {
-        db.run('INSERT INTO job_user_data (job_key, user_data_key, is_output) VALUES (?, ?, ?)', jobKey, key, isOutput);
-      }
-    }
-    return jobKey;
   }
 
-  #requirements(): { key: number | null; shapeKey: number } {
+  #requirements(): { requirementsKey: number | null; shapeKey: number } {
     const { resource_requirements: name, scheduler } = this.#job;
     const { workflowKey } = this.#workflow;
     const config = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
     const key = name === null ? null : this.#named('resource_requirements', name);
     const need = key === null ? defaultRequirements : needOf(this.#tx, key);
-    return { key, shapeKey: addShape(this.#tx, workflowKey, need, config) };
+    return { requirementsKey: key, shapeKey: addShape(this.#tx, workflowKey, need, config) };
   }
 
   #named(kind: 'scheduler' | 'resource_requirements' | 'failure_handler', name: string): number {
     return keyOfName(this.#tx, this.#workflow.workflowKey, kind, name);
   }
 
-  /** In a workflow that runs, the job gets at once the status that a start would give it. */
+  /** In a started workflow, the job gets the status at once that a start would give it. */
   #activate(jobKey: number, upstreams: readonly Neighbour[]): JobStatus {
     const { workflowKey } = this.#workflow;
     const culprit = this.#job.cancel_on_blocking_job_failure ? upstreams.find(hasFailed) : undefined;
@@ -313,16 +237,12 @@ class JobAddition {
       return 'canceled';
     }
     const to = upstreams.every(({ status }) => endedStatuses.includes(status)) ? 'ready' : 'blocked';
-    // a run that had ended goes on with that
+    // this continues a run that had ended
     moveJob(this.#tx, state, { to, by: 'start' });
     return to;
   }
 }
 
 function hasFailed({ status, failed }: Neighbour): boolean {
-  return status === 'canceled' || (status === 'done' && failed);
-}
-
-function addEdge(tx: Transaction, upstream: number, downstream: number): void {
-  tx.db.run('INSERT INTO edges (upstream, downstream) VALUES (?, ?)', upstream, downstream);
+  return status === 'canceled' || (status === 'done' && failed === 1);
 }

@@ -60,7 +60,7 @@ export function refuseRunning(tx: Transaction, job: Row): void {
 function refuseTakenName(tx: Transaction, workflowKey: number, name: string, jobKey: number): void {
   const taken = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
   if (taken === undefined || taken.job_key === jobKey) return;
-  throw new TorcError('conflict', `job ${taken.job_key} has the name ${quoted(name)} already`, 'Choose another name.');
+  throw new TorcError('conflict', `job ${taken.job_key} already has the name ${quoted(name)}`, 'Choose another name.');
 }
 
 /** The changes with the paths of files in command and invocation script, as a specification's expansion does it. */

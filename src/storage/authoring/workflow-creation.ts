@@ -6,10 +6,12 @@ import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
-import { anyConfig, internShape, readShape } from '../running/shapes.ts';
+import { anyConfig, internShape } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
+import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
+import { addEdge, insertJob } from './job-rows.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
 
 /** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
@@ -88,7 +90,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   checkRange('job', request.first_job, request.jobs.length, workflow.numSpecJobs);
   checkRange('file', request.first_file, request.files.length, workflow.numSpecFiles);
   checkRange('user data', request.first_user_data, request.user_data.length, workflow.numSpecUserData);
-  const references = new References(tx, workflow.workflowKey);
+  const references = new CreationReferences(tx, workflow.workflowKey);
   for (const [index, file] of request.files.entries()) {
     tx.db.run(
       'INSERT INTO files (file_key, workflow_key, name, path) VALUES (?, ?, ?, ?) ON CONFLICT (file_key) DO NOTHING',
@@ -101,15 +103,23 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   for (const [index, datum] of request.user_data.entries()) {
     storeUserData(tx, workflow.workflowKey, datum, workflow.firstUserDataKey + request.first_user_data + index);
   }
+  const { firstFileKey, numSpecFiles, firstUserDataKey, numSpecUserData } = workflow;
+  const fileKeys = (places: readonly number[]) => keysAt('file', places, firstFileKey, numSpecFiles);
+  const userDataKeys = (places: readonly number[]) => keysAt('user data', places, firstUserDataKey, numSpecUserData);
   for (const [index, job] of request.jobs.entries()) {
-    insertJob(tx, workflow, workflow.firstJobKey + request.first_job + index, job, references.of(job));
+    insertJob(tx, {
+      jobKey: workflow.firstJobKey + request.first_job + index,
+      workflowKey: workflow.workflowKey,
+      stated: job,
+      references: references.of(job),
+      inputFiles: fileKeys(job.input_files),
+      outputFiles: fileKeys(job.output_files),
+      inputUserData: userDataKeys(job.input_user_data),
+      outputUserData: userDataKeys(job.output_user_data),
+    });
   }
   for (const [upstream, downstream] of request.edges) {
-    tx.db.run(
-      'INSERT OR IGNORE INTO edges (upstream, downstream) VALUES (?, ?)',
-      nodeKey(workflow, upstream),
-      nodeKey(workflow, downstream),
-    );
+    addEdge(tx, nodeKey(workflow, upstream), nodeKey(workflow, downstream));
   }
   const actionJobs = (request.action_jobs ?? []).map(([action, job]): [number, number] => {
     checkRange('job', job, 1, workflow.numSpecJobs);
@@ -118,123 +128,15 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   addActionJobs(tx, workflow.workflowKey, actionJobs);
 }
 
-type NewJob = Request<'workflow_create_chunk'>['jobs'][number];
+const nothing: readonly number[] = [];
 
-interface JobReferences {
-  requirementsKey: number | null;
-  shapeKey: number;
-  failureHandlerKey: number | null;
-}
-
-/** What the jobs of a chunk name by its place in the workflow, as keys. */
-class References {
-  readonly #tx: Transaction;
-  readonly #workflowKey: number;
-  /** In the order in which they were given; the first are the defaults of jobs without any. */
-  readonly #requirements: Record<string, number>[];
-  readonly #configs: number[];
-  readonly #handlers: number[];
-  /** Of restricted jobs, by requirements and config. */
-  readonly #shapes = new Map<string, number>();
-
-  constructor(tx: Transaction, workflowKey: number) {
-    this.#tx = tx;
-    this.#workflowKey = workflowKey;
-    this.#requirements = tx.db.all(
-      `SELECT r.resource_requirements_key, r.shape_key, s.sort_rank FROM resource_requirements r
-       JOIN shapes s ON s.shape_key = r.shape_key WHERE r.workflow_key = ? ORDER BY r.resource_requirements_key`,
-      workflowKey,
-    ) as Record<string, number>[];
-    this.#configs = this.#keys('SELECT slurm_config_key AS key FROM slurm_configs WHERE workflow_key = ? ORDER BY 1');
-    this.#handlers = this.#keys(
-      'SELECT failure_handler_key AS key FROM failure_handlers WHERE workflow_key = ? ORDER BY 1',
-    );
-  }
-
-  #keys(sql: string): number[] {
-    return this.#tx.db.all(sql, this.#workflowKey).map((row) => row.key as number);
-  }
-
-  of(job: NewJob): JobReferences {
-    const requirements = this.#requirements[job.requirements === null ? 0 : job.requirements + 1];
-    if (requirements === undefined) throw noSuch(job, 'requirements');
-    const shapeKey = requirements.shape_key as number;
-    return {
-      requirementsKey: job.requirements === null ? null : (requirements.resource_requirements_key as number),
-      shapeKey: job.slurm_config === undefined ? shapeKey : this.#restrictedShape(job, job.slurm_config, requirements),
-      failureHandlerKey: job.failure_handler === undefined ? null : this.#handlerKey(job, job.failure_handler),
-    };
-  }
-
-  #handlerKey(job: NewJob, place: number): number {
-    const key = this.#handlers[place];
-    if (key === undefined) throw noSuch(job, 'a failure handler');
-    return key;
-  }
-
-  #restrictedShape(job: NewJob, place: number, requirements: Record<string, number>): number {
-    const config = this.#configs[place];
-    if (config === undefined) throw noSuch(job, 'a Slurm config');
-    const base = requirements.shape_key as number;
-    const known = this.#shapes.get(`${base} ${config}`);
-    if (known !== undefined) return known;
-    const need = readShape(this.#tx, base);
-    const made = internShape(this.#tx, this.#workflowKey, need, config, requirements.sort_rank as number);
-    this.#shapes.set(`${base} ${config}`, made);
-    return made;
-  }
-}
-
-function noSuch(job: NewJob, what: string): TorcError {
-  return new TorcError('usage', `job ${job.name} names ${what} that the workflow does not have`);
-}
-
-function insertJob(tx: Transaction, workflow: Workflow, jobKey: number, job: NewJob, references: JobReferences): void {
-  tx.db.run(
-    `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
-       failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (job_key) DO NOTHING`,
-    jobKey,
-    workflow.workflowKey,
-    job.name,
-    job.command,
-    job.invocation_script,
-    references.requirementsKey,
-    references.shapeKey,
-    references.failureHandlerKey,
-    job.priority,
-    job.cancel_on_blocking_job_failure ? 1 : 0,
-    job.supports_termination ? 1 : 0,
-  );
-  for (const [isOutput, files] of [
-    [0, job.input_files],
-    [1, job.output_files],
-  ] as const) {
-    for (const file of files) {
-      checkRange('file', file, 1, workflow.numSpecFiles);
-      tx.db.run(
-        'INSERT OR IGNORE INTO job_files (job_key, file_key, is_output) VALUES (?, ?, ?)',
-        jobKey,
-        workflow.firstFileKey + file,
-        isOutput,
-      );
-    }
-  }
-  for (const [isOutput, userData] of [
-    [0, job.input_user_data],
-    [1, job.output_user_data],
-  ] as const) {
-    for (const datum of userData) {
-      checkRange('user data', datum, 1, workflow.numSpecUserData);
-      tx.db.run(
-        'INSERT OR IGNORE INTO job_user_data (job_key, user_data_key, is_output) VALUES (?, ?, ?)',
-        jobKey,
-        workflow.firstUserDataKey + datum,
-        isOutput,
-      );
-    }
-  }
+/** Places in the specification as keys. */
+function keysAt(what: string, places: readonly number[], firstKey: number, total: number): readonly number[] {
+  if (places.length === 0) return nothing;
+  return places.map((place) => {
+    checkRange(what, place, 1, total);
+    return firstKey + place;
+  });
 }
 
 function nodeKey(workflow: Workflow, node: number): number {
