@@ -1,13 +1,13 @@
 /** How a worker introduces itself. */
 import type { Request } from '../api/contract.ts';
+import { protocolVersion } from '../api/limits.ts';
 import type { WorkerEffects } from './effects.ts';
-import { workerProtocol } from './exchange/session.ts';
 import type { WorkerOptions } from './options.ts';
 
 export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
   const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;
   return {
-    protocol: workerProtocol,
+    protocol: protocolVersion,
     worker_id: effects.workerId,
     workflow_key: workflowKey,
     hostname: identity.hostname,

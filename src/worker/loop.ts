@@ -24,8 +24,8 @@ import type { FinishedAttempt, RunnerEvents } from './processes/job-runner.ts';
 import { openRunnerChain } from './runner-chain.ts';
 
 const sampleEveryMs = 10_000;
-/** Ends are told together while enough jobs wait here to keep the node busy meanwhile. */
-const endsPatienceMs = 40;
+/** Ends are reported together while enough jobs wait here to keep the node busy meanwhile. */
+const endsDelayMs = 40;
 /** Jobs that were given ahead of time and still wait here after so long without a start go back. */
 const longestWaitMs = 1000;
 /** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
@@ -89,7 +89,7 @@ export class WorkerLoop {
     });
     const events = {
       facts: () => this.#facts(),
-      patienceMs: () => (this.#admission.numWaiting > this.#running.size ? endsPatienceMs : 0),
+      endsDelayMs: () => (this.#admission.numWaiting > this.#running.size ? endsDelayMs : 0),
       hello: () => helloRequest(options, effects),
       greeted: (reply: HelloReply) => this.#onGreeted(reply),
       refused: (error: TorcError | null) => this.#onRefused(error),

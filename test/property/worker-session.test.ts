@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ExchangeReply, FileState } from '../../src/api/contract.ts';
-import { type ExchangeRequest, Session } from '../../src/worker/exchange/session.ts';
+import type { ExchangeRequest } from '../../src/worker/exchange/reports.ts';
+import { Session } from '../../src/worker/exchange/session.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 /** Each step and how often it is taken. */

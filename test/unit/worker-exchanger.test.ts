@@ -5,7 +5,8 @@ import type { Clock } from '../../src/base/clock.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Exchanger } from '../../src/worker/exchange/exchanger.ts';
-import { type ExchangeRequest, Session, type Taken } from '../../src/worker/exchange/session.ts';
+import type { ExchangeRequest } from '../../src/worker/exchange/reports.ts';
+import { Session, type Taken } from '../../src/worker/exchange/session.ts';
 import { defaultSettings } from '../worker/fake-server.ts';
 
 interface Call {
@@ -69,7 +70,7 @@ function start(random = 1) {
     session,
     {
       facts: () => ({ timeLeftMs: null, draining: false, leaving: false, samples: [] }),
-      patienceMs: () => 0,
+      endsDelayMs: () => 0,
       hello: () => ({}) as never,
       greeted() {},
       refused() {},

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Assignment, type ExchangeReply, protocolVersion, type ReportAnswer } from '../../src/api/contract.ts';
-import { type RequestFacts, Session, type Taken, workerProtocol } from '../../src/worker/exchange/session.ts';
+import { type RequestFacts, Session, type Taken } from '../../src/worker/exchange/session.ts';
 import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
 import { assignment } from '../worker/fake-server.ts';
 
@@ -43,7 +43,7 @@ function answered(attempt: number, report: ReportAnswer['report']): ReportAnswer
 
 describe('requests', () => {
   it('speak the protocol of the contract', () => {
-    expect(workerProtocol).toBe(protocolVersion);
+    expect(send(new Session('w')).protocol).toBe(protocolVersion);
   });
 
   it('are numbered from 1 and carry one snapshot of what is held and reported', () => {
@@ -240,23 +240,27 @@ describe('stops', () => {
 });
 
 describe('what goes to the spool', () => {
-  it('is each end and return once, with instants of the server', () => {
+  it('is each end and return until it is spooled, with instants of the server', () => {
     const session = new Session('w');
     session.noteStarted(3, 1, 100);
     session.noteFinished(finished(1, 500));
     session.noteReturned(2, 800);
     expect(session.oldestUnspooledMs()).toBe(500);
-    expect(session.takeForSpool(600, (atMs) => atMs + 10_000)).toMatchObject([
+    const first = session.reportsForSpool(600, (atMs) => atMs + 10_000);
+    expect(first).toMatchObject([
       { worker_id: 'w', attempt: 1, started_at_ms: 10_400, ended_at_ms: 10_500, finished: { return_code: 0 } },
     ]);
+    expect(session.oldestUnspooledMs()).toBe(500);
+    session.noteSpooled(first);
     expect(session.oldestUnspooledMs()).toBe(800);
-    const all = session.takeForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
-    expect(all).toMatchObject([{ attempt: 2, finished: null, started_at_ms: null, ended_at_ms: 800 }]);
+    const second = session.reportsForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
+    expect(second).toMatchObject([{ attempt: 2, finished: null, started_at_ms: null, ended_at_ms: 800 }]);
+    session.noteSpooled(second);
     expect(session.oldestUnspooledMs()).toBeNull();
     expect(session.numUnanswered).toBe(3);
   });
 
-  it('holds files and user data too, and waits from when an end was told, not from when it was', () => {
+  it('includes files and user data, and waits from when an end was noted, not from when it happened', () => {
     const session = new Session('w');
     const files = [
       { file_key: 3, is_output: true, size_bytes: -1, modified_us: null, changed_us: null, content_hash: null },
@@ -264,7 +268,7 @@ describe('what goes to the spool', () => {
     const userData = [{ name: 'a "b"', data: { x: [null] } }];
     session.noteFinished({ ...finished(1, 500), files, userData }, 2_700);
     expect(session.oldestUnspooledMs()).toBe(2_700);
-    const [spooled] = session.takeForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
+    const [spooled] = session.reportsForSpool(Number.POSITIVE_INFINITY, (atMs) => atMs);
     expect(spooled).toMatchObject({ ended_at_ms: 500, finished: { files, user_data: userData } });
   });
 });

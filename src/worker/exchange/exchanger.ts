@@ -7,7 +7,8 @@ import type { Api, HelloReply, Reply, Request } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { asTorcError, type TorcError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { ExchangeRequest, RequestFacts, Session, Taken } from './session.ts';
+import type { ExchangeRequest } from './reports.ts';
+import type { RequestFacts, Session, Taken } from './session.ts';
 
 /** The server holds an idle request for about 25 s. */
 const parkedTimeoutMs = 45_000;
@@ -25,8 +26,8 @@ const longestPaceMs = 1_000;
 export interface ExchangerEvents {
   /** What to say in the next request. */
   facts(): Omit<RequestFacts, 'nowMs'>;
-  /** How long ends may wait for company. */
-  patienceMs(): number;
+  /** How long ends may wait so that they travel together. */
+  endsDelayMs(): number;
   hello(): Request<'worker_hello'>;
   greeted(reply: HelloReply): void;
   /** The server will never take this worker: `gone`, or an error that no repetition mends. */
@@ -130,11 +131,11 @@ export class Exchanger {
   #nextSendMs(): number {
     if (this.#mustSend) return this.#timeoutMs < Number.POSITIVE_INFINITY ? 0 : this.#notBeforeMs;
     const [first, second] = this.#session.outstanding;
-    const patienceMs = this.#events.patienceMs();
-    const newsDueMs = this.#session.newsDueMs(patienceMs);
+    const endsDelayMs = this.#events.endsDelayMs();
+    const newsDueMs = this.#session.newsDueMs(endsDelayMs);
     // what is new does not wait for the pace
     // without news a request is parked at the server, but not while there will soon be some
-    const parkMs = Math.max(this.#pacedUntilMs, patienceMs === 0 ? 0 : this.#lastContactMs + patienceMs);
+    const parkMs = Math.max(this.#pacedUntilMs, endsDelayMs === 0 ? 0 : this.#lastContactMs + endsDelayMs);
     if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(parkMs, newsDueMs));
     if (second !== undefined) return Number.POSITIVE_INFINITY;
     const earliestMs = first.carriesReports ? first.sentAtMs + slowAnswerMs : 0;

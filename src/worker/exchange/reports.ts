@@ -1,6 +1,9 @@
 /** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
+import type { Request } from '../../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../../api/spool.ts';
 import type { FinishedAttempt } from '../processes/job-runner.ts';
+
+export type ExchangeRequest = Request<'exchange'>;
 
 /** How long ago something was, for the wire: never negative, whole milliseconds. */
 export function ageMs(nowMs: number, atMs: number): number {

@@ -68,6 +68,8 @@ export class WithoutServer {
 
   async #spool(madeBeforeMs: number): Promise<void> {
     const { session, exchanger, spool } = this.#deps;
-    await spool.append(session.takeForSpool(madeBeforeMs, exchanger.toServerTime));
+    const reports = session.reportsForSpool(madeBeforeMs, exchanger.toServerTime);
+    session.noteSpooled(reports);
+    await spool.append(reports);
   }
 }
