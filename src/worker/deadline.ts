@@ -1,17 +1,83 @@
-/** When a worker must be done, and what a signal near that time means. Durations in milliseconds. */
+/** When a worker must be done, and how long the steps of its end may take. Durations in milliseconds. */
+import type { Clock } from '../base/clock.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
 import type { StopSignal } from './effects.ts';
+import type { WorkerOptions } from './options.ts';
+
+/** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
+const hurriedStepMs = 900;
+const gentleStepMs = 3_000;
+const longestLeaveMs = 10_000;
+
+/** When more than this is left of an allocation that is told to end, it does not end because its time is over. */
+const longBeforeEndMs = 120_000;
+
+/** The end of the allocation or of the time limit, if there is one. Instants are on the worker's monotonic clock. */
+export class Deadline {
+  readonly #clock: Clock;
+  readonly #isInAllocation: boolean;
+  readonly #walltimeMs: number | null;
+  readonly #endMs: number | null;
+  #latestEndMs: number | null;
+
+  constructor({ deadlineMs, walltimeSeconds, identity }: WorkerOptions, clock: Clock) {
+    this.#clock = clock;
+    this.#isInAllocation = identity.slurmJobId !== null;
+    this.#walltimeMs = walltimeSeconds === null ? null : walltimeSeconds * 1000;
+    this.#endMs = deadlineMs === null ? null : clock.monotonic() + deadlineMs - clock.now();
+    this.#latestEndMs = this.#endMs;
+  }
+
+  /** When the worker stops its jobs: the end less the buffer. Null for no deadline. */
+  get latestEndMs(): number | null {
+    return this.#latestEndMs;
+  }
+
+  /** From now until the latest end; negative when that has passed, null for no deadline. */
+  untilLatestEndMs(): number | null {
+    return this.#latestEndMs === null ? null : this.#latestEndMs - this.#clock.monotonic();
+  }
+
+  /** From now until the end itself; negative when that has passed, null for no deadline. */
+  untilEndMs(): number | null {
+    return this.#endMs === null ? null : this.#endMs - this.#clock.monotonic();
+  }
+
+  /** The workflow's settings are known. Without a known walltime, what is left now counts as all of it. */
+  keepBuffer(bufferSeconds: number): void {
+    const leftMs = this.untilEndMs();
+    if (leftMs === null) return;
+    const untilMs = untilLatestEndMs(leftMs, this.#walltimeMs ?? leftMs, bufferSeconds * 1000);
+    this.#latestEndMs = this.#clock.monotonic() + untilMs;
+  }
+
+  /** Why a signal asks the worker to stop. */
+  reasonOf(signal: StopSignal): StopReason {
+    if (!this.#isInAllocation) return 'shutdown';
+    return reasonOfSlurmSignal(signal, this.untilEndMs(), this.#walltimeMs ?? 0);
+  }
+
+  /** How long the worker tries to say goodbye to the server. */
+  longestLeavingMs(isHurried: boolean): number {
+    const leftMs = this.untilEndMs();
+    if (isHurried) return hurriedStepMs;
+    if (leftMs === null) return longestLeaveMs;
+    return Math.max(hurriedStepMs, Math.min(longestLeaveMs, leftMs - gentleStepMs));
+  }
+}
+
+/** How long jobs that will not die are waited for, when the longest grace among them is `graceMs`. */
+export function longestEndingMs(graceMs: number, isHurried: boolean): number {
+  return graceMs + (isHurried ? hurriedStepMs : gentleStepMs);
+}
 
 /**
- * From now until the worker's latest end: the end of the allocation less the buffer, which is at most a tenth of the
- * walltime so that a short allocation is not all buffer. Negative when that has passed.
+ * From now until the latest end. The buffer is at most a tenth of the walltime, so that a short allocation is not all
+ * buffer.
  */
 export function untilLatestEndMs(untilDeadlineMs: number, walltimeMs: number, bufferMs: number): number {
   return untilDeadlineMs - Math.min(bufferMs, walltimeMs / 10);
 }
-
-/** When more than this is left of an allocation that is told to end, it does not end because its time is over. */
-const longBeforeEndMs = 120_000;
 
 /**
  * Why a signal asks a worker in an allocation to stop. Slurm sends the warning only ahead of the allocation's end, but

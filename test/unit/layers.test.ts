@@ -59,8 +59,6 @@ const known = {
     'server/exchange/exchange.ts',
     'server/service.ts',
     'storage/running/attempts.ts',
-    'worker/loop.ts',
-    'worker/processes/process-runner.ts',
   ],
 };
 

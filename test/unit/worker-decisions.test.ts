@@ -189,8 +189,8 @@ describe('what a job used', () => {
 });
 
 describe('memory that is told of at once', () => {
-  const news = (peakBytes: number, toldBytes: number, requested: number, capacity: number) =>
-    isGrowthNews({ peakBytes, toldBytes }, requested, capacity);
+  const news = (peakBytes: number, sampledBytes: number, requested: number, capacity: number) =>
+    isGrowthNews({ peakBytes, sampledBytes }, requested, capacity);
 
   it('is above the request and a sixteenth of the node, whichever is more', () => {
     expect([news(99, 0, 100, 160), news(100, 0, 100, 160)]).toEqual([false, true]);

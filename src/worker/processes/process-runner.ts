@@ -10,48 +10,23 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import type { SystemUnits } from '../../base/proc.ts';
-import { classifyEnd, looksKilled, type StopReason } from '../../model/decide/outcome.ts';
+import { looksKilled, type StopReason } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import { normalGraceMs } from './grace.ts';
 import type { JobRunner, RunnerEvents, Sample } from './job-runner.ts';
 import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
+import { finishedAttempt, newRunningJob, type RunningJob, takeSample } from './running-job.ts';
 import { Sampler } from './sampler.ts';
 import type { ProcessEnd, Spawner } from './spawner.ts';
+import { SweepTimer, sweepPause } from './sweep-timer.ts';
 import { TimeSeries } from './time-series.ts';
-import { isGrowthNews, UsageMeter } from './usage.ts';
+import { isGrowthNews } from './usage.ts';
 
-const shortestSweepWaitMs = 5;
-const longestSweepWaitMs = 100;
-/** After a sweep comes a pause of so many times its length, shorter when a place on the node stands idle meanwhile. */
-const sweepPause = { usual: 20, urgent: 2, longestMs: 50 };
 /** Processes that survive SIGKILL for so long hang in the kernel; the job's end is told without them. */
 const unkillableMs = 30_000;
 const longestTimerMs = 2 ** 31 - 1;
-
-interface Running {
-  attempt: number;
-  assignment: Assignment;
-  /** Null until it has really been started. */
-  pid: number | null;
-  startedAtMs: number;
-  memoryLimitBytes: number | null;
-  meter: UsageMeter;
-  sampleEveryMs: number | null;
-  series: TimeSeries | null;
-  /** Asked to stop before it was started. */
-  earlyStop: { reason: StopReason; graceMs: number } | null;
-  stop: { reason: StopReason; killAtMs: number } | null;
-  exit: (ProcessEnd & { atMs: number }) | null;
-  firstKillMs: number | null;
-  /** Processes of it survived SIGKILL. */
-  hasLeftovers: boolean;
-  toldSampleMs: number;
-  /** The peak that the latest sample told. */
-  toldPeakBytes: number;
-  cancelRuntimeLimit: () => void;
-}
 
 export interface RunnerDependencies {
   clock: Clock;
@@ -68,17 +43,15 @@ export interface RunnerDependencies {
 export class ProcessRunner implements JobRunner {
   readonly #deps: RunnerDependencies;
   readonly #events: RunnerEvents;
-  readonly #jobs = new Map<number, Running>();
+  readonly #jobs = new Map<number, RunningJob>();
   readonly #sampler: Sampler;
-  #sweepDueMs = Number.POSITIVE_INFINITY;
-  #lastSweep = { endedMs: 0, tookMs: 0 };
-  #sweepWaitMs = shortestSweepWaitMs;
-  #cancelSweep: () => void = () => {};
+  readonly #sweeps: SweepTimer;
   #isClosed = false;
 
   constructor(events: RunnerEvents, deps: RunnerDependencies) {
     this.#events = events;
     this.#deps = deps;
+    this.#sweeps = new SweepTimer(deps.clock, () => this.#sweep());
     this.#sampler = new Sampler({
       ...deps,
       overMemory: (attempt) => this.stop([{ attempt, graceMs: 0 }], 'memory_limit'),
@@ -96,24 +69,7 @@ export class ProcessRunner implements JobRunner {
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
-    const job: Running = {
-      attempt,
-      assignment,
-      pid: null,
-      startedAtMs: nowMs,
-      memoryLimitBytes: assignment.memory_limit_bytes,
-      meter: new UsageMeter(),
-      sampleEveryMs,
-      series: null,
-      earlyStop: null,
-      stop: null,
-      exit: null,
-      firstKillMs: null,
-      hasLeftovers: false,
-      toldSampleMs: Number.NEGATIVE_INFINITY,
-      toldPeakBytes: 0,
-      cancelRuntimeLimit: () => {},
-    };
+    const job = newRunningJob(assignment, nowMs, sampleEveryMs);
     this.#jobs.set(attempt, job);
     this.#deps.table.track(attempt, nowMs);
     const request = spawnRequest(assignment, this.#deps.launch, output);
@@ -124,7 +80,7 @@ export class ProcessRunner implements JobRunner {
     });
   }
 
-  #onStarted(job: Running, pid: number): void {
+  #onStarted(job: RunningJob, pid: number): void {
     const nowMs = this.#nowMs();
     job.pid = pid;
     job.startedAtMs = nowMs;
@@ -137,7 +93,7 @@ export class ProcessRunner implements JobRunner {
     if (earlyStop !== null) this.stop([{ attempt, graceMs: earlyStop.graceMs }], earlyStop.reason);
   }
 
-  #openSeries(job: Running): void {
+  #openSeries(job: RunningJob): void {
     const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
     if (everyMs === null) return;
     const { clock, log, launch } = this.#deps;
@@ -145,7 +101,7 @@ export class ProcessRunner implements JobRunner {
     job.series = new TimeSeries({ path, startedAtMs, everyMs, clock, log });
   }
 
-  #onFailed(job: Running, end: AttemptEnd): void {
+  #onFailed(job: RunningJob, end: AttemptEnd): void {
     const { attempt, assignment } = job;
     this.#forget(job);
     this.#deps.log.warn({ attempt, job: assignment.job_name, detail: end.detail }, 'a job could not be started');
@@ -153,14 +109,14 @@ export class ProcessRunner implements JobRunner {
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#nowMs(), end, ...nothing });
   }
 
-  #forget(job: Running): void {
+  #forget(job: RunningJob): void {
     this.#jobs.delete(job.attempt);
     this.#sampler.remove(job.attempt);
     this.#deps.table.untrack(job.attempt);
     job.cancelRuntimeLimit();
   }
 
-  #armRuntimeLimit(job: Running): void {
+  #armRuntimeLimit(job: RunningJob): void {
     const limitMs = job.assignment.runtime_limit_ms;
     if (limitMs === null) return;
     const leftMs = job.startedAtMs + limitMs - this.#nowMs();
@@ -192,11 +148,10 @@ export class ProcessRunner implements JobRunner {
         this.#stopOne(job, job.pid, reason, nowMs + graceMs);
       }
     }
-    this.#sweepWaitMs = shortestSweepWaitMs;
-    this.#scheduleSweep(shortestSweepWaitMs);
+    this.#sweeps.scheduleSoon();
   }
 
-  #stopOne(job: Running, pid: number, reason: StopReason, killAtMs: number): void {
+  #stopOne(job: RunningJob, pid: number, reason: StopReason, killAtMs: number): void {
     const { table } = this.#deps;
     if (job.stop !== null) {
       job.stop.killAtMs = Math.min(job.stop.killAtMs, killAtMs);
@@ -215,7 +170,7 @@ export class ProcessRunner implements JobRunner {
     }
   }
 
-  #kill(job: Running, nowMs: number): void {
+  #kill(job: RunningJob, nowMs: number): void {
     job.firstKillMs ??= nowMs;
     this.#deps.table.measure(job.attempt);
     this.#deps.table.signal(job.attempt, 'SIGKILL', job.exit !== null);
@@ -223,47 +178,31 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- ending
 
-  #onExit(job: Running, end: ProcessEnd): void {
+  #onExit(job: RunningJob, end: ProcessEnd): void {
     job.exit = { ...end, atMs: this.#nowMs() };
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);
     this.#deps.table.leaderReaped(job.attempt);
     const numJobs = this.#jobs.size;
     if (end.isGroupGone) this.#events.freed(job.attempt);
-    this.#sweepWaitMs = shortestSweepWaitMs;
+    this.#sweeps.reset();
     const hasSuccessor = this.#jobs.size > numJobs;
-    this.#scheduleSweep(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
-  }
-
-  #scheduleSweep(waitMs: number, pause = sweepPause.usual): void {
-    const nowMs = this.#nowMs();
-    const { endedMs, tookMs } = this.#lastSweep;
-    const dueMs = Math.max(nowMs + waitMs, endedMs + Math.min(sweepPause.longestMs, tookMs * pause));
-    if (dueMs >= this.#sweepDueMs) return;
-    this.#cancelSweep();
-    this.#sweepDueMs = dueMs;
-    if (dueMs <= nowMs) this.#sweep();
-    else this.#cancelSweep = this.#deps.clock.after(dueMs - nowMs, () => this.#sweep());
+    this.#sweeps.schedule(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
   }
 
   /** Concludes the jobs of which nothing is left, kills what is left of others. */
   #sweep(): void {
-    this.#sweepDueMs = Number.POSITIVE_INFINITY;
     const candidates = [...this.#jobs.values()].filter((job) => job.exit !== null || job.stop !== null);
     if (candidates.length === 0) return;
     const beganMs = this.#nowMs();
     this.#deps.table.scan(beganMs);
     const gone = candidates.filter((job) => !this.#hasProcesses(job, beganMs));
-    const endedMs = this.#nowMs();
-    this.#lastSweep = { endedMs, tookMs: endedMs - beganMs };
+    this.#sweeps.took(beganMs, this.#nowMs());
     for (const job of gone) this.#conclude(job);
-    if (gone.length < candidates.length) {
-      this.#scheduleSweep(this.#sweepWaitMs);
-      this.#sweepWaitMs = Math.min(longestSweepWaitMs, this.#sweepWaitMs * 2);
-    }
+    if (gone.length < candidates.length) this.#sweeps.scheduleAgain();
   }
 
-  #hasProcesses(job: Running, nowMs: number): boolean {
+  #hasProcesses(job: RunningJob, nowMs: number): boolean {
     const isGraceOver = job.stop === null || nowMs >= job.stop.killAtMs;
     if (job.exit === null) {
       if (isGraceOver) this.#kill(job, nowMs);
@@ -280,33 +219,25 @@ export class ProcessRunner implements JobRunner {
     return true;
   }
 
-  #conclude(job: Running): void {
+  #conclude(job: RunningJob): void {
     const departedMs = this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
     this.#forget(job);
     const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, atMs: this.#nowMs() };
     const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
-    const { attempt, assignment, startedAtMs } = job;
-    const { peakMemoryBytes } = totals;
-    const requestedMemoryBytes = assignment.memory_bytes;
     const tell = (isOomVictim: boolean): void => {
-      const end = classifyEnd({
-        exitCode: exit.exitCode,
-        signal: exit.signal,
-        stopped: job.stop?.reason ?? null,
-        isOomVictim,
-        peakMemoryBytes,
-        memoryLimitBytes: job.memoryLimitBytes,
-        requestedMemoryBytes,
-        runtimeLimitMs: assignment.runtime_limit_ms,
-      });
-      const leftovers = job.hasLeftovers ? { hasLeftovers: true } : {};
-      const finished = { attempt, startedAtMs, endedAtMs: exit.atMs, end, ...totals, ...leftovers };
+      const finished = finishedAttempt(job, exit, totals, isOomVictim);
       if (job.series === null) this.#events.ended(finished);
       else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
     };
     const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
-    if (isSuspect) this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
-    else tell(false);
+    if (isSuspect) {
+      const { attempt, assignment } = job;
+      const requestedMemoryBytes = assignment.memory_bytes;
+      const { peakMemoryBytes } = totals;
+      this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
+    } else {
+      tell(false);
+    }
   }
 
   // ---------------------------------------------------------------- samples
@@ -319,8 +250,8 @@ export class ProcessRunner implements JobRunner {
     if (this.#hasGrown(job)) this.#events.grown(attempt);
   }
 
-  #hasGrown({ meter, toldPeakBytes, assignment }: Running): boolean {
-    const memory = { peakBytes: meter.peakBytes, toldBytes: toldPeakBytes };
+  #hasGrown({ meter, sampledPeakBytes, assignment }: RunningJob): boolean {
+    const memory = { peakBytes: meter.peakBytes, sampledBytes: sampledPeakBytes };
     return isGrowthNews(memory, assignment.memory_bytes, this.#deps.capacityBytes);
   }
 
@@ -328,18 +259,10 @@ export class ProcessRunner implements JobRunner {
     const nowMs = this.#nowMs();
     const samples: Sample[] = [];
     for (const job of this.#jobs.values()) {
-      const { latest, peakBytes } = job.meter;
-      if (latest === null || job.exit !== null) continue;
-      if (nowMs - job.toldSampleMs < minAgeMs && !this.#hasGrown(job)) continue;
-      job.toldSampleMs = nowMs;
-      job.toldPeakBytes = peakBytes;
-      const { memoryBytes, cpuMs } = latest;
-      samples.push({
-        attempt: job.attempt,
-        memory_bytes: Math.round(memoryBytes),
-        peak_memory_bytes: Math.round(peakBytes),
-        cpu_ms: Math.round(cpuMs),
-      });
+      if (job.exit !== null) continue;
+      if (nowMs - job.sampledAtMs < minAgeMs && !this.#hasGrown(job)) continue;
+      const sample = takeSample(job, nowMs);
+      if (sample !== null) samples.push(sample);
     }
     return samples;
   }
@@ -347,7 +270,7 @@ export class ProcessRunner implements JobRunner {
   close(): void {
     this.#isClosed = true;
     this.#sampler.close();
-    this.#cancelSweep();
+    this.#sweeps.cancel();
     this.#deps.oomWatch.close();
     this.#deps.spawner.close();
     for (const job of this.#jobs.values()) job.cancelRuntimeLimit();

@@ -17,12 +17,12 @@ export interface UsageTotals {
  * small beside the node, are never worth it.
  */
 export function isGrowthNews(
-  memory: { peakBytes: number; toldBytes: number },
+  memory: { peakBytes: number; sampledBytes: number },
   requestedBytes: number,
   capacityBytes: number,
 ): boolean {
-  const { peakBytes, toldBytes } = memory;
-  return peakBytes >= Math.max(requestedBytes, capacityBytes / 16, 1) && peakBytes >= toldBytes * 1.5;
+  const { peakBytes, sampledBytes } = memory;
+  return peakBytes >= Math.max(requestedBytes, capacityBytes / 16, 1) && peakBytes >= sampledBytes * 1.5;
 }
 
 export class UsageMeter {

@@ -1,0 +1,199 @@
+/**
+ * The jobs of this worker, from their assignment to the report of their end. A job waits here until there is room for
+ * it, runs, and is reported; one that waits too long, or that would not end in time, goes back to the server.
+ */
+import type { Assignment } from '../api/contract.ts';
+import type { Clock } from '../base/clock.ts';
+import type { StopReason } from '../model/decide/outcome.ts';
+import type { StdioMode } from '../model/expanded.ts';
+import { Admission, type Capacity } from './admission.ts';
+import type { Session } from './exchange/session.ts';
+import type { LoggedRunner } from './files/logged-runner.ts';
+import { normalGraceMs } from './processes/grace.ts';
+import type { FinishedAttempt, RunnerEvents, Sample } from './processes/job-runner.ts';
+
+/** Jobs that were given ahead of time and wait this long without any start go back. */
+const longestWaitMs = 1000;
+
+export interface WorkerJobsEvents {
+  /** Jobs may start now. */
+  isReady(): boolean;
+  /** No job is started that would run beyond this instant; null for no limit. */
+  latestEndMs(): number | null;
+  /** There may be something to send. */
+  news(): void;
+  /** A job has ended. */
+  ended(): void;
+  /** A job was stopped before it started. */
+  unstarted(): void;
+}
+
+export interface WorkerJobsDependencies {
+  clock: Clock;
+  session: Session;
+  capacity: Capacity;
+  openRunner(events: RunnerEvents): LoggedRunner;
+}
+
+export class WorkerJobs {
+  readonly #events: WorkerJobsEvents;
+  readonly #clock: Clock;
+  readonly #session: Session;
+  readonly #admission: Admission;
+  readonly #runner: LoggedRunner;
+  readonly #running = new Map<number, Assignment>();
+  /** The last instant at which a job started or none waited. */
+  #progressMs = 0;
+  #sampleEveryMs: number | null = null;
+  #numEnded = 0;
+  #numFailed = 0;
+
+  constructor(events: WorkerJobsEvents, { clock, session, capacity, openRunner }: WorkerJobsDependencies) {
+    this.#events = events;
+    this.#clock = clock;
+    this.#session = session;
+    this.#admission = new Admission(capacity);
+    this.#runner = openRunner({
+      started: (attempt, pid, atMs, logSlot) => this.#onStarted(attempt, pid, atMs, logSlot ?? null),
+      freed: (attempt) => this.#onFreed(attempt),
+      ended: (finished) => this.#onEnded(finished),
+      unstarted: (attempt) => this.#onUnstarted(attempt),
+      grown: () => this.#onGrown(),
+    });
+  }
+
+  get numRunning(): number {
+    return this.#running.size;
+  }
+
+  get numWaiting(): number {
+    return this.#admission.numWaiting;
+  }
+
+  get numEnded(): number {
+    return this.#numEnded;
+  }
+
+  /** Jobs that are `done` with a return code other than 0. */
+  get numFailed(): number {
+    return this.#numFailed;
+  }
+
+  /** The workflow's settings for jobs that start from now on. */
+  configure(stdio: StdioMode, sampleEverySeconds: number | null): void {
+    this.#runner.setMode(stdio);
+    this.#sampleEveryMs = sampleEverySeconds === null ? null : sampleEverySeconds * 1000;
+  }
+
+  // ---------------------------------------------------------------- from the server
+
+  /** Jobs that the server gave; they wait until `startWaiting`. */
+  take(jobs: readonly Assignment[]): void {
+    if (this.numWaiting === 0) this.#progressMs = this.#clock.monotonic();
+    for (const job of jobs) this.#admission.add(job);
+  }
+
+  /** Jobs that the server gave but that this worker does not take go back. */
+  refuse(jobs: readonly Assignment[]): void {
+    for (const job of jobs) this.#session.noteReturned(job.attempt, this.#clock.monotonic());
+  }
+
+  /** Ends a job of this worker, whether it waits or runs. */
+  stop(attempt: number, reason: StopReason): void {
+    if (this.#admission.withdraw(attempt)) this.#session.noteReturned(attempt, this.#clock.monotonic());
+    else this.#runner.stop([{ attempt, graceMs: normalGraceMs }], reason);
+  }
+
+  /** Starts the jobs that have room. */
+  startWaiting(): void {
+    if (!this.#events.isReady()) return;
+    for (let job = this.#admission.next(); job !== null; job = this.#admission.next()) this.#start(job);
+    this.#events.news();
+  }
+
+  #start(job: Assignment): void {
+    const nowMs = this.#clock.monotonic();
+    const latestEndMs = this.#events.latestEndMs();
+    const endsInTime = job.runtime_ms === null || latestEndMs === null || nowMs + job.runtime_ms <= latestEndMs;
+    if (!endsInTime) {
+      this.#admission.release(job.attempt);
+      this.#session.noteReturned(job.attempt, nowMs);
+      return;
+    }
+    this.#running.set(job.attempt, job);
+    this.#progressMs = nowMs;
+    this.#runner.start(job, this.#sampleEveryMs);
+  }
+
+  /** When the jobs that wait go back, so that they can run elsewhere; Infinity when none waits. */
+  returnDueMs(): number {
+    return this.numWaiting > 0 ? this.#progressMs + longestWaitMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** All jobs that wait go back. */
+  returnWaiting(): void {
+    this.refuse(this.#admission.withdrawAll());
+  }
+
+  // ---------------------------------------------------------------- from the runner
+
+  #onStarted(attempt: number, pid: number, atMs: number, logSlot: number | null): void {
+    this.#session.noteStarted(attempt, pid, atMs, logSlot);
+    this.#events.news();
+  }
+
+  #onFreed(attempt: number): void {
+    this.#admission.release(attempt);
+    this.startWaiting();
+  }
+
+  #onEnded(finished: FinishedAttempt): void {
+    const { attempt, end } = finished;
+    this.#forget(attempt);
+    this.#numEnded += 1;
+    if (end.status === 'done' && end.returnCode !== 0) this.#numFailed += 1;
+    this.#session.noteFinished(finished, this.#clock.monotonic());
+    this.startWaiting();
+    this.#events.ended();
+  }
+
+  #onUnstarted(attempt: number): void {
+    this.#forget(attempt);
+    this.#session.noteReturned(attempt, this.#clock.monotonic());
+    this.startWaiting();
+    this.#events.unstarted();
+  }
+
+  #forget(attempt: number): void {
+    this.#running.delete(attempt);
+    this.#admission.release(attempt);
+  }
+
+  #onGrown(): void {
+    this.#session.noteGrowth(this.#clock.monotonic());
+    this.#events.news();
+  }
+
+  takeSamples(minAgeMs: number): Sample[] {
+    return this.#runner.takeSamples(minAgeMs);
+  }
+
+  // ---------------------------------------------------------------- at the end
+
+  /** Stops all running jobs; returns the longest of the times that `graceMs` gave them. */
+  stopRunning(graceMs: (job: Assignment) => number, reason: StopReason): number {
+    const jobs = [...this.#running.values()].map((job) => ({ attempt: job.attempt, graceMs: graceMs(job) }));
+    this.#runner.stop(jobs, reason);
+    return jobs.reduce((longest, job) => Math.max(longest, job.graceMs), 0);
+  }
+
+  /** Ends all timers; running processes are left alone. */
+  close(): void {
+    this.#runner.close();
+  }
+
+  /** After `close`: removes the files that nobody writes to or reads any more. */
+  async tidy(): Promise<void> {
+    await this.#runner.tidy();
+  }
+}

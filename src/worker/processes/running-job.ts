@@ -1,0 +1,94 @@
+/** One job as the process runner knows it, from its start to its end. */
+import type { Assignment } from '../../api/contract.ts';
+import { classifyEnd, type StopReason } from '../../model/decide/outcome.ts';
+import type { FinishedAttempt, Sample } from './job-runner.ts';
+import type { ProcessEnd } from './spawner.ts';
+import type { TimeSeries } from './time-series.ts';
+import { UsageMeter, type UsageTotals } from './usage.ts';
+
+export interface RunningJob {
+  attempt: number;
+  assignment: Assignment;
+  /** Null until it has really been started. */
+  pid: number | null;
+  startedAtMs: number;
+  memoryLimitBytes: number | null;
+  meter: UsageMeter;
+  sampleEveryMs: number | null;
+  series: TimeSeries | null;
+  /** Asked to stop before it was started. */
+  earlyStop: { reason: StopReason; graceMs: number } | null;
+  stop: { reason: StopReason; killAtMs: number } | null;
+  exit: (ProcessEnd & { atMs: number }) | null;
+  firstKillMs: number | null;
+  /** Some of its processes survived SIGKILL. */
+  hasLeftovers: boolean;
+  /** When the latest sample was taken, and the peak in it. */
+  sampledAtMs: number;
+  sampledPeakBytes: number;
+  cancelRuntimeLimit: () => void;
+}
+
+/** A job whose process is about to be started. */
+export function newRunningJob(assignment: Assignment, nowMs: number, sampleEveryMs: number | null): RunningJob {
+  return {
+    attempt: assignment.attempt,
+    assignment,
+    pid: null,
+    startedAtMs: nowMs,
+    memoryLimitBytes: assignment.memory_limit_bytes,
+    meter: new UsageMeter(),
+    sampleEveryMs,
+    series: null,
+    earlyStop: null,
+    stop: null,
+    exit: null,
+    firstKillMs: null,
+    hasLeftovers: false,
+    sampledAtMs: Number.NEGATIVE_INFINITY,
+    sampledPeakBytes: 0,
+    cancelRuntimeLimit: () => {},
+  };
+}
+
+/** The end of a job whose process has exited. */
+export function finishedAttempt(
+  job: RunningJob,
+  exit: { exitCode: number | null; signal: number | null; atMs: number },
+  totals: UsageTotals,
+  isOomVictim: boolean,
+): FinishedAttempt {
+  const { attempt, assignment, startedAtMs, hasLeftovers } = job;
+  const end = classifyEnd({
+    exitCode: exit.exitCode,
+    signal: exit.signal,
+    stopped: job.stop?.reason ?? null,
+    isOomVictim,
+    peakMemoryBytes: totals.peakMemoryBytes,
+    memoryLimitBytes: job.memoryLimitBytes,
+    requestedMemoryBytes: assignment.memory_bytes,
+    runtimeLimitMs: assignment.runtime_limit_ms,
+  });
+  return {
+    attempt,
+    startedAtMs,
+    endedAtMs: exit.atMs,
+    end,
+    ...totals,
+    ...(hasLeftovers ? { hasLeftovers } : {}),
+  };
+}
+
+/** Takes the latest sample of a job; null before the first look at it. */
+export function takeSample(job: RunningJob, nowMs: number): Sample | null {
+  const { latest, peakBytes } = job.meter;
+  if (latest === null) return null;
+  job.sampledAtMs = nowMs;
+  job.sampledPeakBytes = peakBytes;
+  return {
+    attempt: job.attempt,
+    memory_bytes: Math.round(latest.memoryBytes),
+    peak_memory_bytes: Math.round(peakBytes),
+    cpu_ms: Math.round(latest.cpuMs),
+  };
+}
