@@ -28,6 +28,10 @@ const failureRule = z.strictObject({
   recovery_script: text.nullable(),
   /** Further attempts after the first. */
   max_retries: count,
+  /** How long the next attempt waits, by what factor each further one waits longer, and how long at most. */
+  retry_delay_ms: count.optional(),
+  retry_backoff: z.number().min(1).max(1000).optional(),
+  retry_max_delay_ms: count.optional(),
 });
 
 export const failureHandler = z.strictObject({ name, rules: z.array(failureRule) });

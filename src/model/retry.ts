@@ -8,6 +8,19 @@ export interface FailureRule {
   recoveryScript: string | null;
   /** Further attempts after the first. */
   maxRetries: number;
+  /** How long the next attempt waits; 0 for not at all. */
+  retryDelayMs: number;
+  /** From 1: by how much each further retry of the job waits longer than the one before. */
+  retryBackoff: number;
+  /** No retry waits longer than this. */
+  retryMaxDelayMs: number;
+}
+
+const dayMs = 86_400_000;
+
+/** The longest wait of a rule that does not give one: a day, or the first delay when that is longer. */
+export function defaultMaxDelayMs(retryDelayMs: number): number {
+  return Math.max(dayMs, retryDelayMs);
 }
 
 /**
@@ -18,4 +31,10 @@ export function ruleForRetry(rules: readonly FailureRule[], returnCode: number, 
   const number = rules.findIndex((rule) => rule.matchAllExitCodes || rule.exitCodes.includes(returnCode));
   const rule = rules[number];
   return rule !== undefined && numRetries < rule.maxRetries ? number : null;
+}
+
+/** How long a job waits for its next attempt, after so many retries so far; milliseconds. */
+export function retryDelayMs(rule: FailureRule, numRetries: number): number {
+  // what grows beyond all numbers is cut as well
+  return Math.round(Math.min(rule.retryDelayMs * rule.retryBackoff ** numRetries, rule.retryMaxDelayMs)) || 0;
 }

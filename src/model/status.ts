@@ -116,6 +116,8 @@ export interface WorkflowFacts {
   isCanceled: boolean;
   hasTimedOut: boolean;
   counts: JobCounts;
+  /** A job waits for a hold that falls by itself. */
+  hasTimedHold: boolean;
 }
 
 /** Whether work is left that a worker could come to do: ready, claimed or running jobs. */
@@ -134,6 +136,7 @@ export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   if (claimed > 0) return 'running';
   if (facts.isCanceled) return 'canceled';
   if (counts.ready > 0) return counts.done + counts.terminated > 0 ? 'running' : 'ready';
+  if (facts.hasTimedHold) return 'running';
   if (facts.hasTimedOut) return 'timeout';
   if (counts.failed + counts.terminated + counts.canceled > 0) return 'failed';
   if (counts.uninitialized > 0) return 'uninitialized';

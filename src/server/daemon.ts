@@ -7,12 +7,13 @@ import { type Log, openLog } from '../base/log.ts';
 import { countOpenAllocations } from '../storage/authoring/allocations.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
+import { nextDueAt } from '../storage/running/due.ts';
 import { explainDirectory, openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
 export interface DaemonOptions extends ServeOptions {
   directory: string;
-  /** Ends when no allocation, worker or client has been there for so long; null for never. */
+  /** Ends when no allocation, worker, client or instant to act at has been there for so long; null for never. */
   idleMinutes?: number | null;
   onReady?: (file: ServerFile) => void;
 }
@@ -41,7 +42,8 @@ export async function runServer(options: DaemonOptions): Promise<void> {
             service.silentMs < idleMs ||
             countActiveComputeNodes(service.view, null) > 0 ||
             countOpenAllocations(service.view) > 0 ||
-            countOpenFirings(service.view, null) > 0;
+            countOpenFirings(service.view, null) > 0 ||
+            nextDueAt(service.view) !== null;
           if (!isNeeded) resolve('idle');
         },
         Math.min(idleCheckMs, idleMs),

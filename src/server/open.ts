@@ -14,6 +14,7 @@ import { takeInSpools } from './evidence/spool-intake.ts';
 import { seenEpoch } from './owner/epoch-file.ts';
 import { heldBy, Ownership } from './owner/ownership.ts';
 import { Service } from './service.ts';
+import { workOffOverdue } from './time/timekeeper.ts';
 
 /**
  * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder, and
@@ -92,4 +93,5 @@ async function prepare(service: Service): Promise<void> {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));
   }
   await takeInSpools(service);
+  await workOffOverdue(service);
 }

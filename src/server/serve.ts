@@ -10,6 +10,7 @@ import { loadIdentity } from './http/certificate.ts';
 import { listen } from './http/http.ts';
 import { newToken, Tokens } from './http/tokens.ts';
 import type { Service } from './service.ts';
+import { Timekeeper } from './time/timekeeper.ts';
 
 export interface ServeOptions {
   /** Address to listen on; all by default, because workers come from compute nodes. */
@@ -57,10 +58,13 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   if (options.leaseSeconds !== undefined) service.leaseMs = options.leaseSeconds * 1000;
   const reconciler = new Reconciler(service);
   reconciler.start();
+  const timekeeper = new Timekeeper(service);
+  timekeeper.start();
   const actions = options.runsActions === true ? new ActionRunner(service, options) : null;
   actions?.start();
   void service.lost.then(() => {
     reconciler.close();
+    timekeeper.close();
     void actions?.close();
     server.close();
     server.closeAllConnections();
@@ -70,6 +74,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
     async close() {
       service.onRotateToken = null;
       reconciler.close();
+      timekeeper.close();
       await actions?.close();
       await stopServing(directory, file, server);
     },

@@ -58,6 +58,7 @@ function states({ jobs, numBarriers, edges }: Shape): JobStates {
     failed: Uint8Array.from(jobs, (job) => (job.failed ? 1 : 0)),
     cancelsOnFailure: Uint8Array.from(jobs, (job) => (job.cancels ? 1 : 0)),
     numHolds: new Int32Array(jobs.length),
+    numRetryHolds: new Int32Array(jobs.length),
   };
 }
 

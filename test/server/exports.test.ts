@@ -39,7 +39,8 @@ const everything = {
       name: 'again "$x"',
       rules: [
         { exit_codes: [3, 75], recovery_script: "echo 'a'\n", max_retries: 1 },
-        { match_all_exit_codes: true, max_retries: 0 },
+        { exit_codes: [4], retry_delay: '1m', retry_backoff: 1.5, retry_max_delay: 'PT1H' },
+        { match_all_exit_codes: true, max_retries: 0, retry_delay: 'PT0.5S' },
       ],
     },
     { name: 'unused', rules: [{ match_all_exit_codes: true }] },

@@ -152,6 +152,24 @@ CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE al
 
 CREATE INDEX compute_nodes_workflow ON compute_nodes (workflow_key);
 
+CREATE TABLE due (
+  due_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  -- on the wall clock; a duration is moved along when that clock is set
+  due_at INTEGER NOT NULL,
+  set_at INTEGER NOT NULL,
+  -- 'hold': a hold of this key falls; 'firing': scheduling nodes for this firing is tried again; 'worker_commands': the
+  -- commands of this compute node, which has ended, are given up
+  kind TEXT NOT NULL,
+  workflow_key INTEGER NOT NULL,
+  subject_key INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX due_next ON due (due_at);
+
+CREATE UNIQUE INDEX due_subject ON due (kind, subject_key);
+
+CREATE INDEX due_workflow ON due (workflow_key, kind, due_at);
+
 CREATE TABLE edges (
   upstream INTEGER NOT NULL,
   downstream INTEGER NOT NULL,

@@ -14,9 +14,10 @@ it('the list of workflows derives the same status as the model', async () => {
     hasTimedOut: fc.boolean(),
     present: fc.subarray([...jobStatuses]),
     failed: fc.boolean(),
+    hasTimedHold: fc.boolean(),
   });
   fc.assert(
-    fc.property(facts, ({ runId, isCanceled, hasTimedOut, present, failed }) => {
+    fc.property(facts, ({ runId, isCanceled, hasTimedOut, present, failed, hasTimedHold }) => {
       const counts: JobCounts = noJobs();
       db.run('DELETE FROM job_counts');
       for (const status of present) {
@@ -31,9 +32,14 @@ it('the list of workflows derives the same status as the model', async () => {
         isCanceled ? 1 : 0,
         hasTimedOut ? 1 : 0,
       );
+      db.run('DELETE FROM due');
+      if (hasTimedHold) {
+        const sql = `INSERT INTO due (due_at, set_at, kind, workflow_key, subject_key) VALUES (1, 0, 'hold', ?, 1)`;
+        db.run(sql, Number(key));
+      }
       const request = { list: 'workflows', workflow_key: key, filters: [], sort_by: null, reverse: false } as const;
       const [record] = readList(db, { ...request, filters: [], limit: 1, skip: 0 }).records;
-      expect(record?.status).toBe(workflowStatus({ runId, isCanceled, hasTimedOut, counts }));
+      expect(record?.status).toBe(workflowStatus({ runId, isCanceled, hasTimedOut, counts, hasTimedHold }));
     }),
   );
   await close();

@@ -52,10 +52,15 @@ export function brokenInvariants(db: Database): string[] {
   };
   const count = (node: number, test: (upstream: number) => boolean) => (upstreams.get(node) ?? []).filter(test).length;
 
+  const holds = new Map<number, number>();
+  for (const hold of db.all<{ job_key: number }>('SELECT job_key FROM holds')) {
+    holds.set(hold.job_key, (holds.get(hold.job_key) ?? 0) + 1);
+  }
   for (const job of jobs) {
-    const unfinished = count(job.job_key, (upstream) => !hasEnded(upstream));
+    const numHolds = holds.get(job.job_key) ?? 0;
+    const unfinished = count(job.job_key, (upstream) => !hasEnded(upstream)) + numHolds;
     if (job.num_blockers !== unfinished) {
-      broken.push(`job ${job.job_key}: counter ${job.num_blockers}, unfinished upstreams ${unfinished}`);
+      broken.push(`job ${job.job_key}: counter ${job.num_blockers}, unfinished upstreams and holds ${unfinished}`);
     }
     const failed = count(job.job_key, hasFailed);
     if (job.num_failed_upstreams !== failed) {
@@ -77,8 +82,38 @@ export function brokenInvariants(db: Database): string[] {
   }
   broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
-  broken.push(...brokenNodes(db));
+  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db));
   return broken;
+}
+
+/** A hold that falls by itself has its due row, and holds a job that waits; a due row of a hold has its hold. */
+function brokenHolds(db: Database): string[] {
+  const broken = db
+    .all(
+      `SELECT h.hold_key, h.until, d.due_at, j.status FROM holds h LEFT JOIN jobs j USING (job_key)
+       LEFT JOIN due d ON d.kind = 'hold' AND d.subject_key = h.hold_key
+       WHERE h.until IS NOT d.due_at OR j.status IS NOT 'blocked'`,
+    )
+    .map((row) => `hold ${row.hold_key} until ${row.until} of a ${row.status} job is due at ${row.due_at}`);
+  const stray = `SELECT * FROM due WHERE kind = 'hold' AND subject_key NOT IN (SELECT hold_key FROM holds)`;
+  return [
+    ...broken,
+    ...db.all(stray).map((row) => `due row ${row.due_key} is of hold ${row.subject_key}, which is gone`),
+  ];
+}
+
+/** A started run has ended exactly when no job is left that could still run without a person. */
+function brokenRuns(db: Database): string[] {
+  const canGoOn = `(EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key
+      AND j.status IN ('ready', 'submitted', 'submitted_pending'))
+    OR EXISTS (SELECT 1 FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL))`;
+  // a run that was imported keeps its own end, and one whose jobs are being stopped has none yet
+  const sql = `SELECT w.workflow_key, w.ended_at, ${canGoOn} AS can_go_on FROM workflows w
+    WHERE w.phase = 'started' AND w.is_stopping = 0 AND (w.ended_at IS NULL) <> ${canGoOn}
+      AND NOT EXISTS (SELECT 1 FROM events e WHERE e.workflow_key = w.workflow_key AND e.type = 'workflow_imported')`;
+  return db
+    .all(sql)
+    .map((row) => `the run of workflow ${row.workflow_key} ended at ${row.ended_at}, can go on: ${row.can_go_on}`);
 }
 
 function brokenActions(db: Database): string[] {

@@ -161,9 +161,10 @@ describe('creating', () => {
       sampleIntervalSeconds: 7,
       generatePlots: true,
     } as const;
+    const delays = { retryDelayMs: 30_000, retryBackoff: 2, retryMaxDelayMs: 90_000 };
     const handler = {
       name: 'h',
-      rules: [{ exitCodes: [75], matchAllExitCodes: false, recoveryScript: 'x', maxRetries: 2 }],
+      rules: [{ exitCodes: [75], matchAllExitCodes: false, recoveryScript: 'x', maxRetries: 2, ...delays }],
     };
     const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
     const begin = requests.workflow_create_begin.parse(beginRequest({ ...workflow(0, 0, 0), ...parts }, 'alice'));
@@ -172,7 +173,12 @@ describe('creating', () => {
       failure_handlers: [
         {
           name: 'h',
-          rules: [{ exit_codes: [75], match_all_exit_codes: false, recovery_script: 'x', max_retries: 2 }],
+          rules: [
+            {
+              ...{ exit_codes: [75], match_all_exit_codes: false, recovery_script: 'x', max_retries: 2 },
+              ...{ retry_delay_ms: 30_000, retry_backoff: 2, retry_max_delay_ms: 90_000 },
+            },
+          ],
         },
       ],
       sample_interval_seconds: 7,

@@ -275,9 +275,10 @@ describe('the parts beside the jobs', () => {
 
   it('are carried along with their defaults', () => {
     const { failureHandlers, schedulers, actions, resourceMonitor, jobs } = load(everything);
+    const noDelay = { retryDelayMs: 0, retryBackoff: 1, retryMaxDelayMs: 86_400_000 };
     expect(failureHandlers[0]?.rules).toEqual([
-      { exitCodes: [10, 11], matchAllExitCodes: false, recoveryScript: 'fix.sh', maxRetries: 1 },
-      { exitCodes: [], matchAllExitCodes: true, recoveryScript: null, maxRetries: 3 },
+      { exitCodes: [10, 11], matchAllExitCodes: false, recoveryScript: 'fix.sh', maxRetries: 1, ...noDelay },
+      { exitCodes: [], matchAllExitCodes: true, recoveryScript: null, maxRetries: 3, ...noDelay },
     ]);
     expect(schedulers).toMatchObject([
       { walltimeSeconds: 86_400, numNodes: 2, extra: '--mail-type=END --requeue --exclusive' },

@@ -1,5 +1,6 @@
 /** The parts of a stored workflow in the words of a specification, without what goes without saying. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, ListRecord, Reply } from '../../api/contract.ts';
+import { defaultMaxDelayMs } from '../../model/retry.ts';
 
 /** A set of at least so many names is said as a pattern, where there is one that means the same. */
 const manyNames = 50;
@@ -89,12 +90,26 @@ export function handlerSpec({
 }: NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]): object {
   return {
     name,
-    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries }) => ({
+    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries, ...delays }) => ({
       ...(exit_codes.length === 0 ? {} : { exit_codes }),
       ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
       ...(recovery_script === null ? {} : { recovery_script }),
       max_retries,
+      ...delaySpec(delays),
     })),
+  };
+}
+
+type Rule = NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]['rules'][number];
+
+function delaySpec(rule: Pick<Rule, 'retry_delay_ms' | 'retry_backoff' | 'retry_max_delay_ms'>): object {
+  const { retry_delay_ms: delayMs = 0, retry_backoff: backoff = 1, retry_max_delay_ms: longestMs } = rule;
+  if (delayMs === 0) return {};
+  const hasLimit = longestMs !== undefined && longestMs !== defaultMaxDelayMs(delayMs);
+  return {
+    retry_delay: `PT${delayMs / 1000}S`,
+    ...(backoff === 1 ? {} : { retry_backoff: backoff }),
+    ...(hasLimit ? { retry_max_delay: `PT${longestMs / 1000}S` } : {}),
   };
 }
 

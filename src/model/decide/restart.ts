@@ -26,8 +26,9 @@ export interface JobStates {
   failed: Uint8Array;
   /** By job: 1 when it is canceled as soon as an upstream fails. */
   cancelsOnFailure: Uint8Array;
-  /** By job: reasons to wait other than upstreams. */
+  /** By job: reasons to wait other than upstreams, and those of them that fall when the job gets an aim: a retry's. */
   numHolds: Int32Array;
+  numRetryHolds: Int32Array;
 }
 
 /** What is to become of a job. `active`: ready, blocked, or canceled when an upstream stays failed. */
@@ -65,6 +66,8 @@ export interface Settled {
   numFailedUpstreams: Int32Array;
   /** By job: a job whose failure keeps this one canceled, or -1. */
   failedUpstream: Int32Array;
+  /** By job: 1 when the hold of its retry is taken away. */
+  dropsRetryHold: Uint8Array;
 }
 
 const isEnded = new Uint8Array(jobStatuses.map((status) => (endedStatuses.includes(status) ? 1 : 0)));
@@ -173,6 +176,12 @@ export function settle(jobs: JobStates, plan: JobAims): Settled {
   const numFailedUpstreams = new Int32Array(graph.numNodes);
   const failedUpstream = new Int32Array(graph.numNodes).fill(-1);
   numBlockers.set(jobs.numHolds);
+  const dropsRetryHold = new Uint8Array(numJobs);
+  for (let job = 0; job < numJobs; job++) {
+    const numDropped = plan.aim[job] === aims.keep ? 0 : (jobs.numRetryHolds[job] as number);
+    numBlockers[job] = (numBlockers[job] as number) - numDropped;
+    dropsRetryHold[job] = numDropped > 0 ? 1 : 0;
+  }
   for (const node of jobs.order) {
     const waits = numBlockers[node] as number;
     const failures = numFailedUpstreams[node] as number;
@@ -195,7 +204,13 @@ export function settle(jobs: JobStates, plan: JobAims): Settled {
       if (failedUpstream[target] === -1) failedUpstream[target] = told;
     }
   }
-  return { status, numBlockers, numFailedUpstreams, failedUpstream: failedUpstream.subarray(0, numJobs) };
+  return {
+    status,
+    numBlockers,
+    numFailedUpstreams,
+    failedUpstream: failedUpstream.subarray(0, numJobs),
+    dropsRetryHold,
+  };
 }
 
 function settledStatus(jobs: JobStates, plan: JobAims, job: number, waits: number, failures: number): number {

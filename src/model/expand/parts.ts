@@ -1,6 +1,7 @@
 /** The parts of a workflow beside its jobs: failure handlers, Slurm schedulers, actions, the resource monitor. */
-import { parseWalltime } from '../../base/units.ts';
+import { parseDuration, parseWalltime } from '../../base/units.ts';
 import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
+import { defaultMaxDelayMs, type FailureRule } from '../retry.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -17,19 +18,40 @@ export function expandFailureHandlers(
   return specs.map(({ name, rules }, i) => ({
     name,
     rules: rules.map((rule, k) => {
+      const path = ['failure_handlers', i, 'rules', k];
       const exitCodes = rule.exit_codes ?? [];
       if (exitCodes.length === 0 && rule.match_all_exit_codes !== true) {
         const message = 'a rule names its exit_codes, or says match_all_exit_codes: true';
-        findings.add(['failure_handlers', i, 'rules', k], () => message);
+        findings.add(path, () => message);
       }
       return {
         exitCodes,
         matchAllExitCodes: rule.match_all_exit_codes ?? false,
         recoveryScript: rule.recovery_script ?? null,
         maxRetries: rule.max_retries ?? specDefaults.maxRetries,
+        ...retryDelay(rule, (key, message) => findings.add([...path, key], () => message)),
       };
     }),
   }));
+}
+
+type RetryDelay = Pick<FailureRule, 'retryDelayMs' | 'retryBackoff' | 'retryMaxDelayMs'>;
+type RuleSpec = FailureHandlerSpec['rules'][number];
+
+/** How long the next attempt of a rule waits. */
+function retryDelay(rule: RuleSpec, refuse: (key: keyof RuleSpec, message: string) => void): RetryDelay {
+  const milliseconds = (duration: string) => Math.round(parseDuration(duration) * 1000);
+  const retryDelayMs = rule.retry_delay ? milliseconds(rule.retry_delay) : 0;
+  const longestMs = rule.retry_max_delay ? milliseconds(rule.retry_max_delay) : null;
+  for (const key of ['retry_backoff', 'retry_max_delay'] as const) {
+    if (rule[key] != null && retryDelayMs === 0) refuse(key, 'needs a retry_delay above 0');
+  }
+  if (longestMs !== null && longestMs < retryDelayMs) refuse('retry_max_delay', 'is shorter than retry_delay');
+  return {
+    retryDelayMs,
+    retryBackoff: rule.retry_backoff ?? 1,
+    retryMaxDelayMs: longestMs ?? defaultMaxDelayMs(retryDelayMs),
+  };
 }
 
 /** Options of sbatch that each scheduler states itself, or that torc states. */

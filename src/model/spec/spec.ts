@@ -149,6 +149,9 @@ const failureHandler = z.strictObject({
         match_all_exit_codes: flag.nullish(),
         recovery_script: command.nullish(),
         max_retries: z.int().min(0).max(1_000_000).nullish(),
+        retry_delay: readable(parseDuration).nullish(),
+        retry_backoff: z.number().min(1).max(1000).nullish(),
+        retry_max_delay: readable(parseDuration).nullish(),
       }),
     )
     .min(1),

@@ -8,7 +8,7 @@ import { runShellCommands } from '../../base/shell-commands.ts';
 import {
   claimFiring,
   type Firing,
-  failSilentWorkers,
+  putOffFiring,
   recordFiringBegun,
   recordFiringEnd,
 } from '../../storage/running/actions.ts';
@@ -16,14 +16,12 @@ import type { ServerContext } from '../context.ts';
 import { scheduleNodes } from './action-nodes.ts';
 import { LocalWorkers } from './local-workers.ts';
 
-/** Firings are looked for when one is announced, and this often anyway. */
-const tickMs = 30_000;
+/** A firing is announced; when the database cannot be written then, it is looked for again after this. */
+const pauseMs = 30_000;
 const mostAtATime = 16;
 /** When Slurm gave no answer from which it is clear what happened, it is asked again after this. */
 const retryMs = 60_000;
 const mostAttempts = 10;
-/** A worker has ten minutes for its commands. */
-const workerPatienceMs = 15 * 60_000;
 
 export class ActionRunner {
   readonly #context: ServerContext;
@@ -31,7 +29,6 @@ export class ActionRunner {
   readonly #localWorkers: LocalWorkers | null;
   readonly #abort = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #cancelRetries = new Set<() => void>();
   #unsubscribe: () => void = () => {};
   #cancelTimer: () => void = () => {};
   #isLooking = false;
@@ -47,7 +44,6 @@ export class ActionRunner {
       if (facts.some((fact) => fact.kind === 'action_fired')) this.#look();
     });
     this.#look();
-    this.#plan();
   }
 
   /** Ends commands that run, which is recorded as a failure; resolves when nothing is under way any more. */
@@ -55,15 +51,7 @@ export class ActionRunner {
     this.#unsubscribe();
     this.#abort.abort();
     this.#cancelTimer();
-    for (const cancel of this.#cancelRetries) cancel();
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-  }
-
-  #plan(): void {
-    this.#cancelTimer = this.#context.clock.after(tickMs, () => {
-      this.#look();
-      this.#plan();
-    });
   }
 
   #look(): void {
@@ -71,9 +59,15 @@ export class ActionRunner {
     if (this.#isLooking || this.#abort.signal.aborted) return;
     this.#isLooking = true;
     this.#follow(
-      this.#takeUp().finally(() => {
-        this.#isLooking = false;
-      }),
+      this.#takeUp()
+        .catch((error) => {
+          // on the clock of this process alone: a due row cannot be written either
+          if (!this.#abort.signal.aborted) this.#cancelTimer = this.#context.clock.after(pauseMs, () => this.#look());
+          throw error;
+        })
+        .finally(() => {
+          this.#isLooking = false;
+        }),
     );
   }
 
@@ -90,8 +84,6 @@ export class ActionRunner {
   }
 
   async #takeUp(): Promise<void> {
-    const { clock } = this.#context;
-    await this.#context.write((tx) => failSilentWorkers(tx, clock.now() - workerPatienceMs));
     while (this.#mustLook && !this.#abort.signal.aborted) {
       this.#mustLook = false;
       // one place is that of the search itself
@@ -106,7 +98,7 @@ export class ActionRunner {
   async #carryOut(firing: Firing): Promise<void> {
     if (firing.actionType === 'run_commands') await this.#runCommands(firing);
     else if (firing.scheduler === null) await this.#startWorker(firing);
-    else await this.#schedule(firing, firing.numAttempts);
+    else await this.#schedule(firing);
   }
 
   async #startWorker(firing: Firing): Promise<void> {
@@ -150,21 +142,16 @@ export class ActionRunner {
   }
 
   /** What cannot be known now stays taken up and is looked at again, here or by the next server. */
-  async #schedule(firing: Firing, attempt: number): Promise<void> {
+  async #schedule(firing: Firing): Promise<void> {
     try {
       const { result, error } = await scheduleNodes(this.#context, firing);
       if (result !== null) return await this.#end(firing, result, error);
-      if (attempt >= mostAttempts) return await this.#end(firing, {}, error);
+      if (firing.numAttempts >= mostAttempts) return await this.#end(firing, {}, error);
       this.#context.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes is tried again');
     } catch (error) {
       return await this.#end(firing, {}, asTorcError(error).message);
     }
-    if (this.#abort.signal.aborted) return;
-    const cancel = this.#context.clock.after(retryMs, () => {
-      this.#cancelRetries.delete(cancel);
-      this.#follow(this.#schedule(firing, attempt + 1));
-    });
-    this.#cancelRetries.add(cancel);
+    await this.#context.write((tx) => putOffFiring(tx, firing, retryMs));
   }
 
   async #end(firing: Firing, result: object, error: string | null): Promise<void> {

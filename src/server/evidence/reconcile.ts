@@ -1,6 +1,9 @@
 /**
  * Keeps looking, while this process serves, for what became of workers and allocations. Leases and local processes are
  * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
+ *
+ * It polls the outside world, where nothing announces a change: that is no instant at which the server acts, so it has a
+ * timer of its own on the monotonic clock and no due rows.
  */
 
 import { applyEvidence } from '../../storage/evidence/apply.ts';

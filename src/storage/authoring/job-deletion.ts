@@ -5,6 +5,7 @@ import { quoted } from '../../model/spec/names.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { forgetActionJob } from '../running/action-triggers.ts';
+import { deleteHolds } from '../running/holds.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 /** How many jobs a reply, and how many names an event and an error list. */
@@ -88,7 +89,7 @@ function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
   tx.db.run('DELETE FROM edges WHERE upstream = ? OR downstream = ?', jobKey, jobKey);
   tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
-  tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
+  deleteHolds(tx, jobKey);
   const row = tx.db.get(
     'DELETE FROM jobs WHERE job_key = ? RETURNING status, failed, resource_requirements_key',
     jobKey,

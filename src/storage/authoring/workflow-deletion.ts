@@ -2,6 +2,7 @@
 import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { deleteHolds } from '../running/holds.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { claimedJobs } from '../runs/restart.ts';
 
@@ -30,14 +31,15 @@ export function beginDelete(tx: Transaction, workflowKey: number): void {
 
 /** One step of a delete; also drops what a creation left behind. Returns whether it is complete. */
 export function deleteStep(tx: Transaction, workflowKey: number): boolean {
-  const jobs = tx.db.all('SELECT job_key FROM jobs WHERE workflow_key = ? LIMIT ?', workflowKey, jobsPerStep);
+  const sql = 'SELECT job_key FROM jobs WHERE workflow_key = ? LIMIT ?';
+  const jobs = tx.db.all<{ job_key: number }>(sql, workflowKey, jobsPerStep);
   for (const { job_key: jobKey } of jobs) {
     tx.db.run('DELETE FROM edges WHERE upstream = ? OR downstream = ?', jobKey, jobKey);
     tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
     tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
-    tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
+    deleteHolds(tx, jobKey);
     tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);
   }
@@ -70,6 +72,7 @@ const workflowTables = [
   'slurm_configs',
   'allocations',
   'compute_nodes',
+  'due',
   'events',
   'workflows',
 ] as const;

@@ -14,6 +14,8 @@ export type Fact =
   | { kind: 'action_fired'; workflowKey: number; actionKey: number }
   | { kind: 'run_started'; workflowKey: number; runId: number }
   | { kind: 'run_ended'; workflowKey: number; runId: number; status: string }
+  /** The server has another instant to act at. */
+  | { kind: 'due_set'; dueAt: number }
   /** A worker has another attempt to stop. */
   | { kind: 'worker_stopping'; computeNodeKey: number }
   /** A worker that nobody reaches is told by a file to stop. */

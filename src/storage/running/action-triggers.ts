@@ -9,6 +9,7 @@
 import type { ExpandedAction } from '../../model/expanded.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { setDue } from './due.ts';
 
 type TriggerType = ExpandedAction['triggerType'];
 type JobTrigger = Extract<TriggerType, 'on_jobs_ready' | 'on_jobs_complete'>;
@@ -144,6 +145,13 @@ export function fireWorkerStart(tx: Transaction, node: { computeNodeKey: number;
   }
 }
 
+/** A worker has ten minutes for its commands; after its end it has this long to say how they went. */
+const commandsPatienceMs = 15 * 60_000;
+
+/** Firings of which a worker has not said yet how their commands went. */
+export const openCommands = `SELECT f.firing_key FROM action_firings f JOIN actions a ON a.action_key = f.action_key
+  WHERE f.compute_node_key = ? AND f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands'`;
+
 /** How a worker's record came to be closed: the worker left, it was told to leave, or it was given up. */
 export type WorkerEnd = 'left' | 'told_to_leave' | 'given_up';
 
@@ -156,6 +164,14 @@ export function fireWorkerEnd(
   const { computeNodeKey, workflowKey } = node;
   if (end !== 'told_to_leave') {
     tx.db.run(`DELETE FROM action_firings WHERE compute_node_key = ? AND state = 'reserved'`, computeNodeKey);
+  }
+  if (tx.db.get(openCommands, computeNodeKey) !== undefined) {
+    setDue(tx, {
+      kind: 'worker_commands',
+      dueAt: tx.now + commandsPatienceMs,
+      workflowKey,
+      subjectKey: computeNodeKey,
+    });
   }
   if (end === 'given_up') return;
   for (const action of actionsOf(tx, workflowKey, 'on_worker_complete')) {

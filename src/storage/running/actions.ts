@@ -3,7 +3,8 @@ import type { ActionReport, Request, WorkerCommands } from '../../api/contract.t
 import { TorcError } from '../../base/errors.ts';
 import type { ExpandedAction } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { noteFiring } from './action-triggers.ts';
+import { noteFiring, openCommands } from './action-triggers.ts';
+import { removeDue, setDue } from './due.ts';
 
 /** What an action does, as it is stored; how it is set off stands in columns of its own. */
 export interface ActionDefinition {
@@ -72,13 +73,14 @@ export interface Firing extends ActionDefinition {
 
 /**
  * Takes up the oldest firing that is the server's to carry out: a pending one, or one that a server of an older epoch
- * had taken up. Null when there is none.
+ * had taken up and did not put off. Null when there is none.
  */
 export function claimFiring(tx: Transaction, epoch: number): Firing | null {
   const row = tx.db.get(
     `SELECT f.*, a.action_type, a.definition, a.working_directory, a.output_directory
      FROM action_firings f JOIN actions a ON a.action_key = f.action_key
      WHERE f.state IN ('pending', 'claimed') AND (f.state = 'pending' OR f.epoch < ?)
+       AND NOT EXISTS (SELECT 1 FROM due d WHERE d.kind = 'firing' AND d.subject_key = f.firing_key)
      ORDER BY f.firing_key LIMIT 1`,
     epoch,
   );
@@ -100,6 +102,22 @@ export function claimFiring(tx: Transaction, epoch: number): Firing | null {
     hasBegun: row.began_at !== null,
     numAttempts: (row.num_attempts as number) + 1,
   };
+}
+
+/** A firing is tried again after so many milliseconds, by whoever serves then. */
+export function putOffFiring(tx: Transaction, { firingKey, workflowKey }: Firing, delayMs: number): void {
+  setDue(tx, { kind: 'firing', dueAt: tx.now + delayMs, workflowKey, subjectKey: firingKey });
+}
+
+/** The time of a firing that was put off has come. */
+export function retryFiring(tx: Transaction, firingKey: number): void {
+  const firing = tx.db.get<{ workflow_key: number; action_key: number }>(
+    `UPDATE action_firings SET state = 'pending' WHERE firing_key = ? AND state = 'claimed'
+     RETURNING workflow_key, action_key`,
+    firingKey,
+  );
+  if (firing === undefined) return;
+  tx.tell({ kind: 'action_fired', workflowKey: firing.workflow_key, actionKey: firing.action_key });
 }
 
 /** From here on its commands may have run: they are never run a second time. */
@@ -156,20 +174,16 @@ export function recordWorkerCommands(tx: Transaction, computeNodeKey: number, re
     }
     recordFiringEnd(tx, firing, { return_codes, output_path }, error);
   }
+  if (reports.length === 0 || tx.db.get(openCommands, computeNodeKey) !== undefined) return;
+  removeDue(tx, { kind: 'worker_commands', subjectKey: computeNodeKey });
 }
 
-/** Gives up on workers that ended long ago without telling how their commands went; returns how many. */
-export function failSilentWorkers(tx: Transaction, endedBefore: number): number {
-  const rows = tx.db.all(
-    `SELECT f.firing_key FROM action_firings f JOIN compute_nodes n ON n.compute_node_key = f.compute_node_key
-     JOIN actions a ON a.action_key = f.action_key
-     WHERE f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands' AND n.is_active = 0 AND n.ended_at < ?`,
-    endedBefore,
-  );
-  for (const row of rows) {
-    recordFiringEnd(tx, row.firing_key as number, {}, 'interrupted: the worker ended before it told how it went');
+/** Gives up on the commands of a worker that ended long ago and has not said how they went. */
+export function failWorkerCommands(tx: Transaction, computeNodeKey: number): void {
+  const open = [...tx.db.rows<[number]>(openCommands, computeNodeKey)];
+  for (const [firingKey] of open) {
+    recordFiringEnd(tx, firingKey, {}, 'interrupted: the worker ended before it told how it went');
   }
-  return rows.length;
 }
 
 /** Firings that a server still has to carry out or is carrying out, of one workflow or of all. */

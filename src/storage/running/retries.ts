@@ -1,7 +1,9 @@
 /** Another attempt for a job that failed, as its failure handler has it: decided where the failure is recorded. */
 import type { Recovery, Request } from '../../api/contract.ts';
-import { type FailureRule, ruleForRetry } from '../../model/retry.ts';
+import { isoInstant } from '../../base/clock.ts';
+import { defaultMaxDelayMs, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { holdJob } from './holds.ts';
 import { giveBack, type JobState } from './transitions.ts';
 
 type StoredRule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
@@ -38,12 +40,16 @@ function failureRule(rule: StoredRule): FailureRule {
     matchAllExitCodes: rule.match_all_exit_codes,
     recoveryScript: rule.recovery_script,
     maxRetries: rule.max_retries,
+    retryDelayMs: rule.retry_delay_ms ?? 0,
+    retryBackoff: rule.retry_backoff ?? 1,
+    retryMaxDelayMs: rule.retry_max_delay_ms ?? defaultMaxDelayMs(rule.retry_delay_ms ?? 0),
   };
 }
 
 /**
- * Makes a job ready again whose attempt just failed, when its failure handler allows it; returns whether it did. The
- * result of the attempt is stored already and stays. A job of a canceled workflow is not tried again.
+ * Makes a job ready again whose attempt just failed, at once or after the delay of the rule, when its failure handler
+ * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled workflow
+ * is not tried again.
  */
 export function retryFailed(
   tx: Transaction,
@@ -70,6 +76,8 @@ export function retryFailed(
     hasScript ? number : null,
     job.jobKey,
   );
+  const delayMs = retryDelayMs(rule, numRetries);
+  if (delayMs > 0) holdJob(tx, job, 'retry', tx.now + delayMs);
   giveBack(tx, job, { by: 'retry', attemptKey });
   tx.event({
     workflowKey: job.workflowKey,
@@ -82,6 +90,7 @@ export function retryFailed(
       attempt_id: tx.db.get('SELECT attempt_id FROM attempts WHERE attempt_key = ?', attemptKey)?.attempt_id,
       return_code: returnCode,
       retries_left: rule.maxRetries - numRetries - 1,
+      ...(delayMs > 0 ? { delay_seconds: delayMs / 1000, not_before: isoInstant(tx.now + delayMs) } : {}),
     },
   });
   return true;

@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import { isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
+import { dropRetryHold, removeHold } from './holds.ts';
 
 export interface JobState {
   jobKey: number;
@@ -39,6 +40,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   } else {
     tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
   }
+  if (job.status === 'blocked' && move.to !== 'ready') dropRetryHold(tx, job);
   if (move.by === 'reset') {
     tx.db.run(
       'UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?',
@@ -67,6 +69,23 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
 export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>): void {
   const isBlocked = tx.db.get('SELECT 1 FROM jobs WHERE job_key = ? AND num_blockers > 0', job.jobKey) !== undefined;
   moveJob(tx, job, { ...move, to: isBlocked ? 'blocked' : 'ready' });
+}
+
+/** A hold falls: its job is ready when it waits for nothing else. */
+export function releaseHold(tx: Transaction, holdKey: number): void {
+  const held = removeHold(tx, holdKey);
+  if (held === null) return;
+  const { jobKey, numBlockers } = held;
+  const job = tx.db.get<{ workflow_key: number; status: JobStatus; failed: number }>(
+    'SELECT workflow_key, status, failed FROM jobs WHERE job_key = ?',
+    jobKey,
+  );
+  if (job === undefined) return;
+  const { workflow_key: workflowKey, status, failed } = job;
+  const state = { jobKey, workflowKey, status, failed: failed === 1 };
+  if (status === 'blocked' && numBlockers === 0) moveJob(tx, state, { to: 'ready', by: 'unblock' });
+  // what it still waits for may need a person
+  else tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
 function isActive(status: JobStatus): boolean {

@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { hasTimedHold } from './holds.ts';
 
 export interface Workflow {
   workflowKey: number;
@@ -83,6 +84,7 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
     isCanceled: workflow.isCanceled,
     hasTimedOut: workflow.hasTimedOut,
     counts: jobCounts(tx, workflow.workflowKey),
+    hasTimedHold: hasTimedHold(tx, workflow.workflowKey),
   });
 }
 
@@ -91,9 +93,9 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
   return String(tx.db.get('SELECT max(event_key) AS n FROM events WHERE workflow_key = ?', workflowKey)?.n ?? 0);
 }
 
-/** Whether a worker could still come to do anything in this workflow. */
+/** Whether a worker could still come to do anything in this workflow without a person: a hold that falls by itself counts. */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
-  return hasActiveJobs(jobCounts(tx, workflowKey));
+  return hasActiveJobs(jobCounts(tx, workflowKey)) || hasTimedHold(tx, workflowKey);
 }
 
 /** Jobs of a workflow in some statuses, in stored order. */

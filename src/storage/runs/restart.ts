@@ -5,6 +5,7 @@ import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
+import { dropRetryHold } from '../running/holds.ts';
 import { moveJob } from '../running/transitions.ts';
 
 /** The jobs of a workflow as plans see them; `keys[n]` is the key of job number n. */
@@ -37,6 +38,7 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
     failed: new Uint8Array(numJobs),
     cancelsOnFailure: new Uint8Array(numJobs),
     numHolds: new Int32Array(numJobs),
+    numRetryHolds: new Int32Array(numJobs),
     storedBlockers: new Int32Array(numNodes),
     storedFailedUpstreams: new Int32Array(numNodes),
     attemptKeys: new Float64Array(numJobs),
@@ -67,11 +69,14 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
     barrier += 1;
   }
   const numberOf = numbering(jobs.keys);
-  for (const row of tx.db.all(
-    'SELECT job_key, count(*) AS n FROM holds WHERE workflow_key = ? GROUP BY 1',
+  for (const [jobKey, numHolds, numRetryHolds] of tx.db.rows<[number, number, number]>(
+    `SELECT job_key, count(*), sum(kind = 'retry') FROM holds WHERE workflow_key = ? GROUP BY 1`,
     workflowKey,
-  ))
-    jobs.numHolds[numberOf(row.job_key as number) as number] = row.n as number;
+  )) {
+    const number = numberOf(jobKey) as number;
+    jobs.numHolds[number] = numHolds;
+    jobs.numRetryHolds[number] = numRetryHolds;
+  }
   const graph = buildGraph(numJobs, numBarriers, [...edgesOf(tx, jobs.keys, jobs.barrierKeys, numberOf)]);
   return { ...jobs, numberOf, graph, order: topologicalOrder(graph) };
 }
@@ -128,6 +133,7 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
   for (let job = 0; job < numJobs; job++) {
     const jobKey = jobs.keys[job] as number;
     const [from, to] = [jobs.status[job] as number, settled.status[job] as number];
+    if (settled.dropsRetryHold[job] === 1) dropRetryHold(tx, { jobKey, workflowKey });
     if (from !== to) moveSettled(tx, jobs, job, jobStatuses[to] as JobStatus, by);
     const failedUpstream = to === statusCode.canceled ? (settled.failedUpstream[job] as number) : -1;
     const hasSameCounters =

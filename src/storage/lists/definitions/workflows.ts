@@ -31,6 +31,7 @@ const workflowStatusSql = `CASE
   WHEN ${anyActive} ('submitted', 'submitted_pending')) THEN 'running'
   WHEN w.is_canceled = 1 THEN 'canceled'
   WHEN ${anyActive} ('ready')) THEN CASE WHEN ${anyActive} ('done', 'terminated')) THEN 'running' ELSE 'ready' END
+  WHEN EXISTS (SELECT 1 FROM due d WHERE d.workflow_key = w.workflow_key AND d.kind = 'hold') THEN 'running'
   WHEN w.has_timed_out = 1 THEN 'timeout'
   WHEN ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
     WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'

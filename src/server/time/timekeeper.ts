@@ -1,0 +1,157 @@
+/**
+ * The owner of time: one loop that sleeps until the next due row and works it off, in every process that serves. A
+ * process that only opens the database works off once what fell due while no server ran.
+ *
+ * Due instants are those of the wall clock, so that they survive a restart. The clock may be set while the loop sleeps,
+ * so it looks at least once a minute, and whenever a row is added: what the wall clock has moved beyond the monotonic one
+ * since the last look is a jump, and rows that measure a duration move along with it. A server that was away cannot see a
+ * jump: a duration that lies wholly in the future then begins anew, which never makes it longer than it was meant to be.
+ */
+import type { Log } from '../../base/log.ts';
+import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
+import {
+  beginDurationsAnew,
+  type Due,
+  dueNow,
+  hasDurationsToCome,
+  lastDueKey,
+  moveDurations,
+  nextDueAt,
+  postponeDue,
+  takeDue,
+} from '../../storage/running/due.ts';
+import type { ServerContext } from '../context.ts';
+import { dueWork, durationKinds } from './due-work.ts';
+
+/** Rows worked off in one transaction, a few milliseconds of it. */
+const rowsPerStep = 200;
+/** The longest sleep while anything is due at all: by so much can a jump of the clock delay it. */
+const longestSleepMs = 60_000;
+/** After a transaction or the work of a row failed, as on a full disk. */
+const pauseMs = 10_000;
+/** Less is no jump: the two clocks are not read at once, and run a little differently. */
+const smallestJumpMs = 1_000;
+
+/** Works off what is due at the instant of the transaction, or the oldest of it. */
+function workOff(tx: Transaction, log: Log): void {
+  for (const due of dueNow(tx, rowsPerStep)) workOffOne(tx, due, log);
+}
+
+/** A row whose work fails undoes nothing else, and stands in nobody's way. */
+function workOffOne(tx: Transaction, due: Due, log: Log): void {
+  try {
+    tx.savepoint(() => {
+      takeDue(tx, due.dueKey);
+      dueWork[due.kind].run(tx, due, tx.now - due.dueAt);
+    });
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    log.error({ err: error, ...due }, 'what was due failed; it is tried again');
+    postponeDue(tx, due.dueKey, longestSleepMs);
+  }
+}
+
+/** Works off what fell due while no server ran: done once by every process that opens the database. */
+export async function workOffOverdue(context: ServerContext): Promise<void> {
+  if (nextDueAt(context.view) === null) return;
+  const isSetBack = hasDurationsToCome(context.view);
+  if (isSetBack) await context.write((tx) => beginDurationsAnew(tx, durationKinds));
+  while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
+}
+
+function isOverdue({ view, clock }: ServerContext): boolean {
+  const nextAt = nextDueAt(view);
+  return nextAt !== null && nextAt <= clock.now();
+}
+
+export class Timekeeper {
+  readonly #context: ServerContext;
+  #unsubscribe: () => void = () => {};
+  #cancelTimer: () => void = () => {};
+  #isClosed = false;
+  #isLooking = false;
+  #mustLook = false;
+  /** How the two clocks stood to each other at the last look, and the newest row then. */
+  #offsetMs: number;
+  #lastKey: number;
+
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.#offsetMs = this.#readOffset();
+    this.#lastKey = lastDueKey(context.view);
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#context.subscribe((facts) => {
+      if (facts.some((fact) => fact.kind === 'due_set')) this.#look();
+    });
+    this.#look();
+  }
+
+  /** Ends at once; the next process that opens the database goes on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe();
+    this.#cancelTimer();
+  }
+
+  #look(): void {
+    this.#mustLook = true;
+    if (this.#isLooking || this.#isClosed) return;
+    this.#isLooking = true;
+    this.#cancelTimer();
+    void this.#workOff()
+      .catch((error) => {
+        if (!this.#isClosed) {
+          this.#context.info.log.error({ err: error }, 'what is due could not be worked off; it is tried again');
+        }
+        return pauseMs;
+      })
+      .then((sleepMs) => {
+        this.#isLooking = false;
+        if (sleepMs === null || this.#isClosed) return;
+        this.#cancelTimer = this.#context.clock.after(sleepMs, () => this.#look());
+      });
+  }
+
+  /** Returns how long the loop sleeps until the next row; without any there is nothing to wait for. */
+  async #workOff(): Promise<number | null> {
+    const { view, clock } = this.#context;
+    while (this.#mustLook && !this.#isClosed) {
+      this.#mustLook = false;
+      while (!this.#isClosed && (this.#jumpMs() !== 0 || isOverdue(this.#context))) await this.#step();
+    }
+    if (this.#isClosed) return null;
+    this.#lastKey = lastDueKey(view);
+    const nextAt = nextDueAt(view);
+    return nextAt === null ? null : Math.min(longestSleepMs, Math.max(1, nextAt - clock.now()));
+  }
+
+  /** The jump is read in the transaction: the process may have stood still on the way to it. */
+  async #step(): Promise<void> {
+    const { info } = this.#context;
+    const seen = await this.#context.write((tx) => {
+      const jumpMs = this.#jumpMs();
+      // rows that were added since the last look are later than the jump: each one that is added makes a look
+      if (jumpMs !== 0) moveDurations(tx, durationKinds, jumpMs, this.#lastKey);
+      const lastKey = lastDueKey(tx);
+      workOff(tx, info.log);
+      return { jumpMs, lastKey };
+    });
+    this.#lastKey = seen.lastKey;
+    this.#offsetMs += seen.jumpMs;
+    if (seen.jumpMs === 0) return;
+    info.log.warn({ jump_seconds: seen.jumpMs / 1000 }, 'the clock of this host was set; what is to come moves along');
+  }
+
+  /** By how much the wall clock was set since the last look; 0 for not at all. */
+  #jumpMs(): number {
+    const jumpMs = Math.round(this.#readOffset() - this.#offsetMs);
+    return Math.abs(jumpMs) < smallestJumpMs ? 0 : jumpMs;
+  }
+
+  #readOffset(): number {
+    const { clock } = this.#context;
+    return clock.now() - clock.monotonic();
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The instants at which the server acts by itself, as rows: the owner of time reads them, and nothing else waits for an
+ * instant. A row is taken in the transaction that does what it is about, so that it is neither lost nor done twice.
+ */
+import type { Transaction } from '../database/transaction.ts';
+
+/**
+ * `hold`: a hold falls. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
+ * that has ended are given up. A subject has one row of a kind.
+ */
+export const dueKinds = ['hold', 'firing', 'worker_commands'] as const;
+export type DueKind = (typeof dueKinds)[number];
+
+export interface Due {
+  dueKey: number;
+  /** Milliseconds UTC. */
+  dueAt: number;
+  kind: DueKind;
+  workflowKey: number;
+  /** The key of the hold, the firing or the compute node. */
+  subjectKey: number;
+}
+
+type Subject = Pick<Due, 'kind' | 'subjectKey'>;
+
+/** Adds a row; one of the same kind and subject is replaced. */
+export function setDue(tx: Transaction, due: Omit<Due, 'dueKey'>): void {
+  tx.db.run(
+    'INSERT OR REPLACE INTO due (due_at, set_at, kind, workflow_key, subject_key) VALUES (?, ?, ?, ?, ?)',
+    due.dueAt,
+    tx.now,
+    due.kind,
+    due.workflowKey,
+    due.subjectKey,
+  );
+  tx.tell({ kind: 'due_set', dueAt: due.dueAt });
+}
+
+/** The server does not act for this subject any more. */
+export function removeDue(tx: Transaction, { kind, subjectKey }: Subject): void {
+  tx.db.run('DELETE FROM due WHERE kind = ? AND subject_key = ?', kind, subjectKey);
+}
+
+/** What is due at the instant of the transaction, the oldest first. */
+export function dueNow(tx: Transaction, limit: number): Due[] {
+  return tx.db
+    .all<{ due_key: number; due_at: number; kind: DueKind; workflow_key: number; subject_key: number }>(
+      `SELECT due_key, due_at, kind, workflow_key, subject_key FROM due
+       WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?`,
+      tx.now,
+      limit,
+    )
+    .map((row) => ({
+      dueKey: row.due_key,
+      dueAt: row.due_at,
+      kind: row.kind,
+      workflowKey: row.workflow_key,
+      subjectKey: row.subject_key,
+    }));
+}
+
+/** Takes a row out, for the work that follows in the same transaction. */
+export function takeDue(tx: Transaction, dueKey: number): void {
+  tx.db.run('DELETE FROM due WHERE due_key = ?', dueKey);
+}
+
+/** Puts off a row whose work failed, by so many milliseconds. */
+export function postponeDue(tx: Transaction, dueKey: number, delayMs: number): void {
+  tx.db.run('UPDATE due SET due_at = ?, set_at = ? WHERE due_key = ?', tx.now + delayMs, tx.now, dueKey);
+  followDue(tx);
+}
+
+/** The next instant at which something is due; null when nothing is. */
+export function nextDueAt(tx: Transaction): number | null {
+  return tx.db.get<{ at: number | null }>('SELECT min(due_at) AS at FROM due')?.at ?? null;
+}
+
+/** The key of the newest row that there has ever been. */
+export function lastDueKey(tx: Transaction): number {
+  return tx.db.get<{ seq: number }>(`SELECT seq FROM sqlite_sequence WHERE name = 'due'`)?.seq ?? 0;
+}
+
+/**
+ * The wall clock was set by `jumpMs`: what measures a duration moves along, up to the row with the key `lastKey`; later
+ * rows were set by the new time.
+ */
+export function moveDurations(tx: Transaction, kinds: readonly DueKind[], jumpMs: number, lastKey: number): void {
+  tx.db.run(
+    `UPDATE due SET due_at = due_at + ?, set_at = set_at + ?
+     WHERE due_key <= ? AND kind IN (SELECT value FROM json_each(?))`,
+    jumpMs,
+    jumpMs,
+    lastKey,
+    JSON.stringify(kinds),
+  );
+  followDue(tx);
+}
+
+/**
+ * Durations that were set at an instant which is still to come: the wall clock was set back while nobody saw it. They
+ * begin anew, so that none lasts longer than it was meant to from now on. Returns how many there were.
+ */
+export function beginDurationsAnew(tx: Transaction, kinds: readonly DueKind[]): number {
+  const { changes } = tx.db.run(
+    `UPDATE due SET due_at = due_at - set_at + ?, set_at = ?
+     WHERE set_at > ? AND kind IN (SELECT value FROM json_each(?))`,
+    tx.now,
+    tx.now,
+    tx.now,
+    JSON.stringify(kinds),
+  );
+  if (changes > 0) followDue(tx);
+  return changes;
+}
+
+/** Whether anything was set at an instant that is still to come. */
+export function hasDurationsToCome(tx: Transaction): boolean {
+  return tx.db.get('SELECT 1 FROM due WHERE set_at > ? LIMIT 1', tx.now) !== undefined;
+}
+
+/** Holds say the same instant as their rows. */
+function followDue(tx: Transaction): void {
+  tx.db.run(
+    `UPDATE holds SET until = d.due_at FROM due d
+     WHERE d.kind = 'hold' AND d.subject_key = holds.hold_key AND holds.until <> d.due_at`,
+  );
+}

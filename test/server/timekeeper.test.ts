@@ -1,0 +1,255 @@
+/** Retries that wait, and the owner of time: what falls due falls at its time, whatever the clocks and servers do. */
+import { rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExchangeReply } from '../../src/api/contract.ts';
+import { openService } from '../../src/server/open.ts';
+import type { Service } from '../../src/server/service.ts';
+import { Timekeeper } from '../../src/server/time/timekeeper.ts';
+import { FakeClock } from '../support/fake-machine.ts';
+import { brokenInvariants } from '../support/invariants.ts';
+import {
+  createWorkflow,
+  finished,
+  rows,
+  rule,
+  statuses,
+  type TestJob,
+  TestWorker,
+  temporaryDirectory,
+} from '../support/service.ts';
+
+let clock: FakeClock;
+let directory: string;
+let service: Service;
+let timekeeper: Timekeeper | null;
+
+async function open(): Promise<void> {
+  service = await openService(directory, clock, 'test');
+}
+function serve(): void {
+  timekeeper = new Timekeeper(service);
+  timekeeper.start();
+}
+/** The server ends, and its successor opens the same directory. */
+async function away(forMs: number): Promise<void> {
+  timekeeper?.close();
+  timekeeper = null;
+  await service.close();
+  clock.stall(forMs);
+  await open();
+}
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  directory = temporaryDirectory();
+  timekeeper = null;
+  await open();
+  serve();
+});
+afterEach(async () => {
+  expect(brokenInvariants(service.db)).toEqual([]);
+  timekeeper?.close();
+  await service.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const delayed = rule({ exit_codes: [75], max_retries: 5, retry_delay_ms: 30_000, retry_backoff: 2 });
+
+/** a with the rules, b behind it, and others; a has just failed once, and its worker waits for work. */
+async function waiting(
+  rules = [delayed],
+  others: TestJob[] = [],
+): Promise<{ key: string; worker: TestWorker; next: Promise<ExchangeReply> }> {
+  const jobs = [{ name: 'a', failureHandler: 0, priority: 1 }, { name: 'b' }, ...others];
+  const key = await createWorkflow(service, jobs, [[0, 1]], { failureHandlers: [rules] });
+  const worker = await TestWorker.join(service, key);
+  await worker.exchange();
+  const { leave } = await worker.finish(worker.held[0] as number, 75);
+  expect(leave).toBe(false);
+  return { key, worker, next: worker.exchange() };
+}
+
+const workflow = async (key: string) => (await rows(service, 'workflows', key))[0];
+const statusOf = async (key: string, name = 'a') => (await statuses(service, key))[name];
+const numDue = () => service.db.all('SELECT * FROM due').length;
+const request = (key: string) => ({ workflow_key: key, dry_run: false, expected_state: null, skip: 0 });
+const restart = {
+  ignore_missing_data: false,
+  only_uninitialized: false,
+  keep_running: false,
+  force: false,
+  assume_stopped: false,
+  working_directory: '/',
+};
+
+describe('a retry with a delay', () => {
+  it('waits, which is told, and is ready at its time', async () => {
+    const { key } = await waiting();
+    expect(await statuses(service, key)).toEqual({ a: 'blocked', b: 'blocked' });
+    const [event] = await rows(service, 'events', key, { type: 'job_retried' });
+    expect(event?.data).toMatchObject({ delay_seconds: 30, not_before: '2026-01-01T00:00:30.000Z' });
+    await clock.advance(10_000);
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(20_000);
+    expect(await statusOf(key)).toBe('ready');
+    expect(numDue()).toBe(0);
+  });
+
+  it('is given to a worker whose request waits', async () => {
+    const { next } = await waiting([rule({ exit_codes: [75], retry_delay_ms: 10_000 })]);
+    await clock.advance(10_000);
+    expect((await next).jobs).toMatchObject([{ job_name: 'a', attempt_id: 2, run_id: 1 }]);
+  });
+
+  it('waits longer each time', async () => {
+    const { key, worker } = await waiting();
+    for (const delayMs of [30_000, 60_000, 120_000]) {
+      await clock.advance(delayMs - 1);
+      expect(await statusOf(key)).toBe('blocked');
+      await clock.advance(1);
+      expect(await statusOf(key)).toBe('ready');
+      await worker.exchange();
+      await worker.finish(worker.held[0] as number, 75);
+    }
+  });
+
+  it('keeps the run from ending, whatever else has failed', async () => {
+    const { key, worker } = await waiting([delayed], [{ name: 'c' }]);
+    await worker.finish(worker.held[0] as number, 1);
+    expect(await workflow(key)).toMatchObject({ status: 'running', ended_at: null });
+    expect(await rows(service, 'events', key, { type: 'workflow_ended' })).toEqual([]);
+    await clock.advance(30_000);
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number, 0);
+    const { leave } = await worker.finish(worker.held[0] as number, 0);
+    expect(leave).toBe(true);
+    expect(await workflow(key)).toMatchObject({ status: 'failed', ended_at: expect.any(String) });
+  });
+});
+
+describe('the hold of a retry is dropped', () => {
+  it('by a cancel, which ends the run', async () => {
+    const { key } = await waiting();
+    await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
+    expect(await workflow(key)).toMatchObject({ status: 'canceled', ended_at: expect.any(String) });
+    expect(numDue()).toBe(0);
+  });
+
+  it('by a restart: its job is ready at once', async () => {
+    const { key } = await waiting();
+    await service.call('workflow_restart', { ...request(key), ...restart });
+    expect(await statusOf(key)).toBe('submitted_pending');
+    expect(numDue()).toBe(0);
+  });
+
+  it('but not by a restart of new jobs alone', async () => {
+    const { key } = await waiting();
+    await service.call('workflow_restart', { ...request(key), ...restart, only_uninitialized: true });
+    expect(await statusOf(key)).toBe('blocked');
+    expect(await workflow(key)).toMatchObject({ run_id: 2, ended_at: null });
+    await clock.advance(30_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('by a reset and a disable, which end the run as well', async () => {
+    for (const [change, status] of [
+      ['reset', 'uninitialized'],
+      ['disable', 'disabled'],
+    ] as const) {
+      const { key } = await waiting();
+      const jobs = (await rows(service, 'jobs', key)).map((job) => String(job.job_key));
+      if (change === 'reset') await service.call('jobs_reset', { ...request(key), which: jobs });
+      else await service.call('jobs_disable', { ...request(key), job_keys: jobs });
+      expect(await statuses(service, key)).toEqual({ a: status, b: status });
+      expect(numDue()).toBe(0);
+      expect(await workflow(key)).toMatchObject({ ended_at: expect.any(String) });
+    }
+  });
+
+  it('with its workflow', async () => {
+    const { key } = await waiting();
+    await service.call('workflow_delete', { workflow_key: key, dry_run: false });
+    expect(numDue()).toBe(0);
+    expect(service.db.all('SELECT * FROM holds')).toEqual([]);
+  });
+});
+
+describe('the owner of time', () => {
+  it('works off what fell due while no server ran, also in a process that does not serve', async () => {
+    const { key } = await waiting();
+    await away(31_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('goes on with what is still to come after a restart of the server', async () => {
+    const { key } = await waiting();
+    await away(10_000);
+    serve();
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(20_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it.each([-7_200_000, 7_200_000])('measures durations whatever the wall clock does: set by %i ms', async (byMs) => {
+    const { key } = await waiting();
+    await clock.advance(1_000);
+    clock.set(byMs);
+    // a look, of which there is one a minute at the least
+    const another = await waiting();
+    await clock.advance(28_999);
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(1);
+    expect(await statusOf(key)).toBe('ready');
+    expect(await statusOf(another.key)).toBe('blocked');
+    await clock.advance(1_000);
+    expect(await statusOf(another.key)).toBe('ready');
+  });
+
+  it('is a minute late at most when nothing makes it look after the clock was set back', async () => {
+    const { key } = await waiting([rule({ exit_codes: [75], retry_delay_ms: 100_000 })]);
+    clock.set(-86_400_000);
+    await clock.advance(100_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('begins a delay anew when the clock was set back while no server ran, and never makes it longer', async () => {
+    const { key } = await waiting();
+    clock.set(-86_400_000);
+    await away(1_000);
+    serve();
+    await clock.advance(29_999);
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(1);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('lets what cannot be done stand in nobody’s way, and tries it again', async () => {
+    const { key } = await waiting();
+    const other = await waiting();
+    service.db.run(
+      `CREATE TRIGGER stubborn BEFORE DELETE ON holds WHEN old.workflow_key = ${key} BEGIN SELECT RAISE(ABORT, 'no'); END`,
+    );
+    await clock.advance(30_000);
+    expect(await statusOf(key)).toBe('blocked');
+    expect(await statusOf(other.key)).toBe('ready');
+    expect(brokenInvariants(service.db)).toEqual([]);
+    service.db.run('DROP TRIGGER stubborn');
+    await clock.advance(60_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('works off more than one transaction takes', async () => {
+    const jobs = Array.from({ length: 450 }, (_, n) => ({ name: `j${n}`, failureHandler: 0 }));
+    const key = await createWorkflow(service, jobs, [], { failureHandlers: [[delayed]] });
+    const worker = await TestWorker.join(service, key, { cpus: 450 });
+    await worker.exchange();
+    const reports = worker.held.map((attempt) => finished(attempt, 75));
+    worker.held = [];
+    await worker.exchange({ finished: reports });
+    expect(numDue()).toBe(450);
+    await clock.advance(30_000);
+    expect(numDue()).toBe(0);
+    expect(new Set(Object.values(await statuses(service, key)))).toEqual(new Set(['ready']));
+  });
+});
