@@ -42,7 +42,7 @@ const rooms: Record<string, Rooms> = {
   },
   server: {
     foundation: ['context.ts'],
-    levels: [['owner'], ['exchange', 'evidence', 'http'], ['actions', 'plans'], ['handlers']],
+    levels: [['owner'], ['exchange', 'evidence', 'http', 'time'], ['actions', 'plans'], ['handlers']],
   },
   worker: {
     foundation: [],
