@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseAst } from 'rolldown/parseAst';
 
+// of statements of SQL, whose words are in capitals
+const sqlWord = /\b(SELECT|FROM|WHERE|INSERT|UPDATE|VALUES|SET|ORDER BY|PRAGMA|CREATE|EXISTS|AS|CASE|AND|REFERENCES)\b/;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const half = { type: 'boolean', default: false };
 const { values } = parseArgs({ options: { 'help-only': half, 'messages-only': half } });
@@ -85,8 +87,6 @@ function textsIn(source, name) {
 function oneLine(text) {
   return text.replace(/\s+/g, ' ').trim();
 }
-
-const sqlWord = /\b(SELECT|FROM|WHERE|INSERT|UPDATE|VALUES|SET|ORDER BY|PRAGMA|CREATE|EXISTS|AS|CASE|AND|REFERENCES)\b/;
 
 /** Two words at least, and neither SQL nor markup. */
 function isForPeople(text) {
