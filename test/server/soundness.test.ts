@@ -1,4 +1,4 @@
-/** What a check says of broken state, and databases that cannot be used at all. */
+/** What a check reports about broken state, and databases that cannot be used at all. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -20,28 +20,20 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const open = (): Promise<Service> => openService(directory, systemClock, 'test');
 
 it.each([
-  [
-    'UPDATE jobs SET num_blockers = 7 WHERE job_key = 2',
-    '2',
-    "job 2 'b' waits for 7 others by its counter; really it is 1",
-  ],
-  [
-    'UPDATE jobs SET num_failed_upstreams = 1 WHERE job_key = 2',
-    '2',
-    '1 failed upstream jobs by its counter; really it is 0',
-  ],
+  ['UPDATE jobs SET num_blockers = 7 WHERE job_key = 2', '2', "job 2 'b' has num_blockers 7, which should be 1"],
+  ['UPDATE jobs SET num_failed_upstreams = 1 WHERE job_key = 2', '2', 'has num_failed_upstreams 1, which should be 0'],
   [`UPDATE jobs SET status = 'odd' WHERE job_key = 2`, '2', 'has the unknown status odd'],
   [`UPDATE jobs SET status = 'ready' WHERE job_key = 2`, '2', 'is ready although it waits'],
   [`UPDATE jobs SET status = 'submitted' WHERE job_key = 2`, '2', 'is submitted without a running attempt'],
   [`UPDATE jobs SET status = 'ready' WHERE job_key = 1`, '1', 'is ready although an attempt of it runs'],
-  ['UPDATE jobs SET workflow_key = 77 WHERE job_key = 1', '1', 'belongs to a workflow that is not there'],
-  ['UPDATE jobs SET shape_key = 77 WHERE job_key = 1', '1', 'has lost what it asks for'],
-  ['DELETE FROM jobs WHERE job_key = 1', '2', 'depends on a job that is not there'],
-  ['DELETE FROM jobs WHERE job_key = 1', '1', 'is not there, but its attempt 1 of run 1 is'],
+  ['UPDATE jobs SET workflow_key = 77 WHERE job_key = 1', '1', 'belongs to a workflow that does not exist'],
+  ['UPDATE jobs SET shape_key = 77 WHERE job_key = 1', '1', 'has no stored resource requirements'],
+  ['DELETE FROM jobs WHERE job_key = 1', '2', 'depends on a job that does not exist'],
+  ['DELETE FROM jobs WHERE job_key = 1', '1', 'does not exist, but its attempt 1 of run 1 does'],
   ['UPDATE attempts SET is_live = 0', '1', 'is submitted_pending without a running attempt'],
-  ['UPDATE attempts SET num_cpus = 99', null, 'take more than it has'],
-  ['UPDATE barriers SET num_blockers = 5', null, 'of jobs counts 5 unfinished'],
-  [`UPDATE job_counts SET n = 12 WHERE status = 'blocked'`, null, '12 jobs are counted as blocked; really it is 3'],
+  ['UPDATE attempts SET num_cpus = 99', null, 'use more than it has'],
+  ['UPDATE barriers SET num_blockers = 5', null, 'group 1 of jobs has num_blockers 5'],
+  [`UPDATE job_counts SET n = 12 WHERE status = 'blocked'`, null, 'the count of blocked jobs is 12, which should be 3'],
 ])('a check finds: %s', async (sql, jobKey, words) => {
   const service = await open();
   const key = await createWorkflow(

@@ -1,4 +1,4 @@
-/** Reading a copy of the database that nobody has open. */
+/** Reading a copy of the database that no process has open. */
 import Sqlite from 'better-sqlite3';
 import { TorcError } from '../../base/errors.ts';
 import type { Database } from './database.ts';
@@ -6,17 +6,21 @@ import type { Database } from './database.ts';
 type Table = 'workflows' | 'jobs' | 'attempts';
 
 export function countRows(db: Database, table: Table): number {
-  return db.get(`SELECT count(*) AS n FROM ${table}`)?.n as number;
+  return db.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
 }
 
-/** Checks a backup from beginning to end and says what is in it. Throws the database's own error, or TorcError 'unusable'. */
+/** Checks a backup as a whole and returns what is in it. Throws the database's own error, or TorcError 'unusable'. */
 export function readCopy(path: string): { schema_version: number; num_workflows: number; num_jobs: number } {
   const copy = new Sqlite(path, { readonly: true, fileMustExist: true });
   try {
     const value = (sql: string): number => Number(copy.prepare(sql).pluck().get());
     const found = copy.pragma('integrity_check', { simple: true });
     if (found !== 'ok') {
-      throw new TorcError('unusable', `the copy ${path} is damaged: ${String(found)}`, 'See: torc server check');
+      throw new TorcError(
+        'unusable',
+        `the copy ${path} is damaged: ${String(found)}`,
+        'Check the database itself: torc server check',
+      );
     }
     return {
       schema_version: Number(copy.pragma('user_version', { simple: true })),

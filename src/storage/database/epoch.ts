@@ -1,8 +1,8 @@
-/** The epoch: goes up each time a process begins to serve, so that a worker can tell a newer server from an older one. */
+/** The epoch: rises each time a process begins to serve, so that a worker can tell a newer server from an older one. */
 import type { Database } from './database.ts';
 import type { Transaction } from './transaction.ts';
 
-/** How far keys that people type jump, so that none of them is that of something which the restored database forgot. */
+/** How far the keys that people type jump, so that none repeats a key that the restored database has forgotten. */
 const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000 };
 
 export function readEpoch(db: Database): number {
@@ -12,24 +12,23 @@ export function readEpoch(db: Database): number {
 /** Raises the epoch above its last value and `seen`, and returns it. */
 export function raiseEpoch(tx: Transaction, seen: number): number {
   const sql = `UPDATE meta SET value = max(value, ?) + 1 WHERE name = 'epoch' RETURNING value`;
-  return tx.db.get(sql, seen)?.value as number;
+  return tx.db.get<{ value: number }>(sql, seen)?.value ?? 0;
 }
 
 /**
- * Whether the database is a copy that was put in the place of a newer one: it is marked as a copy, or the directory has
- * seen a higher epoch than it knows.
+ * Whether the database is a copy that replaced a newer one: it is marked as a copy, or the directory has seen a higher
+ * epoch than the database knows.
  */
 export function isRestored(db: Database, seenEpoch: number): boolean {
   return readMeta(db, 'copied_at') !== null || readEpoch(db) < seenEpoch;
 }
 
 /**
- * Makes a restored database fit for use: no key that it gives out from now on is one that the newer database has given
- * out, and its epoch is above any that was seen. Workers that live on report attempts of the newer one; these are unknown
- * here and stay so.
+ * Makes a restored database fit for use: it gives out no key that the newer database has given out, and its epoch is
+ * above every epoch seen. Workers that still run report attempts of the newer database; these stay unknown here.
  */
 export function passRestored(tx: Transaction, seenEpoch: number): void {
-  // fewer than a million keys are given out in a second, so this is above those of any earlier restore
+  // below a million keys are given out a second, so this is above the keys of any earlier restore
   raiseKeys(tx, 'attempts', tx.now * 1000);
   for (const [table, gap] of Object.entries(keyGaps)) raiseKeys(tx, table, lastKey(tx, table) + gap);
   const beyondEpochs = Math.floor(tx.now / 1000);
@@ -43,9 +42,9 @@ function raiseKeys(tx: Transaction, table: string, key: number): void {
 }
 
 function lastKey(tx: Transaction, table: string): number {
-  return (tx.db.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq as number | undefined) ?? 0;
+  return tx.db.get<{ seq: number }>('SELECT seq FROM sqlite_sequence WHERE name = ?', table)?.seq ?? 0;
 }
 
 function readMeta(db: Database, name: string): number | null {
-  return (db.get('SELECT value FROM meta WHERE name = ?', name)?.value as number | undefined) ?? null;
+  return db.get<{ value: number }>('SELECT value FROM meta WHERE name = ?', name)?.value ?? null;
 }

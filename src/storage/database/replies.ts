@@ -1,34 +1,37 @@
-/** Replies that are kept for a day, stored in the transaction of what they tell of. */
+/** Replies, stored for a day in the transaction that they report, so that a repeated request gets the same one. */
 import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from './transaction.ts';
 
 const keptMs = 24 * 3600 * 1000;
-/** Each new reply removes at most so many old ones. */
+/** How many old replies each new one removes at most. */
 const removedAtOnce = 10;
-/** Of a plan that was carried out; how many there were in all is told beside them. */
+/** How many changes of an applied plan are kept; the reply holds their number beside them. */
 const keptChanges = 1_000;
 
-/** A request that may be repeated, by the key that its client made. */
+/** A request that may be repeated, identified by a key of its client's. */
 export interface RepeatableRequest {
   idempotencyKey: string;
   endpoint: string;
 }
 
-/** What was answered to this request, or null. Throws TorcError 'conflict' when the key is that of another one. */
+/** The reply to this request, or null. Throws TorcError 'conflict' when another endpoint has used the key. */
 export function findReply(tx: Transaction, { idempotencyKey, endpoint }: RepeatableRequest): unknown {
-  const row = tx.db.get('SELECT endpoint, reply FROM replies WHERE idempotency_key = ?', idempotencyKey);
+  const row = tx.db.get<{ endpoint: string; reply: string }>(
+    'SELECT endpoint, reply FROM replies WHERE idempotency_key = ?',
+    idempotencyKey,
+  );
   if (row === undefined) return null;
   if (row.endpoint !== endpoint) {
     throw new TorcError(
       'conflict',
-      `the idempotency key was used for ${row.endpoint}`,
-      'Make a new one for each call.',
+      `this idempotency key was already used for ${row.endpoint}`,
+      'Use a new key for each call.',
     );
   }
-  return JSON.parse(row.reply as string);
+  return JSON.parse(row.reply);
 }
 
-/** Keeps the reply of a request that changes something, and forgets some that are older than a day. */
+/** Keeps the reply to a request that changes something, and deletes some that are older than a day. */
 export function keepReply(tx: Transaction, request: RepeatableRequest, reply: object): void {
   tx.db.run(
     `DELETE FROM replies WHERE answered_at < ?

@@ -1,7 +1,7 @@
 /**
- * Storing what was found out about allocations and workers, and what follows from it: contact lost, workers closed,
- * jobs orphaned, requeued jobs ready again. Deterministic in the stored state and the evidence, and touches nothing but
- * the database, so that a dry run can do it and take it back.
+ * Stores evidence about allocations and workers, and what follows from it: contact lost, workers closed, jobs orphaned,
+ * requeued jobs ready again. It is deterministic in the stored state and the evidence, and touches only the database, so
+ * that a dry run can do it and roll it back.
  */
 import { absenceMs } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -12,7 +12,7 @@ import { type Evidence, endsByRestart, type SlurmEvidence, type WorkerEvidence, 
 import { orphanAttempts, releaseRequeued } from './orphans.ts';
 import { findAllocation, findWorker, type StoredEvidence, type WatchedWorker } from './scope.ts';
 
-/** A submission that has not been found by its name for so long never arrived. */
+/** A submission that cannot be found by its name for this long never arrived. */
 const arrivalMs = 600_000;
 
 export interface Applied {
@@ -21,11 +21,11 @@ export interface Applied {
   numLostContact: number;
 }
 
-/** Stores the evidence and draws the consequences. Evidence that later contact has overtaken is left out. */
+/** Stores the evidence and applies its consequences, except where a worker has made contact since. */
 export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
   const applied: Applied = { numOrphaned: 0, numRequeued: 0, numLostContact: 0 };
   for (const said of evidence.slurm) {
-    if (said.allocationKey !== null) storeAllocation(tx, said, evidence.at);
+    if (said.allocationKey !== null) storeAllocation(tx, said.allocationKey, said, evidence.at);
   }
   const reported = evidence.workers.flatMap((seen) => {
     const worker = findWorker(tx, seen.computeNodeKey);
@@ -33,7 +33,7 @@ export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
   });
   for (const { seen, worker } of reported) for (const report of seen.reports) takeSpooled(tx, worker.workerId, report);
   for (const { seen, worker } of reported) {
-    // a clock that was set back leaves old instants in the future
+    // a clock that was set back leaves stored instants in the future
     if (worker.lastHeartbeatAt > evidence.at && worker.lastHeartbeatAt !== seen.lastHeartbeatAt) continue;
     follow(tx, { evidence, seen, worker, applied });
   }
@@ -78,8 +78,8 @@ function loseContact(tx: Transaction, worker: WatchedWorker, why: string): void 
 
 // ------------------------------------------------------------------ allocations
 
-function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void {
-  const allocation = findAllocation(tx, said.allocationKey as number);
+function storeAllocation(tx: Transaction, allocationKey: number, said: SlurmEvidence, at: number): void {
+  const allocation = findAllocation(tx, allocationKey);
   if (allocation === null) return;
   const isOvertaken = allocation.checkedAt !== null && allocation.checkedAt > at;
   if (isOvertaken && allocation.checkedAt !== said.checkedAt) return;
@@ -99,7 +99,7 @@ function storeAllocation(tx: Transaction, said: SlurmEvidence, at: number): void
   const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
   const ends = endsByRestart(allocation.evidence.ends, said);
   const end = ends[restartCount] ?? null;
-  // a clock that was set back makes it begin anew: else it would not count until the clock has caught up
+  // after the clock was set back, the absence counts from now: otherwise it would not count until the clock catches up
   const absentFrom = Math.min(allocation.absentSince ?? at, at);
   const absentSince = queue === null ? allocation.absentSince : queue.presence === 'absent' ? absentFrom : null;
   const isAbsentForGood = absentSince !== null && (end !== null || at - absentSince >= absenceMs);

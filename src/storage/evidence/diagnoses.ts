@@ -1,4 +1,4 @@
-/** Diagnoses of attempts without a result: made from the stored facts and the newest evidence, kept once it is final. */
+/** Diagnoses of attempts without a result, made from stored facts and the newest evidence, and stored once final. */
 import { isoInstant } from '../../base/clock.ts';
 import { type Diagnosis, diagnose, type UnfinishedAttempt } from '../../model/decide/diagnosis.ts';
 import type { WorkerFate } from '../../model/decide/worker-fate.ts';
@@ -12,7 +12,7 @@ interface Asked {
   problems: readonly string[];
 }
 
-/** Weighs what is known of one worker and its live attempts that still occupy it. */
+/** Diagnoses the live attempts that still occupy a worker. */
 function diagnoseWorker(tx: Transaction, { worker, fate, problems }: Asked): Map<number, Diagnosis> {
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
   const evidence = allocation?.evidence;
@@ -33,25 +33,34 @@ function diagnoseWorker(tx: Transaction, { worker, fate, problems }: Asked): Map
   });
 }
 
+interface UnfinishedRow {
+  attempt_key: number;
+  job_key: number;
+  name: string;
+  peak_memory_bytes: number | null;
+  memory_bytes: number;
+  is_memory_stated: number;
+}
+
 function unfinished(tx: Transaction, computeNodeKey: number): UnfinishedAttempt[] {
   return tx.db
-    .all(
+    .all<UnfinishedRow>(
       `SELECT a.attempt_key, a.job_key, j.name, a.peak_memory_bytes, a.memory_bytes, s.is_memory_stated
        FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
        WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 ORDER BY a.attempt_key`,
       computeNodeKey,
     )
     .map((row) => ({
-      attemptKey: row.attempt_key as number,
+      attemptKey: row.attempt_key,
       jobKey: String(row.job_key),
-      jobName: row.name as string,
-      peakMemoryBytes: row.peak_memory_bytes as number | null,
-      requestedMemoryBytes: row.memory_bytes as number,
+      jobName: row.name,
+      peakMemoryBytes: row.peak_memory_bytes,
+      requestedMemoryBytes: row.memory_bytes,
       isMemoryStated: row.is_memory_stated === 1,
     }));
 }
 
-/** Keeps the diagnosis of each live attempt, or of one, that occupies a worker whose processes are gone. */
+/** Stores the diagnosis of each live attempt, or of one, that occupies a worker whose processes are gone. */
 export function storeDiagnoses(tx: Transaction, asked: Asked, only: number | null = null): void {
   for (const [attemptKey, diagnosis] of diagnoseWorker(tx, asked)) {
     if (only !== null && attemptKey !== only) continue;
@@ -64,9 +73,16 @@ export function storeDiagnoses(tx: Transaction, asked: Asked, only: number | nul
   }
 }
 
+interface AttemptRow {
+  attempt_key: number;
+  compute_node_key: number;
+  is_occupying: number;
+  diagnosis: string | null;
+}
+
 /**
- * What is known of live attempts, by attempt key: of orphaned ones what was stored, of others what can be said now.
- * Apply the evidence first.
+ * Diagnoses of live attempts by attempt key: the stored one of an orphaned attempt, the present one of any other. The
+ * evidence must be applied before.
  */
 export function diagnoseAttempts(
   tx: Transaction,
@@ -75,15 +91,14 @@ export function diagnoseAttempts(
 ): Map<number, Diagnosis> {
   const diagnoses = new Map<number, Diagnosis>();
   const workers = new Set<number>();
-  for (const row of tx.db.all(
+  const rows = tx.db.all<AttemptRow>(
     `SELECT attempt_key, compute_node_key, is_occupying, diagnosis FROM attempts
      WHERE attempt_key IN (SELECT value FROM json_each(?)) ORDER BY attempt_key`,
     JSON.stringify(attemptKeys),
-  )) {
-    if (row.is_occupying === 1) workers.add(row.compute_node_key as number);
-    else if (row.diagnosis !== null) {
-      diagnoses.set(row.attempt_key as number, JSON.parse(row.diagnosis as string) as Diagnosis);
-    }
+  );
+  for (const row of rows) {
+    if (row.is_occupying === 1) workers.add(row.compute_node_key);
+    else if (row.diagnosis !== null) diagnoses.set(row.attempt_key, JSON.parse(row.diagnosis));
   }
   const wanted = new Set(attemptKeys);
   for (const computeNodeKey of workers) {

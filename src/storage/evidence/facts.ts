@@ -1,4 +1,4 @@
-/** What was found out about allocations and workers, and what it says of a worker together with what is stored. */
+/** What is found out about allocations and workers, and the verdict on a worker that follows from it and the stored state. */
 import type { SpooledReport } from '../../api/spool.ts';
 import type { MemoryWords } from '../../model/decide/diagnosis.ts';
 import {
@@ -11,18 +11,18 @@ import {
 import type { Transaction } from '../database/transaction.ts';
 import { findAllocation, type WatchedWorker } from './scope.ts';
 
-/** What Slurm said of one allocation, or of a Slurm job in which a person started a worker. */
+/** Slurm's answers about one allocation, or about a Slurm job in which a person started a worker. */
 export interface SlurmEvidence {
   /** Null for a Slurm job that torc did not submit. */
   allocationKey: number | null;
-  /** When Slurm had last been asked about it before. */
+  /** When Slurm was last asked about it before. */
   checkedAt: number | null;
-  /** Null when it is recorded and was not found by its name. */
+  /** Null for a recorded allocation that Slurm does not show under its name. */
   slurmJobId: string | null;
   cluster: string | null;
   /** Null when squeue did not answer. */
   queue: (QueueFacts & { reason: string | null; expiresAt: number | null }) | null;
-  /** Ends of its starts, as squeue or accounting has them. */
+  /** Ends of its starts, from squeue or accounting. */
   ends: { restartCount: number; end: SlurmEnd }[];
   memoryWords: MemoryWords | null;
   problems: string[];
@@ -36,12 +36,12 @@ export interface WorkerEvidence {
   /** Heard from after Slurm's newest answer. */
   hasSpokenSince: boolean;
   local: LocalFacts | null;
-  /** As it was stored when it was looked at. */
+  /** As stored at the time of the look. */
   lastHeartbeatAt: number;
-  /** Since the file was written that tells it to stop; null before. */
+  /** Since the file that tells it to stop was written; null before. */
   fencedForMs: number | null;
   hasStopFile: boolean;
-  /** What its spool held. */
+  /** The reports in its spool. */
   reports: SpooledReport[];
 }
 
@@ -50,15 +50,15 @@ export interface Evidence {
   at: number;
   slurm: SlurmEvidence[];
   workers: WorkerEvidence[];
-  /** What could not be asked, each as a sentence. */
+  /** Queries that failed, each as a sentence. */
   problems: string[];
-  /** `none`: nothing was to be asked. `missing`: this machine has no Slurm commands. */
+  /** `none`: there was nothing to ask. `missing`: this machine has no Slurm commands. */
   slurmAnswer: 'none' | 'ok' | 'failed' | 'missing';
   /** Whether storing it would change anything. */
   hasNews: boolean;
 }
 
-/** What Slurm said of a worker's allocation; by allocation where there is one: a rebuilt cluster gives the same ids again. */
+/** Slurm's answers about a worker's allocation, matched by allocation too: a rebuilt cluster gives the same ids again. */
 function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | null {
   if (worker.slurmJobId === null) return null;
   const isItsOwn = (said: SlurmEvidence): boolean =>
@@ -66,7 +66,7 @@ function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | nul
   return evidence.slurm.find(isItsOwn) ?? null;
 }
 
-/** What the evidence together with what is stored says of a worker. */
+/** The verdict on a worker from the evidence and the stored state. */
 export function workerFateOf(
   tx: Transaction,
   evidence: Evidence,
@@ -93,7 +93,7 @@ export function workerFateOf(
   });
 }
 
-/** `restartCount`: the highest that Slurm has shown, also of a start that has ended before a worker of it said hello. */
+/** `restartCount`: the highest that Slurm has shown, even of a start that ended before any worker of it said hello. */
 function isPredecessor(tx: Transaction, worker: WatchedWorker, restartCount: number): boolean {
   if (worker.slurmJobId === null) return false;
   if (restartCount > worker.restartCount) return true;
@@ -109,7 +109,7 @@ function isPredecessor(tx: Transaction, worker: WatchedWorker, restartCount: num
   return later !== undefined;
 }
 
-/** The ends that are known with those of the evidence. */
+/** The known ends with those of the evidence. */
 export function endsByRestart(known: Record<string, SlurmEnd>, said: SlurmEvidence | null): Record<string, SlurmEnd> {
   const ends = { ...known };
   for (const { restartCount, end } of said?.ends ?? []) ends[restartCount] = end;

@@ -1,18 +1,35 @@
-/** What becomes of attempts whose processes are gone without a result, and of those of a requeued allocation. */
-import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+/** What becomes of attempts whose processes are gone without a result, and of attempts of a requeued allocation. */
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { release } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import type { ComputeNode } from '../running/compute-nodes.ts';
-import { giveBack, moveJob } from '../running/transitions.ts';
+import { giveBack, type JobState, moveJob } from '../running/transitions.ts';
 import { storeDiagnoses } from './diagnoses.ts';
 import type { SlurmEvidence } from './facts.ts';
 import { findWorker, type WatchedWorker } from './scope.ts';
 
+interface ClaimedRow {
+  attempt_key: number;
+  is_live: number;
+  job_key: number;
+  workflow_key: number;
+  status: JobStatus;
+}
+
+interface OccupyingRow extends ClaimedRow {
+  gpu_thousandths: number;
+  stop_reason: string | null;
+  diagnosis: string | null;
+}
+
+interface RequeuedRow extends ClaimedRow {
+  slurm_job_id: string;
+}
+
 /**
- * The worker neither has nor reported an attempt that it had received: its process is gone and its end unknown. The
- * job stays as it is, for a person to restart.
+ * A worker no longer has an attempt that it received, and has not reported its end: the process is gone. The job stays as
+ * it is, for a person to restart.
  */
 export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: number): void {
   const worker = findWorker(tx, node.computeNodeKey);
@@ -23,61 +40,57 @@ export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: numbe
 }
 
 /**
- * Frees what the attempts of a worker, or one of them, occupied. The live ones are orphaned: their jobs stay claimed for a person to
- * restart; but a job that a person cancelled becomes canceled. Returns how many were orphaned.
+ * Frees what the attempts of a worker, or one of them, occupied. The live ones are orphaned: their jobs stay claimed for
+ * a person to restart, except that a job that a person canceled becomes canceled. Returns how many were orphaned.
  */
 export function orphanAttempts(tx: Transaction, worker: WatchedWorker, only: number | null = null): number {
   let numOrphaned = 0;
-  for (const row of tx.db.all(
+  const rows = tx.db.all<OccupyingRow>(
     `SELECT a.attempt_key, a.is_live, a.gpu_thousandths, a.stop_reason, a.diagnosis, a.job_key, a.workflow_key, j.status
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.attempt_key = coalesce(?, a.attempt_key)
      ORDER BY a.attempt_key`,
     worker.computeNodeKey,
     only,
-  )) {
-    const attemptKey = row.attempt_key as number;
+  );
+  for (const row of rows) {
+    const { attempt_key: attemptKey } = row;
     const { computeNodeKey } = worker;
-    release(tx, { attemptKey, computeNodeKey, isOccupying: true, hasGpus: (row.gpu_thousandths as number) > 0 });
+    release(tx, { attemptKey, computeNodeKey, isOccupying: true, hasGpus: row.gpu_thousandths > 0 });
     if (row.is_live === 0) continue;
     if (row.stop_reason === 'cancel') {
-      endCanceled(tx, attemptKey, row);
+      endCanceled(tx, row);
       continue;
     }
     numOrphaned += 1;
     tx.event({
-      workflowKey: row.workflow_key as number,
+      workflowKey: row.workflow_key,
       type: 'job_orphaned',
-      jobKey: row.job_key as number,
+      jobKey: row.job_key,
       attemptKey,
-      data: row.diagnosis === null ? null : (JSON.parse(row.diagnosis as string) as Diagnosis),
+      data: row.diagnosis === null ? null : JSON.parse(row.diagnosis),
     });
   }
   return numOrphaned;
 }
 
-function endCanceled(tx: Transaction, attemptKey: number, row: Record<string, unknown>): void {
+function endCanceled(tx: Transaction, row: ClaimedRow): void {
   tx.db.run(
     `UPDATE attempts SET is_live = 0, end_status = 'canceled', cause = 'canceled', ended_at = ?,
        detail = json_extract(diagnosis, '$.explanation') WHERE attempt_key = ?`,
     tx.now,
-    attemptKey,
+    row.attempt_key,
   );
-  moveJob(tx, jobState(row), { to: 'canceled', by: 'cancel', attemptKey });
-  propagateEnd(tx, row.job_key as number, true);
+  moveJob(tx, jobState(row), { to: 'canceled', by: 'cancel', attemptKey: row.attempt_key });
+  propagateEnd(tx, row.job_key, true);
 }
 
-function jobState(row: Record<string, unknown>) {
-  return {
-    jobKey: row.job_key as number,
-    workflowKey: row.workflow_key as number,
-    status: row.status as JobStatus,
-    failed: false,
-  };
+function jobState(row: ClaimedRow): JobState {
+  return { jobKey: row.job_key, workflowKey: row.workflow_key, status: row.status, failed: false };
 }
 
 /**
- * Jobs of earlier starts of a requeued allocation are ready again in the same run: those left without a result, and
+ * Makes jobs of earlier starts of a requeued allocation ready again in the same run: those left without a result, and
  * those that the worker stopped because Slurm told it to. Returns how many.
  */
 export function releaseRequeued(
@@ -86,8 +99,8 @@ export function releaseRequeued(
 ): number {
   if (said.slurmJobId === null || !hasBeenRequeued(tx, said)) return 0;
   const isBack = said.queue?.presence === 'pending' || said.queue?.presence === 'running';
-  const rows = tx.db.all(
-    `SELECT a.attempt_key, a.is_live, a.job_key, a.workflow_key, j.status, n.slurm_job_id, n.restart_count
+  const rows = tx.db.all<RequeuedRow>(
+    `SELECT a.attempt_key, a.is_live, a.job_key, a.workflow_key, j.status, n.slurm_job_id
      FROM compute_nodes n
      JOIN attempts a ON a.compute_node_key = n.compute_node_key
      JOIN jobs j ON j.job_key = a.job_key AND j.attempt_key = a.attempt_key
@@ -117,12 +130,13 @@ function hasBeenRequeued(
 ): boolean {
   if ((said.queue?.restartCount ?? 0) > 0) return true;
   if (said.allocationKey === null) return true;
-  const row = tx.db.get('SELECT restart_count AS n FROM allocations WHERE allocation_key = ?', said.allocationKey);
-  return (row?.n as number) > 0;
+  const sql = 'SELECT restart_count FROM allocations WHERE allocation_key = ?';
+  const row = tx.db.get<{ restart_count: number }>(sql, said.allocationKey);
+  return row !== undefined && row.restart_count > 0;
 }
 
-function requeue(tx: Transaction, row: Record<string, unknown>): void {
-  const attemptKey = row.attempt_key as number;
+function requeue(tx: Transaction, row: RequeuedRow): void {
+  const { attempt_key: attemptKey } = row;
   if (row.is_live === 1) {
     tx.db.run(
       `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = 'preempted', ended_at = ?,

@@ -1,4 +1,4 @@
-/** What there is to find out: allocations that Slurm may still know more about, and workers that may still run. */
+/** What to look for: allocations that Slurm may still know more about, and workers that may still run. */
 import type { MemoryWords } from '../../model/decide/diagnosis.ts';
 import type { SlurmEnd } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -31,35 +31,28 @@ export interface OpenAllocation {
   evidence: StoredEvidence;
 }
 
-/** Slurm is asked about the end of an allocation for so long at most. */
+/** How long Slurm is asked about the end of an allocation. */
 const longestInterestMs = 24 * 3600 * 1000;
 
 const noEvidence: StoredEvidence = { ends: {}, memoryWords: null, problems: [], isSettled: false };
 
-function asAllocation(row: Record<string, unknown>): OpenAllocation {
-  return {
-    allocationKey: row.allocation_key as number,
-    workflowKey: row.workflow_key as number,
-    name: row.name as string,
-    status: row.status as string,
-    cluster: row.cluster as string | null,
-    slurmJobId: row.slurm_job_id as string | null,
-    outputDirectory: row.output_directory as string,
-    restartCount: row.restart_count as number,
-    createdAt: row.created_at as number,
-    absentSince: row.absent_since as number | null,
-    checkedAt: row.checked_at as number | null,
-    slurmState: row.slurm_state as string | null,
-    slurmReason: row.slurm_reason as string | null,
-    evidence: row.evidence === null ? noEvidence : (JSON.parse(row.evidence as string) as StoredEvidence),
-  };
+type AllocationRow = Omit<OpenAllocation, 'evidence'> & { evidence: string | null };
+
+const allocationColumns = `allocation_key AS allocationKey, workflow_key AS workflowKey, name, status, cluster,
+  slurm_job_id AS slurmJobId, output_directory AS outputDirectory, restart_count AS restartCount,
+  created_at AS createdAt, absent_since AS absentSince, checked_at AS checkedAt, slurm_state AS slurmState,
+  slurm_reason AS slurmReason, evidence`;
+
+function asAllocation(row: AllocationRow): OpenAllocation {
+  const evidence: StoredEvidence = row.evidence === null ? noEvidence : JSON.parse(row.evidence);
+  return { ...row, evidence };
 }
 
-/** Allocations of a workflow, or with null of all, of which Slurm may have something new to say. */
+/** Allocations of a workflow, or with null of all, about which Slurm may have news. */
 export function openAllocations(tx: Transaction, workflowKey: number | null): OpenAllocation[] {
   return tx.db
-    .all(
-      `SELECT * FROM allocations WHERE (? IS NULL OR workflow_key = ?) AND (
+    .all<AllocationRow>(
+      `SELECT ${allocationColumns} FROM allocations WHERE (? IS NULL OR workflow_key = ?) AND (
          status IN ('recorded', 'submitted', 'running')
          OR status = 'ended' AND slurm_job_id IS NOT NULL AND ended_at > ?
            AND coalesce(json_extract(evidence, '$.isSettled'), 0) = 0
@@ -75,7 +68,8 @@ export function openAllocations(tx: Transaction, workflowKey: number | null): Op
 }
 
 export function findAllocation(tx: Transaction, allocationKey: number): OpenAllocation | null {
-  const row = tx.db.get('SELECT * FROM allocations WHERE allocation_key = ?', allocationKey);
+  const sql = `SELECT ${allocationColumns} FROM allocations WHERE allocation_key = ?`;
+  const row = tx.db.get<AllocationRow>(sql, allocationKey);
   return row === undefined ? null : asAllocation(row);
 }
 
@@ -98,32 +92,22 @@ export interface WatchedWorker {
   fencedAt: number | null;
 }
 
-function asWorker(row: Record<string, unknown>): WatchedWorker {
-  return {
-    computeNodeKey: row.compute_node_key as number,
-    workerId: row.worker_id as string,
-    workflowKey: row.workflow_key as number,
-    allocationKey: row.allocation_key as number | null,
-    hostname: row.hostname as string,
-    bootId: row.boot_id as string,
-    pid: row.pid as number,
-    startTicks: row.start_ticks as number | null,
-    cluster: row.cluster as string | null,
-    slurmJobId: row.slurm_job_id as string | null,
-    restartCount: row.restart_count as number,
-    memoryBytes: row.memory_bytes as number,
-    isActive: row.is_active === 1,
-    lastHeartbeatAt: row.last_heartbeat_at as number,
-    contactLostAt: row.contact_lost_at as number | null,
-    fencedAt: row.fenced_at as number | null,
-  };
+type WorkerRow = Omit<WatchedWorker, 'isActive'> & { isActive: number };
+
+const workerColumns = `compute_node_key AS computeNodeKey, worker_id AS workerId, workflow_key AS workflowKey,
+  allocation_key AS allocationKey, hostname, boot_id AS bootId, pid, start_ticks AS startTicks, cluster,
+  slurm_job_id AS slurmJobId, restart_count AS restartCount, memory_bytes AS memoryBytes, is_active AS isActive,
+  last_heartbeat_at AS lastHeartbeatAt, contact_lost_at AS contactLostAt, fenced_at AS fencedAt`;
+
+function asWorker(row: WorkerRow): WatchedWorker {
+  return { ...row, isActive: row.isActive === 1 };
 }
 
-/** Workers that are not closed, or of whose jobs processes may still exist. */
+/** Workers that are not closed, or whose jobs may still have processes. */
 export function watchedWorkers(tx: Transaction, workflowKey: number | null): WatchedWorker[] {
   return tx.db
-    .all(
-      `SELECT * FROM compute_nodes n WHERE (? IS NULL OR n.workflow_key = ?) AND (n.is_active = 1 OR EXISTS (
+    .all<WorkerRow>(
+      `SELECT ${workerColumns} FROM compute_nodes n WHERE (? IS NULL OR n.workflow_key = ?) AND (n.is_active = 1 OR EXISTS (
          SELECT 1 FROM attempts a WHERE a.compute_node_key = n.compute_node_key AND a.is_occupying = 1))
        ORDER BY n.compute_node_key`,
       workflowKey,
@@ -133,26 +117,27 @@ export function watchedWorkers(tx: Transaction, workflowKey: number | null): Wat
 }
 
 export function findWorker(tx: Transaction, computeNodeKey: number): WatchedWorker | null {
-  const row = tx.db.get('SELECT * FROM compute_nodes WHERE compute_node_key = ?', computeNodeKey);
+  const sql = `SELECT ${workerColumns} FROM compute_nodes WHERE compute_node_key = ?`;
+  const row = tx.db.get<WorkerRow>(sql, computeNodeKey);
   return row === undefined ? null : asWorker(row);
 }
 
-/** Those of the attempts of which a report would still change something. */
+/** The attempts for which a report would still change something. */
 export function openAttempts(tx: Transaction, attemptKeys: readonly number[]): Set<number> {
-  const rows = tx.db.all(
+  const rows = tx.db.all<{ attempt_key: number }>(
     `SELECT attempt_key FROM attempts WHERE attempt_key IN (SELECT value FROM json_each(?))
        AND (is_live = 1 OR is_occupying = 1)`,
     JSON.stringify(attemptKeys),
   );
-  return new Set(rows.map((row) => row.attempt_key as number));
+  return new Set(rows.map((row) => row.attempt_key));
 }
 
-/** Whether all that occupies a worker is to stop: it was asked to, or its job has been given to somebody else. */
+/** Whether everything that occupies a worker must stop: it was asked to, or another worker has its job. */
 export function isAllToStop(tx: Transaction, computeNodeKey: number): boolean {
-  const row = tx.db.get(
+  const row = tx.db.get<{ n: number; kept: number }>(
     `SELECT count(*) AS n, count(*) FILTER (WHERE is_live = 1 AND stop_reason IS NULL) AS kept FROM attempts
      WHERE compute_node_key = ? AND is_occupying = 1`,
     computeNodeKey,
   );
-  return (row?.n as number) > 0 && row?.kept === 0;
+  return row !== undefined && row.n > 0 && row.kept === 0;
 }
