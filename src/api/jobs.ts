@@ -1,6 +1,7 @@
 /** Requests about single jobs and what they refer to: shown, changed, added, deleted. */
 import { z } from 'zod';
 import type { Diagnosis } from '../model/decide/diagnosis.ts';
+import type { Reason } from '../model/decide/reason.ts';
 import { count, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import type { ListRecord } from './lists.ts';
@@ -57,8 +58,10 @@ export interface DiagnosedJob {
 /** One job's whole story. Attempts, results and events are rows of their lists, newest last, at most 1,000 of each. */
 export interface JobShown {
   job: ListRecord;
-  /** Why it is not running now, as a sentence; null when it runs. */
+  /** Why it is not running now, as sentences; null when it runs. */
   why: string | null;
+  /** The same as data, the nearest first; none when it runs. */
+  reasons: Reason[];
   diagnosis: Diagnosis | null;
   attempts: ListRecord[];
   events: ListRecord[];

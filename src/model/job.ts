@@ -12,6 +12,10 @@ export interface Resources {
   gpuThousandths: number;
 }
 
+/** In what a job can be larger than a worker. */
+export const dimensions = ['cpus', 'memory', 'gpus', 'nodes'] as const;
+export type Dimension = (typeof dimensions)[number];
+
 /**
  * What a job asks for. `runtimeMs` and `memoryBytes` serve the packing; they are enforced only where someone stated
  * them. A job without a stated runtime fits into any time that is left.

@@ -54,6 +54,8 @@ export interface ServiceInfo {
 
 /** How long workers have been silent, on a clock that never jumps. */
 export interface WorkerSilence {
+  /** Whether this process answers workers: it serves, or one was heard from. */
+  readonly isServing: boolean;
   /** From now on silence is counted here; before, only the stored heartbeat is known. */
   beginServing(): void;
   /** This process stood still for so long, which counts against nobody. */

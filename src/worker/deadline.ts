@@ -1,6 +1,7 @@
 /** When a worker must be done, and how long the steps of its end may take. Durations in milliseconds. */
 import type { Clock } from '../base/clock.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
+import { untilLatestEndMs } from '../model/decide/time-left.ts';
 import type { StopSignal } from './effects.ts';
 import type { WorkerOptions } from './options.ts';
 
@@ -69,14 +70,6 @@ export class Deadline {
 /** How long jobs that will not die are waited for, when the longest grace among them is `graceMs`. */
 export function longestEndingMs(graceMs: number, isHurried: boolean): number {
   return graceMs + (isHurried ? hurriedStepMs : gentleStepMs);
-}
-
-/**
- * From now until the latest end. The buffer is at most a tenth of the walltime, so that a short allocation is not all
- * buffer.
- */
-export function untilLatestEndMs(untilDeadlineMs: number, walltimeMs: number, bufferMs: number): number {
-  return untilDeadlineMs - Math.min(bufferMs, walltimeMs / 10);
 }
 
 /**

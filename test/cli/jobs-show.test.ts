@@ -36,11 +36,11 @@ describe('jobs show', () => {
     await runChain(['first\nline', 'true'], ['it\'s "b"', 'exit 3'], ['--last', 'true']);
     const { stdout } = await place.torc('jobs', 'show', '2');
     expect(stdout).toMatch(/^name: +it's "b"$/m);
-    expect(stdout).toMatch(/^why: +It is done and failed with return code 3 \(exit_code\)\.$/m);
+    expect(stdout).toMatch(/^why: +It failed with return code 3 \(exit_code\)\.$/m);
     expect(stdout).toMatch(/^ +1 +1 +done +3 +exit_code /m);
     expect(stdout).toMatch(/^stderr: .*my out\/job_stdio\/0000\/job_2_run_1_attempt_1\.err$/m);
     expect(stdout).toMatch(/waits for:\njob_key +status +name\n1 +done +first\\nline$/m);
-    expect(stdout).toMatch(/jobs behind it:\njob_key +status +name\n3 +canceled +--last$/m);
+    expect(stdout).toMatch(/downstream jobs:\njob_key +status +name\n3 +canceled +--last$/m);
     expect(stdout).toMatch(/^resources: +1 CPU, memory not stated, runtime not stated$/m);
     await place.torc('jobs', 'modify', '1', '--num-cpus', '2', '--memory', '2g');
     const { stdout: stated } = await place.torc('jobs', 'show', '1');
@@ -49,6 +49,7 @@ describe('jobs show', () => {
     expect(Object.keys(shown as object)).toEqual([
       'job',
       'why',
+      'reasons',
       'diagnosis',
       'attempts',
       'events',

@@ -5,6 +5,7 @@ import { createWorkflow, finished, freshService, rows, TestWorker } from '../sup
 let fresh: Awaited<ReturnType<typeof freshService>>;
 beforeEach(async () => {
   fresh = await freshService();
+  fresh.service.lastHeard.beginServing();
 });
 afterEach(() => fresh.close());
 
@@ -45,28 +46,30 @@ describe('why a job does not run', () => {
       ],
       { numBarriers: 1, start: false },
     );
-    expect(await why(1)).toBe('Its workflow is not started.');
+    expect(await why(1)).toBe('Its workflow has not started.');
     await service.call('workflow_start', { workflow_key: key, dry_run: false });
-    expect(await why(1)).toBe('It is ready, and no worker is there to run it.');
+    expect(await why(1)).toBe('No worker is there to run it.');
     expect(await why(4)).toBe('It waits for 3 upstream jobs: "odd \\"name\\"\\n" (ready), "b" (ready), "big" (ready).');
     const worker = await TestWorker.join(service, key, { cpus: 3 });
-    expect(await why(3)).toMatch(/asks for 64 CPUs, .*no worker has; host\d+ has 3 CPUs/);
-    expect(await why(2)).toBe('It is ready and waits for its turn.');
+    expect(await why(3)).toBe('It needs 64 CPUs; no worker has more than 3 CPUs.');
+    expect(await why(2)).toBe('It waits for its turn.');
     const { jobs: claimed } = await worker.exchange();
     expect(claimed).toHaveLength(1);
-    expect(await why(1)).toMatch(/^The worker on host\d+ has taken it and has not begun it yet\.$/);
+    expect(await why(1)).toMatch(/^The worker on host\d+ has taken it and has not started it yet\.$/);
     expect(await why(2)).toMatch(/waits until a worker has room for 3 CPUs/);
     const attempt = claimed[0]?.attempt ?? 0;
     await worker.exchange({ started: [{ attempt, age_ms: 0, pid: 5 }] });
     expect(await why(1)).toBeNull();
     service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
-    expect(await why(1)).toMatch(/^It may run or not: its worker on host\d+ was last heard from at 20.*Z\.$/);
+    expect(await why(1)).toMatch(
+      /^It may or may not be running: its worker on host\d+ was last heard from at 20.*Z\.$/,
+    );
     service.db.run('UPDATE compute_nodes SET contact_lost_at = NULL');
     await worker.finish(attempt, 7);
-    expect(await why(1)).toBe('It is done and failed with return code 7 (exit_code).');
+    expect(await why(1)).toBe('It failed with return code 7 (exit_code).');
     expect(await why(4)).toBe('It never ran because its upstream job 1 "odd \\"name\\"\\n" failed.');
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
-    expect(await why(3)).toBe('Its workflow was canceled by a person.');
+    expect(await why(3)).toBe('Its workflow was canceled.');
     await expect(shown(99)).rejects.toMatchObject({ code: 'not_found' });
   });
 
@@ -81,9 +84,10 @@ describe('why a job does not run', () => {
       service.clock.now() + 630_000,
     );
     service.db.run('UPDATE compute_nodes SET allocation_key = 1');
-    expect(await why(1)).toMatch(/may run for 2h 00m, and the allocations of its workers end in 10m [0-3]\ds/);
+    // 180 s are kept for the end of the allocation
+    expect(await why(1)).toMatch(/^It may run for 2h 00m, but its workers have at most 7m [0-3]\ds left\.$/);
     service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
-    expect(await why(1)).toBe('It is ready, and its workers (1) are not heard from.');
+    expect(await why(1)).toMatch(/^Its only worker is not responding\. It may run for 2h 00m, but /);
   });
 });
 

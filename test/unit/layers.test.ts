@@ -31,7 +31,7 @@ const below: Record<string, string[]> = {
 const rooms: Record<string, Rooms> = {
   storage: {
     foundation: [],
-    levels: [['database'], ['running'], ['runs'], ['evidence', 'authoring', 'lists']],
+    levels: [['database'], ['running'], ['runs', 'demand'], ['evidence', 'authoring', 'lists']],
   },
   model: {
     foundation: ['status.ts', 'job.ts', 'retry.ts', 'expanded.ts'],

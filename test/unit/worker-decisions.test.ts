@@ -1,8 +1,9 @@
 /** The worker's small decisions: what may start, when it ends, when to look at a job, whom memory killed. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
+import { untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
-import { reasonOfSlurmSignal, untilLatestEndMs } from '../../src/worker/deadline.ts';
+import { reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
 import { graceMs } from '../../src/worker/processes/grace.ts';
 import { OomWatch } from '../../src/worker/processes/oom-watch.ts';

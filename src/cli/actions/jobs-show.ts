@@ -6,6 +6,7 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
+import { reasonHelp } from '../output/reason-help.ts';
 import { cellText, factLines, fitWidth } from '../output/table.ts';
 import { diagnosisText } from '../plans/output.ts';
 
@@ -13,9 +14,9 @@ const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause'
 const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;
 const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'data'] as const;
 const neighbourColumns = ['job_key', 'status', 'name'] as const;
-/** Rows that people are shown of each kind; JSON has all that the server gives. */
+/** Rows of each kind in the text; JSON has all that the server gives. */
 const shownRows = 20;
-/** Terminal columns that the data of an event takes at most. */
+/** The most terminal columns for the data of an event. */
 const dataColumns = 100;
 
 export async function showJob(context: Context, key: string): Promise<void> {
@@ -32,11 +33,11 @@ function jobText(context: Context, shown: JobShown): string {
       ? ''
       : `\nlost:\n${diagnosisText(context, { job_key: jobKey, job_name: String(job.name) }, diagnosis)}`;
   return [
-    factLines(facts(job, shown.why)),
+    factLines(facts(context, shown)),
     lost,
     attemptsText(context, shown.attempts),
     section(context, 'waits for', neighbourColumns, shown.upstream, shown.num_upstream),
-    section(context, 'jobs behind it', neighbourColumns, shown.downstream, shown.num_downstream),
+    section(context, 'downstream jobs', neighbourColumns, shown.downstream, shown.num_downstream),
     section(context, 'input files', ['name', 'path'], shown.input_files),
     section(context, 'output files', ['name', 'path'], shown.output_files),
     section(context, 'input user data', ['user_data_key', 'name'], shown.input_user_data),
@@ -45,13 +46,18 @@ function jobText(context: Context, shown: JobShown): string {
   ].join('');
 }
 
-function facts(job: ListRecord, why: string | null): [string, unknown][] {
+function facts(context: Context, { job, why, reasons }: JobShown): [string, unknown][] {
+  const subject = { workflow_key: String(job.workflow_key), job_key: String(job.job_key) };
   const all: [string, unknown][] = [
     ['job_key', job.job_key],
     ['name', job.name],
     ['workflow_key', job.workflow_key],
     ['status', job.status],
     ['why', why],
+    ...reasonHelp(context, subject, reasons).map((command, at): [string, string] => [
+      at === 0 ? 'help' : 'or',
+      command,
+    ]),
     ['outcome', job.outcome],
     ['return_code', job.return_code],
     ['cause', job.cause],
@@ -95,7 +101,7 @@ function outputOf(context: Context, { job_key, log_kind, stdout_path, stderr_pat
     case 'none':
       return [['output', 'not kept (stdio: none)']];
     case 'removed':
-      return [['output', 'not kept, because it ended with 0 (stdio: on-failure)']];
+      return [['output', 'not kept because it ended with 0 (stdio: on-failure)']];
     default:
       return [
         ['stdout', stdout_path],
@@ -121,6 +127,6 @@ function section(
 ): string {
   if (records.length === 0) return '';
   const rows = left === 'more' ? records.slice(0, shownRows) : records;
-  const more = total > rows.length ? ` (${total}, of which ${total - rows.length} ${left} are not shown)` : '';
+  const more = total > rows.length ? ` (${total}, ${total - rows.length} ${left} not shown)` : '';
   return `\n${title}${more}:\n${textTable(context, columns, rows)}`;
 }

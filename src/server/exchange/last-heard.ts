@@ -25,6 +25,10 @@ export class LastHeard implements WorkerSilence {
     this.#servingSince = this.#now();
   }
 
+  get isServing(): boolean {
+    return this.#servingSince !== null || this.#heard.size > 0;
+  }
+
   note(workerId: string): void {
     this.#heard.set(workerId, this.#now());
   }

@@ -9,8 +9,8 @@ import { addUserData, deleteUserData, modifyUserData } from '../../storage/runni
 import type { ServerContext } from '../context.ts';
 import type { Steps } from './kinds.ts';
 
-export function showJob({ view }: ServerContext, { job_key }: Request<'job_show'>): Reply<'job_show'> {
-  return jobStory(view, Number(job_key));
+export function showJob({ view, lastHeard }: ServerContext, { job_key }: Request<'job_show'>): Reply<'job_show'> {
+  return jobStory(view, Number(job_key), lastHeard.isServing);
 }
 
 export function addJobsTo(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'> {

@@ -1,10 +1,12 @@
 /** Files and resource requirements that are declared one by one, in a workflow that is stored already. */
+
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { addShape, anyConfig, configOfShape, needOf } from '../running/shapes.ts';
+import { addShape, configOfShape, needOf } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
 

@@ -1,6 +1,8 @@
 /** Changing jobs and resource requirements after the workflow was created. */
+
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { type Direction, substitute } from '../../model/expand/variables.ts';
 import type { Requirements } from '../../model/job.ts';
@@ -8,7 +10,7 @@ import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { claimedStatuses, type JobStatus } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { addShape, anyConfig, configOfShape, configsOfShapes, needOf, readShape } from '../running/shapes.ts';
+import { addShape, configOfShape, configsOfShapes, needOf, readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 type JobChanges = Request<'job_modify'>['changes'];

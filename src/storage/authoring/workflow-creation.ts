@@ -1,12 +1,14 @@
 /** Storing a new workflow in chunks; it stays invisible until the last one, and a half-made one is dropped at the next open. */
+
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
 import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
-import { anyConfig, internShape } from '../running/shapes.ts';
+import { internShape } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
 import { CreationReferences } from './creation-references.ts';

@@ -2,9 +2,10 @@
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import { reasonText } from '../../model/decide/reason-text.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { type JobFacts, reasonsOfJob } from '../demand/job-reasons.ts';
 import { columns, type ListDefinition } from './columns.ts';
-import { whyNotRunning } from './job-waiting.ts';
 import { definitions } from './list-definitions.ts';
 import { lastRecords, readList } from './lists.ts';
 import { placeColumns, withPlace } from './log-places.ts';
@@ -47,8 +48,8 @@ const neighbours = {
     UNION SELECT e.downstream FROM near JOIN edges e ON e.upstream = near.node WHERE near.node < 0)`,
 } as const;
 
-/** Everything about one job. Throws TorcError 'not_found'. */
-export function jobStory(tx: Transaction, jobKey: number): JobShown {
+/** Everything about one job; `isServed`: whether this process answers workers. Throws TorcError 'not_found'. */
+export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): JobShown {
   const [job] = lastRecords(tx.db, story, 'j.job_key = ?', [jobKey], 1);
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
   const workflowKey = Number(job.workflow_key);
@@ -56,9 +57,11 @@ export function jobStory(tx: Transaction, jobKey: number): JobShown {
   const diagnosis = job.orphaned === true ? ((tries.at(-1)?.diagnosis ?? null) as Diagnosis | null) : null;
   const upstream = jobsNear(tx, 'upstream', jobKey);
   const downstream = jobsNear(tx, 'downstream', jobKey);
+  const reasons = reasonsOfJob(tx, job, { diagnosis, upstreams: unfinishedUpstreams(tx, jobKey), isServed });
   return {
     job,
-    why: whyNotRunning(tx, job, { diagnosis, unfinished: unfinishedUpstream(tx, jobKey) }),
+    why: reasons.length === 0 ? null : reasons.map(reasonText).join(' '),
+    reasons,
     diagnosis,
     attempts: tries.map(withPlace),
     events: eventsOf(tx, workflowKey, jobKey),
@@ -117,15 +120,15 @@ function jobsNear(
 }
 
 /** How many upstream jobs have not ended, and the first of them. */
-function unfinishedUpstream(tx: Transaction, jobKey: number): { total: number; first: string[] } {
-  const rows = tx.db.all(
-    `${neighbours.upstream} SELECT j.name, j.status, count(*) OVER () AS total
+function unfinishedUpstreams(tx: Transaction, jobKey: number): JobFacts['upstreams'] {
+  const rows = tx.db.all<{ job_key: number; name: string; status: string; total: number }>(
+    `${neighbours.upstream} SELECT j.job_key, j.name, j.status, count(*) OVER () AS total
      FROM near CROSS JOIN jobs j ON j.job_key = near.node
      WHERE j.status NOT IN ('done', 'canceled', 'disabled') ORDER BY j.job_key LIMIT 3`,
     jobKey,
   );
   return {
-    total: (rows[0]?.total as number | undefined) ?? 0,
-    first: rows.map((row) => `${JSON.stringify(row.name)} (${row.status})`),
+    total: rows[0]?.total ?? 0,
+    first: rows.map(({ job_key, name, status }) => ({ job_key: String(job_key), name, status })),
   };
 }

@@ -10,6 +10,7 @@ import {
   fits,
   idleWorker,
   leaveNothing,
+  mayTake,
   mostThatFit,
   nextInOrder,
   type Placement,
@@ -20,7 +21,7 @@ import {
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
-import { anyConfig, readyShapes, type Shape } from './shapes.ts';
+import { readyShapes, type Shape } from './shapes.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
 
@@ -140,11 +141,6 @@ export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocat
   if (node.allocationKey === null) return null;
   const sql = 'SELECT slurm_config_key AS key FROM allocations WHERE allocation_key = ?';
   return (tx.db.get(sql, node.allocationKey)?.key as number | undefined) ?? null;
-}
-
-/** Whether a worker of the Slurm config may take jobs of a shape. */
-export function mayTake(configOfTheWorker: number | null, configOfTheShape: number): boolean {
-  return configOfTheShape === anyConfig || configOfTheWorker === null || configOfTheWorker === configOfTheShape;
 }
 
 /** What is free with a worker, and whose jobs it may take. */

@@ -5,9 +5,6 @@ import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 
-/** The Slurm config key of shapes that any worker may take. */
-export const anyConfig = 0;
-
 /** The columns that make a shape what it is; the unique index of shapes has the same. */
 const requestColumns = [
   'workflow_key',

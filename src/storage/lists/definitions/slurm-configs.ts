@@ -1,5 +1,5 @@
 /** The list of Slurm configs, each with what waits for its workers. */
-import { anyConfig } from '../../running/shapes.ts';
+import { anyConfig } from '../../../model/decide/packing.ts';
 import { columns, type ListDefinition } from '../columns.ts';
 
 export const slurmConfigs: ListDefinition = {

@@ -1,0 +1,67 @@
+/** The commands that help a job that waits, by the reasons for which it does. */
+import type { Reason, Size } from '../../model/decide/reason.ts';
+import type { Dimension } from '../../model/job.ts';
+import type { Context } from '../context/context.ts';
+
+interface Subject {
+  workflow_key: string;
+  job_key: string;
+}
+
+type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;
+
+/** Commands to choose from, each as it is typed; none where nothing but waiting helps. */
+export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reasons: readonly Reason[]): string[] {
+  const find = <C extends Reason['code']>(code: C): Of<C> | undefined =>
+    reasons.find((reason): reason is Of<C> => reason.code === code);
+  const schedule = `${torc} -k ${job.workflow_key} hpc slurm schedule-nodes`;
+  const has = (...codes: Reason['code'][]): boolean => codes.some((code) => find(code) !== undefined);
+
+  if (has('workflow_not_started')) return [`${torc} workflows start ${job.workflow_key}`];
+  if (has('waits_for_restart', 'workflow_canceled', 'terminated'))
+    return [`${torc} workflows restart ${job.workflow_key}`];
+  if (has('no_server')) return [`${torc} server start --daemon`];
+  const larger = find('larger_than_any_worker');
+  if (larger !== undefined) return helpOfSize(torc, job, larger);
+  const config = find('outlasts_configs');
+  // a tenth of the walltime is the most that is kept for the end
+  if (config !== undefined) {
+    const walltime = slurmTime(config.runtime_seconds / 0.9);
+    return [`${torc} hpc slurm modify-config ${config.slurm_config_key} -w ${walltime}`];
+  }
+  const restricted = find('no_worker_of_config');
+  if (restricted !== undefined) return [`${schedule} -s ${restricted.slurm_config_key} -n 1`];
+  if (has('no_worker')) return [`${torc} jobs run ${job.workflow_key}`, `${schedule} -n 1`];
+  if (has('outlasts_workers')) return [`${schedule} -n 1`];
+  const upstream = find('waits_for_upstreams')?.first[0] ?? find('upstream_failed');
+  return upstream === undefined ? [] : [`${torc} jobs show ${upstream.job_key}`];
+}
+
+const sizeOptions: Readonly<Record<Dimension, (largest: Size) => string>> = {
+  cpus: (largest) => `--num-cpus ${largest.num_cpus}`,
+  memory: (largest) => `--memory ${Math.floor(largest.memory_bytes / 1024 ** 2)}m`,
+  gpus: (largest) => `--num-gpus ${largest.num_gpus}`,
+  nodes: () => '',
+};
+
+/** A job of several nodes needs an allocation that has them; any other can ask for less. */
+function helpOfSize(
+  torc: string,
+  job: Subject,
+  { dimensions, largest, needed }: Of<'larger_than_any_worker'>,
+): string[] {
+  if (dimensions.includes('nodes')) {
+    return [
+      `${torc} -k ${job.workflow_key} hpc slurm add-config -n ${needed.num_nodes} .. (then schedule-nodes without -S)`,
+    ];
+  }
+  const options = dimensions.map((dimension) => sizeOptions[dimension](largest));
+  return options.length === 0 ? [] : [`${torc} jobs modify ${job.job_key} ${options.join(' ')}`];
+}
+
+/** Slurm's hours, minutes and seconds, rounded up to whole minutes. */
+function slurmTime(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:00`;
+}

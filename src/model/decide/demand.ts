@@ -1,0 +1,149 @@
+/**
+ * Why a job waits: a pure decision over what it asks for, its workflow and the workers that are there. The workers pass
+ * through filters (may take it, are heard from, are large enough, last long enough, have room); a filter that leaves
+ * none is a reason.
+ */
+import { isoInstant } from '../../base/clock.ts';
+import type { Requirements } from '../job.ts';
+import type { JobStatus } from '../status.ts';
+import { anyConfig, type FreeNode, fits, fitsTime, idleWorker, mayTake, type Offer } from './packing.ts';
+import type { WaitingReason } from './reason.ts';
+import { dimensionsBeyond, largestOf, sizeOf } from './size.ts';
+
+export const waitingStatuses = ['uninitialized', 'blocked', 'ready'] as const satisfies readonly JobStatus[];
+export type WaitingStatus = (typeof waitingStatuses)[number];
+
+/** A job that waits, or what all jobs of a row have in common. */
+export interface WaitingJob {
+  status: WaitingStatus;
+  need: Requirements;
+  /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
+  slurmConfigKey: number;
+  /** Null when all of its upstream jobs have ended. */
+  upstreams: { total: number | null; first: { job_key: string; name: string; status: string }[] } | null;
+  /** Instants in milliseconds. */
+  holds: readonly { kind: string; until: number | null }[];
+}
+
+/** A worker that has not ended. */
+export interface PresentWorker {
+  /** The Slurm config of its allocation; null outside of one. */
+  config: number | null;
+  isSilent: boolean;
+  /** Without any job, and what is left of it now; the time is what its jobs have. */
+  idle: FreeNode;
+  free: FreeNode;
+}
+
+/** A workflow and its workers, as far as its jobs wait for them. */
+export interface Situation {
+  hasStarted: boolean;
+  /** 0 before the first start. */
+  runId: number;
+  isCanceled: boolean;
+  isPaused: boolean;
+  isStopping: boolean;
+  /** Whether a server answers its workers. */
+  isServed: boolean;
+  workers: readonly PresentWorker[];
+  /** Workers that have ended: each size once. */
+  pastWorkers: readonly (Offer & { config: number | null })[];
+  /** `usableMs`: of the walltime, what jobs have. */
+  configs: readonly { key: number; name: string; usableMs: number }[];
+}
+
+/** All reasons for which a job waits, the nearest first; at least one. */
+export function reasonsOf(job: WaitingJob, situation: Situation): WaitingReason[] {
+  return [
+    ...reasonsOfJob(job),
+    ...reasonsOfWorkflow(job, situation),
+    ...(job.status === 'ready' ? reasonsOfWorkers(job, situation) : lastingObstacles(job, situation)),
+  ];
+}
+
+function reasonsOfJob({ status, upstreams, holds }: WaitingJob): WaitingReason[] {
+  if (status !== 'blocked') return [];
+  const held = holds.map(
+    ({ kind, until }): WaitingReason => ({ code: 'held', kind, until: until === null ? null : isoInstant(until) }),
+  );
+  return upstreams === null ? held : [{ code: 'waits_for_upstreams', ...upstreams }, ...held];
+}
+
+function reasonsOfWorkflow({ status }: WaitingJob, situation: Situation): WaitingReason[] {
+  if (status === 'uninitialized') {
+    return [{ code: situation.runId === 0 ? 'workflow_not_started' : 'waits_for_restart' }];
+  }
+  const reasons: WaitingReason[] = [];
+  if (!situation.hasStarted) reasons.push({ code: 'workflow_not_started' });
+  if (situation.isCanceled) reasons.push({ code: 'workflow_canceled' });
+  if (situation.isPaused) reasons.push({ code: 'workflow_paused' });
+  if (situation.isStopping) reasons.push({ code: 'workflow_stopping' });
+  return reasons;
+}
+
+/** Of a ready job: what keeps each worker from taking it. */
+function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[] {
+  const able = situation.workers.filter(({ config }) => mayTake(config, job.slurmConfigKey));
+  const reasons = [...reasonsOfPresence(job, able, situation), ...lastingObstacles(job, situation)];
+  const lasting = able.filter(({ idle }) => isLargeEnough(idle, job.need));
+  const longest = Math.max(...lasting.map(({ idle }) => idle.timeLeftMs ?? Number.POSITIVE_INFINITY));
+  if (lasting.length > 0 && !fitsTime(longest, job.need)) {
+    const runtime_seconds = job.need.runtimeMs / 1000;
+    reasons.push({ code: 'outlasts_workers', runtime_seconds, longest_seconds: longest / 1000 });
+  }
+  if (reasons.length > 0) return reasons;
+  const hasRoom = able.some(({ isSilent, free }) => !isSilent && fits(free, job.need));
+  return [hasRoom ? { code: 'waits_for_turn' } : { code: 'waits_for_room', needed: sizeOf(job.need) }];
+}
+
+function reasonsOfPresence(
+  { slurmConfigKey }: WaitingJob,
+  able: readonly PresentWorker[],
+  { configs, isServed }: Situation,
+): WaitingReason[] {
+  if (able.length === 0 && slurmConfigKey !== anyConfig) {
+    const name = configs.find(({ key }) => key === slurmConfigKey)?.name ?? null;
+    return [{ code: 'no_worker_of_config', slurm_config_key: String(slurmConfigKey), slurm_config: name }];
+  }
+  if (able.length === 0) return [{ code: 'no_worker' }];
+  if (!isServed) return [{ code: 'no_server', num_workers: able.length }];
+  return able.every(({ isSilent }) => isSilent) ? [{ code: 'workers_silent', num_workers: able.length }] : [];
+}
+
+/** What waiting alone does not help against: the size and the runtime of the job. */
+function lastingObstacles(job: WaitingJob, situation: Situation): WaitingReason[] {
+  return [...reasonsOfSize(job, situation), ...reasonsOfConfigs(job, situation)];
+}
+
+/** Judged by the workers that are there, else by those that were. */
+function reasonsOfSize({ need, slurmConfigKey }: WaitingJob, { workers, pastWorkers }: Situation): WaitingReason[] {
+  const present = workers.filter(({ config }) => mayTake(config, slurmConfigKey)).map(({ idle }) => idle);
+  const past = pastWorkers.filter(({ config }) => mayTake(config, slurmConfigKey));
+  const known = present.length > 0 ? present : past.map((offer) => idleWorker(offer, null));
+  if (known.length === 0 || known.some((idle) => isLargeEnough(idle, need))) return [];
+  const [needed, largest] = [sizeOf(need), largestOf(known)];
+  const is_past = present.length === 0;
+  return [{ code: 'larger_than_any_worker', needed, largest, dimensions: dimensionsBeyond(largest, needed), is_past }];
+}
+
+function reasonsOfConfigs({ need, slurmConfigKey }: WaitingJob, { workers, configs }: Situation): WaitingReason[] {
+  const usable = configs.filter(({ key }) => mayTake(key, slurmConfigKey));
+  const [longest] = usable.toSorted((a, b) => b.usableMs - a.usableMs);
+  if (longest === undefined || fitsTime(longest.usableMs, need)) return [];
+  const isTaken = ({ config, idle }: PresentWorker): boolean =>
+    mayTake(config, slurmConfigKey) && isLargeEnough(idle, need) && fitsTime(idle.timeLeftMs, need);
+  if (workers.some(isTaken)) return [];
+  return [
+    {
+      code: 'outlasts_configs',
+      runtime_seconds: need.runtimeMs / 1000,
+      longest_seconds: longest.usableMs / 1000,
+      slurm_config_key: String(longest.key),
+      slurm_config: longest.name,
+    },
+  ];
+}
+
+function isLargeEnough(idle: FreeNode, need: Requirements): boolean {
+  return fits({ ...idle, timeLeftMs: null }, need);
+}

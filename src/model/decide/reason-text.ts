@@ -1,0 +1,132 @@
+/** Reasons as sentences for people: the one place that puts them into English. */
+import { formatDuration, formatMemory } from '../../base/units.ts';
+import type { Dimension } from '../job.ts';
+import type { Reason, Size } from './reason.ts';
+
+/** A full sentence that stands alone and next to others. */
+export function reasonText(reason: Reason): string {
+  switch (reason.code) {
+    case 'workflow_not_started':
+      return 'Its workflow has not started.';
+    case 'waits_for_restart':
+      return 'It was reset and waits for a restart of its workflow.';
+    case 'workflow_canceled':
+      return 'Its workflow was canceled.';
+    case 'workflow_paused':
+      return 'Its workflow is paused.';
+    case 'workflow_stopping':
+      return 'A restart is stopping the running jobs first.';
+    case 'waits_for_upstreams':
+      return upstreamsText(reason);
+    case 'held':
+      return `It is held back (${reason.kind})${reason.until === null ? '' : ` until ${reason.until}`}.`;
+    case 'no_server':
+      return `No server is running, so its ${workers(reason.num_workers)} cannot get jobs.`;
+    case 'no_worker':
+      return 'No worker is there to run it.';
+    case 'no_worker_of_config':
+      return `Only workers of Slurm config ${configName(reason)} may take it, and there are none.`;
+    case 'workers_silent':
+      return reason.num_workers === 1
+        ? 'Its only worker is not responding.'
+        : `None of its ${workers(reason.num_workers)} is responding.`;
+    case 'larger_than_any_worker':
+      return largerText(reason);
+    case 'outlasts_workers':
+      return `It may run for ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
+    case 'outlasts_configs':
+      return (
+        `It may run for ${formatDuration(reason.runtime_seconds)}, but the longest allocation, of Slurm config ` +
+        `${JSON.stringify(reason.slurm_config)}, gives jobs ${formatDuration(reason.longest_seconds)}.`
+      );
+    case 'waits_for_room':
+      return `It waits until a worker has room for ${sizeText(reason.needed)}.`;
+    case 'waits_for_turn':
+      return 'It waits for its turn.';
+    case 'claimed':
+      return `The worker on ${reason.hostname} has taken it and has not started it yet.`;
+    case 'worker_silent':
+      return `It may or may not be running: its worker on ${reason.hostname} was last heard from at ${reason.last_heartbeat}.`;
+    case 'lost':
+      return reason.explanation ?? 'Its worker is gone and left no result; nothing more is known yet.';
+    case 'succeeded':
+      return 'It succeeded.';
+    case 'failed':
+      return `It failed with return code ${reason.return_code} (${reason.cause}).`;
+    case 'terminated':
+      return `torc stopped it before it ended (${reason.cause ?? 'no known cause'}); a restart runs it again.`;
+    case 'canceled_by_person':
+      return 'It was canceled by a person.';
+    case 'upstream_failed':
+      return upstreamFailedText(reason);
+    case 'disabled':
+      return 'It is disabled: no run takes it until it is reset.';
+  }
+}
+
+function configName({ slurm_config_key, slurm_config }: Of<'no_worker_of_config'>): string {
+  return slurm_config === null ? slurm_config_key : JSON.stringify(slurm_config);
+}
+
+type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;
+
+function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
+  if (total === null) return 'It waits for upstream jobs.';
+  const named = first.map(({ name, status }) => `${JSON.stringify(name)} (${status})`).join(', ');
+  const more = total > first.length ? ` and ${total - first.length} more` : '';
+  return `It waits for ${counted(total, 'upstream job')}: ${named}${more}.`;
+}
+
+function upstreamFailedText({ job_key, name, end }: Of<'upstream_failed'>): string {
+  const named = name === null ? job_key : `${job_key} ${JSON.stringify(name)}`;
+  return `It never ran because its upstream job ${named} ${end === 'canceled' ? 'was canceled' : 'failed'}.`;
+}
+
+/** Only the dimensions that keep it from fitting are named. */
+function largerText({ needed, largest, dimensions, is_past }: Of<'larger_than_any_worker'>): string {
+  if (dimensions.length === 0) {
+    const all = (['cpus', 'memory', 'gpus', 'nodes'] as const).filter((each) => isWorthSaying(each, needed));
+    return `It needs ${parts(all, needed)} together; no worker ${is_past ? 'had' : 'has'} all of that.`;
+  }
+  const missing = dimensions.filter((each) => each === 'gpus' && largest.num_gpus === 0);
+  const short = dimensions.filter((each) => !missing.includes(each));
+  const clauses = [
+    ...(short.length === 0 ? [] : [`${is_past ? 'had' : 'has'} more than ${parts(short, largest)}`]),
+    ...missing.map(() => `${is_past ? 'had' : 'has'} a GPU`),
+  ];
+  const worker = is_past ? 'no worker so far' : 'no worker';
+  return `It needs ${parts(dimensions, needed)}; ${clauses.map((clause) => `${worker} ${clause}`).join(', and ')}.`;
+}
+
+function isWorthSaying(dimension: Dimension, size: Size): boolean {
+  if (dimension === 'gpus') return size.num_gpus > 0;
+  return dimension !== 'nodes' || size.num_nodes > 1;
+}
+
+const partText: Readonly<Record<Dimension, (size: Size) => string>> = {
+  cpus: (size) => counted(size.num_cpus, 'CPU'),
+  memory: (size) => `${formatMemory(size.memory_bytes)} of memory`,
+  gpus: (size) => counted(size.num_gpus, 'GPU'),
+  nodes: (size) => counted(size.num_nodes, 'node'),
+};
+
+function parts(dimensions: readonly Dimension[], size: Size): string {
+  const words = dimensions.map((dimension) => partText[dimension](size));
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
+function sizeText(size: Size): string {
+  const each = parts(
+    (['cpus', 'memory', 'gpus'] as const).filter((dimension) => isWorthSaying(dimension, size)),
+    size,
+  );
+  return size.num_nodes === 1 ? each : `${each} on each of ${size.num_nodes} nodes`;
+}
+
+function workers(count: number): string {
+  return counted(count, 'worker');
+}
+
+function counted(count: number, one: string): string {
+  return `${count} ${count === 1 ? one : `${one}s`}`;
+}

@@ -1,0 +1,91 @@
+/** Why a single job does not run: by its status, and when it waits as its row of the demand says. */
+import type { ListRecord } from '../../api/contract.ts';
+import { isoInstant } from '../../base/clock.ts';
+import { reasonsOf, type WaitingJob, type WaitingStatus, waitingStatuses } from '../../model/decide/demand.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Reason } from '../../model/decide/reason.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { findShape } from '../running/shapes.ts';
+import { readSituation } from './situation.ts';
+
+export interface JobFacts {
+  /** Of a job that lost its worker. */
+  diagnosis: Diagnosis | null;
+  /** Those that have not ended, and the first of them. */
+  upstreams: { total: number; first: { job_key: string; name: string; status: string }[] };
+  isServed: boolean;
+}
+
+/** All reasons for a row of the list of jobs, the nearest first; none while it runs. */
+export function reasonsOfJob(tx: Transaction, job: ListRecord, facts: JobFacts): Reason[] {
+  if (job.orphaned === true) return [{ code: 'lost', explanation: facts.diagnosis?.explanation ?? null }];
+  const status = waitingStatuses.find((each) => each === job.status);
+  if (status !== undefined) {
+    const situation = readSituation(tx, Number(job.workflow_key), facts.isServed);
+    return reasonsOf(waitingJob(tx, Number(job.job_key), status, facts), situation);
+  }
+  return otherReasons(tx, job);
+}
+
+function waitingJob(tx: Transaction, jobKey: number, status: WaitingStatus, { upstreams }: JobFacts): WaitingJob {
+  const job = tx.db.get<{ shape_key: number }>('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey);
+  const { need, slurmConfigKey } = findShape(tx, job?.shape_key ?? 0);
+  return {
+    status,
+    need,
+    slurmConfigKey,
+    upstreams: upstreams.total === 0 ? null : upstreams,
+    holds: tx.db.all<WaitingJob['holds'][number]>(
+      `SELECT kind, CASE WHEN count(*) = count(until) THEN max(until) END AS until
+       FROM holds WHERE job_key = ? GROUP BY kind ORDER BY kind`,
+      jobKey,
+    ),
+  };
+}
+
+function otherReasons(tx: Transaction, job: ListRecord): Reason[] {
+  const { hostname, return_code, cause } = job as Record<string, string | null> & { return_code: number | null };
+  switch (job.status) {
+    case 'submitted_pending':
+      return [{ code: 'claimed', hostname: hostname ?? null }];
+    case 'done':
+      return job.outcome === 'success'
+        ? [{ code: 'succeeded' }]
+        : [{ code: 'failed', return_code, cause: cause ?? null }];
+    case 'terminated':
+      return [{ code: 'terminated', cause: cause ?? null }];
+    case 'disabled':
+      return [{ code: 'disabled' }];
+    case 'canceled':
+      return [reasonOfCancel(tx, job)];
+    default:
+      return silence(tx, Number(job.job_key));
+  }
+}
+
+function reasonOfCancel(tx: Transaction, { workflow_key, failed_upstream_key }: ListRecord): Reason {
+  if (failed_upstream_key === null) {
+    const sql = 'SELECT is_canceled FROM workflows WHERE workflow_key = ?';
+    const isWhole = tx.db.get<{ is_canceled: number }>(sql, Number(workflow_key))?.is_canceled === 1;
+    return { code: isWhole ? 'workflow_canceled' : 'canceled_by_person' };
+  }
+  const upstream = tx.db.get<{ name: string; status: string }>(
+    'SELECT name, status FROM jobs WHERE job_key = ?',
+    Number(failed_upstream_key),
+  );
+  const end = upstream?.status === 'canceled' ? 'canceled' : 'failed';
+  return { code: 'upstream_failed', job_key: String(failed_upstream_key), name: upstream?.name ?? null, end };
+}
+
+/** Of a job that runs, if its worker is heard from. */
+function silence(tx: Transaction, jobKey: number): Reason[] {
+  const node = tx.db.get<{ hostname: string; last_heartbeat_at: number }>(
+    `SELECT n.hostname, n.last_heartbeat_at FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+     WHERE j.job_key = ? AND n.contact_lost_at IS NOT NULL`,
+    jobKey,
+  );
+  if (node === undefined) return [];
+  const last_heartbeat = isoInstant(node.last_heartbeat_at) as string;
+  return [{ code: 'worker_silent', hostname: node.hostname, last_heartbeat }];
+}

@@ -1,0 +1,88 @@
+/** What the jobs of a workflow wait in: its state, its Slurm configs, its workers. Costs grow with the workers alone. */
+import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
+import { idleWorker } from '../../model/decide/packing.ts';
+import { untilLatestEndMs } from '../../model/decide/time-left.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { freeResources } from '../running/claims.ts';
+import { findComputeNode } from '../running/compute-nodes.ts';
+
+/** `isServed`: whether this process answers workers. The workflow exists. */
+export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
+  const workflow = tx.db.get<Record<string, number> & { phase: string }>(
+    `SELECT phase, run_id, is_canceled, is_paused, is_stopping, expiration_buffer_ms
+     FROM workflows WHERE workflow_key = ?`,
+    workflowKey,
+  );
+  const bufferMs = workflow?.expiration_buffer_ms ?? 0;
+  return {
+    hasStarted: workflow?.phase === 'started',
+    runId: workflow?.run_id ?? 0,
+    isCanceled: workflow?.is_canceled === 1,
+    isPaused: workflow?.is_paused === 1,
+    isStopping: workflow?.is_stopping === 1,
+    isServed,
+    workers: presentWorkers(tx, workflowKey, bufferMs),
+    pastWorkers: pastWorkers(tx, workflowKey),
+    configs: configs(tx, workflowKey, bufferMs),
+  };
+}
+
+function configs(tx: Transaction, workflowKey: number, bufferMs: number): Situation['configs'] {
+  return tx.db
+    .all<{ key: number; name: string; walltime_seconds: number }>(
+      'SELECT slurm_config_key AS key, name, walltime_seconds FROM slurm_configs WHERE workflow_key = ?',
+      workflowKey,
+    )
+    .map(({ key, name, walltime_seconds }) => {
+      const walltimeMs = walltime_seconds * 1000;
+      return { key, name, usableMs: untilLatestEndMs(walltimeMs, walltimeMs, bufferMs) };
+    });
+}
+
+interface WorkerRow {
+  worker_id: string;
+  contact_lost_at: number | null;
+  expires_at: number | null;
+  slurm_config_key: number | null;
+  walltime_seconds: number | null;
+}
+
+function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number): PresentWorker[] {
+  const rows = tx.db.all<WorkerRow>(
+    `SELECT n.worker_id, n.contact_lost_at, l.expires_at, l.slurm_config_key, c.walltime_seconds FROM compute_nodes n
+     LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
+     LEFT JOIN slurm_configs c ON c.slurm_config_key = l.slurm_config_key
+     WHERE n.workflow_key = ? AND n.is_active = 1`,
+    workflowKey,
+  );
+  return rows.flatMap((row) => {
+    const node = findComputeNode(tx, row.worker_id);
+    if (node === null) return [];
+    const timeLeftMs = timeLeft(row, tx.now, bufferMs);
+    return [
+      {
+        config: row.slurm_config_key,
+        isSilent: row.contact_lost_at !== null,
+        idle: idleWorker(node, timeLeftMs),
+        free: freeResources(tx, node, timeLeftMs),
+      },
+    ];
+  });
+}
+
+/** What jobs have until the end of the allocation; null where no end is known. */
+function timeLeft({ expires_at, walltime_seconds }: WorkerRow, now: number, bufferMs: number): number | null {
+  if (expires_at === null) return null;
+  const walltimeMs = walltime_seconds === null ? Number.POSITIVE_INFINITY : walltime_seconds * 1000;
+  return Math.max(0, untilLatestEndMs(expires_at - now, walltimeMs, bufferMs));
+}
+
+function pastWorkers(tx: Transaction, workflowKey: number): Situation['pastWorkers'] {
+  return tx.db.all<Situation['pastWorkers'][number]>(
+    `SELECT DISTINCT n.num_nodes AS numNodes, n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes,
+       n.num_gpus AS numGpus, n.max_parallel_jobs AS maxParallelJobs, l.slurm_config_key AS config
+     FROM compute_nodes n LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
+     WHERE n.workflow_key = ? AND n.is_active = 0`,
+    workflowKey,
+  );
+}
