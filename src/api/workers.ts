@@ -226,6 +226,8 @@ export interface ExchangeReply {
   reports: ReportAnswer[];
   /** The worker must end when it holds nothing; it is closed. */
   leave: boolean;
+  /** To an idle worker: milliseconds until a job that is held back can run, if one is. */
+  hold_ms?: number;
   /** The server does not know this worker (a rebuilt database): say hello again. */
   unknown_worker: boolean;
 }

@@ -14,6 +14,8 @@ export interface LifeState {
   numUnanswered: number;
   latestEndMs: number | null;
   idleSinceMs: number;
+  /** When a job that is held back can run, by what the server said last. */
+  heldUntilMs: number | null;
   lostSinceMs: number | null;
   /** Null before the server has greeted the worker. */
   settings: WorkerSettings | null;
@@ -31,6 +33,8 @@ export type Decision =
   | { step: 'leave'; reason: 'idle' | null }
   | { step: 'finish'; reason: 'complete' | 'server_lost' | null };
 
+/** A server that is slow just then gives the job out a little later. */
+const holdGraceMs = 10_000;
 /** A worker that found no work at once gives the server's first answer time to arrive. */
 const shortestIdleMs = 1_000;
 const defaultHealthyMinutes = 20;
@@ -80,6 +84,13 @@ function decideIdleness(state: LifeState, nowMs: number): Decision {
   const staysToItsEnd = settings.ignore_workflow_completion && state.latestEndMs !== null;
   if (staysToItsEnd && state.waitForNewJobsSeconds === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
   const seconds = state.waitForNewJobsSeconds ?? settings.wait_for_new_jobs_seconds;
-  const untilMs = state.idleSinceMs + Math.max(shortestIdleMs, seconds * 1000);
+  const idleMs = state.idleSinceMs + Math.max(shortestIdleMs, seconds * 1000);
+  const untilMs = Math.max(idleMs, staysForHold(state));
   return nowMs >= untilMs ? { step: 'leave', reason: 'idle' } : { step: 'wait', untilMs };
+}
+
+/** A worker stays for a job that is held back, unless its own end comes first. */
+function staysForHold({ heldUntilMs, latestEndMs }: LifeState): number {
+  if (heldUntilMs === null || (latestEndMs !== null && heldUntilMs >= latestEndMs)) return Number.NEGATIVE_INFINITY;
+  return heldUntilMs + holdGraceMs;
 }

@@ -37,6 +37,7 @@ export class WorkerLoop {
   readonly #deadline: Deadline;
   #settings: WorkerSettings | null = null;
   #idleSinceMs: number;
+  #heldUntilMs: number | null = null;
   #cancelTimer: () => void = () => {};
   #stopListening: () => void = () => {};
   #settle: { resolve(exit: WorkerExit): void; reject(error: TorcError): void } = { resolve() {}, reject() {} };
@@ -162,6 +163,7 @@ export class WorkerLoop {
     if (this.#ending.phase === 'working' && !taken.leave) this.#jobs.take(taken.jobs);
     else this.#jobs.refuse(taken.jobs);
     for (const { attempt, reason } of taken.stop) this.#jobs.stop(attempt, reason);
+    if (taken.holdMs !== null) this.#heldUntilMs = this.#nowMs() + taken.holdMs;
     if (taken.leave) this.#ending.drain();
     const isGoodbye = taken.wasLeaving && this.#session.numHeld + this.#session.numUnanswered === 0;
     if (isGoodbye) this.#finish(null);
@@ -257,6 +259,7 @@ export class WorkerLoop {
       numUnanswered: this.#session.numUnanswered,
       latestEndMs: this.#deadline.latestEndMs,
       idleSinceMs: this.#idleSinceMs,
+      heldUntilMs: this.#heldUntilMs,
       lostSinceMs: this.#exchanger.lostSinceMs,
       settings: this.#settings,
       waitForNewJobsSeconds: this.#options.waitForNewJobsSeconds,

@@ -36,6 +36,26 @@ describe('torc run', () => {
     ).toBe('hello\n');
   });
 
+  it('waits for a retry with a delay, also when nothing else is left to do', async () => {
+    const rules = [{ exit_codes: [75], max_retries: 1, retry_delay: '3s' }];
+    const job = {
+      name: 'a',
+      command: 'date +%s%3N >> times; [ $(wc -l < times) = 2 ] || exit 75',
+      failure_handler: 'h',
+    };
+    const spec = place.file(
+      'w.json',
+      JSON.stringify({ name: 'w', failure_handlers: [{ name: 'h', rules }], jobs: [job] }),
+    );
+    const summary = await place.json<Summary>(['run', spec]);
+    expect(summary).toMatchObject({ status: 'done', num_done: 1, num_failed: 0 });
+    const [first, second] = readFileSync(join(place.path, 'times'), 'utf8').trim().split('\n').map(Number) as [
+      number,
+      number,
+    ];
+    expect(second - first).toBeGreaterThan(2_500);
+  });
+
   it('ends with 1 when a job failed, and says which, why and where its stderr is', async () => {
     const spec = place.file('diamond.json', diamond({ c: 'echo broken >&2; exit 3' }));
     const { code, stdout } = await place.torc('run', spec, '-o', 'out');

@@ -127,6 +127,23 @@ describe('a retry with a delay', () => {
   });
 });
 
+describe('a worker that has nothing else to do', () => {
+  it('hears when the job can run, with the answer to its report and whenever it asks again', async () => {
+    service.random = () => 0.5;
+    const jobs = [{ name: 'a', failureHandler: 0 }];
+    const key = await createWorkflow(service, jobs, [], { failureHandlers: [[delayed]] });
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    expect(await worker.finish(worker.held[0] as number, 75)).toMatchObject({ hold_ms: 30_000, leave: false });
+    const next = worker.exchange();
+    await clock.advance(25_000);
+    expect(await next).toMatchObject({ hold_ms: 5_000, jobs: [] });
+    const last = worker.exchange();
+    await clock.advance(5_000);
+    expect(await last).not.toHaveProperty('hold_ms');
+  });
+});
+
 describe('the hold of a retry is dropped', () => {
   it('by a cancel, which ends the run', async () => {
     const { key } = await waiting();

@@ -98,6 +98,7 @@ describe('the life of a worker', () => {
     numUnanswered: 0,
     latestEndMs: null,
     idleSinceMs: 1_000,
+    heldUntilMs: null,
     lostSinceMs: null,
     settings: defaultSettings,
     waitForNewJobsSeconds: null,
@@ -123,6 +124,18 @@ describe('the life of a worker', () => {
   it('is not idle while the server owes it an answer, which may bring work', () => {
     expect(decide({ ...idle, numUnanswered: 1 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, numUnanswered: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
+  });
+
+  it('stays for a job that is held back, unless its own end comes first', () => {
+    const person = { ...idle, waitForNewJobsSeconds: 0 };
+    expect(decide({ ...person, heldUntilMs: 100_000 }, 109_999)).toEqual(wait(110_000));
+    expect(decide({ ...person, heldUntilMs: 100_000 }, 110_000)).toEqual({ step: 'leave', reason: 'idle' });
+    expect(decide({ ...person, heldUntilMs: 100_000, latestEndMs: 90_000 }, 2_000)).toEqual({
+      step: 'leave',
+      reason: 'idle',
+    });
+    // its usual patience may be longer
+    expect(decide({ ...idle, heldUntilMs: 3_000 }, 20_000)).toEqual(wait(61_000));
   });
 
   it('leaves when it was idle for the time set, its own setting before the workflow’s', () => {

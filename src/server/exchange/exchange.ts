@@ -34,6 +34,7 @@ import {
   findComputeNode,
   recordHeartbeat,
 } from '../../storage/running/compute-nodes.ts';
+import { nextFall } from '../../storage/running/holds.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
@@ -55,6 +56,8 @@ export interface ExchangeMember extends WaitingRequest {
    * backup in its place. It is to stop them.
    */
   unknownAttempts: number[];
+  /** On the monotonic clock: when the next job that is held back can run; for a worker that has nothing. */
+  heldUntilMs: number | null;
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
   /** What went wrong with this member alone; its part of the transaction is undone. */
@@ -77,7 +80,7 @@ export class Exchange {
     this.#lastHeard = lastHeard;
     this.#waiting = new WaitingWorkers(clock, random, (member, reply) => {
       lastHeard.note(member.request.worker_id);
-      member.resolve(reply ?? this.#emptyReply(member.request.seq));
+      member.resolve(reply ?? this.#replyWithoutNews(member));
     });
   }
 
@@ -124,6 +127,7 @@ export class Exchange {
       node: null,
       answers: [],
       unknownAttempts: [],
+      heldUntilMs: null,
       reply: null,
       failure: null,
     };
@@ -234,8 +238,9 @@ export class Exchange {
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
     }
+    if (request.held.length === 0) member.heldUntilMs = this.#whenHoldFalls(tx, node);
     return {
-      ...this.#emptyReply(request.seq),
+      ...this.#replyWithoutNews(member),
       jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
       stop: current.isActive
         ? [...stopsOf(tx, node.computeNodeKey), ...member.unknownAttempts.map(stopUnknown)]
@@ -243,6 +248,17 @@ export class Exchange {
       reports: member.answers,
       leave: this.#shouldLeave(tx, current),
     };
+  }
+
+  #whenHoldFalls(tx: Transaction, { workflowKey }: ComputeNode): number | null {
+    const fallsAt = nextFall(tx, workflowKey);
+    return fallsAt === null ? null : this.#clock.monotonic() + fallsAt - tx.now;
+  }
+
+  #replyWithoutNews({ request, heldUntilMs }: ExchangeMember): ExchangeReply {
+    const reply = this.#emptyReply(request.seq);
+    if (heldUntilMs === null) return reply;
+    return { ...reply, hold_ms: Math.max(0, Math.round(heldUntilMs - this.#clock.monotonic())) };
   }
 
   #shouldLeave(tx: Transaction, node: ComputeNode): boolean {

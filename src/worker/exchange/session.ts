@@ -33,6 +33,8 @@ export interface Taken {
   /** How many reports the server has answered, including those that a later report has replaced. */
   numAnswered: number;
   leave: boolean;
+  /** Until a job that is held back can run; null when nothing is known of one. */
+  holdMs: number | null;
   unknownWorker: boolean;
   /** The reply answers a request that said `leaving`. */
   wasLeaving: boolean;
@@ -205,7 +207,8 @@ export class Session {
     const jobs = this.#takeJobs(reply.jobs);
     const { leave, unknown_worker: unknownWorker } = reply;
     const numAnswered = reply.reports.length;
-    return { taken: { jobs, stop, numAnswered, leave, unknownWorker, wasLeaving: request.leaving } };
+    const holdMs = reply.hold_ms ?? null;
+    return { taken: { jobs, stop, numAnswered, leave, holdMs, unknownWorker, wasLeaving: request.leaving } };
   }
 
   #takeStops(stops: ExchangeReply['stop'], nowMs: number): ExchangeReply['stop'] {
