@@ -63,6 +63,7 @@ export class WorkerLoop {
       spool: effects.spool,
       isFenced: () => effects.isFenced(),
       fenced: () => this.#onFenced(),
+      wrote: () => this.#look(),
     });
     this.#ending = new Ending({
       ...deps,

@@ -15,19 +15,17 @@ export interface SimSpool extends SpoolWriter {
 export function openSimSpool(directory: string, workerId: string, process: Process, machine: Machine, random: Random) {
   const paths = workerPaths(directory, workerId);
   const pending: string[] = [];
-  const write = (text: string): void => {
-    if (!machine.hasFiles) return;
+  const write = (text: string): boolean => {
+    if (!machine.hasFiles) return false;
     mkdirSync(paths.directory, { recursive: true });
     appendFileSync(paths.spoolPath, text);
+    return true;
   };
-  const later = (work: () => void): Promise<void> =>
+  const later = <T>(work: () => T): Promise<T> =>
     new Promise((resolve) => {
-      process.clock.after(random.spread(1, 800), () => {
-        work();
-        resolve();
-      });
+      process.clock.after(random.spread(1, 800), () => resolve(work()));
     });
-  let last: Promise<void> = Promise.resolve();
+  let last: Promise<boolean> = Promise.resolve(true);
   const spool: SimSpool = {
     append(reports) {
       if (reports.length === 0) return last;
@@ -36,7 +34,7 @@ export function openSimSpool(directory: string, workerId: string, process: Proce
       last = last.then(() =>
         later(() => {
           pending.shift();
-          write(text);
+          return write(text);
         }),
       );
       return last;

@@ -1,5 +1,5 @@
 /** Names of files, the spool's format, and what is read from /proc, cgroups and devices. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -117,12 +117,37 @@ describe('the spool', () => {
     const told: object[] = [];
     const log = { ...silentLog, error: (fields: object) => told.push(fields) };
     const path = join(root, 'in the way/w/spool');
-    await openSpool({ path, clock: systemClock, log, nodeDirectory: root }).append([report]);
+    expect(await openSpool({ path, clock: systemClock, log, nodeDirectory: root }).append([report])).toBe(false);
     const { path: nodePath } = told.at(-1) as { path: string };
     expect(nodePath.startsWith(root)).toBe(true);
     expect(readSpool(nodePath).reports).toEqual([report]);
-    await openSpool({ path, clock: systemClock, log, nodeDirectory: '/proc/none' }).append([report]);
+    const nowhere = openSpool({ path, clock: systemClock, log, nodeDirectory: '/proc/none' });
+    expect(await nowhere.append([report])).toBe(false);
     expect(told.at(-1)).toMatchObject({ reports: [report] });
+    await nowhere.append([report]);
+    expect(told.at(-1)).toMatchObject({ reports: [] });
+  });
+
+  it('goes into the server directory as soon as that works again, even behind a cut line', async () => {
+    const root = tree({ workers: '' });
+    const path = join(root, 'workers/w/spool');
+    const spool = openSpool({ path, clock: systemClock, log: silentLog, nodeDirectory: root });
+    const later = { ...report, attempt: 6 };
+    expect(await spool.append([report])).toBe(false);
+    expect(await spool.append([report])).toBe(false);
+    const [node = ''] = readdirSync(root).filter((name) => name.startsWith('torc-spool-'));
+    expect(readSpool(join(root, node, 'spool')).reports).toEqual([report]);
+    rmSync(join(root, 'workers'));
+    expect(await spool.append([report])).toBe(true);
+    expect(readdirSync(root)).toEqual(['workers']);
+    // a full disk cuts a write, which is seen as a failure
+    rmSync(path);
+    mkdirSync(path);
+    expect(await spool.append([later])).toBe(false);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, spoolLine(report) + spoolLine(later).slice(0, 30));
+    expect(await spool.append([later])).toBe(true);
+    expect(readSpool(path)).toEqual({ reports: [report, later], numDamaged: 1 });
   });
 });
 

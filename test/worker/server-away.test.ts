@@ -1,9 +1,10 @@
 /** The worker and a server that goes away, comes back, forgets, or loses replies. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readSpool } from '../../src/api/spool.ts';
 import { TorcError } from '../../src/base/errors.ts';
+import { silentLog } from '../../src/base/log.ts';
 import { workerPaths } from '../../src/base/paths.ts';
 import { defaultSettings, FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
@@ -51,6 +52,25 @@ describe('a server that goes away', () => {
     expect(await worker.exit).toMatchObject({ reason: 'stopped' });
     const { reports } = readSpool(workerPaths(worker.directory, worker.workerId).spoolPath);
     expect(reports).toMatchObject([{ attempt: 1, worker_id: worker.workerId, finished: { status: 'terminated' } }]);
+  });
+
+  it('has what it never got kept in its directory although the first write there failed', async () => {
+    const told: string[] = [];
+    const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };
+    const worker = startWorker(new FakeServer(), {}, log);
+    const { server } = worker;
+    server.add({ command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 3' });
+    await until(() => server.attempts.get(1)?.started != null);
+    const inTheWay = join(worker.directory, 'workers');
+    writeFileSync(inTheWay, '');
+    server.goDown();
+    writeFileSync(join(worker.directory, 'output/go'), '');
+    await until(() => told.includes('the spool is on this node only'));
+    rmSync(inTheWay);
+    worker.signal('terminate');
+    expect(await worker.exit).toMatchObject({ reason: 'stopped', numJobs: 1 });
+    const { reports } = readSpool(workerPaths(worker.directory, worker.workerId).spoolPath);
+    expect(reports).toMatchObject([{ attempt: 1, finished: { return_code: 3 } }]);
   });
 
   it('is given up by an idle worker after the time that the workflow states', async () => {
