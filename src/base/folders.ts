@@ -1,5 +1,5 @@
-/** Making folders. */
-import { mkdirSync } from 'node:fs';
+/** Makes folders, and makes what happened in one durable. */
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from './errors.ts';
 
@@ -22,5 +22,15 @@ function makeFolder(path: string): void {
     mkdirSync(path);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** Until this returns, files that were made in a folder or removed from it may come and go with a power cut. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }

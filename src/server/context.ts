@@ -84,6 +84,10 @@ export interface Machine {
   readTail(path: string): string | null;
   /** Throws the system's error when it exists and cannot be read. */
   readSpool(workerId: string): Spool;
+  /** The ids of workers that may have left a spool. */
+  spooledWorkers(): string[];
+  /** Durable; also where there is none. Throws the system's error. */
+  removeSpool(workerId: string): void;
   hasStopFile(workerId: string): boolean;
   writeStopFile(workerId: string): void;
   /** The name of a user id, or null. */

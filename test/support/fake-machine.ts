@@ -181,6 +181,8 @@ export function fakeMachine(clock: Clock): FakeMachine {
     },
     readTail: (path) => files.get(path) ?? null,
     readSpool: (workerId) => ({ reports: spools.get(workerId) ?? [], numDamaged: 0 }),
+    spooledWorkers: () => [...spools.keys()],
+    removeSpool: (workerId) => void spools.delete(workerId),
     hasStopFile: (workerId) => stopFiles.has(workerId),
     writeStopFile: (workerId) => void stopFiles.add(workerId),
     userName: (uid) => (uid === '1000' ? 'alice' : null),

@@ -3,18 +3,19 @@
  * state; a question that failed is itself part of the evidence.
  */
 import { type Clock, delay } from '../../base/clock.ts';
+import { asTorcError } from '../../base/errors.ts';
 import type { LocalFacts } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { Evidence, SlurmEvidence, WorkerEvidence } from '../../storage/evidence/facts.ts';
 import {
   type OpenAllocation,
   openAllocations,
-  openAttempts,
   type WatchedWorker,
   watchedWorkers,
 } from '../../storage/evidence/scope.ts';
 import type { Machine, ServerContext } from '../context.ts';
 import { askSlurm, type Target } from './slurm-evidence.ts';
+import { openReports } from './spool-intake.ts';
 
 export type EvidenceSource = Pick<ServerContext, 'view' | 'clock' | 'lastHeard' | 'machine' | 'leaseMs'>;
 
@@ -149,19 +150,13 @@ export function lookLocally(machine: Machine, worker: WatchedWorker): LocalFacts
   return { state: pids.length > 0 ? 'leftovers' : 'gone', pids, hasRebooted: false };
 }
 
-/** Reports in the worker's spool that would still change something. */
+/** Reports in the worker's spool that still change something; one that cannot be read is a problem that is named. */
 function readReports(source: EvidenceSource, worker: WatchedWorker, problems: string[]): WorkerEvidence['reports'] {
   try {
-    const { reports } = source.machine.readSpool(worker.workerId);
-    if (reports.length === 0) return [];
-    const isOpen = openAttempts(
-      source.view,
-      reports.map((report) => report.attempt),
-    );
-    return reports.filter((report) => isOpen.has(report.attempt));
+    return openReports(source, worker);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    problems.push(`The reports that the worker on ${worker.hostname} left could not be read: ${words}`);
+    const { message } = asTorcError(error);
+    problems.push(`The reports that the worker on ${worker.hostname} left could not be read: ${message}`);
     return [];
   }
 }

@@ -1,9 +1,23 @@
 /** This host as a source of evidence: Slurm's commands, processes, files. */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { readSpool } from '../../api/spool.ts';
 import { currentUser } from '../../base/config.ts';
-import { workerPaths } from '../../base/paths.ts';
+import { systemCode } from '../../base/errors.ts';
+import { syncFolder } from '../../base/folders.ts';
+import { type WorkerPaths, workerPaths } from '../../base/paths.ts';
 import { isProcessAlive } from '../../base/proc.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
 import type { Machine } from '../context.ts';
@@ -22,6 +36,8 @@ export function systemMachine(directory: string): Machine {
     signal: signalProcesses,
     readTail,
     readSpool: (workerId) => readSpool(workerPaths(directory, workerId).spoolPath),
+    spooledWorkers: () => spooledWorkers(directory),
+    removeSpool: (workerId) => removeSpool(workerPaths(directory, workerId)),
     hasStopFile: (workerId) => existsSync(workerPaths(directory, workerId).stopPath),
     writeStopFile(workerId) {
       const paths = workerPaths(directory, workerId);
@@ -30,6 +46,23 @@ export function systemMachine(directory: string): Machine {
     },
     userName,
   };
+}
+
+function spooledWorkers(directory: string): string[] {
+  const folder = join(directory, 'workers');
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => /^[0-9a-f]{32}$/.test(name) && existsSync(join(folder, name, 'spool'))).sort();
+}
+
+function removeSpool({ directory, spoolPath }: WorkerPaths): void {
+  rmSync(spoolPath, { force: true });
+  syncFolder(directory);
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    // the file that tells the worker to stop is there
+    if (systemCode(error) !== 'ENOTEMPTY') throw error;
+  }
 }
 
 function readTail(path: string): string | null {

@@ -3,42 +3,76 @@
  * otherwise. Reports pass the same fence as those of an exchange, so a worker that still lives and repeats them changes
  * nothing.
  */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { readSpool, type SpooledReport } from '../../api/spool.ts';
-import { systemCode } from '../../base/errors.ts';
+import type { SpooledReport } from '../../api/spool.ts';
+import { hasOpenAttempts, openAttempts } from '../../storage/evidence/scope.ts';
+import { findComputeNode } from '../../storage/running/compute-nodes.ts';
 import { takeSpooled } from '../../storage/running/spooled-reports.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Reads every spool below `workers/` of the server directory; returns how many reports were taken in. */
-export async function takeInSpools(context: ServerContext): Promise<number> {
-  let taken = 0;
-  for (const workerId of spooledWorkers(context.info.directory)) {
-    for (const report of readReports(context, workerId)) {
-      const answer = await context.write((tx) => takeSpooled(tx, workerId, report));
-      if (answer === 'accepted') taken += 1;
-    }
+/** Each transaction waits for the disk once, and others wait for a long one. */
+const reportsPerTransaction = 500;
+
+type Source = Pick<ServerContext, 'view' | 'machine'>;
+
+/** The reports in a worker's spool that still change something. Throws the system's error when it cannot be read. */
+export function openReports(
+  { view, machine }: Source,
+  worker: { workerId: string; computeNodeKey: number },
+): SpooledReport[] {
+  const { reports } = machine.readSpool(worker.workerId);
+  if (reports.length === 0) return [];
+  const attempts = reports.map((report) => report.attempt);
+  const isOpen = openAttempts(view, worker.computeNodeKey, attempts);
+  return reports.filter((report) => isOpen.has(report.attempt));
+}
+
+/**
+ * Reads every spool of the server directory, before anybody is served, and removes those that nobody needs any more.
+ * Returns how many reports were taken in.
+ */
+export async function takeInSpools(
+  context: Source & Pick<ServerContext, 'info' | 'isLost' | 'write'>,
+): Promise<number> {
+  const workerIds = context.machine.spooledWorkers();
+  const found = workerIds.flatMap((workerId) => readReports(context, workerId));
+  let numTaken = 0;
+  for (let at = 0; at < found.length; at += reportsPerTransaction) {
+    const taken = found.slice(at, at + reportsPerTransaction);
+    const answers = await context.write((tx) => taken.map(({ workerId, report }) => takeSpooled(tx, workerId, report)));
+    numTaken += answers.filter((answer) => answer === 'accepted').length;
   }
-  return taken;
+  // only now: what is to be removed is stored
+  for (const workerId of workerIds) removeConsumed(context, workerId);
+  return numTaken;
+}
+
+interface Found {
+  workerId: string;
+  report: SpooledReport;
 }
 
 /** One that cannot be read keeps nobody from starting: the worker that wrote it repeats it as long as it lives. */
-function readReports({ info }: ServerContext, workerId: string): SpooledReport[] {
-  const path = join(info.directory, 'workers', workerId, 'spool');
+function readReports(context: Source & Pick<ServerContext, 'info'>, workerId: string): Found[] {
+  const node = findComputeNode(context.view, workerId);
+  if (node === null) return [];
   try {
-    return readSpool(path).reports;
+    return openReports(context, node).map((report) => ({ workerId, report }));
   } catch (error) {
-    info.log.error({ err: error, path }, 'the spool of a worker cannot be read');
+    context.info.log.error({ err: error, worker_id: workerId }, 'the spool of a worker cannot be read');
     return [];
   }
 }
 
-function spooledWorkers(directory: string): string[] {
+/**
+ * A worker that is closed gets no attempts, so once its last one has ended nothing that it wrote or may still write
+ * matters. The spool of an unknown worker stays: this database may be a backup, and a newer one may return.
+ */
+function removeConsumed({ view, machine, info, isLost }: Parameters<typeof takeInSpools>[0], workerId: string): void {
+  const node = findComputeNode(view, workerId);
+  if (isLost || node === null || node.isActive || hasOpenAttempts(view, node.computeNodeKey)) return;
   try {
-    const names = readdirSync(join(directory, 'workers'));
-    return names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort();
+    machine.removeSpool(workerId);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
+    info.log.warn({ err: error, worker_id: workerId }, 'the spool of a worker that is gone cannot be removed');
   }
 }

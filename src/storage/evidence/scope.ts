@@ -122,14 +122,21 @@ export function findWorker(tx: Transaction, computeNodeKey: number): WatchedWork
   return row === undefined ? null : asWorker(row);
 }
 
-/** The attempts for which a report would still change something. */
-export function openAttempts(tx: Transaction, attemptKeys: readonly number[]): Set<number> {
+/** Those attempts of a worker whose end is not known yet, or whose processes may still run: a report changes them. */
+export function openAttempts(tx: Transaction, computeNodeKey: number, attemptKeys: readonly number[]): Set<number> {
   const rows = tx.db.all<{ attempt_key: number }>(
     `SELECT attempt_key FROM attempts WHERE attempt_key IN (SELECT value FROM json_each(?))
-       AND (is_live = 1 OR is_occupying = 1)`,
+       AND compute_node_key = ? AND (is_live = 1 OR is_occupying = 1)`,
     JSON.stringify(attemptKeys),
+    computeNodeKey,
   );
   return new Set(rows.map((row) => row.attempt_key));
+}
+
+/** Whether a worker has an attempt that a report would still change. */
+export function hasOpenAttempts(tx: Transaction, computeNodeKey: number): boolean {
+  const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND (is_live = 1 OR is_occupying = 1) LIMIT 1';
+  return tx.db.get(sql, computeNodeKey) !== undefined;
 }
 
 /** Whether everything that occupies a worker must stop: it was asked to, or another worker has its job. */
