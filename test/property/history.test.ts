@@ -34,7 +34,7 @@ const graph = fc
     barriers: fc.array(fc.record({ cut: fc.nat(), above: fc.nat(), below: fc.nat() }), { maxLength: 2 }),
     actions: fc.array(
       fc.record({
-        trigger: fc.constantFrom('on_workflow_start', 'on_jobs_ready', 'on_jobs_complete'),
+        trigger: fc.constantFrom('on_workflow_start', 'on_jobs_ready', 'on_jobs_complete', 'on_workflow_complete'),
         bits: fc.nat(),
       }),
       { maxLength: 3 },
@@ -59,7 +59,7 @@ const graph = fc
       numBarriers: barriers.length,
       actions: actions.map(({ trigger, bits }) => ({
         trigger,
-        jobs: trigger === 'on_workflow_start' ? [] : jobs.flatMap((_, n) => ((bits >> n) % 2 === 1 ? [n] : [])),
+        jobs: trigger.startsWith('on_workflow_') ? [] : jobs.flatMap((_, n) => ((bits >> n) % 2 === 1 ? [n] : [])),
       })),
     };
   });
@@ -81,6 +81,8 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('terminate' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('repeat' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), worker: fc.nat(2) }) },
+  // a worker leaves without having seen the last that it was given, perhaps after a cancel
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('leave' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), worker: fc.nat(2) }) },
   {
     weight: 2,
@@ -262,6 +264,14 @@ async function take(service: Service, key: string, worker: TestWorker, action: S
           ? service.call('jobs_reset', { ...request, dry_run, which: named })
           : service.call('jobs_disable', { ...request, dry_run, job_keys: named }),
       );
+    }
+    case 'leave': {
+      const seen = [...worker.held].sort((a, b) => a - b).slice(0, action.pick % 3);
+      past.push(...worker.held);
+      if (action.pick % 2 === 0) await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+      worker.held = [];
+      await worker.exchange({ leaving: true, ack: seen.at(-1) ?? 0, finished: seen.map((one) => finished(one, 0)) });
+      return;
     }
     case 'exchange':
       return quick({});

@@ -1,6 +1,7 @@
 /** What must hold in a simulated world at every moment, beside what must hold of any stored state. */
 import type { EndpointName, ExchangeReply, Request } from '../../src/api/contract.ts';
 import type { Database } from '../../src/storage/database/database.ts';
+import type { Fact } from '../../src/storage/database/facts.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import type { Machines } from './machines.ts';
 import { nodeCpus } from './worker.ts';
@@ -11,6 +12,22 @@ interface StoredEnd {
   return_code: number | null;
   cause: string | null;
   ended_at: number;
+}
+
+/** Facts of which each leaves a trace in the database. */
+interface Counted {
+  runsEnded: number;
+  attemptsRan: number;
+}
+
+const noFacts: Counted = { runsEnded: 0, attemptsRan: 0 };
+
+function storedFacts(db: Database): Counted {
+  const [runsEnded, attemptsRan] = db.row<[number, number]>(
+    `SELECT (SELECT count(*) FROM events WHERE type = 'workflow_ended'),
+       (SELECT count(*) FROM attempts WHERE exec_ms IS NOT NULL AND started_at IS NOT NULL)`,
+  ) ?? [0, 0];
+  return { runsEnded, attemptsRan };
 }
 
 export class Check {
@@ -26,6 +43,9 @@ export class Check {
   /** What workers were told is stored. */
   readonly #acknowledged = new Map<string, { attempt: number; kind: string; returnCode: number | null }>();
   #lastEvent = 0;
+  /** Facts that this server's subscribers were told, and what was stored when it began. */
+  #told: Counted = noFacts;
+  #storedBefore: Counted = noFacts;
   numChecks = 0;
   numCommits = 0;
   /** How often each kind of thing was seen. */
@@ -40,6 +60,8 @@ export class Check {
     this.#db = db;
     this.#numChanges = -1;
     this.#isDue = true;
+    this.#told = noFacts;
+    this.#storedBefore = storedFacts(db);
     this.look();
   }
 
@@ -49,6 +71,16 @@ export class Check {
 
   committed(): void {
     this.numCommits += 1;
+    this.#isDue = true;
+  }
+
+  /** Subscribers of the living server have got the facts of a transaction. */
+  told(facts: readonly Fact[]): void {
+    const count = (kind: Fact['kind']): number => facts.filter((fact) => fact.kind === kind).length;
+    this.#told = {
+      runsEnded: this.#told.runsEnded + count('run_ended'),
+      attemptsRan: this.#told.attemptsRan + count('attempt_ran'),
+    };
     this.#isDue = true;
   }
 
@@ -83,6 +115,16 @@ export class Check {
     }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);
+    this.#lookAtFacts(this.#db);
+  }
+
+  /** What is stored was told once. */
+  #lookAtFacts(db: Database): void {
+    const stored = storedFacts(db);
+    for (const what of ['runsEnded', 'attemptsRan'] as const) {
+      const [since, told] = [stored[what] - this.#storedBefore[what], this.#told[what]];
+      if (since !== told) this.broken.push(`${what}: ${since} are stored, ${told} were told`);
+    }
   }
 
   #lookAtEnds(db: Database): void {

@@ -54,6 +54,7 @@ export class SimServer {
     };
     server.#watch(service.db);
     world.check.opened(service.db);
+    service.subscribe((facts) => world.check.told(facts));
     try {
       service.beginEpoch();
     } catch {

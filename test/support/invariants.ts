@@ -82,7 +82,7 @@ export function brokenInvariants(db: Database): string[] {
   }
   broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
-  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db));
+  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db), ...brokenHistory(db));
   return broken;
 }
 
@@ -102,18 +102,44 @@ function brokenHolds(db: Database): string[] {
   ];
 }
 
-/** A started run has ended exactly when no job is left that could still run without a person. */
+/** A started run has ended exactly when no job is left that could still run without a person, and then its actions fired. */
 function brokenRuns(db: Database): string[] {
-  const canGoOn = `(EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key
-      AND j.status IN ('ready', 'submitted', 'submitted_pending'))
-    OR EXISTS (SELECT 1 FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL))`;
-  // a run that was imported keeps its own end, and one whose jobs are being stopped has none yet
-  const sql = `SELECT w.workflow_key, w.ended_at, ${canGoOn} AS can_go_on FROM workflows w
-    WHERE w.phase = 'started' AND w.is_stopping = 0 AND (w.ended_at IS NULL) <> ${canGoOn}
-      AND NOT EXISTS (SELECT 1 FROM events e WHERE e.workflow_key = w.workflow_key AND e.type = 'workflow_imported')`;
+  const broken: string[] = [];
+  for (const run of db.all<{ workflow_key: number; run_id: number; ended_at: number | null; active: number }>(
+    `SELECT w.workflow_key, w.run_id, w.ended_at, (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
+         AND j.status IN ('ready', 'submitted', 'submitted_pending'))
+       + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL) AS active
+     FROM workflows w WHERE w.phase = 'started' AND w.is_stopping = 0`,
+  )) {
+    const name = `run ${run.run_id} of workflow ${run.workflow_key}`;
+    if (run.active > 0 && run.ended_at !== null) broken.push(`${name} has ended and has ${run.active} active jobs`);
+    if (run.active === 0 && run.ended_at === null) broken.push(`${name} has no active job and has not ended`);
+  }
+  for (const action of db.all<{ action_key: number }>(
+    `SELECT a.action_key FROM actions a JOIN workflows w USING (workflow_key)
+     WHERE a.trigger_type = 'on_workflow_complete' AND w.ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM action_firings f
+       WHERE f.action_key = a.action_key AND f.run_id = w.run_id)
+       AND EXISTS (SELECT 1 FROM events e WHERE e.workflow_key = w.workflow_key AND e.type = 'workflow_ended'
+         AND json_extract(e.data, '$.run_id') = w.run_id)`,
+  )) {
+    broken.push(`action ${action.action_key} has not fired at the end of the run`);
+  }
+  return broken;
+}
+
+/** Each normal move of an attempt stands in the history once, in the row that the attempt names. */
+function brokenHistory(db: Database): string[] {
   return db
-    .all(sql)
-    .map((row) => `the run of workflow ${row.workflow_key} ended at ${row.ended_at}, can go on: ${row.can_go_on}`);
+    .all<{ attempt_key: number; named: number; found: number }>(
+      `WITH moves AS (SELECT e.event_key, CAST(m.value AS INTEGER) AS attempt_key, substr(m.value, -1) AS letter
+         FROM events e CROSS JOIN json_each(e.data) m WHERE e.type = 'job_moves')
+       SELECT a.attempt_key, (a.claim_event IS NOT NULL) + (a.start_event IS NOT NULL) + (a.end_event IS NOT NULL) AS named,
+         (SELECT count(*) FROM moves m WHERE m.attempt_key = a.attempt_key) AS found,
+         (SELECT count(*) FROM moves m WHERE m.attempt_key = a.attempt_key AND m.event_key = CASE m.letter
+           WHEN 'c' THEN a.claim_event WHEN 's' THEN a.start_event ELSE a.end_event END) AS right_ones
+       FROM attempts a WHERE named <> found OR named <> right_ones`,
+    )
+    .map((row) => `attempt ${row.attempt_key} names ${row.named} moves, the history has ${row.found}`);
 }
 
 function brokenActions(db: Database): string[] {

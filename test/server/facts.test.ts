@@ -1,0 +1,137 @@
+/** What a transaction made true: ends of runs are seen in the commit that brings them about, and everybody hears of it once. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Request } from '../../src/api/contract.ts';
+import type { Fact } from '../../src/storage/database/facts.ts';
+import { getWorkflow } from '../../src/storage/running/workflows.ts';
+import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+let told: Fact[][];
+
+beforeEach(async () => {
+  fresh = await freshService();
+  told = [];
+  fresh.service.subscribe((facts) => told.push([...facts]));
+});
+afterEach(() => fresh.close());
+
+const runsEnded = () => told.flat().filter((fact) => fact.kind === 'run_ended');
+
+/** A run whose last job is claimed by a worker that has not seen it, and canceled. */
+async function lastJobUnseen(): Promise<{ key: string; worker: TestWorker; idle: TestWorker }> {
+  const { service } = fresh;
+  const key = await createWorkflow(service, [{ name: 'only' }], [], {
+    actions: [{ trigger: 'on_workflow_complete' }],
+    directory: fresh.directory,
+  });
+  const worker = await TestWorker.join(service, key);
+  await worker.exchange();
+  const idle = await TestWorker.join(service, key);
+  await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+  return { key, worker, idle };
+}
+
+describe('the end of a run', () => {
+  it('is derived in the commit in which a worker leaves with the last job', async () => {
+    const { service } = fresh;
+    const { key, worker } = await lastJobUnseen();
+    expect(runsEnded()).toEqual([]);
+    await worker.exchange({ leaving: true, ack: 0, held: [] });
+    const [workflow] = await rows(service, 'workflows', key);
+    expect(workflow).toMatchObject({ status: 'canceled', ended_at: expect.any(String) });
+    expect(await rows(service, 'events', key, { type: 'workflow_ended' })).toHaveLength(1);
+    expect(runsEnded()).toMatchObject([{ workflowKey: Number(key), runId: 1, status: 'canceled' }]);
+    expect(await rows(service, 'actions', key)).toMatchObject([{ num_firings: 1 }]);
+  });
+
+  it('is told in the same batch to another worker, whatever the order of the two', async () => {
+    const { service } = fresh;
+    const { worker, idle } = await lastJobUnseen();
+    // both requests are taken into one transaction
+    const waiting = idle.exchange();
+    const leaving = worker.exchange({ leaving: true, ack: 0, held: [] });
+    expect((await leaving).leave).toBe(true);
+    expect((await waiting).leave).toBe(true);
+    expect(service.numParked).toBe(0);
+  });
+
+  it('is taken back when a job is added that can run', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'only' }]);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number);
+    expect(await rows(service, 'workflows', key)).toMatchObject([{ ended_at: expect.any(String) }]);
+    await service.call('jobs_add', { workflow_key: key, jobs: [added] });
+    expect(await rows(service, 'workflows', key)).toMatchObject([{ ended_at: null }]);
+  });
+});
+
+describe('subscribers', () => {
+  it('are not told what a failed member of a batch made true', async () => {
+    const { service } = fresh;
+    const failing = service.write((tx) => {
+      tx.tell({ kind: 'jobs_ready', workflowKey: 77 });
+      throw new Error('planted');
+    });
+    const other = service.write((tx) => tx.tell({ kind: 'jobs_ready', workflowKey: 78 }));
+    await expect(failing).rejects.toThrow('planted');
+    await other;
+    expect(told.flat().map((fact) => ('workflowKey' in fact ? fact.workflowKey : null))).toEqual([78]);
+  });
+
+  it('are told once what a report made true, although the reports of its worker are applied again', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    const [a, b] = worker.held as [number, number];
+    service.db.run(
+      `CREATE TEMP TRIGGER planted BEFORE UPDATE ON attempts WHEN NEW.return_code = 99
+       BEGIN SELECT RAISE(ABORT, 'planted'); END`,
+    );
+    const { reports } = await worker.exchange({ finished: [finished(a), finished(b, 99)], held: [] });
+    expect(reports.map(({ answer }) => answer)).toEqual(['accepted', 'rejected']);
+    expect(told.flat().filter((fact) => fact.kind === 'attempt_ran')).toHaveLength(1);
+    const moves = await rows(service, 'events', key, { new_status: 'done' });
+    expect(moves).toHaveLength(1);
+  });
+
+  it('go on when one of them fails, and stop when they want to', async () => {
+    const { service } = fresh;
+    const end = service.subscribe(() => {
+      throw new Error('planted');
+    });
+    const later: Fact[] = [];
+    service.subscribe((facts) => later.push(...facts));
+    await service.write((tx) => tx.tell({ kind: 'jobs_ready', workflowKey: 1 }));
+    expect(later).toHaveLength(1);
+    end();
+    await service.write((tx) => tx.tell({ kind: 'jobs_ready', workflowKey: 1 }));
+    expect(later).toHaveLength(2);
+  });
+});
+
+it('a workflow that has timed out is known as such wherever it is asked for', async () => {
+  const { service } = fresh;
+  const key = await createWorkflow(service, [{ name: 'only' }]);
+  await service.write((tx) => tx.db.run('UPDATE workflows SET has_timed_out = 1 WHERE workflow_key = ?', Number(key)));
+  expect(getWorkflow(service.view, Number(key)).hasTimedOut).toBe(true);
+});
+
+const added: Request<'jobs_add'>['jobs'][number] = {
+  name: 'more',
+  command: 'true',
+  invocation_script: null,
+  priority: 0,
+  cancel_on_blocking_job_failure: true,
+  supports_termination: false,
+  resource_requirements: null,
+  failure_handler: null,
+  scheduler: null,
+  depends_on: [],
+  input_files: [],
+  output_files: [],
+  input_user_data: [],
+  output_user_data: [],
+};

@@ -1,0 +1,121 @@
+/** The history of a workflow: normal moves, which their attempts hold, and all other events, read as one in commit order. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ListRecord } from '../../src/api/contract.ts';
+import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
+
+let fresh: Awaited<ReturnType<typeof freshService>>;
+beforeEach(async () => {
+  fresh = await freshService();
+});
+afterEach(() => fresh.close());
+
+async function page(key: string, limit: number, more: object = {}): Promise<ListRecord[]> {
+  const request = { list: 'events', workflow_key: key, filters: [], sort_by: null, reverse: false } as const;
+  return (await fresh.service.call('list', { ...request, filters: [], limit, skip: 0, ...more })).records;
+}
+
+function moves(events: readonly ListRecord[]): string[] {
+  return events
+    .filter(({ type }) => type === 'job_status')
+    .map((event) => `${event.job_key}: ${event.old_status} -> ${event.new_status}`);
+}
+
+/** Three jobs, of which the second fails and cancels the third; then the second is reset and everything runs again. */
+async function eventful(): Promise<{ key: string; jobs: string[] }> {
+  const { service } = fresh;
+  const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], [[1, 2]]);
+  const jobs = (await rows(service, 'jobs', key)).map((job) => String(job.job_key));
+  const worker = await TestWorker.join(service, key, { cpus: 2 });
+  await worker.exchange();
+  const [a, b] = worker.held as [number, number];
+  await worker.exchange({ started: [{ attempt: a, age_ms: 0, pid: 1 }] });
+  worker.held = [];
+  await worker.exchange({ finished: [finished(a), finished(b, 3)] });
+  const reset = { workflow_key: key, expected_state: null, skip: 0, dry_run: false };
+  await service.call('jobs_reset', { ...reset, which: [jobs[1] as string] });
+  return { key, jobs };
+}
+
+describe('the history', () => {
+  it('has the normal life of a job, read from its attempt, between all other events in the order of commits', async () => {
+    const { key, jobs } = await eventful();
+    const [a, b, c] = jobs;
+    const events = await page(key, 1000);
+    expect(moves(events)).toEqual([
+      `${a}: ready -> submitted_pending`,
+      `${b}: ready -> submitted_pending`,
+      `${a}: submitted_pending -> submitted`,
+      `${a}: submitted -> done`,
+      `${b}: submitted_pending -> done`,
+      `${c}: blocked -> canceled`,
+      `${b}: done -> uninitialized`,
+      `${c}: canceled -> uninitialized`,
+    ]);
+    const end = events.find((event) => event.job_key === b && event.new_status === 'done');
+    expect(end?.data).toEqual({ return_code: 3, cause: 'exit_code' });
+    const types = events.map(({ type }) => type);
+    expect(types.indexOf('workflow_started')).toBeLessThan(types.indexOf('job_status'));
+  });
+
+  it('costs one row for the moves of many jobs', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(
+      service,
+      Array.from({ length: 200 }, (_, n) => ({ name: `j${n}` })),
+    );
+    const numRows = () => service.db.get<{ n: number }>('SELECT count(*) AS n FROM events')?.n as number;
+    const worker = await TestWorker.join(service, key, { cpus: 200 });
+    const before = numRows();
+    await worker.exchange();
+    expect(worker.held).toHaveLength(200);
+    expect(numRows()).toBe(before + 1);
+    expect(moves(await page(key, 1000))).toHaveLength(200);
+  });
+
+  it('is resumed after any event, in pages of any size, and no event is missed or read twice', async () => {
+    const { key } = await eventful();
+    const all = await page(key, 1000);
+    for (const limit of [1, 2, 5]) {
+      const read: ListRecord[] = [];
+      for (let next = await page(key, limit); next.length > 0; ) {
+        read.push(...next);
+        next = await page(key, limit, { after: String(read.at(-1)?.event_key) });
+      }
+      expect(read).toEqual(all);
+    }
+    expect(new Set(all.map(({ event_key }) => event_key)).size).toBe(all.length);
+    expect((await page(key, 1000, { reverse: true })).reverse()).toEqual(all);
+  });
+
+  it('of one job is what a filter of the whole gives', async () => {
+    const { key, jobs } = await eventful();
+    const all = await page(key, 1000);
+    for (const job of jobs) {
+      const own = all.filter((event) => event.job_key === job);
+      expect(await page(key, 1000, { filters: [{ column: 'job_key', value: job }] })).toEqual(own);
+      expect((await fresh.service.call('job_show', { job_key: job })).events).toEqual(own);
+    }
+  });
+
+  it('forgets what a failed member of a batch wrote, and keeps what others wrote around it', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const workflowKey = Number(key);
+    const write = (letter: 'c' | 's', fails: boolean) =>
+      service.write((tx) => {
+        tx.moves(workflowKey).add(1, letter);
+        if (fails) tx.event({ workflowKey, type: 'planted' });
+        if (fails) throw new Error('planted');
+      });
+    const outcomes = [write('c', false), write('s', true), write('c', false)];
+    await Promise.allSettled(outcomes);
+    const stored = service.db.all<{ data: string }>(`SELECT data FROM events WHERE type = 'job_moves'`);
+    expect(stored.flatMap(({ data }) => JSON.parse(data))).toEqual(['1c', '1c']);
+    expect(await page(key, 100, { filters: [{ column: 'type', value: 'planted' }] })).toEqual([]);
+  });
+
+  it('refuses a cursor for other lists', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
+    await expect(page(key, 1, { list: 'jobs', after: '1' })).rejects.toMatchObject({ code: 'usage' });
+  });
+});
