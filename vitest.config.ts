@@ -17,7 +17,11 @@ export default defineConfig({
       layer('property', { testTimeout: 60_000, setupFiles: ['test/support/seed.ts'] }),
       layer('sim', { testTimeout: 120_000 }),
       layer('worker', { testTimeout: 60_000 }),
-      layer('server', { testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/support/seed.ts'] }),
+      layer('server', {
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        setupFiles: ['test/support/seed.ts', 'test/support/check-replies.ts'],
+      }),
       layer('cli', patient),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),

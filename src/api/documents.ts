@@ -1,11 +1,11 @@
-/** Requests behind exported and imported workflows. */
+/** Exported and imported workflows. */
 import { z } from 'zod';
+import { stdioModes } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, count, key, name, text } from './fields.ts';
-import type { AddedJob } from './jobs.ts';
+import { age, count, instant, key, name, text } from './fields.ts';
+import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
-import type { ListRecord } from './lists.ts';
-import type { failureHandler, newAction } from './workflows.ts';
+import { failureHandler, newAction } from './workflows.ts';
 
 export const exportWorkflow = z.strictObject({
   workflow_key: key,
@@ -18,29 +18,69 @@ export const exportWorkflow = z.strictObject({
   skip: count,
 });
 
+/** Null is what nobody stated. */
+const exportedRequirements = () =>
+  z.strictObject({
+    name: z.string().nullable(),
+    num_cpus: count,
+    memory_bytes: count.nullable(),
+    num_gpus: age,
+    num_nodes: count,
+    runtime_seconds: age.nullable(),
+  });
+export type ExportedRequirements = z.infer<ReturnType<typeof exportedRequirements>>;
+
 /** A job with the names of all that it refers to. */
-export interface ExportedJob extends AddedJob {
-  barriers: string[];
-  /** Of a job with requirements of its own, which have no name. */
-  own_requirements: ExportedRequirements | null;
-}
+const exportedJob = () =>
+  addedJob.extend({
+    barriers: z.array(key),
+    /** Of a job with requirements of its own, which have no name. */
+    own_requirements: exportedRequirements().nullable(),
+  });
+export type ExportedJob = z.infer<ReturnType<typeof exportedJob>>;
 
 /** An action without its jobs. */
-export interface ExportedAction extends z.infer<typeof newAction> {
-  action_key: string;
-}
+const exportedAction = () => newAction.extend({ action_key: key });
+export type ExportedAction = z.infer<ReturnType<typeof exportedAction>>;
 
-/** Null is what nobody stated. */
-export interface ExportedRequirements {
-  name: string | null;
-  num_cpus: number;
-  memory_bytes: number | null;
-  num_gpus: number;
-  num_nodes: number;
-  runtime_seconds: number | null;
-}
+/** The workflow in the words of a specification; null where a setting has its default. */
+const exportedWorkflow = () =>
+  z.strictObject({
+    name: z.string(),
+    user: z.string(),
+    description: z.string().nullable(),
+    project: z.string().nullable(),
+    metadata: z.json(),
+    compute_node_expiration_buffer_seconds: count,
+    compute_node_wait_for_new_jobs_seconds: count,
+    compute_node_ignore_workflow_completion: z.boolean(),
+    compute_node_wait_for_healthy_database_minutes: count,
+    jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
+    stdio: z.enum(stdioModes).nullable(),
+  });
 
-const instant = z.iso.datetime();
+/** One page of one part; the others are empty. */
+export const exportReply = () =>
+  z.strictObject({
+    /** What a specification says of the workflow as a whole, and its parts beside the jobs. */
+    head: z
+      .strictObject({
+        workflow: exportedWorkflow(),
+        /** Those with a name. */
+        resource_requirements: z.array(exportedRequirements()),
+        failure_handlers: z.array(failureHandler),
+        /** How often each job's memory and processor time is written down; null for not at all. */
+        sample_interval_seconds: z.number().nullable(),
+        /** Those that can fire. */
+        actions: z.array(exportedAction()),
+      })
+      .nullable(),
+    jobs: z.array(exportedJob()),
+    barriers: z.array(z.strictObject({ barrier_key: key, depends_on: z.string() })),
+    action_jobs: z.array(z.strictObject({ action_key: key, job_name: z.string() })),
+    more: z.boolean(),
+  });
+export type ExportedPage = z.infer<ReturnType<typeof exportReply>>;
 
 /** A row of the list of results; columns that follow from others are ignored. */
 const importedResult = z.object({
@@ -85,6 +125,8 @@ export const importHistory = z.strictObject({
     .max(limits.createChunk),
 });
 
+export const importHistoryReply = () => z.strictObject({ num_results: count, num_events: count });
+
 export const importFinish = z.strictObject({
   workflow_key: key,
   run_id: z.number().int().positive(),
@@ -94,22 +136,4 @@ export const importFinish = z.strictObject({
   /** In stored order. */
   job_statuses: z.array(z.enum(jobStatuses)),
 });
-
-/** One page of one part; the others are empty. */
-export interface ExportedPage {
-  /** What a specification says of the workflow as a whole, and its parts beside the jobs. */
-  head: {
-    workflow: ListRecord;
-    /** Those with a name. */
-    resource_requirements: ExportedRequirements[];
-    failure_handlers: z.infer<typeof failureHandler>[];
-    /** How often each job's memory and processor time is written down; null for not at all. */
-    sample_interval_seconds: number | null;
-    /** Those that can fire. */
-    actions: ExportedAction[];
-  } | null;
-  jobs: ExportedJob[];
-  barriers: { barrier_key: string; depends_on: string }[];
-  action_jobs: { action_key: string; job_name: string }[];
-  more: boolean;
-}
+export const importFinishReply = () => z.strictObject({ workflow_key: key, run_id: count });

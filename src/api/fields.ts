@@ -1,14 +1,20 @@
-/** The fields that requests are made of. */
+/** The fields that requests and replies are made of. */
 import { z } from 'zod';
 
 export const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
 export const count = z.number().int().nonnegative();
 export const age = z.number().nonnegative();
-/** What SQLite gives back as it was put in. */
+/** Text that SQLite returns unchanged. */
 export const text = z
   .string()
   .refine((s) => !s.includes('\0'), 'must not contain a NUL byte')
   .refine((s) => s.isWellFormed(), 'must not contain half of a character (a lone UTF-16 surrogate)');
 export const name = text.min(1).max(4096);
-/** It stands on the command lines of scancel and others, where a dash would make it an option. */
+/** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');
+/** ISO 8601 UTC. */
+export const instant = z.iso.datetime();
+
+/** One field that a change gives another value; null where there is none. */
+export const changedField = () => z.strictObject({ field: z.string(), old_value: z.unknown(), new_value: z.unknown() });
+export type ChangedField = z.infer<ReturnType<typeof changedField>>;

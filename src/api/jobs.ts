@@ -1,10 +1,11 @@
-/** Requests about single jobs and what they refer to: shown, changed, added, deleted. */
+/** Single jobs and what they refer to: shown, changed, added, deleted. */
 import { z } from 'zod';
-import type { Diagnosis } from '../model/decide/diagnosis.ts';
-import type { Reason } from '../model/decide/reason.ts';
-import { count, key, name, text } from './fields.ts';
+import { diagnosis } from '../model/decide/diagnosis-fields.ts';
+import { reason } from '../model/decide/reason.ts';
+import { jobStatuses } from '../model/status.ts';
+import { changedField, count, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
-import type { ListRecord } from './lists.ts';
+import { records, shownAttempt } from './records.ts';
 
 export const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
 export const showJob = z.strictObject({ job_key: key });
@@ -38,48 +39,61 @@ export const modifyResourceRequirements = z.strictObject({
   changes: z.strictObject(changedResources).partial(),
 });
 
-/** One field that a change makes another value; null where there is none. */
-export interface ChangedField {
-  field: string;
-  old_value: unknown;
-  new_value: unknown;
-}
+/** Only what differs from before. */
+export const modifyJobReply = () =>
+  z.strictObject({ dry_run: z.boolean(), job_key: key, job_name: z.string(), changes: z.array(changedField()) });
+export const modifyRequirementsReply = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    resource_requirements_key: key,
+    name: z.string(),
+    num_jobs: count,
+    changes: z.array(changedField()),
+  });
 
 /** What is known of one claimed job. */
-export interface DiagnosedJob {
-  job_key: string;
-  job_name: string;
-  status: string;
-  run_id: number;
-  attempt_id: number;
-  diagnosis: Diagnosis;
-}
+const diagnosedJob = () =>
+  z.strictObject({
+    job_key: key,
+    job_name: z.string(),
+    status: z.enum(jobStatuses),
+    run_id: count,
+    attempt_id: count,
+    diagnosis: diagnosis(),
+  });
+export type DiagnosedJob = z.infer<ReturnType<typeof diagnosedJob>>;
+export const diagnoseReply = () => z.strictObject({ jobs: z.array(diagnosedJob()) });
+
+const namedJob = () => z.strictObject({ job_key: key, name: z.string() });
+const namedJobWithStatus = () => namedJob().extend({ status: z.enum(jobStatuses) });
 
 /** One job's whole story. Attempts, results and events are rows of their lists, newest last, at most 1,000 of each. */
-export interface JobShown {
-  job: ListRecord;
-  /** Why it is not running now, as sentences; null when it runs. */
-  why: string | null;
-  /** The same as data, the nearest first; none when it runs. */
-  reasons: Reason[];
-  diagnosis: Diagnosis | null;
-  attempts: ListRecord[];
-  events: ListRecord[];
-  input_files: ListRecord[];
-  output_files: ListRecord[];
-  input_user_data: ListRecord[];
-  output_user_data: ListRecord[];
-  /** Through barriers, in stored order; at most 1,000. */
-  upstream: { job_key: string; name: string; status: string }[];
-  num_upstream: number;
-  downstream: { job_key: string; name: string; status: string }[];
-  num_downstream: number;
-}
+export const jobShown = () =>
+  z.strictObject({
+    job: records.jobs().extend({ is_memory_stated: z.boolean(), is_runtime_stated: z.boolean() }),
+    /** Why it is not running now, as sentences; null when it runs. */
+    why: z.string().nullable(),
+    /** The same as data, the nearest first; none when it runs. */
+    reasons: z.array(reason()),
+    diagnosis: diagnosis().nullable(),
+    attempts: z.array(shownAttempt()),
+    events: z.array(records.events()),
+    input_files: z.array(records.files()),
+    output_files: z.array(records.files()),
+    input_user_data: z.array(records.user_data()),
+    output_user_data: z.array(records.user_data()),
+    /** Through barriers, in stored order; at most 1,000. */
+    upstream: z.array(namedJobWithStatus()),
+    num_upstream: count,
+    downstream: z.array(namedJobWithStatus()),
+    num_downstream: count,
+  });
+export type JobShown = z.infer<ReturnType<typeof jobShown>>;
 
 const names = z.array(name).max(limits.listPage);
 
 /** Names in commands (`${files.input.NAME}` ..) declare what they say, as in a specification. */
-const addedJob = z.strictObject({
+export const addedJob = z.strictObject({
   name,
   command: text.min(1),
   invocation_script: text.nullable(),
@@ -102,14 +116,23 @@ export type AddedJob = z.infer<typeof addedJob>;
 
 /** All of them or none. */
 export const addJobs = z.strictObject({ workflow_key: key, jobs: z.array(addedJob).min(1).max(limits.createChunk) });
+export const addJobsReply = () => z.strictObject({ workflow_key: key, jobs: z.array(namedJobWithStatus()) });
+
 export const deleteJobs = z.strictObject({
   job_keys: z.array(key).min(1).max(limits.listPage),
   /** Also every job that depends on them. */
   cascade: z.boolean(),
   dry_run: z.boolean(),
 });
+/** `jobs` are the first of them. */
+export const deleteJobsReply = () =>
+  z.strictObject({ dry_run: z.boolean(), workflow_key: key, num_jobs: count, jobs: z.array(namedJob()) });
+
 export const addFile = z.strictObject({ workflow_key: key, name, path: text.min(1) });
+export const addFileReply = () => z.strictObject({ file_key: key });
 export const deleteFile = z.strictObject({ file_key: key });
+export const deleteFileReply = () => z.strictObject({ file_key: key, name: z.string() });
+
 export const addResourceRequirements = z.strictObject({
   workflow_key: key,
   name,
@@ -118,15 +141,23 @@ export const addResourceRequirements = z.strictObject({
   /** Null: nobody states how much. */
   memory_bytes: z.number().int().positive().nullable(),
 });
+export const addRequirementsReply = () => z.strictObject({ resource_requirements_key: key });
 export const assignResourceRequirements = z.strictObject({
   resource_requirements_key: key,
   job_keys: z.array(key).min(1).max(limits.listPage),
 });
+export const assignRequirementsReply = () =>
+  z.strictObject({ resource_requirements_key: key, name: z.string(), num_jobs: count });
 
 export const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
+export const addUserDataReply = () => z.strictObject({ user_data_key: key });
 export const modifyUserData = z.strictObject({
   user_data_key: key,
   /** What is not there stays as it is; null removes the data. */
   changes: z.strictObject({ data: z.json(), is_ephemeral: z.boolean() }).partial(),
 });
+/** `is_changed`: the data are another document now. */
+export const modifyUserDataReply = () =>
+  z.strictObject({ user_data_key: key, name: z.string(), is_changed: z.boolean(), version: count });
 export const deleteUserData = z.strictObject({ user_data_key: key });
+export const deleteUserDataReply = () => z.strictObject({ user_data_key: key, name: z.string() });

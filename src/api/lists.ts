@@ -1,25 +1,11 @@
-/** The lists, and their rows. */
+/** Lists of records: filtered, sorted and in pages. */
 import { z } from 'zod';
 import { count, key, text } from './fields.ts';
 import { limits } from './limits.ts';
-
-export const listNames = [
-  'workflows',
-  'jobs',
-  'results',
-  'files',
-  'compute_nodes',
-  'slurm_configs',
-  'allocations',
-  'events',
-  'resource_requirements',
-  'user_data',
-  'actions',
-] as const;
-export type ListName = (typeof listNames)[number];
+import { type ListName, records } from './records.ts';
 
 export const list = z.strictObject({
-  list: z.enum(listNames),
+  list: z.enum(Object.keys(records) as ListName[]),
   workflow_key: key.nullable(),
   filters: z.array(z.strictObject({ column: z.string().max(64), value: text })).max(32),
   sort_by: z.string().max(64).nullable(),
@@ -35,10 +21,13 @@ export const list = z.strictObject({
     .optional(),
 });
 
-/** A row of a list: snake_case columns in a fixed order; keys as text, instants as ISO 8601 UTC, missing as null. */
+/** A row of some list. */
 export type ListRecord = Record<string, unknown>;
-export interface ListReply {
-  records: ListRecord[];
-  /** Whether rows after these exist. */
-  more: boolean;
-}
+
+/** `more`: whether rows follow these. */
+const page = <R extends z.ZodType>(record: R) => z.strictObject({ records: z.array(record), more: z.boolean() });
+
+/** A page of a list that is not known yet. */
+export const listReply = () => page(z.record(z.string(), z.unknown()));
+/** A page of this list. */
+export const listReplyOf = (name: ListName) => page<z.ZodType<ListRecord>>(records[name]());

@@ -1,26 +1,55 @@
-/** Requests about the database as a whole: copying it, and looking whether it is sound. */
+/** The server and its database as a whole: its state, its end, its token, copies and checks. */
 import { z } from 'zod';
-import { text } from './fields.ts';
+import { count, instant, key, text } from './fields.ts';
 
-/** Copies the database into a new file on the server's host. The path is absolute; nothing may be there. */
+export const nothing = z.strictObject({});
+
+export const serverInfo = () =>
+  z.strictObject({
+    version: z.string(),
+    protocol: count,
+    epoch: count,
+    hostname: z.string(),
+    pid: count,
+    user: z.string(),
+    directory: z.string(),
+    started_at: instant,
+    num_active_workers: count,
+    /** Allocations of any workflow that may still wait or run. */
+    num_open_allocations: count,
+  });
+
+export const stopReply = () => z.strictObject({ pid: count });
+
+/** For how long the previous token stays valid. */
+export const rotateToken = z.strictObject({ grace_seconds: z.number().int().nonnegative().max(86_400) });
+export const rotateTokenReply = () => z.strictObject({ pid: count, hostname: z.string() });
+
+/** Copies the database into a new file on the server's host. The path is absolute; nothing may exist there. */
 export const backup = z.strictObject({ path: text.min(1) });
+/** The host on which the file was written. */
+export const backupReply = () => z.strictObject({ hostname: z.string(), size_bytes: count });
 
-export interface Problem {
-  /** `damaged`: the file itself; `inconsistent`: what is stored contradicts itself. */
-  kind: 'damaged' | 'inconsistent';
-  workflow_key: string | null;
-  job_key: string | null;
-  job_name: string | null;
-  message: string;
-}
+const problem = () =>
+  z.strictObject({
+    /** `damaged`: the file itself; `inconsistent`: what is stored contradicts itself. */
+    kind: z.enum(['damaged', 'inconsistent']),
+    workflow_key: key.nullable(),
+    job_key: key.nullable(),
+    job_name: z.string().nullable(),
+    message: z.string(),
+  });
+export type Problem = z.infer<ReturnType<typeof problem>>;
 
-export interface CheckReply {
-  sound: boolean;
-  schema_version: number;
-  num_workflows: number;
-  num_jobs: number;
-  num_attempts: number;
-  num_problems: number;
-  /** The first of them. */
-  problems: Problem[];
-}
+export const checkReply = () =>
+  z.strictObject({
+    sound: z.boolean(),
+    schema_version: count,
+    num_workflows: count,
+    num_jobs: count,
+    num_attempts: count,
+    num_problems: count,
+    /** The first of them. */
+    problems: z.array(problem()),
+  });
+export type CheckReply = z.infer<ReturnType<typeof checkReply>>;

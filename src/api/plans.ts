@@ -1,6 +1,7 @@
-/** Requests that plan before they change: restart, reset, disable; and what a plan looks like. */
+/** Requests that plan before they change something, and their plans. */
 import { z } from 'zod';
-import type { Diagnosis } from '../model/decide/diagnosis.ts';
+import { diagnosis } from '../model/decide/diagnosis-fields.ts';
+import { jobStatuses } from '../model/status.ts';
 import { count, key, text } from './fields.ts';
 
 /**
@@ -37,46 +38,61 @@ export const restart = z.strictObject({
 });
 export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
 export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+/** With `stop` false, workers claim jobs again. */
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
+/** Starts, cancels and deletes. */
+export const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
 
-/** One change of a plan; the same value is printed by a dry run and returned by the command that applied it. */
-export interface PlannedChange {
-  job_key: string;
-  job_name: string;
-  old_status: string;
-  new_status: string;
-  reason: string;
-  /** Of a job whose worker is gone: why it has no result. */
-  diagnosis: Diagnosis | null;
-}
+/** One change of a plan; a dry run prints the same value as the command that applied the plan. */
+const plannedChange = () =>
+  z.strictObject({
+    job_key: key,
+    job_name: z.string(),
+    old_status: z.enum(jobStatuses),
+    new_status: z.enum(jobStatuses),
+    reason: z.string(),
+    /** Why a job has no result whose worker is gone. */
+    diagnosis: diagnosis().nullable(),
+  });
+export type PlannedChange = z.infer<ReturnType<typeof plannedChange>>;
 
-export interface Plan {
-  dry_run: boolean;
-  workflow_key: string;
-  /** What the plan was made from; changes with every event of the workflow. */
-  state: string;
-  /** At most `limits.planPage` changes; `num_changes` counts them all. */
-  changes: PlannedChange[];
-  num_changes: number;
-}
+export const planReply = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    workflow_key: key,
+    /** What the plan was made from; changes with every event of the workflow. */
+    state: z.string(),
+    /** At most `limits.planPage` changes; `num_changes` counts them all. */
+    changes: z.array(plannedChange()),
+    num_changes: count,
+  });
+export type Plan = z.infer<ReturnType<typeof planReply>>;
 
-/** A job that a restart leaves as it is although people may expect otherwise, and why. */
-export interface KeptJob {
-  job_key: string;
-  job_name: string;
-  status: string;
-  reason: string;
-}
+/** A job that a restart leaves unchanged although people may expect otherwise, and why. */
+const keptJob = () =>
+  z.strictObject({ job_key: key, job_name: z.string(), status: z.enum(jobStatuses), reason: z.string() });
+export type KeptJob = z.infer<ReturnType<typeof keptJob>>;
 
-export interface RestartPlan extends Plan {
-  run_id: number;
-  num_ready: number;
-  num_blocked: number;
-  /** Running jobs that go on. */
-  num_running: number;
-  /** Ephemeral user data that is cleared. */
-  cleared_user_data: string[];
-  /** The first of them. */
-  kept: KeptJob[];
-  num_kept: number;
-}
+export const restartReply = () =>
+  planReply().extend({
+    run_id: count,
+    num_ready: count,
+    num_blocked: count,
+    /** Running jobs that go on. */
+    num_running: count,
+    /** Names of the ephemeral user data that is cleared. */
+    cleared_user_data: z.array(z.string()),
+    /** The first of them. */
+    kept: z.array(keptJob()),
+    num_kept: count,
+  });
+export type RestartPlan = z.infer<ReturnType<typeof restartReply>>;
+
+export const startReply = () => planReply().extend({ run_id: count, num_ready: count, num_blocked: count });
+export const cancelReply = () => planReply().extend({ num_stopping: count, slurm_job_ids: z.array(z.string()) });
+
+export const deleteWorkflowReply = () =>
+  z.strictObject({ dry_run: z.boolean(), workflow_key: key, num_jobs: count, num_results: count });
+
+/** How many attempts were asked to stop, and which jobs still occupy a worker. */
+export const stopRunningReply = () => z.strictObject({ num_stopping: count, running: z.array(keptJob()) });

@@ -1,4 +1,4 @@
-/** Requests about Slurm configs and allocations. */
+/** Slurm configs and allocations. */
 import { z } from 'zod';
 import { key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -17,6 +17,8 @@ export const slurmConfigFields = {
 };
 
 export const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });
+export const slurmConfigReply = () => z.strictObject({ slurm_config_key: key });
+
 export const modifySlurmConfig = z.strictObject({
   slurm_config_key: key,
   changes: z.strictObject({ name, ...slurmConfigFields }).partial(),
@@ -39,6 +41,8 @@ export const recordAllocations = z.strictObject({
     .min(1)
     .max(limits.listPage),
 });
+export const recordAllocationsReply = () => z.strictObject({ allocation_keys: z.array(key) });
+
 export const confirmAllocation = z.strictObject({
   allocation_key: key,
   /** Null with an error: sbatch refused it. */
@@ -46,3 +50,4 @@ export const confirmAllocation = z.strictObject({
   cluster: text.nullable(),
   error: text.nullable(),
 });
+export const confirmAllocationReply = () => z.strictObject({ allocation_key: key });

@@ -1,8 +1,8 @@
 /** What workers and the server say to each other. */
 import { z } from 'zod';
-import type { StdioMode } from '../model/expanded.ts';
+import { stdioModes } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
-import { age, count, key, name, slurmJobId, text } from './fields.ts';
+import { age, count, instant, key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
@@ -31,35 +31,42 @@ export const hello = z.strictObject({
   start_ticks: count.nullable(),
 });
 
-export interface WorkerSettings {
-  expiration_buffer_seconds: number;
-  wait_for_new_jobs_seconds: number;
-  ignore_workflow_completion: boolean;
-  wait_for_healthy_database_minutes: number;
-  /** How often each job's memory and processor time is written down; null for not at all. */
-  sample_interval_seconds: number | null;
-  stdio: StdioMode;
-}
+const workerSettings = () =>
+  z.strictObject({
+    expiration_buffer_seconds: age,
+    wait_for_new_jobs_seconds: age,
+    ignore_workflow_completion: z.boolean(),
+    wait_for_healthy_database_minutes: age,
+    /** How often each job's memory and processor time is written down; null for not at all. */
+    sample_interval_seconds: age.nullable(),
+    stdio: z.enum(stdioModes),
+  });
+export type WorkerSettings = z.infer<ReturnType<typeof workerSettings>>;
 
-/** Commands that a worker runs at its start, before the first job, or when it has no more jobs and leaves. */
-export interface WorkerCommands {
-  firing: number;
-  action_key: string;
-  run_id: number;
-  when: 'start' | 'complete';
-  commands: string[];
-}
+/** Commands that a worker runs when it starts, before the first job, or when it has no more jobs and leaves. */
+const workerCommands = () =>
+  z.strictObject({
+    firing: count,
+    action_key: key,
+    run_id: count,
+    when: z.enum(['start', 'complete']),
+    commands: z.array(z.string()),
+  });
+export type WorkerCommands = z.infer<ReturnType<typeof workerCommands>>;
 
-export interface HelloReply {
-  /** `gone`: a later process of the same allocation and node has taken over; the worker must end. */
-  answer: 'welcome' | 'gone';
-  epoch: number;
-  compute_node_key: string;
-  workflow_name: string;
-  settings: WorkerSettings;
-  /** Missing when there are none. */
-  actions?: WorkerCommands[];
-}
+export const helloReply = () =>
+  z.strictObject({
+    /** `gone`: a later process of the same allocation and node has taken over; the worker must end. */
+    answer: z.enum(['welcome', 'gone']),
+    epoch: count,
+    /** '0' for one that is gone. */
+    compute_node_key: z.union([key, z.literal('0')]),
+    workflow_name: z.string(),
+    settings: workerSettings(),
+    /** Missing when there are none. */
+    actions: z.array(workerCommands()).exactOptional(),
+  });
+export type HelloReply = z.infer<ReturnType<typeof helloReply>>;
 
 const attemptKey = z.number().int().positive();
 
@@ -156,78 +163,84 @@ export const exchange = z.object({
   actions: z.array(actionReport).optional(),
 });
 
+const assignedFile = () => z.strictObject({ file_key: count, path: z.string(), is_output: z.boolean() });
+export type AssignedFile = z.infer<ReturnType<typeof assignedFile>>;
+
+/** What must succeed before the command begins, because an earlier attempt failed. */
+const recovery = () =>
+  z.strictObject({
+    /** Shell text. */
+    script: z.string(),
+    /** The attempt that failed. */
+    run_id: count,
+    attempt_id: count,
+    return_code: z.number().int(),
+  });
+export type Recovery = z.infer<ReturnType<typeof recovery>>;
+
 /** One attempt given to a worker, with everything that it needs to run it. */
-export interface Assignment {
-  attempt: number;
-  /** Number of the attempt within (job, run), from 1. */
-  attempt_id: number;
-  run_id: number;
-  job_key: string;
-  job_name: string;
-  command: string;
-  invocation_script: string | null;
-  num_cpus: number;
-  /** What the job asked for; the share by which an out-of-memory culprit is judged. */
-  memory_bytes: number;
-  /** Enforced when not null. */
-  memory_limit_bytes: number | null;
-  runtime_limit_ms: number | null;
-  /** For the packing: what must be left of the allocation when the job starts; null fits always. */
-  runtime_ms: number | null;
-  /** On each of its nodes. */
-  gpu_indices: number[];
-  /** Which of the worker's nodes it has for itself; missing for a job on the worker's own, number 0, beside others. */
-  node_indices?: number[];
-  supports_termination: boolean;
-  /** Declared files; missing for a job without any. */
-  files?: AssignedFile[];
-  /** Names of the user data that the job is to write; missing when there is none. */
-  output_user_data?: string[];
-  /** What must succeed before the command begins, because an earlier attempt failed. */
-  recovery?: Recovery;
-}
-
-export interface Recovery {
-  /** Shell text. */
-  script: string;
-  /** The attempt that failed. */
-  run_id: number;
-  attempt_id: number;
-  return_code: number;
-}
-
-export interface AssignedFile {
-  file_key: number;
-  path: string;
-  is_output: boolean;
-}
+const assignment = () =>
+  z.strictObject({
+    attempt: attemptKey,
+    /** Number of the attempt within (job, run), from 1. */
+    attempt_id: count,
+    run_id: count,
+    job_key: key,
+    job_name: z.string(),
+    command: z.string(),
+    invocation_script: z.string().nullable(),
+    num_cpus: count,
+    /** What the job asked for; the share by which an out-of-memory culprit is judged. */
+    memory_bytes: count,
+    /** Enforced when not null. */
+    memory_limit_bytes: count.nullable(),
+    runtime_limit_ms: count.nullable(),
+    /** For the packing: what must be left of the allocation when the job starts; null fits always. */
+    runtime_ms: count.nullable(),
+    /** On each of its nodes. */
+    gpu_indices: z.array(count),
+    /** The worker's nodes that the job has to itself; missing for a job that shares the worker's own node, number 0. */
+    node_indices: z.array(count).exactOptional(),
+    supports_termination: z.boolean(),
+    /** Declared files; missing for a job without any. */
+    files: z.array(assignedFile()).exactOptional(),
+    /** Names of the user data that the job writes; missing when there is none. */
+    output_user_data: z.array(z.string()).exactOptional(),
+    recovery: recovery().exactOptional(),
+  });
+export type Assignment = z.infer<ReturnType<typeof assignment>>;
 
 /**
  * Why an attempt should end. `cancel`: a person cancelled it, recorded as canceled. `restart`: a restart waits for its
  * end, recorded as terminated. `superseded`: another attempt may take its place. `fenced`: its worker was given up.
  */
-export type StopRequest = 'cancel' | 'restart' | 'superseded' | 'fenced';
+const stopReason = () => z.enum(['cancel', 'restart', 'superseded', 'fenced']);
+export type StopRequest = z.infer<ReturnType<typeof stopReason>>;
 
-export interface ReportAnswer {
-  attempt: number;
-  report: 'started' | 'finished' | 'returned';
-  /** Every one of them means: do not send it again. */
-  answer: 'accepted' | 'repeated' | 'superseded' | 'rejected';
-}
+const reportAnswer = () =>
+  z.strictObject({
+    attempt: attemptKey,
+    report: z.enum(['started', 'finished', 'returned']),
+    /** After any of them the worker does not send the report again. */
+    answer: z.enum(['accepted', 'repeated', 'superseded', 'rejected']),
+  });
+export type ReportAnswer = z.infer<ReturnType<typeof reportAnswer>>;
 
-export interface ExchangeReply {
-  seq: number;
-  epoch: number;
-  now: string;
-  /** Every live attempt of this worker above `ack`. */
-  jobs: Assignment[];
-  /** Every attempt of this worker that should end. */
-  stop: { attempt: number; reason: StopRequest }[];
-  reports: ReportAnswer[];
-  /** The worker must end when it holds nothing; it is closed. */
-  leave: boolean;
-  /** To an idle worker: milliseconds until a job that is held back can run, if one is. */
-  hold_ms?: number;
-  /** The server does not know this worker (a rebuilt database): say hello again. */
-  unknown_worker: boolean;
-}
+export const exchangeReply = () =>
+  z.strictObject({
+    seq: count,
+    epoch: count,
+    now: instant,
+    /** Every live attempt of this worker above `ack`. */
+    jobs: z.array(assignment()),
+    /** Every attempt of this worker that should end. */
+    stop: z.array(z.strictObject({ attempt: attemptKey, reason: stopReason() })),
+    reports: z.array(reportAnswer()),
+    /** The worker must end when it holds nothing; it is closed. */
+    leave: z.boolean(),
+    /** To an idle worker: milliseconds until a job that is held back can run, if one is. */
+    hold_ms: count.exactOptional(),
+    /** The server does not know this worker (a rebuilt database): say hello again. */
+    unknown_worker: z.boolean(),
+  });
+export type ExchangeReply = z.infer<ReturnType<typeof exchangeReply>>;

@@ -1,9 +1,11 @@
-/** Requests about whole workflows: creating one in chunks, changing and showing it. */
+/** Whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
-import { actionTypes, type StdioMode, stdioModes, triggerTypes } from '../model/expanded.ts';
-import { count, key, name, text } from './fields.ts';
+import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
+import { groupedGraph } from '../model/graph/grouped-graph.ts';
+import { jobStatuses } from '../model/status.ts';
+import { changedField, count, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
-import type { ListRecord } from './lists.ts';
+import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
 
 /** A node of the graph inside one new workflow: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
@@ -78,6 +80,8 @@ export const createBegin = z.strictObject({
     .optional(),
 });
 
+export const createBeginReply = () => z.strictObject({ workflow_key: key });
+
 const newJob = z.strictObject({
   name,
   command: text.min(1),
@@ -117,9 +121,20 @@ export const createChunk = z.strictObject({
     .optional(),
 });
 
+export const createChunkReply = () => z.strictObject({ num_jobs: count });
+
 export const createFinish = z.strictObject({ workflow_key: key });
+export const createFinishReply = () =>
+  z.strictObject({
+    workflow_key: key,
+    num_jobs: count,
+    num_files: count,
+    num_user_data: count,
+    num_edges: count,
+    num_barriers: count,
+  });
+
 export const workflowOnly = z.strictObject({ workflow_key: key });
-export const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
 
 export const modifyWorkflow = z.strictObject({
   workflow_key: key,
@@ -139,25 +154,19 @@ export const modifyWorkflow = z.strictObject({
     .partial(),
 });
 
-export interface WorkflowSummary extends ListRecord {
-  workflow_key: string;
-  name: string;
-  user: string;
-  run_id: number;
-  status: string;
-  num_jobs: number;
-  num_done: number;
-  num_failed: number;
-  num_canceled: number;
-  /** Where the output of jobs goes, of workers that begin from now on. */
-  stdio: StdioMode;
-}
+export const modifyWorkflowReply = () =>
+  z.strictObject({ workflow_key: key, name: z.string(), changes: z.array(changedField()) });
 
-export interface WorkflowShown extends WorkflowSummary {
-  /** Jobs by status, every status present. */
-  counts: Record<string, number>;
-  num_active_workers: number;
-  /** Firings of actions that a server still has to carry out, and those of the present run that failed. */
-  num_open_actions: number;
-  num_failed_actions: number;
-}
+export const workflowShown = () =>
+  records.workflows().extend({
+    /** Jobs by status, every status present. */
+    counts: z.record(z.enum(jobStatuses), count),
+    num_active_workers: count,
+    /** Firings of actions that a server still has to carry out, and failed ones of the present run. */
+    num_open_actions: count,
+    num_failed_actions: count,
+  });
+export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
+
+/** The jobs in at most a few hundred groups. */
+export const graphReply = () => groupedGraph().extend({ workflow_key: key, name: z.string(), num_jobs: count });

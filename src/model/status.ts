@@ -32,6 +32,14 @@ export const causes = [
 ] as const;
 export type Cause = (typeof causes)[number];
 
+/** How a job went, as lists show it. */
+export const outcomes = ['success', 'failed', 'canceled', 'terminated'] as const;
+
+/** How an attempt with a result ended. */
+export const endStatuses = ['done', 'canceled', 'terminated', 'lost'] as const;
+
+export const allocationStatuses = ['recorded', 'submitted', 'refused', 'running', 'ended'] as const;
+
 /** What may move a job from one status to another. */
 export type Mover =
   | 'start'

@@ -1,10 +1,10 @@
 /** Requests against the contract's schemas, which take a tenth of a second to load: only where they are needed. */
-import { type EndpointName, type Request, requests } from '../api/contract.ts';
+import { type EndpointName, endpoints, type Request } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
 
 /** The request as its schema has it. Throws TorcError 'usage' naming the first thing that is wrong. */
 export function checkedRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
-  const parsed = parse(requests[endpoint], endpoint, request);
+  const parsed = parse(endpoints[endpoint].request, endpoint, request);
   if (parsed.success) return parsed.data as Request<N>;
   const [issue] = parsed.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
@@ -12,7 +12,7 @@ export function checkedRequest<N extends EndpointName>(endpoint: N, request: unk
 }
 
 /** The parser calls itself for each level of a document. */
-function parse(schema: (typeof requests)[EndpointName], endpoint: EndpointName, request: unknown) {
+function parse(schema: (typeof endpoints)[EndpointName]['request'], endpoint: EndpointName, request: unknown) {
   try {
     return schema.safeParse(request);
   } catch (error) {

@@ -2,6 +2,7 @@
  * The one service behind HTTPS and in process: every endpoint of the contract, over one database that this process owns.
  * What a transaction made true goes to the subscribers after COMMIT.
  */
+import { channel } from 'node:diagnostics_channel';
 import type { CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
@@ -19,6 +20,9 @@ import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
 import type { checkedRequest } from './request-check.ts';
 import { isRead, Requests } from './requests.ts';
+
+/** Every reply, for tests that compare replies with the contract. */
+const replies = channel('torc:reply');
 
 export class Service implements ServerContext {
   readonly db: Database;
@@ -135,10 +139,12 @@ export class Service implements ServerContext {
     if (!this.db.isOpen) this.startAfresh();
     if (this.isLost) throw await this.lost;
     const parsed = check === null ? request : check(endpoint, request);
-    if (endpoint === 'exchange') {
-      return (await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>;
-    }
-    return await this.#requests.call(endpoint, parsed, options.idempotencyKey ?? null);
+    const reply =
+      endpoint === 'exchange'
+        ? ((await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>)
+        : await this.#requests.call(endpoint, parsed, options.idempotencyKey ?? null);
+    if (replies.hasSubscribers) replies.publish({ endpoint, request: parsed, reply });
+    return reply;
   }
 
   async #loadCheck(): Promise<typeof checkedRequest> {

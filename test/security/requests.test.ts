@@ -7,7 +7,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EndpointName, type Request, requests } from '../../src/api/contract.ts';
+import { type EndpointName, endpoints, type Request } from '../../src/api/contract.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { openService } from '../../src/server/open.ts';
@@ -461,7 +461,7 @@ it('data nested too deeply are refused, and nothing ends', async () => {
 });
 
 it('every endpoint has a request here that is carried out', async () => {
-  expect(Object.keys(valid).sort()).toEqual(Object.keys(requests).sort());
+  expect(Object.keys(valid).sort()).toEqual(Object.keys(endpoints).sort());
   const failed: string[] = [];
   for (const endpoint of Object.keys(valid) as EndpointName[]) {
     await reopen(endpoint);

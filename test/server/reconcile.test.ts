@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
-import type { Diagnosis } from '../../src/model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../src/model/decide/diagnosis-fields.ts';
 import { gatherEvidence } from '../../src/server/evidence/gather.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';

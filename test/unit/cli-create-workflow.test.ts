@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the shell are written like that
 import { describe, expect, it } from 'vitest';
-import { type Api, requests } from '../../src/api/contract.ts';
+import { type Api, endpoints } from '../../src/api/contract.ts';
 import {
   beginRequest,
   checkStorable,
@@ -73,7 +73,7 @@ describe('chunks', () => {
       const files: string[] = [];
       let edges = 0;
       for (const chunk of chunksOf(whole, '3')) {
-        requests.workflow_create_chunk.parse(chunk);
+        endpoints.workflow_create_chunk.request.parse(chunk);
         expect(chunk.first_job).toBe(jobs.length);
         expect(chunk.first_file).toBe(files.length);
         jobs.push(...chunk.jobs.map((each) => each.name));
@@ -104,7 +104,7 @@ describe('user data', () => {
     });
     const jobs = [{ ...job('a'), inputUserData: [5], outputUserData: [0] }];
     const chunks = [...chunksOf({ ...workflow(1, 0, 0), userData, jobs }, '3')];
-    for (const chunk of chunks) requests.workflow_create_chunk.parse(chunk);
+    for (const chunk of chunks) endpoints.workflow_create_chunk.request.parse(chunk);
     expect(chunks.map((chunk) => [chunk.first_user_data, chunk.user_data.length, chunk.jobs.length])).toEqual([
       [0, 3, 0],
       [3, 2, 0],
@@ -119,7 +119,7 @@ describe('user data', () => {
 
 describe('creating', () => {
   it('begins with a request that the contract accepts, without losing metadata', () => {
-    const begin = requests.workflow_create_begin.parse(beginRequest(workflow(2, 1, 1), 'alice'));
+    const begin = endpoints.workflow_create_begin.request.parse(beginRequest(workflow(2, 1, 1), 'alice'));
     expect(begin).toMatchObject({
       num_jobs: 2,
       num_files: 1,
@@ -167,7 +167,9 @@ describe('creating', () => {
       rules: [{ exitCodes: [75], matchAllExitCodes: false, recoveryScript: 'x', maxRetries: 2, ...delays }],
     };
     const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
-    const begin = requests.workflow_create_begin.parse(beginRequest({ ...workflow(0, 0, 0), ...parts }, 'alice'));
+    const begin = endpoints.workflow_create_begin.request.parse(
+      beginRequest({ ...workflow(0, 0, 0), ...parts }, 'alice'),
+    );
     expect(begin).toMatchObject({
       slurm_configs: [{ name: 'gpu', walltime_seconds: 3600, num_nodes: 2, extra: '--exclusive' }],
       failure_handlers: [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requests } from '../../src/api/contract.ts';
+import { endpoints } from '../../src/api/contract.ts';
 import { listRequest, parseColumns, parseFilter } from '../../src/cli/input/filters.ts';
 import { checkedKey, chooseWorkflow, statedKey } from '../../src/cli/input/workflow-key.ts';
 import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
@@ -28,7 +28,7 @@ describe('filters', () => {
 
   it('becomes a request that the contract accepts', () => {
     const options = { filter: [parseFilter('status=ready')], sortBy: 'name', reverseSort: true, excludeColumn: [] };
-    expect(requests.list.parse(listRequest('jobs', '7', options, { limit: 10, skip: 0 }))).toEqual({
+    expect(endpoints.list.request.parse(listRequest('jobs', '7', options, { limit: 10, skip: 0 }))).toEqual({
       list: 'jobs',
       workflow_key: '7',
       filters: [{ column: 'status', value: 'ready' }],

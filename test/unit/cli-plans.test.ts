@@ -3,7 +3,7 @@ import type { Api, Plan, PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { planAndApply } from '../../src/cli/plans/apply.ts';
 import { changesText, diagnosisText, keptText, lostJobsText, memoryOption } from '../../src/cli/plans/output.ts';
-import type { Diagnosis } from '../../src/model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../src/model/decide/diagnosis-fields.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 const context = fakeContext(fakeTerminal(), { dir: "/it's here" });
@@ -30,7 +30,7 @@ const oom: Diagnosis = {
 };
 
 function change(at: number, diagnosis: Diagnosis | null = null): PlannedChange {
-  const fields = { old_status: 'submitted', new_status: 'ready', reason: 'lost: oom', diagnosis };
+  const fields = { old_status: 'submitted', new_status: 'ready', reason: 'lost: oom', diagnosis } as const;
   return { job_key: String(at), job_name: `j ${at}`, ...fields };
 }
 
@@ -65,7 +65,7 @@ lost jobs:
       job_name: 'x: torc y',
       status: 'canceled',
       reason: 'x: torc y: torc jobs reset-status 2',
-    };
+    } as const;
     const text = keptText(context, '7', [kept], 1);
     expect(text).toContain(`x: torc y: ${typed} jobs reset-status 2\n`);
     expect(text).toContain(`${typed} workflows reset-status 7 --failed-only --restart\n`);

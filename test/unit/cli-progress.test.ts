@@ -5,21 +5,34 @@ import { createProgress } from '../../src/cli/output/progress.ts';
 import { runLine } from '../../src/cli/output/run-progress.ts';
 import { exitCodeOf, summaryOf, summaryText } from '../../src/cli/output/summary.ts';
 import { workerError, workerWords } from '../../src/cli/workers/local-worker.ts';
-import { noJobs } from '../../src/model/status.ts';
+import { type JobCounts, noJobs } from '../../src/model/status.ts';
 import { fakeClock, fakeContext, fakeTerminal } from './cli-fakes.ts';
 
-function shown(counts: Partial<Record<string, number>>, more: Partial<WorkflowShown> = {}): WorkflowShown {
-  const all = { ...noJobs(), ...counts } as Record<string, number>;
-  const num_jobs = Object.entries(all).reduce((sum, [status, n]) => (status === 'failed' ? sum : sum + n), 0);
-  const { done: num_done = 0, canceled: num_canceled = 0, failed: num_failed = 0 } = all;
-  const who = { workflow_key: '7', name: 'sweep', user: 'alice', run_id: 1, status: 'running' };
+function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): WorkflowShown {
+  const { failed, ...all } = { ...noJobs(), ...counts };
   return {
-    ...who,
+    workflow_key: '7',
+    name: 'sweep',
+    args: null,
+    user: 'alice',
+    description: null,
+    project: null,
+    run_id: 1,
+    status: 'running',
+    num_jobs: Object.values(all).reduce((sum, n) => sum + n, 0),
+    num_done: all.done,
+    num_failed: failed,
+    num_canceled: all.canceled,
+    num_terminated: all.terminated,
+    num_ready: all.ready,
+    num_running: all.submitted + all.submitted_pending,
+    num_blocked: all.blocked,
+    is_archived: false,
     stdio: 'files',
-    num_jobs,
-    num_done,
-    num_failed,
-    num_canceled,
+    created_at: '2026-01-02T03:04:05.678Z',
+    started_at: null,
+    ended_at: null,
+    metadata: null,
     counts: all,
     num_open_actions: 0,
     num_failed_actions: 0,
@@ -76,7 +89,7 @@ describe('summary', () => {
     ['ready', 1],
     ['running', 1],
     ['timeout', 8],
-  ])('of a workflow that is %s ends with %i', (status, exitCode) => {
+  ] as const)('of a workflow that is %s ends with %i', (status, exitCode) => {
     expect(exitCodeOf(summaryOf(shown({}, { status }), 1, '/out'))).toBe(exitCode);
   });
 

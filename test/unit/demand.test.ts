@@ -44,7 +44,7 @@ function waiting({ need = {}, ...given }: Given = {}): WaitingJob {
 const texts = (job: WaitingJob, where: Partial<Situation>): string[] => {
   const reasons = reasonsOf(job, { ...situation, ...where });
   // what goes over the wire is what the schema says
-  for (const one of reasons) expect(reasonSchema.parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
+  for (const one of reasons) expect(reasonSchema().parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
   return reasons.map(reasonText);
 };
 const long = { runtimeMs: 5 * hour, isRuntimeStated: true };

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Diagnosis,
-  type DiagnosisFacts,
-  diagnose,
-  type UnfinishedAttempt,
-} from '../../src/model/decide/diagnosis.ts';
+import { type DiagnosisFacts, diagnose, type UnfinishedAttempt } from '../../src/model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../src/model/decide/diagnosis-fields.ts';
 import { decideWorkerFate, type SlurmEnd, type WorkerFateFacts } from '../../src/model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { knownStates, parseState } from '../../src/slurm/states.ts';

@@ -3,7 +3,8 @@ import { graphDot } from '../../src/cli/output/graph-dot.ts';
 import { layOut } from '../../src/cli/output/graph-layout.ts';
 import { graphSvg } from '../../src/cli/output/graph-svg.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
-import { type GroupedGraph, groupJobs, mostGroups } from '../../src/model/graph/job-groups.ts';
+import type { GroupedGraph } from '../../src/model/graph/grouped-graph.ts';
+import { groupJobs, mostGroups } from '../../src/model/graph/job-groups.ts';
 
 /** Jobs by name; edges name them, or barriers as b0, b1 .. */
 function groupsOf(names: string[], edges: [number, number][], numBarriers = 0): GroupedGraph {

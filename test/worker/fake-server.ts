@@ -6,10 +6,10 @@ import {
   type CallOptions,
   type EndpointName,
   type ExchangeReply,
+  endpoints,
   type HelloReply,
   type Reply,
   type Request,
-  requests,
   type StopRequest,
   type WorkerCommands,
   type WorkerSettings,
@@ -123,7 +123,7 @@ export class FakeServer implements Api {
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
     await Promise.resolve();
     if (this.isDown) throw this.downError;
-    const parsed = requests[endpoint].parse(structuredClone(request));
+    const parsed = endpoints[endpoint].request.parse(structuredClone(request));
     if (endpoint === 'worker_hello') return this.#hello(parsed as Request<'worker_hello'>) as Reply<N>;
     const reply = await this.#exchange(parsed as ExchangeRequest, options);
     if (this.repliesToLose > 0) {

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
-import { type GroupedGraph, groupJobs } from '../../model/graph/job-groups.ts';
+import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
+import { groupJobs } from '../../model/graph/job-groups.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';

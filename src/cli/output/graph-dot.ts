@@ -1,5 +1,5 @@
 /** A grouped graph in the language of Graphviz. */
-import type { GroupedGraph, JobGroup } from '../../model/graph/job-groups.ts';
+import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 
 /** The text of a `digraph`, left to right. */

@@ -1,5 +1,5 @@
 /** What graphs say of a group, and in which colour. */
-import type { JobGroup } from '../../model/graph/job-groups.ts';
+import type { JobGroup } from '../../model/graph/grouped-graph.ts';
 
 /** Longer names are cut in boxes. */
 const longestTitle = 40;

@@ -1,5 +1,5 @@
 /** Where the boxes of a graph stand: a column for each rank, from left to right, ordered so that few lines cross. */
-import type { GroupedGraph } from '../../model/graph/job-groups.ts';
+import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 
 /** Pixels. */
 export interface Box {

@@ -1,5 +1,5 @@
 /** A grouped graph as an SVG picture that needs no other program. */
-import type { GroupedGraph, JobGroup } from '../../model/graph/job-groups.ts';
+import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 import { type Box, layOut } from './graph-layout.ts';
 

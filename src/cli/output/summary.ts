@@ -35,8 +35,8 @@ export interface Summary {
 export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outputDirectory: string): Summary {
   const { counts } = workflow;
   const elapsed = Math.round(elapsedSeconds * 1000) / 1000;
-  const numEnded = workflow.num_done + (counts.terminated ?? 0);
-  const unfinished = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'];
+  const numEnded = workflow.num_done + counts.terminated;
+  const unfinished = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'] as const;
   return {
     workflow_key: workflow.workflow_key,
     name: workflow.name,
@@ -46,8 +46,8 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
     num_done: workflow.num_done,
     num_failed: workflow.num_failed,
     num_canceled: workflow.num_canceled,
-    num_terminated: counts.terminated ?? 0,
-    num_unfinished: unfinished.reduce((sum, status) => sum + (counts[status] ?? 0), 0),
+    num_terminated: counts.terminated,
+    num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], 0),
     num_failed_actions: workflow.num_failed_actions,
     elapsed_seconds: elapsed,
     jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,

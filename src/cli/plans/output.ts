@@ -1,7 +1,7 @@
 /** How plans are printed: the changes, what became of lost jobs, what stays as it is; the same dry or applied. */
 import type { DiagnosedJob, KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
 import { formatMemory } from '../../base/units.ts';
-import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { Context } from '../context/context.ts';
 import { csvLine } from '../output/csv.ts';
 import { textTable } from '../output/output.ts';

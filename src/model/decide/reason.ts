@@ -1,6 +1,7 @@
 /**
  * Why a job does not run, as data: a code and its numbers, in the words of the wire. Sizes are bytes, instants ISO 8601.
- * `reasonText` renders them. Import only the types where zod must not be loaded.
+ * `reasonText` renders them. The schemas are functions: import only
+ * the types where zod must not be loaded.
  */
 import { z } from 'zod';
 import { dimensions } from '../job.ts';
@@ -11,80 +12,82 @@ const key = z.string();
 const nullableText = z.string().nullable();
 
 /** What a job asks for, or a worker has; all but the number of nodes is for each node. */
-const size = z.strictObject({ num_cpus: count, memory_bytes: count, num_gpus: z.number(), num_nodes: count });
-export type Size = z.infer<typeof size>;
+const size = () => z.strictObject({ num_cpus: count, memory_bytes: count, num_gpus: z.number(), num_nodes: count });
+export type Size = z.infer<ReturnType<typeof size>>;
 
 /** Reasons of jobs that wait; a row of the demand has the same ones for all its jobs. */
-const waitingReasons = [
-  z.strictObject({ code: z.literal('workflow_not_started') }),
-  /** It was reset. */
-  z.strictObject({ code: z.literal('waits_for_restart') }),
-  z.strictObject({ code: z.literal('workflow_canceled') }),
-  z.strictObject({ code: z.literal('workflow_paused') }),
-  /** A restart stops the running jobs first. */
-  z.strictObject({ code: z.literal('workflow_stopping') }),
-  /** `total` is null in a row of many jobs; `first` has at most three. */
-  z.strictObject({
-    code: z.literal('waits_for_upstreams'),
-    total: count.nullable(),
-    first: z.array(z.strictObject({ job_key: key, name: z.string(), status: z.string() })),
-  }),
-  /** `until` is null for a hold without an end; in a row of many jobs it is the earliest one. */
-  z.strictObject({ code: z.literal('held'), kind: z.string(), until: nullableText }),
-  /** Workers are registered, and nothing serves them. */
-  z.strictObject({ code: z.literal('no_server'), num_workers: count }),
-  z.strictObject({ code: z.literal('no_worker') }),
-  /** Workers of this Slurm config alone may take it. */
-  z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
-  /** None of the workers that may take it is heard from. */
-  z.strictObject({ code: z.literal('workers_silent'), num_workers: count }),
-  /**
-   * No worker is large enough even when it is idle. `dimensions` are those in which each of them is too small; none when
-   * only the combination is too much. `largest` has the most of each. `is_past`: the workers have ended.
-   */
-  z.strictObject({
-    code: z.literal('larger_than_any_worker'),
-    needed: size,
-    largest: size,
-    dimensions: z.array(z.enum(dimensions)),
-    is_past: z.boolean(),
-  }),
-  /** The workers that are large enough end too soon. */
-  z.strictObject({ code: z.literal('outlasts_workers'), runtime_seconds: seconds, longest_seconds: seconds }),
-  /** No Slurm config whose workers may take it gives jobs enough time; the longest one is named. */
-  z.strictObject({
-    code: z.literal('outlasts_configs'),
-    runtime_seconds: seconds,
-    longest_seconds: seconds,
-    slurm_config_key: key,
-    slurm_config: z.string(),
-  }),
-  z.strictObject({ code: z.literal('waits_for_room'), needed: size }),
-  /** It fits into a worker now. */
-  z.strictObject({ code: z.literal('waits_for_turn') }),
-] as const;
+const waitingReasons = () =>
+  [
+    z.strictObject({ code: z.literal('workflow_not_started') }),
+    /** It was reset. */
+    z.strictObject({ code: z.literal('waits_for_restart') }),
+    z.strictObject({ code: z.literal('workflow_canceled') }),
+    z.strictObject({ code: z.literal('workflow_paused') }),
+    /** A restart stops the running jobs first. */
+    z.strictObject({ code: z.literal('workflow_stopping') }),
+    /** `total` is null in a row of many jobs; `first` has at most three. */
+    z.strictObject({
+      code: z.literal('waits_for_upstreams'),
+      total: count.nullable(),
+      first: z.array(z.strictObject({ job_key: key, name: z.string(), status: z.string() })),
+    }),
+    /** `until` is null for a hold without an end; in a row of many jobs it is the earliest one. */
+    z.strictObject({ code: z.literal('held'), kind: z.string(), until: nullableText }),
+    /** Workers are registered, and nothing serves them. */
+    z.strictObject({ code: z.literal('no_server'), num_workers: count }),
+    z.strictObject({ code: z.literal('no_worker') }),
+    /** Workers of this Slurm config alone may take it. */
+    z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
+    /** None of the workers that may take it is heard from. */
+    z.strictObject({ code: z.literal('workers_silent'), num_workers: count }),
+    /**
+     * No worker is large enough even when it is idle. `dimensions` are those in which each of them is too small; none when
+     * only the combination is too much. `largest` has the most of each. `is_past`: the workers have ended.
+     */
+    z.strictObject({
+      code: z.literal('larger_than_any_worker'),
+      needed: size(),
+      largest: size(),
+      dimensions: z.array(z.enum(dimensions)),
+      is_past: z.boolean(),
+    }),
+    /** The workers that are large enough end too soon. */
+    z.strictObject({ code: z.literal('outlasts_workers'), runtime_seconds: seconds, longest_seconds: seconds }),
+    /** No Slurm config whose workers may take it gives jobs enough time; the longest one is named. */
+    z.strictObject({
+      code: z.literal('outlasts_configs'),
+      runtime_seconds: seconds,
+      longest_seconds: seconds,
+      slurm_config_key: key,
+      slurm_config: z.string(),
+    }),
+    z.strictObject({ code: z.literal('waits_for_room'), needed: size() }),
+    /** It fits into a worker now. */
+    z.strictObject({ code: z.literal('waits_for_turn') }),
+  ] as const;
 
 /** Reasons of single jobs that do not wait. */
-const otherReasons = [
-  z.strictObject({ code: z.literal('claimed'), hostname: nullableText }),
-  z.strictObject({ code: z.literal('worker_silent'), hostname: z.string(), last_heartbeat: z.string() }),
-  /** Its worker is gone and left no result. */
-  z.strictObject({ code: z.literal('lost'), explanation: nullableText }),
-  z.strictObject({ code: z.literal('succeeded') }),
-  z.strictObject({ code: z.literal('failed'), return_code: z.number().int().nullable(), cause: nullableText }),
-  z.strictObject({ code: z.literal('terminated'), cause: nullableText }),
-  z.strictObject({ code: z.literal('canceled_by_person') }),
-  z.strictObject({
-    code: z.literal('upstream_failed'),
-    job_key: key,
-    name: nullableText,
-    end: z.enum(['failed', 'canceled']),
-  }),
-  z.strictObject({ code: z.literal('disabled') }),
-] as const;
+const otherReasons = () =>
+  [
+    z.strictObject({ code: z.literal('claimed'), hostname: nullableText }),
+    z.strictObject({ code: z.literal('worker_silent'), hostname: z.string(), last_heartbeat: z.string() }),
+    /** Its worker is gone and left no result. */
+    z.strictObject({ code: z.literal('lost'), explanation: nullableText }),
+    z.strictObject({ code: z.literal('succeeded') }),
+    z.strictObject({ code: z.literal('failed'), return_code: z.number().int().nullable(), cause: nullableText }),
+    z.strictObject({ code: z.literal('terminated'), cause: nullableText }),
+    z.strictObject({ code: z.literal('canceled_by_person') }),
+    z.strictObject({
+      code: z.literal('upstream_failed'),
+      job_key: key,
+      name: nullableText,
+      end: z.enum(['failed', 'canceled']),
+    }),
+    z.strictObject({ code: z.literal('disabled') }),
+  ] as const;
 
-export const waitingReason = z.discriminatedUnion('code', waitingReasons);
-export type WaitingReason = z.infer<typeof waitingReason>;
+export const waitingReason = () => z.discriminatedUnion('code', waitingReasons());
+export type WaitingReason = z.infer<ReturnType<typeof waitingReason>>;
 
-export const reason = z.discriminatedUnion('code', [...waitingReasons, ...otherReasons]);
-export type Reason = z.infer<typeof reason>;
+export const reason = () => z.discriminatedUnion('code', [...waitingReasons(), ...otherReasons()]);
+export type Reason = z.infer<ReturnType<typeof reason>>;

@@ -3,29 +3,13 @@
  * a million jobs become at most a few hundred nodes. Linear in jobs and edges.
  */
 import { buildGraph, type Graph, topologicalOrder } from './graph.ts';
+import type { GroupedGraph, JobGroup } from './grouped-graph.ts';
 
 /** Most groups that a graph is drawn with. */
 export const mostGroups = 300;
 
 /** Fewer alike jobs than this stand for themselves. */
 const smallestGroup = 6;
-
-export interface JobGroup {
-  /** A job's name, or what the names of the group begin with and a star. */
-  label: string;
-  /** 0 for a barrier: all before it end before anything behind it begins. */
-  num_jobs: number;
-  /** From 1; the first stage of a group that spans several. */
-  stage: number;
-  /** Jobs by status; `failed` are those done with a return code other than 0, which `done` leaves out. */
-  counts: Record<string, number>;
-}
-
-export interface GroupedGraph {
-  groups: JobGroup[];
-  /** [upstream, downstream] as indices of groups. */
-  edges: [number, number][];
-}
 
 export interface GraphInput {
   numJobs: number;

@@ -1,5 +1,5 @@
 /** Workflows: show, start, cancel, delete, modify. */
-import type { Reply, Request, WorkflowShown } from '../../api/contract.ts';
+import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
 import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
@@ -17,7 +17,7 @@ import type { Steps } from './kinds.ts';
 export function showWorkflow({ db, view }: ServerContext, request: Request<'workflow_show'>): WorkflowShown {
   const { workflowKey } = getWorkflow(view, Number(request.workflow_key));
   return {
-    ...(workflowRecord(db, workflowKey) as WorkflowShown),
+    ...(workflowRecord(db, workflowKey) as RecordOf<'workflows'>),
     counts: countsRecord(db, workflowKey),
     num_active_workers: countActiveComputeNodes(view, workflowKey),
     num_open_actions: countOpenFirings(view, workflowKey),

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { type EndpointName, limits, type Request, requests } from '../../api/contract.ts';
+import { type EndpointName, endpoints, limits, type Request } from '../../api/contract.ts';
 import { idempotencyHeader } from '../../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
 import type { ServerContext } from '../context.ts';
@@ -126,7 +126,7 @@ function refuseWhenFull({ context, bodies, bounds }: Door): void {
 
 function endpointOf(incoming: IncomingMessage): EndpointName {
   const name = incoming.url?.startsWith('/v1/') ? incoming.url.slice('/v1/'.length) : '';
-  if (incoming.method !== 'POST' || !Object.hasOwn(requests, name)) {
+  if (incoming.method !== 'POST' || !Object.hasOwn(endpoints, name)) {
     throw new TorcError('not_found', 'there is no such endpoint', 'Use the same version of torc on both sides.');
   }
   return name as EndpointName;

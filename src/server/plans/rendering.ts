@@ -124,15 +124,17 @@ export function keptJobs(
     const label = labels.get(keyOf(job));
     return label?.returnCode == null ? 'canceled' : `failed with ${returnCodeWords(label)}`;
   };
-  const kept = found.map(({ job, because }) => ({
-    job_key: String(keyOf(job)),
-    job_name: labels.get(keyOf(job))?.name ?? '',
-    status: jobStatuses[settled.status[job] as number] as string,
-    reason:
-      job === because
-        ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
-        : `${labels.get(keyOf(because))?.name} is still ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
-  }));
+  const kept = found.map(
+    ({ job, because }): KeptJob => ({
+      job_key: String(keyOf(job)),
+      job_name: labels.get(keyOf(job))?.name ?? '',
+      status: jobStatuses[settled.status[job] as number] as JobStatus,
+      reason:
+        job === because
+          ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
+          : `${labels.get(keyOf(because))?.name} is still ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
+    }),
+  );
   const running = claimed.map((job) => ({
     job_key: String(job.jobKey),
     job_name: job.jobName,

@@ -2,8 +2,7 @@
  * Adding jobs to a stored workflow, even while it runs: checked like those of a specification, with the status and
  * counters that a job of the specification would have by now.
  */
-
-import type { AddedJob, Request } from '../../api/contract.ts';
+import type { AddedJob, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
 import { defaultRequirements } from '../../model/job.ts';
@@ -19,10 +18,7 @@ import { JobUses, type UsedKind } from './job-uses.ts';
 import { keyOfName, unknownName } from './named-parts.ts';
 
 /** Adds jobs in the order of the request, so that each may depend on those before it. */
-export function addJobs(
-  tx: Transaction,
-  request: Request<'jobs_add'>,
-): { job_key: string; name: string; status: string }[] {
+export function addJobs(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'>['jobs'] {
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   refuseClosed(workflow);
   return request.jobs.map((job) => new JobAddition(tx, workflow, job).add());
@@ -62,7 +58,7 @@ class JobAddition {
     this.#uses = new JobUses(tx, workflow.workflowKey, job);
   }
 
-  add(): { job_key: string; name: string; status: string } {
+  add(): Reply<'jobs_add'>['jobs'][number] {
     const { name } = this.#job;
     const upstreams = this.#upstreams();
     const downstreams = this.#downstreams();

@@ -1,10 +1,13 @@
 /** A stored workflow page by page in the words of a specification, with names instead of keys. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
+import type { StdioMode } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+
+type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
 
 export function exportPage(tx: Transaction, request: Request<'workflow_export'>): Reply<'workflow_export'> {
   const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
@@ -38,21 +41,21 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
   }
 }
 
-function headOf(tx: Transaction, workflowKey: number): NonNullable<Reply<'workflow_export'>['head']> {
+function headOf(tx: Transaction, workflowKey: number): ExportedHead {
   const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
-  const workflow = {
-    name: row.name,
-    user: row.user,
-    description: row.description,
-    project: row.project,
+  const workflow: ExportedHead['workflow'] = {
+    name: row.name as string,
+    user: row.user as string,
+    description: row.description as string | null,
+    project: row.project as string | null,
     metadata: row.metadata === null ? null : JSON.parse(row.metadata as string),
     compute_node_expiration_buffer_seconds: (row.expiration_buffer_ms as number) / 1000,
     compute_node_wait_for_new_jobs_seconds: (row.wait_for_new_jobs_ms as number) / 1000,
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
     compute_node_wait_for_healthy_database_minutes: (row.wait_for_healthy_database_ms as number) / 60_000,
-    jobs_sort_method: row.jobs_sort_method,
+    jobs_sort_method: row.jobs_sort_method as ExportedHead['workflow']['jobs_sort_method'],
     // torc's own format does not know it
-    stdio: row.stdio === 'files' ? null : row.stdio,
+    stdio: row.stdio === 'files' ? null : (row.stdio as StdioMode),
   };
   const named = tx.db.all(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',

@@ -2,7 +2,7 @@
 import type { ListRecord } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { reasonsOf, type WaitingJob, type WaitingStatus, waitingStatuses } from '../../model/decide/demand.ts';
-import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { Reason } from '../../model/decide/reason.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { findShape } from '../running/shapes.ts';

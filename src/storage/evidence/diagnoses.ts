@@ -1,6 +1,7 @@
 /** Diagnoses of attempts without a result, made from stored facts and the newest evidence, and stored once final. */
 import { isoInstant } from '../../base/clock.ts';
-import { type Diagnosis, diagnose, type UnfinishedAttempt } from '../../model/decide/diagnosis.ts';
+import { diagnose, type UnfinishedAttempt } from '../../model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { WorkerFate } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type Evidence, workerFateOf } from './facts.ts';

@@ -1,14 +1,14 @@
 /** One job's whole story: every attempt with its files, what happened to it, what it waits for and why. */
-import type { JobShown, ListRecord } from '../../api/contract.ts';
+import type { JobShown, RecordOf } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { Diagnosis } from '../../model/decide/diagnosis.ts';
 import { reasonText } from '../../model/decide/reason-text.ts';
+import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type JobFacts, reasonsOfJob } from '../demand/job-reasons.ts';
 import { columns, type ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
 import { lastRecords, readList } from './lists.ts';
-import { placeColumns, withPlace } from './log-places.ts';
+import { placeColumns, type StoredAttempt, withPlace } from './log-places.ts';
 
 /** Rows of each kind that a story holds at most. */
 const mostRows = 1000;
@@ -50,11 +50,17 @@ const neighbours = {
 
 /** Everything about one job; `isServed`: whether this process answers workers. Throws TorcError 'not_found'. */
 export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): JobShown {
-  const [job] = lastRecords(tx.db, story, 'j.job_key = ?', [jobKey], 1);
+  const [job] = lastRecords<JobShown['job']>(tx.db, story, 'j.job_key = ?', [jobKey], 1);
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
   const workflowKey = Number(job.workflow_key);
-  const tries = lastRecords(tx.db, attempts, 'a.workflow_key = ? AND a.job_key = ?', [workflowKey, jobKey], mostRows);
-  const diagnosis = job.orphaned === true ? ((tries.at(-1)?.diagnosis ?? null) as Diagnosis | null) : null;
+  const tries = lastRecords<StoredAttempt>(
+    tx.db,
+    attempts,
+    'a.workflow_key = ? AND a.job_key = ?',
+    [workflowKey, jobKey],
+    mostRows,
+  );
+  const diagnosis = job.orphaned ? (tries.at(-1)?.diagnosis ?? null) : null;
   const upstream = jobsNear(tx, 'upstream', jobKey);
   const downstream = jobsNear(tx, 'downstream', jobKey);
   const reasons = reasonsOfJob(tx, job, { diagnosis, upstreams: unfinishedUpstreams(tx, jobKey), isServed });
@@ -77,20 +83,26 @@ export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): Jo
 }
 
 /** The newest events of a job, oldest first. */
-function eventsOf(tx: Transaction, workflowKey: number, jobKey: number): ListRecord[] {
+function eventsOf(tx: Transaction, workflowKey: number, jobKey: number): RecordOf<'events'>[] {
   const filters = [{ column: 'job_key', value: String(jobKey) }];
   const request = { list: 'events', workflow_key: String(workflowKey), filters, sort_by: null, reverse: true } as const;
-  return readList(tx.db, { ...request, filters, limit: mostRows, skip: 0 }).records.reverse();
+  return readList(tx.db, { ...request, filters, limit: mostRows, skip: 0 }).records.reverse() as RecordOf<'events'>[];
 }
 
-function filesOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {
+function filesOf(tx: Transaction, jobKey: number, isOutput: boolean): RecordOf<'files'>[] {
   const condition = 'file_key IN (SELECT file_key FROM job_files WHERE job_key = ? AND is_output = ?)';
-  return lastRecords(tx.db, definitions.files, condition, [jobKey, isOutput ? 1 : 0], mostRows);
+  return lastRecords<RecordOf<'files'>>(tx.db, definitions.files, condition, [jobKey, isOutput ? 1 : 0], mostRows);
 }
 
-function userDataOf(tx: Transaction, jobKey: number, isOutput: boolean): ListRecord[] {
+function userDataOf(tx: Transaction, jobKey: number, isOutput: boolean): RecordOf<'user_data'>[] {
   const condition = 'user_data_key IN (SELECT user_data_key FROM job_user_data WHERE job_key = ? AND is_output = ?)';
-  return lastRecords(tx.db, definitions.user_data, condition, [jobKey, isOutput ? 1 : 0], mostRows);
+  return lastRecords<RecordOf<'user_data'>>(
+    tx.db,
+    definitions.user_data,
+    condition,
+    [jobKey, isOutput ? 1 : 0],
+    mostRows,
+  );
 }
 
 function jobsNear(
@@ -113,7 +125,7 @@ function jobsNear(
     jobs: jobs.map((row) => ({
       job_key: String(row.job_key),
       name: row.name as string,
-      status: row.status as string,
+      status: row.status as JobStatus,
     })),
     total,
   };

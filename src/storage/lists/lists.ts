@@ -2,17 +2,17 @@
  * Rows of lists: filters, sorting and pages. The one place where stored integers become keys as text, instants as
  * ISO 8601 and flags as booleans.
  */
-import type { ListName, ListRecord, ListReply, Request } from '../../api/contract.ts';
+import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
-import { jobStatuses } from '../../model/status.ts';
+import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
 import type { Column, Kind, ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
 
 /** One page of a list. Throws TorcError 'usage' for a column that the list does not have. */
-export function readList(db: Database, request: Request<'list'>): ListReply {
+export function readList(db: Database, request: Request<'list'>): Reply<'list'> {
   const definition = definitions[request.list];
   const conditions = [definition.where];
   const values: unknown[] = [];
@@ -69,14 +69,14 @@ function orderOf({ key, position }: ListDefinition, sort: string | null, directi
   return terms.map((term) => `${term} ${direction}`).join(', ');
 }
 
-/** The last `limit` rows that hold a condition of this layer's own, in the order of their keys. */
-export function lastRecords(
+/** The last `limit` rows that meet a condition of this layer, in the order of their keys; `R` is what the columns make. */
+export function lastRecords<R extends ListRecord>(
   db: Database,
   definition: ListDefinition,
   condition: string,
   values: readonly unknown[],
   limit: number,
-): ListRecord[] {
+): R[] {
   const { from, where } = definition;
   const order = orderOf(definition, null, 'DESC');
   return db
@@ -86,24 +86,24 @@ export function lastRecords(
       limit,
     )
     .reverse()
-    .map((row) => render(definition.columns, row));
+    .map((row) => render(definition.columns, row) as R);
 }
 
 /** The record of one workflow, as the list of workflows shows it. */
-export function workflowRecord(db: Database, workflowKey: number): ListRecord | null {
+export function workflowRecord(db: Database, workflowKey: number): RecordOf<'workflows'> | null {
   const request = { list: 'workflows', workflow_key: String(workflowKey), filters: [], sort_by: null } as const;
   const { records } = readList(db, { ...request, filters: [], reverse: false, limit: 1, skip: 0 });
-  return records[0] ?? null;
+  return (records[0] as RecordOf<'workflows'> | undefined) ?? null;
 }
 
 /** Jobs of a workflow by status, every status present. */
-export function countsRecord(db: Database, workflowKey: number): Record<string, number> {
-  const counts = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<string, number>;
+export function countsRecord(db: Database, workflowKey: number): Record<JobStatus, number> {
+  const counts = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number>;
   for (const row of db.all(
     'SELECT status, sum(n) AS n FROM job_counts WHERE workflow_key = ? GROUP BY status',
     workflowKey,
   )) {
-    counts[row.status as string] = row.n as number;
+    counts[row.status as JobStatus] = row.n as number;
   }
   return counts;
 }

@@ -1,6 +1,7 @@
 /** Where the output of attempts is, as lists show it. */
-import type { ListRecord } from '../../api/contract.ts';
+import type { JobShown } from '../../api/contract.ts';
 import { combinedLogPath, type JobStdioPaths, jobStdioPaths, slotPaths } from '../../base/paths.ts';
+import type { StdioMode } from '../../model/expanded.ts';
 import type { LogPlace } from '../running/log-place.ts';
 import { type Column, columns } from './columns.ts';
 
@@ -11,18 +12,24 @@ export const placeColumns: Column[] = [
   ...columns('integer', ['log_slot', 'a.log_slot'], ['log_offset', 'a.log_offset'], ['log_length', 'a.log_length']),
 ];
 
-/**
- * `files`: at the paths. `slot`: there too, but only until the attempt's end is told: then another one may write there.
- * `combined`: at offset and length in the file that both paths name. `empty`: it wrote nothing. `none`, `removed`: it is
- * not kept. `unknown`: its worker did not say.
- */
-type ShownKind = 'files' | 'slot' | 'combined' | 'empty' | 'none' | 'removed' | 'unknown';
+type ShownAttempt = JobShown['attempts'][number];
+type ShownKind = ShownAttempt['log_kind'];
+type WithoutPlace = Omit<ShownAttempt, 'log_kind' | 'stdout_path' | 'stderr_path'>;
+
+/** An attempt with `placeColumns`. */
+export type StoredAttempt = WithoutPlace & {
+  output_directory: string | null;
+  worker_id: string;
+  stdio: StdioMode;
+  log_kind: LogPlace['kind'] | null;
+  log_slot: number | null;
+};
 
 /** An attempt with the place of its output, as far as its worker said where it puts output. */
-export function withPlace(row: ListRecord): ListRecord {
+export function withPlace(row: StoredAttempt): ShownAttempt {
   const { output_directory, worker_id, stdio, log_slot, ...attempt } = row;
-  const { kind, paths } =
-    typeof output_directory === 'string' ? placeOf(row, output_directory) : { kind: 'unknown', paths: null };
+  const { kind, paths }: Place =
+    output_directory === null ? { kind: 'unknown', paths: null } : placeOf(row, output_directory);
   return {
     ...attempt,
     log_kind: kind,
@@ -31,9 +38,13 @@ export function withPlace(row: ListRecord): ListRecord {
   };
 }
 
-function placeOf(row: ListRecord, output: string): { kind: ShownKind; paths: JobStdioPaths | null } {
-  const workerId = row.worker_id as string;
-  const kind = row.log_kind as LogPlace['kind'] | null;
+interface Place {
+  kind: ShownKind;
+  paths: JobStdioPaths | null;
+}
+
+function placeOf(row: StoredAttempt, output: string): Place {
+  const { worker_id: workerId, log_kind: kind, job_key, run_id, attempt_id } = row;
   if (row.stdio === 'none') return { kind: 'none', paths: null };
   if (kind === 'empty' || kind === 'removed') return { kind, paths: null };
   if (kind === 'combined') {
@@ -41,9 +52,8 @@ function placeOf(row: ListRecord, output: string): { kind: ShownKind; paths: Job
     return { kind, paths: { stdoutPath: path, stderrPath: path } };
   }
   if (row.stdio !== 'combined') {
-    const { job_key, run_id, attempt_id } = row as { job_key: string; run_id: number; attempt_id: number };
     return { kind: 'files', paths: jobStdioPaths(output, { jobKey: job_key, runId: run_id, attemptId: attempt_id }) };
   }
-  if (typeof row.log_slot !== 'number') return { kind: 'unknown', paths: null };
+  if (row.log_slot === null) return { kind: 'unknown', paths: null };
   return { kind: kind === 'slot' ? 'files' : 'slot', paths: slotPaths(output, workerId, row.log_slot) };
 }

@@ -1,5 +1,5 @@
 /** Reading all jobs of a workflow into a plan's compact form, and applying what a plan settled. */
-import type { Diagnosis } from '../../model/decide/diagnosis.ts';
+import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import { type JobStates, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';

@@ -1,5 +1,6 @@
 /** The list of allocations: Slurm jobs that torc submitted. */
-import { columns, type ListDefinition } from '../columns.ts';
+import { allocationStatuses } from '../../../model/status.ts';
+import { columns, type ListDefinition, word } from '../columns.ts';
 
 /** The workers of the allocation in the row. */
 const ofAllocation = 'FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key';
@@ -7,7 +8,9 @@ const ofAllocation = 'FROM compute_nodes n WHERE n.allocation_key = allocations.
 export const allocations: ListDefinition = {
   columns: [
     ...columns('key', 'allocation_key', 'workflow_key', 'slurm_config_key'),
-    ...columns('text', 'name', 'status', 'cluster', 'slurm_job_id', 'slurm_state', 'slurm_reason'),
+    ...columns('text', 'name'),
+    word(allocationStatuses, 'status'),
+    ...columns('text', 'cluster', 'slurm_job_id', 'slurm_state', 'slurm_reason'),
     ...columns('integer', 'num_nodes'),
     ...columns('text', [
       'hostnames',

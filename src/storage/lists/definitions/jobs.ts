@@ -1,9 +1,7 @@
 /** The list of jobs, each with its last attempt. */
-import { causes, jobStatuses } from '../../../model/status.ts';
+import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 import { requirementColumns } from './resource-requirements.ts';
-
-export const outcomes = ['success', 'failed', 'canceled', 'terminated'] as const;
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;

@@ -1,9 +1,6 @@
 /** The list of results: attempts that have ended. */
-import { causes } from '../../../model/status.ts';
+import { causes, endStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
-import { outcomes } from './jobs.ts';
-
-const endStatuses = ['done', 'canceled', 'terminated', 'lost'] as const;
 
 const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE a.return_code WHEN 0 THEN 'success' ELSE 'failed' END
   ELSE a.end_status END`;

@@ -1,0 +1,294 @@
+/**
+ * The rows of each list: columns in snake_case, keys as text, instants as ISO 8601 UTC, missing values as null. A test
+ * compares them with the definitions of the lists.
+ */
+import { z } from 'zod';
+import { diagnosis } from '../model/decide/diagnosis-fields.ts';
+import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
+import { allocationStatuses, causes, endStatuses, jobStatuses, outcomes, workflowStatuses } from '../model/status.ts';
+import { age, count, instant, key } from './fields.ts';
+
+const integer = z.number().int();
+
+const requirements = {
+  num_cpus: count,
+  memory_bytes: count,
+  num_gpus: age,
+  num_nodes: count,
+  runtime_seconds: age,
+};
+
+const workflow = () =>
+  z.strictObject({
+    workflow_key: key,
+    name: z.string(),
+    args: z.string().nullable(),
+    user: z.string(),
+    description: z.string().nullable(),
+    project: z.string().nullable(),
+    run_id: count,
+    status: z.enum(workflowStatuses),
+    num_jobs: count,
+    num_done: count,
+    num_failed: count,
+    num_canceled: count,
+    num_terminated: count,
+    num_ready: count,
+    num_running: count,
+    num_blocked: count,
+    is_archived: z.boolean(),
+    /** Where workers that start from now on put the output of jobs. */
+    stdio: z.enum(stdioModes),
+    created_at: instant,
+    started_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    metadata: z.json(),
+  });
+
+const job = () =>
+  z.strictObject({
+    job_key: key,
+    workflow_key: key,
+    name: z.string(),
+    status: z.enum(jobStatuses),
+    outcome: z.enum(outcomes).nullable(),
+    return_code: integer.nullable(),
+    cause: z.enum(causes).nullable(),
+    orphaned: z.boolean(),
+    run_id: count.nullable(),
+    attempt_id: count.nullable(),
+    priority: integer,
+    num_blockers: count,
+    failed_upstream_key: key.nullable(),
+    hostname: z.string().nullable(),
+    slurm_job_id: z.string().nullable(),
+    resource_requirements: z.string().nullable(),
+    ...requirements,
+    scheduler: z.string().nullable(),
+    failure_handler: z.string().nullable(),
+    num_retries: count,
+    command: z.string(),
+    invocation_script: z.string().nullable(),
+    cancel_on_blocking_job_failure: z.boolean(),
+    supports_termination: z.boolean(),
+  });
+
+/** Of an attempt, whether it has ended or not. */
+const attempt = () => ({
+  job_key: key,
+  job_name: z.string(),
+  workflow_key: key,
+  run_id: count,
+  attempt_id: count,
+  return_code: integer.nullable(),
+  start_time: instant.nullable(),
+  end_time: instant.nullable(),
+  exec_time_seconds: age.nullable(),
+  peak_memory_bytes: count.nullable(),
+  average_memory_bytes: count.nullable(),
+  cpu_seconds: age.nullable(),
+  hostname: z.string(),
+  slurm_job_id: z.string().nullable(),
+  compute_node_key: key,
+  num_nodes: count,
+  num_cpus: count,
+  memory_bytes: count,
+  gpu_indices: z.array(count).nullable(),
+  exit_code: integer.nullable(),
+  signal: integer.nullable(),
+  detail: z.string().nullable(),
+});
+
+const result = () =>
+  z.strictObject({
+    ...attempt(),
+    status: z.enum(endStatuses),
+    outcome: z.enum([...outcomes, 'lost']),
+    cause: z.enum(causes),
+  });
+
+/** As the story of a job shows it. */
+export const shownAttempt = () =>
+  z.strictObject({
+    ...attempt(),
+    /** `returned`: its worker gave it back before it started. */
+    status: z.enum([...endStatuses, 'returned']).nullable(),
+    outcome: z.enum([...outcomes, 'lost', 'returned']).nullable(),
+    cause: z.enum(causes).nullable(),
+    claim_time: instant,
+    stop_reason: z.string().nullable(),
+    diagnosis: diagnosis().nullable(),
+    /**
+     * `files`: at the paths. `slot`: there too, until the end of the attempt is reported; then another one may write
+     * there. `combined`: at offset and length in the file that both paths name. `empty`: it wrote nothing. `none` and
+     * `removed`: its output is not kept. `unknown`: its worker did not say.
+     */
+    log_kind: z.enum(['files', 'slot', 'combined', 'empty', 'none', 'removed', 'unknown']),
+    log_offset: count.nullable(),
+    log_length: count.nullable(),
+    stdout_path: z.string().nullable(),
+    stderr_path: z.string().nullable(),
+  });
+
+const file = () =>
+  z.strictObject({
+    file_key: key,
+    workflow_key: key,
+    name: z.string(),
+    path: z.string(),
+    size_bytes: integer.nullable(),
+    modified_at: instant.nullable(),
+  });
+
+const userData = () =>
+  z.strictObject({
+    user_data_key: key,
+    workflow_key: key,
+    name: z.string(),
+    is_ephemeral: z.boolean(),
+    version: count,
+    data: z.json(),
+  });
+
+const computeNode = () =>
+  z.strictObject({
+    compute_node_key: key,
+    workflow_key: key,
+    allocation_key: key.nullable(),
+    hostname: z.string(),
+    pid: count,
+    cluster: z.string().nullable(),
+    slurm_job_id: z.string().nullable(),
+    restart_count: count,
+    num_nodes: count,
+    num_cpus: count,
+    memory_bytes: count,
+    num_gpus: count,
+    max_parallel_jobs: count.nullable(),
+    is_active: z.boolean(),
+    num_running: count,
+    started_at: instant,
+    last_heartbeat_at: instant,
+    contact_lost_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    close_reason: z.string().nullable(),
+  });
+
+const slurmConfig = () =>
+  z.strictObject({
+    slurm_config_key: key,
+    workflow_key: key,
+    name: z.string(),
+    account: z.string(),
+    partition: z.string().nullable(),
+    qos: z.string().nullable(),
+    walltime_seconds: count,
+    num_nodes: count,
+    ntasks_per_node: count.nullable(),
+    mem: z.string().nullable(),
+    tmp: z.string().nullable(),
+    gres: z.string().nullable(),
+    extra: z.string().nullable(),
+    /** Ready jobs that only workers of this config may take. */
+    num_ready_jobs: count,
+    /** The most that a ready job asks for which workers of this config may take. */
+    most_nodes_asked_for: count,
+  });
+
+const allocation = () =>
+  z.strictObject({
+    allocation_key: key,
+    workflow_key: key,
+    slurm_config_key: key,
+    name: z.string(),
+    status: z.enum(allocationStatuses),
+    cluster: z.string().nullable(),
+    slurm_job_id: z.string().nullable(),
+    slurm_state: z.string().nullable(),
+    slurm_reason: z.string().nullable(),
+    num_nodes: count,
+    hostnames: z.string().nullable(),
+    num_workers: count,
+    num_jobs_done: count,
+    time_left_seconds: age.nullable(),
+    restart_count: count,
+    one_worker_per_node: z.boolean(),
+    script_path: z.string(),
+    output_directory: z.string(),
+    error: z.string().nullable(),
+    created_at: instant,
+    submitted_at: instant.nullable(),
+    started_at: instant.nullable(),
+    expires_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    checked_at: instant.nullable(),
+  });
+
+const firing = () =>
+  z.strictObject({
+    firing_key: key,
+    run_id: count,
+    occurrence: count,
+    state: z.string(),
+    compute_node_key: key.nullable(),
+    num_attempts: count,
+    fired_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    result: z.json(),
+    error: z.string().nullable(),
+  });
+
+const action = () =>
+  z.strictObject({
+    action_key: key,
+    workflow_key: key,
+    trigger_type: z.enum(triggerTypes),
+    action_type: z.enum(actionTypes),
+    persistent: z.boolean(),
+    num_jobs: count,
+    num_jobs_awaited: count,
+    run_id: count.nullable(),
+    state: z.string().nullable(),
+    num_firings: count,
+    num_failed: count,
+    what: z.string().nullable(),
+    error: z.string().nullable(),
+    definition: z.json(),
+    /** The newest ones. */
+    firings: z.array(firing()),
+  });
+
+const event = () =>
+  z.strictObject({
+    /** Also the cursor from which a list of events goes on. */
+    event_key: z.string(),
+    timestamp: instant,
+    workflow_key: key,
+    job_key: key.nullable(),
+    type: z.string(),
+    old_status: z.enum(jobStatuses).nullable(),
+    new_status: z.enum(jobStatuses).nullable(),
+    data: z.json(),
+  });
+
+const resourceRequirements = () =>
+  z.strictObject({ resource_requirements_key: key, workflow_key: key, name: z.string(), ...requirements });
+
+/** By the list's name. */
+export const records = {
+  workflows: workflow,
+  jobs: job,
+  results: result,
+  files: file,
+  compute_nodes: computeNode,
+  slurm_configs: slurmConfig,
+  allocations: allocation,
+  events: event,
+  resource_requirements: resourceRequirements,
+  user_data: userData,
+  actions: action,
+} as const;
+
+export type ListName = keyof typeof records;
+/** A row of a given list. */
+export type RecordOf<L extends ListName> = z.infer<ReturnType<(typeof records)[L]>>;
