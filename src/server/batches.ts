@@ -7,7 +7,9 @@ import { TorcError } from '../base/errors.ts';
 import type { Fact } from '../storage/database/facts.ts';
 import { type Transaction, TransactionLost } from '../storage/database/transaction.ts';
 import { conclude } from '../storage/runs/conclude.ts';
-import type { Exchange, ExchangeMember } from './exchange/exchange.ts';
+import type { Exchange } from './exchange/exchange.ts';
+import type { ExchangeMember } from './exchange/members.ts';
+import { applyReports } from './exchange/reports.ts';
 import { explainMember } from './requests.ts';
 
 interface WriteMember {
@@ -130,7 +132,7 @@ function apply(
   exchanges: readonly ExchangeMember[],
   writes: readonly WriteMember[],
 ): { workerId: string; reply: ExchangeReply }[] {
-  for (const member of exchanges) exchange.applyReports(tx, member);
+  for (const member of exchanges) applyReports(tx, member);
   for (const member of writes) runMember(tx, member);
   tx.flushCounts();
   for (const member of exchanges) exchange.answer(tx, member);

@@ -1,83 +1,42 @@
 /**
  * The exchange with workers: reports in, jobs and stops out, long-polled.
  *
- * A batch goes through three steps: the reports of all members, then (elsewhere) other writes, then claims, so that
- * work which a report sets free is given out in the same transaction, to members first and then to parked workers.
- * Memory (who is parked, the highest seq) changes only after the commit. Replies are level-triggered: they say what is
- * so, not what changed, so a lost one costs nothing.
+ * A batch goes through three steps: the reports of all members, then (elsewhere) other writes, then claims. So the work
+ * that a report sets free is given out in the same transaction, to members first and then to parked workers. The highest
+ * seq of a worker is noted when its request arrives; who is parked changes only after the commit. Replies are
+ * level-triggered: they say what is so, not what changed, so a lost one costs nothing.
  */
-import type { ExchangeReply, ReportAnswer, Request } from '../../api/contract.ts';
+import type { ExchangeReply, Request } from '../../api/contract.ts';
 import { limits, protocolVersion } from '../../api/limits.ts';
 import { type Clock, isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Fact, factsOf } from '../../storage/database/facts.ts';
-import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
-import { recordLost } from '../../storage/evidence/orphans.ts';
-import { recordWorkerCommands } from '../../storage/running/actions.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
 import { assignmentsAbove } from '../../storage/running/assignments.ts';
-import {
-  acknowledgedAttempts,
-  fencedStops,
-  isLive,
-  isOccupied,
-  occupyingAttempts,
-  recordFinish,
-  recordReturn,
-  recordSamples,
-  recordStart,
-  stopsOf,
-} from '../../storage/running/attempts.ts';
+import { fencedStops, isOccupied, occupyingAttempts, stopsOf } from '../../storage/running/attempts.ts';
 import { claimJobs } from '../../storage/running/claims.ts';
-import {
-  type ComputeNode,
-  closeComputeNode,
-  findComputeNode,
-  recordHeartbeat,
-} from '../../storage/running/compute-nodes.ts';
+import { type ComputeNode, closeComputeNode, findComputeNode } from '../../storage/running/compute-nodes.ts';
 import { nextFall } from '../../storage/running/holds.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
+import { alone, type ExchangeMember, newMember } from './members.ts';
+import { Sequences } from './sequences.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
-import { type WaitingRequest, WaitingWorkers } from './waiting-workers.ts';
-
-/** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
-const heartbeatEveryMs = 10_000;
-
-/** No request is under way for so long: the seq of a worker that was silent since is not needed any more. */
-const forgetAfterMs = 600_000;
-const mostSilent = 1_000;
-
-export interface ExchangeMember extends WaitingRequest {
-  /** Found in the first step. */
-  node: ComputeNode | null;
-  answers: ReportAnswer[];
-  /**
-   * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
-   * backup in its place. It is to stop them.
-   */
-  unknownAttempts: number[];
-  /** On the monotonic clock: when the next job that is held back can run; for a worker that has nothing. */
-  heldUntilMs: number | null;
-  /** Set in the last step; null parks the request. */
-  reply: ExchangeReply | null;
-  /** What went wrong with this member alone; its part of the transaction is undone. */
-  failure: { error: unknown } | null;
-}
+import { WaitingWorkers } from './waiting-workers.ts';
 
 export class Exchange {
   readonly #clock: Clock;
   readonly #epoch: () => number;
   readonly #lastHeard: LastHeard;
   readonly #waiting: WaitingWorkers<ExchangeMember>;
-  readonly #lastSeq = new Map<string, { seq: number; atMs: number }>();
-  /** How many workers may be in there before the silent ones are taken out. */
-  #forgetAt = mostSilent;
+  readonly #sequences: Sequences;
   readonly #runtimes = new ShapeRuntimes();
 
   constructor(clock: Clock, epoch: () => number, lastHeard: LastHeard, random: () => number) {
     this.#clock = clock;
     this.#epoch = epoch;
     this.#lastHeard = lastHeard;
+    this.#sequences = new Sequences(clock, (workerId) => this.isParked(workerId));
     this.#waiting = new WaitingWorkers(clock, random, (member, reply) => {
       lastHeard.note(member.request.worker_id);
       member.resolve(reply ?? this.#replyWithoutNews(member));
@@ -106,8 +65,7 @@ export class Exchange {
       return null;
     }
     this.#lastHeard.note(request.worker_id);
-    const last = this.#lastSeq.get(request.worker_id);
-    if (last !== undefined && request.seq <= last.seq) {
+    if (!this.#sequences.isNew(request)) {
       resolve(this.#emptyReply(request.seq));
       return null;
     }
@@ -115,75 +73,10 @@ export class Exchange {
       reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
       return null;
     }
-    this.#lastSeq.set(request.worker_id, { seq: request.seq, atMs: this.#clock.monotonic() });
-    if (this.#lastSeq.size > this.#forgetAt) this.#forgetSilent();
+    this.#sequences.note(request);
     this.#waiting.end(request.worker_id, null);
     const deadline = request.time_left_ms === null ? null : this.#clock.monotonic() + request.time_left_ms;
-    return {
-      request,
-      deadline,
-      resolve,
-      reject,
-      node: null,
-      answers: [],
-      unknownAttempts: [],
-      heldUntilMs: null,
-      reply: null,
-      failure: null,
-    };
-  }
-
-  #forgetSilent(): void {
-    const before = this.#clock.monotonic() - forgetAfterMs;
-    for (const [workerId, { atMs }] of this.#lastSeq) {
-      if (atMs < before && !this.#waiting.has(workerId)) this.#lastSeq.delete(workerId);
-    }
-    this.#forgetAt = Math.max(mostSilent, 2 * this.#lastSeq.size);
-  }
-
-  /**
-   * First step: what the worker reports. A report that fails is `rejected` and undoes nothing else: the reports of a
-   * member share one savepoint, and only when one of them fails each is applied again in a savepoint of its own, which
-   * costs 11 us each (of 60 us for a claim and its completion).
-   */
-  applyReports(tx: Transaction, member: ExchangeMember): void {
-    alone(tx, member, () => this.#applyReports(tx, member, (_node, _report, apply) => apply()));
-    if (member.failure === null) return;
-    member.failure = null;
-    member.answers = [];
-    alone(tx, member, () =>
-      this.#applyReports(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply)),
-    );
-  }
-
-  #applyReports(tx: Transaction, member: ExchangeMember, applyReport: ApplyReport): void {
-    const { request } = member;
-    const node = findComputeNode(tx, request.worker_id);
-    member.node = node;
-    if (node === null) return;
-    const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
-      const report = { attempt, report: kind };
-      member.answers.push({ ...report, answer: applyReport(node, report, apply) });
-    };
-    for (const finished of request.finished) {
-      report('finished', finished.attempt, () => recordFinish(tx, node, finished));
-    }
-    for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
-    for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
-    const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
-    const unknownAttempts = new Set(request.held);
-    for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
-      if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
-      unknownAttempts.delete(attemptKey);
-    }
-    // normally there are none
-    member.unknownAttempts = [...unknownAttempts].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
-    recordSamples(tx, node, request.samples);
-    recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
-    // either way: the clock may have been set back
-    const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
-    if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
-    if (request.leaving) leave(tx, node, request.ack);
+    return newMember(request, { deadline, resolve, reject });
   }
 
   /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
@@ -295,7 +188,7 @@ export class Exchange {
   /** Forgets all that is known of workers' requests; those that wait get no answer. */
   drop(error: Error): void {
     this.#waiting.drop(error);
-    this.#lastSeq.clear();
+    this.#sequences.clear();
   }
 
   /** Forgets a parked request whose connection is gone. */
@@ -306,8 +199,7 @@ export class Exchange {
   #park(member: ExchangeMember): void {
     const { node } = member;
     if (node === null) return;
-    const workerId = member.request.worker_id;
-    if (this.#lastSeq.get(workerId)?.seq !== member.request.seq) {
+    if (!this.#sequences.isNewest(member.request)) {
       // a newer request of this worker came while this one was in the batch
       member.resolve(this.#emptyReply(member.request.seq));
       return;
@@ -338,49 +230,10 @@ export function otherProtocol(protocol: number): TorcError {
   );
 }
 
-/** A worker says goodbye: what it was given and never saw is handed back, like any other report before the claims. */
-function leave(tx: Transaction, node: ComputeNode, ack: number): void {
-  for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
-    if (attemptKey > ack) recordReturn(tx, node, attemptKey);
-  }
-  closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
-}
-
-/** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
-function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
-  if (member.failure !== null) return null;
-  try {
-    return tx.savepoint(work);
-  } catch (error) {
-    if (error instanceof TransactionLost) throw error;
-    member.failure = { error };
-    return null;
-  }
-}
-
 function stopUnknown(attempt: number): ExchangeReply['stop'][number] {
   return { attempt, reason: 'superseded' };
 }
 
 function isWorthSending(reply: ExchangeReply): boolean {
   return reply.jobs.length + reply.stop.length + reply.reports.length > 0 || reply.leave;
-}
-
-type Report = Pick<ReportAnswer, 'attempt' | 'report'>;
-type ApplyReport = (node: ComputeNode, report: Report, apply: () => ReportAnswer['answer']) => ReportAnswer['answer'];
-
-function applyAlone(
-  tx: Transaction,
-  node: ComputeNode,
-  report: Report,
-  apply: () => ReportAnswer['answer'],
-): ReportAnswer['answer'] {
-  try {
-    return tx.savepoint(apply);
-  } catch (error) {
-    if (error instanceof TransactionLost) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    tx.event({ workflowKey: node.workflowKey, type: 'report_rejected', data: { ...report, message } });
-    return 'rejected';
-  }
 }

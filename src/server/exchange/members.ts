@@ -1,0 +1,50 @@
+/** A worker's request as a member of the batch that serves it. */
+import type { ExchangeReply, ReportAnswer, Request } from '../../api/contract.ts';
+import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
+import type { ComputeNode } from '../../storage/running/compute-nodes.ts';
+import type { WaitingRequest } from './waiting-workers.ts';
+
+export interface ExchangeMember extends WaitingRequest {
+  /** Found in the first step. */
+  node: ComputeNode | null;
+  answers: ReportAnswer[];
+  /**
+   * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
+   * backup in its place. It is to stop them.
+   */
+  unknownAttempts: number[];
+  /** On the monotonic clock: when the next job that is held back can run; for a worker that has nothing. */
+  heldUntilMs: number | null;
+  /** Set in the last step; null parks the request. */
+  reply: ExchangeReply | null;
+  /** What went wrong with this member alone; its part of the transaction is undone. */
+  failure: { error: unknown } | null;
+}
+
+export function newMember(
+  request: Request<'exchange'>,
+  waiting: Pick<ExchangeMember, 'deadline' | 'resolve' | 'reject'>,
+): ExchangeMember {
+  return {
+    request,
+    ...waiting,
+    node: null,
+    answers: [],
+    unknownAttempts: [],
+    heldUntilMs: null,
+    reply: null,
+    failure: null,
+  };
+}
+
+/** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
+export function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
+  if (member.failure !== null) return null;
+  try {
+    return tx.savepoint(work);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    member.failure = { error };
+    return null;
+  }
+}

@@ -1,0 +1,93 @@
+/** What workers report: how attempts started and ended, what they hold, that they leave. */
+import type { ReportAnswer } from '../../api/contract.ts';
+import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
+import { recordLost } from '../../storage/evidence/orphans.ts';
+import { recordWorkerCommands } from '../../storage/running/actions.ts';
+import {
+  acknowledgedAttempts,
+  isLive,
+  occupyingAttempts,
+  recordFinish,
+  recordReturn,
+  recordSamples,
+  recordStart,
+} from '../../storage/running/attempts.ts';
+import {
+  type ComputeNode,
+  closeComputeNode,
+  findComputeNode,
+  recordHeartbeat,
+} from '../../storage/running/compute-nodes.ts';
+import { alone, type ExchangeMember } from './members.ts';
+
+/** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
+const heartbeatEveryMs = 10_000;
+
+/**
+ * Applies what the worker reports. A report that fails is `rejected` and undoes nothing else: the reports of a member share
+ * one savepoint, and only when one of them fails each is applied again in a savepoint of its own, which costs more.
+ */
+export function applyReports(tx: Transaction, member: ExchangeMember): void {
+  alone(tx, member, () => applyAll(tx, member, (_node, _report, apply) => apply()));
+  if (member.failure === null) return;
+  member.failure = null;
+  member.answers = [];
+  alone(tx, member, () => applyAll(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply)));
+}
+
+function applyAll(tx: Transaction, member: ExchangeMember, applyReport: ApplyReport): void {
+  const { request } = member;
+  const node = findComputeNode(tx, request.worker_id);
+  member.node = node;
+  if (node === null) return;
+  const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
+    const report = { attempt, report: kind };
+    member.answers.push({ ...report, answer: applyReport(node, report, apply) });
+  };
+  for (const finished of request.finished) {
+    report('finished', finished.attempt, () => recordFinish(tx, node, finished));
+  }
+  for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
+  for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
+  const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
+  const unknownAttempts = new Set(request.held);
+  for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
+    if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
+    unknownAttempts.delete(attemptKey);
+  }
+  // normally there are none
+  member.unknownAttempts = [...unknownAttempts].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
+  recordSamples(tx, node, request.samples);
+  recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
+  // either way: the clock may have been set back
+  const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
+  if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
+  if (request.leaving) leave(tx, node, request.ack);
+}
+
+/** A worker says goodbye: what it was given and never saw is handed back, like any other report before the claims. */
+function leave(tx: Transaction, node: ComputeNode, ack: number): void {
+  for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
+    if (attemptKey > ack) recordReturn(tx, node, attemptKey);
+  }
+  closeComputeNode(tx, node.computeNodeKey, 'left', 'left');
+}
+
+type Report = Pick<ReportAnswer, 'attempt' | 'report'>;
+type ApplyReport = (node: ComputeNode, report: Report, apply: () => ReportAnswer['answer']) => ReportAnswer['answer'];
+
+function applyAlone(
+  tx: Transaction,
+  node: ComputeNode,
+  report: Report,
+  apply: () => ReportAnswer['answer'],
+): ReportAnswer['answer'] {
+  try {
+    return tx.savepoint(apply);
+  } catch (error) {
+    if (error instanceof TransactionLost) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    tx.event({ workflowKey: node.workflowKey, type: 'report_rejected', data: { ...report, message } });
+    return 'rejected';
+  }
+}
