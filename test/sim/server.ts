@@ -1,4 +1,4 @@
-/** The server process: the real service and reconciler, which dies at named points and whose disk fills up. */
+/** The server process: the real service, reconciler and timekeeper, which dies at named points and whose disk fills up. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
@@ -7,6 +7,7 @@ import { systemMachine } from '../../src/server/evidence/machine.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
+import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { type Database, replaceByCopy } from '../../src/storage/database/database.ts';
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
@@ -23,6 +24,7 @@ export class SimServer {
   readonly #world: World;
   #service: Service | null = null;
   #reconciler: Reconciler | null = null;
+  #timekeeper: Timekeeper | null = null;
   /** Strikes when `countdown` statements or replies have passed. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
@@ -40,6 +42,10 @@ export class SimServer {
     const server = new SimServer(world);
     world.servers.push(server);
     const service = await openService(world.directory, server.process.clock, 'simulation');
+    if (!server.process.isAlive) {
+      service.db.close();
+      return null;
+    }
     server.#service = service;
     void service.lost.then(() => server.#crash('server has lost the directory and ends'));
     service.random = world.random.next;
@@ -64,6 +70,8 @@ export class SimServer {
     await service.call('server_info', {});
     server.#reconciler = new Reconciler(service);
     server.#reconciler.start();
+    server.#timekeeper = new Timekeeper(service);
+    server.#timekeeper.start();
     world.network.listener = {
       process: server.process,
       call: (endpoint, request, options) => service.call(endpoint, request as never, options),
@@ -152,6 +160,7 @@ export class SimServer {
     this.#world.note(words);
     this.process.kill();
     this.#reconciler?.close();
+    this.#timekeeper?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
         // what is copied is what a killed process leaves; SQLite would write the log into the database and remove it
@@ -166,6 +175,7 @@ export class SimServer {
   /** An orderly end. */
   async stop(): Promise<void> {
     this.#reconciler?.close();
+    this.#timekeeper?.close();
     await this.service.close();
     if (!this.process.isAlive) return;
     this.process.kill();

@@ -7,7 +7,8 @@ export class SimWorkflow {
   readonly jobs: TestJob[];
   readonly edges: [number, number][];
   readonly numBarriers: number;
-  readonly failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })]];
+  /** The first tries again at once, the second after a while. */
+  readonly failureHandlers: ReturnType<typeof rule>[][];
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -29,10 +30,16 @@ export class SimWorkflow {
       nodes: isWide && random.chance(0.3) ? 2 : 1,
       priority: random.int(0, 2),
       cancelOnFailure: random.chance(0.7),
-      ...(random.chance(0.25) ? { failureHandler: 0 } : {}),
+      ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
     }));
+    this.failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })], [delayedRule(random)]];
     this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));
-    this.#failing = new Map(this.jobs.map(({ name }) => [name, random.chance(0.2) ? random.pick([0.3, 1]) : 0]));
+    this.#failing = new Map(
+      this.jobs.map(({ name, failureHandler }) => [
+        name,
+        random.chance(failureHandler === 1 ? 0.5 : 0.2) ? random.pick([0.3, 1]) : 0,
+      ]),
+    );
     const edges = new Map<string, [number, number]>();
     const link = (from: number, to: number) => edges.set(`${from} ${to}`, [from, to]);
     for (let n = random.int(0, numJobs); n > 0; n--) {
@@ -62,4 +69,14 @@ export class SimWorkflow {
       code: fails ? this.#random.pick([1, 1, 2]) : 0,
     };
   }
+}
+
+function delayedRule(random: Random): ReturnType<typeof rule> {
+  return rule({
+    exit_codes: [1],
+    max_retries: random.int(1, 3),
+    retry_delay_ms: Math.round(random.spread(1_000, 200_000)),
+    retry_backoff: random.pick([1, 1.5, 2]),
+    retry_max_delay_ms: 300_000,
+  });
 }

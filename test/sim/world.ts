@@ -6,6 +6,7 @@ import { Database, replaceByCopy } from '../../src/storage/database/database.ts'
 import { createWorkflow } from '../support/service.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';
+import { HoldCheck } from './hold-check.ts';
 import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
@@ -43,6 +44,7 @@ export class World {
   readonly workers: SimWorker[] = [];
   readonly workflow: SimWorkflow;
   readonly check: Check;
+  readonly holdCheck: HoldCheck;
   readonly leaseMs: number;
   /** Long jobs on several nodes, which are cut off while they run, and nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
@@ -68,6 +70,7 @@ export class World {
     this.check = new Check(this.machines);
     this.network.onBug = (words) => this.check.broken.push(`an error that is a bug: ${words}`);
     this.login = new Machine('login', random.hex(8));
+    this.holdCheck = new HoldCheck(this.timeline, this.login.host, this.check);
     this.isAboutIsolation = random.chance(0.2);
     const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
     this.workflow = new SimWorkflow(random, this.isAboutIsolation);
@@ -175,6 +178,7 @@ export class World {
       if (isCrowded && this.random.chance(this.#togetherness)) continue;
       await this.#settle();
       this.check.look();
+      this.holdCheck.look(this.server);
       if (this.check.broken.length > 0 || isOver()) return;
     }
     this.timeline.nowMs = untilMs;
