@@ -6,7 +6,6 @@ import { recordWorkerCommands } from '../../storage/running/actions.ts';
 import {
   acknowledgedAttempts,
   isLive,
-  occupyingAttempts,
   recordFinish,
   recordReturn,
   recordSamples,
@@ -18,6 +17,7 @@ import {
   findComputeNode,
   recordHeartbeat,
 } from '../../storage/running/compute-nodes.ts';
+import { occupyingAttempts } from '../../storage/running/stops.ts';
 import { alone, type ExchangeMember } from './members.ts';
 
 /** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */

@@ -1,7 +1,7 @@
 /** Stops what runs, so that a restart can begin. */
 import type { Reply, Request } from '../../api/contract.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { requestStop } from '../../storage/running/attempts.ts';
+import { requestStop } from '../../storage/running/stops.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/restart.ts';
 import { setStopping } from '../../storage/runs/runs.ts';

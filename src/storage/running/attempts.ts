@@ -1,8 +1,8 @@
 /**
- * Attempts: what a worker reports of them, and which it is to stop. Every report names the attempt's own key, and only
- * the job's live attempt decides anything; a late one is kept as an event and still frees what the attempt occupied.
+ * Attempts: what a worker reports of them. Every report names the attempt's own key, and only the job's live attempt
+ * decides anything; a late report is kept as an event and still frees what the attempt occupied.
  */
-import type { ExchangeReply, ReportAnswer, Request, StopRequest } from '../../api/contract.ts';
+import type { ReportAnswer, Request } from '../../api/contract.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from './completion.ts';
@@ -35,8 +35,27 @@ interface Attempt {
   hasRecovery: boolean;
 }
 
+type AttemptRow = [
+  isLive: number,
+  isOccupying: number,
+  gpuThousandths: number,
+  stopReason: string | null,
+  claimedAt: number,
+  startedAt: number | null,
+  endStatus: string | null,
+  returnCode: number | null,
+  cause: string | null,
+  jobKey: number,
+  workflowKey: number,
+  status: JobStatus,
+  failed: number,
+  shapeKey: number,
+  failureHandlerKey: number | null,
+  recoveryAttemptKey: number | null,
+];
+
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
-  const row = tx.db.row(
+  const row = tx.db.row<AttemptRow>(
     `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
        a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
        j.recovery_attempt_key
@@ -45,19 +64,8 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
     node.computeNodeKey,
   );
   if (row === undefined) return null;
-  const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row as [
-    number,
-    number,
-    number,
-    string | null,
-    number,
-    number | null,
-    string | null,
-    number | null,
-    string | null,
-  ];
-  const [jobKey, workflowKey, status, failed, shapeKey] = row.slice(9) as [number, number, JobStatus, number, number];
-  const [failureHandlerKey, recoveryAttemptKey] = row.slice(14);
+  const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
+  const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey] = row;
   return {
     attemptKey,
     computeNodeKey: node.computeNodeKey,
@@ -227,7 +235,7 @@ function freeGpus(
 
 /** Ends a live attempt without a result: its late reports change nothing, and its worker, if it lives, stops it. */
 export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
-  const row = tx.db.get(
+  const row = tx.db.get<{ compute_node_key: number; is_occupying: number }>(
     `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = coalesce(lost_cause, 'worker_lost'), ended_at = ?,
        detail = coalesce(json_extract(diagnosis, '$.explanation'), 'given up by a person: nothing shows how it ended')
      WHERE attempt_key = ? AND is_live = 1 RETURNING compute_node_key, is_occupying`,
@@ -235,7 +243,7 @@ export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
     attemptKey,
   );
   if (row?.is_occupying === 1) {
-    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key as number });
+    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key });
   }
 }
 
@@ -243,81 +251,11 @@ export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
 export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
   const sql = `SELECT attempt_key FROM attempts
      WHERE compute_node_key = ? AND is_occupying = 1 AND attempt_key <= ? ORDER BY attempt_key`;
-  return [...(tx.db.rows(sql, computeNodeKey, ack) as Iterable<[number]>)].map(([attemptKey]) => attemptKey);
+  return [...tx.db.rows<[number]>(sql, computeNodeKey, ack)].map(([attemptKey]) => attemptKey);
 }
 
 /** Whether this attempt of this worker still decides what becomes of its job. */
 export function isLive(tx: Transaction, computeNodeKey: number, attemptKey: number): boolean {
   const sql = 'SELECT 1 FROM attempts WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1';
   return tx.db.get(sql, attemptKey, computeNodeKey) !== undefined;
-}
-
-/** Whether anything occupies a worker. */
-export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
-  const sql = 'SELECT 1 FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 LIMIT 1';
-  return tx.db.get(sql, computeNodeKey) !== undefined;
-}
-
-/** An occupying attempt of a worker, as far as the protocol needs it. */
-interface OccupyingAttempt {
-  attemptKey: number;
-  isLive: boolean;
-  stopReason: string | null;
-}
-
-export function occupyingAttempts(tx: Transaction, computeNodeKey: number): OccupyingAttempt[] {
-  return tx.db
-    .all(
-      `SELECT attempt_key, is_live, stop_reason FROM attempts
-       WHERE compute_node_key = ? AND is_occupying = 1 ORDER BY attempt_key`,
-      computeNodeKey,
-    )
-    .map(occupyingAttempt);
-}
-
-function occupyingAttempt(row: Record<string, unknown>): OccupyingAttempt {
-  return {
-    attemptKey: row.attempt_key as number,
-    isLive: row.is_live === 1,
-    stopReason: row.stop_reason as string | null,
-  };
-}
-
-/** What a worker should stop: attempts asked to end, and those that are no longer live. */
-export function stopsOf(tx: Transaction, computeNodeKey: number): ExchangeReply['stop'] {
-  return tx.db
-    .all(
-      `SELECT attempt_key, is_live, stop_reason FROM attempts
-       WHERE compute_node_key = ? AND is_occupying = 1 AND (stop_reason IS NOT NULL OR is_live = 0) ORDER BY attempt_key`,
-      computeNodeKey,
-    )
-    .map(occupyingAttempt)
-    .map((attempt) => ({ attempt: attempt.attemptKey, reason: reasonToStop(attempt) }));
-}
-
-function reasonToStop({ isLive, stopReason }: OccupyingAttempt): StopRequest {
-  if (!isLive) return 'superseded';
-  return stopReason === 'cancel' || stopReason === 'restart' ? stopReason : 'superseded';
-}
-
-/** What a worker that has been given up should stop: all that it still has, whatever it is to the job. */
-export function fencedStops(occupying: readonly OccupyingAttempt[], held: readonly number[]): ExchangeReply['stop'] {
-  const attempts = new Set([...occupying.map((attempt) => attempt.attemptKey), ...held]);
-  const canceled = new Set(occupying.filter((a) => a.isLive && a.stopReason === 'cancel').map((a) => a.attemptKey));
-  return [...attempts].map((attempt) => ({ attempt, reason: canceled.has(attempt) ? 'cancel' : 'fenced' }));
-}
-
-/** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */
-export function requestStop(tx: Transaction, workflowKey: number, reason: 'cancel' | 'restart'): number {
-  const rows = tx.db.all(
-    `SELECT a.attempt_key, a.compute_node_key FROM compute_nodes n
-     JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
-     WHERE n.workflow_key = ? AND a.is_live = 1`,
-    workflowKey,
-  );
-  for (const row of rows) {
-    tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, row.attempt_key);
-    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key as number });
-  }
-  return rows.length;
 }
