@@ -135,7 +135,9 @@ describe('mistakes', () => {
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: return_code .*many/) });
     const misspelt = await place.torc('jobs', 'list', '-f', 'status=redy');
     expect(misspelt).toMatchObject({ code: 2, stdout: '' });
-    expect(misspelt.stderr).toMatch(/^error: status is never "redy"; did you mean "ready"\?\nhint: .*blocked, ready, /);
+    expect(misspelt.stderr).toMatch(
+      /^error: status cannot be "redy"; did you mean "ready"\?\nhint: .*blocked, ready, /,
+    );
     for (const [list, filter] of [
       ['jobs', 'outcome=bla'],
       ['results', 'cause=omm'],

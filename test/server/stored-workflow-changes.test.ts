@@ -187,7 +187,7 @@ describe('deleted jobs', () => {
     const remove = async (job_keys: string[], cascade: boolean, dry_run = false) =>
       (await service.call('jobs_delete', { job_keys, cascade, dry_run })).jobs.map(({ name }) => name);
     const [a, c, d, e] = await Promise.all(['a', 'c', 'd', 'e'].map(keyOf));
-    await expect(remove([String(d)], false)).rejects.toThrow('1 job depends on what is to be deleted: 5 ("e")');
+    await expect(remove([String(d)], false)).rejects.toThrow('1 other job depends on these jobs: 5 ("e")');
     await expect(remove([String(c), '999'], true)).rejects.toMatchObject({ code: 'not_found' });
     expect(await remove([String(d)], true, true)).toEqual(['d', 'e']);
     expect(Object.keys(await statuses(service, key))).toHaveLength(6);

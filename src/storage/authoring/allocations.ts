@@ -1,10 +1,10 @@
-/** Allocations: the Slurm jobs that torc submits, from before sbatch is called. */
+/** Allocations: the Slurm jobs that torc submits, recorded before sbatch is called. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 
-/** Records allocations that are about to be submitted, so that a crash in between leaves none unknown. */
+/** Records allocations before they are submitted, so that a crash in between leaves no unknown one. */
 export function recordAllocations(tx: Transaction, request: Request<'allocations_record'>): number[] {
   const workflowKey = Number(request.workflow_key);
   const workflow = getWorkflow(tx, workflowKey);
@@ -12,7 +12,7 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
     const hint = `torc workflows ${workflow.isCanceled ? 'restart' : 'start'} ${workflowKey}`;
     throw new TorcError(
       'conflict',
-      `workflow ${workflowKey} ${workflow.isCanceled ? 'is canceled' : 'is not started'}`,
+      `workflow ${workflowKey} ${workflow.isCanceled ? 'is canceled' : 'has not started'}`,
       hint,
     );
   }
@@ -40,7 +40,7 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
   });
 }
 
-/** Notes what sbatch answered for a recorded allocation. */
+/** Stores sbatch's answer for a recorded allocation. */
 export function confirmAllocation(tx: Transaction, request: Request<'allocation_confirm'>): void {
   const allocationKey = Number(request.allocation_key);
   const row = tx.db.get<{ workflow_key: number; name: string }>(

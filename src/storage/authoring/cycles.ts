@@ -1,12 +1,12 @@
-/** A new workflow whose jobs would wait for each other: a client refuses it with more words, the server makes sure. */
+/** Refuses a new workflow whose jobs would wait for each other; a client that checks first gives a longer message. */
 import { TorcError } from '../../base/errors.ts';
 import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Workflow } from '../running/workflows.ts';
 
 /**
- * Throws TorcError 'usage' when the edges of a workflow that is being created hold a cycle. Its barriers are stored, and
- * each of them waits for something.
+ * Throws TorcError 'usage' when the edges of a workflow that is being created contain a cycle. Its barriers must be
+ * stored, and each must wait for something.
  */
 export function refuseCycles(tx: Transaction, workflow: Workflow): void {
   if (leadsForward(tx, workflow)) return;
@@ -17,20 +17,20 @@ export function refuseCycles(tx: Transaction, workflow: Workflow): void {
     [firstJobKey, firstJobKey + numSpecJobs - 1],
     [-(firstBarrierKey + numBarriers - 1), -firstBarrierKey],
   ]) {
-    const rows = tx.db.rows('SELECT upstream, downstream FROM edges WHERE upstream BETWEEN ? AND ?', low, high);
-    for (const [upstream, downstream] of rows as Iterable<[number, number]>) {
+    const sql = 'SELECT upstream, downstream FROM edges WHERE upstream BETWEEN ? AND ?';
+    for (const [upstream, downstream] of tx.db.rows<[number, number]>(sql, low, high)) {
       edges.push([nodeOf(upstream), nodeOf(downstream)]);
     }
   }
   const order = topologicalOrder(buildGraph(numSpecJobs, numBarriers, edges));
   if (order.length === numSpecJobs + numBarriers) return;
-  throw new TorcError('usage', 'the jobs wait for each other in a cycle, in which none could ever start');
+  throw new TorcError('usage', 'some jobs wait for each other in a cycle, so none of them could ever start');
 }
 
 /**
- * Whether every edge between jobs leads to a later one, and every barrier from earlier to later ones, as in most
- * specifications: that costs a tenth of reading the edges. Barriers have negative numbers, so that one which leads to
- * another does not count as forward, and neither does a ring of them.
+ * Whether every edge between jobs leads to a later one, and every barrier from earlier to later jobs, as in most
+ * specifications: this is much cheaper than reading the edges. Barriers have negative numbers, so an edge between two
+ * barriers does not count as forward, nor does a ring of barriers.
  */
 function leadsForward(tx: Transaction, { workflowKey, firstJobKey, numSpecJobs }: Workflow): boolean {
   const back = tx.db.get(

@@ -1,5 +1,4 @@
-/** Files and resource requirements that are declared one by one, in a workflow that is stored already. */
-
+/** Adding files and resource requirements to a stored workflow one by one. */
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
@@ -9,14 +8,19 @@ import type { Transaction } from '../database/transaction.ts';
 import { addShape, configOfShape, needOf } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
+import { findJob } from './job-rows.ts';
 
-/** How many jobs an error names. */
+/** How many jobs an error names at most. */
 const shownJobs = 5;
 
-/** Adds a file that no job reads or writes yet; throws 'conflict' when there is one of that name. */
+/** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken. */
 export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'file_add'>): number {
   const workflowKey = getWorkflow(tx, Number(workflow_key)).workflowKey;
-  const taken = tx.db.get('SELECT file_key FROM files WHERE workflow_key = ? AND name = ?', workflowKey, name);
+  const taken = tx.db.get<{ file_key: number }>(
+    'SELECT file_key FROM files WHERE workflow_key = ? AND name = ?',
+    workflowKey,
+    name,
+  );
   if (taken !== undefined) {
     throw new TorcError(
       'conflict',
@@ -29,13 +33,16 @@ export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'
   return key;
 }
 
-/** Deletes the record of a file that no job reads or writes; throws 'conflict' naming those that do. Returns its name. */
+/** Deletes the record of a file that no job reads or writes; throws 'conflict' naming the jobs that do. Returns its name. */
 export function deleteFile(tx: Transaction, fileKey: number): string {
-  const file = tx.db.get('SELECT workflow_key, name FROM files WHERE file_key = ?', fileKey);
+  const file = tx.db.get<{ workflow_key: number; name: string }>(
+    'SELECT workflow_key, name FROM files WHERE file_key = ?',
+    fileKey,
+  );
   if (file === undefined) throw new TorcError('not_found', `there is no file ${fileKey}`, 'torc files list');
-  const { workflowKey } = getWorkflow(tx, file.workflow_key as number);
-  const name = file.name as string;
-  const jobs = tx.db.all(
+  const { workflowKey } = getWorkflow(tx, file.workflow_key);
+  const { name } = file;
+  const jobs = tx.db.all<{ job_key: number; name: string; is_output: number }>(
     `SELECT j.job_key, j.name, f.is_output FROM job_files f JOIN jobs j ON j.job_key = f.job_key
      WHERE f.file_key = ? ORDER BY f.is_output DESC, j.job_key LIMIT ?`,
     fileKey,
@@ -43,7 +50,7 @@ export function deleteFile(tx: Transaction, fileKey: number): string {
   );
   if (jobs.length > 0) {
     const shown = jobs.slice(0, shownJobs).map((job) => {
-      return `${quoted(job.name as string)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
+      return `${quoted(job.name)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
     });
     throw new TorcError(
       'conflict',
@@ -56,11 +63,11 @@ export function deleteFile(tx: Transaction, fileKey: number): string {
   return name;
 }
 
-/** Adds requirements that no job has yet; throws 'conflict' when there are some of that name. */
+/** Adds requirements that no job has yet; throws 'conflict' when their name is taken. */
 export function addRequirements(tx: Transaction, request: Request<'resource_requirements_add'>): number {
   const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
   const { name } = request;
-  const taken = tx.db.get(
+  const taken = tx.db.get<{ key: number }>(
     'SELECT resource_requirements_key AS key FROM resource_requirements WHERE workflow_key = ? AND name = ?',
     workflowKey,
     name,
@@ -101,15 +108,15 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
 }
 
 /**
- * Gives jobs that are not running these requirements instead of their own, each for the workers of its own Slurm config;
- * all of them or none.
+ * Gives requirements to jobs that are not running, to all or none; each job stays with the workers of its own Slurm
+ * config.
  */
 export function assignRequirements(
   tx: Transaction,
   request: Request<'resource_requirements_assign'>,
 ): Reply<'resource_requirements_assign'> {
   const requirementsKey = Number(request.resource_requirements_key);
-  const row = tx.db.get(
+  const row = tx.db.get<{ workflow_key: number; name: string }>(
     'SELECT workflow_key, name FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
     requirementsKey,
   );
@@ -117,12 +124,12 @@ export function assignRequirements(
     const message = `there are no resource requirements ${requirementsKey}`;
     throw new TorcError('not_found', message, 'torc resource-requirements list');
   }
-  const { workflowKey } = getWorkflow(tx, row.workflow_key as number);
+  const { workflowKey } = getWorkflow(tx, row.workflow_key);
   const jobKeys = [...new Set(request.job_keys.map(Number))];
   const need = needOf(tx, requirementsKey);
   for (const jobKey of jobKeys) {
-    const job = tx.db.get('SELECT * FROM jobs WHERE job_key = ? AND workflow_key = ?', jobKey, workflowKey);
-    if (job === undefined) {
+    const job = findJob(tx, jobKey);
+    if (job?.workflow_key !== workflowKey) {
       throw new TorcError(
         'not_found',
         `workflow ${workflowKey} has no job ${jobKey}`,
@@ -133,7 +140,7 @@ export function assignRequirements(
     tx.db.run(
       'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
       requirementsKey,
-      addShape(tx, workflowKey, need, configOfShape(tx, job.shape_key as number)),
+      addShape(tx, workflowKey, need, configOfShape(tx, job.shape_key)),
       jobKey,
     );
     tx.db.run(
@@ -146,7 +153,7 @@ export function assignRequirements(
   tx.tell({ kind: 'jobs_ready', workflowKey });
   return {
     resource_requirements_key: String(requirementsKey),
-    name: row.name as string,
+    name: row.name,
     num_jobs: jobKeys.length,
   };
 }

@@ -1,5 +1,4 @@
 /** Changing jobs and resource requirements after the workflow was created. */
-
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
@@ -7,30 +6,31 @@ import { specDefaults } from '../../model/expand/defaults.ts';
 import { type Direction, substitute } from '../../model/expand/variables.ts';
 import type { Requirements } from '../../model/job.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
-import { claimedStatuses, type JobStatus } from '../../model/status.ts';
+import { claimedStatuses } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape, configOfShape, configsOfShapes, needOf, readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { findJob, type JobRow } from './job-rows.ts';
 
 type JobChanges = Request<'job_modify'>['changes'];
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
-type Row = Record<string, unknown>;
 
 /**
- * Changes a job that no process runs, also one whose worker is gone; returns what differs from before. A changed command or invocation script of a job
- * that was ever claimed makes a restart run it again. Changed resources become requirements of the job's own.
+ * Changes a job that no process runs, even one whose worker is gone; returns the fields that change. After a change of its
+ * command or invocation script, a restart runs a job again that was ever claimed. Changed resources become requirements
+ * of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
   const jobKey = Number(request.job_key);
-  const job = tx.db.get('SELECT * FROM jobs WHERE job_key = ?', jobKey);
+  const job = findJob(tx, jobKey);
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
-  const workflowKey = job.workflow_key as number;
+  const workflowKey = job.workflow_key;
   getWorkflow(tx, workflowKey);
   refuseRunning(tx, job);
   const next = resolved(tx, job, request.changes);
   if (next.name !== undefined) refuseTakenName(tx, workflowKey, next.name, jobKey);
-  const need = readShape(tx, job.shape_key as number);
+  const need = readShape(tx, job.shape_key);
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
   const changes = [...fieldDifferences(job, next), ...resources];
@@ -38,7 +38,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (resources.length > 0 && requirements !== null) {
     changes.push({ field: 'resource_requirements', old_value: requirements, new_value: null });
   }
-  const name = next.name ?? (job.name as string);
+  const name = next.name ?? job.name;
   if (request.dry_run || changes.length === 0) return { name, changes };
   applyFields(tx, job, next);
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
@@ -48,25 +48,30 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
 }
 
 /** Throws 'conflict' for a job that a process may run. */
-export function refuseRunning(tx: Transaction, job: Row): void {
-  if (!claimedStatuses.includes(job.status as JobStatus)) return;
-  const attempt = tx.db.get('SELECT is_occupying FROM attempts WHERE attempt_key = ?', job.attempt_key);
+export function refuseRunning(tx: Transaction, job: JobRow): void {
+  if (!claimedStatuses.includes(job.status)) return;
+  const sql = 'SELECT is_occupying FROM attempts WHERE attempt_key = ?';
+  const attempt = tx.db.get<{ is_occupying: number }>(sql, job.attempt_key);
   if (attempt?.is_occupying === 0) return;
   throw new TorcError(
     'conflict',
-    `job ${job.job_key} (${quoted(job.name as string)}) is ${job.status}: it cannot be changed while it runs`,
-    `Change it after its end, or cancel its workflow first: torc workflows cancel ${job.workflow_key}`,
+    `job ${job.job_key} (${quoted(job.name)}) is ${job.status}: a running job cannot be changed`,
+    `Change it after it ends, or cancel its workflow first: torc workflows cancel ${job.workflow_key}`,
   );
 }
 
 function refuseTakenName(tx: Transaction, workflowKey: number, name: string, jobKey: number): void {
-  const taken = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
+  const taken = tx.db.get<{ job_key: number }>(
+    'SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?',
+    workflowKey,
+    name,
+  );
   if (taken === undefined || taken.job_key === jobKey) return;
   throw new TorcError('conflict', `job ${taken.job_key} already has the name ${quoted(name)}`, 'Choose another name.');
 }
 
-/** The changes with the paths of files in command and invocation script, as a specification's expansion does it. */
-function resolved(tx: Transaction, job: Row, changes: JobChanges): JobChanges {
+/** The changes with the paths of files in command and invocation script, as in a specification. */
+function resolved(tx: Transaction, job: JobRow, changes: JobChanges): JobChanges {
   const { command, invocation_script: script } = changes;
   return {
     ...changes,
@@ -75,29 +80,32 @@ function resolved(tx: Transaction, job: Row, changes: JobChanges): JobChanges {
   };
 }
 
-/** Throws 'usage' for what the job does not declare: that would be a dependency, which only a specification makes. */
-function withPaths(tx: Transaction, job: Row, text: string): string {
+/** Throws 'usage' for a name that the job does not declare: it would add a dependency. */
+function withPaths(tx: Transaction, job: JobRow, text: string): string {
   const refuse = (message: string): never => {
-    throw new TorcError('usage', message, 'What jobs read and write, and so wait for, is stated by the specification.');
+    throw new TorcError(
+      'usage',
+      message,
+      'What a job reads and writes, and so waits for, is set when the job is created.',
+    );
   };
-  const find = (kind: 'file' | 'user data', direction: Direction, name: string): Row => {
-    const declared = kind === 'file' ? declaredFiles(tx, job, direction) : declaredUserData(tx, job, direction);
+  const find = <R extends { name: string }>(kind: string, direction: Direction, name: string, declared: R[]): R => {
     const found = declared.find((row) => row.name === name);
     const meant = didYouMean(
       name,
-      declared.map((row) => row.name as string),
+      declared.map((row) => row.name),
     );
-    return found ?? refuse(`job ${quoted(job.name as string)} has no ${direction} ${kind} ${quoted(name)}${meant}`);
+    return found ?? refuse(`job ${quoted(job.name)} has no ${direction} ${kind} ${quoted(name)}${meant}`);
   };
   return substitute(text, {
-    file: (direction, name) => find('file', direction, name).path as string,
-    userData: (direction, name) => find('user data', direction, name),
+    file: (direction, name) => find('file', direction, name, declaredFiles(tx, job, direction)).path,
+    userData: (direction, name) => find('user data', direction, name, declaredUserData(tx, job, direction)),
     refuse,
   });
 }
 
-function declaredFiles(tx: Transaction, job: Row, direction: Direction): Row[] {
-  return tx.db.all(
+function declaredFiles(tx: Transaction, job: JobRow, direction: Direction): { name: string; path: string }[] {
+  return tx.db.all<{ name: string; path: string }>(
     `SELECT f.name, f.path FROM job_files d JOIN files f ON f.file_key = d.file_key
      WHERE d.job_key = ? AND d.is_output = ?`,
     job.job_key,
@@ -105,8 +113,8 @@ function declaredFiles(tx: Transaction, job: Row, direction: Direction): Row[] {
   );
 }
 
-function declaredUserData(tx: Transaction, job: Row, direction: Direction): Row[] {
-  return tx.db.all(
+function declaredUserData(tx: Transaction, job: JobRow, direction: Direction): { name: string }[] {
+  return tx.db.all<{ name: string }>(
     `SELECT u.name FROM job_user_data d JOIN user_data u ON u.user_data_key = d.user_data_key
      WHERE d.job_key = ? AND d.is_output = ?`,
     job.job_key,
@@ -117,15 +125,15 @@ function declaredUserData(tx: Transaction, job: Row, direction: Direction): Row[
 const textFields = ['name', 'command', 'invocation_script', 'priority'] as const;
 const flagFields = ['cancel_on_blocking_job_failure', 'supports_termination'] as const;
 
-function fieldDifferences(job: Row, next: JobChanges): ChangedField[] {
-  const before: Row = { ...job };
+function fieldDifferences(job: JobRow, next: JobChanges): ChangedField[] {
+  const before: Record<string, unknown> = { ...job };
   for (const field of flagFields) before[field] = job[field] === 1;
   return [...textFields, ...flagFields]
     .filter((field) => next[field] !== undefined && next[field] !== before[field])
     .map((field) => ({ field, old_value: before[field] ?? null, new_value: next[field] ?? null }));
 }
 
-function applyFields(tx: Transaction, job: Row, next: JobChanges): void {
+function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
   const after = { ...job, ...next };
   const isCommandChanged =
     (after.command !== job.command || after.invocation_script !== job.invocation_script) &&
@@ -161,7 +169,7 @@ function changedNeed(need: Requirements, changes: ResourceChanges): Requirements
   };
 }
 
-/** By the columns of the lists; memory and runtime that nobody stated are null. */
+/** Named by the columns of the lists; memory and runtime that nobody stated are null. */
 function resourceDifferences(before: Requirements, after: Requirements): ChangedField[] {
   const values = (need: Requirements) => ({
     num_cpus: need.numCpus,
@@ -175,20 +183,17 @@ function resourceDifferences(before: Requirements, after: Requirements): Changed
     .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
 }
 
-function requirementsName(tx: Transaction, job: Row): string | null {
-  const row = tx.db.get(
-    'SELECT name FROM resource_requirements WHERE resource_requirements_key = ?',
-    job.resource_requirements_key,
-  );
-  return (row?.name as string | null | undefined) ?? null;
+function requirementsName(tx: Transaction, job: JobRow): string | null {
+  const sql = 'SELECT name FROM resource_requirements WHERE resource_requirements_key = ?';
+  return tx.db.get<{ name: string | null }>(sql, job.resource_requirements_key)?.name ?? null;
 }
 
-/** Requirements without a name belong to the one job that refers to them. */
-function giveOwnRequirements(tx: Transaction, job: Row, need: Requirements): void {
-  const workflowKey = job.workflow_key as number;
-  const slurmConfigKey = configOfShape(tx, job.shape_key as number);
+/** Requirements without a name belong to a single job. */
+function giveOwnRequirements(tx: Transaction, job: JobRow, need: Requirements): void {
+  const workflowKey = job.workflow_key;
+  const slurmConfigKey = configOfShape(tx, job.shape_key);
   const shapeKey = addShape(tx, workflowKey, need, slurmConfigKey);
-  let requirementsKey = job.resource_requirements_key as number | null;
+  let requirementsKey = job.resource_requirements_key;
   if (requirementsKey === null || requirementsName(tx, job) !== null) {
     requirementsKey = tx.db.run(
       'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, NULL, ?)',
@@ -227,7 +232,7 @@ export function modifyRequirements(
   request: Request<'resource_requirements_modify'>,
 ): ModifiedRequirements {
   const requirementsKey = Number(request.resource_requirements_key);
-  const row = tx.db.get(
+  const row = tx.db.get<{ workflow_key: number; name: string; shape_key: number }>(
     'SELECT workflow_key, name, shape_key FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
     requirementsKey,
   );
@@ -238,17 +243,17 @@ export function modifyRequirements(
       'torc resource-requirements list',
     );
   }
-  const [workflowKey, name] = [row.workflow_key as number, row.name as string];
+  const { workflow_key: workflowKey, name } = row;
   getWorkflow(tx, workflowKey);
-  const need = readShape(tx, row.shape_key as number);
+  const need = readShape(tx, row.shape_key);
   const nextNeed = changedNeed(need, request.changes);
   const changes = resourceDifferences(need, nextNeed);
-  const users = tx.db.get(
+  const users = tx.db.get<{ n: number }>(
     'SELECT count(*) AS n FROM jobs WHERE workflow_key = ? AND resource_requirements_key = ?',
     workflowKey,
     requirementsKey,
   );
-  const numJobs = users?.n as number;
+  const numJobs = users?.n ?? 0;
   if (changes.length > 0 && !request.dry_run) {
     setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, nextNeed, anyConfig));
     const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
@@ -258,8 +263,8 @@ export function modifyRequirements(
 }
 
 /**
- * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config; attempts keep
- * what was frozen at their claim.
+ * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config. Attempts keep
+ * the resources that they were claimed with.
  */
 export function followRequirements(workflowKey: number, requirementsKey: number): Step {
   let cursor = 0;

@@ -1,5 +1,6 @@
-/** The one insert of a job: its row, and its links to what it waits for, reads and writes. */
+/** Rows of jobs as authoring reads them, and their one insert: with links to what a job waits for, reads and writes. */
 import type { AddedJob } from '../../api/contract.ts';
+import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 type StatedFields =
@@ -28,6 +29,26 @@ export interface NewJob {
   outputFiles: Iterable<number>;
   inputUserData: Iterable<number>;
   outputUserData: Iterable<number>;
+}
+
+/** A stored job, as far as it can be changed. */
+export interface JobRow {
+  job_key: number;
+  workflow_key: number;
+  name: string;
+  command: string;
+  invocation_script: string | null;
+  priority: number;
+  cancel_on_blocking_job_failure: number;
+  supports_termination: number;
+  status: JobStatus;
+  attempt_key: number | null;
+  shape_key: number;
+  resource_requirements_key: number | null;
+}
+
+export function findJob(tx: Transaction, jobKey: number): JobRow | undefined {
+  return tx.db.get<JobRow>('SELECT * FROM jobs WHERE job_key = ?', jobKey);
 }
 
 /**

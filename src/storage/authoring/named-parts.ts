@@ -1,4 +1,4 @@
-/** What a job says by name, looked up in its workflow; an unknown name is refused with the nearest one there is. */
+/** Looks up what a job refers to by name; refuses an unknown name with the nearest known one. */
 import { TorcError } from '../../base/errors.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -6,7 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 interface NamedKind {
   words: string;
   sql: string;
-  /** What the hint says to type, behind `torc -k KEY`. */
+  /** What the hint tells to type after `torc -k KEY`. */
   command: (name: string) => string;
 }
 
@@ -43,24 +43,25 @@ const kinds = {
   },
 } as const satisfies Record<string, NamedKind>;
 
-/** Among how many names the one that was meant is looked for. */
+/** How many names are compared to find the nearest one. */
 const comparedNames = 10_000;
 
-/** The key of the one with this name. Throws TorcError 'not_found'. */
+/** The key of what has this name. Throws TorcError 'not_found'. */
 export function keyOfName(tx: Transaction, workflowKey: number, kind: keyof typeof kinds, name: string): number {
   const { sql } = kinds[kind];
-  const row = tx.db.get(`${sql} WHERE workflow_key = ? AND name = ?`, workflowKey, name);
+  const row = tx.db.get<{ key: number }>(`${sql} WHERE workflow_key = ? AND name = ?`, workflowKey, name);
   if (row === undefined) throw unknownName(tx, workflowKey, kind, name);
-  return row.key as number;
+  return row.key;
 }
 
-/** The error about a name that nothing has, with the nearest that something has. */
+/** The error about an unknown name, with the nearest known one. */
 export function unknownName(tx: Transaction, workflowKey: number, kind: keyof typeof kinds, name: string): TorcError {
   const { words, sql, command } = kinds[kind];
-  const rows = tx.db.all(`${sql} WHERE workflow_key = ? AND name IS NOT NULL LIMIT ?`, workflowKey, comparedNames);
+  const known = `${sql} WHERE workflow_key = ? AND name IS NOT NULL LIMIT ?`;
+  const rows = tx.db.all<{ name: string }>(known, workflowKey, comparedNames);
   const meant = didYouMean(
     name,
-    rows.map((row) => row.name as string),
+    rows.map((row) => row.name),
   );
   const message = `workflow ${workflowKey} has no ${words} ${quoted(name)}${meant}`;
   return new TorcError('not_found', message, `torc -k ${workflowKey} ${command(name)}`);

@@ -27,7 +27,7 @@ export function addSlurmConfig(tx: Transaction, request: Request<'slurm_config_a
   return key;
 }
 
-/** Stores one Slurm config of a workflow that may still be invisible. */
+/** Stores a Slurm config of a workflow that may still be under creation. */
 export function storeSlurmConfig(
   tx: Transaction,
   workflowKey: number,
@@ -67,7 +67,7 @@ export function modifySlurmConfig(tx: Transaction, request: Request<'slurm_confi
   tx.event({ workflowKey, type: 'slurm_config_modified', data: { slurm_config_key: String(configKey), ...changes } });
 }
 
-/** Actions name the config that they schedule nodes with. */
+/** Actions refer to Slurm configs by name. */
 function renameInActions(tx: Transaction, workflowKey: number, before: string, after: string): void {
   tx.db.run(
     `UPDATE actions SET definition = json_set(definition, '$.scheduler', ?)

@@ -1,5 +1,4 @@
-/** Storing a new workflow in chunks; it stays invisible until the last one, and a half-made one is dropped at the next open. */
-
+/** Stores a new workflow in chunks; it stays invisible until it is complete, and an incomplete one is dropped at the next open. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
@@ -18,8 +17,8 @@ import { storeSlurmConfig } from './slurm-configs.ts';
 
 /** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
 function reserveKeys(tx: Transaction, table: string, count: number): number {
-  const row = tx.db.get('SELECT seq FROM sqlite_sequence WHERE name = ?', table);
-  const last = (row?.seq as number | undefined) ?? 0;
+  const row = tx.db.get<{ seq: number }>('SELECT seq FROM sqlite_sequence WHERE name = ?', table);
+  const last = row?.seq ?? 0;
   if (count > 0) {
     if (row === undefined) tx.db.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, count);
     else tx.db.run('UPDATE sqlite_sequence SET seq = ? WHERE name = ?', last + count, table);
@@ -152,7 +151,7 @@ function nodeKey(workflow: Workflow, node: number): number {
 
 function checkRange(what: string, first: number, count: number, total: number): void {
   if (first < 0 || first + count > total) {
-    throw new TorcError('usage', `${what} ${first + count - 1} is outside the ${total} that were announced`);
+    throw new TorcError('usage', `${what} ${first + count - 1} is beyond the announced number of ${total}`);
   }
 }
 
@@ -164,7 +163,7 @@ function creating(tx: Transaction, workflowKey: number): Workflow {
   return workflow;
 }
 
-/** Makes a workflow visible; refuses with 'usage' when jobs are missing or wait for each other in a cycle. */
+/** Makes a workflow visible; throws 'usage' when jobs are missing or wait for each other in a cycle. */
 export function finishCreate(
   tx: Transaction,
   workflowKey: number,
@@ -173,12 +172,11 @@ export function finishCreate(
   const { firstJobKey, numSpecJobs, firstBarrierKey, numBarriers } = workflow;
   const lastJobKey = firstJobKey + numSpecJobs - 1;
   const lastBarrierKey = firstBarrierKey + numBarriers - 1;
-  const stored = tx.db.get('SELECT count(*) AS n FROM jobs WHERE job_key BETWEEN ? AND ?', firstJobKey, lastJobKey);
-  if (stored?.n !== numSpecJobs) {
-    throw new TorcError('usage', `${stored?.n} of ${numSpecJobs} jobs arrived`, 'Create the workflow again.');
+  const count = (sql: string, ...values: unknown[]): number => tx.db.get<{ n: number }>(sql, ...values)?.n ?? 0;
+  const stored = count('SELECT count(*) AS n FROM jobs WHERE job_key BETWEEN ? AND ?', firstJobKey, lastJobKey);
+  if (stored !== numSpecJobs) {
+    throw new TorcError('usage', `${stored} of ${numSpecJobs} jobs arrived`, 'Create the workflow again.');
   }
-  const files = tx.db.get('SELECT count(*) AS n FROM files WHERE workflow_key = ?', workflowKey);
-  const userData = tx.db.get('SELECT count(*) AS n FROM user_data WHERE workflow_key = ?', workflowKey);
   if (numBarriers > 0) {
     tx.db.run(
       `WITH RECURSIVE keys (k) AS (SELECT ? UNION ALL SELECT k + 1 FROM keys WHERE k < ?)
@@ -193,11 +191,11 @@ export function finishCreate(
          AND EXISTS (SELECT 1 FROM edges WHERE upstream = -barrier_key) LIMIT 1`,
       workflowKey,
     );
-    // no end of a job would ever let the jobs behind it go
+    // no end of a job would ever release the jobs behind it
     if (stuck !== undefined) throw new TorcError('usage', 'jobs wait for a barrier that waits for nothing');
   }
   refuseCycles(tx, workflow);
-  const counted = tx.db.all(
+  const counted = tx.db.all<{ downstream: number; n: number }>(
     'SELECT downstream, count(*) AS n FROM edges WHERE downstream BETWEEN ? AND ? GROUP BY downstream',
     firstJobKey,
     lastJobKey,
@@ -205,11 +203,10 @@ export function finishCreate(
   let numEdges = 0;
   for (const row of counted) {
     tx.db.run('UPDATE jobs SET num_blockers = ? WHERE job_key = ?', row.n, row.downstream);
-    numEdges += row.n as number;
+    numEdges += row.n;
   }
   if (numBarriers > 0) {
-    const row = tx.db.get('SELECT sum(num_blockers) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
-    numEdges += (row?.n as number | null) ?? 0;
+    numEdges += count('SELECT coalesce(sum(num_blockers), 0) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
   }
   countActionJobs(tx, workflowKey);
   tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
@@ -217,8 +214,8 @@ export function finishCreate(
   tx.event({ workflowKey, type: 'workflow_created', data: { num_jobs: numSpecJobs } });
   return {
     numJobs: numSpecJobs,
-    numFiles: files?.n as number,
-    numUserData: userData?.n as number,
+    numFiles: count('SELECT count(*) AS n FROM files WHERE workflow_key = ?', workflowKey),
+    numUserData: count('SELECT count(*) AS n FROM user_data WHERE workflow_key = ?', workflowKey),
     numEdges,
     numBarriers,
   };

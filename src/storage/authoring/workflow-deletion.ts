@@ -1,4 +1,4 @@
-/** Deleting a workflow with all that belongs to it, and what an interrupted creation left behind. */
+/** Deletes a workflow with everything that belongs to it, and what an interrupted creation left behind. */
 import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -17,19 +17,18 @@ export function planDelete(tx: Transaction, workflowKey: number): { numJobs: num
       `torc workflows cancel ${workflowKey}`,
     );
   }
-  const jobs = tx.db.get('SELECT count(*) AS n FROM jobs WHERE workflow_key = ?', workflowKey);
-  const results = tx.db.get(
-    'SELECT count(*) AS n FROM attempts WHERE workflow_key = ? AND cause IS NOT NULL',
-    workflowKey,
-  );
-  return { numJobs: jobs?.n as number, numResults: results?.n as number };
+  const count = (sql: string): number => tx.db.get<{ n: number }>(sql, workflowKey)?.n ?? 0;
+  return {
+    numJobs: count('SELECT count(*) AS n FROM jobs WHERE workflow_key = ?'),
+    numResults: count('SELECT count(*) AS n FROM attempts WHERE workflow_key = ? AND cause IS NOT NULL'),
+  };
 }
 
 export function beginDelete(tx: Transaction, workflowKey: number): void {
   tx.db.run(`UPDATE workflows SET phase = 'deleting' WHERE workflow_key = ?`, workflowKey);
 }
 
-/** One step of a delete; also drops what a creation left behind. Returns whether it is complete. */
+/** One step of a delete, which also drops what a creation left behind. Returns whether it was the last one. */
 export function deleteStep(tx: Transaction, workflowKey: number): boolean {
   const sql = 'SELECT job_key FROM jobs WHERE workflow_key = ? LIMIT ?';
   const jobs = tx.db.all<{ job_key: number }>(sql, workflowKey, jobsPerStep);
@@ -80,6 +79,6 @@ const workflowTables = [
 /** Workflows that an interrupted creation or deletion left behind. */
 export function leftoverWorkflows(tx: Transaction): number[] {
   return tx.db
-    .all(`SELECT workflow_key FROM workflows WHERE phase IN ('creating', 'deleting')`)
-    .map((row) => row.workflow_key as number);
+    .all<{ workflow_key: number }>(`SELECT workflow_key FROM workflows WHERE phase IN ('creating', 'deleting')`)
+    .map((row) => row.workflow_key);
 }

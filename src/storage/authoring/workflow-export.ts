@@ -1,4 +1,4 @@
-/** A stored workflow page by page in the words of a specification, with names instead of keys. */
+/** Exports a stored workflow page by page in the words of a specification, with names instead of keys. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -6,6 +6,7 @@ import type { ActionDefinition } from '../running/actions.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import type { JobRow } from './job-rows.ts';
 
 type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
 
@@ -25,7 +26,7 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
       return { ...nothing, action_jobs: pairs.slice(0, limit), more: pairs.length > limit };
     }
     case 'jobs': {
-      const rows = tx.db.all(
+      const rows = tx.db.all<ExportedJobRow>(
         `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler FROM jobs j
          LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
          LEFT JOIN shapes s ON s.shape_key = j.shape_key
@@ -41,49 +42,77 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
   }
 }
 
-function headOf(tx: Transaction, workflowKey: number): ExportedHead {
-  const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
+interface WorkflowRow {
+  name: string;
+  user: string;
+  description: string | null;
+  project: string | null;
+  metadata: string | null;
+  expiration_buffer_ms: number;
+  wait_for_new_jobs_ms: number;
+  ignore_workflow_completion: number;
+  wait_for_healthy_database_ms: number;
+  sample_interval_ms: number | null;
+  jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
+  stdio: StdioMode;
+}
+
+interface RequirementsRow {
+  name: string | null;
+  shape_key: number;
+}
+
+function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
+  const row = tx.db.get<WorkflowRow>('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
+  if (row === undefined) return null;
   const workflow: ExportedHead['workflow'] = {
-    name: row.name as string,
-    user: row.user as string,
-    description: row.description as string | null,
-    project: row.project as string | null,
-    metadata: row.metadata === null ? null : JSON.parse(row.metadata as string),
-    compute_node_expiration_buffer_seconds: (row.expiration_buffer_ms as number) / 1000,
-    compute_node_wait_for_new_jobs_seconds: (row.wait_for_new_jobs_ms as number) / 1000,
+    name: row.name,
+    user: row.user,
+    description: row.description,
+    project: row.project,
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    compute_node_expiration_buffer_seconds: row.expiration_buffer_ms / 1000,
+    compute_node_wait_for_new_jobs_seconds: row.wait_for_new_jobs_ms / 1000,
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
-    compute_node_wait_for_healthy_database_minutes: (row.wait_for_healthy_database_ms as number) / 60_000,
-    jobs_sort_method: row.jobs_sort_method as ExportedHead['workflow']['jobs_sort_method'],
-    // torc's own format does not know it
-    stdio: row.stdio === 'files' ? null : (row.stdio as StdioMode),
+    compute_node_wait_for_healthy_database_minutes: row.wait_for_healthy_database_ms / 60_000,
+    jobs_sort_method: row.jobs_sort_method,
+    // not a field of torc's own format
+    stdio: row.stdio === 'files' ? null : row.stdio,
   };
-  const named = tx.db.all(
+  const named = tx.db.all<RequirementsRow>(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',
     workflowKey,
   );
-  const sampleIntervalMs = row.sample_interval_ms as number | null;
   return {
     workflow,
     resource_requirements: named.map((each) => requirementsOf(tx, each)),
     failure_handlers: failureHandlers(tx, workflowKey),
-    sample_interval_seconds: sampleIntervalMs === null ? null : sampleIntervalMs / 1000,
+    sample_interval_seconds: row.sample_interval_ms === null ? null : row.sample_interval_ms / 1000,
     actions: actionsOf(tx, workflowKey),
   };
 }
 
-/** Without those whose jobs were all deleted: they never fire, and no specification could say them. */
+interface ActionRow {
+  action_key: number;
+  trigger_type: ExportedAction['trigger_type'];
+  action_type: ExportedAction['action_type'];
+  is_persistent: number;
+  definition: string;
+}
+
+/** Leaves out actions whose jobs were all deleted: they never fire, and no specification could express them. */
 function actionsOf(tx: Transaction, workflowKey: number): ExportedAction[] {
   return tx.db
-    .all(
+    .all<ActionRow>(
       `SELECT * FROM actions WHERE workflow_key = ?
          AND (num_jobs > 0 OR trigger_type NOT IN ('on_jobs_ready', 'on_jobs_complete')) ORDER BY action_key`,
       workflowKey,
     )
     .map((row) => ({
-      ...(JSON.parse(row.definition as string) as ActionDefinition),
+      ...(JSON.parse(row.definition) as ActionDefinition),
       action_key: String(row.action_key),
-      trigger_type: row.trigger_type as ExportedAction['trigger_type'],
-      action_type: row.action_type as ExportedAction['action_type'],
+      trigger_type: row.trigger_type,
+      action_type: row.action_type,
       persistent: row.is_persistent === 1,
     }));
 }
@@ -95,7 +124,7 @@ function actionJobPage(
   skip: number,
 ): { action_key: string; job_name: string }[] {
   return tx.db
-    .all(
+    .all<{ action_key: number; name: string }>(
       `SELECT a.action_key, j.name FROM actions a JOIN action_jobs aj ON aj.action_key = a.action_key
        JOIN jobs j ON j.job_key = aj.job_key
        WHERE a.workflow_key = ? ORDER BY a.action_key, aj.job_key LIMIT ? OFFSET ?`,
@@ -103,7 +132,7 @@ function actionJobPage(
       limit,
       skip,
     )
-    .map((row) => ({ action_key: String(row.action_key), job_name: row.name as string }));
+    .map((row) => ({ action_key: String(row.action_key), job_name: row.name }));
 }
 
 function barrierPage(
@@ -113,32 +142,38 @@ function barrierPage(
   skip: number,
 ): { barrier_key: string; depends_on: string }[] {
   return tx.db
-    .all(
+    .all<{ barrier_key: number; name: string }>(
       `SELECT b.barrier_key, j.name FROM barriers b JOIN edges e ON e.downstream = -b.barrier_key
        JOIN jobs j ON j.job_key = e.upstream WHERE b.workflow_key = ? ORDER BY b.barrier_key, e.upstream LIMIT ? OFFSET ?`,
       workflowKey,
       limit,
       skip,
     )
-    .map((row) => ({ barrier_key: String(row.barrier_key), depends_on: row.name as string }));
+    .map((row) => ({ barrier_key: String(row.barrier_key), depends_on: row.name }));
 }
 
-function jobOf(tx: Transaction, row: Record<string, unknown>): ExportedJob {
-  const jobKey = row.job_key as number;
+interface ExportedJobRow extends JobRow {
+  requirements: string | null;
+  scheduler: string | null;
+  failure_handler: string | null;
+}
+
+function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
+  const { job_key: jobKey } = row;
   const hasOwn = row.requirements === null && row.resource_requirements_key !== null;
   return {
-    name: row.name as string,
-    command: row.command as string,
-    invocation_script: row.invocation_script as string | null,
-    resource_requirements: row.requirements as string | null,
-    scheduler: row.scheduler as string | null,
-    failure_handler: row.failure_handler as string | null,
-    priority: row.priority as number,
+    name: row.name,
+    command: row.command,
+    invocation_script: row.invocation_script,
+    resource_requirements: row.requirements,
+    scheduler: row.scheduler,
+    failure_handler: row.failure_handler,
+    priority: row.priority,
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
     supports_termination: row.supports_termination === 1,
     depends_on: dependsOn(tx, jobKey),
     barriers: tx.db
-      .all('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)
+      .all<{ key: number }>('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)
       .map(({ key }) => String(key)),
     input_files: usedNames(tx, jobKey, 'files', 0),
     output_files: usedNames(tx, jobKey, 'files', 1),
@@ -148,10 +183,10 @@ function jobOf(tx: Transaction, row: Record<string, unknown>): ExportedJob {
   };
 }
 
-/** The jobs that it waits for by itself, without those that write what it reads: these follow from that. */
+/** The jobs that it names as dependencies: without those that write what it reads, which follow from that. */
 function dependsOn(tx: Transaction, jobKey: number): string[] {
   return tx.db
-    .all(
+    .all<{ name: string }>(
       `SELECT j.name FROM edges e JOIN jobs j ON j.job_key = e.upstream WHERE e.downstream = ?
        AND e.upstream NOT IN (SELECT o.job_key FROM job_files i JOIN job_files o ON o.file_key = i.file_key
          WHERE i.job_key = ? AND i.is_output = 0 AND o.is_output = 1)
@@ -162,25 +197,25 @@ function dependsOn(tx: Transaction, jobKey: number): string[] {
       jobKey,
       jobKey,
     )
-    .map((row) => row.name as string);
+    .map((row) => row.name);
 }
 
 function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data', isOutput: number): string[] {
   const [uses, key] = kind === 'files' ? ['job_files', 'file_key'] : ['job_user_data', 'user_data_key'];
   return tx.db
-    .all(
+    .all<{ name: string }>(
       `SELECT d.name FROM ${uses} u JOIN ${kind} d ON d.${key} = u.${key}
        WHERE u.job_key = ? AND u.is_output = ? ORDER BY d.${key}`,
       jobKey,
       isOutput,
     )
-    .map((row) => row.name as string);
+    .map((row) => row.name);
 }
 
-function requirementsOf(tx: Transaction, row: Record<string, unknown>): ExportedRequirements {
-  const need = readShape(tx, row.shape_key as number);
+function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirements {
+  const need = readShape(tx, row.shape_key);
   return {
-    name: row.name as string | null,
+    name: row.name,
     num_cpus: need.numCpus,
     memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
     num_gpus: need.gpuThousandths / 1000,

@@ -1,4 +1,4 @@
-/** The history of another workflow in a new one with the same jobs: results of its runs, events, statuses. */
+/** Gives a new workflow the history of another with the same jobs: results of its runs, events, statuses. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { aims, type Settled, settle, statusCode } from '../../model/decide/restart.ts';
@@ -11,7 +11,7 @@ import { loadJobs, type StoredJobs } from '../runs/restart.ts';
 
 type Result = Request<'workflow_import_history'>['results'][number];
 
-/** Adds results and events; throws 'conflict' for a workflow that has begun a history of its own. */
+/** Adds results and events; throws 'conflict' for a workflow that has a history of its own. */
 export function importHistory(
   tx: Transaction,
   request: Request<'workflow_import_history'>,
@@ -38,18 +38,19 @@ function unstarted(tx: Transaction, key: string): number {
   if (phase === 'created') return workflowKey;
   throw new TorcError(
     'conflict',
-    `workflow ${workflowKey} was started: it has a history of its own`,
-    'Import it anew.',
+    `workflow ${workflowKey} has started: it has a history of its own`,
+    'Import the file again, as a new workflow.',
   );
 }
 
 function jobKeyOf(tx: Transaction, workflowKey: number, name: string): number {
-  const row = tx.db.get('SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?', workflowKey, name);
-  if (row !== undefined) return row.job_key as number;
+  const sql = 'SELECT job_key FROM jobs WHERE workflow_key = ? AND name = ?';
+  const row = tx.db.get<{ job_key: number }>(sql, workflowKey, name);
+  if (row !== undefined) return row.job_key;
   throw new TorcError(
     'not_found',
     `workflow ${workflowKey} has no job ${quoted(name)}`,
-    'The results are of another workflow.',
+    'The results belong to another workflow.',
   );
 }
 
@@ -89,15 +90,15 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
 }
 
-/** The record of the node that a result came from; its worker is gone. */
+/** The compute node that a result came from; its worker is gone. */
 function computeNode(tx: Transaction, workflowKey: number, { hostname, slurm_job_id }: Result): number {
-  const known = tx.db.get(
+  const known = tx.db.get<{ compute_node_key: number }>(
     'SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ? AND hostname = ? AND slurm_job_id IS ?',
     workflowKey,
     hostname,
     slurm_job_id,
   );
-  if (known !== undefined) return known.compute_node_key as number;
+  if (known !== undefined) return known.compute_node_key;
   return tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, hostname, boot_id, pid, slurm_job_id, restart_count, num_cpus,
        memory_bytes, num_gpus, is_active, started_at, last_heartbeat_at, ended_at, close_reason)
@@ -112,29 +113,30 @@ function computeNode(tx: Transaction, workflowKey: number, { hostname, slurm_job
   ).key;
 }
 
-/** Gives the jobs their statuses, with the counters that follow from them, and the workflow its run. */
+/** Sets the statuses of the jobs, the counters that follow from them, and the run of the workflow. */
 export function finishImport(tx: Transaction, request: Request<'workflow_import_finish'>): void {
   const workflowKey = unstarted(tx, request.workflow_key);
   const jobs = loadJobs(tx, workflowKey);
   if (request.job_statuses.length !== jobs.numJobs) {
-    throw new TorcError('usage', `${request.job_statuses.length} statuses were given for ${jobs.numJobs} jobs`);
+    throw new TorcError('usage', `expected ${jobs.numJobs} job statuses, got ${request.job_statuses.length}`);
   }
   const status = Uint8Array.from(request.job_statuses, (word) => statusCode[kept(word)]);
   const failed = new Uint8Array(jobs.numJobs);
-  for (const row of tx.db.rows(
+  const failures = tx.db.rows<[number]>(
     `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
      WHERE j.workflow_key = ? AND a.end_status = 'done' AND a.return_code <> 0`,
     workflowKey,
-  ) as Iterable<[number]>) {
-    const job = jobs.numberOf(row[0]) as number;
-    failed[job] = status[job] === statusCode.done ? 1 : 0;
+  );
+  for (const [jobKey] of failures) {
+    const job = jobs.numberOf(jobKey);
+    if (job !== undefined && status[job] === statusCode.done) failed[job] = 1;
   }
   const aim = status.map((code) => {
     return code === statusCode.ready || code === statusCode.blocked ? aims.active : aims.keep;
   });
   const plan = { aim, reason: new Uint8Array(jobs.numJobs), origin: new Int32Array(jobs.numJobs) };
   const settled = settle({ ...jobs, status, failed }, plan);
-  // what the moves would set off happened long ago
+  // what the moves would trigger happened long ago
   tx.silently(() => applyStatuses(tx, jobs, settled, failed));
   tx.flushCounts();
   const endedAt = request.ended_at === null ? tx.now : Date.parse(request.ended_at);
@@ -176,7 +178,7 @@ function applyStatuses(tx: Transaction, jobs: StoredJobs, settled: Settled, fail
   }
 }
 
-/** What ran when it was exported ended elsewhere, if at all: here it has not begun. */
+/** A job that ran during the export has ended elsewhere, if at all: here it has not started. */
 function kept(status: JobStatus): JobStatus {
   return claimedStatuses.includes(status) ? 'uninitialized' : status;
 }

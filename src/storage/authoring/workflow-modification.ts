@@ -1,4 +1,4 @@
-/** Changing what is said of a workflow and how its workers behave; jobs stay as they are. */
+/** Changes the description and settings of a workflow; its jobs stay as they are. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -6,7 +6,7 @@ import { getWorkflow } from '../running/workflows.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
 
-/** Each field with its column, and how it is stored and read. */
+/** The column of a field, and how its value is stored and read. */
 interface Field {
   column: string;
   stored(value: unknown): unknown;
@@ -24,7 +24,7 @@ function flag(column: string): Field {
 }
 
 function milliseconds(column: string, unit: number): Field {
-  return { column, stored: (value) => (value as number) * unit, read: (stored) => (stored as number) / unit };
+  return { column, stored: (value) => Number(value) * unit, read: (stored) => Number(stored) / unit };
 }
 
 const fields: Readonly<Record<keyof Changes, Field>> = {
@@ -34,7 +34,7 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   metadata: {
     column: 'metadata',
     stored: (value) => (value === null ? null : JSON.stringify(value)),
-    read: (stored) => (stored === null ? null : JSON.parse(stored as string)),
+    read: (stored) => (stored === null ? null : JSON.parse(String(stored))),
   },
   is_archived: flag('is_archived'),
   expiration_buffer_seconds: milliseconds('expiration_buffer_ms', 1000),
@@ -44,7 +44,7 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   stdio: plain('stdio'),
 };
 
-/** Returns what differs from before. Workers that run keep the settings they began with. */
+/** Returns the fields that change. Running workers keep the settings that they started with. */
 export function modifyWorkflow(
   tx: Transaction,
   request: Request<'workflow_modify'>,

@@ -1,6 +1,6 @@
 /**
- * Rows of lists: filters, sorting and pages. The one place where stored integers become keys as text, instants as
- * ISO 8601 and flags as booleans.
+ * Rows of lists: filters, sorting and pages. Only here do stored integers become keys as text, instants in ISO 8601 and
+ * booleans.
  */
 import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
@@ -21,7 +21,8 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
     values.push(Number(request.workflow_key));
   }
   if (request.latest_only === true) {
-    if (definition.latest === undefined) throw new TorcError('usage', `${request.list} have no latest ones`);
+    if (definition.latest === undefined)
+      throw new TorcError('usage', `${request.list} cannot be limited to the latest ones`);
     conditions.push(definition.latest);
   }
   for (const filter of request.filters) {
@@ -50,7 +51,7 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
   const { from, key } = definition;
   const rows = db.all(
     definition.position === undefined
-      ? // the page is chosen by keys first: rows that are skipped cost neither their columns nor unused joins
+      ? // the keys of the page are chosen first, so that skipped rows compute neither columns nor unused joins
         `SELECT ${selected(definition)} FROM ${from} WHERE ${key} IN (SELECT ${key} FROM ${from} ${page}) ORDER BY ${order}`
       : `SELECT ${selected(definition)} FROM ${from} ${page}`,
     ...values,
@@ -99,12 +100,8 @@ export function workflowRecord(db: Database, workflowKey: number): RecordOf<'wor
 /** Jobs of a workflow by status, every status present. */
 export function countsRecord(db: Database, workflowKey: number): Record<JobStatus, number> {
   const counts = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number>;
-  for (const row of db.all(
-    'SELECT status, sum(n) AS n FROM job_counts WHERE workflow_key = ? GROUP BY status',
-    workflowKey,
-  )) {
-    counts[row.status as JobStatus] = row.n as number;
-  }
+  const sql = 'SELECT status, sum(n) AS n FROM job_counts WHERE workflow_key = ? GROUP BY status';
+  for (const { status, n } of db.all<{ status: JobStatus; n: number }>(sql, workflowKey)) counts[status] = n;
   return counts;
 }
 
@@ -123,26 +120,26 @@ function findColumn(list: ListName, name: string): Column {
   throw new TorcError('usage', `${list} have no column '${name}'`, `Columns: ${known}`);
 }
 
-/** A filter's text as the stored value, so that `f=true`, `7` and ISO instants compare as what they mean. */
+/** A filter's text as the stored value, so that flags, numbers and ISO instants compare by their meaning. */
 function storedValue(column: Column, value: string): unknown {
   if (column.values?.includes(value) === false) {
     throw new TorcError(
       'usage',
-      `${column.name} is never ${quoted(value)}${didYouMean(value, column.values)}`,
-      `It is one of ${column.values.join(', ')}.`,
+      `${column.name} cannot be ${quoted(value)}${didYouMean(value, column.values)}`,
+      `Possible values: ${column.values.join(', ')}.`,
     );
   }
   if (column.kind === 'text' || column.kind === 'json') return value;
   if (column.kind === 'flag') {
     if (value === 'true' || value === '1') return 1;
     if (value === 'false' || value === '0') return 0;
-    throw new TorcError('usage', `${column.name} is true or false, not '${value}'`);
+    throw new TorcError('usage', `${column.name} must be true or false, not ${quoted(value)}`);
   }
   const number = column.kind === 'instant' ? Date.parse(value) : Number(value);
   if (Number.isNaN(number)) {
     throw new TorcError(
       'usage',
-      `${column.name} is ${column.kind === 'instant' ? 'an instant' : 'a number'}, not '${value}'`,
+      `${column.name} must be ${column.kind === 'instant' ? 'an instant' : 'a number'}, not ${quoted(value)}`,
     );
   }
   return column.kind === 'seconds' ? Math.round(number * 1000) : number;
@@ -162,11 +159,11 @@ function rendered(kind: Kind, value: unknown): unknown {
     case 'flag':
       return value === 1;
     case 'seconds':
-      return (value as number) / 1000;
+      return Number(value) / 1000;
     case 'instant':
-      return isoInstant(value as number);
+      return isoInstant(Number(value));
     case 'json':
-      return JSON.parse(value as string);
+      return JSON.parse(String(value));
     default:
       return value;
   }

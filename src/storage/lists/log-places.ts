@@ -5,7 +5,7 @@ import type { StdioMode } from '../../model/expanded.ts';
 import type { LogPlace } from '../running/log-place.ts';
 import { type Column, columns } from './columns.ts';
 
-/** Of an attempt `a` on the compute node `n`: what `withPlace` reads. */
+/** The columns of an attempt `a` on the compute node `n` that `withPlace` reads. */
 export const placeColumns: Column[] = [
   ...columns('text', ['output_directory', 'n.output_directory'], ['worker_id', 'n.worker_id'], ['stdio', 'n.stdio']),
   ...columns('text', ['log_kind', 'a.log_kind']),
@@ -25,7 +25,7 @@ export type StoredAttempt = WithoutPlace & {
   log_slot: number | null;
 };
 
-/** An attempt with the place of its output, as far as its worker said where it puts output. */
+/** An attempt with the place of its output, as far as its worker has reported it. */
 export function withPlace(row: StoredAttempt): ShownAttempt {
   const { output_directory, worker_id, stdio, log_slot, ...attempt } = row;
   const { kind, paths }: Place =
