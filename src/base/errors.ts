@@ -15,6 +15,7 @@ export const exitCodes = {
   busy: 5,
   no_space: 5,
   unusable: 5,
+  incompatible: 5,
   slurm: 6,
   already_complete: 7,
   timeout: 8,

@@ -1,11 +1,17 @@
 /** Requests against the contract's schemas, which take a tenth of a second to load: only where they are needed. */
 import { type EndpointName, endpoints, type Request } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
+import { refusedProtocol } from './exchange/other-protocol.ts';
 
-/** The request as its schema has it. Throws TorcError 'usage' naming the first thing that is wrong. */
+/**
+ * The request as its schema has it. Throws TorcError 'usage' naming the first thing that is wrong, or 'incompatible' when
+ * the request comes from a worker of another protocol, whose requests may have another form.
+ */
 export function checkedRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
   const parsed = parse(endpoints[endpoint].request, endpoint, request);
   if (parsed.success) return parsed.data as Request<N>;
+  const refused = endpoint === 'worker_hello' || endpoint === 'exchange' ? refusedProtocol(request) : null;
+  if (refused !== null) throw refused;
   const [issue] = parsed.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
   throw new TorcError('usage', `${endpoint}: ${asTorcError(issue?.message ?? parsed.error).message}${where}`);

@@ -6,7 +6,8 @@
  * `#look`, which does what is due and sets the one timer to what is due next.
  */
 import type { HelloReply, WorkerSettings } from '../api/contract.ts';
-import type { TorcError } from '../base/errors.ts';
+import { TorcError } from '../base/errors.ts';
+import { version } from '../base/version.ts';
 import { Deadline } from './deadline.ts';
 import type { StopSignal } from './effects.ts';
 import { Ending } from './ending.ts';
@@ -37,6 +38,8 @@ export class WorkerLoop {
   readonly #deadline: Deadline;
   #settings: WorkerSettings | null = null;
   #idleSinceMs: number;
+  /** What the worker ends with when the server speaks another protocol; null as long as it does not. */
+  #incompatible: TorcError | null = null;
   #heldUntilMs: number | null = null;
   #cancelTimer: () => void = () => {};
   #stopListening: () => void = () => {};
@@ -106,6 +109,7 @@ export class WorkerLoop {
       hello: () => helloRequest(this.#options, effects),
       greeted: (reply) => this.#onGreeted(reply),
       refused: (error) => this.#onRefused(error),
+      incompatible: (error) => this.#onIncompatible(error),
       taken: (taken) => this.#onTaken(taken),
       contactChanged: () => this.#onContactChanged(),
     };
@@ -160,6 +164,20 @@ export class WorkerLoop {
     else this.#finish('gone', error);
   }
 
+  /** Running jobs go on as without a server. The worker ends with the last of them, and results go to the spool. */
+  #onIncompatible(error: TorcError): void {
+    if (this.#incompatible === null) {
+      const message = `${error.message}; the worker is torc ${version()}`;
+      this.#incompatible = new TorcError('incompatible', message, error.hint);
+      this.#deps.log.error({ why: message }, 'the server speaks another protocol: no more jobs are started');
+    }
+    this.#ending.drain();
+    const { numHeld, numUnanswered } = this.#session;
+    const isIdle = numHeld + numUnanswered === 0 && !this.#commands.isRunning;
+    if (isIdle || this.#ending.phase === 'leaving') this.#finish('server_lost');
+    this.#look();
+  }
+
   #onTaken(taken: Taken): void {
     if (this.#ending.phase === 'working' && !taken.leave) this.#jobs.take(taken.jobs);
     else this.#jobs.refuse(taken.jobs);
@@ -173,6 +191,7 @@ export class WorkerLoop {
   }
 
   #onContactChanged(): void {
+    if (this.#exchanger.lostSinceMs === null) this.#incompatible = null;
     this.#idleSinceMs = this.#nowMs();
     this.#look();
   }
@@ -206,7 +225,7 @@ export class WorkerLoop {
   }
 
   /** Ends the worker with what is known, with `reason`, or by throwing `error`. */
-  #finish(reason: WorkerExit['reason'] | null, error: TorcError | null = null): void {
+  #finish(reason: WorkerExit['reason'] | null, error = this.#incompatible): void {
     if (this.#ending.phase === 'ended') return;
     this.#cancelTimer();
     this.#stopListening();

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
+import { version } from '../../src/base/version.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -431,13 +432,20 @@ describe('delete', () => {
 });
 
 describe('an exchange', () => {
-  it('of another major protocol is refused', async () => {
+  it('of another major protocol is refused, whatever it looks like, with the words of a greeting', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
-    await expect(worker.exchange({ protocol: 2 })).rejects.toMatchObject({
-      code: 'conflict',
-      message: expect.stringContaining('protocol 2'),
-    });
+    const refusal = {
+      code: 'incompatible',
+      exitCode: 5,
+      message: `the worker speaks protocol 2, the server (torc ${version()}) protocol 1`,
+    };
+    await expect(worker.exchange({ protocol: 2 })).rejects.toMatchObject(refusal);
+    const joining = TestWorker.join(service, key, {}, null, { protocol: 2 });
+    await expect(joining).rejects.toMatchObject(refusal);
+    const unreadable = { protocol: 2, who: 'a worker of the next version' } as never;
+    await expect(service.call('exchange', unreadable)).rejects.toMatchObject(refusal);
+    await expect(service.call('worker_hello', unreadable)).rejects.toMatchObject(refusal);
     expect((await worker.exchange()).jobs).toHaveLength(1);
   });
 

@@ -75,6 +75,7 @@ function start(random = 1) {
       greeted() {},
       refused() {},
       taken: (news) => taken.push(news),
+      incompatible() {},
       contactChanged() {},
     },
     { api, clock, log: silentLog, random: () => random },

@@ -6,6 +6,7 @@ import { readSpool } from '../../src/api/spool.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { workerPaths } from '../../src/base/paths.ts';
+import { version } from '../../src/base/version.ts';
 import { defaultSettings, FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
@@ -121,6 +122,68 @@ describe('a server that is hard to understand', () => {
     server.stop(1);
     await worker.exit;
     expect(server.seen.length - before).toBeLessThan(20);
+  });
+});
+
+describe('a server of another protocol', () => {
+  const refusal = new TorcError('incompatible', 'the worker speaks protocol 1, the server (torc 9.0.0) protocol 2');
+  const ended = { code: 'incompatible', exitCode: 5, message: `${refusal.message}; the worker is torc ${version()}` };
+
+  it('is asked once by a worker that has no jobs', async () => {
+    const server = new FakeServer();
+    server.helloError = refusal;
+    await expect(startWorker(server).exit).rejects.toMatchObject(ended);
+    expect(server.hellos).toHaveLength(1);
+  });
+
+  it('gets no more jobs run, and finds the results of those that were running in the spool', async () => {
+    const worker = startWorker(new FakeServer(), { maxParallelJobs: 1 });
+    const { server } = worker;
+    const wait = 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 3';
+    server.add({ command: wait }, { command: 'true' });
+    await until(() => server.attempts.get(1)?.started != null && server.attempts.has(2));
+    server.downError = refusal;
+    server.goDown();
+    const { spoolPath } = workerPaths(worker.directory, worker.workerId);
+    await until(() => existsSync(spoolPath) && readSpool(spoolPath).reports.length === 1);
+    writeFileSync(join(worker.directory, 'output/go'), '');
+    await expect(worker.exit).rejects.toMatchObject(ended);
+    expect(worker.processes()).toEqual([]);
+    expect(readSpool(spoolPath).reports).toMatchObject([
+      { attempt: 2, finished: null },
+      { attempt: 1, finished: { return_code: 3 } },
+    ]);
+  });
+
+  it('gets its results itself when it is replaced in time by one of the same protocol', async () => {
+    const told: string[] = [];
+    const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };
+    const worker = startWorker(new FakeServer(), {}, log);
+    const { server } = worker;
+    server.add({ command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 3' });
+    await until(() => server.attempts.get(1)?.started != null);
+    server.downError = refusal;
+    server.goDown();
+    await until(() => told.length > 0);
+    server.goUp();
+    const numSeen = server.seen.length;
+    await until(() => server.seen.length > numSeen);
+    writeFileSync(join(worker.directory, 'output/go'), '');
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 1, numFailed: 1 });
+    expect(server.attempts.get(1)?.finished).toMatchObject({ return_code: 3 });
+  });
+
+  it('is not waited for by a worker that a signal stops', async () => {
+    const worker = startWorker();
+    const { server } = worker;
+    server.add({ command: 'sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    server.downError = refusal;
+    server.goDown();
+    worker.signal('terminate');
+    await expect(worker.exit).rejects.toMatchObject(ended);
+    const { reports } = readSpool(workerPaths(worker.directory, worker.workerId).spoolPath);
+    expect(reports).toMatchObject([{ attempt: 1, finished: { status: 'terminated' } }]);
   });
 });
 

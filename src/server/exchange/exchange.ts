@@ -20,6 +20,7 @@ import { fencedStops, isOccupied, occupyingAttempts, stopsOf } from '../../stora
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
 import { alone, type ExchangeMember, newMember } from './members.ts';
+import { otherProtocol } from './other-protocol.ts';
 import { Sequences } from './sequences.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
 import { WaitingWorkers } from './waiting-workers.ts';
@@ -219,15 +220,6 @@ export class Exchange {
       unknown_worker: false,
     };
   }
-}
-
-/** That a worker speaks another protocol than this server. */
-export function otherProtocol(protocol: number): TorcError {
-  return new TorcError(
-    'conflict',
-    `the worker speaks protocol ${protocol}, the server ${protocolVersion}`,
-    'Run the same version of torc on all nodes.',
-  );
 }
 
 function stopUnknown(attempt: number): ExchangeReply['stop'][number] {

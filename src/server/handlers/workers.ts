@@ -7,7 +7,7 @@ import { workerCommands } from '../../storage/running/actions.ts';
 import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
-import { otherProtocol } from '../exchange/exchange.ts';
+import { otherProtocol } from '../exchange/other-protocol.ts';
 
 type Hello = Request<'worker_hello'>;
 type Welcome = Reply<'worker_hello'>;

@@ -179,6 +179,7 @@ function httpStatus(code: ErrorCode): number {
       return 404;
     case 'conflict':
     case 'already_complete':
+    case 'incompatible':
       return 409;
     case 'unreachable':
     case 'busy':

@@ -5,7 +5,7 @@
  */
 import type { Api, HelloReply, Reply, Request } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
-import { asTorcError, type TorcError } from '../../base/errors.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { ExchangeRequest } from './reports.ts';
 import type { RequestFacts, Session, Taken } from './session.ts';
@@ -30,8 +30,10 @@ export interface ExchangerEvents {
   endsDelayMs(): number;
   hello(): Request<'worker_hello'>;
   greeted(reply: HelloReply): void;
-  /** The server will never take this worker: `gone`, or an error that no repetition mends. */
+  /** The server will never take this worker: a later process has its place (null), or repeating it would not help. */
   refused(error: TorcError | null): void;
+  /** The server speaks another protocol. Requests go on, in case a server of this version comes back. */
+  incompatible(error: TorcError): void;
   taken(taken: Taken): void;
   /** Contact was lost or found again. */
   contactChanged(): void;
@@ -45,6 +47,7 @@ export interface ExchangerDependencies {
 }
 
 const hopeless = new Set(['not_found', 'usage', 'invalid_spec']);
+const outdated = (): TorcError => new TorcError('unreachable', 'an outdated server answered');
 
 export class Exchanger {
   readonly #session: Session;
@@ -148,7 +151,7 @@ export class Exchanger {
       const reply = await this.#call('worker_hello', this.#events.hello(), promptTimeoutMs);
       if (this.#isClosed()) return;
       this.#state = 'new';
-      if (!this.#session.acceptEpoch(reply.epoch)) return this.#failed('an outdated server answered');
+      if (!this.#session.acceptEpoch(reply.epoch)) return this.#failed(outdated());
       this.#reached();
       this.#state = 'greeted';
       if (reply.answer === 'gone') this.#events.refused(null);
@@ -158,7 +161,7 @@ export class Exchanger {
       this.#state = 'new';
       const known = asTorcError(error);
       if (hopeless.has(known.code)) return this.#events.refused(known);
-      this.#failed(known.message);
+      this.#failed(known);
     }
     this.poke();
   }
@@ -198,7 +201,7 @@ export class Exchanger {
     } catch (error) {
       if (this.#isClosed()) return;
       this.#session.fail(request.seq);
-      this.#failed(asTorcError(error).message);
+      this.#failed(asTorcError(error));
     }
     this.poke();
   }
@@ -207,7 +210,7 @@ export class Exchanger {
     const nowMs = this.#deps.clock.monotonic();
     const received = this.#session.receive(request.seq, reply, nowMs);
     if ('dropped' in received) {
-      if (received.dropped === 'old_epoch') this.#failed('an outdated server answered');
+      if (received.dropped === 'old_epoch') this.#failed(outdated());
       return;
     }
     const serverNowMs = Date.parse(reply.now);
@@ -246,7 +249,7 @@ export class Exchanger {
     this.#events.contactChanged();
   }
 
-  #failed(reason: string): void {
+  #failed(error: TorcError): void {
     const nowMs = this.#deps.clock.monotonic();
     this.#numFailures += 1;
     const longestMs = this.#timeoutMs < Number.POSITIVE_INFINITY ? hurriedRetryMs : longestRetryMs;
@@ -254,9 +257,11 @@ export class Exchanger {
     this.#notBeforeMs = nowMs + shortestRetryMs + this.#deps.random() * (ceilingMs - shortestRetryMs);
     const wasReachable = this.#lostSinceMs === null;
     this.#lostSinceMs ??= nowMs;
-    if (!wasReachable) return;
-    this.#deps.log.warn({ reason }, 'the server does not answer; jobs go on, and it is tried again');
-    this.#events.contactChanged();
+    if (wasReachable) {
+      this.#deps.log.warn({ reason: error.message }, 'the server does not answer; jobs go on, and it is tried again');
+      this.#events.contactChanged();
+    }
+    if (error.code === 'incompatible') this.#events.incompatible(error);
   }
 }
 
