@@ -77,6 +77,19 @@ describe('lists', () => {
     expect(jobs.map((job) => job.return_code)).toEqual([2, 1, 1]);
   });
 
+  it('resumes events after any of them, and in pages of the program the same comes out', async () => {
+    const events = async (...more: string[]) =>
+      (await place.json<{ events: { event_key: string }[] }>(['events', 'list', ...more])).events;
+    const all = await events();
+    expect(new Set(all.map(({ event_key }) => event_key)).size).toBe(all.length);
+    expect(all.some(({ event_key }) => event_key.includes('.'))).toBe(true);
+    for (const at of [0, Math.floor(all.length / 2), all.length - 1]) {
+      expect(await events('--after', all[at]?.event_key as string)).toEqual(all.slice(at + 1));
+    }
+    expect((await events('--after', all[3]?.event_key as string, '-l', '2')).length).toBe(2);
+    expect(await place.torc('events', 'list', '--after', 'x')).toMatchObject({ code: 2, stdout: '' });
+  });
+
   it('has text that awk reads: a header, one line a record, nothing a terminal would obey', async () => {
     const { stdout } = await place.torc('jobs', 'list');
     const lines = stdout.trimEnd().split('\n');

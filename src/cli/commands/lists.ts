@@ -1,6 +1,7 @@
 /** The commands that only list: one group each, all with the same options. */
 import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
+import { parseEventKey } from '../input/filters.ts';
 import { addListOptions, addOutcomeOptions, listOptions } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -41,7 +42,13 @@ const listings: readonly Listing[] = [
     about: 'what happened to a workflow, in order',
     list: 'events',
     what: 'list what happened, oldest first',
-    examples: ['torc events list --reverse-sort -l 20', 'torc events list -f job_key=12'],
+    examples: [
+      'torc events list --reverse-sort -l 20',
+      'torc events list -f job_key=12',
+      'torc events list --after 118.4',
+    ],
+    addOptions: (command) =>
+      command.option('--after <event-key>', 'only what happened after this event', parseEventKey),
   },
 ];
 

@@ -19,6 +19,8 @@ export interface ListOptions {
   excludeColumn: readonly string[];
   /** Of results: only the newest of each job. */
   latestOnly?: boolean;
+  /** Of events: only those after this one. */
+  after?: string | undefined;
 }
 
 /** Reads `column=value`; the value may contain `=` and may be empty, which means "has none". */
@@ -33,6 +35,12 @@ export function parseFilter(text: string): ListFilter {
     );
   }
   return { column, value: text.slice(at + 1) };
+}
+
+/** Reads the key of an event, such as 118 or 118.4. */
+export function parseEventKey(text: string): string {
+  if (/^\d{1,15}(\.\d{1,6})?$/.test(text)) return text;
+  throw new TorcError('usage', `'${text}' is not the key of an event`, 'See them with torc events list.');
 }
 
 /** Reads `a,b,c`. */
@@ -58,6 +66,7 @@ export function listRequest(
     sort_by: options.sortBy ?? null,
     reverse: options.reverseSort ?? false,
     ...(options.latestOnly === true ? { latest_only: true } : {}),
+    ...(options.after === undefined ? {} : { after: options.after }),
     ...page,
   };
 }

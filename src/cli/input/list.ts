@@ -21,14 +21,21 @@ export async function* listPages(
   options: ListOptions,
 ): AsyncGenerator<readonly ListRecord[]> {
   let skip = options.skip ?? 0;
+  let after = options.after;
+  // in the order of commits each page begins after the last event of the one before
+  const hasCursor = list === 'events' && options.sortBy === undefined && options.reverseSort !== true;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   const most = list === 'user_data' ? userDataRows : pageRows;
   for (let size = firstPageRows; left > 0; size = pageRows) {
     const limit = Math.min(size, most, left);
-    const { records, more } = await api.call('list', listRequest(list, workflowKey, options, { limit, skip }));
+    const { records, more } = await api.call(
+      'list',
+      listRequest(list, workflowKey, { ...options, after }, { limit, skip }),
+    );
     yield records;
     if (!more || records.length === 0) return;
-    skip += records.length;
+    if (hasCursor) after = String(records.at(-1)?.event_key);
+    skip = hasCursor ? 0 : skip + records.length;
     left -= records.length;
   }
 }
