@@ -1,4 +1,4 @@
-/** A workflow that is exported is a specification of that same workflow, with all that a specification can say. */
+/** An exported workflow is a specification of the same workflow, with everything that a specification can express. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -81,7 +81,7 @@ const everything = {
   ],
 };
 
-/** What `torc workflows create --dry-run` counts. */
+/** The counts of `torc workflows create --dry-run`. */
 function counts(workflow: ExpandedWorkflow): object {
   const { name, numJobs, numBarriers, edges, files, userData, requirements } = workflow;
   const { actions, schedulers, failureHandlers } = workflow;
@@ -92,7 +92,7 @@ function counts(workflow: ExpandedWorkflow): object {
   };
 }
 
-/** What the workflow is once it is stored, and the document that is exported of it. */
+/** The stored workflow, and the document that an export of it makes. */
 async function exported(workflow: ExpandedWorkflow): Promise<string> {
   const api = fresh.service;
   const { workflow_key } = await createWorkflow(api, workflow, 'tester');
@@ -111,13 +111,18 @@ async function expectSame(workflow: ExpandedWorkflow): Promise<ExpandedWorkflow>
 }
 
 describe('an exported workflow', () => {
-  it.each(readdirSync(folder).filter((file) => !file.endsWith('.mjs')))('of %s comes back as it was', async (file) => {
-    const bytes = readFileSync(join(folder, file));
-    const isCommands = file.endsWith('.txt');
-    await expectSame(isCommands ? expandCommands(bytes, { file, name: file }) : loadWorkflow(bytes, { file }).workflow);
-  });
+  it.each(readdirSync(folder).filter((file) => !file.endsWith('.mjs')))(
+    'of %s creates the same workflow again',
+    async (file) => {
+      const bytes = readFileSync(join(folder, file));
+      const isCommands = file.endsWith('.txt');
+      await expectSame(
+        isCommands ? expandCommands(bytes, { file, name: file }) : loadWorkflow(bytes, { file }).workflow,
+      );
+    },
+  );
 
-  it('has handlers, schedulers, actions and the monitor', async () => {
+  it('contains failure handlers, schedulers, actions and the resource monitor', async () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
     const again = await expectSame(workflow);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
@@ -126,7 +131,7 @@ describe('an exported workflow', () => {
     expect([...again.jobs]).toEqual([...workflow.jobs]);
   });
 
-  it('names the place of what is wrong in it as a specification does', () => {
+  it('reports the place of an error in it, as for a specification', () => {
     const wrong = { format: 'torc-export', version: 1, workflow: { name: 'w', jobs: [{ name: 'a' }] } };
     const text = JSON.stringify(wrong, null, 2);
     expect(() => loadWorkflow(text, { file: 'e.json' })).toThrow('e.json:7:7: jobs[0].command: is missing');

@@ -1,4 +1,4 @@
-/** Jobs with a failure handler: which failures are tried again, what is kept, what is told. */
+/** Jobs with a failure handler: which failures are retried, what is kept, what is reported. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -15,7 +15,7 @@ afterEach(async () => {
   await fresh.close();
 });
 
-/** a with the rules, b behind it; a worker that holds the first attempt of a. */
+/** Job a with the rules, b downstream of it; a worker that holds the first attempt of a. */
 async function failing(
   rules: ReturnType<typeof rule>[],
 ): Promise<{ key: string; worker: TestWorker; first: ExchangeReply }> {
@@ -52,7 +52,7 @@ function restart(key: string, options: { keep_running?: boolean } = {}) {
 }
 
 describe('a failure that a rule matches', () => {
-  it('is followed by another attempt at once; its result stays, and nothing behind it hears of it', async () => {
+  it('is followed by another attempt at once; its result stays, and downstream jobs are not affected', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [75], max_retries: 1 })]);
     const { jobs } = await worker.finish(held(worker), 75);
     expect(jobs).toMatchObject([{ job_name: 'a', attempt_id: 2, run_id: 1 }]);
@@ -74,7 +74,7 @@ describe('a failure that a rule matches', () => {
     });
   });
 
-  it('is final after as many further attempts as the rule allows, and cancels what is behind it then', async () => {
+  it('is final when the retries of the rule are used up, and then cancels the downstream jobs', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [75], max_retries: 2 })]);
     for (const left of [2, 1, 0]) {
       expect((await statuses(fresh.service, key)).b).toBe('blocked');
@@ -86,7 +86,7 @@ describe('a failure that a rule matches', () => {
     expect(a).toMatchObject({ return_code: 75, attempt_id: 3, num_retries: 2, failure_handler: 'h0' });
   });
 
-  it('is decided by the first rule that matches, and not by a later one that allows more', async () => {
+  it('is decided by the first rule that matches, even if a later one allows more', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [1, 3], max_retries: 0 }), rule()]);
     await worker.finish(held(worker), 2);
     await worker.finish(held(worker), 3);
@@ -94,7 +94,7 @@ describe('a failure that a rule matches', () => {
     expect(await attemptsOf(key)).toHaveLength(2);
   });
 
-  it('may be one that torc made: missing output, memory, time', async () => {
+  it('may be a code of torc: missing output, out of memory, timed out', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [1, 137, 152] })]);
     for (const [return_code, cause] of [
       [1, 'missing_output'],
@@ -109,21 +109,21 @@ describe('a failure that a rule matches', () => {
   });
 });
 
-describe('what is not tried again', () => {
+describe('not retried', () => {
   it('a code that no rule matches', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [75] })]);
     await worker.finish(held(worker), 1);
     expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
   });
 
-  it('a job that a person wants to end, although it failed by itself before it could be stopped', async () => {
+  it('a canceled job that failed by itself before it could be stopped', async () => {
     const { key, worker } = await failing([rule()]);
     await fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     await worker.finish(held(worker), 75);
     expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
   });
 
-  it('a late or repeated report of an attempt that was followed by another', async () => {
+  it('a late or repeated report of an attempt that was retried', async () => {
     const { key, worker } = await failing([rule({ max_retries: 1 })]);
     const first = held(worker);
     await worker.finish(first, 75);
@@ -134,7 +134,7 @@ describe('what is not tried again', () => {
   });
 });
 
-describe('what does not count', () => {
+describe('not counted as retries', () => {
   it('attempts that were stopped or handed back', async () => {
     const { key, worker } = await failing([rule({ max_retries: 1 })]);
     const returned = held(worker);
@@ -144,7 +144,7 @@ describe('what does not count', () => {
     expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ attempt_id: 3, num_retries: 1 });
   });
 
-  it('what was before a reset and restart: all retries are there again', async () => {
+  it('attempts before a reset and restart: all retries are available again', async () => {
     const { key, worker } = await failing([rule({ max_retries: 1 })]);
     await worker.finish(held(worker), 75);
     await worker.finish(held(worker), 75);
@@ -162,7 +162,7 @@ describe('what does not count', () => {
     ]);
   });
 
-  it('what was before a restart that found the job ready', async () => {
+  it('attempts before a restart that found the job ready', async () => {
     const { key, worker } = await failing([rule({ max_retries: 1, recovery_script: 'x' })]);
     await worker.finish(held(worker), 75, { draining: true });
     await restart(key);
@@ -176,7 +176,7 @@ describe('what does not count', () => {
 describe('a recovery script', () => {
   const keepRunning = { keep_running: true };
 
-  it('is forgotten by the restart after one that let its job go on', async () => {
+  it('is forgotten by the restart after one that kept its job running', async () => {
     const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
     await worker.finish(held(worker), 75);
     await restart(key, keepRunning);
@@ -192,7 +192,7 @@ describe('a recovery script', () => {
 
   const script = 'echo "$TORC_RETURN_CODE"\nrm -f \'a b\'';
 
-  it('goes with the next attempt, and again until one has ended by itself', async () => {
+  it('goes with each next attempt until one has ended by itself', async () => {
     const { worker, first } = await failing([
       rule({ exit_codes: [75], recovery_script: script }),
       rule({ exit_codes: [1] }),
@@ -210,7 +210,7 @@ describe('a recovery script', () => {
     expect(fourth.jobs[0]).not.toHaveProperty('recovery');
   });
 
-  it('is the one of the rule that matched', async () => {
+  it('belongs to the rule that matched', async () => {
     const { worker } = await failing([
       rule({ exit_codes: [1], recovery_script: 'one' }),
       rule({ recovery_script: 'all' }),
@@ -220,7 +220,7 @@ describe('a recovery script', () => {
   });
 });
 
-it('a deleted workflow leaves nothing of its handlers', async () => {
+it('a deleted workflow leaves no rows of its failure handlers', async () => {
   const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
   await worker.finish(held(worker), 0);
   await worker.finish(held(worker), 0);

@@ -22,7 +22,7 @@ function isCommandChanged(name: string): boolean {
 }
 
 describe('a changed job', () => {
-  it('tells what differs, with a dry run without changing it', async () => {
+  it('returns the fields that change, in a dry run without changing them', async () => {
     const key = await createWorkflow(service, [{ name: 'a', command: 'old' }, { name: 'b' }]);
     const changes = { command: "new 'x'\n$Y", priority: 0, supports_termination: true, num_cpus: 3 };
     const expected = [
@@ -44,7 +44,7 @@ describe('a changed job', () => {
     ]);
   });
 
-  it('is marked for a restart only when it was claimed before and has another command; a claim clears that', async () => {
+  it('is marked for a restart only when it was claimed and its command changes; a claim clears the mark', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', priority: -1 }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     const [a] = (await worker.exchange()).jobs;
@@ -63,7 +63,7 @@ describe('a changed job', () => {
     expect(isCommandChanged('a')).toBe(false);
   });
 
-  it('keeps names unique and jobs known', async () => {
+  it('cannot take the name of another job, and must exist', async () => {
     await createWorkflow(service, [{ name: 'a' }, { name: "b's" }]);
     await expect(modify('a', { name: "b's" })).rejects.toMatchObject({
       code: 'conflict',
@@ -73,7 +73,7 @@ describe('a changed job', () => {
     await expect(service.call('job_modify', request)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('may name in its command only what it declares', async () => {
+  it('can name only files and user data that it declares', async () => {
     const userData = ['in', 'out', 'other'].map((name) => ({ name, data: null, is_ephemeral: false }));
     await createWorkflow(service, [{ name: 'a', reads: [0], writes: [1] }], [], { userData });
     service.db.run(`INSERT INTO files (workflow_key, name, path) VALUES (1, 'f', '/data/f 1')`);
@@ -87,7 +87,7 @@ describe('a changed job', () => {
 });
 
 describe('changed resources', () => {
-  it('of one job are its own, have their place in claim order, and wake a waiting worker', async () => {
+  it('of one job become its own, take their place in claim order, and wake a waiting worker', async () => {
     const jobs = ['a', 'b', 'c'].map((name) => ({ name, cpus: 9, runtime: 60 }));
     const key = await createWorkflow(service, jobs, [], { sort: 'gpus_runtime_memory' });
     const worker = await TestWorker.join(service, key, { cpus: 1 });
@@ -101,13 +101,13 @@ describe('changed resources', () => {
       `SELECT j.name, s.runtime_ms, s.is_runtime_stated AS stated FROM jobs j JOIN shapes s ON s.shape_key = j.shape_key
        ORDER BY s.sort_rank`,
     );
-    // a runtime that nobody states counts as an hour
+    // an unstated runtime counts as an hour
     expect(ranks).toEqual([
       { name: 'a', runtime_ms: 3_600_000, stated: 0 },
       { name: 'c', runtime_ms: 180_000, stated: 1 },
       { name: 'b', runtime_ms: 60_000, stated: 1 },
     ]);
-    // the second change of a job changes its own requirements, and makes no others
+    // a second change updates the requirements of its own, and adds none
     expect(service.db.get('SELECT count(*) AS n FROM resource_requirements')).toEqual({ n: 1 + 3 + 3 });
     const second = await TestWorker.join(service, key, { cpus: 2 });
     expect((await second.exchange()).jobs).toMatchObject([
@@ -116,7 +116,7 @@ describe('changed resources', () => {
     ]);
   });
 
-  it('of named requirements reach every job that uses them; what runs keeps its share', async () => {
+  it('of named requirements reach every job that uses them; running attempts keep theirs', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
     service.db.run('UPDATE jobs SET resource_requirements_key = 2');
     const worker = await TestWorker.join(service, key, { cpus: 1 });

@@ -1,4 +1,4 @@
-/** Jobs that only workers of one Slurm config may take. */
+/** Jobs that are restricted to workers of one Slurm config. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createWorkflow, freshService, rows, statuses, TestWorker } from '../support/service.ts';
 
@@ -41,7 +41,7 @@ const whyOf = async (key: string, name: string) => {
 };
 
 describe('jobs with a scheduler', () => {
-  it('go only to workers of its Slurm config, others to any', async () => {
+  it('go only to workers of its Slurm config, other jobs to any worker', async () => {
     const key = await workflow();
     await (await workerOf(key, 'cpu')).exchange();
     expect(await claimed(key)).toEqual(['any', 'cpu']);
@@ -49,13 +49,13 @@ describe('jobs with a scheduler', () => {
     expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
   });
 
-  it('go to a worker outside of allocations as well, so that a workflow runs on one machine', async () => {
+  it('also go to a worker outside allocations, so that a workflow can run on one machine', async () => {
     const key = await workflow();
     await (await TestWorker.join(fresh.service, key, { cpus: 8 })).exchange();
     expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
   });
 
-  it('say which workers they wait for, and the configs how many do', async () => {
+  it('name the workers that they wait for, and each config counts the jobs that wait for its workers', async () => {
     const key = await workflow();
     const cpu = await workerOf(key, 'cpu');
     await cpu.exchange();
@@ -85,7 +85,7 @@ describe('jobs with a scheduler', () => {
     expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide', 'with', 'without']);
   });
 
-  it('keep their restriction when what they ask for is changed', async () => {
+  it('keep their restriction when their requirements change', async () => {
     const key = await workflow();
     const find = async (name: string) => (await rows(fresh.service, 'jobs', key, { name }))[0];
     const changes = { num_cpus: 3 };
@@ -97,7 +97,7 @@ describe('jobs with a scheduler', () => {
       changes: { num_cpus: 1 },
     });
     expect([(await find('gpu'))?.num_cpus, (await find('wide'))?.num_cpus]).toEqual([3, 1]);
-    // others than their own
+    // workers of another config
     const [any] = await rows(fresh.service, 'resource_requirements', key);
     await fresh.service.call('resource_requirements_assign', {
       resource_requirements_key: String(any?.resource_requirements_key),

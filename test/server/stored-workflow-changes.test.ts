@@ -62,7 +62,7 @@ describe('added jobs', () => {
       { name: 'reader', status: 'uninitialized' },
       { name: 'last', status: 'uninitialized' },
     ]);
-    // producers that come after their consumer
+    // producers added after their consumer
     const { jobs } = await add(key, job('writer', { output_files: ['in "x"'], output_user_data: ['d'] }));
     expect(jobs).toMatchObject([{ name: 'writer' }]);
     expect(await rows(service, 'jobs', key, { name: 'reader' })).toMatchObject([
@@ -80,7 +80,7 @@ describe('added jobs', () => {
     });
   });
 
-  it('are refused with all of their request when one of them cannot be', async () => {
+  it('are refused together when one of the request is invalid', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]], {
       start: false,
       slurmConfigs: ["it's"],
@@ -109,7 +109,7 @@ describe('added jobs', () => {
     }
     expect(await rows(service, 'events', key)).toEqual(before);
     expect(Object.keys(await statuses(service, key))).toEqual(['a', 'b', 'w', 'r']);
-    // the same circle, through jobs and a barrier in between
+    // the same cycle, through jobs and a barrier in between
     await add(key, job('after r', { depends_on: ['r'] }));
     const circle = job('n', { output_files: ['g'], depends_on: ['after r'] });
     await expect(add(key, circle)).rejects.toThrow('would wait for itself');
@@ -147,7 +147,7 @@ describe('added jobs', () => {
     );
   });
 
-  it('are tried again as their failure handler has it', async () => {
+  it('are retried by the rules of their failure handler', async () => {
     const key = await createWorkflow(service, [], [], { failureHandlers: [[rule({ max_retries: 1 })]] });
     await add(key, job('again', { failure_handler: 'h0' }));
     const worker = await TestWorker.join(service, key, { cpus: 1 });
@@ -173,7 +173,7 @@ describe('added jobs', () => {
 });
 
 describe('deleted jobs', () => {
-  it('take what depends on them along only with cascade, through barriers', async () => {
+  it('include downstream jobs, also through barriers, only with cascade', async () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({ name }));
     // a, b -> barrier -> c, d -> e; f stands alone
     const edges: [number, number][] = [
@@ -201,7 +201,7 @@ describe('deleted jobs', () => {
     await expect(remove([await keyOf('f')], true)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('are forgotten by the actions about them; one that has no job left never fires', async () => {
+  it('are removed from actions; an action without jobs never fires', async () => {
     const names = ['a', 'b', 'off'].map((name) => ({ name }));
     const actions: TestAction[] = [
       { trigger: 'on_jobs_ready', jobs: [0] },
@@ -228,7 +228,7 @@ describe('deleted jobs', () => {
 });
 
 describe('files and requirements', () => {
-  it('are added once, assigned to all or none, and deleted only when nothing uses them', async () => {
+  it('are added once, assigned to all jobs or none, and deleted only while unused', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', cpus: 2 }]);
     const need = { num_cpus: 3, memory_bytes: null, gpu_thousandths: 500, num_nodes: 1, runtime_ms: 5000 };
     const request = { workflow_key: key, name: "it's", ...need };
@@ -258,7 +258,7 @@ describe('files and requirements', () => {
 });
 
 describe('a changed workflow', () => {
-  it('tells what differs and keeps the rest', async () => {
+  it('returns the fields that change and keeps the others', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }], [], { start: false });
     const changes = { name: 'new\n"name"', metadata: { a: [1] }, is_archived: true, expiration_buffer_seconds: 5 };
     const modify = () => service.call('workflow_modify', { workflow_key: key, changes });
@@ -276,7 +276,7 @@ describe('a changed workflow', () => {
 });
 
 describe('an imported history', () => {
-  it('sets off no action; what goes on in that run does, and so does the next run', async () => {
+  it('triggers no action; what follows in that run does, and so does the next run', async () => {
     const actions: TestAction[] = [
       { trigger: 'on_workflow_start' },
       { trigger: 'on_workflow_complete' },
@@ -324,7 +324,7 @@ describe('an imported history', () => {
     expect(await firings(whole)).toEqual([1, 1, 1, 0, 1]);
   });
 
-  it('leaves counters that hold, whatever the statuses, and none in a workflow with one of its own', async () => {
+  it('leaves correct counters for any statuses, and is refused by a workflow with a history of its own', async () => {
     const names = ['done', 'failed', 'behind', 'anyway', 'ran', 'off', 'wait', 'a', 'b'].map((name) => {
       return { name, cancelOnFailure: name !== 'anyway' };
     });

@@ -17,7 +17,7 @@ afterEach(() => close());
 
 const empty = (name: string) => ({ name, data: null, is_ephemeral: false });
 
-/** Ends a job with return code 0 and what it wrote; returns the reply. */
+/** Ends a job with return code 0 and the user data it wrote; returns the reply. */
 async function end(worker: TestWorker, job: Assignment | undefined, userData?: UserData) {
   const report = finished(job?.attempt ?? 0);
   worker.held = worker.held.filter((held) => held !== job?.attempt);
@@ -60,7 +60,7 @@ describe('user data between jobs', () => {
     expect(await datum(key, 'made')).toMatchObject({ data: odd, version: 1 });
   });
 
-  it('is null where it is not there yet, also in the invocation script', async () => {
+  it('is null until it is written, also in the invocation script', async () => {
     const key = await createWorkflow(service, [{ name: 'a', command: "echo '${user_data.input.x}'", reads: [0] }], [], {
       userData: [empty('x')],
     });
@@ -71,7 +71,7 @@ describe('user data between jobs', () => {
     ]);
   });
 
-  it('has a version that a job remembers, and that goes up only with another document', async () => {
+  it('has a version that a job remembers, and that rises only with another document', async () => {
     const key = await createWorkflow(service, [{ name: 'a', reads: [0], writes: [1] }], [], {
       userData: [{ name: 'in', data: { a: 1, b: 2 }, is_ephemeral: false }, empty('out')],
     });
@@ -91,7 +91,7 @@ describe('user data between jobs', () => {
     expect(await datum(key, 'out')).toMatchObject({ data: 0, version: 1 });
   });
 
-  it('fails a job that ends with 0 but did not write it, and cancels what waits for that', async () => {
+  it('fails a job that ends with 0 without writing it, and cancels the downstream jobs', async () => {
     const key = await createWorkflow(
       service,
       [{ name: 'a', writes: [0, 1] }, { name: 'b', reads: [0] }, { name: 'c' }],
@@ -123,7 +123,7 @@ describe('user data between jobs', () => {
     ]);
   });
 
-  it('is not taken from a job that failed, and not when it is too large', async () => {
+  it('is not taken from a failed job, or when it is too large', async () => {
     const key = await createWorkflow(
       service,
       [
@@ -151,7 +151,7 @@ describe('user data between jobs', () => {
 });
 
 describe('adding and deleting', () => {
-  it('refuses a name that is taken, what is too large, and to delete what a job uses', async () => {
+  it('refuse a taken name, data that is too large, and deleting user data in use', async () => {
     const key = await createWorkflow(service, [{ name: "it's a", reads: [0] }], [], { userData: [empty('used')] });
     const add = (name: string, data: Request<'user_data_add'>['data']) =>
       service.call('user_data_add', { workflow_key: key, name, data, is_ephemeral: false });
@@ -173,7 +173,7 @@ describe('adding and deleting', () => {
     ]);
   });
 
-  it('goes with the workflow, and keys of a later one are others', async () => {
+  it('follow the workflow when it is deleted; keys are never reused', async () => {
     const userData = [empty('x')];
     const first = await createWorkflow(service, [{ name: 'a', reads: [0] }], [], { userData, start: false });
     const { user_data_key } = await datum(first, 'x');

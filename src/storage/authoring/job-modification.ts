@@ -226,7 +226,7 @@ export interface ModifiedRequirements {
   changes: ChangedField[];
 }
 
-/** Changes named requirements, or only says how they would; `followRequirements` brings their jobs along. */
+/** Changes named requirements, in a dry run only returns how; `followRequirements` then updates their jobs. */
 export function modifyRequirements(
   tx: Transaction,
   request: Request<'resource_requirements_modify'>,

@@ -24,8 +24,8 @@ export interface Applied {
 /** Stores the evidence and applies its consequences, except where a worker has made contact since. */
 export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
   const applied: Applied = { numOrphaned: 0, numRequeued: 0, numLostContact: 0 };
-  for (const said of evidence.slurm) {
-    if (said.allocationKey !== null) storeAllocation(tx, said.allocationKey, said, evidence.at);
+  for (const answer of evidence.slurm) {
+    if (answer.allocationKey !== null) storeAllocation(tx, answer.allocationKey, answer, evidence.at);
   }
   const reported = evidence.workers.flatMap((seen) => {
     const worker = findWorker(tx, seen.computeNodeKey);
@@ -37,7 +37,7 @@ export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
     if (worker.lastHeartbeatAt > evidence.at && worker.lastHeartbeatAt !== seen.lastHeartbeatAt) continue;
     follow(tx, { evidence, seen, worker, applied });
   }
-  for (const said of evidence.slurm) applied.numRequeued += releaseRequeued(tx, said);
+  for (const answer of evidence.slurm) applied.numRequeued += releaseRequeued(tx, answer);
   return applied;
 }
 
@@ -78,26 +78,30 @@ function loseContact(tx: Transaction, worker: WatchedWorker, why: string): void 
 
 // ------------------------------------------------------------------ allocations
 
-function storeAllocation(tx: Transaction, allocationKey: number, said: SlurmEvidence, at: number): void {
+function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEvidence, at: number): void {
   const allocation = findAllocation(tx, allocationKey);
   if (allocation === null) return;
   const isOvertaken = allocation.checkedAt !== null && allocation.checkedAt > at;
-  if (isOvertaken && allocation.checkedAt !== said.checkedAt) return;
-  const { queue } = said;
+  if (isOvertaken && allocation.checkedAt !== answer.checkedAt) return;
+  const { queue } = answer;
   if (allocation.status === 'recorded') {
-    if (said.slurmJobId === null) {
+    if (answer.slurmJobId === null) {
       giveUpUnconfirmed(tx, allocation, queue !== null);
       return;
     }
     tx.event({
       workflowKey: allocation.workflowKey,
       type: 'allocation_found',
-      data: { allocation_key: String(allocation.allocationKey), name: allocation.name, slurm_job_id: said.slurmJobId },
+      data: {
+        allocation_key: String(allocation.allocationKey),
+        name: allocation.name,
+        slurm_job_id: answer.slurmJobId,
+      },
     });
   }
   const isNewStart = queue !== null && queue.presence !== 'absent' && queue.restartCount > allocation.restartCount;
   const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
-  const ends = endsByRestart(allocation.evidence.ends, said);
+  const ends = endsByRestart(allocation.evidence.ends, answer);
   const end = ends[restartCount] ?? null;
   // after the clock was set back, the absence counts from now: otherwise it would not count until the clock catches up
   const absentFrom = Math.min(allocation.absentSince ?? at, at);
@@ -106,8 +110,8 @@ function storeAllocation(tx: Transaction, allocationKey: number, said: SlurmEvid
   const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
   const stored: StoredEvidence = {
     ends,
-    memoryWords: said.memoryWords ?? allocation.evidence.memoryWords,
-    problems: said.problems,
+    memoryWords: answer.memoryWords ?? allocation.evidence.memoryWords,
+    problems: answer.problems,
     isSettled: isOver,
   };
   const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
@@ -118,8 +122,8 @@ function storeAllocation(tx: Transaction, allocationKey: number, said: SlurmEvid
        checked_at = CASE WHEN ? THEN ? ELSE checked_at END, evidence = ?, status = ?,
        submitted_at = coalesce(submitted_at, ?), ended_at = CASE WHEN ? = 'ended' THEN coalesce(ended_at, ?) END
      WHERE allocation_key = ?`,
-    said.slurmJobId,
-    said.cluster,
+    answer.slurmJobId,
+    answer.cluster,
     state,
     reason,
     restartCount,

@@ -61,8 +61,8 @@ export interface Evidence {
 /** Slurm's answers about a worker's allocation, matched by allocation too: a rebuilt cluster gives the same ids again. */
 function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | null {
   if (worker.slurmJobId === null) return null;
-  const isItsOwn = (said: SlurmEvidence): boolean =>
-    said.allocationKey === worker.allocationKey && said.slurmJobId === worker.slurmJobId;
+  const isItsOwn = ({ allocationKey, slurmJobId }: SlurmEvidence): boolean =>
+    allocationKey === worker.allocationKey && slurmJobId === worker.slurmJobId;
   return evidence.slurm.find(isItsOwn) ?? null;
 }
 
@@ -73,9 +73,9 @@ export function workerFateOf(
   seen: WorkerEvidence,
   worker: WatchedWorker,
 ): WorkerVerdict {
-  const said = slurmOf(evidence, worker);
+  const answer = slurmOf(evidence, worker);
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
-  const ends = allocation?.evidence.ends ?? endsByRestart({}, said);
+  const ends = allocation?.evidence.ends ?? endsByRestart({}, answer);
   const absentSince = allocation === null ? worker.contactLostAt : allocation.absentSince;
   return decideWorkerFate({
     isSilent: seen.isSilent,
@@ -84,10 +84,10 @@ export function workerFateOf(
     local: seen.local,
     slurmJobId: worker.slurmJobId,
     restartCount: worker.restartCount,
-    queue: said?.queue ?? null,
+    queue: answer?.queue ?? null,
     end: ends[worker.restartCount] ?? null,
-    isPredecessor: isPredecessor(tx, worker, Math.max(allocation?.restartCount ?? 0, said?.queue?.restartCount ?? 0)),
-    absentForMs: said?.queue?.presence === 'absent' && absentSince !== null ? evidence.at - absentSince : null,
+    isPredecessor: isPredecessor(tx, worker, Math.max(allocation?.restartCount ?? 0, answer?.queue?.restartCount ?? 0)),
+    absentForMs: answer?.queue?.presence === 'absent' && absentSince !== null ? evidence.at - absentSince : null,
     fencedForMs: worker.fencedAt === null ? null : (seen.fencedForMs ?? 0),
     hasSpokenSince: seen.hasSpokenSince,
   });
@@ -110,8 +110,8 @@ function isPredecessor(tx: Transaction, worker: WatchedWorker, restartCount: num
 }
 
 /** The known ends with those of the evidence. */
-export function endsByRestart(known: Record<string, SlurmEnd>, said: SlurmEvidence | null): Record<string, SlurmEnd> {
+export function endsByRestart(known: Record<string, SlurmEnd>, answer: SlurmEvidence | null): Record<string, SlurmEnd> {
   const ends = { ...known };
-  for (const { restartCount, end } of said?.ends ?? []) ends[restartCount] = end;
+  for (const { restartCount, end } of answer?.ends ?? []) ends[restartCount] = end;
   return ends;
 }

@@ -95,10 +95,10 @@ function jobState(row: ClaimedRow): JobState {
  */
 export function releaseRequeued(
   tx: Transaction,
-  said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
+  answer: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
 ): number {
-  if (said.slurmJobId === null || !hasBeenRequeued(tx, said)) return 0;
-  const isBack = said.queue?.presence === 'pending' || said.queue?.presence === 'running';
+  if (answer.slurmJobId === null || !hasBeenRequeued(tx, answer)) return 0;
+  const isBack = answer.queue?.presence === 'pending' || answer.queue?.presence === 'running';
   const rows = tx.db.all<RequeuedRow>(
     `SELECT a.attempt_key, a.is_live, a.job_key, a.workflow_key, j.status, n.slurm_job_id
      FROM compute_nodes n
@@ -113,9 +113,9 @@ export function releaseRequeued(
          WHERE m.slurm_job_id = n.slurm_job_id AND m.cluster IS n.cluster AND m.allocation_key IS n.allocation_key
            AND m.workflow_key = n.workflow_key))
      ORDER BY a.attempt_key`,
-    said.slurmJobId,
-    said.allocationKey,
-    isBack ? (said.queue?.restartCount ?? 0) : 0,
+    answer.slurmJobId,
+    answer.allocationKey,
+    isBack ? (answer.queue?.restartCount ?? 0) : 0,
   );
   for (const row of rows) requeue(tx, row);
   for (const workflowKey of new Set(rows.map((row) => row.workflow_key))) {
@@ -126,12 +126,12 @@ export function releaseRequeued(
 
 function hasBeenRequeued(
   tx: Transaction,
-  said: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
+  answer: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
 ): boolean {
-  if ((said.queue?.restartCount ?? 0) > 0) return true;
-  if (said.allocationKey === null) return true;
+  if ((answer.queue?.restartCount ?? 0) > 0) return true;
+  if (answer.allocationKey === null) return true;
   const sql = 'SELECT restart_count FROM allocations WHERE allocation_key = ?';
-  const row = tx.db.get<{ restart_count: number }>(sql, said.allocationKey);
+  const row = tx.db.get<{ restart_count: number }>(sql, answer.allocationKey);
   return row !== undefined && row.restart_count > 0;
 }
 

@@ -41,7 +41,7 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
   if (request.after !== undefined) {
     if (definition.position === undefined) throw new TorcError('usage', `${request.list} are not read by a cursor`);
     const [key, position = 0] = request.after.split('.').map(Number);
-    // the first condition lets SQLite begin there
+    // the first condition lets SQLite start reading there
     conditions.push(`${definition.key} >= ?`, `(${definition.key} > ? OR ${definition.position} > ?)`);
     values.push(key, key, position);
   }
