@@ -1,4 +1,4 @@
-// The claims of one workflow through the service in this process, in batches of 64; tells its parent what they cost.
+// Claims the jobs of one workflow through the service in this process, in batches of 64, and sends the cost to its parent.
 import { createNoops, runSimulatedWorker, sayHello } from './simulated.mjs';
 import { inDirectory, openFresh, repeat } from './support.mjs';
 
@@ -19,7 +19,7 @@ const costs = await inDirectory(async (directory) => {
   };
   const claim = async (api, index, most) =>
     await runSimulatedWorker(api, await sayHello(service, key, { index, slots: 64 }), { most });
-  // also warms up: compiled code, cached pages
+  // also warms up compiled code and cached pages
   await claim(counting, 999, 640);
   const samples = await repeat(runs, async (run) => {
     const [begin, cpuBefore] = [performance.now(), process.cpuUsage()];

@@ -1,5 +1,5 @@
-// Many simulated workers in one process. Says 'ready' when all are registered, begins when it is sent anything, says
-// 'reached' after `tellAfter` results were acknowledged, and at the end what there is to say about all of it.
+// Many simulated workers in one process. Sends 'ready' when all are registered, starts at the first message, sends
+// 'reached' after `tellAfter` acknowledged results, and its measurements at the end.
 import { once } from 'node:events';
 import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
@@ -20,7 +20,7 @@ const begin = performance.now();
 const cpuBefore = process.cpuUsage();
 let lastAt = begin;
 function onReply({ jobs, reports }, latency) {
-  // waiting for the others to end is no work
+  // an empty exchange only waits for the other workers
   if (jobs.length + reports.length === 0) return;
   latencies.push(latency);
   lastAt = performance.now();
@@ -28,7 +28,7 @@ function onReply({ jobs, reports }, latency) {
   for (const { attempt, answer } of reports) if (answer === 'accepted') acknowledged.push(attempt);
   if (tellAfter !== null && before < tellAfter && acknowledged.length >= tellAfter) process.send('reached');
 }
-// where the server is killed, each ends with its connection
+// if the server is killed, each worker ends with its connection
 const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, { onReply, execMs })));
 const failed = ends.find(({ status }) => status === 'rejected');
 if (failed !== undefined && tellAfter === null) throw failed.reason;

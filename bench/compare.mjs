@@ -1,5 +1,5 @@
-// Compares this checkout with another built one: both run the same calls by turns, ABAB, so that what else the machine does
-// meets both, and processor time is counted, not seconds. On a busy machine the minima say most. Fails nothing.
+// Compares this checkout with another built one: they run the same calls in turns, ABAB, so that other load on the machine
+// affects both, and it counts processor time instead of seconds. On a busy machine the minima are the best guide.
 //   node bench/compare.mjs --base DIR [--rounds 7 --jobs 20000 --json]
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -19,7 +19,7 @@ const checkouts = { base: resolve(values.base ?? ''), here: root };
 for (const checkout of Object.values(checkouts)) {
   if (values.base !== undefined && existsSync(join(checkout, 'dist', 'server', 'open.js'))) continue;
   console.error(
-    `error: there is no built torc in ${checkout}\nhint: node bench/compare.mjs --base DIR, built there and here by npm run build`,
+    `error: ${values.base === undefined ? '--base is missing' : `no built torc in ${checkout}`}\nhint: run npm run build in both checkouts, then node bench/compare.mjs --base DIR`,
   );
   process.exit(2);
 }
@@ -39,7 +39,7 @@ for (let round = 1; round <= rounds; round++) {
 const spread = (list) => ({ min: Math.min(...list), median: medianOf(list), max: Math.max(...list) });
 const rows = Object.keys(samples.base[0]).map((what) => {
   const [base, here] = [samples.base, samples.here].map((all) => all.map((costs) => costs[what]));
-  // of each round: its two runs met the same machine
+  // the two runs of a round meet about the same load
   return {
     what,
     base: spread(base),

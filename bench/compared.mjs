@@ -1,6 +1,6 @@
-// What the service of one checkout costs, in processor time of this process (user and system, all threads, so collecting
-// garbage too), which says more than seconds on a machine that others use. Tells its parent microseconds by title. It
-// loads two entries of the checkout that are there in every version, and calls endpoints, so that versions compare.
+// Measures the service of one checkout in processor time of this process (user and system, all threads, garbage collection
+// included), which is more reliable than seconds on a shared machine. Sends microseconds by title to its parent. It loads
+// only two modules that every version has, and calls endpoints, so that versions can be compared.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createNoops, endsOf, exchangeRequest, runSimulatedWorker, sayHello } from './simulated.mjs';
@@ -14,7 +14,7 @@ const minuteMs = 60_000;
 const slots = 4;
 let index = 0;
 
-/** Claims and ends all jobs of a workflow; of those that take `execMs` the server gives short ones ahead. */
+/** Claims and ends all jobs of a workflow, each of which takes `execMs`; the server gives short ones ahead of time. */
 async function workOff(key, atOnce, execMs) {
   const id = await sayHello(service, key, { index: index++, slots: atOnce });
   await runSimulatedWorker(service, id, { execMs });
@@ -28,8 +28,8 @@ async function cpuOf(count, work) {
   return (user + system) / count;
 }
 
-/** The ends of jobs that free others, while 100 workers wait with full hands. */
-async function freeOthers(count) {
+/** The ends of jobs that unblock others, while 100 fully occupied workers wait. */
+async function unblockOthers(count) {
   const numWaiting = 100;
   const width = slots * (numWaiting + 1 + count);
   const key = await createNoops(service, 2 * width, { width });
@@ -72,7 +72,7 @@ const long = await createNoops(service, numLong, { shapes: 20 });
 costs['claim and completion of a job of a minute, 4 slots'] = await cpuOf(numLong, () =>
   workOff(long, slots, minuteMs),
 );
-costs['end of a job that frees another, beside 100 workers that wait'] = await freeOthers(numJobs / 40);
+costs['end of a job that unblocks another, 100 workers waiting'] = await unblockOthers(numJobs / 40);
 costs['a page of 100 jobs'] = await readLists(key, 'jobs', 100);
 costs['a page of 100 results'] = await readLists(key, 'results', 100);
 costs['a page of 100 events'] = await readLists(key, 'events', 100);

@@ -1,5 +1,5 @@
-// Measures torc against its budgets and against baselines of the same run, and prints a table. A budget that is not
-// kept fails nothing: figures are read by people. A case that breaks does not stop the others; the exit code is 1 then.
+// Measures torc against its budgets and against baselines of the same run, and prints a table. A missed budget
+// is not an error: people read the figures. A case that fails does not stop the others, but the exit code is then 1.
 //   npm run bench [-- --json --save --only NAME --size small|full --runs N]
 import { parseArgs } from 'node:util';
 import { allocation } from './cases/allocation.mjs';
@@ -59,14 +59,14 @@ function readOptions() {
 const { json, save: isSaved, only: named, size, runs: runsText } = readOptions();
 const only = named ?? Object.keys(cases);
 const unknown = only.find((name) => !Object.hasOwn(cases, name));
-if (unknown !== undefined) wrongUsage(`there is no case '${unknown}'`, Object.keys(cases).join(', '));
-if (isSaved && named !== undefined) wrongUsage('--save keeps the table of all cases', 'leave --only out');
-if (!Object.hasOwn(usualRuns, size)) wrongUsage(`there is no size '${size}'`, 'small, full');
+if (unknown !== undefined) wrongUsage(`unknown case '${unknown}'`, Object.keys(cases).join(', '));
+if (isSaved && named !== undefined) wrongUsage('--save needs all cases', 'leave out --only');
+if (!Object.hasOwn(usualRuns, size)) wrongUsage(`unknown size '${size}'`, 'small, full');
 const runs = Number(runsText ?? usualRuns[size]);
-if (!Number.isInteger(runs) || runs < 1) wrongUsage(`'${runsText}' is no number of runs`, '--runs 3');
+if (!Number.isInteger(runs) || runs < 1) wrongUsage(`'${runsText}' is not a number of runs`, '--runs 3');
 
 process.setMaxListeners(0);
-// so that what was started and made on the way is ended and removed
+// exit handlers end the processes and remove the directories of the measurements
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],

@@ -1,14 +1,14 @@
-// What a measurement looks like, and how it is printed and kept.
+// The format of a measurement, and how it is printed and saved.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
 /**
- * A row of the table from samples; the ratio is that of the medians, against a baseline measured in the same run.
+ * A row of the table from samples; the ratio compares the medians with those of a baseline from the same run.
  * A budget is `{ atMost }` or `{ atLeast }` for the median, or `{ ratio }`: at most this against the baseline.
  */
 export function row(what, samples, unit, { baseline = null, budget = null } = {}) {
-  if (samples.length === 0 || !samples.every(Number.isFinite)) throw new Error(`no figures for '${what}'`);
+  if (samples.length === 0 || !samples.every(Number.isFinite)) throw new Error(`no measurements for '${what}'`);
   const sorted = samples.toSorted((a, b) => a - b);
   const median = medianOf(samples);
   const base = baseline === null ? null : { what: baseline.what, median: medianOf(baseline.samples) };
@@ -28,7 +28,7 @@ export function row(what, samples, unit, { baseline = null, budget = null } = {}
   };
 }
 
-/** A row for what cannot be measured here. */
+/** A row for something that cannot be measured here. */
 export function skipped(what, reason) {
   return { what, skipped: reason };
 }
@@ -69,7 +69,7 @@ function commit() {
   }
 }
 
-/** The header and all rows as Markdown; cases that failed stand at the end. */
+/** The header and all rows as Markdown; failed cases come at the end. */
 export function table({ rows, failures, ...head }) {
   const lines = [
     `${head.machine}; node ${head.node}; better-sqlite3 ${head.better_sqlite3}; commit ${head.commit}; ${head.date}; size ${head.size}`,
@@ -111,8 +111,8 @@ export function figure(value) {
 const resultsFile = new URL('RESULTS.md', import.meta.url);
 const mark = '<!-- the table: written by `npm run bench -- --save` -->';
 
-/** Puts the table into RESULTS.md, below the words on how to read it, which stay. */
+/** Writes the table into RESULTS.md below the explanations, which stay. */
 export function save(text) {
-  const [words] = readFileSync(resultsFile, 'utf8').split(mark);
-  writeFileSync(resultsFile, `${words}${mark}\n\n${text}`);
+  const [explanations] = readFileSync(resultsFile, 'utf8').split(mark);
+  writeFileSync(resultsFile, `${explanations}${mark}\n\n${text}`);
 }

@@ -1,11 +1,11 @@
-// Workflows of jobs that do nothing, workers without processes, and a client that costs little.
+// Workflows of no-op jobs, workers without processes, and a cheap client.
 import { connect } from 'node:tls';
 
 const chunkSize = 5000;
 
 /**
- * Creates and starts a workflow of no-op jobs through an Api; `shapes` different resource requests. With a `width` each
- * job depends on the one that many before it.
+ * Creates and starts a workflow of no-op jobs through an Api; with `shapes` different resource requests. With a `width`
+ * each job depends on the job `width` places before it.
  */
 export async function createNoops(api, numJobs, { shapes = 1, width = numJobs, slurm_configs = [] } = {}) {
   const { workflow_key } = await api.call('workflow_create_begin', beginRequest(numJobs, shapes, slurm_configs));
@@ -71,7 +71,7 @@ function beginRequest(numJobs, shapes, slurm_configs) {
   };
 }
 
-/** Registers a worker that takes any job, `slots` at a time; returns its id. */
+/** Registers a worker that accepts any job, `slots` at a time; returns its id. */
 export async function sayHello(api, workflow_key, { index, slots, ...changes }) {
   const worker_id = (index + 1).toString(16).padStart(32, '0');
   await api.call('worker_hello', {
@@ -97,7 +97,7 @@ export async function sayHello(api, workflow_key, { index, slots, ...changes }) 
   return worker_id;
 }
 
-/** A request in which a worker says nothing but what is given. */
+/** An otherwise empty request of a worker, with the given changes. */
 export function exchangeRequest(worker_id, changes) {
   return {
     protocol: 1,
@@ -118,8 +118,8 @@ export function exchangeRequest(worker_id, changes) {
 }
 
 /**
- * Ends every job at once, without a process, until `most` jobs or until it is told to leave. Calls `onReply` with the
- * reply and its latency in milliseconds. `execMs`: what it says a job took; of short ones the server gives more ahead.
+ * Ends every job at once, without a process, until `most` jobs have ended or the server tells it to leave. Calls `onReply`
+ * with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short jobs ahead of time.
  */
 export async function runSimulatedWorker(
   api,
@@ -139,7 +139,7 @@ export async function runSimulatedWorker(
   }
 }
 
-/** Reports of the ends of jobs, none of which ran. */
+/** Reports that jobs ended, although none ran. */
 export function endsOf(jobs, execMs) {
   return jobs.map(({ attempt }) => ({
     attempt,
@@ -159,8 +159,8 @@ export function endsOf(jobs, execMs) {
 }
 
 /**
- * An Api over one connection of its own, for one request at a time: much cheaper than torc's own client, so that on a
- * machine with two cores the server is what is measured.
+ * An Api over its own connection, for one request at a time: much cheaper than torc's client, so that the measurement
+ * shows the server even on a machine with two cores.
  */
 export async function openLeanClient({ addresses, certificate, token }) {
   const [host, port] = addresses[0].split(':');
@@ -173,7 +173,7 @@ export async function openLeanClient({ addresses, certificate, token }) {
   });
   let waiting = { resolve() {}, reject() {} };
   let text = '';
-  // one character is one byte, as content-length counts
+  // latin1: one character is one byte, as in content-length
   socket.setEncoding('latin1').setNoDelay(true);
   socket.on('data', (piece) => {
     text += piece;

@@ -1,4 +1,4 @@
-// Fresh directories, whole processes with their time and memory, and servers to measure.
+// Fresh directories, whole processes with their time and memory, and servers for measurements.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,14 +12,14 @@ import { workerNodeOptions } from '../dist/base/program.js';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const torc = join(root, 'dist', 'cli', 'main.js');
 
-/** Says on stderr what takes long. */
+/** Reports progress on stderr. */
 export function progress(text) {
   process.stderr.write(`  ${text}\n`);
 }
 
 /**
- * Calls `work` with a fresh directory. All are removed together at the end: ext4 makes files several times more slowly
- * while many that were just deleted stand in its way, which the next measurement would pay for.
+ * Calls `work` with a fresh directory. All are removed together at the end: ext4 creates files several times more slowly
+ * just after many were deleted, which would distort the next measurement.
  */
 export async function inDirectory(work) {
   const directory = mkdtempSync(join(tmpdir(), 'torc-bench-'));
@@ -41,20 +41,20 @@ export async function secondsOf(work) {
   return (performance.now() - begin) / 1000;
 }
 
-/** Looks again and again until `look` sees something. */
+/** Calls `look` repeatedly until it returns something other than null, undefined or false. */
 export async function until(what, look, seconds = 60) {
   const giveUpAt = performance.now() + seconds * 1000;
   for (;;) {
     const seen = await look();
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (performance.now() > giveUpAt) throw new Error(`waited ${seconds} s in vain until ${what}`);
+    if (performance.now() > giveUpAt) throw new Error(`timed out after ${seconds} s, waiting until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
 // ---------------------------------------------------------------- processes
 
-/** A child process that is gone when this one is. */
+/** A child process that ends with this one. */
 export function start(command, args, options = {}) {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
   const kill = () => void child.kill('SIGTERM');
@@ -64,7 +64,7 @@ export function start(command, args, options = {}) {
 }
 
 /**
- * Runs a command to its end: seconds, its output, and the most resident memory in MB of it and of its own children.
+ * Runs a command to its end: seconds, its output, and the peak resident memory in MB of it and of its children.
  * Throws unless it ends with 0.
  */
 export async function time(command, args, { input = '', ...options } = {}) {
@@ -76,7 +76,7 @@ export async function time(command, args, { input = '', ...options } = {}) {
       printed[name] += text;
     });
   }
-  // a command may end without having read it
+  // a command may end before it has read its input
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const peaks = { own: 0, children: 0 };
@@ -85,7 +85,7 @@ export async function time(command, args, { input = '', ...options } = {}) {
     peaks.children = Math.max(peaks.children, ...childrenOf(child.pid).map(residentPeakMb));
   }, 50);
   const exited = once(child, 'exit').then(() => performance.now() - begin);
-  // a command that cannot be started is told of below
+  // the close event below reports a command that cannot be started
   exited.catch(() => {});
   try {
     const [code, signal] = await once(child, 'close');
@@ -98,13 +98,13 @@ export async function time(command, args, { input = '', ...options } = {}) {
   return { seconds: (await exited) / 1000, output: printed.stdout, peakMb: peaks.own, childPeakMb: peaks.children };
 }
 
-/** The same for a command line of torc with JSON as its output. */
+/** The same for a torc command with JSON output. */
 export async function timeTorc(directory, words, options = {}) {
   const run = await time(process.execPath, [torc, '--dir', directory, '-F', 'json', ...words], options);
   return { ...run, reply: JSON.parse(run.output) };
 }
 
-/** Calls `work` with a program of this folder that is a process of its own, and with its messages in order. */
+/** Runs a program of this folder in its own process and calls `work` with its messages in order. */
 export async function withChild(name, argument, work) {
   const child = fork(join(root, 'bench', name), [JSON.stringify(argument)]);
   const ended = once(child, 'exit').then(([code, signal]) => {
@@ -119,7 +119,7 @@ export async function withChild(name, argument, work) {
   }
 }
 
-/** The highest resident memory of a process so far, in MB; 0 when there is none. */
+/** The peak resident memory of a process in MB; 0 if there is no such process. */
 export function residentPeakMb(pid) {
   return Number(/VmHWM:\s+(\d+) kB/.exec(readOr(`/proc/${pid}/status`, ''))?.[1] ?? 0) / 1024;
 }
@@ -128,7 +128,7 @@ export function childrenOf(pid) {
   return readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean).map(Number);
 }
 
-/** Processor time that a process has used, in seconds; it counts in steps of 10 ms. */
+/** Processor time that a process has used, in seconds, in steps of 10 ms. */
 export function cpuSeconds(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
@@ -144,7 +144,7 @@ function readOr(path, otherwise) {
 
 // ---------------------------------------------------------------- servers
 
-/** Opens the service over a fresh database in this process. */
+/** Opens the service with a fresh database in this process. */
 export async function openFresh(directory) {
   const { openService } = await import('../dist/server/open.js');
   const { systemClock } = await import('../dist/base/clock.js');
@@ -176,7 +176,7 @@ export async function startServer(directory, options = {}) {
   };
 }
 
-/** The same around `work`. */
+/** Starts a server, calls `work` with it and stops it. */
 export async function withServer(directory, work, options = {}) {
   const server = await startServer(directory, options);
   try {
@@ -186,7 +186,7 @@ export async function withServer(directory, work, options = {}) {
   }
 }
 
-/** Starts a worker as `torc run` does, for a server that runs; `words` are options of `torc jobs run`. */
+/** Starts a worker as `torc run` does, for a running server; `words` are options of `torc jobs run`. */
 export function startWorker(directory, workflowKey, words) {
   const worker = ['--dir', directory, 'jobs', 'run', workflowKey, '--worker', '-o', join(directory, 'out'), ...words];
   return start(process.execPath, [...workerNodeOptions, torc, ...worker]);

@@ -1,4 +1,4 @@
-// The Slurm cluster of docker/: commands in its containers, and what goes wrong with nodes, daemons and allocations.
+// The Slurm cluster of docker/: commands in its containers, and the faults of nodes, daemons and allocations.
 import { spawn, spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,24 +10,24 @@ export const workNodes = ['c1', 'c2', 'c3', 'c4'];
 
 let known = null;
 
-/** What `docker/cluster info` says, asked once: later a container may be away. */
+/** The output of `docker/cluster info`, read once: later a container may be down. */
 function cluster() {
   known ??= JSON.parse(spawnSync(clusterCommand, ['info'], { encoding: 'utf8' }).stdout || '{}');
   if (known.up !== true) throw new Error('the Slurm cluster is not up: docker/cluster up');
   return known;
 }
 
-/** As this machine sees what is /shared in the containers. */
+/** The path on this machine of /shared in the containers. */
 export function sharedDirectory() {
   return cluster().shared;
 }
 
-/** Runs `docker WORDS`; what it printed, and how it ended. */
+/** Runs `docker WORDS`; returns its output and how it ended. */
 function docker(...words) {
   return new Promise((resolve, reject) => {
     const { docker_host: host } = cluster();
     const env = host === null ? process.env : { ...process.env, DOCKER_HOST: host };
-    // a group of its own, so that ^C is only ours
+    // its own process group, so that ^C reaches only this program
     const child = spawn('docker', words, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -47,7 +47,7 @@ export function runIn(words, { node = 'ctl', user = 'hpc' } = {}) {
   return docker('exec', ...options, cluster().containers[node], ...words);
 }
 
-/** Whatever was stopped is there again. */
+/** Starts or resumes everything that was stopped. */
 export async function repair() {
   await signalSlurm('CONT');
   spawnSync(clusterCommand, ['up'], { stdio: 'ignore' });
@@ -55,7 +55,7 @@ export async function repair() {
 
 const signalSlurm = (name) => runIn(['pkill', `-${name}`, '-x', 'slurmctld|slurmdbd'], { user: 'root' });
 
-/** Our allocations that Slurm has: `[{ id, start, state, node }]`, `start` as in `CHAOS_WORKER`; null when it says nothing. */
+/** Our allocations in Slurm: `[{ id, start, state, node }]`, `start` as in `CHAOS_WORKER`; null if Slurm does not answer. */
 export async function allocations(path) {
   const columns = 'JobID:20,RestartCnt:10,State:20,WorkDir:200,NodeList:20';
   const { code, stdout } = await runIn(['squeue', '-h', '--me', '-O', columns]);
@@ -66,7 +66,7 @@ export async function allocations(path) {
     .map(([id, restarts, state, , node]) => ({ id, start: `${id}.${restarts}`, state, node }));
 }
 
-// /proc/PID/environ names the allocation, also between its end in Slurm's eyes and that of its processes.
+// /proc/PID/environ names the allocation, even after Slurm has ended it while its processes still run.
 const signalScript = `
 for environ in $(grep -lzsFx -- "TORC_DIR=$1" /proc/[0-9]*/environ); do
   process=\${environ%/environ}
@@ -78,8 +78,8 @@ done
 true`;
 
 /**
- * Sends a signal to our processes on a node whose command line has a word in it. Returns for each that was there
- * which start of which allocation it belongs to.
+ * Sends a signal to our processes on a node whose command line contains a word. Returns for each of them the start of the
+ * allocation that it belongs to.
  */
 export async function signalOn(node, directory, word, name) {
   const { stdout } = await runIn(['bash', '-c', signalScript, 'bash', directory, word, name], { node });
@@ -90,7 +90,7 @@ const worker = 'slurm run-jobs';
 const server = 'server start';
 const someMs = (random) => (random.chance(0.15) ? random.between(8_000, 20_000) : random.between(200, 4_000));
 
-/** As those on one machine: name -> [weight, draw]. `hurt` takes the starts of allocations whose worker is not left alone. */
+/** As for one machine: name -> [weight, draw]. `hurt` collects the starts of allocations whose worker had a fault. */
 export const clusterFaults = {
   server_kill: [3, drawServerKill],
   server_freeze: [2, drawServerFreeze],
@@ -119,7 +119,7 @@ function drawServerFreeze(random, { directory }) {
   };
 }
 
-/** To the workers of one node, the first from the one drawn that has any; `{ node, starts }`, or null. */
+/** Signals the workers of the first node, from the drawn one on, that has any; returns `{ node, starts }`, or null. */
 async function signalWorkers(first, { directory }, name) {
   for (const turn of workNodes.keys()) {
     const node = workNodes[(first + turn) % workNodes.length];
@@ -148,7 +148,7 @@ function drawWorkerFreeze(random, world) {
   };
 }
 
-/** Notes the workers of a node as not left alone. */
+/** Records that the workers of a node had a fault. */
 async function noteHurt(node, { directory, hurt }) {
   for (const start of await signalOn(node, directory, worker, '0')) hurt.add(start);
 }
@@ -164,7 +164,7 @@ function drawNodeKill(random, world) {
   };
 }
 
-/** From everything but the file system. After a while Slurm gives the node up, and ends what it finds there later. */
+/** Cuts a node off from everything but the file system. After a while Slurm gives the node up, and later ends its processes. */
 function drawNodeCut(random, world) {
   const isLong = random.chance(0.25);
   const [node, ms] = [random.pick(workNodes), isLong ? random.between(25_000, 50_000) : random.between(500, 12_000)];

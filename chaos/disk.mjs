@@ -1,5 +1,5 @@
-// A small disk of its own for the server directory, which can be filled and made read-only. Needs root; elsewhere the
-// faults of the disk are left out.
+// A small separate disk for the server directory that can be filled and made read-only. Needs root; otherwise there are no
+// disk faults.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ export class Disk {
       mount('-t', 'tmpfs', '-o', `size=${sizeMb}m,mode=0700`, 'torc-chaos', directory);
       this.isMounted = true;
     } catch {
-      // not allowed here
+      // mounting is not allowed here
     }
   }
 
-  /** Nothing more can be written until `free` is called as often; false when it is read-only already. */
+  /** Fills the disk until `free` is called as often; false if it is already read-only. */
   fill() {
     if (this.#isReadOnly) return false;
     this.#numFull += 1;
@@ -48,7 +48,7 @@ export class Disk {
     return join(this.#directory, 'filler');
   }
 
-  /** False when it is full, and when somebody has a file open for writing. */
+  /** Makes the disk read-only; false if it is full or a file is open for writing. */
   makeReadOnly() {
     if (this.#numFull > 0) return false;
     try {
@@ -65,7 +65,7 @@ export class Disk {
     this.#isReadOnly = false;
   }
 
-  /** Harmless when it is not mounted. */
+  /** Does nothing if it is not mounted. */
   unmount() {
     if (this.isMounted) spawnSync('umount', ['-l', this.#directory], { stdio: 'ignore' });
     this.isMounted = false;

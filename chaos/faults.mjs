@@ -1,11 +1,11 @@
-// What goes wrong in a run on this machine. Each fault draws what it does beforehand and undoes it itself; it says what
-// was done, or null when there was nothing to do it to.
+// The faults of a run on this machine. Each fault draws its details in advance and undoes itself; it returns what it did, or
+// null if it found no target.
 import { runningJobs, signal, sleep } from './processes.mjs';
 
-/** Mostly short, at times longer than a lease and than the time after which a worker looks whether it was given up. */
+/** Mostly short, sometimes longer than a lease and than the time after which a worker checks whether it was given up. */
 const someMs = (random) => (random.chance(0.08) ? random.between(6_000, 12_000) : random.between(50, 1_500));
 
-/** Name -> [weight, draw]; `draw(random, world)` gives what is done when its time has come. */
+/** Name -> [weight, draw]; `draw(random, world)` returns the function that runs at the fault's time. */
 export const faults = {
   server_kill: [3, (random, { server }) => serverEnds(server, 'SIGKILL', someMs(random), random.chance(0.5))],
   server_term: [1, (random, { server }) => serverEnds(server, 'SIGTERM', someMs(random), random.chance(0.5))],
@@ -41,7 +41,7 @@ function drawServerFreeze(random, { server }) {
   };
 }
 
-/** A second server beside the first, or two at once after a kill. */
+/** A second server next to the first, or two at once after a kill. */
 function drawRival(random, { server }) {
   const killFirst = random.chance(0.5);
   return async () => {
@@ -65,7 +65,7 @@ function drawWorkerFreeze(random, { numWorkers, workers }) {
   };
 }
 
-/** The first process of a job alone, or all of them. */
+/** Only the first process of a job, or all of them. */
 function drawJobKill(random, { place, killedJobs }) {
   const [share, isWhole] = [random.fraction(), random.chance(0.5)];
   return async () => {
@@ -131,7 +131,7 @@ function drawDiskFull(random, { disk }) {
   };
 }
 
-/** Possible only while nobody writes: the server is dead, and cannot be started until the disk is writable again. */
+/** Possible only while nobody writes: the server is dead and cannot start until the disk is writable again. */
 function drawReadOnly(random, { disk, server }) {
   const ms = random.between(500, 2_000);
   return async () => {
@@ -148,8 +148,8 @@ function drawReadOnly(random, { disk, server }) {
 }
 
 /**
- * Faults in the order of their times: `[{ atMs, name, run }]`, all drawn from the seed; of `only` when it is given,
- * and so many milliseconds apart.
+ * Faults ordered by time: `[{ atMs, name, run }]`, all drawn from the seed; only those in `only` if given, and this many
+ * milliseconds apart.
  */
 export function schedule(random, world, seconds, table, only = Object.keys(table), apartMs = [200, 2_800]) {
   const names = only.flatMap((name) => Array.from({ length: table[name][0] }, () => name));

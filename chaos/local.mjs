@@ -13,19 +13,19 @@ import { prepareJobs, readLog, specification } from './workflow.mjs';
 
 const numWorkers = 3;
 const slots = 3;
-/** Jobs for each second of faults: more than are done in it. */
+/** Jobs for each second of faults: more than finish in it. */
 const jobsPerSecond = 35;
-/** Restarts that a person types at most after the faults. */
+/** Maximum number of restarts that the person types after the faults. */
 const mostRestarts = 25;
 
-/** The directories of a run; all of it is below `place`. */
+/** Creates the directories of a run, all below `place`. */
 export function prepare(place, onEnd) {
   const directory = join(place, 'server');
   for (const name of [directory, join(place, 'logs'), join(place, 'out')]) mkdirSync(name, { mode: 0o700 });
   const disk = new Disk(directory);
   onEnd(async () => {
     await endAll(place);
-    // its own disk goes away with the run
+    // the small disk disappears with the run
     if (disk.isMounted) cpSync(directory, join(place, 'server-kept'), { recursive: true });
     disk.unmount();
   });
@@ -58,7 +58,7 @@ export async function runLocally({ place, seconds, aboutJobs, random, seed, name
   const drawn = schedule(random, world, seconds, faults, names);
   say(`${numJobs} jobs, ${drawn.length} faults, stdio ${spec.stdio}, ${place}`);
   const done = await goThrough(drawn, seconds, person, say);
-  say('the faults are over');
+  say('faults ended');
   for (let index = 0; index < numWorkers; index++) network.view(index).mend();
   await complete(person, say);
   const jobs = (await person.jobs()) ?? [];
@@ -80,7 +80,7 @@ export async function runLocally({ place, seconds, aboutJobs, random, seed, name
     ...workers.unexpected,
     ...server.unexpected,
     ...person.unexpected,
-    ...(jobs.length === numJobs ? [] : [`${jobs.length} jobs are listed of ${numJobs}`]),
+    ...(jobs.length === numJobs ? [] : [`${jobs.length} of ${numJobs} jobs are listed`]),
   ];
   return {
     summary: {
@@ -94,7 +94,7 @@ export async function runLocally({ place, seconds, aboutJobs, random, seed, name
   };
 }
 
-/** Does what was drawn when its time comes, with a person who looks and restarts meanwhile. Returns counts. */
+/** Runs the drawn faults at their times while a person looks and restarts. Returns counts. */
 export async function goThrough(drawn, seconds, person, say) {
   const beginMs = performance.now();
   const done = {};
@@ -120,7 +120,7 @@ export async function goThrough(drawn, seconds, person, say) {
       const counted = what === null ? `${name}_skipped` : name;
       done[counted] = (done[counted] ?? 0) + 1;
     };
-    underWay.push(run().then(count, (error) => person.unexpected.push(`${name} could not be done: ${error.message}`)));
+    underWay.push(run().then(count, (error) => person.unexpected.push(`${name} failed: ${error.message}`)));
   }
   await sleep(Math.max(0, beginMs + seconds * 1000 - performance.now()));
   isOver = true;
@@ -128,7 +128,7 @@ export async function goThrough(drawn, seconds, person, say) {
   return done;
 }
 
-/** Types what a person types until every job is done; gives up after too many restarts, or when nothing ends for long. */
+/** Types what a person types until every job is done; gives up after too many restarts or if no job ends for a long time. */
 export async function complete(person, say, stillSeconds = 60) {
   let [numDone, stillSinceMs] = [-1, performance.now()];
   const until = person.numRestarts + mostRestarts;
@@ -147,7 +147,7 @@ export async function complete(person, say, stillSeconds = 60) {
   }
 }
 
-/** What does not hold in the database itself; nobody may have it open. */
+/** Broken invariants of the database, which nobody may have open. */
 export async function brokenRecords(directory) {
   const { runnerImport } = await import('vite');
   const load = async (path) => (await runnerImport(new URL(path, import.meta.url).pathname)).module;

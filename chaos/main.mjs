@@ -1,6 +1,6 @@
-// Real servers and workers, faults from a seed, and the proof afterwards that nothing was lost and nothing ran twice.
+// Real servers and workers, faults from a seed, and then the proof that nothing was lost and nothing ran twice.
 //   npm run chaos -- [--seconds N --seed S --jobs N --faults NAME,.. --scenario faults|outage --cluster]
-// Prints one line of JSON. Ends with 1 when anything was lost, ran twice or is stuck; its directory is kept then.
+// Prints one line of JSON. Exits with 1 and keeps its directory if anything was lost, ran twice, is stuck or broken.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 
-/** As root everything goes on in a mount namespace of its own: the small disk is seen nowhere else and cannot be left. */
+/** As root everything runs in its own mount namespace: the small disk is invisible elsewhere and cannot be left behind. */
 const ownMounts = 'CHAOS_OWN_MOUNTS';
 const inOwnMounts = ['--mount', '--propagation', 'private'];
 const wantsOwnMounts = process.getuid() === 0 && process.env[ownMounts] === undefined && !values.cluster;

@@ -1,5 +1,5 @@
 // The network between the workers and the server: a proxy for each worker that can be cut, silenced or made slow. A
-// worker has a server directory of its own (a view), whose server.json names its proxy; the rest leads to the real one.
+// worker has its own server directory (a view), whose server.json names its proxy; everything else links to the real one.
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -29,13 +29,13 @@ export class Network {
     return this.#views[index];
   }
 
-  /** What the real server publishes is shown to the workers, each with the address of its proxy. */
+  /** Shows the workers what the real server publishes, each with the address of its proxy. */
   async #look() {
     let text = '';
     try {
       text = readFileSync(join(this.#serverDirectory, 'server.json'), 'utf8');
     } catch {
-      // none is published
+      // no server is published
     }
     if (text === this.#text) return;
     this.#text = text;
@@ -50,7 +50,7 @@ export class Network {
 
 class View {
   directory;
-  /** `open`; `refused`: connections end at once; `silent`: nothing arrives, and nobody is told. */
+  /** `open`; `refused`: connections end at once; `silent`: nothing arrives and there is no error. */
   state = 'open';
   delayMs = 0;
   #listener = null;
@@ -60,7 +60,7 @@ class View {
     this.directory = directory;
   }
 
-  /** A server on another port is behind another port here too. */
+  /** If the server changes its port, the proxies change theirs too. */
   async show(file) {
     const path = join(this.directory, 'server.json');
     this.#listener?.close();
@@ -94,7 +94,7 @@ class View {
     else far.pause();
   }
 
-  /** Hands pieces on in their order, each after the delay of its time. */
+  /** Forwards pieces in order, each after the delay at its arrival. */
   #carry(from, to) {
     let dueMs = 0;
     from.on('data', (piece) => {
@@ -114,7 +114,7 @@ class View {
     for (const pair of this.#pairs) for (const socket of pair) socket.pause();
   }
 
-  /** Ends all connections, also in the middle of a reply. */
+  /** Ends all connections, even in the middle of a reply. */
   reset() {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }

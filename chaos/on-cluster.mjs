@@ -9,14 +9,14 @@ import { sleep } from './processes.mjs';
 import { judge } from './verdict.mjs';
 import { logOf, prepareJobs, readLog, specification } from './workflow.mjs';
 
-/** Of two jobs each, two to a node. */
+/** Each runs two jobs; two fit on a node. */
 const numAllocations = 6;
-/** Jobs for each second of faults, and how long they run at most: more than are done in it. */
+/** Jobs for each second of faults and their longest time: more than finish in it. */
 const [jobsPerSecond, longestSeconds] = [5, 4];
-/** A lost node is noticed after half a minute, and a requeued allocation may wait for two. */
+/** Slurm notices a lost node after half a minute, and a requeued allocation may wait for two minutes. */
 const stillSeconds = 300;
 const leaseSeconds = 5;
-/** Slurm needs some seconds to begin an allocation: with less in between hardly a job would run. */
+/** Slurm needs a few seconds to start an allocation: with less time between faults hardly any job would run. */
 const apartMs = [500, 8_000];
 
 export async function runOnCluster({ place, seconds, aboutJobs, random, seed, names, say, onEnd }) {
@@ -58,21 +58,21 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   const drawn = schedule(random, world, seconds, clusterFaults, names, apartMs);
   say(`${numJobs} jobs, ${drawn.length} faults, ${path}`);
   const done = await goThrough(drawn, seconds, person, say);
-  say('the faults are over');
+  say('faults ended');
   await repair();
   await complete(person, say, stillSeconds);
   const jobs = (await person.jobs()) ?? [];
   const results = (await person.results()) ?? [];
   await server.close();
   await endOnCluster(world);
-  // by the start of the allocation that it ran in
+  // keyed by the start of the allocation
   const workers = { get: (id) => ({ wasKilled: world.hurt.has(id), wasStopped: false }) };
   const verdict = judge({ lines: readLog(place), results, jobs, person, workers, killedJobs: new Set() });
   const broken = [
     ...(await brokenRecords(join(place, 'server'))),
     ...server.unexpected(),
     ...person.unexpected,
-    ...(jobs.length === numJobs ? [] : [`${jobs.length} jobs are listed of ${numJobs}`]),
+    ...(jobs.length === numJobs ? [] : [`${jobs.length} of ${numJobs} jobs are listed`]),
   ];
   return {
     summary: { seed, seconds, done: { ...done, person_restart: person.numRestarts }, jobs: numJobs },
@@ -82,7 +82,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
 
 const slurmOptions = '--requeue --cpus-per-task=2';
 
-/** A command of the person, who sits on the controller: it dies with it, which is no fault of the command. */
+/** A command of the person, who works on the controller: if the controller crashes, the failure of the command does not count. */
 async function torcOnController(world, args) {
   const numKills = world.numControllerKills;
   const wasAway = world.isControllerAway;
@@ -92,10 +92,10 @@ async function torcOnController(world, args) {
 
 const exitUnreachable = 5;
 
-/** What a server ends with that was killed, stopped, or refused because another one is still there. */
+/** Exit codes of a server that was killed, stopped, or refused because another one is still running. */
 const usualEnds = new Set(['137', '0', '4', '5']);
 
-/** A loop on the controller starts the server again within a second or two, and one here the loop after a crash. */
+/** A loop on the controller restarts the server within a second or two, and a loop here restarts that loop after a crash. */
 function superviseServer(place, world, torc) {
   const { path, directory } = world;
   const [script, ends] = ['supervise.sh', 'server-ends.log'];
@@ -127,7 +127,7 @@ function superviseServer(place, world, torc) {
   };
 }
 
-/** What a person does for the allocations, and whoever runs the cluster for the nodes. */
+/** What a person does for the allocations, and an administrator for the nodes. */
 async function keepAllocations(path, torc, workflowKey) {
   const ours = await allocations(path);
   if (ours === null) return;
@@ -135,7 +135,7 @@ async function keepAllocations(path, torc, workflowKey) {
   if (drained.stdout.trim() !== '') {
     await runIn(['scontrol', 'update', `NodeName=${drained.stdout.trim()}`, 'State=RESUME'], { user: 'root' });
   }
-  // what was requeued would begin only after two minutes, or is held because it could not begin at once
+  // a requeued allocation starts only after two minutes, or is held if it cannot start at once
   for (const { id } of ours.filter(({ state }) => state === 'PENDING')) {
     await runIn(['scontrol', 'release', id], { user: 'root' });
     await runIn(['scontrol', 'update', `JobId=${id}`, 'StartTime=now'], { user: 'root' });
@@ -144,7 +144,7 @@ async function keepAllocations(path, torc, workflowKey) {
   if (missing > 0) await torc(['-k', workflowKey, 'hpc', 'slurm', 'schedule-nodes', '-n', String(missing)]);
 }
 
-/** Ends allocations, servers, workers and jobs of this run, and nobody else's. */
+/** Ends allocations, servers, workers and jobs of this run only. */
 async function endOnCluster(world) {
   world.isOver = true;
   const { path, directory } = world;

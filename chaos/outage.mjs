@@ -1,4 +1,4 @@
-// A server that is killed for a minute in the middle of 1,000 one-second jobs, beside the same run without that.
+// Kills the server for a minute in the middle of 1,000 one-second jobs, and compares with the same run without an outage.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { brokenRecords, createWorkflow, prepare } from './local.mjs';
@@ -37,7 +37,7 @@ export async function runOutage({ place, seconds, seed, say, onEnd }) {
 
 const round = (seconds) => Math.round(seconds * 100) / 100;
 
-/** From the first job's start to the last one's end; the server is away from the 300th start on. */
+/** From the first job's start to the last job's end; the server is down from the 300th start on. */
 async function runOnce(place, seconds, { say, onEnd }) {
   mkdirSync(place, { mode: 0o700 });
   const { directory } = prepare(place, onEnd);
@@ -57,7 +57,7 @@ async function runOnce(place, seconds, { say, onEnd }) {
     await sleep(seconds * 1000);
     server.release({ samePort: false });
     returnedAt = Date.now() / 1000;
-    say('it is started again');
+    say('the server is started again');
   }
   await waitForEnd(person);
   const listed = await person.jobs();

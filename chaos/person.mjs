@@ -1,21 +1,21 @@
 // The person at the terminal: looks at results, and types `restart` when jobs are left behind.
 import { askTorc, runTorc } from './processes.mjs';
 
-/** What a command may end with while servers come and go: done, failed jobs, conflict, unreachable, nothing to do. */
+/** Allowed exit codes while servers come and go: done, failed jobs, conflict, unreachable, nothing to do. */
 const usual = new Set([0, 1, 4, 5, 7]);
 
 export class Person {
   #run;
   #key;
-  /** Results that were seen, by attempt; each must be there ever after. */
+  /** Results that a list has shown, by attempt; each must stay. */
   seen = new Map();
-  /** Jobs that were made to run again although they had ended well. */
+  /** Jobs that had to run again although they had succeeded. */
   resetJobs = new Set();
   numRestarts = 0;
-  /** Commands that failed as they must not. */
+  /** Commands that failed in a way that is not allowed. */
   unexpected = [];
 
-  /** `run` has `torc(args)` and `ask(args)`, and `tend()` where there is more to care for. */
+  /** `run` has `torc(args)` and `ask(args)`, and optionally `tend()` for other work of the person. */
   constructor(run, workflowKey) {
     this.#run = run;
     this.#key = workflowKey;
@@ -66,7 +66,7 @@ export class Person {
     return (await this.#run.ask(['jobs', 'list', '-k', this.#key, ...words]))?.jobs ?? null;
   }
 
-  /** `restart --dry-run`, and the restart itself when it would bring jobs back; those that run go on. */
+  /** `restart --dry-run`, and the restart itself if it would run jobs again; running jobs continue. */
   async restart() {
     const words = ['workflows', 'restart', this.#key, '--keep-running'];
     const planned = await this.#type(...words, '--dry-run');
@@ -79,7 +79,7 @@ export class Person {
     }
   }
 
-  /** Jobs that failed for good run again with all behind them. */
+  /** Runs finally failed jobs and all downstream jobs again. */
   async resetFailed() {
     const { code, stdout } = await this.#type('workflows', 'reset-status', this.#key, '--failed-only', '--restart');
     if (code !== 0) return;

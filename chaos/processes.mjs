@@ -1,4 +1,4 @@
-// The processes of one run: all carry its directory in their environment, by which they are found and ended.
+// The processes of one run: all have its directory in their environment, which is how they are found and ended.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,14 +14,14 @@ function environment(place, extra) {
 
 let isInterrupted = false;
 
-/** From now on nothing is started any more: whoever asks waits for ever. */
+/** From now on nothing starts any more: callers wait forever. */
 export function startNothingMore() {
   isInterrupted = true;
 }
 
 const forEver = () => new Promise(() => {});
 
-/** Starts `torc ARGS` with its output in a log of the run; a process group of its own, so that ^C is only ours. */
+/** Starts `torc ARGS` with its output in a log of the run; in its own process group, so that ^C reaches only this program. */
 export function startTorc(place, name, args, { env = {}, nodeOptions = [] } = {}) {
   if (isInterrupted) return { child: { pid: 0 }, ended: forEver(), name };
   const log = openSync(join(place, 'logs', `${name}.log`), 'a');
@@ -36,7 +36,7 @@ export function startTorc(place, name, args, { env = {}, nodeOptions = [] } = {}
   return { child, ended, name };
 }
 
-/** Runs `torc ARGS` to its end, killed after a while; the last line of its errors in `error`. */
+/** Runs `torc ARGS` to its end, with a time limit; `error` is the last line of its stderr. */
 export async function runTorc(place, args, { timeoutMs = 120_000, env = {} } = {}) {
   if (isInterrupted) return forEver();
   const child = spawn(process.execPath, [mainJs, ...args], {
@@ -58,7 +58,7 @@ export async function runTorc(place, args, { timeoutMs = 120_000, env = {} } = {
   return { code, signal, ...output };
 }
 
-/** The JSON that `torc ARGS` prints; null when it fails. */
+/** The JSON that `torc ARGS` prints; null if it fails. */
 export async function askTorc(place, args, options) {
   const { code, stdout } = await runTorc(place, ['-F', 'json', ...args], options);
   return code === 0 || code === 1 ? JSON.parse(stdout) : null;
@@ -72,7 +72,7 @@ function readProc(pid, file) {
   }
 }
 
-/** Processes of the run with their environment, but for this one. */
+/** Processes of the run with their environment, except this one. */
 export function processesOf(place) {
   const mark = `\0CHAOS_PLACE=${place}\0`;
   return readdirSync('/proc')
@@ -81,7 +81,7 @@ export function processesOf(place) {
     .filter(({ environ }) => environ.includes(mark));
 }
 
-/** Leaders of jobs that run now. */
+/** Leaders of running jobs. */
 export function runningJobs(place) {
   return processesOf(place)
     .filter(({ environ }) => environ.includes('\0TORC_ATTEMPT_ID='))
@@ -89,9 +89,9 @@ export function runningJobs(place) {
     .map(({ pid, environ }) => ({ pid, jobKey: /\0TORC_JOB_KEY=(\d+)/.exec(environ)?.[1] ?? '' }));
 }
 
-/** Sends a signal to a process or, with a negative number, to a group; false when it is gone. */
+/** Sends a signal to a process or, with a negative number, to a group; false if it is gone. */
 export function signal(pid, name) {
-  // 0 would be this process and its whole group
+  // 0 would mean this process and its whole group
   if (pid === 0) return false;
   try {
     process.kill(pid, name);

@@ -1,12 +1,12 @@
-// The server of a run and its supervisor, which starts it again whenever it has ended.
+// The server of a run and its supervisor, which restarts the server whenever it ends.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { signal, sleep, startTorc } from './processes.mjs';
 
 const lookEveryMs = 100;
-/** A start that was refused is tried again after this. */
+/** Delay before the next try after a refused start. */
 const againMs = 700;
-/** What a server ends with when another one is there: conflict, or it cannot have the database. */
+/** Exit codes of a server while another one is running: conflict, or the database is in use. */
 const refusals = new Set([4, 5]);
 
 export class Server {
@@ -19,7 +19,7 @@ export class Server {
   #port = 0;
   #notBeforeMs = 0;
   #supervising;
-  /** Ends that nobody asked for. */
+  /** Unexpected ends. */
   unexpected = [];
   numStarts = 0;
 
@@ -49,19 +49,19 @@ export class Server {
       this.#live.delete(server);
       if (server.isOurEnd) return;
       this.#notBeforeMs = performance.now() + againMs;
-      // the port may be somebody else's by now
+      // another program may have the port by now
       this.#port = 0;
       if (refusals.has(code)) return;
       this.unexpected.push(`${new Date().toISOString()} server ${server.child.pid} ended with ${name ?? code}`);
     });
   }
 
-  /** A second one, whether there is one already or not. */
+  /** Starts another server even if one is running. */
   startRival() {
     this.#start();
   }
 
-  /** All that there are; the supervisor does nothing while `hold` is on. */
+  /** Signals all servers; the supervisor does nothing while `hold` is on. */
   signalAll(name) {
     for (const server of this.#live) {
       server.isOurEnd ||= name === 'SIGKILL' || name === 'SIGTERM';
@@ -88,7 +88,7 @@ export class Server {
     }
   }
 
-  /** Waits until every one has ended; those that do not are the caller's to kill. */
+  /** Waits until every server has ended or the time is over; the caller kills the rest. */
   async gone(timeoutMs = 20_000) {
     await Promise.race([Promise.all([...this.#live].map(({ ended }) => ended)), sleep(timeoutMs)]);
   }

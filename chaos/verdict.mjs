@@ -1,9 +1,9 @@
-// Compares what the jobs wrote down themselves with what the database says of them.
+// Compares what the jobs logged themselves with what the database says about them.
 import { attemptOf } from './person.mjs';
 
 /**
- * Lists of sentences: `lost` results, `duplicated` attempts, jobs that are `stuck`. `workers` tells by name what was
- * done to each; `allowsOverlap` names attempts that may run beside an earlier one, because nothing can prevent it.
+ * Lists of sentences: `lost` results, `duplicated` attempts, `stuck` jobs. `workers` records by name the faults of each;
+ * `allowsOverlap` names attempts that may overlap an earlier one because nothing can prevent it.
  */
 export function judge({ lines, results, jobs, person, workers, killedJobs, allowsOverlap = () => false }) {
   const attempts = gather(lines);
@@ -34,38 +34,40 @@ function gather(lines) {
   return attempts;
 }
 
-/** A result that a person has seen is there ever after, and says the same. */
+/** A result that a person has seen stays and does not change. */
 function lostOfSeen(seen, byAttempt) {
   return [...seen].flatMap(([attempt, code]) => {
     const result = byAttempt.get(attempt);
-    if (result === undefined) return [`the result of attempt ${attempt} was there, and is gone`];
+    if (result === undefined) return [`the result of attempt ${attempt} has disappeared`];
     if (result.return_code === code) return [];
-    return [`the result of attempt ${attempt} was ${code}, and is ${result.return_code}`];
+    return [`the result of attempt ${attempt} changed from ${code} to ${result.return_code}`];
   });
 }
 
-/** What ran to its end below a worker that lives, or ended in order, has a result that says how it ended. */
+/** An attempt that ran to its end under a worker that is alive, or ended in an orderly way, has a result with its return code. */
 function lostOfRun(attempts, byAttempt, workers, killedJobs) {
   return [...attempts.values()].flatMap(({ attempt, jobKey, ends: [end] }) => {
     const worker = end === undefined ? null : workers.get(end.worker);
     if (end === undefined || worker?.wasKilled !== false) return [];
     const result = byAttempt.get(attempt);
-    const words = `attempt ${attempt} ended with ${end.code} below ${end.worker}`;
-    if (result === undefined) return [`${words}, and has no result`];
-    // a signal may come between the last line of the job and its end
+    const words = `attempt ${attempt} ended with ${end.code} under ${end.worker}`;
+    if (result === undefined) return [`${words}, but has no result`];
+    // a signal may arrive between the last line of the job and its end
     const mayDiffer = worker.wasStopped || killedJobs.has(jobKey);
     if (result.return_code === end.code || mayDiffer) return [];
-    return [`${words}, and its result is ${result.return_code} (${result.cause})`];
+    return [`${words}, but its result is ${result.return_code} (${result.cause})`];
   });
 }
 
-/** Nothing is recorded as ended by itself that did not run to its end. */
+/** An attempt that is recorded as ended by itself did run to its end. */
 function withoutRun(byAttempt, attempts) {
   return [...byAttempt.values()].flatMap((result) => {
     if (result.cause !== 'success' && result.cause !== 'exit_code') return [];
     const [end] = attempts.get(attemptOf(result))?.ends ?? [];
     if (end !== undefined && end.code === result.return_code) return [];
-    return [`attempt ${attemptOf(result)} has the result ${result.return_code}, and the log ${end?.code ?? 'no end'}`];
+    return [
+      `attempt ${attemptOf(result)} has the result ${result.return_code}, but the log has ${end?.code ?? 'no end'}`,
+    ];
   });
 }
 
@@ -78,10 +80,10 @@ function twice(attempts) {
 function overlapping(lines, allowsOverlap) {
   return lines
     .filter((line) => line.kind === 'O' && !allowsOverlap(line))
-    .map((line) => `attempt ${line.attempt} started beside another one of the job: ${place(line)}`);
+    .map((line) => `attempt ${line.attempt} started while another one of the job was running: ${place(line)}`);
 }
 
-/** A job that has ended well does not run again, unless a person asks for it. */
+/** A job that has succeeded does not run again unless a person asks for it. */
 function afterSuccess(attempts, byAttempt, resetJobs) {
   const succeeded = [...byAttempt.values()].filter(({ return_code }) => return_code === 0);
   const first = new Map(succeeded.map((result) => [result.job_key, result]));

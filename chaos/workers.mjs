@@ -1,4 +1,4 @@
-// The workers of a run: one for each view of the network; a new one takes the place of each that has ended.
+// The workers of a run: one for each view of the network; a new worker replaces each that ends.
 import { join } from 'node:path';
 import { workerNodeOptions } from '../dist/base/program.js';
 import { signal, sleep, startTorc } from './processes.mjs';
@@ -12,9 +12,9 @@ export class Workers {
   #slots;
   #current = [];
   #isClosed = false;
-  /** Every worker there has been by its name: whether it was killed, or told to stop. */
+  /** All workers so far by name: whether each was killed or told to stop. */
   all = new Map();
-  /** Ends that nobody asked for and that are no orderly ones. */
+  /** Unexpected ends that are not orderly. */
   unexpected = [];
 
   constructor(place, network, { workflowKey, numWorkers, slots }) {
@@ -38,7 +38,7 @@ export class Workers {
     this.all.set(name, worker);
     this.#current[index] = worker;
     void worker.ended.then(async ({ code, signal: why }) => {
-      // one that is told to stop before it has begun is interrupted
+      // a worker that is told to stop before it has started is interrupted
       const isOrderly = code === 0 || worker.wasKilled || (worker.wasStopped && (code === 130 || why === 'SIGTERM'));
       if (!isOrderly) this.unexpected.push(`${new Date().toISOString()} worker ${name} ended with ${why ?? code}`);
       await sleep(againMs);

@@ -1,9 +1,9 @@
-// The workflow of a run and what its jobs write down: one line at the start and one at the end of each attempt.
+// The workflow of a run and the log of its jobs: one line at the start and one at the end of each attempt.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// A lock tells whether two attempts of a job run at a time: it is held by every process of an attempt until its end.
-// The lines are short, so that each is written in one piece.
+// A lock shows whether two attempts of a job overlap: every process of an attempt holds it until its end. The lines are
+// short, so that each is written atomically.
 const jobScript = `
 tag="$TORC_JOB_KEY $TORC_RUN_ID $TORC_ATTEMPT_ID"
 who="\${CHAOS_WORKER:-$SLURM_JOB_ID.\${SLURM_RESTART_COUNT:-0}} $$"
@@ -19,7 +19,7 @@ exit $code
 
 export const logOf = (place) => join(place, 'attempts.log');
 
-/** Writes the script and the log of the jobs; their environment says where these are. */
+/** Writes the script and the empty log of the jobs; their environment names both. */
 export function prepareJobs(place) {
   writeFileSync(join(place, 'job.sh'), jobScript);
   writeFileSync(logOf(place), '');
@@ -33,13 +33,13 @@ export function commandOf(place, seconds, failures) {
 }
 
 /**
- * About `numJobs` short jobs: a sweep without dependencies, chains, stages that wait for each other whole, and a random
- * graph. Some fail once or twice before they succeed. Times in seconds.
+ * About `numJobs` short jobs: a sweep without dependencies, chains, stages in which each job waits for all jobs of the
+ * previous stage, and a random graph. Some fail once or twice before they succeed. Times in seconds.
  */
 export function specification(place, random, numJobs, { longestSeconds = 0.8 } = {}) {
   const seconds = () => (0.02 + random.fraction() * random.fraction() * longestSeconds).toFixed(3);
   const command = () => commandOf(place, seconds(), random.chance(0.08) ? random.between(1, 2) : 0);
-  // one text for all instances of a sweep
+  // one command for all instances of a sweep
   const ofSweep = () => commandOf(place, seconds(), '$((TORC_JOB_KEY % 13 == 0))');
   const common = { failure_handler: 'patient', resource_requirements: 'small' };
   const quarter = Math.floor(numJobs / 4);

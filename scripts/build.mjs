@@ -1,5 +1,5 @@
-// Compiles src/ to dist/ and puts the files beside it that the program reads at run time. The new dist/ takes the old
-// one's place at the end and only when all went well, so that a running torc never finds half of one.
+// Compiles src/ to dist/ and adds the files that the program reads at run time. The new dist/ replaces the old one only at
+// the end and only on success, so that a running torc never sees an incomplete dist/.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,7 +29,7 @@ if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
 rmSync(old, { recursive: true, force: true });
 
-/** Static, so that it runs on nodes with another C library; workers do without it where there is no compiler. */
+/** Static, so that it runs on nodes with another C library. Without a compiler, workers work without this program. */
 function compileJobStarter() {
   const folder = join(fresh, 'native', process.arch);
   mkdirSync(folder, { recursive: true });
@@ -39,14 +39,15 @@ function compileJobStarter() {
     spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, 'torc-start-jobs'), ...more], { encoding: 'utf8' });
   if (compile('-static').status === 0) return;
   const { status, error, stderr } = compile();
-  if (status === 0) console.warn('no static C library: torc-start-jobs runs where the C library is as new as here');
+  if (status === 0)
+    console.warn('no static C library: torc-start-jobs needs a C library at least as new as the one on this machine');
   else console.warn(`no torc-start-jobs, workers start jobs more slowly: ${error?.message ?? stderr}`);
 }
 
 /**
- * Puts the command line with the packages it uses into few files: a thousand workers that start at once on a shared file
- * system open a handful each instead of 150. What a worker in an allocation loads is together in its own files, whose
- * modules are found by what its entries import; the rest stays in pieces that a command loads when it needs them.
+ * Bundles the command line and its packages into a few files: if a thousand workers start at once on a shared file system,
+ * each opens a handful of files instead of 150. The modules that a worker in an allocation imports are in files of their own;
+ * the rest is split into chunks that a command loads when it needs them.
  */
 async function bundle() {
   const main = join(fresh, 'cli', 'main.js');
@@ -59,7 +60,7 @@ async function bundle() {
   ]) {
     const modules = new Set();
     for (const entry of entries) for (const id of await importedBy(join(fresh, entry), options)) modules.add(id);
-    // the entry waits for what it loads, which may not wait for the entry
+    // the entry waits for the chunks it loads, so no chunk may wait for the entry
     modules.delete(main);
     groups.push({ name, priority, test: (id) => modules.has(id) });
   }
@@ -69,7 +70,7 @@ async function bundle() {
   await whole.close();
 }
 
-/** The modules that a file imports when it is loaded, and those that these import. */
+/** The modules that a file imports statically, directly or indirectly. */
 async function importedBy(file, options) {
   const later = { name: 'leaves-later-imports', resolveDynamicImport: () => false };
   const part = await rolldown({ ...options, input: file, plugins: [later] });

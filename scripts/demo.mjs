@@ -1,4 +1,4 @@
-// Builds torc and runs the first example: a real workflow on the embedded database, nothing else set up.
+// Builds torc and runs the first example: a real workflow on the embedded database, without any setup.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,10 +1,9 @@
-// Prints THIRD_PARTY.md: name, version and licence of every package that an installed torc has with it, as the lock file
-// names them. Fails on a licence that is not on the list, on an install script that is not known, and on a dependency
-// whose version is not exact: node scripts/licences.mjs > THIRD_PARTY.md
+// Prints THIRD_PARTY.md: name, version and licence of every package that is installed with torc, from the lock file. Fails on
+// a licence that is not on the list, an unknown install script, or a dependency whose version is not exact: node scripts/licences.mjs > THIRD_PARTY.md
 import { readFileSync } from 'node:fs';
 
 const allowed = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', '0BSD', 'Unlicense'];
-/** (MIT OR X) and the like: one of the alternatives is enough. */
+/** (MIT OR X) and similar: one of the alternatives is enough. */
 const alternatives = (licence) => licence.replace(/[()]/g, '').split(' OR ');
 const withInstallScript = ['better-sqlite3'];
 

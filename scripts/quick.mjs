@@ -1,7 +1,7 @@
-// Types, format, and the tests nearest to a change, straight from the sources and within seconds: `npm run quick`. A change
-// is what is not committed yet; on a clean tree, what the branch adds to main; or with `-- --since REF`, what differs from
-// REF. Of unit, server and property the tests that import a changed file run, nearest first, as many as fit into the time;
-// it says which are left out. `npm test` runs everything.
+// Checks types, format and the tests closest to a change, straight from the sources and within 20 seconds: `npm run quick`.
+// The change is everything not committed yet; on a clean tree, the commits of the branch since main; with `-- --since REF`,
+// the difference from REF. It runs the unit, server and property tests that import a changed file, the closest first, as many
+// as fit into the time, and lists the others. `npm test` runs everything.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const layers = ['unit', 'server', 'property'];
-/** Sum of what the chosen tests take, on each core; the rest of 20 seconds is for types and for starting. */
+/** Seconds of tests for each core; the rest of the 20 seconds is for types and for starting. */
 const testSeconds = 8;
-/** For each test file: its imports, and its tests when no earlier run has told how long they take. */
+/** For each test file: to load it, and to run its tests if their duration is unknown. */
 const [startSeconds, unknownSeconds] = [0.6, 1];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -30,7 +30,7 @@ if (changed.size === 0) {
   console.log(`Nothing has changed since ${base}.`);
   process.exit(0);
 }
-console.log(`${changed.size} changed since ${base}`);
+console.log(`${changed.size} ${changed.size === 1 ? 'file has' : 'files have'} changed since ${base}.`);
 
 const present = new Set(linesOf(git('ls-files', '--cached', '--others', '--exclude-standard')));
 for (const file of present) if (!existsSync(join(root, file))) present.delete(file);
@@ -53,10 +53,10 @@ const failed = (await Promise.all(checks)).filter((status) => status !== 0);
 if (left.length > 0) {
   const names = left.slice(0, 10).join(', ');
   console.log(
-    `\nleft out, so that this stays quick: ${names}${left.length > 10 ? `, and ${left.length - 10} more` : ''}`,
+    `\nNot run, to stay quick: ${names}${left.length > 10 ? `, and ${left.length - 10} more` : ''}`,
   );
 }
-if (chosen.length === 0) console.log('\nno test of unit, server or property imports what has changed');
+if (chosen.length === 0) console.log('\nNo unit, server or property test imports a changed file.');
 console.log(`\n${failed.length === 0 ? 'ok' : 'FAILED'} in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
@@ -68,7 +68,7 @@ function mergeBase() {
   }
 }
 
-/** The tests that are reached from a changed file against the direction of imports. */
+/** The tests that import a changed file, directly or indirectly. */
 function chooseTests() {
   const texts = new Map();
   for (const file of present) {
@@ -92,7 +92,7 @@ function chooseTests() {
   return { chosen: fitting, left: [...others, ...needBuild] };
 }
 
-/** How many imports lie between a file and the nearest changed one. */
+/** By file: the number of imports between it and the closest changed file. */
 function distancesFrom(files, texts) {
   const importers = new Map();
   const add = (file, importer) => importers.set(file, [...(importers.get(file) ?? []), importer]);
@@ -101,7 +101,7 @@ function distancesFrom(files, texts) {
       add(posix.join(posix.dirname(file), target), file);
     }
     if (!file.startsWith('test/')) continue;
-    // tests that read sources, schemas, examples or documents name their folder
+    // tests that read schemas, examples or documents name their folder
     for (const other of files) {
       const folder = posix.basename(posix.dirname(other));
       if (!other.endsWith('.ts') && folder !== '.' && text.includes(`'${folder}'`)) add(other, file);
@@ -117,7 +117,7 @@ function distancesFrom(files, texts) {
   return distances;
 }
 
-/** Seconds that the tests of a file took when vitest ran them last. */
+/** By file: the seconds that its tests took in the last run of vitest. */
 function knownDurations() {
   const durations = new Map();
   const cache = join(root, 'node_modules', '.vite', 'vitest');
@@ -128,7 +128,7 @@ function knownDurations() {
   return durations;
 }
 
-/** Runs beside the others and prints at its end: everything when it fails, else a line. */
+/** Runs a check in parallel with the others; prints one line at its end, and its output if it failed. */
 function run(title, command, args) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, env: { ...process.env, FORCE_COLOR: '0' } });

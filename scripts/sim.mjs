@@ -1,6 +1,6 @@
-// Runs many seeds of the simulator: `npm run sim -- --seeds 1000 --first 0`, on all cores or on `--jobs`. A failing seed is
-// replayed by `npm run sim -- --seeds 1 --first SEED`. Progress and failures go to stderr, one JSON line to stdout; ends
-// with 1 when a seed failed.
+// Runs many seeds of the simulator: `npm run sim -- --seeds 1000 --first 0`, on all cores or on `--jobs`. To replay a failed
+// seed: `npm run sim -- --seeds 1 --first SEED`. Progress and failures go to stderr, one JSON line to stdout; the exit code
+// is 1 if a seed failed.
 import { fork } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -22,7 +22,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const totals = { seeds: 0, steps: 0, checks: 0 };
 const seen = new Map();
 const failed = [];
-/** Differs when a seed happens in another way, whoever ran it. */
+/** Changes if the history of any seed changes; does not depend on the process that ran it. */
 let hash = 0;
 let next = first;
 
@@ -39,7 +39,7 @@ const kinds = Object.fromEntries([...seen].sort());
 process.stdout.write(`${JSON.stringify({ first, ...totals, seconds, hash, seen: kinds, failed })}\n`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
-/** In one file it runs a quarter faster, and each process is there at once. */
+/** As a single file it runs a quarter faster, and each process starts at once. */
 async function bundle() {
   const main = join(root, 'test', 'sim', 'main.ts');
   const whole = await rolldown({ input: { main }, external: [/^node:/, 'better-sqlite3'], platform: 'node' });
@@ -49,7 +49,7 @@ async function bundle() {
   return join(built, 'sim', 'main.js');
 }
 
-/** A process that is handed one seed after the other; resolves when none is left. */
+/** A process that gets one seed after the other; resolves when none are left. */
 function runSome() {
   return new Promise((resolve) => {
     let seed = first;
@@ -64,7 +64,7 @@ function runSome() {
       handOut();
     });
     child.on('exit', (code, signal) => {
-      if (code !== 0) fail(seed, `--- seed ${seed}\nBROKEN: its process ended with ${code ?? signal}`);
+      if (code !== 0) fail(seed, `--- seed ${seed}\nBROKEN: the process ended with ${code ?? signal}`);
       resolve();
     });
     handOut();

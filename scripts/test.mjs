@@ -1,8 +1,8 @@
-// Runs every check and test layer. The Slurm layer needs containers: the cluster of docker/ is brought up when it is not
-// up already, and taken down again if it was brought up here. Arguments go to vitest: `npm test -- --project unit`.
+// Runs every check and test layer. The Slurm layer needs containers: this starts the cluster of docker/ unless it is already
+// up, and stops it again if it started it. Arguments go to vitest: `npm test -- --project unit`.
 //
-// TORC_TEST_SLURM=require  fail when the cluster cannot be had
-// TORC_TEST_SLURM=skip     leave the Slurm layer out
+// TORC_TEST_SLURM=require  fail if the cluster is not available
+// TORC_TEST_SLURM=skip     skip the Slurm layer
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,14 +29,14 @@ function stop(status, message) {
   process.exit(status);
 }
 
-/** 'ours' when it was brought up here, 'theirs' when it was up, null when it cannot be had. */
+/** 'ours' if this run started it, 'theirs' if it was already up, null if it is not available. */
 function bringUpCluster() {
   const mode = process.env.TORC_TEST_SLURM ?? '';
   if (mode === 'skip') return null;
   const wasUp = isUpForThisCheckout();
   const status = run(cluster, ['up']);
   if (status === 0) return wasUp ? 'theirs' : 'ours';
-  if (mode === 'require' || status !== engineMissing) stop(1, 'The Slurm cluster could not be brought up (see above).');
+  if (mode === 'require' || status !== engineMissing) stop(1, 'The Slurm cluster could not be started (see above).');
   return null;
 }
 
@@ -84,8 +84,8 @@ if (owner === 'ours') {
   run(cluster, ['down']);
 }
 if (!withSlurm && wantsSlurm()) {
-  console.log('\n!! The Slurm layer was LEFT OUT: no container engine could be had here (or TORC_TEST_SLURM=skip).');
-  console.log('!! Nothing was tested against a real Slurm. See docker/README.md.');
+  console.log('\n!! The Slurm layer was SKIPPED: no container engine is available (or TORC_TEST_SLURM=skip).');
+  console.log('!! No test ran against a real Slurm. See docker/README.md.');
 }
 summarize();
 stop(status);

@@ -1,12 +1,12 @@
-// Prints what torc says, to be read at one sitting: the help of every command, then every message, hint and note in the
-// sources by file, one to a line with its place: `npm run texts`. `-- --help-only` and `-- --messages-only` print one half.
+// Prints all texts of torc for reading: the help of every command, then every message, hint and log text in the sources, one
+// per line with file and line: `npm run texts`. `--help-only` and `--messages-only` (after `--`) print one half.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseAst } from 'rolldown/parseAst';
 
-// of statements of SQL, whose words are in capitals
+// SQL has its keywords in capitals
 const sqlWord = /\b(SELECT|FROM|WHERE|INSERT|UPDATE|VALUES|SET|ORDER BY|PRAGMA|CREATE|EXISTS|AS|CASE|AND|REFERENCES)\b/;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const half = { type: 'boolean', default: false };
@@ -18,7 +18,7 @@ const helps = await allHelps();
 if (!values['messages-only']) console.log(helps.join('\n\n'));
 if (!values['help-only']) console.log(allMessages(oneLine(helps.join('\n'))).join('\n'));
 
-/** The help of each command; the options that all of them have are in the first one only. */
+/** The help of each command; the first one shows the global options, the others leave them out. */
 async function allHelps() {
   const { declareProgram } = await import('../dist/cli/program.js');
   const { globalHelp } = await import('../dist/cli/input/options.js');
@@ -61,7 +61,7 @@ function allMessages(known) {
   });
 }
 
-/** The texts of a file in order; what is computed in one stands as {expression}. */
+/** The texts of a file in order, with computed parts as {expression}. */
 function textsIn(source, name) {
   const found = [];
   const lineOf = (offset) => source.slice(0, offset).split('\n').length;
@@ -71,7 +71,7 @@ function textsIn(source, name) {
     if (/^(Import|ExportAll|TSLiteralType)/.test(node.type)) return;
     const text = textOf(node);
     if (text !== null) found.push({ line: lineOf(node.start), text: oneLine(text) });
-    // texts within what is computed are texts as well
+    // expressions inside a text may contain texts too
     if (node.type !== 'Literal') for (const [key, value] of Object.entries(node)) if (key !== 'quasis') visit(value);
   };
   const textOf = (node) => {

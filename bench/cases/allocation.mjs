@@ -7,12 +7,12 @@ import { repeat, root, time, until } from '../support.mjs';
 const what = "sbatch script's first line to the first job's first line";
 const cluster = join(root, 'docker', 'cluster');
 
-/** What a command prints on the controller, as its ordinary user. */
+/** The output of a command on the controller, as an ordinary user. */
 async function onCluster(words, input = '') {
   return (await time(cluster, ['exec', '--', ...words], { input })).output.trim();
 }
 
-/** Why there is nothing to measure with, or null. */
+/** The reason why this cannot be measured, or null. */
 async function reasonToSkip() {
   const { stdout } = spawnSync(cluster, ['info'], { encoding: 'utf8' });
   if (JSON.parse(stdout || '{}').up !== true) return 'the cluster is not up (docker/cluster up)';
@@ -25,8 +25,8 @@ async function reasonToSkip() {
 }
 
 /**
- * Bash reads this before the first line of a script. It notes the time once for each allocation and takes itself away,
- * so that jobs, which bash runs as well, start as ever.
+ * Bash reads this before the first line of a script. It records the time once for each allocation and removes itself,
+ * so that jobs, which bash also runs, start as usual.
  */
 const noteStart = `if [ -n "$SLURM_JOB_ID" ]; then
   [ -e "$BENCH_DIR/script" ] || echo "$EPOCHREALTIME" >"$BENCH_DIR/script"

@@ -1,4 +1,4 @@
-// What the end of a job costs the server while others wait for theirs: it frees a job, for which all who wait are full.
+// The cost of the end of a job for the server while other workers wait: the end unblocks a job, but all waiting workers are full.
 import { row } from '../report.mjs';
 import { createNoops, endsOf, exchangeRequest, sayHello } from '../simulated.mjs';
 import { inDirectory, openFresh, progress, repeat } from '../support.mjs';
@@ -6,7 +6,7 @@ import { inDirectory, openFresh, progress, repeat } from '../support.mjs';
 const slots = 4;
 const numEnds = 50;
 
-/** Processor time of an exchange that reports `slots` ends and gets as many jobs, in microseconds. */
+/** Processor time in microseconds of an exchange that reports `slots` ends and gets as many jobs. */
 async function microseconds(numBusy) {
   return await inDirectory(async (directory) => {
     const service = await openFresh(directory);
@@ -34,10 +34,10 @@ async function microseconds(numBusy) {
 }
 
 export async function busy({ runs }) {
-  progress('ends of jobs beside workers that wait');
+  progress('ends of jobs while workers wait');
   const few = await repeat(runs, () => microseconds(10));
   const many = await repeat(runs, () => microseconds(1000));
   const title = (numBusy) =>
-    `an exchange of ${slots} ends and ${slots} jobs, each end frees a job, beside ${numBusy} busy workers`;
-  return [row(title(10), few, 'us'), row(title(1000), many, 'us', { baseline: { what: 'beside 10', samples: few } })];
+    `an exchange of ${slots} ends and ${slots} jobs, each end unblocks a job, with ${numBusy} busy workers`;
+  return [row(title(10), few, 'us'), row(title(1000), many, 'us', { baseline: { what: 'with 10', samples: few } })];
 }

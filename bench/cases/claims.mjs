@@ -4,7 +4,7 @@ import { progress, withChild } from '../support.mjs';
 
 const megabyte = 1024 ** 2;
 
-/** Each in a process of its own, so that its memory is that of this workflow. */
+/** Each in its own process, so that its memory is that of this workflow. */
 async function costsOf(numJobs, shapes, runs) {
   progress(`${numJobs} jobs of ${shapes} shapes`);
   return await withChild('claims.mjs', { numJobs, shapes, runs, numClaims: 2048 }, ({ message }) => message());

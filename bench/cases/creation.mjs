@@ -1,11 +1,11 @@
-// Creating workflows of each way to write them, as a whole process with durable rows.
+// Creating workflows from each format, as a whole process with durable rows.
 import { createWriteStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { row } from '../report.mjs';
 import { inDirectory, progress, repeat, timeTorc } from '../support.mjs';
 
-/** Writes `head`, a line for each job with `between` at the end of all but the last, and `tail`. */
+/** Writes `head`, one line per job with `between` after each but the last, and `tail`. */
 async function writeLines(path, numJobs, lineOf, { head = '', between = '\n', tail = '\n' } = {}) {
   const file = createWriteStream(path);
   file.write(head);
@@ -17,7 +17,7 @@ async function writeLines(path, numJobs, lineOf, { head = '', between = '\n', ta
   await finished(file);
 }
 
-/** Each writes the file and is named by how the row calls it. */
+/** By the name in the row: writes the file. */
 const ways = {
   'a sweep': {
     name: 'sweep.json',

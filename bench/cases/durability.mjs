@@ -1,4 +1,4 @@
-// Kills the server at full throughput and looks whether anything that it had acknowledged is missing.
+// Kills the server at full throughput and checks that no acknowledged result is missing.
 import { row } from '../report.mjs';
 import { createNoops } from '../simulated.mjs';
 import { inDirectory, openFresh, repeat, startServer, withChild } from '../support.mjs';

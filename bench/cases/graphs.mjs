@@ -1,4 +1,4 @@
-// Dependencies at work: what a fan, many stages and a chain cost on this machine.
+// Dependencies: the cost of a fan-out, many stages and a chain on this machine.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { row } from '../report.mjs';

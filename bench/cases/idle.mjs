@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { row } from '../report.mjs';
 import { cpuSeconds, inDirectory, repeat, startWorker, timeTorc, until, withServer } from '../support.mjs';
 
-/** Once the only job is done, percent of one core over `seconds`. */
+/** Percent of one core over `seconds`, after the only job is done. */
 async function measure(seconds) {
   return await inDirectory(async (directory) => {
     const spec = join(directory, 'one.json');
@@ -19,7 +19,7 @@ async function measure(seconds) {
           const { num_done } = await api.call('workflow_show', { workflow_key });
           return num_done === 1;
         });
-        // what follows the last job is not idle yet
+        // the work after the last job is not idle time
         await new Promise((resolve) => setTimeout(resolve, 2000));
         const used = () => ({ worker: cpuSeconds(worker.pid), server: cpuSeconds(pid) });
         const before = used();

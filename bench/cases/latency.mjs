@@ -1,11 +1,11 @@
-// How soon a job starts after the one that it waits for: on one worker, and when another, idle one has to be told.
+// How soon a job starts after its upstream job: on the same worker, and on another, idle worker that has to be woken.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { quantileOf, row } from '../report.mjs';
 import { inDirectory, repeat, startWorker, timeTorc, withServer } from '../support.mjs';
 
-/** A chain whose jobs ask for what `kinds` say, in turn. */
+/** A chain whose jobs use the requirements of `kinds` in turn. */
 function chainSpec(length, kinds) {
   return JSON.stringify({
     name: 'chain',
@@ -19,7 +19,7 @@ function chainSpec(length, kinds) {
   });
 }
 
-/** Milliseconds from the end of each job to the start of the next, as the server has recorded them. */
+/** Milliseconds from the end of each job to the start of the next, as the server records them. */
 async function gaps(directory, length) {
   const { results } = (await timeTorc(directory, ['results', 'list'])).reply;
   const inOrder = results.toSorted((a, b) => Number(a.job_key) - Number(b.job_key));
@@ -28,7 +28,7 @@ async function gaps(directory, length) {
   const found = inOrder
     .slice(1)
     .map((result, n) => Date.parse(result.start_time) - Date.parse(inOrder[n].end_time))
-    // the instants have whole milliseconds
+    // recorded times are rounded to milliseconds, so a gap may seem negative
     .map((gap) => Math.max(gap, 0));
   return { gaps: found, numNodes: nodes.size };
 }
@@ -42,7 +42,7 @@ async function onOneWorker(length) {
   });
 }
 
-/** Two workers with capacities such that each job fits only that one which did not run the job before. */
+/** Two workers whose capacities make each job fit only the worker that did not run the previous job. */
 async function onTwoWorkers(length) {
   return await inDirectory(async (directory) => {
     const spec = join(directory, 'chain.json');

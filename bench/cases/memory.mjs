@@ -1,4 +1,4 @@
-// Memory of a server that has had many jobs created, claimed and completed, and of a worker that has run many.
+// Memory of a server after many jobs were created, claimed and completed, and of a worker that has run many.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { row } from '../report.mjs';
@@ -6,7 +6,7 @@ import { createNoops } from '../simulated.mjs';
 import { inDirectory, progress, residentPeakMb, timeTorc, withServer } from '../support.mjs';
 import { runSimulated } from './server.mjs';
 
-/** Most resident memory in MB when the jobs exist, and when all of them are done. */
+/** Peak resident memory in MB after all jobs are created, and after all are done. */
 async function ofServer(numJobs) {
   return await inDirectory((directory) =>
     withServer(directory, async (server) => {
@@ -30,7 +30,7 @@ async function ofWorker(numJobs) {
   });
 }
 
-/** Once each: it is one long life of a process that is looked at. */
+/** Once each, because each measures one long-running process. */
 export async function memory({ isFull }) {
   const [numSimulated, numReal] = isFull ? [1_000_000, 100_000] : [50_000, 2_000];
   progress(`server with ${numSimulated} jobs`);

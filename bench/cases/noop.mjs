@@ -19,7 +19,7 @@ async function runNoops(numJobs, stdio, runs) {
   );
 }
 
-/** Seconds of xargs, which starts `true` itself, or a shell that also makes two files for each job. */
+/** Seconds of xargs, which starts `true` itself, or a shell that also creates two files for each job. */
 export async function timeXargs(numJobs, runs, { slots = 2, hasFiles = false } = {}) {
   const input = Array.from({ length: numJobs }, (_, index) => `${index}\n`).join('');
   return await repeat(runs, () =>

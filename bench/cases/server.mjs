@@ -1,10 +1,10 @@
-// Claims and completions through HTTPS with simulated workers in a process of their own, every reply durable. Both
-// processes share the machine, so the server's processor time says what one core of its own would do.
+// Claims and completions over HTTPS with simulated workers in another process, every reply durable. Both processes share
+// the machine, so the server's processor time shows what it could do with its own core.
 import { quantileOf, row } from '../report.mjs';
 import { createNoops } from '../simulated.mjs';
 import { cpuSeconds, inDirectory, progress, repeat, residentPeakMb, withChild, withServer } from '../support.mjs';
 
-/** Has all jobs of a workflow claimed and completed; what the clients say, and what it cost the server. */
+/** Claims and completes all jobs of a workflow; returns the measurements of the clients and the cost for the server. */
 export async function runSimulated({ pid, file }, key, numWorkers, slots, execMs = 1) {
   const options = { file, key, numWorkers, slots, execMs };
   return await withChild('clients.mjs', options, async ({ message, send }) => {
@@ -61,7 +61,7 @@ async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, ru
       'us/job',
     ),
     row(
-      '.. that is, with one core for itself',
+      '.. that is, with its own core',
       of(({ serverCpuSeconds }) => numJobs / serverCpuSeconds),
       'jobs/s',
     ),
@@ -84,7 +84,7 @@ export async function server({ isFull, runs }) {
   return [
     ...(await measure({ numWorkers: 64, slots: 16, execMs: 1, budget }, numJobs, runs)),
     ...(await measure({ numWorkers: 1000, slots: 4, execMs: 1, budget }, numJobs, Math.min(runs, 3))),
-    // of these none is given ahead of time, so that there are more exchanges for as many jobs
+    // the server gives none of these ahead of time, so the same number of jobs needs more exchanges
     ...(await measure({ numWorkers: 1000, slots: 4, execMs: minuteMs }, numJobs, Math.min(runs, 3))),
   ];
 }

@@ -1,4 +1,4 @@
-// How often a server asks Slurm: the real server, with the fake Slurm of the tests in its PATH, which counts calls.
+// How often a server calls Slurm: the real server with the fake Slurm of the tests in its PATH, which counts calls.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { row } from '../report.mjs';
@@ -6,10 +6,10 @@ import { createNoops, sayHello } from '../simulated.mjs';
 import { inDirectory, progress, root, withServer } from '../support.mjs';
 
 const numAllocations = 1000;
-/** What happens at each step: so many workers say hello and are never heard again, so many allocations end. */
+/** In each step this many workers register and then stay silent, and this many allocations end. */
 const stepSeconds = 3;
 const [hellosPerStep, endsPerStep] = [5, 2];
-/** For how long a worker may be silent. */
+/** How long a worker may be silent. */
 const leaseSeconds = 120;
 
 const config = {
@@ -28,7 +28,7 @@ const config = {
 
 const nameOf = (index) => `worker_${index}`;
 
-/** What the fake Slurm knows of an allocation: it runs, unless the changes say otherwise. */
+/** Tells the fake Slurm about an allocation, which is running unless the changes say otherwise. */
 function writeJob(fake, index, changes = {}) {
   const job = {
     id: String(index + 1),
@@ -66,13 +66,13 @@ async function recordAllocations(api, key, fake) {
   return allocation_keys;
 }
 
-/** Instants of the calls so far, in seconds. */
+/** Times of the calls so far, in seconds. */
 function callsOf(fake) {
   const lines = readFileSync(join(fake, 'calls.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => JSON.parse(line).at / 1000);
 }
 
-/** Lets workers come and fall silent and allocations end for `seconds`; instants of all calls, in seconds from then. */
+/** Lets workers register and fall silent and allocations end for `seconds`; returns the times of all calls in seconds. */
 async function watchCalls(seconds) {
   return await inDirectory(async (directory) => {
     const fake = join(directory, 'fake');
@@ -102,13 +102,13 @@ async function watchCalls(seconds) {
 
 export async function slurmCalls({ isFull }) {
   const budget = { atMost: 2 };
-  // a quarter of a minute for the first look at everything, then whole minutes
+  // 15 seconds for the first look at everything, then whole minutes
   const first = 15;
   const seconds = isFull ? leaseSeconds + first + 120 : first + 60;
   progress(`watching a server for ${seconds} s`);
   const calls = await watchCalls(seconds);
   const perMinute = (from, to) => (calls.filter((at) => at >= from && at < to).length * 60) / (to - from);
-  const title = `calls to Slurm, ${numAllocations} allocations of which some end`;
+  const title = `calls to Slurm, ${numAllocations} allocations, some of them ending`;
   const rows = [row(title, [perMinute(first, isFull ? leaseSeconds + first : seconds)], 'a minute', { budget })];
   if (isFull) {
     const samples = [perMinute(leaseSeconds + first, seconds)];
