@@ -1,4 +1,4 @@
-// Three estimates of pi side by side, then their mean: a workflow that a program builds, runs and reads.
+// Three estimates of pi in parallel, then their mean: a program builds a workflow, runs it and reads the results.
 //
 //   node examples/library.mjs
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that

@@ -52,9 +52,7 @@ if (chosen.length > 0) {
 const failed = (await Promise.all(checks)).filter((status) => status !== 0);
 if (left.length > 0) {
   const names = left.slice(0, 10).join(', ');
-  console.log(
-    `\nNot run, to stay quick: ${names}${left.length > 10 ? `, and ${left.length - 10} more` : ''}`,
-  );
+  console.log(`\nNot run, to stay quick: ${names}${left.length > 10 ? `, and ${left.length - 10} more` : ''}`);
 }
 if (chosen.length === 0) console.log('\nNo unit, server or property test imports a changed file.');
 console.log(`\n${failed.length === 0 ? 'ok' : 'FAILED'} in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
