@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
+import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { soundnessSteps } from '../../src/storage/database/soundness.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/running/compute-nodes.ts';
+import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import {
   createWorkflow,
@@ -25,7 +27,7 @@ const graph = fc
         nodes: fc.constantFrom(1, 1, 1, 2, 3),
         priority: fc.integer({ min: 0, max: 2 }),
         cancelOnFailure: fc.boolean(),
-        failureHandler: fc.option(fc.nat(1), { nil: undefined, freq: 2 }),
+        failureHandler: fc.option(fc.nat(2), { nil: undefined, freq: 2 }),
       }),
       { minLength: 1, maxLength: 9 },
     ),
@@ -81,6 +83,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('terminate' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('repeat' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), worker: fc.nat(2) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('time passes' as const),
+      worker: fc.nat(2),
+      seconds: fc.constantFrom(5, 60),
+    }),
+  },
   // a worker leaves without having seen the last that it was given, perhaps after a cancel
   { weight: 3, arbitrary: fc.record({ do: fc.constant('leave' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), worker: fc.nat(2) }) },
@@ -109,7 +119,7 @@ describe('histories', () => {
   it('every step keeps the stored state sound', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(graph, fc.array(step, { maxLength: 40 }), async (shape, steps) => {
-        const { service, close } = await freshService();
+        const { service, clock, close } = await timedService();
         try {
           const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
           expect(brokenInvariants(service.db)).toEqual([]);
@@ -120,8 +130,9 @@ describe('histories', () => {
           let results: unknown[] = [];
           for (const action of steps) {
             const worker = await employed(service, key, workers, action.worker);
-            await take(service, key, worker, action, past);
-            expect([...brokenInvariants(service.db), ...brokenRetries(service)]).toEqual([]);
+            if (action.do === 'time passes') await clock.advance(action.seconds * 1000);
+            else await take(service, key, worker, action, past);
+            expect([...brokenInvariants(service.db), ...brokenRetries(service), ...overdue(service)]).toEqual([]);
             const now = await rows(service, 'results', key);
             expect(now.filter((result) => results.some((old) => same(old, result)))).toEqual(results);
             results = now;
@@ -138,12 +149,15 @@ describe('histories', () => {
   it('a workflow whose workers go on ends with nothing ready or blocked', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(graph, fc.infiniteStream(fc.constantFrom(0, 0, 0, 1, 2)), async (shape, codes) => {
-        const { service, close } = await freshService();
+        const { service, clock, close } = await timedService();
         try {
           const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
           const worker = await TestWorker.join(service, key, { cpus: 4, nodes: 3 });
-          await worker.exchange();
-          while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
+          while (hasReady(service)) {
+            await worker.exchange();
+            while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
+            await clock.advance(60_000);
+          }
           const left = Object.values(await statuses(service, key)).filter((s) => s !== 'done' && s !== 'canceled');
           expect(left).toEqual([]);
           expect(wronglyFinal(service)).toEqual([]);
@@ -156,12 +170,38 @@ describe('histories', () => {
   });
 });
 
-/** Code 1 is tried once more; 2 is tried twice more by the second handler only. */
+/** A service on a clock of its own, and the owner of time that a serving process has. */
+async function timedService() {
+  const clock = new FakeClock();
+  const { service, close } = await freshService(clock);
+  const timekeeper = new Timekeeper(service);
+  timekeeper.start();
+  return {
+    service,
+    clock,
+    async close() {
+      timekeeper.close();
+      await close();
+    },
+  };
+}
+
+function hasReady({ db }: Service): boolean {
+  return db.get(`SELECT 1 FROM jobs WHERE status = 'ready'`) !== undefined;
+}
+
+/** What should have been done by now. */
+function overdue({ db, clock }: Service): string[] {
+  return db.all('SELECT kind, subject_key FROM due WHERE due_at <= ?', clock.now()).map((due) => JSON.stringify(due));
+}
+
+/** Code 1 is tried once more, by the third handler twice, after a while; 2 is tried twice more by the second handler only. */
 const failureHandlers = [
   [rule({ exit_codes: [1], max_retries: 1 })],
   [rule({ exit_codes: [1], max_retries: 1 }), rule({ exit_codes: [2], max_retries: 2, recovery_script: 'x' })],
+  [rule({ exit_codes: [1], max_retries: 2, retry_delay_ms: 20_000, retry_backoff: 2 })],
 ];
-const mostRetries = [1, 2];
+const mostRetries: Record<string, number> = { h0: 1, h1: 2, h2: 2 };
 
 function options({ numBarriers, actions }: { numBarriers: number; actions: TestAction[] }) {
   return { numBarriers, actions, failureHandlers };
@@ -177,7 +217,7 @@ function brokenRetries(service: Service): string[] {
        FROM jobs j LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key`,
     )
     .flatMap((job) => {
-      const most = job.name === null ? 0 : (mostRetries[job.name === 'h0' ? 0 : 1] as number);
+      const most = job.name === null ? 0 : (mostRetries[job.name as string] as number);
       const broken: string[] = [];
       if ((job.num_retries as number) > most) broken.push(`job ${job.job_key}: ${job.num_retries} retries`);
       if ((job.ends as number) > most + 1) broken.push(`job ${job.job_key} ended ${job.ends} times in one run`);
@@ -195,7 +235,8 @@ function wronglyFinal(service: Service): unknown[] {
     `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
      WHERE j.failed = 1 AND (a.return_code = 1 AND j.num_retries < 1
-       OR h.name = 'h1' AND a.return_code = 2 AND j.num_retries < 2)`,
+       OR h.name = 'h1' AND a.return_code = 2 AND j.num_retries < 2
+       OR h.name = 'h2' AND a.return_code = 1 AND j.num_retries < 2)`,
   );
 }
 
@@ -218,7 +259,13 @@ async function employed(service: Service, key: string, workers: TestWorker[], at
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type Service = Awaited<ReturnType<typeof freshService>>['service'];
 
-async function take(service: Service, key: string, worker: TestWorker, action: Step, past: number[]): Promise<void> {
+async function take(
+  service: Service,
+  key: string,
+  worker: TestWorker,
+  action: Exclude<Step, { do: 'time passes' }>,
+  past: number[],
+): Promise<void> {
   const attempt =
     'pick' in action && worker.held.length > 0 ? worker.held[action.pick % worker.held.length] : undefined;
   const drop = (): void => {

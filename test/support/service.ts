@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Api, ExchangeReply, Request } from '../../src/api/contract.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
 
@@ -11,9 +11,11 @@ export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'torc test '));
 }
 
-export async function freshService(): Promise<{ service: Service; directory: string; close: () => Promise<void> }> {
+export async function freshService(
+  clock: Clock = systemClock,
+): Promise<{ service: Service; directory: string; close: () => Promise<void> }> {
   const directory = temporaryDirectory();
-  const service = await openService(directory, systemClock, 'test');
+  const service = await openService(directory, clock, 'test');
   return {
     service,
     directory,
