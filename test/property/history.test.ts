@@ -27,7 +27,7 @@ const graph = fc
         nodes: fc.constantFrom(1, 1, 1, 2, 3),
         priority: fc.integer({ min: 0, max: 2 }),
         cancelOnFailure: fc.boolean(),
-        failureHandler: fc.option(fc.nat(2), { nil: undefined, freq: 2 }),
+        failureHandler: fc.constantFrom(undefined, 0, 1, 2, 2),
       }),
       { minLength: 1, maxLength: 9 },
     ),
@@ -74,7 +74,7 @@ const step = fc.oneof(
       do: fc.constant('finish' as const),
       worker: fc.nat(2),
       pick: fc.nat(),
-      code: fc.constantFrom(0, 0, 0, 1, 2),
+      code: fc.constantFrom(0, 0, 1, 1, 2),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const), worker: fc.nat(2), pick: fc.nat() }) },
@@ -88,7 +88,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('time passes' as const),
       worker: fc.nat(2),
-      seconds: fc.constantFrom(5, 60),
+      seconds: fc.constantFrom(5, 45),
     }),
   },
   // a worker leaves without having seen the last that it was given, perhaps after a cancel
@@ -156,7 +156,7 @@ describe('histories', () => {
           while (hasReady(service)) {
             await worker.exchange();
             while (worker.held.length > 0) await worker.finish(worker.held[0] as number, codes.next().value as number);
-            await clock.advance(60_000);
+            await clock.advance(45_000);
           }
           const left = Object.values(await statuses(service, key)).filter((s) => s !== 'done' && s !== 'canceled');
           expect(left).toEqual([]);
