@@ -13,7 +13,7 @@ import { type ServeOptions, serve } from './serve.ts';
 
 export interface DaemonOptions extends ServeOptions {
   directory: string;
-  /** Ends when no allocation, worker, client or instant to act at has been there for so long; null for never. */
+  /** Ends after this long without allocations, workers, clients and due instants; null for never. */
   idleMinutes?: number | null;
   onReady?: (file: ServerFile) => void;
 }

@@ -1,4 +1,4 @@
-/** Opens the service of a server directory in this process, and says who holds it when that is somebody else. */
+/** Opens the service of a server directory in this process, and names the holder when another process has it. */
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ import { Service } from './service.ts';
 import { workOffOverdue } from './time/timekeeper.ts';
 
 /**
- * The service over `torc.db` in `directory`, which is made when missing. Throws TorcError 'busy' naming the holder, and
- * 'unusable' with a way out when the database or its directory cannot be used; then nothing is left open.
- * `command` is what this process was started for; it is shown to others that want the database.
+ * The service over `torc.db` in `directory`, which is created when missing. Throws TorcError 'busy' naming the holder,
+ * and 'unusable' with advice when the database or its directory cannot be used; nothing stays open then.
+ * `command` says what this process was started for; others that want the database see it.
  */
 export async function openService(
   directory: string,
@@ -55,17 +55,17 @@ async function takeDirectory(directory: string, clock: Clock, command: string): 
   }
 }
 
-/** What the system says against a server directory as a TorcError that tells what to do; anything else as it is. */
+/** Turns a system error about a server directory into a TorcError with advice; returns any other error unchanged. */
 export function explainDirectory(error: unknown, directory: string): unknown {
   const code = systemCode(error);
   if (error instanceof TorcError || code === null) return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new TorcError('no_space', `there is no room in ${directory} (${code})`, 'Make room and try again.');
+    return new TorcError('no_space', `no space is left in ${directory} (${code})`, 'Free some space and try again.');
   }
   return new TorcError(
     'unusable',
     `cannot use the server directory ${directory} (${code})`,
-    'Check that it is a directory of yours and writable, or choose another one with --dir.',
+    'Check that it is a directory, yours and writable, or choose another one with --dir.',
   );
 }
 
@@ -75,19 +75,19 @@ function openDatabase(directory: string, ownership: Ownership): Database {
     if (ownership.isTakenOver) replaceByCopy(path);
     return Database.open(path);
   } catch (error) {
-    // who holds it has written nothing about itself
+    // the holder has left no note about itself
     if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, null);
     throw explainDirectory(error, directory);
   }
 }
 
-/** What is to be done before anybody is served. */
+/** Runs before anybody is served. */
 async function prepare(service: Service): Promise<void> {
   const { directory, log } = service.info;
   const seen = seenEpoch(directory);
   if (isRestored(service.db, seen)) {
     await service.write((tx) => passRestored(tx, seen));
-    log.warn({}, 'this database was put in the place of a newer one: what that one knew more is lost');
+    log.warn({}, 'this database replaced a newer one; what only the newer one knew is lost');
   }
   for (const workflowKey of await service.write(leftoverWorkflows)) {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));

@@ -1,11 +1,11 @@
-/** Requests against the contract's schemas, which take a tenth of a second to load: only where they are needed. */
+/** Checks requests against the contract's schemas; imported only where needed, because the schemas load slowly. */
 import { type EndpointName, endpoints, type Request } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
 import { refusedProtocol } from './exchange/other-protocol.ts';
 
 /**
- * The request as its schema has it. Throws TorcError 'usage' naming the first thing that is wrong, or 'incompatible' when
- * the request comes from a worker of another protocol, whose requests may have another form.
+ * The request as its schema parses it. Throws TorcError 'usage' naming the first mistake, or 'incompatible' when the
+ * request comes from a worker of another protocol, whose requests may have another form.
  */
 export function checkedRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
   const parsed = parse(endpoints[endpoint].request, endpoint, request);
@@ -17,7 +17,7 @@ export function checkedRequest<N extends EndpointName>(endpoint: N, request: unk
   throw new TorcError('usage', `${endpoint}: ${asTorcError(issue?.message ?? parsed.error).message}${where}`);
 }
 
-/** The parser calls itself for each level of a document. */
+/** The parser is recursive: a document that is too deep exhausts the stack. */
 function parse(schema: (typeof endpoints)[EndpointName]['request'], endpoint: EndpointName, request: unknown) {
   try {
     return schema.safeParse(request);

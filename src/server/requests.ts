@@ -17,14 +17,14 @@ export function isRead(endpoint: EndpointName): boolean {
 
 export class Requests {
   readonly #context: ServerContext;
-  /** Repeatable requests that are being carried out, by their key. */
+  /** Repeatable requests in progress, by their key. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
   constructor(context: ServerContext) {
     this.#context = context;
   }
 
-  /** Carries out a request; one with a key only if that was not done before and is not being done. */
+  /** Carries out a request; one with a key only once. */
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, key: string | null): Promise<Reply<N>> {
     if (key === null || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, null);
     const repeatable = { endpoint, idempotencyKey: key };
@@ -35,7 +35,7 @@ export class Requests {
     return await work;
   }
 
-  /** The reply of a repeatable request is kept in the transaction in which the request is through. */
+  /** The reply of a repeatable request is kept by the transaction that completes it. */
   async #perform<N extends EndpointName>(
     endpoint: N,
     request: Request<N>,
@@ -65,7 +65,7 @@ export class Requests {
     }
   }
 
-  /** Work that is cut into transactions of its own, so that others are served in between. */
+  /** Runs work as several transactions, so that others are served in between. */
   async #runSteps<N extends EndpointName>(
     handler: StepHandler<N>,
     request: Request<N>,
@@ -88,7 +88,7 @@ export class Requests {
   }
 }
 
-/** What the database says of one request, in words. */
+/** Turns a database error about one request into words. */
 export function explainMember(error: unknown): unknown {
   const code = systemCode(error) ?? '';
   const words = error instanceof Error ? error.message : code;
@@ -96,7 +96,7 @@ export function explainMember(error: unknown): unknown {
     return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
   }
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    const hint = 'See what is wrong: torc server check. Then put a backup in its place.';
+    const hint = 'See what is wrong with torc server check, then restore a backup.';
     return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
   }
   return error;

@@ -1,4 +1,4 @@
-/** Makes an open service reachable for others: HTTPS, and `server.json` that tells them where. */
+/** Makes an open service reachable for others: HTTPS, and `server.json`, which says where. */
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -17,17 +17,17 @@ export interface ServeOptions {
   host?: string;
   /** 0 or missing for a free one. */
   port?: number;
-  /** For how long a worker may be silent before contact counts as lost. */
+  /** How long a worker may be silent before contact counts as lost. */
   leaseSeconds?: number;
-  /** Whether this process carries out what actions ask for: one that serves only until its own work is done does not. */
+  /** Whether this process runs actions; one that serves only until its own work is done does not. */
   runsActions?: boolean;
-  /** Whether an action with the scheduler type `local` starts a worker: not where this process brings its own. */
+  /** Whether an action with the scheduler type `local` starts a worker; not in a process that brings its own. */
   startsWorkers?: boolean;
 }
 
 export interface Serving {
   file: ServerFile;
-  /** Takes `server.json` away and ends the connections; the service stays open. */
+  /** Removes `server.json` and ends the connections; the service stays open. */
   close(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export interface Serving {
 export async function serve(service: Service, options: ServeOptions = {}): Promise<Serving> {
   const { directory } = service.info;
   const identity = await loadIdentity(directory);
-  // the token of a server that crashed goes on, so that its workers need not notice
+  // the token of a server that crashed stays valid, so its workers notice nothing
   const token = readServerFileToken(directory) ?? newToken();
   const tokens = new Tokens(service.clock, token);
   const host = options.host ?? '0.0.0.0';
@@ -44,7 +44,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   try {
     file = publish(service, server, { host, token, ...identity });
   } catch (error) {
-    // as on a full disk: what listens would keep the process from ending
+    // on a full disk, for example: an open socket would keep the process from ending
     server.close();
     server.closeAllConnections();
     throw error;
@@ -121,7 +121,7 @@ async function stopServing(directory: string, file: ServerFile, server: Server):
   removeServerFile(directory, file);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  // replies that are under way get a moment to leave
+  // replies in progress get a moment to be sent
   const timer = setTimeout(() => server.closeAllConnections(), 500);
   await closed;
   clearTimeout(timer);

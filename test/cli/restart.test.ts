@@ -114,7 +114,7 @@ describe('the ways back', () => {
     const { code, stdout } = await place.torc('workflows', 'restart', '-d');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^nothing to rerun: .*; run 2 would begin all the same$/m);
-    expect(stdout).toMatch(/^4 +canceled +d +b is still .*: torc --dir '.*server dir' jobs reset-status 2$/m);
+    expect(stdout).toMatch(/^4 +canceled +d +b failed .*: torc --dir '.*server dir' jobs reset-status 2$/m);
     expect(stdout).toMatch(/torc --dir '.*server dir' workflows reset-status 1 --failed-only --restart$/m);
     await place.torc('workflows', 'reset-status', '1', '-f', '-r');
     expect(await place.torc('workflows', 'reset-status', '-f')).toMatchObject({
@@ -214,7 +214,7 @@ describe('running jobs', () => {
     expect(await place.torc('workflows', 'reset-status', '1', '-f', '-r')).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(
-        /hint: Leave out --restart .*: torc --dir '.*' workflows restart 1 --only-uninitialized$/m,
+        /hint: Leave out --restart\. .*: torc --dir '.*' workflows restart 1 --only-uninitialized$/m,
       ),
     });
     expect(await place.torc('jobs', 'modify', '2', '--priority', '1')).toMatchObject({

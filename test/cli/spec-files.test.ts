@@ -138,7 +138,7 @@ it('an action with the scheduler type local starts one worker where the server r
   const status = async () => (await place.json<{ status: string }>(['workflows', 'show-status', '1'])).status;
   await expect.poll(status, { interval: 300 }).toBe('done');
   expect((await firings('1')).join().match(/"pid":/g)).toHaveLength(1);
-  expect((await firings('1')).join()).toContain('a worker of this workflow runs on this host already');
+  expect((await firings('1')).join()).toContain('a worker of this workflow already runs on this host');
   await place.torc('server', 'stop');
   const exported = place.file('exported.json', (await place.torc('workflows', 'export', '1')).stdout);
   expect(await place.json(['workflows', 'import', exported])).toMatchObject({ workflow_key: '2', num_jobs: 4 });

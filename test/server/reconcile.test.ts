@@ -516,16 +516,16 @@ describe('a worker on this host', () => {
   it('gone before its jobs: what lives on of them is ended when they are to stop, and not before', async () => {
     const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'boot', pid: 5 });
     await worker.exchange();
-    machine.leftovers.set(worker.workerId, [6, 7]);
+    machine.leftoverProcesses.set(worker.workerId, [6, 7]);
     reconciler.start();
     await clock.advance(20_000);
-    expect(machine.leftovers.get(worker.workerId)).toEqual([6, 7]);
+    expect(machine.leftoverProcesses.get(worker.workerId)).toEqual([6, 7]);
     await service.call('workflow_cancel', { workflow_key: key, dry_run: true });
     await clock.advance(20_000);
-    expect(machine.leftovers.get(worker.workerId)).toEqual([6, 7]);
+    expect(machine.leftoverProcesses.get(worker.workerId)).toEqual([6, 7]);
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     await clock.advance(0);
-    expect(machine.leftovers.get(worker.workerId)).toEqual([]);
+    expect(machine.leftoverProcesses.get(worker.workerId)).toEqual([]);
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
   });
 
@@ -536,9 +536,9 @@ describe('a worker on this host', () => {
     reconciler.start();
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     machine.alive.clear();
-    machine.leftovers.set(worker.workerId, [6]);
+    machine.leftoverProcesses.set(worker.workerId, [6]);
     await clock.advance(20_000);
-    expect(machine.leftovers.get(worker.workerId)).toEqual([]);
+    expect(machine.leftoverProcesses.get(worker.workerId)).toEqual([]);
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
   });
 

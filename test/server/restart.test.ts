@@ -88,7 +88,7 @@ describe('restart', () => {
       }),
       expect.objectContaining({
         job_name: 'd',
-        reason: `b is still failed with return code 1: torc jobs reset-status ${b}`,
+        reason: `b failed with return code 1: torc jobs reset-status ${b}`,
       }),
     ]);
     expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'done', c: 'done', d: 'canceled' });
@@ -105,7 +105,7 @@ describe('restart', () => {
     expect(await reset(key, 'failed')).toEqual({ ...plan, dry_run: false });
     expect(plan.changes.map(({ job_name, new_status, reason }) => [job_name, new_status, reason])).toEqual([
       ['b', 'uninitialized', 'return code 1'],
-      ['d', 'uninitialized', `behind b (job ${await keyOf(key, 'b')})`],
+      ['d', 'uninitialized', `downstream of b (job ${await keyOf(key, 'b')})`],
     ]);
     const applied = await restart(key, { only_uninitialized: true });
     expect(rehearsed).toEqual({ ...applied, dry_run: true });

@@ -148,7 +148,7 @@ export function accounted(
 export interface FakeMachine extends Machine {
   slurm: FakeSlurm;
   alive: Set<number>;
-  leftovers: Map<string, number[]>;
+  leftoverProcesses: Map<string, number[]>;
   files: Map<string, string>;
   spools: Map<string, SpooledReport[]>;
   stopFiles: Set<string>;
@@ -156,7 +156,7 @@ export interface FakeMachine extends Machine {
 
 export function fakeMachine(clock: Clock): FakeMachine {
   const alive = new Set<number>();
-  const leftovers = new Map<string, number[]>();
+  const leftoverProcesses = new Map<string, number[]>();
   const files = new Map<string, string>();
   const spools = new Map<string, SpooledReport[]>();
   const stopFiles = new Set<string>();
@@ -165,15 +165,15 @@ export function fakeMachine(clock: Clock): FakeMachine {
     hostname: 'here',
     bootId: 'boot',
     alive,
-    leftovers,
+    leftoverProcesses,
     files,
     spools,
     stopFiles,
     isProcessAlive: (pid) => alive.has(pid),
-    processesOf: (workerId) => leftovers.get(workerId) ?? [],
+    processesOf: (workerId) => leftoverProcesses.get(workerId) ?? [],
     signal: (pids) => {
-      for (const [workerId, left] of leftovers) {
-        leftovers.set(
+      for (const [workerId, left] of leftoverProcesses) {
+        leftoverProcesses.set(
           workerId,
           left.filter((pid) => !pids.includes(pid)),
         );

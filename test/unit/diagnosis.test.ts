@@ -219,7 +219,7 @@ describe('when a process is gone', () => {
     ['another host without Slurm', { slurmJobId: null, queue: null }, 'lost_contact'],
     [
       'processes left behind',
-      { slurmJobId: null, local: { state: 'leftovers', pids: [4, 5], hasRebooted: false } },
+      { slurmJobId: null, local: { state: 'leftover_processes', pids: [4, 5], hasRebooted: false } },
       'lost_contact',
     ],
     ['nothing left here', { slurmJobId: null, local: { state: 'gone', pids: [], hasRebooted: false } }, 'gone'],

@@ -34,7 +34,7 @@ export interface SlurmEnd {
 
 /** What was found on the worker's own host. */
 export interface LocalFacts {
-  state: 'alive' | 'leftovers' | 'gone';
+  state: 'alive' | 'leftover_processes' | 'gone';
   /** Processes of its jobs that live on. */
   pids: number[];
   hasRebooted: boolean;
@@ -85,7 +85,7 @@ function decideLocal({ local, hostname }: WorkerFateFacts): WorkerVerdict | null
   if (local.hasRebooted) {
     return { process: 'gone', by: 'local', why: `${hostname} has been started again since.` };
   }
-  if (local.state === 'leftovers') {
+  if (local.state === 'leftover_processes') {
     const many = local.pids.length > 1 ? 'processes' : 'process';
     const why = `Its worker on ${hostname} is gone, but ${many} ${local.pids.join(', ')} of its jobs live on.`;
     return { process: 'lost_contact', why };

@@ -1,6 +1,6 @@
 /**
- * Allocations that an action asks for. Each has a name that follows from the firing and is recorded under it before it
- * is submitted: whoever does this a second time finds what was done by name, in the database and in Slurm's queue.
+ * Allocations that an action requests. Each has a name derived from the firing and is recorded under it before it is
+ * submitted, so a second attempt finds the first one by name, in the database and in Slurm's queue.
  */
 import { createHash } from 'node:crypto';
 import type { ListRecord } from '../../api/contract.ts';
@@ -10,7 +10,7 @@ import type { Firing } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 import { type Batch, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
 
-/** `result` of null: it is not known how it stands, and it must be looked at again. */
+/** A null result means that the outcome is unknown and must be checked again. */
 export interface Scheduled {
   result: { slurm_job_ids: string[]; note?: string } | null;
   error: string | null;
@@ -19,7 +19,7 @@ export interface Scheduled {
 /** Slurm did not say whether it has the allocation. */
 class NotKnown extends Error {}
 
-/** Submits what is missing of the allocations of a firing. Throws TorcError when that can never succeed. */
+/** Submits those allocations of a firing that are missing. Throws TorcError when that can never succeed. */
 export async function scheduleNodes(context: ServerContext, firing: Firing): Promise<Scheduled> {
   const workflowKey = String(firing.workflowKey);
   const workflow = await context.call('workflow_show', { workflow_key: workflowKey });
@@ -48,7 +48,7 @@ export async function scheduleNodes(context: ServerContext, firing: Firing): Pro
       return { result: null, error: thrown instanceof Error ? thrown.message : null };
     }
     const { code, message } = asTorcError(thrown);
-    // the work was done, or the workflow canceled, before the nodes were asked for
+    // the work was done or the workflow canceled before the nodes were requested
     const isNeedless = code === 'already_complete' || (code === 'conflict' && /is canceled/.test(message));
     if (isNeedless) return { result: { slurm_job_ids: ids, note: `not scheduled: ${message}` }, error: null };
     return { result: { slurm_job_ids: ids }, error: message };
@@ -84,7 +84,7 @@ async function find(
   return records;
 }
 
-/** The id of the Slurm job of this name, submitted now unless that was done before. */
+/** The id of the Slurm job with this name; submits it unless that was done before. */
 async function submitOnce(context: ServerContext, batch: Batch, name: string): Promise<string> {
   const { slurm } = context.machine;
   const [known] = await find(context, 'allocations', batch.workflowKey, name);

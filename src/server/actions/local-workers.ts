@@ -9,7 +9,7 @@ import { programPath, workerNodeOptions } from '../../base/program.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 
-/** One worker for each workflow: it has the whole machine, which a second one would promise away again. */
+/** One worker per workflow: it takes the whole machine, and a second one would give the same cpus and memory out again. */
 export class LocalWorkers {
   readonly #context: ServerContext;
   readonly #workflowKeys = new Set<number>();
@@ -18,10 +18,10 @@ export class LocalWorkers {
     this.#context = context;
   }
 
-  /** Starts the worker of a workflow unless there is one on this host; it outlives the server. Rejects when it cannot. */
+  /** Starts a workflow's worker unless one runs on this host; it outlives the server. Rejects when it cannot start one. */
   async start(firing: Firing): Promise<{ pid?: number; note?: string; output_path?: string }> {
     const { workflowKey } = firing;
-    const note = 'a worker of this workflow runs on this host already';
+    const note = 'a worker of this workflow already runs on this host';
     if (this.#workflowKeys.has(workflowKey)) return { note };
     this.#workflowKeys.add(workflowKey);
     try {
@@ -44,7 +44,7 @@ export class LocalWorkers {
     if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
     const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
       cwd: workingDirectory,
-      // commands that are run without a shell are given it as it is
+      // commands that run without a shell see this PWD
       env: { ...environment(), PWD: workingDirectory },
       detached: true,
       stdio: ['ignore', output, output],

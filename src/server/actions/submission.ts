@@ -7,17 +7,17 @@ import { programPath } from '../../base/program.ts';
 import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
 import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
 
-/** Slurm's own warning comes after the time at which workers end by themselves: it is for limits that were lowered. */
+/** Slurm's own warning comes after workers end by themselves: it matters when a time limit was lowered. */
 const warningSeconds = 30;
 
-/** What is the same for all allocations that are submitted together. */
+/** What all allocations of one submission share. */
 export interface Batch {
   workflowKey: string;
   /** A row of the list of Slurm configs. */
   config: ListRecord;
   serverDirectory: string;
   outputDirectory: string;
-  /** Where workers and jobs start; null for where this process is. */
+  /** Where workers and jobs start; null for this process's directory. */
   workingDirectory: string | null;
   maxParallelJobs: number | null;
   pollIntervalSeconds: number | null;
@@ -25,7 +25,7 @@ export interface Batch {
   keepScripts: boolean;
 }
 
-/** The sbatch script of one allocation. Throws TorcError 'usage' for what Slurm could not carry. */
+/** The sbatch script of one allocation. Throws TorcError 'usage' for a value that no Slurm script can hold. */
 export function batchScript(batch: Batch, name: string, allocationKey: string): string {
   return allocationScript(slurmConfigOf(batch.config), {
     jobName: name,
@@ -63,19 +63,19 @@ function scriptsDirectory(outputDirectory: string): string {
   return join(outputDirectory, 'slurm_scripts');
 }
 
-/** The folders that sbatch and workers write to. Throws TorcError 'usage'. */
+/** Creates the folders that sbatch and workers write to. Throws TorcError 'usage'. */
 export function makeDirectories(outputDirectory: string): void {
   try {
     for (const directory of [outputDirectory, slurmOutputDirectory(outputDirectory)]) {
       mkdirSync(directory, { recursive: true });
     }
-    // whoever could write a script could have it run, whatever the umask
+    // a script that others can write is code that runs as this user: the umask does not decide here
     mkdirSync(scriptsDirectory(outputDirectory), { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new TorcError(
       'usage',
-      `cannot make the output directory ${outputDirectory}: ${asTorcError(error).message}`,
-      'Choose another with -o.',
+      `cannot create the output directory ${outputDirectory}: ${asTorcError(error).message}`,
+      'Choose another one with -o.',
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Looks for what became of workers and allocations: Slurm, this host's processes, spools. Writes nothing and changes no
- * state; a question that failed is itself part of the evidence.
+ * Finds out what became of workers and allocations, from Slurm, this host's processes and spools. Writes nothing; a failed
+ * question is itself part of the evidence.
  */
 import { type Clock, delay } from '../../base/clock.ts';
 import { asTorcError } from '../../base/errors.ts';
@@ -28,13 +28,13 @@ export interface GatherOptions {
   isSlurmDue?: boolean;
 }
 
-/** Contact within this time goes before what was found otherwise, when Slurm was not asked. */
+/** When Slurm was not asked, contact within this time outweighs other evidence. */
 const recentMs = 5_000;
 /** Reports reach a shared file system late: spools of allocations that have just ended are read again after this. */
 const secondReadMs = 5_000;
 const justEndedMs = 30_000;
 
-/** Everything that can be found out about open allocations and workers; takes seconds when something has just ended. */
+/** What is known about open allocations and workers; takes seconds when something has just ended. */
 export async function gatherEvidence(source: EvidenceSource, options: GatherOptions): Promise<Evidence> {
   const { clock, machine } = source;
   const isSlurmDue = options.isAsked || options.isSlurmDue === true;
@@ -62,12 +62,12 @@ export async function gatherEvidence(source: EvidenceSource, options: GatherOpti
 
 function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
   const targets = openAllocations(view, workflowKey).map(targetOf);
-  const strangers = new Map<string, Target>();
+  const foreignSlurmJobs = new Map<string, Target>();
   for (const worker of watchedWorkers(view, workflowKey)) {
     const { slurmJobId, allocationKey, cluster, restartCount } = worker;
     if (slurmJobId === null || allocationKey !== null) continue;
-    const known = strangers.get(slurmJobId);
-    strangers.set(slurmJobId, {
+    const known = foreignSlurmJobs.get(slurmJobId);
+    foreignSlurmJobs.set(slurmJobId, {
       allocationKey: null,
       name: null,
       slurmJobId,
@@ -79,7 +79,7 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
       outputDirectory: null,
     });
   }
-  return [...targets, ...strangers.values()];
+  return [...targets, ...foreignSlurmJobs.values()];
 }
 
 function targetOf(allocation: OpenAllocation): Target {
@@ -140,17 +140,17 @@ function look(
   return [{ evidence, isNews }];
 }
 
-/** Workers outside of allocations that ran on this host; what another host does cannot be seen from here. */
+/** What this host shows of a worker outside of Slurm; null for a worker on another host, which cannot be seen from here. */
 export function lookLocally(machine: Machine, worker: WatchedWorker): LocalFacts | null {
   if (worker.slurmJobId !== null || worker.hostname !== machine.hostname) return null;
   if (worker.bootId === '' || machine.bootId === '') return null;
   if (worker.bootId !== machine.bootId) return { state: 'gone', pids: [], hasRebooted: true };
   if (machine.isProcessAlive(worker.pid, worker.startTicks)) return { state: 'alive', pids: [], hasRebooted: false };
   const pids = machine.processesOf(worker.workerId);
-  return { state: pids.length > 0 ? 'leftovers' : 'gone', pids, hasRebooted: false };
+  return { state: pids.length > 0 ? 'leftover_processes' : 'gone', pids, hasRebooted: false };
 }
 
-/** Reports in the worker's spool that still change something; one that cannot be read is a problem that is named. */
+/** Reports in the worker's spool that still change something; an unreadable spool is noted as a problem. */
 function readReports(source: EvidenceSource, worker: WatchedWorker, problems: string[]): WorkerEvidence['reports'] {
   try {
     return openReports(source, worker);

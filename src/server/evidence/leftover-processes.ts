@@ -1,6 +1,6 @@
 /**
- * Ends what lives on of jobs that are to stop, when their worker is gone and ran on this host outside of Slurm: nobody
- * else can. As a worker does it: SIGTERM, and SIGKILL to what has not ended soon.
+ * Ends the remaining processes of jobs that must stop, when their worker is gone and ran on this host outside of Slurm:
+ * nobody else can. As a worker does: SIGTERM, and SIGKILL for what does not end soon.
  */
 import { delay } from '../../base/clock.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
@@ -12,7 +12,7 @@ import { type EvidenceSource, gatherEvidence, lookLocally } from './gather.ts';
 const graceMs = 2_000;
 const lookEveryMs = 100;
 
-/** Of these workers, or with null of all. Returns whether there was anything to end; it has ended then, or is about to. */
+/** For these workers, or for all with null. Returns whether there were any processes; they have ended then, or soon will. */
 export async function endLeftoverProcesses(
   { view, clock, machine }: Pick<EvidenceSource, 'view' | 'clock' | 'machine'>,
   computeNodeKeys: ReadonlySet<number> | null,
@@ -22,7 +22,7 @@ export async function endLeftoverProcesses(
       .filter(({ computeNodeKey }) => isAllToStop(view, computeNodeKey))
       .flatMap((worker) => {
         const local = lookLocally(machine, worker);
-        return local?.state === 'leftovers' ? local.pids : [];
+        return local?.state === 'leftover_processes' ? local.pids : [];
       });
   const isLeft = async (): Promise<boolean> => {
     const until = clock.monotonic() + graceMs;
@@ -47,7 +47,7 @@ function workersOf(view: Transaction, computeNodeKeys: ReadonlySet<number> | nul
   return [...computeNodeKeys].flatMap((key) => findWorker(view, key) ?? []);
 }
 
-/** Also finds out at once, and stores, what became of the jobs: a short command does not look again. */
+/** Also stores at once what became of the jobs: a short command does not check again. */
 export async function settleLeftoverProcesses(
   context: EvidenceSource & Pick<ServerContext, 'write'>,
   computeNodeKeys: ReadonlySet<number>,

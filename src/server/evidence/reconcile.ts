@@ -1,6 +1,6 @@
 /**
- * Keeps looking, while this process serves, for what became of workers and allocations. Leases and local processes are
- * looked at every few seconds; Slurm is asked rarely, about everything at once, and only while something is open.
+ * Checks what became of workers and allocations while this process serves. It checks leases and local processes every few
+ * seconds, and asks Slurm rarely, about everything at once, and only while something is open.
  *
  * It polls the outside world, where nothing announces a change: that is no instant at which the server acts, so it has a
  * timer of its own on the monotonic clock and no due rows.
@@ -13,12 +13,12 @@ import { gatherEvidence } from './gather.ts';
 import { endLeftoverProcesses } from './leftover-processes.ts';
 
 const tickMs = 5_000;
-/** A tick that comes later than this shows that the process stood still. */
+/** A tick that is this late shows that the process stood still. */
 const stallMs = 5_000;
 const slurmPauseMs = 60_000;
 /**
- * After a worker has fallen silent Slurm is asked sooner, but never more often than this. That look counts for the next
- * one that was planned: workers that keep falling silent do not make more calls, but for one look.
+ * After a worker falls silent Slurm is asked sooner, but never more often than this. That question replaces the next
+ * planned one, so workers that keep falling silent add one question at most.
  */
 const hurriedPauseMs = 30_000;
 const longestPauseMs = 600_000;
@@ -38,7 +38,7 @@ export class Reconciler {
     this.#lastTickMs = context.clock.monotonic();
   }
 
-  /** From here on silence counts; the first look is taken after the first few seconds. */
+  /** From now on silence counts; the first check comes a few seconds later. */
   start(): void {
     this.#context.lastHeard.beginServing();
     this.#lastTickMs = this.#context.clock.monotonic();
@@ -50,7 +50,7 @@ export class Reconciler {
     this.#isHurried = true;
   }
 
-  /** Ends at once; what a look that is under way still finds out is dropped. */
+  /** Ends at once; the result of a check in progress is dropped. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer();
@@ -87,7 +87,7 @@ export class Reconciler {
     } catch (error) {
       // the database was closed meanwhile
       if (this.#isClosed) return;
-      log.error({ err: error }, 'looking after workers failed; it is tried again');
+      log.error({ err: error }, 'a check on workers failed; it will be repeated');
     }
   }
 
@@ -97,7 +97,7 @@ export class Reconciler {
     return nowMs >= this.#dueMs || (this.#isHurried && mayHurry);
   }
 
-  /** The pause doubles with each failure in a row; without Slurm's commands there is nothing to hurry for. */
+  /** The pause doubles with each failure in a row, and is longest where Slurm's commands are missing. */
   #planSlurm({ slurmAnswer, problems }: Evidence): void {
     if (slurmAnswer === 'none') return;
     const nowMs = this.#context.clock.monotonic();

@@ -35,7 +35,7 @@ interface Answers {
 
 const unreadable = "Slurm's queue had lines that could not be read.";
 
-/** Accounting is asked from a day before the oldest allocation on, because its clock may differ. */
+/** Accounting is asked for everything since a day before the oldest allocation, because its clock may differ. */
 const dayMs = 24 * 3600 * 1000;
 
 export async function askSlurm(machine: Machine, targets: readonly Target[]): Promise<Answers> {
@@ -53,21 +53,21 @@ export async function askSlurm(machine: Machine, targets: readonly Target[]): Pr
   const byId = new Map(queue.value.records.map((job) => [job.slurmJobId, job]));
   const byName = new Map(queue.value.records.map((job) => [job.name, job]));
   const found = targets.map((target) => ({ target, job: findQueued(target, byId, byName) }));
-  const asked = found.filter(({ target, job }) => isToBeAccounted(target, job));
+  const asked = found.filter(({ target, job }) => needsAccounting(target, job));
   const accounts = await askAccounting(machine, asked);
   const isWhole = queue.value.numUnparsed === 0;
   const said = found.map(({ target, job }) => {
     const records = accounts.records.get(target.slurmJobId ?? '') ?? [];
     const wasAsked = target.slurmJobId !== null && asked.some((one) => one.target === target);
     const evidence = evidenceOf(machine, target, job, records, wasAsked ? accounts.problems : []);
-    // a line that cannot be read may have been its own: without an end in accounting it is not known to be absent
+    // an unreadable line may be this job's: without an end in accounting it is not known to be absent
     const isUncertain = job === null && !isWhole && evidence.ends.length === 0;
     return isUncertain ? { ...evidence, queue: null, problems: [...evidence.problems, unreadable] } : evidence;
   });
   return { said, problems: [], slurmAnswer: 'ok' };
 }
 
-/** A job of another name has only got the same id, on a cluster that was built anew. */
+/** A job with another name only shares the id, on a cluster that was rebuilt. */
 function findQueued(
   target: Target,
   byId: ReadonlyMap<string, QueuedJob>,
@@ -83,7 +83,7 @@ interface Found {
   job: QueuedJob | null;
 }
 
-function isToBeAccounted(target: Target, job: QueuedJob | null): boolean {
+function needsAccounting(target: Target, job: QueuedJob | null): boolean {
   if (target.slurmJobId === null) return false;
   if (job === null || isFinal(job.state)) {
     return !target.knownEnds.has(Math.max(target.restartCount, job?.restartCount ?? 0));
@@ -98,7 +98,7 @@ async function askAccounting(
   const records = new Map<string, AccountedJob[]>();
   if (asked.length === 0) return { records, problems: [] };
   const since = Math.min(...asked.map(({ target }) => target.createdAt)) - dayMs;
-  const ids = asked.map(({ target }) => target.slurmJobId as string);
+  const ids = asked.flatMap(({ target }) => target.slurmJobId ?? []);
   const answer = await machine.slurm.sacct(ids, since);
   if (answer.kind === 'failed') return { records, problems: [`Accounting did not answer: ${answer.reason}`] };
   for (const record of answer.value.records) {
@@ -137,7 +137,7 @@ function evidenceOf(
   };
 }
 
-/** A word that is not known counts as still there. */
+/** An unknown state counts as still there. */
 function presenceOf(state: SlurmState): 'pending' | 'running' | 'ending' | 'final' {
   return state.phase === 'unknown' ? 'running' : state.phase;
 }
@@ -149,7 +149,7 @@ function readMemoryWords(machine: Machine, target: Target, slurmJobId: string | 
   return text === null ? null : findMemoryWords(text);
 }
 
-/** Accounting has one record for each start, without their numbers: the newest is the one with the highest count. */
+/** Accounting has one unnumbered record per start: the newest has the highest restart count. */
 function endsOf(
   machine: Machine,
   target: Target,
@@ -183,7 +183,7 @@ function endOf(
   const peak = Math.max(0, ...sizes);
   return {
     state: state.name,
-    // a start that was ended to be tried again made room for others
+    // Slurm ended this start to requeue it: it made room for others
     cause: state.cause ?? (isFinal(state) ? null : 'preempted'),
     reason: job.reason,
     canceledBy: state.canceledBy === null ? null : userWords(machine, state.canceledBy),

@@ -9,7 +9,7 @@ import { findComputeNode } from '../../storage/running/compute-nodes.ts';
 import { takeSpooled } from '../../storage/running/spooled-reports.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Each transaction waits for the disk once, and others wait for a long one. */
+/** Fewer would wait for the disk more often, more would keep other writes waiting. */
 const reportsPerTransaction = 500;
 
 type Source = Pick<ServerContext, 'view' | 'machine'>;
@@ -41,7 +41,7 @@ export async function takeInSpools(
     const answers = await context.write((tx) => taken.map(({ workerId, report }) => takeSpooled(tx, workerId, report)));
     numTaken += answers.filter((answer) => answer === 'accepted').length;
   }
-  // only now: what is to be removed is stored
+  // only now is everything stored that they hold
   for (const workerId of workerIds) removeConsumed(context, workerId);
   return numTaken;
 }
@@ -51,7 +51,7 @@ interface Found {
   report: SpooledReport;
 }
 
-/** One that cannot be read keeps nobody from starting: the worker that wrote it repeats it as long as it lives. */
+/** An unreadable spool does not stop the server from starting: its worker repeats the reports as long as it lives. */
 function readReports(context: Source & Pick<ServerContext, 'info'>, workerId: string): Found[] {
   const node = findComputeNode(context.view, workerId);
   if (node === null) return [];

@@ -10,7 +10,7 @@ import type { Database } from '../../storage/database/database.ts';
 import { type SoundnessStep, schemaVersion, soundnessSteps } from '../../storage/database/soundness.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Problems that are named; all are counted. */
+/** At most this many problems are listed; all are counted. */
 const mostNamed = 1_000;
 
 /** Copies the database into a new file that only its owner can read. Throws TorcError 'conflict' when there is one. */
@@ -35,16 +35,16 @@ export async function makeBackup(
 
 function explainPath(error: unknown, path: string): TorcError {
   const code = systemCode(error) ?? '';
-  if (code === 'EEXIST') return new TorcError('conflict', `${path} is there already`, 'Choose another name.');
+  if (code === 'EEXIST') return new TorcError('conflict', `${path} already exists`, 'Choose another name.');
   const words = `cannot write ${path} on ${hostname()} (${code})`;
-  return new TorcError('usage', words, `Is ${dirname(path)} a directory of yours that this host sees?`);
+  return new TorcError('usage', words, `Check that ${dirname(path)} is your directory and that this host sees it.`);
 }
 
 function explainCopy(error: unknown, path: string): unknown {
   const code = systemCode(error) ?? '';
   if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
     const words = `the copy ${path} could not be written: ${asTorcError(error).message}`;
-    return new TorcError('no_space', words, 'Choose a file system with more room.');
+    return new TorcError('no_space', words, 'Choose a file system with more space.');
   }
   if (code.startsWith('SQLITE_CORRUPT')) {
     return new TorcError('unusable', `the database is too damaged to be copied: ${asTorcError(error).message}`);
@@ -62,7 +62,7 @@ export function verifyBackup(path: string): { schema_version: number; num_workfl
   }
 }
 
-/** Looks at everything, in pieces; what changes meanwhile is seen either before or after. */
+/** Checks everything in pieces; a change in between is seen either before or after. */
 export async function checkDatabase({ db }: ServerContext): Promise<CheckReply> {
   const found: Problem[] = [];
   let numProblems = 0;
@@ -95,7 +95,7 @@ function attempt(step: SoundnessStep): Problem[] {
   }
 }
 
-/** Throws what is not the database's own complaint about its file. */
+/** Rethrows an error that is not the database's own about its file. */
 function unreadable(error: unknown): Problem {
   const code = systemCode(error) ?? '';
   if (!code.startsWith('SQLITE_')) throw error;

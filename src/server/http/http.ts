@@ -9,7 +9,7 @@ import type { ServerContext } from '../context.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
 
-/** The end of a reply that is sent by itself: short enough that the socket never asks to wait for it. */
+/** The last part of a reply is sent separately: so short that the socket never asks to wait for it. */
 const tailBytes = 4096;
 
 type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', number>;
@@ -21,11 +21,11 @@ export interface HttpOptions {
   tokens: Tokens;
   host: string;
   port: number;
-  /** Others than those of the contract. */
+  /** Replace those of the contract. */
   bounds?: Partial<Bounds>;
 }
 
-/** When a request that cannot be served now may be. */
+/** When a client may repeat a request that cannot be served now. */
 const retryAfterSeconds = 5;
 
 /** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
@@ -42,7 +42,7 @@ export function listen(options: HttpOptions): Promise<Server> {
       maxHeaderSize: limits.headerBytes,
       headersTimeout: bounds.headerMs,
       requestTimeout: bounds.requestMs,
-      // how often the two times above are looked at
+      // how often Node checks the two times above
       connectionsCheckingInterval: Math.min(1000, bounds.headerMs),
       keepAliveTimeout: 75_000,
     },
@@ -77,7 +77,7 @@ interface Door extends HttpOptions {
 async function answer(options: Door, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
   outgoing.on('close', () => {
-    // an abort that nobody needs costs more than the rest of a short request
+    // a needless abort costs more than the rest of a short request
     if (!outgoing.writableFinished) gone.abort();
   });
   outgoing.on('error', () => gone.abort());
@@ -99,7 +99,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     const reply = await options.context.call(endpoint, request, call);
     send(outgoing, 200, reply, options.bounds.unreadReplyMs);
   } catch (error) {
-    // whoever owns the database now is asked again
+    // the client must ask the new owner of the database
     if (options.context.isLost) return void incoming.socket.destroy();
     const { code, message, hint } = asTorcError(error);
     if (code === 'bug') options.context.info.log.error({ err: error, url: incoming.url }, 'a request failed');
@@ -108,7 +108,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
   }
 }
 
-/** Reads what is on its way, so that the answer arrives, but not more; the connection is not used again. */
+/** Reads what is already on its way, so that the answer arrives, and no more; the connection is not reused. */
 function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void {
   outgoing.setHeader('connection', 'close');
   let size = 0;
@@ -118,7 +118,7 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
   });
 }
 
-/** Before anything is read: nothing has happened, so that the request may be repeated. */
+/** Nothing has been read yet, so the client may repeat the request. */
 function refuseWhenFull({ context, bodies, bounds }: Door): void {
   if (context.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
   throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
@@ -164,7 +164,7 @@ function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch {
-    throw new TorcError('usage', 'the request is no JSON');
+    throw new TorcError('usage', 'the request is not JSON');
   }
 }
 
@@ -198,14 +198,14 @@ function send(outgoing: ServerResponse, status: number, value: unknown, unreadMs
     'content-length': body.length,
     ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
   });
-  // node breaks a connection off when the next request comes before it saw that a long reply has left (its parser is
-  // then paused and takes more data for an error): so the client does not have all of it before that
+  // Node breaks a connection when the next request arrives before it has noticed that a long reply was sent (its parser
+  // is paused then and takes more data for an error): so the client gets the last part only afterwards
   const tail = Math.max(0, body.length - tailBytes);
   if (tail === 0 || outgoing.write(body.subarray(0, tail))) {
     outgoing.end(body.subarray(tail));
     return;
   }
-  // a client that does not read is not waited for
+  // a client that does not read is cut off
   outgoing.setTimeout(unreadMs, () => outgoing.destroy());
   outgoing.once('drain', () => outgoing.end(body.subarray(tail)));
 }

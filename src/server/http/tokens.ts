@@ -1,4 +1,4 @@
-/** The secrets that open the server: the present token and, for a while after a rotation, the one before it. */
+/** The secrets that open the server: the current token and, for a while after a rotation, the previous one. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 
@@ -12,7 +12,7 @@ export class Tokens {
     this.#current = digest(`Bearer ${token}`);
   }
 
-  /** From now on `token` opens, and the one before it for so long. */
+  /** From now on `token` opens; the previous one stays valid for `graceMs`. */
   replace(token: string, graceMs: number): void {
     this.#previous = graceMs > 0 ? { digest: this.#current, untilMs: this.#clock.monotonic() + graceMs } : null;
     this.#current = digest(`Bearer ${token}`);
@@ -32,7 +32,7 @@ export function newToken(): string {
   return randomBytes(32).toString('hex');
 }
 
-/** Of one length for all texts, so that lengths tell nothing either. */
+/** The same length for every text, so that the length reveals nothing either. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

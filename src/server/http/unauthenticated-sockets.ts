@@ -1,12 +1,12 @@
 /**
- * Connections that have not shown the token yet: only so many at a time. One more ends the oldest, so that whoever opens
- * many and says nothing takes the place of others who do so, and not of clients, which say the token at once.
+ * Limits the connections that have not shown the token yet. One too many ends the oldest: somebody who opens many silent
+ * connections displaces other silent ones and no clients, which show the token at once.
  */
 import type { Socket } from 'node:net';
 
 export class UnauthenticatedSockets {
   readonly #most: number;
-  /** In the order of their coming. */
+  /** In the order of arrival. */
   readonly #sockets = new Map<string, Socket>();
 
   constructor(most: number) {

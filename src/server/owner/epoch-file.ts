@@ -1,14 +1,14 @@
 /**
- * The highest epoch that a directory has seen, beside the database: a backup that is put in its place knows only a lower
- * one, and workers would take its server for an outdated one.
+ * The highest epoch that a directory has seen, stored beside the database: a restored backup knows only a lower one, and
+ * workers would take its server for an outdated one.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Epochs grow by one, and with a restore to the seconds since 1970: what is higher than this is none. */
+/** Epochs grow by one, and a restore raises them to the seconds since 1970: a higher number is no epoch. */
 export const highestEpoch = 1e12;
 
-/** 0 when none was noted, or nothing that can be one. */
+/** 0 when none was noted, or the file holds no epoch. */
 export function seenEpoch(directory: string): number {
   try {
     const epoch = Number(readFileSync(join(directory, 'epoch'), 'utf8'));

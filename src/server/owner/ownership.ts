@@ -1,5 +1,5 @@
 /**
- * Who owns the database of a directory: `holder.json` names one process by a nonce. It is made before the database is
+ * Who owns the database of a directory: `holder.json` names one process by a nonce. It is created before the database is
  * opened, with exclusive create, and read again after each COMMIT: where the file system gives neither locks nor
  * exclusive create, two processes may believe that they own the database, and the one whose nonce is gone must stop.
  */
@@ -21,9 +21,9 @@ interface Holder {
   nonce: string;
 }
 
-/** The heartbeat is written, and this process looks whether it is still the owner, this often. */
+/** How often the heartbeat is written and the ownership checked. */
 const beatMs = 2_000;
-/** A holder on another host counts as gone when nothing of it has changed in so many looks in a row. */
+/** A holder on another host counts as gone when its files have not changed in this many checks in a row. */
 const stillLooks = 16;
 const lookMs = 500;
 
@@ -31,7 +31,7 @@ const holderPath = (directory: string): string => join(directory, 'holder.json')
 const heartbeatPath = (directory: string): string => join(directory, 'heartbeat');
 
 export class Ownership {
-  /** The last owner was on another host and has not ended in order: it may come back to life and write. */
+  /** The previous owner was on another host and did not end properly: it may come back and write. */
   readonly isTakenOver: boolean;
   readonly #directory: string;
   readonly #clock: Clock;
@@ -47,8 +47,8 @@ export class Ownership {
   }
 
   /**
-   * Takes the directory for this process. `command` is what it was started for; it is shown to others. Throws TorcError
-   * 'busy' naming the holder when there is one that lives, or that may live on another host: that takes 8 s to find out.
+   * Takes the directory for this process. `command` says what it was started for; others see it. Throws TorcError 'busy'
+   * naming the holder when it lives, or may live on another host, which takes 8 s to find out.
    */
   static async take(directory: string, clock: Clock, command: string): Promise<Ownership> {
     const own: Holder = {
@@ -72,13 +72,13 @@ export class Ownership {
 
   /**
    * Whether this process still owns the directory. Opens the file, because only that makes a network file system ask its
-   * server: 15 us on a local disk, where a durable COMMIT takes a millisecond. Throws when it cannot be read.
+   * server. Throws when it cannot be read.
    */
   isKept(): boolean {
     return parse(readText(holderPath(this.#directory)))?.nonce === this.#nonce;
   }
 
-  /** From now on shows others that this process lives, and looks for itself in what is written: `lost` is called once. */
+  /** Writes the heartbeat and checks the ownership from now on; calls `lost` once when it is gone. */
   watch(lost: () => void): void {
     this.#cancelTimer = this.#clock.after(beatMs, () => {
       if (!this.#mayBeKept()) return lost();
@@ -87,7 +87,7 @@ export class Ownership {
     });
   }
 
-  /** A file system that does not answer for a moment has not taken anything away. */
+  /** A file system that fails for a moment does not mean that the ownership is lost. */
   #mayBeKept(): boolean {
     try {
       return this.isKept();
@@ -101,7 +101,7 @@ export class Ownership {
     try {
       writeFileSync(heartbeatPath(this.#directory), `${this.#nonce} ${this.#numBeats}\n`, { mode: 0o600 });
     } catch {
-      // a full disk: whoever wants to take over asks this process first
+      // on a full disk others cannot write holder.json either
     }
   }
 
@@ -114,26 +114,26 @@ export class Ownership {
   }
 }
 
-/** That somebody else holds the database, as far as the directory says who. */
+/** Says who holds the database, as far as the directory knows. */
 export function heldBy(directory: string, holder: Holder | null = parse(readText(holderPath(directory)))): TorcError {
   if (holder === null) {
-    return new TorcError('busy', `another process holds the database in ${directory}`, 'Wait until it has ended.');
+    return new TorcError('busy', `another process holds the database in ${directory}`, 'Wait until it ends.');
   }
   return new TorcError(
     'busy',
     `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) holds the database in ${directory}`,
-    `Wait until it has ended, or end it on ${holder.hostname}: kill ${holder.pid}`,
+    `Wait until it ends, or end it on ${holder.hostname}: kill ${holder.pid}`,
   );
 }
 
-/** That somebody else has become the owner while this process worked. */
+/** Says who has become the owner while this process worked. */
 export function takenBy(directory: string): TorcError {
   const holder = parse(readText(holderPath(directory)));
   const who = holder === null ? '' : `: '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
   return new TorcError(
     'busy',
     `another process has taken over the database in ${directory}${who}; this one has stopped`,
-    'What it had confirmed is stored. Look how things stand: torc workflows list',
+    'Everything that it confirmed is stored. See the current state: torc workflows list',
   );
 }
 
@@ -147,7 +147,7 @@ function create(directory: string, own: Holder): boolean {
   }
 }
 
-/** Takes the file of a holder that is gone away; false when it is another one's by now, which stays. */
+/** Removes the file of a holder that is gone; false when it is another holder's by now, which stays. */
 function removeStale(directory: string, text: string | null, nonce: string): boolean {
   if (text === null) return true;
   const path = holderPath(directory);
@@ -164,7 +164,7 @@ function removeStale(directory: string, text: string | null, nonce: string): boo
   return isSame;
 }
 
-/** Whether neither the holder nor its heartbeat changes for 8 s; looks are counted, because this process may be frozen too. */
+/** Whether neither the holder nor its heartbeat changes for 8 s; counts checks, because this process may be frozen too. */
 async function standsStill(directory: string, clock: Clock): Promise<boolean> {
   const look = (): string => `${readText(holderPath(directory))} ${readText(heartbeatPath(directory))}`;
   const first = look();

@@ -1,4 +1,4 @@
-/** Looks at the declared files of a workflow, many at a time and without holding up the server. */
+/** Checks the declared files of a workflow, many at a time and without holding up the server. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -7,12 +7,12 @@ import { systemCode } from '../../base/errors.ts';
 import { absentFile, type FileFacts, fileMicroseconds, needsContent } from '../../model/decide/changes.ts';
 import type { DeclaredFile } from '../../storage/running/input-versions.ts';
 
-/** Files looked at together; on a network file system the answers take milliseconds each. */
+/** Files checked at the same time, because a network file system takes long to answer. */
 const together = 32;
 
 const unknownFile: FileFacts = { sizeBytes: null, modifiedUs: null, changedUs: null, contentHash: null };
 
-/** How each file looks now, by key. One that cannot be looked at for another reason than absence counts as unchanged. */
+/** How each file looks now, by key. A file that cannot be checked although it may exist counts as unchanged. */
 export async function probeFiles(files: readonly DeclaredFile[], directory: string): Promise<Map<number, FileFacts>> {
   const facts = new Map<number, FileFacts>();
   let next = 0;

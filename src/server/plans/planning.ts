@@ -1,4 +1,4 @@
-/** What restart, reset and disable share: a plan is made from the stored state, and a dry run leaves no trace of it. */
+/** What restart, reset and disable share: a plan is made from the stored state, and a dry run leaves no trace. */
 import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { Evidence } from '../../storage/evidence/facts.ts';
@@ -18,8 +18,8 @@ export function planned<T>(tx: Transaction, request: PlanRequest, work: (workflo
   if (request.expected_state !== null && request.expected_state !== state) {
     throw new TorcError(
       'conflict',
-      `workflow ${request.workflow_key} has moved on since the plan was made`,
-      'Look at the plan again with --dry-run.',
+      `workflow ${request.workflow_key} has changed since the plan was made`,
+      'Make the plan again with --dry-run.',
     );
   }
   return request.dry_run ? tx.rehearse(() => work(workflow, state)) : work(workflow, state);
@@ -32,7 +32,7 @@ export async function evidenceOfWorkflow(context: ServerContext, request: { work
   return gatherEvidence(context, { workflowKey, isAsked: true });
 }
 
-/** As text, at most five of them. */
+/** Names up to five jobs. */
 export function named(jobs: readonly ClaimedJob[]): string {
   const shown = jobs.slice(0, mostNamed).map((job) => `${job.jobName} (job ${job.jobKey}) on ${job.hostname}`);
   return `${shown.join(', ')}${jobs.length > mostNamed ? ` and ${jobs.length - mostNamed} more` : ''}`;

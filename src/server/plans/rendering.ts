@@ -1,4 +1,4 @@
-/** A plan as people and programs are given it: every job that changes, why, and the jobs that stay against expectation. */
+/** A plan for people and programs: every job that changes, why, and the jobs that unexpectedly stay as they are. */
 import type { KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import { type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
@@ -6,7 +6,7 @@ import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { type ClaimedJob, type JobLabel, jobLabels, type StoredJobs } from '../../storage/runs/restart.ts';
 
-/** Kept jobs that a reply lists. */
+/** At most this many kept jobs are listed. */
 export const mostKept = 1000;
 
 export interface PlanRequest {
@@ -71,7 +71,7 @@ function reasonText(
       return changes.get(job) ?? 'changed';
     case 'behind': {
       const originKey = jobs.keys[plan.origin[job] as number] as number;
-      return `behind ${labels.get(originKey)?.name ?? ''} (job ${originKey})`;
+      return `downstream of ${labels.get(originKey)?.name ?? ''} (job ${originKey})`;
     }
     case 'lost':
       return label.cause === null ? 'given up' : `lost: ${causeWords(label.cause)}`;
@@ -80,15 +80,13 @@ function reasonText(
     case 'canceled':
       return 'was canceled';
     case 'uninitialized':
-      return settled.status[job] === statusCode.canceled
-        ? 'an upstream is still failed'
-        : 'has not run since its reset';
+      return settled.status[job] === statusCode.canceled ? 'an upstream job has failed' : 'has not run since its reset';
     case 'waiting':
-      return settled.status[job] === statusCode.ready ? 'waits for nothing any more' : 'an upstream reruns';
+      return settled.status[job] === statusCode.ready ? 'no longer waits for anything' : 'an upstream job runs again';
     case 'named':
-      return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'was named';
+      return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'selected';
     default:
-      return 'waits for nothing any more';
+      return 'no longer waits for anything';
   }
 }
 
@@ -96,12 +94,12 @@ function returnCodeWords({ returnCode, detail }: JobLabel): string {
   return `return code ${returnCode}${detail === null ? '' : ` (${detail})`}`;
 }
 
-/** A cause as a person says it. */
+/** A cause in words. */
 function causeWords(cause: string): string {
   return cause === 'oom' ? 'out of memory' : cause.replaceAll('_', ' ');
 }
 
-/** Jobs that a person may expect to run and that do not: still canceled, still failed, still running. */
+/** Jobs that a person may expect to run and that do not: canceled, failed or running ones. */
 export function keptJobs(
   tx: Transaction,
   jobs: StoredJobs,
@@ -122,7 +120,7 @@ export function keptJobs(
   const labels = jobLabels(tx, [...new Set(found.flatMap(({ job, because }) => [keyOf(job), keyOf(because)]))]);
   const describe = (job: number): string => {
     const label = labels.get(keyOf(job));
-    return label?.returnCode == null ? 'canceled' : `failed with ${returnCodeWords(label)}`;
+    return label?.returnCode == null ? 'is canceled' : `failed with ${returnCodeWords(label)}`;
   };
   const kept = found.map(
     ({ job, because }): KeptJob => ({
@@ -132,14 +130,14 @@ export function keptJobs(
       reason:
         job === because
           ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
-          : `${labels.get(keyOf(because))?.name} is still ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
+          : `${labels.get(keyOf(because))?.name} ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
     }),
   );
   const running = claimed.map((job) => ({
     job_key: String(job.jobKey),
     job_name: job.jobName,
     status: job.status,
-    reason: `goes on running on ${job.hostname}`,
+    reason: `keeps running on ${job.hostname}`,
   }));
   return { kept: [...running, ...kept].slice(0, mostKept), num_kept: numKept };
 }

@@ -61,8 +61,8 @@ function planNamed(
     if (alive.length > 0) {
       throw new TorcError(
         'conflict',
-        `a job that is claimed by a worker cannot be ${by === 'reset' ? 'reset' : 'disabled'}: ${named(alive)}`,
-        `Wait for its end, or end it: torc workflows cancel ${request.workflow_key}`,
+        `a job that a worker has claimed cannot be ${by === 'reset' ? 'reset' : 'disabled'}: ${named(alive)}`,
+        `Wait until it ends, or cancel it: torc workflows cancel ${request.workflow_key}`,
       );
     }
     const rendered = renderPlan(tx, request, state, jobs, { plan: aims, settled, changes: new Map() });

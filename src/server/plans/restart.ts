@@ -26,12 +26,12 @@ import { isKept, refuseRunning } from './running-jobs.ts';
 
 interface RestartFacts {
   files: Map<number, FileFacts>;
-  /** Against which relative paths were read. */
+  /** Relative paths start here. */
   directory: string;
   evidence: Evidence;
 }
 
-/** What a restart looks at outside of the database: declared files, workers, allocations. */
+/** What a restart checks outside of the database: declared files, workers, allocations. */
 async function gatherRestart(context: ServerContext, request: Request<'workflow_restart'>): Promise<RestartFacts> {
   const evidence = await evidenceOfWorkflow(context, request);
   const { files, workingDirectory } = declaredFiles(context.view, Number(request.workflow_key));
@@ -140,7 +140,7 @@ function refuseMissing(
     const isLeftAlone = onlyUninitialized && code === jobs.status[jobs.numberOf(jobKey) ?? -1];
     return !isLeftAlone && (code === ready || code === blocked);
   };
-  // one that is left terminated comes back with a restart, and what reads its output waits for it
+  // a job that stays terminated returns with a restart, and the readers of its output wait for it
   const willEnd = (jobKey: number): boolean =>
     [ready, blocked, submitted, submitted_pending, terminated].includes(becomes(jobKey));
   const isCleared = new Set(cleared.map((datum) => datum.name));
@@ -153,6 +153,6 @@ function refuseMissing(
   throw new TorcError(
     'not_found',
     `missing: ${shown.join('; ')}${more}`,
-    `Put it there (relative paths are read in ${directory}), or go on without it with --ignore-missing-data.`,
+    `Provide it (relative paths start at ${directory}), or continue without it with --ignore-missing-data.`,
   );
 }

@@ -5,7 +5,7 @@ import { counted } from '../../base/text.ts';
 import type { ClaimedJob } from '../../storage/runs/restart.ts';
 import { named } from './planning.ts';
 
-/** A running job goes on when that was asked for; one that fell silent, unless it was said that such jobs are dead. */
+/** A running job is kept on request; a silent one too, unless --force says that it is dead. */
 export function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): boolean {
   if (request.only_uninitialized) return true;
   if (job.process === 'gone') return false;
@@ -27,22 +27,22 @@ export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'
       'conflict',
       `${counted(running.length, 'job')} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
       request.after_reset === undefined
-        ? '--keep-running lets them go on, --stop-running stops them first, --only-uninitialized leaves all others alone.'
-        : `Leave out --restart and type after the reset: torc workflows restart ${request.workflow_key} --only-uninitialized`,
+        ? '--keep-running lets them continue, --stop-running stops them first, --only-uninitialized starts only uninitialized jobs.'
+        : `Leave out --restart. After the reset, type: torc workflows restart ${request.workflow_key} --only-uninitialized`,
     );
   }
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
-      `contact to the worker of ${counted(silent.length, 'job')} is lost, and nothing shows that they have ended: ${named(silent)}`,
+      `${counted(silent.length, 'job')} may still be running, but contact with the worker is lost: ${named(silent)}`,
       request.after_reset === undefined
-        ? 'Look with torc jobs diagnose; --force when you know that they are dead, --keep-running to leave them alone.'
-        : `Leave out --restart and look with torc jobs diagnose -k ${request.workflow_key}; after the reset, when you know that they are dead: torc workflows restart ${request.workflow_key} --force`,
+        ? 'See torc jobs diagnose. Use --force when you know that they are dead, or --keep-running to leave them alone.'
+        : `Leave out --restart and see torc jobs diagnose -k ${request.workflow_key}. After the reset, when you know that they are dead, type: torc workflows restart ${request.workflow_key} --force`,
     );
   }
 }
 
-/** A job that was asked to end cannot be kept: its end would decide over the new run. */
+/** A job that was asked to stop cannot be kept: its end would count in the new run. */
 function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
   const ending = kept.filter((job) => job.isEnding);
   if (ending.length === 0) return;
@@ -51,7 +51,7 @@ function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_re
     'conflict',
     `${counted(ending.length, 'job')} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
     isSilent
-      ? 'Try again when that has ended, or with --force when you know that those out of contact are dead.'
-      : 'Try again when that has ended, or wait for it with --stop-running.',
+      ? 'Try again when they have ended, or use --force when you know that the silent ones are dead.'
+      : 'Try again when they have ended, or let --stop-running wait for them.',
   );
 }

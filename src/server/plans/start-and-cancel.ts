@@ -1,4 +1,4 @@
-/** The changes that a command would make, listed for people and programs; the first `limits.listPage` of them. */
+/** The changes that a command makes, listed for people and programs: the first `limits.listPage` of them. */
 import type { PlannedChange } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import type { JobStatus } from '../../model/status.ts';
@@ -6,7 +6,7 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { jobsInStatuses } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/restart.ts';
 
-/** Uninitialized jobs become ready or, behind others, blocked. */
+/** Uninitialized jobs become ready, or blocked when an upstream has not ended. */
 export function planStartChanges(tx: Transaction, workflowKey: number): PlannedChange[] {
   return jobsInStatuses(tx, workflowKey, ['uninitialized'], limits.listPage).map((job) => ({
     job_key: String(job.jobKey),
@@ -18,7 +18,7 @@ export function planStartChanges(tx: Transaction, workflowKey: number): PlannedC
   }));
 }
 
-/** Jobs that are not claimed become canceled at once; those that run are stopped and become what their end says. */
+/** Unclaimed jobs become canceled at once; running ones are stopped, and their end decides what they become. */
 export function planCancel(tx: Transaction, workflowKey: number): PlannedChange[] {
   const statuses: JobStatus[] = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'];
   const claimed = new Map(claimedJobs(tx, workflowKey).map((job) => [job.jobKey, job]));

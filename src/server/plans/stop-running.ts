@@ -21,7 +21,7 @@ export function stopRunning(
       job_key: String(job.jobKey),
       job_name: job.jobName,
       status: job.status,
-      reason: `${job.process === 'running' ? 'runs' : 'ran when contact was lost'} on ${job.hostname}`,
+      reason: job.process === 'running' ? `runs on ${job.hostname}` : `ran on ${job.hostname} when contact was lost`,
     })),
   };
 }
