@@ -9,6 +9,7 @@
  * waits until they are made.
  */
 import type { z } from 'zod';
+import * as demand from './demand.ts';
 import * as documents from './documents.ts';
 import * as jobs from './jobs.ts';
 import * as lists from './lists.ts';
@@ -65,6 +66,7 @@ export const endpoints = {
   workflow_show: on(workflows.workflowOnly, workflows.workflowShown),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
   job_show: on(jobs.showJob, jobs.jobShown),
+  demand: on(demand.askDemand, demand.demandReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),
 
   // a workflow is created, in chunks

@@ -15,6 +15,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_graph',
   'workflow_export',
   'job_show',
+  'demand',
   'jobs_diagnose',
   'list',
   'workflow_create_chunk',

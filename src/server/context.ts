@@ -21,6 +21,8 @@ export interface ServerContext extends Api {
   readonly epoch: number;
   /** From 0 to below 1. */
   readonly random: () => number;
+  /** What jobs of a shape have taken lately; null while that is not known. */
+  readonly usualRuntimeMs: (shapeKey: number) => number | null;
   /** Reads outside of a transaction; nothing may be written through it. */
   readonly view: Transaction;
   /** Requests that wait for the next transactions. */

@@ -92,6 +92,8 @@ export class Service implements ServerContext {
     ownership.watch(() => this.#lose(takenBy(info.directory)));
   }
 
+  readonly usualRuntimeMs = (shapeKey: number): number | null => this.#exchange.usualRuntimeMs(shapeKey);
+
   get epoch(): number {
     return this.#epoch;
   }

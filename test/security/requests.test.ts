@@ -229,6 +229,7 @@ const valid: { [N in EndpointName]: unknown } = {
   jobs_disable: { workflow_key: '1', ...plan, job_keys: ['4'] },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },
   job_show: { job_key: '1' },
+  demand: { workflow_key: '1' },
   job_modify: {
     job_key: '4',
     dry_run: false,

@@ -168,7 +168,7 @@ describe('the reasons of a job that is not ready', () => {
     ).toEqual([
       'It waits for 4 upstream jobs: "a\\n" (ready) and 3 more.',
       'It is held back (person).',
-      'It is held back (retry) until 1970-01-01T00:00:00.000Z.',
+      'It failed and waits until 1970-01-01T00:00:00.000Z for its next attempt.',
       'It needs 5 CPUs; no worker has more than 4 CPUs.',
     ]);
     // that no worker is there is no reason yet

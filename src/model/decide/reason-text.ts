@@ -19,7 +19,7 @@ export function reasonText(reason: Reason): string {
     case 'waits_for_upstreams':
       return upstreamsText(reason);
     case 'held':
-      return `It is held back (${reason.kind})${reason.until === null ? '' : ` until ${reason.until}`}.`;
+      return heldText(reason);
     case 'no_server':
       return `No server is running, so its ${workers(reason.num_workers)} cannot get jobs.`;
     case 'no_worker':
@@ -75,6 +75,11 @@ function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
   const named = first.map(({ name, status }) => `${JSON.stringify(name)} (${status})`).join(', ');
   const more = total > first.length ? ` and ${total - first.length} more` : '';
   return `It waits for ${counted(total, 'upstream job')}: ${named}${more}.`;
+}
+
+function heldText({ kind, until }: Of<'held'>): string {
+  const end = until === null ? '' : ` until ${until}`;
+  return kind === 'retry' ? `It failed and waits${end} for its next attempt.` : `It is held back (${kind})${end}.`;
 }
 
 function upstreamFailedText({ job_key, name, end }: Of<'upstream_failed'>): string {

@@ -1,7 +1,6 @@
 /**
  * Why a job does not run, as data: a code and its numbers, in the words of the wire. Sizes are bytes, instants ISO 8601.
- * `reasonText` renders them. The schemas are functions: import only
- * the types where zod must not be loaded.
+ * `reasonText` renders them. The schemas are functions; import only the types where zod must not be loaded.
  */
 import { z } from 'zod';
 import { dimensions } from '../job.ts';

@@ -44,6 +44,9 @@ export class Exchange {
     });
   }
 
+  /** What jobs of a shape have taken lately; null while that is not known. */
+  readonly usualRuntimeMs = (shapeKey: number): number | null => this.#runtimes.medianMs(shapeKey);
+
   get numParked(): number {
     return this.#waiting.size;
   }
@@ -130,7 +133,7 @@ export class Exchange {
       const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
       // only while its jobs end: what runs for long must not have others wait behind it
       const hasEnds = request.finished.length > 0;
-      claimJobs(tx, current, timeLeftMs, hasEnds ? (shapeKey) => this.#runtimes.medianMs(shapeKey) : null);
+      claimJobs(tx, current, timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
     if (request.held.length === 0) member.heldUntilMs = this.#whenHoldFalls(tx, node);
     return {

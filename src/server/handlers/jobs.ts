@@ -4,6 +4,7 @@ import { addFile, addRequirements, deleteFile } from '../../storage/authoring/de
 import { addJobs } from '../../storage/authoring/job-addition.ts';
 import { followRequirements, modifyJob, modifyRequirements } from '../../storage/authoring/job-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { readDemand } from '../../storage/demand/demand.ts';
 import { jobStory } from '../../storage/lists/job-story.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../../storage/running/user-data.ts';
 import type { ServerContext } from '../context.ts';
@@ -11,6 +12,14 @@ import type { Steps } from './kinds.ts';
 
 export function showJob({ view, lastHeard }: ServerContext, { job_key }: Request<'job_show'>): Reply<'job_show'> {
   return jobStory(view, Number(job_key), lastHeard.isServing);
+}
+
+export function showDemand(
+  { view, lastHeard, usualRuntimeMs }: ServerContext,
+  { workflow_key }: Request<'demand'>,
+): Reply<'demand'> {
+  const facts = { isServed: lastHeard.isServing, usualRuntime: usualRuntimeMs };
+  return readDemand(view, workflow_key === null ? null : Number(workflow_key), facts);
 }
 
 export function addJobsTo(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'> {

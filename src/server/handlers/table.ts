@@ -19,6 +19,7 @@ import {
   createUserData,
   removeFile,
   removeUserData,
+  showDemand,
   showJob,
 } from './jobs.ts';
 import type { Handler } from './kinds.ts';
@@ -64,6 +65,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   jobs_add: { kind: 'write', run: addJobsTo },
   jobs_delete: { kind: 'write', run: deleteJobs },
   job_show: { kind: 'read', run: showJob },
+  demand: { kind: 'read', run: showDemand },
   job_modify: { kind: 'write', run: changeJob },
   resource_requirements_add: { kind: 'write', run: createRequirements },
   resource_requirements_assign: { kind: 'write', run: assignRequirements },

@@ -1,0 +1,34 @@
+/** What waits and why, by shape: for planning, not for single jobs. */
+import { z } from 'zod';
+import { waitingReason } from '../model/decide/reason.ts';
+import { count, key } from './fields.ts';
+
+/** Of all workflows that are not archived when the key is null. */
+export const askDemand = z.strictObject({ workflow_key: key.nullable() });
+
+const seconds = z.number().nonnegative();
+
+/** Jobs that ask for the same and wait for the same reasons. Resources are for each node of a job. */
+const demandRow = () =>
+  z.strictObject({
+    workflow_key: key,
+    status: z.enum(['uninitialized', 'blocked', 'ready']),
+    num_jobs: count,
+    num_cpus: count,
+    memory_bytes: count,
+    num_gpus: z.number(),
+    num_nodes: count,
+    /** Null when nobody states it. */
+    runtime_seconds: seconds.nullable(),
+    /** The median of those that ended lately; null while too few have. */
+    expected_runtime_seconds: seconds.nullable(),
+    /** Only workers of this Slurm config may take them; null for any worker. */
+    slurm_config_key: key.nullable(),
+    slurm_config: z.string().nullable(),
+    reasons: z.array(waitingReason()),
+  });
+export type DemandRow = z.infer<ReturnType<typeof demandRow>>;
+
+/** `more`: rows beyond the 10,000 of a reply are left out. */
+export const demandReply = () => z.strictObject({ demand: z.array(demandRow()), more: z.boolean() });
+export type DemandReply = z.infer<ReturnType<typeof demandReply>>;

@@ -1,0 +1,69 @@
+/** The demand: what waits and why, by shape. One query for all that plan with it. */
+import type { DemandReply, DemandRow } from '../../api/demand.ts';
+import { limits } from '../../api/limits.ts';
+import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
+import { sizeOf } from '../../model/decide/size.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { UsualRuntime } from '../running/claims.ts';
+import { findShape } from '../running/shapes.ts';
+import { getWorkflow } from '../running/workflows.ts';
+import { readSituation } from './situation.ts';
+import { type WaitingGroup, waitingGroups } from './waiting.ts';
+
+/** `isServed`: whether this process answers workers. */
+export interface DemandFacts {
+  isServed: boolean;
+  usualRuntime: UsualRuntime;
+}
+
+/** Of one workflow (TorcError 'not_found'), or of all that are not archived; the largest groups of each first. */
+export function readDemand(tx: Transaction, workflowKey: number | null, facts: DemandFacts): DemandReply {
+  const keys = workflowKey === null ? workflowsWithWaiting(tx) : [getWorkflow(tx, workflowKey).workflowKey];
+  const rows = keys.flatMap((key) => demandOf(tx, key, facts));
+  return { demand: rows.slice(0, limits.listPage), more: rows.length > limits.listPage };
+}
+
+function workflowsWithWaiting(tx: Transaction): number[] {
+  return tx.db
+    .all<{ key: number }>(
+      `SELECT workflow_key AS key FROM workflows w
+       WHERE phase NOT IN ('creating', 'deleting') AND is_archived = 0 AND EXISTS (SELECT 1 FROM job_counts c
+         WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.status IN ('uninitialized', 'blocked', 'ready'))
+       ORDER BY workflow_key`,
+    )
+    .map(({ key }) => key);
+}
+
+function demandOf(tx: Transaction, workflowKey: number, facts: DemandFacts): DemandRow[] {
+  const groups = waitingGroups(tx, workflowKey);
+  if (groups.length === 0) return [];
+  const situation = readSituation(tx, workflowKey, facts.isServed);
+  return groups
+    .toSorted((a, b) => b.numJobs - a.numJobs)
+    .map((group) => demandRow(tx, workflowKey, { group, situation, usualRuntime: facts.usualRuntime }));
+}
+
+interface Group {
+  group: WaitingGroup;
+  situation: Situation;
+  usualRuntime: UsualRuntime;
+}
+
+function demandRow(tx: Transaction, workflowKey: number, { group, situation, usualRuntime }: Group): DemandRow {
+  const { need, slurmConfigKey } = findShape(tx, group.shapeKey);
+  const isRestricted = slurmConfigKey !== anyConfig;
+  const expectedMs = usualRuntime(group.shapeKey);
+  const upstreams = group.hasUpstreams ? { total: null, first: [] } : null;
+  return {
+    workflow_key: String(workflowKey),
+    status: group.status,
+    num_jobs: group.numJobs,
+    ...sizeOf(need),
+    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+    expected_runtime_seconds: expectedMs === null ? null : expectedMs / 1000,
+    slurm_config_key: isRestricted ? String(slurmConfigKey) : null,
+    slurm_config: situation.configs.find(({ key }) => key === slurmConfigKey)?.name ?? null,
+    reasons: reasonsOf({ ...group, need, slurmConfigKey, upstreams }, situation),
+  };
+}

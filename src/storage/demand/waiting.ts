@@ -1,0 +1,101 @@
+/** Which jobs wait, as groups that have their reasons in common: of one shape, in one status, behind the same kinds of holds. */
+import type { WaitingJob, WaitingStatus } from '../../model/decide/demand.ts';
+import type { Transaction } from '../database/transaction.ts';
+
+export interface WaitingGroup {
+  shapeKey: number;
+  status: WaitingStatus;
+  /** Whether upstream jobs of them have not ended. */
+  hasUpstreams: boolean;
+  /** One of each kind; with the earliest `until` among the jobs, null when none of them ends by itself. */
+  holds: WaitingJob['holds'];
+  numJobs: number;
+}
+
+type CountedShape = Pick<WaitingGroup, 'shapeKey' | 'status' | 'numJobs'>;
+
+/** All waiting jobs of a workflow in groups. */
+export function waitingGroups(tx: Transaction, workflowKey: number): WaitingGroup[] {
+  const held = heldGroups(tx, workflowKey);
+  const groups = countedShapes(tx, workflowKey).map(({ shapeKey, status, numJobs }): WaitingGroup => {
+    const others = status === 'blocked' ? held.filter((group) => group.shapeKey === shapeKey) : [];
+    const numHeld = others.reduce((sum, group) => sum + group.numJobs, 0);
+    return { shapeKey, status, hasUpstreams: status === 'blocked', holds: [], numJobs: numJobs - numHeld };
+  });
+  return [...groups, ...held].filter(({ numJobs }) => numJobs > 0);
+}
+
+/** Ready jobs are counted in their index; the others by a walk over the workflow, if there are any. */
+function countedShapes(tx: Transaction, workflowKey: number): CountedShape[] {
+  const statuses = tx.db
+    .all<{ status: WaitingStatus }>(
+      `SELECT DISTINCT status FROM job_counts WHERE workflow_key = ? AND n > 0
+         AND status IN ('uninitialized', 'blocked', 'ready')`,
+      workflowKey,
+    )
+    .map(({ status }) => status);
+  const ready = statuses.includes('ready')
+    ? tx.db.all<CountedShape>(
+        `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
+         WHERE workflow_key = ? AND status = 'ready' GROUP BY shape_key`,
+        workflowKey,
+      )
+    : [];
+  const others = statuses.some((status) => status !== 'ready')
+    ? tx.db.all<CountedShape>(
+        `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
+         WHERE workflow_key = ? AND status IN ('uninitialized', 'blocked') GROUP BY shape_key, status`,
+        workflowKey,
+      )
+    : [];
+  return [...ready, ...others];
+}
+
+interface HeldRow {
+  job_key: number;
+  shape_key: number;
+  num_blockers: number;
+  kind: string;
+  until: number | null;
+  num_holds: number;
+}
+
+/** Costs grow with the holds. */
+function heldGroups(tx: Transaction, workflowKey: number): WaitingGroup[] {
+  const rows = tx.db.all<HeldRow>(
+    `SELECT j.job_key, j.shape_key, j.num_blockers, h.kind, count(*) AS num_holds,
+       CASE WHEN count(*) = count(h.until) THEN max(h.until) END AS until
+     FROM holds h JOIN jobs j ON j.job_key = h.job_key
+     WHERE h.workflow_key = ? AND j.status = 'blocked' GROUP BY h.job_key, h.kind ORDER BY h.job_key, h.kind`,
+    workflowKey,
+  );
+  const groups = new Map<string, WaitingGroup>();
+  for (const ofJob of byJob(rows)) {
+    const { shape_key, num_blockers } = ofJob[0] as HeldRow;
+    const hasUpstreams = num_blockers > ofJob.reduce((sum, row) => sum + row.num_holds, 0);
+    const id = JSON.stringify([shape_key, hasUpstreams, ofJob.map(({ kind }) => kind)]);
+    const group = groups.get(id);
+    groups.set(id, {
+      shapeKey: shape_key,
+      status: 'blocked',
+      hasUpstreams,
+      holds: ofJob.map(({ kind, until }, index) => ({ kind, until: earliest(until, group?.holds[index]?.until) })),
+      numJobs: (group?.numJobs ?? 0) + 1,
+    });
+  }
+  return [...groups.values()];
+}
+
+function byJob(rows: readonly HeldRow[]): HeldRow[][] {
+  const jobs = new Map<number, HeldRow[]>();
+  for (const row of rows) {
+    const known = jobs.get(row.job_key);
+    if (known === undefined) jobs.set(row.job_key, [row]);
+    else known.push(row);
+  }
+  return [...jobs.values()];
+}
+
+function earliest(a: number | null, b: number | null = null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
