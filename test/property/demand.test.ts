@@ -17,7 +17,7 @@ const job = fc.record({
   gpuThousandths: fc.constantFrom(0, 0, 0, 500, 2000),
   memory: fc.constantFrom(500, 2000),
   nodes: fc.constantFrom(1, 1, 1, 2),
-  /** Seconds; the walltime of both configs is an hour, of which jobs have 57 minutes. */
+  /** Seconds; three minutes of what is left are kept for the end: ten minutes do not fit into twelve. */
   runtime: fc.constantFrom(undefined, undefined, 600, 3500),
   slurmConfig: fc.constantFrom(undefined, undefined, 0, 1),
   after: fc.array(fc.nat(), { maxLength: 2 }),
@@ -29,7 +29,7 @@ const worker = fc.record({
   memory: fc.constantFrom(1000, 4000),
   nodes: fc.constantFrom(1, 1, 2),
   config: fc.constantFrom(null, null, 1, 2),
-  minutesLeft: fc.constantFrom(15, 50, 120),
+  minutesLeft: fc.constantFrom(12, 50, 120),
   state: fc.constantFrom('idle', 'busy', 'busy', 'silent', 'ended'),
 });
 
