@@ -48,6 +48,7 @@ async function callAll(): Promise<void> {
   );
   await change(service, workflow_key);
   await service.call('workflow_start', { workflow_key, dry_run: false });
+  await service.call('demand', { workflow_key: null });
   await submit(service, workflow_key);
   await run(service, workflow_key);
   await look(service, workflow_key);
