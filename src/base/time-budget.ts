@@ -1,11 +1,17 @@
-/** How long a job's end waits for the file system: so long in all, and only a moment more once there is a hurry. */
+/** How long work is waited for, such as a file system that may hang: so long in all, and less once there is a hurry. */
 import type { Clock } from './clock.ts';
 
-export class Patience {
+export interface TimeLimits {
+  longestMs: number;
+  /** From the moment when there is a hurry. */
+  hurriedMs: number;
+}
+
+export class TimeBudget {
   readonly #over: Promise<void>;
   #end: () => void = () => {};
 
-  constructor(clock: Clock, hurry: AbortSignal, limits: { longestMs: number; hurriedMs: number }) {
+  constructor(clock: Clock, hurry: AbortSignal, limits: TimeLimits) {
     this.#over = new Promise((resolve) => {
       const cancelLongest = clock.after(limits.longestMs, () => this.#end());
       let cancelHurried = (): void => {};
@@ -23,7 +29,7 @@ export class Patience {
     });
   }
 
-  /** What the work comes to, or `otherwise` when it takes too long. Ends this patience either way. */
+  /** The result of the work, or `otherwise` when it takes too long. Ends this budget either way. */
   async waitFor<T>(work: Promise<T>, otherwise: T): Promise<T> {
     const result = await Promise.race([work, this.#over.then(() => otherwise)]);
     this.#end();

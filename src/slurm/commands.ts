@@ -1,6 +1,6 @@
 /**
- * Slurm's commands as functions. Questions answer with values, because a question that failed is not an empty answer:
- * whoever asks decides what not knowing means. Submitting throws, because nothing can go on without it.
+ * Slurm's commands as functions. Queries return values, because a failed query is not an empty answer: the caller decides
+ * what not knowing means. Submitting throws, because nothing can go on without it.
  */
 import { readFile } from 'node:fs/promises';
 import { type Environment, environment } from '../base/config.ts';
@@ -23,19 +23,19 @@ import { type RunCommand, type RunResult, runCommand } from './run.ts';
 import { parseScontrolJobs } from './scontrol.ts';
 import { queryVariables, submitVariables } from './variables.ts';
 
-/** What a question to Slurm came to. `reason` is a sentence with Slurm's own words. */
+/** The result of a query. `reason` is a sentence with Slurm's own words. */
 export type SlurmAnswer<T> = { kind: 'ok'; value: T } | { kind: 'failed'; reason: string; hint: string | null };
 
 export interface Submission {
   slurmJobId: string;
-  /** Only when sbatch names it, which it does where several clusters are in play. */
+  /** Only when sbatch names it, which it does with several clusters. */
   cluster: string | null;
   /** Warnings of sbatch and of the site's submit filters, or null. */
   notice: string | null;
 }
 
 export interface SubmitOptions {
-  /** The script's --job-name, by which a submission is looked for when sbatch's reply was lost. */
+  /** The script's --job-name, which identifies the submission when sbatch's reply is lost. */
   jobName: string;
   /** The directory that the allocation starts in; the caller's by default. */
   workingDirectory?: string;
@@ -47,23 +47,23 @@ export interface QueueQuestion {
 }
 
 export interface SlurmCommands {
-  /** Submits a script. Throws TorcError `slurm` with sbatch's own words; ask `isOutcomeUnknown` about it. */
+  /** Submits a script. Throws TorcError `slurm` with sbatch's own words; see `isOutcomeUnknown`. */
   sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission>;
   /**
-   * Jobs with these ids and jobs of this user with exactly these names, in one question, as far as slurmctld remembers
-   * them. Recently ended ones are among them; one that is missing has ended at some time or never was.
+   * Jobs with these ids and jobs of this user with exactly these names, in one query, as far as slurmctld remembers them.
+   * That includes jobs that ended recently; a missing job ended earlier or never existed.
    */
   squeue(which: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
-  /** Jobs and steps among these ids that accounting knows, submitted since then, every start of requeued ones. */
+  /** Jobs and steps among these ids that accounting knows, submitted since then, with every start of requeued jobs. */
   sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
-  /** Cancels; ids that have ended already or are unknown are no failure. */
+  /** Cancels; ids that are unknown or have ended already are no failure. */
   scancel(ids: readonly string[]): Promise<SlurmAnswer<null>>;
-  /** Null when slurmctld does not know the id (any more). For one job that a person asks about, never for polling. */
+  /** Null when slurmctld does not know the id. For one job that a person asks about, never for polling. */
   scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;
   sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>>;
 }
 
-/** Seconds after which a command of Slurm is given up. slurmctld's own time-outs are shorter. */
+/** Time limits of Slurm's commands, in seconds. slurmctld's own timeouts are shorter. */
 export const commandTimeLimits = { submit: 180, query: 100 } as const;
 
 /** Ids on one command line. */
@@ -97,7 +97,7 @@ function failure(command: string, result: RunResult): { kind: 'failed'; reason: 
 const unknownId = /Invalid job id/i;
 const nothingToCancel = /Invalid job id|already completing/i;
 
-/** Whether a failed sbatch may have been heard by slurmctld all the same. */
+/** Whether a failed sbatch may have reached slurmctld. */
 function mayHaveSubmitted(result: RunResult): boolean {
   if (result.kind !== 'ended') return result.kind === 'timeout';
   if (result.exitCode === 0 || result.exitCode === null) return true;
@@ -106,7 +106,7 @@ function mayHaveSubmitted(result: RunResult): boolean {
 
 const unknownOutcome = new Error('the outcome of this submission is not known');
 
-/** Whether an error of `sbatch` leaves it open if the allocation exists: it must then be looked for, not given up. */
+/** Whether an error of `sbatch` leaves open whether the allocation exists: then it must be searched for, not given up. */
 export function isOutcomeUnknown(error: unknown): boolean {
   return error instanceof TorcError && error.cause === unknownOutcome;
 }
@@ -114,7 +114,7 @@ export function isOutcomeUnknown(error: unknown): boolean {
 function submitError(result: RunResult, jobName: string): TorcError {
   const failed = result.kind === 'ended' && result.exitCode === 0 ? null : failure('sbatch', result);
   if (mayHaveSubmitted(result)) {
-    const reason = failed?.reason ?? 'sbatch ended well but printed no job id.';
+    const reason = failed?.reason ?? 'sbatch succeeded but printed no job id.';
     return new TorcError(
       'slurm',
       `${reason} It is not known whether the allocation ${jobName} was submitted.`,
@@ -173,7 +173,7 @@ class SystemSlurm implements SlurmCommands {
         return parsed(answer, parseSqueue, (job) => hasId.has(job.slurmJobId));
       });
     }
-    // Names may contain commas, which --name would split at; all jobs of the user hold both.
+    // names may contain commas, where --name would split; the list of all jobs of the user includes both
     const hasName = new Set(names);
     const answer = await this.ask('squeue', [...format, `--user=${process.getuid?.() ?? ''}`]);
     return parsed(answer, parseSqueue, (job) => hasId.has(job.slurmJobId) || hasName.has(job.name));
@@ -211,7 +211,7 @@ class SystemSlurm implements SlurmCommands {
     );
   }
 
-  /** What a command printed. An exit code other than 0 is a failure unless every line of its words is `harmless`. */
+  /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */
   private async ask(command: string, args: readonly string[], harmless?: RegExp): Promise<SlurmAnswer<string>> {
     const result = await this.run(command, args, {
       variables: queryVariables(this.env),

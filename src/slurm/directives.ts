@@ -1,4 +1,4 @@
-/** Options of sbatch as `#SBATCH` lines, written so that no value can become a second option or a line of its own. */
+/** Writes sbatch options as `#SBATCH` lines, so that no value can become a second option or another line. */
 import { TorcError } from '../base/errors.ts';
 
 /** Line breaks, NUL and every other control character, and halves of surrogate pairs. */
@@ -7,7 +7,7 @@ const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029]/gu;
 /** sbatch reads a directive into a buffer of 8,192 bytes. */
 const directiveBytes = 8000;
 
-/** Options that the script states itself or that would take the allocation out of torc's sight. */
+/** Options that the script states itself, or that would hide the allocation from torc. */
 const reserved: Readonly<Record<string, string>> = {
   array: 'ask for several allocations with `schedule-nodes -n` instead',
   chdir: 'the script changes to the directory that the allocation was submitted from',
@@ -42,7 +42,7 @@ const reservedLetters: Readonly<Record<string, string>> = {
   W: 'wait',
 };
 
-/** The text itself when it may stand in a script; throws `usage` when it holds a control character or line break. */
+/** The text itself when a script may contain it; throws `usage` for a control character or line break. */
 export function checkedText(what: string, text: string): string {
   if (text.search(unprintable) === -1) return text;
   const escaped = text
@@ -78,7 +78,7 @@ function checkedLength(line: string, what: string): string {
   );
 }
 
-/** Splits a text into words as a shell would: spaces separate; quotes and backslashes keep; nothing is expanded. */
+/** Splits a text into words as a shell would, with quotes and backslashes; nothing is expanded. */
 export function splitWords(text: string, what: string): string[] {
   checkedText(what, text);
   const words: string[] = [];
@@ -107,10 +107,10 @@ export function splitWords(text: string, what: string): string[] {
   return words;
 }
 
-/** Short options of sbatch without a value, which may be followed by others in the same word. */
+/** Short options of sbatch without a value; others may follow in the same word. */
 const flagLetters = 'HIkOQsv';
 
-/** The long name of the reserved option that a word stands for, or null; sbatch accepts abbreviated long names. */
+/** The long name of the reserved option that a word sets, or null; sbatch accepts abbreviated long names. */
 function reservedOption(word: string): string | null {
   if (!word.startsWith('--')) {
     const letter = [...word.slice(1)].find((char) => !flagLetters.includes(char)) ?? '';
@@ -121,7 +121,7 @@ function reservedOption(word: string): string | null {
 }
 
 /**
- * A directive for each word of a text of further options, such as `--constraint=x --exclusive -C'a&b'`. Throws
+ * A directive for each word of the extra options, such as `--constraint=x --exclusive -C'a&b'`. Throws
  * `usage` for a word that is no option and for options that torc states itself.
  */
 export function extraDirectives(text: string): string[] {

@@ -1,24 +1,24 @@
-/** What Slurm tells a worker through its environment: who it is, and which share of the node it may use until when. */
+/** Reads a worker's identity, its share of the node and its time from Slurm's environment variables. */
 import type { Environment } from '../base/config.ts';
 import { expandHostList } from './host-list.ts';
 
 export interface SlurmEnvironment {
   slurmJobId: string;
   cluster: string | null;
-  /** How often Slurm has requeued this allocation; 0 at first. */
+  /** How often Slurm has requeued this allocation; 0 the first time. */
   restartCount: number;
   jobName: string | null;
   nodeName: string | null;
   /** Position of this node within the allocation, from 0. */
   nodeId: number;
   numNodes: number;
-  /** All nodes of the allocation, this one first; none where Slurm's list cannot be read. */
+  /** All nodes of the allocation, this one first; empty when Slurm's list cannot be read. */
   nodeNames: string[];
-  /** Null when Slurm does not say; the machine or its cgroup decides then. */
+  /** Null when Slurm does not say; then the machine or its cgroup decides. */
   numCpus: number | null;
-  /** Null when the allocation has no memory limit that Slurm states. */
+  /** Null when Slurm states no memory limit. */
   memoryBytes: number | null;
-  /** Words for CUDA_VISIBLE_DEVICES, in order: indices, or names such as `GPU-..`. */
+  /** Values for CUDA_VISIBLE_DEVICES, in order: indices, or names such as `GPU-..`. */
   gpuIds: string[];
   startTimeMs: number | null;
   endTimeMs: number | null;
@@ -52,7 +52,7 @@ function memoryOf(value: string | undefined): number | null {
   return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** The entry for a node in a compressed list such as `4(x2),3`: 4, 4, 3. Null past its end or when unreadable. */
+/** A node's entry in a compressed list such as `4(x2),3` (4, 4, 3). Null beyond its end or when unreadable. */
 export function perNodeValue(list: string, nodeId: number): number | null {
   let first = 0;
   for (const part of list.split(',')) {
@@ -90,8 +90,8 @@ function deviceList(value: string | undefined): string[] {
 }
 
 /**
- * CUDA_VISIBLE_DEVICES comes first because it alone holds words that are valid inside the allocation: where a cgroup
- * hides the other devices, Slurm renumbers from 0 there while SLURM_JOB_GPUS keeps the node's own numbers.
+ * CUDA_VISIBLE_DEVICES comes first because only its values are valid inside the allocation: where a cgroup hides other
+ * devices, Slurm renumbers from 0 there while SLURM_JOB_GPUS keeps the node's own numbers.
  */
 function gpusOf(env: Environment): string[] {
   for (const value of [env.CUDA_VISIBLE_DEVICES, env.SLURM_STEP_GPUS, env.SLURM_JOB_GPUS]) {
@@ -124,8 +124,8 @@ interface Times {
 }
 
 /**
- * Slurm's own end where it is given (Slurm 23.02 and newer), else the script's first moment plus the walltime that
- * was asked for. A start that lies in the future is a clock that was set back: now is nearer the truth.
+ * Slurm's own end where it is given (Slurm 23.02 and newer), else the start of the script plus the requested walltime. A
+ * start in the future means that a clock was set back: then now is closer to the truth.
  */
 function timesOf(env: Environment, nowMs: number, statedWalltimeSeconds: number | null): Times {
   const startSeconds = positive(env.SLURM_JOB_START_TIME) ?? positive(env.TORC_ALLOCATION_START);
@@ -141,8 +141,8 @@ function timesOf(env: Environment, nowMs: number, statedWalltimeSeconds: number 
 }
 
 /**
- * The allocation that this process runs in, or null outside of Slurm. Never throws: what is missing or unreadable is
- * null. `walltimeSeconds` is what the script was told it had asked for; Slurm's own word goes before it.
+ * The allocation that this process runs in, or null outside Slurm. Never throws: what is missing or unreadable is null.
+ * `walltimeSeconds` is the walltime that the script requested; Slurm's own times override it.
  */
 export function slurmEnvironment(
   env: Environment,

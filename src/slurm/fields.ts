@@ -1,15 +1,15 @@
-/** Single values as Slurm prints them: instants, durations, sizes, exit codes, job ids. Unreadable ones become null. */
+/** Parses single values as Slurm prints them: instants, durations, sizes, exit codes, job ids. Unreadable ones are null. */
 
-/** Words that Slurm prints for a value that is not there. */
+/** Words that Slurm prints for a missing value. */
 const absent = new Set(['', 'n/a', 'none', 'unknown', '(null)', 'none assigned', 'not_set', 'invalid']);
 
-/** The text, or null for an empty one and for Slurm's words for nothing. */
+/** The text, or null when it is empty or one of Slurm's words for a missing value. */
 export function presentText(text: string | undefined): string | null {
   const trimmed = text?.trim() ?? '';
   return absent.has(trimmed.toLowerCase()) ? null : trimmed;
 }
 
-/** A whole number of at most 15 digits. A size that stands for several nodes, as in `4+`, is its lower end. */
+/** A whole number of at most 15 digits. For a minimum over several nodes, as in `4+`, the minimum. */
 export function parseCount(text: string | undefined): number | null {
   const match = /^([0-9]{1,15})\+?$/.exec(text?.trim() ?? '');
   return match === null ? null : Number(match[1]);

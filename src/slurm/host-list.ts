@@ -1,11 +1,11 @@
-/** Slurm's compressed lists of nodes, such as `n[1-3,07],login`. */
+/** Expands Slurm's compressed lists of nodes, such as `n[1-3,07],login`. */
 
-/** The longest list that is written out. */
+/** The longest list that is expanded. */
 const mostHosts = 100_000;
 
 /**
- * The names in a compressed list, in its order and each once. Null for what is no such list, for example with brackets
- * that do not match or a range that falls.
+ * The names in a compressed list, in its order and each once. Null when the text is not such a list, for example because
+ * of unbalanced brackets or a descending range.
  */
 export function expandHostList(list: string): string[] | null {
   const parts = splitOutsideBrackets(list.trim());
@@ -32,7 +32,7 @@ function splitOutsideBrackets(list: string): string[] | null {
   return isInside ? null : parts;
 }
 
-/** One part: text and any number of brackets, which multiply. */
+/** Expands one part: text with any number of brackets, whose lengths multiply. */
 function expandOne(part: string): string[] | null {
   let names = [''];
   // every second piece was between brackets
@@ -44,7 +44,7 @@ function expandOne(part: string): string[] | null {
   return names;
 }
 
-/** Numbers and ranges between brackets; as wide as their first number is written. */
+/** Expands numbers and ranges between brackets, padded to the width of the first number. */
 function expandRanges(text: string): string[] | null {
   const words: string[] = [];
   for (const range of text.split(',')) {

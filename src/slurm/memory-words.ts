@@ -1,4 +1,4 @@
-/** What slurmstepd writes into an allocation's output when memory ran out. */
+/** Finds what slurmstepd writes into an allocation's output when memory has run out. */
 import type { MemoryWords } from '../model/decide/diagnosis.ts';
 
 const patterns = [
@@ -8,7 +8,7 @@ const patterns = [
   /Exceeded job memory limit/i,
 ];
 
-/** The words in the end of an output file; null when there are none. Only lines of slurmstepd and srun count. */
+/** Searches the end of an output file; null when nothing is found. Only lines of slurmstepd and srun count. */
 export function findMemoryWords(text: string): MemoryWords | null {
   const lines = text.split('\n').filter(isOfMemory);
   if (lines.length === 0) return null;

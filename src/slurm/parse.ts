@@ -1,6 +1,6 @@
 /**
- * What squeue, sacct, scontrol and sinfo print, as records. These parsers never throw: a line that they cannot read
- * is counted and left out, so that one odd job cannot hide the others. Formats are those that commands.ts asks for.
+ * Parses the output of squeue, sacct, scontrol and sinfo into records. The parsers never throw: an unreadable line is
+ * counted and left out, so that one odd job cannot hide the others. The formats are those that commands.ts requests.
  */
 import {
   type ExitStatus,
@@ -27,7 +27,7 @@ export interface QueuedJob {
   arrayTask: string | null;
   name: string;
   state: SlurmState;
-  /** Slurm's own word for why it waits or ended, or null. */
+  /** Slurm's own word for why it waits or has ended, or null. */
   reason: string | null;
   restartCount: number;
   submitTimeMs: number | null;
@@ -40,7 +40,7 @@ export interface QueuedJob {
   partition: string | null;
 }
 
-/** One line of accounting: a job (`step` null) or one of its steps. A requeued job has one for each of its starts. */
+/** One line of accounting: a job (`step` is null) or one of its steps. A requeued job has a line for each start. */
 export interface AccountedJob {
   slurmJobId: string;
   arrayTask: string | null;
@@ -58,7 +58,7 @@ export interface AccountedJob {
   numNodes: number | null;
   nodeList: string | null;
   requestedMemory: string | null;
-  /** A one-second sample; not fit to recognise out of memory. */
+  /** Sampled once a second, so it does not show whether memory ran out. */
   maxRssBytes: number | null;
   reason: string | null;
 }
@@ -89,7 +89,7 @@ export interface PartitionNodes {
 
 const separator = '|';
 
-/** The fields asked of squeue. The name is last, because it may contain the separator. */
+/** The fields requested from squeue. The name is last because it may contain the separator. */
 export const squeueFields = [
   'JobID',
   'JobArrayID',
@@ -106,10 +106,10 @@ export const squeueFields = [
   'Name',
 ] as const;
 
-/** For `squeue --Format`: a separator as each field's suffix, and no width, so that nothing is cut. */
+/** For `squeue --Format`: each field ends with a separator and has no width, so that nothing is cut. */
 export const squeueFormat = squeueFields.map((field) => `${field}:${separator}`).join(',');
 
-/** The fields asked of sacct; JobIDRaw names each array task by its own id. */
+/** The fields requested from sacct; JobIDRaw names each array task by its own id. */
 export const sacctFields = [
   'JobIDRaw',
   'JobID',
@@ -144,7 +144,7 @@ function parseLines<T>(text: string, parseLine: (line: string) => T | null): Par
   const records: T[] = [];
   let numUnparsed = 0;
   for (const line of text.split('\n')) {
-    // Printed before the rows when SLURM_CLUSTERS names the cluster.
+    // printed before the rows when SLURM_CLUSTERS names the cluster
     if (line.trim() === '' || /^CLUSTER: \S+\s*$/.test(line)) continue;
     const record = parseLine(line.replace(/\r$/, ''));
     if (record === null) numUnparsed += 1;

@@ -1,9 +1,9 @@
-/** What sbatch says, whatever a site's wrapper or submit filter prints around it. */
+/** Reads sbatch's replies, whatever a site's wrapper or submit filter prints around them. */
 import { presentText } from './fields.ts';
 
 /**
- * The id in the output of `sbatch --parsable`: the last line that is `ID` or `ID;CLUSTER`, else the id of a wrapper
- * that prints sbatch's usual sentence. Null when there is none.
+ * The id in the output of `sbatch --parsable`: the last line that is `ID` or `ID;CLUSTER`, or that has sbatch's usual
+ * sentence, as some wrappers print it. Null when there is none.
  */
 export function submittedId(stdout: string): { slurmJobId: string; cluster: string | null } | null {
   const lines = stdout.split('\n').map((line) => line.trim());

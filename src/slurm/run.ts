@@ -1,4 +1,4 @@
-/** Starts one command of Slurm with a time limit and no input, and says how it ended. */
+/** Runs one Slurm command with a time limit and no input. */
 import { existsSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
 
@@ -12,7 +12,7 @@ export interface RunOptions {
   /** The whole environment of the command. */
   variables: Readonly<Record<string, string>>;
   seconds: number;
-  /** Null for the caller's. */
+  /** Null for the caller's own. */
   workingDirectory: string | null;
 }
 
@@ -23,7 +23,7 @@ export const runCommand: RunCommand = async (command, args, options) => {
   if (workingDirectory !== null && !existsSync(workingDirectory)) {
     return { kind: 'ended', exitCode: 1, stdout: '', stderr: `The directory ${workingDirectory} does not exist.` };
   }
-  // Loaded here because it costs more than most commands of torc take as a whole.
+  // loaded on demand: it takes longer to load than most torc commands run
   const { execa } = await import('execa');
   const result = await execa(command, args, {
     env: options.variables,

@@ -1,14 +1,14 @@
-/** Output of `scontrol show job`, whose fields stand several to a line and are not quoted. */
+/** Parses `scontrol show job`, which prints several unquoted fields on a line. */
 import { parseCount, parseDuration, parseExitStatus, parseInstant, parseJobId, presentText } from './fields.ts';
 import type { Parsed, ShownJob } from './parse.ts';
 import { parseState } from './states.ts';
 
-/** Fields whose values may contain anything, and which run to the end of their line. */
+/** Fields whose values may contain anything and extend to the end of the line. */
 const freeText = /(?:^|\s)(JobName|Command|WorkDir|StdErr|StdIn|StdOut|Comment|AdminComment|SystemComment)=(.*)$/;
 
 /**
- * The first value of a name counts: a job's name or comment that looks like a field can only add to its own line,
- * and the fields that matter stand on lines of their own.
+ * The first value of a field counts: a job's name or comment that looks like a field can only add to its own line, and
+ * the fields that matter are on other lines.
  */
 function readLine(line: string, fields: Map<string, string>): void {
   const add = (name: string, value: string) => {
@@ -51,7 +51,7 @@ function shownJob(fields: Map<string, string>): ShownJob | null {
 export function parseScontrolJobs(text: string): Parsed<ShownJob> {
   const records: ShownJob[] = [];
   let numUnparsed = 0;
-  // A job's paragraph begins with its id: blank lines also stand inside of one.
+  // a job's paragraph begins with its id: it may contain blank lines
   for (const paragraph of text.split(/^(?=JobId=)/m)) {
     if (paragraph.trim() === '' || /^No jobs in the system\s*$/.test(paragraph)) continue;
     const fields = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** The text of an allocation's sbatch script: a pure function of a Slurm config, a launch and the template. */
+/** Makes the text of an allocation's sbatch script: a pure function of a Slurm config, a launch and the template. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TorcError } from '../base/errors.ts';
@@ -41,13 +41,13 @@ export interface Launch {
   warningSeconds: number;
 }
 
-/** Slurm's own bound for the time of a signal. */
+/** Slurm's upper bound for the time of a signal. */
 const longestWarningSeconds = 65_535;
 
-/** Slurm may warn so much too early. Source: sbatch(1), `--signal`. */
+/** Slurm may send the warning this much too early. Source: sbatch(1), `--signal`. */
 const warningImprecisionSeconds = 60;
 
-/** Where Slurm writes what the script prints; it must exist before sbatch is called, or the job fails unseen. */
+/** Where Slurm writes the script's output. It must exist before sbatch is called, or the job fails without a trace. */
 export function slurmOutputDirectory(outputDirectory: string): string {
   return join(outputDirectory, 'slurm_stdio');
 }
@@ -72,7 +72,7 @@ function checkedWord(what: string, text: string): string {
   return shellWord(text);
 }
 
-/** The path for --output. Slurm replaces %x, %j and others in it, and takes a backslash as a mark not to. */
+/** The path for --output. Slurm replaces %x, %j and others in it unless a backslash precedes them. */
 function outputPattern(outputDirectory: string): string {
   if (outputDirectory.includes('\\')) {
     throw new TorcError(
@@ -98,14 +98,14 @@ function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
 }
 
 /**
- * Slurm's warning of the end, for limits that are lowered later. Short allocations go without: it may come so early
- * that it hits a worker that has not got up yet, or jobs that the worker would have let end, which stops by itself at
- * most a tenth of the walltime ahead.
+ * Slurm's warning ahead of the end, for time limits that are lowered later. Short allocations have none: it could arrive
+ * before the worker is ready, or stop jobs that would have ended in time, because the worker itself stops them at most a
+ * tenth of the walltime ahead.
  */
 function warning(config: SlurmConfig, launch: Launch): string[] {
   const seconds = Math.min(wholeNumber('warning time in seconds', launch.warningSeconds), longestWarningSeconds);
   if (seconds + warningImprecisionSeconds > config.walltimeSeconds / 10) return [];
-  // `B:` signals the batch script, which the worker has taken the place of; without it the steps get the signal.
+  // `B:` signals the batch script, which the worker has replaced; without it the steps get the signal
   return [directive('signal', `${isEveryNode(config, launch) ? '' : 'B:'}USR2@${seconds}`, 'signal')];
 }
 
@@ -131,7 +131,7 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
   ];
 }
 
-/** The worker's command line, one option with its value on each line. */
+/** The worker's command line, with one option and its value on each line. */
 function workerCommand(config: SlurmConfig, launch: Launch): string {
   const option = (name: string, value: string | number) => `--${name} ${checkedWord(name, String(value))}`;
   return [

@@ -1,9 +1,9 @@
-/** Every job state that Slurm prints, what it means for an allocation, and what it says about jobs left behind in it. */
+/** Every job state that Slurm prints, what it means for an allocation, and why jobs that were left in it ended. */
 import type { Cause } from '../model/status.ts';
 
 /**
- * What a state means for the allocation: not started; processes may run; ended but processes may still live; over;
- * or a word that this version of torc does not know, which counts as still there.
+ * What a state means for the allocation: it has not started; its processes may run; it has ended but processes may still
+ * live; it is over; or this version of torc does not know the word, and the allocation counts as alive.
  */
 export type SlurmPhase = 'pending' | 'running' | 'ending' | 'final' | 'unknown';
 
@@ -11,7 +11,7 @@ export interface SlurmState {
   /** Slurm's own long word, in capitals; an unknown one as it was printed. */
   name: string;
   phase: SlurmPhase;
-  /** For an allocation in a final state: what became of attempts whose worker never reported an end; else null. */
+  /** In a final state: why attempts ended whose worker never reported an end; else null. */
   cause: Cause | null;
   /** Who cancelled it, as Slurm names them (a user id), when the text says so. */
   canceledBy: string | null;
@@ -37,7 +37,7 @@ export const knownStates: readonly KnownState[] = [
   state('REQUEUE_HOLD', 'RH', 'pending'),
   state('RESV_DEL_HOLD', 'RD', 'pending'),
   state('SPECIAL_EXIT', 'SE', 'pending'),
-  // A federated job whose sibling started on another cluster: it is over here and alive there.
+  // a federated job whose sibling started on another cluster: it is over here and alive there
   state('REVOKED', 'RV', 'pending'),
   state('POWER_UP_NODE', 'PU', 'pending'),
   state('LAUNCH_FAILED', 'LF', 'pending'),
@@ -64,7 +64,7 @@ export const knownStates: readonly KnownState[] = [
 
 const byWord = new Map(knownStates.flatMap((known) => [[known.name, known] as const, [known.code, known] as const]));
 
-/** A word cut to a column's width ends in `+`; it is known again when only one state begins so. */
+/** A word cut to a column's width ends in `+`; it is recognised when only one state begins with it. */
 function ofCutWord(word: string): KnownState | null {
   if (!word.endsWith('+') || word.length < 4) return null;
   const start = word.slice(0, -1);
@@ -74,7 +74,7 @@ function ofCutWord(word: string): KnownState | null {
 
 /**
  * A state as Slurm prints it: a long word, a compact code, `CANCELLED by UID`, a word cut short with `+`. Never
- * throws: what is not known comes back under its own name with the phase `unknown`.
+ * throws: an unknown word keeps its own name and gets the phase `unknown`.
  */
 export function parseState(text: string): SlurmState {
   const shown = text.trim();
@@ -89,8 +89,8 @@ export function parseState(text: string): SlurmState {
 }
 
 /**
- * Whether Slurm will do nothing more with the allocation. Processes may outlive it: until squeue has stopped showing
- * it as COMPLETING, and after NODE_FAIL until the node is back.
+ * Whether Slurm does nothing more with the allocation. Its processes may live on: until squeue no longer shows it as
+ * COMPLETING, and after NODE_FAIL until the node is back.
  */
 export function isFinal(slurmState: SlurmState): boolean {
   return slurmState.phase === 'final';

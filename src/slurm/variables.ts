@@ -1,12 +1,12 @@
-/** The environment variables that Slurm's commands are started with: pure functions of the caller's environment. */
+/** The environment variables for Slurm's commands: pure functions of the caller's environment. */
 import type { Environment } from '../base/config.ts';
 
 export type Variables = Record<string, string>;
 
-/** Variables by which a site or a person says which Slurm is meant; everything else of Slurm's describes an allocation. */
+/** Variables that select the Slurm installation; all other Slurm variables describe an allocation. */
 const siteVariables = new Set(['SLURM_CONF', 'SLURM_CONF_SERVER', 'SLURM_CLUSTERS', 'SLURM_JWT', 'SLURM_SACK_KEY']);
 
-/** What torc sets for the jobs it runs. In a nested allocation these would name somebody else's job and attempt. */
+/** What torc sets for its jobs. In a nested allocation these would name the wrong job and attempt. */
 const jobVariables = new Set([
   'TORC_ALLOCATION_START',
   'TORC_ATTEMPT_ID',
@@ -20,7 +20,7 @@ const jobVariables = new Set([
   'TORC_WORKFLOW_KEY',
 ]);
 
-/** Set by Slurm or torc for the devices of an allocation; meaningless in another one. */
+/** Set by Slurm or torc for the devices of one allocation; meaningless in another one. */
 const deviceVariables = new Set([
   'CUDA_VISIBLE_DEVICES',
   'GPU_DEVICE_ORDINAL',
@@ -40,7 +40,7 @@ const irregularNames: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 );
 
-/** Short options that may stand in a Slurm config's extra options, by their long names. */
+/** The long names of short options that are allowed in a Slurm config's extra options. */
 const longNames: Readonly<Record<string, string>> = {
   A: 'account',
   C: 'constraint',
@@ -49,7 +49,7 @@ const longNames: Readonly<Record<string, string>> = {
   q: 'qos',
 };
 
-/** Would change what one submission is, whatever the script says. */
+/** These would change the submission whatever the script says. */
 const neverToSbatch = new Set([
   'SBATCH_ARRAY_INX',
   'SBATCH_TEST_ONLY',
@@ -65,8 +65,8 @@ function kept(env: Environment, keep: (name: string) => boolean): Variables {
 }
 
 /**
- * For squeue, sacct, scancel, scontrol and sinfo: without the variables that change formats, filters and questions
- * (SQUEUE_FORMAT, SCANCEL_INTERACTIVE ..), with plain words and instants in UTC.
+ * For squeue, sacct, scancel, scontrol and sinfo: without the variables that change formats, filters and prompts
+ * (SQUEUE_FORMAT, SCANCEL_INTERACTIVE ..), with English words and instants in UTC.
  */
 export function queryVariables(env: Environment): Variables {
   const foreign = /^(SLURM|SLURMD|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SBATCH|SRUN)_|^(LC_|LANG$|LANGUAGE$)/;
@@ -87,9 +87,9 @@ export function overridingVariables(script: string): Set<string> {
 }
 
 /**
- * For sbatch, whose whole environment Slurm hands on to the script: the caller's, without what an enclosing
- * allocation or job has set, and without those defaults of sbatch that contradict the script. Language and time zone
- * stay, because they are the jobs' as well.
+ * For sbatch, whose whole environment Slurm passes to the script: the caller's, without what an enclosing allocation or
+ * job has set, and without defaults of sbatch that contradict the script. Language and time zone stay, because jobs get
+ * them too.
  */
 export function submitVariables(env: Environment, script: string): Variables {
   const overriding = overridingVariables(script);

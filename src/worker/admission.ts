@@ -1,6 +1,6 @@
 /**
- * Which of the jobs that the server gave may start now. The server packs the node itself; it may give short jobs ahead
- * of time, so that the next one starts without a round trip, and those wait here until what they need is free.
+ * Decides which of the jobs that the server gave may start now. The server packs the node itself. It may give short jobs
+ * ahead of time, so that the next one starts without a round trip; those wait here until their resources are free.
  */
 import type { Assignment } from '../api/contract.ts';
 
@@ -29,7 +29,7 @@ export class Admission {
     this.#waiting.push(job);
   }
 
-  /** The next job in the order given, now counted as running; null when there is none or it does not fit yet. */
+  /** Takes the next job in the order given and counts it as running; null when there is none or it does not fit yet. */
   next(): Assignment | null {
     const [job] = this.#waiting;
     if (job === undefined || !this.#fits(job)) return null;
@@ -41,7 +41,7 @@ export class Admission {
     return job;
   }
 
-  /** On an empty node everything fits: the server knows what it gives. */
+  /** On an empty node every job fits: the server has checked that. */
   #fits(job: Assignment): boolean {
     if (this.#running.size === 0) return true;
     const { numCpus, memoryBytes, maxParallelJobs } = this.#capacity;
@@ -53,13 +53,13 @@ export class Admission {
     );
   }
 
-  /** Of the worker's own node; a job of several nodes has all of it or nothing. */
+  /** What a job takes from the worker's own node; a job of several nodes takes all of it or nothing. */
   #share({ node_indices: nodes, num_cpus, memory_bytes }: Assignment): { numCpus: number; memoryBytes: number } {
     if (nodes === undefined) return { numCpus: num_cpus, memoryBytes: memory_bytes };
     return nodes.includes(0) ? this.#capacity : { numCpus: 0, memoryBytes: 0 };
   }
 
-  /** A running job has set free what it had; harmless when it had done so already. */
+  /** A running job no longer occupies anything; calling this twice is harmless. */
   release(attempt: number): void {
     const job = this.#running.get(attempt);
     if (job === undefined) return;
@@ -69,14 +69,14 @@ export class Admission {
     this.#usedMemoryBytes -= memoryBytes;
   }
 
-  /** Takes a waiting job out; false when it is not waiting. */
+  /** Removes a waiting job; false when it is not waiting. */
   withdraw(attempt: number): boolean {
     const before = this.#waiting.length;
     this.#waiting = this.#waiting.filter((job) => job.attempt !== attempt);
     return this.#waiting.length < before;
   }
 
-  /** Takes all waiting jobs out. */
+  /** Removes all waiting jobs and returns them. */
   withdrawAll(): Assignment[] {
     return this.#waiting.splice(0);
   }

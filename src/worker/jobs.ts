@@ -192,7 +192,7 @@ export class WorkerJobs {
     this.#runner.close();
   }
 
-  /** After `close`: removes the files that nobody writes to or reads any more. */
+  /** After `close`: removes the files that are no longer used. */
   async tidy(): Promise<void> {
     await this.#runner.tidy();
   }

@@ -1,9 +1,9 @@
-/** When a worker ends its jobs, leaves, and ends itself: one pure decision over its state and the clock. */
+/** Decides when a worker ends its jobs, leaves, and ends itself: a pure function of its state and the clock. */
 import type { WorkerSettings } from '../api/contract.ts';
 
 /**
- * `working`: takes jobs. `draining`: takes none and lets those that run end. `ending`: stops its jobs. `leaving`: has
- * none any more and says goodbye. `ended`: does nothing at all.
+ * `working`: takes jobs. `draining`: takes none and lets running ones end. `ending`: stops its jobs. `leaving`: has no
+ * more jobs and says goodbye. `ended`: does nothing at all.
  */
 export type Phase = 'working' | 'draining' | 'ending' | 'leaving' | 'ended';
 
@@ -19,9 +19,9 @@ export interface LifeState {
   lostSinceMs: number | null;
   /** Null before the server has greeted the worker. */
   settings: WorkerSettings | null;
-  /** Goes before the workflow's own setting. */
+  /** Overrides the workflow's own setting. */
   waitForNewJobsSeconds: number | null;
-  /** While ending: jobs that will not die are no longer waited for. While leaving: the server is not. */
+  /** When the worker stops waiting: while ending, for jobs that will not die; while leaving, for the server. */
   giveUpMs: number;
 }
 
@@ -29,13 +29,13 @@ export type Decision =
   | { step: 'wait'; untilMs: number }
   /** The time is over: stop all jobs. */
   | { step: 'end_jobs' }
-  /** No jobs are left, or none that can be waited for. `reason` where the state so far gives none. */
+  /** No jobs are left, or only some that will not die. `reason` is null when it is known already. */
   | { step: 'leave'; reason: 'idle' | null }
   | { step: 'finish'; reason: 'complete' | 'server_lost' | null };
 
-/** A server that is slow just then gives the job out a little later. */
+/** A server that is slow at that moment gives the job out a little later. */
 const holdGraceMs = 10_000;
-/** A worker that found no work at once gives the server's first answer time to arrive. */
+/** Even a worker that may not wait for jobs leaves the server's first answer time to arrive. */
 const shortestIdleMs = 1_000;
 const defaultHealthyMinutes = 20;
 
@@ -70,7 +70,7 @@ function decideWorking(state: LifeState, nowMs: number): Decision {
   return { step: 'wait', untilMs: Math.min(deadline.untilMs, idleness.untilMs) };
 }
 
-/** Without a server nobody can say that there is no work, so that time counts against the server. */
+/** Without a server it is unknown whether there is work, so the time without contact does not count as idle. */
 function decideIdleness(state: LifeState, nowMs: number): Decision {
   const { settings, lostSinceMs } = state;
   if (lostSinceMs !== null) {
@@ -78,9 +78,9 @@ function decideIdleness(state: LifeState, nowMs: number): Decision {
     const untilMs = lostSinceMs + minutes * 60_000;
     return nowMs >= untilMs ? { step: 'finish', reason: 'server_lost' } : { step: 'wait', untilMs };
   }
-  // the answer to a report brings the next work with it, however long a server that stands still takes for it
+  // the answer to a report brings the next work, however long a stalled server takes for it
   if (settings === null || state.numUnanswered > 0) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
-  // an allocation is kept to its end where the workflow says so; what has no end must not wait for ever
+  // the workflow may ask to keep an allocation to its end; a worker without an end must not wait for ever
   const staysToItsEnd = settings.ignore_workflow_completion && state.latestEndMs !== null;
   if (staysToItsEnd && state.waitForNewJobsSeconds === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
   const seconds = state.waitForNewJobsSeconds ?? settings.wait_for_new_jobs_seconds;

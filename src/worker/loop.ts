@@ -1,9 +1,9 @@
 /**
- * The worker on a node: takes jobs from the server, runs them, reports their ends, and ends itself when the work, the
- * time or the server's patience is over. It outlives the server: while that is away, jobs go on and reports are kept.
+ * The worker on a node: takes jobs from the server, runs them, reports their ends, and ends itself when there is no more
+ * work or no more time. It outlives the server: while that is away, jobs go on and reports are kept.
  *
- * Everything happens in reaction to something: a reply, a job's end, a signal, a due time. Each reaction ends in
- * `#look`, which does what is due and sets the one timer to what is due next.
+ * Everything is a reaction to an event: a reply, a job's end, a signal, a due time. Each reaction ends in `#look`, which
+ * does what is due and sets the one timer for what is due next.
  */
 import type { HelloReply, WorkerSettings } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
@@ -22,7 +22,7 @@ import type { WorkerDependencies, WorkerExit, WorkerOptions } from './options.ts
 import { openRunnerChain } from './runner-chain.ts';
 
 const sampleEveryMs = 10_000;
-/** Ends are reported together while enough jobs wait here to keep the node busy meanwhile. */
+/** Ends are reported together while enough jobs wait here to keep the node busy. */
 const endsDelayMs = 40;
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -130,7 +130,7 @@ export class WorkerLoop {
     return this.#deps.clock.monotonic();
   }
 
-  // ---------------------------------------------------------------- what is said
+  // ---------------------------------------------------------------- what requests say
 
   #facts(): Omit<RequestFacts, 'nowMs'> {
     return {
@@ -153,12 +153,12 @@ export class WorkerLoop {
     this.#commands.add(reply.actions ?? []);
     this.#commands.begin('start');
     const { compute_node_key, epoch } = reply;
-    this.#deps.log.info({ compute_node_key, epoch }, 'the server took this worker');
+    this.#deps.log.info({ compute_node_key, epoch }, 'the server accepted this worker');
     this.#look();
   }
 
   #onRefused(error: TorcError | null): void {
-    const why = error === null ? 'a later process has taken the place of this worker' : error.message;
+    const why = error === null ? "a later process has taken this worker's place" : error.message;
     this.#deps.log.error({ why }, 'the server refuses this worker');
     if (this.#session.numHeld > 0) this.#ending.begin('gone', 'fenced');
     else this.#finish('gone', error);
@@ -206,7 +206,7 @@ export class WorkerLoop {
   #onCommandsThrough(when: 'start' | 'complete'): void {
     if (this.#ending.phase === 'ended') return;
     this.#idleSinceMs = this.#nowMs();
-    // it ends now, as it had decided before these commands
+    // the worker decided to end before it started these commands
     if (when === 'complete' && this.#ending.phase === 'draining') this.#ending.leave(null);
     this.#exchanger.sendNow();
     this.#jobs.startWaiting();
@@ -244,7 +244,7 @@ export class WorkerLoop {
     let decision = this.#decide();
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#ending.begin('deadline', 'walltime');
-      else if (this.#hasLastCommands(decision)) this.#ending.drain(decision.reason);
+      else if (this.#startLastCommands(decision)) this.#ending.drain(decision.reason);
       else if (decision.step === 'finish') this.#finish(decision.reason);
       else this.#ending.leave(decision.reason);
       decision = this.#decide();
@@ -259,14 +259,14 @@ export class WorkerLoop {
     this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());
   }
 
-  /** When jobs that wait here go back. While the server is away they stay: nobody could give them to others. */
+  /** When waiting jobs go back. While the server is away they stay, because it could not give them to others. */
   #returnDueMs(): number {
     const mayReturn = this.#ending.phase === 'working' && this.#exchanger.lostSinceMs === null;
     return mayReturn ? this.#jobs.returnDueMs() : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether there are commands to be run before this end, which are begun with that. */
-  #hasLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'end_jobs' }>): boolean {
+  /** Starts the commands that run before the worker ends; false when there are none. */
+  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'end_jobs' }>): boolean {
     const isEnd = step === 'leave' || reason === 'complete';
     return this.#ending.isCalm && isEnd && this.#commands.begin('complete');
   }

@@ -1,4 +1,4 @@
-/** The commands of actions that run on the worker's node: at its start, and when it has no more jobs and leaves. */
+/** Runs the commands of actions on the worker's node: when it starts, and when it has no more jobs and leaves. */
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import type { Log } from '../base/log.ts';
 import type { WorkerEffects } from './effects.ts';
@@ -6,13 +6,13 @@ import type { WorkerEffects } from './effects.ts';
 export interface CommandDependencies {
   effects: Pick<WorkerEffects, 'runCommands'>;
   log: Log;
-  /** A firing's commands are through. */
+  /** The commands of a firing have ended. */
   ended(report: ActionReport): void;
-  /** All commands of one occasion are through. */
+  /** All commands for this occasion have ended. */
   through(when: WorkerCommands['when']): void;
 }
 
-/** Each firing is run at most once, however often the server names it. */
+/** Runs each firing at most once, however often the server names it. */
 export class NodeCommands {
   readonly #deps: CommandDependencies;
   readonly #abort = new AbortController();
@@ -28,7 +28,7 @@ export class NodeCommands {
     return this.#running !== null;
   }
 
-  /** Takes in what the server named. */
+  /** Adds what the server named. */
   add(commands: readonly WorkerCommands[]): void {
     for (const one of commands) {
       if (this.#known.has(one.firing)) continue;
@@ -37,7 +37,7 @@ export class NodeCommands {
     }
   }
 
-  /** Begins what is there for this occasion; false when that is nothing, or commands run already. */
+  /** Starts the commands for this occasion; false when there are none or others are running. */
   begin(when: WorkerCommands['when']): boolean {
     const chosen = this.#waiting.filter((one) => one.when === when);
     if (chosen.length === 0 || this.isRunning || this.#abort.signal.aborted) return false;
@@ -47,7 +47,7 @@ export class NodeCommands {
     return true;
   }
 
-  /** Ends the commands that run; none are begun any more. */
+  /** Ends the running commands; no others are started. */
   stop(): void {
     this.#abort.abort();
   }

@@ -5,11 +5,11 @@ const meanings: readonly (readonly [NodeJS.Signals, StopSignal])[] = [
   ['SIGTERM', 'terminate'],
   ['SIGINT', 'terminate'],
   ['SIGHUP', 'terminate'],
-  // what the scripts ask Slurm to send ahead of the end of the allocation
+  // the sbatch script asks Slurm to send it ahead of the end of the allocation
   ['SIGUSR2', 'warning'],
 ];
 
-/** The signals of this process. While somebody listens they do not end it by themselves. */
+/** The signals of this process. While there is a listener they do not end the process by themselves. */
 export function processSignals(): StopSource {
   return {
     listen(listener) {

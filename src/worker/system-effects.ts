@@ -1,4 +1,4 @@
-/** The worker's effects on a real machine. */
+/** The worker's effects on the real machine. */
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
@@ -26,7 +26,7 @@ import type { Spawner } from './processes/spawner.ts';
 export interface SystemDependencies {
   clock: Clock;
   log: Log;
-  /** How processes are started; through the helper when not given. */
+  /** Starts processes; defaults to the helper. */
   spawner?: Spawner;
 }
 
@@ -67,7 +67,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         capacityBytes: capacity.memoryBytes,
         launch,
         spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, fallback }),
-        // what jobs inherit, also where a person started this worker inside of an allocation
+        // jobs inherit it, also when a person started this worker inside an allocation
         table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
       });
@@ -75,7 +75,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
   };
 }
 
-/** All commands of one firing together. */
+/** For all commands of one firing together. */
 const commandsTimeLimitMs = 10 * 60_000;
 
 async function runNodeCommands(
@@ -107,7 +107,7 @@ async function runNodeCommands(
   };
 }
 
-/** Opened rather than looked up: network file systems remember for a while that a file was not there. */
+/** Opens the file rather than looking it up: network file systems remember for a while that a file was absent. */
 async function exists(path: string): Promise<boolean> {
   try {
     await (await open(path, 'r')).close();

@@ -1,7 +1,7 @@
 /**
- * Keeps the talk with the server going: greets, keeps one request parked at the server, sends a newer one as soon as
- * there is something to report, waits a growing while after a failure. What is said is the session's business, what
- * follows from it the worker's.
+ * Keeps the conversation with the server going: greets it, keeps one request parked there, sends a newer one as soon as
+ * there is something to report, and waits longer after each failure. The session knows what to say, and the worker
+ * what follows from the answers.
  */
 import type { Api, HelloReply, Reply, Request } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,12 +14,12 @@ import type { RequestFacts, Session, Taken } from './session.ts';
 const parkedTimeoutMs = 45_000;
 /** Requests with reports are answered as soon as these are on disk. */
 const promptTimeoutMs = 15_000;
-/** A request with reports that is unanswered for so long does not hold up the next one. */
+/** A request with reports that is unanswered for this long no longer delays the next one. */
 const slowAnswerMs = 1_000;
 const shortestRetryMs = 100;
 const longestRetryMs = 3_000;
 const hurriedRetryMs = 400;
-/** Replies without news that come faster than this are not asked for at full speed. */
+/** After replies without news that come faster than this, requests slow down. */
 const fastReplyMs = 50;
 const longestPaceMs = 1_000;
 
@@ -35,7 +35,7 @@ export interface ExchangerEvents {
   /** The server speaks another protocol. Requests go on, in case a server of this version comes back. */
   incompatible(error: TorcError): void;
   taken(taken: Taken): void;
-  /** Contact was lost or found again. */
+  /** Contact was lost or restored. */
   contactChanged(): void;
 }
 
@@ -75,7 +75,7 @@ export class Exchanger {
     this.#serverOffsetMs = deps.clock.now() - this.#lastContactMs;
   }
 
-  /** Since when the server has not been reached; null while it can be. */
+  /** When contact with the server was lost; null while there is contact. */
   get lostSinceMs(): number | null {
     return this.#lostSinceMs;
   }
@@ -87,7 +87,7 @@ export class Exchanger {
   /** An instant of the worker's monotonic clock as milliseconds since 1970 on the server's clock, as far as known. */
   readonly toServerTime = (atMs: number): number => atMs + this.#serverOffsetMs;
 
-  /** Something may have to be said; looked at once the current work is through, so that news travels together. */
+  /** There may be something to send. It is checked after the current work, so that news travels together. */
   poke(): void {
     if (this.#isPumpQueued || this.#state === 'closed') return;
     this.#isPumpQueued = true;
@@ -97,13 +97,13 @@ export class Exchanger {
     });
   }
 
-  /** Sends a request whatever is under way, because the worker's own state has changed. */
+  /** Sends a request regardless of others under way, because the worker's own state has changed. */
   sendNow(): void {
     this.#mustSend = true;
     this.poke();
   }
 
-  /** From now on no request waits longer than this, and one that failed is soon repeated. */
+  /** From now on no request waits longer than this, and failed ones are repeated soon. */
   hurry(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
     this.sendNow();
@@ -136,8 +136,7 @@ export class Exchanger {
     const [first, second] = this.#session.outstanding;
     const endsDelayMs = this.#events.endsDelayMs();
     const newsDueMs = this.#session.newsDueMs(endsDelayMs);
-    // what is new does not wait for the pace
-    // without news a request is parked at the server, but not while there will soon be some
+    // news does not wait for the pace; without news a request is parked at the server, unless there will be some soon
     const parkMs = Math.max(this.#pacedUntilMs, endsDelayMs === 0 ? 0 : this.#lastContactMs + endsDelayMs);
     if (first === undefined) return Math.max(this.#notBeforeMs, Math.min(parkMs, newsDueMs));
     if (second !== undefined) return Number.POSITIVE_INFINITY;
@@ -181,7 +180,7 @@ export class Exchanger {
     }
   }
 
-  /** A method, because the state may change while a call is awaited. */
+  /** A method because the state may change during a call. */
   #isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -235,7 +234,7 @@ export class Exchanger {
     }
     this.#paceMs = Math.min(longestPaceMs, Math.max(fastReplyMs, this.#paceMs * 2));
     this.#pacedUntilMs = nowMs + this.#paceMs;
-    // reports that it does not answer would be news for ever
+    // reports that the server does not answer would count as news for ever
     if (hadReports) this.#notBeforeMs = this.#pacedUntilMs;
   }
 
@@ -258,7 +257,10 @@ export class Exchanger {
     const wasReachable = this.#lostSinceMs === null;
     this.#lostSinceMs ??= nowMs;
     if (wasReachable) {
-      this.#deps.log.warn({ reason: error.message }, 'the server does not answer; jobs go on, and it is tried again');
+      this.#deps.log.warn(
+        { reason: error.message },
+        'the server does not answer; jobs go on, and the worker tries again',
+      );
       this.#events.contactChanged();
     }
     if (error.code === 'incompatible') this.#events.incompatible(error);

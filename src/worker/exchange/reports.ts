@@ -1,11 +1,11 @@
-/** A job's end in the three forms it takes: the worker's own, on the wire, in the spool. */
+/** A job's end in its three forms: the worker's own, on the wire, in the spool. */
 import type { Request } from '../../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../../api/spool.ts';
 import type { FinishedAttempt } from '../processes/job-runner.ts';
 
 export type ExchangeRequest = Request<'exchange'>;
 
-/** How long ago something was, for the wire: never negative, whole milliseconds. */
+/** How long ago something happened, for the wire: whole milliseconds, never negative. */
 export function ageMs(nowMs: number, atMs: number): number {
   return Math.max(0, Math.round(nowMs - atMs));
 }
@@ -13,7 +13,7 @@ export function ageMs(nowMs: number, atMs: number): number {
 const plainReportBytes = 1024;
 const fileStateBytes = 256;
 
-/** About how much room the report takes in a request. */
+/** The approximate size of the report in a request. */
 export function reportBytes({ files = [], userData = [] }: FinishedAttempt): number {
   const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(userData));
   return plainReportBytes + files.length * fileStateBytes + dataBytes;
@@ -38,7 +38,7 @@ function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'star
   };
 }
 
-/** The end as it is sent at `nowMs`. */
+/** The end in the form in which it is sent at `nowMs`. */
 export function finishedReport(finished: FinishedAttempt, nowMs: number): FinishedReport {
   const { attempt, startedAtMs, endedAtMs } = finished;
   return {
@@ -49,7 +49,7 @@ export function finishedReport(finished: FinishedAttempt, nowMs: number): Finish
   };
 }
 
-/** The end of an attempt, or with null its return unstarted at `madeAtMs`, as it is spooled. */
+/** The end of an attempt at `madeAtMs` in the form in which it is spooled; null when it goes back unstarted. */
 export function spooledReport(
   workerId: string,
   attempt: number,

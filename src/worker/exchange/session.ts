@@ -1,6 +1,6 @@
 /**
- * What a worker knows of its talk with the server, and nothing else: no clock, no transport, no processes. Requests are
- * made from it and replies are read into it; the simulator drives it as it is.
+ * What a worker knows about its conversation with the server, and nothing else: no clock, no transport, no processes. It
+ * makes requests and reads replies; the simulator drives it unchanged.
  *
  * Replies are level-triggered, so a lost one costs nothing: the next one says the same again. Reports are repeated in
  * every request until the server has answered them.
@@ -91,7 +91,7 @@ export class Session {
     return this.#held.has(attempt);
   }
 
-  /** Takes the epoch of a greeting; false when it is older than one already seen. */
+  /** Takes in the epoch of a greeting; false when it is older than one already seen. */
   acceptEpoch(epoch: number): boolean {
     if (epoch < this.#epoch) return false;
     this.#epoch = epoch;
@@ -140,8 +140,8 @@ export class Session {
   // ---------------------------------------------------------------- requests
 
   /**
-   * When something unsaid should be sent, on the worker's clock; 0 for at once, Infinity when all is said. Ends wait up to
-   * `endsDelayMs` so that they travel together.
+   * When news should be sent, on the worker's clock; 0 for at once, Infinity for none. Ends wait up to `endsDelayMs` so
+   * that they travel together.
    */
   newsDueMs(endsDelayMs = 0): number {
     for (const { carriedBy } of this.#actions.values()) if (!this.#outstanding.has(carriedBy)) return 0;

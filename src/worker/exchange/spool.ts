@@ -18,7 +18,7 @@ export interface SpoolWriter {
   remove(): Promise<void>;
 }
 
-/** A network file system that hangs must not keep a worker from ending. */
+/** A network file system that hangs must not prevent a worker from ending. */
 const longestWriteMs = 1_000;
 
 export interface SpoolOptions {
@@ -95,7 +95,7 @@ class FileSpool implements SpoolWriter {
       this.#nodePath = null;
       const unlogged = fresh.filter(({ attempt }) => !this.#inLog.has(attempt));
       for (const { attempt } of unlogged) this.#inLog.add(attempt);
-      log.error({ code: systemCode(error), reports: unlogged }, 'reports are kept in memory only; here they are');
+      log.error({ code: systemCode(error), reports: unlogged }, 'these reports are kept in memory only');
     }
   }
 

@@ -10,7 +10,7 @@ import type { SpoolWriter } from './spool.ts';
 
 const spoolAfterMs = 1_000;
 const fenceLookEveryMs = 5_000;
-/** Between two tries to write the spool; doubled after each failure. */
+/** Between two attempts to write the spool; doubled after each failure. */
 const spoolRetryMs = { first: 5_000, longest: 60_000 };
 
 export interface WithoutServerDependencies {

@@ -1,16 +1,16 @@
-/** The declared files of one attempt: how its inputs were when it began, how its outputs are when it has ended. */
+/** The declared files of one attempt: its inputs as they were when it began, its outputs as they are when it has ended. */
 import { resolve } from 'node:path';
 import type { AssignedFile, FileState } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
-import { Patience } from '../../base/time-budget.ts';
+import { TimeBudget } from '../../base/time-budget.ts';
 import type { FileReader, SeenFile } from './file-reader.ts';
 
-/** Of one job; more would not fit into a request. Outputs come first. */
+/** For one job; more would not fit into a request. Outputs come first. */
 const mostStates = 20_000;
-/** Network file systems remember for a while that a file was not there. */
-const missingPatience = { longestMs: 2_000, firstWaitMs: 50 };
-const lookPatience = { longestMs: 30_000, hurriedMs: 200 };
-const hashPatience = { longestMs: 5_000, hurriedMs: 100 };
+/** Network file systems remember for a while that a file was absent. */
+const missingLimits = { longestMs: 2_000, firstWaitMs: 50 };
+const lookLimits = { longestMs: 30_000, hurriedMs: 200 };
+const hashLimits = { longestMs: 5_000, hurriedMs: 100 };
 const namedAtMost = 3;
 
 interface Entry {
@@ -23,9 +23,9 @@ interface Entry {
 export interface DeclaredFilesDependencies {
   clock: Clock;
   reader: FileReader;
-  /** Against which relative paths are read. */
+  /** Relative paths start here. */
   directory: string;
-  /** Fires when nothing should be waited for any longer. */
+  /** Fires when there is no more time to wait. */
   hurry: AbortSignal;
 }
 
@@ -47,19 +47,18 @@ export class DeclaredFiles {
     await this.#lookAt(this.#inputs, false);
   }
 
-  /** Goes on in the background; a file that changes meanwhile has no hash. */
+  /** Works in the background; a file that changes meanwhile has no hash. */
   hashInputs(): void {
     this.#hash(this.#inputs);
   }
 
   /**
-   * Looks at the outputs, for a while when they `must` be there. Returns what the job did wrong, each as the end of a
-   * sentence about it.
+   * Looks at the outputs, repeatedly when they `must` exist. Returns what the job did wrong, each as the end of a sentence
+   * about it.
    */
   async lookAtOutputs(must: boolean): Promise<string[]> {
     const { clock, hurry } = this.#deps;
-    const patience = new Patience(clock, hurry, lookPatience);
-    await patience.waitFor(this.#lookUntilThere(must), undefined);
+    await new TimeBudget(clock, hurry, lookLimits).waitFor(this.#lookUntilThere(must), undefined);
     this.#hash(this.#outputs);
     const missing = this.#outputs.filter(({ seen }) => seen?.kind !== 'there');
     if (missing.length === 0) return [];
@@ -70,14 +69,14 @@ export class DeclaredFiles {
 
   async #lookUntilThere(must: boolean): Promise<void> {
     const { clock, hurry } = this.#deps;
-    const endMs = clock.monotonic() + missingPatience.longestMs;
+    const endMs = clock.monotonic() + missingLimits.longestMs;
     let missing = this.#outputs;
-    for (let waitMs = missingPatience.firstWaitMs; ; waitMs *= 2) {
+    for (let waitMs = missingLimits.firstWaitMs; ; waitMs *= 2) {
       await this.#lookAt(missing, missing !== this.#outputs);
       missing = missing.filter(({ seen }) => seen?.kind !== 'there');
       const leftMs = endMs - clock.monotonic();
       if (missing.length === 0 || !must || hurry.aborted || leftMs <= 0) return;
-      const pause = new Patience(clock, hurry, { longestMs: Math.min(waitMs, leftMs), hurriedMs: 0 });
+      const pause = new TimeBudget(clock, hurry, { longestMs: Math.min(waitMs, leftMs), hurriedMs: 0 });
       await pause.waitFor(new Promise<void>(() => {}), undefined);
     }
   }
@@ -98,14 +97,14 @@ export class DeclaredFiles {
     }
   }
 
-  /** All that could be looked at. Waits for hashes, but not for ever. */
+  /** The files that could be looked at. Waits for hashes, but only so long. */
   async states(): Promise<FileState[]> {
     const { clock, hurry } = this.#deps;
     const entries = [...this.#outputs, ...this.#inputs].slice(0, mostStates);
     const hashes = new Map<Entry, string | null>();
     const all = entries.map(async (entry) => hashes.set(entry, await entry.hash));
     if (entries.some((entry) => entry.hash !== null)) {
-      await new Patience(clock, hurry, hashPatience).waitFor(
+      await new TimeBudget(clock, hurry, hashLimits).waitFor(
         Promise.all(all).then(() => {}),
         undefined,
       );

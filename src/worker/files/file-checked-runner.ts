@@ -1,13 +1,12 @@
 /**
- * Stands between the worker and the runner of its jobs: looks at a job's declared files before its process starts and
- * after it has ended, and fails a job that did not make what it had declared. A job that declares nothing passes
- * through untouched.
+ * Wraps the process runner: looks at a job's declared files before its process starts and after it has ended, and fails
+ * a job that did not make what it declared. A job that declares nothing passes through unchanged.
  */
 import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
-import { Patience } from '../../base/time-budget.ts';
+import { TimeBudget } from '../../base/time-budget.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
@@ -15,20 +14,20 @@ import { DeclaredFiles } from './declared-files.ts';
 import type { FileReader } from './file-reader.ts';
 import { readUserData, type WrittenData } from './user-data.ts';
 
-/** A file system that does not answer for so long after a job's end is not waited for any longer. */
-const readPatience = { longestMs: 30_000, hurriedMs: 200 };
+/** How long a file system may take to answer after a job's end. */
+const readLimits = { longestMs: 30_000, hurriedMs: 200 };
 
 interface FiledJob {
   assignment: Assignment;
   dataNames: readonly string[];
   dataPaths: readonly string[];
-  /** Where its recovery script says that it failed; null without one. */
+  /** The file in which its recovery script reports a failure; null without one. */
   recoveryPath: string | null;
   sampleEveryMs: number | null;
   output: JobStdioPaths | null;
   files: DeclaredFiles;
   isStarted: boolean;
-  /** Fires when the job is stopped: then nothing of it is waited for. */
+  /** Fires when the job is stopped: then there is no more waiting for its files. */
   hurry: AbortController;
 }
 
@@ -91,7 +90,7 @@ export class FileCheckedRunner implements JobRunner {
       return this.#fail(job, error);
     }
     await job.files.lookAtInputs();
-    // it may have been stopped meanwhile
+    // the job may have been stopped meanwhile
     if (this.#isClosed || !this.#jobs.has(attempt)) return;
     job.isStarted = true;
     this.#runner.start(job.assignment, job.sampleEveryMs, job.output);
@@ -155,16 +154,16 @@ export class FileCheckedRunner implements JobRunner {
 
   async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
     if (path === null) return false;
-    const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
-    const { text } = await patience.waitFor(this.#deps.files.readText(path, 16), { text: null, problem: null });
+    const budget = new TimeBudget(this.#deps.clock, hurry.signal, readLimits);
+    const { text } = await budget.waitFor(this.#deps.files.readText(path, 16), { text: null, problem: null });
     return text !== null;
   }
 
   async #readData({ dataNames, dataPaths, hurry }: FiledJob): Promise<WrittenData> {
     if (dataNames.length === 0) return { data: [], problems: [] };
-    const patience = new Patience(this.#deps.clock, hurry.signal, readPatience);
+    const budget = new TimeBudget(this.#deps.clock, hurry.signal, readLimits);
     const unread = { data: [], problems: ['wrote user data that could not be read in time'] };
-    return await patience.waitFor(readUserData(this.#deps.files, dataNames, dataPaths), unread);
+    return await budget.waitFor(readUserData(this.#deps.files, dataNames, dataPaths), unread);
   }
 
   takeSamples(minAgeMs: number): Sample[] {

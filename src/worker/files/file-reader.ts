@@ -1,6 +1,6 @@
 /**
  * Looks at the files of jobs, hashes and reads them. The system gives this process only four threads for files: a file
- * system that hangs must leave some to the others.
+ * system that hangs must leave some of them free.
  */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
@@ -47,10 +47,10 @@ const pieceBytes = 256 * 1024;
 const looksTogether = 2;
 const hashesTogether = 1;
 const rememberedHashes = 10_000;
-/** A pipe that someone has put there must not hold up whoever opens it. */
+/** Opening a pipe must not block. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The files of this machine; a content that many jobs share is hashed once. */
+/** The files of this machine. Content that many jobs share is hashed once. */
 export function openFileReader(): FileReader {
   const looks = gate(looksTogether);
   const readings = gate(hashesTogether);
@@ -106,7 +106,7 @@ function gate(width: number): <T>(task: () => Promise<T>) => Promise<T> {
 
 async function lookAt(path: string, isFresh: boolean): Promise<SeenFile> {
   try {
-    // network file systems ask the server again about a folder that is opened
+    // opening a folder makes a network file system ask its server again
     if (isFresh) await (await opendir(dirname(path))).close();
     return presentFile(await stat(path, { bigint: true }));
   } catch (error) {
@@ -145,7 +145,7 @@ async function isAsSeen(file: FileHandle, seen: PresentFile): Promise<boolean> {
   return presentFile(await file.stat({ bigint: true })).identity === seen.identity;
 }
 
-/** The first bytes of a file, at most so many; each piece is valid until the next is asked for. */
+/** The first `numBytes` of a file. Each piece is valid until the next one is requested. */
 async function* pieces(file: FileHandle, numBytes: number): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, numBytes));
   for (let at = 0; at < numBytes; ) {

@@ -1,7 +1,7 @@
 /**
- * Keeps what jobs wrote in one compressed file for the whole worker. The file is written at its end only and never
- * changed, so that it can be read at the same time. It is not made durable for each job; but it is closed soon after
- * something was written, because only then network file systems show that to other nodes.
+ * Keeps the output of jobs in one compressed file for the whole worker. The file is only appended to, so that it can be
+ * read at the same time. It is not made durable for each job, but it is closed soon after a write, because network file
+ * systems show a write to other nodes only then.
  */
 import {
   close,
@@ -48,10 +48,10 @@ export interface LogStore {
 
 type Collected = Awaited<ReturnType<LogStore['collect']>>;
 
-/** Beyond this, compressing would hold up the other jobs of the worker. */
+/** Compressing more than this at once would delay the other jobs of the worker. */
 const largestAtOnceBytes = 256 * 1024;
 
-/** A small text is compressed in a third of the time when little memory is set up for it. */
+/** Small texts are compressed faster with less memory set up. */
 const tinyBytes = 4096;
 const tinyOptions: ZlibOptions = { level: 1, windowBits: 12, memLevel: 4 };
 const options: ZlibOptions = { level: 1 };
@@ -99,7 +99,7 @@ class CombinedLog implements LogStore {
   async #work(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting.length > 0) {
-      // a file system that does not answer must not stop this process in one of the calls that follow
+      // a file system that does not answer must not block this process in one of the synchronous calls that follow
       await stat(dirname(this.#path)).catch(() => {});
       for (const { output, resolve, reject } of this.#waiting.splice(0)) {
         try {
@@ -147,7 +147,7 @@ class CombinedLog implements LogStore {
     return { kind: 'combined', offset, length: end - offset };
   }
 
-  /** Returns where the bytes end. What a failed write leaves is written over by the next one. */
+  /** Returns where the bytes end. The next write overwrites what a failed one leaves. */
   #write(bytes: Buffer, offset: number): number {
     const file = this.#file ?? this.#open();
     let written = 0;
@@ -170,7 +170,7 @@ class CombinedLog implements LogStore {
     const { log } = this.#deps;
     if (this.#file === null) return;
     close(this.#file, (error) => {
-      if (error !== null) log.error({ path: this.#path, why: String(error) }, 'output of jobs may be lost');
+      if (error !== null) log.error({ path: this.#path, why: String(error) }, 'job output may be lost');
     });
     this.#file = null;
   }
@@ -183,17 +183,17 @@ class CombinedLog implements LogStore {
   async tidy(files: readonly JobStdioPaths[]): Promise<void> {
     this.#close();
     await Promise.all(files.map((paths) => this.remove(paths).catch(() => {})));
-    // it stays while something is in it
+    // a folder that is not empty stays
     await rmdir(dirname(this.#path)).catch(() => {});
   }
 }
 
-/** The one file of a worker, which is made when there is something to write, and the files in which its jobs run. */
+/** The worker's one file, which is made when there is something to write, and the files that its jobs write to. */
 export function openLogStore(outputDirectory: string, workerId: string, deps: LogStoreDependencies): LogStore {
   return new CombinedLog(combinedLogPath(outputDirectory, workerId), deps);
 }
 
-/** 0 for a file that is not there: the job never began, or has removed it. */
+/** 0 for a file that does not exist: the job never started, or has removed it. */
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
@@ -224,7 +224,8 @@ async function* pieces(header: Buffer, paths: JobStdioPaths, sizes: Sizes): Asyn
 async function* readPieces(path: string, bytes: number): AsyncGenerator<Buffer> {
   if (bytes === 0) return;
   let length = 0;
-  for await (const piece of createReadStream(path, { end: bytes - 1 }) as AsyncIterable<Buffer>) {
+  const pieces: AsyncIterable<Buffer> = createReadStream(path, { end: bytes - 1 });
+  for await (const piece of pieces) {
     length += piece.length;
     yield piece;
   }
@@ -236,6 +237,6 @@ function empty({ stdoutPath, stderrPath }: JobStdioPaths, { stdoutBytes, stderrB
     if (stdoutBytes > 0) truncateSync(stdoutPath);
     if (stderrBytes > 0) truncateSync(stderrPath);
   } catch {
-    // the next job empties them when it begins
+    // the next job empties them when it starts
   }
 }

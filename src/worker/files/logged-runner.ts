@@ -1,36 +1,35 @@
 /**
- * Stands between the worker and its jobs, and says where they write, by the workflow's `stdio`. With combined logs a job
- * writes to files that others have used before it; at its end, before that is told, what it wrote is moved into the
- * worker's one file.
+ * Decides where jobs write, by the workflow's `stdio`. With combined logs a job writes to files that other jobs have used
+ * before it. When it has ended, and before its end is reported, its output is moved into the worker's one file.
  *
- * Who reads must never take the text of another attempt for this one's. So the files of an attempt are used again only
- * after the server has stored its end: as long as the server knows of no end, what is in them is the attempt's own.
+ * A reader must never take the output of another attempt for this one's. So the files of an attempt are reused only
+ * after the server has stored its end: until then their content is the attempt's own.
  */
 import type { Assignment, LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
-import { Patience } from '../../base/time-budget.ts';
+import { TimeBudget } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
 import type { LogStore } from './log-store.ts';
 
-/** A file system that does not answer for so long after a job's end is not waited for any longer. */
-const patienceLimits = { longestMs: 30_000, hurriedMs: 500 };
+/** How long a file system may take to answer after a job's end. */
+const collectLimits = { longestMs: 30_000, hurriedMs: 500 };
 
-/** Files that are not removed by then stay. */
-const tidyPatience = { longestMs: 2_000, hurriedMs: 2_000 };
+/** Files that are not removed within this time stay. */
+const tidyLimits = { longestMs: 2_000, hurriedMs: 2_000 };
 
 const nowhere: JobStdioPaths = { stdoutPath: '/dev/null', stderrPath: '/dev/null' };
 
 interface LoggedJob {
   assignment: Assignment;
   paths: JobStdioPaths;
-  /** Null when only failures are kept: then the files are its own. */
+  /** Null when only the output of failures is kept: then the files are the job's own. */
   slot: number | null;
-  /** Fires when the job is stopped: then its end is not held up. */
+  /** Fires when the job is stopped: then its end does not wait for its output. */
   hurry: AbortController;
 }
 
@@ -40,7 +39,7 @@ export interface LoggedRunnerDependencies {
   store: LogStore;
   workerId: string;
   outputDirectory: string;
-  /** Whether the server has not stored the attempt's end, or not yet. */
+  /** Whether the server has not stored the attempt's end. */
   isEndOpen(attempt: number): boolean;
   openRunner(events: RunnerEvents): JobRunner;
 }
@@ -50,7 +49,7 @@ export class LoggedRunner implements JobRunner {
   readonly #deps: LoggedRunnerDependencies;
   readonly #runner: JobRunner;
   readonly #jobs = new Map<number, LoggedJob>();
-  /** Files that are empty, with the attempt that had them last. */
+  /** Empty files, with the attempt that used them last. */
   readonly #freeSlots: { slot: number; attempt: number }[] = [];
   #numSlots = 0;
   #mode: StdioMode = 'files';
@@ -76,7 +75,7 @@ export class LoggedRunner implements JobRunner {
     this.#runner.start(assignment, sampleEveryMs, this.#outputOf(assignment));
   }
 
-  /** Null for files of its own that stay. */
+  /** Null for the job's own files, which stay. */
   #outputOf(assignment: Assignment): JobStdioPaths | null {
     if (this.#mode === 'files') return null;
     if (this.#mode === 'none') return nowhere;
@@ -119,7 +118,7 @@ export class LoggedRunner implements JobRunner {
   #tell(finished: FinishedAttempt, log: LogPlace | null, freedSlot: number | null = null): void {
     if (this.#isClosed) return;
     this.#events.ended(log === null ? finished : { ...finished, log });
-    // not before: until the end is told, nobody could see that it waits for an answer
+    // only now: before the end is reported, nothing shows that it waits for an answer
     this.#release(finished.attempt, freedSlot);
   }
 
@@ -138,15 +137,15 @@ export class LoggedRunner implements JobRunner {
     this.#tell(finished, isRemoved ? { kind: 'removed' } : null);
   }
 
-  /** Null when it fails or takes too long: then the output stays where it is. */
+  /** Null when the work fails or takes too long: then the output stays where it is. */
   async #wait<T>({ assignment, hurry }: LoggedJob, work: Promise<T>): Promise<T | null> {
     const { clock, log } = this.#deps;
-    const patience = new Patience(clock, hurry.signal, patienceLimits);
+    const budget = new TimeBudget(clock, hurry.signal, collectLimits);
     const settled = work.catch((error: unknown) => {
-      log.warn({ attempt: assignment.attempt, why: String(error) }, 'the output of a job stays in files of its own');
+      log.warn({ attempt: assignment.attempt, why: String(error) }, 'the output of a job stays in its own files');
       return null;
     });
-    return await patience.waitFor(settled, null);
+    return await budget.waitFor(settled, null);
   }
 
   stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
@@ -163,11 +162,11 @@ export class LoggedRunner implements JobRunner {
     this.#runner.close();
   }
 
-  /** After `close`: removes the files that nobody writes to or reads any more. */
+  /** After `close`: removes the files that are no longer used. */
   async tidy(): Promise<void> {
     if (this.#numSlots === 0) return;
     const files = this.#freeSlots.map(({ slot }) => this.#pathsOf(slot));
-    const patience = new Patience(this.#deps.clock, new AbortController().signal, tidyPatience);
-    await patience.waitFor(this.#deps.store.tidy(files), undefined);
+    const budget = new TimeBudget(this.#deps.clock, new AbortController().signal, tidyLimits);
+    await budget.waitFor(this.#deps.store.tidy(files), undefined);
   }
 }

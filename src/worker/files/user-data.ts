@@ -1,4 +1,4 @@
-/** What a job wrote for its output user data: from files to checked JSON documents. */
+/** Reads what a job wrote as its output user data: from files to checked JSON documents. */
 import { mostUserDataBytes, userDataProblem } from '../../model/spec/user-data.ts';
 import type { FinishedAttempt } from '../processes/job-runner.ts';
 import type { FileReader } from './file-reader.ts';
@@ -6,16 +6,16 @@ import type { FileReader } from './file-reader.ts';
 type UserData = NonNullable<FinishedAttempt['userData']>;
 type Json = UserData[number]['data'];
 
-/** Of all documents of one job, as they are sent: a request takes 16 MiB. */
+/** All documents of one job together, as they are sent: a request may have 16 MiB. */
 const longestTogetherBytes = 8 * 1024 * 1024;
 
 export interface WrittenData {
   data: UserData;
-  /** What is wrong with documents that are there, each as the end of a sentence about the job. */
+  /** What is wrong with existing documents, each as the end of a sentence about the job. */
   problems: string[];
 }
 
-/** Reads the document of each name from the path beside it. A document that was not written is left out. */
+/** Reads the document of each name from the path at the same index. A document that was not written is left out. */
 export async function readUserData(
   reader: FileReader,
   names: readonly string[],
@@ -41,10 +41,10 @@ export async function readUserData(
 
 function parse(text: string): { data: Json } | { problem: string } {
   try {
-    const data = JSON.parse(text) as Json;
+    const data: Json = JSON.parse(text);
     const problem = userDataProblem(data);
     return problem === null ? { data } : { problem };
   } catch (error) {
-    return { problem: `is not valid JSON (${(error as Error).message})` };
+    return { problem: `is not valid JSON (${error instanceof Error ? error.message : error})` };
   }
 }

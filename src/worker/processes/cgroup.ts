@@ -1,12 +1,12 @@
 /**
- * What the kernel says of memory in this process's cgroup: the limit, and how often it has killed for lack of memory.
- * Version 1 and 2, with or without a cgroup namespace. Whatever is absent or unreadable is null.
+ * The memory of this process's cgroup: its limit, and how often the kernel has killed a process because memory ran out.
+ * Versions 1 and 2, with or without a cgroup namespace. What is absent or unreadable is null.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface CgroupMemory {
-  /** Processes killed for lack of memory so far. */
+  /** Processes killed so far because memory ran out. */
   oomKillCount(): number | null;
   /** The lowest limit from here upwards; null for none. */
   limitBytes(): number | null;
@@ -17,7 +17,7 @@ const unlimitedBytes = 2 ** 60;
 
 interface Place {
   version: 1 | 2;
-  /** From the own folder up to the top of what is mounted. */
+  /** From the process's own folder up to the top of the mount. */
   folders: string[];
 }
 
@@ -93,7 +93,7 @@ function limitIn(place: Place, folder: string): number | null {
   const file = place.version === 1 ? 'memory.limit_in_bytes' : 'memory.max';
   const text = readText(join(folder, file))?.trim() ?? '';
   const own = /^\d+$/.test(text) ? Number(text) : null;
-  // version 1 tells the lowest limit above, also where that is outside of what is mounted
+  // version 1 states the lowest limit above, even outside the mount
   const above = place.version === 1 ? field(readText(join(folder, 'memory.stat')), 'hierarchical_memory_limit') : null;
   return lowest([own, above]);
 }
@@ -103,7 +103,7 @@ function lowest(limits: readonly (number | null)[]): number | null {
   return real.length === 0 ? null : Math.min(...real);
 }
 
-/** The memory side of this process's cgroup. `root` is for tests: the folder that stands for `/`. */
+/** Opens the memory controller of this process's cgroup. Tests set `root`, which replaces `/`. */
 export function openCgroupMemory(root = '/'): CgroupMemory {
   const place = findPlace(root);
   if (place === null) return { oomKillCount: () => null, limitBytes: () => null };

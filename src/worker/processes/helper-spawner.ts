@@ -1,4 +1,4 @@
-/** Starts processes through the helper, and by other means when there is none. */
+/** Starts processes through the helper, or through a fallback when there is no helper. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
@@ -7,7 +7,7 @@ import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
 import { jobOomScore, type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
-/** A helper that is not there by then is not waited for. */
+/** How long a helper may take to get ready. */
 const longestStartMs = 5_000;
 
 interface Entry {
@@ -18,7 +18,7 @@ interface Entry {
 export interface HelperOptions {
   clock: Clock;
   log: Log;
-  /** What jobs inherit. */
+  /** The environment that jobs inherit. */
   environment: Readonly<Record<string, string | undefined>>;
   /** Used when the helper cannot be started, or has ended. */
   fallback: Spawner;
@@ -38,7 +38,7 @@ class HelperSpawner implements Spawner {
   constructor(options: HelperOptions) {
     this.#options = options;
     const args = [String(jobOomScore), shell.file, ...shell.options];
-    // in a session of its own the terminal's signals do not reach it
+    // in its own session the terminal's signals do not reach it
     const helper = spawn(options.file ?? jobStarterPath(), args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -47,7 +47,7 @@ class HelperSpawner implements Spawner {
     this.#helper = helper;
     helper.on('error', (error) => this.#lose(error.message));
     helper.on('exit', (code, signal) => this.#lose(`it ended with ${signal ?? code}`));
-    // a write to a helper that has gone fails here too, and its end is told above
+    // a write to a helper that has ended fails here too; its end is handled above
     helper.stdin.on('error', () => {});
     helper.stdout.setEncoding('utf8');
     helper.stdout.on('data', (piece: string) => this.#read(piece));
@@ -63,7 +63,7 @@ class HelperSpawner implements Spawner {
     }
     const id = this.#nextId++;
     this.#entries.set(id, { request, listener });
-    // jobs that are started together wake the helper once
+    // jobs that start together wake the helper once
     this.#helper.stdin.cork();
     this.#helper.stdin.write(encode(id, request));
     queueMicrotask(() => this.#helper.stdin.uncork());
@@ -87,13 +87,16 @@ class HelperSpawner implements Spawner {
     else entry.listener.exited(processEnd(Number(first), Number(rest[0]), rest[1] === 'gone'));
   }
 
-  /** What was asked of a helper that was never ready is done otherwise; of the rest nobody will learn the end. */
+  /** Requests to a helper that was never ready go to the fallback. The ends of all others can no longer be learned. */
   #lose(reason: string): void {
     if (this.#state === 'over') return;
     const wasReady = this.#state === 'ready';
     this.#state = 'over';
     this.#cancelTimer();
-    this.#options.log.warn({ reason }, 'no helper to start jobs: the worker starts them itself, which takes longer');
+    this.#options.log.warn(
+      { reason },
+      'there is no helper that starts jobs: the worker starts them itself, which takes longer',
+    );
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     for (const { request, listener } of entries) {
@@ -112,7 +115,7 @@ class HelperSpawner implements Spawner {
   }
 }
 
-/** Starts the helper; what is asked of it before it is ready waits. */
+/** Starts the helper. Requests wait until it is ready. */
 export function openHelperSpawner(options: HelperOptions): Spawner {
   return new HelperSpawner(options);
 }
@@ -122,13 +125,13 @@ function tellFailure(listener: SpawnListener, errno: number, what: string): void
   listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
 }
 
-/** `status` as `wait` gives it. */
+/** `status` is that of wait(2). */
 function processEnd(status: number, cpuMs: number, isGroupGone: boolean): ProcessEnd {
   const signal = status & 0x7f;
   return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, cpuMs, isGroupGone };
 }
 
-/** A length, and fields that each end with NUL. */
+/** A length, followed by fields that each end with NUL. */
 function encode(id: number, request: SpawnRequest): Buffer {
   const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
   const fields = [id, request.stdoutPath, request.stderrPath, request.text, ...variables];

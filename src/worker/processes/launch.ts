@@ -1,4 +1,4 @@
-/** What the process of a job is given: its shell text, output files and environment. */
+/** What the process of a job gets: its shell text, output files and environment. */
 import type { Assignment } from '../../api/contract.ts';
 import {
   type AttemptName,
@@ -20,7 +20,7 @@ export interface LaunchContext {
   outputDirectory: string;
   /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
   gpuIds: readonly string[];
-  /** Of the nodes that the worker owns, its own first. */
+  /** The nodes that the worker owns, its own first. */
   nodeNames: readonly string[];
 }
 
@@ -34,12 +34,12 @@ export function spawnRequest(job: Assignment, context: LaunchContext, output: Jo
   return { text: before + command, stdoutPath, stderrPath, variables };
 }
 
-/** Before a command of several nodes: the number of tasks of the whole allocation would get in the way of its srun. */
+/** Before a command on several nodes: the task count of the whole allocation would mislead its srun. */
 const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
 
 /**
- * Shell text that stands before the command: the recovery script in a shell of its own, so that it changes neither
- * folder nor variables of the command. When it fails, the command does not run, and a file tells the worker why.
+ * Shell text before the command: the recovery script in its own shell, so that it changes neither the folder nor the
+ * variables of the command. When it fails, the command does not run, and a file tells the worker why.
  */
 function recoveryText(job: Assignment, outputDirectory: string): string {
   if (job.recovery === undefined) return '';
@@ -50,17 +50,17 @@ function recoveryText(job: Assignment, outputDirectory: string): string {
   return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
 }
 
-/** Where the recovery script of a job leaves its return code when it fails. */
+/** Where a failed recovery script leaves its return code. */
 export function recoveryPath(job: Assignment, outputDirectory: string): string {
   return failedRecoveryPath(outputDirectory, attemptName(job));
 }
 
-/** Where a job's memory and processor time are written down. */
+/** Where a job's memory and processor time are recorded. */
 export function seriesPath(job: Assignment, outputDirectory: string): string {
   return timeSeriesPath(outputDirectory, attemptName(job));
 }
 
-/** The files of its own that a job writes to, unless it is told otherwise. */
+/** The job's own output files, which it writes to by default. */
 export function stdioPaths(job: Assignment, outputDirectory: string): JobStdioPaths {
   return jobStdioPaths(outputDirectory, attemptName(job));
 }
@@ -80,15 +80,15 @@ function withDataPaths(text: string, job: Assignment, outputDirectory: string): 
   if (names.length === 0) return text;
   const paths = dataPaths(job, outputDirectory);
   const places = new Map(names.map((name, index) => [`\${user_data.output.${name}}`, paths[index] ?? '']));
-  // a name may hold brackets too: the longest that fits is meant
+  // a name may contain brackets too: the longest match wins
   const longestFirst = [...places.keys()].sort((a, b) => b.length - a.length);
   const pattern = new RegExp(longestFirst.map((place) => place.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g');
   return text.replace(pattern, (place) => places.get(place) ?? place);
 }
 
 /**
- * What every job of a worker is told; a job of several nodes is told of its own nodes instead. Here and for a job, a
- * KEY is also an ID: so commands that were written for torc 0.12 call it.
+ * Variables for every job of a worker; a job on several nodes gets its own nodes instead. Each KEY is repeated as an ID,
+ * the name in commands that were written for torc 0.12.
  */
 export function workerVariables(context: LaunchContext): Record<string, string> {
   return {
@@ -117,7 +117,7 @@ function jobVariables(job: Assignment, context: LaunchContext): Record<string, s
     TORC_ATTEMPT_KEY: String(job.attempt),
     ...(job.node_indices === undefined ? {} : nodeVariables(job.node_indices, context)),
   };
-  // on a node with GPUs a job that asked for none must see none
+  // on a node with GPUs, a job that requests none must see none
   if (gpuIds.length > 0) {
     variables.CUDA_VISIBLE_DEVICES = job.gpu_indices.map((index) => gpuIds[index] ?? String(index)).join(',');
   }
@@ -127,6 +127,6 @@ function jobVariables(job: Assignment, context: LaunchContext): Record<string, s
 /** The end of a job whose process could not be started. */
 export function failedLaunch(request: SpawnRequest, code: string | null, message: string): AttemptEnd {
   if (code !== 'E2BIG') return spawnFailed(code, message);
-  const detail = `the command is too long for the system (${Buffer.byteLength(request.text)} bytes): put it into a script file`;
+  const detail = `the command is too long for the system (${Buffer.byteLength(request.text)} bytes); put it into a script file`;
   return spawnFailed(code, detail);
 }

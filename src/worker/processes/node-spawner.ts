@@ -1,6 +1,6 @@
 /**
  * Starts processes by node itself. Works everywhere, but each start copies the page tables of this process and waits
- * for the new program, and a process killed by a real-time signal cannot be told from one that ended well.
+ * for the new program, and a process killed by a real-time signal looks like one that succeeded.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
@@ -27,7 +27,7 @@ export function openNodeSpawner(
   const takeChildTicks = openChildTicks();
   let exits: Exit[] = [];
 
-  /** All that ended in one turn of the loop were waited for together: their processor time is one sum. */
+  /** Processes that end in the same turn of the loop are reaped together: their processor time is one sum. */
   function tellExits(): void {
     const together = exits;
     exits = [];
@@ -53,7 +53,7 @@ export function openNodeSpawner(
       const fail = (error: unknown): void => listener.failed(systemCode(error), messageOf(error));
       try {
         const child = start(request, files);
-        // some failures are thrown, others come as an event
+        // some failures are thrown, others arrive as an event
         child.on('error', (error) => {
           if (child.pid === undefined) fail(error);
         });
@@ -89,8 +89,8 @@ function openOutput(path: string): number {
 }
 
 /**
- * A child inherits this process's own score, so that is raised just for the moment of starting it. Any process may
- * raise its score and lower it to where it was. Where it may not, jobs keep the worker's score.
+ * A child inherits this process's own score, so the score is raised only while a child is started. A process may raise
+ * its score and lower it back to where it was. Where that is forbidden, jobs keep the worker's score.
  */
 function openOomScore(): { raised<T>(start: () => T): T } {
   const path = '/proc/self/oom_score_adj';
@@ -114,7 +114,7 @@ function openOomScore(): { raised<T>(start: () => T): T } {
   }
 }
 
-/** Ticks of all children waited for since the last call; null when the kernel does not tell. */
+/** Ticks of all children reaped since the last call; null when the kernel does not say. */
 function openChildTicks(): () => number | null {
   const buffer = Buffer.alloc(2048);
   let file: number | null = null;
@@ -142,6 +142,6 @@ function isGroupGone(leader: number): boolean {
     process.kill(-leader, 0);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+    return systemCode(error) === 'ESRCH';
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Puts deaths by SIGKILL down to the kernel's out-of-memory killer, or not. It counts its kills for all jobs of the
- * worker together, so those who died at nearly the same time are judged together.
+ * Decides whether a job that died by SIGKILL was killed by the kernel's out-of-memory killer. The kernel counts its kills
+ * for all jobs of the worker together, so jobs that die at nearly the same time are judged together.
  */
 import type { Clock } from '../../base/clock.ts';
 import { type OomCandidate, oomVictims } from '../../model/decide/outcome.ts';
 
 /** Deaths within this time are judged together. */
 const gatherMs = 100;
-/** A kill that nobody's death explained within this time was a process that its job did not die of. */
+/** A kill without a dead job within this time hit a process whose job went on without it. */
 const unclaimedMs = 1_500;
 
 interface Suspect extends OomCandidate {
@@ -28,7 +28,7 @@ export class OomWatch {
     this.#lastCount = readCount();
   }
 
-  /** Notes kills as they happen, so that an old one is not put down to a later death. */
+  /** Notes kills as they happen, so that an old one does not explain a later death. */
   look(): void {
     const nowMs = this.#clock.monotonic();
     this.#unclaimed = this.#unclaimed.filter((kill) => nowMs - kill.atMs <= unclaimedMs);
@@ -39,7 +39,7 @@ export class OomWatch {
     this.#lastCount = count;
   }
 
-  /** A job died by SIGKILL, and not by torc's. The verdict comes a moment later. */
+  /** A job died by a SIGKILL that torc did not send. The verdict follows a moment later. */
   suspect(suspect: Suspect): void {
     this.#suspects.push(suspect);
     if (this.#suspects.length === 1) this.#cancelTimer = this.#clock.after(gatherMs, () => this.#judge());

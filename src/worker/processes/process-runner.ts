@@ -1,9 +1,9 @@
 /**
- * Runs jobs as processes. A job's life: started; perhaps told to stop (SIGTERM, later SIGKILL); its main process ends;
- * whatever is left of it is killed; when nothing is left its end is told.
+ * Runs jobs as processes. A job is started; perhaps stopped (SIGTERM, later SIGKILL); its main process ends; remaining
+ * processes are killed; when none is left its end is reported.
  *
- * The group is looked at as soon as the main process ends. A sweep over all processes follows, which also finds those
- * that left the group; sweeps are shared by all jobs and may take only a small part of the time.
+ * The process group is checked as soon as the main process ends. A sweep over all processes follows, which also finds
+ * those that left the group; all jobs share the sweeps (sweep-timer.ts).
  */
 import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -24,7 +24,7 @@ import { SweepTimer, sweepPause } from './sweep-timer.ts';
 import { TimeSeries } from './time-series.ts';
 import { isGrowthNews } from './usage.ts';
 
-/** Processes that survive SIGKILL for so long hang in the kernel; the job's end is told without them. */
+/** Processes that survive SIGKILL for this long hang in the kernel; the job's end is reported without them. */
 const unkillableMs = 30_000;
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -132,7 +132,7 @@ export class ProcessRunner implements JobRunner {
     const nowMs = this.#nowMs();
     const running = jobs.flatMap(({ attempt, graceMs }) => {
       const job = this.#jobs.get(attempt);
-      // what has ended by itself is told as it ended
+      // a job that has ended by itself keeps its own end
       return job === undefined || job.exit !== null ? [] : [{ job, graceMs }];
     });
     if (running.length === 0) return;
@@ -157,7 +157,7 @@ export class ProcessRunner implements JobRunner {
       job.stop.killAtMs = Math.min(job.stop.killAtMs, killAtMs);
       return;
     }
-    // it has ended by itself, and the news is on its way
+    // it has ended by itself, and the event is on its way
     if (!table.measure(job.attempt).pids.includes(pid)) return;
     job.stop = { reason, killAtMs };
     const nowMs = this.#nowMs();
@@ -165,7 +165,7 @@ export class ProcessRunner implements JobRunner {
       this.#kill(job, nowMs);
     } else {
       table.signal(job.attempt, 'SIGTERM', false);
-      // a job that is suspended could not act on it
+      // a suspended job could not react to it
       table.signal(job.attempt, 'SIGCONT', false);
     }
   }
@@ -190,7 +190,7 @@ export class ProcessRunner implements JobRunner {
     this.#sweeps.schedule(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
   }
 
-  /** Concludes the jobs of which nothing is left, kills what is left of others. */
+  /** Concludes jobs without processes; kills what remains of others when their grace is over. */
   #sweep(): void {
     const candidates = [...this.#jobs.values()].filter((job) => job.exit !== null || job.stop !== null);
     if (candidates.length === 0) return;

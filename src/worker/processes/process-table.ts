@@ -1,21 +1,21 @@
 /**
- * Which processes belong to which job. A process is a job's when it is in the job's session or group, when its parent
- * is the job's, or when it carries the job's names in its environment: so those are found too that made a session of
- * their own and whose parent has gone.
+ * Finds the processes of each job. A process belongs to a job when it is in the job's session or group, when its parent
+ * belongs to the job, or when its environment has the job's variables. The last finds processes that have made their own
+ * session and whose parent has ended.
  *
- * A scan looks only at processes that it has not seen before. A foreign one stays foreign: what a job starts carries the
- * job's environment from its first moment.
+ * A scan looks only at processes that it has not seen before. A foreign process stays foreign, because a process of a
+ * job has the job's environment from the start.
  */
 import { listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
 
-/** A process with an empty environment is about to run another program, or is a stranger; looked at so often. */
+/** A process with an empty environment is about to run another program, or foreign; it is looked at this often. */
 const looksAtEmpty = 3;
-/** Without a scan for so long, process ids may have come round. */
+/** After this long without a scan, process ids may have been reused. */
 const memoryMs = 2_000;
 
 export interface JobIdentity {
   workerId: string;
-  /** Processes of another allocation may have inherited our names; their Slurm job id tells them apart. */
+  /** Distinguishes our jobs from processes of another allocation that inherited our variables. */
   slurmJobId: string | null;
 }
 
@@ -27,17 +27,17 @@ interface Known {
 interface TrackedJob {
   /** 0 until it is known. */
   leader: number;
-  /** Its number may have come round since. */
+  /** Its number may have been reused since. */
   isLeaderReaped: boolean;
   members: Map<number, ProcessStat>;
-  /** Processor time of members that went without being waited for by another member. */
+  /** Processor time of members that ended without being reaped by another member. */
   departedTicks: number;
 }
 
 export interface JobUsage {
   residentPages: number;
   ticks: number;
-  /** Living members, zombies excepted. */
+  /** Living members, without zombies. */
   pids: number[];
 }
 
@@ -61,7 +61,7 @@ export class ProcessTable {
     this.#ownStartTime = readStat(root, process.pid)?.startTime ?? 0;
   }
 
-  /** Begins to follow a job that is about to be started. */
+  /** Follows a job that is about to be started. */
   track(attempt: number, nowMs: number): void {
     if (this.#jobs.size === 0 && nowMs - this.#lastScanMs > memoryMs) this.#known.clear();
     this.#jobs.set(attempt, { leader: 0, isLeaderReaped: false, members: new Map(), departedTicks: 0 });
@@ -112,7 +112,7 @@ export class ProcessTable {
     if (attempt !== null) this.#jobs.get(attempt)?.members.set(pid, stat);
   }
 
-  /** The attempt, null for a stranger, undefined when it cannot be told yet. */
+  /** The attempt, null for a foreign process, undefined when it is not known yet. */
   #ownerOf(stat: ProcessStat): number | null | undefined {
     const bySession = this.#ledBy(stat.pid) ?? this.#leaders.get(stat.session) ?? this.#leaders.get(stat.group);
     const owner = bySession ?? this.#known.get(stat.parent)?.attempt ?? null;
@@ -129,7 +129,7 @@ export class ProcessTable {
     return null;
   }
 
-  /** A leader that was only just forked looks like its starter: no session of its own yet, none of the job's names. */
+  /** A leader that was just forked looks like its starter: it has no session and none of the job's variables yet. */
   #ledBy(pid: number): number | undefined {
     const attempt = this.#leaders.get(pid);
     return attempt !== undefined && this.#jobs.get(attempt)?.isLeaderReaped === false ? attempt : undefined;
@@ -143,7 +143,7 @@ export class ProcessTable {
     return this.#jobs.has(attempt) ? attempt : null;
   }
 
-  /** Reads all known processes of a job anew. */
+  /** Reads all known processes of a job again. */
   measure(attempt: number): JobUsage {
     const usage: JobUsage = { residentPages: 0, ticks: 0, pids: [] };
     const job = this.#jobs.get(attempt);
@@ -165,12 +165,12 @@ export class ProcessTable {
     return usage;
   }
 
-  /** Processor time of members that no other member has waited for. */
+  /** Processor time of members that no other member has reaped. */
   departedTicks(attempt: number): number {
     return this.#jobs.get(attempt)?.departedTicks ?? 0;
   }
 
-  /** The main process has been waited for by this worker, which knows its processor time from the kernel. */
+  /** This worker has reaped the main process and knows its processor time from the kernel. */
   leaderReaped(attempt: number): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
@@ -188,14 +188,14 @@ export class ProcessTable {
     if (!isWaitedFor) job.departedTicks += last.ownTicks + last.childTicks;
   }
 
-  /** Signals every living member as last measured: the group at once, those outside of it one by one. */
+  /** Signals every living member as last measured: the group at once, members outside it one by one. */
   signal(attempt: number, signal: NodeJS.Signals, isLeaderReaped: boolean): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
     let isGroupThere = !isLeaderReaped && job.leader !== 0;
     for (const [pid, member] of job.members) {
       if (!member.isAlive) continue;
-      // the number may belong to another process by now
+      // the number may belong to another process now
       if (readStat(this.#root, pid)?.startTime !== member.startTime) continue;
       if (member.group === job.leader) isGroupThere = true;
       else sendSignal(pid, signal);

@@ -1,4 +1,4 @@
-/** What this machine offers to a worker outside of Slurm. */
+/** What this machine offers to a worker outside Slurm. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface MachineResources {
   gpuIds: string[];
 }
 
-/** Names this boot of the machine: process ids of another boot mean nothing. Empty when the kernel does not tell. */
+/** Identifies this boot of the machine: process ids are valid within one boot. Empty when the kernel does not say. */
 export function bootId(root = '/'): string {
   try {
     return readFileSync(join(root, 'proc/sys/kernel/random/boot_id'), 'utf8').trim();

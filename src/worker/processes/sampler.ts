@@ -1,15 +1,15 @@
 /**
- * Looks at the memory and processor time of running jobs: one timer and one scan for all that are due. Without jobs it
- * does nothing at all.
+ * Measures the memory and processor time of running jobs: one timer and one scan for all jobs that are due. Without jobs
+ * it does nothing.
  */
 import type { Clock } from '../../base/clock.ts';
 import { readProportionalBytes, type SystemUnits } from '../../base/proc.ts';
 import type { JobUsage, ProcessTable } from './process-table.ts';
 import type { UsageMeter } from './usage.ts';
 
-/** Jobs due within this time are looked at together. */
+/** Jobs due within this time are measured together. */
 const togetherMs = 25;
-/** After a look comes a pause of so many times its length: with very many processes the looks get rarer. */
+/** Each look is followed by a pause of so many times its length: with very many processes looks become rarer. */
 const pause = { times: 20, longestMs: 250 };
 
 export interface SampledJob {
@@ -31,9 +31,9 @@ export interface SamplerDependencies {
   units: SystemUnits;
   /** The job uses more than its limit; called until it has been removed. */
   overMemory: (attempt: number) => void;
-  /** The job's meter has something new. */
+  /** The job's meter has a new value. */
   measured: (attempt: number) => void;
-  /** Called at each look, whichever jobs it is for. */
+  /** Called at each look, for whichever jobs. */
   looked: () => void;
   procRoot?: string;
 }
@@ -101,8 +101,8 @@ export class Sampler {
   }
 
   /**
-   * Resident memory counts pages that processes share once for each of them, and pages of mapped files that the kernel
-   * can drop at any time. A job is stopped only for what is really its own.
+   * Resident memory counts a shared page once for each process, and includes pages of mapped files that the kernel can
+   * drop at any time. A job is stopped only for memory that is really its own.
    */
   async #confirm(entry: Entry, usage: JobUsage): Promise<void> {
     if (entry.isConfirming) return;
@@ -118,8 +118,8 @@ export class Sampler {
   }
 
   /**
-   * What the processes have for themselves, with their share of what they share; null when the kernel does not say. Read
-   * twice, the lesser counts: when one ends in between, the others' shares grow by what was counted for it already.
+   * The processes' own memory with their shares of shared pages; null when the kernel does not say. It is read twice, and
+   * the smaller value counts: when a process ends in between, the shares of the others grow by what it was counted for.
    */
   async #ownBytes(pids: readonly number[]): Promise<number | null> {
     const read = () => Promise.all(pids.map((pid) => readProportionalBytes(this.#deps.procRoot ?? '/proc', pid)));

@@ -1,23 +1,23 @@
-/** Starting the process of a job, in one of two ways: by this process itself, or through a small helper. */
+/** Starts the process of a job: by this process itself, or through a small helper. */
 
 export interface SpawnRequest {
   /** What `bash -c` runs. */
   text: string;
-  /** Made with their folders, and emptied, before it runs. */
+  /** Created with their folders, and emptied, before the command runs. */
   stdoutPath: string;
   stderrPath: string;
-  /** Set over what the spawner gives to all. */
+  /** Added to what the spawner gives to all; these win. */
   variables: Record<string, string>;
 }
 
-/** How a process ended that was waited for. */
+/** How a reaped process ended. */
 export interface ProcessEnd {
-  /** Both null: it cannot be learned. */
+  /** Both are null when the end is unknown. */
   exitCode: number | null;
   signal: number | null;
-  /** Processor time of it and of all that it had waited for; null when it cannot be told apart from others. */
+  /** Processor time of the process and its reaped descendants; null when it is mixed with that of others. */
   cpuMs: number | null;
-  /** Its group has no other member, zombies included. False also when nobody has looked. */
+  /** Its group has no other member, not even a zombie. False when that was not checked. */
   isGroupGone: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface Spawner {
   close(): void;
 }
 
-/** What jobs add to the score by which the kernel chooses whom to kill when memory runs out. */
+/** Added to the score by which the kernel chooses a process to kill when memory runs out. */
 export const jobOomScore = 500;
 
 /** After `--` a command may begin with a dash. */

@@ -1,20 +1,20 @@
 /*
- * torc-start-jobs: starts the processes of a worker's jobs, waits for them, and tells how they ended.
+ * torc-start-jobs: starts the processes of a worker's jobs, waits for them, and reports how they ended.
  *
  *     torc-start-jobs SCORE SHELL OPTION...
  *
- * SCORE: what jobs get at least as the score by which the kernel chooses whom to kill when memory runs out. The words
- * after it, followed by a job's text, run that text. A request on standard input is its length (32 bits, big-endian) and
+ * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. SHELL with its
+ * options runs a job's text, which follows them. A request on standard input is its length (32 bits, big-endian) and
  * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
- * NAME=VALUE. On standard output are lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID`
- * and later `end ID STATUS CPU_MS gone|left`: STATUS as wait(2) gives it, and whether anything is left of the process
- * group. It ends with its standard input; running jobs run on.
+ * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
+ * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
+ * members left. The helper ends when its standard input ends; running jobs go on.
  *
- * Each job has a thread while it runs: vfork holds up that thread alone, and copies nothing. A slow file system holds up
- * the job whose files are on it and no other.
+ * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
+ * the job whose files are on it.
  *
- * A command that any shell would run as it stands is run without one, which halves the cost of a job that does nothing
- * (a bash takes 1 ms to start). What does not work that way is left to bash, so that its words and return codes hold.
+ * A command that any shell would run unchanged is run without a shell, which is faster. Bash runs all other commands, so
+ * that its messages and return codes stay the same.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -38,7 +38,7 @@
 
 struct request {
   char *id, *stdout_path, *stderr_path, *text;
-  /* what this process has, with what the request says in its place; ends with NULL */
+  /* this process's own, replaced by what the request says; ends with NULL */
   char **variables;
 };
 
@@ -54,13 +54,13 @@ static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int num_free_threads;
 
-/* Without memory nothing can be done or said: the worker sees that this process has ended. */
+/* Without memory nothing can be done or reported: the worker sees that this process has ended. */
 static void *must(void *memory) {
   if (memory == NULL) _exit(1);
   return memory;
 }
 
-/* One write for each line, so that those of several threads do not mix. */
+/* One write for each line, so that lines of several threads do not mix. */
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) {
   char line[PATH_MAX + 128];
   va_list values;
@@ -82,7 +82,7 @@ static const char *value_of(char *const *variables, const char *name, size_t len
 
 static const char *get(char *const *variables, const char *name) { return value_of(variables, name, strlen(name)); }
 
-/* Words that bash knows by itself; as programs `true` and `false` do the same. */
+/* Words that bash handles itself; `true` and `false` are missing because the programs do the same. */
 static bool is_known_to_bash(const char *word) {
   static const char words[] =
       " . : [ alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs "
@@ -102,7 +102,7 @@ static bool changes_bash(char *const *variables, const char *word) {
   return length >= (int)sizeof function || get(variables, function) != NULL;
 }
 
-/* The words of a text in which a shell would find nothing to do but to split it, ending with NULL; NULL for others. */
+/* The words of a text that a shell would only split, ending with NULL; NULL for other texts. */
 static char **plain_words(const struct request *request) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
   char *text = request->text;
@@ -128,7 +128,7 @@ static bool is_program(const char *path) {
   return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Where a shell would find the word, in memory of its own; NULL when nowhere. */
+/* Where a shell would find the word, in newly allocated memory; NULL when nowhere. */
 static char *program_of(const char *word, char *const *variables) {
   if (strchr(word, '/') != NULL) return is_program(word) ? must(strdup(word)) : NULL;
   const char *at = get(variables, "PATH");
@@ -143,7 +143,7 @@ static char *program_of(const char *word, char *const *variables) {
   return NULL;
 }
 
-/* Whether the kernel runs it: a script that does not say what runs it is left to bash, as exec would ask sh. */
+/* Whether the kernel runs it: bash runs a script without an interpreter line, for which exec would use sh. */
 static bool says_what_it_is(const char *path) {
   char start[4] = "";
   int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -176,7 +176,7 @@ static void become(char *program, char **words, int output, int errors, char **v
   setsid();
   if (job_score != NULL) {
     int file = open(score_file, O_WRONLY | O_CLOEXEC);
-    /* without it a job is no worse off than this process */
+    /* without it the job has the score of this process */
     if (file >= 0 && write(file, job_score, strlen(job_score)) < 0) errno = 0;
   }
   if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) return;
@@ -208,7 +208,7 @@ static bool run_program(const char *id, char *program, char **words, int output,
   return why_not == 0;
 }
 
-/* With the files open: the program itself if that will do, or bash. */
+/* With the files open: runs the program itself where possible, else bash. */
 static void run_text(const struct request *request, int output, int errors) {
   char **words = plain_words(request), **variables = request->variables;
   char *program = words == NULL ? NULL : program_of(words[0], variables);
@@ -245,7 +245,7 @@ static void run(const struct request *request) {
   close(output);
 }
 
-/* The environment of this process with the variables of a request, which stand from `at` to `end`, in their place. */
+/* The environment of this process, replaced by the variables of a request, which extend from `at` to `end`. */
 static char **environment_with(char *at, char *end) {
   size_t num_variables = 0, num_given;
   for (char *each = at; each < end; each += strlen(each) + 1) num_variables++;
@@ -283,7 +283,7 @@ static char *read_request(struct request *request) {
   return body;
 }
 
-/* One thread at a time waits for a request; when it gets one and no other is free, it makes another that waits. */
+/* One thread at a time waits for a request; when it gets one and no other thread is free, it starts another. */
 static _Noreturn void *serve(void *unused) {
   (void)unused;
   pthread_attr_t small;
@@ -296,7 +296,7 @@ static _Noreturn void *serve(void *unused) {
     char *body = read_request(&request);
     if (--num_free_threads == 0) {
       pthread_t other;
-      /* else the next job starts when one of those that run has ended */
+      /* else the next job starts when a running one has ended */
       if (pthread_create(&other, &small, serve, NULL) == 0) num_free_threads++;
     }
     pthread_mutex_unlock(&turn_to_read);
@@ -307,7 +307,7 @@ static _Noreturn void *serve(void *unused) {
   }
 }
 
-/* Who looks for what runs under this worker by its variables is to find the jobs alone. */
+/* A search for this worker's processes by their variables must find only the jobs. */
 static void hide_environment(void) {
   size_t num_variables = 0;
   while (environ[num_variables] != NULL) num_variables++;
@@ -330,7 +330,7 @@ int main(int argc, char **argv) {
   hide_environment();
   shell_words = argv + 2;
   num_shell_words = argc - 2;
-  /* with a handler instead of SIG_IGN the programs that are started have them at their default again */
+  /* a handler rather than SIG_IGN, so that started programs get the default again */
   struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
   for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) sigaction(signals[index], &action, NULL);
@@ -338,7 +338,7 @@ int main(int argc, char **argv) {
   report = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (requests == NULL || report < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) return 1;
-  /* address space for each thread is a matter of gigabytes where a limit on it may be one */
+  /* the default stacks of many threads could exceed a limit on the address space */
   mallopt(M_ARENA_MAX, 1);
   num_free_threads = 1;
   tell("ready");

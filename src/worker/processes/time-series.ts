@@ -1,16 +1,16 @@
-/** Writes down what running jobs use: one CSV file for each attempt, a row at most once in each interval. */
+/** Records what a running job uses: one CSV file for each attempt, at most one row in each interval. */
 import { appendFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { makeFolders } from '../../base/folders.ts';
 import type { Log } from '../../base/log.ts';
-import { Patience } from '../../base/time-budget.ts';
+import { TimeBudget } from '../../base/time-budget.ts';
 
 const header = 'seconds,memory_bytes,cpu_seconds\n';
-/** Rows wait so long for company. */
+/** Rows are written together after this long. */
 const writeEveryMs = 30_000;
-/** A file system that does not answer holds up the end of a job no longer than this. */
-const closePatience = { longestMs: 500, hurriedMs: 500 };
+/** A file system that does not answer delays the end of a job by at most this. */
+const closeLimits = { longestMs: 500, hurriedMs: 500 };
 
 export interface TimeSeriesOptions {
   path: string;
@@ -35,7 +35,7 @@ export class TimeSeries {
     this.#await(this.#begin());
   }
 
-  /** What goes wrong is told when the file is closed. */
+  /** Errors are logged when the file is closed. */
   #await(writing: Promise<void>): void {
     this.#writing = writing;
     writing.catch(() => {});
@@ -47,7 +47,7 @@ export class TimeSeries {
     await writeFile(path, header);
   }
 
-  /** One look at the job; between the intervals it is passed over. */
+  /** One look at the job; ignored when the interval has its row already. */
   add(atMs: number, memoryBytes: number, cpuMs: number): void {
     if (atMs < this.#dueMs) return;
     const { startedAtMs, everyMs } = this.#options;
@@ -64,13 +64,13 @@ export class TimeSeries {
     this.#await(this.#writing.then(() => appendFile(this.#options.path, rows)));
   }
 
-  /** Writes what is left; what cannot be written is lost, and the log says so. Never fails. */
+  /** Writes the rest. What cannot be written is lost and logged. Never fails. */
   async close(): Promise<void> {
     const { clock, log, path } = this.#options;
     if (this.#rows !== '') this.#write(clock.monotonic());
-    const told = this.#writing.catch((error: unknown) => {
-      log.warn({ path, why: String(error) }, 'what a job used could not be written down');
+    const logged = this.#writing.catch((error: unknown) => {
+      log.warn({ path, why: String(error) }, 'the resource usage of a job could not be recorded');
     });
-    await new Patience(clock, new AbortController().signal, closePatience).waitFor(told, undefined);
+    await new TimeBudget(clock, new AbortController().signal, closeLimits).waitFor(logged, undefined);
   }
 }

@@ -1,8 +1,8 @@
-/** What one job used: peak and time-weighted average of memory, processor time. */
+/** What one job used: peak and time-weighted average of its memory, and its processor time. */
 
 const firstSampleMs = 50;
 const longestIntervalMs = 1_000;
-/** Above half of its limit a job is looked at so often, to stop it before the node suffers. */
+/** A job above half of its limit is measured this often, to stop it before the node suffers. */
 const closeIntervalMs = 125;
 
 export interface UsageTotals {
@@ -12,9 +12,9 @@ export interface UsageTotals {
 }
 
 /**
- * Whether the server should know at once how much memory a job uses now: when the node's memory runs out, the worker may
- * die with the job a moment later, and what was told before is then the only evidence. Jobs within their request, or
- * small beside the node, are never worth it.
+ * Whether the server should know at once how much memory a job uses now. When the node's memory runs out, the worker may
+ * die with the job a moment later, and the last sample is then the only evidence. Jobs within their request, or small
+ * compared with the node, are not news.
  */
 export function isGrowthNews(
   memory: { peakBytes: number; sampledBytes: number },
@@ -41,7 +41,7 @@ export class UsageMeter {
     return this.#peakBytes;
   }
 
-  /** One look: each value counts until the next look. Processor time only grows. */
+  /** Adds one measurement, which counts until the next one. Processor time only grows. */
   add(atMs: number, memoryBytes: number, cpuMs: number): void {
     if (this.#lastAtMs !== null) {
       const sinceMs = Math.max(0, atMs - this.#lastAtMs);
@@ -54,7 +54,7 @@ export class UsageMeter {
     this.#cpuMs = Math.max(this.#cpuMs, cpuMs);
   }
 
-  /** The totals; memory is null for a job of which no look found a process. `endCpuMs` is the kernel's own account. */
+  /** The totals; memory is null when no measurement found a process. `endCpuMs` is the kernel's own account. */
   totals(endAtMs: number, endCpuMs: number | null): UsageTotals {
     if (this.#lastAtMs === null || this.#peakBytes === 0) {
       const cpuMs = this.#lastAtMs === null ? endCpuMs : Math.max(this.#cpuMs, endCpuMs ?? 0);
@@ -70,7 +70,7 @@ export class UsageMeter {
     };
   }
 
-  /** When to look next: soon after the start, then ever more rarely, often when the limit is near. */
+  /** When to measure next: soon after the start, then less and less often, but often near the limit. */
   nextLookMs(startedAtMs: number, nowMs: number, limitBytes: number | null): number {
     if (this.#lastAtMs === null) return Math.max(nowMs, startedAtMs + firstSampleMs);
     const usualMs = Math.min(longestIntervalMs, Math.max(firstSampleMs, nowMs - startedAtMs));
