@@ -92,7 +92,7 @@ const others = [
   ...['slurmOutputDirectory', 'splitWords', 'systemSlurm'],
 ];
 
-it('every function of the layer that reads a text is among those that are given anything', async () => {
+it('every parser of the layer is tested with any text', async () => {
   const folder = new URL('../../src/slurm/', import.meta.url);
   const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
   const modules = await Promise.all(files.map((file) => import(new URL(file, folder).href)));
@@ -169,7 +169,7 @@ describe('directives', () => {
     );
   });
 
-  it('are one line each, whatever the text: refused, or read back as it is', () => {
+  it('are one line each, whatever the text: refused, or read back unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         try {
@@ -183,7 +183,7 @@ describe('directives', () => {
     );
   });
 
-  it('split quoted words as they were', () => {
+  it('split quoted words correctly', () => {
     const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
     fc.assert(
       fc.property(fc.array(line), (words) => {
@@ -241,7 +241,7 @@ it('any environment is readable', () => {
   );
 });
 
-it('an id is found in any wrapping and never made up', () => {
+it('an id is found whatever surrounds it, and never invented', () => {
   fc.assert(
     fc.property(fc.array(line), fc.integer({ min: 1, max: 2 ** 31 }), (lines, id) => {
       expect(submittedId([...lines, String(id)].join('\n'))).toEqual({ slurmJobId: String(id), cluster: null });

@@ -170,7 +170,7 @@ class World {
 }
 
 describe('a session over a bad network', () => {
-  it('runs each attempt at most once, loses none, and ends with all of it told', () => {
+  it('runs each attempt at most once, loses none, and ends with everything reported', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100, size: 'max' }), (history) => {
         const world = new World();

@@ -68,7 +68,7 @@ describe('sbatch', () => {
     });
   });
 
-  it('says where to go when Slurm is not there', async () => {
+  it('says where to go when Slurm is missing', async () => {
     const { slurm } = slurmThatSays({ kind: 'missing' });
     await expect(slurm.sbatch(script, { jobName: 'w1' })).rejects.toMatchObject({
       code: 'slurm',
@@ -205,7 +205,7 @@ describe('questions', () => {
 });
 
 describe('scancel', () => {
-  it('passes over ids that are gone, and over nothing else', async () => {
+  it('ignores ids that are gone, and nothing else', async () => {
     const gone = 'scancel: error: Kill job error on job id 8: Invalid job id specified\n';
     const denied = 'scancel: error: Kill job error on job id 9: Access/permission denied\n';
     const { slurm } = slurmThatSays(ended('', gone, 1), ended('', gone + denied, 1), ended('', '', 1));
@@ -241,7 +241,7 @@ describe('variables', () => {
     TORC_ALLOCATION_START: '1',
   };
 
-  it('of questions leave nothing that changes formats, filters or dialogues', () => {
+  it('of queries contain nothing that changes formats, filters or prompts', () => {
     const set = { SQUEUE_FORMAT: '%i', SACCT_FORMAT: 'x', SCANCEL_INTERACTIVE: '1', SINFO_FORMAT: 'x', LC_TIME: 'de' };
     expect(queryVariables({ ...person, ...inside, ...set })).toEqual({
       PATH: '/bin',
@@ -264,7 +264,7 @@ describe('variables', () => {
     expect(submitVariables({ ...person, ...inside }, '')).toEqual(person);
   });
 
-  it('of a submission keep devices outside of an allocation, and what the script leaves open', () => {
+  it('of a submission keep devices outside an allocation, and what the script leaves open', () => {
     const set = {
       CUDA_VISIBLE_DEVICES: '',
       SBATCH_RESERVATION: 'course',
@@ -275,7 +275,7 @@ describe('variables', () => {
     expect(submitVariables({ ...person, ...set }, '#SBATCH --partition=day\n')).not.toHaveProperty('SBATCH_PARTITION');
   });
 
-  it('that contradict a script are those of its directives', () => {
+  it('that contradict a script follow from its directives', () => {
     const text = readFileSync(new URL('../fixtures/slurm/scripts/every-node.sbatch', import.meta.url), 'utf8');
     const names = [
       'ACCOUNT',
@@ -306,7 +306,7 @@ describe('ownWords', () => {
     expect(ownWords(text)).toBe(words);
   });
 
-  it('are of a bearable length', () => {
+  it('are limited in length', () => {
     expect(ownWords('x'.repeat(100_000))?.length).toBeLessThan(2100);
   });
 });

@@ -50,7 +50,7 @@ describe('slurmEnvironment', () => {
     });
   });
 
-  it('names the nodes of the allocation with the own one first, or none when that cannot be told', () => {
+  it('names the nodes of the allocation with its own first, or none when that is unknown', () => {
     const names = (list: string, own?: string) =>
       read({ SLURM_JOB_NODELIST: list, ...(own === undefined ? {} : { SLURMD_NODENAME: own }) }).nodeNames;
     expect(names('n[1-3]', 'n3')).toEqual(['n3', 'n1', 'n2']);
@@ -59,7 +59,7 @@ describe('slurmEnvironment', () => {
     expect(names('n[1-3', 'n1')).toEqual([]);
   });
 
-  it('says null or none for everything that is missing', () => {
+  it('is null or empty for everything that is missing', () => {
     expect(read({})).toEqual({
       slurmJobId: '26',
       cluster: null,
@@ -99,7 +99,7 @@ describe('cpus', () => {
     expect(perNodeValue(list, nodeId)).toBe(expected);
   });
 
-  it('prefers the node itself to the list, and the list to nothing', () => {
+  it('prefers the node’s own value to the list, and the list to nothing', () => {
     const list = { SLURM_JOB_CPUS_PER_NODE: '4(x2),3', SLURM_NODEID: '2' };
     expect(read({ ...list, SLURM_CPUS_ON_NODE: '7' }).numCpus).toBe(7);
     expect(read(list).numCpus).toBe(3);

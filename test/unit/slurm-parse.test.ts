@@ -182,7 +182,7 @@ describe.each(versions)('scontrol and sinfo of Slurm %s', (version) => {
 describe('odd output', () => {
   const good = recorded('22.05', 'squeue').split('\n')[0] ?? '';
 
-  it('costs only the lines that it stands on', () => {
+  it('costs only the lines that it is on', () => {
     const text = ['Welcome to the cluster!', good, 'squeue: warning: slow', '', '1|2|3', good, '|||||||||||||'].join(
       '\r\n',
     );
@@ -208,7 +208,7 @@ describe('odd output', () => {
     });
   });
 
-  it('is nothing when there is nothing', () => {
+  it('is empty when there is nothing', () => {
     for (const parse of [parseSqueue, parseSacct, parseSinfo, parseScontrolJobs]) {
       expect(parse('')).toEqual({ records: [], numUnparsed: 0 });
       expect(parse('\n\n')).toEqual({ records: [], numUnparsed: 0 });

@@ -79,7 +79,7 @@ describe.each(Object.entries(scripts))('the script %s', (name, script) => {
     expect(checked).toMatchObject({ status: 0, stderr: '' });
   });
 
-  it('begins with its directives, and no line of it is a directive unless it is one of these', () => {
+  it('begins with its directives, and has no other line that is a directive', () => {
     const lines = script.split('\n');
     const last = lines.findLastIndex((line) => line.startsWith('#SBATCH'));
     expect(lines[0]).toBe('#!/bin/bash');
@@ -120,7 +120,7 @@ function runScript(overrides: { config?: Partial<SlurmConfig>; launch?: Partial<
 }
 
 describe('a script that runs', () => {
-  it('replaces itself by the worker, with every name as it was given', () => {
+  it('replaces itself with the worker, with every name unchanged', () => {
     const { ended, working, seen } = runScript({ launch: { maxParallelJobs: 4, pollIntervalSeconds: 9 } });
     expect(ended).toMatchObject({ status: 3, stderr: '' });
     const [cwd, serverDirectory, started, ...args] = seen;
@@ -205,7 +205,7 @@ describe('directives', () => {
     expect(options({ numNodes: 2 }, { oneWorkerPerNode: true }).signal).toBe('USR2@120');
   });
 
-  it('warn only where that cannot come before the worker ends by itself, and never more ahead than Slurm can', () => {
+  it('warn only where the warning cannot come before the worker ends by itself, and never earlier than Slurm can', () => {
     expect(options({ walltimeSeconds: 1800 }).signal).toBe('B:USR2@120');
     expect(options({ walltimeSeconds: 1799 }).signal).toBeUndefined();
     expect(options({ walltimeSeconds: 60 }).signal).toBeUndefined();
@@ -323,7 +323,7 @@ describe('formatWalltime', () => {
 });
 
 describe('fillTemplate', () => {
-  it('puts values in as they are, also those that look like patterns or names', () => {
+  it('inserts values unchanged, including those that look like patterns or names', () => {
     expect(fillTemplate('a {{x}} {{y}} {{x}}', { x: '$& {{y}}', y: '$1' })).toBe('a $& {{y}} $1 $& {{y}}');
   });
 

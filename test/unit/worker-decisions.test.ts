@@ -14,7 +14,7 @@ describe('admission', () => {
   const job = (attempt: number, num_cpus: number, memory_bytes = 1) =>
     assignment({ attempt, job_key: String(attempt), command: 'true', num_cpus, memory_bytes });
 
-  it('keeps the order given and never exceeds what there is', () => {
+  it('keeps the order given and never exceeds the capacity', () => {
     const admission = new Admission({ numCpus: 4, memoryBytes: 100, maxParallelJobs: null });
     for (const given of [job(1, 2, 60), job(2, 1, 50), job(3, 1, 10)]) admission.add(given);
     expect(admission.next()?.attempt).toBe(1);
@@ -27,7 +27,7 @@ describe('admission', () => {
     expect([admission.next(), admission.numWaiting]).toEqual([null, 0]);
   });
 
-  it('limits the number of jobs, and never holds up an empty node', () => {
+  it('limits the number of jobs, and never leaves an empty node idle', () => {
     const admission = new Admission({ numCpus: 8, memoryBytes: 100, maxParallelJobs: 1 });
     for (const given of [job(1, 64, 900), job(2, 1)]) admission.add(given);
     expect(admission.next()?.attempt).toBe(1);
@@ -36,7 +36,7 @@ describe('admission', () => {
     expect(admission.next()?.attempt).toBe(2);
   });
 
-  it('counts a job of several nodes as all of this node, or as nothing of it', () => {
+  it('counts a job of several nodes as all of this node or none of it', () => {
     const admission = new Admission({ numCpus: 4, memoryBytes: 100, maxParallelJobs: null });
     const elsewhere = { ...job(1, 4, 100), node_indices: [1, 2] };
     const here = { ...job(3, 1), node_indices: [0, 3] };
@@ -48,7 +48,7 @@ describe('admission', () => {
     expect(admission.next()?.attempt).toBe(4);
   });
 
-  it('hands back what waits, and only that', () => {
+  it('returns waiting jobs, and only those', () => {
     const admission = new Admission({ numCpus: 1, memoryBytes: 100, maxParallelJobs: null });
     for (const given of [job(1, 1), job(2, 1), job(3, 1)]) admission.add(given);
     admission.next();
@@ -58,7 +58,7 @@ describe('admission', () => {
 });
 
 describe('the latest end', () => {
-  it('is before the deadline by the buffer, or by a tenth of the walltime', () => {
+  it('is earlier than the deadline by the buffer, or by a tenth of the walltime', () => {
     expect(untilLatestEndMs(3_600_000, 3_600_000, 180_000)).toBe(3_420_000);
     expect(untilLatestEndMs(600_000, 600_000, 180_000)).toBe(540_000);
     expect(untilLatestEndMs(100_000, 3_600_000, 180_000)).toBe(-80_000);
@@ -106,7 +106,7 @@ describe('the life of a worker', () => {
   };
   const wait = (untilMs: number) => ({ step: 'wait', untilMs });
 
-  it('goes on while it has jobs, whatever the server does', () => {
+  it('goes on while there are jobs, whatever the server does', () => {
     expect(decide({ ...idle, numHeld: 1, lostSinceMs: 0 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 499)).toEqual(wait(500));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
@@ -134,21 +134,21 @@ describe('the life of a worker', () => {
       step: 'leave',
       reason: 'idle',
     });
-    // its usual patience may be longer
+    // its usual waiting time may be longer
     expect(decide({ ...idle, heldUntilMs: 3_000 }, 20_000)).toEqual(wait(61_000));
   });
 
-  it('leaves when it was idle for the time set, its own setting before the workflow’s', () => {
+  it('leaves when it has been idle for the time set; its own setting overrides the workflow’s', () => {
     expect(decide(idle, 60_999)).toEqual(wait(61_000));
     expect(decide(idle, 61_000)).toEqual({ step: 'leave', reason: 'idle' });
     expect(decide({ ...idle, waitForNewJobsSeconds: 5 }, 6_000)).toEqual({ step: 'leave', reason: 'idle' });
-    // also without any patience the first answer is waited for
+    // even without a waiting time it waits for the first answer
     expect(decide({ ...idle, waitForNewJobsSeconds: 0 }, 1_500)).toEqual(wait(2_000));
     expect(decide({ ...idle, settings: null }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, latestEndMs: 30_000 }, 20_000)).toEqual(wait(30_000));
   });
 
-  it('gives a lost server up after the time set, only when idle', () => {
+  it('gives up a lost server after the time set, only when idle', () => {
     const lost = { ...idle, lostSinceMs: 5_000 };
     expect(decide(lost, 100_000)).toEqual(wait(5_000 + 20 * 60_000));
     expect(decide(lost, 5_000 + 20 * 60_000)).toEqual({ step: 'finish', reason: 'server_lost' });
@@ -169,7 +169,7 @@ describe('the life of a worker', () => {
 });
 
 describe('what a job used', () => {
-  it('is null before the first look', () => {
+  it('is null before the first measurement', () => {
     expect(new UsageMeter().totals(100, null)).toEqual({
       peakMemoryBytes: null,
       averageMemoryBytes: null,
@@ -178,7 +178,7 @@ describe('what a job used', () => {
     expect(new UsageMeter().totals(100, 12.4).cpuMs).toBe(12);
   });
 
-  it('is averaged over time, not over looks', () => {
+  it('is averaged over time, not over measurements', () => {
     const meter = new UsageMeter();
     meter.add(0, 100, 5);
     meter.add(900, 1_000, 4);
@@ -190,7 +190,7 @@ describe('what a job used', () => {
     expect(once.totals(50, null).averageMemoryBytes).toBe(300);
   });
 
-  it('is looked at soon, then more rarely, and often near the limit', () => {
+  it('is measured soon, then less often, and often near the limit', () => {
     const meter = new UsageMeter();
     expect(meter.nextLookMs(0, 0, null)).toBe(50);
     meter.add(50, 100, 0);
@@ -202,7 +202,7 @@ describe('what a job used', () => {
   });
 });
 
-describe('memory that is told of at once', () => {
+describe('memory that is reported at once', () => {
   const news = (peakBytes: number, sampledBytes: number, requested: number, capacity: number) =>
     isGrowthNews({ peakBytes, sampledBytes }, requested, capacity);
 
@@ -212,7 +212,7 @@ describe('memory that is told of at once', () => {
     expect(news(0, 0, 0, 0)).toBe(false);
   });
 
-  it('has grown by half since it was last told', () => {
+  it('has grown by half since the last sample', () => {
     expect([news(149, 100, 10, 160), news(150, 100, 10, 160)]).toEqual([false, true]);
   });
 });
@@ -254,7 +254,7 @@ describe('deaths by SIGKILL', () => {
     };
   }
 
-  it('are put down to memory only when the kernel counted a kill', () => {
+  it('are attributed to memory only when the kernel counted a kill', () => {
     const world = watch();
     world.die(1, 10_000);
     expect(world.judge()).toEqual({ 1: false });
@@ -265,7 +265,7 @@ describe('deaths by SIGKILL', () => {
     expect(world.judge()).toMatchObject({ 3: false });
   });
 
-  it('at the same time are told apart by how much was used of what was asked', () => {
+  it('at the same time are distinguished by how much of the request was used', () => {
     const world = watch();
     world.die(1, 150);
     world.die(2, 300);
@@ -273,7 +273,7 @@ describe('deaths by SIGKILL', () => {
     expect(world.judge()).toEqual({ 1: false, 2: true });
   });
 
-  it('are not put down to a kill of long ago, which its job survived', () => {
+  it('are not attributed to an old kill, which its job survived', () => {
     const world = watch();
     world.kill(1);
     world.look(1_000);

@@ -121,7 +121,7 @@ describe('requests', () => {
     expect(world.calls.map(({ endpoint }) => endpoint)).toEqual(['worker_hello', 'exchange']);
   });
 
-  it('carry news at once beside the parked one; more news waits for the answer', async () => {
+  it('carry news at once, beside the parked one; more news waits for the answer', async () => {
     const world = await greeted();
     await world.returned(1);
     expect(world.last().request).toMatchObject({ seq: 2, returned: [1] });
@@ -150,7 +150,7 @@ describe('requests', () => {
     expect(world.calls).toHaveLength(4);
   });
 
-  it('with a start alone wait a little for company', async () => {
+  it('with only a start wait a little for other news', async () => {
     const world = await greeted();
     world.session.noteStarted(1, 77, 0);
     world.exchanger.poke();
@@ -174,7 +174,7 @@ describe('requests', () => {
 });
 
 describe('a server that answers at once with nothing', () => {
-  it('still gets news at once, but not again and again what it does not answer', async () => {
+  it('still gets news at once, but not repeatedly the same reports that it does not answer', async () => {
     const world = await greeted();
     for (let turn = 0; turn < 5; turn += 1) {
       await world.last().answer();
@@ -194,7 +194,7 @@ describe('a server that answers at once with nothing', () => {
 });
 
 describe('a server that is away', () => {
-  it('is tried again after 0.1 to 3 s, ever more patiently', async () => {
+  it('is tried again after 0.1 to 3 s, less and less often', async () => {
     for (const [random, expected] of [
       [1, [400, 800, 1600, 3000, 3000, 3000]],
       [0, [100, 100, 100, 100, 100, 100]],
@@ -225,7 +225,7 @@ describe('a server that is away', () => {
     expect([world.exchanger.lostSinceMs, world.session.numUnanswered]).toEqual([null, 0]);
   });
 
-  it('is asked with short patience by a worker in a hurry', async () => {
+  it('gets requests with a short timeout from a worker in a hurry', async () => {
     const world = await greeted();
     world.exchanger.hurry(900);
     await settled();

@@ -182,7 +182,7 @@ describe('the end of a job', () => {
     }
   });
 
-  it('does not take what cannot be looked at for a success, and says why', async () => {
+  it('does not count unreadable outputs as a success, and says why', async () => {
     const { start, end, ends, pass } = world({ look: async () => ({ kind: 'unknown', code: 'EIO' }) });
     await start(output);
     await end(0);
@@ -192,7 +192,7 @@ describe('the end of a job', () => {
     expect(ends[0]?.files).toBeUndefined();
   });
 
-  it('is told without a hash that takes too long', async () => {
+  it('is reported without a hash that takes too long', async () => {
     const { start, end, ends, pass } = world({ look: async () => there(7), hash: () => never });
     await start(input, output);
     await end(0);
@@ -206,7 +206,7 @@ describe('the end of a job', () => {
     ]);
   });
 
-  it('is told in well under a second when the job was stopped, also when the file system hangs', async () => {
+  it('is reported in well under a second when the job was stopped, even when the file system hangs', async () => {
     const { start, end, ends, pass, runner, happened } = world({ look: () => never });
     await start(output);
     runner.stop([{ attempt: 1, graceMs: 0 }], 'walltime');
@@ -216,7 +216,7 @@ describe('the end of a job', () => {
     expect(ends[0]?.end.returnCode).toBe(143);
   });
 
-  it('is told after half a minute when the file system hangs, and not as a success', async () => {
+  it('is reported after half a minute when the file system hangs, and not as a success', async () => {
     const { start, end, ends, pass } = world({ look: () => never });
     await start(output);
     await end(0);
@@ -225,7 +225,7 @@ describe('the end of a job', () => {
     expect(ends[0]?.end.detail).toContain('does not answer');
   });
 
-  it('tells of as many files as a request has room for, outputs first', async () => {
+  it('reports as many files as a request has room for, outputs first', async () => {
     const { start, end, ends } = world({ look: async () => there(1) });
     await start(...Array.from({ length: 20_001 }, () => input), output);
     for (let turn = 0; turn < 2_000; turn += 1) await settled();
@@ -283,7 +283,7 @@ describe('the content of a file', () => {
     expect(await reader.hash(path, seen, wanted)).toBe(hash);
   });
 
-  it('is not read when nobody waits any longer; the next who asks gets it', async () => {
+  it('is not read when nobody waits any more; the next request gets it', async () => {
     const path = join(folder(), 'file');
     const reader = openFileReader();
     writeFileSync(path, 'x');

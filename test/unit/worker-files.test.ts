@@ -25,7 +25,7 @@ function tree(files: Record<string, string> = {}): string {
 }
 
 describe('file names', () => {
-  it('of output stand in folders of a thousand jobs', () => {
+  it('of output are in folders of a thousand jobs each', () => {
     const name = (jobKey: string) => jobStdioPaths('/o ut', { jobKey, runId: 2, attemptId: 3 }).stdoutPath;
     expect(name('7')).toBe('/o ut/job_stdio/0000/job_7_run_2_attempt_3.out');
     expect(name('999')).toContain('/0000/');
@@ -37,7 +37,7 @@ describe('file names', () => {
     );
   });
 
-  it('of a worker stand below the server directory', () => {
+  it('of a worker are below the server directory', () => {
     expect(workerPaths('/d', 'abc')).toEqual({
       directory: '/d/workers/abc',
       spoolPath: '/d/workers/abc/spool',
@@ -47,7 +47,7 @@ describe('file names', () => {
 });
 
 describe('making folders', () => {
-  it('makes what is missing, takes what is there, and ends where none can be made', () => {
+  it('makes missing folders, accepts existing ones, and stops where none can be made', () => {
     const root = tree({ file: '' });
     makeFolders(join(root, 'a/b/c'));
     makeFolders(join(root, 'a/b/c'));
@@ -76,7 +76,7 @@ const report: SpooledReport = {
 };
 
 describe('the spool', () => {
-  it('gives back what was written', () => {
+  it('returns what was written', () => {
     const back = { ...report, attempt: 6, finished: null, started_at_ms: null };
     expect(parseSpool(spoolLine(report) + spoolLine(back))).toEqual({ reports: [report, back], numDamaged: 0 });
     expect(spoolLine(report).split('\n')).toHaveLength(2);
@@ -187,7 +187,7 @@ describe('reading a process', () => {
     expect(systemUnits('/nowhere')).toEqual({ pageBytes: 4096, ticksPerSecond: 100 });
   });
 
-  it('counts shares of memory, without files where the kernel tells', () => {
+  it('counts shares of memory, without files where the kernel reports them', () => {
     expect(
       parseProportionalBytes('Rss: 900 kB\nPss:  500 kB\nPss_Anon:   90 kB\nPss_File: 400 kB\nPss_Shmem: 10 kB\n'),
     ).toBe(100 * 1024);

@@ -95,7 +95,7 @@ const slot = (number: number) => ({
 });
 
 describe('combined logs', () => {
-  it('use files again only after the server has answered the end of who had them', async () => {
+  it('reuse files only after the server has answered the end of their previous attempt', async () => {
     const { start, end, ends, slots, unanswered } = world('combined');
     expect(start(1)).toEqual(slot(1));
     expect(start(2)).toEqual(slot(2));
@@ -107,7 +107,7 @@ describe('combined logs', () => {
     expect(slots).toEqual([1, 2, 3, 1]);
   });
 
-  it('use files again that a job never came to use', () => {
+  it('reuse files that a job never used', () => {
     const { start, unstart } = world('combined');
     start(1);
     unstart(1);
@@ -133,7 +133,7 @@ describe('combined logs', () => {
   it.each([
     ['a job ended by itself', false, 30_000],
     ['a job was stopped', true, 500],
-  ])('do not wait for a file system that hangs: %s', async (_, isStopped, patienceMs) => {
+  ])('do not wait for a file system that hangs: %s', async (_, isStopped, budgetMs) => {
     const abandoned: EndedOutput[] = [];
     const hangs = (output: EndedOutput) => {
       abandoned.push(output);
@@ -143,7 +143,7 @@ describe('combined logs', () => {
     start(1);
     await end(1);
     if (isStopped) logs.stop([{ attempt: 1, graceMs: 0 }], 'walltime');
-    await clock.advance(patienceMs - 1);
+    await clock.advance(budgetMs - 1);
     expect(ends).toEqual([]);
     expect(abandoned[0]?.isAbandoned()).toBe(false);
     await clock.advance(1);
@@ -151,7 +151,7 @@ describe('combined logs', () => {
     expect(abandoned[0]?.isAbandoned()).toBe(true);
   });
 
-  it('leave only files behind that somebody may write to or read', async () => {
+  it('leave behind only files that may still be written or read', async () => {
     const { start, end, logs, tidied } = world('combined');
     for (const attempt of [1, 2, 3]) start(attempt);
     await end(3);
@@ -163,7 +163,7 @@ describe('combined logs', () => {
 });
 
 describe('other ways', () => {
-  it('keep what a job wrote that failed, and say so when it is removed', async () => {
+  it('keep the output of a failed job, and report when output is removed', async () => {
     const removed: string[] = [];
     const { start, end, ends } = world('on-failure', { remove: async (paths) => void removed.push(paths.stdoutPath) });
     const stem = '/out/job_stdio/0000/job_1_run_1_attempt_1';
@@ -179,7 +179,7 @@ describe('other ways', () => {
     expect(ends.map(({ log }) => log)).toEqual([{ kind: 'removed' }, undefined, undefined]);
   });
 
-  it('do not say removed of what could not be', async () => {
+  it('do not report output as removed when it could not be', async () => {
     const { start, end, ends } = world('on-failure', { remove: () => Promise.reject(new Error('EACCES')) });
     start(1);
     await end(1);

@@ -37,7 +37,7 @@ const leader = 20;
 const marks = { TORC_WORKER_ID: 'w1', TORC_ATTEMPT_KEY: '7' };
 
 describe('the process table', () => {
-  it('knows the main process of a job that has not become more than a copy of its starter yet', () => {
+  it('knows the main process of a job that is still a copy of its starter', () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
     write(starter, { parent: 1, session: starter });
     table.track(7, 0);
@@ -52,7 +52,7 @@ describe('the process table', () => {
     expect(table.measure(7)).toMatchObject({ pids: [leader, leader + 1], residentPages: 100 });
   });
 
-  it('takes no process for the main one whose number came round after that had gone', () => {
+  it('does not take a process for the main one when it has the reused number of that one', () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
     table.track(7, 0);
     table.lead(7, leader);
@@ -65,7 +65,7 @@ describe('the process table', () => {
     expect(table.measure(7).pids).toEqual([]);
   });
 
-  it('finds what left the session and whose parent has gone, in an allocation by its Slurm job as well', () => {
+  it('finds processes that left the session and whose parent has ended; in an allocation also by its Slurm job', () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: '99' }, proc);
     table.track(7, 0);
     write(31, { parent: 1, session: 31, variables: { ...marks, SLURM_JOB_ID: '99' } });
@@ -77,7 +77,7 @@ describe('the process table', () => {
 });
 
 describe('the sampler', () => {
-  it('does not count memory twice when one of those that share it ends during the look', async () => {
+  it('does not count shared memory twice when one of its processes ends during the measurement', async () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
     write(leader, { parent: starter, session: leader, variables: marks });
     write(leader + 1, { parent: leader, session: leader, variables: marks });

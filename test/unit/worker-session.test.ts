@@ -66,7 +66,7 @@ describe('requests', () => {
     ]);
   });
 
-  it('never tell of ages or times that are negative', () => {
+  it('never contain negative ages or times', () => {
     const session = new Session('w');
     session.noteFinished(finished(1, 2_000));
     expect(send(session, { timeLeftMs: -3.5 })).toMatchObject({ time_left_ms: 0, finished: [{ age_ms: 0 }] });
@@ -95,7 +95,7 @@ describe('requests', () => {
 });
 
 describe('what is news', () => {
-  it('is an end at once, a start a little later, nothing that is under way', () => {
+  it('is an end at once, a start a little later, and nothing that is under way', () => {
     const session = new Session('w');
     expect(session.newsDueMs()).toBe(Number.POSITIVE_INFINITY);
     taken(session, reply(send(session).seq, { jobs: [job(1), job(2)] }));
@@ -126,13 +126,13 @@ describe('memory that grew', () => {
   });
 });
 
-describe('ends with much to tell', () => {
+describe('ends with large reports', () => {
   const large = (attempt: number): FinishedAttempt => ({
     ...finished(attempt),
     userData: [{ name: 'd', data: 'x'.repeat(5 * 2 ** 20) }],
   });
 
-  it('share a request only as far as there is room, and none counts as lost or as the last word', () => {
+  it('share a request only as far as there is room, and none counts as lost', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1), job(2), job(3), job(4)] }));
     for (const attempt of [1, 2]) session.noteFinished(large(attempt));
@@ -203,7 +203,7 @@ describe('replies', () => {
 });
 
 describe('stops', () => {
-  it('of a held attempt are told once, and again for the next attempt', () => {
+  it('of a held attempt are passed on once, and again for the next attempt', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1)] }));
     const stop = [{ attempt: 1, reason: 'cancel' as const }];

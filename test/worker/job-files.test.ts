@@ -37,7 +37,7 @@ function files(paths: readonly string[], is_output: boolean, firstKey = 1) {
 }
 
 describe('declared files', () => {
-  it('are told as they were: inputs at the start, outputs at the end, whatever their names', async () => {
+  it('are reported as they were: inputs at the start, outputs at the end, whatever their names', async () => {
     const worker = startWorker();
     const inputs = oddNames.map((name) => join(worker.directory, `in ${name}`));
     const outputs = oddNames.map((name) => join(worker.directory, name));
@@ -90,7 +90,7 @@ describe('declared files', () => {
     expect(byKey.get(5)).toMatchObject({ size_bytes: statSync(out).size, content_hash: null });
   });
 
-  it('keep the worker going when their times are beyond counting', async () => {
+  it('do not stop the worker when their times are out of range', async () => {
     const worker = startWorker();
     const path = join(worker.directory, 'future');
     writeFileSync(path, '');
@@ -135,7 +135,7 @@ describe('declared outputs that are missing', () => {
   /** So long they are waited for. */
   const waitMs = 2_000;
 
-  it('make a job fail that ended well, with all that is known of it', async () => {
+  it('make a job fail that ended with 0, with all that is known about it', async () => {
     const worker = startWorker();
     const paths = ['one', 'two', 'a\nb', 'four', 'five'].map((name) => join(worker.directory, name));
     const finished = await report(worker, { command: `touch ${quoted(paths[1] ?? '')}`, files: files(paths, true) });
@@ -179,7 +179,7 @@ describe('declared outputs that are missing', () => {
     expect(finished.age_ms).toBeLessThan(waitMs);
   });
 
-  it('are told at once when the worker is asked to stop', async () => {
+  it('are reported at once when the worker is asked to stop', async () => {
     const worker = startWorker();
     worker.server.add({ command: 'true', files: files([join(worker.directory, 'none')], true) });
     await until(() => worker.server.attempts.get(1)?.started != null && worker.processes().length === 0);
@@ -215,7 +215,7 @@ describe('output user data', () => {
     expect(readFileSync(paths[1] ?? '', 'utf8')).toBe('0\n');
   });
 
-  it('is left out where nothing was written, also when an older file is in its place', async () => {
+  it('is left out where nothing was written, even when an older file is in its place', async () => {
     const worker = startWorker();
     const attempt = { jobKey: '1', runId: 1, attemptId: 1 };
     const [old = ''] = userDataPaths(join(worker.directory, 'output'), attempt, 1);

@@ -45,7 +45,7 @@ describe('ends of jobs', () => {
     expect(exit).toEqual({ reason: 'complete', numJobs: 5, numFailed: 4 });
   });
 
-  it('tells when a job began and how long it took', async () => {
+  it('reports when a job started and how long it took', async () => {
     const { reports } = await runJobs({ command: 'sleep 2' });
     const [report] = reports;
     // it counts from when the worker hears of the process, which may take a moment on a busy machine
@@ -66,7 +66,7 @@ describe('ends of jobs', () => {
     expect(reports[0]?.cpu_ms).toBeGreaterThan(500);
   });
 
-  it('has no memory for a job too short to be looked at, but its processor time', async () => {
+  it('has the processor time but no memory of a job that was too short to be measured', async () => {
     const { reports } = await runJobs({ command: 'true' });
     expect(reports[0]).toMatchObject({ peak_memory_bytes: null, average_memory_bytes: null });
     expect(reports[0]?.cpu_ms).toBeLessThan(1000);
@@ -139,7 +139,7 @@ describe('what a job sees', () => {
     expect([worker.stdout(1), worker.stdout(2)]).toEqual(['[7,GPU-aa]\n', '[]\n']);
   });
 
-  it('is told its nodes by name, without the number of tasks of the whole allocation', async () => {
+  it('gets its nodes by name, without the number of tasks of the whole allocation', async () => {
     vi.stubEnv('SLURM_NTASKS', '9');
     onTestFinished(() => void vi.unstubAllEnvs());
     const capacity = { nodeNames: ['n1', 'n2', 'n3'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
@@ -176,7 +176,7 @@ describe('jobs that cannot be started', () => {
     expect(server.attempts.get(1)?.finished?.detail).toContain('job_stdio');
   });
 
-  it('tells 127 when there is no shell', async () => {
+  it('end with 127 when there is no shell', async () => {
     const path = process.env.PATH;
     const server = new FakeServer();
     process.env.PATH = '/nowhere';
@@ -192,7 +192,7 @@ describe('jobs that cannot be started', () => {
 });
 
 describe('the greeting', () => {
-  it('tells what this process is known by, also after its pid is used again', async () => {
+  it('identifies this process, even after its pid is reused', async () => {
     const worker = await runJobs({ command: 'true' });
     const { startTime } = readStat('/proc', process.pid) ?? {};
     expect(startTime).toBeGreaterThan(0);
@@ -212,7 +212,7 @@ describe('many jobs', () => {
     expect(worker.server.seen.every((request) => request.held.length <= 4)).toBe(true);
   });
 
-  it('starts what was given ahead of time only when there is room', async () => {
+  it('starts jobs that were given ahead of time only when there is room', async () => {
     const server = new FakeServer();
     server.slots = 50;
     const capacity = { nodeNames: ['here'], numCpus: 2, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
@@ -224,7 +224,7 @@ describe('many jobs', () => {
     expect(Math.max(...together)).toBe(2);
   });
 
-  it('gives back what was given ahead of time and would have to wait for a long job', async () => {
+  it('returns jobs that were given ahead of time and would have to wait for a long job', async () => {
     const server = new FakeServer();
     server.slots = 50;
     const worker = startWorker(server, { maxParallelJobs: 1 });
@@ -237,7 +237,7 @@ describe('many jobs', () => {
 });
 
 describe('what a job leaves behind', () => {
-  it('is killed when its main process ends, also in another session', async () => {
+  it('is killed when its main process ends, even in another session', async () => {
     const worker = await runJobs(
       { command: 'sleep 300 & setsid sleep 300 & disown -a; sleep 0.2; exit 0' },
       { command: 'setsid -f sleep 300; exit 5' },

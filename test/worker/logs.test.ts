@@ -62,7 +62,7 @@ describe('a worker that combines logs', () => {
     expect(readdirSync(folderOf(worker))).toEqual(['combined.gz']);
   });
 
-  it('says of a job that wrote nothing that it did, and leaves nothing behind', async () => {
+  it('reports that a job wrote nothing, and leaves nothing behind', async () => {
     const worker = startWorker(combining());
     worker.server.add({ command: 'true' }, { command: 'exit 3' }, { command: 'rm /dev/stdout 2>&-; exec >&-' });
     await worker.exit;
@@ -72,7 +72,7 @@ describe('a worker that combines logs', () => {
     expect(existsSync(folderOf(worker))).toBe(false);
   });
 
-  it('tells to which files a job writes, and empties them before its end is told', async () => {
+  it('reports which files a job writes to, and empties them before its end is reported', async () => {
     const worker = startWorker(combining());
     worker.server.add({ command: 'echo begun; exec sleep 60' }, { command: 'echo other; exec sleep 60' });
     const slots = () => [1, 2].map((attempt) => worker.server.attempts.get(attempt)?.started?.log_slot);
@@ -90,7 +90,7 @@ describe('a worker that combines logs', () => {
     expect(texts.map((text) => text())).toEqual(['', 'other\n']);
   });
 
-  it('keeps what jobs wrote that end together with it', async () => {
+  it('keeps the output of jobs that end together with it', async () => {
     const worker = startWorker(combining());
     worker.server.add({ command: 'echo begun; exec sleep 60' }, { command: 'echo other >&2; exec sleep 60' });
     const slots = () => [1, 2].map((attempt) => worker.server.attempts.get(attempt)?.started?.log_slot);
@@ -131,7 +131,7 @@ describe('the store', () => {
     return { output, store, write, read, clock };
   }
 
-  it('holds small and large ones in the order in which they came, and empties their files', async () => {
+  it('keeps small and large outputs in the order in which they came, and empties their files', async () => {
     const { store, write, read } = place();
     const texts = [Buffer.from('a'), Buffer.alloc(300_000, 'xyz\n'), Buffer.alloc(0), Buffer.alloc(5000, 'b')];
     const outputs = texts.map((text, at) => write(at + 1, text, at === 1 ? 'err' : ''));
@@ -145,7 +145,7 @@ describe('the store', () => {
     expect(outputs.map(({ paths }) => statSync(paths.stdoutPath).size)).toEqual([0, 0, 0, 0]);
   });
 
-  it('is closed soon after, and goes on where it was', async () => {
+  it('is closed soon after a write, and continues where it was', async () => {
     const { output, store, write, read, clock } = place();
     const isOpen = () =>
       readdirSync('/proc/self/fd').some((fd) => {
@@ -166,7 +166,7 @@ describe('the store', () => {
     await until(() => !isOpen());
   });
 
-  it('leaves alone what is too large, or what nobody waits for', async () => {
+  it('leaves outputs alone that are too large or abandoned', async () => {
     const { store, write } = place();
     const large = write(1, '');
     truncateSync(large.paths.stdoutPath, largestOutputBytes + 1);
@@ -176,7 +176,7 @@ describe('the store', () => {
     expect(readFileSync(late.paths.stdoutPath, 'utf8')).toBe('text');
   });
 
-  it('goes on after a failure, with nothing lost', async () => {
+  it('goes on after a failure without losing anything', async () => {
     const { output, store, write, read } = place();
     mkdirSync(combinedLogPath(output, 'w'), { recursive: true });
     const first = write(1, 'first');

@@ -21,7 +21,7 @@ function folder(): { path: string; log: () => string } {
 }
 
 describe('a worker', () => {
-  it('runs the commands of its start before the first job, and those of its end after the last', async () => {
+  it('runs its start commands before the first job, and its end commands after the last', async () => {
     const { path, log } = folder();
     const write = (word: string) => `echo "${word}" >> '${path}/log'`;
     const server = new FakeServer();
@@ -48,7 +48,7 @@ describe('a worker', () => {
     expect(server.hasLeft).toBe(true);
   });
 
-  it('runs them once although it greets again, and tells of them until it was heard', async () => {
+  it('runs them once even when it greets again, and reports them until the server has answered', async () => {
     const { path, log } = folder();
     const server = new FakeServer();
     server.actions = [commands('start', `echo x >> '${path}/log'`)];
@@ -62,7 +62,7 @@ describe('a worker', () => {
     expect(log()).toBe('x\n');
   });
 
-  it('that leaves because nothing comes tidies up first', async () => {
+  it('that leaves because no work comes runs its end commands first', async () => {
     const { path, log } = folder();
     const server = new FakeServer();
     server.settings = { ...defaultSettings, wait_for_new_jobs_seconds: 0 };
@@ -76,7 +76,7 @@ describe('a worker', () => {
     expect(server.hasLeft).toBe(true);
   });
 
-  it('that is asked to stop ends the commands that run, and begins none', async () => {
+  it('that is asked to stop ends running commands and starts none', async () => {
     const { path } = folder();
     const server = new FakeServer();
     const start = commands('start', `touch '${path}/up'; sleep 300`);

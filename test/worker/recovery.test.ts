@@ -21,7 +21,7 @@ async function runJob(job: JobSpec) {
 }
 
 describe('a recovery script', () => {
-  it('runs to its end before the command, and sees the attempt that failed', async () => {
+  it('runs to its end before the command, and sees the failed attempt', async () => {
     const script = `# don't "quote" $me\nsleep 0.1\necho "$TORC_JOB_KEY $TORC_JOB_NAME $TORC_ATTEMPT_ID $TORC_RETURN_CODE $TORC_WORKFLOW_KEY"`;
     const job = recovering(script, {
       command: 'echo "$TORC_ATTEMPT_ID-$TORC_RETURN_CODE"; exit 4',
@@ -32,7 +32,7 @@ describe('a recovery script', () => {
     expect(report).toMatchObject({ status: 'done', return_code: 4, cause: 'exit_code', detail: null });
   });
 
-  it('changes neither folder nor variables of the command, and may end early', async () => {
+  it('changes neither the folder nor the variables of the command, and may end early', async () => {
     const { report, stdout } = await runJob(
       recovering('cd /\nexport X=1\nexit 0\nexit 1', { command: 'echo "[$X]$PWD"' }),
     );
@@ -47,7 +47,7 @@ describe('a recovery script', () => {
     expect(report?.detail).toBe('its recovery script failed with 9, so the command did not run');
   });
 
-  it('is not blamed for what an earlier worker has left behind', async () => {
+  it('is not blamed for what an earlier worker left behind', async () => {
     const worker = startWorker();
     const left = join(worker.directory, 'output/job_stdio/0000/job_1_run_1_attempt_2.recovery');
     mkdirSync(dirname(left), { recursive: true });
@@ -57,7 +57,7 @@ describe('a recovery script', () => {
     expect(worker.server.attempts.get(1)?.finished).toMatchObject({ return_code: 3, detail: null });
   });
 
-  it('is stopped with its job, and counts into its time', async () => {
+  it('is stopped with its job, and counts towards its runtime', async () => {
     const { report } = await runJob(recovering('sleep 60', { command: 'true', runtime_limit_ms: 300 }));
     expect(report).toMatchObject({ status: 'done', return_code: 152, cause: 'job_timeout' });
     expect(report?.detail).toContain('longer than its limit');

@@ -42,7 +42,7 @@ describe('a server that goes away', () => {
   it.each([
     ['is away', 'unreachable'],
     ['has no room', 'no_space'],
-  ] as const)('and %s has what it never got kept on disk when the worker has to end', async (_what, code) => {
+  ] as const)('and %s finds on disk what it never got when the worker had to end', async (_what, code) => {
     const worker = startWorker();
     const { server } = worker;
     server.add({ command: 'sleep 300' });
@@ -55,7 +55,7 @@ describe('a server that goes away', () => {
     expect(reports).toMatchObject([{ attempt: 1, worker_id: worker.workerId, finished: { status: 'terminated' } }]);
   });
 
-  it('has what it never got kept in its directory although the first write there failed', async () => {
+  it('finds in its directory what it never got, although the first write there failed', async () => {
     const told: string[] = [];
     const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };
     const worker = startWorker(new FakeServer(), {}, log);
@@ -74,7 +74,7 @@ describe('a server that goes away', () => {
     expect(reports).toMatchObject([{ attempt: 1, finished: { return_code: 3 } }]);
   });
 
-  it('is given up by an idle worker after the time that the workflow states', async () => {
+  it('is given up by an idle worker after the time that the workflow sets', async () => {
     const server = new FakeServer();
     server.completes = false;
     server.settings = { ...defaultSettings, wait_for_healthy_database_minutes: 0 };
@@ -136,7 +136,7 @@ describe('a server of another protocol', () => {
     expect(server.hellos).toHaveLength(1);
   });
 
-  it('gets no more jobs run, and finds the results of those that were running in the spool', async () => {
+  it('starts no more jobs, and finds the results of running ones in the spool', async () => {
     const worker = startWorker(new FakeServer(), { maxParallelJobs: 1 });
     const { server } = worker;
     const wait = 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done; exit 3';
@@ -155,7 +155,7 @@ describe('a server of another protocol', () => {
     ]);
   });
 
-  it('gets its results itself when it is replaced in time by one of the same protocol', async () => {
+  it('gets the results from the worker when a server of the same protocol replaces it in time', async () => {
     const told: string[] = [];
     const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };
     const worker = startWorker(new FakeServer(), {}, log);

@@ -56,7 +56,7 @@ describe.each([
     return spawner;
   }
 
-  it('tells exit codes and signals', async () => {
+  it('reports exit codes and signals', async () => {
     const spawner = opened();
     const outcomes = await Promise.all(
       ['exit 0', 'exit 7', 'kill -TERM $$', 'kill -KILL $$', 'kill -SEGV $$'].map((text) => run(spawner, { text })),
@@ -70,7 +70,7 @@ describe.each([
     ]);
   });
 
-  it('gives text, variables and files through unharmed', async () => {
+  it('passes text, variables and files on unchanged', async () => {
     const spawner = opened();
     const stdoutPath = join(folder(), 'a "b"\n$c', 'ü out');
     const value = `x'"\\ $HOME \n\t é🚀 ${'y'.repeat(100_000)}`;
@@ -97,7 +97,7 @@ describe.each([
     expect(readFileSync('/proc/self/oom_score_adj', 'utf8')).toBe('0\n');
   });
 
-  it('runs every command as bash would, also those that need no shell', async () => {
+  it('runs every command as bash would, including those that need no shell', async () => {
     const directory = folder();
     writeFileSync(join(directory, 'no-first-line'), 'words=(a b); echo $0-$#-$words', { mode: 0o755 });
     writeFileSync(join(directory, 'plain.sh'), '#!/bin/sh\necho "$@"; exit 4', { mode: 0o755 });
@@ -158,14 +158,14 @@ describe.each([
     expect(await run(spawner, { text: 'exit 4' })).toMatchObject({ exitCode: 4 });
   });
 
-  it('tells whether anything is left of the group', async () => {
+  it('reports whether the process group has members left', async () => {
     const spawner = opened();
     const ends = await Promise.all(['true', 'sleep 300 & exit 3'].map((text) => run(spawner, { text })));
     expect(ends).toMatchObject([{ isGroupGone: true }, { exitCode: 3, isGroupGone: false }]);
     for (const end of ends) if ('pid' in end && !end.isGroupGone) process.kill(-end.pid, 'SIGKILL');
   });
 
-  it('accounts processor time of a process and of what it waited for', async () => {
+  it('accounts for the processor time of a process and its reaped children', async () => {
     const spawner = opened();
     const text = `node -e 'const t = process.cpuUsage(); while (process.cpuUsage(t).user < 300_000);' ; true`;
     const end = await run(spawner, { text });
@@ -189,11 +189,11 @@ describe('the helper', () => {
     return spawner;
   }
 
-  it('tells a real-time signal from a success', async () => {
+  it('distinguishes a real-time signal from a success', async () => {
     expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
   });
 
-  it('starts others while the files of one job do not open', async () => {
+  it('starts other jobs while the files of one job do not open', async () => {
     const spawner = opened();
     const stdoutPath = join(folder(), 'fifo');
     execFileSync('mkfifo', [stdoutPath]);
@@ -203,7 +203,7 @@ describe('the helper', () => {
     expect(await held).toMatchObject({ exitCode: 0 });
   });
 
-  it('is replaced when it is not there, or does not work', async () => {
+  it('is replaced when it is missing or does not work', async () => {
     for (const file of ['/no/such/file', '/bin/false']) {
       const spawner = opened(file, openNodeSpawner(100, process.env));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });

@@ -62,7 +62,7 @@ describe('limits of a job', () => {
     expect(worker.server.attempts.get(2)?.finished?.return_code).toBe(6);
   });
 
-  it('does not hold memory against a job that its processes share', async () => {
+  it('does not count shared memory against a job more than once', async () => {
     const limit = 250 * 2 ** 20;
     const worker = startWorker();
     const share = `import os, time
@@ -107,7 +107,7 @@ describe('cancellation', () => {
     expect(worker.server.attempts.get(1)?.finished).toMatchObject({ status: 'canceled', exit_code: 0 });
   });
 
-  it('hands back a job that was waiting for room', async () => {
+  it('returns a job that was waiting for room', async () => {
     const server = new FakeServer();
     const capacity = { nodeNames: ['here'], numCpus: 1, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
@@ -120,7 +120,7 @@ describe('cancellation', () => {
     expect(existsSync(join(worker.directory, 'output/ran'))).toBe(false);
   });
 
-  it('tells the end of a superseded attempt too', async () => {
+  it('reports the end of a superseded attempt too', async () => {
     const worker = startWorker();
     worker.server.add({ command: 'sleep 300' });
     await until(() => worker.server.attempts.get(1)?.started != null);
@@ -144,7 +144,7 @@ describe('cancellation', () => {
 });
 
 describe('memory that runs away', () => {
-  it('is told while it grows, long before the next regular sample', async () => {
+  it('is reported while it grows, long before the next regular sample', async () => {
     const server = new FakeServer();
     const capacity = { nodeNames: ['here'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
     const worker = startWorker(server, { capacity });
@@ -181,7 +181,7 @@ describe('the end of the time', () => {
     expect(worker.processes()).toEqual([]);
   });
 
-  it('hands back a job that does not fit into what is left', async () => {
+  it('returns a job that does not fit into the time that is left', async () => {
     const server = new FakeServer();
     server.completes = false;
     const worker = startWorker(server, { deadlineMs: Date.now() + 60_000, waitForNewJobsSeconds: 1 });

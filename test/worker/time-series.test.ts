@@ -34,7 +34,7 @@ describe('a time series', () => {
     }
   });
 
-  it('of a job that was too short to be looked at is there all the same; nobody is told of an interval, no file', async () => {
+  it('exists even for a job that was too short to be measured; without an interval there is no file', async () => {
     const server = new FakeServer();
     server.settings = { ...server.settings, ...interval };
     const worker = startWorker(server);
@@ -48,7 +48,7 @@ describe('a time series', () => {
     expect(existsSync(join(plain.directory, 'output/resource_monitor'))).toBe(false);
   });
 
-  it('that cannot be written does the job no harm', async () => {
+  it('that cannot be written does not affect the job', async () => {
     const server = new FakeServer();
     server.settings = { ...server.settings, ...interval };
     const warnings: object[] = [];
