@@ -129,15 +129,14 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   addActionJobs(tx, workflow.workflowKey, actionJobs);
 }
 
-const nothing: readonly number[] = [];
-
 /** Places in the specification as keys. */
-function keysAt(what: string, places: readonly number[], firstKey: number, total: number): readonly number[] {
-  if (places.length === 0) return nothing;
-  return places.map((place) => {
+function keysAt(what: string, places: readonly number[], firstKey: number, total: number): number[] {
+  const keys: number[] = [];
+  for (const place of places) {
     checkRange(what, place, 1, total);
-    return firstKey + place;
-  });
+    keys.push(firstKey + place);
+  }
+  return keys;
 }
 
 function nodeKey(workflow: Workflow, node: number): number {
