@@ -22,7 +22,7 @@ export default defineConfig({
         hookTimeout: 60_000,
         setupFiles: ['test/support/seed.ts', 'test/support/check-replies.ts'],
       }),
-      layer('cli', patient),
+      layer('cli', { ...patient, setupFiles: ['test/support/check-recorded-replies.ts'] }),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false }),

@@ -20,12 +20,19 @@ export interface Running {
   ended: Promise<Ended>;
 }
 
+let nodeOptions: string | null = null;
+
+/** From now on the program, and every node program below it, loads a module before anything else. */
+export function preload(url: string): void {
+  nodeOptions = `--import=${url}`;
+}
+
 /** Starts `torc ARGS`; nothing of the caller's torc settings is inherited. */
 export function startTorc(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Running {
   const { TORC_DIR: _dir, TORC_OUTPUT_DIR: _out, TORC_WORKFLOW_KEY: _key, ...env } = process.env;
   const child = spawn(process.execPath, [mainJs, ...args], {
     cwd: options.cwd,
-    env: { ...env, ...options.env },
+    env: { ...env, ...(nodeOptions === null ? {} : { NODE_OPTIONS: nodeOptions }), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
