@@ -1,6 +1,6 @@
 /**
  * The typed client over HTTPS. It accepts only the certificate that `server.json` holds, whatever the host's name, and
- * reads that file again when the server is gone, has another certificate or refuses the token: servers move.
+ * reads that file again when the server is gone, has a different certificate or refuses the token: servers move.
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, request as httpsRequest } from 'node:https';
@@ -12,7 +12,7 @@ import { idempotencyHeader, isRepeatable, needsKey } from './repetition.ts';
 import { readServerFile, type ServerFile } from './server-file.ts';
 
 const defaultTimeoutMs = 60_000;
-/** For how long a call whose connection was lost is repeated: a server that is started again needs a second or two. */
+/** How long a call whose connection was lost is repeated: a server takes a second or two to restart. */
 const repeatForMs = 10_000;
 const repeatEveryMs = 250;
 
@@ -23,9 +23,9 @@ interface Target {
   address: number;
 }
 
-/** Nothing was sent, or it was refused before it was looked at: safe to try elsewhere. */
+/** Nothing was sent, or it was refused before anything was done: safe to try elsewhere. */
 class NotDelivered extends Error {
-  /** The connection was an old one, so that perhaps it was delivered after all. */
+  /** The connection was a reused one: perhaps the request was delivered after all. */
   isUncertain = false;
 }
 
@@ -47,7 +47,7 @@ export function openClient(directory: string): Api {
     }
     if (target !== null && isSame(target.file, file)) return target;
     if (target !== null && isSame({ ...target.file, token: file.token }, file)) {
-      // the same server with another token: what is under way on its connections goes on
+      // the same server with another token: requests on its connections go on
       target = { ...target, file };
       return target;
     }
@@ -56,7 +56,7 @@ export function openClient(directory: string): Api {
       keepAlive: true,
       maxSockets: 4,
       ca: file.certificate,
-      // said here, because a variable of the environment can take the default away
+      // explicit, because an environment variable can change the default
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
       // the pinned certificate is the identity; the name by which the host is reached does not matter
@@ -67,7 +67,7 @@ export function openClient(directory: string): Api {
     return target;
   }
 
-  /** Carries a request to the server that is published, or to the one that has taken its place meanwhile. */
+  /** Sends a request to the published server, or to the one that has replaced it in the meantime. */
   async function callOnce(endpoint: string, body: string, options: CallOptions): Promise<unknown> {
     const first = target ?? aim();
     try {
@@ -105,7 +105,7 @@ export function openClient(directory: string): Api {
   };
 }
 
-/** Repeats a call while nobody knows what became of it; when no server says so in time, throws the first error. */
+/** Repeats a call while it is unknown whether it was carried out; throws the first error when no server answers in time. */
 async function repeated(call: () => Promise<unknown>): Promise<unknown> {
   let first: ConnectionLost | null = null;
   let untilMs = Number.POSITIVE_INFINITY;
@@ -143,7 +143,7 @@ function explain(error: NotDelivered, file: ServerFile): TorcError {
   );
 }
 
-/** Tries the target's addresses in turn until one is reached. */
+/** Tries the target's addresses in turn until one answers. */
 async function deliver(target: Target, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
   const addresses = orderedAddresses(target);
   let last: NotDelivered | null = null;
@@ -211,7 +211,7 @@ function post(target: Target, address: string, endpoint: string, body: string, o
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('it did not answer in time')));
     outgoing.on('error', (error) => {
-      if (options.signal?.aborted) return reject(new TorcError('interrupted', 'the request was given up'));
+      if (options.signal?.aborted) return reject(new TorcError('interrupted', 'the request was canceled'));
       reject(wasSent && !outgoing.reusedSocket ? lost(error) : notDelivered(error, outgoing.reusedSocket));
     });
     outgoing.end(body);
@@ -246,10 +246,10 @@ function parseReply(status: number, text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new TorcError('unreachable', `the server answered something that is no JSON (status ${status})`);
+    throw new TorcError('unreachable', `the server answered something that is not JSON (status ${status})`);
   }
   if (status === 200) return value;
-  if (status === 401) throw new NotDelivered('it refuses the token of server.json');
+  if (status === 401) throw new NotDelivered('it refuses the token in server.json');
   const error = (value as { error?: { code?: string; message?: string; hint?: string | null } }).error;
   const code = error?.code !== undefined && error.code in exitCodes ? (error.code as ErrorCode) : 'bug';
   throw new TorcError(code, error?.message ?? `the server answered with status ${status}`, error?.hint ?? null);

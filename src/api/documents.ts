@@ -10,8 +10,8 @@ import { failureHandler, newAction } from './workflows.ts';
 export const exportWorkflow = z.strictObject({
   workflow_key: key,
   /**
-   * `barriers`: what the hidden nodes wait for, which jobs name by their keys; `action_jobs`: what triggers of actions
-   * are about. Pages are of the part alone.
+   * `barriers`: what the hidden nodes wait for, which jobs name by their keys; `action_jobs`: the jobs that triggers
+   * of actions name. Pages belong to the part alone.
    */
   part: z.enum(['head', 'jobs', 'barriers', 'action_jobs']),
   limit: z.number().int().positive().max(limits.listPage),
@@ -62,16 +62,16 @@ const exportedWorkflow = () =>
 /** One page of one part; the others are empty. */
 export const exportReply = () =>
   z.strictObject({
-    /** What a specification says of the workflow as a whole, and its parts beside the jobs. */
+    /** What a specification says about the workflow as a whole, and its parts besides the jobs. */
     head: z
       .strictObject({
         workflow: exportedWorkflow(),
-        /** Those with a name. */
+        /** Only those with a name. */
         resource_requirements: z.array(exportedRequirements()),
         failure_handlers: z.array(failureHandler),
         /** How often each job's memory and processor time is written down; null for not at all. */
         sample_interval_seconds: z.number().nullable(),
-        /** Those that can fire. */
+        /** Only those that can fire. */
         actions: z.array(exportedAction()),
       })
       .nullable(),

@@ -8,7 +8,7 @@ export const age = z.number().nonnegative();
 export const text = z
   .string()
   .refine((s) => !s.includes('\0'), 'must not contain a NUL byte')
-  .refine((s) => s.isWellFormed(), 'must not contain half of a character (a lone UTF-16 surrogate)');
+  .refine((s) => s.isWellFormed(), 'must not contain an incomplete character (a lone UTF-16 surrogate)');
 export const name = text.min(1).max(4096);
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');

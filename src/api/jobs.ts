@@ -9,7 +9,7 @@ import { records, shownAttempt } from './records.ts';
 
 export const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
 export const showJob = z.strictObject({ job_key: key });
-/** What a change may make of requirements; a runtime of null is one that nobody states. */
+/** Requirements that may change; a runtime of null means that nobody states one. */
 const changedResources = {
   num_cpus: z.number().int().positive(),
   memory_bytes: z.number().int().positive(),
@@ -32,7 +32,7 @@ export const modifyJob = z.strictObject({
     .partial(),
 });
 
-/** Changes what every job with these requirements asks for; what runs keeps what it was given. */
+/** Changes what every job with these requirements asks for; running jobs keep what they were given. */
 export const modifyResourceRequirements = z.strictObject({
   resource_requirements_key: key,
   dry_run: z.boolean(),
@@ -92,20 +92,20 @@ export type JobShown = z.infer<ReturnType<typeof jobShown>>;
 
 const names = z.array(name).max(limits.listPage);
 
-/** Names in commands (`${files.input.NAME}` ..) declare what they say, as in a specification. */
+/** Names in commands (`${files.input.NAME}` ..) declare inputs and outputs, as in a specification. */
 export const addedJob = z.strictObject({
   name,
   command: text.min(1),
   invocation_script: text.nullable(),
-  /** Of named requirements; null for the defaults. */
+  /** The name of requirements; null for the defaults. */
   resource_requirements: name.nullable(),
-  /** Of the Slurm config whose workers alone take it; null for any worker. */
+  /** The Slurm config whose workers may take it; null for any worker. */
   scheduler: name.nullable(),
   failure_handler: name.nullable(),
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),
   supports_termination: z.boolean(),
-  /** Names of jobs that are there, or come earlier in the request. */
+  /** Names of jobs that exist, or that come earlier in the request. */
   depends_on: names,
   input_files: names,
   output_files: names,
@@ -153,10 +153,10 @@ export const addUserData = z.strictObject({ workflow_key: key, name, data: z.jso
 export const addUserDataReply = () => z.strictObject({ user_data_key: key });
 export const modifyUserData = z.strictObject({
   user_data_key: key,
-  /** What is not there stays as it is; null removes the data. */
+  /** What is missing stays unchanged; null removes the data. */
   changes: z.strictObject({ data: z.json(), is_ephemeral: z.boolean() }).partial(),
 });
-/** `is_changed`: the data are another document now. */
+/** `is_changed`: the data differ from before. */
 export const modifyUserDataReply = () =>
   z.strictObject({ user_data_key: key, name: z.string(), is_changed: z.boolean(), version: count });
 export const deleteUserData = z.strictObject({ user_data_key: key });

@@ -3,13 +3,13 @@
 /** Raised when an old worker could misunderstand a new server; another protocol is refused. */
 export const protocolVersion = 1;
 
-/** Sizes at which requests are refused or split. All limits of the protocol stand here. */
+/** Sizes at which requests are refused or split. All limits of the protocol are here. */
 export const limits = {
   bodyBytes: 16 * 1024 * 1024,
   /** Of a refused request's body, so that its sender sees the answer. */
   discardedBytes: 1024 * 1024,
   listPage: 10_000,
-  /** A plan is made anew for each page of it. */
+  /** A plan is computed again for each of its pages. */
   planPage: 100_000,
   createChunk: 5_000,
   nodesOfWorker: 100_000,
@@ -24,7 +24,7 @@ export const limits = {
   headerMs: 10_000,
   /** For a request with its body. */
   requestMs: 60_000,
-  /** For a client to take the next piece of its reply; up to twice as long when it has taken some. */
+  /** For a client to read the next piece of its reply; up to twice as long when it has read some. */
   unreadReplyMs: 30_000,
   connections: 20_000,
   /** Connections that have not shown the token. */

@@ -5,9 +5,9 @@ import { jobStatuses } from '../model/status.ts';
 import { count, key, text } from './fields.ts';
 
 /**
- * Every plan: with `dry_run` it is made and given, and nothing changes. `expected_state` is the `state` of a plan that
- * was looked at before: when the workflow has moved on since, this one is refused with 'conflict'. `skip` leaves out the
- * first changes of the reply, so that a long plan can be read in pages.
+ * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an earlier
+ * plan: when the workflow has changed since, this one is refused with 'conflict'. `skip` leaves out the first changes
+ * of the reply, so that a long plan can be read in pages.
  */
 const planOptions = {
   dry_run: z.boolean(),
@@ -15,7 +15,7 @@ const planOptions = {
   skip: count,
 };
 
-/** `all`, those whose last result has a return code other than 0, or the jobs named; each with all behind it. */
+/** `all`, those whose last result has a return code other than 0, or the named jobs; each with all downstream jobs. */
 const jobsToReset = z.union([z.enum(['all', 'failed']), z.array(key).min(1)]);
 
 export const restart = z.strictObject({
@@ -25,15 +25,15 @@ export const restart = z.strictObject({
   ignore_missing_data: z.boolean(),
   /** Only uninitialized jobs change. */
   only_uninitialized: z.boolean(),
-  /** What runs goes on; without it, running jobs are a reason to refuse. */
+  /** Running jobs go on; otherwise they are a reason to refuse. */
   keep_running: z.boolean(),
   /** Jobs of silent workers count as ended although nothing shows that they are. */
   force: z.boolean(),
-  /** Of a dry run: what it looks like once everything that runs was stopped. */
+  /** For a dry run: the plan once all running jobs were stopped. */
   assume_stopped: z.boolean(),
-  /** Of a dry run: what it looks like once these jobs were reset. */
+  /** For a dry run: the plan once these jobs were reset. */
   after_reset: jobsToReset.optional(),
-  /** Against which relative paths are read when no worker has run yet; absolute. */
+  /** Relative paths are resolved against it while no worker has run yet; absolute. */
   working_directory: text.min(1),
 });
 export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });

@@ -1,10 +1,10 @@
 /**
- * Which calls may be repeated when their connection was lost. One that changes something carries a key that its client
- * made; the server keeps its reply under that key, so that it counts once however often it comes.
+ * Which calls may be repeated when their connection was lost. A call that changes something carries a key from its
+ * client; the server keeps the reply under that key, so that the call counts once however often it arrives.
  */
 import type { EndpointName } from './contract.ts';
 
-/** These have rules of their own: reads change nothing, chunks say where they belong, workers repeat what is unanswered. */
+/** These have their own rules: reads change nothing, chunks name their place, workers repeat what was not answered. */
 const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_info',
   'server_stop',
@@ -28,7 +28,7 @@ export function needsKey(endpoint: EndpointName, request: object): boolean {
   return !withoutKey.has(endpoint) && !('dry_run' in request && request.dry_run === true);
 }
 
-/** Whether a call may be repeated without knowing what became of it. */
+/** Whether a call may be repeated without knowing whether it was carried out. */
 export function isRepeatable(endpoint: EndpointName, request: object): boolean {
   return endpoint === 'workflow_create_chunk' || needsKey(endpoint, request);
 }

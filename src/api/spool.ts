@@ -1,7 +1,7 @@
 /**
  * The spool: reports of a worker that the server has not acknowledged, on disk. One line a record:
  * `torc1 LENGTH CHECKSUM JSON`, where LENGTH counts the bytes of JSON and CHECKSUM is the start of its SHA-256.
- * A line that was cut by a crash or damaged is counted and skipped; the others stand.
+ * A line that a crash cut off or that is damaged is counted and skipped; the others are valid.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ export type FinishedReport = Request<'exchange'>['finished'][number];
 export interface SpooledReport {
   worker_id: string;
   attempt: number;
-  /** Null when no process was ever started: the attempt goes back. */
+  /** Null when no process was ever started: the attempt is handed back. */
   finished: Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> | null;
   /** Milliseconds since 1970 on the server's clock, as the worker knew it; null when no process was ever started. */
   started_at_ms: number | null;

@@ -1,4 +1,4 @@
-/** What workers and the server say to each other. */
+/** What workers and the server exchange. */
 import { z } from 'zod';
 import { stdioModes } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
@@ -21,9 +21,9 @@ export const hello = z.strictObject({
   num_cpus: z.number().int().positive(),
   memory_bytes: count,
   num_gpus: count,
-  /** Most jobs at a time, whatever they ask for; null for no such limit. */
+  /** The most jobs at a time, whatever they ask for; null for no limit. */
   max_parallel_jobs: z.number().int().positive().nullable(),
-  /** Where its jobs start; relative paths of files are read against it. */
+  /** Where its jobs start; relative paths of files are resolved against it. */
   working_directory: text.nullable(),
   /** Where the output of its jobs goes. */
   output_directory: text.nullable(),
@@ -80,7 +80,7 @@ const startedReport = z.object({
 
 /**
  * Where the output of an ended attempt is. `combined`: a part of the worker's one file; `slot`: in the files in which it
- * ran, which are left to it; `empty`: it wrote nothing; `removed`: it succeeded, and only that of failures is kept.
+ * ran, which no other attempt uses; `empty`: it wrote nothing; `removed`: it succeeded, and only output of failures is kept.
  */
 const logPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('combined'), offset: count, length: count }),
@@ -90,11 +90,11 @@ const logPlace = z.discriminatedUnion('kind', [
 ]);
 export type LogPlace = z.infer<typeof logPlace>;
 
-/** A declared file as the worker saw it: an input when the job began, an output when it ended. Times in microseconds. */
+/** A declared file as the worker saw it: an input when the job started, an output when it ended. Times in microseconds. */
 const fileState = z.object({
   file_key: z.number().int().positive(),
   is_output: z.boolean(),
-  /** -1 when it was not there. */
+  /** -1 when it did not exist. */
   size_bytes: z.number().int().min(-1),
   modified_us: z.number().int().nullable(),
   changed_us: z.number().int().nullable(),
@@ -122,14 +122,14 @@ const finishedReport = z.object({
   files: z.array(fileState).optional(),
   /** What the job wrote for its output user data. */
   user_data: z.array(z.object({ name, data: z.json() })).optional(),
-  /** Missing where the workflow's `stdio` says it all. */
+  /** Missing when the workflow's `stdio` is enough to know. */
   log: logPlace.optional(),
 });
 
 /** Of a running attempt; the peak is the most memory seen so far. */
 const sample = z.object({ attempt: attemptKey, memory_bytes: count, peak_memory_bytes: count, cpu_ms: count });
 
-/** How the commands of a firing went: the return codes of those that ran, in order; an error unless all went well. */
+/** The outcome of a firing's commands: the return codes of those that ran, in order; an error unless all succeeded. */
 const actionReport = z.object({
   firing: z.number().int().positive(),
   return_codes: z.array(z.number().int()),
@@ -157,7 +157,7 @@ export const exchange = z.object({
   time_left_ms: z.number().nullable(),
   /** The worker takes no more jobs. */
   draining: z.boolean(),
-  /** The worker ends after this exchange; it holds nothing any more. */
+  /** The worker ends after this exchange; it holds no attempts. */
   leaving: z.boolean(),
   /** Commands that were run; repeated until a request that carried it was answered. */
   actions: z.array(actionReport).optional(),
@@ -166,7 +166,7 @@ export const exchange = z.object({
 const assignedFile = () => z.strictObject({ file_key: count, path: z.string(), is_output: z.boolean() });
 export type AssignedFile = z.infer<ReturnType<typeof assignedFile>>;
 
-/** What must succeed before the command begins, because an earlier attempt failed. */
+/** What must succeed before the command starts, because an earlier attempt failed. */
 const recovery = () =>
   z.strictObject({
     /** Shell text. */
@@ -195,7 +195,7 @@ const assignment = () =>
     /** Enforced when not null. */
     memory_limit_bytes: count.nullable(),
     runtime_limit_ms: count.nullable(),
-    /** For the packing: what must be left of the allocation when the job starts; null fits always. */
+    /** For the packing: what must be left of the allocation when the job starts; null always fits. */
     runtime_ms: count.nullable(),
     /** On each of its nodes. */
     gpu_indices: z.array(count),

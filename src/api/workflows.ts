@@ -26,11 +26,11 @@ const requirements = z.strictObject({
 const failureRule = z.strictObject({
   exit_codes: z.array(z.number().int().min(1).max(255)),
   match_all_exit_codes: z.boolean(),
-  /** Shell text that must have succeeded before the next attempt begins. */
+  /** Shell text that must succeed before the next attempt starts. */
   recovery_script: text.nullable(),
   /** Further attempts after the first. */
   max_retries: count,
-  /** How long the next attempt waits, by what factor each further one waits longer, and how long at most. */
+  /** How long the next attempt waits, the factor by which each further one waits longer, and the longest wait. */
   retry_delay_ms: count.optional(),
   retry_backoff: z.number().min(1).max(1000).optional(),
   retry_max_delay_ms: count.optional(),
@@ -41,7 +41,7 @@ export const failureHandler = z.strictObject({ name, rules: z.array(failureRule)
 export const newAction = z.strictObject({
   trigger_type: z.enum(triggerTypes),
   action_type: z.enum(actionTypes),
-  /** Fires each time that its trigger happens in a run; otherwise once in a run. */
+  /** Fires each time that its trigger occurs in a run; otherwise once in a run. */
   persistent: z.boolean(),
   commands: z.array(text),
   /** Name of the Slurm config that nodes are scheduled with. */
@@ -111,7 +111,7 @@ export const createChunk = z.strictObject({
   first_user_data: count,
   jobs: z.array(newJob).max(limits.createChunk),
   files: z.array(z.strictObject({ name, path: text.min(1) })).max(limits.createChunk),
-  /** Data of null are not there yet. */
+  /** `data` is null while there is none yet. */
   user_data: z.array(z.strictObject({ name, data: z.json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
   edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
   /** Which jobs the triggers of actions are about: numbers of the action and of the job. */

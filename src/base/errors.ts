@@ -1,5 +1,5 @@
 /**
- * The one error class of torc: a code that programs test, a sentence for people, a hint that says what to type next.
+ * The one error class of torc: a code for programs, a sentence for people, a hint that says what to type next.
  * Expected outcomes are values; only what stops a command is thrown.
  */
 
@@ -41,7 +41,7 @@ export class TorcError extends Error {
   }
 }
 
-/** Any thrown value as a TorcError: what is not one already is a bug of ours. */
+/** Any thrown value as a TorcError: anything else is a bug in torc. */
 export function asTorcError(error: unknown): TorcError {
   if (error instanceof TorcError) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -30,7 +30,7 @@ function shown(text: string): string {
 /**
  * Bytes of a memory size such as `512m`, `1.5G`, `400M`, `2GiB` or `100kb`.
  *
- * A number without a unit is bytes; below 1 MiB that is refused, because who writes `512` means something else.
+ * A number without a unit is bytes; below 1 MiB it is refused, because people who write `512` mean something else.
  */
 export function parseMemory(text: string): number {
   const match = memoryPattern.exec(text.trim());
@@ -41,7 +41,8 @@ export function parseMemory(text: string): number {
   if (bytes > Number.MAX_SAFE_INTEGER)
     throw new TorcError('usage', `${shown(text)} is more memory than any machine has.`, memoryHint);
   if (letter === '' && bytesMark === '' && bytes < 1024 ** 2) {
-    throw new TorcError('usage', `${shown(text)} means ${bytes} bytes, which no job can live on.`, memoryHint);
+    const meant = bytes === 0 ? '.' : `; did you mean ${digits}${bytes < 64 ? 'g' : 'm'}?`;
+    throw new TorcError('usage', `${shown(text)} means ${bytes} bytes, too little for any job${meant}`, memoryHint);
   }
   return bytes;
 }
@@ -124,7 +125,7 @@ export function parseWalltime(text: string): number {
   const [, days, first, second, third] = match;
   const weights = days !== undefined ? [hour, minute, 1] : third !== undefined ? [hour, minute, 1] : [minute, 1, 0];
   const seconds = Number(days ?? 0) * day + weighted([first, second, third], weights);
-  if (seconds === 0) throw new TorcError('usage', `${shown(text)} is no time at all.`, walltimeHint);
+  if (seconds === 0) throw new TorcError('usage', `${shown(text)} is not longer than zero.`, walltimeHint);
   return checkedSeconds(seconds, text, walltimeHint);
 }
 

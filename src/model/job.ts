@@ -12,7 +12,7 @@ export interface Resources {
   gpuThousandths: number;
 }
 
-/** In what a job can be larger than a worker. */
+/** The dimensions in which a job can be larger than a worker. */
 export const dimensions = ['cpus', 'memory', 'gpus', 'nodes'] as const;
 export type Dimension = (typeof dimensions)[number];
 

@@ -4,7 +4,7 @@ export interface FailureRule {
   /** From 1 to 255. */
   exitCodes: readonly number[];
   matchAllExitCodes: boolean;
-  /** Shell text that must have succeeded before the next attempt begins. */
+  /** Shell text that must succeed before the next attempt starts. */
   recoveryScript: string | null;
   /** Further attempts after the first. */
   maxRetries: number;

@@ -71,7 +71,7 @@ export const transitions: readonly Transition[] = [
   ...each(['ready'], ['submitted_pending'], 'claim'),
   ...each(['submitted_pending'], ['submitted', 'ready', 'blocked', 'done', 'canceled', 'terminated'], 'report'),
   ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
-  // it failed, and its failure handler has another attempt for it: the result is kept, the job goes on
+  // it failed, and its failure handler allows another attempt: the result is kept, and the job goes on
   ...each(['submitted_pending', 'submitted'], ['ready', 'blocked'], 'retry'),
   ...each(
     ['uninitialized', 'canceled', 'submitted', 'submitted_pending', 'terminated', 'done', 'blocked', 'ready'],
@@ -128,14 +128,14 @@ export interface WorkflowFacts {
   hasTimedHold: boolean;
 }
 
-/** Whether work is left that a worker could come to do: ready, claimed or running jobs. */
+/** Whether there is work for a worker: ready, claimed or running jobs. */
 export function hasActiveJobs(counts: JobCounts): boolean {
   return counts.ready + counts.submitted_pending + counts.submitted > 0;
 }
 
 /**
- * The status of a workflow, from its facts. `ready` is started and nothing claimed yet; `failed` is ended with a
- * failed, terminated or canceled job; `canceled` is ended because a person cancelled it.
+ * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `failed` has ended with a
+ * failed, terminated or canceled job; `canceled` has ended because a person cancelled it.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const { counts } = facts;

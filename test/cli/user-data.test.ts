@@ -166,7 +166,7 @@ describe('changing', () => {
     [['jobs', 'modify', '1', '--gpus', '1.5'], 2, '1.5 is not a number of GPUs'],
     [['jobs', 'modify', '1', '--supports-termination', 'maybe'], 2, 'is not true or false'],
     [['resource-requirements', 'modify', 'smal', '--cpus', '1'], 3, 'did you mean "small"?'],
-    [['resource-requirements', 'modify', 'small', '--memory', '512'], 2, 'which no job can live on'],
+    [['resource-requirements', 'modify', 'small', '--memory', '512'], 2, 'too little for any job'],
   ])('refuses %j with %i', async (args, code, message) => {
     const ended = await place.torc(...args);
     expect(ended).toMatchObject({ code, stdout: '' });

@@ -159,7 +159,7 @@ const hostile: Hostile[] = [
   },
   {
     what: 'of 100 MB',
-    message: /at most 64 MB/,
+    message: /the limit is 64 MB/,
     bySyntax: Object.fromEntries(Object.keys(texts).map((file) => [file.slice(2), ' '.repeat(100 * 1024 ** 2)])),
   },
   {
@@ -174,7 +174,7 @@ const hostile: Hostile[] = [
   },
   {
     what: 'with an anchor inside of itself',
-    message: /stands inside of what it names/,
+    message: /is inside the value that it names/,
     bySyntax: { yaml: 'name: w\njobs: []\nmetadata: &a {b: [1, *a]}' },
   },
 ];

@@ -290,7 +290,7 @@ describe('what is no reason to give anything up', () => {
     const keys = service.db.all('SELECT attempt_key AS k FROM attempts').map((row) => row.k as number);
     const evidence = await gatherEvidence(service, { workflowKey: null, isAsked: true });
     const said = await service.write((tx) => diagnoseAttempts(tx, keys, evidence));
-    expect([...said.values()][0]?.explanation).toMatch(/Slurm still says RUNNING/);
+    expect([...said.values()][0]?.explanation).toMatch(/Slurm still reports job \S+ as RUNNING/);
     await worker.exchange({ returned: [999] });
     expect(await events('worker_back')).toHaveLength(1);
     expect((await rows(service, 'compute_nodes', key))[0]?.contact_lost_at).toBeNull();
@@ -499,7 +499,7 @@ describe('a worker on this host', () => {
       expect(node()).toMatchObject({ is_active: 1, contact_lost_at: expect.any(Number) });
       const evidence = await gatherEvidence(real.service, { workflowKey: null, isAsked: true });
       const [said] = (await real.service.write((tx) => diagnoseAttempts(tx, [1], evidence))).values();
-      expect(said?.explanation).toContain(`process ${job.pid} of its jobs live on`);
+      expect(said?.explanation).toContain(`process ${job.pid} of its jobs is still alive`);
 
       const jobEnded = new Promise((resolve) => job.once('exit', resolve));
       job.kill('SIGKILL');

@@ -91,7 +91,7 @@ describe('what Slurm’s final states mean', () => {
 
   it('gives no cause while nothing shows that the process is gone', () => {
     const diagnosis = only({
-      fate: { process: 'lost_contact', why: 'Slurm still says RUNNING.' },
+      fate: { process: 'lost_contact', why: 'Slurm still reports job 7 as RUNNING.' },
       slurmEnd: end('FAILED'),
     });
     expect(diagnosis).toMatchObject({ cause: null, process: 'lost_contact' });

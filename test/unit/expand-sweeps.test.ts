@@ -164,7 +164,7 @@ describe('a sweep', () => {
       'jobs[0].parameters.i: found a mapping, expected a range such as "1:100", a list such as "[a,b]", or a single value',
     ]);
     expect(problemsOf([{ name: 'e' }, { name: 'd_{i}', parameters: { i: '1:2000000' } }])).toEqual([
-      'jobs[1]: with this there are more than 2000000 jobs; at most so many are allowed',
+      'jobs[1]: with this there are more than 2000000 jobs, which is the limit',
     ]);
   });
 
@@ -256,10 +256,10 @@ describe('factories', () => {
     expect(problems).toEqual([
       'factories[0].jobs[0]: there is no job "f"; did you mean "a"?',
       'factories[2]: a second factory for the same jobs',
-      'jobs[0].factory.parameters[0]: a parameter of a sweep has start and end, and either step or number',
+      'jobs[0].factory.parameters[0]: a parameter of a sweep needs start and end, and either step or number',
       'jobs[1].factory: has no parameters',
-      'jobs[2].factory: repeat wants a number of copies: number: 3',
-      'jobs[3]: the job "d" has parameters and a factory; one of them is enough',
+      'jobs[2].factory: repeat needs a number of copies, such as number: 3',
+      'jobs[3]: the job "d" has parameters and a factory; use only one of them',
       'jobs[4].factory.parameters[0]: gives 1000000000001 values; at most 2000000 are allowed',
     ]);
   });
@@ -313,15 +313,15 @@ describe('patterns', () => {
   });
 
   it.each([
-    ['^\\Qa\\E', 'has \\Q, which cannot be used'],
-    ['a\\Z', 'has \\Z, which cannot be used: the end is \\z or $'],
-    ['\\b{start}a', 'has \\b, which cannot be used'],
-    ['[\\A]', 'has \\A, which cannot be used'],
-    ['a(?i)b', 'has flags that cannot be used: (?i), (?m), (?s) and (?x) can stand at its beginning'],
-    ['(?i-u)a', 'has flags that cannot be used: (?i), (?m), (?s) and (?x) can stand at its beginning'],
-    ['[[:^digit:]]', 'has [:^digit:], which cannot be used: write [^[:digit:]]'],
-    ['[a-z&&[^b]]', 'has && inside of brackets, which cannot be used: as characters write \\&'],
-    ['[a[bc]]', 'has [ inside of brackets, which cannot be used: as characters write \\['],
+    ['^\\Qa\\E', 'has \\Q, which is not supported'],
+    ['a\\Z', 'has \\Z, which is not supported: the end is \\z or $'],
+    ['\\b{start}a', 'has \\b, which is not supported'],
+    ['[\\A]', 'has \\A, which is not supported'],
+    ['a(?i)b', 'has flags that are not supported: (?i), (?m), (?s) and (?x) are allowed at the beginning'],
+    ['(?i-u)a', 'has flags that are not supported: (?i), (?m), (?s) and (?x) are allowed at the beginning'],
+    ['[[:^digit:]]', 'has [:^digit:], which is not supported: write [^[:digit:]]'],
+    ['[a-z&&[^b]]', 'has && inside brackets, which is not supported: to match these characters, write \\&'],
+    ['[a[bc]]', 'has [ inside brackets, which is not supported: to match these characters, write \\['],
     ['\\p{Nothing}', 'is not a regular expression: invalid property name'],
   ])('are refused where JavaScript would take them for something else: %j', (pattern, message) => {
     const problems = problemsOf([{ name: 'a' }, { name: 'b', depends_on_regexes: [pattern] }]);
@@ -373,7 +373,7 @@ describe('patterns', () => {
     expect(problems).toEqual([
       expect.stringMatching(/^jobs\[1\]\.depends_on_regexes\[0\]: "\(" is not a regular expression: /),
       'jobs[1].depends_on_regexes[1]: no job has a name that matches "^zzz"',
-      expect.stringMatching(/^jobs\[1\]\.depends_on_regexes\[2\]: the pattern "\^\(a\+\)\+\$" takes for ever/),
+      expect.stringMatching(/^jobs\[1\]\.depends_on_regexes\[2\]: the pattern "\^\(a\+\)\+\$" takes too long/),
       'jobs[1].input_file_regexes[0]: no file has a name that matches "f"',
       'jobs[1].output_file_regexes[0]: no file has a name that matches "f"',
       'jobs[1].output_user_data_regexes[0]: no user data has a name that matches "u"',

@@ -231,7 +231,7 @@ describe('edges', () => {
 });
 
 describe('what is refused', () => {
-  it('names that stand twice', () => {
+  it('names that appear twice', () => {
     const requirement = { name: 'r', num_cpus: 1, memory: '1g' };
     expect(
       problemsOf([{ name: 'a' }, { name: 'a' }], {
@@ -239,9 +239,9 @@ describe('what is refused', () => {
         ...files('f', 'f'),
       }),
     ).toEqual([
-      'resource_requirements[1].name: the name "r" is that of resource_requirements[0] already',
-      'files[1].name: the name "f" is that of files[0] already',
-      'jobs[1].name: the name "a" is that of jobs[0] already',
+      'resource_requirements[1].name: the name "r" is already used by resource_requirements[0]',
+      'files[1].name: the name "f" is already used by files[0]',
+      'jobs[1].name: the name "a" is already used by jobs[0]',
     ]);
   });
 
@@ -265,7 +265,7 @@ describe('what is refused', () => {
       'jobs[0].output_files[0]: there is no file "nowhere"',
       'jobs[0].resource_requirements: there is no resource requirement "r"',
       'jobs[1].command: there is no file "g"; did you mean "f"?',
-      'jobs[1].command: found "${files.inputs.f}", allowed are ${files.input.NAME} and ${files.output.NAME}',
+      'jobs[1].command: found "${files.inputs.f}", expected ${files.input.NAME} or ${files.output.NAME}',
       'jobs[1].command: there is no user data "x"',
     ]);
   });
@@ -391,9 +391,9 @@ describe('user data', () => {
       { name: 'c', command: '${user_data.input.result} ${user_data.output.result}' },
     ];
     expect(problemsOf(jobs, data('x', 'result', 'x'))).toEqual([
-      'user_data[2].name: the name "x" is that of user_data[0] already',
+      'user_data[2].name: the name "x" is already used by user_data[0]',
       'jobs[0].input_user_data[0]: there is no user data "reslut"; did you mean "result"?',
-      'jobs[1].command: found "${user_data.in.x}", allowed are ${user_data.input.NAME} and ${user_data.output.NAME}',
+      'jobs[1].command: found "${user_data.in.x}", expected ${user_data.input.NAME} or ${user_data.output.NAME}',
       'jobs[1].command: the jobs "a" and "b" both write the user data "x"',
       'jobs[2]: the job "c" both reads and writes the user data "result", so it would wait for itself',
     ]);

@@ -54,9 +54,9 @@ describe('values', () => {
     ['1:2:3:4', 'a range is'],
     ['s3://bucket', 'a range is'],
     ['[]', 'has no values'],
-    ['[a,,b]', 'an empty place'],
+    ['[a,,b]', 'an empty value'],
     ["['a]", 'is not closed'],
-    ['@names.txt', 'are not read'],
+    ['@names.txt', 'is not supported'],
   ])('%s is refused', (written, message) => {
     expect(() => readValues(written)).toThrow(message);
   });
@@ -134,9 +134,9 @@ describe('templates', () => {
     ['{s:03d}', 'is for whole numbers, and "s" can be "adam"'],
     ['{lr:d}', 'is for whole numbers'],
     ['{s:.2f}', 'is for numbers'],
-    ['{i:x}', 'formats are such as'],
+    ['{i:x}', 'formats look like'],
     ['{i:}}', ''],
-    ['{i:099999d}', 'formats are such as'],
+    ['{i:099999d}', 'formats look like'],
   ])('%s is refused', (text, message) => {
     if (message === '') expect(at(text)).toBe('7}');
     else expect(() => at(text)).toThrow(message);

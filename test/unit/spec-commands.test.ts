@@ -97,9 +97,9 @@ describe('a commands file', () => {
   it('refuses what cannot be one command, with every place', async () => {
     const text = 'echo a \\\n  b\necho \\\\\nfoo\0bar\nprintf x\\';
     expect(problemsOf(text)).toEqual([
-      'c.txt:1:8: ends in a backslash: each command has to stand on one line',
+      'c.txt:1:8: ends in a backslash: each command must be on one line',
       'c.txt:4:4: a NUL byte; a commands file is plain text',
-      'c.txt:5:9: ends in a backslash: each command has to stand on one line',
+      'c.txt:5:9: ends in a backslash: each command must be on one line',
     ]);
     await expect(expandCommandLines(['x\\'], options)).rejects.toThrow('c.txt:1:2: ends in a backslash');
   });

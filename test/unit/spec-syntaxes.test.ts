@@ -224,7 +224,7 @@ describe('JSON5', () => {
   it.each([
     ['{name: "w" jobs: []}', '1:12', "invalid character 'j'"],
     ['{name: "w"', '1:11', 'invalid end of input'],
-    ['{name: "w", "name": "v", jobs: []}', '1:13', 'the key "name" stands twice'],
+    ['{name: "w", "name": "v", jobs: []}', '1:13', 'the key "name" appears twice'],
     [`{metadata: ${'['.repeat(150)}${']'.repeat(150)}}`, '1:111', 'nested deeper'],
     ['{name: "w", jobs: [], metadata: Infinity}', '1:33', 'found Infinity'],
     ['{name: "w", jobs: [], __proto__: {}}', '1:23', 'unknown key'],
@@ -243,11 +243,11 @@ describe('KDL', () => {
       'unknown key "comand" in a job; did you mean "command"?',
     ],
     ['name "w"\njob "a" command="x" {\n  depends_on_job "🚀" "b"\n}', '3:18', 'there is no job "🚀"'],
-    ['name "w"\njob "a" { command "x"; command "y" }', '2:24', '"command" stands twice'],
+    ['name "w"\njob "a" { command "x"; command "y" }', '2:24', '"command" appears twice'],
     ['name "w"\njob "a" "b" { command "x" }', '2:9', 'a second name for "job"'],
     ['name "w"\njob "a" { command }', '2:11', 'is missing; it is required'],
     ['name "w"\njob "a" { command "x"; priority high }', '2:33', 'expected a number'],
-    ['name "w"\njob "a" { command "x" ', '2:23', 'inside of braces'],
+    ['name "w"\njob "a" { command "x" ', '2:23', 'inside braces'],
     ['name "w" 5 { a 1 }\n', '1:1', '"name" has both a value and keys'],
     ['name "w"\njob "a" { command "x"; depends_on { b 1 } }', '2:37', 'is a list of values'],
     ['name "w"\nparameters 5', '2:12', 'has its values in braces'],
@@ -257,9 +257,9 @@ describe('KDL', () => {
     [`name "w"\nmetadata ${'{ a '.repeat(50_000)}`, '', 'nested deeper'],
     ['name "w"\n__proto__ 1\njob "a" { command "x" }', '2:1', 'unknown key "__proto__"'],
     ['', '1:1', 'is empty'],
-    ['name "w"\nuser_data "d" {\n  data "{\\"a\\": 1,}"\n}', '3:8', '"{\\"a\\": 1,}" is no JSON'],
-    ['name "w"\nuser_data "d" data="oops"', '2:20', '"oops" is no JSON; a text in KDL is written as "\\"text\\""'],
-    ['name "w"\nmetadata "{oops"', '2:10', 'is no JSON'],
+    ['name "w"\nuser_data "d" {\n  data "{\\"a\\": 1,}"\n}', '3:8', '"{\\"a\\": 1,}" is not JSON'],
+    ['name "w"\nuser_data "d" data="oops"', '2:20', '"oops" is not JSON; a text in KDL is written as "\\"text\\""'],
+    ['name "w"\nmetadata "{oops"', '2:10', 'is not JSON'],
   ])('is refused at the place of what is wrong (%#)', (text, place, message) => {
     const [first = ''] = problemsOf(text, 'w.kdl');
     if (place !== '') expect(first).toContain(`w.kdl:${place}: `);
@@ -327,16 +327,16 @@ describe('the parts beside the jobs', () => {
     ).toEqual([
       'jobs[0].failure_handler: there is no failure handler "hh"; did you mean "h"?',
       'jobs[0].scheduler: there is no Slurm scheduler "gpus"; did you mean "gpu"?',
-      'failure_handlers[0].rules[0]: a rule names its exit_codes, or says match_all_exit_codes: true',
+      'failure_handlers[0].rules[0]: a rule needs exit_codes or match_all_exit_codes: true',
       'slurm_schedulers[0].account: is missing; it is required, here or in slurm_defaults',
-      'slurm_schedulers[1].name: the name "gpu" is that of slurm_schedulers[0] already',
-      'slurm_defaults.partition: "partition" cannot be a default: say it in each of slurm_schedulers',
-      'slurm_defaults.time: "time" cannot be a default: say it in each of slurm_schedulers, as walltime',
+      'slurm_schedulers[1].name: the name "gpu" is already used by slurm_schedulers[0]',
+      'slurm_defaults.partition: "partition" cannot be a default: set it in each of the slurm_schedulers',
+      'slurm_defaults.time: "time" cannot be a default: set it in each of the slurm_schedulers, as walltime',
       'slurm_defaults["--qos"]: "--qos" is not a long option of sbatch, written without --; did you mean "qos"?',
       'slurm_defaults["job-name"]: "job-name" cannot be a default: torc finds its allocations by their names',
-      'actions[0]: on_jobs_ready wants jobs or job_name_regexes',
-      'actions[0]: run_commands wants commands',
-      'actions[1]: schedule_nodes wants a scheduler',
+      'actions[0]: on_jobs_ready needs jobs or job_name_regexes',
+      'actions[0]: run_commands needs commands',
+      'actions[1]: schedule_nodes needs a scheduler',
       'actions[2].scheduler: there is no Slurm scheduler "gqu"; did you mean "gpu"?',
       'actions[2].jobs[0]: there is no job "b"; did you mean "a"?',
       'actions[3].job_name_regexes[0]: no job has a name that matches "z"',
@@ -364,8 +364,10 @@ describe('the parts beside the jobs', () => {
       'failure_handlers[1].rules: found an empty list, expected at least one entry',
       expect.stringContaining('slurm_schedulers[0].walltime: torc needs to know when an allocation ends'),
       'resource_monitor.enabled: found the text "yes", expected true or false: write true without quotes',
-      expect.stringContaining('actions[0].trigger_type: found the text "on_job_ready", allowed are on_workflow_start'),
-      'actions[0].action_type: found the text "run_command", allowed are run_commands, schedule_nodes; did you mean "run_commands"?',
+      expect.stringContaining(
+        'actions[0].trigger_type: found the text "on_job_ready", expected one of on_workflow_start',
+      ),
+      'actions[0].action_type: found the text "run_command", expected one of run_commands, schedule_nodes; did you mean "run_commands"?',
     ]);
   });
 });

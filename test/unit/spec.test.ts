@@ -120,7 +120,7 @@ describe('what is no text', () => {
   it('refuses NUL bytes and giants', () => {
     expect(problemsOf('name: w\nx: \0')).toEqual(['w.yaml:2:4: a NUL byte; a specification is plain text']);
     expect(problemsOf(Buffer.alloc(64 * 1024 * 1024 + 1, 'a'))).toEqual([
-      expect.stringContaining('at most 64 MB are read'),
+      expect.stringContaining('the limit is 64 MB'),
     ]);
   });
 
@@ -151,8 +151,8 @@ describe('syntax', () => {
   });
 
   it.each([
-    ['{"name": "w", }', '1:15', 'no comma before the end'],
-    ['{"a": [1,]}', '1:10', 'no comma before the end'],
+    ['{"name": "w", }', '1:15', 'does not allow a comma'],
+    ['{"a": [1,]}', '1:10', 'does not allow a comma'],
     ["{'a': 1}", '1:2', 'double quotes'],
     ['{"a": \'x\'}', '1:7', 'double quotes'],
     ['{"a": 1 "b": 2}', '1:9', "expected ',' or '}'"],
@@ -169,8 +169,8 @@ describe('syntax', () => {
     ['{"a":\n [1, 2', '2:2', 'this list is not closed'],
     ['{"a": 1} x', '1:10', 'after the end'],
     ['', '1:1', 'ends early'],
-    ['{"a": 1, "b": {"a": 1}, "a": 2}', '1:25', 'the key "a" stands twice'],
-    ['{"a": 1, "\\u0061": 2}', '1:10', 'the key "a" stands twice'],
+    ['{"a": 1, "b": {"a": 1}, "a": 2}', '1:25', 'the key "a" appears twice'],
+    ['{"a": 1, "\\u0061": 2}', '1:10', 'the key "a" appears twice'],
     ['['.repeat(200), '1:101', 'nested deeper'],
   ])('JSON %j is refused at %s', (text, place, message) => {
     const [first = ''] = problemsOf(text, 'w.json');
@@ -204,7 +204,7 @@ describe('shape', () => {
     );
     expect(problemsOf(text)).toEqual([
       'w.yaml:2:1: desciption: unknown key "desciption" in a workflow; did you mean "description"?',
-      'w.yaml:3:19: jobs_sort_method: found the text "gpus_runtim_memory", allowed are gpus_runtime_memory, ' +
+      'w.yaml:3:19: jobs_sort_method: found the text "gpus_runtim_memory", expected one of gpus_runtime_memory, ' +
         'gpus_memory_runtime, none; did you mean "gpus_runtime_memory"?',
       'w.yaml:6:14: jobs[0].command: found true, expected text: write it in quotes, "true"',
       'w.yaml:7:17: jobs[0].depends_on: found the text "b", expected a list: write ["b"]',
@@ -224,13 +224,13 @@ describe('shape', () => {
 
   it('lists what is allowed where no key is near', () => {
     expect(problemsOf(lines('name: w', 'files: [{name: f, path: p, zzz: 1}]', 'jobs: []'))[0]).toContain(
-      'unknown key "zzz" in a file; allowed are name, path',
+      'unknown key "zzz" in a file; the allowed keys are name, path',
     );
   });
 
   it('says what an earlier name of a key is called now', () => {
     expect(problemsOf(lines('name: w', 'jobs: [{name: a, command: x, blocked_by: [b]}]'))[0]).toContain(
-      'unknown key "blocked_by" in a job; it is called "depends_on" now',
+      'unknown key "blocked_by" in a job; it is now called "depends_on"',
     );
   });
 

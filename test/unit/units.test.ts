@@ -42,7 +42,9 @@ describe('memory', () => {
   );
 
   it('does not take a forgotten unit for bytes', () => {
-    expect(refusal(() => parseMemory('512')).message).toBe('"512" means 512 bytes, which no job can live on.');
+    expect(refusal(() => parseMemory('512')).message).toBe(
+      '"512" means 512 bytes, too little for any job; did you mean 512m?',
+    );
   });
 
   it('quotes and cuts what it could not read', () => {

@@ -55,7 +55,7 @@ describe('an end that was the job’s own', () => {
 
   it('keeps the evidence of a kill from outside', () => {
     const { detail } = classifyEnd({ ...quiet, exitCode: null, signal: 9, peakMemoryBytes: 3 * 2 ** 30 });
-    expect(detail).toBe('killed from outside, not by torc; it had asked for 1M, the most seen was 3G');
+    expect(detail).toBe('killed from outside, not by torc; it requested 1M, its peak was 3G');
   });
 });
 

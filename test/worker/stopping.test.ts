@@ -132,7 +132,7 @@ describe('cancellation', () => {
 
   it.each([
     ['restart', 'terminated', 'canceled', 'it was stopped for a restart'],
-    ['fenced', 'terminated', 'node_failure', 'its worker was cut off and had been given up'],
+    ['fenced', 'terminated', 'node_failure', 'its worker had lost contact and was given up'],
   ] as const)('passes on why the server wants the end: %s', async (reason, status, cause, detail) => {
     const worker = startWorker();
     worker.server.add({ command: 'sleep 300' });

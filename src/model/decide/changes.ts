@@ -1,11 +1,11 @@
 /** Whether a declared file is still what a job's result was made from. */
 
-/** What is known of a file at an instant. Times in microseconds; they are compared only with those of the same file. */
+/** What is known about a file at some instant. Times in microseconds; they are compared only with those of the same file. */
 export interface FileFacts {
-  /** -1 when it is not there; null when it was never looked at. */
+  /** -1 when it does not exist; null when nobody has looked. */
   sizeBytes: number | null;
   modifiedUs: number | null;
-  /** When anything of it changed, which no program can set back. */
+  /** When anything about it last changed, which no program can set back. */
   changedUs: number | null;
   /** SHA-256 of the content where it was read. */
   contentHash: string | null;
@@ -21,19 +21,19 @@ export function fileMicroseconds(nanoseconds: bigint): number | null {
 
 /**
  * What differs between then and now, in words, or null. Size and modification time decide; where both are the same, the
- * content does, if it was read on both sides: a program can set the time back. What was never looked at has not changed.
+ * content does, if it was read both times: a program can set the time back. A file at which nobody looked has not changed.
  */
 export function fileChange(before: FileFacts, now: FileFacts): string | null {
   if (before.sizeBytes === null || now.sizeBytes === null) return null;
   if (before.sizeBytes === -1) return now.sizeBytes === -1 ? null : 'has appeared';
   if (now.sizeBytes === -1) return 'is missing';
-  if (before.sizeBytes !== now.sizeBytes) return 'has another size';
+  if (before.sizeBytes !== now.sizeBytes) return 'has a different size';
   if (before.modifiedUs !== now.modifiedUs) return 'was modified';
   if (before.contentHash === null || now.contentHash === null) return null;
-  return before.contentHash === now.contentHash ? null : 'has other content';
+  return before.contentHash === now.contentHash ? null : 'has different content';
 }
 
-/** Whether only the content can tell: everything is the same but the time of the last change of any kind. */
+/** Whether only the content can tell: only the time of the last change of any kind differs. */
 export function needsContent(before: FileFacts, now: FileFacts): boolean {
   return (
     before.contentHash !== null &&

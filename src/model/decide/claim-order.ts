@@ -4,7 +4,7 @@ import type { Requirements } from '../job.ts';
 
 /**
  * Ranks for a list of requirements, by the method: the most demanding first, in the method's order of resources.
- * Equal requests get equal ranks; `none` ranks all alike, so that the stored order decides.
+ * Equal requests get equal ranks; with `none` all ranks are equal, so that the stored order decides.
  */
 export function sortRanks(method: JobsSortMethod, all: readonly Requirements[]): number[] {
   if (method === 'none') return all.map(() => 0);

@@ -94,11 +94,14 @@ function causeOf(facts: DiagnosisFacts): { cause: Cause | null; sentence: string
   const reason = slurmEnd.reason === null ? slurmEnd.state : `${slurmEnd.state}, reason ${slurmEnd.reason}`;
   switch (slurmEnd.cause) {
     case 'walltime':
-      return { cause: 'walltime', sentence: `${job} ended because its time was over (${reason}).` };
+      return { cause: 'walltime', sentence: `${job} ended because its time limit was reached (${reason}).` };
     case 'node_failure':
-      return { cause: 'node_failure', sentence: `${job} ended because a node of it failed (${reason}). ${fate.why}` };
+      return {
+        cause: 'node_failure',
+        sentence: `${job} ended because one of its nodes failed (${reason}). ${fate.why}`,
+      };
     case 'preempted':
-      return { cause: 'preempted', sentence: `${job} had to make room for others (${reason}).` };
+      return { cause: 'preempted', sentence: `${job} was preempted by other jobs (${reason}).` };
     case 'canceled': {
       const by = slurmEnd.canceledBy === null ? '' : ` by user ${slurmEnd.canceledBy}`;
       return { cause: 'canceled', sentence: `${job} was cancelled${by} (${reason}).` };
@@ -119,7 +122,7 @@ function exitWords({ exitCode, signal }: SlurmEnd): string {
 function heartbeatSentence(facts: DiagnosisFacts): string | null {
   if (facts.fate.process === 'running') return null;
   const heard = `Its worker was last heard from at ${facts.lastHeartbeat}`;
-  // a final diagnosis is the same whenever it is made
+  // a final diagnosis must not depend on when it is made
   if (facts.fate.process === 'gone') return `${heard}.`;
   return `${heard} (${formatDuration(Math.max(0, Math.round(facts.silentSeconds)))} ago).`;
 }
@@ -131,7 +134,7 @@ const sigkill = 9;
 /** Whether memory ran out on the worker's node, by what sign, and which job most exceeded its request. */
 function judgeMemory(facts: DiagnosisFacts): MemoryJudgement | null {
   const { slurmEnd, memoryWords, attempts, nodeMemoryBytes } = facts;
-  // what a limit of time or a person ended was not ended by memory, even when some process had been killed for it before
+  // a job that its time limit or a person ended did not end for lack of memory, even if the kernel had killed some process
   if (slurmEnd !== null && slurmEnd.cause !== 'oom' && slurmEnd.cause !== 'worker_lost') return null;
   const isElsewhere = memoryWords !== null && memoryWords.nodes.length > 0 && !isAmong(facts.hostname, memoryWords);
   if (isElsewhere) return null;
@@ -164,7 +167,7 @@ function largest(...values: (number | null | undefined)[]): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
-/** A request that nobody stated says nothing about what was meant, so that then the peaks themselves decide. */
+/** A request that nobody stated says nothing about what was meant: then the peaks decide. */
 function culpritOf(attempts: readonly UnfinishedAttempt[]): UnfinishedAttempt | null {
   if (attempts.length === 1) return attempts[0] ?? null;
   const sampled = attempts.filter((attempt) => attempt.peakMemoryBytes !== null);
@@ -199,13 +202,13 @@ function usage({ peakMemoryBytes, requestedMemoryBytes, isMemoryStated }: Unfini
 function unknownOfMemory(facts: DiagnosisFacts, attempt: UnfinishedAttempt, memory: MemoryJudgement): string[] {
   const unknown: string[] = [];
   if (attempt.peakMemoryBytes === null) {
-    unknown.push('How much memory it used is not known: no sample of it arrived before the end.');
+    unknown.push('It is not known how much memory it used: no sample of it arrived before the end.');
   }
   if (memory.culprit === null) {
-    unknown.push('Which of the jobs on the node took the memory is not known.');
+    unknown.push('It is not known which job on the node used the memory.');
   } else if (facts.attempts.length > 1) {
     const isOver = (memory.culprit.peakMemoryBytes ?? 0) > memory.culprit.requestedMemoryBytes;
-    if (!isOver) unknown.push('No sample shows a job above its request; the one that came closest is named.');
+    if (!isOver) unknown.push('No sample shows a job above its request; the job that came closest is named.');
   }
   return unknown;
 }

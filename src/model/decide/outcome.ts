@@ -1,6 +1,6 @@
 /**
- * What an attempt's end means: from what was seen of the process, what torc itself did to it and what the kernel
- * counted, to the status, return code and cause that are stored. Absence of evidence never makes a success.
+ * What the end of an attempt means: from what was seen of the process, what torc did to it and what the kernel counted,
+ * to the status, return code and cause that are stored. A lack of evidence is never a success.
  */
 import { formatMemory } from '../../base/units.ts';
 import type { AttemptEnd } from '../job.ts';
@@ -27,12 +27,12 @@ export type StopReason =
   | 'memory_limit';
 
 export interface EndEvidence {
-  /** One of the two is a number; both are null when the way it ended could not be learned. */
+  /** One of the two is a number; both are null when it is not known how it ended. */
   exitCode: number | null;
   signal: number | null;
-  /** Set when torc had signalled the job before it ended. */
+  /** Set when torc had sent the job a signal before it ended. */
   stopped: StopReason | null;
-  /** The kernel killed a process for lack of memory and this job is the one it is put down to. */
+  /** The kernel killed a process for lack of memory, and this job is judged to be the one. */
   isOomVictim: boolean;
   peakMemoryBytes: number | null;
   memoryLimitBytes: number | null;
@@ -75,7 +75,12 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
     case 'superseded':
       return { status: 'canceled', returnCode: null, cause: 'canceled', detail: 'another attempt took its place' };
     case 'walltime':
-      return { status: 'terminated', returnCode: null, cause: 'walltime', detail: 'the time of its worker was over' };
+      return {
+        status: 'terminated',
+        returnCode: null,
+        cause: 'walltime',
+        detail: 'the time limit of its worker was reached',
+      };
     case 'restart':
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'it was stopped for a restart' };
     case 'shutdown':
@@ -89,7 +94,7 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
         status: 'terminated',
         returnCode: null,
         cause: 'node_failure',
-        detail: 'its worker was cut off and had been given up',
+        detail: 'its worker had lost contact and was given up',
       };
   }
 }
@@ -108,7 +113,7 @@ function ownEnd(evidence: EndEvidence): Verdict {
       status: 'terminated',
       returnCode: null,
       cause: 'worker_lost',
-      detail: 'how it ended could not be learned',
+      detail: 'it is not known how it ended',
     };
   }
   return exitCode === 0 ? done(0, 'success') : done(exitCode, 'exit_code');
@@ -116,20 +121,20 @@ function ownEnd(evidence: EndEvidence): Verdict {
 
 function usage(evidence: EndEvidence): string {
   const { peakMemoryBytes, requestedMemoryBytes } = evidence;
-  return `it had asked for ${bytes(requestedMemoryBytes)}, the most seen was ${bytes(peakMemoryBytes)}`;
+  return `it requested ${bytes(requestedMemoryBytes)}, its peak was ${bytes(peakMemoryBytes)}`;
 }
 
-/** A success turned into a failure, because the job did not make what it had declared; `detail` says what. */
+/** A success turned into a failure because the job did not make what it declared; `detail` says what. */
 export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
   return { ...end, returnCode: 1, cause: 'missing_output', detail };
 }
 
-/** The end of an attempt whose command did not run, because the script that was to prepare it failed. */
+/** The end of an attempt whose command did not run because its recovery script failed. */
 export function withoutRecovery(end: AttemptEnd): AttemptEnd {
   return { ...end, detail: `its recovery script failed with ${end.returnCode}, so the command did not run` };
 }
 
-/** 126 for a command that could not be started, 127 for a shell that does not exist: as shells say it. */
+/** 126 for a command that could not be started, 127 for a shell that does not exist, as shells do. */
 export function spawnFailed(code: string | null, detail: string): AttemptEnd {
   const returnCode = code === 'ENOENT' ? 127 : 126;
   return { status: 'done', returnCode, cause: 'spawn_error', exitCode: null, signal: null, detail };
@@ -142,8 +147,8 @@ export interface OomCandidate {
 }
 
 /**
- * Which of the jobs that died by SIGKILL are put down to the out-of-memory killer, when its counter rose by `numKills`:
- * those most over their request. The counter is one for all jobs of a worker, so this is a judgement.
+ * Which of the jobs that died by SIGKILL are attributed to the out-of-memory killer when its counter rose by `numKills`:
+ * those that most exceeded their request. The counter is one for all jobs of a worker, so this is a judgement.
  */
 export function oomVictims(numKills: number, dead: readonly OomCandidate[]): Set<number> {
   const overage = (job: OomCandidate): number => (job.peakMemoryBytes ?? 0) / Math.max(1, job.requestedMemoryBytes);

@@ -1,15 +1,15 @@
 /**
  * Which ready jobs fit into what is free with one worker: a pure walk in claim order, with back-fill. A worker has one
- * node or several, which are alike. Number 0 is its own: jobs of one node are packed there. A job of several nodes takes
+ * node or several equal ones. Number 0 is its own: jobs of one node are packed there. A job of several nodes takes
  * whole ones, on which no other job is.
  */
 import type { Requirements, Resources } from '../job.ts';
 
-/** What is free with a worker at the instant of a claim; resources are those of its own node. */
+/** What is free on a worker at the instant of a claim; resources are those of its own node. */
 export interface FreeNode extends Resources {
   /** Thousandths that are free of each GPU, by index. */
   gpus: number[];
-  /** Numbers of the nodes that no job is on, rising. */
+  /** Numbers of the nodes without a job, in ascending order. */
   idleNodes: number[];
   /** What each node has when no job is on it. */
   wholeNode: Resources;
@@ -19,7 +19,7 @@ export interface FreeNode extends Resources {
   timeLeftMs: number | null;
 }
 
-/** What a worker offers, by node and in all. */
+/** What a worker offers, on each node and in total. */
 export interface Offer {
   numNodes: number;
   numCpus: number;
@@ -29,7 +29,7 @@ export interface Offer {
   maxParallelJobs: number | null;
 }
 
-/** What is free with a worker that has no job. */
+/** What is free on a worker that has no job. */
 export function idleWorker(offer: Offer, timeLeftMs: number | null): FreeNode {
   const { numCpus, memoryBytes, numGpus } = offer;
   const wholeNode = { numCpus, memoryBytes, gpuThousandths: numGpus * 1000 };
@@ -85,7 +85,7 @@ function numGpuIndices({ gpuThousandths }: Pick<Resources, 'gpuThousandths'>): n
   return Math.ceil(gpuThousandths / 1000);
 }
 
-/** Whether the stated runtime fits into what is left; a job without a stated runtime fits always. */
+/** Whether the stated runtime fits into what is left; a job without a stated runtime always fits. */
 export function fitsTime(
   timeLeftMs: number | null,
   need: Pick<Requirements, 'isRuntimeStated' | 'runtimeMs'>,
@@ -118,7 +118,7 @@ export interface Share {
   nodeIndices: number[];
 }
 
-/** Takes what a job that fits is given off what is free. */
+/** Subtracts what a job that fits is given from what is free. */
 export function take(free: FreeNode, need: Requirements): Share {
   free.slots -= 1;
   return need.numNodes === 1 ? takeOfOwnNode(free, need) : takeWholeNodes(free, need);
@@ -188,7 +188,7 @@ export interface Placement extends Share {
 
 /**
  * Packs jobs into what a worker has free: always the first in claim order (priority, sort rank, job key) among the shapes that still
- * fit, until nothing fits. Changes `free`. Costs one comparison per shape for each job placed.
+ * fit, until nothing fits. Changes `free`. Linear in shapes for each job placed.
  */
 export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[] {
   const placed: Placement[] = [];
@@ -205,9 +205,9 @@ export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[]
 }
 
 /**
- * The jobs that come next in claim order, whether or not they fit now: as many as are worth `workMs` by what jobs of
- * their shape usually take, and `most` at most. Stops before the first job of a shape that takes too long to be waited
- * behind (`runtimeMs` null), so that nothing overtakes it.
+ * The jobs that come next in claim order, whether or not they fit now: as many as fill `workMs` by what jobs of their
+ * shape usually take, at most `most`. Stops before the first job of a shape that takes too long for others to wait
+ * behind it (`runtimeMs` null), so that nothing overtakes it.
  */
 export function nextInOrder(queues: readonly ShapeQueue[], workMs: number, most: number): Placement[] {
   const next: Placement[] = [];

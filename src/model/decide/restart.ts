@@ -1,6 +1,6 @@
 /**
- * What a restart, a reset or a disable makes of every job: pure functions of the graph, the present statuses and the
- * jobs that are meant. Linear in jobs and edges, whatever the graph's shape.
+ * What a restart, a reset or a disable does to every job: pure functions of the graph, the present statuses and the
+ * jobs that are named. Linear in jobs and edges, whatever the graph's shape.
  *
  * Jobs are numbered from 0 in stored order, barriers follow them. First each job gets an aim; then one walk in
  * topological order settles every counter and status, so that what is stored afterwards is consistent by construction.
@@ -31,10 +31,10 @@ export interface JobStates {
   numRetryHolds: Int32Array;
 }
 
-/** What is to become of a job. `active`: ready, blocked, or canceled when an upstream stays failed. */
+/** What a job becomes. `active`: ready, blocked, or canceled when an upstream stays failed. */
 export const aims = { keep: 0, active: 1, uninitialized: 2, disabled: 3 } as const;
 
-/** Why a job has its aim. `behind`: the job in `origin` reruns. */
+/** Why a job has its aim. `behind`: it is downstream of the job in `origin`, which reruns. */
 export const reasons = [
   'none',
   'uninitialized',
@@ -49,11 +49,12 @@ export const reasons = [
 export type Reason = (typeof reasons)[number];
 const reasonCode = Object.fromEntries(reasons.map((reason, code) => [reason, code])) as Record<Reason, number>;
 
+/** What each job becomes, and why. */
 export interface JobAims {
   aim: Uint8Array;
   /** Index into `reasons`, by job. */
   reason: Uint8Array;
-  /** For `behind`: the job that this one is behind; else -1. */
+  /** For `behind`: the job that this one is downstream of; else -1. */
   origin: Int32Array;
 }
 
@@ -91,8 +92,8 @@ export interface RestartChoice {
 }
 
 /**
- * A restart: what never ran or did not end is made active again; done jobs stay unless something they were made from
- * changed, or they are behind one that changed; disabled ones stay.
+ * A restart: jobs that never ran or did not end become active again; done jobs stay unless something that they were
+ * made from has changed, or they are downstream of such a job; disabled ones stay.
  */
 export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
   const plan = emptyPlan(jobs.numJobs);
@@ -125,7 +126,7 @@ export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
   return plan;
 }
 
-/** A reset: these jobs and all behind them become uninitialized; disabled jobs only when they are named. */
+/** A reset: these jobs and all downstream jobs become uninitialized; disabled ones only when they are named. */
 export function planReset(jobs: JobStates, named: readonly number[]): JobAims {
   const plan = emptyPlan(jobs.numJobs);
   for (const job of named) {
@@ -141,7 +142,7 @@ export function planReset(jobs: JobStates, named: readonly number[]): JobAims {
   return plan;
 }
 
-/** A disable: these jobs never run and count as satisfied; jobs that waited for nothing else become ready. */
+/** A disable: these jobs never run and count as satisfied; jobs that wait for nothing else become ready. */
 export function planDisable(jobs: JobStates, named: readonly number[]): JobAims {
   const plan = emptyPlan(jobs.numJobs);
   for (const job of named) {
@@ -151,7 +152,7 @@ export function planDisable(jobs: JobStates, named: readonly number[]): JobAims 
   return plan;
 }
 
-/** Visits every job behind the seeds once, with the seed that it was reached from. */
+/** Visits every job downstream of the seeds once, with the seed that it was reached from. */
 function walkDown(jobs: JobStates, seeds: readonly number[], visit: (job: number, origin: number) => void): void {
   const { graph, numJobs } = jobs;
   const origin = new Int32Array(graph.numNodes).fill(-1);

@@ -1,13 +1,13 @@
 /**
- * Whether a worker's processes are known to be gone: pure weighing of what was seen. Silence alone never shows it, nor
- * does one answer of Slurm that merely lacks the job.
+ * Whether a worker's processes are known to be gone: a pure judgement of what was seen. Silence alone never shows it, nor
+ * does a single answer of Slurm in which the job is missing.
  */
 import type { Cause } from '../status.ts';
 
-/** A job must be missing from good answers of squeue for so long, at least from two. */
+/** For how long a job must be missing from squeue's good answers, of which there must be at least two. */
 export const absenceMs = 60_000;
 
-/** How long after the stop file was written a silent worker counts as gone: its look every 5 s, and the kill time. */
+/** How long after its stop file was written a silent worker counts as gone: it looks every 5 s, then kills its jobs. */
 export const fenceMs = 20_000;
 
 /** What squeue says of an allocation; `final` jobs are shown for some minutes after their end. */
@@ -35,7 +35,7 @@ export interface SlurmEnd {
 /** What was found on the worker's own host. */
 export interface LocalFacts {
   state: 'alive' | 'leftover_processes' | 'gone';
-  /** Processes of its jobs that live on. */
+  /** Processes of its jobs that are still alive. */
   pids: number[];
   hasRebooted: boolean;
 }
@@ -52,7 +52,7 @@ export interface WorkerFateFacts {
   queue: QueueFacts | null;
   /** The end of the start of the allocation that this worker belongs to. */
   end: SlurmEnd | null;
-  /** The allocation has been started again since. */
+  /** The allocation has rebooted since. */
   isPredecessor: boolean;
   /** For how long good answers have lacked the job; null when the newest one has it. */
   absentForMs: number | null;
@@ -62,15 +62,15 @@ export interface WorkerFateFacts {
   hasSpokenSince: boolean;
 }
 
-/** How a worker's processes are known to have ended, or why that is not known. */
+/** Whether a worker's processes are known to have ended, and why. */
 export type WorkerFate =
   | { process: 'running' }
   /** `why` is a sentence. */
   | { process: 'lost_contact'; why: string }
-  /** `slurm`: its allocation ended. `local`: it was looked for on its host. `worker`: it said so itself. */
+  /** Known because its allocation ended (`slurm`), from a look at its host (`local`), or because it said so (`worker`). */
   | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string };
 
-/** `fence`: it may live although Slurm has lost sight of it; it must be told to stop and given time to obey. */
+/** `fence`: it may be alive although Slurm has lost sight of it; it must be told to stop and given time to obey. */
 export type WorkerVerdict = WorkerFate | { process: 'fence'; why: string };
 
 export function decideWorkerFate(facts: WorkerFateFacts): WorkerVerdict {
@@ -83,14 +83,18 @@ export function decideWorkerFate(facts: WorkerFateFacts): WorkerVerdict {
 function decideLocal({ local, hostname }: WorkerFateFacts): WorkerVerdict | null {
   if (local === null || local.state === 'alive') return null;
   if (local.hasRebooted) {
-    return { process: 'gone', by: 'local', why: `${hostname} has been started again since.` };
+    return { process: 'gone', by: 'local', why: `${hostname} has rebooted since.` };
   }
   if (local.state === 'leftover_processes') {
-    const many = local.pids.length > 1 ? 'processes' : 'process';
-    const why = `Its worker on ${hostname} is gone, but ${many} ${local.pids.join(', ')} of its jobs live on.`;
+    const [processes, are] = local.pids.length > 1 ? ['processes', 'are'] : ['process', 'is'];
+    const why = `Its worker on ${hostname} is gone, but ${processes} ${local.pids.join(', ')} of its jobs ${are} still alive.`;
     return { process: 'lost_contact', why };
   }
-  return { process: 'gone', by: 'local', why: `Its worker on ${hostname} has ended, and no process of it is left.` };
+  return {
+    process: 'gone',
+    by: 'local',
+    why: `Its worker on ${hostname} has ended, and none of its processes is left.`,
+  };
 }
 
 function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
@@ -101,14 +105,14 @@ function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
   if (end?.state === 'NODE_FAIL' && (isPredecessor || isOver(queue))) {
     return {
       process: 'fence',
-      why: `${job} lost ${hostname}, where processes may live on until they are told to stop.`,
+      why: `${job} lost ${hostname}, where processes may run on until they are told to stop.`,
     };
   }
   if (isPredecessor) {
     if (end !== null) return { process: 'gone', by: 'slurm', why: `${job} was started again.` };
     return {
       process: 'fence',
-      why: `${job} was started again; whether the processes of its earlier start live is open.`,
+      why: `${job} was started again; it is not known whether processes of its earlier start are alive.`,
     };
   }
   if (end !== null && isOver(queue)) return { process: 'gone', by: 'slurm', why: `${job} has ended (${end.state}).` };
@@ -117,7 +121,7 @@ function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
   return { process: 'gone', by: 'slurm', why: `Slurm no longer knows job ${slurmJobId}, and its worker is silent.` };
 }
 
-/** Accounting alone is not believed: it lags. */
+/** Accounting alone is not enough: it lags behind. */
 function isOver(queue: QueueFacts | null): boolean {
   return queue !== null && (queue.presence === 'final' || queue.presence === 'absent');
 }
@@ -132,11 +136,11 @@ function decideFenced({ fencedForMs, silentMs, hostname }: WorkerFateFacts): Wor
 function silence({ slurmJobId, queue, hostname, local }: WorkerFateFacts): string {
   if (slurmJobId === null) {
     return local === null
-      ? `Its worker is silent; it ran on ${hostname}, where this host cannot look.`
-      : `Its worker on ${hostname} is silent, but its process lives.`;
+      ? `Its worker is silent; it ran on ${hostname}, which this host cannot inspect.`
+      : `Its worker on ${hostname} is silent, but its process is alive.`;
   }
-  if (queue === null) return `Its worker is silent, and Slurm has not said what became of job ${slurmJobId}.`;
+  if (queue === null) return `Its worker is silent, and Slurm has not reported what happened to job ${slurmJobId}.`;
   if (queue.presence === 'absent')
-    return `Its worker is silent, and Slurm's queue lacks job ${slurmJobId} for the moment.`;
-  return `Its worker is silent; Slurm still says ${queue.state ?? 'nothing'} of job ${slurmJobId}.`;
+    return `Its worker is silent, and job ${slurmJobId} is missing from Slurm's queue at the moment.`;
+  return `Its worker is silent; Slurm still reports job ${slurmJobId} as ${queue.state ?? 'unknown'}.`;
 }

@@ -1,5 +1,5 @@
 /**
- * Commands files: one shell command a line, each a job of its own. Blank lines and lines that begin with `#` are
+ * Commands files: one shell command on each line, each of them a job. Blank lines and lines that begin with `#` are
  * skipped. Jobs are made as they are read, so that a million of them need not be in memory at once.
  */
 
@@ -12,11 +12,11 @@ import { decodeUtf8 } from '../spec/source.ts';
 import { specDefaults } from './defaults.ts';
 
 export interface CommandsOptions {
-  /** As people wrote it; names the file in messages. */
+  /** As people typed it; names the file in messages. */
   file: string;
   /** Name of the workflow. */
   name: string;
-  /** What each job asks for, as typed; what is not given is not limited. */
+  /** What each job asks for, as typed; nothing else is limited. */
   cpus?: number | undefined;
   memory?: string | undefined;
   runtime?: string | undefined;
@@ -31,7 +31,7 @@ export function expandCommands(source: string | Uint8Array, options: CommandsOpt
   return workflowOf(check.finish(), { [Symbol.iterator]: () => commandsOf(linesOf(text)) }, requirements, options);
 }
 
-/** The same from lines that come one by one, of which only the commands are kept. */
+/** The same from lines that arrive one by one; only the commands are kept. */
 export async function expandCommandLines(
   lines: Iterable<string> | AsyncIterable<string>,
   options: CommandsOptions,
@@ -75,7 +75,7 @@ function workflowOf(
   };
 }
 
-/** Names are padded with zeros to one width, so that sorted as text they stand in the order of the file. */
+/** Names are padded with zeros to one width, so that sorting them as text keeps the order of the file. */
 function* jobsOf(commands: Iterable<string>, numJobs: number, requirements: number | null): Generator<ExpandedJob> {
   const width = String(numJobs).length;
   let number = 0;
@@ -102,7 +102,7 @@ function* jobsOf(commands: Iterable<string>, numJobs: number, requirements: numb
 function requirementsOf({ cpus, memory, runtime }: CommandsOptions): Requirements | null {
   if (cpus === undefined && memory === undefined && runtime === undefined) return null;
   if (cpus !== undefined && !(Number.isSafeInteger(cpus) && cpus > 0)) {
-    throw new TorcError('usage', `${cpus} is not a number of CPUs.`, 'Write a whole number from 1 on.');
+    throw new TorcError('usage', `${cpus} is not a number of CPUs.`, 'Write a whole number, at least 1.');
   }
   return {
     ...defaultRequirements,
@@ -116,7 +116,7 @@ function requirementsOf({ cpus, memory, runtime }: CommandsOptions): Requirement
 
 function positive(value: number, written: string): number {
   if (value > 0) return value;
-  throw new TorcError('usage', `${JSON.stringify(written)} is nothing at all.`, 'Write more than zero.');
+  throw new TorcError('usage', `${JSON.stringify(written)} is not more than zero.`, 'Write a value above zero.');
 }
 
 function* linesOf(text: string): Generator<string> {
@@ -158,9 +158,9 @@ class CommandCheck {
     if (command === null) return null;
     this.#count += 1;
     if (command.includes('\0')) this.#refuse(line.indexOf('\0'), 'a NUL byte; a commands file is plain text');
-    // An even number of backslashes is one that the shell itself takes for plain text.
+    // the shell takes an even number of backslashes as plain text
     if ((/\\+$/.exec(command)?.[0].length ?? 0) % 2 === 1) {
-      this.#refuse(line.lastIndexOf('\\'), 'ends in a backslash: each command has to stand on one line');
+      this.#refuse(line.lastIndexOf('\\'), 'ends in a backslash: each command must be on one line');
     }
     return command;
   }

@@ -1,4 +1,4 @@
-/** What jobs hand to each other, files or user data: which jobs read and write each, and what is wrong with that. */
+/** Files or user data that jobs pass to each other: which jobs read and write each, and what is wrong with that. */
 
 import { quoted } from '../spec/names.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -7,7 +7,7 @@ import { PatternMatcher } from './patterns.ts';
 
 const none: readonly never[] = [];
 
-/** What one job refers to, as numbers of a list; many at once as the list object that all who refer to it share. */
+/** What one job refers to, as numbers of a list; many at once as a list object that all jobs share that refer to it. */
 export class References {
   #numbers: number[] | null = null;
   #groups: Set<readonly number[]> | null = null;

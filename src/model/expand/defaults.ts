@@ -1,4 +1,4 @@
-/** What torc's format says where a specification says nothing. */
+/** The defaults of torc's format. */
 export const specDefaults = {
   expirationBufferSeconds: 180,
   waitForNewJobsSeconds: 90,

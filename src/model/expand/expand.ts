@@ -16,7 +16,7 @@ import { parametersIn } from './template.ts';
 
 /**
  * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
- * and user data with two producers, sweeps and patterns that cannot be, and the cycles.
+ * and user data with two producers, invalid sweeps and patterns, and the cycles.
  */
 export function expandSpec(spec: WorkflowSpec, options: { file: string; where: Where }): ExpandedWorkflow {
   const findings = new Findings();
@@ -25,7 +25,7 @@ export function expandSpec(spec: WorkflowSpec, options: { file: string; where: W
   return expanded;
 }
 
-/** The same, with the problems added to findings; the workflow is worth something only when none were added. */
+/** The same, with the problems added to findings; the workflow is valid only when none were added. */
 export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWorkflow {
   const tables = {
     requirements: NameTable.of('resource_requirements', spec, findings),
@@ -96,7 +96,7 @@ function requirementsOf(spec: RequirementsSpec): Requirements & { name: string }
 
 const nothing: readonly number[] = [];
 
-/** The edges between the jobs; sets of upstreams that many jobs share are never written out for each. */
+/** The edges between the jobs; sets of upstreams that many jobs share are not written out for each of them. */
 function wire(jobs: JobExpansion): Wiring {
   const numJobs = jobs.jobs.length;
   const lastSeenBy = new Int32Array(numJobs).fill(-1);

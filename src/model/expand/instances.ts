@@ -1,6 +1,6 @@
 /**
  * A list of the specification with its sweeps written out. Only the names are kept; every other text of an instance is
- * made when it is asked for, so that a sweep of a million jobs needs no more memory than their names.
+ * made on demand, so that a sweep of a million jobs needs no more memory than their names.
  */
 
 import { quoted } from '../spec/names.ts';
@@ -20,11 +20,11 @@ export interface Element {
   sweep: Sweep | null;
   /** How long its texts are together. */
   numCharacters: number;
-  /** Instances with the same name have to have the same of these; what they refer to is put together. */
+  /** Instances with the same name must be equal in these; their references are merged. */
   identity: readonly { key: string; template: Template }[];
 }
 
-/** The template of a text; what is wrong with it is a finding, and the text then stays as it is. */
+/** The template of a text; a problem with it becomes a finding, and the text stays unchanged. */
 export function templateOf(
   text: string,
   sweep: Sweep | null,
@@ -68,7 +68,7 @@ export class Instances<E extends Element> {
       const tooMany = this.length + count > mostInstances ? `${mostInstances} ${table.list}` : null;
       const tooLong = numCharacters > mostCharacters ? `${mostCharacters} characters of ${table.list}` : null;
       if (tooMany !== null || tooLong !== null) {
-        const message = `with this there are more than ${tooMany ?? tooLong}; at most so many are allowed`;
+        const message = `with this there are more than ${tooMany ?? tooLong}, which is the limit`;
         table.findings.add(element.path, () => message);
         return;
       }
@@ -135,8 +135,8 @@ export class Instances<E extends Element> {
   }
 
   /**
-   * What a text of an instance refers to: one number, or all instances of a sweep whose written name it says, as far
-   * as parameters of the referring sweep do not choose among them. Null when there is nothing of that name.
+   * What a text of an instance refers to: one number, or all instances of a sweep by its written name, unless parameters
+   * of the referring sweep choose among them. Null when nothing has that name.
    */
   refer(template: Template, instance: number): number | readonly number[] | null {
     const name = template.at(instance);
@@ -147,7 +147,7 @@ export class Instances<E extends Element> {
     return this.#group(i, template).get(template.isConstant ? '' : name) ?? null;
   }
 
-  /** The numbers of an element by its name with only those parameters replaced that the referring text replaces. */
+  /** The numbers of an element by its name in which only the parameters of the referring text are replaced. */
   #group(i: number, template: Template): ReadonlyMap<string, readonly number[]> {
     const replaced = new Set(template.parameters);
     const key = JSON.stringify([i, ...[...replaced].sort()]);

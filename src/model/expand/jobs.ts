@@ -1,4 +1,4 @@
-/** The jobs of a specification, sweeps written out: what each refers to, whom it waits for, and how it is stored. */
+/** The jobs of a specification, sweeps written out: what each refers to, what it waits for, and how it is stored. */
 
 import type { ExpandedJob } from '../expanded.ts';
 import { quoted } from '../spec/names.ts';
@@ -22,7 +22,7 @@ type Target = ReferenceList['to'];
 
 const nothing = new References();
 
-/** What one job refers to; most jobs refer to little. */
+/** What one job refers to, which is little for most jobs. */
 class Uses {
   readonly #input: Partial<Record<Target, References>> = {};
   readonly #output: Partial<Record<Target, References>> = {};
@@ -52,7 +52,7 @@ export class JobExpansion {
   readonly #tables: JobTables;
   readonly #fileFlow: DataFlow;
   readonly #dataFlow: DataFlow;
-  /** Only the first time that a job is looked at, what is wrong with it is told. */
+  /** Problems of a job are reported only the first time that it is visited. */
   #isReporting = true;
   numJobsWithScheduler = 0;
 
@@ -69,7 +69,7 @@ export class JobExpansion {
     this.#check();
   }
 
-  /** Looks at every job once, so that all findings are made and every output has its producer. */
+  /** Visits every job once, so that all findings are made and every output has its producer. */
   #check(): void {
     let numUses = 0;
     for (let number = 0; number < this.jobs.length; number++) {
@@ -78,7 +78,7 @@ export class JobExpansion {
         numUses += uses.of('files', direction).size + uses.of('userData', direction).size;
       }
       if (numUses > mostUses) {
-        const message = `the jobs up to this one list more than ${mostUses} files and user data; at most so many are allowed`;
+        const message = `the jobs up to this one list more than ${mostUses} files and user data, which is the limit`;
         this.#findings.add(this.jobs.elementOf(number).path, () => message);
         break;
       }
@@ -112,7 +112,7 @@ export class JobExpansion {
     }
   }
 
-  /** Calls `waitFor` with each job, or list of jobs, that a job waits for; itself among those it names is a finding. */
+  /** Calls `waitFor` with each job, or list of jobs, that a job waits for; a job that names itself is a finding. */
   eachUpstream(number: number, waitFor: (upstream: number | readonly number[]) => void): void {
     const { uses } = this.#resolve(number);
     for (const upstream of uses.of('jobs', 'input').numbers) {
@@ -129,7 +129,7 @@ export class JobExpansion {
     this.#findings.addOnce(this.placeOfUpstream(number, name), name, () => `the job ${quoted(name)} depends on itself`);
   }
 
-  /** Where a job says that it waits for another one; the job itself when it says so in another way. */
+  /** The place of the name by which a job waits for another one; the job itself when there is no such place. */
   placeOfUpstream(number: number, upstream: string): SpecPath {
     const { path, spec } = this.jobs.elementOf(number);
     const k = spec.depends_on?.indexOf(upstream) ?? -1;

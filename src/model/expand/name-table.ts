@@ -1,4 +1,4 @@
-/** The names of one list of a specification: which there are, which stand there twice, and which one was meant. */
+/** The names of one list of a specification: which exist, which appear twice, and which one was meant. */
 import { didYouMean, quoted } from '../spec/names.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
@@ -14,7 +14,7 @@ const labels = {
 
 export type NamedList = keyof typeof labels;
 
-/** Among how many names the nearest is looked for: a misspelt sweep of a million jobs is not worth a minute. */
+/** How many names are searched for the nearest one: a misspelt sweep of a million jobs is not worth a minute. */
 const mostCandidates = 100_000;
 
 /** Slurm schedulers and user data need no name in the format; a specification with several names them. */
@@ -25,7 +25,7 @@ export class NameTable {
   readonly list: NamedList;
   /** In the order of their numbers. */
   readonly names: string[] = [];
-  /** Names of sweeps as they are written, which references may say as well. */
+  /** Names of sweeps as they are written, which references may use as well. */
   readonly writtenNames: string[] = [];
   readonly findings: Findings;
   readonly #numbers = new Map<string, number>();
@@ -35,7 +35,7 @@ export class NameTable {
     this.findings = findings;
   }
 
-  /** The names of a list without sweeps; a name that stands twice is a finding. */
+  /** The names of a list without sweeps; a name that appears twice is a finding. */
   static of(list: NamedList, spec: WorkflowSpec, findings: Findings): NameTable {
     const table = new NameTable(list, findings);
     for (const [i, element] of (spec[list] ?? []).entries()) {
@@ -49,11 +49,11 @@ export class NameTable {
 
   refuseRepeated(name: string, element: number, first: number): void {
     this.findings.addOnce([this.list, element, 'name'], name, () => {
-      return `the name ${quoted(name)} is that of ${this.list}[${first}] already`;
+      return `the name ${quoted(name)} is already used by ${this.list}[${first}]`;
     });
   }
 
-  /** Gives a name the next number; the first of a repeated name stays the one that is found. */
+  /** Gives a name the next number; of a repeated name the first one is found. */
   add(name: string): number {
     const number = this.names.push(name) - 1;
     if (!this.#numbers.has(name)) this.#numbers.set(name, number);
@@ -64,7 +64,7 @@ export class NameTable {
     return this.#numbers.get(name);
   }
 
-  /** The number of a name; an unknown one is a finding at the path that says it. */
+  /** The number of a name; an unknown one is a finding at the path that uses it. */
   find(name: string, path: SpecPath): number | null {
     const number = this.#numbers.get(name);
     if (number === undefined) this.refuseUnknown(name, path);

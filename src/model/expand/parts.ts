@@ -1,4 +1,4 @@
-/** The parts of a workflow beside its jobs: failure handlers, Slurm schedulers, actions, the resource monitor. */
+/** The parts of a workflow besides its jobs: failure handlers, Slurm schedulers, actions, the resource monitor. */
 import { parseDuration, parseWalltime } from '../../base/units.ts';
 import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
 import { defaultMaxDelayMs, type FailureRule } from '../retry.ts';
@@ -21,7 +21,7 @@ export function expandFailureHandlers(
       const path = ['failure_handlers', i, 'rules', k];
       const exitCodes = rule.exit_codes ?? [];
       if (exitCodes.length === 0 && rule.match_all_exit_codes !== true) {
-        const message = 'a rule names its exit_codes, or says match_all_exit_codes: true';
+        const message = 'a rule needs exit_codes or match_all_exit_codes: true';
         findings.add(path, () => message);
       }
       return {
@@ -54,7 +54,7 @@ function retryDelay(rule: RuleSpec, refuse: (key: keyof RuleSpec, message: strin
   };
 }
 
-/** Options of sbatch that each scheduler states itself, or that torc states. */
+/** Options of sbatch that each scheduler or torc itself sets. */
 const notDefaults = ['partition', 'nodes', 'walltime', 'time', 'mem', 'gres', 'name', 'job-name'];
 
 const longOption = /^[a-z][a-z0-9-]*$/;
@@ -87,7 +87,7 @@ export function expandSchedulers(spec: WorkflowSpec, findings: Findings): Expand
 
 function reasonFor(key: string): string {
   if (key === 'name' || key === 'job-name') return 'torc finds its allocations by their names';
-  return `say it in each of slurm_schedulers${key === 'time' ? ', as walltime' : ''}`;
+  return `set it in each of the slurm_schedulers${key === 'time' ? ', as walltime' : ''}`;
 }
 
 function schedulerOf(
@@ -113,7 +113,7 @@ function schedulerOf(
       () => `found ${quoted(ntasks)}, expected a whole number`,
     );
   }
-  // an empty qos is none at all, for clusters without the usual one
+  // an empty qos means none, for clusters without the usual one
   const qos = (scheduler.qos ?? taken('qos') ?? specDefaults.qos) || null;
   const partsOf = { qos, tmp: scheduler.tmp ?? taken('tmp') };
   for (const key of ['account', 'qos', 'tmp']) rest.delete(key);
@@ -131,7 +131,7 @@ function schedulerOf(
   };
 }
 
-/** Defaults as further options in front of those of the scheduler, which therefore win. */
+/** Defaults as options in front of those of the scheduler, which therefore win. */
 function extraOf(own: string | null, defaults: ReadonlyMap<string, string | number | boolean>): string | null {
   const options = [...defaults].flatMap(([key, value]) => {
     if (value === false) return [];
@@ -167,13 +167,13 @@ export function expandActions(
     const isAboutJobs = action.trigger_type === 'on_jobs_ready' || action.trigger_type === 'on_jobs_complete';
     const named = (action.jobs ?? []).length + (action.job_name_regexes ?? []).length;
     if (isAboutJobs && named === 0) {
-      findings.add(path, () => `${action.trigger_type} wants jobs or job_name_regexes`);
+      findings.add(path, () => `${action.trigger_type} needs jobs or job_name_regexes`);
     }
     if (action.action_type === 'run_commands' && (action.commands ?? []).length === 0) {
-      findings.add(path, () => 'run_commands wants commands');
+      findings.add(path, () => 'run_commands needs commands');
     }
     if (action.action_type === 'schedule_nodes' && !action.scheduler && action.scheduler_type !== 'local') {
-      findings.add(path, () => 'schedule_nodes wants a scheduler');
+      findings.add(path, () => 'schedule_nodes needs a scheduler');
     }
     const isSlurm = action.scheduler_type !== 'local';
     return {

@@ -3,25 +3,25 @@ import { createContext, Script } from 'node:vm';
 import { quoted } from '../spec/names.ts';
 import { compiledPattern, PatternProblem } from '../spec/pattern-syntax.ts';
 
-/** Time for one pattern over all names, and for all patterns; only those that backtrack without end need more. */
+/** Time for one pattern over all names, and for all patterns; only endless backtracking takes longer. */
 const mostMilliseconds = 1000;
 const mostMillisecondsOfAll = 5000;
 
-/** How many times patterns may be tried on names altogether. */
+/** How many times patterns may be tried on names in total. */
 const mostTrials = 200_000_000;
 
-/** How many names all patterns may find altogether. */
+/** How many names all patterns may match in total. */
 const mostMatches = 20_000_000;
 
 const tooManyMatches = new PatternProblem(
-  `the patterns match more than ${mostMatches} names in all: let them find fewer each`,
+  `the patterns match more than ${mostMatches} names in total: make them more specific`,
 );
 
 const script = new Script('run()');
 const sandbox: { run: () => void } = { run: () => {} };
 let context: object | null = null;
 
-/** Runs a function that may take for ever, because a regular expression does; false when it had to be ended. */
+/** Runs a function whose regular expression may never end; false when it had to be interrupted. */
 function endsInTime(run: () => void, milliseconds: number): boolean {
   context ??= createContext(sandbox);
   sandbox.run = run;
@@ -71,7 +71,7 @@ export class PatternMatcher {
       } else for (const i of candidates) if (expression.test(this.#names[i] ?? '')) matching.push(i);
     };
     if (!this.#endsInTime(tryNames, /[*+{]/.test(pattern))) {
-      const message = `the pattern ${quoted(pattern)} takes for ever: are there repetitions within repetitions?`;
+      const message = `the pattern ${quoted(pattern)} takes too long: is there a repetition inside a repetition?`;
       return new PatternProblem(message);
     }
     this.#numMatches += matching.length;
@@ -116,7 +116,7 @@ export class PatternMatcher {
   }
 }
 
-/** `^stage1_` of `^stage1_.*`; nothing where it cannot be told so simply. */
+/** `^stage1_` of `^stage1_.*`; empty for patterns that are not that simple. */
 function plainBeginning(pattern: string): string {
   if (pattern.includes('|')) return '';
   const plain = /^\^([A-Za-z0-9_ /:-]*)(.?)/.exec(pattern);

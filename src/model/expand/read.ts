@@ -14,7 +14,7 @@ import { expandInto, expandSpec } from './expand.ts';
 const readers = { yaml: readYaml, json: readJson, json5: readJson5, kdl: readKdl };
 
 export interface SpecOptions {
-  /** As people wrote it; names the file in every message. */
+  /** As people typed it; names the file in every message. */
   file: string;
   /** Else by the file's name, else by how the text begins. */
   syntax?: SpecSyntax | undefined;
@@ -49,11 +49,11 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
 }
 
 const plainTextHint =
-  'A file with one command on each line is read by torc workflows create-from-commands-file FILE and torc run FILE --commands.';
+  'To read a file with one command on each line, use torc workflows create-from-commands-file FILE or torc run FILE --commands.';
 
 /**
- * The document without what was found wrong in it, so that its references can be checked in the same go; null when
- * that would make references look wrong that are right.
+ * The document without the parts that are wrong, so that its references are checked in the same run; null when correct
+ * references would then look wrong.
  */
 function withoutFindings(value: unknown, findings: Findings): WorkflowSpec | null {
   if (!isMapping(value) || findings.count > shownProblems) return null;
@@ -70,7 +70,7 @@ const placeholders: Readonly<Record<string, unknown>> = {
   rules: [{ match_all_exit_codes: true }],
 };
 
-/** Keys of jobs and files that decide how many there are and how they are called. */
+/** Keys of jobs and files that determine their number and their names. */
 const naming: readonly string[] = ['name', 'parameters', 'parameter_mode', 'use_parameters', 'factory'];
 
 /** An action that refers to nothing. */

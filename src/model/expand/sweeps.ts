@@ -14,17 +14,17 @@ import {
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { FactorySpec, FileSpec, JobSpec, ParameterSpec, WorkflowSpec } from '../spec/spec.ts';
 
-/** The name under which the instances of a factory know their number, from 0. */
+/** The name of the parameter that numbers the instances of a factory, from 0. */
 export const factoryIndex = 'index';
 
 /** How many values all parameters of a specification may have together. */
 const mostValues = 5 * mostInstances;
 
-/** Makes a sweep of what parts of a specification say, and adds what is wrong to the findings. */
+/** Makes sweeps from parts of a specification, and adds problems to the findings. */
 export class SweepReader {
   readonly #findings: Findings;
   readonly #shared: ReadonlyMap<string, readonly Value[] | null>;
-  /** Factories that stand at the top of the specification, by the job; null is the one for all jobs. */
+  /** Factories at the top of the specification, by job; null is the one for all jobs. */
   readonly #factories = new Map<string | null, { factory: FactorySpec; path: SpecPath }>();
   #numValues = 0;
   readonly #sweepsOfFactories = new Map<FactorySpec, Sweep | null>();
@@ -65,7 +65,7 @@ export class SweepReader {
     const found = own ?? this.#factories.get(job.name) ?? (hasOwn ? undefined : this.#factories.get(null));
     if (found === undefined) return { sweep: this.#ofParameters(job, path), isFactory: false };
     if (hasOwn) {
-      this.#findings.add(path, () => `the job ${quoted(job.name)} has parameters and a factory; one of them is enough`);
+      this.#findings.add(path, () => `the job ${quoted(job.name)} has parameters and a factory; use only one of them`);
       return { sweep: null, isFactory: false };
     }
     const { factory, path: place } = found;
@@ -119,14 +119,14 @@ export class SweepReader {
     for (const [k, parameter] of (factory.parameters ?? []).entries()) {
       const place = [...path, 'parameters', k];
       if (values.has(parameter.name)) {
-        this.#findings.add([...place, 'name'], () => `the parameter ${quoted(parameter.name)} stands twice`);
+        this.#findings.add([...place, 'name'], () => `the parameter ${quoted(parameter.name)} appears twice`);
       }
       const read = this.#guarded(place, () => this.#counted(() => factoryValues(factory.type, parameter)));
       if (read === null) return null;
       values.set(parameter.name, read);
     }
     if (factory.type === 'repeat') {
-      if (!factory.number) throw new ParameterProblem('repeat wants a number of copies: number: 3');
+      if (!factory.number) throw new ParameterProblem('repeat needs a number of copies, such as number: 3');
       if (factory.number > mostInstances) throw new ParameterProblem(`at most ${mostInstances} copies are allowed`);
       values.set(factoryIndex, rangeValues(0, factory.number - 1, 1, 0));
       return productOf(values);
@@ -143,7 +143,7 @@ export class SweepReader {
     this.#numValues += values.length;
     if (this.#numValues <= mostValues) return values;
     throw new ParameterProblem(
-      `with this, all parameters have more than ${mostValues} values; use_parameters shares them`,
+      `with this, the parameters have more than ${mostValues} values in total; use_parameters shares them`,
     );
   }
 
@@ -163,7 +163,7 @@ type FactoryParameter = NonNullable<FactorySpec['parameters']>[number];
 function factoryValues(type: FactorySpec['type'], parameter: FactoryParameter): Value[] {
   const { start, end, step, number, values } = parameter;
   if (type === 'zip') {
-    if (!values) throw new ParameterProblem('a parameter of zip is a list of values');
+    if (!values) throw new ParameterProblem('a parameter of zip needs a list of values');
     return readValues(values);
   }
   if (
@@ -171,13 +171,13 @@ function factoryValues(type: FactorySpec['type'], parameter: FactoryParameter): 
     typeof end !== 'number' ||
     (typeof step === 'number') === (typeof number === 'number')
   ) {
-    throw new ParameterProblem('a parameter of a sweep has start and end, and either step or number');
+    throw new ParameterProblem('a parameter of a sweep needs start and end, and either step or number');
   }
   if (typeof step === 'number') return rangeValues(start, end, step, Math.max(decimalsOf(start), decimalsOf(step)));
   return spaced(start, end, number ?? 1);
 }
 
-/** So many values at equal distances, both ends among them; twelve digits keep thirds from ending in noise. */
+/** This many values at equal distances, both ends included; rounding to twelve digits keeps thirds free of noise. */
 function spaced(start: number, end: number, number: number): number[] {
   if (number > mostInstances) throw new ParameterProblem(`at most ${mostInstances} values are allowed`);
   if (number === 1) return [start];

@@ -1,6 +1,6 @@
 /**
  * Texts with `{i}`, `{i:03d}`, `{lr:.4f}` in them. Only names of the sweep's own parameters count; every other brace,
- * and every `${..}`, is the shell's and stays.
+ * and every `${..}`, belongs to the shell and stays.
  */
 import { quoted } from '../spec/names.ts';
 import {
@@ -17,7 +17,7 @@ const placeholder = /\$?\{([A-Za-z_][A-Za-z0-9_-]*)(?::([^{}]*))?\}/g;
 /** Factories are written with `$frame` and `${frame}`. */
 const factoryPlaceholder = /\$?\{([A-Za-z_][A-Za-z0-9_-]*)(?::([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)/g;
 
-/** The names that a text would have values for, were they parameters of its sweep. */
+/** The names in braces that a text would replace if they were parameters of its sweep. */
 export function parametersIn(text: string): Set<string> {
   const matches = text.includes('{') ? [...text.matchAll(placeholder)] : [];
   return new Set(matches.flatMap(([raw, name = '']) => (raw.startsWith('$') ? [] : [name])));
@@ -64,7 +64,7 @@ export class Template {
     return this.#parts.length === 0;
   }
 
-  /** Names of the parameters that stand in it. */
+  /** Names of the parameters in it. */
   get parameters(): string[] {
     return this.#parts.flatMap(({ parameter }) => (parameter === null ? [] : [parameter.name]));
   }
@@ -94,7 +94,7 @@ function constant(raw: string): Part {
   return { raw, parameter: null, format: String };
 }
 
-/** The first value that is no number, and the first that is no whole number, of lists that were looked at before. */
+/** The first value that is not a number, and the first that is not a whole number, of the lists seen so far. */
 const misfits = new WeakMap<readonly Value[], { number: Value | undefined; integer: Value | undefined }>();
 
 function misfitOf(values: readonly Value[], isForIntegers: boolean): Value | undefined {
@@ -112,7 +112,7 @@ const formatPattern = /^(0?)([0-9]{0,3})(?:\.([0-9]{1,2}))?([dfes]?)$/;
 function checkedFormat(format: string, raw: string, { name, values }: SweptParameter): (value: Value) => string {
   const match = formatPattern.exec(format);
   if (match === null) {
-    throw new ParameterProblem(`found ${quoted(raw)}; formats are such as {${name}:03d}, {${name}:.4f} and {${name}}`);
+    throw new ParameterProblem(`found ${quoted(raw)}; formats look like {${name}:03d}, {${name}:.4f} and {${name}}`);
   }
   const [, zero = '', widthText = '', precision, kind = ''] = match;
   const style = kind === '' && precision !== undefined ? 'f' : kind;

@@ -1,10 +1,10 @@
 /**
- * `${files.input.NAME}`, `${files.output.NAME}` and the same of user_data in commands; every other `${..}` is the
- * shell's and stays.
+ * `${files.input.NAME}`, `${files.output.NAME}` and the same of user_data in commands; every other `${..}` belongs
+ * to the shell and stays.
  */
 import { quoted } from '../spec/names.ts';
 
-/** Where another `${` begins, this one has no end. */
+/** One that another `${` follows before its end is not closed. */
 const variable = /\$\{(files|user_data)\.((?:(?!\$\{)[^}])*)\}/g;
 
 export type Direction = 'input' | 'output';
@@ -17,13 +17,13 @@ export interface Substitution {
   refuse(message: string): void;
 }
 
-/** The text with the paths in it, exactly as the specification writes them: quotes are the command's own affair. */
+/** The text with the paths in it, exactly as the specification writes them; quoting is up to the command. */
 export function substitute(text: string, substitution: Substitution): string {
   if (!text.includes('${')) return text;
   return text.replace(variable, (whole, kind: string, rest: string) => {
     const match = /^(input|output)\.(.+)$/s.exec(rest);
     if (match === null) {
-      substitution.refuse(`found ${quoted(whole)}, allowed are \${${kind}.input.NAME} and \${${kind}.output.NAME}`);
+      substitution.refuse(`found ${quoted(whole)}, expected \${${kind}.input.NAME} or \${${kind}.output.NAME}`);
       return whole;
     }
     const [direction, name] = [match[1] as Direction, match[2] ?? ''];

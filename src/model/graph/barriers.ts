@@ -1,6 +1,6 @@
 /**
  * Hidden barriers: where many jobs wait for the same many jobs, n x m edges become n + m through one node between.
- * What reaches what stays exactly the same.
+ * Reachability stays exactly the same.
  */
 import type { GraphNode } from '../expanded.ts';
 
@@ -13,11 +13,11 @@ export interface Wiring {
 type JobSet = readonly number[];
 
 /**
- * Edges for jobs with these upstreams (job numbers without repeats; the order counts nothing). The jobs with the
+ * Edges for jobs with these upstreams (job numbers without repeats; the order does not matter). The jobs with the
  * same set of n upstreams, m of them, get a barrier when n * m > n + m. Linear in the length of all lists.
  *
- * `shared` are sets that jobs wait for besides, each with those jobs; it is never multiplied out where that would
- * cost more than a barrier.
+ * `shared` are further sets that jobs wait for, each with those jobs; a set is not written out for each job when a
+ * barrier costs less.
  */
 export function wireJobs(upstreams: readonly JobSet[], shared: ReadonlyMap<JobSet, JobSet> = new Map()): Wiring {
   const wiring = new Barriers();

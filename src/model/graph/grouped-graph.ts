@@ -10,7 +10,7 @@ const jobGroup = () =>
   z.strictObject({
     /** A job's name, or what the names of the group begin with and a star. */
     label: z.string(),
-    /** 0 for a barrier: all jobs before it end before any job behind it begins. */
+    /** 0 for a barrier: all jobs before it end before any job after it starts. */
     num_jobs: count,
     /** From 1; the first stage of a group that spans several. */
     stage: count,

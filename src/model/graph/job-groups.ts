@@ -1,6 +1,6 @@
 /**
- * A workflow's graph as people can look at it: jobs of one stage with alike names and neighbours are one group, so that
- * a million jobs become at most a few hundred nodes. Linear in jobs and edges.
+ * A workflow's graph for people: jobs of one stage with similar names and neighbours form a group, so that a million
+ * jobs become at most a few hundred nodes. Linear in jobs and edges.
  */
 import { buildGraph, type Graph, topologicalOrder } from './graph.ts';
 import type { GroupedGraph, JobGroup } from './grouped-graph.ts';
@@ -8,7 +8,7 @@ import type { GroupedGraph, JobGroup } from './grouped-graph.ts';
 /** Most groups that a graph is drawn with. */
 export const mostGroups = 300;
 
-/** Fewer alike jobs than this stand for themselves. */
+/** Fewer similar jobs than this are shown one by one. */
 const smallestGroup = 6;
 
 export interface GraphInput {
@@ -50,7 +50,7 @@ function levelsOf({ graph, numJobs }: GraphInput): Int32Array {
   return levels;
 }
 
-/** The finest classes that are not too many. */
+/** The finest classes whose number is small enough. */
 function chooseClasses(input: GraphInput, levels: Int32Array, most: number): Classes {
   const words = wordsOf(input);
   const byWord = classify(levels.length, (node) => `${levels[node]} ${words[node]}`);
@@ -178,7 +178,7 @@ function commonPrefix(a: string, b: string): string {
   return a.slice(0, length);
 }
 
-/** A barrier with one group before or behind it saves no line: it is left out, and its neighbours are joined. */
+/** A barrier with one group before or after it saves no line: it is left out, and its neighbours are joined. */
 function withoutIdleBarriers(groups: JobGroup[], edges: [number, number][]): GroupedGraph {
   const before = groups.map((): number[] => []);
   const behind = groups.map((): number[] => []);

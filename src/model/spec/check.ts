@@ -1,4 +1,4 @@
-/** Whether a document has the shape of a specification, and what is wrong where in words for people. */
+/** Whether a document has the shape of a specification, and what is wrong with it and where, in words for people. */
 import type { z } from 'zod';
 import { didYouMean, quoted } from './names.ts';
 import type { Findings, SpecPath } from './problems.ts';
@@ -24,7 +24,7 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
   return result.success && findings.count === before ? result.data : null;
 }
 
-/** Every job has a command or steps, not both; a script around a command cannot stand around steps. */
+/** Every job has a command or steps, not both; an invocation script cannot wrap steps. */
 function checkCommands(jobs: readonly unknown[], findings: Findings): void {
   for (const [i, job] of jobs.entries()) {
     if (!isMapping(job)) continue;
@@ -34,7 +34,8 @@ function checkCommands(jobs: readonly unknown[], findings: Findings): void {
       continue;
     }
     for (const key of ['command', 'invocation_script']) {
-      if (job[key] != null) findings.add([...path, key], () => 'cannot stand beside steps: say it in each of them');
+      if (job[key] != null)
+        findings.add([...path, key], () => 'cannot be used together with steps; give it in each step');
     }
   }
 }
@@ -56,7 +57,7 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   else findings.add(path, () => aboutValue(issue, found));
 }
 
-/** What keys were called in earlier versions of the format, where no nearness shows it. */
+/** Earlier names of keys that are too different from the present ones to be recognized. */
 const earlierNames = new Map([
   ['blocked_by', 'depends_on'],
   ['blocked_by_job', 'depends_on'],
@@ -73,10 +74,10 @@ function aboutKey(key: string, object: SpecObject | null): string {
   const label = object?.label ?? 'this place';
   const name = earlierNames.get(key);
   if (name !== undefined && object?.keys.includes(name)) {
-    return `unknown key ${quoted(key)} in ${label}; it is called ${quoted(name)} now`;
+    return `unknown key ${quoted(key)} in ${label}; it is now called ${quoted(name)}`;
   }
   const meant = didYouMean(key, object?.keys ?? []);
-  return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; allowed are ${object?.keys.join(', ')}` : meant}`;
+  return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; the allowed keys are ${object?.keys.join(', ')}` : meant}`;
 }
 
 function aboutValue(issue: Issue, found: unknown): string {
@@ -86,12 +87,12 @@ function aboutValue(issue: Issue, found: unknown): string {
     case 'invalid_value': {
       const allowed = issue.values.map(String);
       const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
-      return `found ${shown(found)}, allowed are ${allowed.join(', ')}${meant}`;
+      return `found ${shown(found)}, expected one of ${allowed.join(', ')}${meant}`;
     }
     case 'invalid_union':
       return `found ${shown(found)}, expected ${issue.message}`;
     case 'invalid_key':
-      return 'this key is empty, too long, or has a NUL byte or half a character in it';
+      return 'this key is empty or too long, or it contains a NUL byte or an incomplete character';
     case 'too_small':
       if (typeof found === 'string') return 'is empty';
       if (Array.isArray(found) && found.length === 0) return 'found an empty list, expected at least one entry';
@@ -118,13 +119,13 @@ function expectedWord(expected: string): string {
   return expectedWords[expected] ?? expected;
 }
 
-/** Texts that people write as bare numbers, leaving out the unit. */
+/** Texts that people write as bare numbers, without the unit. */
 const withUnits = new Map([
   ['memory', '8g'],
   ['runtime', 'PT1H'],
 ]);
 
-/** What would help, where the mistake is a common one. */
+/** Advice for a common mistake. */
 function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown): string {
   const example = withUnits.get(String(path.at(-1)));
   if (expected === 'string' && typeof found === 'number' && example !== undefined) return ` such as "${example}"`;
@@ -141,7 +142,7 @@ function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown)
   return '';
 }
 
-/** A value in a message: short texts as they are, of lists and mappings only what they are. */
+/** A value in a message: short texts unchanged, lists and mappings by their kind only. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return `the text ${quoted(value)}`;
   if (typeof value === 'number') return `the number ${value}`;
@@ -161,7 +162,7 @@ function valueAt(document: unknown, path: SpecPath): unknown {
   }, document);
 }
 
-/** Metadata and user data may be anything that JSON can say, within bounds; stops at the first problem. */
+/** Metadata and user data may be any JSON within bounds; stops at the first problem. */
 function checkFree(top: unknown, topPath: SpecPath, findings: Findings): boolean {
   const open: { value: unknown; path: SpecPath }[] = [{ value: top, path: topPath }];
   for (let count = 0, next = open.pop(); next !== undefined; count++, next = open.pop()) {
@@ -181,9 +182,9 @@ function checkFree(top: unknown, topPath: SpecPath, findings: Findings): boolean
 function problemOfFree(value: unknown, path: SpecPath, count: number): string | null {
   if (path.length > withinDepth) return `is nested deeper than ${withinDepth} levels`;
   if (count > mostValues) return `has more than ${mostValues} values`;
-  if (typeof value === 'number' && !Number.isFinite(value)) return `found ${value}, which JSON cannot say`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return `found ${value}, which JSON cannot represent`;
   const texts = typeof value === 'string' ? [value] : isMapping(value) ? Object.keys(value) : [];
-  return texts.some((text) => /[\0\p{Cs}]/u.test(text)) ? 'has a NUL byte or half a character in it' : null;
+  return texts.some((text) => /[\0\p{Cs}]/u.test(text)) ? 'contains a NUL byte or an incomplete character' : null;
 }
 
 function checkUserData(list: readonly unknown[], findings: Findings): void {

@@ -1,4 +1,4 @@
-/** An exported workflow as a specification: what it says beside that, of results and events, is for an import. */
+/** An exported workflow as a specification; its results and events are for an import only. */
 import { TorcError } from '../../base/errors.ts';
 import { isMapping } from './check.ts';
 import type { ReadDocument } from './source.ts';
@@ -17,7 +17,7 @@ export function refuseOtherVersion({ version }: Record<string, unknown>, file: s
   throw new TorcError('invalid_spec', message, 'Read it with a newer version of torc.');
 }
 
-/** The specification in an export; any other document as it is. */
+/** The specification in an export; any other document unchanged. */
 export function withoutHistory(document: ReadDocument, file: string): ReadDocument {
   const { value, where } = document;
   if (!isExport(value)) return document;

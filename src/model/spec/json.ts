@@ -1,12 +1,12 @@
 /**
- * JSON with places: one iterative walk over the text finds syntax faults, duplicate keys and too deep nesting, and on
- * request where things stand. The values themselves come from JSON.parse, which is several times as fast.
+ * JSON with places: one iterative walk over the text finds syntax errors, duplicate keys and nesting that is too
+ * deep, and on request the places of values. The values themselves come from the faster JSON.parse.
  */
 import { quoted } from './names.ts';
 import { PlaceFinder, passing, type Waypoint } from './places.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
 
-/** The value of a JSON text; throws SpecError with every duplicate key or the first fault of syntax. */
+/** The value of a JSON text; throws SpecError with every duplicate key or the first syntax error. */
 export function readJson(text: string, file: string): ReadDocument {
   throwFaults(new JsonWalk(text, null).run(), text, file);
   return {
@@ -112,7 +112,7 @@ class JsonWalk {
     this.#at += 1;
     this.#space();
     const next = this.#text.charCodeAt(this.#at);
-    if (next === 0x5d || next === 0x7d) this.#fail('JSON allows no comma before the end of a list or object');
+    if (next === 0x5d || next === 0x7d) this.#fail('JSON does not allow a comma before the end of a list or object');
     if (level.seen !== null) this.#key();
     else level.part = (level.part as number) + 1;
     this.#value();
@@ -128,7 +128,7 @@ class JsonWalk {
     const raw = this.#text.slice(start, this.#at);
     const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
     if (level.seen.has(key)) {
-      this.#faults.push({ offset: start, message: `the key ${quoted(key)} stands twice in the same object` });
+      this.#faults.push({ offset: start, message: `the key ${quoted(key)} appears twice in the same object` });
     }
     level.seen.add(key);
     level.part = key;
@@ -199,7 +199,7 @@ class JsonWalk {
 }
 
 function adviceFor(character: string): string {
-  if (character === '#' || character === '/') return '; JSON has no comments, YAML has';
+  if (character === '#' || character === '/') return '; JSON has no comments, YAML does';
   if (character === "'") return '; JSON writes texts in double quotes';
   return '';
 }

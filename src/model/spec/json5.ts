@@ -1,6 +1,6 @@
 /**
  * JSON5: JSON with comments, bare keys, single quotes and commas before the end. The json5 library reads the values; a
- * walk over what it accepted finds keys that stand twice, too deep nesting, and on request where things stand.
+ * walk over what it accepted finds duplicate keys, nesting that is too deep, and on request the places of values.
  */
 import JSON5 from 'json5';
 import { quoted } from './names.ts';
@@ -8,7 +8,7 @@ import { PlaceFinder, passing, type Waypoint } from './places.ts';
 import { SpecError } from './problems.ts';
 import { afterComments, type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
 
-/** The value of a JSON5 text; throws SpecError with every duplicate key or the first fault of syntax. */
+/** The value of a JSON5 text; throws SpecError with every duplicate key or the first syntax error. */
 export function readJson5(text: string, file: string): ReadDocument {
   const value = parsed(text, file);
   throwFaults(walk(text, null), text, file);
@@ -55,7 +55,7 @@ function wordAt(text: string, offset: number): string {
   return text.slice(offset, end);
 }
 
-/** Goes over a text that the library accepts; places are noted in the waypoints. */
+/** Walks over a text that the library accepts; places are noted in the waypoints. */
 function walk(text: string, root: Waypoint | null): Fault[] {
   const faults: Fault[] = [];
   const levels: Level[] = [];
@@ -86,7 +86,7 @@ function walk(text: string, root: Waypoint | null): Fault[] {
       if (level !== undefined) level.isKeyNext = false;
     } else if (level?.seen && level.isKeyNext) {
       const key = keyOf(word);
-      const message = `the key ${quoted(key)} stands twice in the same object`;
+      const message = `the key ${quoted(key)} appears twice in the same object`;
       if (level.seen.has(key)) faults.push({ offset, message });
       level.seen.add(key);
       level.part = key;

@@ -1,6 +1,6 @@
 /**
  * KDL 2: nodes for what other syntaxes write as keys. `job "n" { command ".." }` adds to the list `jobs`, `input_file "x"`
- * to the list `input_files` of its job, `file "n" path=".."` writes keys beside the name. The result is the document that
+ * to the list `input_files` of its job, `file "n" path=".."` writes keys next to the name. The result is the document that
  * YAML would give, which the same schema checks.
  */
 import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
@@ -9,10 +9,10 @@ import { positionsOf } from './places.ts';
 import type { Place } from './problems.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
 
-/** A KDL text of this size takes ten seconds; what is larger can be written as JSON. */
+/** The library is slow: larger workflows must be written as JSON. */
 const mostCharacters = 8 * 1024 * 1024;
 
-/** How the nodes inside of an object are read. */
+/** How the nodes inside an object are read. */
 interface Shape {
   /** Nodes that add one element to a list of objects, by their names; its argument is the element's name. */
   objects?: Readonly<Record<string, { list: string; shape: Shape }>>;
@@ -24,7 +24,7 @@ interface Shape {
   json?: readonly string[];
 }
 
-/** For each list of texts the names under which a node can add to it. */
+/** For each list of texts, the names of the nodes that add to it. */
 function lists(...names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((list) => [list, list.replace(/(regex)es$|s$/, '$1')].map((node) => [node, list])),
@@ -104,7 +104,7 @@ function parsed(text: string, faults: Fault[]): Document | null {
 /** The library's message without the position that it may carry, beginning in lower case like ours. */
 function plainer(message: string): string {
   if (message.includes('Maximum call stack')) return `is nested deeper than ${withinDepth} levels`;
-  if (/^Invalid node children.* at end of input$/.test(message)) return 'the text ends inside of braces';
+  if (/^Invalid node children.* at end of input$/.test(message)) return 'the text ends inside braces';
   const text = (message.split('\n')[0] ?? '').replace(/ at (?:[0-9]+:[0-9]+|end of input)$/, '').slice(0, 200);
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
@@ -157,7 +157,7 @@ class Reading {
     return into;
   }
 
-  /** An element of a list: its name, keys beside the name, keys in braces. */
+  /** An element of a list: its name, keys next to the name, keys in braces. */
   #element(node: Node, shape: Shape, depth: number): Mapping {
     const element: Mapping = {};
     const [name, ...more] = argumentsOf(node);
@@ -212,7 +212,7 @@ class Reading {
     return list;
   }
 
-  /** A text of user data is JSON; that of metadata where it looks so, else it is a text by itself. */
+  /** A text of user data is JSON; that of metadata only if it looks like JSON, else it is plain text. */
   #fromJson(key: string, value: unknown, at: Node | Entry): unknown {
     if (typeof value !== 'string') return value;
     try {
@@ -220,7 +220,7 @@ class Reading {
     } catch {
       if (key === 'metadata' && !/^\s*[[{]/.test(value)) return value;
       const written = at instanceof Entry ? at : (argumentsOf(at)[0] ?? at);
-      const message = `${quoted(value)} is no JSON; a text in KDL is written as "\\"text\\""`;
+      const message = `${quoted(value)} is not JSON; a text in KDL is written as "\\"text\\""`;
       this.faults.push({ offset: offsetsOf(written).value, message });
       return value;
     }
@@ -237,7 +237,7 @@ class Reading {
     if (!Object.hasOwn(into, list)) this.#setAt(into, list, [], offsetsOf(at));
     const elements = into[list];
     if (Array.isArray(elements)) this.#append(elements, value, at);
-    else this.#refuse(at, `${quoted(list)} stands twice`);
+    else this.#refuse(at, `${quoted(list)} appears twice`);
   }
 
   #append(list: unknown[], value: unknown, at: Node | Entry): void {
@@ -252,8 +252,8 @@ class Reading {
   }
 
   #setAt(into: Mapping, key: string, value: unknown, offsets: Offsets, at: Node | Entry | null = null): void {
-    if (at !== null && Object.hasOwn(into, key)) this.#refuse(at, `${quoted(key)} stands twice`);
-    // An assignment would take `__proto__` for something else.
+    if (at !== null && Object.hasOwn(into, key)) this.#refuse(at, `${quoted(key)} appears twice`);
+    // a plain assignment would treat `__proto__` specially
     Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
     this.#note(into, key, offsets);
   }

@@ -2,7 +2,7 @@
 
 /**
  * The candidate nearest to a word, or null when none is near: at most one slip (letter missing, added, changed or two
- * swapped) for three letters; letter case counts nothing.
+ * swapped) for three letters; letter case does not matter.
  */
 export function nearestName(word: string, candidates: Iterable<string>): string | null {
   const wanted = word.toLowerCase();
@@ -21,7 +21,7 @@ export function nearestName(word: string, candidates: Iterable<string>): string 
   return best;
 }
 
-/** The sentence ", did you mean X?" or nothing. */
+/** The words "; did you mean X?" or nothing. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const nearest = nearestName(word, candidates);
   return nearest === null ? '' : `; did you mean ${quoted(nearest)}?`;

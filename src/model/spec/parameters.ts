@@ -11,7 +11,7 @@ export const mostInstances = 2_000_000;
 /** How many parameters one sweep may combine. */
 const mostParameters = 100;
 
-/** A number is shown without digits that only come from binary fractions. */
+/** Numbers are shown without digits that only come from binary fractions. */
 export type Value = string | number;
 
 /** Why values cannot be read or combined, for people. */
@@ -27,7 +27,7 @@ export function readValues(written: ParameterSpec): Value[] {
   const trimmed = written.trim();
   const text = /^\{[^{},]*\}$/.test(trimmed) ? trimmed.slice(1, -1).trim() : trimmed;
   if (text.startsWith('[') && text.endsWith(']')) return listOf(text.slice(1, -1));
-  if (text.startsWith('@')) throw new ParameterProblem('lists of values in a file of their own are not read');
+  if (text.startsWith('@')) throw new ParameterProblem('reading values from a file is not supported');
   if (!/^[^'"]*:/.test(text)) return [wordOf(text)];
   return rangeOf(text);
 }
@@ -52,7 +52,7 @@ function checkedNumber(value: number): number {
   return value;
 }
 
-/** A word of a list in a text: in quotes a text, else a number when it looks like one. */
+/** A word of a list in a text: a text if it is in quotes, else a number if it looks like one. */
 function wordOf(word: string): Value {
   const quote = word[0];
   if ((quote === "'" || quote === '"') && word.length >= 2 && word.endsWith(quote)) return word.slice(1, -1);
@@ -76,7 +76,7 @@ function listOf(text: string): Value[] {
     start = at + 1;
   }
   if (words.at(-1) === '') words.pop();
-  if (words.includes('')) throw new ParameterProblem('the list has an empty place between two commas');
+  if (words.includes('')) throw new ParameterProblem('the list has an empty value between two commas');
   return nonEmpty(words.map(wordOf));
 }
 
@@ -92,7 +92,7 @@ function rangeOf(text: string): Value[] {
 
 /** From start to end, inclusive; `decimals` is how many digits after the point the values can have. */
 export function rangeValues(start: number, end: number, step: number, decimals: number): number[] {
-  if (step === 0) throw new ParameterProblem('a step of 0 never arrives');
+  if (step === 0) throw new ParameterProblem('a step of 0 never reaches the end');
   const count = Math.floor((end - start) / step + 1e-9) + 1;
   if (count < 1) {
     const reason = step > 0 ? 'the end is before the start: write a negative step' : 'the end is after the start';
@@ -112,7 +112,7 @@ export function decimalsOf(written: string | number | undefined): number {
   return Math.max(0, (match?.[1]?.length ?? 0) - Number(match?.[2] ?? 0));
 }
 
-/** A value as it stands in a text: numbers in plain decimals, as few digits as say the same. */
+/** A value as it appears in a text: numbers in plain decimals with as few digits as possible. */
 export function plainText(value: Value): string {
   if (typeof value === 'string') return value;
   const text = String(Object.is(value, -0) ? 0 : value);

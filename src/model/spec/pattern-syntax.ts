@@ -4,7 +4,7 @@ import { quoted } from './names.ts';
 /** Why a pattern cannot be used, for people. */
 export class PatternProblem extends Error {}
 
-/** Sets of ASCII characters that have names inside of brackets. */
+/** Sets of ASCII characters that have names inside brackets. */
 const namedSets = new Map([
   ['alnum', '0-9A-Za-z'],
   ['alpha', 'A-Za-z'],
@@ -24,7 +24,7 @@ const namedSets = new Map([
 
 /**
  * The regular expression of a pattern, or why there is none. JavaScript would take much of the other syntax for plain
- * letters, and the pattern would silently match nothing: what means something else there is translated or refused.
+ * letters, and the pattern would silently match nothing: syntax with another meaning is translated or refused.
  */
 export function compiledPattern(pattern: string): RegExp | PatternProblem {
   const [start = '', letters = ''] = /^\(\?([imsuxU]+)\)/.exec(pattern) ?? [];
@@ -78,13 +78,15 @@ class Translation {
     const opening = this.#take(/\[\^?\]?/y)?.[0];
     if (opening !== undefined) {
       this.#isInClass = true;
-      // one that stands first is a member
+      // one that comes first is a member
       this.#source += opening.replace(']', '\\]');
       return;
     }
     if (this.#take(/\(\?P</y) !== null) this.#source += '(?<';
     else if (/^\(\?[A-Za-z-]/.test(this.#pattern.slice(this.#at, this.#at + 3))) {
-      throw new PatternProblem('has flags that cannot be used: (?i), (?m), (?s) and (?x) can stand at its beginning');
+      throw new PatternProblem(
+        'has flags that are not supported: (?i), (?m), (?s) and (?x) are allowed at the beginning',
+      );
     } else this.#source += this.#pattern[this.#at++];
   }
 
@@ -96,8 +98,8 @@ class Translation {
       if (set === undefined) {
         const instead = name.startsWith('^')
           ? `write [^[:${name.slice(1)}:]]`
-          : `known are ${[...namedSets.keys()].join(', ')}`;
-        throw new PatternProblem(`has ${whole}, which cannot be used: ${instead}`);
+          : `supported are ${[...namedSets.keys()].join(', ')}`;
+        throw new PatternProblem(`has ${whole}, which is not supported: ${instead}`);
       }
       this.#source += set;
       return;
@@ -105,7 +107,7 @@ class Translation {
     const operator = this.#take(/\[|&&|--|~~/y)?.[0];
     if (operator !== undefined) {
       throw new PatternProblem(
-        `has ${operator} inside of brackets, which cannot be used: as characters write \\${operator[0]}`,
+        `has ${operator} inside brackets, which is not supported: to match these characters, write \\${operator[0]}`,
       );
     }
     const next = this.#pattern[this.#at++];
@@ -117,7 +119,7 @@ class Translation {
     if (property !== undefined) return `${whole.slice(0, 2)}{${property}}`;
     if (codePoint !== undefined) return `\\u${codePoint}`;
     if (/[A-Za-z<>]/.test(character)) return this.#escapedLetter(whole);
-    // a backslash in front of what means nothing by itself is allowed there
+    // a backslash in front of a character without a special meaning is allowed there
     return /[\^$\\.*+?()[\]{}|/0-9-]/.test(character) && (character !== '-' || this.#isInClass) ? whole : character;
   }
 
@@ -126,10 +128,10 @@ class Translation {
     if (whole === '\\z' && !this.#isInClass) return this.#isMultiline ? '(?![^])' : '$';
     const isKnown = /[dDwWsSbBnrtfvxupPkc]/.test(whole);
     if (isKnown && !(/b/i.test(whole) && this.#pattern[this.#at] === '{')) return whole;
-    throw new PatternProblem(`has ${whole}, which cannot be used${whole === '\\Z' ? ': the end is \\z or $' : ''}`);
+    throw new PatternProblem(`has ${whole}, which is not supported${whole === '\\Z' ? ': the end is \\z or $' : ''}`);
   }
 
-  /** What stands at the place; goes behind it. */
+  /** What is at the present place; moves past it. */
   #take(expression: RegExp): RegExpExecArray | null {
     expression.lastIndex = this.#at;
     const found = expression.exec(this.#pattern);

@@ -49,7 +49,7 @@ export class PlaceFinder {
   }
 }
 
-/** Notes where a child of a waypoint stands, and returns the child's own; null when nobody asked for it. */
+/** Notes the place of a child of a waypoint, and returns the child's waypoint; null when nobody asked for it. */
 export function passing(
   at: Waypoint | null,
   part: string | number,

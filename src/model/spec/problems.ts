@@ -1,4 +1,4 @@
-/** What can be wrong in a specification, and the error that lists all of it with its places. */
+/** What can be wrong in a specification, and the error that lists all problems with their places. */
 import { TorcError } from '../../base/errors.ts';
 import { quoted } from './names.ts';
 
@@ -31,31 +31,31 @@ export interface Problem extends Position {
   message: string;
 }
 
-/** How many problems are kept and shown; the rest is counted. */
+/** How many problems are kept and shown; the others are counted. */
 export const shownProblems = 50;
 
 /** How many problems of one place are shown. */
 const shownOfPlace = 5;
 
-/** How many problems are told apart from repeated ones. */
+/** How many problems are remembered to recognize repeated ones. */
 const mostKnown = 100_000;
 
-/** Collects findings; keeps the first ones and counts the others, so that a broken giant costs no memory. */
+/** Collects findings; keeps the first ones and counts the others, so that a huge broken file costs no memory. */
 export class Findings {
   readonly kept: Finding[] = [];
   count = 0;
   readonly #known = new Set<string>();
   readonly #numOfPlace = new Map<string, number>();
 
-  /** `message` is called only for a finding that is kept: looking for the nearest of many names takes its time. */
+  /** `message` is called only for a finding that is kept: finding the nearest of many names takes time. */
   add(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
     this.count += 1;
     if (this.kept.length < shownProblems) this.kept.push({ path, at, message: message() });
   }
 
   /**
-   * Like `add`, for what the instances of a sweep can get wrong a million times: of one place each `what` once, a few
-   * kept and the others counted.
+   * Like `add`, for mistakes that the instances of a sweep can repeat a million times: each `what` of a place counts
+   * once; a few are kept and the others counted.
    */
   addOnce(path: SpecPath, what: string, message: () => string): void {
     const place = JSON.stringify(path);
@@ -88,7 +88,7 @@ export class SpecError extends TorcError {
   constructor(
     problems: readonly Problem[],
     count: number = problems.length,
-    hint = 'Correct the places named and run the command again.',
+    hint = 'Correct these places and run the command again.',
   ) {
     const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column).slice(0, shownProblems);
     super('invalid_spec', messageOf(sorted, count), hint);

@@ -1,4 +1,4 @@
-/** The text of a specification before it is read: size, encoding, syntax; and what every reader of it returns. */
+/** The text of a specification before it is read: its size, encoding and syntax; and what every reader returns. */
 import { positionsOf } from './places.ts';
 import { type Position, SpecError, shownProblems, type Where } from './problems.ts';
 
@@ -14,7 +14,7 @@ export interface ReadDocument {
   where: Where;
 }
 
-/** Something wrong at an offset of the text, before there is a value with paths. */
+/** A problem at an offset of the text, before there is a value with paths. */
 export interface Fault {
   offset: number;
   message: string;
@@ -49,7 +49,7 @@ export function syntaxOf(file: string, text: string): SpecSyntax {
   return /^(?:\/-)?[a-z_]+[ \t]+(?:"|[{]|[a-z_]+="|#true|#false)/.test(start) ? 'kdl' : 'yaml';
 }
 
-/** The first offset that is neither space nor inside of a comment of JSON5 (or KDL). */
+/** The first offset that is neither space nor inside a comment of JSON5 (or KDL). */
 export function afterComments(text: string, from: number): number {
   let at = from;
   for (;;) {
@@ -77,11 +77,11 @@ function looksLikeJson5(text: string): boolean {
   return /(?:^|\s)\/[/*]|[{,]\s*[A-Za-z_$][\w$]*\s*:|'|,\s*[}\]]/.test(text);
 }
 
-/** The text of a specification without its byte order mark; throws SpecError for what is no text of UTF-8. */
+/** The text of a specification without its byte order mark; throws SpecError for anything but UTF-8 text. */
 export function decodeSpec(source: string | Uint8Array, file: string): string {
   const bytes = typeof source === 'string' ? Buffer.byteLength(source) : source.length;
   if (bytes > largestSpecBytes) {
-    const message = `is ${Math.ceil(bytes / 1024 ** 2)} MB; at most ${largestSpecBytes / 1024 ** 2} MB are read (a commands file may be larger)`;
+    const message = `is ${Math.ceil(bytes / 1024 ** 2)} MB; the limit is ${largestSpecBytes / 1024 ** 2} MB (a commands file may be larger)`;
     throw new SpecError([{ file, line: 1, column: 1, path: '', message }]);
   }
   const text = typeof source === 'string' ? source.replace(/^\ufeff/, '') : decodeUtf8(source, file);

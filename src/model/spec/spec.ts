@@ -21,7 +21,7 @@ const longestName = 4096;
 /** Longest pattern that is tried on names. */
 const longestPattern = 1000;
 
-const text = z.string().refine((value) => !/[\0\p{Cs}]/u.test(value), 'has a NUL byte or half a character in it');
+const text = z.string().refine((value) => !/[\0\p{Cs}]/u.test(value), 'contains a NUL byte or an incomplete character');
 const name = text.min(1).max(longestName);
 const names = z.array(name);
 const patterns = z.array(text.min(1).max(longestPattern));
@@ -29,7 +29,7 @@ const count = z.int().min(0);
 const positive = z.int().min(1).max(1_000_000_000);
 const flag = z.boolean();
 
-/** A text that a function of ours reads; its complaint becomes the problem shown. */
+/** A text that one of torc's functions parses; its error becomes the problem that is shown. */
 function readable(read: (value: string) => void) {
   return text.superRefine((value, context) => {
     try {
@@ -75,13 +75,13 @@ const factory = z.strictObject({
     .nullish(),
   /** Of `repeat`: how many copies. */
   number: positive.nullish(),
-  /** Of a factory that stands at the top: the jobs that it is for; all when it names none. */
+  /** Of a factory at the top: the jobs that it applies to; all when it names none. */
   jobs: names.nullish(),
 });
 
 const step = z.strictObject({
   command,
-  /** The next step runs, and the job may succeed, whatever this one ends with. */
+  /** The next step runs, and the job may succeed, even if this one fails. */
   ignore_failure: flag.nullish(),
   max_retries: z.int().min(0).max(1_000_000).nullish(),
 });
@@ -252,7 +252,7 @@ const labels: Readonly<Record<string, string>> = {
   parameters: 'a parameter of a factory',
 };
 
-/** The object of the format that stands at a path; null when the format has none there. */
+/** The object of the format at a path; null when the format has none there. */
 export function specObjectAt(path: readonly PropertyKey[]): SpecObject | null {
   let schema: z.core.$ZodType | undefined = workflowSpec;
   let label = 'a workflow';

@@ -1,7 +1,7 @@
-/** User data: JSON documents that jobs hand to each other through the database; their limits, and how commands get them. */
+/** User data: JSON documents that jobs pass to each other through the database; their limits, and how commands get them. */
 import { withinDepth } from './source.ts';
 
-/** The most that one document may be, in bytes of its JSON. */
+/** The largest document, in bytes of its JSON. */
 export const mostUserDataBytes = 1024 * 1024;
 
 /** Why a value cannot be kept as user data, as what follows "it"; null when it can. */

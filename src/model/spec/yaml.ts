@@ -1,7 +1,7 @@
 /**
- * YAML 1.2 (core schema) through the yaml library, with what that library leaves open closed: nesting and size are
- * bounded, duplicate keys are found in linear time, tags of one's own are refused, aliases cannot multiply. The library
- * alone reads it: a reader of our own for the plain part of YAML was faster, and hundreds of lines to keep right.
+ * YAML 1.2 (core schema) through the yaml library, with limits that the library does not have: nesting and size are
+ * bounded, duplicate keys are found in linear time, custom tags are refused, aliases cannot multiply. A separate reader
+ * for plain YAML would be faster, but hundreds of lines to keep correct.
  */
 import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
 import { quoted } from './names.ts';
@@ -9,10 +9,10 @@ import { positionsOf } from './places.ts';
 import { type Place, shownProblems } from './problems.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
 
-/** What the library is given at most; it holds about 300 bytes for each lexical token. */
+/** The most tokens that the library is given, because it keeps all of them in memory. */
 const mostTokens = 4_000_000;
 
-/** What aliases may multiply a document to. */
+/** The most values that aliases may multiply a document to. */
 const mostValues = 5_000_000;
 
 /** The value of a YAML text; throws SpecError with its faults. */
@@ -20,7 +20,7 @@ export function readYaml(text: string, file: string): ReadDocument {
   return {
     value: read(text, file).value,
     where(places) {
-      // read once more: a large document's nodes are not worth keeping for errors that seldom come
+      // parsed once more: a large document's nodes are not worth keeping for rare errors
       const { top, targets } = read(text, file);
       return positionsOf(
         text,
@@ -65,9 +65,9 @@ function compose(text: string, faults: Fault[]): Document.Parsed | null {
     for (const found of [...document.errors, ...document.warnings]) {
       faults.push({ offset: found.pos[0], message: plainer.get(found.code) ?? sentence(found.message) });
     }
-    if (document.directives?.yaml.version !== '1.2') faults.push({ offset: 0, message: 'only YAML 1.2 is read' });
+    if (document.directives?.yaml.version !== '1.2') faults.push({ offset: 0, message: 'only YAML 1.2 is supported' });
     if (second !== undefined)
-      faults.push({ offset: second.range[0], message: 'a second document; a specification is one' });
+      faults.push({ offset: second.range[0], message: 'a second document; a specification is a single document' });
     return document;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -76,7 +76,7 @@ function compose(text: string, faults: Fault[]): Document.Parsed | null {
   }
 }
 
-/** Tokens that are no errors; those become faults here, because the composer takes 20 microseconds for each. */
+/** Tokens without the errors, which become faults here, because the composer is slow with them. */
 function* tokensOf(text: string, faults: Fault[]): Generator<CST.Token> {
   const parser = new Parser();
   let count = 0;
@@ -101,11 +101,8 @@ function isFault(token: CST.Token, faults: Fault[]): boolean {
 
 /** Messages of the library that do not say what to do. */
 const plainer = new Map<string, string>([
-  [
-    'BLOCK_AS_IMPLICIT_KEY',
-    "a key inside of a value: is a line indented wrongly, or does a text with ': ' need quotes?",
-  ],
-  ['NON_STRING_KEY', 'a key has to be plain text'],
+  ['BLOCK_AS_IMPLICIT_KEY', "a key inside a value: is a line indented wrongly, or does a text with ': ' need quotes?"],
+  ['NON_STRING_KEY', 'a key must be plain text'],
   ['TAG_RESOLVE_FAILED', "tags (a '!' and a name) are not supported; a text that begins with '!' needs quotes"],
 ]);
 
@@ -140,7 +137,7 @@ class Conversion {
   #alias(node: Node, name: string): unknown {
     const entry = this.#anchors.get(name);
     if (entry === undefined) return this.#refuse(node, `the alias ${quoted(name)} has no anchor before it`);
-    if (entry.isOpen) return this.#refuse(node, `the alias ${quoted(name)} stands inside of what it names`);
+    if (entry.isOpen) return this.#refuse(node, `the alias ${quoted(name)} is inside the value that it names`);
     this.#size += entry.size;
     if (this.#size > mostValues) return this.#refuse(node, 'aliases make this document too large');
     this.targets.set(node, entry.node);
@@ -155,11 +152,11 @@ class Conversion {
     for (const pair of node.items) {
       const key = keyOf(pair.key);
       if (key === null) {
-        this.#refuse(pair.key as Node, 'a key has to be plain text');
+        this.#refuse(pair.key as Node, 'a key must be plain text');
         continue;
       }
       if (Object.hasOwn(object, key)) {
-        this.#refuse(pair.key as Node, `the key ${quoted(key)} stands twice in the same mapping`);
+        this.#refuse(pair.key as Node, `the key ${quoted(key)} appears twice in the same mapping`);
       }
       const value = this.value((pair.value ?? null) as Node | null);
       setOwn(object, key, value);
@@ -173,7 +170,7 @@ class Conversion {
   }
 }
 
-/** Sets a key that came from outside; assignment alone would take `__proto__` for something else. */
+/** Sets a key from outside; a plain assignment would treat `__proto__` specially. */
 function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key !== '__proto__') object[key] = value;
   else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
