@@ -33,7 +33,7 @@ export interface ServerContext extends Api {
   write<T>(work: (tx: Transaction) => T): Promise<T>;
   /** Drops what is in memory and opens the database again, after an I/O error. */
   startAfresh(): void;
-  /** Gives the facts of each transaction to `subscriber`, after COMMIT; returns the end of that. */
+  /** Gives the facts of each transaction to `subscriber`, after COMMIT; returns a function that ends this. */
   subscribe(subscriber: Subscriber): () => void;
   /** Called by `server_stop`; null in a process that does not serve. */
   readonly onStop: (() => void) | null;

@@ -30,13 +30,13 @@ export class Service implements ServerContext {
   readonly info: ServiceInfo;
   readonly startedAt: number;
   readonly lastHeard: LastHeard;
-  /** Slurm, processes and files, as evidence is gathered from them. */
+  /** Slurm, processes and files: the sources of evidence. */
   machine: Machine;
   /** A worker that is silent for longer has lost contact. */
   leaseMs = 120_000;
   /** From 0 to below 1. */
   random: () => number = Math.random;
-  /** Resolves when another process has taken over the database: nobody is answered any more, and this one must end. */
+  /** Resolves when another process has taken over the database: this one answers nobody any more and must end. */
   readonly lost: Promise<TorcError>;
   readonly #ownership: Ownership;
   #tellLost: (error: TorcError) => void = () => {};
@@ -53,7 +53,7 @@ export class Service implements ServerContext {
   #lastContact: number;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
-  /** Makes another token, publishes it, and refuses the one before it after so long; set by what serves. */
+  /** Publishes a new token and refuses the previous one after so long; set while this process serves. */
   onRotateToken: ((graceSeconds: number) => void) | null = null;
 
   constructor(db: Database, clock: Clock, info: ServiceInfo, ownership: Ownership) {
@@ -132,7 +132,7 @@ export class Service implements ServerContext {
   }
 
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
-    // a short command need not wait for the schemas to load: this program itself made what it reads with
+    // a short command does not wait for the schemas to load: this program itself made the request
     const isTrusted = isRead(endpoint) && !this.#servesOthers;
     const check = isTrusted ? null : (this.#check ?? (await this.#loadCheck()));
     if (this.#loss !== null) throw this.#loss;
@@ -162,7 +162,7 @@ export class Service implements ServerContext {
 
   /**
    * From now on `subscriber` gets the facts of each transaction, once, after COMMIT and before anybody is answered. Returns
-   * the end of that.
+   * a function that ends this.
    */
   subscribe(subscriber: Subscriber): () => void {
     this.#subscribers.add(subscriber);
@@ -189,7 +189,7 @@ export class Service implements ServerContext {
     });
   }
 
-  /** Why nothing counts as stored, also a COMMIT that went well: the directory has another owner. Null when it has not. */
+  /** Why even a successful COMMIT does not count: the directory has another owner. Null when it has not. */
   #whyUnconfirmed(): TorcError | null {
     try {
       if (!this.#ownership.isKept()) this.#lose(takenBy(this.info.directory));
@@ -197,13 +197,13 @@ export class Service implements ServerContext {
     } catch (error) {
       const words = `cannot see whether this process still owns ${this.info.directory}: ${asTorcError(error).message}`;
       this.info.log.error({ err: error }, 'the directory does not answer');
-      return new TorcError('unreachable', words, 'Look how things stand, then try again.');
+      return new TorcError('unreachable', words, 'Check the current state, then try again.');
     }
   }
 
   /**
-   * A worker has spoken with a later server than this one, which stops: also where the file system shows this process an
-   * old `holder.json`. The next server of this directory gets above that one. What cannot be an epoch stops nobody.
+   * A worker has spoken with a later server, so this one stops, even where the file system shows it an old `holder.json`.
+   * The next server of this directory gets a higher epoch than that one. An impossible epoch stops nobody.
    */
   #outdatedBy(epoch: number): TorcError {
     const { directory } = this.info;
@@ -220,8 +220,8 @@ export class Service implements ServerContext {
   }
 
   /**
-   * Ends without another word: what was not confirmed is said again to whoever owns the database now. The connection is
-   * left as it is, because closing it would write into the files of that one.
+   * Ends without further replies: clients repeat what was not confirmed to the new owner of the database. The connection
+   * stays open, because closing it would write into the new owner's files.
    */
   #lose(error: TorcError): void {
     if (this.#loss !== null) return;
@@ -234,9 +234,9 @@ export class Service implements ServerContext {
   }
 
   /**
-   * Drops what is in memory and opens the database again: after an I/O error nothing of it can be believed. When it cannot
-   * be opened, the next request tries again. One that another owner has put in its place is left alone: it may be just
-   * that which made the error.
+   * Drops what is in memory and opens the database again, because an I/O error makes memory unreliable. When that fails,
+   * the next request tries again. A database that another owner has put in place is left alone: it may be the cause of
+   * the error.
    */
   startAfresh(): void {
     this.#whyUnconfirmed();
@@ -266,7 +266,7 @@ export class Service implements ServerContext {
     this.#leftoverProcessesSettled = this.#leftoverProcessesSettled.then(settle);
   }
 
-  /** One that could not be written is missed at the next look, and written then. */
+  /** A file that could not be written is written at the next check. */
   #writeStopFiles(facts: readonly Fact[]): void {
     for (const { workerId } of factsOf(facts, 'worker_fenced')) {
       this.lastHeard.noteFenced(workerId);

@@ -104,7 +104,7 @@ function checkDatabase(): void {
 }
 
 describe('SIGKILL', () => {
-  it('of all but the jobs: a cancel ends them, also one that ignores SIGTERM', async () => {
+  it('of everything except the jobs: a cancel ends them, even one that ignores SIGTERM', async () => {
     const commands = ['heeds', 'deaf'].map((name) => {
       const trap = name === 'deaf' ? "trap '' TERM; " : '';
       return `${trap}echo $$ > '${join(place, name)}'; while true; do sleep 0.1; done`;

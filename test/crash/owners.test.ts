@@ -24,7 +24,7 @@ async function workflowNames(): Promise<string[]> {
 }
 
 describe('two owners', () => {
-  it('that start at once: one serves, the other says who does', async () => {
+  it('that start at once: one serves, the other names it', async () => {
     const servers = [place.start('server', 'start'), place.start('server', 'start')];
     const loser = await Promise.race(servers.map(({ ended }) => ended));
     expect(loser.code).toBeGreaterThanOrEqual(4);
@@ -35,7 +35,7 @@ describe('two owners', () => {
     await place.create('true');
   });
 
-  it('without locks and exclusive create: the first stops, and the second has all that it confirmed', async () => {
+  it('without locks and exclusive create: the first stops, and the second has everything that it confirmed', async () => {
     const first = await openService(place.dir, systemClock, 'first');
     const confirmed: string[] = [];
     const working = (async () => {

@@ -6,7 +6,7 @@ import { openClient } from '../../src/api/client.ts';
 import { newPlace } from '../cli/place.ts';
 import { rows } from '../support/service.ts';
 
-it('a worker goes on with a restored database', { timeout: 240_000 }, async () => {
+it('a worker continues with a restored database', { timeout: 240_000 }, async () => {
   const place = newPlace();
   try {
     const log = join(place.path, 'ended');

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-it('the list of packages is up to date, their licences are known ones, and only one runs code when it is installed', () => {
+it('the list of packages is up to date, their licences are known, and only one runs code at installation', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const ended = spawnSync(process.execPath, ['scripts/licences.mjs'], { cwd: root, encoding: 'utf8' });
   expect(ended).toMatchObject({ status: 0, stderr: '' });

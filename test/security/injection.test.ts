@@ -43,7 +43,7 @@ function tree(path: string): string[] {
 }
 
 describe('names', () => {
-  it('are words and nothing else, wherever they are printed or used', async () => {
+  it('are plain words wherever they are printed or used', async () => {
     await place.torc('server', 'start', '--daemon');
     place.file('w.json', JSON.stringify(workflow));
     const { workflow_key: key } = await place.json<{ workflow_key: string }>(['workflows', 'create', 'w.json']);
@@ -136,7 +136,7 @@ describe('towards Slurm', () => {
     expect(Object.keys(fake.jobs()[0]?.directives ?? {})).not.toContain('uid');
   });
 
-  it('a directory is a word of the script, whatever it is called, and a job runs there', async () => {
+  it('a directory of any name is one word of the script, and a job runs there', async () => {
     const odd = join(place.path, '-$(touch pwned) `touch pwned` ;\'" %j {{workers}}');
     mkdirSync(odd);
     const options = { cwd: odd, env: fake.env };

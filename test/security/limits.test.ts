@@ -16,7 +16,7 @@ import { type HttpOptions, listen } from '../../src/server/http/http.ts';
 import { Tokens } from '../../src/server/http/tokens.ts';
 import type { Service } from '../../src/server/service.ts';
 import { newPlace, type Place } from '../cli/place.ts';
-import { ask, portOf } from './stranger.ts';
+import { ask, portOf } from './as-other-user.ts';
 
 let place: Place;
 let file: ServerFile;
@@ -122,7 +122,7 @@ it('a body that does not come is not waited for', async () => {
   server.close();
 });
 
-it('of connections that say nothing, the oldest makes room for one too many', async () => {
+it('one silent connection too many ends the oldest one', async () => {
   const { server, published } = await doorOf({ fine: true }, { headerMs: 110_000, requestMs: 110_000 });
   const silent: Socket[] = [];
   for (let index = 0; index < limits.unauthenticatedConnections + 50; index += 1) {
@@ -139,7 +139,7 @@ it('of connections that say nothing, the oldest makes room for one too many', as
   server.close();
 });
 
-it('connections over the limit are closed at once, and those that are there stay', async () => {
+it('connections over the limit are closed at once, and existing ones stay', async () => {
   const { server, published } = await doorOf({}, { headerMs: 110_000, requestMs: 110_000 });
   expect(server.maxConnections).toBe(limits.connections);
   server.maxConnections = 5;
@@ -155,7 +155,7 @@ it('connections over the limit are closed at once, and those that are there stay
   server.close();
 });
 
-it('requests without the token cannot be lined up on one connection', async () => {
+it('requests without the token cannot be queued on one connection', async () => {
   const { server, called, published } = await doorOf({});
   const request = 'POST /v1/list HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}';
   let answers = '';
@@ -166,7 +166,7 @@ it('requests without the token cannot be lined up on one connection', async () =
   server.close();
 });
 
-it('a key for repetitions that is none is refused before anything is carried out', async () => {
+it('an invalid repetition key is refused before anything happens', async () => {
   const { server, called, published } = await doorOf({});
   const answerTo = async (key: string): Promise<string> => {
     let answer = '';
@@ -203,7 +203,7 @@ it('a body without a length is read up to the limit', async () => {
   expect(answer).not.toContain('200 OK');
 });
 
-it('of a refused body no more is read than its sender may have sent before the answer', async () => {
+it('of a refused body, only what its sender may have sent before the answer is read', async () => {
   // the answer waits for that to the request before it, so that nothing else ends the connection
   const { server, called, published } = await doorOf(new Promise(() => {}));
   const bearer = `authorization: Bearer ${file.token}`;
@@ -243,7 +243,7 @@ it('a full queue answers 503 before anything is read', async () => {
   server.close();
 });
 
-it('while the bodies of others fill the memory set apart for them, 503; afterwards it goes on', async () => {
+it('503 while other bodies fill their share of memory; afterwards it continues', async () => {
   const { server, called, published } = await doorOf({}, { heldBytes: 1_000_000 });
   const bearer = `Bearer ${file.token}`;
   const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-length: 1000001\r\n\r\n`;

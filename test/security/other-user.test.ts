@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/server-file.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { mainJs, type Running } from '../support/torc.ts';
-import { accessible, ask, asStranger, canBeStranger, numListening, processTree } from './stranger.ts';
+import { accessible, ask, asStranger, canBeStranger, numListening, processTree } from './as-other-user.ts';
 
 const secretNames = ['secret_workflow_name', 'secret_job_name', 'secret_held_name'];
 
@@ -65,14 +65,14 @@ describe.skipIf(!canBeStranger)('another user', () => {
     for (const secret of [file().token, ...secretNames]) expect(seen.stdout).not.toContain(secret);
   });
 
-  it('is refused by the program itself, which says nothing of what is there', async () => {
+  it('is refused by the program itself, which reveals nothing of the contents', async () => {
     const ended = await asStranger(process.execPath, [mainJs, '--dir', place.dir, '-c', 'debug', 'jobs', 'list']);
     expect(ended.code).not.toBe(0);
     expect(ended.stdout).toBe('');
     for (const secret of [file().token, ...secretNames]) expect(ended.stderr).not.toContain(secret);
   });
 
-  it('cannot lead a client to a server of its own', async () => {
+  it('cannot direct a client to their own server', async () => {
     const trap = join(place.path, 'trap');
     mkdirSync(trap);
     writeFileSync(serverFilePath(trap), JSON.stringify({ ...file(), addresses: ['127.0.0.1:1'] }));
@@ -83,7 +83,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
     expect(ended.stderr).toContain('belongs to another user (uid 1234)');
   });
 
-  it('cannot have a database of its own opened', async () => {
+  it('cannot have their own database opened', async () => {
     const trap = join(place.path, 'planted');
     mkdirSync(trap);
     chownSync(trap, 65534, 65534);
@@ -96,7 +96,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
   });
 });
 
-it('a server directory in which others may write is refused, with what to type', async () => {
+it('a server directory that others may write to is refused, with advice', async () => {
   const open = join(place.path, "open 'dir'");
   mkdirSync(open);
   for (const mode of [0o1777, 0o775]) {
@@ -121,7 +121,7 @@ describe('without the token', () => {
     ['of eight thousand characters', `Bearer ${'a'.repeat(7_000)}`],
   ];
 
-  it('every answer is the same 401, which says nothing', async () => {
+  it('every answer is the same 401, which reveals nothing', async () => {
     const answers = new Set<string>();
     for (const [, header] of wrong(file().token)) {
       for (const path of ['/v1/list', '/v1/server_info', '/v1/nothing', '/', '/v1/../../etc/passwd']) {
@@ -149,7 +149,7 @@ describe('without the token', () => {
   });
 });
 
-it('SIGUSR1 does not open a debugger, in which every user could run code, in server or worker', async () => {
+it('SIGUSR1 opens no debugger in server or worker, where every user could run code', async () => {
   const workers = processTree(worker.child.pid ?? 0).filter((pid) => commandOf(pid).includes('--worker'));
   expect(workers).toHaveLength(1);
   const pids = [serverPid, worker.child.pid ?? 0, ...workers];

@@ -6,10 +6,10 @@ import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/s
 import { Tokens } from '../../src/server/http/tokens.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { fakeClock } from '../unit/cli-fakes.ts';
-import { ask } from './stranger.ts';
+import { ask } from './as-other-user.ts';
 
 describe('a token', () => {
-  it('is good for its grace after it was replaced, and not a moment longer', () => {
+  it('is valid for its grace period after it was replaced, and not a moment longer', () => {
     const clock = fakeClock();
     const tokens = new Tokens(clock, 'first');
     tokens.replace('second', 600_000);
@@ -25,7 +25,7 @@ describe('a token', () => {
     expect(tokens.accepts('Bearer second')).toBe(true);
   });
 
-  it('two replacements old is no good, and without grace the one before neither', () => {
+  it('is invalid after two replacements, and after one without a grace period', () => {
     const tokens = new Tokens(fakeClock(), 'first');
     tokens.replace('second', 600_000);
     tokens.replace('third', 600_000);
@@ -46,7 +46,7 @@ describe('torc server rotate-token', () => {
   const file = (): ServerFile => JSON.parse(readFileSync(serverFilePath(place.dir), 'utf8'));
   const statusWith = async ({ token }: ServerFile) => (await ask(file(), '/v1/server_info', `Bearer ${token}`)).status;
 
-  it('changes nothing for those who work: a command and its worker go over to the new one by themselves', async () => {
+  it('disturbs nobody: a command and its worker switch to the new token by themselves', async () => {
     await place.torc('server', 'start', '--daemon');
     const wait = (name: string) => `touch ${name}; while [ ! -e go-${name} ]; do sleep 0.05; done`;
     const jobs = [
@@ -97,7 +97,7 @@ describe('torc server rotate-token', () => {
     ]);
   });
 
-  it('needs a server, and says how to have one', async () => {
+  it('needs a server, and says how to start one', async () => {
     const ended = await place.torc('server', 'rotate-token');
     expect(ended).toMatchObject({ code: 5, stdout: '' });
     expect(ended.stderr).toMatch(/no server answers.*\nhint: torc .*server start --daemon/);

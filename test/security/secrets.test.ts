@@ -54,7 +54,7 @@ function filesOf(place: Place): { path: string; isOpen: boolean; isFile: boolean
   });
 }
 
-it('with umask 000 only the output of jobs is open, and token and key are nowhere but in their files', async () => {
+it('with umask 000 only the output of jobs is open, and token and key are only in their files', async () => {
   const { place, printed } = await runAll('000', [
     'server start --daemon',
     'workflows create w.json',

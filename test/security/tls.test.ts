@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { loadIdentity } from '../../src/server/http/certificate.ts';
 import { newPlace, type Place } from '../cli/place.ts';
-import { portOf } from './stranger.ts';
+import { portOf } from './as-other-user.ts';
 
 let place: Place;
 let file: ServerFile;

@@ -58,8 +58,8 @@ function makeTmpfs(path: string): boolean {
   }
 }
 
-describe('without room', () => {
-  it('in the database: 503, reads go on, and what a worker repeats counts once there is room', async () => {
+describe('without space', () => {
+  it('in the database: 503, reads continue, and repeated reports count once there is space', async () => {
     await start();
     const { key, worker, attempt } = await working();
     const numPages = service.db.get('PRAGMA page_count')?.page_count;
@@ -86,7 +86,7 @@ describe('without room', () => {
     expect(await rows(client, 'results', key)).toHaveLength(1);
   });
 
-  it('on the file system: goes on by itself when there is room again', async (context) => {
+  it('on the file system: continues by itself once there is space', async (context) => {
     if (!makeTmpfs(directory)) {
       console.warn('skipped: only root can mount a small file system');
       await start();

@@ -55,7 +55,7 @@ function raw(path: string, headers: Record<string, string>, body: string): Promi
 }
 
 describe('the server over HTTPS', () => {
-  it('that cannot be published does not listen: its process could not end', async () => {
+  it('stops listening when it cannot publish itself, so its process can end', async () => {
     const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
     const before = listening();
     const other = await freshService();
@@ -92,7 +92,7 @@ describe('the server over HTTPS', () => {
     }
   });
 
-  it('tells what is wrong with a bad request, without a stack', async () => {
+  it('says what is wrong with a bad request, without a stack trace', async () => {
     const headers = { authorization: `Bearer ${serving.file.token}` };
     expect((await raw('/v1/list', headers, '{')).status).toBe(400);
     const unknown = await raw('/v1/workflow_show', headers, '{"workflow_key":"99"}');
@@ -113,12 +113,12 @@ describe('the server over HTTPS', () => {
     expect(JSON.parse(injected.text).error.message).toContain('no column');
   });
 
-  it('refuses a body over the limit before it is read to its end', async () => {
+  it('refuses a body over the limit before reading it to the end', async () => {
     const headers = { authorization: `Bearer ${serving.file.token}`, 'content-length': String(64 * 1024 * 1024) };
     await expect(raw('/v1/list', headers, 'x'.repeat(1024))).resolves.toMatchObject({ status: 400 });
   });
 
-  it('a client accepts no other certificate than the published one', async () => {
+  it('a client accepts only the published certificate', async () => {
     const other = await freshService();
     const otherServing = await serve(other.service);
     const file = readServerFile(directory);
@@ -141,7 +141,7 @@ describe('the server over HTTPS', () => {
     expect((await client.call('server_info', {})).epoch).toBe(epoch + 1);
   });
 
-  it('says who holds the database to a second opener', async () => {
+  it('tells a second opener who holds the database', async () => {
     await expect(openService(directory, systemClock, 'second')).rejects.toMatchObject({
       code: 'busy',
       message: expect.stringContaining(`pid ${process.pid}`),

@@ -41,8 +41,8 @@ function putHolder(fields: Record<string, unknown> = {}): void {
   writeFileSync(path('holder.json'), `${JSON.stringify(holder)}\n`);
 }
 
-describe('an owner whose place was taken', () => {
-  it('confirms nothing that it commits afterwards, and says who has it', async () => {
+describe('an owner that lost its directory', () => {
+  it('confirms nothing that it commits afterwards, and names the new owner', async () => {
     const service = await open();
     const key = await createWorkflow(service, [{ name: 'a' }]);
     putHolder();
@@ -56,7 +56,7 @@ describe('an owner whose place was taken', () => {
     expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
   });
 
-  it('confirms nothing of what it still commits while it ends', async () => {
+  it('confirms nothing that it commits while it ends', async () => {
     const service = await open();
     putHolder();
     const refused = expect(service.write(() => 'stored')).rejects.toMatchObject({ code: 'busy' });
@@ -65,7 +65,7 @@ describe('an owner whose place was taken', () => {
     expect(service.isLost).toBe(true);
   });
 
-  it('does not open the database again, after an error of its own file, that is now another one', async () => {
+  it('does not reopen the database of the new owner after an I/O error', async () => {
     const service = await open();
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const reopen = vi.spyOn(service.db, 'reopen');
@@ -80,14 +80,14 @@ describe('an owner whose place was taken', () => {
     expect(reopen).not.toHaveBeenCalled();
   });
 
-  it('notices within five seconds when nobody asks anything, also when the new owner has left', async () => {
+  it('notices within five seconds without any requests, even when the new owner has left', async () => {
     const service = await open();
     rmSync(path('holder.json'));
     await clock.advance(5_000);
     expect(service.isLost).toBe(true);
   });
 
-  it('answers nobody over the network, those that wait included', async () => {
+  it('answers nobody over the network, not even waiting workers', async () => {
     const service = await open();
     const serving = await serve(service);
     const client = openClient(directory);
@@ -104,7 +104,7 @@ describe('an owner whose place was taken', () => {
     await serving.close();
   });
 
-  it('may be told so by a worker, and the next server is above what that one has seen', async () => {
+  it('may learn it from a worker, and the next server gets a higher epoch than that worker has seen', async () => {
     const service = await open();
     service.beginEpoch();
     const key = await createWorkflow(service, [{ name: 'a' }]);
@@ -118,7 +118,7 @@ describe('an owner whose place was taken', () => {
   });
 });
 
-describe('what cannot be an epoch', () => {
+describe('an impossible epoch', () => {
   it('stops no server when a worker names it', async () => {
     const service = await open();
     service.beginEpoch();
@@ -142,8 +142,8 @@ describe('what cannot be an epoch', () => {
   );
 });
 
-describe('a directory whose holder has not ended in order', () => {
-  it('is taken at once when the process on this host is gone, or another has its number', async () => {
+describe('a directory whose holder did not end properly', () => {
+  it('is taken at once when the process on this host is gone, or another process has its number', async () => {
     putHolder({ hostname: hostname(), pid: 2 ** 22 + 1 });
     await (await open()).close();
     putHolder({ hostname: hostname(), pid: process.pid, start_ticks: (processStartTicks(process.pid) ?? 0) + 1 });
@@ -170,7 +170,7 @@ describe('a directory whose holder has not ended in order', () => {
     expect(statSync(path('torc.db')).ino).not.toBe(ino);
   });
 
-  it('on another host that lives is left alone', async () => {
+  it('is left alone when the holder lives on another host', async () => {
     putHolder();
     writeFileSync(path('heartbeat'), 'x 1\n');
     const opening = expect(open()).rejects.toThrow(/holds the database/);
@@ -181,7 +181,7 @@ describe('a directory whose holder has not ended in order', () => {
     expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
   });
 
-  it('goes to one of several that come at once', async () => {
+  it('goes to one of several simultaneous openers', async () => {
     putHolder();
     const attempts = Promise.allSettled([open(), open(), open()]);
     await clock.advance(9_000);
@@ -189,7 +189,7 @@ describe('a directory whose holder has not ended in order', () => {
     expect(results.toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
   });
 
-  it('shows others a heartbeat while it is held, and is empty of both afterwards', async () => {
+  it('has a heartbeat and a holder file only while it is held', async () => {
     const service = await open();
     await clock.advance(2_000);
     const first = readFileSync(path('heartbeat'), 'utf8');
@@ -199,7 +199,7 @@ describe('a directory whose holder has not ended in order', () => {
     for (const name of ['heartbeat', 'holder.json']) expect(() => statSync(path(name))).toThrow(/ENOENT/);
   });
 
-  it('that is no directory, or in one, is told as such', async () => {
+  it('is named in the error when it is not a directory', async () => {
     const file = path('file');
     writeFileSync(file, '');
     await expect(openService(file, clock, 'test')).rejects.toMatchObject({ code: 'unusable' });
@@ -209,7 +209,7 @@ describe('a directory whose holder has not ended in order', () => {
     expect(() => statSync(path('holder.json'))).toThrow(/ENOENT/);
   });
 
-  it('in which a server cannot write its log is told as such', async () => {
+  it('is named in the error when a server cannot write its log there', async () => {
     mkdirSync(path('server.jsonl'));
     await expect(runServer({ directory })).rejects.toMatchObject({ code: 'unusable' });
   });

@@ -204,7 +204,7 @@ describe('an allocation that ended', () => {
     expect(await events('job_orphaned')).toEqual([]);
   });
 
-  it('names the job that took the memory from samples', async () => {
+  it('names the job that used the memory, from samples', async () => {
     const worker = await running();
     const [first, second] = worker.held as [number, number];
     const sample = (attempt: number, peak: number) => ({
@@ -229,7 +229,7 @@ describe('an allocation that ended', () => {
     expect(diagnoses().a).toMatchObject({ cause: 'oom', role: 'victim', culprit_job_name: 'b' });
   });
 
-  it('accounting that is off is said, and the rest still answers', async () => {
+  it('missing accounting is reported, and the rest still answers', async () => {
     await running();
     machine.slurm.queue = [queued('7', 'alloc 7', 'TIMEOUT', { reason: 'TimeLimit' })];
     machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
@@ -238,7 +238,7 @@ describe('an allocation that ended', () => {
     expect(diagnoses().a?.unknown).toEqual([expect.stringMatching(/accounting storage is disabled/)]);
   });
 
-  it('a job id that a rebuilt cluster gave to somebody else is not ours', async () => {
+  it('a job id that a rebuilt cluster gave to somebody else is ignored', async () => {
     await running();
     machine.slurm.queue = [queued('7', 'another job', 'RUNNING')];
     machine.slurm.accounts = [accounted('7', 'another job', 'FAILED')];
@@ -251,7 +251,7 @@ describe('an allocation that ended', () => {
   });
 });
 
-describe('what is no reason to give anything up', () => {
+describe('nothing is given up because of', () => {
   it('a failing squeue', async () => {
     await running();
     ends('FAILED');
@@ -321,7 +321,7 @@ describe('a job that Slurm no longer has', () => {
     expect(occupying()).toBe(0);
   });
 
-  it('was started again, and ended before a worker of that start came: those of the first may live on', async () => {
+  it('was started again and ended before a worker of that start joined: workers of the first start may live on', async () => {
     const worker = await running();
     machine.slurm.queue = [queued('7', 'alloc 7', 'CANCELLED', { restartCount: 1 })];
     machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
@@ -421,7 +421,7 @@ describe('a node that Slurm lost', () => {
 });
 
 describe('submissions without an answer', () => {
-  it('are found by name, or refused after a while', async () => {
+  it('are found by name, or count as refused after a while', async () => {
     await allocate([null, null]);
     machine.slurm.queue = [queued('41', 'alloc lost1', 'PENDING', { reason: 'Priority' })];
     await look();
@@ -513,7 +513,7 @@ describe('a worker on this host', () => {
     }
   });
 
-  it('gone before its jobs: what lives on of them is ended when they are to stop, and not before', async () => {
+  it('gone before its jobs: their remaining processes are ended when the jobs must stop, and not before', async () => {
     const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'boot', pid: 5 });
     await worker.exchange();
     machine.leftoverProcesses.set(worker.workerId, [6, 7]);
@@ -529,7 +529,7 @@ describe('a worker on this host', () => {
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
   });
 
-  it('gone after it was asked to stop its jobs: the next look ends what lives on of them', async () => {
+  it('gone after it was asked to stop its jobs: the next check ends their remaining processes', async () => {
     const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'boot', pid: 5 });
     await worker.exchange();
     machine.alive.add(5);
@@ -542,7 +542,7 @@ describe('a worker on this host', () => {
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
   });
 
-  it('on a host that has been started again is gone', async () => {
+  it('on a host that was rebooted is gone', async () => {
     const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'earlier', pid: 5 });
     await worker.exchange();
     machine.alive.add(5);
@@ -551,7 +551,7 @@ describe('a worker on this host', () => {
     expect(diagnoses().a).toMatchObject({ cause: 'worker_lost', process: 'gone' });
   });
 
-  it('is found to be gone also after the wall clock was set back', async () => {
+  it('is found to be gone even after the wall clock was set back', async () => {
     const worker = await TestWorker.join(service, key, {}, null, { hostname: 'here', boot_id: 'earlier', pid: 5 });
     await worker.exchange();
     clock.set(-3_600_000);
@@ -560,8 +560,8 @@ describe('a worker on this host', () => {
   });
 });
 
-describe('an allocation of which Slurm has spoken before', () => {
-  it('is over also after the wall clock was set back', async () => {
+describe('an allocation that Slurm has reported on before', () => {
+  it('ends even after the wall clock was set back', async () => {
     await allocate(['7']);
     machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING')];
     await look();

@@ -61,14 +61,14 @@ describe('a call with the same key', () => {
     expect(await rows(service, 'files', key)).toHaveLength(1);
   });
 
-  it('waits for the first one when that is not through', async () => {
+  it('waits for the first one while that is in progress', async () => {
     const calls = [1, 2, 3].map(() => service.call('workflow_start', { workflow_key: key, dry_run: false }, k('1')));
     const [first, ...others] = await Promise.all(calls);
     for (const other of others) expect(other).toEqual(first);
     expect(await rows(service, 'events', key, { type: 'workflow_started' })).toHaveLength(1);
   });
 
-  it('is tried anew when the first one failed, and refused when it is about something else', async () => {
+  it('is tried again when the first one failed, and refused when it asks for something else', async () => {
     await expect(service.call('file_delete', { file_key: '1' }, k('1'))).rejects.toMatchObject({ code: 'not_found' });
     const { file_key } = await service.call('file_add', file('f'));
     await service.call('file_delete', { file_key }, k('1'));
@@ -76,7 +76,7 @@ describe('a call with the same key', () => {
     expect(await rows(service, 'files', key)).toEqual([]);
   });
 
-  it('is forgotten after a day; reads, dry runs and calls without a key are not kept at all', async () => {
+  it('is forgotten after a day; reads, dry runs and calls without a key are never kept', async () => {
     await service.call('workflow_start', { workflow_key: key, dry_run: true }, k('1'));
     await service.call('workflow_show', { workflow_key: key }, k('2'));
     await service.call('file_add', file('f'));

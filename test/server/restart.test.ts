@@ -94,7 +94,7 @@ describe('restart', () => {
     expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'done', c: 'done', d: 'canceled' });
   });
 
-  it('after a reset of the failed ones exactly they and what is behind them run again, results of run 1 stay', async () => {
+  it('after a reset of the failed jobs, exactly these and all downstream jobs run again; results of run 1 stay', async () => {
     const { key } = await failedDiamond();
     const results = await rows(fresh.service, 'results', key);
     const before = dump();
@@ -145,7 +145,7 @@ describe('restart', () => {
     expect(result).toMatchObject({ run_id: 1, return_code: 0 });
   });
 
-  it('what a running job is going to write is not missing', async () => {
+  it('the future output of a running job is not missing', async () => {
     const key = await createWorkflow(
       fresh.service,
       [{ name: 'writes', writes: [0] }, { name: 'reads', reads: [0] }, { name: 'beside' }],
@@ -168,7 +168,7 @@ describe('restart', () => {
     expect((await restart(key, options)).changes).toMatchObject([{ job_name: 'beside', new_status: 'ready' }]);
   });
 
-  it('a job that was kept waits again when it comes back unstarted and one before it is to run anew', async () => {
+  it('a kept job that returns unstarted waits again when an upstream job runs again', async () => {
     const jobs = [{ name: 'a' }, { name: 'b', cancelOnFailure: false }];
     const key = await createWorkflow(fresh.service, jobs, [[0, 1]]);
     const worker = await TestWorker.join(fresh.service, key);
@@ -237,7 +237,7 @@ describe('restart', () => {
     expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
   });
 
-  it('a cancel that is still at work leaves the new run alone', async () => {
+  it('a cancel in progress leaves the new run alone', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const canceling = fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     await restart(key);
@@ -251,7 +251,7 @@ describe('restart', () => {
     expect(await restart(key)).toMatchObject({ run_id: 1, num_ready: 1 });
   });
 
-  it('stops what runs before it, holds claims back meanwhile, and lets workers wait', async () => {
+  it('first stops running jobs; until then no job is claimed and workers wait', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }]);
     const worker = await TestWorker.join(fresh.service, key, { maxJobs: 1 });
     await worker.exchange();
@@ -273,7 +273,7 @@ describe('restart', () => {
 });
 
 describe('reset and disable', () => {
-  it('an unknown key changes nothing and names itself', async () => {
+  it('an unknown key changes nothing and is named', async () => {
     const { key } = await failedDiamond();
     const before = dump();
     await expect(reset(key, [await keyOf(key, 'a'), '999'])).rejects.toMatchObject({
@@ -300,7 +300,7 @@ describe('reset and disable', () => {
     });
   });
 
-  it('a disabled job counts as satisfied; what waited for it becomes ready; a reset by name enables it again', async () => {
+  it('a disabled job counts as satisfied; jobs that waited for it become ready; a reset by name enables it again', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const a = await keyOf(key, 'a');
     const request = { workflow_key: key, expected_state: null, skip: 0, job_keys: [a] };

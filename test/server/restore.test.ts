@@ -1,4 +1,4 @@
-/** A backup that is put in the place of a newer database, while workers of that one live on. */
+/** A backup replaces a newer database while workers of the newer one live on. */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -103,7 +103,7 @@ it.each([
   },
 );
 
-it('a log that a killed server has left beside the former database is not written over the backup', async () => {
+it('a log that a killed server left beside the previous database does not overwrite the backup', async () => {
   const directory = temporaryDirectory();
   const copy = join(directory, 'copy');
   const first = await openService(directory, systemClock, 'test');

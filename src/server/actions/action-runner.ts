@@ -1,6 +1,6 @@
 /**
- * Carries out what actions ask a server for: commands, and allocations in which workers start. Firings are taken up one
- * by one in transactions, so that the next server finds those that this one did not end.
+ * Runs what actions ask of a server: commands, and allocations in which workers start. It claims firings one by one in
+ * transactions, so that the next server finds those that this one did not finish.
  */
 import { asTorcError } from '../../base/errors.ts';
 import { actionOutputPath } from '../../base/paths.ts';
@@ -16,10 +16,10 @@ import type { ServerContext } from '../context.ts';
 import { scheduleNodes } from './action-nodes.ts';
 import { LocalWorkers } from './local-workers.ts';
 
-/** A firing is announced; when the database cannot be written then, it is looked for again after this. */
+/** Firings are announced; when the database cannot be written then, they are claimed after this. */
 const pauseMs = 30_000;
 const mostAtATime = 16;
-/** When Slurm gave no answer from which it is clear what happened, it is asked again after this. */
+/** When Slurm's answer does not show what happened, it is asked again after this. */
 const retryMs = 60_000;
 const mostAttempts = 10;
 
@@ -46,7 +46,7 @@ export class ActionRunner {
     this.#look();
   }
 
-  /** Ends commands that run, which is recorded as a failure; resolves when nothing is under way any more. */
+  /** Ends running commands, which counts as a failure; resolves when nothing is in progress. */
   async close(): Promise<void> {
     this.#unsubscribe();
     this.#abort.abort();
@@ -86,7 +86,7 @@ export class ActionRunner {
   async #takeUp(): Promise<void> {
     while (this.#mustLook && !this.#abort.signal.aborted) {
       this.#mustLook = false;
-      // one place is that of the search itself
+      // one place is taken by the search itself
       while (this.#underWay.size <= mostAtATime && !this.#abort.signal.aborted) {
         const firing = await this.#context.write((tx) => claimFiring(tx, this.#context.epoch));
         if (firing === null) break;
@@ -141,7 +141,7 @@ export class ActionRunner {
     await end(ended.returnCodes, ended.error === 'interrupted' ? 'interrupted: the server ended' : ended.error);
   }
 
-  /** What cannot be known now stays taken up and is looked at again, here or by the next server. */
+  /** A firing with an unknown outcome stays claimed and is checked again, here or by the next server. */
   async #schedule(firing: Firing): Promise<void> {
     try {
       const { result, error } = await scheduleNodes(this.#context, firing);

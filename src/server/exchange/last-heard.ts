@@ -1,4 +1,4 @@
-/** Who was heard from when, in memory on a clock that never jumps; leases restart when a server begins to serve. */
+/** When each worker was last heard from, in memory on a clock that never jumps; leases restart when a server begins to serve. */
 import type { Clock } from '../../base/clock.ts';
 import type { WorkerSilence } from '../context.ts';
 
@@ -7,7 +7,7 @@ export class LastHeard implements WorkerSilence {
   readonly #heard = new Map<string, number>();
   readonly #fenced = new Map<string, number>();
   readonly #parked: (workerId: string) => boolean;
-  /** Time in which this process stood still does not count against anybody. */
+  /** The time in which this process stood still counts against nobody. */
   #stalledMs = 0;
   #servingSince: number | null = null;
 
@@ -42,7 +42,7 @@ export class LastHeard implements WorkerSilence {
     this.#fenced.set(workerId, this.#now());
   }
 
-  /** For how long a worker could have read that file; `fencedAt` counts only where no other clock has run since. */
+  /** How long a worker has been able to read that file; `fencedAt` counts only where no other clock has run since. */
   fencedMs(workerId: string, fencedAt: number): number {
     const since = this.#fenced.get(workerId) ?? this.#servingSince;
     return Math.max(0, since === null ? this.#clock.now() - fencedAt : this.#now() - since);
@@ -52,7 +52,7 @@ export class LastHeard implements WorkerSilence {
     this.#stalledMs += stalledMs;
   }
 
-  /** For how long a worker has been silent; a waiting request is contact. */
+  /** How long a worker has been silent; a waiting request is contact. */
   silentMs(workerId: string, lastHeartbeatAt: number): number {
     if (this.#parked(workerId)) return 0;
     const heard = this.#heard.get(workerId);
