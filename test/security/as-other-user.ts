@@ -6,16 +6,21 @@ import { request } from 'node:https';
 import type { ServerFile } from '../../src/api/server-file.ts';
 import type { Ended } from '../support/torc.ts';
 
-const strangerId = 65534;
+const otherUserId = 65534;
 
 /** Whether this process can act as another user; says so aloud when it cannot. */
-export const canBeStranger = process.getuid?.() === 0;
-if (!canBeStranger) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are LEFT OUT.\n');
+export const canBeOtherUser = process.getuid?.() === 0;
+if (!canBeOtherUser) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are LEFT OUT.\n');
 
-/** Runs a command as the stranger. */
-export function asStranger(command: string, args: string[], input = ''): Promise<Ended> {
+/** Runs a command as the other user. */
+export function asOtherUser(command: string, args: string[], input = ''): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { uid: strangerId, gid: strangerId, cwd: '/', env: { PATH: process.env.PATH } });
+    const child = spawn(command, args, {
+      uid: otherUserId,
+      gid: otherUserId,
+      cwd: '/',
+      env: { PATH: process.env.PATH },
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -27,7 +32,7 @@ export function asStranger(command: string, args: string[], input = ''): Promise
   });
 }
 
-/** Every path below the given ones that the stranger can open for reading or writing, or list, by what it can. */
+/** Every path below the given ones that the other user can open for reading or writing, or list, by what it can. */
 export async function accessible(paths: string[]): Promise<Record<'read' | 'write' | 'list', string[]>> {
   const script = `
     const fs = require('fs'), path = require('path');
@@ -38,7 +43,7 @@ export async function accessible(paths: string[]): Promise<Record<'read' | 'writ
       const stat = fs.lstatSync(at, { throwIfNoEntry: false });
       if (stat?.isDirectory()) {
         if (attempt('list', at, () => { names = fs.readdirSync(at); })) for (const n of names) visit(path.join(at, n));
-        attempt('write', at, () => fs.closeSync(fs.openSync(path.join(at, '.stranger'), 'wx')));
+        attempt('write', at, () => fs.closeSync(fs.openSync(path.join(at, '.other-user'), 'wx')));
       } else {
         attempt('read', at, () => fs.closeSync(fs.openSync(at, 'r')));
         attempt('write', at, () => fs.closeSync(fs.openSync(at, 'a')));
@@ -47,7 +52,7 @@ export async function accessible(paths: string[]): Promise<Record<'read' | 'writ
     for (const at of JSON.parse(fs.readFileSync(0, 'utf8'))) { try { visit(at); } catch {} }
     console.log(JSON.stringify(found));
   `;
-  const ended = await asStranger(process.execPath, ['-e', script], JSON.stringify(paths));
+  const ended = await asOtherUser(process.execPath, ['-e', script], JSON.stringify(paths));
   if (ended.code !== 0) throw new Error(ended.stderr);
   return JSON.parse(ended.stdout);
 }

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/server-file.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { mainJs, type Running } from '../support/torc.ts';
-import { accessible, ask, asStranger, canBeStranger, numListening, processTree } from './as-other-user.ts';
+import { accessible, ask, asOtherUser, canBeOtherUser, numListening, processTree } from './as-other-user.ts';
 
 const secretNames = ['secret_workflow_name', 'secret_job_name', 'secret_held_name'];
 
@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => place?.remove());
 
-describe.skipIf(!canBeStranger)('another user', () => {
+describe.skipIf(!canBeOtherUser)('another user', () => {
   it('can open no file of the server directory, even when the directory itself is readable', async () => {
     expect(await accessible([place.dir])).toEqual({ read: [], write: [], list: [place.dir] });
   });
@@ -57,7 +57,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
     expect(pids.length).toBeGreaterThanOrEqual(4);
     const paths = pids.flatMap((pid) => ['environ', 'mem', 'fd', 'cwd'].map((name) => `/proc/${pid}/${name}`));
     expect(await accessible(paths)).toEqual({ read: [], write: [], list: [] });
-    const seen = await asStranger(
+    const seen = await asOtherUser(
       'cat',
       pids.map((pid) => `/proc/${pid}/cmdline`),
     );
@@ -66,7 +66,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
   });
 
   it('is refused by the program itself, which reveals nothing of the contents', async () => {
-    const ended = await asStranger(process.execPath, [mainJs, '--dir', place.dir, '-c', 'debug', 'jobs', 'list']);
+    const ended = await asOtherUser(process.execPath, [mainJs, '--dir', place.dir, '-c', 'debug', 'jobs', 'list']);
     expect(ended.code).not.toBe(0);
     expect(ended.stdout).toBe('');
     for (const secret of [file().token, ...secretNames]) expect(ended.stderr).not.toContain(secret);
@@ -78,7 +78,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
     writeFileSync(serverFilePath(trap), JSON.stringify({ ...file(), addresses: ['127.0.0.1:1'] }));
     chownSync(serverFilePath(trap), 1234, 1234);
     chmodSync(serverFilePath(trap), 0o644);
-    const ended = await asStranger(process.execPath, [mainJs, '--dir', trap, 'jobs', 'list']);
+    const ended = await asOtherUser(process.execPath, [mainJs, '--dir', trap, 'jobs', 'list']);
     expect(ended).toMatchObject({ code: 4, stdout: '' });
     expect(ended.stderr).toContain('belongs to another user (uid 1234)');
   });
@@ -90,7 +90,7 @@ describe.skipIf(!canBeStranger)('another user', () => {
     writeFileSync(join(trap, 'torc.db'), '');
     chownSync(join(trap, 'torc.db'), 1234, 1234);
     chmodSync(join(trap, 'torc.db'), 0o666);
-    const ended = await asStranger(process.execPath, [mainJs, '--dir', trap, 'workflows', 'list']);
+    const ended = await asOtherUser(process.execPath, [mainJs, '--dir', trap, 'workflows', 'list']);
     expect(ended).toMatchObject({ code: 4, stdout: '' });
     expect(ended.stderr).toContain('belongs to another user');
   });
@@ -170,7 +170,7 @@ function commandOf(pid: number): string[] {
 }
 
 // last, because the workflow ends
-it.skipIf(!canBeStranger)(
+it.skipIf(!canBeOtherUser)(
   'nobody else reads the reports that a worker keeps while the server does not answer',
   async () => {
     process.kill(serverPid, 'SIGSTOP');

@@ -215,7 +215,7 @@ export class Exchange {
     return {
       seq,
       epoch: this.#epoch(),
-      now: isoInstant(this.#clock.now()) as string,
+      now: isoInstant(this.#clock.now()),
       jobs: [],
       stop: [],
       reports: [],
