@@ -140,7 +140,7 @@ describe('a finished workflow', () => {
     ]);
     rmSync(pathOf('f1'));
     const { code, stderr } = await place.torc('workflows', 'restart', '--only-uninitialized');
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/input file f1 .*\n.*are read in .*torc's cli /)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/input file f1 .*\n.*start at .*torc's cli /)]);
     expect(await restarted('--only-uninitialized', '-i')).toEqual({ work1: 'ready', postprocess: 'blocked' });
   });
 });
