@@ -63,7 +63,9 @@ it('a check ends with 0 or 4, a backup keeps no damaged copy, and what cannot be
   db.close();
   expect(await place.torc('server', 'check')).toMatchObject({
     code: 4,
-    stdout: expect.stringMatching(/^workflow 1: job 1 'job_001' waits for 2 others .*\n(.*\n)*\d+ problems? in /),
+    stdout: expect.stringMatching(
+      /^workflow 1: job 1 'job_001' has num_blockers 2, which should be 0\n(.*\n)*\d+ problems? in /,
+    ),
   });
   const bytes = readFileSync(database());
   const page = Math.floor(bytes.indexOf('x'.repeat(200)) / 4096) * 4096;

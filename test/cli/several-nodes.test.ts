@@ -74,7 +74,7 @@ describe('jobs of several nodes', () => {
     const { jobs } = await place.json<{ jobs: object[] }>(command?.split(' ') ?? []);
     expect(jobs).toMatchObject(Array(2).fill({ num_nodes: 2 }));
     expect((await place.torc('jobs', 'show', '1')).stdout).toContain(
-      'needs 2 nodes, and no worker has had more than 1',
+      'needs 2 nodes; no worker so far had more than 1 node',
     );
   });
 });

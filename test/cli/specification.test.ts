@@ -138,7 +138,7 @@ describe('schedulers of jobs', () => {
     expect(planned.stderr).toContain('1 ready job is only for workers of Slurm config gpu:');
     expect(planned.stderr).toContain('hpc slurm schedule-nodes -s 2 -n 1');
     expect(planned.stderr).not.toContain('config cpu');
-    expect((await place.torc('jobs', 'show', '2')).stdout).toContain('only workers of Slurm config "gpu" may take it');
+    expect((await place.torc('jobs', 'show', '2')).stdout).toContain('Only workers of Slurm config "gpu" may take it');
   });
 
   it('do not keep the workflow from running on one machine', async () => {
