@@ -128,10 +128,8 @@ export interface WorkflowFacts {
   hasTimedHold: boolean;
 }
 
-/** Whether there is work for a worker: ready, claimed or running jobs. */
-export function hasActiveJobs(counts: JobCounts): boolean {
-  return counts.ready + counts.submitted_pending + counts.submitted > 0;
-}
+/** The statuses of a job that a worker runs or can take. */
+export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending', 'submitted'];
 
 /**
  * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `failed` has ended with a

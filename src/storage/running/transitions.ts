@@ -1,6 +1,6 @@
 /** The only place that changes a job's status: checks the table, counts, tells the facts, writes the history. */
 import { TorcError } from '../../base/errors.ts';
-import { isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
+import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
 import { dropRetryHold, removeHold } from './holds.ts';
@@ -89,5 +89,5 @@ export function releaseHold(tx: Transaction, holdKey: number): void {
 }
 
 function isActive(status: JobStatus): boolean {
-  return status === 'ready' || status === 'submitted_pending' || status === 'submitted';
+  return activeStatuses.includes(status);
 }

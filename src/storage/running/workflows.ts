@@ -1,7 +1,7 @@
 /** What is known of a workflow: its row, its counts, its status. */
 import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
-import { hasActiveJobs, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
+import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { hasTimedHold } from './holds.ts';
 
@@ -93,9 +93,12 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
   return String(tx.db.get('SELECT max(event_key) AS n FROM events WHERE workflow_key = ?', workflowKey)?.n ?? 0);
 }
 
+const hasActiveJobs = `SELECT 1 FROM job_counts
+  WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')}) AND n > 0 LIMIT 1`;
+
 /** Whether a worker could still come to do anything in this workflow without a person: a hold that falls by itself counts. */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
-  return hasActiveJobs(jobCounts(tx, workflowKey)) || hasTimedHold(tx, workflowKey);
+  return tx.db.get(hasActiveJobs, workflowKey) !== undefined || hasTimedHold(tx, workflowKey);
 }
 
 /** Jobs of a workflow in some statuses, in stored order. */
