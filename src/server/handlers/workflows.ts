@@ -8,7 +8,7 @@ import { countsRecord, readList, workflowRecord } from '../../storage/lists/list
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
-import { claimedJobs } from '../../storage/runs/restart.ts';
+import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { beginCancel, cancelSteps, planStart, startSteps } from '../../storage/runs/start-and-cancel.ts';
 import type { ServerContext } from '../context.ts';
 import { planCancel, planStartChanges } from '../plans/start-and-cancel.ts';

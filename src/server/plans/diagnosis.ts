@@ -4,7 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
 import { diagnoseAttempts } from '../../storage/evidence/diagnoses.ts';
-import { claimedJobs, jobLabels } from '../../storage/runs/restart.ts';
+import { claimedJobs, jobLabels } from '../../storage/runs/claimed-jobs.ts';
 import type { ServerContext } from '../context.ts';
 import { evidenceOfWorkflow } from './planning.ts';
 

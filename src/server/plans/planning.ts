@@ -3,7 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { Evidence } from '../../storage/evidence/facts.ts';
 import { getWorkflow, stateToken, type Workflow } from '../../storage/running/workflows.ts';
-import type { ClaimedJob } from '../../storage/runs/restart.ts';
+import type { ClaimedJob } from '../../storage/runs/claimed-jobs.ts';
 import type { ServerContext } from '../context.ts';
 import { gatherEvidence } from '../evidence/gather.ts';
 import type { PlanRequest } from './rendering.ts';

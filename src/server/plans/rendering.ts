@@ -4,7 +4,8 @@ import { limits } from '../../api/limits.ts';
 import { type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { type ClaimedJob, type JobLabel, jobLabels, type StoredJobs } from '../../storage/runs/restart.ts';
+import { type ClaimedJob, type JobLabel, jobLabels } from '../../storage/runs/claimed-jobs.ts';
+import type { StoredJobs } from '../../storage/runs/restart.ts';
 
 /** At most this many kept jobs are listed. */
 export const mostKept = 1000;

@@ -15,7 +15,8 @@ import {
   findChanges,
   missingInputs,
 } from '../../storage/running/input-versions.ts';
-import { applySettled, claimedJobs, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
+import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
+import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun } from '../../storage/runs/runs.ts';
 import type { ServerContext } from '../context.ts';
 import { probeFiles } from './file-probe.ts';

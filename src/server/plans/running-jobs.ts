@@ -2,7 +2,7 @@
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import type { ClaimedJob } from '../../storage/runs/restart.ts';
+import type { ClaimedJob } from '../../storage/runs/claimed-jobs.ts';
 import { named } from './planning.ts';
 
 /** A running job is kept on request; a silent one too, unless --force says that it is dead. */

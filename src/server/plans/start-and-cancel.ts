@@ -4,7 +4,7 @@ import { limits } from '../../api/limits.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { jobsInStatuses } from '../../storage/running/workflows.ts';
-import { claimedJobs } from '../../storage/runs/restart.ts';
+import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 
 /** Uninitialized jobs become ready, or blocked when an upstream has not ended. */
 export function planStartChanges(tx: Transaction, workflowKey: number): PlannedChange[] {

@@ -3,7 +3,7 @@ import type { Reply, Request } from '../../api/contract.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { requestStop } from '../../storage/running/stops.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
-import { claimedJobs } from '../../storage/runs/restart.ts';
+import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setStopping } from '../../storage/runs/runs.ts';
 import { mostKept } from './rendering.ts';
 

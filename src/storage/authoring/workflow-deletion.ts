@@ -4,7 +4,7 @@ import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
 import { getWorkflow } from '../running/workflows.ts';
-import { claimedJobs } from '../runs/restart.ts';
+import { claimedJobs } from '../runs/claimed-jobs.ts';
 
 /** How many jobs and results a delete removes; refuses with 'conflict' while jobs run. */
 export function planDelete(tx: Transaction, workflowKey: number): { numJobs: number; numResults: number } {

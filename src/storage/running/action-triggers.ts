@@ -24,12 +24,20 @@ interface FiringAction {
 
 const actionColumns = 'action_key, workflow_key, trigger_type, action_type, is_persistent';
 
-function actionOf(row: Record<string, unknown>): FiringAction {
+interface ActionRow {
+  action_key: number;
+  workflow_key: number;
+  trigger_type: TriggerType;
+  action_type: ExpandedAction['actionType'];
+  is_persistent: number;
+}
+
+function actionOf(row: ActionRow): FiringAction {
   return {
-    actionKey: row.action_key as number,
-    workflowKey: row.workflow_key as number,
-    triggerType: row.trigger_type as TriggerType,
-    actionType: row.action_type as ExpandedAction['actionType'],
+    actionKey: row.action_key,
+    workflowKey: row.workflow_key,
+    triggerType: row.trigger_type,
+    actionType: row.action_type,
     isPersistent: row.is_persistent === 1,
   };
 }
@@ -50,16 +58,16 @@ export function countActionJob(
 ): void {
   const concerned = jobTriggers.filter((trigger) => isMet(trigger, job.status) !== isMet(trigger, to));
   if (concerned.length === 0 || !hasJobActions(tx, job.workflowKey)) return;
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<{ action_key: number; trigger_type: JobTrigger }>(
     `SELECT a.action_key, a.trigger_type FROM action_jobs aj JOIN actions a ON a.action_key = aj.action_key
      WHERE aj.job_key = ?`,
     job.jobKey,
   )) {
-    const trigger = row.trigger_type as JobTrigger;
+    const trigger = row.trigger_type;
     if (!concerned.includes(trigger)) continue;
     const change = isMet(trigger, to) ? -1 : 1;
     tx.db.run('UPDATE actions SET num_unmet = num_unmet + ? WHERE action_key = ?', change, row.action_key);
-    if (change < 0) tx.tell({ kind: 'action_advanced', actionKey: row.action_key as number });
+    if (change < 0) tx.tell({ kind: 'action_advanced', actionKey: row.action_key });
   }
 }
 
@@ -88,19 +96,19 @@ function hasJobActions(tx: Transaction, workflowKey: number): boolean {
  * transactions, and those of a restart may not have changed at all.
  */
 export function noteReadyActions(tx: Transaction, workflowKey: number): void {
-  const rows = tx.db.all(
+  const rows = tx.db.all<{ action_key: number }>(
     `SELECT action_key FROM actions a WHERE workflow_key = ? AND trigger_type = 'on_jobs_ready' AND num_unmet = 0
        AND EXISTS (SELECT 1 FROM action_jobs aj JOIN jobs j ON j.job_key = aj.job_key
          WHERE aj.action_key = a.action_key AND j.status = 'ready')`,
     workflowKey,
   );
-  for (const row of rows) tx.tell({ kind: 'action_advanced', actionKey: row.action_key as number });
+  for (const row of rows) tx.tell({ kind: 'action_advanced', actionKey: row.action_key });
 }
 
 /** Fires those of the actions whose last job has reached what they wait for. */
 export function fireJobActions(tx: Transaction, actionKeys: Iterable<number>): void {
   for (const actionKey of actionKeys) {
-    const row = tx.db.get(
+    const row = tx.db.get<ActionRow>(
       `SELECT ${actionColumns} FROM actions a WHERE action_key = ? AND num_unmet = 0 AND num_jobs > 0
          AND (SELECT phase FROM workflows w WHERE w.workflow_key = a.workflow_key) = 'started'`,
       actionKey,
@@ -181,7 +189,7 @@ export function fireWorkerEnd(
 
 function actionsOf(tx: Transaction, workflowKey: number, trigger: TriggerType): FiringAction[] {
   return tx.db
-    .all(
+    .all<ActionRow>(
       `SELECT ${actionColumns} FROM actions WHERE workflow_key = ? AND trigger_type = ? ORDER BY action_key`,
       workflowKey,
       trigger,
@@ -223,7 +231,7 @@ export function noteFiring(
   type: 'action_fired' | 'action_done' | 'action_failed',
   more: object,
 ): void {
-  const row = tx.db.get(
+  const row = tx.db.get<{ workflow_key: number; action_key: number; [fact: string]: unknown }>(
     `SELECT f.workflow_key, f.action_key, f.run_id, f.occurrence, a.trigger_type, a.action_type
      FROM action_firings f JOIN actions a ON a.action_key = f.action_key WHERE f.firing_key = ?`,
     firingKey,
@@ -231,5 +239,5 @@ export function noteFiring(
   if (row === undefined) return;
   const { workflow_key: workflowKey, action_key: actionKey, ...facts } = row;
   const data = { action_key: String(actionKey), firing_key: String(firingKey), ...facts, ...more };
-  tx.event({ workflowKey: workflowKey as number, type, data });
+  tx.event({ workflowKey, type, data });
 }

@@ -71,12 +71,25 @@ export interface Firing extends ActionDefinition {
   numAttempts: number;
 }
 
+interface FiringRow {
+  firing_key: number;
+  action_key: number;
+  workflow_key: number;
+  run_id: number;
+  action_type: ExpandedAction['actionType'];
+  definition: string;
+  working_directory: string;
+  output_directory: string;
+  began_at: number | null;
+  num_attempts: number;
+}
+
 /**
  * Takes up the oldest firing that is the server's to carry out: a pending one, or one that a server of an older epoch
  * had taken up and did not put off. Null when there is none.
  */
 export function claimFiring(tx: Transaction, epoch: number): Firing | null {
-  const row = tx.db.get(
+  const row = tx.db.get<FiringRow>(
     `SELECT f.*, a.action_type, a.definition, a.working_directory, a.output_directory
      FROM action_firings f JOIN actions a ON a.action_key = f.action_key
      WHERE f.state IN ('pending', 'claimed') AND (f.state = 'pending' OR f.epoch < ?)
@@ -91,16 +104,16 @@ export function claimFiring(tx: Transaction, epoch: number): Firing | null {
     row.firing_key,
   );
   return {
-    ...(JSON.parse(row.definition as string) as ActionDefinition),
-    firingKey: row.firing_key as number,
-    actionKey: row.action_key as number,
-    workflowKey: row.workflow_key as number,
-    runId: row.run_id as number,
-    actionType: row.action_type as ExpandedAction['actionType'],
-    workingDirectory: row.working_directory as string,
-    outputDirectory: row.output_directory as string,
+    ...(JSON.parse(row.definition) as ActionDefinition),
+    firingKey: row.firing_key,
+    actionKey: row.action_key,
+    workflowKey: row.workflow_key,
+    runId: row.run_id,
+    actionType: row.action_type,
+    workingDirectory: row.working_directory,
+    outputDirectory: row.output_directory,
     hasBegun: row.began_at !== null,
-    numAttempts: (row.num_attempts as number) + 1,
+    numAttempts: row.num_attempts + 1,
   };
 }
 
@@ -143,7 +156,7 @@ export function recordFiringEnd(tx: Transaction, firingKey: number, result: obje
 /** The commands that a worker is to run at its start and before it leaves. */
 export function workerCommands(tx: Transaction, computeNodeKey: number): WorkerCommands[] {
   return tx.db
-    .all(
+    .all<{ firing_key: number; state: string; run_id: number; action_key: number; definition: string }>(
       `SELECT f.firing_key, f.state, f.run_id, f.action_key, a.definition
        FROM action_firings f JOIN actions a ON a.action_key = f.action_key
        WHERE f.compute_node_key = ? AND f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands'
@@ -151,11 +164,11 @@ export function workerCommands(tx: Transaction, computeNodeKey: number): WorkerC
       computeNodeKey,
     )
     .map((row) => ({
-      firing: row.firing_key as number,
+      firing: row.firing_key,
       action_key: String(row.action_key),
-      run_id: row.run_id as number,
+      run_id: row.run_id,
       when: row.state === 'reserved' ? 'complete' : 'start',
-      commands: (JSON.parse(row.definition as string) as ActionDefinition).commands,
+      commands: (JSON.parse(row.definition) as ActionDefinition).commands,
     }));
 }
 
@@ -188,21 +201,21 @@ export function failWorkerCommands(tx: Transaction, computeNodeKey: number): voi
 
 /** Firings that a server still has to carry out or is carrying out, of one workflow or of all. */
 export function countOpenFirings(tx: Transaction, workflowKey: number | null): number {
-  const row = tx.db.get(
+  const row = tx.db.get<{ n: number }>(
     `SELECT count(*) AS n FROM action_firings
      WHERE state IN ('pending', 'claimed') AND (state = 'pending' OR epoch IS NOT NULL) AND (? IS NULL OR workflow_key = ?)`,
     workflowKey,
     workflowKey,
   );
-  return row?.n as number;
+  return row?.n ?? 0;
 }
 
 /** Firings of the present run of a workflow that failed. */
 export function countFailedFirings(tx: Transaction, workflowKey: number): number {
-  const row = tx.db.get(
+  const row = tx.db.get<{ n: number }>(
     `SELECT count(*) AS n FROM action_firings f JOIN workflows w ON w.workflow_key = f.workflow_key
      WHERE f.workflow_key = ? AND f.run_id = w.run_id AND f.state = 'failed'`,
     workflowKey,
   );
-  return row?.n as number;
+  return row?.n ?? 0;
 }

@@ -30,9 +30,9 @@ type AssignmentRow = [
   ...AssignmentNeed,
 ];
 
-/** Every live attempt of the worker above `ack`, with all it needs to run it: 5 us each, read as arrays. */
+/** Every live attempt of the worker above `ack`, with all that it needs to run it. */
 export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
-  const rows = tx.db.rows(
+  const rows = tx.db.rows<AssignmentRow>(
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
@@ -42,7 +42,7 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
      ORDER BY a.attempt_key`,
     computeNodeKey,
     ack,
-  ) as Iterable<AssignmentRow>;
+  );
   return withUserData(
     tx,
     computeNodeKey,
@@ -52,8 +52,8 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
 
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
-  const [supportsTermination, recoveryAttemptKey, hasFiles] = row.slice(9, 12);
-  const [num_cpus, memory_bytes, runtimeMs, isMemoryStated, isRuntimeStated] = row.slice(12) as AssignmentNeed;
+  const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
+  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated] = row;
   const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
   return {
     attempt,
@@ -83,7 +83,7 @@ function recovered(tx: Transaction, jobKey: number): Pick<Assignment, 'recovery'
 
 /** The declared files of a job: all outputs, and the inputs unless there are too many to look at before each start. */
 function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
-  const rows = tx.db.all(
+  const rows = tx.db.all<{ file_key: number; path: string; is_output: number }>(
     `SELECT f.file_key, f.path, jf.is_output FROM job_files jf JOIN files f ON f.file_key = jf.file_key
      WHERE jf.job_key = ? ORDER BY jf.is_output DESC, f.file_key LIMIT ?`,
     jobKey,
@@ -91,8 +91,8 @@ function assignedFiles(tx: Transaction, jobKey: number): AssignedFile[] {
   );
   const shown = rows.length > mostAssignedFiles ? rows.filter((row) => row.is_output === 1) : rows;
   return shown.map((row) => ({
-    file_key: row.file_key as number,
-    path: row.path as string,
+    file_key: row.file_key,
+    path: row.path,
     is_output: row.is_output === 1,
   }));
 }

@@ -64,7 +64,7 @@ export function claimJobs(
 
 /** The run of a workflow for which jobs may be claimed; null while it is not started, is canceled or held back. */
 function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
-  const workflow = tx.db.get(
+  const workflow = tx.db.get<{ phase: string; run_id: number; is_canceled: number; is_held: number }>(
     'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
     workflowKey,
   );
@@ -97,7 +97,7 @@ function chooseAhead(
 /** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead that have not begun. */
 export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
   const free = idleWorker(node, timeLeftMs);
-  const used = tx.db.get(
+  const used = tx.db.get<{ jobs: number; wide: number; cpus: number; memory: number }>(
     `SELECT count(*) AS jobs, count(node_indices) AS wide,
        coalesce(sum(num_cpus) FILTER (WHERE node_indices IS NULL), 0) AS cpus,
        coalesce(sum(memory_bytes) FILTER (WHERE node_indices IS NULL), 0) AS memory
@@ -109,12 +109,12 @@ export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: nu
   free.memoryBytes -= used.memory;
   if (used.jobs > used.wide) withdrawNodes(free, [0]);
   if (node.numGpus > 0) {
-    for (const row of tx.db.all(
+    for (const row of tx.db.all<{ gpu_index: number; gpu_thousandths: number }>(
       'SELECT gpu_index, gpu_thousandths FROM attempt_gpus WHERE compute_node_key = ?',
       node.computeNodeKey,
     )) {
-      const index = row.gpu_index as number;
-      free.gpus[index] = (free.gpus[index] ?? 0) - (row.gpu_thousandths as number);
+      const index = row.gpu_index;
+      free.gpus[index] = (free.gpus[index] ?? 0) - row.gpu_thousandths;
     }
     free.gpuThousandths = free.gpus.reduce((sum, left) => sum + left, 0);
   }
@@ -123,11 +123,11 @@ export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: nu
 }
 
 function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode): void {
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<{ node_indices: string }>(
     'SELECT node_indices FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND node_indices IS NOT NULL',
     node.computeNodeKey,
   )) {
-    const indices = JSON.parse(row.node_indices as string) as number[];
+    const indices = JSON.parse(row.node_indices) as number[];
     withdrawNodes(free, indices);
     if (indices.includes(0)) leaveNothing(free);
   }
@@ -140,7 +140,7 @@ function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode):
 export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocationKey'>): number | null {
   if (node.allocationKey === null) return null;
   const sql = 'SELECT slurm_config_key AS key FROM allocations WHERE allocation_key = ?';
-  return (tx.db.get(sql, node.allocationKey)?.key as number | undefined) ?? null;
+  return tx.db.get<{ key: number }>(sql, node.allocationKey)?.key ?? null;
 }
 
 /** What is free with a worker, and whose jobs it may take. */
@@ -205,7 +205,7 @@ function readyJobs(
   return {
     peek() {
       if (position === fetched.length && left > 0) {
-        fetched = tx.db.all(
+        fetched = tx.db.all<Candidate>(
           `SELECT job_key AS jobKey, priority FROM jobs
            WHERE workflow_key = ? AND shape_key = ? AND status = 'ready'
            ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`,
@@ -213,7 +213,7 @@ function readyJobs(
           shapeKey,
           Math.min(left, piece),
           offset,
-        ) as unknown as Candidate[];
+        );
         left = fetched.length === 0 ? 0 : left - fetched.length;
         offset += fetched.length;
         position = 0;

@@ -34,8 +34,11 @@ export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): 
   const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? jobKey : null }];
   // grows while it is walked
   for (const signal of work) {
-    for (const row of tx.db.all('SELECT downstream FROM edges WHERE upstream = ?', signal.node)) {
-      const downstream = row.downstream as number;
+    for (const row of tx.db.all<{ downstream: number }>(
+      'SELECT downstream FROM edges WHERE upstream = ?',
+      signal.node,
+    )) {
+      const downstream = row.downstream;
       const next = downstream > 0 ? signalJob(tx, downstream, signal) : signalBarrier(tx, -downstream, signal);
       if (next !== null) work.push(next);
     }
@@ -43,14 +46,14 @@ export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): 
 }
 
 function signalJob(tx: Transaction, jobKey: number, signal: Signal): Signal | null {
-  const job = tx.db.get(
+  const job = tx.db.get<DownstreamJob>(
     `UPDATE jobs SET num_blockers = num_blockers - ?, num_failed_upstreams = num_failed_upstreams + ?
      WHERE job_key = ?
      RETURNING job_key, workflow_key, status, failed, num_blockers, cancel_on_blocking_job_failure`,
     signal.end ? 1 : 0,
     signal.fail ? 1 : 0,
     jobKey,
-  ) as unknown as DownstreamJob | undefined;
+  );
   if (job?.status !== 'blocked') return null;
   const state = { jobKey, workflowKey: job.workflow_key, status: job.status, failed: job.failed === 1 };
   if (signal.fail && job.cancel_on_blocking_job_failure === 1) {
@@ -63,7 +66,7 @@ function signalJob(tx: Transaction, jobKey: number, signal: Signal): Signal | nu
 }
 
 function signalBarrier(tx: Transaction, barrierKey: number, signal: Signal): Signal | null {
-  const barrier = tx.db.get(
+  const barrier = tx.db.get<{ num_blockers: number; num_failed_upstreams: number }>(
     `UPDATE barriers SET num_blockers = num_blockers - ?, num_failed_upstreams = num_failed_upstreams + ?
      WHERE barrier_key = ? RETURNING num_blockers, num_failed_upstreams`,
     signal.end ? 1 : 0,

@@ -24,25 +24,41 @@ export interface ComputeNode {
   contactLostAt: number | null;
 }
 
+interface ComputeNodeRow {
+  compute_node_key: number;
+  workflow_key: number;
+  allocation_key: number | null;
+  hostname: string;
+  num_nodes: number;
+  num_cpus: number;
+  memory_bytes: number;
+  num_gpus: number;
+  max_parallel_jobs: number | null;
+  stdio: StdioMode;
+  is_active: number;
+  last_heartbeat_at: number;
+  contact_lost_at: number | null;
+}
+
 /** The worker with this id, or null. */
 export function findComputeNode(tx: Transaction, workerId: string): ComputeNode | null {
-  const row = tx.db.get('SELECT * FROM compute_nodes WHERE worker_id = ?', workerId);
+  const row = tx.db.get<ComputeNodeRow>('SELECT * FROM compute_nodes WHERE worker_id = ?', workerId);
   if (row === undefined) return null;
   return {
-    computeNodeKey: row.compute_node_key as number,
+    computeNodeKey: row.compute_node_key,
     workerId,
-    workflowKey: row.workflow_key as number,
-    allocationKey: row.allocation_key as number | null,
-    hostname: row.hostname as string,
-    numNodes: row.num_nodes as number,
-    numCpus: row.num_cpus as number,
-    memoryBytes: row.memory_bytes as number,
-    numGpus: row.num_gpus as number,
-    maxParallelJobs: row.max_parallel_jobs as number | null,
-    stdio: row.stdio as StdioMode,
+    workflowKey: row.workflow_key,
+    allocationKey: row.allocation_key,
+    hostname: row.hostname,
+    numNodes: row.num_nodes,
+    numCpus: row.num_cpus,
+    memoryBytes: row.memory_bytes,
+    numGpus: row.num_gpus,
+    maxParallelJobs: row.max_parallel_jobs,
+    stdio: row.stdio,
     isActive: row.is_active === 1,
-    lastHeartbeatAt: row.last_heartbeat_at as number,
-    contactLostAt: row.contact_lost_at as number | null,
+    lastHeartbeatAt: row.last_heartbeat_at,
+    contactLostAt: row.contact_lost_at,
   };
 }
 
@@ -119,7 +135,7 @@ export function registerComputeNode(
 }
 
 function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boolean {
-  const others = tx.db.all(
+  const others = tx.db.all<{ compute_node_key: number; hostname: string; restart_count: number; is_active: number }>(
     `SELECT compute_node_key, hostname, restart_count, is_active FROM compute_nodes
      WHERE workflow_key = ? AND slurm_job_id = ? AND cluster IS ? AND allocation_key IS ?`,
     Number(hello.workflow_key),
@@ -127,7 +143,7 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
     hello.cluster,
     hello.allocation_key === null ? null : Number(hello.allocation_key),
   );
-  if (others.some((other) => (other.restart_count as number) > hello.restart_count)) return false;
+  if (others.some((other) => other.restart_count > hello.restart_count)) return false;
   const twin = others.find(
     (other) =>
       other.is_active === 1 && other.restart_count === hello.restart_count && other.hostname === hello.hostname,
@@ -140,8 +156,8 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
     );
   }
   for (const other of others) {
-    if (other.is_active === 1 && (other.restart_count as number) < hello.restart_count) {
-      closeComputeNode(tx, other.compute_node_key as number, 'replaced by a requeued allocation');
+    if (other.is_active === 1 && other.restart_count < hello.restart_count) {
+      closeComputeNode(tx, other.compute_node_key, 'replaced by a requeued allocation');
     }
   }
   return true;
@@ -154,7 +170,12 @@ export function closeComputeNode(
   reason: string,
   end: WorkerEnd = 'given_up',
 ): void {
-  const row = tx.db.get(
+  const row = tx.db.get<{
+    workflow_key: number;
+    hostname: string;
+    allocation_key: number | null;
+    restart_count: number;
+  }>(
     `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ?
      WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key, restart_count`,
     tx.now,
@@ -164,11 +185,11 @@ export function closeComputeNode(
   if (row === undefined) return;
   tx.tell({ kind: 'worker_stopping', computeNodeKey });
   tx.event({
-    workflowKey: row.workflow_key as number,
+    workflowKey: row.workflow_key,
     type: 'worker_ended',
     data: { compute_node_key: String(computeNodeKey), hostname: row.hostname, reason },
   });
-  fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key as number }, end);
+  fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key }, end);
   if (row.allocation_key === null) return;
   tx.db.run(
     `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?
@@ -202,7 +223,10 @@ export function recordHeartbeat(tx: Transaction, node: ComputeNode): void {
 export function countActiveComputeNodes(tx: Transaction, workflowKey: number | null): number {
   const row =
     workflowKey === null
-      ? tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE is_active = 1')
-      : tx.db.get('SELECT count(*) AS n FROM compute_nodes WHERE workflow_key = ? AND is_active = 1', workflowKey);
-  return (row?.n as number | undefined) ?? 0;
+      ? tx.db.get<{ n: number }>('SELECT count(*) AS n FROM compute_nodes WHERE is_active = 1')
+      : tx.db.get<{ n: number }>(
+          'SELECT count(*) AS n FROM compute_nodes WHERE workflow_key = ? AND is_active = 1',
+          workflowKey,
+        );
+  return row?.n ?? 0;
 }

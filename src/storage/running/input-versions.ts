@@ -42,31 +42,38 @@ export function declaredFiles(
   workflowKey: number,
 ): { files: DeclaredFile[]; workingDirectory: string | null } {
   const files = tx.db
-    .all('SELECT file_key, path FROM files WHERE workflow_key = ?', workflowKey)
-    .map((row): DeclaredFile => ({ fileKey: row.file_key as number, path: row.path as string, hashed: [] }));
+    .all<{ file_key: number; path: string }>('SELECT file_key, path FROM files WHERE workflow_key = ?', workflowKey)
+    .map((row): DeclaredFile => ({ fileKey: row.file_key, path: row.path, hashed: [] }));
   const byKey = new Map(files.map((file) => [file.fileKey, file]));
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<FactsRow & { file_key: number }>(
     `SELECT DISTINCT jf.file_key, jf.size_bytes, jf.modified_us, jf.changed_us, jf.content_hash FROM files f
      JOIN job_files jf ON jf.file_key = f.file_key
      WHERE f.workflow_key = ? AND jf.is_output = 0 AND jf.content_hash IS NOT NULL`,
     workflowKey,
   )) {
-    byKey.get(row.file_key as number)?.hashed.push(factsOf(row));
+    byKey.get(row.file_key)?.hashed.push(factsOf(row));
   }
-  const node = tx.db.get(
+  const node = tx.db.get<{ working_directory: string }>(
     `SELECT working_directory FROM compute_nodes WHERE workflow_key = ? AND working_directory IS NOT NULL
      ORDER BY compute_node_key DESC LIMIT 1`,
     workflowKey,
   );
-  return { files, workingDirectory: (node?.working_directory as string | undefined) ?? null };
+  return { files, workingDirectory: node?.working_directory ?? null };
 }
 
-function factsOf(row: Record<string, unknown>): FileFacts {
+interface FactsRow {
+  size_bytes: number | null;
+  modified_us: number | null;
+  changed_us: number | null;
+  content_hash: string | null;
+}
+
+function factsOf(row: FactsRow): FileFacts {
   return {
-    sizeBytes: row.size_bytes as number | null,
-    modifiedUs: row.modified_us as number | null,
-    changedUs: row.changed_us as number | null,
-    contentHash: row.content_hash as string | null,
+    sizeBytes: row.size_bytes,
+    modifiedUs: row.modified_us,
+    changedUs: row.changed_us,
+    contentHash: row.content_hash,
   };
 }
 
@@ -77,25 +84,25 @@ export function findChanges(
   files: ReadonlyMap<number, FileFacts>,
 ): Map<number, string> {
   const changes = new Map<number, string>();
-  const note = (jobKey: unknown, change: string | null): void => {
-    if (change !== null && !changes.has(jobKey as number)) changes.set(jobKey as number, change);
+  const note = (jobKey: number, change: string | null): void => {
+    if (change !== null && !changes.has(jobKey)) changes.set(jobKey, change);
   };
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<{ job_key: number }>(
     `SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'done' AND is_command_changed = 1`,
     workflowKey,
   )) {
     note(row.job_key, 'its command was changed');
   }
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<JobFileRow>(
     `SELECT j.job_key, j.failed, f.name, jf.* FROM jobs j JOIN job_files jf ON jf.job_key = j.job_key
      JOIN files f ON f.file_key = jf.file_key WHERE j.workflow_key = ? AND j.status = 'done'
      ORDER BY j.job_key, jf.is_output, jf.file_key`,
     workflowKey,
   )) {
-    const now = files.get(row.file_key as number);
+    const now = files.get(row.file_key);
     if (now !== undefined) note(row.job_key, row.is_output === 1 ? outputChange(row, now) : inputChange(row, now));
   }
-  for (const row of tx.db.all(
+  for (const row of tx.db.all<JobDatumRow>(
     `SELECT j.job_key, j.failed, u.name, u.version AS version_now, u.data IS NULL AS is_missing, ju.is_output, ju.version
      FROM jobs j JOIN job_user_data ju ON ju.job_key = j.job_key JOIN user_data u ON u.user_data_key = ju.user_data_key
      WHERE j.workflow_key = ? AND j.status = 'done' ORDER BY j.job_key, ju.is_output, u.user_data_key`,
@@ -106,19 +113,37 @@ export function findChanges(
   return changes;
 }
 
-function inputChange(row: Record<string, unknown>, now: FileFacts): string | null {
+interface JobFileRow extends FactsRow {
+  job_key: number;
+  file_key: number;
+  name: string;
+  failed: number;
+  is_output: number;
+}
+
+interface JobDatumRow {
+  job_key: number;
+  name: string;
+  failed: number;
+  is_output: number;
+  is_missing: number;
+  version: number | null;
+  version_now: number;
+}
+
+function inputChange(row: JobFileRow, now: FileFacts): string | null {
   const change = fileChange(factsOf(row), now);
   return change === null ? null : `input file ${row.name} ${change}`;
 }
 
 /** What a failed job did not write cannot be missed; what it did write can. */
-function outputChange(row: Record<string, unknown>, now: FileFacts): string | null {
+function outputChange(row: JobFileRow, now: FileFacts): string | null {
   if (now.sizeBytes !== -1) return null;
-  const wasThere = row.size_bytes === null ? row.failed === 0 : (row.size_bytes as number) >= 0;
+  const wasThere = row.size_bytes === null ? row.failed === 0 : row.size_bytes >= 0;
   return wasThere ? `output file ${row.name} is missing` : null;
 }
 
-function userDataChange(row: Record<string, unknown>): string | null {
+function userDataChange(row: JobDatumRow): string | null {
   if (row.is_output === 1) {
     return row.is_missing === 1 && row.failed === 0 ? `output user data ${row.name} is missing` : null;
   }
@@ -134,7 +159,7 @@ export interface EphemeralData {
 }
 
 export function ephemeralData(tx: Transaction, workflowKey: number): EphemeralData[] {
-  const rows = tx.db.all(
+  const rows = tx.db.all<{ user_data_key: number; name: string; job_key: number }>(
     `SELECT u.user_data_key, u.name, ju.job_key FROM user_data u
      JOIN job_user_data ju ON ju.user_data_key = u.user_data_key
      WHERE u.workflow_key = ? AND u.is_ephemeral = 1 AND u.data IS NOT NULL AND EXISTS (
@@ -145,9 +170,9 @@ export function ephemeralData(tx: Transaction, workflowKey: number): EphemeralDa
   );
   const found = new Map<number, EphemeralData>();
   for (const row of rows) {
-    const userDataKey = row.user_data_key as number;
-    const datum = found.get(userDataKey) ?? { userDataKey, name: row.name as string, jobKeys: [] };
-    datum.jobKeys.push(row.job_key as number);
+    const userDataKey = row.user_data_key;
+    const datum = found.get(userDataKey) ?? { userDataKey, name: row.name, jobKeys: [] };
+    datum.jobKeys.push(row.job_key);
     found.set(userDataKey, datum);
   }
   return [...found.values()];
@@ -179,38 +204,40 @@ export function missingInputs(
 ): MissingInput[] {
   const missing: MissingInput[] = [];
   const seen = new Set<string>();
-  const check = (kind: string, row: Record<string, unknown>, producers: ReadonlySet<number>, key: number): void => {
+  const check = (kind: string, row: InputRow, producers: ReadonlySet<number>): void => {
     const what = `${kind} ${row.name}${row.path === undefined ? '' : ` (${row.path})`}`;
-    if (seen.has(what) || producers.has(key) || !willRun(row.job_key as number)) return;
+    if (seen.has(what) || producers.has(row.key) || !willRun(row.job_key)) return;
     seen.add(what);
-    missing.push({ what, jobName: row.job_name as string });
+    missing.push({ what, jobName: row.job_name });
   };
   const absent = [...files].filter(([, facts]) => facts.sizeBytes === -1).map(([key]) => key);
   if (absent.length > 0) {
-    const rows = tx.db.all(
-      `SELECT jf.file_key, jf.is_output, jf.job_key, f.name, f.path, j.name AS job_name FROM files f
+    const rows = tx.db.all<InputRow>(
+      `SELECT jf.file_key AS key, jf.is_output, jf.job_key, f.name, f.path, j.name AS job_name FROM files f
        JOIN job_files jf ON jf.file_key = f.file_key JOIN jobs j ON j.job_key = jf.job_key
        WHERE f.file_key IN (SELECT value FROM json_each(?)) ORDER BY jf.file_key, jf.job_key`,
       JSON.stringify(absent),
     );
-    const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(fileKeyOf));
-    for (const row of rows) if (row.is_output === 0) check('input file', row, made, fileKeyOf(row));
+    const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key)).map(({ key }) => key));
+    for (const row of rows) if (row.is_output === 0) check('input file', row, made);
   }
-  const rows = tx.db.all(
-    `SELECT u.user_data_key, u.name, ju.is_output, ju.job_key, j.name AS job_name FROM user_data u
+  const rows = tx.db.all<InputRow>(
+    `SELECT u.user_data_key AS key, u.name, ju.is_output, ju.job_key, j.name AS job_name FROM user_data u
      JOIN job_user_data ju ON ju.user_data_key = u.user_data_key JOIN jobs j ON j.job_key = ju.job_key
      WHERE u.workflow_key = ? AND u.data IS NULL ORDER BY u.user_data_key, ju.job_key`,
     workflowKey,
   );
-  const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key as number)).map(dataKeyOf));
-  for (const row of rows) if (row.is_output === 0) check('user data', row, made, dataKeyOf(row));
+  const made = new Set(rows.filter((row) => row.is_output === 1 && willEnd(row.job_key)).map(({ key }) => key));
+  for (const row of rows) if (row.is_output === 0) check('user data', row, made);
   return missing;
 }
 
-function fileKeyOf(row: Record<string, unknown>): number {
-  return row.file_key as number;
-}
-
-function dataKeyOf(row: Record<string, unknown>): number {
-  return row.user_data_key as number;
+/** A file or datum with one of the jobs that read or write it. */
+interface InputRow {
+  key: number;
+  name: string;
+  path?: string;
+  is_output: number;
+  job_key: number;
+  job_name: string;
 }

@@ -30,8 +30,11 @@ export function failureHandlers(
   workflowKey: number,
 ): Request<'workflow_create_begin'>['failure_handlers'] {
   return tx.db
-    .all('SELECT name, rules FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key', workflowKey)
-    .map((row) => ({ name: row.name as string, rules: JSON.parse(row.rules as string) as StoredRule[] }));
+    .all<{ name: string; rules: string }>(
+      'SELECT name, rules FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key',
+      workflowKey,
+    )
+    .map((row) => ({ name: row.name, rules: JSON.parse(row.rules) as StoredRule[] }));
 }
 
 function failureRule(rule: StoredRule): FailureRule {
@@ -56,15 +59,15 @@ export function retryFailed(
   job: JobState,
   failure: { attemptKey: number; returnCode: number },
 ): boolean {
-  const row = tx.db.get(
+  const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_canceled: number }>(
     `SELECT h.name, h.rules, j.num_retries, w.is_canceled FROM jobs j
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
      JOIN workflows w ON w.workflow_key = j.workflow_key WHERE j.job_key = ?`,
     job.jobKey,
   );
   if (row === undefined || row.is_canceled === 1) return false;
-  const rules = (JSON.parse(row.rules as string) as StoredRule[]).map(failureRule);
-  const numRetries = row.num_retries as number;
+  const rules = (JSON.parse(row.rules) as StoredRule[]).map(failureRule);
+  const numRetries = row.num_retries;
   const number = ruleForRetry(rules, failure.returnCode, numRetries);
   const rule = number === null ? undefined : rules[number];
   if (number === null || rule === undefined) return false;
@@ -115,18 +118,24 @@ export function forgetRetries(tx: Transaction, workflowKey: number): void {
 
 /** What must run before the next attempt of a job, whatever became of attempts that did not end by themselves. */
 export function recoveryOf(tx: Transaction, jobKey: number): Recovery | null {
-  const row = tx.db.get(
+  const row = tx.db.get<{
+    rules: string;
+    recovery_rule: number;
+    run_id: number;
+    attempt_id: number;
+    return_code: number;
+  }>(
     `SELECT h.rules, j.recovery_rule, a.run_id, a.attempt_id, a.return_code FROM jobs j
      JOIN attempts a ON a.attempt_key = j.recovery_attempt_key
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key WHERE j.job_key = ?`,
     jobKey,
   );
   if (row === undefined) return null;
-  const rule = (JSON.parse(row.rules as string) as StoredRule[])[row.recovery_rule as number];
+  const rule = (JSON.parse(row.rules) as StoredRule[])[row.recovery_rule];
   return {
     script: rule?.recovery_script ?? '',
-    run_id: row.run_id as number,
-    attempt_id: row.attempt_id as number,
-    return_code: row.return_code as number,
+    run_id: row.run_id,
+    attempt_id: row.attempt_id,
+    return_code: row.return_code,
   };
 }

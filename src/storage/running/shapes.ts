@@ -1,6 +1,7 @@
 /** Shapes: every distinct request of a workflow's jobs once, with its place in claim order. */
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
 import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -32,13 +33,14 @@ export function internShape(
   slurmConfigKey: number,
   sortRank: number,
 ): number {
-  const row = tx.db.get(
+  const row = tx.db.get<{ shape_key: number }>(
     `INSERT INTO shapes (${requestColumns.join(', ')}, sort_rank) VALUES (${requestColumns.map(() => '?').join(', ')}, ?)
      ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
     ...requestValues(workflowKey, need, slurmConfigKey),
     sortRank,
   );
-  return row?.shape_key as number;
+  if (row === undefined) throw new TorcError('bug', 'a request was not stored');
+  return row.shape_key;
 }
 
 /** What a shape asks for; throws when there is none. */
@@ -55,12 +57,14 @@ export interface Shape {
 }
 
 export function findShape(tx: Transaction, shapeKey: number): Shape {
-  return shapeOf(tx.db.get('SELECT * FROM shapes WHERE shape_key = ?', shapeKey) as Record<string, number>);
+  const row = tx.db.get<ShapeRow>('SELECT * FROM shapes WHERE shape_key = ?', shapeKey);
+  if (row === undefined) throw new TorcError('bug', `there is no request ${shapeKey}`);
+  return shapeOf(row);
 }
 
 /** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
 export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
-  const rows = tx.db.all(
+  const rows = tx.db.all<ShapeRow | { shape_key: null }>(
     `WITH RECURSIVE ready (shape_key) AS (
        SELECT min(shape_key) FROM jobs WHERE workflow_key = ? AND status = 'ready'
        UNION ALL
@@ -71,32 +75,47 @@ export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
     workflowKey,
     workflowKey,
   );
-  if (rows.some((row) => row.shape_key === null)) throw new TorcError('bug', 'a ready job has no stored request');
-  return (rows as Record<string, number>[]).map(shapeOf);
+  return rows.map((row) => {
+    if (row.shape_key === null) throw new TorcError('bug', 'a ready job has no stored request');
+    return shapeOf(row);
+  });
 }
 
-function shapeOf(row: Record<string, number>): Shape {
+interface ShapeRow {
+  shape_key: number;
+  num_cpus: number;
+  memory_bytes: number;
+  gpu_thousandths: number;
+  num_nodes: number;
+  runtime_ms: number;
+  is_memory_stated: number;
+  is_runtime_stated: number;
+  sort_rank: number;
+  slurm_config_key: number;
+}
+
+function shapeOf(row: ShapeRow): Shape {
   return {
-    shapeKey: row.shape_key as number,
+    shapeKey: row.shape_key,
     need: requirementsOf(row),
-    sortRank: row.sort_rank as number,
-    slurmConfigKey: row.slurm_config_key as number,
+    sortRank: row.sort_rank,
+    slurmConfigKey: row.slurm_config_key,
   };
 }
 
 /** What resource requirements ask for, by their key; throws when there are none. */
 export function needOf(tx: Transaction, requirementsKey: number): Requirements {
   const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
-  return readShape(tx, tx.db.get(sql, requirementsKey)?.shape_key as number);
+  return readShape(tx, tx.db.get<{ shape_key: number }>(sql, requirementsKey)?.shape_key ?? 0);
 }
 
-function requirementsOf(row: Record<string, number>): Requirements {
+function requirementsOf(row: ShapeRow): Requirements {
   return {
-    numCpus: row.num_cpus as number,
-    memoryBytes: row.memory_bytes as number,
-    gpuThousandths: row.gpu_thousandths as number,
-    numNodes: row.num_nodes as number,
-    runtimeMs: row.runtime_ms as number,
+    numCpus: row.num_cpus,
+    memoryBytes: row.memory_bytes,
+    gpuThousandths: row.gpu_thousandths,
+    numNodes: row.num_nodes,
+    runtimeMs: row.runtime_ms,
     isMemoryStated: row.is_memory_stated === 1,
     isRuntimeStated: row.is_runtime_stated === 1,
   };
@@ -104,15 +123,16 @@ function requirementsOf(row: Record<string, number>): Requirements {
 
 /** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
 export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
-  const known = tx.db.get(
+  const known = tx.db.get<{ shape_key: number }>(
     `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,
     ...requestValues(workflowKey, need, slurmConfigKey),
   );
-  if (known !== undefined) return known.shape_key as number;
+  if (known !== undefined) return known.shape_key;
   const shapeKey = internShape(tx, workflowKey, need, slurmConfigKey, 0);
-  const method = tx.db.get('SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?', workflowKey);
-  const shapes = tx.db.all('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey) as Record<string, number>[];
-  const ranks = sortRanks(method?.method as JobsSortMethod, shapes.map(requirementsOf));
+  const sql = 'SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?';
+  const method = tx.db.get<{ method: JobsSortMethod }>(sql, workflowKey)?.method ?? 'none';
+  const shapes = tx.db.all<ShapeRow>('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey);
+  const ranks = sortRanks(method, shapes.map(requirementsOf));
   for (const [index, shape] of shapes.entries()) {
     if (shape.sort_rank === ranks[index]) continue;
     tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
@@ -122,11 +142,12 @@ export function addShape(tx: Transaction, workflowKey: number, need: Requirement
 
 /** The Slurm config to whose workers a shape is restricted, or `anyConfig`. */
 export function configOfShape(tx: Transaction, shapeKey: number): number {
-  return tx.db.get('SELECT slurm_config_key AS key FROM shapes WHERE shape_key = ?', shapeKey)?.key as number;
+  const sql = 'SELECT slurm_config_key AS key FROM shapes WHERE shape_key = ?';
+  return tx.db.get<{ key: number }>(sql, shapeKey)?.key ?? anyConfig;
 }
 
 /** The Slurm configs to which jobs of a workflow are restricted, and `anyConfig`. */
 export function configsOfShapes(tx: Transaction, workflowKey: number): number[] {
-  const rows = tx.db.all('SELECT DISTINCT slurm_config_key AS key FROM shapes WHERE workflow_key = ?', workflowKey);
-  return rows.map((row) => row.key as number);
+  const sql = 'SELECT DISTINCT slurm_config_key AS key FROM shapes WHERE workflow_key = ?';
+  return tx.db.all<{ key: number }>(sql, workflowKey).map((row) => row.key);
 }

@@ -75,19 +75,27 @@ interface StoredUserData {
   version: number;
 }
 
+interface UserDataRow {
+  workflow_key: number;
+  name: string;
+  data: string | null;
+  is_ephemeral: number;
+  version: number;
+}
+
 function getUserData(tx: Transaction, userDataKey: number): StoredUserData {
-  const row = tx.db.get('SELECT * FROM user_data WHERE user_data_key = ?', userDataKey);
+  const row = tx.db.get<UserDataRow>('SELECT * FROM user_data WHERE user_data_key = ?', userDataKey);
   if (row === undefined) {
     throw new TorcError('not_found', `there is no user data ${userDataKey}`, 'torc user-data list');
   }
-  getWorkflow(tx, row.workflow_key as number);
+  getWorkflow(tx, row.workflow_key);
   return {
     userDataKey,
-    workflowKey: row.workflow_key as number,
-    name: row.name as string,
-    data: row.data as string | null,
+    workflowKey: row.workflow_key,
+    name: row.name,
+    data: row.data,
     isEphemeral: row.is_ephemeral === 1,
-    version: row.version as number,
+    version: row.version,
   };
 }
 
@@ -125,7 +133,7 @@ function replaceData(
 /** Deletes a datum that no job reads or writes; throws 'conflict' naming those that do. Returns its name. */
 export function deleteUserData(tx: Transaction, userDataKey: number): string {
   const { workflowKey, name } = getUserData(tx, userDataKey);
-  const jobs = tx.db.all(
+  const jobs = tx.db.all<{ job_key: number; name: string; is_output: number }>(
     `SELECT j.job_key, j.name, u.is_output FROM job_user_data u JOIN jobs j ON j.job_key = u.job_key
      WHERE u.user_data_key = ? ORDER BY u.is_output DESC, j.job_key LIMIT ?`,
     userDataKey,
@@ -133,7 +141,7 @@ export function deleteUserData(tx: Transaction, userDataKey: number): string {
   );
   if (jobs.length > 0) {
     const shown = jobs.slice(0, shownJobs).map((job) => {
-      return `${quoted(job.name as string)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
+      return `${quoted(job.name)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
     });
     throw new TorcError(
       'conflict',
@@ -166,12 +174,13 @@ export function rememberInputVersions(tx: Transaction, workflowKey: number, jobK
 /** Assignments of one worker with the user data that their commands ask for, and the names of what they are to write. */
 export function withUserData(tx: Transaction, computeNodeKey: number, assignments: Assignment[]): Assignment[] {
   if (assignments.length === 0) return assignments;
-  const node = tx.db.get('SELECT workflow_key FROM compute_nodes WHERE compute_node_key = ?', computeNodeKey);
-  const workflowKey = node?.workflow_key as number;
+  const sql = 'SELECT workflow_key FROM compute_nodes WHERE compute_node_key = ?';
+  const workflowKey = tx.db.get<{ workflow_key: number }>(sql, computeNodeKey)?.workflow_key ?? 0;
   if (!hasUserData(tx, workflowKey)) return assignments;
   const jsonOf = (name: string): string | null => {
-    const row = tx.db.get('SELECT data FROM user_data WHERE workflow_key = ? AND name = ?', workflowKey, name);
-    return row === undefined ? null : ((row.data as string | null) ?? 'null');
+    const query = 'SELECT data FROM user_data WHERE workflow_key = ? AND name = ?';
+    const row = tx.db.get<{ data: string | null }>(query, workflowKey, name);
+    return row === undefined ? null : (row.data ?? 'null');
   };
   return assignments.map((assignment) => {
     const { command, invocation_script: script } = assignment;
@@ -186,12 +195,12 @@ export function withUserData(tx: Transaction, computeNodeKey: number, assignment
 }
 
 function declaredOutputs(tx: Transaction, jobKey: number): Pick<StoredUserData, 'userDataKey' | 'name' | 'data'>[] {
-  return tx.db.all(
+  return tx.db.all<Pick<StoredUserData, 'userDataKey' | 'name' | 'data'>>(
     `SELECT u.user_data_key AS userDataKey, u.name, u.data FROM job_user_data d
      JOIN user_data u ON u.user_data_key = d.user_data_key WHERE d.job_key = ? AND d.is_output = 1
      ORDER BY u.user_data_key`,
     jobKey,
-  ) as unknown as Pick<StoredUserData, 'userDataKey' | 'name' | 'data'>[];
+  );
 }
 
 /**
@@ -225,6 +234,9 @@ export function withStoredOutputs(
   report: Finished,
 ): Finished {
   if (report.status !== 'done' || report.return_code !== 0) return report;
+  // asked once for all reports of a batch, which come before any other write
+  const isConcerned = tx.remembered(`user data of ${workflowKey}`, () => hasUserData(tx, workflowKey));
+  if (!isConcerned && report.user_data === undefined) return report;
   const missing = storeOutputs(tx, { jobKey, workflowKey }, report.user_data);
   if (missing.length === 0) return report;
   const detail = `it ended with return code 0 but did not write its user data ${missing.join(', ')}`;

@@ -39,41 +39,65 @@ export function getWorkflow(tx: Transaction, workflowKey: number): Workflow {
   return workflow;
 }
 
+interface WorkflowRow {
+  name: string;
+  phase: string;
+  run_id: number;
+  is_canceled: number;
+  has_timed_out: number;
+  is_stopping: number;
+  first_job_key: number;
+  first_file_key: number;
+  first_user_data_key: number;
+  first_barrier_key: number;
+  num_spec_jobs: number;
+  num_spec_files: number;
+  num_spec_user_data: number;
+  num_barriers: number;
+  expiration_buffer_ms: number;
+  wait_for_new_jobs_ms: number;
+  ignore_workflow_completion: number;
+  wait_for_healthy_database_ms: number;
+  sample_interval_ms: number | null;
+  stdio: StdioMode;
+}
+
 /** A workflow in whatever phase, or null. */
 export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | null {
-  const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
+  const row = tx.db.get<WorkflowRow>('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
   if (row === undefined) return null;
   return {
     workflowKey,
-    name: row.name as string,
-    phase: row.phase as string,
-    runId: row.run_id as number,
+    name: row.name,
+    phase: row.phase,
+    runId: row.run_id,
     isCanceled: row.is_canceled === 1,
     hasTimedOut: row.has_timed_out === 1,
     isStopping: row.is_stopping === 1,
-    firstJobKey: row.first_job_key as number,
-    firstFileKey: row.first_file_key as number,
-    firstUserDataKey: row.first_user_data_key as number,
-    firstBarrierKey: row.first_barrier_key as number,
-    numSpecJobs: row.num_spec_jobs as number,
-    numSpecFiles: row.num_spec_files as number,
-    numSpecUserData: row.num_spec_user_data as number,
-    numBarriers: row.num_barriers as number,
-    expirationBufferMs: row.expiration_buffer_ms as number,
-    waitForNewJobsMs: row.wait_for_new_jobs_ms as number,
+    firstJobKey: row.first_job_key,
+    firstFileKey: row.first_file_key,
+    firstUserDataKey: row.first_user_data_key,
+    firstBarrierKey: row.first_barrier_key,
+    numSpecJobs: row.num_spec_jobs,
+    numSpecFiles: row.num_spec_files,
+    numSpecUserData: row.num_spec_user_data,
+    numBarriers: row.num_barriers,
+    expirationBufferMs: row.expiration_buffer_ms,
+    waitForNewJobsMs: row.wait_for_new_jobs_ms,
     ignoreWorkflowCompletion: row.ignore_workflow_completion === 1,
-    waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms as number,
-    sampleIntervalMs: row.sample_interval_ms as number | null,
-    stdio: row.stdio as StdioMode,
+    waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms,
+    sampleIntervalMs: row.sample_interval_ms,
+    stdio: row.stdio,
   };
 }
 
 /** Job counts by status; only right after `flushCounts`. */
 export function jobCounts(tx: Transaction, workflowKey: number): JobCounts {
   const counts = noJobs();
-  for (const row of tx.db.all('SELECT status, failed, n FROM job_counts WHERE workflow_key = ?', workflowKey)) {
-    counts[row.status as JobStatus] += row.n as number;
-    if (row.failed === 1) counts.failed += row.n as number;
+  const sql = 'SELECT status, failed, n FROM job_counts WHERE workflow_key = ?';
+  for (const row of tx.db.all<{ status: JobStatus; failed: number; n: number }>(sql, workflowKey)) {
+    counts[row.status] += row.n;
+    if (row.failed === 1) counts.failed += row.n;
   }
   return counts;
 }
@@ -90,7 +114,8 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
 
 /** What plans are made from, as a token: it changes with every event of the workflow. */
 export function stateToken(tx: Transaction, workflowKey: number): string {
-  return String(tx.db.get('SELECT max(event_key) AS n FROM events WHERE workflow_key = ?', workflowKey)?.n ?? 0);
+  const sql = 'SELECT max(event_key) AS n FROM events WHERE workflow_key = ?';
+  return String(tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0);
 }
 
 const hasActiveJobs = `SELECT 1 FROM job_counts
@@ -109,7 +134,7 @@ export function jobsInStatuses(
   limit: number,
 ): { jobKey: number; name: string; status: JobStatus; numBlockers: number }[] {
   return tx.db
-    .all(
+    .all<{ job_key: number; name: string; status: JobStatus; num_blockers: number }>(
       `SELECT job_key, name, status, num_blockers FROM jobs
        WHERE workflow_key = ? AND status IN (SELECT value FROM json_each(?)) ORDER BY job_key LIMIT ?`,
       workflowKey,
@@ -117,9 +142,9 @@ export function jobsInStatuses(
       limit,
     )
     .map((row) => ({
-      jobKey: row.job_key as number,
-      name: row.name as string,
-      status: row.status as JobStatus,
-      numBlockers: row.num_blockers as number,
+      jobKey: row.job_key,
+      name: row.name,
+      status: row.status,
+      numBlockers: row.num_blockers,
     }));
 }

@@ -26,12 +26,12 @@ export function planStart(
   }
   if (workflow.isCanceled)
     throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `torc workflows restart ${workflowKey}`);
-  const row = tx.db.get(
+  const row = tx.db.get<{ ready: number; blocked: number }>(
     `SELECT coalesce(sum(num_blockers = 0), 0) AS ready, coalesce(sum(num_blockers > 0), 0) AS blocked
      FROM jobs WHERE workflow_key = ? AND status = 'uninitialized'`,
     workflowKey,
   );
-  return { numReady: row?.ready as number, numBlocked: row?.blocked as number, runId: workflow.runId + 1 };
+  return { numReady: row?.ready ?? 0, numBlocked: row?.blocked ?? 0, runId: workflow.runId + 1 };
 }
 
 /** The steps of a start: each moves some jobs in stored order, the last one begins the run. */
@@ -52,7 +52,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     tx.db.run(`UPDATE workflows SET phase = 'starting' WHERE workflow_key = ?`, workflowKey);
   }
   const last = lastKeyOfStep(tx, workflowKey, after);
-  const moved = tx.db.all(
+  const moved = tx.db.all<{ job_key: number; status: JobStatus }>(
     `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END
      WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING job_key, status`,
     workflowKey,
@@ -60,8 +60,8 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     last ?? Number.MAX_SAFE_INTEGER,
   );
   for (const row of moved) {
-    const job = { jobKey: row.job_key as number, workflowKey, status: 'uninitialized' } as const;
-    countActionJob(tx, job, row.status as JobStatus);
+    const job = { jobKey: row.job_key, workflowKey, status: 'uninitialized' } as const;
+    countActionJob(tx, job, row.status);
   }
   const numReady = moved.filter((row) => row.status === 'ready').length;
   tx.count(workflowKey, 'uninitialized', false, -moved.length);
@@ -100,7 +100,7 @@ export function cancelSteps(workflowKey: number): Step {
     // a restart came in between: the jobs of its run are not meant
     if (!getWorkflow(tx, workflowKey).isCanceled) return true;
     const last = lastKeyOfStep(tx, workflowKey, cursor);
-    const rows = tx.db.all(
+    const rows = tx.db.all<{ job_key: number }>(
       `SELECT j.job_key FROM jobs j LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
        WHERE j.workflow_key = ? AND j.job_key > ? AND j.job_key <= ? AND (j.status IN ('uninitialized', 'blocked', 'ready')
          OR (j.status IN ('submitted_pending', 'submitted') AND a.is_occupying = 0))`,
@@ -108,7 +108,7 @@ export function cancelSteps(workflowKey: number): Step {
       cursor,
       last ?? Number.MAX_SAFE_INTEGER,
     );
-    for (const row of rows) cancelIdle(tx, workflowKey, row.job_key as number);
+    for (const row of rows) cancelIdle(tx, workflowKey, row.job_key);
     cursor = last ?? cursor;
     return last === null;
   };
