@@ -72,7 +72,7 @@ function refuseUnknown(options: object, known: Readonly<Record<string, true>>): 
     const meant = didYouMean(name, Object.keys(known));
     throw new TorcError(
       'usage',
-      `there is no option ${quoted(name)}${meant}`,
+      `unknown option ${quoted(name)}${meant}`,
       `Options: ${Object.keys(known).join(', ')}`,
     );
   }
@@ -142,7 +142,7 @@ export class Workflow {
   /** The key of a stored workflow; throws 'usage' before `create`. */
   get key(): string {
     if (this.#key !== null) return this.#key;
-    throw new TorcError('usage', `the workflow ${this.spec.name} is not stored yet`, 'Call create() first.');
+    throw new TorcError('usage', `workflow ${this.spec.name} is not stored yet`, 'Call create() first.');
   }
 
   /**
@@ -154,8 +154,8 @@ export class Workflow {
       throw new TorcError('invalid_spec', 'this is not a job', "addJob({ name: 'a', command: 'echo hello' })");
     }
     if (this.#key !== null) {
-      const message = `workflow ${this.#key} is stored already, so that a job added here would not become part of it`;
-      throw new TorcError('conflict', message, `Add jobs before create(); later ones: torc jobs add --help`);
+      const message = `workflow ${this.#key} is already stored; a job added here would not become part of it`;
+      throw new TorcError('conflict', message, 'Add jobs before create(), or later with torc jobs add.');
     }
     this.spec.jobs.push(job);
     return job.name;
@@ -191,7 +191,7 @@ export class Workflow {
    */
   async runLocally({ signal, ...options }: RunOptions = {}): Promise<Summary> {
     refuseUnknown(options, runKeys);
-    if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it began');
+    if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it started');
     const context = contextAt(this.#place, signal);
     const output = outputDirectory(options.output, context.env);
     const run = { waitForNewJobs: 0, ...options, output };

@@ -60,7 +60,7 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.help') {
-      if (isJsonAsked(words)) throw new TorcError('usage', 'no command was named', `${pathOf(words, program)} --help`);
+      if (isJsonAsked(words)) throw new TorcError('usage', 'no command was given', `${pathOf(words, program)} --help`);
       // the help is the error message
       parts.terminal.err(printed.join(''));
       return exitCodes.usage;
@@ -88,7 +88,7 @@ function isVersionAsked(words: readonly string[]): boolean {
 /** The tree, or only the group that has the command `only`; `act` is told what each command does. */
 export async function declareProgram(act: Act, only: string | null = null): Promise<Command> {
   const program = new Command('torc')
-    .description('Runs many jobs inside few Slurm allocations, or on this machine, and keeps every result.')
+    .description('Runs many jobs in a few Slurm allocations, or on this machine, and keeps every result.')
     .usage('[options] COMMAND')
     .addHelpText(
       'after',
@@ -106,7 +106,7 @@ export async function declareProgram(act: Act, only: string | null = null): Prom
   forEachCommand(program, (command) => {
     if (command.commands.length > 0) command.enablePositionalOptions();
     command.showSuggestionAfterError(true).exitOverride();
-    if (command === program) command.helpCommand('help [command]', 'print the help of a command');
+    if (command === program) command.helpCommand('help [command]', 'show the help for a command');
     else command.helpCommand(false);
     const isLetterFree = !command.options.some((option) => option.short === '-h');
     command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));

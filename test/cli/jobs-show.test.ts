@@ -118,7 +118,7 @@ describe('jobs logs', () => {
     rmSync(join(place.path, 'other'), { recursive: true });
     const gone = await place.torc('jobs', 'logs', '1');
     expect(gone).toMatchObject({ code: 3, stdout: '' });
-    expect(gone.stderr).toMatch(/^no stdout: .*other.*\.out is not here; it was written on .+$/m);
+    expect(gone.stderr).toMatch(/^no stdout: .*other.*\.out is not on this host; it was written on .+$/m);
     expect(await place.json(['jobs', 'logs', '1'])).toMatchObject({ run_id: 2, stdout: null, stderr: null });
   });
 

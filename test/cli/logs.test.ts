@@ -65,7 +65,7 @@ describe('combined logs', () => {
     rmSync(damaged);
     const gone = await place.torc('jobs', 'logs', '1');
     expect(gone).toMatchObject({ code: 3, stdout: '' });
-    expect(gone.stderr).toMatch(/^no stdout: .*combined\.gz is not here; it was written on .+$/m);
+    expect(gone.stderr).toMatch(/^no stdout: .*combined\.gz is not on this host; it was written on .+$/m);
     await place.remove();
     place = newPlace();
     const own = await run('files');

@@ -43,7 +43,7 @@ lost jobs:
     Slurm job: 77, OUT_OF_MEMORY
     node: c1, last heard from at 2026-01-02T03:04:05Z
     memory: at most 3G seen, 1G requested
-    culprit: this job most exceeded its request
+    culprit: this job exceeded its request the most
     suggestion: ${typed} jobs modify 2 --memory 4608m
     not known: Accounting does not answer.
 `);

@@ -26,5 +26,5 @@ export async function deleteFile(context: Context, nameOrKey: string): Promise<v
     const { file_key } = await findByNameOrKey(context, api, 'files', workflowKey, nameOrKey);
     return api.call('file_delete', { file_key: String(file_key) });
   });
-  await printResult(context, deleted, () => `forgot file ${cellText(deleted.name)}\n`);
+  await printResult(context, deleted, () => `removed file ${cellText(deleted.name)} from the workflow\n`);
 }

@@ -1,6 +1,7 @@
 /** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
 import { writeFileSync } from 'node:fs';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 import { groupJobs } from '../../model/graph/job-groups.ts';
@@ -21,7 +22,7 @@ export interface GraphOptions {
 
 export async function drawGraph(context: Context, key: string | null, options: GraphOptions): Promise<void> {
   if (options.spec !== undefined && key !== null) {
-    throw new TorcError('usage', 'a workflow and a specification were named', 'Name one of them.');
+    throw new TorcError('usage', 'both a workflow and a specification were given', 'Give only one of them.');
   }
   const format = options.format ?? formatOf(options.output);
   const graph = options.spec === undefined ? await storedGraph(context, key) : await specGraph(context, options.spec);
@@ -32,7 +33,7 @@ export async function drawGraph(context: Context, key: string | null, options: G
   } catch (error) {
     throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null);
   }
-  note(context, `${options.output}: ${graph.num_jobs} jobs in ${graph.groups.length} boxes`);
+  note(context, `${options.output}: ${counted(graph.num_jobs, 'job')} in ${counted(graph.groups.length, 'box', 'boxes')}`);
   if (context.format === 'json') await printResult(context, graph, () => '');
 }
 

@@ -56,7 +56,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     const workflow_key = await chooseWorkflow(context, api, null);
     const { jobs } = await api.call('jobs_add', { workflow_key, jobs: [job] });
     const [added] = jobs;
-    if (added === undefined) throw new TorcError('bug', 'the server added no job');
+    if (added === undefined) throw new TorcError('bug', 'the server did not add the job');
     await printResult(context, { workflow_key, ...added }, () => {
       return `added job ${added.job_key} (${cellText(name)}) to workflow ${workflow_key}: it is ${added.status}\n`;
     });
@@ -92,6 +92,6 @@ export async function assignRequirements(context: Context, nameOrKey: string, ke
     return api.call('resource_requirements_assign', { resource_requirements_key, job_keys });
   });
   await printResult(context, reply, () => {
-    return `${counted(reply.num_jobs, 'job')} ${reply.num_jobs === 1 ? 'has' : 'have'} resource requirements ${cellText(reply.name)} now\n`;
+    return `${counted(reply.num_jobs, 'job')} now ${reply.num_jobs === 1 ? 'has' : 'have'} resource requirements ${cellText(reply.name)}\n`;
   });
 }

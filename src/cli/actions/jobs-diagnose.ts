@@ -59,7 +59,7 @@ async function jobsText(
   const isDiagnosed = new Set(jobs.map((job) => job.job_key));
   const others = asked.filter((key) => !isDiagnosed.has(key));
   const standing = others.length === 0 ? '' : await standingText(context, api, workflowKey, others);
-  if (jobs.length === 0) return standing || `no job of workflow ${workflowKey} is claimed without a result\n`;
+  if (jobs.length === 0) return standing || `No lost jobs in workflow ${workflowKey}.\n`;
   const blocks = jobs.map((job) => diagnosisText(context, job, job.diagnosis));
   return `${blocks.join('')}${standing}${await restartHint(context, api, workflowKey, jobs)}`;
 }
@@ -70,7 +70,7 @@ async function restartHint(context: Context, api: Api, workflowKey: string, jobs
   const isAnyLeft =
     jobs.some(({ diagnosis }) => diagnosis.process !== 'gone') || (await hasRunningJobs(api, workflowKey));
   const kept = isAnyLeft ? ' --keep-running' : '';
-  return `\nwhat a restart would do: ${context.torc} workflows restart ${workflowKey}${kept} --dry-run\n`;
+  return `\nto see what a restart would do: ${context.torc} workflows restart ${workflowKey}${kept} --dry-run\n`;
 }
 
 /** How jobs stand that were asked for and that no worker has. */
@@ -89,5 +89,5 @@ async function standingText(context: Context, api: Api, workflowKey: string, key
     return `job ${job_key} (${cellText(name)}) is ${status}${code}: ${context.torc} jobs show ${job_key}\n`;
   });
   const left = keys.length - records.length;
-  return `${lines.join('')}${left > 0 ? `.. and ${left} more that no worker has\n` : ''}`;
+  return `${lines.join('')}${left > 0 ? `.. and ${left} more that no worker is running\n` : ''}`;
 }

@@ -24,7 +24,7 @@ const lookEveryMs = 1000;
 export async function showLogs(context: Context, key: string, options: LogsOptions): Promise<void> {
   const jobKey = checkedKey(key, 'key of a job');
   if (options.follow === true && context.format === 'json') {
-    throw new TorcError('usage', 'JSON is one value and cannot be followed', 'Leave out --follow, or -F json.');
+    throw new TorcError('usage', '--follow cannot be combined with -F json', 'Leave out one of them.');
   }
   // each time with a connection of its own: the process that serves may end with the job, and nobody is kept out
   const show = () => withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
@@ -46,7 +46,7 @@ function chosenAttempt(context: Context, { job, attempts }: JobShown, options: L
   const which = [run === undefined ? '' : ` in run ${run}`, attempt === undefined ? '' : ` as attempt ${attempt}`];
   throw new TorcError(
     'not_found',
-    `job ${job.job_key} (${cellText(job.name)}) was not begun${which.join('')}`,
+    `job ${job.job_key} (${cellText(job.name)}) has not started${which.join('')}`,
     `${context.torc} jobs show ${job.job_key}`,
   );
 }
@@ -67,12 +67,12 @@ async function printOnce(context: Context, log: AttemptLog, streams: readonly St
     numFound += 1;
     if (!printed.isHeaded && !log.isEmpty) context.terminal.err(`${log.heading(stream)}\n`);
   }
-  if (log.isEmpty) context.terminal.err('it wrote nothing\n');
+  if (log.isEmpty) context.terminal.err('the job wrote nothing\n');
   if (numFound > 0) return;
   refuseNothing(log);
   throw new TorcError(
     'not_found',
-    `there is no output of job ${log.attempt.job_key} here`,
+    `the output of job ${log.attempt.job_key} is not on this host`,
     'Look on the host named above.',
   );
 }

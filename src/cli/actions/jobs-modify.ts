@@ -22,12 +22,12 @@ export async function modifyJob(context: Context, key: string, options: ModifyJo
   const changes = jobChanges(options);
   const request = { job_key: checkedKey(key, 'job key'), dry_run: options.dryRun === true, changes };
   if (Object.keys(changes).length === 0) {
-    throw new TorcError('usage', 'nothing to change was named', `${context.torc} jobs modify --help`);
+    throw new TorcError('usage', 'no changes were given', `${context.torc} jobs modify --help`);
   }
   const reply = await withConnection(context, ({ api }) => api.call('job_modify', request));
   await printResult(context, reply, () => {
     const job = `job ${reply.job_key} (${cellText(reply.job_name)})`;
-    if (reply.changes.length === 0) return `${job} is so already\n`;
+    if (reply.changes.length === 0) return `nothing to change: ${job} already has these values\n`;
     const what = reply.dry_run ? `dry run: ${job} would be changed` : `changed ${job}`;
     return `${changesTable(context, reply.changes)}${what}\n`;
   });

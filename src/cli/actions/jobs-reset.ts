@@ -30,10 +30,10 @@ export async function disableJobs(context: Context, keys: readonly string[], opt
 }
 
 function disableText(context: Context, plan: Plan): string {
-  if (plan.num_changes === 0) return `nothing to disable: no job of workflow ${plan.workflow_key} changes\n`;
+  if (plan.num_changes === 0) return `nothing to disable in workflow ${plan.workflow_key}\n`;
   const disabled = plan.changes.filter(({ new_status }) => new_status === 'disabled').length;
   const more = plan.num_changes - disabled;
-  const others = more > 0 ? `, ${counted(more, 'other job')} changed with them` : '';
+  const others = more > 0 ? `, ${counted(more, 'other job')} changed as a result` : '';
   const what = `${counted(disabled, 'job')} of workflow ${plan.workflow_key}`;
   const line = plan.dry_run
     ? `dry run: ${what} would be disabled${others}; nothing was changed`

@@ -82,7 +82,7 @@ export async function runLocally(
       context,
       isInterrupted
         ? `waiting for the worker (pid ${child.pid}) to stop its jobs`
-        : `${context.hasProgress ? '\n' : ''}stopping the jobs that run ..`,
+        : `${context.hasProgress ? '\n' : ''}stopping running jobs ..`,
     );
     isInterrupted = true;
     child.stop();
@@ -136,11 +136,11 @@ async function actionsEnded(
 function noteLeftJobs(context: Context, { workflow_key: key, counts, num_active_workers }: WorkflowShown): void {
   const numReady = counts.ready ?? 0;
   if (numReady === 0 || num_active_workers > 0) return;
-  const what = numReady === 1 ? '1 job is left that does' : `${numReady} jobs are left that do`;
+  const what = numReady === 1 ? '1 ready job does' : `${numReady} ready jobs do`;
   const columns = 'name,num_nodes,num_cpus,memory_bytes,num_gpus,runtime_seconds';
   note(
     context,
-    `${what} not fit here: ${context.torc} jobs list -k ${key} -f status=ready --columns ${columns}`,
+    `${what} not fit on this machine: ${context.torc} jobs list -k ${key} -f status=ready --columns ${columns}`,
     'warning',
   );
 }
@@ -149,10 +149,10 @@ function interrupted(context: Context, summary: Summary): TorcError {
   const { workflow_key: key, num_jobs, num_done, num_terminated, num_unfinished } = summary;
   const run = `${context.torc} jobs run ${key}`;
   const unrun =
-    num_unfinished > 0 ? `Go on with those that have not run: ${run}` : `${context.torc} jobs list -k ${key}`;
+    num_unfinished > 0 ? `To continue with those that have not run: ${run}` : `${context.torc} jobs list -k ${key}`;
   return new TorcError(
     'interrupted',
-    `interrupted: of ${num_jobs} jobs ${num_done} are done, ${num_terminated} were stopped, ${num_unfinished} have not run`,
-    num_terminated > 0 ? `Go on with all of them: ${context.torc} workflows restart ${key} && ${run}` : unrun,
+    `interrupted: ${num_done} of ${counted(num_jobs, 'job')} done, ${num_terminated} stopped, ${num_unfinished} not run`,
+    num_terminated > 0 ? `To continue with all of them: ${context.torc} workflows restart ${key} && ${run}` : unrun,
   );
 }

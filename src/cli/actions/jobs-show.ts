@@ -97,11 +97,11 @@ function outputOf(context: Context, { job_key, log_kind, stdout_path, stderr_pat
     case 'combined':
       return [['output', `${context.torc} jobs logs ${job_key} (in ${stdout_path})`]];
     case 'empty':
-      return [['output', 'it wrote nothing']];
+      return [['output', 'the job wrote nothing']];
     case 'none':
       return [['output', 'not kept (stdio: none)']];
     case 'removed':
-      return [['output', 'not kept because it ended with 0 (stdio: on-failure)']];
+      return [['output', 'not kept: the return code is 0 (stdio: on-failure)']];
     default:
       return [
         ['stdout', stdout_path],
@@ -127,6 +127,6 @@ function section(
 ): string {
   if (records.length === 0) return '';
   const rows = left === 'more' ? records.slice(0, shownRows) : records;
-  const more = total > rows.length ? ` (${total}, ${total - rows.length} ${left} not shown)` : '';
+  const more = total > rows.length ? ` (${left === 'more' ? 'first' : 'newest'} ${rows.length} of ${total})` : '';
   return `\n${title}${more}:\n${textTable(context, columns, rows)}`;
 }

@@ -13,7 +13,7 @@ import { cellText } from '../output/table.ts';
 export async function modifyRequirements(context: Context, nameOrKey: string, options: ResourceOptions): Promise<void> {
   const changes = resourceChanges(options);
   if (Object.keys(changes).length === 0) {
-    throw new TorcError('usage', 'nothing to change was named', `${context.torc} resource-requirements modify --help`);
+    throw new TorcError('usage', 'no changes were given', `${context.torc} resource-requirements modify --help`);
   }
   const reply = await withConnection(context, async ({ api }) => {
     const workflowKey = await chooseWorkflow(context, api, null);
@@ -27,7 +27,7 @@ export async function modifyRequirements(context: Context, nameOrKey: string, op
   });
   await printResult(context, reply, () => {
     const what = `resource requirements ${cellText(reply.name)}`;
-    if (reply.changes.length === 0) return `${what} are so already\n`;
+    if (reply.changes.length === 0) return `nothing to change: ${what} already have these values\n`;
     const of = `${what}, used by ${counted(reply.num_jobs, 'job')}`;
     const line = reply.dry_run ? `dry run: ${of}, would be changed` : `changed ${of}`;
     return `${changesTable(context, reply.changes)}${line}\n`;

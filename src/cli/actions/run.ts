@@ -59,6 +59,6 @@ export async function runSpec(context: Context, spec: string, options: RunOption
 /** A stored workflow has a command of its own; torc 0.12 took its key here. */
 export function refuseKey(context: Context, spec: string, command: string): void {
   if (!/^[0-9]+$/.test(spec) || existsSync(spec)) return;
-  const hint = `For the stored workflow ${spec} type: ${context.torc} ${command} ${spec}`;
+  const hint = `To use the stored workflow ${spec}: ${context.torc} ${command} ${spec}`;
   throw new TorcError('not_found', `there is no file ${spec}`, hint);
 }

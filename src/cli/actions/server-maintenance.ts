@@ -23,7 +23,7 @@ export async function backUp(context: Context, file: string, isForced: boolean):
       api.call('server_backup', { path: part }, { timeoutMs }),
     );
     if (!existsSync(part)) {
-      const words = `the server on ${host} has written ${part}, which ${hostname()} does not see`;
+      const words = `the server on ${host} wrote ${part}, but this host (${hostname()}) cannot see it`;
       throw new TorcError('usage', words, 'Choose a directory that both hosts share.');
     }
     const { verifyBackup } = await import('../../server/handlers/maintenance.ts');
@@ -53,7 +53,7 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
   }
   if (!found.isFile()) throw new TorcError('usage', `${path} is not a file`, 'Name the file for the backup.');
   if (isForced) return;
-  throw new TorcError('conflict', `${path} is there already`, 'Choose another name, or replace it with --force.');
+  throw new TorcError('conflict', `${path} already exists`, 'Choose another name, or replace it with --force.');
 }
 
 /** The new name is on disk as well. */
@@ -76,7 +76,7 @@ export async function check(context: Context): Promise<number> {
       counted(found.num_jobs, 'job'),
       counted(found.num_attempts, 'attempt'),
     ].join(', ');
-    if (found.sound) return `${visible(context.directory)} is sound: ${contents}\n`;
+    if (found.sound) return `no problems in ${visible(context.directory)} (${contents})\n`;
     const lines = found.problems.map(({ message }) => `${visible(message)}\n`);
     const rest = found.num_problems - found.problems.length;
     if (rest > 0) lines.push(`.. and ${rest} more\n`);

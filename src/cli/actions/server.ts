@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { readServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { connectRemote } from '../connection/connection.ts';
 import { askServer, type DaemonOptions, placeOf, startDaemon } from '../connection/daemon.ts';
 import { type Context, note } from '../context/context.ts';
@@ -21,7 +22,7 @@ export async function startServer(context: Context, options: ServerStartOptions)
   if (running !== null) {
     throw new TorcError(
       'conflict',
-      `a server already runs on ${running.hostname} (pid ${running.pid}) for ${context.directory}`,
+      `a server is already running on ${running.hostname} (pid ${running.pid}) for ${context.directory}`,
       `${context.torc} server info`,
     );
   }
@@ -49,7 +50,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       onReady: (file) => {
         const place = placeOf(context, file);
         void printResult(context, place, () => `serving ${place.directory} at ${place.url} (pid ${place.pid})\n`);
-        note(context, 'End it with ^C or torc server stop.');
+        note(context, 'Stop it with ^C or torc server stop.');
       },
     });
   } finally {
@@ -80,8 +81,8 @@ export async function rotateToken(context: Context, graceMinutes: number): Promi
   try {
     const place = await connection.api.call('server_rotate_token', { grace_seconds: graceSeconds });
     const value = { ...place, grace_seconds: graceSeconds };
-    const until = graceSeconds === 0 ? 'is refused from now on' : `is good for another ${graceMinutes} minutes`;
-    await printResult(context, value, () => `made a new token; the one before ${until}\n`);
+    const until = graceSeconds === 0 ? 'is refused from now on' : `stays valid for ${counted(graceMinutes, 'minute')}`;
+    await printResult(context, value, () => `created a new token; the previous token ${until}\n`);
   } finally {
     await connection.close();
   }

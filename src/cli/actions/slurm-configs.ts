@@ -75,7 +75,7 @@ export async function addConfig(context: Context, options: ConfigOptions): Promi
 export async function modifyConfig(context: Context, key: string | null, options: ConfigOptions): Promise<void> {
   const changes = configChanges(options);
   if (Object.keys(changes).length === 0) {
-    throw new TorcError('usage', 'nothing to change was named', `${context.torc} hpc slurm modify-config --help`);
+    throw new TorcError('usage', 'no changes were given', `${context.torc} hpc slurm modify-config --help`);
   }
   await checkConfig(changes);
   await withConnection(context, async ({ api }) => {

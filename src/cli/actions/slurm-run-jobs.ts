@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { machineResources } from '../../worker/processes/resources.ts';
 import { type Context, note } from '../context/context.ts';
@@ -24,7 +25,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
   if (slurm === null) {
     throw new TorcError(
       'usage',
-      'this is no Slurm allocation: SLURM_JOB_ID is not set',
+      'not inside a Slurm allocation: SLURM_JOB_ID is not set',
       `${context.torc} jobs run ${workflowKey}`,
     );
   }
@@ -32,7 +33,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
   const canSeeAll = options.allNodes === true && slurm.nodeNames.length > 0;
   if (options.allNodes === true && !canSeeAll) {
     const list = context.env.SLURM_JOB_NODELIST;
-    note(context, `cannot read SLURM_JOB_NODELIST (${list}): no jobs of several nodes will run here`, 'warning');
+    note(context, `cannot read SLURM_JOB_NODELIST (${list}): multi-node jobs will not run here`, 'warning');
   }
   const capacity = {
     nodeNames: canSeeAll ? slurm.nodeNames : [slurm.nodeName ?? machine.hostname],
@@ -63,5 +64,5 @@ export async function runInAllocation(context: Context, key: string, options: Al
     openClient(context.directory),
     `worker_${hostname()}_${slurm.slurmJobId}.log`,
   );
-  note(context, `worker ended (${exit.reason}): ${exit.num_jobs} jobs run, ${exit.num_failed} failed`);
+  note(context, `worker ended (${exit.reason}): ${counted(exit.num_jobs, 'job')} run, ${exit.num_failed} failed`);
 }

@@ -46,13 +46,13 @@ function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOpti
     const command = `${context.torc} hpc slurm modify-config ${config.slurm_config_key} -n ${asked}`;
     note(
       context,
-      `ready jobs ask for ${asked} nodes at once, and these allocations have ${given}: ${command}`,
+      `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`,
       'warning',
     );
   } else if (asked > 1 && options.startOneWorkerPerNode === true) {
     note(
       context,
-      `ready jobs ask for ${asked} nodes at once, and with -S each worker has one: leave it out`,
+      `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`,
       'warning',
     );
   }
@@ -60,9 +60,9 @@ function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOpti
 
 function noteOthers(context: Context, { workflow, others }: Schedule): void {
   for (const { slurm_config_key: key, name, num_ready_jobs: count } of others) {
-    const jobs = count === 1 ? '1 ready job is' : `${count} ready jobs are`;
+    const jobs = count === 1 ? '1 ready job needs' : `${count} ready jobs need`;
     const command = `${context.torc} -k ${workflow.workflow_key} hpc slurm schedule-nodes -s ${key} -n 1`;
-    note(context, `${jobs} only for workers of Slurm config ${cellText(name)}: ${command}`);
+    note(context, `${jobs} workers of Slurm config ${cellText(name)}: ${command}`);
   }
 }
 
@@ -115,7 +115,7 @@ function dryRunText(schedule: Schedule, allocations: readonly PlannedSubmission[
 function submittedText(context: Context, schedule: Schedule, allocations: readonly PlannedSubmission[]): string {
   const key = schedule.workflow.workflow_key;
   const lines = allocations.map((allocation) => `  ${allocation.slurm_job_id}  ${allocation.name}\n`);
-  return `submitted ${counted(allocations.length, 'allocation')} of workflow ${key}, Slurm job and name:
+  return `submitted ${counted(allocations.length, 'allocation')} of workflow ${key} (Slurm job, name):
 ${lines.join('')}output goes to ${schedule.output}
   follow:  ${context.torc} -k ${key} hpc slurm allocations
            ${context.torc} workflows show-status ${key}

@@ -23,7 +23,7 @@ const example = `For example: --data '{"a": [1, "text"]}'`;
 /** Prints nothing but the document, whatever the format: on a terminal over several lines, else on one. */
 export async function showUserData(context: Context, nameOrKey: string): Promise<void> {
   const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey));
-  if (data === null) note(context, `user data ${cellText(name)} is not there yet`);
+  if (data === null) note(context, `user data ${cellText(name)} has no value yet`);
   const isForPeople = context.format === 'text' && context.terminal.isStdoutTerminal;
   await context.terminal.out(`${JSON.stringify(data, null, isForPeople ? 2 : 0)}\n`);
 }
@@ -42,7 +42,7 @@ export async function modifyUserData(
   const data = await readData(source, options);
   const { ephemeral } = options;
   if (data === undefined && ephemeral === undefined) {
-    throw new TorcError('usage', 'no data were given: name them with --data, --file or -', example);
+    throw new TorcError('usage', 'no data were given: use --data, --file or -', example);
   }
   const changes = {
     ...(data === undefined ? {} : { data }),
@@ -55,7 +55,7 @@ export async function modifyUserData(
   await printResult(context, reply, () => {
     const what = `user data ${cellText(reply.name)}`;
     if (reply.is_changed) return `changed ${what} (version ${reply.version})\n`;
-    return data === undefined ? `changed ${what}\n` : `${what} had these data already (version ${reply.version})\n`;
+    return data === undefined ? `changed ${what}\n` : `nothing to change: ${what} already has this value (version ${reply.version})\n`;
   });
 }
 
@@ -91,7 +91,7 @@ async function readData(source: string | null, { data, file }: UserDataOptions):
     throw new TorcError('usage', `unexpected argument '${source}'`, `${example}, or - for standard input`);
   }
   const named = [data !== undefined, file !== undefined, source !== null].filter(Boolean).length;
-  if (named > 1) throw new TorcError('usage', 'data come from one of --data, --file and -', example);
+  if (named > 1) throw new TorcError('usage', 'give only one of --data, --file and -', example);
   if (data !== undefined) return parseData(Buffer.from(data), '--data');
   if (file === undefined && source === null) return undefined;
   const path = source ?? file ?? '-';

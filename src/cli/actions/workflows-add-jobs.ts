@@ -47,7 +47,7 @@ export async function addJobsFromCommandsFile(
     } catch (error) {
       if (added === 0) throw error;
       const { code, message, hint } = asTorcError(error);
-      throw new TorcError(code, `only the first ${added} commands were added: ${message}`, hint, { cause: error });
+      throw new TorcError(code, `only ${added} of ${counted(workflow.numJobs, 'command')} were added: ${message}`, hint, { cause: error });
     } finally {
       progress.clear();
     }

@@ -34,7 +34,7 @@ export async function modifyWorkflow(
 ): Promise<void> {
   const { name, description, project, metadata, stdio, archive, unarchive } = options;
   if (archive === true && unarchive === true) {
-    throw new TorcError('usage', '--archive and --unarchive contradict each other', 'Name one of them.');
+    throw new TorcError('usage', '--archive and --unarchive cannot be combined', 'Give only one of them.');
   }
   if (name?.trim() === '') throw new TorcError('usage', '--name is empty', 'Every workflow has a name.');
   await applyChanges(context, key, {
@@ -52,7 +52,7 @@ function parsedMetadata(text: string): Changes['metadata'] {
     return JSON.parse(text) as Changes['metadata'];
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
-    throw new TorcError('usage', `--metadata is no JSON: ${words}`, `For example: --metadata '{"grant": 12}'`);
+    throw new TorcError('usage', `--metadata is not JSON: ${words}`, `For example: --metadata '{"grant": 12}'`);
   }
 }
 
@@ -68,7 +68,7 @@ export async function setNodeParameters(context: Context, key: string | null, op
 
 async function applyChanges(context: Context, key: string | null, changes: Changes): Promise<void> {
   if (Object.keys(changes).length === 0) {
-    throw new TorcError('usage', 'nothing to change was named', `${context.torc} workflows modify --help`);
+    throw new TorcError('usage', 'no changes were given', `${context.torc} workflows modify --help`);
   }
   const reply = await withConnection(context, async ({ api }) => {
     const workflow_key = await chooseWorkflow(context, api, key);
@@ -77,7 +77,7 @@ async function applyChanges(context: Context, key: string | null, changes: Chang
   await printResult(context, reply, () => {
     const what = `workflow ${reply.workflow_key} (${cellText(reply.name)})`;
     return reply.changes.length === 0
-      ? `${what} is so already\n`
+      ? `nothing to change: ${what} already has these values\n`
       : `${changesTable(context, reply.changes)}changed ${what}\n`;
   });
 }

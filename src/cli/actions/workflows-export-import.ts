@@ -77,7 +77,7 @@ function readDocument(file: string): ExportDocument {
   } catch (error) {
     if (error instanceof TorcError) throw error;
     const words = error instanceof Error ? error.message : String(error);
-    throw new TorcError('invalid_spec', `${file} is no JSON: ${words}`, `${exportHint}`);
+    throw new TorcError('invalid_spec', `${file} is not JSON: ${words}`, `${exportHint}`);
   }
   if (!isExport(value)) throw new TorcError('invalid_spec', `${file} is not an export of a workflow`, exportHint);
   refuseOtherVersion(value, file);

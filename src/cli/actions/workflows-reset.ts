@@ -77,7 +77,7 @@ export async function nextRestart(api: Api, workflowKey: string): Promise<string
 /** The plan of a reset for people, and where it is given what is typed next. */
 export function resetPlanText(context: Context, plan: Plan, next?: string): string {
   const { workflow_key: key, num_changes, dry_run } = plan;
-  if (num_changes === 0) return `nothing to reset: no job of workflow ${key} changes\n`;
+  if (num_changes === 0) return `nothing to reset in workflow ${key}\n`;
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}\n`;
   const what = `${counted(num_changes, 'job')} of workflow ${key}`;
   if (dry_run) return `${changes}dry run: ${what} would be reset; nothing was changed\n`;

@@ -73,7 +73,7 @@ function refuseExclusive(options: RestartOptions): void {
   };
   throw new TorcError(
     'usage',
-    `${given.map((name) => words[name]).join(' and ')} exclude each other`,
+    `${given.map((name) => words[name]).join(' and ')} cannot be combined`,
     'torc workflows restart --help',
   );
 }
@@ -150,15 +150,15 @@ export function restartText(context: Context, plan: RestartPlan): string {
   if (plan.num_changes === 0) {
     const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
     const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
-    const begins = dry_run ? `run ${run_id} would begin` : `run ${run_id} begins`;
-    return `nothing to rerun: no job of workflow ${key} changes${isIdle ? '' : `; it has ${jobs}`}; ${begins} all the same\n${next}${kept}`;
+    const starts = dry_run ? `run ${run_id} would start` : `run ${run_id} starts`;
+    return `nothing to rerun in workflow ${key}${isIdle ? '' : ` (${jobs})`}; ${starts} anyway\n${next}${kept}`;
   }
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
-  if (dry_run) return `${changes}dry run: run ${run_id} would begin with ${jobs}; nothing was changed\n`;
+  if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
   return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key)}`;
 }
 
 function jobsWords(plan: RestartPlan): string {
-  const running = plan.num_running === 0 ? '' : `, ${plan.num_running} running on`;
+  const running = plan.num_running === 0 ? '' : `, ${plan.num_running} still running`;
   return `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked${running}`;
 }

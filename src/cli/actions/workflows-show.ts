@@ -49,7 +49,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
 /** Actions are worth a line only where something is to be done about them, or with them. */
 function actionLines(context: Context, key: string, numOpen: number, numFailed: number): [string, unknown][] {
   const lines: [string, unknown][] = [];
-  if (numOpen > 0) lines.push(['actions', `${numOpen} to be carried out`]);
+  if (numOpen > 0) lines.push(['actions', `${numOpen} pending`]);
   const where = `${context.torc} actions list ${key}`;
   if (numFailed > 0) lines.push(['warning', `${counted(numFailed, 'action')} failed: ${where}`]);
   return lines;

@@ -35,7 +35,7 @@ export async function startWorkflow(context: Context, key: string | null, option
 function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
   const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
   if (plan.dry_run) {
-    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would begin run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;
+    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;
   }
   return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
 }
@@ -76,11 +76,12 @@ function cancelText(context: Context, plan: Reply<'workflow_cancel'>): string {
   const ids = plan.slurm_job_ids;
   const slurm = ids.length === 0 ? '' : `, Slurm jobs ${plan.dry_run ? 'to cancel' : 'canceled'}: ${ids.join(' ')}`;
   const { num_stopping: numStopping, workflow_key: key } = plan;
-  const stopped = numStopping === 0 ? '' : ` (${numStopping} run and are ${plan.dry_run ? '' : 'being '}stopped)`;
+  const verb = plan.dry_run ? 'would be' : numStopping === 1 ? 'is being' : 'are being';
+  const stopped = numStopping === 0 ? '' : ` (${counted(numStopping, 'running job')} ${verb} stopped)`;
   const what = `${counted(plan.num_changes, 'job')} canceled${stopped}${slurm}`;
   if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${key} would have ${what}\n`;
   const watch =
-    numStopping === 0 ? '' : `those that still run:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
+    numStopping === 0 ? '' : `still running:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
   return `canceled workflow ${key}: ${what}\n${watch}`;
 }
 

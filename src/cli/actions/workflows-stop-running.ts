@@ -50,7 +50,7 @@ async function resumeClaims(context: Context, api: Api, workflowKey: string): Pr
     await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: false });
   } catch {
     // what went wrong first is the error that counts
-    note(context, `workers of workflow ${workflowKey} are still given no jobs until it is restarted`, 'warning');
+    note(context, `workers of workflow ${workflowKey} get no jobs until it is restarted`, 'warning');
   }
 }
 
@@ -69,7 +69,7 @@ async function waitForStop(
     for (;;) {
       const { running } = await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: true });
       if (isInterrupted()) {
-        throw new TorcError('interrupted', 'nothing was restarted; jobs that were asked to stop may end all the same');
+        throw new TorcError('interrupted', 'nothing was restarted; jobs that were asked to stop may still end');
       }
       if (running.length === 0) return running;
       if (clock.monotonic() >= giveUpAt) return running;
@@ -89,10 +89,9 @@ function notStopped(
 ): TorcError {
   const names = left.slice(0, namedJobs).map((job) => `${job.job_key} (${cellText(job.job_name)})`);
   const more = left.length > namedJobs ? ` and ${left.length - namedJobs} more` : '';
-  const have = left.length === 1 ? 'has' : 'have';
   return new TorcError(
     'timeout',
-    `${counted(left.length, 'job')} ${have} not stopped within ${timeoutSeconds} s: ${names.join(', ')}${more}`,
-    `When they are known to be dead: ${context.torc} workflows restart ${workflowKey} --stop-running --force`,
+    `${counted(left.length, 'job')} did not stop within ${timeoutSeconds} s: ${names.join(', ')}${more}`,
+    `If they are known to be dead: ${context.torc} workflows restart ${workflowKey} --stop-running --force`,
   );
 }

@@ -1,4 +1,4 @@
-/** `torc actions ..`: what a workflow does by itself when something happens. */
+/** `torc actions ..`: what a workflow does automatically, and when. */
 import type { Command } from 'commander';
 import { addListOptions, listOptions } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
@@ -7,9 +7,9 @@ import { type Act, examples } from './declare.ts';
 export function declareActions(program: Command, act: Act): void {
   const list = program
     .command('actions')
-    .description('what a workflow does by itself when something happens')
+    .description('what a workflow does automatically, and when')
     .command('list')
-    .description('list the actions of a workflow, and how far the newest firing of each is')
+    .description('list the actions of a workflow and the state of their newest firing')
     .argument('[key]', keyArgument);
   addListOptions(list).addHelpText(
     'after',

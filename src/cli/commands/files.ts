@@ -16,8 +16,8 @@ export function declareFiles(program: Command, act: Act): void {
   const add = group
     .command('add')
     .description('declare a file, so that jobs added later can read or write it')
-    .argument('<name>', 'its name, unique in the workflow')
-    .requiredOption('--path <path>', 'where it is')
+    .argument('<name>', 'name, unique in the workflow')
+    .requiredOption('--path <path>', 'path of the file')
     .addHelpText('after', examples('torc files add table --path results/table.csv'));
   act(add, async ([name = ''], self) => {
     const { addFile } = await import('../actions/files.ts');
@@ -25,8 +25,8 @@ export function declareFiles(program: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('forget a file that no job reads or writes; the file itself stays')
-    .argument('<name-or-key>', 'its name, or its key')
+    .description('remove the declaration of a file that no job uses; the file itself is kept')
+    .argument('<name-or-key>', 'name or key')
     .addHelpText('after', examples('torc files delete table'));
   act(remove, async ([nameOrKey = '']) => {
     const { deleteFile } = await import('../actions/files.ts');

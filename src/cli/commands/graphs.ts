@@ -7,22 +7,22 @@ import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareGraphs(program: Command, act: Act): void {
-  const group = program.command('graphs').description('pictures of workflows');
+  const group = program.command('graphs').description('draw workflows');
   declareGraph(group.command('plot'), 'torc graphs plot', act);
 }
 
 /** Makes `command` the one that draws. */
 export function declareGraph(command: Command, name: string, act: Act): void {
   command
-    .description('draw the graph of the jobs; many alike jobs become one box')
+    .description('draw the graph of jobs; similar jobs are grouped')
     .argument('[key]', keyArgument)
     .option('--spec <file>', 'draw a specification instead, without storing it')
     .option(
       '--format <format>',
-      'dot or svg (default: by the name of -o: .dot, .gv, .svg; else dot)',
+      'dot or svg (default: from the extension of -o, else dot)',
       oneOf(graphFormats, 'a format'),
     )
-    .option('-o, --output <file>', 'write it to this file')
+    .option('-o, --output <file>', 'write to this file')
     .addHelpText(
       'after',
       examples(

@@ -8,7 +8,7 @@ import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
 
 export function declareHpcSlurm(program: Command, act: Act): void {
-  const hpc = program.command('hpc').description('work on a cluster');
+  const hpc = program.command('hpc').description('run workflows on a cluster');
   declareSlurm(hpc.command('slurm').description('Slurm settings and allocations of a workflow'), act);
   declareSlurm(program.command('slurm', { hidden: true }).description('the same as torc hpc slurm'), act);
 }
@@ -26,18 +26,18 @@ function addConfigOptions(command: Command, isNew: boolean): Command {
     .option('-a, --account <account>', `account to charge${isNew ? ' (required)' : ''}`)
     .option('-p, --partition <name>', "partition (default: the cluster's)")
     .option('-q, --qos <name>', `quality of service${preset('normal')}`)
-    .option('-w, --walltime <time>', `walltime of each allocation, as Slurm writes it${preset('04:00:00')}`)
+    .option('-w, --walltime <time>', `walltime of each allocation in Slurm's format${preset('04:00:00')}`)
     .option('-n, --nodes <n>', `nodes of each allocation${preset('1')}`, wholeNumber('the number of nodes', 1))
     .option('--ntasks-per-node <n>', 'tasks on each node', wholeNumber('the number of tasks', 1))
     .option('-m, --mem <size>', 'memory of each node, such as 180G')
     .option('-t, --tmp <size>', 'local disk of each node')
     .option('-g, --gres <list>', 'generic resources, such as gpu:4')
-    .option('-e, --extra <options>', 'further options of sbatch, such as "--constraint=skylake"');
+    .option('-e, --extra <options>', 'other sbatch options, such as "--constraint=skylake"');
 }
 
 function declareConfigs(group: Command, act: Act): void {
   const add = addConfigOptions(
-    group.command('add-config').description('store the settings with which allocations of a workflow are submitted'),
+    group.command('add-config').description('add the sbatch settings for allocations of a workflow'),
     true,
   ).addHelpText(
     'after',
@@ -53,7 +53,7 @@ function declareConfigs(group: Command, act: Act): void {
   declareList(
     group
       .command('list-configs')
-      .description('list the stored Slurm settings of a workflow')
+      .description('list the Slurm configs of a workflow')
       .addHelpText('after', examples('torc hpc slurm list-configs')),
     'slurm_configs',
     act,
@@ -61,7 +61,7 @@ function declareConfigs(group: Command, act: Act): void {
   const modify = addConfigOptions(
     group
       .command('modify-config')
-      .description("change stored settings; '' removes a value")
+      .description("change a Slurm config; '' removes a value")
       .argument('[config]', 'key of the config (default: the only one of the workflow)'),
     false,
   ).addHelpText(
@@ -85,21 +85,21 @@ function declareConfigs(group: Command, act: Act): void {
 function declareSchedule(group: Command, act: Act): void {
   const schedule = group
     .command('schedule-nodes')
-    .description('submit Slurm jobs that start workers for a started workflow')
-    .requiredOption('-n, --count <n>', 'how many allocations to submit', wholeNumber('the number of allocations', 1))
+    .description('submit Slurm jobs that run workers for a started workflow')
+    .requiredOption('-n, --count <n>', 'number of allocations to submit', wholeNumber('the number of allocations', 1))
     .option('-s, --scheduler-key <config>', 'key of the Slurm config (default: the only one of the workflow)')
-    .option('-j, --job-prefix <prefix>', 'what the names of the Slurm jobs begin with', 'worker')
-    .option('-k, --keep-scripts', 'keep the sbatch scripts after they were submitted')
-    .option('-m, --max-parallel-jobs <n>', 'most jobs at a time on each worker', wholeNumber('the number of jobs', 1))
-    .option('-o, --output <directory>', 'where jobs and workers write (TORC_OUTPUT_DIR, else ./torc_output)')
+    .option('-j, --job-prefix <prefix>', 'prefix of the Slurm job names', 'worker')
+    .option('-k, --keep-scripts', 'keep the sbatch scripts after submission')
+    .option('-m, --max-parallel-jobs <n>', 'run at most this many jobs at a time on each worker', wholeNumber('the number of jobs', 1))
+    .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option(
       '-p, --poll-interval <seconds>',
-      'kept for old scripts: a worker is told of new work at once',
+      'ignored, kept for old scripts: workers learn of new work at once',
       decimalNumber('the interval', 0.1),
     )
-    .option('-S, --start-one-worker-per-node', 'a worker for each node of an allocation, not one for all of them')
-    .option('--dry-run', 'print the scripts and the plan; submit nothing')
-    .option('--no-server', 'do not start a server on this host when none answers')
+    .option('-S, --start-one-worker-per-node', 'start one worker on each node, not one for the whole allocation')
+    .option('--dry-run', 'print the scripts and the plan without submitting anything')
+    .option('--no-server', 'do not start a server on this host if none answers')
     .addHelpText(
       'after',
       examples(
@@ -120,13 +120,13 @@ function declareAllocationWorker(group: Command, act: Act): void {
     .description('run jobs inside a Slurm allocation; the sbatch script of schedule-nodes calls this')
     .argument('<key>', 'workflow key')
     .requiredOption('--allocation <key>', 'key of the allocation')
-    .requiredOption('--output <directory>', 'where jobs and workers write')
-    .requiredOption('--walltime <seconds>', 'what the allocation asked for', wholeNumber('the walltime', 1))
-    .option('--all-nodes', 'run jobs of several nodes on all nodes of the allocation, not only jobs of one node here')
-    .option('--max-parallel-jobs <n>', 'most jobs at a time', wholeNumber('the number of jobs', 1))
+    .requiredOption('--output <directory>', 'output directory')
+    .requiredOption('--walltime <seconds>', 'walltime of the allocation', wholeNumber('the walltime', 1))
+    .option('--all-nodes', 'also run multi-node jobs, on all nodes of the allocation')
+    .option('--max-parallel-jobs <n>', 'run at most this many jobs at a time', wholeNumber('the number of jobs', 1))
     .option(
       '--poll-interval <seconds>',
-      'kept for old scripts: a worker is told of new work at once',
+      'ignored, kept for old scripts: workers learn of new work at once',
       decimalNumber('the interval', 0.1),
     )
     .addHelpText(

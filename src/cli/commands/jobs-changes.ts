@@ -16,11 +16,11 @@ export function declareJobChanges(group: Command, act: Act): void {
   declareAdd(group, act);
   const remove = group
     .command('delete')
-    .description('delete jobs of a workflow that was not started')
+    .description('delete jobs of a workflow that has not started')
     .argument('<keys...>', 'job keys')
-    .option('--cascade', 'also all jobs that depend on them')
-    .option('--force', 'do not ask')
-    .option('--dry-run', 'print what would be deleted; delete nothing')
+    .option('--cascade', 'also delete all downstream jobs')
+    .option('--force', 'do not ask for confirmation')
+    .option('--dry-run', 'show what would be deleted without deleting it')
     .addHelpText('after', examples('torc jobs delete 12 13', 'torc jobs delete 12 --cascade --dry-run'));
   act(remove, async (keys, self) => {
     const { deleteJobs } = await import('../actions/jobs-changes.ts');
@@ -28,7 +28,7 @@ export function declareJobChanges(group: Command, act: Act): void {
   });
   const assign = group
     .command('assign-resource-requirements')
-    .description('give jobs that are not running other resource requirements')
+    .description('assign other resource requirements to jobs that are not running')
     .argument('<name-or-key>', 'name or key of the requirements')
     .argument('<job-keys...>', 'job keys')
     .addHelpText(
@@ -47,21 +47,21 @@ export function declareJobChanges(group: Command, act: Act): void {
 function declareAdd(group: Command, act: Act): void {
   const add = group
     .command('add')
-    .description('add a job, also to a workflow that runs; it waits for what it names and for who writes what it reads')
-    .argument('<name>', 'its name, unique in the workflow')
-    .requiredOption('--command <command>', 'what it runs')
-    .option('--invocation-script <command>', 'what runs the command')
-    .option('--depends-on <names>', 'names of the jobs to wait for, between commas; may be repeated', names, [])
-    .option('--input-file <names>', 'files that it reads, by the names of torc files list', names, [])
-    .option('--output-file <names>', 'files that it writes', names, [])
-    .option('--input-user-data <names>', 'user data that it reads', names, [])
-    .option('--output-user-data <names>', 'user data that it writes', names, [])
-    .option('-r, --resource-requirements <name>', 'name of what it asks for')
-    .option('--scheduler <name>', 'name of the Slurm config whose workers alone take it')
-    .option('--failure-handler <name>', 'name of what follows its failure')
-    .option('--priority <n>', 'larger goes first', wholeNumberOrLess('the priority'))
-    .option('--no-cancel-on-blocking-job-failure', 'run it also when what it waits for fails')
-    .option('--supports-termination', 'it writes a checkpoint when it is told to end')
+    .description('add a job, even to a running workflow; it waits for the jobs it names and for the producers of its inputs')
+    .argument('<name>', 'name, unique in the workflow')
+    .requiredOption('--command <command>', 'command to run')
+    .option('--invocation-script <command>', 'script that runs the command')
+    .option('--depends-on <names>', 'jobs to wait for, separated by commas; may be repeated', names, [])
+    .option('--input-file <names>', 'files it reads, by their names in torc files list', names, [])
+    .option('--output-file <names>', 'files it writes', names, [])
+    .option('--input-user-data <names>', 'user data it reads', names, [])
+    .option('--output-user-data <names>', 'user data it writes', names, [])
+    .option('-r, --resource-requirements <name>', 'name of its resource requirements')
+    .option('--scheduler <name>', 'only workers of this Slurm config take it')
+    .option('--failure-handler <name>', 'its failure handler')
+    .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
+    .option('--no-cancel-on-blocking-job-failure', 'run it even when a job that it depends on fails')
+    .option('--supports-termination', 'the job writes a checkpoint when it is asked to stop')
     .addHelpText(
       'after',
       examples(

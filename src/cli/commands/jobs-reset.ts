@@ -9,9 +9,9 @@ const seedExample =
 export function declareJobReset(group: Command, act: Act): void {
   const reset = group
     .command('reset-status')
-    .description('make jobs run again with the next restart, and all jobs behind them')
-    .argument('<keys...>', 'keys of jobs of one workflow')
-    .option('-d, --dry-run', 'print what would change; change nothing')
+    .description('reset jobs and all downstream jobs, so that the next restart runs them again')
+    .argument('<keys...>', 'job keys, all of one workflow')
+    .option('-d, --dry-run', 'show what would change without changing anything')
     .addHelpText('after', examples('torc jobs reset-status 12 13', 'torc jobs reset-status 12 --dry-run', seedExample));
   act(reset, async (keys, self) => {
     const { resetJobs } = await import('../actions/jobs-reset.ts');
@@ -19,9 +19,9 @@ export function declareJobReset(group: Command, act: Act): void {
   });
   const disable = group
     .command('disable')
-    .description('leave jobs out of this run and all later ones; jobs behind them do not wait for them')
-    .argument('<keys...>', 'keys of jobs of one workflow')
-    .option('-d, --dry-run', 'print what would change; change nothing')
+    .description('exclude jobs from this run and all later ones; downstream jobs do not wait for them')
+    .argument('<keys...>', 'job keys, all of one workflow')
+    .option('-d, --dry-run', 'show what would change without changing anything')
     .addHelpText('after', examples('torc jobs disable 12 13', 'torc jobs disable 12 --dry-run'));
   act(disable, async (keys, self) => {
     const { disableJobs } = await import('../actions/jobs-reset.ts');

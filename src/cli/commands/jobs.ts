@@ -13,10 +13,10 @@ import { addResourceOptions } from './resource-requirements.ts';
 import { addWorkerOptions } from './worker-options.ts';
 
 export function declareJobs(program: Command, act: Act): void {
-  const group = program.command('jobs').description('the jobs of a workflow');
+  const group = program.command('jobs').description('list, run, inspect and change jobs');
   declareList(
     addOutcomeOptions(group.command('list'))
-      .description('list jobs with their status and how they ended')
+      .description('list jobs with their status and result')
       .addHelpText(
         'after',
         examples(
@@ -53,14 +53,14 @@ export function declareJobs(program: Command, act: Act): void {
 function declareModify(group: Command, act: Act): void {
   const modify = group
     .command('modify')
-    .description('change a job that is not running; a restart reruns it when its command or invocation script changed')
+    .description('change a job that is not running; a restart reruns it if its command or invocation script changed')
     .argument('<key>', 'job key')
-    .option('--command <command>', 'what it runs')
-    .option('--invocation-script <command>', "what runs the command; '' removes it")
-    .option('--name <name>', 'its name')
-    .option('--priority <n>', 'larger goes first', wholeNumberOrLess('the priority'))
-    .option('--cancel-on-blocking-job-failure <true|false>', 'cancel it when what it waits for fails', yesOrNo)
-    .option('--supports-termination <true|false>', 'it writes a checkpoint when it is told to end', yesOrNo);
+    .option('--command <command>', 'command to run')
+    .option('--invocation-script <command>', "script that runs the command; '' removes it")
+    .option('--name <name>', 'new name')
+    .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
+    .option('--cancel-on-blocking-job-failure <true|false>', 'cancel the job when a job that it depends on fails', yesOrNo)
+    .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo);
   addResourceOptions(modify).addHelpText(
     'after',
     examples(

@@ -18,9 +18,9 @@ interface Listing {
 const listings: readonly Listing[] = [
   {
     group: 'results',
-    about: 'how jobs ended: return codes, causes, times, memory',
+    about: 'results of jobs: return codes, causes, times, memory',
     list: 'results',
-    what: 'list what every attempt of a job ended with',
+    what: 'list the result of every attempt',
     examples: [
       'torc results list -f return_code=1',
       'torc results list --latest-only --failed',
@@ -32,23 +32,23 @@ const listings: readonly Listing[] = [
   },
   {
     group: 'compute-nodes',
-    about: 'the nodes on which workers run or ran',
+    about: 'the nodes that workers run on',
     list: 'compute_nodes',
     what: 'list the nodes of a workflow and when they were last heard from',
     examples: ['torc compute-nodes list', 'torc compute-nodes list -f is_active=true'],
   },
   {
     group: 'events',
-    about: 'what happened to a workflow, in order',
+    about: 'the event log of a workflow',
     list: 'events',
-    what: 'list what happened, oldest first',
+    what: 'list events, oldest first',
     examples: [
       'torc events list --reverse-sort -l 20',
       'torc events list -f job_key=12',
       'torc events list --after 118.4',
     ],
     addOptions: (command) =>
-      command.option('--after <event-key>', 'only what happened after this event', parseEventKey),
+      command.option('--after <event-key>', 'only events after this one', parseEventKey),
   },
 ];
 

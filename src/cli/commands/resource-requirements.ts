@@ -12,17 +12,17 @@ export function addResourceOptions(command: Command): Command {
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
     .option(
       '--num-gpus, --gpus <n>',
-      'whole GPUs, or a share of one such as 0.5',
+      'whole GPUs, or a fraction of one such as 0.5',
       decimalNumber('the number of GPUs', 0),
     )
-    .option('--runtime <duration>', "longest runtime, in ISO 8601 such as PT2H; '' for no limit", (text) =>
+    .option('--runtime <duration>', "maximum runtime as an ISO 8601 duration, such as PT2H; '' for no limit", (text) =>
       text === '' ? text : readable(parseDuration)(text),
     )
-    .option('--dry-run', 'print what would change; change nothing');
+    .option('--dry-run', 'show what would change without changing anything');
 }
 
 export function declareResourceRequirements(program: Command, act: Act): void {
-  const group = program.command('resource-requirements').description('what jobs ask for');
+  const group = program.command('resource-requirements').description('CPUs, memory, GPUs and runtime that jobs request');
   declareList(
     group
       .command('list')
@@ -34,7 +34,7 @@ export function declareResourceRequirements(program: Command, act: Act): void {
   const modify = addResourceOptions(
     group
       .command('modify')
-      .description('change what all jobs with these requirements ask for; jobs that run keep what they were given')
+      .description('change these requirements for all jobs that use them; running jobs keep what they have')
       .argument('<name-or-key>', 'name or key of the requirements'),
   ).addHelpText(
     'after',
@@ -45,21 +45,21 @@ export function declareResourceRequirements(program: Command, act: Act): void {
   );
   const add = group
     .command('add')
-    .description('name what jobs may ask for; what is not stated is not limited')
+    .description('add named requirements; what is not given is not limited')
     .argument('<name>', 'name, unique in the workflow')
     .option('--num-cpus, --cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
     .option(
       '--num-gpus, --gpus <n>',
-      'whole GPUs, or a share of one such as 0.5',
+      'whole GPUs, or a fraction of one such as 0.5',
       decimalNumber('the number of GPUs', 0),
     )
     .option(
       '--num-nodes, --nodes <n>',
-      'whole nodes; the rest is for each of them',
+      'whole nodes; the other values are per node',
       wholeNumber('the number of nodes', 1),
     )
-    .option('--runtime <duration>', 'longest runtime, in ISO 8601 such as PT2H', readable(parseDuration))
+    .option('--runtime <duration>', 'maximum runtime as an ISO 8601 duration, such as PT2H', readable(parseDuration))
     .addHelpText('after', examples('torc resource-requirements add large --num-cpus 8 --memory 64g --runtime PT4H'));
   act(add, async ([name = ''], self) => {
     const { addRequirements } = await import('../actions/resource-requirements.ts');

@@ -8,9 +8,9 @@ import { addWorkerOptions } from './worker-options.ts';
 export function declareRun(program: Command, act: Act): void {
   const command = program
     .command('run')
-    .description('create a workflow, run its jobs on this machine, wait for them and print a summary')
+    .description('create a workflow, run its jobs on this machine and print a summary')
     .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input')
-    .option('--commands', 'read SPEC as a commands file: one command on each line')
+    .option('--commands', 'read SPEC as a commands file: one command per line')
     .addOption(stdioOption());
   addWorkerOptions(command).addHelpText(
     'after',

@@ -5,14 +5,14 @@ import { decimalNumber, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareServer(program: Command, act: Act): void {
-  const group = program.command('server').description('the server that workers on other nodes talk to');
+  const group = program.command('server').description('the server that workers on other nodes connect to');
   const start = group
     .command('start')
     .description('serve the database of the server directory over HTTPS')
     .option('--daemon', 'start it in the background and return')
-    .option('--port <n>', 'port to listen on (default: one that is free)', wholeNumber('the port', 0))
-    .option('--host <name>', 'name under which nodes reach this host (default: its own)')
-    .option('--idle-minutes <n>', 'end when nobody has needed it for this long', decimalNumber('the time', 0.01))
+    .option('--port <n>', 'port to listen on (default: any free port)', wholeNumber('the port', 0))
+    .option('--host <name>', 'name that nodes use to reach this host (default: its own)')
+    .option('--idle-minutes <n>', 'stop after this long without use', decimalNumber('the time', 0.01))
     .addOption(
       new Option('--lease-seconds <n>', 'silence after which contact to a worker counts as lost')
         .argParser(decimalNumber('the time', 1))
@@ -25,7 +25,7 @@ export function declareServer(program: Command, act: Act): void {
   });
   const stop = group
     .command('stop')
-    .description('stop the server; workers go on and report when one is there again')
+    .description('stop the server; workers continue and report when a server is back')
     .addHelpText('after', examples('torc server stop'));
   act(stop, async () => {
     const { stopServer } = await import('../actions/server.ts');
@@ -33,10 +33,10 @@ export function declareServer(program: Command, act: Act): void {
   });
   const rotate = group
     .command('rotate-token')
-    .description('make another token; workers and commands that run go over to it by themselves')
+    .description('create a new token; running workers and commands switch to it automatically')
     .option(
       '--grace-minutes <n>',
-      'for how long the token before stays good; 0 after a leak',
+      'how long the previous token stays valid; 0 after a leak',
       decimalNumber('the time', 0),
       10,
     )
@@ -47,7 +47,7 @@ export function declareServer(program: Command, act: Act): void {
   });
   const info = group
     .command('info')
-    .description('print where the server runs; ends with 5 when none answers')
+    .description('show where the server runs; the exit code is 5 if none answers')
     .addHelpText('after', examples('torc server info', 'torc -F json server info | jq -r .hostname'));
   act(info, async () => {
     const { showServer } = await import('../actions/server.ts');
@@ -55,15 +55,15 @@ export function declareServer(program: Command, act: Act): void {
   });
   const backup = group
     .command('backup')
-    .description('copy the database into a file, also while it is in use; the copy is whole and verified')
-    .argument('<file>', 'where the copy goes; nothing may be there')
-    .option('--force', 'replace the file')
+    .description('back up the database to a file, even while it is in use, and verify the copy')
+    .argument('<file>', 'backup file; it must not exist yet')
+    .option('--force', 'replace an existing file')
     .addHelpText('after', examples('torc server backup torc-backup.db', 'torc server backup --force ~/backups/torc.db'))
     .addHelpText(
       'after',
       `
-To restore it, end what uses the database (torc server stop; while there is a holder.json in the
-server directory, somebody does), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
+To restore it, stop everything that uses the database (torc server stop; while there is a holder.json in
+the server directory, it is in use), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
     );
   act(backup, async ([file], self) => {
     const { backUp } = await import('../actions/server-maintenance.ts');
@@ -71,12 +71,12 @@ server directory, somebody does), then: cp torc-backup.db ~/.torc/torc.db; torc 
   });
   const check = group
     .command('check')
-    .description('look whether the database is sound, also while it is in use')
+    .description('check the database for problems, even while it is in use')
     .addHelpText('after', examples('torc server check', "torc -F json server check | jq -r '.problems[].message'"))
     .addHelpText(
       'after',
       `
-Exit codes: 0 sound, 4 something in it is broken (each thing is named), 5 it cannot be opened.`,
+Exit codes: 0 no problems, 4 problems (each is listed), 5 the database cannot be opened.`,
     );
   act(check, async () => {
     const { check: checkServer } = await import('../actions/server-maintenance.ts');

@@ -6,7 +6,7 @@ import { type Act, examples } from './declare.ts';
 export function declareSubmit(program: Command, act: Act): void {
   const command = program
     .command('submit')
-    .description('create a workflow and start it on Slurm, where its own actions schedule the nodes')
+    .description('create a workflow and start it on Slurm; its actions schedule the nodes')
     .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
     .addOption(stdioOption())
     .addHelpText(

@@ -25,19 +25,19 @@ export function declareUserData(program: Command, act: Act): void {
   declareChanges(group, act);
 }
 
-const nameOrKeyArgument = 'its name, or its key';
+const nameOrKeyArgument = 'name or key';
 
 function declareShow(group: Command, act: Act): void {
   const show = group
     .command('show')
     .alias('get')
-    .description('print the JSON document; null while there is none')
+    .description('print the JSON document, or null if there is none yet')
     .argument('<name-or-key>', nameOrKeyArgument)
     .addHelpText(
       'after',
       examples(
         'torc user-data show result',
-        'torc user-data get result | jq .accuracy      # in a job, of its own workflow',
+        'torc user-data get result | jq .accuracy      # in a job: of its own workflow',
       ),
     );
   act(show, async ([nameOrKey = '']) => {
@@ -49,10 +49,10 @@ function declareShow(group: Command, act: Act): void {
 function addDataOptions(command: Command): Command {
   return command
     .argument('[-]', 'read the JSON from standard input')
-    .option('--data <json>', 'the document; null removes it')
-    .option('--file <file>', 'read it from this file, - for standard input')
-    .option('--ephemeral', 'cleared by a restart, so that its producer runs again')
-    .option('--no-ephemeral', 'kept by restarts');
+    .option('--data <json>', 'JSON document; null removes it')
+    .option('--file <file>', 'read it from this file (- for standard input)')
+    .option('--ephemeral', 'restarts clear it, so that its producer runs again')
+    .option('--no-ephemeral', 'restarts keep it');
 }
 
 function declareChanges(group: Command, act: Act): void {
@@ -60,13 +60,13 @@ function declareChanges(group: Command, act: Act): void {
     group
       .command('modify')
       .alias('set')
-      .description('replace the document; what read the old one is run again by a restart')
+      .description('replace the document; a restart reruns the jobs that read the old one')
       .argument('<name-or-key>', nameOrKeyArgument),
   ).addHelpText(
     'after',
     examples(
       `torc user-data modify limits --data '{"low": 0.1, "high": 0.9}'`,
-      'torc user-data set result --file out.json      # in a job, of its own workflow',
+      'torc user-data set result --file out.json      # in a job: of its own workflow',
       './measure --json | torc user-data set result -',
     ),
   );
@@ -77,8 +77,8 @@ function declareChanges(group: Command, act: Act): void {
   const add = addDataOptions(
     group
       .command('add')
-      .description('add a document that no job of the specification declares')
-      .argument('<name>', 'its name, unique in the workflow'),
+      .description('add a document that the specification does not declare')
+      .argument('<name>', 'name, unique in the workflow'),
   ).addHelpText('after', examples(`torc user-data add notes --data '["second try"]'`));
   act(add, async ([name = '', source], self) => {
     const { addUserData } = await import('../actions/user-data.ts');
@@ -86,7 +86,7 @@ function declareChanges(group: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('delete a document that no job reads or writes')
+    .description('delete a document that no job uses')
     .argument('<name-or-key>', nameOrKeyArgument)
     .addHelpText('after', examples('torc user-data delete notes'));
   act(remove, async ([nameOrKey = '']) => {

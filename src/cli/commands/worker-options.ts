@@ -5,10 +5,10 @@ import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 
 export function addWorkerOptions(command: Command): Command {
   return command
-    .option('-o, --output <directory>', 'where jobs and workers write (TORC_OUTPUT_DIR, else ./torc_output)')
+    .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option(
       '-m, --max-parallel-jobs <n>',
-      'most jobs at a time, whatever they ask for',
+      'run at most this many jobs at a time',
       wholeNumber('the number of jobs', 1),
     )
     .option(
@@ -20,13 +20,13 @@ export function addWorkerOptions(command: Command): Command {
     .option('--gpus <n>', 'GPUs to use (default: those of the machine)', wholeNumber('the number of GPUs', 0))
     .option(
       '-t, --time-limit <duration>',
-      'stop after this long, in ISO 8601 such as PT2H (default: no limit)',
+      'stop after this ISO 8601 duration, such as PT2H (default: no limit)',
       readable(parseDuration),
     )
     .option(
       '-p, --poll-interval <seconds>',
-      'kept for old scripts: a worker is told of new work at once',
+      'ignored, kept for old scripts: workers learn of new work at once',
       decimalNumber('the interval', 0.1),
     )
-    .option('-w, --wait <minutes>', 'wait this long for a server that is away', decimalNumber('the wait', 0));
+    .option('-w, --wait <minutes>', 'wait this long for an unreachable server', decimalNumber('the wait', 0));
 }

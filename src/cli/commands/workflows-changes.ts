@@ -9,14 +9,14 @@ import { type Act, examples } from './declare.ts';
 export function declareChanges(group: Command, act: Act): void {
   const modify = group
     .command('modify')
-    .description('change what is said of a workflow, or put it away')
+    .description('edit or archive a workflow')
     .argument('[key]', keyArgument)
-    .option('--name <name>', 'its name')
-    .option('--description <text>', "what it is about; '' removes it")
-    .option('--project <name>', "what it belongs to; '' removes it")
-    .option('--metadata <json>', 'anything that JSON can say; null removes it')
-    .addOption(stdioOption('where the output of jobs goes, of workers that begin from now on'))
-    .option('--archive', 'leave it out of lists, and never take it as the only workflow')
+    .option('--name <name>', 'new name')
+    .option('--description <text>', "description; '' removes it")
+    .option('--project <name>', "project; '' removes it")
+    .option('--metadata <json>', 'any JSON value; null removes it')
+    .addOption(stdioOption('where job output goes, for workers that start from now on'))
+    .option('--archive', 'hide it from lists; it is never chosen as the only workflow')
     .option('--unarchive', 'show it again')
     .addHelpText(
       'after',
@@ -28,20 +28,20 @@ export function declareChanges(group: Command, act: Act): void {
   });
   const parameters = group
     .command('set-compute-node-parameters')
-    .description('change how workers that begin from now on behave')
+    .description('change the settings of workers that start from now on')
     .argument('[key]', keyArgument)
     .option(
       '-e, --expiration-buffer <seconds>',
-      'end so long before the allocation does',
+      'end this long before the allocation ends',
       wholeNumber('the expiration buffer', 0),
     )
     .option(
       '-h, --wait-for-healthy-database <minutes>',
-      'how long to run on without a server',
+      'how long to keep running without a server',
       wholeNumber('the wait for the server', 0),
     )
     .option('-i, --ignore-workflow-completion', 'stay until the allocation ends')
-    .option('--no-ignore-workflow-completion', 'end with the workflow')
+    .option('--no-ignore-workflow-completion', 'end when the workflow is complete')
     .option(
       '-w, --wait-for-new-jobs <seconds>',
       'how long to wait for jobs that fit',
@@ -58,14 +58,14 @@ export function declareChanges(group: Command, act: Act): void {
 function declareAddJobs(group: Command, act: Act): void {
   const add = group
     .command('add-jobs-from-commands-file')
-    .description('add one job for each line of a file, also to a workflow that runs')
+    .description('add one job per line of a file, even to a running workflow')
     .argument('<key>', 'workflow key')
-    .argument('<file>', 'one shell command on each line; - for standard input')
+    .argument('<file>', 'one shell command per line, or - for standard input')
     .option('-c, --cpus <n>', 'CPUs of each job', wholeNumber('the number of CPUs', 1))
     .option('-m, --memory <size>', 'memory of each job, such as 2g')
-    .option('-r, --runtime <duration>', 'longest runtime of each job, in ISO 8601 such as PT30M')
-    .option('--scheduler <name>', 'name of the Slurm config whose workers alone take them')
-    .option('--failure-handler <name>', 'name of what follows their failures')
+    .option('-r, --runtime <duration>', 'maximum runtime of each job as an ISO 8601 duration, such as PT30M')
+    .option('--scheduler <name>', 'only workers of this Slurm config take them')
+    .option('--failure-handler <name>', 'failure handler of the jobs')
     .addHelpText(
       'after',
       examples(

@@ -8,10 +8,10 @@ import { type Act, examples } from './declare.ts';
 export function declareExchange(group: Command, act: Act): void {
   const create = group
     .command('create-from-json-file')
-    .description('store a workflow that a program wrote as JSON; nothing runs yet')
+    .description('store a workflow from a JSON specification without starting it')
     .argument('<file>', 'specification in JSON, or - for standard input')
     .option('--dry-run', 'check and count only; store nothing')
-    .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
+    .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
     .addHelpText('after', examples('torc workflows create-from-json-file workflow.json'));
   act(create, async ([file = ''], self) => {
     const { createFromSpec } = await import('../actions/workflows-create.ts');
@@ -19,7 +19,7 @@ export function declareExchange(group: Command, act: Act): void {
   });
   const template = group
     .command('template')
-    .description('print a specification with comments, to be filled in')
+    .description('print a commented specification to fill in')
     .addHelpText('after', examples('torc workflows template > workflow.yaml'));
   act(template, async () => {
     const { specTemplate } = await import('../documents/spec-template.ts');
@@ -27,17 +27,17 @@ export function declareExchange(group: Command, act: Act): void {
   });
   const write = group
     .command('export')
-    .description('write a workflow as a JSON document: its specification, and what became of it')
+    .description('export a workflow as JSON: its specification and, if asked, its results and events')
     .argument('[key]', keyArgument)
-    .option('-o, --output <file>', 'write it to this file (default: print it)')
-    .option('--results', 'with the results and statuses of its jobs')
-    .option('--events', 'with what happened, in order')
+    .option('-o, --output <file>', 'write to this file (default: standard output)')
+    .option('--results', 'include the results and statuses of its jobs')
+    .option('--events', 'include its events')
     .addHelpText(
       'after',
       examples(
         'torc workflows export 7 --results -o run.json',
-        'torc workflows export 7 | torc workflows create -           # the same once more, without results',
-        'torc workflows export 7 | jq .workflow > workflow.json      # the specification alone',
+        'torc workflows export 7 | torc workflows create -           # a copy without results',
+        'torc workflows export 7 | jq .workflow > workflow.json      # only the specification',
       ),
     );
   act(write, async ([key], self) => {
@@ -46,8 +46,8 @@ export function declareExchange(group: Command, act: Act): void {
   });
   const read = group
     .command('import')
-    .description('store an exported workflow under a new key, with the results that are in the document')
-    .argument('<file>', 'what torc workflows export wrote, or - for standard input')
+    .description('store an exported workflow, with its results, under a new key')
+    .argument('<file>', 'file written by torc workflows export, or - for standard input')
     .addHelpText('after', examples('torc workflows import run.json'));
   act(read, async ([file = '']) => {
     const { importWorkflow } = await import('../actions/workflows-export-import.ts');

@@ -8,22 +8,22 @@ import { type Act, examples } from './declare.ts';
 
 export function declareRecovery(group: Command, act: Act): void {
   declareRestart(group, act);
-  declareReset(group, act, 'reset-status', 'make jobs run again with the next restart, and all jobs behind them');
-  declareReset(group, act, 'reset-job-status', 'the older name of reset-status');
+  declareReset(group, act, 'reset-status', 'reset jobs and all downstream jobs, so that the next restart runs them again');
+  declareReset(group, act, 'reset-job-status', 'older name of reset-status');
 }
 
 function declareRestart(group: Command, act: Act): void {
   const restart = group
     .command('restart')
-    .description('begin the next run: jobs that did not finish, or whose inputs changed, run again')
+    .description('start the next run: jobs that did not finish or whose inputs changed run again')
     .argument('[key]', keyArgument)
-    .option('-d, --dry-run', 'print what would change and why jobs were lost; change nothing')
-    .option('-i, --ignore-missing-data', 'begin although input files or user data are missing')
-    .option('--only-uninitialized', 'leave all jobs alone but those that were reset')
-    .option('--keep-running', 'let running jobs go on, restart the others')
-    .option('--stop-running', 'stop running jobs first and wait until they are gone')
-    .option('--timeout <seconds>', 'with --stop-running: wait at most this long', decimalNumber('the time-out', 0), 300)
-    .option('--force', 'jobs of workers that are not heard from are known to be dead')
+    .option('-d, --dry-run', 'show what would change, and why jobs were lost, without changing anything')
+    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--only-uninitialized', 'run only jobs that were reset; leave all others alone')
+    .option('--keep-running', 'let running jobs continue and restart the others')
+    .option('--stop-running', 'stop running jobs first and wait until they have ended')
+    .option('--timeout <seconds>', 'with --stop-running: wait at most this long', decimalNumber('the timeout', 0), 300)
+    .option('--force', 'treat jobs of silent workers as dead')
     .addHelpText(
       'after',
       examples(
@@ -44,9 +44,9 @@ function declareReset(group: Command, act: Act, name: string, description: strin
     .command(name)
     .description(description)
     .argument('[keys...]', keyArgument)
-    .option('-f, --failed-only', 'only jobs that ended with a return code other than 0, and all behind them')
-    .option('-r, --restart', 'restart the workflow after it')
-    .option('-d, --dry-run', 'print what would change; change nothing')
+    .option('-f, --failed-only', 'only jobs that failed (return code other than 0) and all downstream jobs')
+    .option('-r, --restart', 'restart the workflow afterwards')
+    .option('-d, --dry-run', 'show what would change without changing anything')
     .addHelpText(
       'after',
       examples(

@@ -14,7 +14,7 @@ import { declareRecovery } from './workflows-restart.ts';
 export function declareWorkflows(program: Command, act: Act): void {
   const group = program
     .command('workflows')
-    .description('create, start, look at, restart, cancel and delete workflows');
+    .description('create, start, inspect, restart, cancel and delete workflows');
   declareCreate(group, act);
   declareCreateFromCommands(group, act);
   declareSchema(group, act);
@@ -30,10 +30,10 @@ export function declareWorkflows(program: Command, act: Act): void {
 function declareWorkflowList(group: Command, act: Act): void {
   const list = group
     .command('list')
-    .description('list the workflows of this server directory, but for archived ones')
+    .description('list the workflows that are not archived')
     .option('-A, --only-archived', 'only archived workflows')
-    .option('-i, --include-archived', 'archived workflows as well')
-    .option('-a, --all-users', 'those of all users (the default without -U)');
+    .option('-i, --include-archived', 'include archived workflows')
+    .option('-a, --all-users', 'workflows of all users (default without -U)');
   addListOptions(list).addHelpText(
     'after',
     examples('torc workflows list', 'torc workflows list -f status=failed', 'torc workflows list -U alice -A'),
@@ -47,10 +47,10 @@ function declareWorkflowList(group: Command, act: Act): void {
 function declareCreate(group: Command, act: Act): void {
   const create = group
     .command('create')
-    .description('store a workflow; nothing runs yet')
+    .description('store a workflow without starting it')
     .argument('<spec>', 'specification in YAML, JSON, JSON5 or KDL, or - for standard input')
     .option('--dry-run', 'check and count only; store nothing')
-    .option('--show-jobs', 'with --dry-run: every job with its command and what it depends on')
+    .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
     .addOption(stdioOption())
     .addHelpText(
       'after',
@@ -69,17 +69,17 @@ function declareCreate(group: Command, act: Act): void {
 function declareCreateFromCommands(group: Command, act: Act): void {
   const create = group
     .command('create-from-commands-file')
-    .description('store a workflow with one job for each line of a file; nothing runs yet')
+    .description('store a workflow with one job per line of a file, without starting it')
     .argument(
       '<file>',
-      'one shell command on each line; empty lines and lines with # are skipped; - for standard input',
+      'one shell command per line (empty lines and # comments are skipped), or - for standard input',
     )
     .option('-c, --cpus <n>', 'CPUs of each job', wholeNumber('the number of CPUs', 1))
     .option('-m, --memory <size>', 'memory of each job, such as 2g')
-    .option('-r, --runtime <duration>', 'longest runtime of each job, in ISO 8601 such as PT30M')
-    .option('--name <name>', 'name of the workflow (default: that of the file)')
+    .option('-r, --runtime <duration>', 'maximum runtime of each job as an ISO 8601 duration, such as PT30M')
+    .option('--name <name>', 'name of the workflow (default: the name of the file)')
     .option('--dry-run', 'check and count only; store nothing')
-    .option('--show-jobs', 'with --dry-run: every job with its command')
+    .option('--show-jobs', 'with --dry-run: list every job with its command')
     .addOption(stdioOption())
     .addHelpText(
       'after',
@@ -108,9 +108,9 @@ function declareSchema(group: Command, act: Act): void {
 function declarePlans(group: Command, act: Act): void {
   const start = group
     .command('start')
-    .description('make the jobs of a stored workflow ready, so that workers take them')
+    .description('start a stored workflow: its jobs become ready for workers')
     .argument('[key]', keyArgument)
-    .option('--dry-run', 'print what would change; change nothing')
+    .option('--dry-run', 'show what would change without changing anything')
     .addHelpText('after', examples('torc workflows start 7', 'torc workflows start 7 --dry-run'));
   act(start, async ([key], self) => {
     const { startWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
@@ -118,9 +118,9 @@ function declarePlans(group: Command, act: Act): void {
   });
   const cancel = group
     .command('cancel')
-    .description('stop the running jobs of a workflow, cancel the others and its Slurm allocations')
+    .description('cancel a workflow: stop its running jobs, cancel the others and its Slurm allocations')
     .argument('[key]', keyArgument)
-    .option('--dry-run', 'print what would change; change nothing')
+    .option('--dry-run', 'show what would change without changing anything')
     .addHelpText('after', examples('torc workflows cancel 7', 'torc workflows cancel 7 --dry-run'));
   act(cancel, async ([key], self) => {
     const { cancelWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
@@ -128,10 +128,10 @@ function declarePlans(group: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('remove a workflow with its jobs and results from the database; files stay')
+    .description('delete a workflow with its jobs and results; files are kept')
     .argument('[key]', keyArgument)
-    .option('--force', 'do not ask')
-    .option('--dry-run', 'print what would be removed; remove nothing')
+    .option('--force', 'do not ask for confirmation')
+    .option('--dry-run', 'show what would be deleted without deleting it')
     .addHelpText('after', examples('torc workflows delete 7', 'torc workflows delete 7 --force'));
   act(remove, async ([key], self) => {
     const { deleteWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
@@ -142,7 +142,7 @@ function declarePlans(group: Command, act: Act): void {
 function declareShow(group: Command, act: Act): void {
   const show = group
     .command('show')
-    .description('print everything about one workflow')
+    .description('show everything about a workflow')
     .argument('[key]', keyArgument)
     .addHelpText('after', examples('torc workflows show 7', 'torc -F json workflows show 7 | jq .counts'));
   act(show, async ([key]) => {
@@ -151,7 +151,7 @@ function declareShow(group: Command, act: Act): void {
   });
   const status = group
     .command('show-status')
-    .description('print how far a workflow is: its status and its jobs by status')
+    .description('show the progress of a workflow: its status and its jobs by status')
     .argument('[key]', keyArgument)
     .addHelpText('after', examples('torc workflows show-status 7', 'watch torc workflows show-status 7'));
   act(status, async ([key]) => {
@@ -160,7 +160,7 @@ function declareShow(group: Command, act: Act): void {
   });
   const example = group
     .command('example')
-    .description('print a specification to start from; without a name, list those there are')
+    .description('print an example specification; without a name, list the examples')
     .argument('[name]', 'name of the example')
     .addHelpText('after', examples('torc workflows example', 'torc workflows example word-count > workflow.yaml'));
   act(example, async ([name]) => {

@@ -12,7 +12,7 @@ export async function startOwnServer(context: Context): Promise<void> {
   const place = await startDaemon(context, { idleMinutes });
   note(
     context,
-    `Started a server on ${place.hostname} (pid ${place.pid}); it ends ${idleMinutes} minutes after it was last needed.`,
+    `Started a server on ${place.hostname} (pid ${place.pid}); it stops after ${idleMinutes} minutes without use.`,
   );
 }
 

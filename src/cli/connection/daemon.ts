@@ -83,7 +83,7 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
     if (ended !== null)
       throw new TorcError('unreachable', `the server did not start: ${lastWords(logPath) ?? ended}`, `See ${logPath}`);
     if (context.clock.monotonic() > giveUpAt) {
-      throw new TorcError('unreachable', 'the server has not answered for 30 seconds', `See ${logPath}`);
+      throw new TorcError('unreachable', 'the server did not answer within 30 seconds', `See ${logPath}`);
     }
     await delay(context.clock, pollMs);
   }

@@ -48,7 +48,7 @@ export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow):
     note(context, 'generate_plots has no effect here: the time series are tables of text that any program can plot.');
   }
   if (!workflow.usePendingFailed) return;
-  const instead = `failed jobs stay as they ended until you reset them, with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
+  const instead = `failed jobs keep their status until you reset them with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
   note(context, `use_pending_failed has no effect here: ${instead}`);
 }
 

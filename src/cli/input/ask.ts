@@ -10,7 +10,7 @@ export async function ask(context: Context, question: string): Promise<string> {
     return await new Promise<string>((resolve, reject) => {
       const stop = () => {
         context.terminal.err('\n');
-        reject(new TorcError('interrupted', 'nothing was answered, nothing was done'));
+        reject(new TorcError('interrupted', 'no answer was given; nothing was done'));
       };
       reader.once('SIGINT', stop);
       reader.once('close', stop);
@@ -30,7 +30,7 @@ export async function confirm(context: Context, question: string): Promise<boole
 /** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
 export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
   if (!context.mayAsk) {
-    throw new TorcError('usage', `${what} is not deleted without being asked`, `${context.torc} ${command}`);
+    throw new TorcError('usage', `deleting ${what} needs confirmation`, `${context.torc} ${command}`);
   }
   if (!(await confirm(context, `Delete ${what}?`))) throw new TorcError('interrupted', 'nothing was deleted');
 }

@@ -24,7 +24,7 @@ export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions
     throw new TorcError(
       'usage',
       `${gpus} is not a number of GPUs`,
-      'A share of one GPU (0.001 to 0.999) or whole GPUs.',
+      'Give a fraction of one GPU (0.001 to 0.999) or whole GPUs.',
     );
   }
   const runtimeMs = runtime === undefined || runtime === '' ? null : Math.round(parseDuration(runtime) * 1000);
@@ -32,13 +32,13 @@ export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions
     ...(cpus === undefined ? {} : { num_cpus: cpus }),
     ...(memory === undefined ? {} : { memory_bytes: positive(parseMemory(memory), 'memory') }),
     ...(gpus === undefined ? {} : { gpu_thousandths: Math.round(gpus * 1000) }),
-    ...(runtime === undefined ? {} : { runtime_ms: runtimeMs === null ? null : positive(runtimeMs, 'time') }),
+    ...(runtime === undefined ? {} : { runtime_ms: runtimeMs === null ? null : positive(runtimeMs, 'runtime') }),
   };
 }
 
 function positive(value: number, what: string): number {
   if (value > 0) return value;
-  throw new TorcError('usage', `a job needs some ${what}`, null);
+  throw new TorcError('usage', `${what} must be more than 0`, null);
 }
 
 /** The fields with their old and new values, as people read them; `''` when nothing differs. */

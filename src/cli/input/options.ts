@@ -85,25 +85,25 @@ const globals: readonly GlobalDeclaration[] = [
     letter: 'k',
     long: '--workflow-key',
     flags: '--workflow-key <key>',
-    description: 'workflow to work on (TORC_WORKFLOW_KEY)',
+    description: 'workflow to use (default: TORC_WORKFLOW_KEY)',
   },
   {
     letter: 'F',
     long: '--output-format',
     flags: '--output-format <format>',
-    description: `what to print: ${outputFormats.join(', ')}`,
+    description: `output format: ${outputFormats.join(', ')}`,
     read: oneOf<OutputFormat>(outputFormats, 'an output format'),
   },
-  { letter: 'n', long: '--no-prompts', flags: '--no-prompts', description: 'ask nothing' },
+  { letter: 'n', long: '--no-prompts', flags: '--no-prompts', description: 'never prompt; confirmations count as yes' },
   {
     letter: 'c',
     long: '--console-level',
     flags: '--console-level <level>',
-    description: `least important messages to show: ${consoleLevels.join(', ')}`,
+    description: `minimum log level: ${consoleLevels.join(', ')}`,
     read: oneOf<ConsoleLevel>(consoleLevels, 'a console level'),
   },
-  { letter: 'U', long: '--user', flags: '--user <name>', description: 'user that workflows belong to' },
-  { letter: null, long: '--dir', flags: '--dir <directory>', description: 'server directory (TORC_DIR, else ~/.torc)' },
+  { letter: 'U', long: '--user', flags: '--user <name>', description: 'owner of the workflows' },
+  { letter: null, long: '--dir', flags: '--dir <directory>', description: 'server directory (default: TORC_DIR or ~/.torc)' },
   { letter: null, long: '--version', flags: '--version', description: 'print the version' },
 ];
 
@@ -158,13 +158,13 @@ function isOwnGlobal(option: Option | undefined): boolean {
 /** Adds the options of a list: filters, a part of the rows, order, columns. */
 export function addListOptions(command: Command): Command {
   return command
-    .option('-f, --filter <column=value>', 'only rows with this value; may be repeated, all must hold', filters, [])
-    .option('-l, --limit <n>', 'at most this many rows (default: all)', wholeNumber('the limit', 1))
-    .option('-s, --skip <n>', 'leave out the first rows', wholeNumber('the number of rows to skip', 0))
-    .option('--sort-by <column>', 'order by this column (default: the key)')
-    .option('--reverse-sort', 'largest first')
+    .option('-f, --filter <column=value>', 'only rows with this value; may be repeated (all must match)', filters, [])
+    .option('-l, --limit <n>', 'show at most this many rows (default: all)', wholeNumber('the limit', 1))
+    .option('-s, --skip <n>', 'skip this many rows', wholeNumber('the number of rows to skip', 0))
+    .option('--sort-by <column>', 'sort by this column (default: the key)')
+    .option('--reverse-sort', 'sort in descending order')
     .option('--columns <a,b,c>', 'columns to show in text and csv, in this order', parseColumns)
-    .option('-x, --exclude-column <column>', 'leave out a column in text and csv; may be repeated', excluded, []);
+    .option('-x, --exclude-column <column>', 'hide a column in text and csv; may be repeated', excluded, []);
 }
 
 const filters = collect<ListFilter>((text) => [parseFilter(text)]);
@@ -173,8 +173,8 @@ const excluded = collect<string>(parseColumns);
 /** Adds short forms of the filters that people look for failures with. */
 export function addOutcomeOptions(command: Command): Command {
   return command
-    .option('--return-code <n>', 'only those that ended with this return code', wholeNumber('the return code', 0))
-    .option('--failed', 'only those that ended with a return code other than 0');
+    .option('--return-code <n>', 'only those with this return code', wholeNumber('the return code', 0))
+    .option('--failed', 'only those that failed (return code other than 0)');
 }
 
 /** The parsed options of a list command; short forms become the filters that they stand for. */
@@ -192,7 +192,7 @@ export interface StdioOption {
 
 /** Where the output of jobs goes. */
 export function stdioOption(
-  what = 'where the output of jobs goes (default: what the specification says, else files)',
+  what = 'where job output goes (default: the specification, else files)',
 ): Option {
   return new Option('--stdio <mode>', what).choices(stdioModes);
 }

@@ -52,5 +52,5 @@ export async function chooseConfig(
   }
   if (others.length === 0) return first;
   const names = records.map((record) => `${record.slurm_config_key} (${cellText(record.name)})`).join(', ');
-  throw new TorcError('usage', `workflow ${workflow} has several Slurm configs`, `Name one by its key: ${names}`);
+  throw new TorcError('usage', `workflow ${workflow} has more than one Slurm config`, `Choose one by its key: ${names}`);
 }

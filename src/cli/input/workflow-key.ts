@@ -22,7 +22,7 @@ export function checkedKey(text: string, what = 'workflow key'): string {
 export function statedKey(context: Context, positional: string | null): string | null {
   const option = context.workflowKey;
   if (positional !== null && option !== null && positional !== option) {
-    throw new TorcError('usage', `two workflows are named: ${positional} and ${option}`, 'Name one of them.');
+    throw new TorcError('usage', `two different workflows were given: ${positional} and ${option}`, 'Give only one of them.');
   }
   const stated = positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
   return stated === null ? null : checkedKey(stated);
@@ -51,8 +51,8 @@ export async function chooseWorkflow(context: Context, api: Api, positional: str
   if (context.mayAsk) return askForWorkflow(context, records, more);
   throw new TorcError(
     'usage',
-    'several workflows exist and none was named',
-    `Name one with -k KEY or TORC_WORKFLOW_KEY: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
+    'more than one workflow exists; choose one with -k',
+    `Use -k KEY or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
   );
 }
 
@@ -69,6 +69,6 @@ async function askForWorkflow(context: Context, workflows: readonly ListRecord[]
   context.terminal.err(`Which workflow${newest}?\n${lines.join('')}`);
   const answer = await ask(context, `Number (1 to ${workflows.length}): `);
   const chosen = /^[0-9]{1,4}$/.test(answer) ? workflows[Number(answer) - 1] : undefined;
-  if (chosen === undefined) throw new TorcError('usage', `'${answer}' is none of them`, 'Name one with -k KEY.');
+  if (chosen === undefined) throw new TorcError('usage', `'${answer}' is not one of them`, 'Choose one with -k KEY.');
   return String(chosen.workflow_key);
 }

@@ -15,8 +15,8 @@ export type Stream = 'stdout' | 'stderr';
 
 const withoutText: Readonly<Record<string, string>> = {
   none: 'the output of this job was not kept (stdio: none)',
-  removed: 'it ended with 0, and only the output of failures is kept (stdio: on-failure)',
-  unknown: 'the worker of this attempt did not say where it puts output',
+  removed: 'the return code is 0, and only the output of failed jobs is kept (stdio: on-failure)',
+  unknown: 'the worker of this attempt did not report where its output is',
 };
 
 export class AttemptLog {
@@ -68,7 +68,7 @@ export class AttemptLog {
 
   missing(stream: Stream): string {
     const path = cellText(this.#attempt[`${stream}_path`]);
-    return `no ${stream}: ${this.whyNothing ?? `${path} is not here; it was written on ${cellText(this.#attempt.hostname)}`}`;
+    return `no ${stream}: ${this.whyNothing ?? `${path} is not on this host; it was written on ${cellText(this.#attempt.hostname)}`}`;
   }
 
   /** At most so many bytes from `offset` on, none at the end; null when the file is not there, or not yet. */
@@ -119,8 +119,8 @@ export class AttemptLog {
     if (member !== null) return member;
     throw new TorcError(
       'not_found',
-      `the output of this attempt is not in ${path} where it was written`,
-      'A network file system may show it some seconds later: try again. Otherwise the file was changed.',
+      `the output of this attempt is missing from ${path}`,
+      'Try again: a network file system may show it some seconds later. Otherwise the file was changed.',
     );
   }
 }

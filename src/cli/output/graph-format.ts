@@ -19,7 +19,7 @@ export function formatOf(output = ''): GraphFormat {
   if (format !== undefined) return format;
   throw new TorcError(
     'usage',
-    `a graph is written as ${graphFormats.join(' or ')}, not as ${extension}`,
-    'Name the file .svg, .dot or .gv, or say --format. From DOT, dot -Tpng and dot -Tpdf make other pictures.',
+    `cannot write a graph as ${extension}, only as ${graphFormats.join(' or ')}`,
+    'Name the file .svg, .dot or .gv, or give --format. dot -Tpng and dot -Tpdf convert DOT to other formats.',
   );
 }

@@ -91,7 +91,7 @@ export async function failedJobs(api: Api, workflowKey: string): Promise<ListRec
 export function summaryText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
   const facts = factLines([
     ['jobs', summary.num_jobs],
-    ['done', `${summary.num_done}${summary.num_failed > 0 ? `, of which ${summary.num_failed} failed` : ''}`],
+    ['done', doneText(summary)],
     ...others(summary),
     ['elapsed', `${formatDuration(summary.elapsed_seconds)} (${summary.jobs_per_second} jobs/s)`],
     ['output', summary.output_directory],
@@ -100,6 +100,10 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
   const status = colored(context, summary.status);
   const head = `workflow ${summary.workflow_key} (${cellText(summary.name)}), run ${summary.run_id}: ${status}\n`;
   return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
+}
+
+function doneText({ num_done: done, num_failed: failed }: Summary): string {
+  return failed === 0 ? String(done) : `${done - failed} succeeded, ${failed} failed`;
 }
 
 function actionsWarning(context: Context, summary: Summary): [string, string][] {
@@ -150,12 +154,12 @@ function furtherText(context: Context, summary: Summary): string {
   const key = summary.workflow_key;
   const jobs = summary.num_failed > 0 ? ' -f outcome=failed' : '';
   const again = `
-run the stopped jobs again:
+to run the stopped jobs again:
   ${context.torc} workflows restart ${key}
   ${context.torc} jobs run ${key}
 `;
   return `${summary.num_terminated > 0 ? again : ''}
-look further:
+see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}
   ${context.torc} events list -k ${key}

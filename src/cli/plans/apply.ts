@@ -109,14 +109,14 @@ export async function workflowOfJobs(context: Context, api: Api, jobKeys: readon
     throw new TorcError(
       'usage',
       `the jobs belong to ${workflows.size} workflows: ${firstOf(places)}`,
-      'Name jobs of one workflow at a time.',
+      'Give jobs of one workflow at a time.',
     );
   }
   if (context.workflowKey !== null && context.workflowKey !== only) {
     throw new TorcError(
       'usage',
       `the jobs belong to workflow ${only}, not to ${context.workflowKey}`,
-      'Leave out -k: the keys of jobs say which workflow is meant.',
+      'Leave out -k: the job keys say which workflow is meant.',
     );
   }
   return only;

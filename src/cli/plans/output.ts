@@ -62,12 +62,12 @@ ${facts.join('')}`;
 
 const processWords: Readonly<Record<Diagnosis['process'], string>> = {
   gone: 'its process is gone',
-  lost_contact: 'lost contact: its worker is not heard from',
-  running: 'it runs',
+  lost_contact: 'lost contact: its worker is silent',
+  running: 'it is running',
 };
 
 function causeWords(diagnosis: Diagnosis): string {
-  return diagnosis.cause === null ? 'no cause is known' : `cause ${diagnosis.cause}`;
+  return diagnosis.cause === null ? 'unknown cause' : `cause ${diagnosis.cause}`;
 }
 
 function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis): [name: string, value: string][] {
@@ -80,9 +80,9 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
   if (hostname !== null) facts.push(['node', nodeWords(diagnosis)]);
   const memory = memoryWords(diagnosis);
   if (memory !== null) facts.push(['memory', memory]);
-  if (diagnosis.role === 'culprit') facts.push(['culprit', 'this job most exceeded its request']);
+  if (diagnosis.role === 'culprit') facts.push(['culprit', 'this job exceeded its request the most']);
   if (diagnosis.role === 'victim' && diagnosis.culprit_job_key !== null) {
-    facts.push(['culprit', `job ${diagnosis.culprit_job_key} (${cellText(diagnosis.culprit_job_name)}) beside it`]);
+    facts.push(['culprit', `job ${diagnosis.culprit_job_key} (${cellText(diagnosis.culprit_job_name)}) on the same node`]);
   }
   if (suggested_memory_bytes !== null) {
     facts.push([
@@ -90,7 +90,7 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
       `${context.torc} jobs modify ${jobKey} --memory ${memoryOption(suggested_memory_bytes)}`,
     ]);
   }
-  for (const sentence of diagnosis.unknown) facts.push(['not known', cellText(sentence)]);
+  for (const sentence of diagnosis.unknown) facts.push(['unknown', cellText(sentence)]);
   return facts;
 }
 
@@ -102,7 +102,7 @@ function nodeWords({ hostname, last_heartbeat }: Diagnosis): string {
 function memoryWords(diagnosis: Diagnosis): string | null {
   const { peak_memory_bytes: peak, requested_memory_bytes: requested, node_memory_bytes: node } = diagnosis;
   const parts: string[] = [];
-  if (peak !== null) parts.push(`at most ${formatMemory(peak)} seen`);
+  if (peak !== null) parts.push(`${formatMemory(peak)} at peak`);
   if (requested !== null) parts.push(`${formatMemory(requested)} requested`);
   if (node !== null) parts.push(`the node has ${formatMemory(node)}`);
   return parts.length === 0 ? null : parts.join(', ');
@@ -127,8 +127,8 @@ export function keptText(context: Context, workflowKey: string, kept: readonly K
   );
   const wouldRerun = kept.some(({ status }) => status === 'canceled' || status === 'done');
   const command = `${context.torc} workflows reset-status ${workflowKey} --failed-only --restart`;
-  const help = wouldRerun ? `to run failed jobs and all behind them again: ${command}\n` : '';
-  return `\nkept as they are:\n${table}${moreLine(numKept - kept.length)}${help}`;
+  const help = wouldRerun ? `to rerun failed jobs and all downstream jobs: ${command}\n` : '';
+  return `\nunchanged:\n${table}${moreLine(numKept - kept.length)}${help}`;
 }
 
 /** What can be typed once jobs are ready. */

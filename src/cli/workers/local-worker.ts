@@ -88,7 +88,7 @@ export function spawnWorker(
   const result = once(child, 'close').then(([code, signal]) => {
     if (code === 0) return JSON.parse(printed.stdout) as WorkerResult;
     const log = join(options.output, workerLogName(child.pid ?? 0));
-    const hint = `Its log is ${log}; what became of its jobs: ${context.torc} jobs diagnose -k ${workflowKey}`;
+    const hint = `See its log ${log}. What became of its jobs: ${context.torc} jobs diagnose -k ${workflowKey}`;
     throw workerError(printed.stderr, { code, signal }, hint);
   });
   // whoever waits gets the error; it may come before anybody does

@@ -52,7 +52,7 @@ export async function submitAll(
 
 function soFar(submitted: readonly PlannedSubmission[], wanted: number): string {
   const ids = submitted.map((allocation) => allocation.slurm_job_id).join(' ');
-  return `${submitted.length} of ${counted(wanted, 'allocation')} were submitted${ids === '' ? '' : `: Slurm jobs ${ids}`}.`;
+  return `submitted ${submitted.length} of ${counted(wanted, 'allocation')}${ids === '' ? '' : `: Slurm jobs ${ids}`}.`;
 }
 
 async function submitOne(
@@ -77,11 +77,11 @@ async function recordOnce(context: Context, api: Api, batch: Batch, name: string
     return await recordAllocation(api, batch, name);
   } catch (error) {
     if (!/UNIQUE constraint/.test(asTorcError(error).message)) throw error;
-    const message = 'another command schedules nodes for this workflow at this moment.';
+    const message = 'another command is scheduling nodes for this workflow right now.';
     throw new TorcError(
       'conflict',
       message,
-      `Look with ${context.torc} hpc slurm allocations, then schedule the rest.`,
+      `See ${context.torc} hpc slurm allocations, then schedule the rest.`,
     );
   }
 }
