@@ -37,18 +37,18 @@ export interface Place {
   dir?: string;
 }
 
-/** How often `wait` looks. */
+/** How often `wait` checks. */
 export interface WaitOptions {
   pollSeconds?: number;
 }
 
-/** Limits of the worker, as the options of `torc jobs run`; `output` is where the output of jobs goes. */
+/** Limits of the worker, as the options of `torc jobs run`; `output` is the output directory. */
 export interface RunOptions extends WorkerCommandOptions {
-  /** Stops the jobs that run; the call then throws TorcError 'interrupted'. */
+  /** Stops running jobs; the call then throws TorcError 'interrupted'. */
   signal?: AbortSignal;
 }
 
-/** Stands in for a list of the keys of T that the compiler keeps complete. */
+/** The keys of T, checked by the compiler to be complete. */
 type Keys<T> = Readonly<Record<keyof T, true>>;
 const placeKeys: Keys<Place> = { dir: true };
 const waitKeys: Keys<WaitOptions> = { pollSeconds: true };
@@ -65,16 +65,12 @@ const runKeys: Keys<RunOptions> = {
   signal: true,
 };
 
-/** Throws 'usage' for an option that there is not: a limit that is misspelt would limit nothing. */
+/** Throws 'usage' for an unknown option: a misspelled limit would limit nothing. */
 function refuseUnknown(options: object, known: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     const meant = didYouMean(name, Object.keys(known));
-    throw new TorcError(
-      'usage',
-      `unknown option ${quoted(name)}${meant}`,
-      `Options: ${Object.keys(known).join(', ')}`,
-    );
+    throw new TorcError('usage', `unknown option ${quoted(name)}${meant}`, `Options: ${Object.keys(known).join(', ')}`);
   }
 }
 
@@ -97,7 +93,7 @@ function contextAt({ dir }: Place, signal?: AbortSignal): Context {
 
 const noInterrupts: Interrupts = { handle: () => () => {}, exit: () => {} };
 
-/** The newest handler is told, as of a signal of the system. */
+/** The newest handler gets the abort as a SIGTERM. */
 function interruptsOf(signal: AbortSignal): Interrupts {
   const handlers: InterruptHandler[] = [];
   signal.addEventListener('abort', () => handlers.at(-1)?.('SIGTERM'), { once: true });
@@ -110,9 +106,9 @@ function interruptsOf(signal: AbortSignal): Interrupts {
   };
 }
 
-/** A workflow that is built here, or one that is stored already. Methods throw TorcError. */
+/** A new workflow, or a stored one. Methods throw TorcError. */
 export class Workflow {
-  /** What `create` stores; of an opened workflow no more than its name. */
+  /** What `create` stores; only the name of an opened workflow. */
   readonly spec: WorkflowSpec;
   #place: Place = {};
   #key: string | null = null;
@@ -146,8 +142,8 @@ export class Workflow {
   }
 
   /**
-   * Adds a job to what `create` stores; returns its name, for the `depends_on` of others. Throws 'conflict' when the
-   * workflow is stored already.
+   * Adds a job to what `create` stores; returns its name, for the `depends_on` of other jobs. Throws 'conflict' when the
+   * workflow is already stored.
    */
   addJob(job: JobSpec): string {
     if (!isMapping(job)) {
@@ -161,7 +157,7 @@ export class Workflow {
     return job.name;
   }
 
-  /** Checks and stores the workflow; returns its key. Nothing runs yet. */
+  /** Checks and stores the workflow without starting it; returns its key. */
   async create(place: Place = {}): Promise<string> {
     refuseUnknown(place, placeKeys);
     const context = contextAt(place);
@@ -174,7 +170,7 @@ export class Workflow {
     return this.#key;
   }
 
-  /** Makes the jobs ready, so that workers take them; starts a server when nodes are to be asked for and none runs. */
+  /** Starts the workflow: its jobs become ready. Also starts a server if an action schedules nodes and none is running. */
   async start(): Promise<void> {
     const request = { workflow_key: this.key, dry_run: false };
     const context = contextAt(this.#place);
@@ -186,8 +182,8 @@ export class Workflow {
   }
 
   /**
-   * Runs the jobs on this machine until none is left; failed jobs are part of the summary, no error. Throws 'conflict'
-   * when the workflow is not started.
+   * Runs the jobs on this machine until none is left; failed jobs are in the summary and not an error. Throws 'conflict'
+   * when the workflow has not started.
    */
   async runLocally({ signal, ...options }: RunOptions = {}): Promise<Summary> {
     refuseUnknown(options, runKeys);
@@ -205,13 +201,13 @@ export class Workflow {
     );
   }
 
-  /** How the workflow stands, with its jobs by status. */
+  /** The status of the workflow, with its jobs by status. */
   status(): Promise<WorkflowShown> {
     const request = { workflow_key: this.key };
     return withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_show', request));
   }
 
-  /** Waits until workers elsewhere have ended the workflow; looks every `pollSeconds`. */
+  /** Waits until workers elsewhere have ended the workflow; checks every `pollSeconds`. */
   async wait(options: WaitOptions = {}): Promise<WorkflowShown> {
     refuseUnknown(options, waitKeys);
     const { pollSeconds = 10 } = options;

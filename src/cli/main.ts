@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The entry of the CLI: runs one command line, prints what stopped it, and alone sets the exit code. */
+/** The entry of the CLI: runs one command line, prints its error, and is the only place that sets the exit code. */
 import { asTorcError, exitCodes, type TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { isJsonAsked } from './context/context.ts';
@@ -7,7 +7,7 @@ import { processInterrupts } from './context/interrupts.ts';
 import { processTerminal, type Terminal } from './context/terminal.ts';
 import { visible } from './output/table.ts';
 
-/** An invalid specification also says, as JSON, where each of its problems is. */
+/** As JSON, an invalid specification also has the position of each problem. */
 function printError(terminal: Terminal, error: TorcError, isJson: boolean): void {
   const { code, message, hint } = error;
   if (isJson) {
@@ -15,7 +15,7 @@ function printError(terminal: Terminal, error: TorcError, isJson: boolean): void
     terminal.err(`${JSON.stringify({ error: { code, message, hint, ...problems } })}\n`);
     return;
   }
-  // names from a specification stand in messages, and must not steer the terminal
+  // messages contain names from specifications, which must not control the terminal
   const lines = message.split('\n').map(visible);
   const text = lines.length > 1 ? ['', ...lines].join('\n') : ` ${lines[0]}`;
   terminal.err(`error:${text}\n${hint === null ? '' : `hint: ${visible(hint)}\n`}`);
@@ -40,8 +40,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-// Skips the closing of what is still open: a database that another process has taken over must not be written any more.
+// Skips closing what is still open: a database that another process has taken over must not be written again.
 process.once('exit', (code) => process.exit(code));
-// Otherwise this signal opens node's debugger, through which every user of this host could run code as this one.
+// By default this signal opens node's debugger, through which any user of this host could run code as this user.
 process.on('SIGUSR1', () => {});
 process.exitCode = await main(process.argv.slice(2));

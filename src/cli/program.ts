@@ -1,15 +1,15 @@
-/** The tree of commands, and what happens between the words that were typed and an action. */
-import { Command, CommanderError, Option } from 'commander';
+/** The tree of commands, and the way from a command line to its action. */
+import { Command, CommanderError, Help, Option } from 'commander';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
-/** Wide enough that most options take one line; terminals and pagers wrap the rest. */
-const helpWidth = 110;
+/** Help is as wide as the terminal up to this many columns. */
+const widestHelp = 110;
 
-/** The groups in the order of the help; a command line loads only the one it names. */
+/** The groups in the order of the help; a command line loads only its own. */
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
@@ -52,7 +52,7 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
     });
   };
   const printed: string[] = [];
-  const program = await declareProgram(act, firstOperand(words));
+  const program = await declareProgram(act, firstOperand(words), parts.terminal.columns());
   captureOutput(program, printed);
   try {
     if (isVersionAsked(words)) printed.push(`${version()}\n`);
@@ -71,7 +71,7 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
   return exitCode;
 }
 
-/** The error with a hint that finds the same server directory: what a server answers cannot know how it was named. */
+/** The error with a hint that works for this server directory: the server does not know the option `--dir`. */
 function pasteable(error: unknown, { torc }: Context): unknown {
   if (!(error instanceof TorcError) || torc === 'torc') return error;
   const { code, message, hint } = error;
@@ -85,8 +85,8 @@ function isVersionAsked(words: readonly string[]): boolean {
   return words.at(-1) === '--version' && words.slice(0, -1).every((word) => !word.startsWith('-'));
 }
 
-/** The tree, or only the group that has the command `only`; `act` is told what each command does. */
-export async function declareProgram(act: Act, only: string | null = null): Promise<Command> {
+/** The tree, or only the group of the command `only`; `act` receives what each command does. */
+export async function declareProgram(act: Act, only: string | null = null, columns = 80): Promise<Command> {
   const program = new Command('torc')
     .description('Runs many jobs in a few Slurm allocations, or on this machine, and keeps every result.')
     .usage('[options] COMMAND')
@@ -110,17 +110,27 @@ export async function declareProgram(act: Act, only: string | null = null): Prom
     else command.helpCommand(false);
     const isLetterFree = !command.options.some((option) => option.short === '-h');
     command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));
-    command.configureHelp({ subcommandTerm: (child) => termOf(child), helpWidth });
+    command.configureHelp({
+      subcommandTerm: termOf,
+      optionDescription: descriptionOf,
+      helpWidth: Math.min(columns, widestHelp),
+    });
   });
   return program;
 }
 
-/** A command in its group's help: its name and what it needs, without the options that all have. */
+/** A command in the help of its group: its name and arguments. */
 function termOf(command: Command): string {
   const needed = command.registeredArguments.map((argument) =>
     argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
   );
   return [command.name(), ...needed].join(' ');
+}
+
+/** Commander's description, without the default of an option that may be repeated: an empty list says nothing. */
+function descriptionOf(option: Option): string {
+  const isList = Array.isArray(option.defaultValue);
+  return isList ? option.description : new Help().optionDescription(option);
 }
 
 function captureOutput(program: Command, printed: string[]): void {
@@ -133,7 +143,7 @@ function captureOutput(program: Command, printed: string[]): void {
   });
 }
 
-/** Commander's message as ours: the sentence, and the nearest word as the hint. */
+/** Commander's error as a TorcError: its sentence, and the nearest word as the hint. */
 function usageError(error: CommanderError, words: readonly string[], program: Command): TorcError {
   const [sentence = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /\(Did you mean (?:one of )?(.+)\?\)/.exec(rest.join(' '))?.[1];
@@ -141,7 +151,7 @@ function usageError(error: CommanderError, words: readonly string[], program: Co
   return new TorcError('usage', sentence, nearest === undefined ? help : `Did you mean ${nearest}? See ${help}`);
 }
 
-/** The commands that were typed, as far as they exist: what `--help` can be added to. */
+/** The part of the command line that names an existing command: `--help` can follow it. */
 function pathOf(words: readonly string[], program: Command): string {
   let at = program;
   const path = ['torc'];
@@ -149,7 +159,7 @@ function pathOf(words: readonly string[], program: Command): string {
     const child = at.commands.find((command) => command.name() === word || command.aliases().includes(word));
     if (child === undefined) continue;
     path.push(child.name());
-    at = child as Command;
+    at = child;
   }
   return path.join(' ');
 }

@@ -42,10 +42,10 @@ lost jobs:
     Slurm ended the allocation: OUT_OF_MEMORY.\\x1b[31m
     Slurm job: 77, OUT_OF_MEMORY
     node: c1, last heard from at 2026-01-02T03:04:05Z
-    memory: at most 3G seen, 1G requested
+    memory: 3G at peak, 1G requested
     culprit: this job exceeded its request the most
     suggestion: ${typed} jobs modify 2 --memory 4608m
-    not known: Accounting does not answer.
+    unknown: Accounting does not answer.
 `);
     const victim = { ...oom, role: 'victim', culprit_job_key: '9', culprit_job_name: 'big' } as const;
     expect(diagnosisText(context, { job_key: '2', job_name: 'x' }, victim)).toContain(

@@ -33,7 +33,10 @@ export async function drawGraph(context: Context, key: string | null, options: G
   } catch (error) {
     throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null);
   }
-  note(context, `${options.output}: ${counted(graph.num_jobs, 'job')} in ${counted(graph.groups.length, 'box', 'boxes')}`);
+  note(
+    context,
+    `${options.output}: ${counted(graph.num_jobs, 'job')} in ${counted(graph.groups.length, 'box', 'boxes')}`,
+  );
   if (context.format === 'json') await printResult(context, graph, () => '');
 }
 

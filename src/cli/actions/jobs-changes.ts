@@ -17,7 +17,7 @@ export interface AddJobOptions {
   failureHandler?: string;
   priority?: number;
   supportsTermination?: boolean;
-  /** False when the job runs whatever became of those that it waits for. */
+  /** False when the job runs even if jobs that it depends on fail. */
   cancelOnBlockingJobFailure: boolean;
   dependsOn: readonly string[];
   inputFile: readonly string[];

@@ -9,7 +9,7 @@ import { diagnosisText, printCsv } from '../plans/output.ts';
 import { distinctKeys } from './jobs-reset.ts';
 import { hasRunningJobs } from './workflows-restart.ts';
 
-/** Jobs without a diagnosis that people are told of. */
+/** At most this many jobs without a diagnosis are shown. */
 const shownOthers = 20;
 
 const identity = ['job_key', 'job_name', 'status', 'run_id', 'attempt_id'] as const;
@@ -64,7 +64,7 @@ async function jobsText(
   return `${blocks.join('')}${standing}${await restartHint(context, api, workflowKey, jobs)}`;
 }
 
-/** What a restart would do is worth a look when jobs are lost; what still runs would stand in its way. */
+/** Suggests a dry run of a restart when jobs are lost; running jobs need an option. */
 async function restartHint(context: Context, api: Api, workflowKey: string, jobs: readonly DiagnosedJob[]) {
   if (jobs.every(({ diagnosis }) => diagnosis.process !== 'gone')) return '';
   const isAnyLeft =
@@ -73,7 +73,7 @@ async function restartHint(context: Context, api: Api, workflowKey: string, jobs
   return `\nto see what a restart would do: ${context.torc} workflows restart ${workflowKey}${kept} --dry-run\n`;
 }
 
-/** How jobs stand that were asked for and that no worker has. */
+/** The status of requested jobs that no worker is running. */
 async function standingText(context: Context, api: Api, workflowKey: string, keys: readonly string[]): Promise<string> {
   const { records } = await api.call('list', {
     list: 'jobs',

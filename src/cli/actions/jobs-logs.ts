@@ -26,7 +26,7 @@ export async function showLogs(context: Context, key: string, options: LogsOptio
   if (options.follow === true && context.format === 'json') {
     throw new TorcError('usage', '--follow cannot be combined with -F json', 'Leave out one of them.');
   }
-  // each time with a connection of its own: the process that serves may end with the job, and nobody is kept out
+  // one connection per look: the serving process may end with the job, and no other command is locked out
   const show = () => withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
   const shown = await show();
   const log = new AttemptLog(shown, chosenAttempt(context, shown, options), show);
@@ -81,17 +81,17 @@ function refuseNothing({ whyNothing }: AttemptLog): void {
   if (whyNothing !== null) throw new TorcError('not_found', whyNothing);
 }
 
-/** How far a stream is printed. */
+/** How much of a stream is printed. */
 interface Printed {
   offset: number;
   isMissing: boolean;
-  /** The heading above it is the latest. */
+  /** The last heading printed is that of this stream. */
   isHeaded: boolean;
-  /** Nobody reads any more. */
+  /** The reader of stdout is gone. */
   hasNoReader: boolean;
 }
 
-/** Prints what is there beyond what is printed. */
+/** Prints what was written since the last call. */
 async function printMore(context: Context, log: AttemptLog, stream: Stream, printed: Printed): Promise<Printed> {
   let { offset, isHeaded } = printed;
   for (;;) {
@@ -105,7 +105,7 @@ async function printMore(context: Context, log: AttemptLog, stream: Stream, prin
   }
 }
 
-/** Prints as the output grows; looks at the ends once more when the attempt has ended. */
+/** Prints output as it grows, and what is left once the attempt has ended. */
 async function follow(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
   const offsets = { stdout: 0, stderr: 0 };
   let headed: Stream | null = null;

@@ -1,4 +1,4 @@
-/** `torc jobs modify`: another command, other resources, another place in the queue. */
+/** `torc jobs modify`: changes the command, resources or priority of a job. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';

@@ -1,4 +1,4 @@
-/** `torc jobs reset-status|disable`: single jobs, of one workflow, named by their keys. */
+/** `torc jobs reset-status|disable`: single jobs of one workflow, by key. */
 import type { Plan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
@@ -41,7 +41,7 @@ function disableText(context: Context, plan: Plan): string {
   return `${changesText(context, plan)}\n${line}\n`;
 }
 
-/** Keys of jobs as they were typed, each once. Throws TorcError 'usage'. */
+/** The job keys, each once. Throws TorcError 'usage'. */
 export function distinctKeys(keys: readonly string[]): string[] {
   return [...new Set(keys.map((key) => checkedKey(key, 'key of a job')))];
 }

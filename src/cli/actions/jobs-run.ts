@@ -1,4 +1,4 @@
-/** `torc jobs run`: the worker of this machine, for a workflow that was started. */
+/** `torc jobs run`: runs a started workflow on this machine. */
 import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
@@ -21,7 +21,7 @@ export interface RunJobsOptions extends WorkerCommandOptions {
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;
 
-/** Runs jobs until none is left that this machine can take. Returns 1 when jobs failed. */
+/** Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed. */
 export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
   if (options.worker === true) return beWorker(context, key, options);
   return withConnection(
@@ -33,7 +33,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output });
       const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
       await printResult(context, { ...summary, worker }, () => summaryText(context, summary, failed));
-      // a worker also counts failures that were followed by another attempt
+      // the worker's own count includes failures that were retried
       const hasFailed = summary.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
       return hasFailed ? exitCodes.jobs_failed : 0;
     },
@@ -41,14 +41,14 @@ export async function runJobs(context: Context, key: string | null, options: Run
   );
 }
 
-/** Throws TorcError 'conflict' with this hint for a workflow of which no run was started. */
+/** Throws TorcError 'conflict' with this hint for a workflow that has not started. */
 export async function requireStarted(api: Api, workflowKey: string, hint: string): Promise<void> {
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
   if (workflow.run_id > 0) return;
   throw new TorcError('conflict', `workflow ${workflowKey} is not started`, hint);
 }
 
-/** The child of the process that serves: talks to that server only, and prints how it ended for its parent. */
+/** The child of the serving process: talks only to that server and prints its result for the parent. */
 async function beWorker(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
   const workflowKey = statedKey(context, key);
   if (workflowKey === null)
@@ -65,8 +65,8 @@ export interface LocalRun {
 }
 
 /**
- * Runs a worker as a child of this process until it ends, and shows how far the workflow is. An interrupt stops the
- * worker in order and is thrown as TorcError 'interrupted' when that is done.
+ * Runs a worker as a child of this process until it ends, and shows progress. An interrupt stops the
+ * worker cleanly and is then thrown as TorcError 'interrupted'.
  */
 export async function runLocally(
   context: Context,
@@ -103,7 +103,7 @@ export async function runLocally(
   }
 }
 
-/** How the workflow stands once its other workers, if there are any, have ended as well. */
+/** The workflow once its other workers, if any, have ended as well. */
 async function lastLook(
   context: Context,
   api: Api,
@@ -118,7 +118,7 @@ async function lastLook(
   }
 }
 
-/** How the workflow stands once its actions have been carried out, which at the end of a run is this process's to do. */
+/** The workflow once its actions are done; at the end of a run this process runs them. */
 async function actionsEnded(
   context: Context,
   api: Api,

@@ -1,4 +1,4 @@
-/** `torc jobs show`: one job's whole story. */
+/** `torc jobs show`: everything about one job. */
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { formatMemory } from '../../base/units.ts';
@@ -14,9 +14,9 @@ const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause'
 const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;
 const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'data'] as const;
 const neighbourColumns = ['job_key', 'status', 'name'] as const;
-/** Rows of each kind in the text; JSON has all that the server gives. */
+/** At most this many rows of each kind are shown as text; JSON has all that the server sends. */
 const shownRows = 20;
-/** The most terminal columns for the data of an event. */
+/** The data of an event takes at most this many terminal columns. */
 const dataColumns = 100;
 
 export async function showJob(context: Context, key: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** `torc resource-requirements add|modify`: what jobs ask for, under a name. */
+/** `torc resource-requirements add|modify`: named requirements of jobs. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';

@@ -20,7 +20,7 @@ export interface RunOptions extends WorkerCommandOptions, StdioOption {
   commands?: boolean;
 }
 
-/** Seconds without a job that fits after which the only worker there is has no more to wait for. */
+/** Seconds without a fitting job: as the only worker, this one has nothing to wait for. */
 const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
@@ -56,7 +56,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   );
 }
 
-/** A stored workflow has a command of its own; torc 0.12 took its key here. */
+/** torc 0.12 takes the key of a stored workflow here; ours has another command for it. */
 export function refuseKey(context: Context, spec: string, command: string): void {
   if (!/^[0-9]+$/.test(spec) || existsSync(spec)) return;
   const hint = `To use the stored workflow ${spec}: ${context.torc} ${command} ${spec}`;

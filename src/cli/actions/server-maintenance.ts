@@ -1,4 +1,4 @@
-/** `torc server backup|check`: of the server that runs, or of the database opened here. */
+/** `torc server backup|check`: through the running server, or with the database opened here. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -10,10 +10,10 @@ import type { Context } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
 import { visible } from '../output/table.ts';
 
-/** A large database is copied and read in minutes. */
+/** Copying and reading a large database takes minutes. */
 const timeoutMs = 3_600_000;
 
-/** Copies beside the file first, so that its name never stands for half a backup. */
+/** Copies to a temporary file beside the target, so that the target is never half a backup. */
 export async function backUp(context: Context, file: string, isForced: boolean): Promise<void> {
   const path = resolve(file);
   refuseTarget(context, path, isForced);
@@ -56,7 +56,7 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
   throw new TorcError('conflict', `${path} already exists`, 'Choose another name, or replace it with --force.');
 }
 
-/** The new name is on disk as well. */
+/** Makes the rename durable. */
 function syncFolder(path: string): void {
   const folder = openSync(path, 'r');
   try {
@@ -66,7 +66,7 @@ function syncFolder(path: string): void {
   }
 }
 
-/** Prints what is broken; ends with 4 when something is. */
+/** Prints all problems; returns 4 when there are any. */
 export async function check(context: Context): Promise<number> {
   const found = await withConnection(context, ({ api }) => api.call('server_check', {}, { timeoutMs }));
   await printResult(context, { directory: context.directory, ...found }, () => {

@@ -36,7 +36,7 @@ export async function startServer(context: Context, options: ServerStartOptions)
 
 async function serveHere(context: Context, options: ServerStartOptions): Promise<void> {
   const { runServer } = await import('../../server/daemon.ts');
-  // the server ends by itself on SIGTERM and SIGINT; a terminal that goes away means the same
+  // the server handles SIGTERM and SIGINT itself; a closed terminal means the same
   const removeHandler = context.interrupts.handle((signal) => {
     if (signal === 'SIGHUP') process.kill(process.pid, 'SIGTERM');
   });

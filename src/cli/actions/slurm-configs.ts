@@ -1,4 +1,4 @@
-/** `torc hpc slurm add-config|modify-config`: the settings that sbatch is called with. */
+/** `torc hpc slurm add-config|modify-config`: the sbatch settings of a workflow. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseWalltime } from '../../base/units.ts';
@@ -25,7 +25,7 @@ export interface ConfigOptions {
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 
-/** What was typed, as fields; an empty text removes a value. */
+/** The options as fields; an empty text removes a value. */
 export function configChanges(options: ConfigOptions): Changes {
   const changes: Changes = {};
   if (options.name !== undefined) changes.name = options.name;

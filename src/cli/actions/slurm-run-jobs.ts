@@ -1,4 +1,4 @@
-/** `torc hpc slurm run-jobs`: the worker inside an allocation. It is only a client of the server, never its stand-in. */
+/** `torc hpc slurm run-jobs`: the worker inside an allocation. It is only a client of the server and never serves. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { openClient } from '../../api/client.ts';

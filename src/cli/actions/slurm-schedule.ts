@@ -1,4 +1,4 @@
-/** `torc hpc slurm schedule-nodes`: submits Slurm jobs that start workers; with `--dry-run` only says which. */
+/** `torc hpc slurm schedule-nodes`: submits Slurm jobs that run workers; with `--dry-run` only prints them. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { startOwnServer } from '../connection/action-server.ts';
@@ -37,24 +37,16 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
   }
 }
 
-/** Says which ready jobs the allocations cannot take. */
+/** Warns about ready jobs that the allocations cannot run. */
 function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOptions): void {
   noteOthers(context, schedule);
   const { config } = schedule;
   const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
   if (asked > given) {
     const command = `${context.torc} hpc slurm modify-config ${config.slurm_config_key} -n ${asked}`;
-    note(
-      context,
-      `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`,
-      'warning',
-    );
+    note(context, `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`, 'warning');
   } else if (asked > 1 && options.startOneWorkerPerNode === true) {
-    note(
-      context,
-      `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`,
-      'warning',
-    );
+    note(context, `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`, 'warning');
   }
 }
 
@@ -66,7 +58,7 @@ function noteOthers(context: Context, { workflow, others }: Schedule): void {
   }
 }
 
-/** Workers need a server that stays: the one that answers, else one that is started once all else is known to be right. */
+/** Workers need a lasting server: the one that answers, else a new one, started only when the plan has no errors. */
 async function connectToServer(
   context: Context,
   options: ScheduleOptions,

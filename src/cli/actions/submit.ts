@@ -1,4 +1,4 @@
-/** `torc submit SPEC`: create and start a workflow whose own actions ask Slurm for nodes. */
+/** `torc submit SPEC`: creates and starts a workflow whose actions schedule nodes. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -28,7 +28,7 @@ export async function submitSpec(context: Context, spec: string, options: StdioO
   await startWorkflow(context, workflow_key, {});
 }
 
-/** Without nodes the jobs would wait for ever. */
+/** Without nodes the jobs would wait forever. */
 function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWorkflow): void {
   const schedules = actions.some(
     ({ triggerType, actionType }) => triggerType === 'on_workflow_start' && actionType === 'schedule_nodes',

@@ -12,7 +12,7 @@ import { cellText } from '../output/table.ts';
 export interface UserDataOptions {
   data?: string;
   file?: string;
-  /** Absent when neither was typed. */
+  /** Absent when neither option is given. */
   ephemeral?: boolean;
 }
 
@@ -20,7 +20,7 @@ type Json = Request<'user_data_add'>['data'];
 
 const example = `For example: --data '{"a": [1, "text"]}'`;
 
-/** Prints nothing but the document, whatever the format: on a terminal over several lines, else on one. */
+/** Prints only the document in any format: indented on a terminal, else on one line. */
 export async function showUserData(context: Context, nameOrKey: string): Promise<void> {
   const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey));
   if (data === null) note(context, `user data ${cellText(name)} has no value yet`);
@@ -55,7 +55,9 @@ export async function modifyUserData(
   await printResult(context, reply, () => {
     const what = `user data ${cellText(reply.name)}`;
     if (reply.is_changed) return `changed ${what} (version ${reply.version})\n`;
-    return data === undefined ? `changed ${what}\n` : `nothing to change: ${what} already has this value (version ${reply.version})\n`;
+    return data === undefined
+      ? `changed ${what}\n`
+      : `nothing to change: ${what} already has this value (version ${reply.version})\n`;
   });
 }
 
@@ -85,7 +87,7 @@ export async function deleteUserData(context: Context, nameOrKey: string): Promi
   await printResult(context, deleted, () => `deleted user data ${cellText(deleted.name)}\n`);
 }
 
-/** The document from where it was named; undefined when it was named nowhere. */
+/** The document from its source; undefined when no source is given. */
 async function readData(source: string | null, { data, file }: UserDataOptions): Promise<Json | undefined> {
   if (source !== null && source !== '-') {
     throw new TorcError('usage', `unexpected argument '${source}'`, `${example}, or - for standard input`);
@@ -108,7 +110,7 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** Throws TorcError 'usage' with the place of what is no JSON. */
+/** Throws TorcError 'usage' with the position of the first syntax error. */
 async function parseData(bytes: Buffer, from: string): Promise<Json> {
   const { decodeUtf8 } = await import('../../model/spec/source.ts');
   const { readJson } = await import('../../model/spec/json.ts');

@@ -1,4 +1,4 @@
-/** `torc workflows add-jobs-from-commands-file`: a commands file as further jobs of a stored workflow. */
+/** `torc workflows add-jobs-from-commands-file`: adds the commands of a file as jobs of a stored workflow. */
 import { type AddedJob, type Api, limits } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
@@ -12,7 +12,7 @@ import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import type { CommandsFileOptions } from './workflows-create.ts';
 
-/** Of commands that become jobs of a stored workflow. */
+/** Options for commands that become jobs of a stored workflow. */
 export interface AddedCommandsOptions extends CommandsFileOptions {
   scheduler?: string;
   failureHandler?: string;
@@ -47,7 +47,12 @@ export async function addJobsFromCommandsFile(
     } catch (error) {
       if (added === 0) throw error;
       const { code, message, hint } = asTorcError(error);
-      throw new TorcError(code, `only ${added} of ${counted(workflow.numJobs, 'command')} were added: ${message}`, hint, { cause: error });
+      throw new TorcError(
+        code,
+        `only ${added} of ${counted(workflow.numJobs, 'command')} were added: ${message}`,
+        hint,
+        { cause: error },
+      );
     } finally {
       progress.clear();
     }
@@ -56,7 +61,7 @@ export async function addJobsFromCommandsFile(
   });
 }
 
-/** The largest n of a job that is called job_n. */
+/** The largest n of all jobs named job_n. */
 async function largestNumber(api: Api, workflowKey: string): Promise<number> {
   let largest = 0;
   for await (const records of listPages(api, 'jobs', workflowKey, everything)) {
@@ -66,7 +71,7 @@ async function largestNumber(api: Api, workflowKey: string): Promise<number> {
   return largest;
 }
 
-/** Stores what the jobs ask for under a name that is free; null when they ask for nothing. */
+/** Stores the requirements of the jobs under a free name; null when they have none. */
 async function addRequirements(api: Api, workflow_key: string, workflow: ExpandedWorkflow): Promise<string | null> {
   const [need] = workflow.requirements;
   if (need === undefined) return null;

@@ -50,7 +50,7 @@ export async function createFromCommandsFile(
   await createOrCount(context, withStdio(await readWorkflow(context, file, needs), options), options);
 }
 
-/** What was typed goes before what the specification says. */
+/** An option overrides the specification. */
 export function withStdio(read: ReadWorkflow, { stdio }: StdioOption): ReadWorkflow {
   return stdio === undefined ? read : { ...read, workflow: { ...read.workflow, stdio } };
 }
@@ -75,18 +75,18 @@ async function createOrCount(
   });
 }
 
-/** `-U`, else what the specification says, else who typed the command. */
+/** `-U`, else the user in the specification, else the user who runs the command. */
 export function ownerOf(context: Context, specUser: string | null): string {
   return context.userOption ?? specUser ?? context.user;
 }
 
-/** How many upstreams of one job are listed: between two large groups, all of them would be millions. */
+/** At most this many upstream jobs are listed per job: two large groups have millions of edges. */
 const shownUpstreams = 1000;
 
 interface ShownJob {
   name: string;
   command: string;
-  /** The first of them. */
+  /** At most the first `shownUpstreams`. */
   depends_on: string[];
   num_depends_on: number;
   resource_requirements: string | null;
@@ -122,7 +122,7 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
   });
 }
 
-/** Of a long list in a table, the beginning and how many there are. */
+/** A long list in a table: its beginning and its length. */
 function inShort({ depends_on: names, num_depends_on: count }: ShownJob): string {
   return count > 6 ? `${names.slice(0, 5).join(',')},.. (${count})` : names.join(',');
 }

@@ -33,7 +33,7 @@ export async function exportWorkflow(context: Context, key: string | null, optio
 type History = Request<'workflow_import_history'>;
 type Finish = Request<'workflow_import_finish'>;
 
-/** What an export may hold beside the workflow; the server checks each part. */
+/** What an export may contain besides the workflow; the server checks each part. */
 interface ExportDocument {
   workflow: unknown;
   run?: Pick<Finish, 'run_id' | 'is_canceled' | 'started_at' | 'ended_at'>;
@@ -59,7 +59,7 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
       );
       return { name: workflow.name, ...made, ...numbers };
     } catch (error) {
-      // half of a history is none
+      // no workflow is better than one with half a history
       await api.call('workflow_delete', { workflow_key, dry_run: false });
       throw error;
     }

@@ -1,4 +1,4 @@
-/** `torc workflows list`: without the archived ones, unless they are asked for. */
+/** `torc workflows list`: archived workflows only on request. */
 import type { Context } from '../context/context.ts';
 import type { ListOptions } from '../input/filters.ts';
 import { showList } from '../input/list.ts';

@@ -1,4 +1,4 @@
-/** `torc workflows reset-status`: jobs go back to uninitialized, with everything behind them. */
+/** `torc workflows reset-status`: sets jobs and everything downstream to uninitialized. */
 import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
@@ -13,7 +13,7 @@ export interface ResetWorkflowOptions extends PlanOptions {
   restart?: boolean;
 }
 
-/** A reset, and the restart after it when one was asked for. */
+/** A reset, and the restart after it with `--restart`. */
 type Reset = Plan & { restart?: RestartPlan };
 
 export async function resetWorkflows(
@@ -23,7 +23,7 @@ export async function resetWorkflows(
 ): Promise<void> {
   await withConnection(context, async ({ api }) => {
     const workflowKeys = await chosenWorkflows(context, api, keys);
-    // all are looked at before the first is changed; what would refuse the restart refuses the reset as well
+    // all are checked before the first one changes; an error of the restart stops the reset as well
     for (const key of workflowKeys) await refuseReset(api, key, options);
     const resets: Reset[] = [];
     for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
@@ -68,13 +68,13 @@ function resetText(context: Context, reset: Reset, next?: string): string {
   return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart)}`;
 }
 
-/** What is typed after a reset, without the program's name. */
+/** The next command after a reset, without the program's name. */
 export async function nextRestart(api: Api, workflowKey: string): Promise<string> {
   const others = (await hasRunningJobs(api, workflowKey)) ? ' --only-uninitialized' : '';
   return `workflows restart ${workflowKey}${others}`;
 }
 
-/** The plan of a reset for people, and where it is given what is typed next. */
+/** The plan of a reset as text, with the next command if given. */
 export function resetPlanText(context: Context, plan: Plan, next?: string): string {
   const { workflow_key: key, num_changes, dry_run } = plan;
   if (num_changes === 0) return `nothing to reset in workflow ${key}\n`;

@@ -1,5 +1,5 @@
-/** `torc workflows restart`: begins the next run, or with `--dry-run` says what it would be made of. */
-import type { Api, ListRecord, RestartPlan } from '../../api/contract.ts';
+/** `torc workflows restart`: starts the next run, or with `--dry-run` prints its plan. */
+import type { Api, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
@@ -19,12 +19,12 @@ export interface RestartOptions extends PlanOptions, StopOptions {
   stopRunning?: boolean;
 }
 
-/** A running job that is stopped before a restart. */
-interface StoppedJob {
+/** A running job that the restart stops first. */
+type StoppedJob = {
   job_key: unknown;
   job_name: unknown;
   status: unknown;
-}
+};
 
 export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<void> {
   refuseExclusive(options);
@@ -42,7 +42,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       }
       const stopped = await runningJobs(api, workflowKey);
       const assumed = { ...options, assumeStopped: true };
-      // what stands in the way of the restart is known before anything is stopped
+      // errors of the restart are found before anything is stopped
       if (!dryRun) await refuseEarly(api, 'workflow_restart', restartRequest(workflowKey, assumed));
       const plan = dryRun
         ? await planRestart(context, api, workflowKey, assumed, true)
@@ -57,7 +57,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       );
       return !dryRun && (await needsServer(connection, workflowKey, false));
     },
-    // workers that are to be stopped must be answered
+    // workers can stop their jobs only when a server answers them
     { serves: stops && options.dryRun !== true },
   );
   if (isServerMissing) await startOwnServer(context);
@@ -83,7 +83,7 @@ type RestartChoices = Partial<RestartOptions> & {
   afterReset?: PlanRequest<'jobs_reset'>['which'];
 };
 
-/** What a restart with these options is asked for. */
+/** The request of a restart with these options. */
 export function restartRequest(workflowKey: string, options: RestartChoices): PlanRequest<'workflow_restart'> {
   return {
     workflow_key: workflowKey,
@@ -108,13 +108,13 @@ export function planRestart(
   return planAndApply(context, api, 'workflow_restart', restartRequest(workflowKey, options), dryRun);
 }
 
-/** Filters that together find the jobs that a worker has. */
+/** Filters that together find the jobs that workers have. */
 const runningFilters = ['submitted_pending', 'submitted'].map((status) => [
   { column: 'status', value: status },
   { column: 'orphaned', value: 'false' },
 ]);
 
-/** Whether a worker has jobs of the workflow, so that a restart without further options is refused. */
+/** Whether workers have jobs of the workflow; a restart without more options then fails. */
 export async function hasRunningJobs(api: Api, workflowKey: string): Promise<boolean> {
   const page = { sort_by: null, reverse: false, limit: 1, skip: 0 };
   for (const filters of runningFilters) {
@@ -136,11 +136,11 @@ async function runningJobs(api: Api, workflowKey: string): Promise<StoppedJob[]>
 
 function stoppedText(context: Context, stopped: readonly StoppedJob[], dryRun: boolean): string {
   if (stopped.length === 0) return '';
-  const table = textTable(context, ['job_key', 'status', 'job_name'], stopped as readonly object[] as ListRecord[]);
+  const table = textTable(context, ['job_key', 'status', 'job_name'], stopped);
   return `${dryRun ? 'running jobs that would be stopped first' : 'running jobs that were stopped first'}:\n${table}\n`;
 }
 
-/** The plan of a restart for people. */
+/** The plan of a restart as text. */
 export function restartText(context: Context, plan: RestartPlan): string {
   const { workflow_key: key, dry_run, run_id } = plan;
   const kept = keptText(context, key, plan.kept, plan.num_kept);

@@ -15,14 +15,14 @@ function read(context: Context, key: string | null): Promise<WorkflowShown> {
   });
 }
 
-/** Everything that is known about one workflow. */
+/** Everything about one workflow. */
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
   const workflow = await read(context, key);
   const { counts: _, ...facts } = workflow;
   await printResult(context, workflow, () => factLines(Object.entries(facts)));
 }
 
-/** How far a workflow is; jobs by status, every status on its line. */
+/** The progress of a workflow: the jobs by status, one status per line. */
 export async function showStatus(context: Context, key: string | null): Promise<void> {
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = await read(
     context,
@@ -46,7 +46,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
   );
 }
 
-/** Actions are worth a line only where something is to be done about them, or with them. */
+/** Actions get a line only when some are pending or failed. */
 function actionLines(context: Context, key: string, numOpen: number, numFailed: number): [string, unknown][] {
   const lines: [string, unknown][] = [];
   if (numOpen > 0) lines.push(['actions', `${numOpen} pending`]);

@@ -80,8 +80,7 @@ function cancelText(context: Context, plan: Reply<'workflow_cancel'>): string {
   const stopped = numStopping === 0 ? '' : ` (${counted(numStopping, 'running job')} ${verb} stopped)`;
   const what = `${counted(plan.num_changes, 'job')} canceled${stopped}${slurm}`;
   if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${key} would have ${what}\n`;
-  const watch =
-    numStopping === 0 ? '' : `still running:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
+  const watch = numStopping === 0 ? '' : `still running:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
   return `canceled workflow ${key}: ${what}\n${watch}`;
 }
 

@@ -1,4 +1,4 @@
-/** Stopping what runs before a restart: claims are held back until everything has ended and the restart is made. */
+/** Stops running jobs before a restart: no job is claimed until all have ended and the restart is applied. */
 import type { Api, KeptJob } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
@@ -18,8 +18,8 @@ const lookEveryMs = 1000;
 const namedJobs = 5;
 
 /**
- * Stops running jobs, waits until they are confirmed gone, and then does `work`; `force` says that the wait was given
- * up. Whatever goes wrong, and on an interrupt, claims go on as before.
+ * Stops running jobs, waits until they are confirmed gone, and then does `work`; `force` is true when some did not
+ * stop in time. After an error or an interrupt, claims resume.
  */
 export async function whileStopped<T>(
   context: Context,
@@ -49,12 +49,12 @@ async function resumeClaims(context: Context, api: Api, workflowKey: string): Pr
   try {
     await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: false });
   } catch {
-    // what went wrong first is the error that counts
+    // the first error is the one to report
     note(context, `workers of workflow ${workflowKey} get no jobs until it is restarted`, 'warning');
   }
 }
 
-/** The jobs that still run when the time is over; none when all have ended. */
+/** The jobs that still run at the timeout; none when all have ended. */
 async function waitForStop(
   context: Context,
   api: Api,

@@ -1,4 +1,4 @@
 /** Arguments that many commands take. */
 
-/** What every command says of the workflow that it takes as its argument. */
+/** The description of a workflow key as an argument. */
 export const keyArgument = 'workflow key (default: -k, TORC_WORKFLOW_KEY, or the only workflow)';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../context/context.ts';
 
-/** What a command does; returns the exit code, nothing for 0. */
+/** What a command does; returns its exit code, or nothing for 0. */
 export type Action = (context: Context) => Promise<number> | Promise<void>;
 
 /** Connects a declared command with what it does, which is loaded only when the command runs. */
@@ -19,5 +19,5 @@ export function examples(...lines: readonly string[]): string {
 /** The commands below and including this one. */
 export function forEachCommand(command: Command, visit: (command: Command) => void): void {
   visit(command);
-  for (const child of command.commands) forEachCommand(child as Command, visit);
+  for (const child of command.commands) forEachCommand(child, visit);
 }

@@ -11,7 +11,7 @@ export function declareGraphs(program: Command, act: Act): void {
   declareGraph(group.command('plot'), 'torc graphs plot', act);
 }
 
-/** Makes `command` the one that draws. */
+/** Makes `command` draw graphs. */
 export function declareGraph(command: Command, name: string, act: Act): void {
   command
     .description('draw the graph of jobs; similar jobs are grouped')

@@ -90,7 +90,11 @@ function declareSchedule(group: Command, act: Act): void {
     .option('-s, --scheduler-key <config>', 'key of the Slurm config (default: the only one of the workflow)')
     .option('-j, --job-prefix <prefix>', 'prefix of the Slurm job names', 'worker')
     .option('-k, --keep-scripts', 'keep the sbatch scripts after submission')
-    .option('-m, --max-parallel-jobs <n>', 'run at most this many jobs at a time on each worker', wholeNumber('the number of jobs', 1))
+    .option(
+      '-m, --max-parallel-jobs <n>',
+      'run at most this many jobs at a time on each worker',
+      wholeNumber('the number of jobs', 1),
+    )
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option(
       '-p, --poll-interval <seconds>',

@@ -4,7 +4,7 @@ import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.t
 import { collect, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
-/** Names between commas; a comma of a name is written `\,`. */
+/** Names separated by commas; a comma in a name is written `\,`. */
 const names = collect<string>((text) =>
   text
     .split(/(?<!\\),/)
@@ -47,7 +47,9 @@ export function declareJobChanges(group: Command, act: Act): void {
 function declareAdd(group: Command, act: Act): void {
   const add = group
     .command('add')
-    .description('add a job, even to a running workflow; it waits for the jobs it names and for the producers of its inputs')
+    .description(
+      'add a job, even to a running workflow; it waits for the jobs it names and for the producers of its inputs',
+    )
     .argument('<name>', 'name, unique in the workflow')
     .requiredOption('--command <command>', 'command to run')
     .option('--invocation-script <command>', 'script that runs the command')

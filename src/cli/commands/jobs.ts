@@ -59,7 +59,11 @@ function declareModify(group: Command, act: Act): void {
     .option('--invocation-script <command>', "script that runs the command; '' removes it")
     .option('--name <name>', 'new name')
     .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
-    .option('--cancel-on-blocking-job-failure <true|false>', 'cancel the job when a job that it depends on fails', yesOrNo)
+    .option(
+      '--cancel-on-blocking-job-failure <true|false>',
+      'cancel the job when a job that it depends on fails',
+      yesOrNo,
+    )
     .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo);
   addResourceOptions(modify).addHelpText(
     'after',

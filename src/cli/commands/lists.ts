@@ -11,7 +11,7 @@ interface Listing {
   list: ListName;
   what: string;
   examples: readonly string[];
-  /** Options of this list alone. */
+  /** Options that only this list has. */
   addOptions?: (command: Command) => Command;
 }
 
@@ -59,7 +59,7 @@ export function declareLists(program: Command, act: Act): void {
   }
 }
 
-/** Makes `command` one that prints a list. */
+/** Makes `command` print a list. */
 export function declareList(command: Command, list: ListName, act: Act): void {
   act(addListOptions(command), async () => {
     const { showList } = await import('../input/list.ts');

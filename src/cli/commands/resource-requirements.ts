@@ -22,7 +22,9 @@ export function addResourceOptions(command: Command): Command {
 }
 
 export function declareResourceRequirements(program: Command, act: Act): void {
-  const group = program.command('resource-requirements').description('CPUs, memory, GPUs and runtime that jobs request');
+  const group = program
+    .command('resource-requirements')
+    .description('CPUs, memory, GPUs and runtime that jobs request');
   declareList(
     group
       .command('list')

@@ -65,9 +65,9 @@ export function declareServer(program: Command, act: Act): void {
 To restore it, stop everything that uses the database (torc server stop; while there is a holder.json in
 the server directory, it is in use), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
     );
-  act(backup, async ([file], self) => {
+  act(backup, async ([file = ''], self) => {
     const { backUp } = await import('../actions/server-maintenance.ts');
-    return (context) => backUp(context, file as string, self.opts<{ force?: boolean }>().force === true);
+    return (context) => backUp(context, file, self.opts<{ force?: boolean }>().force === true);
   });
   const check = group
     .command('check')

@@ -1,4 +1,4 @@
-/** `torc user-data ..`: JSON documents that jobs hand to each other through the database. */
+/** `torc user-data ..`: JSON documents that jobs pass to each other through the database. */
 import type { Command } from 'commander';
 import type { UserDataOptions } from '../actions/user-data.ts';
 import { type Act, examples } from './declare.ts';

@@ -6,11 +6,7 @@ import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 export function addWorkerOptions(command: Command): Command {
   return command
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
-    .option(
-      '-m, --max-parallel-jobs <n>',
-      'run at most this many jobs at a time',
-      wholeNumber('the number of jobs', 1),
-    )
+    .option('-m, --max-parallel-jobs <n>', 'run at most this many jobs at a time', wholeNumber('the number of jobs', 1))
     .option(
       '--cpus <n>',
       'CPUs to use (default: those of the machine or allocation)',

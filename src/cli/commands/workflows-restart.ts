@@ -1,4 +1,4 @@
-/** `torc workflows restart|reset-status`: what is done after jobs, nodes or data failed. */
+/** `torc workflows restart|reset-status`: after failures of jobs, nodes or data. */
 import type { Command } from 'commander';
 import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
@@ -8,7 +8,12 @@ import { type Act, examples } from './declare.ts';
 
 export function declareRecovery(group: Command, act: Act): void {
   declareRestart(group, act);
-  declareReset(group, act, 'reset-status', 'reset jobs and all downstream jobs, so that the next restart runs them again');
+  declareReset(
+    group,
+    act,
+    'reset-status',
+    'reset jobs and all downstream jobs, so that the next restart runs them again',
+  );
   declareReset(group, act, 'reset-job-status', 'older name of reset-status');
 }
 

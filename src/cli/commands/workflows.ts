@@ -70,10 +70,7 @@ function declareCreateFromCommands(group: Command, act: Act): void {
   const create = group
     .command('create-from-commands-file')
     .description('store a workflow with one job per line of a file, without starting it')
-    .argument(
-      '<file>',
-      'one shell command per line (empty lines and # comments are skipped), or - for standard input',
-    )
+    .argument('<file>', 'one shell command per line (empty lines and # comments are skipped), or - for standard input')
     .option('-c, --cpus <n>', 'CPUs of each job', wholeNumber('the number of CPUs', 1))
     .option('-m, --memory <size>', 'memory of each job, such as 2g')
     .option('-r, --runtime <duration>', 'maximum runtime of each job as an ISO 8601 duration, such as PT30M')

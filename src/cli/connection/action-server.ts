@@ -1,13 +1,13 @@
-/** A server for actions that schedule nodes: when no process serves, nobody would carry them out. */
+/** A server for actions that schedule nodes: without a serving process they would never run. */
 import type { Api } from '../../api/contract.ts';
 import { type Context, note } from '../context/context.ts';
 import type { Connection } from './connection.ts';
 import { startDaemon } from './daemon.ts';
 
-/** A server that nobody asked for ends after this long without workers, allocations and clients. */
+/** A server that torc starts automatically stops after this long without workers, allocations and clients. */
 export const idleMinutes = 15;
 
-/** Starts a server that ends by itself, and says so. */
+/** Starts a server that stops when idle, and says so. */
 export async function startOwnServer(context: Context): Promise<void> {
   const place = await startDaemon(context, { idleMinutes });
   note(
@@ -17,8 +17,8 @@ export async function startOwnServer(context: Context): Promise<void> {
 }
 
 /**
- * Whether a server is to be started once this command has let go of the database: actions have fired that schedule
- * nodes, or in a dry run would.
+ * Whether a server must start after this command: actions that schedule nodes have fired,
+ * or would in a dry run.
  */
 export async function needsServer(connection: Connection, workflowKey: string, dryRun: boolean): Promise<boolean> {
   if (connection.kind === 'remote') return false;

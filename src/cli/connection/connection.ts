@@ -1,4 +1,4 @@
-/** How a command reaches the database: through the server that is published, else by opening it in this process. */
+/** How a command reaches the database: through the published server, else by opening it in this process. */
 import type { Api } from '../../api/contract.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
@@ -7,29 +7,29 @@ import type { ServeOptions } from '../../server/serve.ts';
 
 export interface ConnectOptions {
   directory: string;
-  /** What this process does, for others that wait for the database: `torc jobs list`. */
+  /** The command line of this process, such as `torc jobs list`, for others that wait for the database. */
   command: string;
 }
 
 export interface Connection {
   api: Api;
   kind: 'remote' | 'in_process';
-  /** In process: makes this process a server for the time it lives. Remote: nothing. */
+  /** In process: makes this process a server until it ends. Remote: does nothing. */
   serve(options?: ServeOptions): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How long a second opener waits for a holder that does not serve. */
-const patienceMs = 10_000;
+/** How long a command waits for another process that has the database open and does not serve. */
+const waitForHolderMs = 10_000;
 const retryMs = 100;
 const probeTimeoutMs = 3_000;
 
 /**
- * Connects to the server of the directory, or opens its database here. Waits for a short-lived holder; throws
- * TorcError 'busy' naming one that neither serves nor ends.
+ * Connects to the server of the directory, or opens its database here. Waits for a process that has it open; throws
+ * TorcError 'busy' naming it when it neither serves nor ends.
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const giveUpAt = systemClock.monotonic() + patienceMs;
+  const giveUpAt = systemClock.monotonic() + waitForHolderMs;
   for (;;) {
     const remote = await connectRemote(options.directory);
     if (remote !== null) return remote;

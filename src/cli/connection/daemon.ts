@@ -14,7 +14,7 @@ import { connectRemote } from './connection.ts';
 const answersWithinMs = 30_000;
 const pollMs = 50;
 
-/** Where and how a server serves; what is absent is chosen by the server. */
+/** How a server serves; it chooses what is absent. */
 export interface DaemonOptions {
   port?: number;
   host?: string;
@@ -22,7 +22,7 @@ export interface DaemonOptions {
   leaseSeconds?: number;
 }
 
-/** Where a server is reached, as its `server.json` says it; no secret is in it. */
+/** Where a server can be reached, without secrets. */
 export interface ServerPlace {
   url: string;
   hostname: string;
@@ -39,7 +39,7 @@ export function placeOf(context: Context, file: ServerFile): ServerPlace {
   };
 }
 
-/** What the server that answers says of itself, or null when none does. */
+/** The info of the running server, or null when none answers. */
 export async function askServer(directory: string): Promise<Reply<'server_info'> | null> {
   const connection = await connectRemote(directory);
   if (connection === null) return null;
@@ -89,7 +89,7 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   }
 }
 
-/** The last error in a log, without its name. */
+/** The message of the last error in a log. */
 function lastWords(logPath: string): string | null {
   const lines = readFileSync(logPath, 'utf8').split('\n');
   return lines.findLast((line) => line.startsWith('error: '))?.slice('error: '.length) ?? null;

@@ -1,7 +1,7 @@
 /**
- * A connection for commands that run jobs, which may take long: when the server that they found ends before them, they
- * take its place, or find who did. Otherwise their workers, and those of others, would wait for a server in vain. When
- * their own place is taken, they go on with whoever has it.
+ * A connection for commands that run jobs, which may take long: when the server they use ends before them, they take
+ * its place or find its successor. Otherwise their workers, and those of others, would wait for a server forever. When
+ * another process takes over from them, they continue with that one.
  */
 import type { CallOptions, EndpointName, Reply, Request } from '../../api/contract.ts';
 import { readServerFile } from '../../api/server-file.ts';
@@ -11,20 +11,20 @@ import type { ServeOptions } from '../../server/serve.ts';
 import { type Connection, type ConnectOptions, connect, connectRemote } from './connection.ts';
 
 const lookEveryMs = 1000;
-/** A server that was killed is given this long to be started again; one that ended in order, less. */
-const patienceMs = { killed: 10_000, ended: 2_000 };
+/** How long a server may take to come back: longer after it was killed than after a clean end. */
+const comeBackWithinMs = { killed: 10_000, ended: 2_000 };
 const retryMs = 250;
 const probeTimeoutMs = 10_000;
 
-/** Endpoints that only read, so that a call may be repeated whatever became of the first one. */
+/** Endpoints that only read, so that a call may always be repeated. */
 const repeatable: readonly EndpointName[] = ['workflow_show', 'list', 'server_info'];
 
-/** Connects as `connect` does; `serve` then means from now on, or from when the server that there is has ended. */
+/** Connects as `connect` does; `serve` means from now on, or from the end of the present server on. */
 export async function connectToStay(options: ConnectOptions): Promise<Connection> {
-  return new StandIn(await connect(options), options);
+  return new LastingConnection(await connect(options), options);
 }
 
-class StandIn implements Connection {
+class LastingConnection implements Connection {
   readonly #options: ConnectOptions;
   readonly api = {
     call: <N extends EndpointName>(endpoint: N, request: Request<N>, options?: CallOptions) =>
@@ -67,7 +67,7 @@ class StandIn implements Connection {
     });
     while (!this.#isClosed && this.kind === 'remote') {
       await Promise.race([delay(systemClock, lookEveryMs), closing]);
-      // the next look tries again
+      // the next round tries again
       if (!this.#isClosed) await this.#call('server_info', {}, { timeoutMs: probeTimeoutMs }).catch(() => {});
     }
   }
@@ -77,7 +77,7 @@ class StandIn implements Connection {
     try {
       return await used.api.call(endpoint, request, options);
     } catch (error) {
-      // in process that is said only by a database which another process has taken over
+      // in process, 'busy' means that another process has taken over the database
       const isGone = error instanceof TorcError && error.code === (used.kind === 'remote' ? 'unreachable' : 'busy');
       if (!isGone || this.#isClosed || !repeatable.includes(endpoint)) throw error;
       if (used === this.#current) await this.#changeOver();
@@ -87,7 +87,7 @@ class StandIn implements Connection {
 
   #changeOver(): Promise<void> {
     const change = async (): Promise<void> => {
-      const next = (await this.#returned()) ?? (await connect(this.#options));
+      const next = (await this.#successor()) ?? (await connect(this.#options));
       const before = this.#current;
       this.#current = next;
       await before.close();
@@ -99,10 +99,10 @@ class StandIn implements Connection {
     return this.#change;
   }
 
-  /** The server, or another one in its place, when there is one soon enough. */
-  async #returned(): Promise<Connection | null> {
+  /** The server or its successor, or null if none answers in time. */
+  async #successor(): Promise<Connection | null> {
     const isKilled = readServerFile(this.#options.directory) !== null;
-    const until = systemClock.monotonic() + (isKilled ? patienceMs.killed : patienceMs.ended);
+    const until = systemClock.monotonic() + (isKilled ? comeBackWithinMs.killed : comeBackWithinMs.ended);
     while (systemClock.monotonic() < until && !this.#isClosed) {
       const remote = await connectRemote(this.#options.directory);
       if (remote !== null) return remote;

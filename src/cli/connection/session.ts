@@ -1,15 +1,15 @@
-/** A command's connection to the server, or to the database in this process, for as long as the command works. */
+/** A command's connection to the server, or to the database in this process, while the command runs. */
 import { exitCodes } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import type { Connection } from './connection.ts';
 
-/** A process that holds the database for longer answers others meanwhile. */
+/** A process that holds the database for longer than this serves others meanwhile. */
 const serveAfterMs = 1000;
 
 export interface SessionOptions {
-  /** Serve from the beginning, because a worker is going to ask; or from when the server that there is has ended. */
+  /** Serve from the start, because a worker will connect; or from the end of the present server on. */
   serves?: boolean;
-  /** Carry out what actions ask for, and wait for it at the end; only with `serves`. */
+  /** Run the actions of workflows, and wait for them at the end; only with `serves`. */
   runsActions?: boolean;
 }
 
@@ -49,17 +49,17 @@ async function connectFor(context: Context, options: SessionOptions): Promise<Co
   return await (await import('./connection.ts')).connect(place);
 }
 
-/** Whether allocations would be left without a server when this process, which has served them, lets go. */
+/** Whether allocations need a server after this process, which has served them, ends. */
 async function hasAllocations({ kind, api }: Connection): Promise<boolean> {
   return kind === 'in_process' && (await api.call('server_info', {})).num_open_allocations > 0;
 }
 
-/** Begins to serve after a while; the returned function stops that and waits for a beginning that is under way. */
+/** Starts to serve after a while; the returned function cancels that, or waits for a start in progress. */
 function serveWhenSlow(context: Context, connection: Connection): () => Promise<void> {
   if (connection.kind === 'remote') return async () => {};
   let beginning: Promise<void> | null = null;
   const cancel = context.clock.after(serveAfterMs, () => {
-    // the command does its own work whether or not others can be served
+    // the command works whether or not others can be served
     beginning = connection.serve().catch(() => {});
   });
   return async () => {

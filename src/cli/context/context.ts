@@ -1,4 +1,4 @@
-/** What every command is given: the global options as they count after merging, the terminal, the clock. */
+/** What every command receives: the merged global options, the terminal, the clock. */
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { currentUser, type Environment, environment, serverDirectory } from '../../base/config.ts';
@@ -28,23 +28,23 @@ const longestCommandLine = 200;
 export interface Context {
   /** Server directory, absolute. */
   directory: string;
-  /** What must be typed before a command so that it finds the same directory: `torc` or `torc --dir D`. */
+  /** The start of a command line that uses the same directory: `torc` or `torc --dir D`. */
   torc: string;
-  /** The command line, for others that wait for what this process holds. */
+  /** The command line, shown to others that wait for this process. */
   commandLine: string;
   format: OutputFormat;
   consoleLevel: ConsoleLevel;
-  /** The user that new workflows belong to. */
+  /** The owner of new workflows. */
   user: string;
-  /** The user that was asked for with `-U`, or null. */
+  /** The user given with `-U`, or null. */
   userOption: string | null;
   /** `-k`, or null; `TORC_WORKFLOW_KEY` is read where a key is needed. */
   workflowKey: string | null;
-  /** Whether a person can be asked something. */
+  /** Whether there is a terminal for questions. */
   mayAsk: boolean;
-  /** Whether `-n` was given: answers that are needed count as yes. */
+  /** Whether `-n` was given: confirmations count as yes. */
   isNoPrompts: boolean;
-  /** Whether stdout takes colour. */
+  /** Whether stdout has colour. */
   hasColor: boolean;
   /** Whether progress is shown. */
   hasProgress: boolean;
@@ -59,7 +59,7 @@ function typedAs(directory: string, env: Environment): string {
 }
 
 export interface ContextParts {
-  /** The words of the command line behind `torc`. */
+  /** The words of the command line after `torc`. */
   words?: readonly string[];
   terminal: Terminal;
   interrupts: Interrupts;
@@ -96,12 +96,12 @@ function isShown(level: ConsoleLevel, threshold: ConsoleLevel): boolean {
   return consoleLevels.indexOf(level) >= consoleLevels.indexOf(threshold);
 }
 
-/** A line for the person, on stderr; `--console-level` decides which are shown. Programs that read JSON get none. */
+/** Prints a line to stderr if `--console-level` allows it; never with JSON output. */
 export function note(context: Context, text: string, level: ConsoleLevel = 'info'): void {
   if (context.format !== 'json' && isShown(level, context.consoleLevel)) context.terminal.err(`${text}\n`);
 }
 
-/** Whether JSON is asked for, also by a command line that cannot be parsed. */
+/** Whether the command line asks for JSON, even if it cannot be parsed. */
 export function isJsonAsked(words: readonly string[]): boolean {
   return words.some(
     (word, at) =>

@@ -1,16 +1,16 @@
-/** ^C and the polite ways to end a process: the command that runs decides, else the process ends at once. */
+/** SIGINT, SIGTERM and SIGHUP: the running command handles them, else the process ends at once. */
 import type { Terminal } from './terminal.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type InterruptSignal = (typeof signals)[number];
 
-/** May be called several times, once for each signal that arrives. */
+/** Called once for each signal that arrives. */
 export type InterruptHandler = (signal: InterruptSignal) => void;
 
 export interface Interrupts {
   /** The newest handler gets the signals until the returned function removes it. */
   handle(handler: InterruptHandler): () => void;
-  /** Ends the process with `exitCode` although work is under way. */
+  /** Ends the process with `exitCode` even if work is in progress. */
   exit(exitCode: number, signal: InterruptSignal): void;
 }
 
@@ -18,7 +18,7 @@ export function processInterrupts(terminal: Terminal, exitCode: number): Interru
   const handlers: InterruptHandler[] = [];
   const exit = (code: number, signal: InterruptSignal): void => {
     if (!terminal.isWriting()) process.exit(code);
-    // exit() joins the thread pool, and a write to a reader that pauses may never end there: die of the signal itself
+    // exit() waits for the thread pool, where a write to a paused reader may never end; the signal itself ends the process
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };

@@ -1,4 +1,4 @@
-/** The process's own stdout and stderr, written so that a slow or vanished reader harms nobody. */
+/** stdout and stderr of the process, written so that a slow or closed reader does no harm. */
 import { write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { systemCode } from '../../base/errors.ts';
@@ -11,15 +11,15 @@ export interface Terminal {
   columns(): number;
   /** Writes to stdout; false when its reader is gone, so that a long list can stop. */
   out(text: string | Uint8Array): Promise<boolean>;
-  /** Writes to stderr at once; what cannot be written is dropped. */
+  /** Writes to stderr at once; text that cannot be written is dropped. */
   err(text: string): void;
-  /** Whether stdout has text that its reader has not taken yet. */
+  /** Whether text for stdout is not yet written. */
   isWriting(): boolean;
 }
 
 const retryMs = 5;
 
-/** Whether the reader is gone for good; anything else is reported. */
+/** Whether the reader has closed the pipe; other errors are thrown. */
 function isReaderGone(error: unknown): boolean {
   const code = systemCode(error);
   return code === 'EPIPE' || code === 'ECONNRESET';

@@ -1,4 +1,4 @@
-/** An exported workflow: a specification that `create` reads, and beside it what became of the jobs. */
+/** An exported workflow: a specification that `create` reads, and beside it the results of the jobs. */
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
@@ -27,10 +27,10 @@ import {
 
 const everything = { filter: [], excludeColumn: [] };
 
-/** Jobs in one page: each costs some queries. */
+/** Jobs per page: each job takes several queries. */
 const jobsPerPage = 2000;
 
-/** The document in pieces, one job, result or event on a line. */
+/** The document in pieces, with one job, result or event per line. */
 export async function* exportLines(
   api: Api,
   workflow: WorkflowShown,
@@ -122,7 +122,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   yield ']';
   yield* optional('resource_requirements', [...requirements, ...own].map(requirementsSpec));
   yield* optional('files', await all(records(api, 'files', key, ({ name, path }) => ({ name, path }))));
-  // what jobs wrote belongs to their results
+  // data that jobs wrote belong to their results
   const isGiven = written.size === 0 || withResults ? () => true : await givenData(api, key);
   const data = records(api, 'user_data', key, (row) => ({
     name: row.name,
@@ -144,7 +144,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   yield '}';
 }
 
-/** Tells data that the specification or a person gave from those that a job wrote: each change is another version. */
+/** Distinguishes data from the specification or a command from data that a job wrote: each change has its version. */
 async function givenData(api: Api, key: string): Promise<(row: ListRecord) => boolean> {
   const modified = { ...everything, filter: [{ column: 'type', value: 'user_data_modified' }] };
   const byHand = new Set<string>();
@@ -174,7 +174,7 @@ async function* parts(
   }
 }
 
-/** Names of the jobs that each action is about, by the action's key. */
+/** The names of the jobs of each action, by the action's key. */
 async function actionJobs(api: Api, key: string): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   for await (const page of parts(api, key, 'action_jobs')) {
@@ -207,13 +207,13 @@ async function barrierNames(api: Api, key: string): Promise<Map<string, Dependen
   return new Map([...members].map(([barrier, names]) => [barrier, dependenceOn(names, count)]));
 }
 
-/** Writes the pieces to a file, or to stdout; stops early when nobody reads any more. */
+/** Writes the pieces to a file, or to stdout; stops early when the reader is gone. */
 export async function writePieces(context: Context, path: string | null, pieces: AsyncIterable<string>): Promise<void> {
   if (path === null) {
     for await (const text of batched(pieces)) if (!(await context.terminal.out(text))) return;
     return;
   }
-  // a file that is there is whole
+  // the file appears under its name only when it is complete
   const unfinished = `${path}.new-${process.pid}`;
   try {
     writeFileSync(unfinished, '');

@@ -1,14 +1,14 @@
-/** The parts of a stored workflow in the words of a specification, without what goes without saying. */
+/** The parts of a stored workflow as parts of a specification, without default values. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, ListRecord, Reply } from '../../api/contract.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
 
-/** A set of at least so many names is said as a pattern, where there is one that means the same. */
+/** Sets of at least this many names become a pattern, if one matches exactly these names. */
 const manyNames = 50;
 
-/** What a job that waits at a barrier says of it. */
+/** The dependencies of a job that a barrier stands for. */
 export type Dependence = { names: readonly string[] } | { pattern: string };
 
-/** Names that differ in their numbers alone become a pattern, if it means just these. */
+/** Names that differ only in numbers become a pattern, if it matches exactly these names. */
 export function dependenceOn(names: readonly string[], count: (pattern: string) => number): Dependence {
   if (names.length < manyNames || names.some((name) => /[^\w.-]/.test(name))) return { names };
   const patterns = new Set(names.map((name) => `^${name.replaceAll('.', '\\.').replace(/[0-9]+/g, '[0-9]+')}$`));
@@ -16,7 +16,7 @@ export function dependenceOn(names: readonly string[], count: (pattern: string) 
   return others.length === 0 && pattern.length < 1000 && count(pattern) === names.length ? { pattern } : { names };
 }
 
-/** A job with its requirements by name, and what those of its barriers mean. */
+/** A job with its requirements by name and its barriers as dependencies. */
 export function jobSpec(
   job: ExportedJob,
   requirements: string | null,
@@ -52,7 +52,7 @@ export function jobSpec(
   };
 }
 
-/** A name for the requirements of one job that nothing has yet. */
+/** A free name for the requirements of one job. */
 export function freeName(jobName: string, taken: Set<string | null>): string {
   const stem = `of ${jobName}`.slice(0, 4000);
   let name = stem;
@@ -80,7 +80,7 @@ export function schedulerSpec(row: ListRecord): object {
     ...{ name, account, partition, qos, nodes: num_nodes, ntasks_per_node, mem, tmp, gres, extra },
     walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
   };
-  // a specification that says no qos means Slurm's usual one; empty is none
+  // without qos a specification means 'normal'; an empty one means none
   return { ...stated(all), qos: qos ?? '' };
 }
 

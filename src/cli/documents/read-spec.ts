@@ -1,4 +1,4 @@
-/** From what was typed as SPEC to a workflow that can be stored. */
+/** Reads the SPEC of a command into a workflow that can be stored. */
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,7 +16,7 @@ const wholeTextBytes = 128 * 1024 * 1024;
 /** A file of this size may take more than two seconds. */
 const slowBytes = 8 * 1024 * 1024;
 
-/** What each job of a commands file asks for, and the workflow's name; as typed. */
+/** The requirements of each job of a commands file, and the name of the workflow, as typed. */
 export interface CommandsNeeds {
   name?: string;
   cpus?: number;
@@ -33,7 +33,7 @@ export interface ReadWorkflow {
 const exampleHint = 'torc workflows example prints one to start from.';
 const commandsHint = 'A commands file has one shell command on each line.';
 
-/** Standard input is `-`; messages call it so. */
+/** The argument that means standard input. */
 const standardInput = '-';
 
 /** A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError. */
@@ -43,7 +43,7 @@ export async function readWorkflow(
   commands: CommandsNeeds | null = null,
   syntax?: SpecSyntax,
 ): Promise<ReadWorkflow> {
-  // reading does not pause to draw a line later
+  // reading is synchronous, so no timer can draw the line later
   const progress = startProgress(context, 0);
   const isCommands = commands !== null || (extname(path) === '.txt' && syntax === undefined);
   const hint = isCommands ? commandsHint : exampleHint;
@@ -65,7 +65,7 @@ async function readOne(path: string, syntax: SpecSyntax | undefined): Promise<Re
   return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
 }
 
-/** By itself V8 lets the heap of a million jobs grow to four times what they take before it collects. */
+/** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */
 function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=20');
 }
@@ -96,7 +96,7 @@ function fileBytes(path: string, hint: string): number {
   }
 }
 
-/** The content of a file, or of standard input for `-`. Throws TorcError; with this hint when there is no such file. */
+/** The content of a file, or of standard input for `-`. Throws TorcError, with this hint if the file does not exist. */
 export function readBytes(path: string, hint: string): Buffer {
   try {
     return readFileSync(path === standardInput ? 0 : path);

@@ -1,4 +1,4 @@
-/** Sends an expanded workflow to the server in chunks; nothing of it is visible before the last one has arrived. */
+/** Sends an expanded workflow to the server in chunks; nothing is visible before the last one has arrived. */
 import type { Api, Reply, Request } from '../../api/contract.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { counted } from '../../base/text.ts';
@@ -15,7 +15,7 @@ import { checkConfig } from '../input/slurm-config.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
-/** Below the limits of the contract, so that one transaction stays short and one request small. */
+/** Below the limits of the contract, to keep transactions short and requests small. */
 export const chunkLimits = {
   jobs: 5000,
   files: 5000,
@@ -25,15 +25,15 @@ export const chunkLimits = {
   characters: 2 * 1024 * 1024,
 } as const;
 
-/** Throws TorcError 'usage' for what no sbatch script could carry. */
+/** Throws TorcError 'usage' for values that an sbatch script cannot contain. */
 export async function checkStorable(workflow: ExpandedWorkflow): Promise<void> {
   for (const scheduler of workflow.schedulers) await checkConfig(configOf(scheduler));
 }
 
-/** How many jobs are told of that have parameters in braces and do not use them. */
+/** At most this many jobs with unused parameters in braces are named. */
 const shownUnused = 5;
 
-/** Tells of what is read and has no effect: most of it needs none here, the rest may have been forgotten. */
+/** Prints notes on parts of a specification that have no effect: unneeded here, or possibly forgotten. */
 export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
   const unused = workflow.unusedParameters;
   for (const { job, parameters } of unused.slice(0, shownUnused)) {
@@ -62,7 +62,7 @@ function configOf(scheduler: ExpandedScheduler) {
   return { name, account, partition, qos, walltime_seconds, num_nodes, ntasks_per_node, mem, tmp, gres, extra };
 }
 
-/** Stores the workflow; `onProgress` is told how many jobs have arrived. */
+/** Stores the workflow; `onProgress` receives the number of stored jobs. */
 export async function createWorkflow(
   api: Api,
   workflow: ExpandedWorkflow,
@@ -78,7 +78,7 @@ export async function createWorkflow(
   return await api.call('workflow_create_finish', { workflow_key });
 }
 
-/** Where the commands of actions start, and where the allocations that they ask for write to. */
+/** The working directory of action commands, and the output directory of the allocations they submit. */
 export interface ActionPlace {
   workingDirectory: string;
   outputDirectory: string;
@@ -158,7 +158,7 @@ function wireAction(
   };
 }
 
-/** Peak and average are in every result; only a time series has an interval. */
+/** Every result has peak and average; only a time series has an interval. */
 function sampleInterval(monitor: ResourceMonitor | null): number | null {
   return monitor?.enabled === true && monitor.granularity === 'time_series' ? monitor.sampleIntervalSeconds : null;
 }
@@ -187,7 +187,7 @@ function jobCharacters(job: ExpandedJob): number {
   return 200 + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + uses;
 }
 
-/** A chunk is closed when one more of its members would exceed a limit; one that is alone too big goes by itself. */
+/** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */
 class ChunkBuilder {
   readonly #workflowKey: string;
   #chunk: Chunk;
@@ -215,7 +215,7 @@ class ChunkBuilder {
     };
   }
 
-  /** The chunk that is full, when `characters` more of this kind do not fit in it. */
+  /** The full chunk, when `characters` more of this kind do not fit in it, else null. */
   closeBefore(kind: 'jobs' | 'files' | 'user_data' | 'edges' | 'action_jobs', characters: number): Chunk | null {
     const isFull =
       (this.#chunk[kind]?.length ?? 0) >= chunkLimits[kind] || this.#characters + characters > chunkLimits.characters;
@@ -247,7 +247,7 @@ class ChunkBuilder {
     this.#chunk.action_jobs?.push(pair);
   }
 
-  /** What is in the chunk, or null when that is nothing; the next one begins behind it. */
+  /** The chunk, or null when it is empty; starts the next one. */
   close(): Chunk | null {
     const { jobs, files, user_data, edges, action_jobs = [] } = this.#chunk;
     const count = jobs.length + files.length + user_data.length + edges.length + action_jobs.length;
@@ -258,7 +258,7 @@ class ChunkBuilder {
   }
 }
 
-/** The workflow as requests, made one at a time so that a million jobs are never in memory twice. */
+/** The workflow as requests, made one at a time, so that a million jobs are never in memory twice. */
 export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Generator<Chunk> {
   const builder = new ChunkBuilder(workflowKey);
   for (const file of workflow.files) {

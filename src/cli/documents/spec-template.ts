@@ -1,4 +1,4 @@
-/** What `torc workflows template` prints: every part of a specification, the rarer ones behind a `#`. */
+/** What `torc workflows template` prints: every part of a specification, the rarer ones commented out with `#`. */
 export const specTemplate = `# A workflow for torc. Fill in what you need, delete the rest, and look at it with
 #   torc workflows create workflow.yaml --dry-run --show-jobs
 name: my_workflow

@@ -1,4 +1,4 @@
-/** What each job of a new workflow depends on, by name, with hidden barriers looked through. */
+/** The dependencies of the jobs of a new workflow, by name, with barriers resolved. */
 import type { ExpandedWorkflow, GraphNode } from '../../model/expanded.ts';
 
 /** Names of the direct upstreams of each job, by the job's number; the order is that of the edges. */

@@ -1,8 +1,8 @@
-/** Questions to the person at the terminal. */
+/** Questions at the terminal. */
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 
-/** One line that a person types; throws 'interrupted' when the input ends instead. */
+/** Asks for one line; throws 'interrupted' when the input ends instead. */
 export async function ask(context: Context, question: string): Promise<string> {
   const { createInterface } = await import('node:readline');
   const reader = createInterface({ input: process.stdin, output: process.stderr });
@@ -27,7 +27,7 @@ export async function confirm(context: Context, question: string): Promise<boole
   return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
 }
 
-/** Asks before something is deleted; `command` is what deletes it without being asked. Throws TorcError when it is not to be. */
+/** Asks before something is deleted; `command` deletes it without asking. Throws TorcError unless the answer is yes. */
 export async function askToDelete(context: Context, what: string, command: string): Promise<void> {
   if (!context.mayAsk) {
     throw new TorcError('usage', `deleting ${what} needs confirmation`, `${context.torc} ${command}`);

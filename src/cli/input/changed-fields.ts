@@ -1,4 +1,4 @@
-/** Changes of jobs and requirements: from what was typed to a request, and from the reply to a table. */
+/** Changes of jobs and requirements: from options to a request, and from a reply to a table. */
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { formatMemory, parseDuration, parseMemory } from '../../base/units.ts';
@@ -18,7 +18,7 @@ export interface ResourceOptions {
 
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
-/** What was typed of resources. Throws TorcError 'usage' for what no job can ask for. */
+/** The resource options as changes. Throws TorcError 'usage' for values that no job can have. */
 export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions): ResourceChanges {
   if (gpus !== undefined && !isGpuCount(gpus)) {
     throw new TorcError(
@@ -41,7 +41,7 @@ function positive(value: number, what: string): number {
   throw new TorcError('usage', `${what} must be more than 0`, null);
 }
 
-/** The fields with their old and new values, as people read them; `''` when nothing differs. */
+/** The changed fields with their old and new values as a table; `''` when nothing differs. */
 export function changesTable(context: Context, changes: readonly ChangedField[]): string {
   if (changes.length === 0) return '';
   const readable = (field: string, value: unknown) =>

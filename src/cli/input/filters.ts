@@ -1,4 +1,4 @@
-/** The options that every list shares, as typed and as the request they become. */
+/** The options that all lists share, and the request they become. */
 import type { ListName, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 
@@ -14,16 +14,16 @@ export interface ListOptions {
   skip?: number;
   sortBy?: string;
   reverseSort?: boolean;
-  /** Columns of text and CSV, in this order. */
+  /** The columns of text and CSV, in this order. */
   columns?: readonly string[];
   excludeColumn: readonly string[];
-  /** Of results: only the newest of each job. */
+  /** Only the newest result of each job. */
   latestOnly?: boolean;
   /** Of events: only those after this one. */
   after?: string | undefined;
 }
 
-/** Reads `column=value`; the value may contain `=` and may be empty, which means "has none". */
+/** Reads `column=value`; the value may contain `=`; an empty value means "has none". */
 export function parseFilter(text: string): ListFilter {
   const at = text.indexOf('=');
   const column = text.slice(0, at).trim();

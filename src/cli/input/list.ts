@@ -1,4 +1,4 @@
-/** Any `list` command: reads a list page by page and prints it as it comes. */
+/** Any `list` command: reads a list page by page and prints each page at once. */
 import type { Api, ListName, ListRecord } from '../../api/contract.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -6,14 +6,14 @@ import { printList } from '../output/output.ts';
 import { type ListOptions, listRequest } from './filters.ts';
 import { chooseWorkflow } from './workflow-key.ts';
 
-/** Rows of the first page, so that the first line comes at once, and of the others: the most that a server gives. */
+/** The first page is small, so that its lines appear at once; others have as many rows as the server allows. */
 export const firstPageRows = 500;
 export const pageRows = 10_000;
 
-/** Rows of user data may have a megabyte each. */
+/** A row of user data may have a megabyte. */
 const userDataRows = 50;
 
-/** The pages of a list, from `skip` on and `limit` rows at most; every row when there is no limit. */
+/** The pages of a list from `skip` on, with at most `limit` rows in total (default: all). */
 export async function* listPages(
   api: Api,
   list: ListName,
@@ -45,7 +45,7 @@ function ownedBy(options: ListOptions, user: string | null): ListOptions {
   return user === null ? options : { ...options, filter: [...options.filter, { column: 'user', value: user }] };
 }
 
-/** What a list command shows: one workflow's rows, or those of all. */
+/** Prints a list: the rows of one workflow, or the workflows. */
 export async function showList(
   context: Context,
   list: ListName,

@@ -1,4 +1,4 @@
-/** What a person means by a name or a key; where both exist, the name counts. */
+/** Finds a row by its name or key; if both match, the name counts. */
 import type { Api, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
@@ -15,7 +15,7 @@ const kinds = {
   },
 } as const;
 
-/** Among how many names the one that was meant is looked for. */
+/** A suggestion is looked for among this many names. */
 const comparedNames = 100;
 
 /** The record of the workflow with this name, else the one with this key. Throws TorcError 'usage' or 'not_found'. */

@@ -11,7 +11,7 @@ import {
 } from '../context/context.ts';
 import { type ListFilter, type ListOptions, parseColumns, parseFilter } from './filters.ts';
 
-/** The given word when it is one of `choices`; throws TorcError 'usage' naming them. */
+/** Reads one of `choices`; throws TorcError 'usage' naming them. */
 export function oneOf<T extends string>(choices: readonly T[], what: string): (text: string) => T {
   return (text) => {
     const found = choices.find((choice) => choice === text);
@@ -46,7 +46,7 @@ export function yesOrNo(text: string): boolean {
   return oneOf(['true', 'false'] as const, 'true or false')(text) === 'true';
 }
 
-/** Reads a number of at least `least`, with a decimal point if need be. */
+/** Reads a number of at least `least`; it may have decimals. */
 export function decimalNumber(what: string, least: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
@@ -59,7 +59,7 @@ export function decimalNumber(what: string, least: number): (text: string) => nu
   };
 }
 
-/** Leaves a text as it was typed once `read` has understood it; `read` throws TorcError 'usage' otherwise. */
+/** Checks a text with `read`, which throws TorcError 'usage', and keeps it as typed. */
 export function readable(read: (text: string) => unknown): (text: string) => string {
   return (text) => {
     read(text);
@@ -67,7 +67,7 @@ export function readable(read: (text: string) => unknown): (text: string) => str
   };
 }
 
-/** For options that may be given several times. */
+/** For options that may be repeated. */
 export function collect<T>(read: (text: string) => T[]): (text: string, before: readonly T[]) => T[] {
   return (text, before) => [...before, ...read(text)];
 }
@@ -103,7 +103,12 @@ const globals: readonly GlobalDeclaration[] = [
     read: oneOf<ConsoleLevel>(consoleLevels, 'a console level'),
   },
   { letter: 'U', long: '--user', flags: '--user <name>', description: 'owner of the workflows' },
-  { letter: null, long: '--dir', flags: '--dir <directory>', description: 'server directory (default: TORC_DIR or ~/.torc)' },
+  {
+    letter: null,
+    long: '--dir',
+    flags: '--dir <directory>',
+    description: 'server directory (default: TORC_DIR or ~/.torc)',
+  },
   { letter: null, long: '--version', flags: '--version', description: 'print the version' },
 ];
 
@@ -121,7 +126,7 @@ export function firstOperand(words: readonly string[]): string | null {
   return null;
 }
 
-/** Gives a command and all below it the global options, without the letters that the command uses itself. */
+/** Adds the global options to a command and its subcommands, without letters that the command uses itself. */
 export function addGlobalOptions(command: Command): void {
   for (const global of globals) {
     if (command.options.some((option) => option.long === global.long)) continue;
@@ -131,13 +136,13 @@ export function addGlobalOptions(command: Command): void {
     if (global.read !== undefined) option.argParser(global.read);
     command.addOption(option.helpGroup(globalHelp));
   }
-  for (const child of command.commands) addGlobalOptions(child as Command);
+  for (const child of command.commands) addGlobalOptions(child);
 }
 
-/** The global options as typed anywhere between `torc` and the end; the one nearest to the end counts. */
+/** The global options from anywhere on the command line; the last one counts. */
 export function globalOptionsOf(command: Command): GlobalOptions & { version?: boolean } {
   const chain: Command[] = [];
-  for (let at: Command | null = command; at !== null; at = at.parent as Command | null) chain.unshift(at);
+  for (let at: Command | null = command; at !== null; at = at.parent) chain.unshift(at);
   const merged: Record<string, unknown> = {};
   for (const link of chain) {
     for (const global of globals) {
@@ -155,7 +160,7 @@ function isOwnGlobal(option: Option | undefined): boolean {
   return option?.helpGroupHeading === globalHelp;
 }
 
-/** Adds the options of a list: filters, a part of the rows, order, columns. */
+/** Adds the options of a list: filters, limit, order, columns. */
 export function addListOptions(command: Command): Command {
   return command
     .option('-f, --filter <column=value>', 'only rows with this value; may be repeated (all must match)', filters, [])
@@ -170,14 +175,14 @@ export function addListOptions(command: Command): Command {
 const filters = collect<ListFilter>((text) => [parseFilter(text)]);
 const excluded = collect<string>(parseColumns);
 
-/** Adds short forms of the filters that people look for failures with. */
+/** Adds short forms of the filters for failures. */
 export function addOutcomeOptions(command: Command): Command {
   return command
     .option('--return-code <n>', 'only those with this return code', wholeNumber('the return code', 0))
     .option('--failed', 'only those that failed (return code other than 0)');
 }
 
-/** The parsed options of a list command; short forms become the filters that they stand for. */
+/** The parsed options of a list command, with short forms as filters. */
 export function listOptions(command: Command): ListOptions {
   const { returnCode, failed, ...options } = command.opts<ListOptions & { returnCode?: number; failed?: boolean }>();
   const short: ListFilter[] = [];
@@ -191,8 +196,6 @@ export interface StdioOption {
 }
 
 /** Where the output of jobs goes. */
-export function stdioOption(
-  what = 'where job output goes (default: the specification, else files)',
-): Option {
+export function stdioOption(what = 'where job output goes (default: the specification, else files)'): Option {
   return new Option('--stdio <mode>', what).choices(stdioModes);
 }

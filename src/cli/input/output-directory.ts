@@ -1,13 +1,13 @@
-/** The output directory, seen to before anything depends on it. */
+/** Creates the output directory early, so that errors appear before anything runs. */
 import { accessSync, constants } from 'node:fs';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { makeFolders } from '../../base/folders.ts';
 
-/** Makes the output directory. Throws TorcError 'unusable' where nothing can be written into it. */
+/** Makes the output directory. Throws TorcError 'unusable' if it is not writable. */
 export function makeOutputDirectory(path: string): void {
   try {
     makeFolders(path);
-    // the dot makes a file that is no directory an error
+    // the dot makes this fail for a file that is not a directory
     accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
   } catch (error) {
     if (systemCode(error) === null) throw error;

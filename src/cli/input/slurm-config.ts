@@ -1,4 +1,4 @@
-/** Slurm configs as a command line names them, and what may stand in one. */
+/** Chooses and checks Slurm configs. */
 import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
@@ -7,7 +7,7 @@ import { checkedKey, chooseWorkflow } from './workflow-key.ts';
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 
-/** Refuses now what could not stand in a script later. */
+/** Throws TorcError 'usage' for values that an sbatch script cannot contain. */
 export async function checkConfig(fields: Changes): Promise<void> {
   const { checkedText, extraDirectives } = await import('../../slurm/directives.ts');
   for (const field of ['name', 'account', 'partition', 'qos', 'mem', 'tmp', 'gres', 'extra'] as const) {
@@ -52,5 +52,9 @@ export async function chooseConfig(
   }
   if (others.length === 0) return first;
   const names = records.map((record) => `${record.slurm_config_key} (${cellText(record.name)})`).join(', ');
-  throw new TorcError('usage', `workflow ${workflow} has more than one Slurm config`, `Choose one by its key: ${names}`);
+  throw new TorcError(
+    'usage',
+    `workflow ${workflow} has more than one Slurm config`,
+    `Choose one by its key: ${names}`,
+  );
 }

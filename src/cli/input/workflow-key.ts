@@ -1,4 +1,4 @@
-/** Which workflow a command means: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or what a person answers. */
+/** The workflow of a command: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or the answer to a question. */
 import type { Api, ListRecord } from '../../api/contract.ts';
 import { defaultWorkflowKey } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -8,7 +8,7 @@ import { ask } from './ask.ts';
 
 const shownWorkflows = 10;
 
-/** The text when it is a key; throws TorcError 'usage'. */
+/** The text if it is a key; throws TorcError 'usage'. */
 export function checkedKey(text: string, what = 'workflow key'): string {
   if (/^[1-9][0-9]{0,15}$/.test(text)) return text;
   throw new TorcError(
@@ -18,17 +18,21 @@ export function checkedKey(text: string, what = 'workflow key'): string {
   );
 }
 
-/** The key that was typed or set; null when none was. Throws 'usage' when two typed ones differ. */
+/** The key from the command line or the environment, or null. Throws 'usage' when argument and option differ. */
 export function statedKey(context: Context, positional: string | null): string | null {
   const option = context.workflowKey;
   if (positional !== null && option !== null && positional !== option) {
-    throw new TorcError('usage', `two different workflows were given: ${positional} and ${option}`, 'Give only one of them.');
+    throw new TorcError(
+      'usage',
+      `two different workflows were given: ${positional} and ${option}`,
+      'Give only one of them.',
+    );
   }
   const stated = positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
   return stated === null ? null : checkedKey(stated);
 }
 
-/** The workflow that the command is about. Throws TorcError 'usage' or 'not_found' when that is not clear. */
+/** The key of the workflow to use. Throws TorcError 'usage' when there are several, 'not_found' when there is none. */
 export async function chooseWorkflow(context: Context, api: Api, positional: string | null): Promise<string> {
   const stated = statedKey(context, positional);
   if (stated !== null) return stated;

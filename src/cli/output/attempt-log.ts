@@ -1,9 +1,9 @@
 /**
- * What one attempt of a job wrote, wherever that is: in files of its own, in files that the jobs of a worker use in turn,
- * or in the one file of its worker.
+ * The output of one attempt of a job: in its own files, in files that the jobs of a worker take turns to use, or in the
+ * combined file of its worker.
  *
- * Files that are used in turn hold the text of this attempt as long as the server knows of no end of it. So what was
- * read from them counts only when the server, asked after that, still knows of none.
+ * Shared files hold the text of this attempt only until it ends. What was read from them counts only if the server,
+ * asked afterwards, does not know of an end.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { JobShown, ListRecord } from '../../api/contract.ts';
@@ -25,7 +25,7 @@ export class AttemptLog {
   readonly #show: () => Promise<JobShown>;
   #member: { stdout: Buffer; stderr: Buffer } | null = null;
 
-  /** `show` asks the server again. */
+  /** `show` reads the job from the server again. */
   constructor(shown: JobShown, attempt: ListRecord, show: () => Promise<JobShown>) {
     this.#shown = shown;
     this.#attempt = attempt;
@@ -36,7 +36,7 @@ export class AttemptLog {
     return this.#attempt;
   }
 
-  /** Asks the server again. */
+  /** Reads the job from the server again. */
   async refresh(): Promise<void> {
     this.#shown = await this.#show();
     const { run_id, attempt_id } = this.#attempt;
@@ -44,7 +44,7 @@ export class AttemptLog {
     this.#attempt = same ?? this.#attempt;
   }
 
-  /** Whether nothing more will be written, as far as the server knew when it was asked. */
+  /** Whether nothing more will be written, as of the last refresh. */
   get hasEnded(): boolean {
     const { job } = this.#shown;
     const isNewest = job.run_id === this.#attempt.run_id && job.attempt_id === this.#attempt.attempt_id;
@@ -71,7 +71,7 @@ export class AttemptLog {
     return `no ${stream}: ${this.whyNothing ?? `${path} is not on this host; it was written on ${cellText(this.#attempt.hostname)}`}`;
   }
 
-  /** At most so many bytes from `offset` on, none at the end; null when the file is not there, or not yet. */
+  /** At most `mostBytes` from `offset` on, none at the end; null when the file does not exist, or not yet. */
   async read(stream: Stream, offset: number, mostBytes: number): Promise<Buffer | null> {
     for (;;) {
       const bytes = this.#readNow(stream, (size) => Math.min(offset, size), mostBytes);
@@ -79,7 +79,7 @@ export class AttemptLog {
     }
   }
 
-  /** At most so many bytes before the end; null when the file is not there. */
+  /** At most `mostBytes` before the end; null when the file does not exist. */
   async readTail(stream: Stream, mostBytes: number): Promise<Buffer | null> {
     for (;;) {
       const bytes = this.#readNow(stream, (size) => Math.max(0, size - mostBytes), mostBytes);
@@ -87,7 +87,7 @@ export class AttemptLog {
     }
   }
 
-  /** Whether what was last read is nothing to go by, because the attempt's output is somewhere else now. */
+  /** Whether the last read is invalid because the output has moved since. */
   async hasMoved(): Promise<boolean> {
     if (this.#attempt.log_kind !== 'slot') return false;
     await this.refresh();
@@ -125,7 +125,7 @@ export class AttemptLog {
   }
 }
 
-/** Null when it is not there, or not yet. */
+/** Null when the file does not exist, or not yet. */
 function openFile(path: string): number | null {
   try {
     return openSync(path, 'r');

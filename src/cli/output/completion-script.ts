@@ -1,4 +1,4 @@
-/** Completion scripts for shells, made from the tree of commands; they start no torc while a person types. */
+/** Completion scripts for shells, made from the tree of commands; completing does not start torc. */
 import type { Command, Option } from 'commander';
 import { TorcError } from '../../base/errors.ts';
 
@@ -7,16 +7,16 @@ interface Word {
   description: string;
 }
 
-/** What can be typed behind the words of one command. */
+/** What can follow one command. */
 interface Place {
-  /** `workflows create`, or '' behind `torc` itself. */
+  /** `workflows create`, or '' for `torc` itself. */
   path: string;
   commands: Word[];
   options: (Word & { takesValue: boolean })[];
   takesFile: boolean;
 }
 
-/** The script for a shell; throws TorcError 'usage' for one that is not known. */
+/** The script for a shell; throws TorcError 'usage' for an unknown shell. */
 export function completionScript(program: Command, shell: string): string {
   const places = placesOf(program, '');
   switch (shell) {
@@ -33,7 +33,7 @@ export function completionScript(program: Command, shell: string): string {
 
 function placesOf(command: Command, path: string): Place[] {
   const help = command.createHelp();
-  const children = help.visibleCommands(command) as Command[];
+  const children = help.visibleCommands(command);
   const place: Place = {
     path,
     commands: children.map((child) => ({ text: child.name(), description: child.description() })),
@@ -50,7 +50,7 @@ function optionWords(option: Option): Place['options'] {
     .map((text) => ({ text, description: option.description, takesValue }));
 }
 
-/** Options of all commands that are followed by a value, so that the value is not taken for a command. */
+/** All options that take a value, so that the value is not mistaken for a command. */
 function valueOptions(places: readonly Place[]): string[] {
   return [...new Set(places.flatMap((place) => place.options.filter((o) => o.takesValue).map((o) => o.text)))];
 }
@@ -59,7 +59,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The words that lead to the place where the cursor is, found by walking over what stands before it. */
+/** The command at the cursor, found by walking over the words before it. */
 function walk(places: readonly Place[], words: string, count: string): string {
   const known = places.filter((place) => place.path !== '').map((place) => quoted(place.path));
   return `  local place='' word index skip=0

@@ -1,6 +1,6 @@
 /** Records as CSV with the quoting of RFC 4180; lines end in a line feed, so that awk and cut can read them. */
 
-/** A null is an empty field, an empty text a quoted one; anything nested is JSON. */
+/** Null is an empty field, an empty text a quoted one; nested values are JSON. */
 function field(value: unknown): string {
   if (value === null || value === undefined) return '';
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);

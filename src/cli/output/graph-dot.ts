@@ -1,4 +1,4 @@
-/** A grouped graph in the language of Graphviz. */
+/** A grouped graph in the DOT language of Graphviz. */
 import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 
@@ -18,18 +18,18 @@ function attributes(group: JobGroup): string {
   const [only] = words;
   if (words.length < 2) return only === undefined ? text : `${text}, fillcolor="${colorOf(only[0])}"`;
   const stripes = words.map(([word, count]) => `${colorOf(word)};${(count / group.num_jobs).toFixed(4)}`);
-  // the last stripe takes what is left
+  // the last stripe gets the rest
   const colors = [...stripes.slice(0, -1), colorOf(words.at(-1)?.[0] ?? '')].join(':');
   return `${text}, style=striped, fillcolor="${colors}"`;
 }
 
-/** A line break becomes Graphviz' own; other control characters would be shown as nothing, so they are marked. */
+/** A line break becomes that of Graphviz; other control characters would be invisible, so they are marked. */
 function quoted(text: string): string {
   const escaped = text
     .replaceAll('\\', '\\\\')
     .replaceAll('"', '\\"')
     .replace(/\r\n|\r|\n/g, '\\n')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched on purpose
     .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
   return `"${escaped}"`;
 }

@@ -1,4 +1,4 @@
-/** The formats that a graph is written in, and which of them a file's name means. */
+/** The formats of a graph, and the format that the name of a file means. */
 import { extname } from 'node:path';
 import { TorcError } from '../../base/errors.ts';
 
@@ -12,7 +12,7 @@ const formatsByExtension: Readonly<Record<string, GraphFormat>> = {
   '.svg': 'svg',
 };
 
-/** What a file of this name holds. Throws TorcError 'usage' when that is something else than torc draws. */
+/** The format for a file name. Throws TorcError 'usage' for an unknown extension. */
 export function formatOf(output = ''): GraphFormat {
   const extension = extname(output).toLowerCase();
   const format = formatsByExtension[extension];

@@ -1,4 +1,4 @@
-/** What graphs say of a group, and in which colour. */
+/** The labels and colours of groups in graphs. */
 import type { JobGroup } from '../../model/graph/grouped-graph.ts';
 
 /** Longer names are cut in boxes. */

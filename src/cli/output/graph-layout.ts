@@ -1,4 +1,4 @@
-/** Where the boxes of a graph stand: a column for each rank, from left to right, ordered so that few lines cross. */
+/** The layout of a graph: one column per rank, from left to right, ordered so that few lines cross. */
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 
 /** Pixels. */
@@ -62,7 +62,7 @@ function ranksOf({ groups, edges }: GroupedGraph): number[] {
   return ranks;
 }
 
-/** Each column sorted by the mean place of its neighbours, to and fro. */
+/** Sorts each column by the mean position of its neighbours, forwards and backwards. */
 function orderedColumns({ groups, edges }: GroupedGraph, ranks: readonly number[]): number[][] {
   const columns: number[][] = [];
   for (const group of groups.keys()) {

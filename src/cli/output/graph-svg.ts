@@ -3,7 +3,7 @@ import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts'
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 import { type Box, layOut } from './graph-layout.ts';
 
-/** Of a monospaced letter of 12 pixels, with room to spare. */
+/** The width of a monospaced letter of 12 pixels, with some margin. */
 const letterWidth = 7.4;
 const boxHeight = 44;
 const pointSize = 8;
@@ -32,7 +32,7 @@ function sizeOf(group: JobGroup): { width: number; height: number } {
   return { width: letters * letterWidth + 20, height: boxHeight };
 }
 
-/** Letters outside of Latin may be twice as wide. */
+/** Letters outside Latin may be twice as wide. */
 function lettersOf(text: string): number {
   let letters = 0;
   for (const letter of text) letters += (letter.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
@@ -88,13 +88,13 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Control characters, which XML cannot hold, are marked; a line break is shown as one. */
+/** Control characters, which XML cannot contain, are marked; a line break stays visible. */
 function escaped(text: string): string {
   return (
     text
       .replace(/[&<>"']/g, (character) => entities[character] ?? '')
       .replace(/\r\n|\r|\n/g, '⏎')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched on purpose
       .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Cs}/gu, '\ufffd')
   );
 }

@@ -1,7 +1,7 @@
-/** Which columns of a list people see when they name none; JSON and CSV have all of them. */
+/** The default columns of lists as text; JSON and CSV have all columns. */
 import type { ListName } from '../../api/contract.ts';
 
-/** Free text stands last, so that a space in it shifts no other column. */
+/** Free text is last, so that a space in it shifts no other column. */
 export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
   workflows: [
     'workflow_key',

@@ -1,4 +1,4 @@
-/** What commands print: records page by page, or one result, in the format that was asked for. */
+/** Prints lists page by page, or one result, in the output format. */
 import type { ListName, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { formatMemory } from '../../base/units.ts';
@@ -8,12 +8,12 @@ import { textColumns } from './list-columns.ts';
 import { cellText, type TextColumn, TextTable } from './table.ts';
 
 export interface ShownColumns {
-  /** Columns that were asked for, in this order; null for the usual ones. */
+  /** The columns to print, in this order; null for the usual ones. */
   chosen: readonly string[] | null;
   excluded: readonly string[];
 }
 
-/** Prints a list as its pages arrive; stops early when nobody reads any more. */
+/** Prints a list as its pages arrive; stops early when the reader is gone. */
 export async function printList(
   context: Context,
   list: ListName,
@@ -32,7 +32,7 @@ export async function printList(
 
 interface ListPrinter {
   page(records: readonly ListRecord[], isFirst: boolean): string;
-  /** `isEmpty`: there was no page at all. */
+  /** `isEmpty`: there was no page. */
   end(isEmpty: boolean): string;
 }
 
@@ -94,7 +94,7 @@ export function textTable(context: Context, columns: readonly string[], records:
   return new TextTable(columns.map(textColumn(records)), painter(context)).lines(records);
 }
 
-/** People read sizes with a unit and instants without milliseconds; everything else is as in JSON. */
+/** Text shows sizes with a unit and instants without milliseconds; everything else is as in JSON. */
 function textColumn(sample: readonly ListRecord[]): (name: string) => TextColumn {
   return (name) => {
     const isMemory = name.endsWith('_bytes');
@@ -129,7 +129,7 @@ const statusColors: Readonly<Record<string, number>> = {
   running: cyan,
 };
 
-/** The text in the colour of its status, when stdout takes colour. */
+/** The text in the colour of its status, if stdout has colour. */
 export function colored(context: Context, text: string): string {
   const color = statusColors[text.trim()];
   return context.hasColor && color !== undefined ? `\x1b[${color}m${text}\x1b[0m` : text;
@@ -139,7 +139,7 @@ function painter(context: Context): (header: string, padded: string) => string {
   return (header, padded) => (/status$/.test(header) ? colored(context, padded) : padded);
 }
 
-/** Prints one result: `text` for people, the value itself as JSON, its fields as one line of CSV. */
+/** Prints one result: the value as JSON, its fields as one line of CSV, or `text`. */
 export async function printResult(context: Context, value: object, text: () => string): Promise<void> {
   switch (context.format) {
     case 'json':

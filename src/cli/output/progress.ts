@@ -1,25 +1,25 @@
-/** One line on a terminal that rewrites itself; nothing at all in a pipe. */
+/** One line on a terminal that is redrawn; nothing in a pipe. */
 import type { Clock } from '../../base/clock.ts';
 import type { Context } from '../context/context.ts';
 import { fitWidth } from './table.ts';
 
 export interface Progress {
-  /** Shows this text in place of the last; frequent calls are thinned out. */
+  /** Replaces the text; some of many frequent calls are dropped. */
   update(text: string): void;
   /** Removes the line, so that other text can be written; the next update brings it back. */
   clear(): void;
 }
 
 const redrawMs = 100;
-/** What takes less than this shows nothing. */
-const patienceMs = 2000;
+/** Work that takes less than this shows nothing. */
+const showAfterMs = 2000;
 
 interface ProgressParts {
   clock: Clock;
   isShown: boolean;
   columns(): number;
   err(text: string): void;
-  /** How long the work must have taken before the first line appears. */
+  /** The first line appears after this long. */
   delayMs: number;
 }
 
@@ -43,8 +43,8 @@ export function createProgress(parts: ProgressParts): Progress {
   };
 }
 
-/** Progress on the context's terminal, shown once the work has taken two seconds or `delayMs`. */
-export function startProgress(context: Context, delayMs: number = patienceMs): Progress {
+/** Progress on the context's terminal, shown after `delayMs`. */
+export function startProgress(context: Context, delayMs: number = showAfterMs): Progress {
   const { clock, terminal } = context;
   return createProgress({
     clock,

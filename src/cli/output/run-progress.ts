@@ -1,4 +1,4 @@
-/** The line that shows how far a run is while a local worker works. */
+/** The progress line of a local run. */
 import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { formatDuration } from '../../base/units.ts';
@@ -12,7 +12,7 @@ export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numEnde
   const { counts, num_jobs } = workflow;
   const numEnded = workflow.num_done + workflow.num_canceled + (counts.terminated ?? 0) + (counts.disabled ?? 0);
   const { submitted: numRunning = 0, submitted_pending: numWaiting = 0 } = counts;
-  // short jobs are given to workers some ahead, which does not say how many of them run
+  // workers get short jobs in advance, so the server does not know how many are running
   const atWork = numWaiting === 0 ? `${numRunning} running` : `${numRunning + numWaiting} with workers`;
   const parts = [`${numEnded}/${num_jobs} done`, atWork];
   if (workflow.num_failed > 0) parts.push(`${workflow.num_failed} failed`);
@@ -23,7 +23,7 @@ export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numEnde
   return parts.join(', ');
 }
 
-/** Looks at the workflow twice a second until the returned function is called; without a terminal it does nothing. */
+/** Shows progress twice a second until the returned function is called; does nothing without a terminal. */
 export function followRun(context: Context, api: Api, workflowKey: string): () => Promise<void> {
   if (!context.hasProgress) return async () => {};
   const progress = startProgress(context, 0);
@@ -42,7 +42,7 @@ export function followRun(context: Context, api: Api, workflowKey: string): () =
       await Promise.race([delay(context.clock, lookEveryMs), over]);
     }
   };
-  // a look that fails says nothing about the run
+  // a failed request says nothing about the run
   const following = follow().catch(() => {});
   return async () => {
     isOver = true;

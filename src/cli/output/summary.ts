@@ -1,4 +1,4 @@
-/** How a run ended: as numbers for programs, as a few lines for people. */
+/** The summary of a run: as numbers for programs, and as text. */
 import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import { exitCodes } from '../../base/errors.ts';
 import { jobStdioPaths } from '../../base/paths.ts';
@@ -21,9 +21,9 @@ export interface Summary {
   num_failed: number;
   num_canceled: number;
   num_terminated: number;
-  /** Jobs that were neither run to an end nor canceled. */
+  /** Jobs that have neither ended nor been canceled. */
   num_unfinished: number;
-  /** Actions of this run that failed; the workflow goes on without them. */
+  /** Failed actions of this run; the workflow continues without them. */
   num_failed_actions: number;
   elapsed_seconds: number;
   jobs_per_second: number;
@@ -56,7 +56,7 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
   };
 }
 
-/** 0 when every job succeeded; 8 after the workflow's own time-out; else 1. */
+/** 0 when every job succeeded; 8 after the timeout of the workflow; else 1. */
 export function exitCodeOf(summary: Summary): number {
   if (summary.status === 'done') return 0;
   return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
@@ -87,7 +87,7 @@ export async function failedJobs(api: Api, workflowKey: string): Promise<ListRec
   return records.map((job) => ({ ...job, detail: details.get(job.job_key) ?? null }));
 }
 
-/** The summary for people: jobs by status, the first failed ones with their stderr, and where to look further. */
+/** The summary as text: jobs by status, the first failed jobs with their stderr, and commands that show more. */
 export function summaryText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
   const facts = factLines([
     ['jobs', summary.num_jobs],
@@ -138,7 +138,7 @@ function failuresText(context: Context, summary: Summary, failed: readonly ListR
   return `\n${textTable(context, columns, rows)}${more}`;
 }
 
-/** The file, or the command that prints it. */
+/** The stderr file, or the command that prints it. */
 function stderrOf(context: Context, { stdio, output_directory }: Summary, job: ListRecord): string | null {
   if (stdio === 'combined') return `${context.torc} jobs logs ${job.job_key} --stderr`;
   return stderrPath(output_directory, job);

@@ -6,8 +6,8 @@ export interface TextColumn {
   isNumeric: boolean;
 }
 
-/** What a cell must not contain: it would break the line, or let a job's name steer the terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+/** Characters that would break the line, or let a job's name control the terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched on purpose
 const unprintable = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
@@ -24,7 +24,7 @@ export function visible(text: string): string {
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Any value as a cell: what is missing is `-`, so that columns can be counted; instants lose their milliseconds. */
+/** Any value as a cell: a missing value is `-`, so that columns can be counted; instants lose their milliseconds. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string' && instant.test(value)) return `${value.slice(0, 19)}Z`;
@@ -34,7 +34,7 @@ export function cellText(value: unknown): string {
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/;
 const combining = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of this module begin so
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this is how colours begin
 const colors = /\x1b\[[0-9;]*m/g;
 
 function characterWidth(character: string): number {
@@ -42,7 +42,7 @@ function characterWidth(character: string): number {
   return wide.test(character) || (character.codePointAt(0) ?? 0) >= 0x1f300 ? 2 : 1;
 }
 
-/** How many terminal columns the text takes; colours take none. */
+/** The width of the text in terminal columns; colours take none. */
 export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
@@ -50,7 +50,7 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The text cut to at most `columns`, ending in `…` when something was left out. */
+/** The text cut to at most `columns`, ending in `…` when it was cut. */
 export function fitWidth(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   let fitted = '';
@@ -66,7 +66,7 @@ export function fitWidth(text: string, columns: number): string {
 const gap = '  ';
 
 /**
- * Prints aligned lines page by page: widths come from the header and the first page, a longer cell later pushes its
+ * Prints aligned lines page by page: widths come from the header and the first page; a longer cell later shifts its
  * line, so that a million rows need no second pass.
  */
 export class TextTable {
@@ -74,7 +74,7 @@ export class TextTable {
   readonly #paint: (header: string, padded: string) => string;
   #widths: number[] | null = null;
 
-  /** `paint` may colour a cell after it was padded. */
+  /** `paint` may colour a padded cell. */
   constructor(
     columns: readonly TextColumn[],
     paint: (header: string, padded: string) => string = (_, padded) => padded,
@@ -83,7 +83,7 @@ export class TextTable {
     this.#paint = paint;
   }
 
-  /** The lines of these records, the first time with the header line above. */
+  /** The lines of these records, the first time with a header line. */
   lines(records: readonly Readonly<Record<string, unknown>>[]): string {
     const rows = records.map((record) => this.#columns.map((column) => column.cell(record)));
     const isFirst = this.#widths === null;

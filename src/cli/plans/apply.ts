@@ -1,16 +1,16 @@
-/** Making a plan and applying the very plan that was made. */
+/** Makes a plan and applies exactly that plan. */
 import type { Api, EndpointName, Plan, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import { pageRows } from '../input/list.ts';
 import { startProgress } from '../output/progress.ts';
 
-/** As typed, for every command that can print its plan instead of applying it. */
+/** As typed: every command with a plan can print it instead of applying it. */
 export interface PlanOptions {
   dryRun?: boolean;
 }
 
-/** Shows that something is under way while one long call runs. */
+/** Shows progress while one long call runs. */
 export async function shown<T>(context: Context, text: string, work: Promise<T>): Promise<T> {
   const progress = startProgress(context);
   const timer = setInterval(() => progress.update(text), 250);
@@ -24,10 +24,10 @@ export async function shown<T>(context: Context, text: string, work: Promise<T>)
 
 /** Endpoints that make a plan of many changes. */
 export type PlanEndpoint = Extract<EndpointName, 'workflow_restart' | 'jobs_reset' | 'jobs_disable'>;
-/** What a plan is asked for, without the options that all plans share. */
+/** The request of a plan, without the options that all plans share. */
 export type PlanRequest<N extends PlanEndpoint> = Omit<Request<N>, 'dry_run' | 'expected_state' | 'skip'>;
 
-/** Throws what would refuse the command; changes nothing and reads no more than the beginning of its plan. */
+/** Throws the error that the command would end with; changes nothing and reads only the first page of its plan. */
 export async function refuseEarly<N extends PlanEndpoint>(
   api: Api,
   endpoint: N,
@@ -38,12 +38,12 @@ export async function refuseEarly<N extends PlanEndpoint>(
 
 type Ask = (options: Pick<Request<PlanEndpoint>, 'dry_run' | 'expected_state' | 'skip'>) => Promise<Plan>;
 
-/** A workflow on which others work may change as often while its plan is read. */
+/** A workflow in use may change this often while its plan is read. */
 const mostTries = 3;
 
 /**
  * Makes a plan and, unless `dryRun`, applies it. Programs get every change: those beyond the reply are read before
- * anything is applied, and what is applied is the plan that was read. Throws 'conflict' when it never stands still.
+ * anything is applied, and what is applied is the plan that was read. Throws 'conflict' when it keeps changing.
  */
 export async function planAndApply<N extends PlanEndpoint>(
   context: Context,
@@ -69,7 +69,7 @@ async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
       }
       if (dryRun) return { ...plan, changes };
       const applied = await ask({ dry_run: false, expected_state: plan.state, skip: 0 });
-      // files and processes may have changed since, which the state does not tell
+      // the state token does not cover files and processes, which may have changed since
       return applied.changes.length === applied.num_changes ? applied : { ...applied, changes };
     } catch (error) {
       const isConflict = error instanceof TorcError && error.code === 'conflict';
@@ -79,8 +79,8 @@ async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
 }
 
 /**
- * The workflow of jobs that are named by their keys. Throws 'not_found' naming keys that do not exist, 'usage' when
- * they belong to several workflows or not to the one that was named with `-k`.
+ * The workflow that these jobs belong to. Throws 'not_found' naming keys that do not exist, 'usage' when
+ * they belong to more than one workflow or not to the one given with `-k`.
  */
 export async function workflowOfJobs(context: Context, api: Api, jobKeys: readonly string[]): Promise<string> {
   const found = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** How plans are printed: the changes, what became of lost jobs, what stays as it is; the same dry or applied. */
+/** How plans are printed: the changes, the lost jobs, what stays unchanged; the same in a dry run. */
 import type { DiagnosedJob, KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
 import { formatMemory } from '../../base/units.ts';
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
@@ -7,7 +7,7 @@ import { csvLine } from '../output/csv.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
-/** An allocation as plans show it: what is done to which Slurm job. */
+/** An allocation in a plan: what is done with which Slurm job. */
 export interface PlannedAllocation {
   action: 'submit' | 'cancel';
   name: string | null;
@@ -18,13 +18,13 @@ export interface PlannedAllocation {
 const changeColumns = ['job_key', 'old_status', 'new_status', 'job_name', 'reason'] as const;
 const keptColumns = ['job_key', 'status', 'job_name', 'reason'] as const;
 
-/** Changes that people are shown; programs are given all. */
+/** At most this many changes are shown as text; JSON and CSV have all. */
 const shownChanges = 10_000;
 
-/** Lost jobs that are explained below a plan; `torc jobs diagnose` explains them all. */
+/** At most this many lost jobs are explained below a plan; `torc jobs diagnose` explains them all. */
 const shownLost = 20;
 
-/** The changes as a table, with the number of those that the reply left out. */
+/** The changes as a table, with the number of changes that are not shown. */
 export function changesText(context: Context, plan: Pick<Plan, 'changes' | 'num_changes'>): string {
   if (plan.changes.length === 0) return '';
   const shown = plan.changes.slice(0, shownChanges).map((change) => ({ ...change }));
@@ -35,13 +35,13 @@ function moreLine(left: number): string {
   return left > 0 ? `.. and ${left} more\n` : '';
 }
 
-/** Why jobs have no result and what would help, for the changes that have a diagnosis. */
+/** Why jobs have no result and what helps, for changes with a diagnosis. */
 export function lostJobsText(context: Context, changes: readonly PlannedChange[]): string {
   const lost = changes.flatMap(({ job_key, job_name, diagnosis }) =>
     diagnosis === null ? [] : [{ job_key, job_name, diagnosis }],
   );
   if (lost.length === 0) return '';
-  // who took the memory says more than who suffered from it
+  // the job that used too much memory explains more than its victims
   const isVictim = ({ diagnosis }: (typeof lost)[number]): number => (diagnosis.role === 'victim' ? 1 : 0);
   const shown = lost.toSorted((a, b) => isVictim(a) - isVictim(b)).slice(0, shownLost);
   const blocks = shown.map((job) => diagnosisText(context, job, job.diagnosis));
@@ -82,7 +82,10 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
   if (memory !== null) facts.push(['memory', memory]);
   if (diagnosis.role === 'culprit') facts.push(['culprit', 'this job exceeded its request the most']);
   if (diagnosis.role === 'victim' && diagnosis.culprit_job_key !== null) {
-    facts.push(['culprit', `job ${diagnosis.culprit_job_key} (${cellText(diagnosis.culprit_job_name)}) on the same node`]);
+    facts.push([
+      'culprit',
+      `job ${diagnosis.culprit_job_key} (${cellText(diagnosis.culprit_job_name)}) on the same node`,
+    ]);
   }
   if (suggested_memory_bytes !== null) {
     facts.push([
@@ -108,7 +111,7 @@ function memoryWords(diagnosis: Diagnosis): string | null {
   return parts.length === 0 ? null : parts.join(', ');
 }
 
-/** An amount of memory as an option takes it, never less than `bytes`. */
+/** An amount of memory as an option value, rounded up. */
 export function memoryOption(bytes: number): string {
   const megabytes = Math.ceil(bytes / 1024 ** 2);
   return megabytes % 1024 === 0 ? `${megabytes / 1024}g` : `${megabytes}m`;
@@ -117,7 +120,7 @@ export function memoryOption(bytes: number): string {
 /** A reason that ends in the command that helps. */
 const helpful = /(: )torc (?=jobs reset-status \d+$)/;
 
-/** Jobs that stay as they are although people may expect otherwise, and the command that would change that. */
+/** Jobs that stay unchanged although one may expect otherwise, and the command that changes them. */
 export function keptText(context: Context, workflowKey: string, kept: readonly KeptJob[], numKept: number): string {
   if (kept.length === 0) return '';
   const table = textTable(
@@ -131,14 +134,14 @@ export function keptText(context: Context, workflowKey: string, kept: readonly K
   return `\nunchanged:\n${table}${moreLine(numKept - kept.length)}${help}`;
 }
 
-/** What can be typed once jobs are ready. */
+/** The next commands once jobs are ready. */
 export function nextCommands(context: Context, workflowKey: string): string {
   return `  run here:   ${context.torc} jobs run ${workflowKey}
   on Slurm:   ${context.torc} -k ${workflowKey} hpc slurm schedule-nodes -n 1
 `;
 }
 
-/** Prints a plan: JSON as it is, CSV its changes as lines, text for people. */
+/** Prints a plan: the value as JSON, its changes as CSV, or text. */
 export async function printPlan(context: Context, value: object, changes: Plan['changes'], text: () => string) {
   if (context.format === 'json') await context.terminal.out(`${JSON.stringify(value)}\n`);
   else if (context.format === 'csv') await printCsv(context, changeFields, changes);

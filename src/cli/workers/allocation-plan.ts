@@ -1,4 +1,4 @@
-/** Which allocations are going to be submitted: decided before anything happens, the same in a dry run. */
+/** The plan of allocations to submit: made before anything happens, the same in a dry run. */
 import { createHash } from 'node:crypto';
 import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import { outputDirectory } from '../../base/config.ts';
@@ -23,17 +23,17 @@ export interface ScheduleOptions {
   server: boolean;
 }
 
-/** Slurm configs of one workflow that are looked at. */
+/** At most this many Slurm configs of a workflow are considered. */
 const mostConfigs = 100;
 
-/** Everything that is decided before the first allocation is submitted. */
+/** Everything decided before the first allocation is submitted. */
 export interface Schedule {
   workflow: WorkflowShown;
   config: ListRecord;
-  /** Slurm configs to whose workers ready jobs belong that these allocations cannot take. */
+  /** Other Slurm configs that ready jobs require. */
   others: ListRecord[];
   output: string;
-  /** The key that the first allocation is going to get, unless another command is faster. */
+  /** The expected key of the first allocation; another command may be faster. */
   firstAllocationKey: number;
 }
 
@@ -43,7 +43,7 @@ export interface PlannedSubmission extends PlannedAllocation {
   script: string;
 }
 
-/** Throws TorcError when the workflow is not started or it is not clear which Slurm config is meant. */
+/** Throws TorcError when the workflow has not started or the Slurm config is ambiguous. */
 export async function planSchedule(context: Context, api: Api, options: ScheduleOptions): Promise<Schedule> {
   const workflowKey = await chooseWorkflow(context, api, null);
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
@@ -67,8 +67,8 @@ export async function planSchedule(context: Context, api: Api, options: Schedule
 }
 
 /**
- * Unique among all Slurm jobs of the user, and the same in a dry run: workflows of two directories, or of a database
- * that was made anew, have not begun in the same millisecond.
+ * Unique among all Slurm jobs of the user, and the same in a dry run: no two workflows, even of different directories
+ * or of a new database, are created in the same millisecond.
  */
 export function allocationName(context: Context, schedule: Schedule, prefix: string, at: number): string {
   const { workflow, firstAllocationKey } = schedule;
@@ -77,7 +77,7 @@ export function allocationName(context: Context, schedule: Schedule, prefix: str
   return `${prefix}_${workflow.workflow_key}_${digest}`;
 }
 
-/** What is submitted, as the options say it. */
+/** What to submit, from the options. */
 export function batchOf(context: Context, schedule: Schedule, options: ScheduleOptions): Batch {
   return {
     workflowKey: schedule.workflow.workflow_key,
@@ -92,7 +92,7 @@ export function batchOf(context: Context, schedule: Schedule, options: ScheduleO
   };
 }
 
-/** The allocation number `at`, from 0; without its key, with the one that it is going to get. */
+/** Allocation number `at`, from 0; by default with its expected key. */
 export function plannedSubmission(
   context: Context,
   schedule: Schedule,

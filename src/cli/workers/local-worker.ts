@@ -1,4 +1,4 @@
-/** The worker that runs jobs on this machine: its options, and the child process that it is when this process serves. */
+/** The local worker: its options, and the child process in which it runs while this process serves. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
@@ -17,11 +17,11 @@ export interface WorkerCommandOptions {
   timeLimit?: string;
   pollInterval?: number;
   wait?: number;
-  /** Seconds without work after which the worker ends; between processes only. */
+  /** Seconds without work after which the worker ends; only set by the parent process. */
   waitForNewJobs?: number;
 }
 
-/** What a worker printed as its last words: the exit of `runWorker` on the wire. */
+/** What a worker prints at its end: the exit of `runWorker` as JSON. */
 export interface WorkerResult {
   reason: string;
   num_jobs: number;
@@ -30,13 +30,13 @@ export interface WorkerResult {
 
 export interface WorkerChild {
   pid: number;
-  /** Rejects with the worker's own TorcError, with 'unusable' when it was killed, with 'bug' when it ended otherwise. */
+  /** Rejects with the worker's own TorcError, with 'unusable' when it was killed, otherwise with 'bug'. */
   result: Promise<WorkerResult>;
   /** Lets the worker stop its jobs and report them; may be repeated. */
   stop(): void;
 }
 
-/** The words of a command line that mean the same options. */
+/** The same options as words of a command line. */
 export function workerWords(options: WorkerCommandOptions): string[] {
   const named: [string, string | number | undefined][] = [
     ['--output', options.output],
@@ -53,8 +53,8 @@ export function workerWords(options: WorkerCommandOptions): string[] {
 }
 
 /**
- * Starts this program as the worker of the server that this process is. The child has a process group of its own, so
- * that ^C reaches only this process, which then stops the worker in order.
+ * Starts this program as a worker of this process, which serves. The child has its own process group, so
+ * that ^C reaches only this process, which then stops the worker cleanly.
  */
 export function spawnWorker(
   context: Context,
@@ -91,7 +91,7 @@ export function spawnWorker(
     const hint = `See its log ${log}. What became of its jobs: ${context.torc} jobs diagnose -k ${workflowKey}`;
     throw workerError(printed.stderr, { code, signal }, hint);
   });
-  // whoever waits gets the error; it may come before anybody does
+  // the error is delivered when somebody awaits the result; it may come earlier
   result.catch(() => {});
   return { pid: child.pid ?? 0, result, stop: () => void child.kill('SIGTERM') };
 }
@@ -107,7 +107,7 @@ interface Ending {
   signal: string | null;
 }
 
-/** What the child wrote as its error, or that it died; who is killed from outside has no bug. */
+/** The error that the child wrote, or that it died; being killed from outside is not a bug. */
 export function workerError(stderr: string, { code, signal }: Ending, hint: string): TorcError {
   for (const line of stderr.split('\n').toReversed()) {
     const error = parsedError(line);

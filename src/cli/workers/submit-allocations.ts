@@ -15,14 +15,14 @@ import {
   type Schedule,
 } from './allocation-plan.ts';
 
-/** The submitted allocations. The first that Slurm refuses ends it; throws TorcError 'slurm' with sbatch's words. */
+/** Returns the submitted allocations. Stops at the first that Slurm refuses: TorcError 'slurm' with sbatch's message. */
 export async function submitAll(
   context: Context,
   api: Api,
   schedule: Schedule,
   options: ScheduleOptions,
 ): Promise<PlannedSubmission[]> {
-  // what cannot be submitted is found before the first allocation is recorded
+  // errors in the script are found before the first allocation is recorded
   plannedSubmission(context, schedule, options, 0);
   makeDirectories(schedule.output);
   const slurm = systemSlurm(context.env);
@@ -78,10 +78,6 @@ async function recordOnce(context: Context, api: Api, batch: Batch, name: string
   } catch (error) {
     if (!/UNIQUE constraint/.test(asTorcError(error).message)) throw error;
     const message = 'another command is scheduling nodes for this workflow right now.';
-    throw new TorcError(
-      'conflict',
-      message,
-      `See ${context.torc} hpc slurm allocations, then schedule the rest.`,
-    );
+    throw new TorcError('conflict', message, `See ${context.torc} hpc slurm allocations, then schedule the rest.`);
   }
 }

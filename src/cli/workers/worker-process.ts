@@ -1,4 +1,4 @@
-/** The worker in this process: for the child of a local run. It loads neither the database nor the contract's schemas. */
+/** The worker in this process, the child of a local run. It loads neither the database nor the contract's schemas. */
 import { join } from 'node:path';
 import { openClient } from '../../api/client.ts';
 import type { Api, HelloReply } from '../../api/contract.ts';
@@ -15,14 +15,14 @@ import type { Context } from '../context/context.ts';
 import { makeOutputDirectory } from '../input/output-directory.ts';
 import { type WorkerCommandOptions, type WorkerResult, workerLogName } from './local-worker.ts';
 
-/** Runs jobs on this machine for the server of the directory until the worker ends. */
+/** Runs a worker on this machine for the server of the directory until it ends. */
 export async function runWorkerHere(
   context: Context,
   workflowKey: string,
   options: WorkerCommandOptions,
 ): Promise<WorkerResult> {
   const machine = machineResources(context.env);
-  // a person may have started it inside of an allocation, whose share of the machine is all that there is to use
+  // inside an allocation, only its share of the machine may be used
   const slurm = slurmEnvironment(context.env, systemClock.now());
   const output = outputDirectory(options.output, context.env);
   const numGpus = Math.min(options.gpus ?? machine.numGpus, machine.numGpus);
@@ -49,7 +49,7 @@ export async function runWorkerHere(
     waitForNewJobsSeconds: options.waitForNewJobs ?? null,
     identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
   };
-  const api = withPatience(openClient(context.directory), options.wait);
+  const api = withWaitMinutes(openClient(context.directory), options.wait);
   return runLogged(context, worker, api, workerLogName(process.pid));
 }
 
@@ -61,7 +61,7 @@ export async function runLogged(
   logName: string,
 ): Promise<WorkerResult> {
   makeOutputDirectory(worker.outputDirectory);
-  // the worker listens to the signals itself
+  // the worker handles signals itself
   const removeHandler = context.interrupts.handle(() => {});
   const log = await openLog(join(worker.outputDirectory, logName), context.consoleLevel === 'debug' ? 'debug' : 'info');
   try {
@@ -78,8 +78,8 @@ export async function runLogged(
   }
 }
 
-/** The client with the person's word, instead of the workflow's, on how long an absent server is waited for. */
-export function withPatience(api: Api, minutes: number | undefined): Api {
+/** The client with `--wait` instead of the workflow's setting of how long to wait for an unreachable server. */
+export function withWaitMinutes(api: Api, minutes: number | undefined): Api {
   if (minutes === undefined) return api;
   return {
     async call(endpoint, request, options) {
