@@ -1,4 +1,4 @@
-/** Actions from a specification to what they do, through the whole program. */
+/** Actions through the whole program, from a specification to their effects. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,13 +53,13 @@ const everything = {
     },
     { trigger_type: 'on_worker_start', action_type: 'run_commands', commands: [writes('worker-start')] },
     { trigger_type: 'on_worker_complete', action_type: 'run_commands', commands: [writes('worker-end')] },
-    // slower than the worker and the jobs: the command waits for it
+    // slower than the worker and the jobs: the command waits for the action
     { trigger_type: 'on_workflow_complete', action_type: 'run_commands', commands: [`sleep 1; ${writes('end')}`] },
   ],
 };
 
 describe('torc run', () => {
-  it('carries out every action once; one that fails is a warning and no failure', async () => {
+  it('runs every action once; a failed action is only a warning', async () => {
     const file = place.file('workflow.json', JSON.stringify(everything));
     const ended = await place.torc('run', file);
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('1 action failed: torc --dir') });
@@ -78,7 +78,7 @@ describe('torc run', () => {
     expect((await place.torc('workflows', 'show-status', '1')).stdout).toContain('1 action failed');
   });
 
-  it('finds what was set off before, when nobody served', async () => {
+  it('runs actions that fired earlier, while no server was running', async () => {
     const key = await create({ ...everything, actions: everything.actions.slice(0, 1) });
     await place.json(['workflows', 'start', key]);
     expect(existsSync(join(place.dir, 'server.json'))).toBe(false);
@@ -110,7 +110,7 @@ describe('actions that schedule nodes', () => {
     ],
   };
 
-  it('are all that torc submit needs; without one it refuses and stores nothing', async () => {
+  it('are enough for torc submit; without one it fails and stores nothing', async () => {
     const { actions: _, ...without } = staged;
     const refused = await place.torc('submit', place.file('without.json', JSON.stringify(without)));
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('schedule_nodes') });
@@ -127,7 +127,7 @@ describe('actions that schedule nodes', () => {
     expect(log()).toEqual(['first', 'second', '']);
   });
 
-  it('begin with the workflow: a server is started, workers come and run it, all without another command', async () => {
+  it('run when the workflow starts: a server starts, workers come and run the jobs without another command', async () => {
     const key = await create(staged);
     const planned = await place.json<object>(['workflows', 'start', key, '--dry-run']);
     expect(planned).toMatchObject({ starts_server: true });
@@ -150,7 +150,7 @@ describe('actions that schedule nodes', () => {
     expect(submitted[0]?.script).toContain('--max-parallel-jobs 3');
   });
 
-  it('that Slurm refuses are shown with its words, and the workflow goes on without', async () => {
+  it('that Slurm refuses are shown with its message, and the workflow continues', async () => {
     slurm.behave({ command: 'sbatch', stderr: 'sbatch: error: Invalid account', exitCode: 1, times: 9 });
     const key = await create({ ...staged, actions: staged.actions.slice(0, 1) });
     await place.torc('workflows', 'start', key);

@@ -12,8 +12,8 @@ async function jobs(): Promise<Record<string, unknown>[]> {
   return (await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', '1'])).jobs;
 }
 
-describe('a workflow that is changed one by one', () => {
-  it('runs the jobs that were added, in the order of what they read and write', async () => {
+describe('a workflow that is changed step by step', () => {
+  it('runs added jobs in the order of their inputs and outputs', async () => {
     await place.json(['files', 'add', 'a, b', '--path', 'x y.txt']);
     await place.json(['resource-requirements', 'add', 'small', '--cpus', '1', '--memory', '200m']);
     const command = [
@@ -64,7 +64,7 @@ describe('a workflow that is changed one by one', () => {
     ]);
   });
 
-  it('is archived, and then left out unless it is asked for', async () => {
+  it('is archived, and then listed only on request', async () => {
     await place.json(['workflows', 'modify', '1', '--archive', '--name', 'old "one"']);
     await place.create('true');
     const keys = async (...options: string[]) => {
@@ -79,14 +79,14 @@ describe('a workflow that is changed one by one', () => {
     expect(await keys('-A')).toEqual(['1']);
     expect(await keys('-i', '-a')).toEqual(['1', '2']);
     expect(await keys('-f', 'is_archived=true')).toEqual(['1']);
-    // the only one that is taken without being named
+    // the archived workflow is never the default
     expect(await place.json(['workflows', 'show'])).toMatchObject({ workflow_key: '2' });
     expect((await place.torc('workflows', 'modify', '1', '--archive', '--unarchive')).code).toBe(2);
     await place.json(['workflows', 'modify', '1', '--unarchive']);
     expect(await keys()).toEqual(['1', '2']);
   });
 
-  it('has parameters of its workers changed by their short options', async () => {
+  it('takes new worker parameters by their short options', async () => {
     const command = ['workflows', 'set-compute-node-parameters'];
     expect(await place.json([...command, '2', '-e', '300', '-h', '5', '-i', '-w', '7'])).toEqual({
       workflow_key: '2',
@@ -102,7 +102,7 @@ describe('a workflow that is changed one by one', () => {
     expect((await place.torc(...command, '2')).code).toBe(2);
   });
 
-  it('names schedulers and failure handlers of jobs that come later', async () => {
+  it('offers its schedulers and failure handlers to added jobs', async () => {
     const spec = {
       name: 'w',
       jobs: [],

@@ -61,13 +61,13 @@ describe('an exported workflow', () => {
       { name: 'out' },
       { name: 'gone', is_ephemeral: true },
     ]);
-    // sixty jobs behind sixty others are said in one pattern
+    // sixty jobs that depend on sixty others have one pattern
     expect(document.workflow.jobs.at(-1)).toEqual({
       name: 'b_59',
       command: 'true',
       depends_on_regexes: ['^a_[0-9]+$'],
     });
-    // with or without what stands around it
+    // with or without the rest of the document
     expect(await dependencies('plain.json')).toEqual(await dependencies('w.json'));
     const again = place.file('again.json', JSON.stringify(document.workflow));
     expect(await dependencies(again)).toEqual(await dependencies('w.json'));
@@ -82,7 +82,7 @@ describe('an exported workflow', () => {
     await place.json(['workflows', 'delete', '2', '--force']);
   });
 
-  it('has the data that were given, also those that a job may write, and not those that a job wrote', async () => {
+  it('contains data that were given, even for outputs of jobs, but not data that jobs wrote', async () => {
     const other = newPlace();
     try {
       const data = ['kept', 'written', 'by hand'].map((name, i) => ({
@@ -116,7 +116,7 @@ describe('an exported workflow', () => {
     }
   });
 
-  it('comes back with its results, statuses and events, and restarts', async () => {
+  it('is imported with its results, statuses and events, and restarts', async () => {
     const exported = await place.torc('workflows', 'export', '1', '--results', '--events');
     const file = place.file('full.json', exported.stdout);
     const made = await place.json<{ workflow_key: string }>(['workflows', 'import', file]);
@@ -131,7 +131,7 @@ describe('an exported workflow', () => {
     expect({ ...workflows.at(-1), created_at: null }).toEqual({ ...workflows[0], created_at: null });
     const events = await list('events', '1');
     const imported = await list('events', key);
-    // behind those of its own creation
+    // after the events of its own creation
     expect(imported.slice(1, 1 + events.length)).toEqual(events);
     const config = await place.json<{ slurm_configs: Row[] }>(['hpc', 'slurm', 'list-configs', '-k', key]);
     expect(config.slurm_configs).toMatchObject([{ name: 's', walltime_seconds: 93_600, gres: 'gpu:1' }]);
@@ -152,7 +152,7 @@ describe('an exported workflow', () => {
     });
   });
 
-  it('is refused whole when anything is wrong with it', async () => {
+  it('is rejected as a whole when any part is wrong', async () => {
     const before = await list('workflows', '1');
     const document = (fields: object) =>
       JSON.stringify({
@@ -162,7 +162,7 @@ describe('an exported workflow', () => {
         ...fields,
       });
     const wrong: [string, number, string][] = [
-      ['{', 2, 'is no JSON'],
+      ['{', 2, 'is not JSON'],
       ['[]', 2, 'is not an export'],
       [document({ version: 2 }), 2, 'version 2'],
       [document({ workflow: { name: 'w', jobs: [{ name: 'a' }] } }), 2, 'jobs[0].command'],
@@ -192,7 +192,7 @@ describe('an exported workflow', () => {
     expect(await list('workflows', '1')).toEqual(before);
   });
 
-  it('starts from a template that runs, or from the JSON of a program whatever its name', async () => {
+  it('can start from a template that runs, or from JSON under any file name', async () => {
     const template = (await place.torc('workflows', 'template')).stdout;
     const run = await place.json(['run', place.file('t.yaml', template), '-o', 'out']);
     expect(run).toMatchObject({ num_jobs: 8, num_done: 8, num_failed: 0 });

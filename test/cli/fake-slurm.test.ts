@@ -1,4 +1,4 @@
-/** Slurm's commands through real processes, with the fake Slurm on the PATH: the ground that tests of the CLI stand on. */
+/** Slurm's commands through real processes, with the fake Slurm on the PATH, which the tests of the CLI use. */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ async function submit(
 
 const stateOf = async (slurm: SlurmCommands, id: string) =>
   answered(await slurm.squeue({ ids: [id] })).records[0]?.state.name;
-/** Whether a process runs; one that is dead and not yet waited for does not. */
+/** Whether a process runs; a zombie does not. */
 function isRunning(pid: number): boolean {
   expect(pid).toBeGreaterThan(1);
   try {
@@ -106,7 +106,7 @@ describe('the fake Slurm', () => {
     expect(output()).toMatch(`${fake.directory}|${slurmJobId}|1024|0,1||${words}`);
   });
 
-  it('tells a cancelled worker to end, and waits for it', async () => {
+  it('asks a cancelled worker to end, and waits for it', async () => {
     const { fake, slurm } = start({ run: true, killWaitSeconds: 60 });
     const body = 'trap "echo told; exit 0" TERM; echo up; while :; do sleep 0.05; done';
     const { slurmJobId, output } = await submit(fake, slurm, body);
@@ -116,14 +116,14 @@ describe('the fake Slurm', () => {
     expect(output()).toBe('up\ntold\n');
   });
 
-  it('kills what does not end in time, in whatever session it is', async () => {
+  it('kills what does not end in time, in any session', async () => {
     const { fake, slurm } = start({ run: true, killWaitSeconds: 0 });
     const body = 'trap "" TERM; setsid sleep 300 & echo $!; wait; wait';
     const { slurmJobId, output } = await submit(fake, slurm, body);
     await until(() => output()).toMatch(/^\d+\n/);
     await slurm.scancel([slurmJobId]);
     await until(() => stateOf(slurm, slurmJobId)).toBe('CANCELLED');
-    // killed, and dead once the system comes to it
+    // killed, and soon dead
     await until(() => isRunning(Number(output().split('\n')[0]))).toBe(false);
   });
 
@@ -168,7 +168,7 @@ describe('the fake Slurm', () => {
     await until(() => isRunning(Number(output().split('\n')[0]))).toBe(false);
   });
 
-  it('misbehaves as it is told to, and counts the calls', async () => {
+  it('misbehaves as configured, and counts the calls', async () => {
     const { fake, slurm } = start({ accounting: false });
     fake.behave({
       command: 'squeue',
@@ -190,7 +190,7 @@ describe('the fake Slurm', () => {
     expect(fake.calls('sbatch')).toHaveLength(2);
   });
 
-  it('forgets ended jobs in squeue when it is told to, and keeps them in sacct', async () => {
+  it('forgets ended jobs in squeue if configured so, and keeps them in sacct', async () => {
     const { fake, slurm } = start({ forgetsEnded: true });
     const { slurmJobId } = await submit(fake, slurm, 'true');
     fake.setJob(slurmJobId, { state: 'OUT_OF_MEMORY', exit: '0:125' });
@@ -200,7 +200,7 @@ describe('the fake Slurm', () => {
 });
 
 describe('without Slurm', () => {
-  it('a directory that is missing is not taken for a missing command', async () => {
+  it('a missing directory is not mistaken for a missing command', async () => {
     const { fake, slurm } = start();
     const script = join(fake.directory, 's');
     writeFileSync(script, '#!/bin/bash\n');
@@ -211,7 +211,7 @@ describe('without Slurm', () => {
     });
   });
 
-  it('a command that hangs is given up', async () => {
+  it('a hanging command times out', async () => {
     const { fake } = start();
     fake.behave({ command: 'squeue', delayMs: 60_000 });
     const result = await runCommand('squeue', [], { variables: fake.env, seconds: 0.5, workingDirectory: null });

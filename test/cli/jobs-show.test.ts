@@ -21,7 +21,7 @@ interface Logs {
   stderr: string | null;
 }
 
-/** Runs jobs by name and command, each behind the one before it. */
+/** Runs jobs by name and command, each after the previous one. */
 async function runChain(...jobs: [name: string, command: string][]): Promise<void> {
   const chain = jobs.map(([name, command], at) => ({
     name,
@@ -32,7 +32,7 @@ async function runChain(...jobs: [name: string, command: string][]): Promise<voi
 }
 
 describe('jobs show', () => {
-  it('tells people and programs the whole story', async () => {
+  it('shows everything, as text and as JSON', async () => {
     await runChain(['first\nline', 'true'], ['it\'s "b"', 'exit 3'], ['--last', 'true']);
     const { stdout } = await place.torc('jobs', 'show', '2');
     expect(stdout).toMatch(/^name: +it's "b"$/m);
@@ -66,7 +66,7 @@ describe('jobs show', () => {
     expect(await place.torc('jobs', 'show', '4')).toMatchObject({
       code: 3,
       stdout: '',
-      // the server cannot know how its directory was named
+      // the server does not know the option --dir
       stderr: expect.stringMatching(/^error: there is no job 4\nhint: torc --dir '.*server dir' jobs list\n$/),
     });
     expect(await place.torc('jobs', 'show', 'x')).toMatchObject({ code: 2 });
@@ -74,7 +74,7 @@ describe('jobs show', () => {
 });
 
 describe('jobs logs', () => {
-  it('prints what was written byte for byte; what else it says goes to stderr', async () => {
+  it('prints the output byte for byte; everything else goes to stderr', async () => {
     await runChain(['a', "printf 'out\\n\\377\\001'; printf 'grün' >&2"]);
     const both = await place.torc('jobs', 'logs', '1');
     expect(both).toMatchObject({ code: 0, stdout: 'out\n\ufffd\x01grün' });
@@ -104,11 +104,11 @@ describe('jobs logs', () => {
     expect((await place.torc('jobs', 'logs', '1', '--stdout')).stdout).toHaveLength(3_000_004);
   });
 
-  it('finds earlier runs, and says what there is none of', async () => {
+  it('finds earlier runs, and says what does not exist', async () => {
     await runChain(['a', 'echo run $TORC_RUN_ID; test $TORC_RUN_ID -gt 1'], ['never', 'true']);
     expect(await place.torc('jobs', 'logs', '2')).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('was not begun'),
+      stderr: expect.stringContaining('has not started'),
     });
     await place.torc('workflows', 'reset-status', '-f', '-r');
     await place.torc('jobs', 'run', '-o', 'other');
@@ -122,7 +122,7 @@ describe('jobs logs', () => {
     expect(await place.json(['jobs', 'logs', '1'])).toMatchObject({ run_id: 2, stdout: null, stderr: null });
   });
 
-  it('follows a job that runs to its end, also when the server goes away with it', async () => {
+  it('follows a running job to its end, even when the server ends with it', async () => {
     const step = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done; echo ${file}`;
     const run = place.start('run', place.file('job.txt', `echo begun; ${step('one')}; ${step('two')}\n`), '-o', 'out');
     const isRunning = async () =>
@@ -140,7 +140,7 @@ describe('jobs logs', () => {
 });
 
 describe('lists of failures', () => {
-  it('have short forms, and the newest results alone', async () => {
+  it('have short forms, and can show only the newest results', async () => {
     await runChain(['a', 'true'], ['b', 'exit $TORC_RUN_ID']);
     await place.torc('workflows', 'reset-status', '-f', '-r');
     await place.torc('jobs', 'run');

@@ -1,4 +1,4 @@
-/** What a restart reruns after one thing has changed in a finished workflow: the answers that people rely on. */
+/** What a restart reruns after one change in a finished workflow: the answers that users rely on. */
 import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ async function statuses(): Promise<Record<string, string>> {
   return Object.fromEntries(jobs.map((job) => [job.name, job.status]));
 }
 
-/** The database as it is on disk, read by a program of its own once nobody has it open. */
+/** The database on disk, read by another program once no process has it open. */
 async function dump(): Promise<string> {
   const { default: Sqlite } = await import('better-sqlite3');
   const db = new Sqlite(join(place.dir, 'torc.db'));
@@ -54,7 +54,7 @@ async function dump(): Promise<string> {
   }
 }
 
-/** What a dry run says, which changes nothing, and then happens: new statuses by job. */
+/** The new statuses by job, as the dry run says (which changes nothing) and as applied. */
 async function restarted(...options: string[]): Promise<Record<string, string>> {
   const before = await dump();
   const planned = await place.json<Plan>(['workflows', 'restart', '--dry-run', ...options]);
@@ -94,7 +94,7 @@ describe('a finished workflow', () => {
     expect(await restarted()).toEqual({});
   });
 
-  it('refuses to go on without its input, unless that is asked for', async () => {
+  it('does not restart without its input, unless told to', async () => {
     rmSync(pathOf('inputs'));
     const { code, stderr } = await place.torc('workflows', 'restart', '--dry-run');
     expect(code).toBe(3);
@@ -102,7 +102,7 @@ describe('a finished workflow', () => {
     expect(await restarted('-i')).toEqual(all);
   });
 
-  it('reruns everything when the input was touched, or its content changed behind its time', async () => {
+  it('reruns everything when the input was touched, or changed with an old mtime', async () => {
     utimesSync(pathOf('inputs'), new Date(), new Date(Date.now() + 5000));
     expect(await restarted()).toEqual(all);
     await finishes();
@@ -116,14 +116,14 @@ describe('a finished workflow', () => {
     expect(await restarted()).toEqual(all);
   });
 
-  it('reruns what reads an intermediate file that a person changed, not what made it', async () => {
+  it('reruns the readers of an intermediate file that was edited, not its producer', async () => {
     writeFileSync(pathOf('f1'), 'by hand\n');
     expect(await restarted()).toEqual({ work1: 'ready', postprocess: 'blocked' });
     await finishes();
     expect(readFileSync(pathOf('f5'), 'utf8')).toBe('by hand\nsome input\n');
   });
 
-  it('reruns a job whose command was changed, and not one whose name, priority or requirements were', async () => {
+  it('reruns a job whose command changed, but not one whose name, priority or requirements changed', async () => {
     await place.json(['jobs', 'modify', '2', '--priority', '7', '--memory', '2g', '--name', 'renamed']);
     expect(await restarted()).toEqual({});
     await place.json(['jobs', 'modify', '3', '--command', 'echo other > "the f4.txt"']);
@@ -132,7 +132,7 @@ describe('a finished workflow', () => {
     expect(await restarted()).toEqual({});
   });
 
-  it('reset by key: the job is ready, what is behind it blocked', async () => {
+  it('reset by key: the job is ready, downstream jobs are blocked', async () => {
     const { changes } = await place.json<Plan>(['jobs', 'reset-status', '2']);
     expect(changes.map((change) => [change.job_name, change.new_status])).toEqual([
       ['work1', 'uninitialized'],
@@ -146,7 +146,7 @@ describe('a finished workflow', () => {
 });
 
 describe('a workflow with a failed job', () => {
-  it('--failed-only takes exactly the failed job and what is behind it', async () => {
+  it('--failed-only resets exactly the failed job and its downstream jobs', async () => {
     writeFileSync(join(place.path, 'break work2'), '');
     rmSync(pathOf('f4'));
     await restarted();
@@ -164,7 +164,7 @@ describe('a workflow with a failed job', () => {
 });
 
 describe('ephemeral user data', () => {
-  it('is cleared by a restart, so what writes and reads it reruns', async () => {
+  it('is cleared by a restart, so its producer and consumers rerun', async () => {
     const ephemeral = {
       name: 'ephemeral',
       user_data: [{ name: 'the port', is_ephemeral: true }, { name: 'kept' }],

@@ -11,7 +11,7 @@ let place: Place;
 let Workflow: typeof Library.Workflow;
 beforeAll(async () => {
   place = newPlace();
-  // as built, because its worker is the built program
+  // the built library, because its worker is the built program
   ({ Workflow } = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library);
 });
 afterAll(() => place.remove());
@@ -47,7 +47,7 @@ describe('the library', () => {
     ]);
   });
 
-  it('refuses what the commands refuse, with the same errors', async () => {
+  it('rejects what the commands reject, with the same errors', async () => {
     const wrong = new Workflow({ name: 'w', jobs: [{ name: 'a', command: 'true', depends_on: ['nobody'] }] });
     await expect(wrong.create({ dir: place.dir })).rejects.toMatchObject({
       code: 'invalid_spec',
@@ -56,7 +56,7 @@ describe('the library', () => {
     await expect(Workflow.open('999', { dir: place.dir })).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('takes failure handlers, schedulers and actions, and carries the actions out', async () => {
+  it('accepts failure handlers, schedulers and actions, and runs the actions', async () => {
     const workflow = new Workflow({
       name: 'w',
       failure_handlers: [{ name: 'again', rules: [{ exit_codes: [3], max_retries: 1 }] }],
@@ -83,7 +83,7 @@ describe('the library', () => {
     await expect(wrong.create({ dir: place.dir })).rejects.toMatchObject(error);
   });
 
-  it('refuses calls that would do nothing, and says what to call', async () => {
+  it('rejects calls that would do nothing, and says what to call', async () => {
     const thrown = (call: () => unknown) => {
       try {
         call();
@@ -106,12 +106,12 @@ describe('the library', () => {
     await workflow.start();
     await expect(workflow.runLocally({ maxParalelJobs: 1 } as object)).rejects.toMatchObject({
       code: 'usage',
-      message: 'there is no option "maxParalelJobs"; did you mean "maxParallelJobs"?',
+      message: 'unknown option "maxParalelJobs"; did you mean "maxParallelJobs"?',
     });
     expect(await workflow.status()).toMatchObject({ num_jobs: 1, counts: { ready: 1 } });
   });
 
-  it('stops its jobs when it is told to', async () => {
+  it('stops its jobs on an abort signal', async () => {
     const workflow = new Workflow({ name: 'long', jobs: [{ name: 'long', command: 'exec sleep 600' }] });
     await workflow.create({ dir: place.dir });
     await workflow.start();

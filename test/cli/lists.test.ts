@@ -57,12 +57,12 @@ describe('lists', () => {
     }
   });
 
-  it('keeps every name as it is in JSON', async () => {
+  it('keeps every name unchanged in JSON', async () => {
     const { jobs } = await place.json<{ jobs: { name: string }[] }>(['jobs', 'list']);
     expect(jobs.map((job) => job.name)).toEqual(oddNames);
   });
 
-  it('and-s filters, also by what is missing', async () => {
+  it('combines filters with and, also filters for missing values', async () => {
     const failed = await place.json<{ results: { job_key: string }[] }>(['results', 'list', '-f', 'return_code=1']);
     expect(failed.results.map((result) => result.job_key)).toEqual(['2', '5', '8']);
     const both = await place.json<{ jobs: unknown[] }>(['jobs', 'list', '-f', 'return_code=1', '-f', 'name=it\'s "x"']);
@@ -77,7 +77,7 @@ describe('lists', () => {
     expect(jobs.map((job) => job.return_code)).toEqual([2, 1, 1]);
   });
 
-  it('resumes events after any of them, and in pages of the program the same comes out', async () => {
+  it('resumes events after any of them', async () => {
     const events = async (...more: string[]) =>
       (await place.json<{ events: { event_key: string }[] }>(['events', 'list', ...more])).events;
     const all = await events();
@@ -90,7 +90,7 @@ describe('lists', () => {
     expect(await place.torc('events', 'list', '--after', 'x')).toMatchObject({ code: 2, stdout: '' });
   });
 
-  it('has text that awk reads: a header, one line a record, nothing a terminal would obey', async () => {
+  it('prints text for awk: a header, one line per record, no control characters', async () => {
     const { stdout } = await place.torc('jobs', 'list');
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(1 + oddNames.length);
@@ -99,12 +99,12 @@ describe('lists', () => {
     expect(stdout).not.toContain('\x1b');
   });
 
-  it('has CSV with a header, quoted where it must be', async () => {
+  it('prints CSV with a header, quoted where needed', async () => {
     const { stdout } = await place.torc('-F', 'csv', 'jobs', 'list', '--columns', 'name,job_key', '-l', '4');
     expect(stdout).toBe('name,job_key\na b,1\n"it\'s ""x""",2\n$HOME,3\n"comma,here",4\n');
   });
 
-  it('ends quietly when its reader goes away', async () => {
+  it('ends quietly when its reader is gone', async () => {
     const child = spawn('bash', [
       '-c',
       'set -o pipefail; "$@" | head -1',
@@ -143,7 +143,7 @@ describe('mistakes', () => {
     },
   );
 
-  it('refuses a value that the column cannot have', async () => {
+  it('rejects a value that the column cannot have', async () => {
     const ended = await place.torc('jobs', 'list', '-f', 'return_code=many');
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: return_code .*many/) });
     const misspelt = await place.torc('jobs', 'list', '-f', 'status=redy');
@@ -161,11 +161,11 @@ describe('mistakes', () => {
     }
   });
 
-  it('lists the columns there are', async () => {
+  it('lists the existing columns', async () => {
     expect((await place.torc('jobs', 'list', '-f', 'nme=x')).stderr).toMatch(/hint: Columns: job_key, .*name, status/);
   });
 
-  it('names the workflows when it cannot know which is meant', async () => {
+  it('lists the workflows when there is more than one', async () => {
     const other = newPlace();
     await other.create('true');
     await other.create('true');

@@ -1,4 +1,4 @@
-/** Where the output of jobs goes, and that it is found there again. */
+/** Where job output goes, and how it is found. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const jobs = [
   ['stopped', 'echo begun; kill -KILL $$'],
 ].map(([name, command]) => ({ name, command }));
 
-/** Runs the jobs, several at a time; the output of each as bytes, by its place in the list. */
+/** Runs the jobs, several at a time; returns the output of each as bytes, in order. */
 async function run(mode: string): Promise<Buffer[]> {
   const spec = place.file('spec.json', JSON.stringify({ name: mode, jobs, stdio: mode }));
   const ended = await place.torc('run', spec, '-o', 'my out', '-m', '4');
@@ -46,13 +46,13 @@ function files(folder: string): string[] {
 }
 
 describe('combined logs', () => {
-  it('hold what files of their own would', async () => {
+  it('contain what separate files would', async () => {
     const combined = await run('combined');
     expect(files('my out').filter((name) => !name.startsWith('worker_'))).toEqual(['combined.gz']);
     const shown = await place.torc('jobs', 'show', '1');
     expect(shown.stdout).toMatch(/^output: .*torc --dir .* jobs logs 1 \(in .*my out.*combined\.gz\)$/m);
-    expect((await place.torc('jobs', 'show', '2')).stdout).toMatch(/^output: it wrote nothing$/m);
-    expect(await place.torc('jobs', 'logs', '2')).toMatchObject({ code: 0, stdout: '', stderr: 'it wrote nothing\n' });
+    expect((await place.torc('jobs', 'show', '2')).stdout).toMatch(/^output: the job wrote nothing$/m);
+    expect(await place.torc('jobs', 'logs', '2')).toMatchObject({ code: 0, stdout: '', stderr: 'the job wrote nothing\n' });
     expect(await place.json<Logs>(['jobs', 'logs', '4', '--stdout'])).toMatchObject({
       log_kind: 'combined',
       stdout: 'before\n',
@@ -72,7 +72,7 @@ describe('combined logs', () => {
     expect(combined.map((text) => text.toString('latin1'))).toEqual(own.map((text) => text.toString('latin1')));
   });
 
-  it('of a thousand jobs are a handful of files', async () => {
+  it('of a thousand jobs are only a few files', async () => {
     const commands = Array.from({ length: 1000 }, (_, n) => (n % 2 === 0 ? `echo ${n}` : 'true'));
     const file = place.file('many.txt', `${commands.join('\n')}\n`);
     expect(await place.torc('run', file, '-o', 'out', '-m', '2', '--stdio', 'combined')).toMatchObject({ code: 0 });
@@ -81,7 +81,7 @@ describe('combined logs', () => {
     expect((await place.torc('jobs', 'logs', '1000')).stdout).toBe('');
   });
 
-  it('are followed while a job runs, and of each attempt by itself', async () => {
+  it('can be followed while a job runs, separately for each attempt', async () => {
     const step = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done; echo ${file}`;
     const failure_handlers = [{ name: 'again', rules: [{ exit_codes: [7], max_retries: 1 }] }];
     const command = `echo begun $TORC_ATTEMPT_ID; ${step('one')}; test $TORC_ATTEMPT_ID = 1 && exit 7; ${step('two')}`;
@@ -108,7 +108,7 @@ describe('combined logs', () => {
     expect((await place.torc('jobs', 'logs', '1', '--attempt', '1')).stdout).toBe('begun 1\none\n');
   });
 
-  it('show what a job wrote whose worker was killed', async () => {
+  it('show the output of a job whose worker was killed', async () => {
     const command = 'echo last words; echo $$ > pid; exec sleep 600';
     const ran = place.start('run', place.file('k.txt', `${command}\n`), '-o', 'out', '--stdio', 'combined');
     const jobPid = () => Number(existsSync(join(place.path, 'pid')) && readFileSync(join(place.path, 'pid'), 'utf8'));
@@ -127,7 +127,7 @@ describe('combined logs', () => {
 });
 
 describe('stdio', () => {
-  it('keeps the output of failures alone', async () => {
+  it('keeps only the output of failures', async () => {
     const spec = place.file('spec.json', JSON.stringify({ name: 'f', jobs: jobs.slice(0, 4), stdio: 'on-failure' }));
     const { stdout } = await place.torc('run', spec, '-o', 'out');
     expect(files('out/job_stdio').sort()).toEqual(['job_4_run_1_attempt_1.err', 'job_4_run_1_attempt_1.out']);
@@ -136,11 +136,11 @@ describe('stdio', () => {
     expect(await place.torc('jobs', 'logs', '1')).toMatchObject({
       code: 3,
       stdout: '',
-      stderr: expect.stringContaining('it ended with 0, and only the output of failures is kept'),
+      stderr: expect.stringContaining('the return code is 0, and only the output of failed jobs is kept'),
     });
   });
 
-  it('none says that nothing is kept, in words or as data', async () => {
+  it('none says that nothing is kept, as text and as JSON', async () => {
     await place.torc('run', place.file('n.txt', 'echo a; exit 2\n'), '-o', 'out', '--stdio', 'none');
     expect(existsSync(join(place.path, 'out/job_stdio'))).toBe(false);
     expect(await place.torc('jobs', 'logs', '1')).toMatchObject({
@@ -151,7 +151,7 @@ describe('stdio', () => {
     expect(await place.json(['jobs', 'logs', '1'])).toMatchObject(none);
   });
 
-  it('is said in a specification, as an option, or later; exports say it too', async () => {
+  it('can be set in a specification, by an option, or later; exports contain it', async () => {
     const spec = place.file(
       's.json',
       JSON.stringify({ name: 's', jobs: [{ name: 'a', command: 'true' }], stdio: 'none' }),

@@ -1,4 +1,4 @@
-/** `torc server backup` and `torc server check`, and what a person sees of a database that cannot be used. */
+/** `torc server backup` and `torc server check`, and the errors of an unusable database. */
 import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -15,7 +15,7 @@ afterEach(() => place.remove());
 const database = (): string => join(place.dir, 'torc.db');
 
 describe('a backup', () => {
-  it('of a server that runs is whole and private, and restored by copying it', async () => {
+  it('of a running server is complete and private, and restored by copying it', async () => {
     await place.json(['server', 'start', '--daemon']);
     const key = await place.create('true', 'true');
     const name = `--it's a "$backup"\n é.db`;
@@ -34,12 +34,12 @@ describe('a backup', () => {
     copyFileSync(path, database());
     const { workflows } = await place.json<{ workflows: { workflow_key: string }[] }>(['workflows', 'list']);
     expect(workflows.map(({ workflow_key }) => workflow_key)).toEqual([key]);
-    // the key of the workflow that is lost is not given to another
+    // the key of the lost workflow is not used again
     expect(Number(await place.create('true'))).toBeGreaterThan(2);
     expect(readdirSync(place.path).filter((file) => file.includes('.part-'))).toEqual([]);
   });
 
-  it('replaces nothing unless it is told to, and never the database', async () => {
+  it('replaces a file only with --force, and never the database', async () => {
     await place.create('true');
     const kept = place.file('kept.db', 'precious');
     expect(await place.torc('server', 'backup', 'kept.db')).toMatchObject({
@@ -55,7 +55,7 @@ describe('a backup', () => {
   });
 });
 
-it('a check ends with 0 or 4, a backup keeps no damaged copy, and what cannot be opened is one sentence', async () => {
+it('a check ends with 0 or 4, a backup keeps no damaged copy, and an unusable database gives a one-line error', async () => {
   await place.create(...Array.from({ length: 100 }, (_, index) => `echo ${'x'.repeat(200)} ${index}`));
   expect(await place.json(['server', 'check'])).toMatchObject({ sound: true, num_jobs: 100, problems: [] });
   const db = new Sqlite(database());

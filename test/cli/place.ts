@@ -1,4 +1,4 @@
-/** A folder of its own for one test, with a server directory in it, and the program run there. */
+/** A folder for one test, with a server directory in it, and the program running there. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ export interface Place {
   dir: string;
   /** Runs `torc --dir DIR ARGS` in the folder to its end. */
   torc(...args: string[]): Promise<Ended>;
-  /** The same with `-F json`; what must succeed, unless another exit code is given. */
+  /** The same with `-F json`; it must succeed, unless another exit code is given. */
   json<T>(args: string[], exitCode?: number): Promise<T>;
   /** Starts it without waiting; it is killed at the end of the test. */
   start(...args: string[]): Running;
@@ -60,7 +60,7 @@ export function newPlace(env: Record<string, string> = {}): Place {
   return place;
 }
 
-/** Four jobs: b and c behind a, d behind both. */
+/** Four jobs: b and c depend on a, d depends on both. */
 export function diamond(commands: { a?: string; b?: string; c?: string; d?: string } = {}): string {
   const job = (name: 'a' | 'b' | 'c' | 'd', depends_on: string[]) => ({
     name,

@@ -37,7 +37,7 @@ async function failedDiamond(): Promise<void> {
   expect(await statuses()).toBe('done done done canceled');
 }
 
-/** What the command would do, having seen that it does it. */
+/** The plan of a command, after checking that it does what its dry run says. */
 async function appliedAsPlanned(...command: string[]): Promise<Plan> {
   const before = await statuses();
   const planned = await place.json<Plan>([...command, '--dry-run']);
@@ -48,11 +48,11 @@ async function appliedAsPlanned(...command: string[]): Promise<Plan> {
   return applied;
 }
 
-describe('the ways back', () => {
+describe('recovery', () => {
   it.each([
     [['workflows', 'reset-job-status', '--failed-only', '1']],
     [['workflows', 'reset-status', '-f', '-k', '1']],
-  ])('%j takes back what failed and all behind it, and a restart makes it run', async (command) => {
+  ])('%j resets failed and downstream jobs, and a restart runs them', async (command) => {
     await failedDiamond();
     const { changes } = await appliedAsPlanned(...command);
     expect(changes).toMatchObject([
@@ -73,7 +73,7 @@ describe('the ways back', () => {
     expect(await place.torc('jobs', 'run')).toMatchObject({ code: 0 });
   });
 
-  it('the commands of the guide work as they are pasted', async () => {
+  it('the commands of the guide work as pasted', async () => {
     await failedDiamond();
     await place.torc('workflows', 'reset-status', '1', '-f', '-r');
     const script = [
@@ -87,7 +87,7 @@ describe('the ways back', () => {
     const env = { ...process.env, TORC_DIR: place.dir, TORC_WORKFLOW_KEY: '' };
     const { stdout } = await promisify(execFile)('bash', ['-c', shell], { cwd: place.path, env });
     expect(stdout).toContain('reset 2 jobs of workflow 1\n');
-    expect(stdout).toContain('dry run: run 3 would begin with 1 job ready, 1 blocked; nothing was changed\n');
+    expect(stdout).toContain('dry run: run 3 would start with 1 job ready, 1 blocked; nothing was changed\n');
     expect(stdout).toContain('started run 3 of workflow 1: 1 job ready, 1 blocked\n');
     expect(stdout).toMatch(/^2 +ready .* b$/m);
   });
@@ -102,28 +102,28 @@ describe('the ways back', () => {
     });
     expect(await statuses()).toBe('done done done canceled');
     const shown = await place.torc(...command, '-d');
-    expect(shown.stdout).toMatch(/would be reset.*run 2 would begin with 1 job ready, 1 blocked/s);
+    expect(shown.stdout).toMatch(/would be reset.*run 2 would start with 1 job ready, 1 blocked/s);
     const applied = await place.json<Plan & { restart: Plan }>(command);
     expect(applied).toEqual({ ...planned, dry_run: false, restart: { ...planned.restart, dry_run: false } });
     expect(applied.restart.changes.map((change) => change.new_status)).toEqual(['ready', 'blocked']);
     expect(await statuses()).toBe('done ready done blocked');
   });
 
-  it('says that nothing is to be done, what stays, and what would help', async () => {
+  it('says that there is nothing to do, what stays unchanged, and what helps', async () => {
     await failedDiamond();
     const { code, stdout } = await place.torc('workflows', 'restart', '-d');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^nothing to rerun: .*; run 2 would begin all the same$/m);
+    expect(stdout).toMatch(/^nothing to rerun in workflow 1.*; run 2 would start anyway$/m);
     expect(stdout).toMatch(/^4 +canceled +d +b failed .*: torc --dir '.*server dir' jobs reset-status 2$/m);
     expect(stdout).toMatch(/torc --dir '.*server dir' workflows reset-status 1 --failed-only --restart$/m);
     await place.torc('workflows', 'reset-status', '1', '-f', '-r');
     expect(await place.torc('workflows', 'reset-status', '-f')).toMatchObject({
       code: 0,
-      stdout: 'nothing to reset: no job of workflow 1 changes\n',
+      stdout: 'nothing to reset in workflow 1\n',
     });
   });
 
-  it('resets several workflows, or none of them when one does not exist', async () => {
+  it('resets several workflows, or none if one does not exist', async () => {
     const commands = place.file('one.txt', 'true\n');
     await place.torc('run', commands);
     await place.torc('run', commands);
@@ -135,7 +135,7 @@ describe('the ways back', () => {
   });
 });
 
-describe('jobs by their keys', () => {
+describe('jobs by key', () => {
   it('are reset and disabled as planned', async () => {
     await failedDiamond();
     expect((await appliedAsPlanned('jobs', 'reset-status', '3', '3')).changes.map((change) => change.job_key)).toEqual([
@@ -148,7 +148,7 @@ describe('jobs by their keys', () => {
     expect(await statuses()).toBe('done disabled ready blocked');
   });
 
-  it('change nothing when one is unknown or of another workflow', async () => {
+  it('change nothing when one is unknown or belongs to another workflow', async () => {
     await failedDiamond();
     await place.create('true');
     for (const command of ['reset-status', 'disable']) {
@@ -167,7 +167,7 @@ describe('jobs by their keys', () => {
     expect(await statuses()).toBe('done done done canceled');
   });
 
-  it('may be more than one request lists', async () => {
+  it('may be more than one request can list', async () => {
     const numJobs = 12_000;
     const key = await place.create(...Array.from({ length: numJobs }, () => 'true'));
     await place.torc('workflows', 'start');
@@ -193,7 +193,7 @@ describe('running jobs', () => {
     return run;
   }
 
-  it('are a conflict that names them, unless they are kept or stopped', async () => {
+  it('are named in a conflict, unless they are kept or stopped', async () => {
     const run = await running();
     expect(await place.torc('-F', 'json', 'workflows', 'restart')).toMatchObject({
       code: 4,
@@ -207,7 +207,7 @@ describe('running jobs', () => {
     await run.ended;
   });
 
-  it('beside one that failed: what the hints name works as it is pasted', async () => {
+  it('beside a failed one: the commands of the hints work as pasted', async () => {
     const lasts = 'echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done';
     const run = place.start('run', place.file('two.txt', `false\n${lasts}\n`), '-o', 'out');
     await expect.poll(() => statuses()).toBe('done submitted');
@@ -248,7 +248,7 @@ describe('running jobs', () => {
     });
     place.file('go', '');
     await run.ended;
-    // the worker of the first run may have ended meanwhile, for want of work
+    // the worker of the first run may have ended meanwhile because it had no work
     await place.torc('jobs', 'run');
     const { results } = await place.json<{ results: { run_id: number; status: string }[] }>(['results', 'list']);
     expect(results.map(({ run_id, status }) => [run_id, status])).toEqual([
@@ -257,7 +257,7 @@ describe('running jobs', () => {
     ]);
   });
 
-  it('that do not stop in time end it with 8, and claims go on', async () => {
+  it('that do not stop in time end it with 8, and claims resume', async () => {
     const stubborn = "trap '' TERM; echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done";
     const run = place.start('run', place.file('job.txt', `${stubborn}\ntrue\n`), '-o', 'out', '-m', '1');
     await expect.poll(() => statuses()).toBe('submitted ready');
@@ -274,7 +274,7 @@ describe('running jobs', () => {
 });
 
 describe('mistakes', () => {
-  it('are told before anything is opened', async () => {
+  it('are reported before anything is opened', async () => {
     for (const words of [
       ['workflows', 'restart', '--only-uninitialized', '--keep-running'],
       ['workflows', 'restart', '--keep-running', '--stop-running'],
@@ -287,7 +287,7 @@ describe('mistakes', () => {
     expect(existsSync(place.dir)).toBe(false);
   });
 
-  it('a missing input file stops a restart before anything changes, unless it does not matter', async () => {
+  it('a missing input file stops a restart before anything changes, unless it is ignored', async () => {
     const input = place.file('in.txt', 'data');
     const jobs = [{ name: 'reads', command: 'true', input_files: ['in'] }];
     const spec = { name: 'files', jobs, files: [{ name: 'in', path: input }] };

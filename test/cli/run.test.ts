@@ -91,7 +91,7 @@ describe('torc run', () => {
     expect(readFileSync(join(place.path, 'odd name'), 'utf8')).toBe('a  b\n');
   });
 
-  it('refuses what it cannot run before anything is stored', async () => {
+  it('rejects what it cannot run before anything is stored', async () => {
     const spec = place.file(
       'cycle.json',
       JSON.stringify({ name: 'x', jobs: [{ name: 'a', command: 'b', depends_on: ['a'] }] }),
@@ -113,18 +113,18 @@ describe('torc run', () => {
     expect(await place.json(['workflows', 'list'])).toEqual({ workflows: [] });
   });
 
-  it('ends with 1 and says so when jobs ask for more than the machine has', async () => {
+  it('ends with 1 and says so when jobs need more than the machine has', async () => {
     const jobs = [
       { name: 'small', command: 'true' },
       { name: 'big', command: 'true', resource_requirements: 'big' },
     ];
     const spec = { name: 'x', jobs, resource_requirements: [{ name: 'big', num_cpus: 3, memory: '1m' }] };
     const ended = await place.torc('run', place.file('x.json', JSON.stringify(spec)), '--cpus', '2');
-    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('1 job is left that does not fit here') });
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('1 ready job does not fit on this machine') });
     expect(ended.stdout).toMatch(/^unfinished: +1$/m);
   });
 
-  it('stops its jobs on ^C, ends with 130 and can be gone on with', async () => {
+  it('stops its jobs on ^C, ends with 130 and can be continued', async () => {
     const spec = place.file('commands.txt', `${'touch $TORC_JOB_NAME; exec sleep 600\n'.repeat(2)}true\n`);
     const run = place.start('run', spec, '-m', '2', '-o', 'out');
     const haveBegun = () => ['job_1', 'job_2'].every((name) => existsSync(join(place.path, name)));
@@ -162,12 +162,12 @@ function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // it went with its worker
+    // it ended with its worker
   }
 }
 
 describe('a second terminal', () => {
-  it('sees the run while it goes on, through the process that runs it', async () => {
+  it('sees the run in progress, through the process that runs it', async () => {
     const run = place.start('run', place.file('commands.txt', 'while [ ! -e go ]; do sleep 0.05; done\n'));
     const status = async () => (await place.torc('-F', 'json', 'workflows', 'show-status', '1')).stdout;
     await expect.poll(async () => JSON.parse((await status()) || '{}').counts?.submitted).toBe(1);
@@ -196,7 +196,7 @@ describe('a second terminal', () => {
 });
 
 describe('torc jobs run', () => {
-  it('runs what was started, and refuses what was not', async () => {
+  it('runs a started workflow, and rejects one that has not started', async () => {
     const key = await place.create('true', 'exit 5');
     expect(await place.torc('jobs', 'run')).toMatchObject({
       code: 4,

@@ -40,7 +40,7 @@ const lines = (name: string) => readFileSync(join(place.path, name), 'utf8').tri
 const schedule = ['hpc', 'slurm', 'schedule-nodes', '-n', '1'];
 
 describe('jobs of several nodes', () => {
-  it('run on whole nodes of an allocation with one worker, beside others', async () => {
+  it('run on whole nodes of an allocation with one worker, next to other jobs', async () => {
     slurm.configure({ run: true });
     const key = await started(3);
     const { stderr } = await place.torc(...schedule);
@@ -53,13 +53,13 @@ describe('jobs of several nodes', () => {
     expect(compute_nodes).toMatchObject([{ num_nodes: 3 }]);
   });
 
-  it('are told of when allocations are scheduled that cannot take them', async () => {
+  it('give a warning when scheduled allocations cannot run them', async () => {
     await started(1);
     await place.json(['resource-requirements', 'add', 'other', '--nodes', '3']);
     expect(await place.json(['resource-requirements', 'list', '-f', 'num_nodes=3'])).toMatchObject({
       resource_requirements: [{ name: 'other', num_cpus: 1 }],
     });
-    const warning = 'ready jobs ask for 2 nodes at once, and these allocations have 1: ';
+    const warning = 'ready jobs need 2 nodes, but these allocations have only 1: ';
     expect((await place.torc(...schedule, '--dry-run')).stderr).toContain(warning);
     const [command] = /hpc slurm modify-config .*/.exec((await place.torc(...schedule)).stderr) ?? [];
     await place.json(command?.split(' ') ?? []);
@@ -67,9 +67,9 @@ describe('jobs of several nodes', () => {
     expect((await place.torc(...schedule, '--dry-run', '-S')).stderr).toContain('with -S each worker has one');
   });
 
-  it('are left over on one machine, which says why', async () => {
+  it('stay ready on one machine, with the reason', async () => {
     const ended = await place.torc('run', place.file('spec.json', spec));
-    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('2 jobs are left that do not fit here') });
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('2 ready jobs do not fit on this machine') });
     const [command] = /jobs list .*/.exec(ended.stderr) ?? [];
     const { jobs } = await place.json<{ jobs: object[] }>(command?.split(' ') ?? []);
     expect(jobs).toMatchObject(Array(2).fill({ num_nodes: 2 }));

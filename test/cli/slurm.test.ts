@@ -40,7 +40,7 @@ async function allocations(): Promise<{ status: string; slurm_job_id: string | n
 }
 
 describe('Slurm configs', () => {
-  it('are stored with the usual values, listed and changed', async () => {
+  it('are stored with default values, listed and changed', async () => {
     await place.create('true');
     await place.json(['hpc', 'slurm', 'add-config', '-a', 'acc']);
     await place.json(['slurm', 'add-config', '-N', 'gpu', '-a', 'acc', '-n', '2', '-w', '1-00:00:00', '-g', 'gpu:4']);
@@ -63,7 +63,7 @@ describe('Slurm configs', () => {
     });
   });
 
-  it('refuse what could not stand in a script', async () => {
+  it('reject values that a script cannot contain', async () => {
     await place.create('true');
     const add = ['hpc', 'slurm', 'add-config', '-N', 'x', '-a', 'acc'];
     expect(await place.torc(...add, '-p', 'a\n#SBATCH --wrap=x')).toMatchObject({ code: 2 });
@@ -78,7 +78,7 @@ describe('Slurm configs', () => {
 });
 
 describe('schedule-nodes', () => {
-  it('prints in a dry run the very plan that is then applied, and submits nothing', async () => {
+  it('prints in a dry run exactly the plan that is then applied, and submits nothing', async () => {
     await startedWorkflow('true');
     const words = [...schedule, '-n', '2', '-o', 'out put', '-S', '-m', '3'];
     const planned = await place.json<Plan>([...words, '--dry-run']);
@@ -128,7 +128,7 @@ describe('schedule-nodes', () => {
     expect(logs).toEqual([expect.stringContaining(`_${allocation?.id}.log`)]);
   });
 
-  it('ends with 6 and the words of sbatch, records the refusal and submits no more', async () => {
+  it('ends with 6 and the message of sbatch, records the refusal and submits no more', async () => {
     await startedWorkflow('true');
     slurm.behave({ command: 'sbatch', stderr: '', exitCode: 0, instead: false });
     slurm.behave({
@@ -151,7 +151,7 @@ describe('schedule-nodes', () => {
     ]);
   });
 
-  it('refuses before anything happens', async () => {
+  it('reports errors before anything happens', async () => {
     const key = await place.create('true');
     expect(await place.torc(...schedule, '-n', '1')).toMatchObject({
       code: 4,
@@ -187,7 +187,7 @@ describe('schedule-nodes', () => {
     expect(status.pid).not.toBe(run.child.pid);
   });
 
-  it('cancels allocations together with their workflow', async () => {
+  it('cancels allocations with their workflow', async () => {
     const key = await startedWorkflow('true');
     await place.json([...schedule, '-n', '2']);
     const ids = slurm.jobs().map((job) => job.id);
@@ -203,11 +203,11 @@ describe('schedule-nodes', () => {
 describe('the worker of an allocation', () => {
   const words = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', '1', '--output', 'out', '--walltime', '60'];
 
-  it('is refused outside of Slurm', async () => {
+  it('fails outside Slurm', async () => {
     expect(await place.torc(...words)).toMatchObject({ code: 2, stderr: expect.stringContaining('SLURM_JOB_ID') });
   });
 
-  it('is in a handful of files, because a thousand may start at once', async () => {
+  it('loads only a few files, because a thousand may start at once', async () => {
     const coverage = join(place.path, 'coverage');
     const other = newPlace({ NODE_V8_COVERAGE: coverage });
     await other.torc(...words);

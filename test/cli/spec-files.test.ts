@@ -91,7 +91,7 @@ describe('steps', () => {
     { name: 'comment', steps: [{ command: '# nothing' }, { command: step('a', `cat <<E\n'torc_end_of_step\nE`) }] },
   ];
 
-  it('run in order, each in a shell of its own, until one fails that may not', async () => {
+  it('run in order, each in its own shell, until one fails that must not', async () => {
     const file = place.file('steps.json', JSON.stringify({ name: 'steps', jobs }));
     const summary = await place.json(['run', file], 1);
     expect(summary).toMatchObject({ num_done: 6, num_failed: 2, num_canceled: 1 });
@@ -106,7 +106,7 @@ describe('steps', () => {
     expect((await place.torc('jobs', 'logs', '2')).stdout).toContain('return code 1, which is ignored\n');
   });
 
-  it('stand in place of a command', async () => {
+  it('replace a command', async () => {
     const steps = [{ command: 'true' }];
     const wrong = [{ name: 'a' }, { name: 'b', command: 'x', steps }, { name: 'c', invocation_script: 'x', steps }];
     const text = `{"name": "w", "jobs": [\n${wrong.map((each) => JSON.stringify(each)).join(',\n')}]}`;
@@ -146,7 +146,7 @@ it('an action with the scheduler type local starts one worker where the server r
   expect((await firings('3')).join().match(/this command has its own worker/g)).toHaveLength(2);
 });
 
-describe('a specification that is refused', () => {
+describe('an invalid specification', () => {
   /** Every row of every table. */
   function rows(): unknown {
     const db = new Sqlite(join(place.dir, 'torc.db'), { readonly: true });
@@ -210,7 +210,7 @@ it('use_pending_failed is read, and a note says what to do instead', async () =>
   expect(await place.torc('-F', 'json', 'workflows', 'create', file)).toMatchObject({ code: 0, stderr: '' });
 });
 
-it('that is something else is refused with the command that reads it', async () => {
+it('that is something else is rejected with the command that reads it', async () => {
   const commands = place.file('commands', 'echo one\necho two\n');
   expect(await place.torc('workflows', 'create', commands)).toMatchObject({
     code: 2,
@@ -234,7 +234,7 @@ it('that is something else is refused with the command that reads it', async () 
   expect(await place.torc('run', '2')).toMatchObject({ code: 0 });
 });
 
-it('is drawn in the format that the name of the file says, or not at all', async () => {
+it('is drawn in the format of the file name, or not at all', async () => {
   const file = place.file('w.yaml', '{ name: w, jobs: [{ name: a, command: "true" }] }');
   const draw = (...words: string[]) => place.torc('workflows', 'graph', '--spec', file, ...words);
   expect(await draw('-o', 'g.png')).toMatchObject({

@@ -1,4 +1,4 @@
-/** What a specification asks for beyond its jobs, run by the program. */
+/** The parts of a specification besides its jobs, run by the program. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,7 +53,7 @@ jobs:
     depends_on: [flaky]
 `;
 
-  it('run a job again that failed for a while, and not one that is broken', async () => {
+  it('retry a job that fails for a while, and not one that is broken', async () => {
     const run = await place.json<object>(['run', place.file('retries.yaml', spec)], 1);
     expect(run).toMatchObject({ status: 'failed', num_done: 4, num_failed: 2, num_canceled: 0 });
     const attempts = (await results()).map(({ job_name, attempt_id, return_code }) => {
@@ -76,11 +76,11 @@ jobs:
     expect(story).toContain('job_retried');
   });
 
-  it('try as often as it takes, each attempt with a result, after a recovery script that has ended', async () => {
+  it('retry until success, each attempt with a result, after its recovery script has ended', async () => {
     const name = `it's "odd" $HOME é`;
     const handler = {
       exit_codes: [42],
-      // slow enough to be overtaken by an attempt that would not wait for it
+      // slow enough for an attempt to overtake it if it did not wait
       recovery_script:
         'echo "recovering $TORC_JOB_NAME: $TORC_ATTEMPT_ID, $TORC_RETURN_CODE" >> log\nsleep 0.3\necho recovered >> log',
       max_retries: 3,
@@ -111,7 +111,7 @@ jobs:
     expect(log).toEqual(['attempt 1', ...[1, 2, 3].flatMap(between)]);
   });
 
-  it('let a run succeed whose failures were all followed by another attempt', async () => {
+  it('let a run succeed when all failures were retried', async () => {
     const only = spec.replace(/ {2}- name: broken[\s\S]*(?= {2}- name: behind)/, '');
     const run = await place.json<object>(['run', place.file('retries.yaml', only)]);
     expect(run).toMatchObject({ status: 'done', num_jobs: 2, num_failed: 0 });
@@ -129,19 +129,19 @@ describe('schedulers of jobs', () => {
     ],
   };
 
-  it('are said where nodes are scheduled that could not take them', async () => {
+  it('are named when scheduled nodes cannot run them', async () => {
     const file = place.file('kinds.json', JSON.stringify(spec));
     await place.json(['workflows', 'create', file]);
     await place.torc('workflows', 'start');
     const planned = await place.torc('hpc', 'slurm', 'schedule-nodes', '-n', '1', '-s', '1', '--dry-run');
     expect(planned.code).toBe(0);
-    expect(planned.stderr).toContain('1 ready job is only for workers of Slurm config gpu:');
+    expect(planned.stderr).toContain('1 ready job needs workers of Slurm config gpu:');
     expect(planned.stderr).toContain('hpc slurm schedule-nodes -s 2 -n 1');
     expect(planned.stderr).not.toContain('config cpu');
     expect((await place.torc('jobs', 'show', '2')).stdout).toContain('Only workers of Slurm config "gpu" may take it');
   });
 
-  it('do not keep the workflow from running on one machine', async () => {
+  it('do not prevent the workflow from running on one machine', async () => {
     const run = await place.json<object>(['run', place.file('kinds.json', JSON.stringify(spec))]);
     expect(run).toMatchObject({ status: 'done', num_done: 2 });
   });

@@ -1,4 +1,4 @@
-/** What a person sees: the program behind a pseudo terminal, which `script` of util-linux makes. */
+/** The program in a pseudo terminal, which `script` of util-linux makes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ describe('on a terminal', () => {
     expect(plain.seen()).not.toContain('\x1b[');
   });
 
-  it('shows how far a run is in one line, and removes it for the summary', async () => {
+  it('shows progress in one line, and removes it for the summary', async () => {
     const run = onTerminal({}, 'run', place.file('commands.txt', 'true\nwhile [ ! -e go ]; do sleep 0.05; done\n'));
     await expect.poll(run.seen).toContain('\r\x1b[K1/2 done, 1 running, ');
     place.file('go', '');
@@ -57,7 +57,7 @@ describe('on a terminal', () => {
     expect(run.seen()).toContain('\r\x1b[Kworkflow 1 (commands), run 1: \x1b[32mdone');
   });
 
-  it('stops on ^C typed once, without the jobs seeing it', async () => {
+  it('stops on one ^C, which the jobs do not receive', async () => {
     const commands = place.file(
       'commands.txt',
       "trap 'echo interrupted > seen' INT; touch ready; while :; do sleep 0.05; done\n",
@@ -73,7 +73,7 @@ describe('on a terminal', () => {
     expect(existsSync(join(place.path, 'seen'))).toBe(false);
   });
 
-  it('asks which workflow is meant when there are several', async () => {
+  it('asks which workflow to use when there is more than one', async () => {
     await place.create('true');
     await place.create('true', 'true');
     const list = onTerminal({}, 'jobs', 'list');

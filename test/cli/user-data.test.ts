@@ -62,7 +62,7 @@ describe('user data', () => {
     expect(await show('1')).toEqual(odd);
   });
 
-  it('is counted and shown by a dry run of its specification', async () => {
+  it('is counted and shown in a dry run of its specification', async () => {
     const plan = ['workflows', 'create', 'w.json', '--dry-run', '--show-jobs'];
     expect(await place.json(plan)).toMatchObject({
       user_data: 5,
@@ -76,7 +76,7 @@ describe('user data', () => {
     });
   });
 
-  it('is replaced from an option, a file and standard input, and keeps its version when it is the same', async () => {
+  it('is replaced from an option, a file and standard input, and keeps its version when unchanged', async () => {
     expect(await place.json(['user-data', 'modify', 'made', '--data', ' [1, "é"]'])).toMatchObject({
       is_changed: true,
       version: 2,
@@ -124,11 +124,11 @@ describe('user data', () => {
     expect(ended.stderr).toContain(message);
   });
 
-  it('is as it was after all that was refused', async () => {
+  it('is unchanged after all errors', async () => {
     expect(await show('given')).toEqual(odd);
   });
 
-  it('of more than a megabyte is refused', async () => {
+  it('of more than a megabyte is rejected', async () => {
     const file = place.file('large.json', JSON.stringify('x'.repeat(1024 * 1024)));
     const ended = await place.torc('user-data', 'add', 'large', '--file', file);
     expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('1048578 bytes') });
@@ -145,10 +145,10 @@ describe('changing', () => {
     expect(await place.json(['jobs', 'list', '-f', 'job_key=2'])).toMatchObject({
       jobs: [{ command: "echo 'x'", priority: -3, memory_bytes: 1024 ** 3 }],
     });
-    expect((await place.torc(...args)).stdout).toContain('is so already');
+    expect((await place.torc(...args)).stdout).toContain('already has these values');
   });
 
-  it('resource requirements takes their name', async () => {
+  it('resource requirements works by name', async () => {
     const args = ['resource-requirements', 'modify', 'small', '--cpus', '2', '--runtime', 'PT10M'];
     expect((await place.torc(...args)).stdout).toContain('used by 1 job');
     expect(await place.json(['jobs', 'list', '-f', 'job_key=1'])).toMatchObject({
@@ -157,7 +157,7 @@ describe('changing', () => {
   });
 
   it.each([
-    [['jobs', 'modify', '1'], 2, 'nothing to change'],
+    [['jobs', 'modify', '1'], 2, 'no changes were given'],
     [['jobs', 'modify', 'make', '--priority', '1'], 2, 'is not a job key'],
     [['jobs', 'modify', '99', '--priority', '1'], 3, 'there is no job 99'],
     [['jobs', 'modify', '1', '--name', 'read'], 4, 'already has the name "read"'],

@@ -20,7 +20,7 @@ async function statuses(): Promise<string[]> {
 }
 
 describe('create', () => {
-  it('stores a workflow that nothing runs yet', async () => {
+  it('stores a workflow without starting it', async () => {
     const spec = place.file('diamond.json', diamond());
     expect(await place.json(['workflows', 'create', spec])).toMatchObject({
       workflow_key: '1',
@@ -53,7 +53,7 @@ describe('create', () => {
     expect(existsSync(place.dir)).toBe(false);
   });
 
-  it('looks through hidden barriers when it shows what jobs depend on', async () => {
+  it('resolves barriers when it shows dependencies', async () => {
     const first = Array.from({ length: 10 }, (_, at) => ({ name: `first ${at}`, command: 'true' }));
     const names = first.map((job) => job.name);
     const second = Array.from({ length: 10 }, (_, at) => ({
@@ -76,7 +76,7 @@ describe('create', () => {
     ]);
   });
 
-  it('makes a job of each command with what was asked for', async () => {
+  it('makes a job of each command with the given requirements', async () => {
     const file = place.file('my commands.txt', '# comment\nexit 1\n\n  echo "two"  \n');
     await place.json(['workflows', 'create-from-commands-file', file, '-c', '2', '-m', '1500m', '-r', 'PT30M']);
     const { jobs } = await place.json<{ jobs: unknown[] }>(['jobs', 'list']);
@@ -87,7 +87,7 @@ describe('create', () => {
     expect(await place.json(['workflows', 'list'])).toMatchObject({ workflows: [{ name: 'my commands' }] });
   });
 
-  it('says where each mistake of a specification is', async () => {
+  it('gives the position of each mistake in a specification', async () => {
     const spec = place.file('bad.yaml', 'name: x\njobs:\n  - name: a\n    comand: b\n  - name: a\n    command: c\n');
     const ended = await place.torc('-F', 'json', 'workflows', 'create', spec);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
@@ -96,7 +96,7 @@ describe('create', () => {
     expect(error.problems).toContainEqual(expect.objectContaining({ line: 4, column: 5, path: 'jobs[0].comand' }));
   });
 
-  it('keeps the user that was asked for', async () => {
+  it('keeps the given user', async () => {
     const spec = place.file('diamond.json', diamond());
     await place.torc('-U', 'alice', 'workflows', 'create', spec);
     await place.torc('workflows', 'create', spec);
@@ -123,7 +123,7 @@ describe('start and cancel', () => {
     expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ status: 'canceled', counts: { canceled: 4 } });
   });
 
-  it('refuse what makes no sense', async () => {
+  it('reject what makes no sense', async () => {
     const key = await place.create('true');
     await place.torc('workflows', 'start', key);
     expect(await place.torc('workflows', 'start', key)).toMatchObject({ code: 4 });
@@ -133,7 +133,7 @@ describe('start and cancel', () => {
 });
 
 describe('show', () => {
-  it('prints how far a workflow is, every status on its line', async () => {
+  it('prints the progress of a workflow, one status per line', async () => {
     await place.torc('run', place.file('diamond.json', diamond({ b: 'exit 2' })));
     const { stdout } = await place.torc('workflows', 'show-status');
     expect(stdout).toMatch(/^status: +failed$/m);
@@ -148,7 +148,7 @@ describe('show', () => {
 });
 
 describe('delete', () => {
-  it('wants --force or -n where nobody can be asked, and then removes everything', async () => {
+  it('needs --force or -n without a terminal, and then removes everything', async () => {
     const key = await place.create('true');
     expect(await place.torc('workflows', 'delete', key)).toMatchObject({
       code: 2,
@@ -164,7 +164,7 @@ describe('delete', () => {
 });
 
 describe('example', () => {
-  it('prints each example as it is shipped, and each can be created', async () => {
+  it('prints each example as shipped, and each can be created', async () => {
     const { examples } = await place.json<{ examples: { name: string; file: string }[] }>(['workflows', 'example']);
     expect(examples.length).toBeGreaterThan(0);
     for (const { name, file } of examples) {

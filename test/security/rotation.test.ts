@@ -71,7 +71,7 @@ describe('torc server rotate-token', () => {
     expect(await statusWith(second)).toBe(200);
 
     const printed = await place.torc('server', 'rotate-token', '--grace-minutes', '0');
-    expect(printed.stdout).toBe('made a new token; the one before is refused from now on\n');
+    expect(printed.stdout).toBe('created a new token; the previous token is refused from now on\n');
     const third = file();
     for (const [old, status] of [
       [first, 401],

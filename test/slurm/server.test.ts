@@ -78,7 +78,7 @@ describe.concurrent('a server on the controller', () => {
     ]);
     for (const error of [here, elsewhere]) {
       expect(error).toMatchObject({ exitCode: 4, code: 'conflict' });
-      expect(error.message).toContain(`a server already runs on ctl (pid ${place.pid})`);
+      expect(error.message).toContain(`a server is already running on ctl (pid ${place.pid})`);
       expect(error.message).toContain(site.directory);
     }
     expect(shown.slice(0, 2)).toMatchObject([{ workflow_key: key }, { workflow_key: key }]);
@@ -227,7 +227,7 @@ describe.concurrent('schedule-nodes', () => {
     const error = await failure(site, ['-k', key, 'hpc', 'slurm', 'schedule-nodes', '-n', '3']);
     expect(error).toMatchObject({ exitCode: 6, code: 'slurm' });
     expect(error.message).toContain('invalid partition specified: nonesuch');
-    expect(error.message).toMatch(/[a-z]\. 0 of 3 allocations were submitted\.$/);
+    expect(error.message).toMatch(/[a-z]\. submitted 0 of 3 allocations\.$/);
     expect(await site.allocations(key)).toMatchObject([
       { status: 'refused', slurm_job_id: null, error: expect.stringContaining('nonesuch') },
     ]);

@@ -98,7 +98,7 @@ describe('chunks', () => {
 });
 
 describe('user data', () => {
-  it('go before the jobs that use them, once and in order, in chunks that stay small', () => {
+  it('go before the jobs that use them, once and in order, in small chunks', () => {
     const userData = Array.from({ length: 6 }, (_, at) => {
       return { name: `datum ${at}`, data: at === 0 ? null : 'x'.repeat(900_000), isEphemeral: at === 1 };
     });
@@ -129,7 +129,7 @@ describe('creating', () => {
     });
   });
 
-  it('begins, sends and finishes, and tells how far it is', async () => {
+  it('begins, sends and finishes, and reports progress', async () => {
     const called: string[] = [];
     const api = {
       async call(endpoint: string) {
@@ -154,7 +154,7 @@ describe('creating', () => {
     ...{ ntasksPerNode: null, mem: '8G', tmp: null, gres: null, extra: '--exclusive' },
   };
 
-  it('sends schedulers, failure handlers and the interval of a time series with the beginning', () => {
+  it('sends schedulers, failure handlers and the interval of a time series with the first request', () => {
     const monitor = {
       enabled: true,
       granularity: 'time_series',
@@ -191,7 +191,7 @@ describe('creating', () => {
     }
   });
 
-  it('is refused for what cannot run yet, and for options that no script could carry', async () => {
+  it('is rejected for what cannot run yet, and for options that a script cannot contain', async () => {
     await expect(checkStorable({ ...workflow(1, 0, 0), schedulers: [scheduler] })).resolves.toBeUndefined();
     await expect(checkStorable({ ...workflow(1, 0, 0), usePendingFailed: true })).resolves.toBeUndefined();
     const odd = { ...workflow(1, 0, 0), schedulers: [{ ...scheduler, extra: '--output=x' }] };
@@ -199,8 +199,8 @@ describe('creating', () => {
   });
 });
 
-describe('what may have been forgotten', () => {
-  it('is told: parameters of the workflow in braces that a job does not use, and no other braces', () => {
+describe('possible mistakes', () => {
+  it('are noted: workflow parameters in braces that a job does not use, but no other braces', () => {
     const jobs = [
       { name: 'train_{lr}', command: './train {lr:.2f} {seed} ${seed}' },
       { name: 'uses_{lr}', command: "awk '{print}' ${seed}", use_parameters: ['lr'] },

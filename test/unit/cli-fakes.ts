@@ -1,4 +1,4 @@
-/** A terminal and a server in memory, for tests of commands without a process. */
+/** A terminal and a server in memory, to test commands without a process. */
 import type { Api, ListRecord, Request } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { type Context, createContext, type GlobalOptions } from '../../src/cli/context/context.ts';
@@ -8,7 +8,7 @@ import type { Terminal } from '../../src/cli/context/terminal.ts';
 export interface FakeTerminal extends Terminal {
   stdout: string[];
   stderr: string[];
-  /** After so many writes the reader is gone. */
+  /** The reader is gone after this many writes. */
   readsAtMost: number;
 }
 
@@ -42,7 +42,7 @@ export function fakeContext(
   return createContext(options, { terminal, interrupts: noInterrupts, env: { HOME: '/home/a', ...env } });
 }
 
-/** A clock that stands still until it is told to move. */
+/** A clock that moves only on request. */
 export function fakeClock(): Clock & { move(milliseconds: number): void } {
   let now = 0;
   return {

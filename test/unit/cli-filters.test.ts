@@ -15,13 +15,13 @@ describe('filters', () => {
     expect(parseFilter(text)).toEqual(filter);
   });
 
-  it.each(['status', '=ready', ' =x', ''])('refuses %j and says how to write it', (text) => {
+  it.each(['status', '=ready', ' =x', ''])('rejects %j and says how to write it', (text) => {
     expect(() => parseFilter(text)).toThrow(
       expect.objectContaining({ code: 'usage', hint: expect.stringContaining('-f ') }),
     );
   });
 
-  it('reads columns and refuses empty ones', () => {
+  it('reads columns and rejects empty ones', () => {
     expect(parseColumns('a, b')).toEqual(['a', 'b']);
     expect(() => parseColumns('a,,b')).toThrow(expect.objectContaining({ code: 'usage' }));
   });
@@ -45,7 +45,7 @@ describe('workflow keys', () => {
     expect(() => checkedKey(key)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 
-  it('goes by argument, then -k, then TORC_WORKFLOW_KEY', () => {
+  it('come from the argument, then -k, then TORC_WORKFLOW_KEY', () => {
     const env = { TORC_WORKFLOW_KEY: '9' };
     expect(statedKey(fakeContext(fakeTerminal(), { workflowKey: '8' }, env), null)).toBe('8');
     expect(statedKey(fakeContext(fakeTerminal(), {}, env), '7')).toBe('7');
@@ -56,13 +56,13 @@ describe('workflow keys', () => {
 
   const workflow = (key: number, name: string) => ({ workflow_key: String(key), name, status: 'ready' });
 
-  it('takes the only workflow silently', async () => {
+  it('default silently to the only workflow', async () => {
     const terminal = fakeTerminal();
     expect(await chooseWorkflow(fakeContext(terminal), listServer([workflow(4, 'a')]).api, null)).toBe('4');
     expect(terminal.stderr).toEqual([]);
   });
 
-  it('names the workflows there are when several exist, ten at most', async () => {
+  it('list at most ten workflows when there is more than one', async () => {
     const many = Array.from({ length: 12 }, (_, at) => workflow(at + 1, `w\n${at}`));
     const choice = chooseWorkflow(fakeContext(fakeTerminal()), listServer(many).api, null);
     await expect(choice).rejects.toMatchObject({
@@ -71,12 +71,12 @@ describe('workflow keys', () => {
     });
   });
 
-  it('says how to make one when none exists', async () => {
+  it('come with a hint to create one when none exists', async () => {
     const choice = chooseWorkflow(fakeContext(fakeTerminal()), listServer([]).api, null);
     await expect(choice).rejects.toMatchObject({ code: 'not_found', hint: expect.stringContaining('create') });
   });
 
-  it('does not ask with --no-prompts, even on a terminal', async () => {
+  it('are not asked for with --no-prompts, even on a terminal', async () => {
     const context = fakeContext(fakeTerminal(true), { prompts: false });
     const two = listServer([workflow(1, 'a'), workflow(2, 'b')]).api;
     await expect(chooseWorkflow(context, two, null)).rejects.toMatchObject({ code: 'usage' });

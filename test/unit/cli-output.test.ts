@@ -40,25 +40,25 @@ const job = (key: number, name: string): ListRecord => ({
 });
 
 describe('JSON lists', () => {
-  it('is one value with every record, whatever the names hold', async () => {
+  it('are one value with every record, for any names', async () => {
     const records = oddNames.map((name, at) => job(at + 1, name));
     expect(JSON.parse(await printed('json', [records.slice(0, 3), records.slice(3)]))).toEqual({ jobs: records });
   });
 
-  it('is an empty list for no page, an empty page and pages that end empty', async () => {
+  it('are an empty list for no page, an empty page and pages that end empty', async () => {
     expect(JSON.parse(await printed('json', []))).toEqual({ jobs: [] });
     expect(JSON.parse(await printed('json', [[]]))).toEqual({ jobs: [] });
     expect(JSON.parse(await printed('json', [[job(1, 'a')], []]))).toEqual({ jobs: [job(1, 'a')] });
   });
 
-  it('keeps all columns although some are excluded for people', async () => {
+  it('keep all columns although some are excluded from text', async () => {
     const shown = { chosen: ['name'], excluded: ['status'] };
     expect(JSON.parse(await printed('json', [[job(1, 'a')]], shown)).jobs[0]).toEqual(job(1, 'a'));
   });
 });
 
 describe('CSV', () => {
-  it('quotes what RFC 4180 wants quoted and tells null from empty', () => {
+  it('quotes as RFC 4180 requires and distinguishes null from empty', () => {
     expect(csvLine(['a', 'b c', 'd,e', 'f"g', 'h\ni', null, '', 1.5, true, { x: [1] }, ' y'])).toBe(
       'a,b c,"d,e","f""g","h\ni",,"",1.5,true,"{""x"":[1]}"," y"\n',
     );
@@ -94,7 +94,7 @@ describe('text', () => {
     expect(cellText({ a: ['\n'] })).toBe('{"a":["\\n"]}');
   });
 
-  it('aligns by what a terminal shows, with wide and combining characters', () => {
+  it('aligns by display width, with wide and combining characters', () => {
     expect(displayWidth('日本')).toBe(4);
     expect(displayWidth('e\u0301')).toBe(1);
     expect(displayWidth('\x1b[32mdone\x1b[0m')).toBe(4);
@@ -134,7 +134,7 @@ describe('text', () => {
     ).toBe('a:  1\nbc: -\n');
   });
 
-  it('colours only on a terminal that wants it', async () => {
+  it('colours only on a terminal that supports it', async () => {
     const seen = async (env: Record<string, string>, isTerminal: boolean) => {
       const terminal = fakeTerminal(isTerminal);
       const records = [{ job_key: '1', status: 'done', name: 'done' }];
@@ -155,7 +155,7 @@ describe('columns', () => {
     expect(await printed('csv', [[job(1, 'a')]], shown)).toBe('name,job_key\na,1\n');
   });
 
-  it('refuses a column that does not exist and names those that do', async () => {
+  it('rejects an unknown column and names the existing ones', async () => {
     const wrong = printed('text', [[job(1, 'a')]], { chosen: ['nam'], excluded: [] });
     await expect(wrong).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('job_key, name') });
     await expect(printed('csv', [[job(1, 'a')]], { chosen: null, excluded: ['x'] })).rejects.toMatchObject({
@@ -184,7 +184,7 @@ describe('pages', () => {
     expect(sizes).toEqual([firstPageRows, pageRows, pageRows]);
   });
 
-  it('never asks for more than a server gives', () => {
+  it('never asks for more than a server allows', () => {
     expect(pageRows).toBeLessThanOrEqual(limits.listPage);
   });
 
@@ -196,7 +196,7 @@ describe('pages', () => {
     expect((await read({ skip: 20_000 })).keys).toEqual([]);
   });
 
-  it('stops asking when nobody reads any more', async () => {
+  it('stops asking when the reader is gone', async () => {
     const { api, requests } = listServer(records);
     const terminal = fakeTerminal();
     terminal.readsAtMost = 1;

@@ -34,8 +34,8 @@ function change(at: number, diagnosis: Diagnosis | null = null): PlannedChange {
   return { job_key: String(at), job_name: `j ${at}`, ...fields };
 }
 
-describe('plans for people', () => {
-  it('say why a job was lost and what to type', () => {
+describe('plans as text', () => {
+  it('say why a job was lost and which command helps', () => {
     expect(lostJobsText(context, [change(1), change(2, oom)])).toBe(`
 lost jobs:
   job 2 (j 2): its process is gone, cause oom
@@ -49,7 +49,7 @@ lost jobs:
 `);
     const victim = { ...oom, role: 'victim', culprit_job_key: '9', culprit_job_name: 'big' } as const;
     expect(diagnosisText(context, { job_key: '2', job_name: 'x' }, victim)).toContain(
-      'culprit: job 9 (big) beside it\n',
+      'culprit: job 9 (big) on the same node\n',
     );
     expect(lostJobsText(context, [change(1)])).toBe('');
   });
@@ -59,7 +59,7 @@ lost jobs:
     expect(changesText(context, { changes: [], num_changes: 0 })).toBe('');
   });
 
-  it('name commands that find the same server directory', () => {
+  it('name commands that use the same server directory', () => {
     const kept = {
       job_key: '4',
       job_name: 'x: torc y',
@@ -87,7 +87,7 @@ interface Asked {
   skip: number;
 }
 
-/** A server whose plan has five changes, two in each reply; `movesOn` says before which requests its state changes. */
+/** A server whose plan has five changes, two in each reply; `movesOn` lists the requests before which its state changes. */
 function planServer(movesOn: (request: number) => boolean = () => false): { api: Api; asked: Asked[] } {
   const asked: Asked[] = [];
   let state = 1;
@@ -103,7 +103,7 @@ function planServer(movesOn: (request: number) => boolean = () => false): { api:
   return { api: { call: call as Api['call'], close: async () => {} }, asked };
 }
 
-describe('plans for programs', () => {
+describe('plans as JSON', () => {
   const json = fakeContext(fakeTerminal(), { outputFormat: 'json' });
   const plan = (api: Api, dryRun: boolean) =>
     planAndApply(json, api, 'jobs_reset', { workflow_key: '7', which: 'all' }, dryRun);
@@ -130,7 +130,7 @@ describe('plans for programs', () => {
     expect([changes.map((each) => each.job_key), num_changes]).toEqual([['1', '2'], 2]);
   });
 
-  it('are made again when the workflow moves on, three times at most', async () => {
+  it('are made again when the workflow changes, three times at most', async () => {
     const once = planServer((request) => request === 3);
     expect(await plan(once.api, false)).toMatchObject({ dry_run: false, state: '2' });
     expect(once.asked).toHaveLength(8);
@@ -139,7 +139,7 @@ describe('plans for programs', () => {
     expect(always.asked.filter((each) => each.expected_state === null)).toHaveLength(3);
   });
 
-  it('are asked for once when people read them', async () => {
+  it('need one request as text', async () => {
     const { api, asked } = planServer();
     await planAndApply(context, api, 'jobs_reset', { workflow_key: '7', which: 'all' }, false);
     expect(asked).toEqual([{ dry_run: false, expected_state: null, skip: 0 }]);

@@ -8,7 +8,7 @@ import { completionScript } from '../../src/cli/output/completion-script.ts';
 import { declareProgram, runProgram } from '../../src/cli/program.ts';
 import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
 
-/** What one command line means: the global options, the command's own and its operands. */
+/** The parsed command line: the global options, the command's own and its operands. */
 async function parsed(
   ...words: string[]
 ): Promise<{ globals: GlobalOptions; own: Record<string, unknown>; operands: unknown[] }> {
@@ -29,7 +29,7 @@ async function run(...words: string[]) {
 }
 
 describe('global options', () => {
-  it('count before and after the command, the later one wins', async () => {
+  it('work before and after the command, the last one counts', async () => {
     expect((await parsed('-F', 'json', 'results', 'list')).globals).toEqual({ outputFormat: 'json' });
     expect((await parsed('results', 'list', '-F', 'json')).globals).toEqual({ outputFormat: 'json' });
     expect((await parsed('-F', 'csv', 'results', '-k', '3', 'list', '-Fjson')).globals).toEqual({
@@ -45,7 +45,7 @@ describe('global options', () => {
     expect((await parsed('jobs', 'list')).globals).toEqual({});
   });
 
-  it('leave their letters to commands that use them, and can then be typed in full', async () => {
+  it('leave their letters to commands that use them, and then work in full', async () => {
     const schedule = await parsed('-k', '7', 'hpc', 'slurm', 'schedule-nodes', '-n5', '-k', '-s', '2', '--no-prompts');
     expect(schedule.globals).toEqual({ workflowKey: '7', prompts: false });
     expect(schedule.own).toMatchObject({ count: 5, keepScripts: true, schedulerKey: '2' });
@@ -75,7 +75,7 @@ describe('global options', () => {
 });
 
 describe('commands', () => {
-  it('take the forms that users know', async () => {
+  it('accept the forms that users know', async () => {
     expect(
       (await parsed('jobs', 'list', '-f', 'status=ready', '-f', 'name=a=b', '-l', '5', '-s', '2')).own,
     ).toMatchObject({
@@ -124,7 +124,7 @@ describe('commands', () => {
   });
 });
 
-describe('what was typed wrong', () => {
+describe('typing mistakes', () => {
   it.each([
     [['jobs', 'lst'], 'list', 'torc jobs --help'],
     [['wokflows'], 'workflows', 'torc --help'],
@@ -151,7 +151,7 @@ describe('what was typed wrong', () => {
     await expect(run(...words)).rejects.toMatchObject({ code: 'usage', exitCode: 2 });
   });
 
-  it('shows the help as the message when no command is named', async () => {
+  it('show the help as the message when no command is given', async () => {
     expect(await run()).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('workflows') });
     expect(await run('jobs')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('torc jobs') });
     await expect(run('-F', 'json', 'jobs')).rejects.toMatchObject({ code: 'usage' });
@@ -186,7 +186,7 @@ describe('completion', () => {
       .filter((word) => word !== '');
   }
 
-  it('offers commands and options at the place where the cursor is', async () => {
+  it('offers commands and options at the cursor', async () => {
     expect(await offered('w')).toEqual(['workflows']);
     expect(await offered('workflows', 'show')).toEqual(['show', 'show-status']);
     expect(await offered('hpc', 'slurm', 'sch')).toEqual(['schedule-nodes']);

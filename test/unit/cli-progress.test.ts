@@ -58,7 +58,7 @@ describe('progress', () => {
     expect(written).toEqual([]);
   });
 
-  it('begins after the delay, is redrawn ten times a second at most, and leaves nothing behind', () => {
+  it('starts after the delay, is redrawn at most ten times a second, and is removed at the end', () => {
     const { clock, written, progress } = progressOf(true, 2000);
     progress.update('too early');
     clock.move(2000);
@@ -72,7 +72,7 @@ describe('progress', () => {
     expect(written).toEqual(['\r\x1b[Kfirst', '\r\x1b[Ka text that is lon…', '\r\x1b[K']);
   });
 
-  it('estimates from what was done since this run began', () => {
+  it('estimates from what this run has done', () => {
     const workflow = shown({ done: 60, failed: 2, submitted: 8, ready: 32 });
     expect(runLine(workflow, 50, 10)).toBe('60/100 done, 8 running, 2 failed, 50 s, 1.0 jobs/s, about 40 s left');
     expect(runLine(shown({ ready: 5 }), 0, 0)).toBe('0/5 done, 0 running, 0.0 s');
@@ -132,7 +132,7 @@ describe('summary', () => {
 });
 
 describe('the worker of a local run', () => {
-  it('gets the options that were typed, so that values with dashes stay values', () => {
+  it('gets the options as typed, so that values with dashes stay values', () => {
     expect(workerWords({ output: '-o dir', maxParallelJobs: 2, waitForNewJobs: 0 })).toEqual([
       '--output=-o dir',
       '--max-parallel-jobs=2',
@@ -140,7 +140,7 @@ describe('the worker of a local run', () => {
     ]);
   });
 
-  it('passes its own error on, or says that it died', () => {
+  it('passes on its own error, or says that it died', () => {
     const line = JSON.stringify({ error: { code: 'not_found', message: 'no workflow', hint: null } });
     expect(workerError(`a warning\n${line}\n`, { code: 3, signal: null }, 'look')).toMatchObject({
       code: 'not_found',

@@ -5,8 +5,8 @@ import { createContext } from '../../src/cli/context/context.ts';
 import type { InterruptHandler } from '../../src/cli/context/interrupts.ts';
 import { fakeTerminal } from './cli-fakes.ts';
 
-describe('stopping what runs before a restart', () => {
-  it('an interrupt is heard although the last job ends before the next look: no restart, claims go on', async () => {
+describe('stopping running jobs before a restart', () => {
+  it('an interrupt counts even if the last job ends before the next check: no restart, claims resume', async () => {
     const handlers: InterruptHandler[] = [];
     const interrupts = {
       handle(handler: InterruptHandler) {
