@@ -52,7 +52,11 @@ describe('combined logs', () => {
     const shown = await place.torc('jobs', 'show', '1');
     expect(shown.stdout).toMatch(/^output: .*torc --dir .* jobs logs 1 \(in .*my out.*combined\.gz\)$/m);
     expect((await place.torc('jobs', 'show', '2')).stdout).toMatch(/^output: the job wrote nothing$/m);
-    expect(await place.torc('jobs', 'logs', '2')).toMatchObject({ code: 0, stdout: '', stderr: 'the job wrote nothing\n' });
+    expect(await place.torc('jobs', 'logs', '2')).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'the job wrote nothing\n',
+    });
     expect(await place.json<Logs>(['jobs', 'logs', '4', '--stdout'])).toMatchObject({
       log_kind: 'combined',
       stdout: 'before\n',

@@ -120,7 +120,10 @@ describe('torc run', () => {
     ];
     const spec = { name: 'x', jobs, resource_requirements: [{ name: 'big', num_cpus: 3, memory: '1m' }] };
     const ended = await place.torc('run', place.file('x.json', JSON.stringify(spec)), '--cpus', '2');
-    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('1 ready job does not fit on this machine') });
+    expect(ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('1 ready job does not fit on this machine'),
+    });
     expect(ended.stdout).toMatch(/^unfinished: +1$/m);
   });
 

@@ -69,7 +69,10 @@ describe('jobs of several nodes', () => {
 
   it('stay ready on one machine, with the reason', async () => {
     const ended = await place.torc('run', place.file('spec.json', spec));
-    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('2 ready jobs do not fit on this machine') });
+    expect(ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('2 ready jobs do not fit on this machine'),
+    });
     const [command] = /jobs list .*/.exec(ended.stderr) ?? [];
     const { jobs } = await place.json<{ jobs: object[] }>(command?.split(' ') ?? []);
     expect(jobs).toMatchObject(Array(2).fill({ num_nodes: 2 }));
