@@ -83,7 +83,7 @@ describe('torc run', () => {
     await place.json(['workflows', 'start', key]);
     expect(existsSync(join(place.dir, 'server.json'))).toBe(false);
     expect(await actions(key)).toMatchObject([{ state: 'pending' }]);
-    expect((await place.torc('workflows', 'show-status', key)).stdout).toMatch(/actions: +1 to be carried out/);
+    expect((await place.torc('workflows', 'show-status', key)).stdout).toMatch(/actions: +1 pending/);
     await place.json(['jobs', 'run', key]);
     expect(await actions(key)).toMatchObject([{ state: 'done', num_firings: 1 }]);
   });

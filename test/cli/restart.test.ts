@@ -184,11 +184,11 @@ describe('jobs by key', () => {
 });
 
 describe('running jobs', () => {
-  const job = 'echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done';
+  const job = 'echo started >> started; while [ ! -e go ]; do sleep 0.05; done';
 
   async function running(): Promise<{ ended: Promise<unknown> }> {
     const run = place.start('run', place.file('job.txt', `${job}\n`), '-o', 'out');
-    await expect.poll(() => existsSync(join(place.path, 'begun'))).toBe(true);
+    await expect.poll(() => existsSync(join(place.path, 'started'))).toBe(true);
     await expect.poll(() => statuses()).toBe('submitted');
     return run;
   }
@@ -208,7 +208,7 @@ describe('running jobs', () => {
   });
 
   it('beside a failed one: the commands of the hints work as pasted', async () => {
-    const lasts = 'echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done';
+    const lasts = 'echo started >> started; while [ ! -e go ]; do sleep 0.05; done';
     const run = place.start('run', place.file('two.txt', `false\n${lasts}\n`), '-o', 'out');
     await expect.poll(() => statuses()).toBe('done submitted');
     expect(await place.torc('workflows', 'reset-status', '1', '-f', '-r')).toMatchObject({
@@ -222,7 +222,7 @@ describe('running jobs', () => {
       stderr: expect.stringMatching(/hint: .*: torc --dir '.*' workflows cancel 1$/m),
     });
     const diagnosed = await place.torc('jobs', 'diagnose', '1', '2');
-    expect(diagnosed.stdout).toMatch(/^ +job 2 .*it runs/m);
+    expect(diagnosed.stdout).toMatch(/^ +job 2 .*it is running/m);
     expect(diagnosed.stdout).toMatch(/^job 1 \(.*\) is done with return code 1: torc --dir '.*' jobs show 1$/m);
     expect(diagnosed.stdout).not.toContain('restart');
     const reset = await place.torc('jobs', 'reset-status', '1');
@@ -258,14 +258,14 @@ describe('running jobs', () => {
   });
 
   it('that do not stop in time end it with 8, and claims resume', async () => {
-    const stubborn = "trap '' TERM; echo begun >> begun; while [ ! -e go ]; do sleep 0.05; done";
+    const stubborn = "trap '' TERM; echo started >> started; while [ ! -e go ]; do sleep 0.05; done";
     const run = place.start('run', place.file('job.txt', `${stubborn}\ntrue\n`), '-o', 'out', '-m', '1');
     await expect.poll(() => statuses()).toBe('submitted ready');
-    await expect.poll(() => existsSync(join(place.path, 'begun'))).toBe(true);
+    await expect.poll(() => existsSync(join(place.path, 'started'))).toBe(true);
     expect(await place.torc('workflows', 'restart', '--stop-running', '--timeout', '0')).toMatchObject({
       code: 8,
       stdout: '',
-      stderr: expect.stringMatching(/1 job has not stopped within 0 s: 1 \(.*\nhint: .*--stop-running --force/),
+      stderr: expect.stringMatching(/1 job did not stop within 0 s: 1 \(.*\nhint: .*--stop-running --force/),
     });
     place.file('go', '');
     await run.ended;

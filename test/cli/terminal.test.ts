@@ -66,7 +66,7 @@ describe('on a terminal', () => {
     await expect.poll(run.seen).toMatch(/0\/1 done, 1 running/);
     run.child.stdin?.write('\x03');
     expect(await run.code).toBe(130);
-    expect(run.seen()).toContain('stopping the jobs that run');
+    expect(run.seen()).toContain('stopping running jobs');
     expect(await place.torc('jobs', 'list', '-f', 'status=terminated', '--columns', 'name')).toMatchObject({
       stdout: 'name\njob_1\n',
     });

@@ -227,7 +227,7 @@ describe.concurrent('schedule-nodes', () => {
     const error = await failure(site, ['-k', key, 'hpc', 'slurm', 'schedule-nodes', '-n', '3']);
     expect(error).toMatchObject({ exitCode: 6, code: 'slurm' });
     expect(error.message).toContain('invalid partition specified: nonesuch');
-    expect(error.message).toMatch(/[a-z]\. submitted 0 of 3 allocations\.$/);
+    expect(error.message).toMatch(/[a-z]\. Submitted 0 of 3 allocations\.$/);
     expect(await site.allocations(key)).toMatchObject([
       { status: 'refused', slurm_job_id: null, error: expect.stringContaining('nonesuch') },
     ]);

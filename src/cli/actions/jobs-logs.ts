@@ -26,7 +26,7 @@ export async function showLogs(context: Context, key: string, options: LogsOptio
   if (options.follow === true && context.format === 'json') {
     throw new TorcError('usage', '--follow cannot be combined with -F json', 'Leave out one of them.');
   }
-  // one connection per look: the serving process may end with the job, and no other command is locked out
+  // one connection per refresh: the serving process may end with the job, and no other command is locked out
   const show = () => withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
   const shown = await show();
   const log = new AttemptLog(shown, chosenAttempt(context, shown, options), show);

@@ -1,4 +1,4 @@
-/** `torc jobs show|diagnose|logs`: what became of single jobs. */
+/** `torc jobs show|diagnose|logs`: the state of single jobs. */
 import { type Command, Option } from 'commander';
 import type { LogsOptions } from '../actions/jobs-logs.ts';
 import { wholeNumber } from '../input/options.ts';

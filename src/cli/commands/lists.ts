@@ -47,8 +47,7 @@ const listings: readonly Listing[] = [
       'torc events list -f job_key=12',
       'torc events list --after 118.4',
     ],
-    addOptions: (command) =>
-      command.option('--after <event-key>', 'only events after this one', parseEventKey),
+    addOptions: (command) => command.option('--after <event-key>', 'only events after this one', parseEventKey),
   },
 ];
 

@@ -1,4 +1,4 @@
-/** `torc resource-requirements ..`: what jobs ask for. */
+/** `torc resource-requirements ..`: named requirements of jobs. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import type { ResourceOptions } from '../input/changed-fields.ts';

@@ -5,7 +5,7 @@ import { defaultMaxDelayMs } from '../../model/retry.ts';
 /** Sets of at least this many names become a pattern, if one matches exactly these names. */
 const manyNames = 50;
 
-/** The dependencies of a job that a barrier stands for. */
+/** The dependencies of a job behind a barrier. */
 export type Dependence = { names: readonly string[] } | { pattern: string };
 
 /** Names that differ only in numbers become a pattern, if it matches exactly these names. */

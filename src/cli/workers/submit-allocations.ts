@@ -52,7 +52,7 @@ export async function submitAll(
 
 function soFar(submitted: readonly PlannedSubmission[], wanted: number): string {
   const ids = submitted.map((allocation) => allocation.slurm_job_id).join(' ');
-  return `submitted ${submitted.length} of ${counted(wanted, 'allocation')}${ids === '' ? '' : `: Slurm jobs ${ids}`}.`;
+  return `Submitted ${submitted.length} of ${counted(wanted, 'allocation')}${ids === '' ? '' : `: Slurm jobs ${ids}`}.`;
 }
 
 async function submitOne(
