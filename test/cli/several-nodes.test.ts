@@ -44,7 +44,7 @@ describe('jobs of several nodes', () => {
     slurm.configure({ run: true });
     const key = await started(3);
     const { stderr } = await place.torc(...schedule);
-    expect(stderr).not.toContain('ask for');
+    expect(stderr).not.toContain('ready jobs need');
     const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
     await expect.poll(status, { interval: 300 }).toBe('done');
     expect([lines('first.txt'), lines('second.txt')]).toEqual(Array(2).fill(['fake2', 'fake3']));
@@ -63,8 +63,8 @@ describe('jobs of several nodes', () => {
     expect((await place.torc(...schedule, '--dry-run')).stderr).toContain(warning);
     const [command] = /hpc slurm modify-config .*/.exec((await place.torc(...schedule)).stderr) ?? [];
     await place.json(command?.split(' ') ?? []);
-    expect((await place.torc(...schedule, '--dry-run')).stderr).not.toContain('ask for');
-    expect((await place.torc(...schedule, '--dry-run', '-S')).stderr).toContain('with -S each worker has one');
+    expect((await place.torc(...schedule, '--dry-run')).stderr).not.toContain('ready jobs need');
+    expect((await place.torc(...schedule, '--dry-run', '-S')).stderr).toContain('with -S each worker has only one');
   });
 
   it('stay ready on one machine, with the reason', async () => {
