@@ -102,7 +102,7 @@ it('names of a directory, a backup and jobs, in what a check and a backup say', 
   expect(printed.map((text) => text.replace(/\n$/, ''))).toEqual([
     expect.stringMatching(/^no problems in .*a\\x1b\[2J\\n\\x07\\u202e \(.*$/),
     expect.stringMatching(/a\\x1b\[2J\\u202e\.db: 1 workflow, 5 jobs, verified$/),
-    expect.stringMatching(/^workflow 1: job 1 'a\\x1b\[2J.*' waits for 7 others .*$/),
+    expect.stringMatching(/^workflow 1: job 1 'a\\x1b\[2J.*' has num_blockers 7, which should be 0$/),
     expect.stringMatching(/problems? in .*a\\x1b\[2J\\n\\x07\\u202e \(.*\)$/),
   ]);
   expect(printed.filter((text) => control.test(text))).toEqual([]);
