@@ -97,13 +97,41 @@ describe('the history', () => {
     }
   });
 
+  it('keeps the order of what happens to one job in one commit, and shares rows among others', async () => {
+    const { service } = fresh;
+    // each end of the first two frees one that the same worker gets in the same commit
+    const edges: [number, number][] = [
+      [0, 2],
+      [1, 3],
+    ];
+    const names = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
+    const key = await createWorkflow(service, names, edges);
+    const jobs = (await rows(service, 'jobs', key)).map((job) => String(job.job_key));
+    const worker = await TestWorker.join(service, key, { cpus: 2 });
+    await worker.exchange();
+    const before = service.db.get<{ n: number }>('SELECT max(event_key) AS n FROM events')?.n as number;
+    const ended = [...worker.held];
+    worker.held = [];
+    await worker.exchange({ finished: ended.map((attempt) => finished(attempt)) });
+    expect(worker.held).toHaveLength(2);
+    const since = await page(key, 100, { after: String(before) });
+    for (const [upstream, downstream] of edges) {
+      const of = (job: number, status: string) =>
+        since.findIndex((event) => event.job_key === jobs[job] && event.new_status === status);
+      const places = [of(upstream, 'done'), of(downstream, 'ready'), of(downstream, 'submitted_pending')];
+      expect(places).not.toContain(-1);
+      expect(places).toEqual([...places].sort((x, y) => x - y));
+    }
+    expect(service.db.get('SELECT count(*) AS n FROM events WHERE event_key > ?', before)).toEqual({ n: 4 });
+  });
+
   it('forgets what a failed member of a batch wrote, and keeps what others wrote around it', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const workflowKey = Number(key);
     const write = (letter: 'c' | 's', fails: boolean) =>
       service.write((tx) => {
-        tx.moves(workflowKey).add(1, letter);
+        tx.moves(workflowKey, 1).add(1, letter);
         if (fails) tx.event({ workflowKey, type: 'planted' });
         if (fails) throw new Error('planted');
       });

@@ -121,12 +121,16 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     }
   }
 
-  *#waiting(members: readonly Unanswered<Waiting>[]): Generator<Parked<Waiting> | Concerned<Waiting>> {
+  #waiting(members: readonly Unanswered<Waiting>[]): Concerned<Waiting>[] {
+    const waiting: Concerned<Waiting>[] = [];
     for (const member of members) {
       const { node, reply, failure } = member;
-      if (node !== null && reply === null && failure === null) yield { member, node, isParked: false, vacancy: null };
+      if (node !== null && reply === null && failure === null) {
+        waiting.push({ member, node, isParked: false, vacancy: null });
+      }
     }
-    yield* this.#parked.values();
+    for (const parked of this.#parked.values()) waiting.push(parked);
+    return waiting;
   }
 
   #couldTake(tx: Transaction, parked: Concerned<Waiting>, shapes: readonly Shape[]): boolean {

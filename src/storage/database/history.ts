@@ -1,7 +1,8 @@
 /**
  * The history of workflows as a transaction writes it. A normal move of a job (claimed, started, ended) is an entry in a row
- * that the transaction shares among many; everything else has a row of its own. An event closes the row of moves before it,
- * so that the rows stand in the order in which things happened. The view `history` reads both as one.
+ * that the transaction shares among many; everything else has a row of its own. What happens to one job, and to the
+ * workflow as a whole, keeps its order: a move that follows an event of the same job goes into a later row. The view
+ * `history` reads both kinds of rows as one.
  */
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
@@ -28,6 +29,8 @@ export interface MoveRow {
 
 interface OpenRow extends MoveRow {
   moves: string[];
+  /** Jobs with an event of their own since the row was opened. */
+  jobsWithEvents: Set<number>;
 }
 
 /** Readers unpack a row as a whole, so it stays short. */
@@ -46,17 +49,20 @@ export class History {
   }
 
   add(fields: NewEvent): void {
-    this.#close(fields.workflowKey);
+    const { workflowKey, jobKey } = fields;
+    if (jobKey === undefined) this.#close(workflowKey);
+    else this.#open.get(workflowKey)?.jobsWithEvents.add(jobKey);
     this.#insert(fields);
   }
 
-  moves(workflowKey: number): MoveRow {
+  moves(workflowKey: number, jobKey: number): MoveRow {
     const open = this.#open.get(workflowKey);
-    if (open !== undefined && open.moves.length < mostMoves) return open;
-    if (open !== undefined) this.#close(workflowKey);
+    if (open !== undefined && open.moves.length < mostMoves && !open.jobsWithEvents.has(jobKey)) return open;
+    this.#close(workflowKey);
     const moves: string[] = [];
     const eventKey = this.#insert({ workflowKey, type: 'job_moves' });
-    const row = { eventKey, moves, add: (key: number, letter: MoveLetter) => void moves.push(`${key}${letter}`) };
+    const add = (key: number, letter: MoveLetter): void => void moves.push(`${key}${letter}`);
+    const row = { eventKey, moves, add, jobsWithEvents: new Set<number>() };
     this.#open.set(workflowKey, row);
     return row;
   }

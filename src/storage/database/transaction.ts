@@ -134,9 +134,9 @@ export class Transaction {
     this.#history.add(fields);
   }
 
-  /** The row of the history that takes the next normal move of an attempt; valid until the next event of the workflow. */
-  moves(workflowKey: number): MoveRow {
-    return this.#history.moves(workflowKey);
+  /** The row of the history that takes the next normal move of a job's attempt; valid until the next event. */
+  moves(workflowKey: number, jobKey: number): MoveRow {
+    return this.#history.moves(workflowKey, jobKey);
   }
 
   /** Writes what is collected for the end of the transaction, and tells whose history grew. */

@@ -92,7 +92,7 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  const moves = tx.moves(attempt.job.workflowKey);
+  const moves = tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
   const sql = 'UPDATE attempts SET started_at = ?, log_slot = ?, start_event = ? WHERE attempt_key = ?';
   tx.db.run(sql, startedAt, report.log_slot ?? null, moves.eventKey, attempt.attemptKey);
   moves.add(attempt.attemptKey, 's');
@@ -119,7 +119,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   freeGpus(tx, attempt);
   if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
   // whether a failure that may be retried ends the job is decided below
-  const moves = mayRetry ? null : tx.moves(attempt.job.workflowKey);
+  const moves = mayRetry ? null : tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
   tx.db.run(
     `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,

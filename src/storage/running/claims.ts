@@ -229,7 +229,7 @@ function readyJobs(
 function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {
   const { jobKey, need, gpuIndices, nodeIndices } = placement;
   const isWide = need.numNodes > 1;
-  const moves = tx.moves(node.workflowKey);
+  const moves = tx.moves(node.workflowKey, jobKey);
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
        gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event)
