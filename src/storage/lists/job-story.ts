@@ -111,7 +111,7 @@ function jobsNear(
   jobKey: number,
 ): { jobs: JobShown['upstream']; total: number } {
   const near = neighbours[direction];
-  const jobs = tx.db.all(
+  const jobs = tx.db.all<{ job_key: number; name: string; status: JobStatus }>(
     `${near} SELECT j.job_key, j.name, j.status FROM near CROSS JOIN jobs j ON j.job_key = near.node
      ORDER BY j.job_key LIMIT ?`,
     jobKey,
@@ -120,12 +120,12 @@ function jobsNear(
   const total =
     jobs.length < mostRows
       ? jobs.length
-      : (tx.db.get(`${near} SELECT count(*) AS n FROM near WHERE node > 0`, jobKey)?.n as number);
+      : (tx.db.get<{ n: number }>(`${near} SELECT count(*) AS n FROM near WHERE node > 0`, jobKey)?.n ?? 0);
   return {
     jobs: jobs.map((row) => ({
       job_key: String(row.job_key),
-      name: row.name as string,
-      status: row.status as JobStatus,
+      name: row.name,
+      status: row.status,
     })),
     total,
   };

@@ -69,7 +69,7 @@ function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
     workflowKey,
   );
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;
-  return workflow.run_id as number;
+  return workflow.run_id;
 }
 
 function chooseAhead(

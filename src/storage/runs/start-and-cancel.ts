@@ -115,11 +115,12 @@ export function cancelSteps(workflowKey: number): Step {
 }
 
 function cancelIdle(tx: Transaction, workflowKey: number, jobKey: number): void {
-  const job = tx.db.get('SELECT status, attempt_key FROM jobs WHERE job_key = ?', jobKey);
-  const status = job?.status as JobStatus;
+  const sql = 'SELECT status, attempt_key FROM jobs WHERE job_key = ?';
+  const job = tx.db.get<{ status: JobStatus; attempt_key: number | null }>(sql, jobKey);
   // an earlier job of the same step may have canceled it already
-  if (status === 'canceled') return;
-  if (claimedStatuses.includes(status)) giveUpAttempt(tx, job?.attempt_key as number);
+  if (job === undefined || job.status === 'canceled') return;
+  const { status, attempt_key: attemptKey } = job;
+  if (claimedStatuses.includes(status) && attemptKey !== null) giveUpAttempt(tx, attemptKey);
   moveJob(tx, { jobKey, workflowKey, status, failed: false }, { to: 'canceled', by: 'cancel' });
   propagateEnd(tx, jobKey, true);
 }
