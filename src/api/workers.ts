@@ -79,8 +79,9 @@ const startedReport = z.object({
 });
 
 /**
- * Where the output of an ended attempt is. `combined`: a part of the worker's one file; `slot`: in the files in which it
- * ran, which no other attempt uses; `empty`: it wrote nothing; `removed`: it succeeded, and only output of failures is kept.
+ * Where the output of an ended attempt is. `combined`: a part of the worker's one file; `slot`: in the files in which
+ * it ran, which no other attempt uses; `empty`: it wrote nothing; `removed`: it succeeded, and only output of failures
+ * is kept.
  */
 const logPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('combined'), offset: count, length: count }),
@@ -90,7 +91,9 @@ const logPlace = z.discriminatedUnion('kind', [
 ]);
 export type LogPlace = z.infer<typeof logPlace>;
 
-/** A declared file as the worker saw it: an input when the job started, an output when it ended. Times in microseconds. */
+/**
+ * A declared file as the worker saw it: an input when the job started, an output when it ended. Times in microseconds.
+ */
 const fileState = z.object({
   file_key: z.number().int().positive(),
   is_output: z.boolean(),
@@ -211,7 +214,7 @@ const assignment = () =>
 export type Assignment = z.infer<ReturnType<typeof assignment>>;
 
 /**
- * Why an attempt should end. `cancel`: a person cancelled it, recorded as canceled. `restart`: a restart waits for its
+ * Why an attempt should end. `cancel`: a person canceled it, recorded as canceled. `restart`: a restart waits for its
  * end, recorded as terminated. `superseded`: another attempt may take its place. `fenced`: its worker was given up.
  */
 const stopReason = () => z.enum(['cancel', 'restart', 'superseded', 'fenced']);

@@ -133,7 +133,7 @@ export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending
 
 /**
  * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `failed` has ended with a
- * failed, terminated or canceled job; `canceled` has ended because a person cancelled it.
+ * failed, terminated or canceled job; `canceled` has ended because a person canceled it.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const { counts } = facts;

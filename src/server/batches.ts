@@ -1,6 +1,6 @@
 /**
- * Group commit: whatever waits when the loop comes round is served in one transaction and answered after it is durable. A
- * reply means that it is on disk.
+ * Group commit: all requests that wait at the next turn of the event loop are served in one transaction and answered
+ * after it is durable. A reply means that the change is on disk.
  */
 import type { ExchangeReply } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
@@ -19,16 +19,16 @@ interface WriteMember {
   outcome: { value: unknown } | { error: unknown } | null;
 }
 
-/** Writes taken into one transaction at most, so that a full queue does not make one huge one that others wait for. */
+/** The most writes in one transaction, so that a full queue does not make a huge one that others wait for. */
 const membersPerBatch = 256;
-/** When a batch has this many reports of workers, no further worker's are taken into it. */
+/** A batch with this many reports takes no further worker's request. */
 const reportsPerBatch = 1000;
 
 export interface BatchesDependencies {
   /** Runs `work` in one durable transaction. */
   begin: (work: (tx: Transaction) => void) => void;
   exchange: Exchange;
-  /** Why nothing counts as stored although COMMIT went well, or null. */
+  /** Why nothing counts as stored although COMMIT succeeded, or null. */
   whyUnconfirmed: () => TorcError | null;
   failed: (error: unknown) => void;
   publish: (facts: readonly Fact[]) => void;
@@ -62,7 +62,7 @@ export class Batches {
     this.#schedule();
   }
 
-  /** Serves everything that waits, at once. */
+  /** Serves everything that waits, immediately. */
   finish(): void {
     while (this.size > 0) this.#run();
   }
@@ -101,7 +101,7 @@ export class Batches {
     }
     const problem = this.#deps.whyUnconfirmed();
     if (problem !== null) {
-      // what is in memory stays as it was, and what is repeated finds what is stored
+      // memory stays as it was, and repeated requests find what is stored
       for (const member of [...writes, ...exchanges]) member.reject(problem);
       return;
     }
@@ -125,7 +125,7 @@ export class Batches {
   }
 }
 
-/** The order inside a batch: reports of all workers, other writes, then claims; returns the replies to parked requests. */
+/** Serves a batch in order: reports of all workers, other writes, claims; returns the replies to parked requests. */
 function apply(
   tx: Transaction,
   exchange: Exchange,

@@ -1,4 +1,4 @@
-/** Makes an open service reachable for others: HTTPS, and `server.json`, which says where. */
+/** Makes an open service reachable for others: over HTTPS, at the address in `server.json`. */
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -15,19 +15,19 @@ import { Timekeeper } from './time/timekeeper.ts';
 export interface ServeOptions {
   /** Address to listen on; all by default, because workers come from compute nodes. */
   host?: string;
-  /** 0 or missing for a free one. */
+  /** Any free port when 0 or missing. */
   port?: number;
   /** How long a worker may be silent before contact counts as lost. */
   leaseSeconds?: number;
-  /** Whether this process runs actions; one that serves only until its own work is done does not. */
+  /** Whether this process runs actions; a process that serves only until its own work is done does not. */
   runsActions?: boolean;
-  /** Whether an action with the scheduler type `local` starts a worker; not in a process that brings its own. */
+  /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
   startsWorkers?: boolean;
 }
 
 export interface Serving {
   file: ServerFile;
-  /** Removes `server.json` and ends the connections; the service stays open. */
+  /** Removes `server.json` and closes the connections; the service stays open. */
   close(): Promise<void>;
 }
 
@@ -121,13 +121,13 @@ async function stopServing(directory: string, file: ServerFile, server: Server):
   removeServerFile(directory, file);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  // replies in progress get a moment to be sent
+  // time to send the replies that are under way
   const timer = setTimeout(() => server.closeAllConnections(), 500);
   await closed;
   clearTimeout(timer);
 }
 
-/** The host's name first; its addresses for nodes that cannot resolve the name. */
+/** The host's name first, then its addresses for nodes that cannot resolve the name. */
 function reachableAddresses(host: string, hostname: string): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [host];
   const numeric = Object.values(networkInterfaces())

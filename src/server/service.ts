@@ -1,6 +1,6 @@
 /**
- * The one service behind HTTPS and in process: every endpoint of the contract, over one database that this process owns.
- * What a transaction made true goes to the subscribers after COMMIT.
+ * The service, reached over HTTPS or in process: every endpoint of the contract, over a database that this process
+ * owns. The facts of a transaction go to the subscribers after COMMIT.
  */
 import { channel } from 'node:diagnostics_channel';
 import type { CallOptions, EndpointName, ExchangeReply, Reply, Request } from '../api/contract.ts';
@@ -32,11 +32,11 @@ export class Service implements ServerContext {
   readonly lastHeard: LastHeard;
   /** Slurm, processes and files: the sources of evidence. */
   machine: Machine;
-  /** A worker that is silent for longer has lost contact. */
+  /** After this long without a request, contact with a worker counts as lost. */
   leaseMs = 120_000;
   /** From 0 to below 1. */
   random: () => number = Math.random;
-  /** Resolves when another process has taken over the database: this one answers nobody any more and must end. */
+  /** Resolves when another process has taken over the database: this one gives no more answers and must end. */
   readonly lost: Promise<TorcError>;
   readonly #ownership: Ownership;
   #tellLost: (error: TorcError) => void = () => {};
@@ -53,7 +53,7 @@ export class Service implements ServerContext {
   #lastContact: number;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
-  /** Publishes a new token and refuses the previous one after so long; set while this process serves. */
+  /** Publishes a new token and refuses the previous one after the grace time; set while this process serves. */
   onRotateToken: ((graceSeconds: number) => void) | null = null;
 
   constructor(db: Database, clock: Clock, info: ServiceInfo, ownership: Ownership) {
@@ -132,7 +132,7 @@ export class Service implements ServerContext {
   }
 
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}): Promise<Reply<N>> {
-    // a short command does not wait for the schemas to load: this program itself made the request
+    // short commands do not wait for the schemas to load: this program made the request itself
     const isTrusted = isRead(endpoint) && !this.#servesOthers;
     const check = isTrusted ? null : (this.#check ?? (await this.#loadCheck()));
     if (this.#loss !== null) throw this.#loss;
@@ -161,8 +161,8 @@ export class Service implements ServerContext {
   }
 
   /**
-   * From now on `subscriber` gets the facts of each transaction, once, after COMMIT and before anybody is answered. Returns
-   * a function that ends this.
+   * From now on `subscriber` gets the facts of each transaction, once, after COMMIT and before anybody is answered.
+   * Returns a function that ends this.
    */
   subscribe(subscriber: Subscriber): () => void {
     this.#subscribers.add(subscriber);
@@ -189,7 +189,7 @@ export class Service implements ServerContext {
     });
   }
 
-  /** Why even a successful COMMIT does not count: the directory has another owner. Null when it has not. */
+  /** Why even a successful COMMIT does not count: the directory has another owner. Null when this process owns it. */
   #whyUnconfirmed(): TorcError | null {
     try {
       if (!this.#ownership.isKept()) this.#lose(takenBy(this.info.directory));
@@ -202,17 +202,18 @@ export class Service implements ServerContext {
   }
 
   /**
-   * A worker has spoken with a later server, so this one stops, even where the file system shows it an old `holder.json`.
-   * The next server of this directory gets a higher epoch than that one. An impossible epoch stops nobody.
+   * A worker has spoken with a later server, so this one stops, even if the file system still shows an old
+   * `holder.json`. The next server of this directory gets a higher epoch than the later one. An impossible epoch stops
+   * no server.
    */
   #outdatedBy(epoch: number): TorcError {
     const { directory } = this.info;
-    const what = `a worker knows a later server (epoch ${epoch}) than this one (epoch ${this.#epoch})`;
-    if (epoch > highestEpoch) return new TorcError('usage', `${what}, which cannot be`);
+    const what = `a worker has seen a later server (epoch ${epoch}) than this one (epoch ${this.#epoch})`;
+    if (epoch > highestEpoch) return new TorcError('usage', `${what}, which is impossible`);
     try {
       noteEpoch(directory, epoch);
     } catch (error) {
-      this.info.log.warn({ err: error }, 'the epoch of a later server could not be noted');
+      this.info.log.warn({ err: error }, 'the epoch of a later server could not be recorded');
     }
     const error = new TorcError('busy', `${what}, which has stopped`, 'torc server start');
     this.#lose(error);
@@ -220,7 +221,7 @@ export class Service implements ServerContext {
   }
 
   /**
-   * Ends without further replies: clients repeat what was not confirmed to the new owner of the database. The connection
+   * Ends without further replies: clients repeat unconfirmed requests to the new owner of the database. The connection
    * stays open, because closing it would write into the new owner's files.
    */
   #lose(error: TorcError): void {
@@ -234,19 +235,18 @@ export class Service implements ServerContext {
   }
 
   /**
-   * Drops what is in memory and opens the database again, because an I/O error makes memory unreliable. When that fails,
-   * the next request tries again. A database that another owner has put in place is left alone: it may be the cause of
-   * the error.
+   * Drops what is in memory and opens the database again, because an I/O error makes memory unreliable. If that fails,
+   * the next request tries again. A database of another owner is left alone: the takeover may have caused the error.
    */
   startAfresh(): void {
     this.#whyUnconfirmed();
     if (this.#loss !== null) return;
-    this.#exchange.drop(new TorcError('unreachable', 'the database is opened again', 'Try again in a moment.'));
+    this.#exchange.drop(new TorcError('unreachable', 'the database is being reopened', 'Try again in a moment.'));
     try {
       this.db.reopen();
-      this.info.log.warn({}, 'the database was opened again after an I/O error');
+      this.info.log.warn({}, 'the database was reopened after an I/O error');
     } catch (error) {
-      this.info.log.error({ err: error }, 'the database cannot be opened again');
+      this.info.log.error({ err: error }, 'the database cannot be reopened');
     }
   }
 
@@ -259,7 +259,7 @@ export class Service implements ServerContext {
       } catch (error) {
         this.info.log.warn(
           { err: error },
-          'processes of workers that are gone could not be ended; a server tries again',
+          'processes of workers that are gone could not be ended; a server will try again',
         );
       }
     };
@@ -278,7 +278,7 @@ export class Service implements ServerContext {
     }
   }
 
-  /** Ends parked requests, finishes what waits, closes the database. */
+  /** Ends parked requests, serves the waiting ones, closes the database. */
   async close(): Promise<void> {
     await this.#leftoverProcessesSettled;
     if (this.#isClosed) return;
@@ -291,7 +291,7 @@ export class Service implements ServerContext {
     this.#ownership.release();
   }
 
-  /** A transaction-like view for reading outside of one; nothing may be written through it. */
+  /** Reading outside of a transaction; nothing may be written through it. */
   get view(): Transaction {
     return new Transaction(this.db, this.clock.now());
   }

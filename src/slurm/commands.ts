@@ -1,6 +1,6 @@
 /**
- * Slurm's commands as functions. Queries return values, because a failed query is not an empty answer: the caller decides
- * what not knowing means. Submitting throws, because nothing can go on without it.
+ * Slurm's commands as functions. Queries return their failures, because a failed query is not an empty answer: the
+ * caller decides what not knowing means. Submitting throws, because nothing can continue without it.
  */
 import { readFile } from 'node:fs/promises';
 import { type Environment, environment } from '../base/config.ts';
@@ -50,8 +50,8 @@ export interface SlurmCommands {
   /** Submits a script. Throws TorcError `slurm` with sbatch's own words; see `isOutcomeUnknown`. */
   sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission>;
   /**
-   * Jobs with these ids and jobs of this user with exactly these names, in one query, as far as slurmctld remembers them.
-   * That includes jobs that ended recently; a missing job ended earlier or never existed.
+   * Jobs with these ids and jobs of this user with exactly these names, in one query, as far as slurmctld remembers
+   * them. That includes jobs that ended recently; a missing job ended earlier or never existed.
    */
   squeue(which: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
   /** Jobs and steps among these ids that accounting knows, submitted since then, with every start of requeued jobs. */
@@ -104,9 +104,9 @@ function mayHaveSubmitted(result: RunResult): boolean {
   return /timed out|zero bytes|communication|unexpected message/i.test(result.stderr);
 }
 
-const unknownOutcome = new Error('the outcome of this submission is not known');
+const unknownOutcome = new Error('the outcome of this submission is unknown');
 
-/** Whether an error of `sbatch` leaves open whether the allocation exists: then it must be searched for, not given up. */
+/** Whether an error of `sbatch` leaves open whether the allocation exists: then it must be looked for, not given up. */
 export function isOutcomeUnknown(error: unknown): boolean {
   return error instanceof TorcError && error.cause === unknownOutcome;
 }

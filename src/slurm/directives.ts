@@ -7,7 +7,7 @@ const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029]/gu;
 /** sbatch reads a directive into a buffer of 8,192 bytes. */
 const directiveBytes = 8000;
 
-/** Options that the script states itself, or that would hide the allocation from torc. */
+/** Options that the script sets itself, or that would hide the allocation from torc. */
 const reserved: Readonly<Record<string, string>> = {
   array: 'ask for several allocations with `schedule-nodes -n` instead',
   chdir: 'the script changes to the directory that the allocation was submitted from',
@@ -101,7 +101,11 @@ export function splitWords(text: string, what: string): string[] {
     else word += char;
   }
   if (quote !== null) {
-    throw new TorcError('usage', `The ${what} ${JSON.stringify(text)} ends inside a quotation.`, `Close the ${quote}.`);
+    throw new TorcError(
+      'usage',
+      `The ${what} ${JSON.stringify(text)} has an unclosed quotation mark.`,
+      `Close the ${quote}.`,
+    );
   }
   if (word !== null) words.push(word);
   return words;
@@ -122,7 +126,7 @@ function reservedOption(word: string): string | null {
 
 /**
  * A directive for each word of the extra options, such as `--constraint=x --exclusive -C'a&b'`. Throws
- * `usage` for a word that is no option and for options that torc states itself.
+ * `usage` for a word that is not an option and for options that torc sets itself.
  */
 export function extraDirectives(text: string): string[] {
   const what = 'extra options text';
@@ -136,9 +140,9 @@ export function extraDirectives(text: string): string[] {
     }
     const option = reservedOption(word);
     if (option !== null) {
-      const reason = reserved[option] ?? 'torc states it itself';
-      const message = `${JSON.stringify(word)} cannot stand in the extra options: ${reason}.`;
-      throw new TorcError('usage', message, 'Take it out of the extra options of the Slurm config.');
+      const reason = reserved[option] ?? 'torc sets it itself';
+      const message = `${JSON.stringify(word)} is not allowed in the extra options: ${reason}.`;
+      throw new TorcError('usage', message, 'Remove it from the extra options of the Slurm config.');
     }
     const [name = '', ...rest] = word.split('=');
     const value = rest.join('=');

@@ -23,7 +23,7 @@ export const runCommand: RunCommand = async (command, args, options) => {
   if (workingDirectory !== null && !existsSync(workingDirectory)) {
     return { kind: 'ended', exitCode: 1, stdout: '', stderr: `The directory ${workingDirectory} does not exist.` };
   }
-  // loaded on demand: it takes longer to load than most torc commands run
+  // loaded on demand: loading it takes longer than most torc commands run
   const { execa } = await import('execa');
   const result = await execa(command, args, {
     env: options.variables,

@@ -44,7 +44,7 @@ export interface Launch {
 /** Slurm's upper bound for the time of a signal. */
 const longestWarningSeconds = 65_535;
 
-/** Slurm may send the warning this much too early. Source: sbatch(1), `--signal`. */
+/** Slurm may send the warning early by this much. Source: sbatch(1), `--signal`. */
 const warningImprecisionSeconds = 60;
 
 /** Where Slurm writes the script's output. It must exist before sbatch is called, or the job fails without a trace. */
@@ -77,7 +77,7 @@ function outputPattern(outputDirectory: string): string {
   if (outputDirectory.includes('\\')) {
     throw new TorcError(
       'usage',
-      `The output directory ${JSON.stringify(outputDirectory)} contains a backslash, which Slurm does not write to.`,
+      `The output directory ${JSON.stringify(outputDirectory)} contains a backslash, which Slurm cannot write to.`,
       'Choose another directory with -o.',
     );
   }
@@ -98,9 +98,9 @@ function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
 }
 
 /**
- * Slurm's warning ahead of the end, for time limits that are lowered later. Short allocations have none: it could arrive
- * before the worker is ready, or stop jobs that would have ended in time, because the worker itself stops them at most a
- * tenth of the walltime ahead.
+ * Slurm's warning ahead of the end, for time limits that are lowered later. Short allocations have none: it could
+ * arrive before the worker is ready, or stop jobs that would have ended in time, because the worker itself stops them
+ * at most a tenth of the walltime ahead.
  */
 function warning(config: SlurmConfig, launch: Launch): string[] {
   const seconds = Math.min(wholeNumber('warning time in seconds', launch.warningSeconds), longestWarningSeconds);
@@ -173,8 +173,8 @@ export function fillTemplate(template: string, values: Readonly<Record<string, s
 }
 
 /**
- * The sbatch script of one allocation. Throws TorcError `usage` for values that cannot stand in a script: control
- * characters, options that torc states itself, numbers that are not whole and above 0.
+ * The sbatch script of one allocation. Throws TorcError `usage` for values that a script cannot contain: control
+ * characters, options that torc sets itself, numbers that are not whole and above 0.
  */
 export function allocationScript(config: SlurmConfig, launch: Launch, template = allocationTemplate()): string {
   const workingDirectory = launch.workingDirectory;

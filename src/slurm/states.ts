@@ -2,8 +2,8 @@
 import type { Cause } from '../model/status.ts';
 
 /**
- * What a state means for the allocation: it has not started; its processes may run; it has ended but processes may still
- * live; it is over; or this version of torc does not know the word, and the allocation counts as alive.
+ * What a state means for the allocation: it has not started; its processes may run; it has ended but processes may
+ * still live; it is over; or this version of torc does not know the word, and the allocation counts as alive.
  */
 export type SlurmPhase = 'pending' | 'running' | 'ending' | 'final' | 'unknown';
 
@@ -13,7 +13,7 @@ export interface SlurmState {
   phase: SlurmPhase;
   /** In a final state: why attempts ended whose worker never reported an end; else null. */
   cause: Cause | null;
-  /** Who cancelled it, as Slurm names them (a user id), when the text says so. */
+  /** Who canceled it, as Slurm names them (a user id), when the text says so. */
   canceledBy: string | null;
 }
 

@@ -49,7 +49,7 @@ const longNames: Readonly<Record<string, string>> = {
   q: 'qos',
 };
 
-/** These would change the submission whatever the script says. */
+/** Variables that would change the submission whatever the script says. */
 const neverToSbatch = new Set([
   'SBATCH_ARRAY_INX',
   'SBATCH_TEST_ONLY',

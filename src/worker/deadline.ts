@@ -74,7 +74,7 @@ export function longestEndingMs(graceMs: number, isHurried: boolean): number {
 
 /**
  * Why a signal asks a worker in an allocation to stop. Slurm sends the warning only ahead of the allocation's end, but
- * SIGTERM also when it is cancelled, preempted or requeued. Without a known end the time counts as the reason.
+ * SIGTERM also when it is canceled, preempted or requeued. Without a known end the time counts as the reason.
  */
 export function reasonOfSlurmSignal(
   signal: StopSignal,

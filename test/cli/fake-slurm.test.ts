@@ -106,7 +106,7 @@ describe('the fake Slurm', () => {
     expect(output()).toMatch(`${fake.directory}|${slurmJobId}|1024|0,1||${words}`);
   });
 
-  it('asks a cancelled worker to end, and waits for it', async () => {
+  it('asks a canceled worker to end, and waits for it', async () => {
     const { fake, slurm } = start({ run: true, killWaitSeconds: 60 });
     const body = 'trap "echo told; exit 0" TERM; echo up; while :; do sleep 0.05; done';
     const { slurmJobId, output } = await submit(fake, slurm, body);

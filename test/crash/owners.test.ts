@@ -28,7 +28,7 @@ describe('two owners', () => {
     const servers = [place.start('server', 'start'), place.start('server', 'start')];
     const loser = await Promise.race(servers.map(({ ended }) => ended));
     expect(loser.code).toBeGreaterThanOrEqual(4);
-    expect(loser.stderr).toMatch(/holds the database|already runs/);
+    expect(loser.stderr).toMatch(/is using the database|already running/);
     await expect.poll(() => readServerFile(place.dir)?.pid).toBeDefined();
     const winner = servers.find(({ child }) => child.pid === readServerFile(place.dir)?.pid);
     expect(winner?.child.exitCode).toBe(null);

@@ -46,7 +46,7 @@ describe('the database', () => {
     const db = Database.open(path);
     expect(writeFromAnotherProcess()).toBe('SQLITE_BUSY');
     expect(() => statSync(`${path}-shm`)).toThrow(/ENOENT/);
-    expect(() => Database.open(path)).toThrow(/another process holds/);
+    expect(() => Database.open(path)).toThrow(/another process is using/);
     db.close();
     expect(writeFromAnotherProcess()).toBeNull();
   });
@@ -67,7 +67,7 @@ describe('the database', () => {
     expect(() => Database.open(path)).toThrow(/schema version 999/);
     writeFileSync(path, 'this is no database, but long enough to be read as one '.repeat(40));
     rmSync(`${path}-wal`, { force: true });
-    expect(() => Database.open(path)).toThrow(/damaged or no torc database/);
+    expect(() => Database.open(path)).toThrow(/damaged or is not a torc database/);
     expect(readFileSync(path, 'utf8')).toContain('this is no database');
   });
 

@@ -382,7 +382,7 @@ describe('workers of one allocation', () => {
 });
 
 describe('cancel and the end of an allocation', () => {
-  it('a job that was cancelled stays so when the end of its allocation is faster', async () => {
+  it('a canceled job stays canceled when its allocation ends first', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
     const [a] = (await worker.exchange()).jobs;

@@ -1,4 +1,7 @@
-/** A disk or quota that is full, and a file that cannot be written: nothing is confirmed, reads go on, and so does all once it can. */
+/**
+ * A disk or quota that is full, and a file that cannot be written: nothing is confirmed, reads go on, and so does all
+ * once it can.
+ */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -69,7 +72,7 @@ describe('without space', () => {
     expect(answer).toMatchObject({ status: 503, retryAfter: expect.stringMatching(/^[1-9]\d*$/) });
     expect(JSON.parse(answer.text).error).toMatchObject({
       code: 'no_space',
-      hint: expect.stringContaining('Make room'),
+      hint: expect.stringContaining('Free some space'),
     });
     // in one batch with what finds no room nobody is confirmed
     const results = await Promise.allSettled([
@@ -133,7 +136,7 @@ function breakCommit(): void {
   };
 }
 
-it('after an I/O error nobody is confirmed, and the database is opened again', async () => {
+it('after an I/O error nobody is confirmed, and the database is reopened', async () => {
   await start();
   const { key, worker, attempt } = await working();
   const idle = await TestWorker.join(client, key);

@@ -141,7 +141,7 @@ describe('the server over HTTPS', () => {
     expect((await client.call('server_info', {})).epoch).toBe(epoch + 1);
   });
 
-  it('tells a second opener who holds the database', async () => {
+  it('tells a second opener which process uses the database', async () => {
     await expect(openService(directory, systemClock, 'second')).rejects.toMatchObject({
       code: 'busy',
       message: expect.stringContaining(`pid ${process.pid}`),

@@ -109,7 +109,7 @@ describe('an owner that lost its directory', () => {
     service.beginEpoch();
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
-    await expect(worker.exchange({ epoch: service.epoch + 7 })).rejects.toThrow(/knows a later server/);
+    await expect(worker.exchange({ epoch: service.epoch + 7 })).rejects.toThrow(/has seen a later server/);
     expect(service.isLost).toBe(true);
     service.db.close();
     const next = await open();
@@ -150,7 +150,7 @@ describe('a directory whose holder did not end properly', () => {
     await (await open()).close();
     const child = spawn('sleep', ['60']);
     putHolder({ hostname: hostname(), pid: child.pid, start_ticks: processStartTicks(child.pid ?? 0) });
-    await expect(open()).rejects.toThrow(new RegExp(`\\(pid ${child.pid}, since today\\) holds the database`));
+    await expect(open()).rejects.toThrow(new RegExp(`\\(pid ${child.pid}, since today\\) is using the database`));
     child.kill('SIGKILL');
   });
 
@@ -173,7 +173,7 @@ describe('a directory whose holder did not end properly', () => {
   it('is left alone when the holder lives on another host', async () => {
     putHolder();
     writeFileSync(path('heartbeat'), 'x 1\n');
-    const opening = expect(open()).rejects.toThrow(/holds the database/);
+    const opening = expect(open()).rejects.toThrow(/is using the database/);
     await clock.advance(6_000);
     writeFileSync(path('heartbeat'), 'x 2\n');
     await clock.advance(1_000);

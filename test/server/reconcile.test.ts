@@ -143,7 +143,7 @@ describe('an allocation that ended', () => {
       slurm_state: 'CANCELLED',
       hostname: 'c1',
     });
-    expect(diagnoses().a?.explanation).toMatch(/cancelled by user 1000 \(alice\)/);
+    expect(diagnoses().a?.explanation).toMatch(/canceled by user 1000 \(alice\)/);
     expect(await events('job_orphaned')).toHaveLength(2);
     const [allocation] = await rows(service, 'allocations', key);
     expect(allocation).toMatchObject({ status: 'ended', slurm_state: 'CANCELLED', hostnames: 'c1', num_workers: 0 });
@@ -187,7 +187,7 @@ describe('an allocation that ended', () => {
     expect(Object.keys(diagnoses())).toHaveLength(1);
   });
 
-  it('a cancelled job becomes canceled', async () => {
+  it('a job of a canceled allocation becomes canceled', async () => {
     await running();
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     ends('CANCELLED by 1000');
@@ -405,7 +405,7 @@ describe('a node that Slurm lost', () => {
     expect(Object.values(await statuses(service, key))).toEqual(['submitted_pending', 'submitted_pending']);
   });
 
-  it('a preempted start needs no fence, and a cancelled workflow gets nothing back', async () => {
+  it('a preempted start needs no fence, and a canceled workflow gets nothing back', async () => {
     await running();
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING', { restartCount: 1 })];

@@ -154,11 +154,11 @@ CREATE INDEX compute_nodes_workflow ON compute_nodes (workflow_key);
 
 CREATE TABLE due (
   due_key INTEGER PRIMARY KEY AUTOINCREMENT,
-  -- on the wall clock; a duration is moved along when that clock is set
+  -- on the wall clock; a duration moves along when that clock is set
   due_at INTEGER NOT NULL,
   set_at INTEGER NOT NULL,
-  -- 'hold': a hold of this key falls; 'firing': scheduling nodes for this firing is tried again; 'worker_commands': the
-  -- commands of this compute node, which has ended, are given up
+  -- 'hold': the hold with this key ends; 'firing': scheduling nodes for this firing is tried again; 'worker_commands':
+  -- the commands of this compute node, which has ended, are given up
   kind TEXT NOT NULL,
   workflow_key INTEGER NOT NULL,
   subject_key INTEGER NOT NULL

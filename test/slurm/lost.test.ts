@@ -1,4 +1,6 @@
-/** Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those. */
+/**
+ * Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those.
+ */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DiagnosedJob, Plan } from '../../src/api/contract.ts';
 import { type Node, output, requireCluster, run, until } from './cluster.ts';
@@ -69,7 +71,7 @@ describe.concurrent('a job whose', () => {
     expect(await site.ended(key)).toMatchObject({ num_done: 3, num_failed: 1 });
   });
 
-  it('allocation is cancelled is terminated; one whose worker could not say so is explained', async (context) => {
+  it('allocation is canceled is terminated; one whose worker could not say so is explained', async (context) => {
     const site = await siteFor(context, 'scancel');
     await site.startServer();
     const key = await site.start({

@@ -195,7 +195,7 @@ describe('creating', () => {
     await expect(checkStorable({ ...workflow(1, 0, 0), schedulers: [scheduler] })).resolves.toBeUndefined();
     await expect(checkStorable({ ...workflow(1, 0, 0), usePendingFailed: true })).resolves.toBeUndefined();
     const odd = { ...workflow(1, 0, 0), schedulers: [{ ...scheduler, extra: '--output=x' }] };
-    await expect(checkStorable(odd)).rejects.toThrow('cannot stand in the extra options');
+    await expect(checkStorable(odd)).rejects.toThrow('is not allowed in the extra options');
   });
 });
 

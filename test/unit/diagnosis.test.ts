@@ -81,7 +81,7 @@ describe('what Slurm’s final states mean', () => {
     expect(only({ slurmEnd: null }).cause).toBe('worker_lost');
   });
 
-  it('says who cancelled it, and by what it died', () => {
+  it('says who canceled it, and what killed it', () => {
     expect(only({ slurmEnd: end('CANCELLED by 1000', { canceledBy: '1000 (alice)' }) }).explanation).toContain(
       'by user 1000 (alice)',
     );

@@ -101,7 +101,7 @@ describe.each(versions)('sacct of Slurm %s', (version) => {
     expect(job.endTimeMs).not.toBeNull();
   });
 
-  it('says who cancelled', () => {
+  it('says who canceled it', () => {
     expect(byName(jobs, 'canceled').state.canceledBy).toBe('1000');
   });
 

@@ -41,7 +41,7 @@ describe('Slurm states', () => {
     expect(parseState(text).cause).toBe(cause);
   });
 
-  it('reads who cancelled', () => {
+  it('reads who canceled it', () => {
     expect(parseState('CANCELLED by 1000')).toMatchObject({ name: 'CANCELLED', canceledBy: '1000' });
     expect(parseState('CANCELLED')).toMatchObject({ name: 'CANCELLED', canceledBy: null });
     expect(parseState('CANCELLED+')).toMatchObject({ name: 'CANCELLED', canceledBy: null });

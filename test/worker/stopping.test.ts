@@ -242,7 +242,7 @@ describe('signals to the worker', () => {
     expect(server.attempts.get(1)?.finished).toMatchObject({
       status: 'terminated',
       cause: 'canceled',
-      detail: 'its allocation was ended early (cancelled, preempted or requeued)',
+      detail: 'its allocation was ended early (canceled, preempted or requeued)',
     });
   });
 

@@ -3,7 +3,7 @@ import { exitCodes } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import type { Connection } from './connection.ts';
 
-/** A process that holds the database for longer than this serves others meanwhile. */
+/** A process that uses the database for longer than this serves others meanwhile. */
 const serveAfterMs = 1000;
 
 export interface SessionOptions {

@@ -104,7 +104,7 @@ function causeOf(facts: DiagnosisFacts): { cause: Cause | null; sentence: string
       return { cause: 'preempted', sentence: `${job} was preempted by other jobs (${reason}).` };
     case 'canceled': {
       const by = slurmEnd.canceledBy === null ? '' : ` by user ${slurmEnd.canceledBy}`;
-      return { cause: 'canceled', sentence: `${job} was cancelled${by} (${reason}).` };
+      return { cause: 'canceled', sentence: `${job} was canceled${by} (${reason}).` };
     }
     default:
       return {
@@ -134,7 +134,8 @@ const sigkill = 9;
 /** Whether memory ran out on the worker's node, by what sign, and which job most exceeded its request. */
 function judgeMemory(facts: DiagnosisFacts): MemoryJudgement | null {
   const { slurmEnd, memoryWords, attempts, nodeMemoryBytes } = facts;
-  // a job that its time limit or a person ended did not end for lack of memory, even if the kernel had killed some process
+  // a job that its time limit or a person ended did not end for lack of memory, even if the kernel had killed some
+  // process
   if (slurmEnd !== null && slurmEnd.cause !== 'oom' && slurmEnd.cause !== 'worker_lost') return null;
   const isElsewhere = memoryWords !== null && memoryWords.nodes.length > 0 && !isAmong(facts.hostname, memoryWords);
   if (isElsewhere) return null;

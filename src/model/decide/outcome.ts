@@ -7,7 +7,7 @@ import type { AttemptEnd } from '../job.ts';
 
 /** Why torc stopped a running job. */
 export type StopReason =
-  /** A person cancelled it. */
+  /** A person canceled it. */
   | 'cancel'
   /** A restart waits for its end. */
   | 'restart'
@@ -86,7 +86,7 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
     case 'shutdown':
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail: 'its worker was stopped' };
     case 'allocation_ended': {
-      const detail = 'its allocation was ended early (cancelled, preempted or requeued)';
+      const detail = 'its allocation was ended early (canceled, preempted or requeued)';
       return { status: 'terminated', returnCode: null, cause: 'canceled', detail };
     }
     case 'fenced':
@@ -147,8 +147,9 @@ export interface OomCandidate {
 }
 
 /**
- * Which of the jobs that died by SIGKILL are attributed to the out-of-memory killer when its counter rose by `numKills`:
- * those that most exceeded their request. The counter is one for all jobs of a worker, so this is a judgement.
+ * Which of the jobs that died by SIGKILL are attributed to the out-of-memory killer when its counter rose by
+ * `numKills`: those that most exceeded their request. The counter is one for all jobs of a worker, so this is a
+ * judgement.
  */
 export function oomVictims(numKills: number, dead: readonly OomCandidate[]): Set<number> {
   const overage = (job: OomCandidate): number => (job.peakMemoryBytes ?? 0) / Math.max(1, job.requestedMemoryBytes);

@@ -1,6 +1,6 @@
 /**
- * Allocations that an action requests. Each has a name derived from the firing and is recorded under it before it is
- * submitted, so a second attempt finds the first one by name, in the database and in Slurm's queue.
+ * Allocations that an action requests. Each has a name derived from the firing and is recorded under that name before
+ * it is submitted, so a second attempt finds the first one in the database and in Slurm's queue.
  */
 import { createHash } from 'node:crypto';
 import type { ListRecord } from '../../api/contract.ts';
@@ -16,7 +16,7 @@ export interface Scheduled {
   error: string | null;
 }
 
-/** Slurm did not say whether it has the allocation. */
+/** Thrown when Slurm did not say whether it has the allocation. */
 class NotKnown extends Error {}
 
 /** Submits those allocations of a firing that are missing. Throws TorcError when that can never succeed. */
@@ -84,7 +84,7 @@ async function find(
   return records;
 }
 
-/** The id of the Slurm job with this name; submits it unless that was done before. */
+/** The id of the Slurm job with this name, which is submitted unless that was done before. */
 async function submitOnce(context: ServerContext, batch: Batch, name: string): Promise<string> {
   const { slurm } = context.machine;
   const [known] = await find(context, 'allocations', batch.workflowKey, name);

@@ -16,16 +16,16 @@ import type { ServerContext } from '../context.ts';
 import { scheduleNodes } from './action-nodes.ts';
 import { LocalWorkers } from './local-workers.ts';
 
-/** Firings are announced; when the database cannot be written then, they are claimed after this. */
+/** Firings are announced; if the database cannot be written then, claiming is tried again after this. */
 const pauseMs = 30_000;
 const mostAtATime = 16;
-/** When Slurm's answer does not show what happened, it is asked again after this. */
+/** If Slurm's answer does not show what happened, Slurm is asked again after this. */
 const retryMs = 60_000;
 const mostAttempts = 10;
 
 export class ActionRunner {
   readonly #context: ServerContext;
-  /** Null where this process brings a worker of its own. */
+  /** Null when this process has a worker of its own. */
   readonly #localWorkers: LocalWorkers | null;
   readonly #abort = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
@@ -61,7 +61,7 @@ export class ActionRunner {
     this.#follow(
       this.#takeUp()
         .catch((error) => {
-          // on the clock of this process alone: a due row cannot be written either
+          // a timer of this process: a due row could not be written either
           if (!this.#abort.signal.aborted) this.#cancelTimer = this.#context.clock.after(pauseMs, () => this.#look());
           throw error;
         })
@@ -76,7 +76,7 @@ export class ActionRunner {
       .catch((error) =>
         this.#context.info.log.error(
           { err: error },
-          'what became of an action could not be stored; the next server takes it up',
+          'the result of an action could not be stored; the next server takes it up',
         ),
       )
       .finally(() => this.#underWay.delete(followed));
@@ -147,7 +147,7 @@ export class ActionRunner {
       const { result, error } = await scheduleNodes(this.#context, firing);
       if (result !== null) return await this.#end(firing, result, error);
       if (firing.numAttempts >= mostAttempts) return await this.#end(firing, {}, error);
-      this.#context.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes is tried again');
+      this.#context.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes will be retried');
     } catch (error) {
       return await this.#end(firing, {}, asTorcError(error).message);
     }

@@ -9,7 +9,9 @@ import { programPath, workerNodeOptions } from '../../base/program.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 
-/** One worker per workflow: it takes the whole machine, and a second one would give the same cpus and memory out again. */
+/**
+ * One worker per workflow: it uses the whole machine, and a second one would give out the same CPUs and memory again.
+ */
 export class LocalWorkers {
   readonly #context: ServerContext;
   readonly #workflowKeys = new Set<number>();
@@ -18,7 +20,10 @@ export class LocalWorkers {
     this.#context = context;
   }
 
-  /** Starts a workflow's worker unless one runs on this host; it outlives the server. Rejects when it cannot start one. */
+  /**
+   * Starts a workflow's worker unless one runs on this host; the worker outlives the server. Rejects when it cannot
+   * start.
+   */
   async start(firing: Firing): Promise<{ pid?: number; note?: string; output_path?: string }> {
     const { workflowKey } = firing;
     const note = 'a worker of this workflow already runs on this host';
@@ -44,7 +49,7 @@ export class LocalWorkers {
     if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
     const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
       cwd: workingDirectory,
-      // commands that run without a shell see this PWD
+      // commands that run without a shell inherit this PWD
       env: { ...environment(), PWD: workingDirectory },
       detached: true,
       stdio: ['ignore', output, output],

@@ -1,4 +1,7 @@
-/** The one way to submit an allocation: recorded before sbatch, confirmed after it, so that a crash leaves none unknown. */
+/**
+ * The only way to submit an allocation: recorded before sbatch and confirmed after it, so that a crash leaves none
+ * unknown.
+ */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api, ListRecord } from '../../api/contract.ts';
@@ -7,7 +10,7 @@ import { programPath } from '../../base/program.ts';
 import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
 import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
 
-/** Slurm's own warning comes after workers end by themselves: it matters when a time limit was lowered. */
+/** Workers end by themselves before Slurm's own warning, which matters only when a time limit was lowered. */
 const warningSeconds = 30;
 
 /** What all allocations of one submission share. */
@@ -25,7 +28,7 @@ export interface Batch {
   keepScripts: boolean;
 }
 
-/** The sbatch script of one allocation. Throws TorcError 'usage' for a value that no Slurm script can hold. */
+/** The sbatch script of one allocation. Throws TorcError 'usage' for a value that a Slurm script cannot contain. */
 export function batchScript(batch: Batch, name: string, allocationKey: string): string {
   return allocationScript(slurmConfigOf(batch.config), {
     jobName: name,
@@ -69,13 +72,13 @@ export function makeDirectories(outputDirectory: string): void {
     for (const directory of [outputDirectory, slurmOutputDirectory(outputDirectory)]) {
       mkdirSync(directory, { recursive: true });
     }
-    // a script that others can write is code that runs as this user: the umask does not decide here
+    // a script that others can write is code that runs as this user, so the umask does not decide
     mkdirSync(scriptsDirectory(outputDirectory), { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new TorcError(
       'usage',
       `cannot create the output directory ${outputDirectory}: ${asTorcError(error).message}`,
-      'Choose another one with -o.',
+      'Choose another with -o/--output.',
     );
   }
 }

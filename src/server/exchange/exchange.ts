@@ -1,10 +1,10 @@
 /**
- * The exchange with workers: reports in, jobs and stops out, long-polled.
+ * The exchange with workers, a long poll: reports come in, jobs and stops go out.
  *
- * A batch goes through three steps: the reports of all members, then (elsewhere) other writes, then claims. So the work
- * that a report sets free is given out in the same transaction, to members first and then to parked workers. The highest
- * seq of a worker is noted when its request arrives; who is parked changes only after the commit. Replies are
- * level-triggered: they say what is so, not what changed, so a lost one costs nothing.
+ * A batch has three steps: the reports of all members, then (elsewhere) other writes, then claims. So jobs that a
+ * report makes ready are given out in the same transaction, to members first and then to parked workers. The highest
+ * seq of a worker is noted when its request arrives; the set of parked requests changes only after the commit. Replies
+ * are level-triggered: they state the present situation, not changes, so a lost one does no harm.
  */
 import type { ExchangeReply, Request } from '../../api/contract.ts';
 import { limits, protocolVersion } from '../../api/limits.ts';
@@ -44,7 +44,7 @@ export class Exchange {
     });
   }
 
-  /** What jobs of a shape have taken lately; null while that is not known. */
+  /** How long jobs of a shape have taken lately; null while that is unknown. */
   readonly usualRuntimeMs = (shapeKey: number): number | null => this.#runtimes.medianMs(shapeKey);
 
   get numParked(): number {
@@ -56,8 +56,8 @@ export class Exchange {
   }
 
   /**
-   * A request as a member of the next batch, or null when it was answered at once: an older seq changes nothing. A newer
-   * request ends the parked one of the same worker with an empty reply.
+   * A request as a member of the next batch, or null when it was answered at once: a request with an older seq changes
+   * nothing. A newer request ends the parked one of the same worker with an empty reply.
    */
   admit(
     request: Request<'exchange'>,
@@ -74,7 +74,9 @@ export class Exchange {
       return null;
     }
     if (!this.#waiting.has(request.worker_id) && this.#waiting.size >= limits.parkedRequests) {
-      reject(new TorcError('unreachable', 'the server has too many waiting workers', 'It is tried again by itself.'));
+      reject(
+        new TorcError('unreachable', 'the server has too many waiting workers', 'The worker tries again by itself.'),
+      );
       return null;
     }
     this.#sequences.note(request);
@@ -83,7 +85,7 @@ export class Exchange {
     return newMember(request, { deadline, resolve, reject });
   }
 
-  /** Last step for a member: claims for it and makes its reply; null when there is nothing to say yet. */
+  /** Last step for a member: claims jobs for it and makes its reply; null when there is nothing to say yet. */
   answer(tx: Transaction, member: ExchangeMember): void {
     alone(tx, member, () => this.#answer(tx, member));
   }
@@ -103,8 +105,8 @@ export class Exchange {
   }
 
   /**
-   * Last step for workers that wait: those whom the facts from number `since` on concern get work, stops or leave. Members
-   * of the batch that have no reply yet wait like the parked ones. Returns the replies to the parked ones.
+   * Last step for waiting workers: those that the facts from number `since` on concern get jobs or stops, or are told
+   * to leave. Members of the batch without a reply wait like the parked ones. Returns the replies to the parked ones.
    */
   answerWaiting(
     tx: Transaction,
@@ -116,7 +118,7 @@ export class Exchange {
       const { member, node } = waiting;
       const reply = alone(tx, member, () => this.#claimAndReply(tx, node, member));
       if (reply === null || !isWorthSending(reply)) {
-        // a parked one that failed stays parked; its next request tells the worker why
+        // a parked one that failed stays parked; the answer to its next request says why
         if (waiting.isParked) member.failure = null;
         continue;
       }
@@ -131,7 +133,7 @@ export class Exchange {
     const current = findComputeNode(tx, node.workerId) ?? node;
     if (current.isActive && !request.draining) {
       const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
-      // only while its jobs end: what runs for long must not have others wait behind it
+      // only while its jobs keep ending: no job may queue behind one that runs for long
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, current, timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
@@ -169,12 +171,12 @@ export class Exchange {
     return true;
   }
 
-  /** Learns from what a transaction made true how long jobs take. */
+  /** Learns from the facts of a transaction how long jobs take. */
   learn(facts: readonly Fact[]): void {
     for (const { shapeKey, runtimeMs } of factsOf(facts, 'attempt_ran')) this.#runtimes.note(shapeKey, runtimeMs);
   }
 
-  /** After the commit: sends the replies, and parks the members that have none. */
+  /** After the commit: sends the replies and parks the members without one. */
   answerAll(members: readonly ExchangeMember[], parked: readonly { workerId: string; reply: ExchangeReply }[]): void {
     for (const { workerId, reply } of parked) this.#waiting.end(workerId, reply);
     for (const member of members) {
@@ -184,12 +186,12 @@ export class Exchange {
     }
   }
 
-  /** Ends every parked request with an empty reply; the workers come back to whoever serves then. */
+  /** Ends every parked request with an empty reply; the workers then ask the next server. */
   close(): void {
     this.#waiting.endAll();
   }
 
-  /** Forgets all that is known of workers' requests; those that wait get no answer. */
+  /** Forgets everything about workers' requests; waiting ones get an error. */
   drop(error: Error): void {
     this.#waiting.drop(error);
     this.#sequences.clear();

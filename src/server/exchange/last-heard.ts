@@ -1,4 +1,7 @@
-/** When each worker was last heard from, in memory on a clock that never jumps; leases restart when a server begins to serve. */
+/**
+ * When each worker was last heard from, in memory on a clock that never jumps; leases restart when a server begins to
+ * serve.
+ */
 import type { Clock } from '../../base/clock.ts';
 import type { WorkerSilence } from '../context.ts';
 
@@ -7,7 +10,7 @@ export class LastHeard implements WorkerSilence {
   readonly #heard = new Map<string, number>();
   readonly #fenced = new Map<string, number>();
   readonly #parked: (workerId: string) => boolean;
-  /** The time in which this process stood still counts against nobody. */
+  /** The time during which this process stood still counts against no worker. */
   #stalledMs = 0;
   #servingSince: number | null = null;
 
@@ -37,12 +40,15 @@ export class LastHeard implements WorkerSilence {
     this.#heard.delete(workerId);
   }
 
-  /** The file that tells a worker to stop has just been written. */
+  /** Notes that the file that tells a worker to stop has just been written. */
   noteFenced(workerId: string): void {
     this.#fenced.set(workerId, this.#now());
   }
 
-  /** How long a worker has been able to read that file; `fencedAt` counts only where no other clock has run since. */
+  /**
+   * For how long a worker has been able to read that file; `fencedAt` counts only if this process neither wrote it nor
+   * serves.
+   */
   fencedMs(workerId: string, fencedAt: number): number {
     const since = this.#fenced.get(workerId) ?? this.#servingSince;
     return Math.max(0, since === null ? this.#clock.now() - fencedAt : this.#now() - since);
@@ -52,7 +58,7 @@ export class LastHeard implements WorkerSilence {
     this.#stalledMs += stalledMs;
   }
 
-  /** How long a worker has been silent; a waiting request is contact. */
+  /** How long a worker has been silent; a waiting request counts as contact. */
   silentMs(workerId: string, lastHeartbeatAt: number): number {
     if (this.#parked(workerId)) return 0;
     const heard = this.#heard.get(workerId);

@@ -9,11 +9,11 @@ export interface ExchangeMember extends WaitingRequest {
   node: ComputeNode | null;
   answers: ReportAnswer[];
   /**
-   * What the worker holds although nothing here says that it should: attempts of a database that was newer than the
-   * backup in its place. It is to stop them.
+   * Attempts that the worker holds and this database does not know, because it is a backup that replaced a newer one.
+   * The worker must stop them.
    */
   unknownAttempts: number[];
-  /** On the monotonic clock: when the next job that is held back can run; for a worker that has nothing. */
+  /** On the monotonic clock: when the next held job can run; for a worker without jobs. */
   heldUntilMs: number | null;
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
@@ -37,7 +37,9 @@ export function newMember(
   };
 }
 
-/** Runs one member's part so that what goes wrong in it undoes and fails that member, not the whole batch; then null. */
+/**
+ * Runs one member's part. An error in it undoes and fails that member, not the whole batch; the result is then null.
+ */
 export function alone<T>(tx: Transaction, member: ExchangeMember, work: () => T): T | null {
   if (member.failure !== null) return null;
   try {

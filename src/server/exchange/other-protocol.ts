@@ -1,9 +1,9 @@
-/** Workers of another version of torc are refused, with words that name both versions. */
+/** Refuses workers of another version of torc, naming both versions. */
 import { protocolVersion } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { version } from '../../base/version.ts';
 
-/** The refusal of a worker that speaks another protocol than this server. */
+/** The refusal of a worker that speaks a different protocol from this server. */
 export function otherProtocol(protocol: number): TorcError {
   return new TorcError(
     'incompatible',
@@ -12,7 +12,7 @@ export function otherProtocol(protocol: number): TorcError {
   );
 }
 
-/** The refusal of a request that names another protocol, whatever else is in it; null for any other request. */
+/** The refusal of a request that names a different protocol, whatever else it contains; null for any other request. */
 export function refusedProtocol(request: unknown): TorcError | null {
   if (typeof request !== 'object' || request === null || !('protocol' in request)) return null;
   const { protocol } = request;

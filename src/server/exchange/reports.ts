@@ -1,4 +1,4 @@
-/** What workers report: how attempts started and ended, what they hold, that they leave. */
+/** What workers report: attempts that started and ended, what they hold, that they leave. */
 import type { ReportAnswer } from '../../api/contract.ts';
 import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
 import { recordLost } from '../../storage/evidence/orphans.ts';
@@ -20,12 +20,12 @@ import {
 import { occupyingAttempts } from '../../storage/running/stops.ts';
 import { alone, type ExchangeMember } from './members.ts';
 
-/** A worker's heartbeat is stored at most this often; any exchange is contact all the same. */
+/** A worker's heartbeat is stored at most this often; in memory every exchange counts as contact. */
 const heartbeatEveryMs = 10_000;
 
 /**
- * Applies what the worker reports. A report that fails is `rejected` and undoes nothing else: the reports of a member share
- * one savepoint, and only when one of them fails each is applied again in a savepoint of its own, which costs more.
+ * Applies what the worker reports. A report that fails is `rejected` and undoes nothing else: the reports of a member
+ * share one savepoint, and only if one of them fails is each applied again in a savepoint of its own, which is slower.
  */
 export function applyReports(tx: Transaction, member: ExchangeMember): void {
   alone(tx, member, () => applyAll(tx, member, (_node, _report, apply) => apply()));
@@ -55,7 +55,7 @@ function applyAll(tx: Transaction, member: ExchangeMember, applyReport: ApplyRep
     if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
     unknownAttempts.delete(attemptKey);
   }
-  // normally there are none
+  // normally there is none
   member.unknownAttempts = [...unknownAttempts].filter((attemptKey) => !isLive(tx, node.computeNodeKey, attemptKey));
   recordSamples(tx, node, request.samples);
   recordWorkerCommands(tx, node.computeNodeKey, request.actions ?? []);
@@ -65,7 +65,7 @@ function applyAll(tx: Transaction, member: ExchangeMember, applyReport: ApplyRep
   if (request.leaving) leave(tx, node, request.ack);
 }
 
-/** A worker says goodbye: what it was given and never saw is handed back, like any other report before the claims. */
+/** A worker leaves: jobs that it was given and never saw are handed back, like any other report, before the claims. */
 function leave(tx: Transaction, node: ComputeNode, ack: number): void {
   for (const { attemptKey } of occupyingAttempts(tx, node.computeNodeKey)) {
     if (attemptKey > ack) recordReturn(tx, node, attemptKey);

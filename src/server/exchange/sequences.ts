@@ -2,7 +2,7 @@
 import type { Request } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 
-/** No request is under way for so long: the seq of a worker that has been silent since is not needed any more. */
+/** No request takes this long, so the seq of a worker that has been silent for longer is no longer needed. */
 const forgetAfterMs = 600_000;
 const mostSilent = 1_000;
 
@@ -25,7 +25,7 @@ export class Sequences {
     return last === undefined || seq > last.seq;
   }
 
-  /** Whether no newer request of the worker has come since. */
+  /** Whether no newer request of the worker has arrived since. */
   isNewest({ worker_id, seq }: Numbered): boolean {
     return this.#last.get(worker_id)?.seq === seq;
   }

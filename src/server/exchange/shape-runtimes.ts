@@ -1,9 +1,9 @@
 /**
  * How long jobs of a shape have taken lately: decides how many are given out ahead of time, so that a worker starts the
- * next one without a round trip. Kept in memory; after a server's start it is learned anew.
+ * next one without a round trip. Kept in memory only; a new server learns it again.
  */
 
-/** Ends that are remembered for each shape; the median of fewer than `fewest` says nothing. */
+/** How many runtimes are remembered for each shape; fewer than `fewest` give no median. */
 const remembered = 15;
 const fewest = 3;
 

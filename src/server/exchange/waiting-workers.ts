@@ -1,6 +1,7 @@
 /**
- * Requests of workers for which there is nothing to say yet. Each waits for the end of its long poll, or for a commit
- * that concerns its worker. A thousand busy workers wait like that, so a commit must not cost something for each.
+ * Parked requests: workers for which there is nothing to say yet. Each waits for the end of its long poll, or for a
+ * commit that concerns its worker. A thousand busy workers can wait like that, so the cost of a commit must not grow
+ * with them.
  */
 import type { ExchangeReply, Request } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
@@ -12,7 +13,7 @@ import type { ComputeNode } from '../../storage/running/compute-nodes.ts';
 import type { Shape } from '../../storage/running/shapes.ts';
 import { isWorkflowActive } from '../../storage/running/workflows.ts';
 
-/** A worker's request, as far as waiting needs it. */
+/** What waiting needs to know about a worker's request. */
 export interface WaitingRequest {
   request: Request<'exchange'>;
   /** On the monotonic clock: the worker's latest end, or null. */
@@ -31,9 +32,9 @@ type Unanswered<Waiting extends WaitingRequest> = Waiting & {
 interface Concerned<Waiting extends WaitingRequest> {
   member: Waiting;
   node: ComputeNode;
-  /** Whether it waits since an earlier batch. */
+  /** Whether it has waited since an earlier batch. */
   isParked: boolean;
-  /** Found when it is first needed. It holds until the worker's next request: nobody else frees what its jobs occupy. */
+  /** Computed when first needed. Valid until the worker's next request: nobody else frees what its jobs occupy. */
   vacancy: Vacancy | null;
 }
 
@@ -70,7 +71,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     this.#parked.set(workerId, { member, node, isParked: true, vacancy: null, cancelTimer });
   }
 
-  /** Answers the request of a worker, if one waits; null: without news. */
+  /** Answers the parked request of a worker, if there is one; null: without news. */
   end(workerId: string, reply: ExchangeReply | null): void {
     const parked = this.#parked.get(workerId);
     if (parked === undefined) return;
@@ -79,7 +80,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     this.#answer(parked.member, reply);
   }
 
-  /** Answers all without news; the workers come back to whoever serves then. */
+  /** Answers all without news; the workers then ask the next server. */
   endAll(): void {
     for (const workerId of [...this.#parked.keys()]) this.end(workerId, null);
   }
@@ -90,7 +91,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     if (this.#parked.get(workerId)?.member === member) this.end(workerId, null);
   }
 
-  /** All get an error instead of an answer. */
+  /** Answers all with an error. */
   drop(error: Error): void {
     for (const { member, cancelTimer } of this.#parked.values()) {
       cancelTimer();
@@ -100,9 +101,9 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
   }
 
   /**
-   * Those whom the facts from number `since` on concern: a ready job that they could take, a stop, or the end of their
-   * workflow. `members` of the batch that have no reply yet wait too. Each gets its jobs before the next is looked at. The
-   * look at a shape is cheap, what follows for one that is concerned is not.
+   * The waiting workers that the facts from number `since` on concern: a ready job that they could take, a stop, or the
+   * end of their workflow. `members` of the batch without a reply wait too. Each gets its jobs before the next is
+   * considered. Checking a shape is cheap; serving a worker that is concerned is not.
    */
   *concerned(tx: Transaction, since: number, members: readonly Unanswered<Waiting>[]): Generator<Concerned<Waiting>> {
     const facts = tx.facts.slice(since);
@@ -116,7 +117,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
       const couldTake = this.#couldTake(tx, waiting, ready.get(workflowKey) ?? []);
       if (!couldTake && !ended.has(workflowKey) && !stopping.has(computeNodeKey)) continue;
       yield waiting;
-      // what it took may have been the last of its shape
+      // it may have taken the last job of its shape
       if (couldTake) ready.set(workflowKey, claimableShapes(tx, workflowKey));
     }
   }

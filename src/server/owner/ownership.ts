@@ -1,6 +1,6 @@
 /**
- * Who owns the database of a directory: `holder.json` names one process by a nonce. It is created before the database is
- * opened, with exclusive create, and read again after each COMMIT: where the file system gives neither locks nor
+ * Who owns the database of a directory: `holder.json` names one process by a nonce. It is created before the database
+ * is opened, with exclusive create, and read again after each COMMIT: where the file system gives neither locks nor
  * exclusive create, two processes may believe that they own the database, and the one whose nonce is gone must stop.
  */
 import { randomBytes } from 'node:crypto';
@@ -47,8 +47,8 @@ export class Ownership {
   }
 
   /**
-   * Takes the directory for this process. `command` says what it was started for; others see it. Throws TorcError 'busy'
-   * naming the holder when it lives, or may live on another host, which takes 8 s to find out.
+   * Takes the directory for this process. `command` says what it was started for; others see it. Throws TorcError
+   * 'busy' naming the holder when it lives, or may live on another host, which takes 8 s to find out.
    */
   static async take(directory: string, clock: Clock, command: string): Promise<Ownership> {
     const own: Holder = {
@@ -71,8 +71,8 @@ export class Ownership {
   }
 
   /**
-   * Whether this process still owns the directory. Opens the file, because only that makes a network file system ask its
-   * server. Throws when it cannot be read.
+   * Whether this process still owns the directory. Opens the file, because only that makes a network file system ask
+   * its server. Throws when it cannot be read.
    */
   isKept(): boolean {
     return parse(readText(holderPath(this.#directory)))?.nonce === this.#nonce;
@@ -114,14 +114,14 @@ export class Ownership {
   }
 }
 
-/** Says who holds the database, as far as the directory knows. */
+/** Says which process uses the database, if the directory shows it. */
 export function heldBy(directory: string, holder: Holder | null = parse(readText(holderPath(directory)))): TorcError {
   if (holder === null) {
-    return new TorcError('busy', `another process holds the database in ${directory}`, 'Wait until it ends.');
+    return new TorcError('busy', `another process is using the database in ${directory}`, 'Wait until it ends.');
   }
   return new TorcError(
     'busy',
-    `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) holds the database in ${directory}`,
+    `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) is using the database in ${directory}`,
     `Wait until it ends, or end it on ${holder.hostname}: kill ${holder.pid}`,
   );
 }
@@ -164,7 +164,9 @@ function removeStale(directory: string, text: string | null, nonce: string): boo
   return isSame;
 }
 
-/** Whether neither the holder nor its heartbeat changes for 8 s; counts checks, because this process may be frozen too. */
+/**
+ * Whether neither the holder nor its heartbeat changes for 8 s; counts checks, because this process may be frozen too.
+ */
 async function standsStill(directory: string, clock: Clock): Promise<boolean> {
   const look = (): string => `${readText(holderPath(directory))} ${readText(heartbeatPath(directory))}`;
   const first = look();

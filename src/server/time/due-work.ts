@@ -1,6 +1,6 @@
 /**
- * What is done when an instant has come, by the kind of its row. The work runs in the transaction that takes the row, and
- * is told how late it is in milliseconds: no server may have run for days.
+ * The work of each kind of due row. It runs in the transaction that removes the row; when no server was running, it may
+ * run days late.
  */
 
 import type { Transaction } from '../../storage/database/transaction.ts';
@@ -15,13 +15,13 @@ export interface DueWork {
 }
 
 export const dueWork: Readonly<Record<DueKind, DueWork>> = {
-  // late: the job has waited longer than its rule asks for, and is ready now
+  // late: the job has waited longer than its rule requires, and is ready now
   hold: { measures: 'duration', run: (tx, { subjectKey }) => releaseHold(tx, subjectKey) },
-  // late: Slurm is asked once, however many tries would have been due meanwhile
+  // late: Slurm is asked once, however many retries would have been due meanwhile
   firing: { measures: 'duration', run: (tx, { subjectKey }) => retryFiring(tx, subjectKey) },
-  // late: a worker that still wanted to report its commands has had no server for it; what it says later is dropped
+  // late: a worker may have had no server to report to; a report that arrives after this is dropped
   worker_commands: { measures: 'duration', run: (tx, { subjectKey }) => failWorkerCommands(tx, subjectKey) },
 };
 
-/** The kinds that follow the wall clock when it is set. */
+/** The kinds that move along when the wall clock is set. */
 export const durationKinds: readonly DueKind[] = dueKinds.filter((kind) => dueWork[kind].measures === 'duration');

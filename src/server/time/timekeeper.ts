@@ -1,11 +1,12 @@
 /**
- * The owner of time: one loop that sleeps until the next due row and works it off, in every process that serves. A
- * process that only opens the database works off once what fell due while no server ran.
+ * The timekeeper: one loop that sleeps until the next due row and does its work, in every process that serves. A
+ * process that only opens the database does, once, what fell due while no server ran.
  *
- * Due instants are those of the wall clock, so that they survive a restart. The clock may be set while the loop sleeps,
- * so it looks at least once a minute, and whenever a row is added: what the wall clock has moved beyond the monotonic one
- * since the last look is a jump, and rows that measure a duration move along with it. A server that was away cannot see a
- * jump: a duration that lies wholly in the future then begins anew, which never makes it longer than it was meant to be.
+ * Due instants are on the wall clock, so that they survive a restart. The clock may be set while the loop sleeps, so it
+ * looks at least once a minute, and whenever a row is added: the difference between the progress of the wall clock and
+ * of the monotonic clock since the last look is a jump, and rows that measure a duration move along with it. A server
+ * that was not running cannot see a jump: a duration that lies wholly in the future then restarts, so it never becomes
+ * longer than it should be.
  */
 import type { Log } from '../../base/log.ts';
 import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
@@ -23,21 +24,21 @@ import {
 import type { ServerContext } from '../context.ts';
 import { dueWork, durationKinds } from './due-work.ts';
 
-/** Rows worked off in one transaction, a few milliseconds of it. */
+/** Rows processed in one transaction; keeps it to a few milliseconds. */
 const rowsPerStep = 200;
-/** The longest sleep while anything is due at all: by so much can a jump of the clock delay it. */
+/** The longest sleep while any row exists; a jump of the clock can delay the work by at most this. */
 const longestSleepMs = 60_000;
-/** After a transaction or the work of a row failed, as on a full disk. */
+/** The wait after a transaction or the work of a row failed, for example on a full disk. */
 const pauseMs = 10_000;
-/** Less is no jump: the two clocks are not read at once, and run a little differently. */
+/** Anything less is not a jump: the two clocks are not read at the same instant and drift a little. */
 const smallestJumpMs = 1_000;
 
-/** Works off what is due at the instant of the transaction, or the oldest of it. */
+/** Does what is due at the instant of the transaction, or the oldest part of it. */
 function workOff(tx: Transaction, log: Log): void {
   for (const due of dueNow(tx, rowsPerStep)) workOffOne(tx, due, log);
 }
 
-/** A row whose work fails undoes nothing else, and stands in nobody's way. */
+/** A row whose work fails undoes nothing else and does not block other rows. */
 function workOffOne(tx: Transaction, due: Due, log: Log): void {
   try {
     tx.savepoint(() => {
@@ -46,12 +47,12 @@ function workOffOne(tx: Transaction, due: Due, log: Log): void {
     });
   } catch (error) {
     if (error instanceof TransactionLost) throw error;
-    log.error({ err: error, ...due }, 'what was due failed; it is tried again');
+    log.error({ err: error, ...due }, 'work that was due failed; it will be retried');
     postponeDue(tx, due.dueKey, longestSleepMs);
   }
 }
 
-/** Works off what fell due while no server ran: done once by every process that opens the database. */
+/** Does what fell due while no server ran; every process that opens the database calls this once. */
 export async function workOffOverdue(context: ServerContext): Promise<void> {
   if (nextDueAt(context.view) === null) return;
   const isSetBack = hasDurationsToCome(context.view);
@@ -71,7 +72,7 @@ export class Timekeeper {
   #isClosed = false;
   #isLooking = false;
   #mustLook = false;
-  /** How the two clocks stood to each other at the last look, and the newest row then. */
+  /** The difference between the two clocks at the last look, and the newest row then. */
   #offsetMs: number;
   #lastKey: number;
 
@@ -88,7 +89,7 @@ export class Timekeeper {
     this.#look();
   }
 
-  /** Ends at once; the next process that opens the database goes on. */
+  /** Ends at once; the next process that opens the database continues. */
   close(): void {
     this.#isClosed = true;
     this.#unsubscribe();
@@ -103,7 +104,7 @@ export class Timekeeper {
     void this.#workOff()
       .catch((error) => {
         if (!this.#isClosed) {
-          this.#context.info.log.error({ err: error }, 'what is due could not be worked off; it is tried again');
+          this.#context.info.log.error({ err: error }, 'the work that is due could not be done; it will be retried');
         }
         return pauseMs;
       })
@@ -114,7 +115,7 @@ export class Timekeeper {
       });
   }
 
-  /** Returns how long the loop sleeps until the next row; without any there is nothing to wait for. */
+  /** Returns how long the loop sleeps until the next row; without rows there is nothing to wait for. */
   async #workOff(): Promise<number | null> {
     const { view, clock } = this.#context;
     while (this.#mustLook && !this.#isClosed) {
@@ -127,12 +128,12 @@ export class Timekeeper {
     return nextAt === null ? null : Math.min(longestSleepMs, Math.max(1, nextAt - clock.now()));
   }
 
-  /** The jump is read in the transaction: the process may have stood still on the way to it. */
+  /** The jump is read inside the transaction: the process may have stood still before it. */
   async #step(): Promise<void> {
     const { info } = this.#context;
     const seen = await this.#context.write((tx) => {
       const jumpMs = this.#jumpMs();
-      // rows that were added since the last look are later than the jump: each one that is added makes a look
+      // rows added since the last look came after the jump, because each added row triggers a look
       if (jumpMs !== 0) moveDurations(tx, durationKinds, jumpMs, this.#lastKey);
       const lastKey = lastDueKey(tx);
       workOff(tx, info.log);
@@ -141,10 +142,10 @@ export class Timekeeper {
     this.#lastKey = seen.lastKey;
     this.#offsetMs += seen.jumpMs;
     if (seen.jumpMs === 0) return;
-    info.log.warn({ jump_seconds: seen.jumpMs / 1000 }, 'the clock of this host was set; what is to come moves along');
+    info.log.warn({ jump_seconds: seen.jumpMs / 1000 }, 'the clock of this host was set; waiting work moves along');
   }
 
-  /** By how much the wall clock was set since the last look; 0 for not at all. */
+  /** By how much the wall clock was set since the last look; 0 if it was not set. */
   #jumpMs(): number {
     const jumpMs = Math.round(this.#readOffset() - this.#offsetMs);
     return Math.abs(jumpMs) < smallestJumpMs ? 0 : jumpMs;

@@ -1,9 +1,9 @@
 /**
  * The one connection to `torc.db`: exclusive, write-ahead logged, durable at COMMIT.
  *
- * `locking_mode=EXCLUSIVE` before `journal_mode=WAL` needs no shared-memory file, so a network home directory is
- * bearable; the lock is held until close. The owner must never open the file by another descriptor: closing that one
- * would drop the lock.
+ * `locking_mode=EXCLUSIVE` before `journal_mode=WAL` needs no shared-memory file, so the database can live in a
+ * network home directory; the lock is held until close. The owner must never open the file by another descriptor:
+ * closing that one would drop the lock.
  */
 import {
   closeSync,
@@ -26,7 +26,7 @@ import { schemaDirectory } from '../../base/program.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
-/** A row whose query says nothing about its columns. */
+/** A row of a query that does not type its columns. */
 export type Row = Record<string, unknown>;
 
 export class Database {
@@ -40,9 +40,9 @@ export class Database {
   }
 
   /**
-   * Opens or creates the database and brings its schema up to date, with the numbered files of `schema`.
-   * Throws TorcError 'busy' when another process holds it, 'unusable' when it is newer than this program or damaged,
-   * 'conflict' when it is not safe from other users.
+   * Opens or creates the database and brings its schema up to date with the numbered files of `schema`.
+   * Throws TorcError 'busy' when another process holds it, 'unusable' when it is damaged or newer than this program,
+   * 'conflict' when other users could change it.
    */
   static open(path: string, schema = schemaDirectory()): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -59,7 +59,7 @@ export class Database {
   }
 
   /**
-   * Forgets what this connection holds in memory and opens the database anew, as after an I/O error at COMMIT. When that
+   * Drops what this connection holds in memory and opens the database again, as after an I/O error at COMMIT. When that
    * fails, it throws as `open` does and the database stays closed.
    */
   reopen(): void {
@@ -69,7 +69,7 @@ export class Database {
 
   /**
    * Copies the database into a new file, a few pages at a time: others are served in between, and what they write is
-   * copied too. The copy knows that it is one.
+   * copied too. The copy is marked as one.
    */
   async copyTo(path: string, now: number): Promise<void> {
     await this.#sqlite.backup(path);
@@ -83,7 +83,7 @@ export class Database {
     }
   }
 
-  /** A prepared statement, made once for each text. */
+  /** A prepared statement; each text is prepared once. */
   statement(sql: string): Statement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
@@ -93,19 +93,19 @@ export class Database {
     return statement;
   }
 
-  /** One row, typed by whoever wrote the query: `get<{ name: string }>('SELECT name FROM ..')`. */
+  /** One row, typed at the query: `get<{ name: string }>('SELECT name FROM ..')`. */
   get<R extends object = Row>(sql: string, ...values: unknown[]): R | undefined {
     return this.statement(sql).get(...values) as R | undefined;
   }
 
-  /** One row as an array: for hot paths, where the names of an object's columns cost two thirds of the reading. */
+  /** One row as an array: for hot paths, where an object with named columns takes three times as long to read. */
   row<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): R | undefined {
     return this.statement(sql)
       .raw(true)
       .get(...values) as R | undefined;
   }
 
-  /** All rows, typed by whoever wrote the query. */
+  /** All rows, typed at the query. */
   all<R extends object = Row>(sql: string, ...values: unknown[]): R[] {
     return this.statement(sql).all(...values) as R[];
   }
@@ -142,7 +142,7 @@ function makePrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch {
-    // it is there already, or cannot be made: then opening it says why
+    // the file exists, or cannot be created: then opening it reports the reason
     refuseOtherFiles(path);
   }
 }
@@ -159,14 +159,14 @@ function refuseOtherFiles(path: string): void {
 function unusable(path: string, words: string): TorcError {
   return new TorcError(
     'unusable',
-    `${path} is damaged or no torc database: ${words}`,
-    'Put a backup in its place, or choose another directory with --dir. A file that never held anything can be removed.',
+    `${path} is damaged or is not a torc database: ${words}`,
+    'Restore a backup, or choose another directory with --dir. If the file never held anything, remove it.',
   );
 }
 
 /**
- * Puts a copy of the database in its own place, which nobody has open: its last owner, on another host, cannot be asked,
- * and what it may still write goes into the old file.
+ * Replaces the database by a copy of itself that no process has open: its last owner, on another host, cannot be asked
+ * whether it has ended, and what it may still write goes into the old file.
  */
 export function replaceByCopy(path: string): void {
   for (const name of [path, `${path}-wal`]) {
@@ -186,14 +186,14 @@ function openExclusive(path: string, schema: string): Sqlite.Database {
     dropStrayLog(path);
     sqlite = new Sqlite(path, { timeout: 0 });
     sqlite.pragma('locking_mode = EXCLUSIVE');
-    // what is not ours is not touched
+    // before anything is written: another program's file stays as it is
     refuseForeignSchema(sqlite, path, schema);
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = FULL');
     sqlite.pragma('foreign_keys = OFF');
     sqlite.pragma('cache_size = -32768');
     sqlite.pragma('temp_store = MEMORY');
-    // takes the lock for good: in exclusive mode it is not given back after the transaction
+    // takes the lock for good: exclusive mode keeps it after the transaction
     sqlite.exec('BEGIN EXCLUSIVE; COMMIT');
     return sqlite;
   } catch (error) {
@@ -203,8 +203,8 @@ function openExclusive(path: string, schema: string): Sqlite.Database {
 }
 
 /**
- * A database in use is always write-ahead logged; a backup that was put in its place is not. A log beside that one is
- * what a killed owner of the former database left, and would be written over the backup.
+ * A database in use is always write-ahead logged; a restored backup is not. A log beside a backup was left by a killed
+ * owner of the previous database, and SQLite would apply it to the backup.
  */
 function dropStrayLog(path: string): void {
   const log = `${path}-wal`;
@@ -213,7 +213,7 @@ function dropStrayLog(path: string): void {
   const file = openSync(path, 'r');
   readSync(file, header, 0, header.length, 0);
   closeSync(file);
-  // the version that is needed to write the file: 1 for a rollback journal, 2 for a write-ahead log
+  // the file format's write version: 1 for a rollback journal, 2 for a write-ahead log
   if (header[18] === 1) renameSync(log, `${log}.old`);
 }
 
@@ -221,17 +221,17 @@ function explainOpen(error: unknown, path: string): unknown {
   const code = systemCode(error) ?? '';
   const words = error instanceof Error ? error.message : String(error);
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    return new TorcError('busy', `another process holds ${path}`, 'Wait until it has ended, or start a server.');
+    return new TorcError('busy', `another process is using ${path}`, 'Wait until it ends, or start a server.');
   }
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return unusable(path, words);
   if (code === 'SQLITE_FULL') {
-    return new TorcError('no_space', `there is no room for ${path} (disk or quota)`, 'Make room and try again.');
+    return new TorcError('no_space', `no space is left for ${path} (disk or quota)`, 'Free some space and try again.');
   }
   if (code.startsWith('SQLITE_')) {
     return new TorcError(
       'unusable',
       `cannot open ${path}: ${words}`,
-      'Check that the file and its directory are yours and writable, or choose another directory with --dir.',
+      'Check that you own the file and its directory and can write to them, or choose another directory with --dir.',
     );
   }
   return error;
@@ -251,12 +251,12 @@ function refuseForeignSchema(sqlite: Sqlite.Database, path: string, schema: stri
   if (current > newest) {
     throw new TorcError(
       'unusable',
-      `${path} has schema version ${current}; this torc knows versions up to ${newest}`,
+      `${path} has schema version ${current}; this torc supports versions up to ${newest}`,
       'Use the newer torc that wrote it, or choose another directory with --dir.',
     );
   }
   if (current === 0 && sqlite.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() !== undefined) {
-    throw unusable(path, 'another program made it');
+    throw unusable(path, 'another program created it');
   }
 }
 
@@ -274,8 +274,8 @@ function migrate(sqlite: Sqlite.Database, path: string, schema: string): void {
       const words = error instanceof Error ? error.message : String(error);
       throw new TorcError(
         'unusable',
-        `${path} could not be brought to schema version ${version} and stays at ${versionOf(sqlite)}: ${words}`,
-        'Make sure that there is room on its file system and try again, or go on with the torc that wrote it.',
+        `cannot update ${path} to schema version ${version}; it stays at ${versionOf(sqlite)}: ${words}`,
+        'Check that its file system has free space and try again, or use the torc that wrote it.',
         { cause: error },
       );
     }

@@ -1,8 +1,10 @@
-/** The epoch: rises each time a process begins to serve, so that a worker can tell a newer server from an older one. */
+/**
+ * The epoch: goes up each time a process begins to serve, so that a worker can tell a newer server from an older one.
+ */
 import type { Database } from './database.ts';
 import type { Transaction } from './transaction.ts';
 
-/** How far the keys that people type jump, so that none repeats a key that the restored database has forgotten. */
+/** How far the keys that people type jump, so that none repeats a key that the restored backup does not contain. */
 const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000 };
 
 export function readEpoch(db: Database): number {
@@ -16,19 +18,19 @@ export function raiseEpoch(tx: Transaction, seen: number): number {
 }
 
 /**
- * Whether the database is a copy that replaced a newer one: it is marked as a copy, or the directory has seen a higher
- * epoch than the database knows.
+ * Whether the database is a backup that replaced a newer database: it is marked as a copy, or the directory has seen a
+ * higher epoch than the database stores.
  */
 export function isRestored(db: Database, seenEpoch: number): boolean {
   return readMeta(db, 'copied_at') !== null || readEpoch(db) < seenEpoch;
 }
 
 /**
- * Makes a restored database fit for use: it gives out no key that the newer database has given out, and its epoch is
+ * Prepares a restored database for use: it gives out no key that the newer database has given out, and its epoch is
  * above every epoch seen. Workers that still run report attempts of the newer database; these stay unknown here.
  */
 export function passRestored(tx: Transaction, seenEpoch: number): void {
-  // below a million keys are given out a second, so this is above the keys of any earlier restore
+  // fewer than a million keys are given out per second, so this is above the keys of any earlier restore
   raiseKeys(tx, 'attempts', tx.now * 1000);
   for (const [table, gap] of Object.entries(keyGaps)) raiseKeys(tx, table, lastKey(tx, table) + gap);
   const beyondEpochs = Math.floor(tx.now / 1000);

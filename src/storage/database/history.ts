@@ -1,13 +1,13 @@
 /**
- * The history of workflows as a transaction writes it. A normal move of a job (claimed, started, ended) is an entry in a row
- * that the transaction shares among many; everything else has a row of its own. What happens to one job, and to the
- * workflow as a whole, keeps its order: a move that follows an event of the same job goes into a later row. The view
- * `history` reads both kinds of rows as one.
+ * The history of workflows as a transaction writes it. A normal move of a job (claimed, started, ended) is an entry in
+ * a row that many moves of the transaction share; everything else has a row of its own. The events of one job, and
+ * those of the workflow as a whole, keep their order: a move that follows an event of the same job goes into a later
+ * row. The view `history` reads both kinds of rows as one.
  */
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
 
-/** Claimed, started, finished, finished without a start that was reported before. */
+/** Claimed, started, finished, finished without an earlier report of the start. */
 export type MoveLetter = 'c' | 's' | 'f' | 'u';
 
 export interface NewEvent {
@@ -39,7 +39,7 @@ const mostMoves = 1000;
 export class History {
   readonly #db: Database;
   readonly #now: number;
-  /** By workflow. Rows that a savepoint takes back leave it with that. */
+  /** By workflow. A savepoint that is rolled back removes its rows from here too. */
   #open = new Map<number, OpenRow>();
   readonly #grown = new Set<number>();
 
@@ -67,7 +67,7 @@ export class History {
     return row;
   }
 
-  /** Remembers what is open; the returned function goes back to that. */
+  /** Remembers which rows are open; the returned function restores that. */
   mark(): () => void {
     if (this.#open.size === 0) return () => this.#open.clear();
     const before = [...this.#open].map(([workflowKey, row]) => ({ workflowKey, row, length: row.moves.length }));

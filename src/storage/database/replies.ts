@@ -8,7 +8,7 @@ const removedAtOnce = 10;
 /** How many changes of an applied plan are kept; the reply holds their number beside them. */
 const keptChanges = 1_000;
 
-/** A request that may be repeated, identified by a key of its client's. */
+/** A request that may be repeated, identified by a key that its client chose. */
 export interface RepeatableRequest {
   idempotencyKey: string;
   endpoint: string;

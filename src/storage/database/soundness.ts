@@ -1,6 +1,6 @@
 /**
- * Invariants of a stored state, as queries that return a row for each violation. They come in steps of a few milliseconds
- * (except for the integrity of a large table), so that others are served in between.
+ * Invariants of a stored state, as queries that return a row for each violation. They come in steps of a few
+ * milliseconds (except for the integrity of a large table), so that others are served in between.
  */
 import type { Problem } from '../../api/maintenance.ts';
 import { jobStatuses } from '../../model/status.ts';
@@ -8,7 +8,7 @@ import type { Database } from './database.ts';
 
 /** How many jobs or attempts one step looks at. */
 const keysPerStep = 2_000;
-/** How many problems one step lists at most; a database with more of them needs its backup. */
+/** How many problems one step lists at most; a database with more of them needs to be restored from a backup. */
 const mostPerStep = 100;
 
 export type SoundnessStep = () => Problem[];

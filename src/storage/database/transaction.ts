@@ -1,5 +1,5 @@
 /**
- * One transaction: what it made true, which others must know after COMMIT, and what it writes only at its end. Nothing in
+ * One transaction: the facts that others must learn after COMMIT, and the writes that wait for its end. Nothing in
  * memory may change before COMMIT, so facts are collected here.
  */
 import { systemCode, TorcError } from '../../base/errors.ts';
@@ -24,17 +24,17 @@ export class Transaction {
     this.#history = new History(db, now);
   }
 
-  /** What the transaction has made true so far, in order. */
+  /** The facts of the transaction so far, in order. */
   get facts(): readonly Fact[] {
     return this.#facts;
   }
 
-  /** Notes that something became true. Taken back with the savepoint in which it was told. */
+  /** Notes that something became true. Rolling back the savepoint removes it again. */
   tell(fact: Fact): void {
     this.#facts.push(fact);
   }
 
-  /** Runs `work` as if it had happened long ago: nobody is told what it makes true. */
+  /** Runs `work` as if it had happened long ago: its facts reach nobody. */
   silently<T>(work: () => T): T {
     const numFacts = this.#facts.length;
     const result = work();
@@ -48,7 +48,7 @@ export class Transaction {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + change);
   }
 
-  /** The answer to a question that has the same answer all through the transaction; asked once. */
+  /** The answer to a question whose answer does not change during the transaction; asked once. */
   remembered(question: string, ask: () => boolean): boolean {
     let answer = this.#memory.get(question);
     if (answer === undefined) {
@@ -60,8 +60,8 @@ export class Transaction {
 
   /**
    * Runs one member of a batch so that its failure undoes only itself; rethrows. A failure that rolled back the whole
-   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one. So is an
-   * I/O error, after which nothing in memory can be believed.
+   * transaction (disk full) is rethrown as TransactionLost: the next savepoint would silently begin another one. So is
+   * an I/O error, after which memory is unreliable.
    */
   savepoint<T>(work: () => T): T {
     const undo = this.#mark();
@@ -84,7 +84,10 @@ export class Transaction {
     }
   }
 
-  /** Runs `work` and takes back all that it wrote: for a dry run, whose plan is then the very one that would be applied. */
+  /**
+   * Runs `work` and rolls back all that it wrote: for a dry run, whose plan is then exactly the one that would be
+   * applied.
+   */
   rehearse<T>(work: () => T): T {
     const undo = this.#mark();
     const outerCounts = this.#counts;
@@ -102,7 +105,9 @@ export class Transaction {
     }
   }
 
-  /** Takes back what was collected in memory since now; what was written is taken back by the savepoint. */
+  /**
+   * Remembers what is collected in memory; the returned function restores that. The savepoint covers what was written.
+   */
   #mark(): () => void {
     const numFacts = this.#facts.length;
     const undoHistory = this.#history.mark();
@@ -139,14 +144,14 @@ export class Transaction {
     return this.#history.moves(workflowKey, jobKey);
   }
 
-  /** Writes what is collected for the end of the transaction, and tells whose history grew. */
+  /** Writes what was collected for the end of the transaction, and notes whose history grew. */
   finish(): void {
     this.flushCounts();
     for (const workflowKey of this.#history.finish()) this.tell({ kind: 'history_grew', workflowKey });
   }
 }
 
-/** The whole transaction was rolled back by the database; nobody in it may be answered with success. */
+/** The database rolled back the whole transaction; no member may be answered with success. */
 export class TransactionLost extends Error {
   constructor(cause: unknown) {
     super('the transaction was rolled back by the database', { cause });
@@ -160,7 +165,7 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
     const tx = new Transaction(db, now);
     const result = work(tx);
     tx.finish();
-    // somebody swallowed the loss: what came after it stood in no transaction at all
+    // a caller swallowed the loss: what came after it was in no transaction at all
     if (!db.isInTransaction) throw new TransactionLost(null);
     db.run('COMMIT');
     return result;
@@ -175,19 +180,19 @@ function rollBack(db: Database): void {
   try {
     db.run('ROLLBACK');
   } catch {
-    // the error before this one tells more; an I/O error makes the owner open the database again
+    // the earlier error says more; an I/O error makes the owner open the database again
   }
 }
 
 function explainWrite(error: unknown): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
-  const words = cause instanceof Error ? cause.message : 'it rolled the transaction back';
+  const words = cause instanceof Error ? cause.message : 'the transaction was rolled back';
   if (code.startsWith('SQLITE_IOERR')) {
     return new TorcError(
       'no_space',
       `the database could not be written (${words}), and whether this change is stored is not known`,
-      'Is the quota or the file system of the server directory full, or does it fail? Look how things stand, then try again.',
+      'Check the quota and the file system of the server directory, see what was stored, then try again.',
       { cause },
     );
   }
@@ -195,14 +200,14 @@ function explainWrite(error: unknown): unknown {
     return new TorcError(
       'no_space',
       `the database cannot be written: ${words}`,
-      'Make room on the file system of the server directory (disk or quota); nothing was changed.',
+      'Nothing was changed. Free some space on the file system of the server directory (disk or quota).',
       { cause },
     );
   }
   return cause;
 }
 
-/** Whether what the connection has in memory can no longer be believed. */
+/** Whether what the connection holds in memory is unreliable from now on. */
 export function isIoError(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   return (systemCode(cause) ?? '').startsWith('SQLITE_IOERR');

@@ -1,4 +1,4 @@
-/** Why a single job does not run: by its status, and when it waits as its row of the demand says. */
+/** Why a single job does not run: from its status, and for a waiting job from its row of the demand. */
 import type { ListRecord } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { reasonsOf, type WaitingJob, type WaitingStatus, waitingStatuses } from '../../model/decide/demand.ts';
@@ -11,7 +11,7 @@ import { readSituation } from './situation.ts';
 export interface JobFacts {
   /** Of a job that lost its worker. */
   diagnosis: Diagnosis | null;
-  /** Those that have not ended, and the first of them. */
+  /** How many have not ended, and the first of them. */
   upstreams: { total: number; first: { job_key: string; name: string; status: string }[] };
   isServed: boolean;
 }
@@ -77,7 +77,7 @@ function reasonOfCancel(tx: Transaction, { workflow_key, failed_upstream_key }: 
   return { code: 'upstream_failed', job_key: String(failed_upstream_key), name: upstream?.name ?? null, end };
 }
 
-/** Of a job that runs, if its worker is heard from. */
+/** Of a running job: none while its worker is heard from. */
 function silence(tx: Transaction, jobKey: number): Reason[] {
   const node = tx.db.get<{ hostname: string; last_heartbeat_at: number }>(
     `SELECT n.hostname, n.last_heartbeat_at FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key

@@ -1,4 +1,7 @@
-/** What the jobs of a workflow wait in: its state, its Slurm configs, its workers. Costs grow with the workers alone. */
+/**
+ * The situation of a workflow's waiting jobs: its state, its Slurm configs, its workers. The cost grows with the
+ * workers alone.
+ */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import { idleWorker } from '../../model/decide/packing.ts';
 import { untilLatestEndMs } from '../../model/decide/time-left.ts';
@@ -70,7 +73,7 @@ function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number):
   });
 }
 
-/** What jobs have until the end of the allocation; null where no end is known. */
+/** The time until the end of the allocation; null when no end is known. */
 function timeLeft({ expires_at, walltime_seconds }: WorkerRow, now: number, bufferMs: number): number | null {
   if (expires_at === null) return null;
   const walltimeMs = walltime_seconds === null ? Number.POSITIVE_INFINITY : walltime_seconds * 1000;

@@ -1,13 +1,13 @@
-/** Which jobs wait, as groups that have their reasons in common: of one shape, in one status, behind the same kinds of holds. */
+/** Waiting jobs in groups that share their reasons: the same shape, status and kinds of holds. */
 import type { WaitingJob, WaitingStatus } from '../../model/decide/demand.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 export interface WaitingGroup {
   shapeKey: number;
   status: WaitingStatus;
-  /** Whether upstream jobs of them have not ended. */
+  /** Whether they have unfinished upstream jobs. */
   hasUpstreams: boolean;
-  /** One of each kind; with the earliest `until` among the jobs, null when none of them ends by itself. */
+  /** One of each kind, with the earliest `until` among the jobs; null when none of them ends by itself. */
   holds: WaitingJob['holds'];
   numJobs: number;
 }
@@ -25,7 +25,7 @@ export function waitingGroups(tx: Transaction, workflowKey: number): WaitingGrou
   return [...groups, ...held].filter(({ numJobs }) => numJobs > 0);
 }
 
-/** Ready jobs are counted in their index; the others by a walk over the workflow, if there are any. */
+/** Ready jobs are counted in their index; the others, if there are any, by a scan of the workflow. */
 function countedShapes(tx: Transaction, workflowKey: number): CountedShape[] {
   const statuses = tx.db
     .all<{ status: WaitingStatus }>(
@@ -60,7 +60,7 @@ interface HeldRow {
   num_holds: number;
 }
 
-/** Costs grow with the holds. */
+/** The cost grows with the number of holds. */
 function heldGroups(tx: Transaction, workflowKey: number): WaitingGroup[] {
   const rows = tx.db.all<HeldRow>(
     `SELECT j.job_key, j.shape_key, j.num_blockers, h.kind, count(*) AS num_holds,

@@ -1,4 +1,4 @@
-/** Columns of a list as data, from which filters, sorting and the rows' rendering follow. */
+/** Columns of a list as data, from which filters, sorting and rendering follow. */
 export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
 
 export interface Column {
@@ -6,7 +6,7 @@ export interface Column {
   kind: Kind;
   /** SQL expression; the column's name by default. */
   sql?: string;
-  /** All that a text can be, where these are fixed words. */
+  /** The possible values of a text column with fixed words. */
   values?: readonly string[];
 }
 
@@ -20,9 +20,9 @@ export interface ListDefinition {
   /** The column that filters by workflow, and the one that orders by default. */
   workflow: string;
   key: string;
-  /** Orders the rows of one key, where it is not unique. */
+  /** Orders the rows of one key when the key is not unique. */
   position?: string;
-  /** A condition that finds the rows of a column's value by an index; added when somebody filters by that column. */
+  /** A condition that finds the rows of a column's value by an index; added when a request filters by that column. */
   narrow?: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-/** One job's whole story: every attempt with its files, what happened to it, what it waits for and why. */
+/** One job's whole story: every attempt with its files, its events, what it waits for and why. */
 import type { JobShown, RecordOf } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { reasonText } from '../../model/decide/reason-text.ts';
@@ -13,7 +13,7 @@ import { placeColumns, type StoredAttempt, withPlace } from './log-places.ts';
 /** Rows of each kind that a story holds at most. */
 const mostRows = 1000;
 
-/** The columns of jobs, and whether its limits are what somebody stated or what stands in for nothing. */
+/** The columns of jobs, and whether the job's limits were stated or are defaults. */
 const story: ListDefinition = {
   ...definitions.jobs,
   columns: [
@@ -22,7 +22,7 @@ const story: ListDefinition = {
   ],
 };
 
-/** Every attempt, also one without a result: the columns of results and what is known before there is one. */
+/** Every attempt, also one without a result: the columns of results, and what is known before the result. */
 const attempts: ListDefinition = {
   ...definitions.results,
   columns: [
@@ -38,8 +38,8 @@ const attempts: ListDefinition = {
 };
 
 /**
- * Nodes before or behind a job, through barriers: UNION keeps each once, so that no barrier is walked twice. CROSS JOIN
- * of what follows keeps SQLite from walking all jobs in the order that is asked for.
+ * The upstream or downstream nodes of a job, through barriers: UNION keeps each once, so that no barrier is walked
+ * twice. The CROSS JOIN after it keeps SQLite from scanning all jobs in the order of the result.
  */
 const neighbours = {
   upstream: `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?

@@ -1,6 +1,6 @@
 /**
- * Rows of lists: filters, sorting and pages. Only here do stored integers become keys as text, instants in ISO 8601 and
- * booleans.
+ * Rows of lists: filters, sorting and pages. Stored integers become keys as text, ISO 8601 instants and booleans only
+ * here.
  */
 import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
@@ -21,8 +21,7 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
     values.push(Number(request.workflow_key));
   }
   if (request.latest_only === true) {
-    if (definition.latest === undefined)
-      throw new TorcError('usage', `${request.list} cannot be limited to the latest ones`);
+    if (definition.latest === undefined) throw new TorcError('usage', `${request.list} have no latest ones to select`);
     conditions.push(definition.latest);
   }
   for (const filter of request.filters) {
@@ -39,7 +38,7 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
     }
   }
   if (request.after !== undefined) {
-    if (definition.position === undefined) throw new TorcError('usage', `${request.list} are not read by a cursor`);
+    if (definition.position === undefined) throw new TorcError('usage', `${request.list} cannot be read with a cursor`);
     const [key, position = 0] = request.after.split('.').map(Number);
     // the first condition lets SQLite start reading there
     conditions.push(`${definition.key} >= ?`, `(${definition.key} > ? OR ${definition.position} > ?)`);
@@ -70,7 +69,9 @@ function orderOf({ key, position }: ListDefinition, sort: string | null, directi
   return terms.map((term) => `${term} ${direction}`).join(', ');
 }
 
-/** The last `limit` rows that meet a condition of this layer, in the order of their keys; `R` is what the columns make. */
+/**
+ * The last `limit` rows that meet a condition of this layer, in the order of their keys; `R` is what the columns make.
+ */
 export function lastRecords<R extends ListRecord>(
   db: Database,
   definition: ListDefinition,

@@ -25,7 +25,7 @@ export type StoredAttempt = WithoutPlace & {
   log_slot: number | null;
 };
 
-/** An attempt with the place of its output, as far as its worker has reported it. */
+/** An attempt with the place of its output, if its worker has reported it. */
 export function withPlace(row: StoredAttempt): ShownAttempt {
   const { output_directory, worker_id, stdio, log_slot, ...attempt } = row;
   const { kind, paths }: Place =

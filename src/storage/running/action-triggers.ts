@@ -1,10 +1,10 @@
 /**
- * What sets actions off. The firing is written in the transaction of the event, so neither is ever there without the
- * other; its place in a unique index makes that an action fires once in a run, a persistent one once for each event.
+ * What sets actions off. A firing is written in the transaction of its event, so neither exists without the other. A
+ * unique index makes sure that an action fires once in a run, and a persistent one once for each event.
  *
- * Triggers about jobs are counters: how many of the action's jobs are not yet as it waits for. Moves change them at
- * once, and whether an action fires is looked at when the transaction is through, because a restart moves jobs one after
- * the other and is one event all the same.
+ * Triggers about jobs are counters: how many of the action's jobs have not yet reached what it waits for. Moves change
+ * them at once, but whether an action fires is decided at the end of the transaction, because a restart moves jobs one
+ * after the other and is still one event.
  */
 import type { ExpandedAction } from '../../model/expanded.ts';
 import type { JobStatus } from '../../model/status.ts';
@@ -42,7 +42,7 @@ function actionOf(row: ActionRow): FiringAction {
   };
 }
 
-/** Whether a job is as an action waits for: ready or beyond, or at its end. `terminated` is no end. */
+/** Whether a job has reached what an action waits for: ready or later, or its end. `terminated` is no end. */
 function isMet(trigger: JobTrigger, status: JobStatus): boolean {
   if (trigger === 'on_jobs_ready') return status !== 'uninitialized' && status !== 'blocked';
   return status === 'done' || status === 'canceled' || status === 'disabled';
@@ -50,7 +50,7 @@ function isMet(trigger: JobTrigger, status: JobStatus): boolean {
 
 const jobTriggers = ['on_jobs_ready', 'on_jobs_complete'] as const;
 
-/** Counts a job's move for the actions that are about this job. */
+/** Counts a job's move in the actions that wait for this job. */
 export function countActionJob(
   tx: Transaction,
   job: { jobKey: number; workflowKey: number; status: JobStatus },
@@ -71,7 +71,7 @@ export function countActionJob(
   }
 }
 
-/** Takes a job that is about to be deleted out of the actions that are about it. */
+/** Removes a job that is about to be deleted from the actions that wait for it. */
 export function forgetActionJob(tx: Transaction, jobKey: number, status: JobStatus): void {
   const met = jobTriggers.filter((trigger) => isMet(trigger, status));
   tx.db.run(
@@ -92,8 +92,8 @@ function hasJobActions(tx: Transaction, workflowKey: number): boolean {
 }
 
 /**
- * Looks at the beginning of a run at the actions whose jobs are ready by then: those of a start became so in several
- * transactions, and those of a restart may not have changed at all.
+ * Checks, at the beginning of a run, the actions whose jobs are ready by then: a start makes them ready in several
+ * transactions, and a restart may not have changed them at all.
  */
 export function noteReadyActions(tx: Transaction, workflowKey: number): void {
   const rows = tx.db.all<{ action_key: number }>(
@@ -130,7 +130,7 @@ function hasJobThatRuns(tx: Transaction, actionKey: number): boolean {
   return row !== undefined;
 }
 
-/** Fires the actions of a workflow that wait for this event of the workflow itself. */
+/** Fires the actions that wait for this event of the workflow itself. */
 export function fireWorkflowActions(
   tx: Transaction,
   workflowKey: number,
@@ -140,8 +140,8 @@ export function fireWorkflowActions(
 }
 
 /**
- * A worker has come: what waits for that fires. Commands are its own to run; those for its end are promised to it, and
- * fire when it tells that it ran them.
+ * A worker has joined: the actions that wait for that fire. The worker runs their commands itself. Commands for its end
+ * are reserved for it, and fire when it reports that it ran them.
  */
 export function fireWorkerStart(tx: Transaction, node: { computeNodeKey: number; workflowKey: number }): void {
   const { computeNodeKey, workflowKey } = node;
@@ -153,17 +153,17 @@ export function fireWorkerStart(tx: Transaction, node: { computeNodeKey: number;
   }
 }
 
-/** A worker has ten minutes for its commands; after its end it has this long to say how they went. */
+/** A worker has ten minutes for its commands; after its end it has this long to report their result. */
 const commandsPatienceMs = 15 * 60_000;
 
-/** Firings of which a worker has not said yet how their commands went. */
+/** Firings whose worker has not reported the result of the commands yet. */
 export const openCommands = `SELECT f.firing_key FROM action_firings f JOIN actions a ON a.action_key = f.action_key
   WHERE f.compute_node_key = ? AND f.state IN ('claimed', 'reserved') AND a.action_type = 'run_commands'`;
 
-/** How a worker's record came to be closed: the worker left, it was told to leave, or it was given up. */
+/** Why a worker's record was closed: the worker left, it was told to leave, or it was given up. */
 export type WorkerEnd = 'left' | 'told_to_leave' | 'given_up';
 
-/** A worker's record is closed. Commands that it was promised and did not run are free for another worker. */
+/** A worker's record is closed. Commands that were reserved for it and did not run are free for another worker. */
 export function fireWorkerEnd(
   tx: Transaction,
   node: { computeNodeKey: number; workflowKey: number },

@@ -1,4 +1,4 @@
-/** Actions as they are stored, and their firings from being taken up to their results. */
+/** Actions as they are stored, and their firings from the claim to the result. */
 import type { ActionReport, Request, WorkerCommands } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { ExpandedAction } from '../../model/expanded.ts';
@@ -6,7 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { noteFiring, openCommands } from './action-triggers.ts';
 import { removeDue, setDue } from './due.ts';
 
-/** What an action does, as it is stored; how it is set off stands in columns of its own. */
+/** What an action does, as it is stored; its trigger has columns of its own. */
 export interface ActionDefinition {
   commands: string[];
   /** Name of a Slurm config of the workflow. */
@@ -16,7 +16,7 @@ export interface ActionDefinition {
   max_parallel_jobs: number | null;
 }
 
-/** Stores the actions of a new workflow; which jobs they are about comes with the jobs. */
+/** Stores the actions of a new workflow; the jobs that they wait for arrive with the jobs. */
 export function storeActions(
   tx: Transaction,
   workflowKey: number,
@@ -43,12 +43,12 @@ export function addActionJobs(tx: Transaction, workflowKey: number, pairs: reado
   const actions = tx.db.all('SELECT action_key FROM actions WHERE workflow_key = ? ORDER BY action_key', workflowKey);
   for (const [index, jobKey] of pairs) {
     const action = actions[index];
-    if (action === undefined) throw new TorcError('usage', `action ${index} is outside of those that were announced`);
+    if (action === undefined) throw new TorcError('usage', `action ${index} is beyond the announced number`);
     tx.db.run('INSERT OR IGNORE INTO action_jobs (job_key, action_key) VALUES (?, ?)', jobKey, action.action_key);
   }
 }
 
-/** Counts the jobs of the actions of a workflow that is complete now; none of them is as they wait for. */
+/** Counts the jobs of the actions of a workflow that is complete now; none of the jobs has moved yet. */
 export function countActionJobs(tx: Transaction, workflowKey: number): void {
   tx.db.run(
     `UPDATE actions SET num_jobs = (SELECT count(*) FROM action_jobs j WHERE j.action_key = actions.action_key)
@@ -66,7 +66,7 @@ export interface Firing extends ActionDefinition {
   actionType: ExpandedAction['actionType'];
   workingDirectory: string;
   outputDirectory: string;
-  /** Whether its commands were begun by somebody before. */
+  /** Whether another process started its commands before. */
   hasBegun: boolean;
   numAttempts: number;
 }
@@ -85,8 +85,8 @@ interface FiringRow {
 }
 
 /**
- * Takes up the oldest firing that is the server's to carry out: a pending one, or one that a server of an older epoch
- * had taken up and did not put off. Null when there is none.
+ * Claims the oldest firing that the server has to carry out: a pending one, or one that a server of an older epoch had
+ * claimed and did not postpone. Null when there is none.
  */
 export function claimFiring(tx: Transaction, epoch: number): Firing | null {
   const row = tx.db.get<FiringRow>(
@@ -117,12 +117,12 @@ export function claimFiring(tx: Transaction, epoch: number): Firing | null {
   };
 }
 
-/** A firing is tried again after so many milliseconds, by whoever serves then. */
+/** Postpones a firing by so many milliseconds; the server of that time tries it again. */
 export function putOffFiring(tx: Transaction, { firingKey, workflowKey }: Firing, delayMs: number): void {
   setDue(tx, { kind: 'firing', dueAt: tx.now + delayMs, workflowKey, subjectKey: firingKey });
 }
 
-/** The time of a firing that was put off has come. */
+/** The time of a postponed firing has come. */
 export function retryFiring(tx: Transaction, firingKey: number): void {
   const firing = tx.db.get<{ workflow_key: number; action_key: number }>(
     `UPDATE action_firings SET state = 'pending' WHERE firing_key = ? AND state = 'claimed'
@@ -133,12 +133,12 @@ export function retryFiring(tx: Transaction, firingKey: number): void {
   tx.tell({ kind: 'action_fired', workflowKey: firing.workflow_key, actionKey: firing.action_key });
 }
 
-/** From here on its commands may have run: they are never run a second time. */
+/** From now on its commands may have run, so they are never run again. */
 export function recordFiringBegun(tx: Transaction, firingKey: number): void {
   tx.db.run('UPDATE action_firings SET began_at = ? WHERE firing_key = ?', tx.now, firingKey);
 }
 
-/** How a firing ended; an error of null means well. One that is no longer there or has ended is left as it is. */
+/** Records the end of a firing; an error of null means success. A firing that is gone or has ended stays as it is. */
 export function recordFiringEnd(tx: Transaction, firingKey: number, result: object, error: string | null): void {
   const { changes } = tx.db.run(
     `UPDATE action_firings SET state = CASE WHEN ? IS NULL THEN 'done' ELSE 'failed' END, ended_at = ?, result = ?,
@@ -153,7 +153,7 @@ export function recordFiringEnd(tx: Transaction, firingKey: number, result: obje
   noteFiring(tx, firingKey, error === null ? 'action_done' : 'action_failed', error === null ? {} : { error });
 }
 
-/** The commands that a worker is to run at its start and before it leaves. */
+/** The commands that a worker runs at its start and before it leaves. */
 export function workerCommands(tx: Transaction, computeNodeKey: number): WorkerCommands[] {
   return tx.db
     .all<{ firing_key: number; state: string; run_id: number; action_key: number; definition: string }>(
@@ -172,7 +172,7 @@ export function workerCommands(tx: Transaction, computeNodeKey: number): WorkerC
     }));
 }
 
-/** What a worker tells of the commands that it ran; a repeated report changes nothing. */
+/** What a worker reports of the commands that it ran; a repeated report changes nothing. */
 export function recordWorkerCommands(tx: Transaction, computeNodeKey: number, reports: readonly ActionReport[]): void {
   for (const { firing, return_codes, output_path, error } of reports) {
     const row = tx.db.get(
@@ -191,11 +191,11 @@ export function recordWorkerCommands(tx: Transaction, computeNodeKey: number, re
   removeDue(tx, { kind: 'worker_commands', subjectKey: computeNodeKey });
 }
 
-/** Gives up on the commands of a worker that ended long ago and has not said how they went. */
+/** Gives up on the commands of a worker that ended long ago and has not reported their result. */
 export function failWorkerCommands(tx: Transaction, computeNodeKey: number): void {
   const open = [...tx.db.rows<[number]>(openCommands, computeNodeKey)];
   for (const [firingKey] of open) {
-    recordFiringEnd(tx, firingKey, {}, 'interrupted: the worker ended before it told how it went');
+    recordFiringEnd(tx, firingKey, {}, 'interrupted: the worker ended before it reported the result');
   }
 }
 
@@ -210,7 +210,7 @@ export function countOpenFirings(tx: Transaction, workflowKey: number | null): n
   return row?.n ?? 0;
 }
 
-/** Firings of the present run of a workflow that failed. */
+/** How many firings failed in the current run of a workflow. */
 export function countFailedFirings(tx: Transaction, workflowKey: number): number {
   const row = tx.db.get<{ n: number }>(
     `SELECT count(*) AS n FROM action_firings f JOIN workflows w ON w.workflow_key = f.workflow_key

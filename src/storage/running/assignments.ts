@@ -1,4 +1,4 @@
-/** What a worker is given to run: its live attempts with all that it needs to know of their jobs. */
+/** What a worker is given to run: its live attempts with all that it needs to know about their jobs. */
 import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { recoveryOf } from './retries.ts';

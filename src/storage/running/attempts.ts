@@ -1,6 +1,6 @@
 /**
- * Attempts: what a worker reports of them. Every report names the attempt's own key, and only the job's live attempt
- * decides anything; a late report is kept as an event and still frees what the attempt occupied.
+ * What a worker reports of attempts. Every report names the attempt's own key, and only the job's live attempt decides
+ * anything; a late report is kept as an event and still frees what the attempt occupied.
  */
 import type { ReportAnswer, Request } from '../../api/contract.ts';
 import type { JobStatus } from '../../model/status.ts';
@@ -85,7 +85,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   };
 }
 
-/** The process of an attempt runs. After the end, or twice, it changes nothing. */
+/** The process of an attempt runs. A repeated report, or one after the end, changes nothing. */
 export function recordStart(tx: Transaction, node: ComputeNode, report: Started): Answer {
   const attempt = findAttempt(tx, node, report.attempt);
   if (attempt === null) return 'rejected';
@@ -106,7 +106,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   if (attempt === null) return 'rejected';
   if (!attempt.isLive) return recordLateFinish(tx, attempt, reported);
   const report = withStoredOutputs(tx, attempt.job, reported);
-  // a person cancelled it and the allocation's end was faster: it must not come back with a restart
+  // a person canceled it and the allocation ended first: a restart must not bring it back
   const status = report.status === 'terminated' && attempt.stopReason === 'cancel' ? 'canceled' : report.status;
   const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
   const startedAt =
@@ -114,7 +114,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
   const failed = status === 'done' && report.return_code !== 0;
-  // a job that a person wants to end is not tried again
+  // a job that a person wants to end is not retried
   const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
   freeGpus(tx, attempt);
   if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
@@ -150,14 +150,14 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   const data = { return_code: report.return_code, cause: report.cause };
   const move = { to: status, by: 'report', failed, attemptKey: attempt.attemptKey } as const;
   moveJob(tx, attempt.job, { ...move, ...(moves === null ? { data } : { isOfAttempt: true }) });
-  // terminated is not ended: the job comes back with a restart, and what depends on it waits
+  // terminated is not ended: a restart brings the job back, and its downstream jobs wait
   if (status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
   return 'accepted';
 }
 
 function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): Answer {
   release(tx, attempt);
-  // the worker uses the files in which it ran for others now
+  // the worker uses this attempt's log slot for other jobs now
   if (report.log !== undefined) {
     tx.db.run(
       `UPDATE attempts SET log_kind = ?, log_slot = coalesce(?, log_slot), log_offset = ?, log_length = ?
@@ -167,7 +167,7 @@ function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): 
     );
   }
   const isSame = attempt.returnCode === report.return_code && attempt.cause === report.cause;
-  // the first time it was missing an output, which the worker does not know
+  // the first report counted as a failure for a missing output, which the worker does not know
   const isWithoutOutput = attempt.cause === 'missing_output' && report.return_code === 0;
   const isRepeat = attempt.endStatus === report.status && (isSame || isWithoutOutput);
   if (isRepeat) return 'repeated';
@@ -181,7 +181,7 @@ function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): 
   return 'superseded';
 }
 
-/** An attempt was handed back before a process was started: the job is ready again. */
+/** An attempt was handed back before its process started: the job is ready again. */
 export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: number): Answer {
   const attempt = findAttempt(tx, node, attemptKey);
   if (attempt === null) return 'rejected';
@@ -201,7 +201,7 @@ export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: num
   return 'accepted';
 }
 
-/** Memory and processor time of running attempts, as far as they are this worker's and live. */
+/** Stores memory and processor time of running attempts; only live attempts of this worker count. */
 export function recordSamples(tx: Transaction, node: ComputeNode, samples: Request<'exchange'>['samples']): void {
   for (const sample of samples) {
     tx.db.run(
@@ -237,7 +237,7 @@ function freeGpus(
 export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
   const row = tx.db.get<{ compute_node_key: number; is_occupying: number }>(
     `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = coalesce(lost_cause, 'worker_lost'), ended_at = ?,
-       detail = coalesce(json_extract(diagnosis, '$.explanation'), 'given up by a person: nothing shows how it ended')
+       detail = coalesce(json_extract(diagnosis, '$.explanation'), 'given up by a person: how it ended is unknown')
      WHERE attempt_key = ? AND is_live = 1 RETURNING compute_node_key, is_occupying`,
     tx.now,
     attemptKey,
@@ -254,7 +254,7 @@ export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ac
   return [...tx.db.rows<[number]>(sql, computeNodeKey, ack)].map(([attemptKey]) => attemptKey);
 }
 
-/** Whether this attempt of this worker still decides what becomes of its job. */
+/** Whether this attempt of this worker still decides what happens to its job. */
 export function isLive(tx: Transaction, computeNodeKey: number, attemptKey: number): boolean {
   const sql = 'SELECT 1 FROM attempts WHERE attempt_key = ? AND compute_node_key = ? AND is_live = 1';
   return tx.db.get(sql, attemptKey, computeNodeKey) !== undefined;

@@ -25,18 +25,18 @@ import { readyShapes, type Shape } from './shapes.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
 
-/** Candidates are fetched in pieces of at most this many per shape. */
+/** Candidates of a shape are fetched in pieces of at most this many. */
 const piece = 64;
 
 /**
- * How much work each running job of a worker has queued up behind it when jobs are so short that a round trip to the
- * server would cost more than they do; jobs that usually take longer are never given out ahead.
+ * How much work is queued behind each running job of a worker when jobs are shorter than a round trip to the server;
+ * jobs that usually take longer than this are never given out ahead of time.
  */
 const aheadMs = 100;
-/** However short they are; in all, what a worker has not started yet. */
+/** The most jobs that a worker has been given and has not started, however short they are. */
 const mostAhead = 512;
 
-/** What the jobs of a shape usually take; null while that is not known. */
+/** How long jobs of a shape usually take; null while that is unknown. */
 export type UsualRuntime = (shapeKey: number) => number | null;
 
 /**
@@ -62,7 +62,7 @@ export function claimJobs(
   return jobKeys.length;
 }
 
-/** The run of a workflow for which jobs may be claimed; null while it is not started, is canceled or held back. */
+/** The run of a workflow for which jobs may be claimed; null while it has not started, is canceled or is held back. */
 function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
   const workflow = tx.db.get<{ phase: string; run_id: number; is_canceled: number; is_held: number }>(
     'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
@@ -94,7 +94,10 @@ function chooseAhead(
   return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
 }
 
-/** What is free on a worker: its capacity less what occupying attempts hold, but for those given ahead that have not begun. */
+/**
+ * What is free on a worker: its capacity minus what occupying attempts hold, except those given ahead that have not
+ * started.
+ */
 export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
   const free = idleWorker(node, timeLeftMs);
   const used = tx.db.get<{ jobs: number; wide: number; cpus: number; memory: number }>(
@@ -134,8 +137,8 @@ function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode):
 }
 
 /**
- * The Slurm config whose jobs alone a worker takes beside those that any may take; null when it takes all: outside of an
- * allocation that torc submitted, a workflow runs as a whole.
+ * The Slurm config whose jobs a worker takes, besides the unrestricted ones; null when it takes all jobs, which every
+ * worker outside an allocation of torc does.
  */
 export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocationKey'>): number | null {
   if (node.allocationKey === null) return null;
@@ -143,13 +146,13 @@ export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocat
   return tx.db.get<{ key: number }>(sql, node.allocationKey)?.key ?? null;
 }
 
-/** What is free with a worker, and whose jobs it may take. */
+/** What is free on a worker, and which jobs it may take. */
 export interface Vacancy {
   free: FreeNode;
   config: number | null;
 }
 
-/** The shapes of a workflow of which jobs could be claimed now. */
+/** The shapes of a workflow whose jobs could be claimed now. */
 export function claimableShapes(tx: Transaction, workflowKey: number): Shape[] {
   return runToClaimFor(tx, workflowKey) === null ? [] : readyShapes(tx, workflowKey);
 }
@@ -252,7 +255,7 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
     moves.eventKey,
   );
   moves.add(attempt.key, 'c');
-  // the GPUs of whole nodes are taken with the nodes
+  // a whole node includes its GPUs
   for (const index of isWide ? [] : gpuIndices) {
     tx.db.run(
       'INSERT INTO attempt_gpus (compute_node_key, gpu_index, attempt_key, gpu_thousandths) VALUES (?, ?, ?, ?)',

@@ -1,11 +1,11 @@
 /**
- * What the end of a job does to the jobs behind it, in the transaction that records the end.
+ * What the end of a job does to its downstream jobs, in the transaction that records the end.
  *
- * Two signals travel along the edges. `end`: the upstream needs no more waiting for. `fail`: it ended without success.
+ * Two signals travel along the edges. `end`: nothing waits for the upstream any more. `fail`: it ended without success.
  * A job sends both at once. A barrier passes `fail` on at its first failed upstream and `end` when the last one has
- * ended, so that a whole cone is canceled at once although other upstreams still run. A worklist, not recursion: each
- * edge is walked at most once for each signal. First in, first out: `end` must not overtake a barrier's `fail`, or what
- * lies behind it would be unblocked.
+ * ended, so that everything downstream is canceled at once although other upstreams still run. A worklist, not
+ * recursion: each edge is walked at most once for each signal. First in, first out: `end` must not overtake a barrier's
+ * `fail`, or jobs behind the barrier would be unblocked.
  */
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -29,7 +29,7 @@ interface DownstreamJob {
   cancel_on_blocking_job_failure: number;
 }
 
-/** Tells the jobs behind `jobKey` that it ended: unblocks or cancels them, transitively. */
+/** Unblocks or cancels the downstream jobs of `jobKey`, which has ended, transitively. */
 export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): void {
   const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? jobKey : null }];
   // grows while it is walked

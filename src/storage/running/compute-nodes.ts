@@ -12,12 +12,12 @@ export interface ComputeNode {
   allocationKey: number | null;
   hostname: string;
   numNodes: number;
-  /** These three are of each node. */
+  /** These three are per node. */
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
   maxParallelJobs: number | null;
-  /** As the workflow had it when the worker began. */
+  /** The workflow's setting when the worker started. */
   stdio: StdioMode;
   isActive: boolean;
   lastHeartbeatAt: number;
@@ -63,9 +63,9 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
 }
 
 /**
- * Registers a worker, or knows it again after a repeated hello. `gone`: the same node of the same allocation already
- * has a worker with a higher restart count. Older workers of that node and allocation are closed. A second one of the
- * same start is refused with TorcError 'conflict': the node's cpus and memory would be given out twice.
+ * Registers a worker, or recognizes it after a repeated hello. `gone`: the same node of the same allocation already has
+ * a worker with a higher restart count. Older workers of that node and allocation are closed. A second worker of the
+ * same start is refused with TorcError 'conflict': the node's CPUs and memory would be given out twice.
  */
 export function registerComputeNode(
   tx: Transaction,
@@ -151,8 +151,8 @@ function closePredecessors(tx: Transaction, hello: Request<'worker_hello'>): boo
   if (twin !== undefined) {
     throw new TorcError(
       'conflict',
-      `Slurm job ${hello.slurm_job_id} has a worker on ${hello.hostname} already (compute node ${twin.compute_node_key})`,
-      'One worker takes a whole node: schedule another allocation with torc hpc slurm schedule-nodes.',
+      `Slurm job ${hello.slurm_job_id} already has a worker on ${hello.hostname} (compute node ${twin.compute_node_key})`,
+      'A worker uses the whole node. Schedule another allocation with torc hpc slurm schedule-nodes.',
     );
   }
   for (const other of others) {
@@ -201,7 +201,7 @@ export function closeComputeNode(
   );
 }
 
-/** Notes that a worker was heard from, and that it is back when it had fallen silent. */
+/** Notes that a worker was heard from, and that it is back if it was silent. */
 export function recordHeartbeat(tx: Transaction, node: ComputeNode): void {
   tx.db.run(
     'UPDATE compute_nodes SET last_heartbeat_at = ?, contact_lost_at = NULL WHERE compute_node_key = ?',

@@ -1,12 +1,12 @@
 /**
- * The instants at which the server acts by itself, as rows: the owner of time reads them, and nothing else waits for an
- * instant. A row is taken in the transaction that does what it is about, so that it is neither lost nor done twice.
+ * The instants at which the server acts by itself, as rows: the timekeeper reads them, and nothing else waits for an
+ * instant. A row is removed in the transaction that does its work, so that the work is neither lost nor done twice.
  */
 import type { Transaction } from '../database/transaction.ts';
 
 /**
- * `hold`: a hold falls. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
- * that has ended are given up. A subject has one row of a kind.
+ * `hold`: a hold ends. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
+ * that has ended are given up. A subject has at most one row of a kind.
  */
 export const dueKinds = ['hold', 'firing', 'worker_commands'] as const;
 export type DueKind = (typeof dueKinds)[number];
@@ -23,7 +23,7 @@ export interface Due {
 
 type Subject = Pick<Due, 'kind' | 'subjectKey'>;
 
-/** Adds a row; one of the same kind and subject is replaced. */
+/** Adds a row, or replaces that of the same kind and subject. */
 export function setDue(tx: Transaction, due: Omit<Due, 'dueKey'>): void {
   tx.db.run(
     'INSERT OR REPLACE INTO due (due_at, set_at, kind, workflow_key, subject_key) VALUES (?, ?, ?, ?, ?)',
@@ -36,12 +36,12 @@ export function setDue(tx: Transaction, due: Omit<Due, 'dueKey'>): void {
   tx.tell({ kind: 'due_set', dueAt: due.dueAt });
 }
 
-/** The server does not act for this subject any more. */
+/** Removes the row of this kind and subject. */
 export function removeDue(tx: Transaction, { kind, subjectKey }: Subject): void {
   tx.db.run('DELETE FROM due WHERE kind = ? AND subject_key = ?', kind, subjectKey);
 }
 
-/** What is due at the instant of the transaction, the oldest first. */
+/** What is due at the instant of the transaction, oldest first. */
 export function dueNow(tx: Transaction, limit: number): Due[] {
   return tx.db
     .all<{ due_key: number; due_at: number; kind: DueKind; workflow_key: number; subject_key: number }>(
@@ -59,12 +59,12 @@ export function dueNow(tx: Transaction, limit: number): Due[] {
     }));
 }
 
-/** Takes a row out, for the work that follows in the same transaction. */
+/** Removes a row, for the work that follows in the same transaction. */
 export function takeDue(tx: Transaction, dueKey: number): void {
   tx.db.run('DELETE FROM due WHERE due_key = ?', dueKey);
 }
 
-/** Puts off a row whose work failed, by so many milliseconds. */
+/** Postpones a row whose work failed by so many milliseconds. */
 export function postponeDue(tx: Transaction, dueKey: number, delayMs: number): void {
   tx.db.run('UPDATE due SET due_at = ?, set_at = ? WHERE due_key = ?', tx.now + delayMs, tx.now, dueKey);
   followDue(tx);
@@ -75,14 +75,14 @@ export function nextDueAt(tx: Transaction): number | null {
   return tx.db.get<{ at: number | null }>('SELECT min(due_at) AS at FROM due')?.at ?? null;
 }
 
-/** The key of the newest row that there has ever been. */
+/** The key of the newest row ever added. */
 export function lastDueKey(tx: Transaction): number {
   return tx.db.get<{ seq: number }>(`SELECT seq FROM sqlite_sequence WHERE name = 'due'`)?.seq ?? 0;
 }
 
 /**
- * The wall clock was set by `jumpMs`: what measures a duration moves along, up to the row with the key `lastKey`; later
- * rows were set by the new time.
+ * The wall clock jumped by `jumpMs`: rows that measure a duration move along, up to the one with the key `lastKey`;
+ * later rows were set by the new time.
  */
 export function moveDurations(tx: Transaction, kinds: readonly DueKind[], jumpMs: number, lastKey: number): void {
   tx.db.run(
@@ -97,8 +97,8 @@ export function moveDurations(tx: Transaction, kinds: readonly DueKind[], jumpMs
 }
 
 /**
- * Durations that were set at an instant which is still to come: the wall clock was set back while nobody saw it. They
- * begin anew, so that none lasts longer than it was meant to from now on. Returns how many there were.
+ * Restarts durations that were set at an instant in the future: the wall clock was set back while nobody saw it. So
+ * none lasts longer than it should from now on. Returns how many there were.
  */
 export function beginDurationsAnew(tx: Transaction, kinds: readonly DueKind[]): number {
   const { changes } = tx.db.run(
@@ -113,12 +113,12 @@ export function beginDurationsAnew(tx: Transaction, kinds: readonly DueKind[]): 
   return changes;
 }
 
-/** Whether anything was set at an instant that is still to come. */
+/** Whether anything was set at an instant in the future. */
 export function hasDurationsToCome(tx: Transaction): boolean {
   return tx.db.get('SELECT 1 FROM due WHERE set_at > ? LIMIT 1', tx.now) !== undefined;
 }
 
-/** Holds say the same instant as their rows. */
+/** Gives holds the same instant as their rows. */
 function followDue(tx: Transaction): void {
   tx.db.run(
     `UPDATE holds SET until = d.due_at FROM due d

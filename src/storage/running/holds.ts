@@ -1,7 +1,7 @@
 /**
  * Holds: reasons other than upstreams why a job waits. Each counts in the job's `num_blockers`. One with an `until` has
- * a due row, made and removed in the same transaction; until it falls the run has not ended, for its job can still run
- * without a person.
+ * a due row, added and removed in the same transaction. Until it ends the run goes on, because its job can still run by
+ * itself.
  */
 import type { Transaction } from '../database/transaction.ts';
 import { removeDue, setDue } from './due.ts';
@@ -14,7 +14,7 @@ interface HeldJob {
   workflowKey: number;
 }
 
-/** Adds a hold that falls by itself at `until` (milliseconds UTC); whoever adds it moves the job to `blocked`. */
+/** Adds a hold that ends by itself at `until` (milliseconds UTC); the caller moves the job to `blocked`. */
 export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind: HoldKind, until: number): void {
   const { key } = tx.db.run(
     'INSERT INTO holds (workflow_key, job_key, kind, until) VALUES (?, ?, ?, ?)',
@@ -27,7 +27,7 @@ export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind:
   tx.db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', jobKey);
 }
 
-/** Takes a hold away; returns its job, with the counter as it is then. Null when it is gone. */
+/** Removes a hold; returns its job with the new counter, or null when the hold is gone. */
 export function removeHold(tx: Transaction, holdKey: number): { jobKey: number; numBlockers: number } | null {
   const hold = tx.db.get<{ job_key: number }>('DELETE FROM holds WHERE hold_key = ? RETURNING job_key', holdKey);
   if (hold === undefined) return null;
@@ -39,7 +39,7 @@ export function removeHold(tx: Transaction, holdKey: number): { jobKey: number; 
   return { jobKey: hold.job_key, numBlockers: job?.num_blockers ?? 0 };
 }
 
-/** The next attempt of a job does not come by itself any more: it was canceled, reset, disabled or restarted. */
+/** Removes the retry hold of a job that was canceled, reset, disabled or restarted. */
 export function dropRetryHold(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
   const hold = tx.db.get<{ hold_key: number }>(
     `SELECT hold_key FROM holds WHERE job_key = ? AND kind = 'retry'`,
@@ -60,7 +60,7 @@ export function deleteHolds(tx: Transaction, jobKey: number): void {
   tx.db.run('DELETE FROM holds WHERE job_key = ?', jobKey);
 }
 
-/** When the next hold of a workflow falls by itself (milliseconds UTC); null when none does. */
+/** When the next hold of a workflow ends by itself (milliseconds UTC); null when none does. */
 export function nextFall(tx: Transaction, workflowKey: number): number | null {
   const row = tx.db.get<{ at: number | null }>(
     `SELECT min(due_at) AS at FROM due WHERE workflow_key = ? AND kind = 'hold'`,
@@ -69,7 +69,7 @@ export function nextFall(tx: Transaction, workflowKey: number): number | null {
   return row?.at ?? null;
 }
 
-/** Whether a job of the workflow waits for a hold that falls by itself. */
+/** Whether a job of the workflow has a hold that ends by itself. */
 export function hasTimedHold(tx: Transaction, workflowKey: number): boolean {
   return tx.db.get(`SELECT 1 FROM due WHERE workflow_key = ? AND kind = 'hold' LIMIT 1`, workflowKey) !== undefined;
 }

@@ -1,9 +1,9 @@
-/** What results were made from: recording it with each result, and finding the results that no longer stand. */
+/** What results were made from: recorded with each result, to find the results that are outdated. */
 import type { FileState } from '../../api/contract.ts';
 import { type FileFacts, fileChange } from '../../model/decide/changes.ts';
 import type { Transaction } from '../database/transaction.ts';
 
-/** Keeps how a job's declared files looked to its worker; states of files that the job does not declare are ignored. */
+/** Stores the states in which a worker saw a job's declared files; files that the job does not declare are ignored. */
 export function recordFileStates(tx: Transaction, jobKey: number, states: readonly FileState[]): void {
   for (const state of states) {
     const { changes } = tx.db.run(
@@ -32,11 +32,11 @@ export function recordFileStates(tx: Transaction, jobKey: number, states: readon
 export interface DeclaredFile {
   fileKey: number;
   path: string;
-  /** How jobs saw it that had read its content; empty for most files. */
+  /** The states seen by jobs whose workers read its content; empty for most files. */
   hashed: FileFacts[];
 }
 
-/** The declared files of a workflow, and the directory against which their paths are read; null when no worker has run. */
+/** The declared files of a workflow, and the directory that relative paths start at; null when no worker has run. */
 export function declaredFiles(
   tx: Transaction,
   workflowKey: number,
@@ -77,7 +77,7 @@ function factsOf(row: FactsRow): FileFacts {
   };
 }
 
-/** Done jobs whose result no longer stands, each with what changed. `files`: how each declared file looks now. */
+/** Done jobs whose result is outdated, each with what changed. `files`: the present state of each declared file. */
 export function findChanges(
   tx: Transaction,
   workflowKey: number,
@@ -136,7 +136,7 @@ function inputChange(row: JobFileRow, now: FileFacts): string | null {
   return change === null ? null : `input file ${row.name} ${change}`;
 }
 
-/** What a failed job did not write cannot be missed; what it did write can. */
+/** An output that a failed job never wrote is not missing; one that it wrote can be. */
 function outputChange(row: JobFileRow, now: FileFacts): string | null {
   if (now.sizeBytes !== -1) return null;
   const wasThere = row.size_bytes === null ? row.failed === 0 : row.size_bytes >= 0;
@@ -150,7 +150,7 @@ function userDataChange(row: JobDatumRow): string | null {
   return row.version !== null && row.version !== row.version_now ? `input user data ${row.name} changed` : null;
 }
 
-/** An ephemeral datum that a restart clears, because a job can make it again. */
+/** An ephemeral datum that a restart clears because a job can write it again. */
 export interface EphemeralData {
   userDataKey: number;
   name: string;
@@ -189,13 +189,13 @@ export function clearUserData(tx: Transaction, workflowKey: number, data: readon
   }
 }
 
-/** An input that nobody is going to make, and a job that needs it. */
+/** An input that no job is going to write, and a job that needs it. */
 export interface MissingInput {
   what: string;
   jobName: string;
 }
 
-/** Inputs that are not there although a job of `willRun` needs them and no job of `willEnd` is going to write them. */
+/** Missing inputs that a job of `willRun` needs and no job of `willEnd` is going to write. */
 export function missingInputs(
   tx: Transaction,
   workflowKey: number,

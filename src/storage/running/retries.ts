@@ -1,4 +1,4 @@
-/** Another attempt for a job that failed, as its failure handler has it: decided where the failure is recorded. */
+/** Another attempt for a failed job, by its failure handler: decided where the failure is recorded. */
 import type { Recovery, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { defaultMaxDelayMs, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
@@ -50,9 +50,9 @@ function failureRule(rule: StoredRule): FailureRule {
 }
 
 /**
- * Makes a job ready again whose attempt just failed, at once or after the delay of the rule, when its failure handler
- * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled workflow
- * is not tried again.
+ * Makes a job whose attempt just failed ready again, at once or after the delay of the rule, when its failure handler
+ * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled
+ * workflow is not retried.
  */
 export function retryFailed(
   tx: Transaction,
@@ -99,12 +99,12 @@ export function retryFailed(
   return true;
 }
 
-/** The recovery script of a job has done its work, or is not wanted any more. */
+/** The recovery script of a job has done its work, or is no longer needed. */
 export function forgetRecovery(tx: Transaction, jobKey: number): void {
   tx.db.run('UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?', jobKey);
 }
 
-/** With a new run all jobs have all their retries again. What is claimed keeps what it was given. */
+/** Gives all jobs their full number of retries for a new run. Claimed jobs keep what they have. */
 export function forgetRetries(tx: Transaction, workflowKey: number): void {
   // the condition of the index jobs_retried, so that jobs that never failed are not looked at
   const retried = 'workflow_key = ? AND (num_retries > 0 OR recovery_attempt_key IS NOT NULL)';
@@ -116,7 +116,9 @@ export function forgetRetries(tx: Transaction, workflowKey: number): void {
   tx.db.run(`UPDATE jobs SET num_retries = 0 WHERE ${retried}`, workflowKey);
 }
 
-/** What must run before the next attempt of a job, whatever became of attempts that did not end by themselves. */
+/**
+ * The recovery script that runs before the next attempt of a job, also after attempts that did not end by themselves.
+ */
 export function recoveryOf(tx: Transaction, jobKey: number): Recovery | null {
   const row = tx.db.get<{
     rules: string;

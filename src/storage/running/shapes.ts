@@ -1,4 +1,4 @@
-/** Shapes: every distinct request of a workflow's jobs once, with its place in claim order. */
+/** Shapes: each distinct request of a workflow's jobs, once, with its place in claim order. */
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
@@ -6,7 +6,7 @@ import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 
-/** The columns that make a shape what it is; the unique index of shapes has the same. */
+/** The columns that identify a shape, as in the unique index of shapes. */
 const requestColumns = [
   'workflow_key',
   'num_cpus',
@@ -25,7 +25,7 @@ function requestValues(workflowKey: number, need: Requirements, slurmConfigKey: 
   return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, slurmConfigKey];
 }
 
-/** The shape of a request for the workers of one Slurm config, made where there is none; returns its key. */
+/** Finds or creates the shape of a request for the workers of one Slurm config; returns its key. */
 export function internShape(
   tx: Transaction,
   workflowKey: number,
@@ -43,12 +43,12 @@ export function internShape(
   return row.shape_key;
 }
 
-/** What a shape asks for; throws when there is none. */
+/** What a shape requests; throws when there is none. */
 export function readShape(tx: Transaction, shapeKey: number): Requirements {
   return findShape(tx, shapeKey).need;
 }
 
-/** What jobs of one shape ask for, their place in claim order, and the Slurm config to whose workers they belong. */
+/** What jobs of one shape request, their place in claim order, and the Slurm config whose workers take them. */
 export interface Shape {
   shapeKey: number;
   need: Requirements;
@@ -103,7 +103,7 @@ function shapeOf(row: ShapeRow): Shape {
   };
 }
 
-/** What resource requirements ask for, by their key; throws when there are none. */
+/** What resource requirements request, by their key; throws when there are none. */
 export function needOf(tx: Transaction, requirementsKey: number): Requirements {
   const sql = 'SELECT shape_key FROM resource_requirements WHERE resource_requirements_key = ?';
   return readShape(tx, tx.db.get<{ shape_key: number }>(sql, requirementsKey)?.shape_key ?? 0);
@@ -121,7 +121,7 @@ function requirementsOf(row: ShapeRow): Requirements {
   };
 }
 
-/** The shape of a request that came later: ranks are relative, so those of all shapes of the workflow are made anew. */
+/** The shape of a request that is added later: ranks are relative, so all shapes of the workflow are ranked again. */
 export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
   const known = tx.db.get<{ shape_key: number }>(
     `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,

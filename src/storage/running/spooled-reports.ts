@@ -1,11 +1,11 @@
-/** Reports that a worker left on disk: they pass the same fence as those of an exchange. */
+/** Reports that a worker left on disk: the same checks apply as to those of an exchange. */
 import type { ReportAnswer } from '../../api/contract.ts';
 import type { SpooledReport } from '../../api/spool.ts';
 import { type Transaction, TransactionLost } from '../database/transaction.ts';
 import { recordFinish, recordReturn } from './attempts.ts';
 import { findComputeNode } from './compute-nodes.ts';
 
-/** Takes in one report; one that cannot be stored is kept as an event and undone. */
+/** Applies one report; one that cannot be stored is undone and kept as an event. */
 export function takeSpooled(tx: Transaction, workerId: string, report: SpooledReport): ReportAnswer['answer'] {
   const node = findComputeNode(tx, workerId);
   if (node === null) return 'rejected';

@@ -1,4 +1,4 @@
-/** What occupies a worker, and what of it is to stop. */
+/** What occupies a worker, and which of its attempts must stop. */
 import type { ExchangeReply, StopRequest } from '../../api/contract.ts';
 import type { Transaction } from '../database/transaction.ts';
 
@@ -8,7 +8,7 @@ export function isOccupied(tx: Transaction, computeNodeKey: number): boolean {
   return tx.db.get(sql, computeNodeKey) !== undefined;
 }
 
-/** An occupying attempt of a worker, as far as the protocol needs it. */
+/** An occupying attempt of a worker, with what the protocol needs. */
 interface OccupyingAttempt {
   attemptKey: number;
   isLive: boolean;
@@ -35,7 +35,7 @@ function occupyingAttempt(row: OccupyingRow): OccupyingAttempt {
   return { attemptKey: row.attempt_key, isLive: row.is_live === 1, stopReason: row.stop_reason };
 }
 
-/** What a worker should stop: attempts asked to end, and those that are no longer live. */
+/** What a worker must stop: attempts asked to end, and those that are no longer live. */
 export function stopsOf(tx: Transaction, computeNodeKey: number): ExchangeReply['stop'] {
   return tx.db
     .all<OccupyingRow>(
@@ -52,14 +52,14 @@ function reasonToStop({ isLive, stopReason }: OccupyingAttempt): StopRequest {
   return stopReason === 'cancel' || stopReason === 'restart' ? stopReason : 'superseded';
 }
 
-/** What a worker that has been given up should stop: all that it still has, whatever it is to the job. */
+/** What a worker that was given up must stop: every attempt that it still has, live or not. */
 export function fencedStops(occupying: readonly OccupyingAttempt[], held: readonly number[]): ExchangeReply['stop'] {
   const attempts = new Set([...occupying.map((attempt) => attempt.attemptKey), ...held]);
   const canceled = new Set(occupying.filter((a) => a.isLive && a.stopReason === 'cancel').map((a) => a.attemptKey));
   return [...attempts].map((attempt) => ({ attempt, reason: canceled.has(attempt) ? 'cancel' : 'fenced' }));
 }
 
-/** Asks the live attempts of a workflow to end; returns how many. The end decides what each becomes. */
+/** Asks the live attempts of a workflow to end; returns how many. Each job's new status follows from how it ends. */
 export function requestStop(tx: Transaction, workflowKey: number, reason: 'cancel' | 'restart'): number {
   const rows = tx.db.all<{ attempt_key: number; compute_node_key: number }>(
     `SELECT a.attempt_key, a.compute_node_key FROM compute_nodes n

@@ -1,4 +1,4 @@
-/** The only place that changes a job's status: checks the table, counts, tells the facts, writes the history. */
+/** The only place that changes a job's status: checks the transition table, counts, notes facts, writes the history. */
 import { TorcError } from '../../base/errors.ts';
 import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -18,16 +18,16 @@ export interface Move {
   /** With `done`: whether the return code was other than 0. */
   failed?: boolean;
   attemptKey?: number;
-  /** The history of the attempt holds this move already: it needs no event. */
+  /** The attempt's history includes this move, so it needs no event. */
   isOfAttempt?: boolean;
   /** Kept with the event. */
   data?: unknown;
 }
 
-/** Moves a job along the transition table, in the transaction; throws TorcError 'bug' for a move that is not in it. */
+/** Moves a job along the transition table; throws TorcError 'bug' for a move that is not in it. */
 export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   if (!isAllowed(job.status, move.to, move.by)) {
-    throw new TorcError('bug', `job ${job.jobKey} may not go from ${job.status} to ${move.to} by ${move.by}`);
+    throw new TorcError('bug', `job ${job.jobKey} cannot go from ${job.status} to ${move.to} by ${move.by}`);
   }
   const failed = move.failed ?? false;
   if (move.by === 'claim') {
@@ -71,7 +71,7 @@ export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>)
   moveJob(tx, job, { ...move, to: isBlocked ? 'blocked' : 'ready' });
 }
 
-/** A hold falls: its job is ready when it waits for nothing else. */
+/** A hold ends: its job is ready when it waits for nothing else. */
 export function releaseHold(tx: Transaction, holdKey: number): void {
   const held = removeHold(tx, holdKey);
   if (held === null) return;

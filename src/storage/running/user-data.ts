@@ -1,6 +1,6 @@
 /**
- * User data: JSON documents in the database that jobs read and write. The version of one goes up whenever it becomes
- * another document; a job remembers the versions that it was given, so that a restart sees what changed since.
+ * User data: JSON documents in the database that jobs read and write. The version of one goes up whenever its content
+ * changes; a job remembers the versions that it was given, so that a restart sees what has changed.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Request } from '../../api/contract.ts';
@@ -35,7 +35,7 @@ export function storeUserData(
   return reservedKey ?? key;
 }
 
-/** Null stands for data that are not there yet. Throws 'usage' for what is too large. */
+/** Null means that there is no value yet. Throws 'usage' for what is too large. */
 function storedJson(name: string, data: unknown): string | null {
   const problem = userDataProblem(data);
   if (problem !== null) {
@@ -44,7 +44,7 @@ function storedJson(name: string, data: unknown): string | null {
   return data === null ? null : JSON.stringify(data);
 }
 
-/** Adds a datum to a workflow; throws 'conflict' when it has one of that name. */
+/** Adds a datum to a workflow; throws 'conflict' when the name is taken. */
 export function addUserData(tx: Transaction, request: Request<'user_data_add'>): number {
   const workflowKey = Number(request.workflow_key);
   getWorkflow(tx, workflowKey);
@@ -99,7 +99,7 @@ function getUserData(tx: Transaction, userDataKey: number): StoredUserData {
   };
 }
 
-/** Changes the data or the flag; returns whether the data are another document now, and their version. */
+/** Changes the document or the flag; returns whether the document changed, and its version. */
 export function modifyUserData(
   tx: Transaction,
   request: Request<'user_data_modify'>,
@@ -117,7 +117,7 @@ export function modifyUserData(
   return { name, isChanged, version };
 }
 
-/** Stores another document and raises the version; the same one, however it is written, changes nothing. */
+/** Stores a document and raises the version; the same document, however it is written, changes nothing. */
 function replaceData(
   tx: Transaction,
   { userDataKey, data }: Pick<StoredUserData, 'userDataKey' | 'data'>,
@@ -171,7 +171,7 @@ export function rememberInputVersions(tx: Transaction, workflowKey: number, jobK
   }
 }
 
-/** Assignments of one worker with the user data that their commands ask for, and the names of what they are to write. */
+/** Assignments of one worker with the user data that their commands read, and the names of what they must write. */
 export function withUserData(tx: Transaction, computeNodeKey: number, assignments: Assignment[]): Assignment[] {
   if (assignments.length === 0) return assignments;
   const sql = 'SELECT workflow_key FROM compute_nodes WHERE compute_node_key = ?';
@@ -204,7 +204,7 @@ function declaredOutputs(tx: Transaction, jobKey: number): Pick<StoredUserData, 
 }
 
 /**
- * Stores what a job wrote; returns what is missing of its declared outputs, in words. Anything else that it sent is
+ * Stores what a job wrote; returns the names of declared outputs that are missing. Anything else that it sent is
  * ignored, with an event.
  */
 export function storeOutputs(
@@ -227,7 +227,9 @@ export function storeOutputs(
   return missing;
 }
 
-/** The report of a job's end as it counts: with return code 0, what the job wrote is stored, and what is missing fails it. */
+/**
+ * The report of a job's end as it counts: with return code 0, stores what the job wrote; missing outputs fail the job.
+ */
 export function withStoredOutputs(
   tx: Transaction,
   { jobKey, workflowKey }: { jobKey: number; workflowKey: number },

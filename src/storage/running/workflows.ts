@@ -1,4 +1,4 @@
-/** What is known of a workflow: its row, its counts, its status. */
+/** What is known about a workflow: its row, its counts, its status. */
 import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
@@ -62,7 +62,7 @@ interface WorkflowRow {
   stdio: StdioMode;
 }
 
-/** A workflow in whatever phase, or null. */
+/** A workflow in any phase, or null. */
 export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | null {
   const row = tx.db.get<WorkflowRow>('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
   if (row === undefined) return null;
@@ -112,7 +112,7 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
   });
 }
 
-/** What plans are made from, as a token: it changes with every event of the workflow. */
+/** A token for the state that plans are made from: it changes with every event of the workflow. */
 export function stateToken(tx: Transaction, workflowKey: number): string {
   const sql = 'SELECT max(event_key) AS n FROM events WHERE workflow_key = ?';
   return String(tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0);
@@ -121,7 +121,9 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
 const hasActiveJobs = `SELECT 1 FROM job_counts
   WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')}) AND n > 0 LIMIT 1`;
 
-/** Whether a worker could still come to do anything in this workflow without a person: a hold that falls by itself counts. */
+/**
+ * Whether this workflow can still have work for a worker without a person's help; a hold that ends by itself counts.
+ */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
   return tx.db.get(hasActiveJobs, workflowKey) !== undefined || hasTimedHold(tx, workflowKey);
 }

@@ -1,9 +1,9 @@
-/** Claimed jobs with what is known of their processes, and what plans say of single jobs. */
+/** Claimed jobs with what is known about their processes, and what plans say about single jobs. */
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 
-/** A claimed job and what is known of its process. */
+/** A claimed job and what is known about its process. */
 export interface ClaimedJob {
   jobKey: number;
   jobName: string;
@@ -73,12 +73,12 @@ function processOf(row: ClaimedRow): Diagnosis['process'] {
   return row.is_active === 0 || row.contact_lost_at !== null ? 'lost_contact' : 'running';
 }
 
-/** What a change of a plan says of a job beyond its number. */
+/** What a change of a plan says about a job beyond its number. */
 export interface JobLabel {
   name: string;
   returnCode: number | null;
   cause: string | null;
-  /** What its worker said of its end beyond the cause. */
+  /** What its worker said about its end beyond the cause. */
   detail: string | null;
   diagnosis: Diagnosis | null;
 }

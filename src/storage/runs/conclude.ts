@@ -1,12 +1,13 @@
-/** The last step of every transaction: what follows from all that it made true. */
+/** The last step of every transaction: the consequences of its facts. */
 import { factsOf } from '../database/facts.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireJobActions } from '../running/action-triggers.ts';
 import { deriveRunEnd } from './runs.ts';
 
 /**
- * Until nothing new becomes true, fires the actions whose jobs are where they wait for them and calls `giveOut`, which
- * looks at the facts from number `since` on. The ends of runs are derived after that, so that no order of steps misses one.
+ * Fires the actions whose jobs have reached what they wait for and calls `giveOut`, which looks at the facts from
+ * number `since` on, until there are no new facts. The ends of runs are derived after that, so that no order of steps
+ * misses one.
  */
 export function conclude(tx: Transaction, giveOut: (since: number) => void): void {
   for (let since = 0; since < tx.facts.length; ) {

@@ -12,7 +12,7 @@ export interface StoredJobs extends JobStates {
   workflowKey: number;
   keys: Float64Array;
   barrierKeys: Float64Array;
-  /** Counters as they are stored, by node, and the newest attempt of each job or 0. */
+  /** The stored counters by node, and the newest attempt of each job or 0. */
   storedBlockers: Int32Array;
   storedFailedUpstreams: Int32Array;
   attemptKeys: Float64Array;
@@ -96,7 +96,7 @@ export function* jobNames(tx: Transaction, workflowKey: number): Generator<strin
   for (const [name] of tx.db.rows<[string]>(sql, workflowKey)) yield name;
 }
 
-/** Keys of one workflow are mostly one range without gaps, where counting does for looking up. */
+/** Keys of one workflow are mostly one range without gaps, where a subtraction replaces the lookup. */
 function numbering(keys: Float64Array): (key: number) => number | undefined {
   const first = keys[0] ?? 0;
   const isRange = keys.length === 0 || (keys.at(-1) as number) - first === keys.length - 1;
@@ -106,7 +106,7 @@ function numbering(keys: Float64Array): (key: number) => number | undefined {
   return (key) => numbers.get(key);
 }
 
-/** The workflow's edges as graph nodes. Keys of other workflows may lie in between and are passed over. */
+/** The workflow's edges as graph nodes. Keys of other workflows may lie in between and are skipped. */
 function* edgesOf(
   tx: Transaction,
   keys: Float64Array,
@@ -133,7 +133,9 @@ function* edgesOf(
   }
 }
 
-/** Writes what was settled: moves along the transition table, counters, and the end of attempts that are given up. */
+/**
+ * Writes what the plan decided: moves along the transition table, counters, and the end of attempts that are given up.
+ */
 export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled, by: Mover): void {
   const { workflowKey, numJobs } = jobs;
   for (let job = 0; job < numJobs; job++) {

@@ -4,7 +4,7 @@ import { fireWorkflowActions, noteReadyActions } from '../running/action-trigger
 import { forgetRetries } from '../running/retries.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
 
-/** Begins the next run after a restart has moved the jobs; a workflow that was canceled or never started goes on as well. */
+/** Begins the next run after a restart has moved the jobs, also of a workflow that was canceled or never started. */
 export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
@@ -17,7 +17,7 @@ export function beginRun(tx: Transaction, workflowKey: number, numChanges: numbe
   announceRun(tx, workflowKey);
 }
 
-/** What follows from the begin of a run: actions fire, workers look for jobs, and a run without work ends. */
+/** The consequences of the start of a run: actions fire, workers look for jobs, and a run without work ends. */
 export function announceRun(tx: Transaction, workflowKey: number): void {
   fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
   noteReadyActions(tx, workflowKey);
@@ -25,7 +25,7 @@ export function announceRun(tx: Transaction, workflowKey: number): void {
   tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
-/** Holds claims back, or lets them go on. */
+/** Pauses claims, or lets them continue. */
 export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
   tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
   if (isStopping) return;

@@ -1,4 +1,4 @@
-/** Starting a run and cancelling it: what happens to the jobs that nobody has claimed. */
+/** Starting and canceling a run: what happens to the jobs that nobody has claimed. */
 import { TorcError } from '../../base/errors.ts';
 import { claimedStatuses, type JobStatus } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
@@ -21,7 +21,7 @@ export function planStart(
     throw new TorcError(
       'conflict',
       `workflow ${workflowKey} was already started (run ${workflow.runId})`,
-      `Run it again with torc workflows restart ${workflowKey}; see what it does with --dry-run.`,
+      `Run it again with torc workflows restart ${workflowKey}; --dry-run shows what that would do.`,
     );
   }
   if (workflow.isCanceled)
@@ -46,7 +46,7 @@ export function startSteps(workflowKey: number): Step {
 
 function startStep(tx: Transaction, workflowKey: number, after: number): number | null {
   const workflow = getWorkflow(tx, workflowKey);
-  // somebody else's start of the same workflow was faster
+  // another start of the same workflow was faster
   if (workflow.phase === 'started') return null;
   if (workflow.phase === 'created') {
     tx.db.run(`UPDATE workflows SET phase = 'starting' WHERE workflow_key = ?`, workflowKey);
@@ -83,7 +83,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
   announceRun(tx, workflowKey);
   return null;
 }
-/** Marks a workflow as cancelled and asks its running attempts to end; returns how many. */
+/** Marks a workflow as canceled and asks its running attempts to end; returns how many. */
 export function beginCancel(tx: Transaction, workflowKey: number): number {
   const workflow = getWorkflow(tx, workflowKey);
   if (!workflow.isCanceled) {
@@ -97,7 +97,7 @@ export function beginCancel(tx: Transaction, workflowKey: number): number {
 export function cancelSteps(workflowKey: number): Step {
   let cursor = 0;
   return (tx) => {
-    // a restart came in between: the jobs of its run are not meant
+    // a restart came in between: this cancel does not apply to the jobs of its run
     if (!getWorkflow(tx, workflowKey).isCanceled) return true;
     const last = lastKeyOfStep(tx, workflowKey, cursor);
     const rows = tx.db.all<{ job_key: number }>(

@@ -1,12 +1,12 @@
--- What a normal life of a job leaves (claimed, started, ended) is read from its attempt. The order in which such moves were
--- committed is kept in rows of events of the type 'job_moves': a JSON list of attempt keys, each with the letter of its move
--- (c claimed, s started, f finished, u finished without a start of its own). Each attempt names the rows that hold its moves.
+-- The normal moves of a job (claimed, started, ended) are read from its attempt. The order in which they were committed
+-- is kept in events of the type 'job_moves': a JSON list of attempt keys, each with the letter of its move (c claimed,
+-- s started, f finished, u finished without a reported start). Each attempt names the rows that hold its moves.
 ALTER TABLE attempts ADD COLUMN claim_event INTEGER;
 ALTER TABLE attempts ADD COLUMN start_event INTEGER;
 ALTER TABLE attempts ADD COLUMN end_event INTEGER;
 
--- Everything that happened, in the order of commits: (event_key, position) is that order. Position 0 is an event with a row of
--- its own, 1 and above are the moves of one row.
+-- Everything that happened, in the order of commits: (event_key, position) is that order. Position 0 is an event with a
+-- row of its own, 1 and above are the moves of one row.
 CREATE VIEW history AS
 SELECT e.event_key, CASE e.type WHEN 'job_moves' THEN m.key + 1 ELSE 0 END AS position, e.at, e.workflow_key,
   coalesce(a.job_key, e.job_key) AS job_key, coalesce(a.attempt_key, e.attempt_key) AS attempt_key,

@@ -1,4 +1,4 @@
-/** The list of compute nodes: workers, those that run and those that have ended. */
+/** The list of compute nodes: workers, running or ended. */
 import { columns, type ListDefinition } from '../columns.ts';
 
 export const computeNodes: ListDefinition = {

@@ -1,4 +1,4 @@
-/** The list of events: all that happened, in the order of commits. */
+/** The list of events: everything that happened, in the order of commits. */
 import { jobStatuses } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 

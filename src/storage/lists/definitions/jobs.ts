@@ -6,7 +6,7 @@ import { requirementColumns } from './resource-requirements.ts';
 const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
 
-/** A job is orphaned when it is claimed and nothing is left that could end its attempt. */
+/** A job is orphaned when it is claimed and nothing that could end its attempt is left. */
 const orphaned = `(j.status IN ('submitted', 'submitted_pending') AND coalesce(a.is_occupying = 0 OR n.is_active = 0, 1))`;
 
 /** A result describes the job only while the job still has the status that the result gave it. */

@@ -1,4 +1,4 @@
-/** The list of Slurm configs, each with what waits for its workers. */
+/** The list of Slurm configs, each with the jobs that wait for its workers. */
 import { anyConfig } from '../../../model/decide/packing.ts';
 import { columns, type ListDefinition } from '../columns.ts';
 
