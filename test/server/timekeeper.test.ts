@@ -160,6 +160,26 @@ describe('the hold of a retry is dropped', () => {
     expect(numDue()).toBe(0);
   });
 
+  it('by a restart that makes it wait for its upstream instead', async () => {
+    const jobs = [
+      { name: 'u', reads: [0] },
+      { name: 'a', failureHandler: 0 },
+    ];
+    const userData = [{ name: 'input', data: '1', is_ephemeral: false }];
+    const key = await createWorkflow(service, jobs, [[0, 1]], { failureHandlers: [[delayed]], userData });
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number);
+    await worker.finish(worker.held[0] as number, 75);
+    const [input] = await rows(service, 'user_data', key);
+    await service.call('user_data_modify', { user_data_key: String(input?.user_data_key), changes: { data: '2' } });
+    await service.call('workflow_restart', { ...request(key), ...restart });
+    expect(await statuses(service, key)).toEqual({ u: 'ready', a: 'blocked' });
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number);
+    expect(await statusOf(key)).toBe('submitted_pending');
+  });
+
   it('but not by a restart of new jobs alone', async () => {
     const { key } = await waiting();
     await service.call('workflow_restart', { ...request(key), ...restart, only_uninitialized: true });

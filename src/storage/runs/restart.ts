@@ -141,13 +141,15 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
   for (let job = 0; job < numJobs; job++) {
     const jobKey = jobs.keys[job] as number;
     const [from, to] = [jobs.status[job] as number, settled.status[job] as number];
-    if (settled.dropsRetryHold[job] === 1) dropRetryHold(tx, { jobKey, workflowKey });
+    const dropsHold = settled.dropsRetryHold[job] === 1;
+    // this changes the stored counter
+    if (dropsHold) dropRetryHold(tx, { jobKey, workflowKey });
     if (from !== to) moveSettled(tx, jobs, job, jobStatuses[to] as JobStatus, by);
     const failedUpstream = to === statusCode.canceled ? (settled.failedUpstream[job] as number) : -1;
     const hasSameCounters =
       jobs.storedBlockers[job] === settled.numBlockers[job] &&
       jobs.storedFailedUpstreams[job] === settled.numFailedUpstreams[job];
-    if (hasSameCounters && from === to) continue;
+    if (hasSameCounters && from === to && !dropsHold) continue;
     tx.db.run(
       'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ?, failed_upstream_key = ? WHERE job_key = ?',
       settled.numBlockers[job],
