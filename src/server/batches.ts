@@ -4,7 +4,7 @@
  */
 import type { ExchangeReply } from '../api/contract.ts';
 import { TorcError } from '../base/errors.ts';
-import type { Fact } from '../storage/database/facts.ts';
+import { type Fact, factsOf } from '../storage/database/facts.ts';
 import { type Transaction, TransactionLost } from '../storage/database/transaction.ts';
 import { conclude } from '../storage/runs/conclude.ts';
 import type { Exchange } from './exchange/exchange.ts';
@@ -30,6 +30,8 @@ export interface BatchesDependencies {
   exchange: Exchange;
   /** Why nothing counts as stored although COMMIT succeeded, or null. */
   whyUnconfirmed: () => TorcError | null;
+  /** Commits again in a while, be it nothing: facts wait for a transaction that is confirmed. */
+  commitLater: () => void;
   failed: (error: unknown) => void;
   publish: (facts: readonly Fact[]) => void;
 }
@@ -39,6 +41,8 @@ export class Batches {
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
   #isScheduled = false;
+  /** Facts of transactions that may be stored and were not confirmed. */
+  #untold: Fact[] = [];
 
   constructor(deps: BatchesDependencies) {
     this.#deps = deps;
@@ -95,17 +99,21 @@ export class Batches {
       });
     } catch (error) {
       this.#deps.failed(error);
+      // an I/O error may come after the transaction was stored; these facts only make somebody look
+      this.#untold.push(...factsOf(facts, 'due_set'), ...factsOf(facts, 'action_fired'));
       // nobody is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;
     }
     const problem = this.#deps.whyUnconfirmed();
     if (problem !== null) {
-      // memory stays as it was, and repeated requests find what is stored
+      // memory stays as it was; repeated requests find what is stored, and make nothing true a second time
+      this.#untold.push(...facts);
+      this.#deps.commitLater();
       for (const member of [...writes, ...exchanges]) member.reject(problem);
       return;
     }
-    this.#deps.publish(facts);
+    this.#deps.publish([...this.#untold.splice(0), ...facts]);
     exchange.answerAll(exchanges, parked);
     for (const { outcome, resolve, reject } of writes) {
       if (outcome === null) reject(new TorcError('bug', 'a write was not run'));
@@ -133,7 +141,11 @@ function apply(
   writes: readonly WriteMember[],
 ): { workerId: string; reply: ExchangeReply }[] {
   for (const member of exchanges) applyReports(tx, member);
-  for (const member of writes) runMember(tx, member);
+  for (const member of writes) {
+    // what a member reads is what stands before it
+    tx.flushCounts();
+    runMember(tx, member);
+  }
   tx.flushCounts();
   for (const member of exchanges) exchange.answer(tx, member);
   const parked: { workerId: string; reply: ExchangeReply }[] = [];

@@ -74,6 +74,7 @@ export class Service implements ServerContext {
       begin: (work) => inTransaction(db, clock.now(), work),
       exchange: this.#exchange,
       whyUnconfirmed: () => this.#whyUnconfirmed(),
+      commitLater: () => void clock.after(5_000, () => db.isOpen && this.write(() => {}).catch(() => {})),
       failed: (error) => {
         info.log.error({ err: error }, 'a transaction failed');
         if (isIoError(error)) this.startAfresh();

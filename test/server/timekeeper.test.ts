@@ -1,8 +1,9 @@
 /** Retries that wait, and the owner of time: what falls due falls at its time, whatever the clocks and servers do. */
 import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
 import { openService } from '../../src/server/open.ts';
+import { Ownership } from '../../src/server/owner/ownership.ts';
 import type { Service } from '../../src/server/service.ts';
 import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -67,6 +68,17 @@ async function waiting(
   const { leave } = await worker.finish(worker.held[0] as number, 75);
   expect(leave).toBe(false);
   return { key, worker, next: worker.exchange() };
+}
+
+/** a with a delayed retry, which a worker has; nothing else is due. */
+async function claimed(): Promise<{ key: string; worker: TestWorker }> {
+  const jobs = [{ name: 'a', failureHandler: 0 }];
+  const key = await createWorkflow(service, jobs, [], { failureHandlers: [[delayed]] });
+  const worker = await TestWorker.join(service, key);
+  await worker.exchange();
+  // the owner of time has looked and found nothing
+  await clock.advance(1);
+  return { key, worker };
 }
 
 const workflow = async (key: string) => (await rows(service, 'workflows', key))[0];
@@ -273,6 +285,36 @@ describe('the owner of time', () => {
     expect(brokenInvariants(service.db)).toEqual([]);
     service.db.run('DROP TRIGGER stubborn');
     await clock.advance(60_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('learns of rows whose transaction was stored and could not be confirmed', async () => {
+    const { worker, key } = await claimed();
+    const isKept = vi.spyOn(Ownership.prototype, 'isKept').mockImplementation(() => {
+      throw new Error('the directory does not answer');
+    });
+    await expect(worker.finish(worker.held[0] as number, 75)).rejects.toMatchObject({ code: 'unreachable' });
+    isKept.mockRestore();
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(30_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('learns of rows that were stored although COMMIT failed with an I/O error', async () => {
+    const { worker, key } = await claimed();
+    const report = finished(worker.held[0] as number, 75);
+    worker.held = [];
+    const { run } = service.db;
+    const planted = vi.spyOn(service.db, 'run').mockImplementation((sql, ...values) => {
+      const result = run.call(service.db, sql, ...values);
+      if (sql === 'COMMIT') throw Object.assign(new Error('planted'), { code: 'SQLITE_IOERR_FSYNC' });
+      return result;
+    });
+    await expect(worker.exchange({ finished: [report] })).rejects.toMatchObject({ code: 'no_space' });
+    planted.mockRestore();
+    expect((await worker.exchange({ finished: [report] })).reports).toMatchObject([{ answer: 'repeated' }]);
+    expect(await statusOf(key)).toBe('blocked');
+    await clock.advance(30_000);
     expect(await statusOf(key)).toBe('ready');
   });
 
