@@ -55,6 +55,21 @@ describe('the end of a run', () => {
     expect(service.numParked).toBe(0);
   });
 
+  it('comes with a cancel, whatever a restart that was stopping jobs has left behind', async () => {
+    const { service } = fresh;
+    for (const hasEnded of [false, true]) {
+      const key = await createWorkflow(service, [{ name: 'only' }]);
+      const worker = await TestWorker.join(service, key);
+      await worker.exchange();
+      await service.call('workflow_stop_running', { workflow_key: key, stop: true });
+      if (hasEnded) await worker.finish(worker.held[0] as number);
+      await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+      if (!hasEnded) await worker.finish(worker.held[0] as number);
+      expect(await rows(service, 'workflows', key)).toMatchObject([{ ended_at: expect.any(String) }]);
+    }
+    expect(runsEnded()).toHaveLength(2);
+  });
+
   it('is taken back when a job is added that can run', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'only' }]);

@@ -109,7 +109,7 @@ function brokenRuns(db: Database): string[] {
     `SELECT w.workflow_key, w.run_id, w.ended_at, (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
          AND j.status IN ('ready', 'submitted', 'submitted_pending'))
        + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL) AS active
-     FROM workflows w WHERE w.phase = 'started' AND w.is_stopping = 0`,
+     FROM workflows w WHERE w.phase = 'started' AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {
     const name = `run ${run.run_id} of workflow ${run.workflow_key}`;
     if (run.active > 0 && run.ended_at !== null) broken.push(`${name} has ended and has ${run.active} active jobs`);

@@ -44,7 +44,7 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   }
   const { changes } = tx.db.run(
     `UPDATE workflows SET ended_at = ?
-     WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND is_stopping = 0`,
+     WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND (is_stopping = 0 OR is_canceled = 1)`,
     tx.now,
     workflowKey,
   );

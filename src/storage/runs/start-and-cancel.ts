@@ -89,6 +89,8 @@ export function beginCancel(tx: Transaction, workflowKey: number): number {
   if (!workflow.isCanceled) {
     tx.db.run('UPDATE workflows SET is_canceled = 1 WHERE workflow_key = ?', workflowKey);
     tx.event({ workflowKey, type: 'workflow_canceled' });
+    // a restart that held the end of the run back may have been killed
+    tx.tell({ kind: 'jobs_settled', workflowKey });
   }
   return requestStop(tx, workflowKey, 'cancel');
 }
