@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Request } from '../../src/api/contract.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
-import { getWorkflow } from '../../src/storage/running/workflows.ts';
+import { getWorkflow, stateToken } from '../../src/storage/running/workflows.ts';
 import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
 
 let fresh: Awaited<ReturnType<typeof freshService>>;
@@ -79,6 +79,30 @@ describe('the end of a run', () => {
     expect(await rows(service, 'workflows', key)).toMatchObject([{ ended_at: expect.any(String) }]);
     await service.call('jobs_add', { workflow_key: key, jobs: [added] });
     expect(await rows(service, 'workflows', key)).toMatchObject([{ ended_at: null }]);
+  });
+});
+
+describe('a request in the same batch as the report of a worker', () => {
+  it('counts the jobs as they stand after it', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'only' }]);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    const reply = worker.finish(worker.held[0] as number);
+    const plan = await service.call('workflow_cancel', { workflow_key: key, dry_run: true });
+    await reply;
+    expect(plan).toMatchObject({ num_changes: 0, changes: [] });
+  });
+
+  it('gets a state that the claims after it change', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', cpus: 4 }]);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    const reply = worker.finish(worker.held[0] as number);
+    const state = await service.write((tx) => stateToken(tx, Number(key)));
+    expect((await reply).jobs).toHaveLength(1);
+    expect(stateToken(service.view, Number(key))).not.toBe(state);
   });
 });
 

@@ -50,7 +50,7 @@ export class History {
 
   add(fields: NewEvent): void {
     const { workflowKey, jobKey } = fields;
-    if (jobKey === undefined) this.#close(workflowKey);
+    if (jobKey === undefined) this.endMoves(workflowKey);
     else this.#open.get(workflowKey)?.jobsWithEvents.add(jobKey);
     this.#insert(fields);
   }
@@ -58,7 +58,7 @@ export class History {
   moves(workflowKey: number, jobKey: number): MoveRow {
     const open = this.#open.get(workflowKey);
     if (open !== undefined && open.moves.length < mostMoves && !open.jobsWithEvents.has(jobKey)) return open;
-    this.#close(workflowKey);
+    this.endMoves(workflowKey);
     const moves: string[] = [];
     const eventKey = this.#insert({ workflowKey, type: 'job_moves' });
     const add = (key: number, letter: MoveLetter): void => void moves.push(`${key}${letter}`);
@@ -82,11 +82,12 @@ export class History {
 
   /** Closes all rows; returns the workflows whose history may have grown. */
   finish(): ReadonlySet<number> {
-    for (const workflowKey of [...this.#open.keys()]) this.#close(workflowKey);
+    for (const workflowKey of [...this.#open.keys()]) this.endMoves(workflowKey);
     return this.#grown;
   }
 
-  #close(workflowKey: number): void {
+  /** Closes the open row of a workflow, if there is one. */
+  endMoves(workflowKey: number): void {
     const row = this.#open.get(workflowKey);
     if (row === undefined) return;
     this.#open.delete(workflowKey);

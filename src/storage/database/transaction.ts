@@ -144,6 +144,11 @@ export class Transaction {
     return this.#history.moves(workflowKey, jobKey);
   }
 
+  /** Moves of the workflow from now on go into another row of the history. */
+  endMoves(workflowKey: number): void {
+    this.#history.endMoves(workflowKey);
+  }
+
   /** Writes what was collected for the end of the transaction, and notes whose history grew. */
   finish(): void {
     this.flushCounts();

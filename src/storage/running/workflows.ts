@@ -112,8 +112,9 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
   });
 }
 
-/** A token for the state that plans are made from: it changes with every event of the workflow. */
+/** A token for the state that plans are made from: it changes with every event of the workflow, even of the same transaction. */
 export function stateToken(tx: Transaction, workflowKey: number): string {
+  tx.endMoves(workflowKey);
   const sql = 'SELECT max(event_key) AS n FROM events WHERE workflow_key = ?';
   return String(tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0);
 }
