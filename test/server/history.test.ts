@@ -87,6 +87,20 @@ describe('the history', () => {
     expect((await page(key, 1000, { reverse: true })).reverse()).toEqual(all);
   });
 
+  it('is sorted by the keys of events in the order of commits', async () => {
+    const { key } = await eventful();
+    const { service } = fresh;
+    for (let n = 0; n < 10; n++)
+      await service.call('workflow_modify', { workflow_key: key, changes: { name: `n${n}` } });
+    const all = await page(key, 1000);
+    expect(all.at(-1)?.event_key).toMatch(/^\d\d/);
+    expect(await page(key, 1000, { sort_by: 'event_key' })).toEqual(all);
+    expect((await page(key, 1000, { sort_by: 'event_key', reverse: true })).reverse()).toEqual(all);
+    const one = all.at(-2);
+    const filters = [{ column: 'event_key', value: String(one?.event_key) }];
+    expect(await page(key, 1000, { filters })).toEqual([one]);
+  });
+
   it('of one job is what a filter of the whole gives', async () => {
     const { key, jobs } = await eventful();
     const all = await page(key, 1000);

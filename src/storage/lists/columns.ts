@@ -6,6 +6,8 @@ export interface Column {
   kind: Kind;
   /** SQL expression; the column's name by default. */
   sql?: string;
+  /** What rows are sorted by, where that is not the expression. */
+  order?: string;
   /** The possible values of a text column with fixed words. */
   values?: readonly string[];
 }

@@ -44,8 +44,8 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
     conditions.push(`${definition.key} >= ?`, `(${definition.key} > ? OR ${definition.position} > ?)`);
     values.push(key, key, position);
   }
-  const sort = request.sort_by === null ? null : sqlOf(findColumn(request.list, request.sort_by));
-  const order = orderOf(definition, sort, request.reverse ? 'DESC' : 'ASC');
+  const sort = request.sort_by === null ? null : findColumn(request.list, request.sort_by);
+  const order = orderOf(definition, sort && (sort.order ?? sqlOf(sort)), request.reverse ? 'DESC' : 'ASC');
   const page = `WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`;
   const { from, key } = definition;
   const rows = db.all(
