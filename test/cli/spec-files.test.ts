@@ -113,8 +113,8 @@ describe('steps', () => {
     const { code, stderr } = await place.torc('workflows', 'create', place.file('wrong.json', text));
     expect(code).toBe(2);
     expect(stderr).toContain('wrong.json:2:1: jobs[0].command: is missing');
-    expect(stderr).toMatch(/:3:\d+: jobs\[1\]\.command: cannot stand beside steps/);
-    expect(stderr).toMatch(/:4:\d+: jobs\[2\]\.invocation_script: cannot stand beside steps/);
+    expect(stderr).toMatch(/:3:\d+: jobs\[1\]\.command: cannot be used together with steps/);
+    expect(stderr).toMatch(/:4:\d+: jobs\[2\]\.invocation_script: cannot be used together with steps/);
   });
 });
 
@@ -164,7 +164,7 @@ describe('an invalid specification', () => {
     ['cut.json', `{"name": "w", "jobs": [${job},\n {"na`, /:2:\d+: /],
     ['cyclic.json5', "{name: 'w', jobs: [\n {name: 'a', command: 'x', depends_on: ['a']}]}", /:2:\d+: .*itself/],
     ['types.kdl', 'name "w"\njob "a" {\n  command 7\n}\n', /:3:11: jobs\[0\]\.command: /],
-    ['laughs.yaml', `name: w\njobs: []\nmetadata: &a {b: [*a]}\n`, /:3:\d+: .*inside of what it names/],
+    ['laughs.yaml', `name: w\njobs: []\nmetadata: &a {b: [*a]}\n`, /:3:\d+: .*inside the value that it names/],
     ['nul.kdl', 'name "w\0"\n', /:1:8: .*NUL/],
     ['deep.json', `{"name": "w", "jobs": [], "metadata": ${'['.repeat(50_000)}`, /:1:\d+: .*nested/],
     ['giant.yaml', `name: w\n#${'x'.repeat(100 * 1024 ** 2)}`, /:1:1: .*at most 64 MB/],
@@ -215,7 +215,7 @@ it('that is something else is rejected with the command that reads it', async ()
   expect(await place.torc('workflows', 'create', commands)).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(
-      /^hint: .*torc workflows create-from-commands-file FILE and torc run FILE --commands/m,
+      /^hint: .*torc workflows create-from-commands-file FILE or torc run FILE --commands/m,
     ),
   });
   expect(await place.torc('run', '1')).toMatchObject({
