@@ -167,7 +167,7 @@ describe('an invalid specification', () => {
     ['laughs.yaml', `name: w\njobs: []\nmetadata: &a {b: [*a]}\n`, /:3:\d+: .*inside the value that it names/],
     ['nul.kdl', 'name "w\0"\n', /:1:8: .*NUL/],
     ['deep.json', `{"name": "w", "jobs": [], "metadata": ${'['.repeat(50_000)}`, /:1:\d+: .*nested/],
-    ['giant.yaml', `name: w\n#${'x'.repeat(100 * 1024 ** 2)}`, /:1:1: .*at most 64 MB/],
+    ['giant.yaml', `name: w\n#${'x'.repeat(100 * 1024 ** 2)}`, /:1:1: .*the limit is 64 MB/],
   ];
 
   it('says where, and leaves no row', async () => {
