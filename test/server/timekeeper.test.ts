@@ -6,6 +6,7 @@ import { openService } from '../../src/server/open.ts';
 import { Ownership } from '../../src/server/owner/ownership.ts';
 import type { Service } from '../../src/server/service.ts';
 import { Timekeeper } from '../../src/server/time/timekeeper.ts';
+import { Database } from '../../src/storage/database/database.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import {
@@ -285,6 +286,27 @@ describe('the owner of time', () => {
     expect(brokenInvariants(service.db)).toEqual([]);
     service.db.run('DROP TRIGGER stubborn');
     await clock.advance(60_000);
+    expect(await statusOf(key)).toBe('ready');
+  });
+
+  it('keeps nobody from reading when there is no room to write what fell due', async () => {
+    const { key } = await waiting();
+    timekeeper?.close();
+    await service.close();
+    clock.stall(31_000);
+    const { run } = Database.prototype;
+    let takesDue = false;
+    const planted = vi.spyOn(Database.prototype, 'run').mockImplementation(function (this: Database, sql, ...values) {
+      takesDue ||= sql.startsWith('DELETE FROM due');
+      if (sql !== 'COMMIT' || !takesDue) return run.call(this, sql, ...values);
+      run.call(this, 'ROLLBACK');
+      throw Object.assign(new Error('planted'), { code: 'SQLITE_FULL' });
+    });
+    await open();
+    expect(await statusOf(key)).toBe('blocked');
+    planted.mockRestore();
+    serve();
+    await clock.advance(1);
     expect(await statusOf(key)).toBe('ready');
   });
 

@@ -8,6 +8,7 @@
  * that was not running cannot see a jump: a duration that lies wholly in the future then restarts, so it never becomes
  * longer than it should be.
  */
+import { TorcError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
 import {
@@ -55,9 +56,15 @@ function workOffOne(tx: Transaction, due: Due, log: Log): void {
 /** Does what fell due while no server ran; every process that opens the database calls this once. */
 export async function workOffOverdue(context: ServerContext): Promise<void> {
   if (nextDueAt(context.view) === null) return;
-  const isSetBack = hasDurationsToCome(context.view);
-  if (isSetBack) await context.write((tx) => beginDurationsAnew(tx, durationKinds));
-  while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
+  try {
+    const isSetBack = hasDurationsToCome(context.view);
+    if (isSetBack) await context.write((tx) => beginDurationsAnew(tx, durationKinds));
+    while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
+  } catch (error) {
+    // on a full disk reads go on
+    if (!(error instanceof TorcError && error.code === 'no_space')) throw error;
+    context.info.log.error({ err: error }, 'what fell due could not be worked off; the next process does it');
+  }
 }
 
 function isOverdue({ view, clock }: ServerContext): boolean {
