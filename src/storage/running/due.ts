@@ -66,8 +66,13 @@ export function takeDue(tx: Transaction, dueKey: number): void {
 
 /** Postpones a row whose work failed by so many milliseconds. */
 export function postponeDue(tx: Transaction, dueKey: number, delayMs: number): void {
-  tx.db.run('UPDATE due SET due_at = ?, set_at = ? WHERE due_key = ?', tx.now + delayMs, tx.now, dueKey);
-  followDue(tx);
+  const dueAt = tx.now + delayMs;
+  tx.db.run('UPDATE due SET due_at = ?, set_at = ? WHERE due_key = ?', dueAt, tx.now, dueKey);
+  tx.db.run(
+    `UPDATE holds SET until = ? WHERE hold_key = (SELECT subject_key FROM due WHERE due_key = ? AND kind = 'hold')`,
+    dueAt,
+    dueKey,
+  );
 }
 
 /** The next instant at which something is due; null when nothing is. */
