@@ -1,4 +1,6 @@
-/** A short chaos run: real processes, faults from a fixed seed. `npm run chaos` does it for longer and with any seed. */
+/**
+ * A short chaos run: real processes, faults from a fixed seed. `npm run chaos` does it for longer and with any seed.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
@@ -8,14 +10,14 @@ import { afterEach, expect, it } from 'vitest';
 const chaos = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'chaos', 'main.mjs');
 let child: ChildProcess;
 
-// it ends all that it has started
+// it ends every process that it started
 afterEach(async () => {
   if (child.exitCode !== null) return;
   child.kill('SIGTERM');
   await once(child, 'exit');
 });
 
-it('a chaos run of some seconds loses nothing and runs nothing twice', async () => {
+it('a chaos run of a few seconds loses nothing and runs nothing twice', async () => {
   const faults = 'server_kill,server_term,server_rival,worker_kill,worker_term,job_kill,net_refuse,net_reset,net_delay';
   const words = ['--seconds', '6', '--seed', '106', '--jobs', '100', '--faults', faults];
   child = spawn(process.execPath, [chaos, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });

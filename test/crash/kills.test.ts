@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { child } of running) child.kill('SIGKILL');
   await Promise.all(running.map(({ ended }) => ended));
-  // workers outlive a killed parent; those of this test name its directory
+  // workers outlive a killed parent; those of this test have its directory in their command lines
   for (const pid of pidsNaming(place)) killIfThere(pid);
   rmSync(place, { recursive: true, force: true });
 });
@@ -168,7 +168,7 @@ describe('SIGKILL', () => {
     server.child.kill('SIGTERM');
     await server.ended;
     checkDatabase();
-    // the job outlives its worker; it is this test's to end
+    // the job outlives its worker, so this test ends it
     process.kill(jobPid(), 'SIGKILL');
   });
 

@@ -1,4 +1,4 @@
-/** Two processes that both believe that they own the database: one stops, and nothing that was confirmed is lost. */
+/** Two processes that both believe they own the database: one stops, and nothing that was confirmed is lost. */
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ describe('two owners', () => {
     })();
     working.catch(() => {});
     await expect.poll(() => confirmed.length).toBeGreaterThan(5);
-    // this drops every lock that this process has on the file
+    // closing drops every lock that this process has on the file
     closeSync(openSync(join(place.dir, 'torc.db'), 'r'));
     rmSync(join(place.dir, 'holder.json'));
     const second = place.start('server', 'start');
@@ -61,7 +61,7 @@ describe('two owners', () => {
     first.child.kill('SIGSTOP');
     const path = join(place.dir, 'holder.json');
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), hostname: 'elsewhere' }));
-    // asking a frozen server takes long; one whose host is down is as silent
+    // a frozen server does not answer, just like one whose host is down, and asking it takes long
     const file = readServerFile(place.dir);
     if (file === null) throw new Error('not published');
     writeServerFile(place.dir, { ...file, hostname: 'elsewhere', addresses: ['127.0.0.1:1'] });
@@ -71,7 +71,7 @@ describe('two owners', () => {
     first.child.kill('SIGCONT');
     const ended = await first.ended;
     expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining(`(pid ${second.child.pid})`) });
-    // its end has changed nothing of what is the other's now
+    // its end has changed nothing that belongs to the other now
     await place.create('true');
     second.child.kill('SIGTERM');
     await second.ended;

@@ -1,4 +1,4 @@
-/** A backup restored under a worker that lives: nothing counts twice, and the workflow is carried to its end. */
+/** A backup restored while a worker is running: nothing counts twice, and the workflow finishes. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -15,7 +15,7 @@ it('a worker continues with a restored database', { timeout: 240_000 }, async ()
     await place.json(['server', 'start', '--daemon']);
     const key = await place.create(...Array.from({ length: numJobs }, () => `sleep 0.4; echo x >> ended`));
     await place.json(['workflows', 'start', key]);
-    // a worker alone, as in an allocation: `jobs run` would take the place of the server that is stopped
+    // only a worker, as in an allocation: `jobs run` would replace the stopped server
     const worker = place.start('-F', 'json', 'jobs', 'run', key, '--worker', '-m', '3', '--cpus', '3', '-o', 'out');
     const numEnded = () => readFileSync(log, 'utf8').split('\n').length - 1;
     await expect.poll(numEnded).toBeGreaterThan(2);
@@ -29,11 +29,11 @@ it('a worker continues with a restored database', { timeout: 240_000 }, async ()
     const client = openClient(place.dir);
     const names = async (list: 'jobs' | 'results', filters: Record<string, string>) =>
       (await rows(client, list, key, filters)).map((row) => String(row.job_name ?? row.name));
-    // in one look: between two of them a job may begin
+    // in one request: between two of them a job may start
     const isStuck = async () =>
       (await rows(client, 'jobs', key)).every((job) => job.status === 'done' || job.orphaned === true);
     await expect.poll(isStuck).toBe(true);
-    // those that were running then: nobody knows how they ended
+    // those that were running at the backup: nobody knows how they ended
     const isDone = (await rows(client, 'jobs', key)).every((job) => job.status === 'done');
     if (!isDone) await place.json(['workflows', 'restart', key]);
     expect((await worker.ended).code).toBe(0);

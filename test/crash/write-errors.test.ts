@@ -1,6 +1,6 @@
 /**
- * A file that the system lets grow no further: SQLite is told EFBIG, an I/O error to it as EDQUOT of a full quota is.
- * What was confirmed stays, what cannot be written is refused, and all goes on by itself afterwards.
+ * A file that the system does not let grow: SQLite gets EFBIG, which is an I/O error to it, like EDQUOT of a full
+ * quota. What was confirmed stays, what cannot be written is refused, and everything continues by itself afterwards.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
@@ -17,10 +17,10 @@ const cannotBeWritten = expect.objectContaining({
 });
 
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
-if (!hasPrlimit) console.warn('\n!! No prlimit here: the test of files that cannot grow is LEFT OUT.\n');
+if (!hasPrlimit) console.warn('\n!! No prlimit here: the test of files that cannot grow is SKIPPED.\n');
 
 it.skipIf(!hasPrlimit)(
-  'a server whose files cannot grow refuses what it cannot store, and goes on when they can',
+  'a server whose files cannot grow refuses what it cannot store, and continues when they can',
   async () => {
     const place = newPlace();
     try {

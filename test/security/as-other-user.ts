@@ -10,7 +10,7 @@ const otherUserId = 65534;
 
 /** Whether this process can act as another user; says so aloud when it cannot. */
 export const canBeOtherUser = process.getuid?.() === 0;
-if (!canBeOtherUser) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are LEFT OUT.\n');
+if (!canBeOtherUser) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are SKIPPED.\n');
 
 /** Runs a command as the other user. */
 export function asOtherUser(command: string, args: string[], input = ''): Promise<Ended> {

@@ -71,7 +71,7 @@ describe('the database', () => {
     expect(readFileSync(path, 'utf8')).toContain('this is no database');
   });
 
-  it('a step of the schema that fails leaves the version before it, and the next try goes on from there', () => {
+  it('a failing schema step leaves the previous version, and the next try continues from there', () => {
     Database.open(path).close();
     const shipped = new URL('../../src/storage/schema/', import.meta.url);
     const schema = join(directory, 'schema');
@@ -84,7 +84,7 @@ describe('the database', () => {
     expect(() => Database.open(path, schema)).toThrow(
       expect.objectContaining({
         code: 'unusable',
-        message: expect.stringContaining(`schema version ${version + 2} and stays at ${version + 1}`),
+        message: expect.stringContaining(`schema version ${version + 2}; it stays at ${version + 1}`),
       }),
     );
     writeFileSync(step(version + 2), 'INSERT INTO added VALUES (4);');

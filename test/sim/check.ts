@@ -1,4 +1,4 @@
-/** What must hold in a simulated world at every moment, beside what must hold of any stored state. */
+/** What must hold in a simulated world at every moment, besides what must hold for any stored state. */
 import type { EndpointName, ExchangeReply, Request } from '../../src/api/contract.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
@@ -14,7 +14,7 @@ interface StoredEnd {
   ended_at: number;
 }
 
-/** Facts of which each leaves a trace in the database. */
+/** Kinds of facts that each leave a trace in the database. */
 interface Counted {
   runsEnded: number;
   attemptsRan: number;
@@ -32,18 +32,18 @@ function storedFacts(db: Database): Counted {
 
 export class Check {
   readonly #machines: Machines;
-  /** Sentences, each with a rule that was broken. */
+  /** Broken rules, each as a sentence. */
   readonly broken: string[] = [];
   #db: Database | null = null;
   #isDue = false;
-  /** Rows that the connection had changed when they were last looked at. */
+  /** How many rows the connection had changed at the last check. */
   #numChanges = -1;
   /** Ends as they were first stored. */
   readonly #ends = new Map<number, string>();
-  /** What workers were told is stored. */
+  /** What workers have been told is stored. */
   readonly #acknowledged = new Map<string, { attempt: number; kind: string; returnCode: number | null }>();
   #lastEvent = 0;
-  /** Facts that this server's subscribers were told, and what was stored when it began. */
+  /** Facts that this server's subscribers got, and what was stored when it started. */
   #told: Counted = noFacts;
   #storedBefore: Counted = noFacts;
   numChecks = 0;
@@ -74,7 +74,7 @@ export class Check {
     this.#isDue = true;
   }
 
-  /** Subscribers of the living server have got the facts of a transaction. */
+  /** Subscribers of the running server got the facts of a transaction. */
   told(facts: readonly Fact[]): void {
     const count = (kind: Fact['kind']): number => facts.filter((fact) => fact.kind === kind).length;
     this.#told = {
@@ -84,7 +84,7 @@ export class Check {
     this.#isDue = true;
   }
 
-  /** A worker has got a reply. */
+  /** A worker got a reply. */
   answered(endpoint: EndpointName, request: unknown, reply: unknown): void {
     if (endpoint !== 'exchange') return;
     const { finished } = request as Request<'exchange'>;
@@ -102,7 +102,7 @@ export class Check {
     this.seen.set(what, (this.seen.get(what) ?? 0) + times);
   }
 
-  /** Looks at everything, if anything was stored or acknowledged since. */
+  /** Checks everything, if anything was stored or acknowledged since the last check. */
   look(): void {
     this.#lookAtMachines();
     if (!this.#isDue || this.#db === null) return;
@@ -118,12 +118,12 @@ export class Check {
     this.#lookAtFacts(this.#db);
   }
 
-  /** What is stored was told once. */
+  /** Subscribers got everything stored exactly once. */
   #lookAtFacts(db: Database): void {
     const stored = storedFacts(db);
     for (const what of ['runsEnded', 'attemptsRan'] as const) {
       const [since, told] = [stored[what] - this.#storedBefore[what], this.#told[what]];
-      if (since !== told) this.broken.push(`${what}: ${since} are stored, ${told} were told`);
+      if (since !== told) this.broken.push(`${what}: ${since} are stored, subscribers got ${told}`);
     }
   }
 
@@ -139,34 +139,36 @@ export class Check {
       const before = this.#ends.get(end.attempt_key);
       if (before === undefined) this.#lookAtNewEnd(end);
       else if (before !== words) this.broken.push(`the end of attempt ${end.attempt_key} was ${before}, is ${words}`);
-      if (row.is_live === 1) this.broken.push(`attempt ${end.attempt_key} has ended and is live`);
+      if (row.is_live === 1) this.broken.push(`attempt ${end.attempt_key} has ended but is live`);
       this.#ends.set(end.attempt_key, words);
     }
     for (const attempt of this.#ends.keys()) {
-      if (!stored.has(attempt)) this.broken.push(`the end of attempt ${attempt} was stored and is gone`);
+      if (!stored.has(attempt)) this.broken.push(`the end of attempt ${attempt} was stored but is gone`);
     }
     for (const { attempt, kind, returnCode } of this.#acknowledged.values()) {
       const end = stored.get(attempt);
       if (kind === 'started') continue;
-      if (end === undefined) this.broken.push(`the ${kind} of attempt ${attempt} was acknowledged and is not stored`);
+      if (end === undefined) this.broken.push(`the ${kind} of attempt ${attempt} was acknowledged but is not stored`);
       else if (kind === 'finished' && end.return_code !== returnCode)
         this.broken.push(
-          `attempt ${attempt} was acknowledged with ${returnCode} and is stored with ${end.return_code}`,
+          `attempt ${attempt} was acknowledged with ${returnCode} but is stored with ${end.return_code}`,
         );
     }
   }
 
-  /** A return code is that of a process that has really ended with it; what was handed back never ran. */
+  /** A return code is that of a process that really ended with it; an attempt that was handed back never ran. */
   #lookAtNewEnd(end: StoredEnd): void {
     const process = this.#machines.launched.get(end.attempt_key);
     if (end.end_status === 'returned' && process !== undefined) {
-      this.broken.push(`attempt ${end.attempt_key} was handed back and has run`);
+      this.broken.push(`attempt ${end.attempt_key} was handed back but has run`);
     }
     if (end.end_status !== 'done') return;
     const exit = process?.exit ?? null;
     const code = exit === null ? null : (exit.code ?? 128 + (exit.signal ?? 0));
     if (code !== end.return_code) {
-      this.broken.push(`attempt ${end.attempt_key} is stored as done with ${end.return_code}, its process: ${code}`);
+      this.broken.push(
+        `attempt ${end.attempt_key} is stored as done with ${end.return_code}, its process ended with ${code}`,
+      );
     }
   }
 
@@ -187,7 +189,7 @@ export class Check {
       used.set(workerId, (used.get(workerId) ?? 0) + numCpus);
     }
     for (const [workerId, cpus] of used) {
-      if (cpus > nodeCpus) this.broken.push(`worker ${workerId} runs jobs of ${cpus} cpus on ${nodeCpus}`);
+      if (cpus > nodeCpus) this.broken.push(`worker ${workerId} runs jobs of ${cpus} CPUs on a node with ${nodeCpus}`);
     }
   }
 }

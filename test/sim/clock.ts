@@ -1,4 +1,4 @@
-/** Simulated time: one queue of what is due, hosts whose wall clocks jump, processes that die or stand still. */
+/** Simulated time: one queue of calls, hosts whose wall clocks jump, processes that die or stand still. */
 import type { Clock } from '../../src/base/clock.ts';
 
 interface Due {
@@ -7,7 +7,7 @@ interface Due {
   call: (() => void) | null;
 }
 
-/** What is due, in order of time and then of planning. */
+/** Planned calls, in order of time and then of planning. */
 export class Timeline {
   nowMs = 0;
   #order = 0;
@@ -37,7 +37,7 @@ export class Timeline {
     return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Makes the next call; false when nothing is due any more. */
+  /** Makes the next call; false when there is none. */
   step(): boolean {
     if (this.nextMs === Number.POSITIVE_INFINITY) return false;
     const due = this.#pop();
@@ -132,7 +132,7 @@ export class Process {
     if (this.#state === 'alive') this.#state = 'frozen';
   }
 
-  /** What was held happens now, in order. */
+  /** The calls that were held happen now, in order. */
   thaw(): void {
     if (this.#state !== 'frozen') return;
     this.#state = 'alive';

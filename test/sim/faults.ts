@@ -1,4 +1,4 @@
-/** What goes wrong: each world has some of the kinds, at random moments, until it is healed. */
+/** Faults: each world has some of the kinds, at random moments, until it is healed. */
 import type { Machine } from './machines.ts';
 import { soundNetwork } from './network.ts';
 import type { Person } from './person.ts';
@@ -41,7 +41,7 @@ export class Faults {
     if (this.#isImpatient) this.#restartImpatiently();
   }
 
-  /** Some people type restart again and again until it goes well. */
+  /** Some people type restart again and again until it works. */
   #restartImpatiently(): void {
     const { timeline, random } = this.#world;
     timeline.after(random.spread(5_000, 60_000), () => {
@@ -94,7 +94,7 @@ export class Faults {
     ];
   }
 
-  /** Sets back what was done, unless everything has been healed already. */
+  /** Undoes a fault, unless everything has been healed already. */
   #later(shortestMs: number, longestMs: number, undo: () => void): void {
     const { timeline, random } = this.#world;
     const delayMs = random.chance(0.5) ? random.spread(shortestMs, longestMs) : random.int(shortestMs, longestMs);
@@ -125,7 +125,7 @@ export class Faults {
     this.#later(2_000, 200_000, () => server.process.thaw());
   }
 
-  /** The one before it goes on, or stands still for a while, or is stopped before it has noticed. */
+  /** The first server continues, or stands still for a while, or is stopped before it notices. */
   #startRival(): void {
     const { server: old, timeline, random } = this.#world;
     if (old === null) return;
@@ -141,7 +141,7 @@ export class Faults {
     const worker = random.pick(alive);
     this.#world.note(`worker ${worker.name} is frozen`);
     worker.process.freeze();
-    // it cannot read that it is to stop
+    // it cannot read that it must stop
     worker.machine.lastUnreadableMs = Number.POSITIVE_INFINITY;
     this.#later(500, 200_000, () => this.#thaw(worker.machine));
   }
@@ -182,7 +182,7 @@ export class Faults {
     machine.isFrozen = false;
     machine.lastUnreadableMs = world.timeline.nowMs;
     for (const worker of world.workers) if (worker.machine === machine) worker.process.thaw();
-    world.note(`${machine.host.name} goes on`);
+    world.note(`${machine.host.name} continues`);
     world.slurm.noticeReturn(machine);
   }
 
@@ -195,7 +195,7 @@ export class Faults {
   /** Neither the server nor Slurm reaches the machine; with `alsoFiles` it cannot read the server directory either. */
   #isolate(machine: Machine, alsoFiles: boolean): void {
     const world = this.#world;
-    world.note(`${machine.host.name} is cut off${alsoFiles ? ', from the files too' : ''}`);
+    world.note(`${machine.host.name} is cut off${alsoFiles ? ', also from the files' : ''}`);
     machine.isOnline = false;
     world.network.deafHosts.add(machine.host.name);
     world.network.muteHosts.add(machine.host.name);
@@ -204,7 +204,7 @@ export class Faults {
     this.#later(30_000, 600_000, () => this.#reconnect(machine));
   }
 
-  /** Only between workers and the server, and perhaps only one way. */
+  /** Only between workers and the server, and possibly in one direction only. */
   #cut(machine: Machine): void {
     const { network, random } = this.#world;
     const way = random.pick(['to', 'from', 'both']);
@@ -245,11 +245,11 @@ export class Faults {
     if (running.length > 0) slurm.end(random.pick(running), state, isRequeued);
   }
 
-  /** From here on nothing goes wrong any more, and what did is mended. */
+  /** Repairs everything; from here on nothing goes wrong. */
   heal(): void {
     const world = this.#world;
     this.#isOver = true;
-    world.note('all is healed');
+    world.note('everything is healed');
     world.network.faults = soundNetwork;
     world.slurm.faults = { failure: 0, lateness: 0, garbling: 0 };
     world.serverReturnsMs = () => 1_000;

@@ -1,5 +1,5 @@
 /**
- * A hold falls at its time: not before, and soon after it while a server lives. Time is the true one, which the server
+ * A hold ends at its time: not before, and soon after it while a server runs. Time is the true one, which the server
  * sees only through clocks that are set, restarts and moments in which it stands still.
  */
 import type { Check } from './check.ts';
@@ -10,14 +10,17 @@ interface Watched {
   jobKey: number;
   delayMs: number;
   deadlineMs: number;
-  /** The clock was set or a server ended since the hold was seen first: together they hide from the next server what is true. */
+  /**
+   * The clock was set or a server ended since the hold was first seen: together they hide the true time from the next
+   * server.
+   */
   isClockSet: boolean;
   isServerChanged: boolean;
 }
 
-/** What a live server may take for it: a transaction that failed on a full disk is tried again after ten seconds. */
+/** How long a running server may take: a transaction that failed on a full disk is retried after ten seconds. */
 const latestMs = 15_000;
-/** Jumps of the clock below a second are none to the server. */
+/** The server ignores jumps of the clock below a second. */
 const earliestMs = 2_000;
 
 export class HoldCheck {
@@ -26,7 +29,7 @@ export class HoldCheck {
   readonly #check: Check;
   readonly #watched = new Map<number, Watched>();
   #server: SimServer | null = null;
-  /** Since when a server has lived without standing still. */
+  /** Since when a server has been running without standing still. */
   #servedSinceMs = 0;
   #skewMs: number;
   #numPlans = 0;
@@ -38,7 +41,7 @@ export class HoldCheck {
     this.#check = check;
   }
 
-  /** Looks at all holds of the server that there is now, if there is one. */
+  /** Checks all holds of the running server, if there is one. */
   look(server: SimServer | null): void {
     const nowMs = this.#timeline.nowMs;
     const isClockSet = this.#host.skewMs !== this.#skewMs;
@@ -69,14 +72,14 @@ export class HoldCheck {
     for (const [key, hold] of this.#watched) {
       if (present.get(key)?.job_key === hold.jobKey) continue;
       this.#watched.delete(key);
-      // a server on the copy of a database may not know of it
+      // a server on the copy of a database may not know the hold
       if (isPlanned || (hold.isServerChanged && this.#servedSinceMs === nowMs)) continue;
       const job = db.get('SELECT status FROM jobs WHERE job_key = ?', hold.jobKey);
       if (job?.status === 'canceled') continue;
-      this.#check.note('holds that fell');
+      this.#check.note('holds that ended');
       const isKnown = !(hold.isClockSet && hold.isServerChanged);
       if (isKnown && nowMs < hold.deadlineMs - earliestMs) {
-        this.#check.broken.push(`hold ${key} fell ${(hold.deadlineMs - nowMs) / 1000} s too early`);
+        this.#check.broken.push(`hold ${key} ended ${(hold.deadlineMs - nowMs) / 1000} s too early`);
       }
     }
     for (const { hold_key: key, job_key: jobKey, until } of rows) {
@@ -89,7 +92,7 @@ export class HoldCheck {
 
   #lookForLate(key: number, hold: Watched): void {
     const nowMs = this.#timeline.nowMs;
-    // the clock was set while nobody saw it: the delay begins anew with the server
+    // the clock was set while nobody saw it: the delay restarts with the server
     const isAnew = hold.isClockSet && hold.isServerChanged;
     const fromMs = Math.max(hold.deadlineMs, this.#servedSinceMs + (isAnew ? hold.delayMs : 0));
     if (nowMs <= fromMs + latestMs) return;

@@ -1,4 +1,4 @@
-/** Machines and the processes of jobs on them: what really runs, whatever anybody believes. */
+/** Machines and the processes of jobs on them: what really runs, whatever the server believes. */
 import { Host, type Timeline } from './clock.ts';
 import type { Random } from './random.ts';
 
@@ -26,13 +26,13 @@ export class Machine {
   readonly host: Host;
   readonly processes = new Set<JobProcess>();
   isUp = true;
-  /** It reaches the network, Slurm's controller included. */
+  /** Whether it reaches the network, including Slurm's controller. */
   isOnline = true;
-  /** It reaches the file system that all share. */
+  /** Whether it reaches the shared file system. */
   hasFiles = true;
-  /** Nothing on it moves. */
+  /** Whether nothing on it makes progress. */
   isFrozen = false;
-  /** When something on it last could not have read the shared file system. */
+  /** When a process on it last could not read the shared file system. */
   lastUnreadableMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, bootId: string) {
@@ -46,24 +46,24 @@ export interface Launch {
   workerId: string;
   machine: Machine;
   numCpus: number;
-  /** How it ends by itself, and when. */
+  /** How and when it ends by itself. */
   runMs: number;
   code: number;
   exited: (exit: JobExit) => void;
 }
 
-/** A machine could not read the stop file for at most so long before two processes of a job may overlap. */
+/** Two processes of a job may overlap if a machine could not read the stop file at most this long before. */
 const gapMs = 90_000;
 
 export class Machines {
   readonly #timeline: Timeline;
   readonly #random: Random;
-  /** Every process that there has ever been, by attempt. */
+  /** Every process ever started, by attempt. */
   readonly launched = new Map<number, JobProcess>();
   readonly #living = new Set<JobProcess>();
-  /** Calls with each broken rule. */
+  /** Called with each broken rule. */
   onBroken: (words: string) => void = () => {};
-  /** Overlaps in the gap that is documented. */
+  /** Overlaps in the documented gap. */
   numGaps = 0;
   #pid = 1000;
 
@@ -89,7 +89,7 @@ export class Machines {
 
   #endLater(process: JobProcess, runMs: number, code: number): void {
     process.cancelEnd = this.#timeline.after(runMs, () => {
-      // a frozen machine gets no further
+      // a frozen machine makes no progress
       if (process.machine.isFrozen) this.#endLater(process, 1000, code);
       else this.end(process, { code, signal: null });
     });
@@ -138,7 +138,7 @@ export class Machines {
     process.exited(exit);
   }
 
-  /** Everything on the machine that matches dies at once. */
+  /** Every matching process on the machine dies at once. */
   killAll(machine: Machine, isMeant: (process: JobProcess) => boolean): void {
     for (const process of [...machine.processes]) {
       if (isMeant(process)) this.end(process, { code: null, signal: 9 });

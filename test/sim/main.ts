@@ -1,10 +1,10 @@
-/** One process of several that run seeds: it is sent numbers of seeds, and answers each with what came of it. */
+/** One of several processes that run seeds: it receives numbers of seeds and answers each with the outcome. */
 import { runSeed, type SeedResult } from './seed.ts';
 
-/** What is told of a seed to the process that handed it out. */
+/** The outcome of a seed, for the process that handed it out. */
 export interface Told extends Pick<SeedResult, 'seed' | 'numSteps' | 'numChecks' | 'hash'> {
   seen: [what: string, times: number][];
-  /** Null when all held; else the last events and what was broken, as text. */
+  /** Null when all rules held; else the last events and the broken rules, as text. */
   failure: string | null;
 }
 

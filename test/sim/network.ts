@@ -1,17 +1,17 @@
 /**
- * The way between clients and the server: requests and replies are text, which is late, lost, doubled, overtaken by
- * others, and cut off in one direction or both.
+ * The network between clients and the server: requests and replies are text that is delayed, lost, duplicated,
+ * reordered, and cut off in one direction or both.
  */
 import type { Api, CallOptions, EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { asTorcError, TorcError } from '../../src/base/errors.ts';
 import type { Process, Timeline } from './clock.ts';
 import type { Random } from './random.ts';
 
-/** What answers at the server's address. */
+/** The server process that answers at its address. */
 export interface Listener {
   process: Process;
   call(endpoint: EndpointName, request: unknown, options: CallOptions): Promise<unknown>;
-  /** Before each reply is sent. */
+  /** Called before each reply is sent. */
   replying(): void;
 }
 
@@ -19,7 +19,7 @@ export interface NetworkFaults {
   loss: number;
   doubling: number;
   slowness: number;
-  /** Most messages take at most so long. */
+  /** Most messages take at most this long. */
   usualMs: number;
 }
 
@@ -33,7 +33,7 @@ export class Network {
   readonly deafHosts = new Set<string>();
   readonly muteHosts = new Set<string>();
   listener: Listener | null = null;
-  /** A call failed in a way that no call may. */
+  /** Called when a call failed in a way that no call may fail. */
   onBug: (words: string) => void = () => {};
   readonly #timeline: Timeline;
   readonly #random: Random;
@@ -60,7 +60,7 @@ export class Network {
     const { name } = client.host;
     const isMute = () => this.muteHosts.has(name);
     const isDeaf = () => this.deafHosts.has(name);
-    /** The server whose address it knows; it looks for another one when that one is gone or silent. */
+    /** The server whose address it knows; it looks for another when this one is gone or silent. */
     let known: Listener | null = null;
     const call = <N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions = {}) =>
       new Promise<Reply<N>>((resolve, reject) => {

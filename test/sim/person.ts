@@ -1,4 +1,4 @@
-/** The person at the login host, who types what people type: schedules nodes, restarts, resets, cancels. */
+/** The person at the login host, who schedules nodes, restarts, resets and cancels. */
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
@@ -10,7 +10,7 @@ const mostOfEach = 6;
 export class Person {
   readonly #world: World;
   #numAllocations = 0;
-  /** Commands that have not come back. */
+  /** Commands that have not returned. */
   numUnderWay = 0;
 
   constructor(world: World) {
@@ -24,7 +24,7 @@ export class Person {
     this.numUnderWay += 1;
     try {
       const reply = await world.network.apiFor(shell, () => {}).call(endpoint, request);
-      world.note(`person: ${endpoint} went well`);
+      world.note(`person: ${endpoint} succeeded`);
       return reply;
     } catch (error) {
       if (!(error instanceof TorcError)) throw error;
@@ -66,7 +66,7 @@ export class Person {
     if (login.isUp && !isEnough) this.#world.addWorker({ machines: [login], slurm: null });
   }
 
-  /** `force` is for somebody who knows that what fell silent is dead. */
+  /** `force` is for a person who knows that everything silent is dead. */
   restart(options: { keepRunning?: boolean; force?: boolean } = {}): Promise<unknown> {
     return this.#type('workflow_restart', {
       workflow_key: this.#world.workflowKey,
@@ -82,7 +82,7 @@ export class Person {
     });
   }
 
-  /** Whether a person who has looked everywhere may say that whatever fell silent is dead. */
+  /** Whether a person who has looked everywhere may say that everything silent is dead. */
   knowsThatAllIsDead(): boolean {
     const { machines, workers, slurm } = this.#world;
     const isNoneAlive = workers.every(({ process }) => !process.isAlive);

@@ -1,4 +1,4 @@
-/** All chance of a simulated world, from one seed: sfc32, seeded through splitmix32. */
+/** All randomness of a simulated world, from one seed: sfc32, seeded through splitmix32. */
 export class Random {
   #a: number;
   #b: number;
@@ -33,12 +33,12 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** A whole number from `low` to `high`, both included. */
+  /** A whole number from `low` to `high`, inclusive. */
   int(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
-  /** Mostly near `low`: a duration whose order of magnitude is random. */
+  /** A duration whose order of magnitude is random, mostly near `low`. */
   spread(low: number, high: number): number {
     return Math.round(low * (high / low) ** this.next());
   }

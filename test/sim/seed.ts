@@ -9,19 +9,19 @@ import { World } from './world.ts';
 
 export interface SeedResult {
   seed: number;
-  /** Sentences; empty when all held. */
+  /** Broken rules as sentences; empty when all held. */
   broken: string[];
-  /** What happened last. */
+  /** The last events. */
   trace: string[];
   numSteps: number;
   numChecks: number;
-  /** How often each kind of thing happened. */
+  /** How often each kind of event happened. */
   seen: Map<string, number>;
-  /** Of all that happened. */
+  /** A hash of all events. */
   hash: number;
 }
 
-/** Nothing is synced to a disk there. */
+/** A directory in memory, where nothing is synced to a disk. */
 const memory = '/dev/shm';
 
 const roundMs = 60_000;
@@ -44,7 +44,7 @@ export async function runSeed(seed: number): Promise<SeedResult> {
   const { numSteps, trace } = world;
   const { broken, numChecks, seen } = world.check;
   world.check.note('two processes in the gap', world.machines.numGaps);
-  // what was drawn shows what nobody noted
+  // the next random number also depends on what was not noted
   world.note(`ends after ${numSteps} steps with ${world.random.next()}`);
   return { seed, broken, trace, numSteps, numChecks, seen, hash: world.hash };
 }
@@ -69,7 +69,7 @@ async function live(world: World): Promise<void> {
   await finish(world, person);
 }
 
-/** What a person does until all is done, and what must be so then. */
+/** What a person does until everything is done, and what must hold then. */
 async function finish(world: World, person: Person): Promise<void> {
   for (let round = 0; round < mostRounds; round++) {
     const isOver = () => person.numUnderWay === 0 && isComplete(world);
@@ -81,7 +81,7 @@ async function finish(world: World, person: Person): Promise<void> {
     await advance(world, person);
   }
   if (!isComplete(world)) {
-    world.check.broken.push(`the workflow does not come to its end: ${stateOf(world)}`);
+    world.check.broken.push(`the workflow does not end: ${stateOf(world)}`);
     return;
   }
   const isQuiet = () => world.workers.every(({ process }) => !process.isAlive) && world.slurm.open.length === 0;
@@ -126,8 +126,8 @@ function isComplete({ service }: World): boolean {
 }
 
 /**
- * Nothing occupies anything, no worker is thought to live, every allocation is known to be over; for one that is only
- * recorded is looked for long.
+ * Nothing is occupied, no worker counts as running, every allocation is known to be over; for one that is only
+ * recorded that takes a long time.
  */
 function isClosed({ service }: World): boolean {
   const left = service?.db.get(
@@ -155,7 +155,7 @@ function stateOf({ service, workers, slurm }: World): string {
   ].join('\n  ');
 }
 
-/** Every job ran to its end, or is canceled because one before it failed; the other way round as well. */
+/** Every job ran to its end, or is canceled exactly if an upstream job failed. */
 function checkEnd({ service, check, workflow }: World): void {
   if (service === null) return;
   const { db } = service;
@@ -166,7 +166,7 @@ function checkEnd({ service, check, workflow }: World): void {
     const before = upstreamsOf(db, job.job_key as number);
     const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure === true && before.some((key) => hasFailed.has(key));
     const expected = isToBeCanceled ? 'canceled' : 'done';
-    if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, to be expected is ${expected}`);
+    if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, expected ${expected}`);
   }
 }
 
@@ -175,7 +175,7 @@ function failures(db: Database): Set<number> {
   return new Set(rows.map((row) => row.job_key as number));
 }
 
-/** The jobs directly before a job, also through a barrier. */
+/** The direct upstreams of a job, also through a barrier. */
 function upstreamsOf(db: Database, node: number): number[] {
   const rows = db.all('SELECT upstream FROM edges WHERE downstream = ?', node);
   return rows.flatMap(({ upstream }) =>

@@ -1,4 +1,6 @@
-/** The server process: the real service, reconciler and timekeeper, which dies at named points and whose disk fills up. */
+/**
+ * The server process: the real service, reconciler and timekeeper, which dies at named points and whose disk fills up.
+ */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
@@ -12,7 +14,7 @@ import { type Database, replaceByCopy } from '../../src/storage/database/databas
 import { Process } from './clock.ts';
 import type { World } from './world.ts';
 
-/** Where a server dies, or its disk is full: at the n-th statement of a transaction, around its COMMIT, at a reply. */
+/** Where a server dies or its disk is full: at the n-th statement of a transaction, around its COMMIT, at a reply. */
 export type Fault =
   | { kind: 'crash' | 'full'; at: 'statement' | 'before_commit' }
   | { kind: 'crash'; at: 'after_commit' | 'reply' };
@@ -25,11 +27,11 @@ export class SimServer {
   #service: Service | null = null;
   #reconciler: Reconciler | null = null;
   #timekeeper: Timekeeper | null = null;
-  /** Strikes when `countdown` statements or replies have passed. */
+  /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
   #close: () => void = () => {};
-  /** Another server has taken the directory over: this one must not answer any more, and touch no file. */
+  /** Another server has taken over the directory: this one must no longer answer or touch any file. */
   isSuperseded = false;
 
   private constructor(world: World) {
@@ -37,7 +39,7 @@ export class SimServer {
     this.process = new Process(world.timeline, world.login.host, world.machines.nextPid());
   }
 
-  /** Null when it died on the way. */
+  /** Null when it died while starting. */
   static async start(world: World): Promise<SimServer | null> {
     const server = new SimServer(world);
     world.servers.push(server);
@@ -54,7 +56,7 @@ export class SimServer {
     const { writeStopFile } = service.machine;
     service.machine.writeStopFile = (workerId) => {
       const lives = [...world.machines.living].some((job) => job.workerId === workerId);
-      world.check.note(`stop file for ${lives ? 'jobs that run' : 'nothing'}`);
+      world.check.note(`stop file for ${lives ? 'running jobs' : 'nothing'}`);
       world.note(`server: stop file for ${workerId.slice(0, 4)}`);
       writeStopFile(workerId);
     };
@@ -66,7 +68,7 @@ export class SimServer {
     } catch {
       return null;
     }
-    // loads what a service loads late, which takes real time
+    // loads what a service loads on demand, which takes real time
     await service.call('server_info', {});
     server.#reconciler = new Reconciler(service);
     server.#reconciler.start();
@@ -142,7 +144,7 @@ export class SimServer {
     this.#armed = null;
     this.#world.note(`server: ${fault.kind} at ${fault.at}`);
     if (fault.kind === 'full') {
-      // SQLite takes the whole transaction back by itself
+      // SQLite rolls back the whole transaction by itself
       this.#rawRun?.('ROLLBACK');
       throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
     }
@@ -163,9 +165,9 @@ export class SimServer {
     this.#timekeeper?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
-        // what is copied is what a killed process leaves; SQLite would write the log into the database and remove it
+        // the copy is what a killed process leaves; SQLite would write the log into the database and remove it
         replaceByCopy(join(this.#world.directory, 'torc.db'));
-        // the next owner would find that this process is dead, were it one
+        // the next owner would see that this process is dead if it were a real one
         rmSync(join(this.#world.directory, 'holder.json'), { force: true });
       }
       this.#close();

@@ -1,4 +1,4 @@
-/** Fixed seeds of the simulator; `npm run sim` runs as many as one likes. */
+/** Fixed seeds of the simulator; `npm run sim` runs any number of them. */
 
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -11,7 +11,7 @@ it('the first 200 seeds hold', async () => {
   // 20 s on two idle cores
 }, 600_000);
 
-it('a seed happens the same way each time', async () => {
+it('a seed runs the same way each time', async () => {
   const [one, other] = [await runSeed(7), await runSeed(7)];
   expect(one.trace.length).toBeGreaterThan(20);
   expect(other).toEqual(one);

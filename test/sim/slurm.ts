@@ -1,6 +1,6 @@
 /**
- * A Slurm cluster: allocations wait, start workers on machines, end in all the ways there are, are requeued, and lose
- * sight of machines. Its commands print text, which comes late, cut, garbled, empty, or not at all.
+ * A Slurm cluster: allocations wait, start workers on machines, end in every possible way, are requeued, and lose
+ * contact with machines. Its commands print text that is late, cut, garbled, empty, or missing.
  */
 import { type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
 import type { RunResult } from '../../src/slurm/run.ts';
@@ -30,15 +30,15 @@ export interface Allocation {
   starts: Start[];
   /** When it was over for good. */
   endedMs: number | null;
-  /** Until when squeue leaves it out although it is there, and from when it may do so again. */
+  /** Until when squeue leaves it out although it exists, and from when it may do so again. */
   hiddenUntilMs: number;
   shownUntilMs: number;
 }
 
-/** For so long squeue shows what has ended. */
+/** How long squeue shows allocations that have ended. */
 const minJobAgeMs = 300_000;
 const killWaitMs = 30_000;
-/** So long at most a job may be missing from squeue by mistake. */
+/** How long at most a job is missing from squeue by mistake. */
 const longestAbsenceMs = 45_000;
 
 export interface SlurmFaults {
@@ -53,7 +53,7 @@ export class Slurm {
   accountingLagMs = 0;
   readonly allocations: Allocation[] = [];
   readonly #world: World;
-  /** Machines that Slurm has given up, until they are back. */
+  /** Machines that Slurm counts as down, until they are back. */
   readonly #down = new Set<Machine>();
 
   constructor(world: World) {
@@ -105,7 +105,7 @@ export class Slurm {
     });
   }
 
-  /** The worker's process is gone: slurmd ends the rest, the controller hears of it when it can. */
+  /** The worker's process is gone: slurmd ends the rest, and the controller learns of it when it can. */
   #scriptEnds(allocation: Allocation, start: Start): void {
     const { timeline, random } = this.#world;
     timeline.after(random.spread(50, 2000), () => {
@@ -117,7 +117,7 @@ export class Slurm {
     });
   }
 
-  /** Kills whatever of a start is left on its machines. */
+  /** Kills what is left of a start on its machines. */
   #sweep(start: Start): void {
     start.worker?.kill();
     const id = start.worker?.id;
@@ -137,7 +137,7 @@ export class Slurm {
     if (isReachable(start)) start.worker?.signal('terminate');
     const kill = (): void => {
       if (start.endMs !== null) return;
-      // what cannot be reached is waited for, until the machine is given up
+      // it waits for a machine out of reach, until that counts as down
       if (!isReachable(start)) return void timeline.after(5000, kill);
       this.#sweep(start);
       timeline.after(random.spread(50, 3000), () => {
@@ -167,7 +167,7 @@ export class Slurm {
     allocation.endedMs = this.#world.timeline.nowMs;
   }
 
-  /** A machine does not answer: after a while it is given up, with all that runs there. */
+  /** A machine does not answer: after a while it counts as down, with everything that runs there. */
   noticeSilence(machine: Machine): void {
     const { timeline, random } = this.#world;
     timeline.after(random.int(10_000, 60_000), () => {
@@ -183,7 +183,7 @@ export class Slurm {
     });
   }
 
-  /** A machine answers again: what should not be there any more is killed. */
+  /** A machine answers again: processes that should be gone are killed. */
   noticeReturn(machine: Machine): void {
     const { timeline, random } = this.#world;
     timeline.after(random.spread(50, 3000), () => {
@@ -193,7 +193,7 @@ export class Slurm {
         for (const start of allocation.starts) {
           if (!start.machines.includes(machine)) continue;
           if (start.endMs !== null) this.#sweep(start);
-          // its processes were lost while nobody could tell
+          // its processes were lost while nobody could see it
           else if (start.worker?.process.isAlive === false) this.#scriptEnds(allocation, start);
         }
       }
@@ -275,7 +275,7 @@ export class Slurm {
   #sacct(): string {
     const { nowMs } = this.#world.timeline;
     const lines = this.allocations.flatMap((allocation) =>
-      // what happened earlier is never told later
+      // later queries never report what happened earlier
       allocation.starts
         .filter(({ startMs }) => nowMs - startMs >= this.accountingLagMs)
         .map((start) => {

@@ -1,4 +1,6 @@
-/** A worker's spool in the simulated world: the real lines in the real place, written late, torn when the worker dies. */
+/**
+ * A worker's spool in the simulated world: real lines in the real place, written late and torn when the worker dies.
+ */
 import { appendFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { spoolLine } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
@@ -8,7 +10,7 @@ import type { Machine } from './machines.ts';
 import type { Random } from './random.ts';
 
 export interface SimSpool extends SpoolWriter {
-  /** The worker dies: what is being written is cut. */
+  /** The worker dies: the line being written is cut. */
   tear(): void;
 }
 

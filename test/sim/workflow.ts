@@ -1,4 +1,4 @@
-/** A random small workflow, and how its jobs behave when they run. */
+/** A small random workflow, and how its jobs behave when they run. */
 
 import { rule, type TestJob } from '../support/service.ts';
 import type { Random } from './random.ts';
@@ -7,7 +7,7 @@ export class SimWorkflow {
   readonly jobs: TestJob[];
   readonly edges: [number, number][];
   readonly numBarriers: number;
-  /** The first tries again at once, the second after a while. */
+  /** The first retries at once, the second after a delay. */
   readonly failureHandlers: ReturnType<typeof rule>[][];
   /** Nodes that the widest job needs. */
   readonly widest: number;
@@ -60,7 +60,7 @@ export class SimWorkflow {
     this.#longestMs = Math.min(this.#longestMs, 5_000);
   }
 
-  /** What one process of a job does. */
+  /** How one process of a job behaves. */
   behaviour(name: string): { runMs: number; code: number } {
     const fails = this.#random.chance(this.#failing.get(name) ?? 0);
     const shortestMs = this.#longestMs / (this.#isEven ? 2 : 200);

@@ -18,12 +18,12 @@ import { SimWorkflow } from './workflow.ts';
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
 const longestTrace = 400;
-/** So long a server may go on after another one has taken its place. */
+/** How long a server may continue after another one has replaced it. */
 const supersededMs = 5_000;
 
 let empty: Buffer | null = null;
 
-/** The bytes of a new database: making its tables anew would take longer than many a simulation. */
+/** The bytes of a new database: creating its tables again would take longer than many simulations. */
 function emptyDatabase(directory: string): Buffer {
   if (empty !== null) return empty;
   const path = join(directory, 'empty.db');
@@ -46,17 +46,17 @@ export class World {
   readonly check: Check;
   readonly holdCheck: HoldCheck;
   readonly leaseMs: number;
-  /** Long jobs on several nodes, which are cut off while they run, and nothing else goes wrong. */
+  /** Long jobs on several nodes that are cut off while they run; nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
   readonly trace: string[] = [];
   workflowKey = '';
   server: SimServer | null = null;
-  /** All that there have been. */
+  /** All workers, also those that have ended. */
   readonly servers: SimServer[] = [];
-  /** When a server that died is started again; null for not by itself. */
+  /** When a server that died is started again; null when it is not. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
-  /** FNV-1a of all that was noted. */
+  /** FNV-1a hash of all notes. */
   hash = 0x811c9dc5;
   readonly #togetherness: number;
   #starting: Promise<void> | null = null;
@@ -68,7 +68,7 @@ export class World {
     this.network = new Network(this.timeline, random);
     this.machines = new Machines(this.timeline, random);
     this.check = new Check(this.machines);
-    this.network.onBug = (words) => this.check.broken.push(`an error that is a bug: ${words}`);
+    this.network.onBug = (words) => this.check.broken.push(`a bug: ${words}`);
     this.login = new Machine('login', random.hex(8));
     this.holdCheck = new HoldCheck(this.timeline, this.login.host, this.check);
     this.isAboutIsolation = random.chance(0.2);
@@ -109,7 +109,7 @@ export class World {
   addWorker(place: WorkerPlace, ended: () => void = () => {}): SimWorker {
     const worker = new SimWorker(this, place);
     this.workers.push(worker);
-    this.note(`worker ${worker.name} begins`);
+    this.note(`worker ${worker.name} starts`);
     worker.onGone = ended;
     worker.start();
     return worker;
@@ -120,7 +120,7 @@ export class World {
     this.#starting ??= SimServer.start(this)
       .then((server) => {
         this.server = server;
-        this.note(server === null ? 'server dies at its start' : `server starts, epoch ${server.service.epoch}`);
+        this.note(server === null ? 'server dies while starting' : `server starts, epoch ${server.service.epoch}`);
       })
       .finally(() => {
         this.#starting = null;
@@ -129,13 +129,13 @@ export class World {
   }
 
   /**
-   * Another server takes the directory over while the first one goes on, or stands still: as where the file system has
-   * neither locks nor exclusive create, or from another host. It works on a copy of the database from now on.
+   * Another server takes over the directory while the first one continues or stands still, as on a file system without
+   * locks and exclusive create, or from another host. The second one works on a copy of the database from now on.
    */
   startRival(): void {
     const old = this.server;
     if (old === null || this.#starting !== null) return;
-    this.note('a second server takes the directory over');
+    this.note('a second server takes over the directory');
     this.check.note('second servers');
     old.isSuperseded = true;
     this.#expectEnd(old);
@@ -145,17 +145,17 @@ export class World {
     void this.startServer();
   }
 
-  /** It looks every two seconds; one that stands still does so when it goes on. */
+  /** It checks every two seconds; one that stands still does so when it continues. */
   #expectEnd(old: SimServer): void {
     const wasFrozen = old.process.isFrozen;
     this.timeline.after(supersededMs, () => {
       if (!old.process.isAlive) return;
       if (wasFrozen || old.process.isFrozen) this.#expectEnd(old);
-      else this.check.broken.push('a server goes on although another one has taken its place');
+      else this.check.broken.push('a server continues although another one has replaced it');
     });
   }
 
-  /** Called by a server that is gone; the files that it leaves are looked after outside of its own calls. */
+  /** Called by a server that is gone; the files that it leaves are handled outside of its own calls. */
   serverGone(server: SimServer, tidy: () => void): void {
     this.timeline.after(1, tidy);
     if (server.isSuperseded) return;
@@ -168,7 +168,7 @@ export class World {
 
   // ---------------------------------------------------------------- time
 
-  /** Goes on for so long, or until something is broken or `isOver` says so. */
+  /** Runs for this long, or until a rule is broken or `isOver` says so. */
   async run(forMs: number, isOver: () => boolean = () => false): Promise<void> {
     const untilMs = this.timeline.nowMs + forMs;
     while (this.timeline.nextMs <= untilMs) {
@@ -184,9 +184,9 @@ export class World {
     this.timeline.nowMs = untilMs;
   }
 
-  /** Until everything that was begun has gone as far as it can without time. */
+  /** Waits until everything that was started has gone as far as it can without time passing. */
   async #settle(): Promise<void> {
-    // what this turn begins is served in the next one
+    // what this turn starts is served in the next one
     for (let quietTurns = 0; quietTurns < 2; ) {
       const { numCommits } = this.check;
       await new Promise((resolve) => setImmediate(resolve));

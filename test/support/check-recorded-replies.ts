@@ -1,4 +1,4 @@
-/** Setup: the tests of a file fail when a built program that they ran gave a reply that the contract does not have. */
+/** Setup: the tests of a file fail when a built program that they ran gave a reply that violates the contract. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ afterAll(() => {
   expect([...new Set(problems)].filter((problem) => problem !== null)).toEqual([]);
 });
 
-/** Null for the end of a file, and for what a killed program left half written. */
+/** Null at the end of a file, and for a line that a killed program left half written. */
 function read(line: string): Told | null {
   try {
     return JSON.parse(line) as Told;

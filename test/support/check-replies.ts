@@ -1,4 +1,4 @@
-/** Setup: a test fails when a service in its process gave a reply that the contract does not have. */
+/** Setup: a test fails when a service in its process gave a reply that violates the contract. */
 import { subscribe } from 'node:diagnostics_channel';
 import { afterEach, expect } from 'vitest';
 import { replyProblem, type Told } from './reply-check.ts';

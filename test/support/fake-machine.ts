@@ -1,4 +1,4 @@
-/** A clock that a test moves, and a machine whose Slurm, processes and files are what the test says. */
+/** A clock that a test moves, and a machine whose Slurm, processes and files the test defines. */
 import type { SpooledReport } from '../../src/api/spool.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Machine } from '../../src/server/context.ts';
@@ -25,7 +25,7 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Moves on by so much, calling what is due in order and letting what follows from it happen. */
+  /** Moves on by this much, making the planned calls in order and letting their consequences happen. */
   async advance(byMs: number): Promise<void> {
     const end = this.#nowMs + byMs;
     for (;;) {
@@ -40,18 +40,18 @@ export class FakeClock implements Clock {
     await settled();
   }
 
-  /** Somebody sets the wall clock. */
+  /** Sets the wall clock, as a person or NTP would. */
   set(byMs: number): void {
     this.#offsetMs += byMs;
   }
 
-  /** Stands still for so long: nothing is called, as in a process that was stopped. */
+  /** Stands still for this long: nothing is called, as in a stopped process. */
   stall(byMs: number): void {
     this.#nowMs += byMs;
   }
 }
 
-/** Until everything that was begun has gone as far as it can without the clock. */
+/** Waits until everything that was started has gone as far as it can without the clock. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-/** What must hold of the whole stored state after every step; each broken one is a sentence. */
+/** What must hold for the whole stored state after every step; each broken rule is a sentence. */
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 
@@ -11,7 +11,7 @@ interface JobRow {
   attempt_key: number | null;
 }
 
-/** Nodes whose end what lies behind them no longer waits for. `terminated` is not ended. */
+/** Nodes that nothing downstream waits for any more. `terminated` is not ended. */
 const ended = new Set<JobStatus>(['done', 'canceled', 'disabled']);
 const movers: Mover[] = [
   'start',
@@ -64,10 +64,12 @@ export function brokenInvariants(db: Database): string[] {
     }
     const failed = count(job.job_key, hasFailed);
     if (job.num_failed_upstreams !== failed) {
-      broken.push(`job ${job.job_key}: ${job.num_failed_upstreams} failed upstreams counted, ${failed} are`);
+      broken.push(`job ${job.job_key}: ${job.num_failed_upstreams} failed upstreams counted, there are ${failed}`);
     }
-    if (job.status === 'ready' && unfinished > 0) broken.push(`job ${job.job_key} is ready behind unfinished ones`);
-    if (job.status === 'blocked' && unfinished === 0) broken.push(`job ${job.job_key} is blocked behind nothing`);
+    if (job.status === 'ready' && unfinished > 0)
+      broken.push(`job ${job.job_key} is ready although upstream jobs are unfinished`);
+    if (job.status === 'blocked' && unfinished === 0)
+      broken.push(`job ${job.job_key} is blocked but waits for nothing`);
   }
   for (const barrier of barriers) {
     const node = -(barrier.barrier_key as number);
@@ -77,7 +79,7 @@ export function brokenInvariants(db: Database): string[] {
     }
     const failed = count(node, hasFailed);
     if (barrier.num_failed_upstreams !== failed) {
-      broken.push(`barrier ${node}: ${barrier.num_failed_upstreams} failed upstreams counted, ${failed} are`);
+      broken.push(`barrier ${node}: ${barrier.num_failed_upstreams} failed upstreams counted, there are ${failed}`);
     }
   }
   broken.push(...brokenActions(db));
@@ -86,7 +88,7 @@ export function brokenInvariants(db: Database): string[] {
   return broken;
 }
 
-/** A hold that falls by itself has its due row, and holds a job that waits; a due row of a hold has its hold. */
+/** A hold that ends by itself has its due row and belongs to a waiting job; a due row of a hold has its hold. */
 function brokenHolds(db: Database): string[] {
   const broken = db
     .all(
@@ -98,11 +100,14 @@ function brokenHolds(db: Database): string[] {
   const stray = `SELECT * FROM due WHERE kind = 'hold' AND subject_key NOT IN (SELECT hold_key FROM holds)`;
   return [
     ...broken,
-    ...db.all(stray).map((row) => `due row ${row.due_key} is of hold ${row.subject_key}, which is gone`),
+    ...db.all(stray).map((row) => `due row ${row.due_key} belongs to hold ${row.subject_key}, which is gone`),
   ];
 }
 
-/** A started run has ended exactly when no job is left that could still run without a person, and then its actions fired. */
+/**
+ * A started run has ended exactly when no job is left that could still run without a person, and then its actions
+ * fired.
+ */
 function brokenRuns(db: Database): string[] {
   const broken: string[] = [];
   for (const run of db.all<{ workflow_key: number; run_id: number; ended_at: number | null; active: number }>(
@@ -112,8 +117,8 @@ function brokenRuns(db: Database): string[] {
      FROM workflows w WHERE w.phase = 'started' AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {
     const name = `run ${run.run_id} of workflow ${run.workflow_key}`;
-    if (run.active > 0 && run.ended_at !== null) broken.push(`${name} has ended and has ${run.active} active jobs`);
-    if (run.active === 0 && run.ended_at === null) broken.push(`${name} has no active job and has not ended`);
+    if (run.active > 0 && run.ended_at !== null) broken.push(`${name} has ended but has ${run.active} active jobs`);
+    if (run.active === 0 && run.ended_at === null) broken.push(`${name} has no active job but has not ended`);
   }
   for (const action of db.all<{ action_key: number }>(
     `SELECT a.action_key FROM actions a JOIN workflows w USING (workflow_key)
@@ -127,7 +132,7 @@ function brokenRuns(db: Database): string[] {
   return broken;
 }
 
-/** Each normal move of an attempt stands in the history once, in the row that the attempt names. */
+/** Each normal move of an attempt is in the history once, in the row that the attempt names. */
 function brokenHistory(db: Database): string[] {
   return db
     .all<{ attempt_key: number; named: number; found: number }>(
@@ -149,14 +154,14 @@ function brokenActions(db: Database): string[] {
   };
   const broken: string[] = [];
   for (const row of db.all('SELECT * FROM action_jobs WHERE job_key NOT IN (SELECT job_key FROM jobs)')) {
-    broken.push(`action ${row.action_key} is about job ${row.job_key}, which is not there`);
+    broken.push(`action ${row.action_key} waits for job ${row.job_key}, which does not exist`);
   }
   for (const action of db.all('SELECT a.*, w.run_id FROM actions a JOIN workflows w USING (workflow_key)')) {
     const { action_key: key, run_id: runId } = action;
     const trigger = action.trigger_type as string;
     const numFirings = (run: unknown): unknown =>
       db.get('SELECT count(*) AS n FROM action_firings WHERE action_key = ? AND run_id = ?', key, run)?.n;
-    // runs that were imported set nothing off
+    // imported runs fire no actions
     const imported = db.get(
       `SELECT max(json_extract(data, '$.run_id')) AS run FROM events WHERE type = 'workflow_imported' AND workflow_key = ?`,
       action.workflow_key,
@@ -164,7 +169,7 @@ function brokenActions(db: Database): string[] {
     const firstRun = ((imported?.run as number | null) ?? 0) + 1;
     for (let run = firstRun; run <= (runId as number); run++) {
       const n = numFirings(run);
-      if (trigger === 'on_workflow_start' && n !== 1) broken.push(`action ${key} fired ${n} times at run ${run}`);
+      if (trigger === 'on_workflow_start' && n !== 1) broken.push(`action ${key} fired ${n} times in run ${run}`);
     }
     const numJobs = db.get('SELECT count(*) AS n FROM action_jobs WHERE action_key = ?', key)?.n;
     if (action.num_jobs !== numJobs) broken.push(`action ${key} counts ${action.num_jobs} jobs, it has ${numJobs}`);
@@ -172,10 +177,11 @@ function brokenActions(db: Database): string[] {
     if (condition === undefined) continue;
     const jobs = 'FROM action_jobs aj JOIN jobs j USING (job_key) LEFT JOIN attempts a USING (attempt_key)';
     const unmet = db.get(`SELECT count(*) AS n ${jobs} WHERE aj.action_key = ? AND NOT (${condition})`, key)?.n;
-    if (action.num_unmet !== unmet) broken.push(`action ${key} waits for ${action.num_unmet} jobs, it is ${unmet}`);
-    // a job that was claimed in this run has become ready in it, and if it is done it has ended in it; one that was
-    // reset and then canceled will not run any more, and nothing waits for jobs of which none will; one that is tried
-    // again may have become ready in the run before
+    if (action.num_unmet !== unmet)
+      broken.push(`action ${key} counts ${action.num_unmet} jobs to wait for, there are ${unmet}`);
+    // a job that was claimed in this run became ready in it, and if it is done it ended in it; one that was reset and
+    // then canceled does not run any more, and no action waits when none of its jobs will run; a job that is retried
+    // may have become ready in the previous run
     const counted =
       trigger === 'on_jobs_ready'
         ? `j.status NOT IN ('canceled', 'disabled') AND j.num_retries = 0`
@@ -235,12 +241,12 @@ function brokenCapacity(db: Database): string[] {
          AND a.is_occupying = 1 AND a.is_ahead = 0 AND a.num_nodes = 1
        GROUP BY n.compute_node_key HAVING cpus > n.num_cpus OR memory > n.memory_bytes`,
     )
-    .map((row) => `node ${row.compute_node_key} is overfull: ${row.cpus} cpus, ${row.memory} bytes`);
+    .map((row) => `node ${row.compute_node_key} is overbooked: ${row.cpus} CPUs, ${row.memory} bytes`);
 }
 
 /**
- * No worker has occupying attempts on more nodes than it has, or on a whole node beside others. Those given ahead wait in
- * the worker until their node is free.
+ * No worker has occupying attempts on more nodes than it has, or on a whole node besides others. Those given ahead of
+ * time wait in the worker until their node is free.
  */
 function brokenNodes(db: Database): string[] {
   const broken: string[] = [];

@@ -1,4 +1,4 @@
-// Loaded by the built program before anything else: writes each reply of a service in it to a file of this process in the
+// Loaded by the built program before anything else: writes each reply of its service to a file of this process, in the
 // directory that the URL of this module names.
 
 import { subscribe } from 'node:diagnostics_channel';

@@ -21,10 +21,10 @@ export function replySchema(endpoint: EndpointName, request: unknown): Schema {
   return schema;
 }
 
-/** What is wrong with a reply as it arrives at a client; null when nothing is. */
+/** What is wrong with a reply as a client receives it; null when nothing is. */
 export function replyProblem({ endpoint, request, reply }: Told): string | null {
   const parsed = replySchema(endpoint, request).safeParse(JSON.parse(JSON.stringify(reply)));
   if (parsed.success) return null;
   const issues = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  return `${endpoint} ${JSON.stringify(request)} was answered against the contract: ${issues.join('; ')}`;
+  return `the reply to ${endpoint} ${JSON.stringify(request)} violates the contract: ${issues.join('; ')}`;
 }

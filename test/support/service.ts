@@ -1,4 +1,4 @@
-/** A service over a fresh database, and workers that speak the protocol without processes. */
+/** A service over a new database, and workers that speak the protocol without processes. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,7 +177,7 @@ export async function createWorkflow(
 
 let workers = 0;
 
-/** A worker that exchanges by hand: the test decides what it reports. */
+/** A worker whose exchanges the test makes: the test decides what it reports. */
 export class TestWorker {
   readonly api: Api;
   readonly workerId: string;
@@ -224,7 +224,7 @@ export class TestWorker {
     return new TestWorker(api, workerId);
   }
 
-  /** One exchange; takes in the jobs of the reply. */
+  /** One exchange; accepts the jobs of the reply. */
   async exchange(fields: Partial<Request<'exchange'>> = {}): Promise<ExchangeReply> {
     this.seq += 1;
     const reply = await this.api.call('exchange', {

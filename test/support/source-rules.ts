@@ -1,4 +1,7 @@
-/** The rules of layers.test.ts as pure functions over imports and texts, so that each is also tested on a planted mistake. */
+/**
+ * The rules of layers.test.ts as pure functions over imports and texts, so that each is also tested on a planted
+ * mistake.
+ */
 import { posix } from 'node:path';
 
 /** `from` and `to` are paths from src/; `to` is null for a package, which `target` names. */
@@ -13,7 +16,9 @@ export interface Import {
 const staticImport = /^(?:import|export)\s+(type\s)?(?:[\w$*{}\s,]+?\sfrom\s+)?'([^']+)'/gm;
 const lazyImport = /\bimport\(\s*['"`]([^'"`]+)['"`]/g;
 
-/** All imports and re-exports of a file: static, type-only, for side effects, dynamic and those of `import('x').Type`. */
+/**
+ * All imports and re-exports of a file: static, type-only, for side effects, dynamic and those of `import('x').Type`.
+ */
 export function importsIn(path: string, text: string): Import[] {
   const found = (target: string, isTypeOnly: boolean, isLazy: boolean): Import => {
     const to = target.startsWith('.') ? posix.join(posix.dirname(path), target) : null;
@@ -25,23 +30,23 @@ export function importsIn(path: string, text: string): Import[] {
   ];
 }
 
-/** A shortest circle through each import that closes one, as `a -> b -> a`, each circle once. */
-export function circlesIn(imports: readonly Import[]): string[] {
+/** A shortest cycle through each import that closes one, as `a -> b -> a`, each cycle once. */
+export function cyclesIn(imports: readonly Import[]): string[] {
   const next = new Map<string, Set<string>>();
   for (const { from, to } of imports) if (to !== null) next.set(from, (next.get(from) ?? new Set()).add(to));
-  const circles = new Map<string, string>();
+  const cycles = new Map<string, string>();
   for (const [from, targets] of next) {
     for (const target of targets) {
       const way = shortestWay(next, target, from);
       if (way === null) continue;
       const id = [...way].sort().join(' ');
-      if (!circles.has(id)) circles.set(id, [from, ...way].join(' -> '));
+      if (!cycles.has(id)) cycles.set(id, [from, ...way].join(' -> '));
     }
   }
-  return [...circles.values()];
+  return [...cycles.values()];
 }
 
-/** The files from `first` to `last`, both included; null where there is no way. */
+/** The files from `first` to `last`, inclusive; null when there is no path. */
 function shortestWay(next: ReadonlyMap<string, ReadonlySet<string>>, first: string, last: string): string[] | null {
   const cameFrom = new Map<string, string | null>([[first, null]]);
   for (const file of cameFrom.keys()) {
@@ -56,8 +61,8 @@ function shortestWay(next: ReadonlyMap<string, ReadonlySet<string>>, first: stri
 }
 
 /**
- * A layer's rooms from the lowest level to the highest; rooms of one level do not know each other. Files that lie directly
- * in the layer's folder are above all rooms, except those of `foundation`, which are below.
+ * A layer's rooms from the lowest level to the highest; rooms of one level do not know each other. Files that lie
+ * directly in the layer's folder are above all rooms, except those of `foundation`, which are below.
  */
 export interface Rooms {
   foundation: readonly string[];
@@ -76,7 +81,7 @@ export function upwardImports(imports: readonly Import[], layers: Readonly<Recor
   });
 }
 
-/** The rooms of `files` that no level of their layer names, and names of levels and foundations that are nowhere. */
+/** The rooms of `files` that no level of their layer names, and named levels and foundations that do not exist. */
 export function unknownRooms(files: readonly string[], layers: Readonly<Record<string, Rooms>>): string[] {
   return Object.entries(layers).flatMap(([layer, rooms]) => {
     const inside = files.filter((file) => file.startsWith(`${layer}/`)).map((file) => file.split('/').slice(1));
@@ -104,19 +109,19 @@ const statement = [
   String.raw`(?:CREATE|DROP|ALTER)\s+(?:TEMP\s+)?(?:UNIQUE\s+)?(?:TABLE|INDEX|VIEW|TRIGGER)\s`,
   String.raw`PRAGMA\s+\w`,
 ].join('|');
-/** A text of any quotes and any case that begins as a statement of SQL, or one that goes on as one. */
+/** A string in any quotes and any case that begins or continues an SQL statement. */
 const sqlText = new RegExp(`['"\`]\\s*(?:${statement})`, 'i');
 const sqlInside =
   /\b(?:SELECT\s[^;]*\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WHERE\s+[\w.]+\s*(?:=|<|>|IN\b|IS\b))/;
 
-/** Whether a source file has SQL in one of its texts. */
+/** Whether a source file has SQL in one of its strings. */
 export function holdsSql(text: string): boolean {
   return sqlText.test(text) || sqlInside.test(text);
 }
 
 const mostLines = 300;
 
-/** Whether a file is longer than it may be without saying why in its first comment (`Long because ..`). */
+/** Whether a file is longer than allowed and its first comment does not say why (`Long because ..`). */
 export function isTooLong(text: string): boolean {
   if (text.split('\n').length - 1 <= mostLines) return false;
   const [firstComment = ''] = /\/\*[\s\S]*?\*\/|(?:^\/\/.*\n)+/m.exec(text) ?? [];

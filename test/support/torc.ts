@@ -22,12 +22,12 @@ export interface Running {
 
 let nodeOptions: string | null = null;
 
-/** From now on the program, and every node program below it, loads a module before anything else. */
+/** From now on the program, and every Node program that it starts, loads a module before anything else. */
 export function preload(url: string): void {
   nodeOptions = `--import=${url}`;
 }
 
-/** Starts `torc ARGS`; nothing of the caller's torc settings is inherited. */
+/** Starts `torc ARGS` without the caller's torc settings. */
 export function startTorc(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Running {
   const { TORC_DIR: _dir, TORC_OUTPUT_DIR: _out, TORC_WORKFLOW_KEY: _key, ...env } = process.env;
   const child = spawn(process.execPath, [mainJs, ...args], {
@@ -54,7 +54,7 @@ export function torc(args: string[], options?: { cwd?: string; env?: Record<stri
   return startTorc(args, options).ended;
 }
 
-/** Runs `torc -F json ARGS`, which must succeed, and reads its value. */
+/** Runs `torc -F json ARGS`, which must succeed, and returns its value. */
 export async function torcJson<T>(args: string[], options?: { cwd?: string }): Promise<T> {
   const ended = await torc(['-F', 'json', ...args], options);
   if (ended.code !== 0) throw new Error(`torc ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}`);

@@ -4,7 +4,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
-  circlesIn,
+  cyclesIn,
   holdsSql,
   importsIn,
   isTooLong,
@@ -114,8 +114,8 @@ describe('layers', () => {
     expect(upwardImports(imports, rooms)).toEqual([]);
   });
 
-  it('no files import each other in a circle', () => {
-    expect(circlesIn(imports)).toEqual([]);
+  it('no files import each other in a cycle', () => {
+    expect(cyclesIn(imports)).toEqual([]);
   });
 
   it('the worker loads neither SQLite nor zod', () => {
@@ -170,14 +170,14 @@ describe('the rules of layers', () => {
     expect(found.filter(({ isLazy }) => isLazy).map(({ to }) => to)).toEqual(['cli/g.ts', 'cli/h.ts']);
   });
 
-  it('report a circle as a path, also one of a type-only and a dynamic import', () => {
+  it('report a cycle as a path, also one of a type-only and a dynamic import', () => {
     const lines = [
       ...imported('server/a.ts', "import { b } from './room/b.ts';"),
       ...imported('server/room/b.ts', "import type { C } from './c.ts';", "import { d } from '../d.ts';"),
       ...imported('server/room/c.ts', "await import('../a.ts');", "import { d } from '../d.ts';"),
     ];
-    expect(circlesIn(lines)).toEqual(['server/a.ts -> server/room/b.ts -> server/room/c.ts -> server/a.ts']);
-    expect(circlesIn(lines.filter(({ isTypeOnly }) => !isTypeOnly))).toEqual([]);
+    expect(cyclesIn(lines)).toEqual(['server/a.ts -> server/room/b.ts -> server/room/c.ts -> server/a.ts']);
+    expect(cyclesIn(lines.filter(({ isTypeOnly }) => !isTypeOnly))).toEqual([]);
   });
 
   it('report imports that go up or sideways between rooms', () => {
