@@ -1,4 +1,6 @@
-/** Actions: what sets them off, once in a run, and that a server that dies in between neither loses nor doubles them. */
+/**
+ * Actions: what triggers them, once in a run, and that a server that dies in between neither loses nor repeats them.
+ */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,7 +15,7 @@ import { FakeSlurm, fakeMachine, queued } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, rows, rule, type TestAction, TestWorker, temporaryDirectory } from '../support/service.ts';
 
-/** Takes what is submitted into its queue; a test may make sbatch fail or never answer. */
+/** Puts what is submitted into its queue; a test may make sbatch fail or never answer. */
 class SubmittingSlurm extends FakeSlurm {
   readonly submitted: { name: string; script: string; workingDirectory: string | undefined }[] = [];
   /** What happens after the job is in the queue. */
@@ -47,7 +49,7 @@ function serve(): void {
   runner.start();
 }
 
-/** The process dies: nothing more is written, and the next one opens the same directory. */
+/** The process dies: it writes nothing more, and the next one opens the same directory. */
 async function die(): Promise<void> {
   service.db.close();
   rmSync(join(directory, 'holder.json'));
@@ -159,7 +161,7 @@ describe('an action', () => {
     await finishAll(key);
     const all = [1, 2];
     expect(await runsOf(key)).toEqual([all, all, all, all, all]);
-    // nothing is left: of the jobs, none becomes ready or ends in this run
+    // nothing is left: no job becomes ready or ends in this run
     await restart(key);
     await TestWorker.join(service, key);
     expect(await runsOf(key)).toEqual([[1, 2, 3], [1, 2, 3], all, all, [1, 2, 3]]);
@@ -186,7 +188,7 @@ describe('an action', () => {
     expect(await runsOf(key)).toEqual([[], [1]]);
   });
 
-  it('about jobs that are ready still when the next run begins fires for that run as well', async () => {
+  it('about jobs that are still ready when the next run begins fires for that run as well', async () => {
     const key = await create([
       { trigger: 'on_jobs_ready', jobs: [0] },
       { trigger: 'on_jobs_ready', jobs: [0, 1] },
@@ -214,7 +216,7 @@ describe('an action', () => {
     expect(await rows(service, 'jobs', key)).toMatchObject([{ status: 'done', return_code: 3, attempt_id: 3 }]);
   });
 
-  it('is gone with its workflow, as is everything else of it', async () => {
+  it('is deleted with its workflow, like everything else that belongs to it', async () => {
     const key = await createWorkflow(service, [{ name: 'a', failureHandler: 0, slurmConfig: 0 }, { name: 'b' }], [], {
       actions: [...triggers.slice(0, 2), { trigger: 'on_jobs_ready', jobs: [0, 1] }],
       ...{ directory, failureHandlers: [[rule({ max_retries: 2 })]], slurmConfigs: ['x'] },
@@ -228,7 +230,7 @@ describe('an action', () => {
 });
 
 describe('commands', () => {
-  it('run one after the other where the workflow was made, until one fails; the workflow goes on', async () => {
+  it('run one after the other where the workflow was created, until one fails; the workflow continues', async () => {
     const key = await create([
       {
         trigger: 'on_workflow_start',
@@ -255,7 +257,7 @@ describe('commands', () => {
     );
   });
 
-  it('that were not begun when the server died are run by the next one, once', async () => {
+  it('that had not started when the server died are run by the next one, once', async () => {
     const key = await create([{ trigger: 'on_workflow_start', commands: ['echo x >> ran'] }]);
     await die();
     serve();
@@ -267,7 +269,7 @@ describe('commands', () => {
     expect(readFileSync(join(directory, 'ran'), 'utf8')).toBe('x\n');
   });
 
-  it('that were begun are not run again: nobody knows how far they came', async () => {
+  it('that had started are not run again: nobody knows how far they got', async () => {
     const commands = ['echo x >> ran; until test -e go; do sleep 0.02; done; echo y >> ran'];
     const key = await create([{ trigger: 'on_workflow_start', commands }]);
     serve();
@@ -282,7 +284,7 @@ describe('commands', () => {
     expect(readFileSync(join(directory, 'ran'), 'utf8')).toBe('x\n');
   });
 
-  it('are ended with the server, and that is told', async () => {
+  it('end with the server, which is reported', async () => {
     const key = await create([{ trigger: 'on_workflow_start', commands: ['touch ran; sleep 600'] }]);
     serve();
     await until(() => existsSync(join(directory, 'ran'))).toBe(true);
@@ -316,7 +318,7 @@ describe('nodes', () => {
 
   const allocations = () => rows(service, 'allocations', null);
 
-  it('are asked for with the config of that name, from where the workflow was made', async () => {
+  it('are requested with the config of that name, from where the workflow was created', async () => {
     const key = await scheduling();
     serve();
     await until(() => statesOf(key)).toEqual([['done']]);
@@ -376,7 +378,7 @@ describe('nodes', () => {
     expect(await service.call('workflow_show', { workflow_key: key })).toMatchObject({ num_open_actions: 1 });
   });
 
-  it('that Slurm refuses, or whose config is gone, are told as a failure', async () => {
+  it('that Slurm refuses, or whose config is gone, are reported as a failure', async () => {
     slurm.refusal = new TorcError('slurm', 'sbatch: Invalid account');
     const key = await scheduling([...nodes, { trigger: 'on_workflow_start', scheduler: 'unknown' }]);
     serve();
@@ -388,7 +390,7 @@ describe('nodes', () => {
     ]);
   });
 
-  it('are asked for with the config of that action also when it was renamed', async () => {
+  it('are requested with the config of that action even after it was renamed', async () => {
     const key = await scheduling();
     const [config] = await rows(service, 'slurm_configs', key);
     const slurm_config_key = String(config?.slurm_config_key);
@@ -399,7 +401,7 @@ describe('nodes', () => {
     expect(await rows(service, 'actions', key)).toMatchObject([{ what: "o'ther x 2" }]);
   });
 
-  it('are not asked for when there is nothing left to run', async () => {
+  it('are not requested when there is nothing left to run', async () => {
     const key = await scheduling([{ ...nodes[0], trigger: 'on_workflow_complete', jobs: [] }] as TestAction[]);
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     serve();
@@ -444,7 +446,7 @@ describe('commands of a worker', () => {
     error,
   });
 
-  it('come with the answer to its greeting, also to a repeated one, and are its alone', async () => {
+  it('come with the answer to its hello, also to a repeated one, and only to that worker', async () => {
     const key = await create(actions);
     const first = await greet(key, 'a');
     expect(first.actions).toMatchObject([
@@ -453,12 +455,12 @@ describe('commands of a worker', () => {
     ]);
     expect((await greet(key, 'a')).actions).toEqual(first.actions);
     expect((await greet(key, 'b')).actions).toBeUndefined();
-    // no server carries them out
+    // no server runs them
     serve();
     expect(await statesOf(key)).toEqual([['claimed'], []]);
   });
 
-  it('are done when it tells so; a report may come twice, also after the worker was told to leave', async () => {
+  it('are done when it says so; a report may come twice, also after the worker was told to leave', async () => {
     const key = await create(actions);
     const worker = await TestWorker.join(service, key);
     const [start, complete] = service.db.all('SELECT firing_key FROM action_firings').map((row) => row.firing_key);
@@ -475,7 +477,7 @@ describe('commands of a worker', () => {
     ]);
   });
 
-  it('for its end are free for another worker when it was lost before', async () => {
+  it('for its end are free for another worker when it is lost before', async () => {
     const key = await create(actions);
     await greet(key, 'a');
     await service.write((tx) => {

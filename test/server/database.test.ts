@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Tries to open and write the database from another process; its error code, or null when it could. */
+/** Tries to open and write the database from another process; returns its error code, or null if it succeeded. */
 function writeFromAnotherProcess(): string | null {
   const script = `
     const Sqlite = require(${JSON.stringify(createRequire(import.meta.url).resolve('better-sqlite3'))});
@@ -51,7 +51,7 @@ describe('the database', () => {
     expect(writeFromAnotherProcess()).toBeNull();
   });
 
-  it('loses its lock when the owner closes another descriptor of it: why the owner never opens one', () => {
+  it('loses its lock when the owner closes another descriptor of it, so the owner never opens one', () => {
     const db = Database.open(path);
     expect(writeFromAnotherProcess()).toBe('SQLITE_BUSY');
     closeSync(openSync(path, 'r'));
@@ -59,7 +59,7 @@ describe('the database', () => {
     db.close();
   });
 
-  it('refuses a newer schema, a damaged file and a place that cannot be written, and says what to do', () => {
+  it('refuses a newer schema, a damaged file and an unwritable directory, and says what to do', () => {
     Database.open(path).close();
     const newer = new Sqlite(path);
     newer.pragma('user_version = 999');
@@ -94,13 +94,13 @@ describe('the database', () => {
     db.close();
   });
 
-  it('an unwritable directory is told as such', () => {
+  it('an unwritable directory is reported as such', () => {
     if (process.getuid?.() === 0) return;
     chmodSync(directory, 0o500);
     expect(() => Database.open(path)).toThrow(/cannot open/);
   });
 
-  it('a failing member of a transaction undoes only itself, counts included', () => {
+  it('a failing member of a transaction undoes only itself, including counts', () => {
     const db = Database.open(path);
     inTransaction(db, 1, (tx) => {
       tx.savepoint(() => tx.count(1, 'ready', false, 2));
@@ -144,7 +144,7 @@ describe('the database', () => {
     db.close();
   });
 
-  it('its whole schema is the one that was reviewed', async () => {
+  it('its whole schema is the reviewed one', async () => {
     const db = Database.open(path);
     const schema = db.all(`SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name`).map((row) => row.sql);
     db.close();

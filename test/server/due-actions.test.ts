@@ -1,4 +1,4 @@
-/** What actions wait for at an instant: Slurm that gave no answer, and a worker that never said how its commands went. */
+/** Actions with due rows: Slurm gave no answer, or a worker never reported the result of its commands. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { closeComputeNode, findComputeNode } from '../../src/storage/running/com
 import { FakeClock, FakeSlurm, fakeMachine, queued } from '../support/fake-machine.ts';
 import { createWorkflow, rows, type TestAction, TestWorker, temporaryDirectory } from '../support/service.ts';
 
-/** Its first submission never returns, as when the server dies meanwhile. */
+/** Its first submission never returns, as if the server died meanwhile. */
 class HangingSlurm extends FakeSlurm {
   numSubmitted = 0;
   override sbatch(_path?: string, options?: { jobName: string }): Promise<never> {
@@ -40,7 +40,7 @@ async function serve(): Promise<void> {
   await clock.advance(0);
 }
 
-/** The process dies: nothing more is written. */
+/** The process dies: it writes nothing more. */
 function die(): void {
   closers[0]?.();
   service.db.close();
@@ -64,7 +64,7 @@ async function firing(key: string): Promise<Record<string, unknown>> {
   return newest;
 }
 
-it('nodes are asked for again a minute later, by the server that there is then, and by none before', async () => {
+it('nodes are requested again a minute later, by the server of that time, and not before', async () => {
   const options = {
     slurmConfigs: ['c'],
     actions: [{ trigger: 'on_workflow_start', scheduler: 'c' } as const],
@@ -89,7 +89,7 @@ it('nodes are asked for again a minute later, by the server that there is then, 
   expect(service.db.all('SELECT * FROM due')).toEqual([]);
 });
 
-it('the commands of a worker that ended without a word are given up after a quarter of an hour', async () => {
+it('the commands of a worker that ended without a report are given up after a quarter of an hour', async () => {
   const actions: TestAction[] = [{ trigger: 'on_worker_start', commands: ['prepare'] }];
   const key = await createWorkflow(service, [{ name: 'a' }], [], { actions, directory });
   const [silent, honest] = [await TestWorker.join(service, key), await TestWorker.join(service, key)];
@@ -105,7 +105,7 @@ it('the commands of a worker that ended without a word are given up after a quar
   expect(await firing(key)).toMatchObject({ state: 'failed', error: expect.stringContaining('interrupted') });
 });
 
-it('a worker that reports its commands after its end is waited for no longer', async () => {
+it('the wait ends when a worker reports its commands after its end', async () => {
   const actions: TestAction[] = [{ trigger: 'on_worker_start', commands: ['prepare'] }];
   const key = await createWorkflow(service, [{ name: 'a' }], [], { actions, directory });
   const worker = await TestWorker.join(service, key);

@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => close());
 
 describe('claiming', () => {
-  it('packs by cpus, memory and slots in claim order and back-fills', async () => {
+  it('packs by CPUs, memory and slots in claim order and backfills', async () => {
     const key = await createWorkflow(service, [
       { name: 'wide', cpus: 3 },
       { name: 'too wide', cpus: 2 },
@@ -45,7 +45,7 @@ describe('claiming', () => {
     expect(second.jobs.map((job) => job.job_name)).toEqual(['a']);
   });
 
-  it('starts nothing that needs longer than what is left, but a shorter one behind it', async () => {
+  it('starts no job that needs longer than the time left, but a shorter one behind it', async () => {
     const key = await createWorkflow(service, [
       { name: 'long', runtime: 3600 },
       { name: 'short', runtime: 60 },
@@ -56,7 +56,7 @@ describe('claiming', () => {
     expect(reply.jobs.map((job) => job.job_name).sort()).toEqual(['short', 'unstated']);
   });
 
-  it('never gives one GPU to two jobs, and shares one between fractions', async () => {
+  it('never gives one whole GPU to two jobs, and shares one between fractions', async () => {
     const key = await createWorkflow(service, [
       { name: 'one', gpuThousandths: 1000 },
       { name: 'half a', gpuThousandths: 500 },
@@ -69,7 +69,7 @@ describe('claiming', () => {
     expect(indices).toEqual({ one: [0], 'half a': [1], 'half b': [1] });
   });
 
-  it('does not believe that a worker is free when a reply was lost: the same jobs come again', async () => {
+  it('does not believe that a worker is free when a reply was lost: it gets the same jobs again', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
     const worker = await TestWorker.join(service, key, { cpus: 2 });
     const lost = await worker.exchange();
@@ -82,7 +82,7 @@ describe('claiming', () => {
 });
 
 describe('reports', () => {
-  it('records an end once, however often it is told', async () => {
+  it('records an end once, however often it is reported', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const worker = await TestWorker.join(service, key);
     const [job] = (await worker.exchange()).jobs;
@@ -105,7 +105,7 @@ describe('reports', () => {
     expect(await statuses(service, key)).toEqual({ a: 'submitted_pending' });
   });
 
-  it('a start after the end, or twice, does nothing', async () => {
+  it('a start that comes after the end, or twice, changes nothing', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
     const [job] = (await worker.exchange()).jobs;
@@ -120,7 +120,7 @@ describe('reports', () => {
     ]);
   });
 
-  it('makes a job ready again when it is handed back unstarted, as the next attempt of the run', async () => {
+  it('makes a job that is handed back unstarted ready again, as the next attempt of the run', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
     const [job] = (await worker.exchange()).jobs;
@@ -129,7 +129,7 @@ describe('reports', () => {
     expect(reply.jobs).toMatchObject([{ job_name: 'a', attempt_id: 2 }]);
   });
 
-  it('keeps a job whose worker forgot it as submitted and orphaned, and frees its place', async () => {
+  it('keeps a job that its worker forgot as submitted and orphaned, and frees its place', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     const [job] = (await worker.exchange()).jobs;
@@ -144,7 +144,7 @@ describe('reports', () => {
 });
 
 describe('dependencies', () => {
-  it('cancels the whole cone of a failed job and names it; other branches go on', async () => {
+  it('cancels everything downstream of a failed job and names that job; other branches continue', async () => {
     // a -> b0, b1; b0 -> c0; b1 -> c1; c0, c1 -> d
     const names = ['a', 'b0', 'b1', 'c0', 'c1', 'd'];
     const edges: [number, number][] = [
@@ -183,7 +183,7 @@ describe('dependencies', () => {
     expect((await service.call('workflow_show', { workflow_key: key })).status).toBe('failed');
   });
 
-  it('a job that does not mind runs behind a failed and behind a canceled upstream', async () => {
+  it('a job with cancel_on_blocking_job_failure off runs after a failed and after a canceled upstream', async () => {
     const key = await createWorkflow(
       service,
       [{ name: 'a' }, { name: 'b' }, { name: 'c', cancelOnFailure: false }],
@@ -200,7 +200,7 @@ describe('dependencies', () => {
   });
 
   it('passes failure and end through a barrier', async () => {
-    // two upstreams, a barrier, two downstreams of which one does not mind
+    // two upstreams, a barrier, two downstreams, one of which runs in spite of failures
     const key = await createWorkflow(
       service,
       [{ name: 'u0' }, { name: 'u1' }, { name: 'd0' }, { name: 'd1', cancelOnFailure: false }],
@@ -257,7 +257,7 @@ describe('long poll', () => {
     expect(reply.jobs).toHaveLength(1);
   });
 
-  it('gives what becomes ready to the waiting worker that has room for it; a full one waits on', async () => {
+  it('gives jobs that become ready to the waiting worker that has room for them; a full one keeps waiting', async () => {
     const jobs = [
       { name: 'first' },
       { name: 'long' },
@@ -285,7 +285,7 @@ describe('long poll', () => {
     expect([await names(waiting[1]), await names(waiting[2])]).toEqual([['wide'], ['gpu']]);
     expect(service.numParked).toBe(1);
 
-    // that it was full is forgotten with its request
+    // with its request the server forgets that it was full
     expect((await full.finish(long?.attempt ?? 0)).jobs).toEqual([]);
     const roomy = full.exchange();
     const [wide] = (await waiting[1])?.jobs ?? [];
@@ -322,7 +322,7 @@ describe('long poll', () => {
 });
 
 describe('cancel', () => {
-  it('cancels what has not been claimed at once, stops the rest, and lets the end decide', async () => {
+  it('cancels unclaimed jobs at once, stops the rest, and records how they end', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], [[0, 1]]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     const [a] = (await worker.exchange()).jobs;
@@ -350,7 +350,7 @@ describe('cancel', () => {
 });
 
 describe('a batch', () => {
-  it('fails for the member whose part goes wrong, and for nobody else', async () => {
+  it('fails for the member whose part goes wrong, and for no other', async () => {
     const broken = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
     const sound = await createWorkflow(service, [{ name: 'c' }]);
     const unlucky = await TestWorker.join(service, broken, { cpus: 1 });
@@ -364,7 +364,7 @@ describe('a batch', () => {
 });
 
 describe('workers of one allocation', () => {
-  it('are one per node and start; a requeued one takes over, its predecessor gets no more work', async () => {
+  it('are one per node and start; a requeued one takes over, and its predecessor gets no more work', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
     const join = (hostname: string, restartCount: number) =>
       TestWorker.join(service, key, { cpus: 1 }, { slurmJobId: '7', hostname, restartCount });
@@ -397,7 +397,7 @@ describe('cancel and the end of an allocation', () => {
 });
 
 describe('delete', () => {
-  it('removes a workflow with all that belongs to it, and leaves the others alone', async () => {
+  it('removes a workflow with everything that belongs to it, and leaves the others alone', async () => {
     const make = () =>
       createWorkflow(
         service,
@@ -432,7 +432,7 @@ describe('delete', () => {
 });
 
 describe('an exchange', () => {
-  it('of another major protocol is refused, whatever it looks like, with the words of a greeting', async () => {
+  it('with another major protocol is refused, whatever it looks like, with the message for a hello', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
     const refusal = {
@@ -449,7 +449,7 @@ describe('an exchange', () => {
     expect((await worker.exchange()).jobs).toHaveLength(1);
   });
 
-  it('of a worker that was silent for long is taken whatever its number, so that none is remembered for ever', async () => {
+  it('of a worker that was silent for long is accepted with any number, so that none is remembered forever', async () => {
     const clock = new FakeClock();
     const directory = temporaryDirectory();
     const server = await openService(directory, clock, 'test');

@@ -1,4 +1,4 @@
-/** What a transaction made true: ends of runs are seen in the commit that brings them about, and everybody hears of it once. */
+/** Facts of a transaction: the end of a run is in the commit that causes it, and every subscriber gets it once. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Request } from '../../src/api/contract.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
@@ -44,7 +44,7 @@ describe('the end of a run', () => {
     expect(await rows(service, 'actions', key)).toMatchObject([{ num_firings: 1 }]);
   });
 
-  it('is told in the same batch to another worker, whatever the order of the two', async () => {
+  it('reaches another worker in the same batch, whatever the order of the two', async () => {
     const { service } = fresh;
     const { worker, idle } = await lastJobUnseen();
     // both requests are taken into one transaction
@@ -70,7 +70,7 @@ describe('the end of a run', () => {
     expect(runsEnded()).toHaveLength(2);
   });
 
-  it('is taken back when a job is added that can run', async () => {
+  it('is undone when a job is added that can run', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'only' }]);
     const worker = await TestWorker.join(service, key);
@@ -107,7 +107,7 @@ describe('a request in the same batch as the report of a worker', () => {
 });
 
 describe('subscribers', () => {
-  it('are not told what a failed member of a batch made true', async () => {
+  it('do not get the facts of a failed member of a batch', async () => {
     const { service } = fresh;
     const failing = service.write((tx) => {
       tx.tell({ kind: 'jobs_ready', workflowKey: 77 });
@@ -119,7 +119,7 @@ describe('subscribers', () => {
     expect(told.flat().map((fact) => ('workflowKey' in fact ? fact.workflowKey : null))).toEqual([78]);
   });
 
-  it('are told once what a report made true, although the reports of its worker are applied again', async () => {
+  it('get the facts of a report once, although the reports of its worker are applied again', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }]);
     const worker = await TestWorker.join(service, key);
@@ -136,7 +136,7 @@ describe('subscribers', () => {
     expect(moves).toHaveLength(1);
   });
 
-  it('go on when one of them fails, and stop when they want to', async () => {
+  it('continue when one of them fails, and stop when they want to', async () => {
     const { service } = fresh;
     const end = service.subscribe(() => {
       throw new Error('planted');
@@ -151,7 +151,7 @@ describe('subscribers', () => {
   });
 });
 
-it('a workflow that has timed out is known as such wherever it is asked for', async () => {
+it('a workflow that has timed out is shown as such everywhere', async () => {
   const { service } = fresh;
   const key = await createWorkflow(service, [{ name: 'only' }]);
   await service.write((tx) => tx.db.run('UPDATE workflows SET has_timed_out = 1 WHERE workflow_key = ?', Number(key)));

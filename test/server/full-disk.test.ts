@@ -1,6 +1,6 @@
 /**
- * A disk or quota that is full, and a file that cannot be written: nothing is confirmed, reads go on, and so does all
- * once it can.
+ * A full disk or quota, and a file that cannot be written: nothing is confirmed, reads continue, and writes continue
+ * once they can.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ async function start(): Promise<void> {
   client = openClient(directory);
 }
 
-/** Two jobs, of which one worker has the first. */
+/** Two jobs; a worker has the first. */
 async function working(): Promise<{ key: string; worker: TestWorker; attempt: number }> {
   const key = await createWorkflow(client, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
   const worker = await TestWorker.join(client, key);
@@ -49,7 +49,7 @@ async function working(): Promise<{ key: string; worker: TestWorker; attempt: nu
   return { key, worker, attempt: job?.attempt ?? 0 };
 }
 
-/** What needs more room than any page that happens to be free. */
+/** A write that needs more space than any page that happens to be free. */
 const large = (key: string) => ({ workflow_key: key, changes: { description: 'x'.repeat(3_000_000) } });
 
 function makeTmpfs(path: string): boolean {
@@ -74,7 +74,7 @@ describe('without space', () => {
       code: 'no_space',
       hint: expect.stringContaining('Free some space'),
     });
-    // in one batch with what finds no room nobody is confirmed
+    // in a batch with a write that finds no space nobody is confirmed
     const results = await Promise.allSettled([
       service.call('workflow_modify', large(key)),
       service.call('workflow_modify', { workflow_key: key, changes: { project: 'small' } }),
@@ -126,7 +126,7 @@ describe('without space', () => {
   });
 });
 
-/** The next COMMIT fails as SQLite says it when the file cannot be written or synced. */
+/** The next COMMIT fails as it does in SQLite when the file cannot be written or synced. */
 function breakCommit(): void {
   const run = service.db.run.bind(service.db);
   service.db.run = (sql, ...values) => {

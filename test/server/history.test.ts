@@ -1,4 +1,4 @@
-/** The history of a workflow: normal moves, which their attempts hold, and all other events, read as one in commit order. */
+/** The history of a workflow: normal moves from the attempts and all other events, read as one in commit order. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListRecord } from '../../src/api/contract.ts';
 import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
@@ -20,7 +20,7 @@ function moves(events: readonly ListRecord[]): string[] {
     .map((event) => `${event.job_key}: ${event.old_status} -> ${event.new_status}`);
 }
 
-/** Three jobs, of which the second fails and cancels the third; then the second is reset and everything runs again. */
+/** Three jobs: the second fails and cancels the third; then the second is reset and everything runs again. */
 async function eventful(): Promise<{ key: string; jobs: string[] }> {
   const { service } = fresh;
   const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], [[1, 2]]);
@@ -72,7 +72,7 @@ describe('the history', () => {
     expect(moves(await page(key, 1000))).toHaveLength(200);
   });
 
-  it('is resumed after any event, in pages of any size, and no event is missed or read twice', async () => {
+  it('can be resumed after any event, in pages of any size, and no event is missed or read twice', async () => {
     const { key } = await eventful();
     const all = await page(key, 1000);
     for (const limit of [1, 2, 5]) {
@@ -101,7 +101,7 @@ describe('the history', () => {
     expect(await page(key, 1000, { filters })).toEqual([one]);
   });
 
-  it('of one job is what a filter of the whole gives', async () => {
+  it('of one job is what a filter of the whole history gives', async () => {
     const { key, jobs } = await eventful();
     const all = await page(key, 1000);
     for (const job of jobs) {
@@ -113,7 +113,7 @@ describe('the history', () => {
 
   it('keeps the order of what happens to one job in one commit, and shares rows among others', async () => {
     const { service } = fresh;
-    // each end of the first two frees one that the same worker gets in the same commit
+    // each end of the first two frees a job that the same worker gets in the same commit
     const edges: [number, number][] = [
       [0, 2],
       [1, 3],

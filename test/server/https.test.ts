@@ -55,7 +55,7 @@ function raw(path: string, headers: Record<string, string>, body: string): Promi
 }
 
 describe('the server over HTTPS', () => {
-  it('stops listening when it cannot publish itself, so its process can end', async () => {
+  it('stops listening when it cannot publish its address, so that its process can end', async () => {
     const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
     const before = listening();
     const other = await freshService();

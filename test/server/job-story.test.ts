@@ -92,7 +92,7 @@ describe('why a job does not run', () => {
 });
 
 describe('the story of a job', () => {
-  it('has every attempt with its place, also one that is not over', async () => {
+  it('has every attempt with its place, also one that has not ended', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'a' }]);
     await service.call('worker_hello', { ...hello, workflow_key: key });
@@ -127,7 +127,7 @@ describe('the story of a job', () => {
     });
     const story = await shown(1);
     expect(story.attempts).toMatchObject([{ status: 'done', outcome: 'failed', return_code: 2, ...place }]);
-    // the result is of the past: the job itself has none now
+    // the result is from the past: the job itself has none now
     expect(story.job).toMatchObject({ status: 'uninitialized', return_code: null, cause: null });
     expect(story.why).toBe('It was reset and waits for a restart of its workflow.');
     expect(story.events.map((event) => event.new_status)).toEqual(['submitted_pending', 'done', 'uninitialized']);
@@ -169,7 +169,7 @@ describe('the place of output', () => {
     return { key, worker, attempts: [...worker.held] };
   }
 
-  it('is what the worker said, whatever becomes of the workflow', async () => {
+  it('is what the worker reported, whatever happens to the workflow', async () => {
     const { key, worker, attempts } = await combining('a', 'b', 'c', 'd');
     const [a, b, c, d] = attempts as [number, number, number, number];
     const { service } = fresh;
@@ -190,7 +190,7 @@ describe('the place of output', () => {
         { ...finished(a), log: { kind: 'combined', offset: 2 ** 40, length: 77 } },
         { ...finished(b, 1), log: { kind: 'empty' } },
         { ...finished(c), log: { kind: 'slot', slot: 3 } },
-        // an end that nobody said where its output is
+        // an end without a report of where its output is
         finished(d),
       ],
     });
@@ -200,7 +200,7 @@ describe('the place of output', () => {
     expect(await place(4)).toMatchObject({ log_kind: 'slot', stdout_path: `${folder}/slot_4.out` });
   });
 
-  it('is taken from a late report too: its files may have others by then', async () => {
+  it('is taken from a late report too: other jobs may use its files by then', async () => {
     const { key, worker, attempts } = await combining('a');
     const [attempt] = attempts as [number];
     const { service } = fresh;
@@ -252,7 +252,7 @@ describe('results', () => {
     const [again] = (await second.exchange()).jobs;
     const list = { list: 'results', workflow_key: key, filters: [], sort_by: null, reverse: false, limit: 10, skip: 0 };
     const latest = async () => (await service.call('list', { ...list, list: 'results', latest_only: true })).records;
-    // an attempt that runs is no result yet
+    // a running attempt is not a result yet
     expect(await latest()).toMatchObject([{ run_id: 1 }, { run_id: 1 }]);
     await second.finish(again?.attempt ?? 0, 0);
     expect(await rows(service, 'results', key)).toHaveLength(3);

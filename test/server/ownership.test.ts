@@ -1,4 +1,4 @@
-/** One owner of a database at a time: who may take a directory, and who has to stop. */
+/** One owner of a database at a time: which process may take a directory, and which has to stop. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -87,7 +87,7 @@ describe('an owner that lost its directory', () => {
     expect(service.isLost).toBe(true);
   });
 
-  it('answers nobody over the network, not even waiting workers', async () => {
+  it('answers no request over the network, not even those of waiting workers', async () => {
     const service = await open();
     const serving = await serve(service);
     const client = openClient(directory);
@@ -104,7 +104,7 @@ describe('an owner that lost its directory', () => {
     await serving.close();
   });
 
-  it('may learn it from a worker, and the next server gets a higher epoch than that worker has seen', async () => {
+  it('may learn that from a worker, and the next server gets a higher epoch than that worker has seen', async () => {
     const service = await open();
     service.beginEpoch();
     const key = await createWorkflow(service, [{ name: 'a' }]);
@@ -130,7 +130,7 @@ describe('an impossible epoch', () => {
   });
 
   it.each(['9007199254740991', '1e308', '-1', 'x'.repeat(100), '', '\0'])(
-    'is as none in the file of epochs: %j',
+    'is ignored in the file of epochs: %j',
     async (text) => {
       const first = (await open()).beginEpoch();
       await opened.pop()?.close();
@@ -143,7 +143,7 @@ describe('an impossible epoch', () => {
 });
 
 describe('a directory whose holder did not end properly', () => {
-  it('is taken at once when the process on this host is gone, or another process has its number', async () => {
+  it('is taken at once when the process on this host is gone or another process has its pid', async () => {
     putHolder({ hostname: hostname(), pid: 2 ** 22 + 1 });
     await (await open()).close();
     putHolder({ hostname: hostname(), pid: process.pid, start_ticks: (processStartTicks(process.pid) ?? 0) + 1 });
@@ -166,11 +166,11 @@ describe('a directory whose holder did not end properly', () => {
     expect(opened).toHaveLength(1);
     await clock.advance(1_000);
     await opening;
-    // what the former owner may still write goes into the old file
+    // what the previous owner may still write goes into the old file
     expect(statSync(path('torc.db')).ino).not.toBe(ino);
   });
 
-  it('is left alone when the holder lives on another host', async () => {
+  it('is left alone when the holder is on another host', async () => {
     putHolder();
     writeFileSync(path('heartbeat'), 'x 1\n');
     const opening = expect(open()).rejects.toThrow(/is using the database/);

@@ -1,4 +1,4 @@
-/** Short jobs that a worker is given ahead of time. */
+/** Short jobs that a worker gets ahead of time. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, finished, freshService, statuses, TestWorker } from '../support/service.ts';
@@ -15,14 +15,14 @@ afterEach(async () => {
 const many = (count: number, fields = {}) => Array.from({ length: count }, (_, n) => ({ name: `j${n}`, ...fields }));
 const alike = { memory: 1024 };
 
-/** Ends the oldest job that the worker holds, after so long. */
+/** Ends the oldest job that the worker holds, after this long. */
 async function end(worker: TestWorker, runtimeMs: number) {
   const attempt = worker.held.shift() as number;
   return await worker.exchange({ finished: [{ ...finished(attempt), exec_ms: runtimeMs }] });
 }
 
 describe('short jobs', () => {
-  it('are given ahead once a few have ended, and in all no more than a tenth of a second of them', async () => {
+  it('are given ahead once a few have ended, for at most a tenth of a second of work in all', async () => {
     const key = await createWorkflow(fresh.service, many(200, alike));
     const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
     await worker.exchange();
@@ -39,27 +39,27 @@ describe('short jobs', () => {
     expect(other.held).toHaveLength(2);
   });
 
-  it('are given ahead only while some end, and count as running when they have begun', async () => {
+  it('are given ahead only while some end, and count as running once they have started', async () => {
     const key = await createWorkflow(fresh.service, many(100, alike));
     const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
     await worker.exchange();
     for (let n = 0; n < 4; n++) await end(worker, 50);
     expect(worker.held).toHaveLength(6);
     const [, , third, fourth] = worker.held as [number, number, number, number];
-    // those that were given back are not given ahead again at once
+    // jobs that were handed back are not given ahead again at once
     const back = worker.held.splice(4);
     await worker.exchange({ returned: back });
     expect(worker.held).toHaveLength(4);
     const begun = [third, fourth].map((attempt) => ({ attempt, age_ms: 0, pid: 1 }));
     await worker.exchange({ started: begun });
-    // what is said again is answered at once, where an exchange with nothing in it waits for work
+    // a repeated report is answered at once, while an empty exchange waits for work
     expect(await worker.exchange({ started: begun })).toMatchObject({ jobs: [], reports: [{}, {}] });
     expect(Object.values(await statuses(fresh.service, key)).filter((status) => status === 'submitted')).toHaveLength(
       2,
     );
   });
 
-  it('never overtake a job before them in claim order that would fit this worker', async () => {
+  it('never overtake an earlier job in claim order that would fit this worker', async () => {
     const jobs = [...many(30, alike), { name: 'wide', cpus: 2, priority: 1 }];
     const key = await createWorkflow(
       fresh.service,
@@ -70,10 +70,10 @@ describe('short jobs', () => {
     await worker.exchange();
     for (let n = 0; n < 5; n++) await end(worker, 10);
     expect(worker.held.length).toBeGreaterThan(10);
-    // the last that the wide job waited for: now it is the next, and takes the node when that is empty
+    // the last job that the wide one waited for: now that is next, and takes the node when it is empty
     while (worker.held.length > 2) await end(worker, 10);
     expect((await statuses(fresh.service, key)).wide).toBe('ready');
-    // what is smaller still fills the node up, as ever, but is not queued up before it
+    // smaller jobs still fill up the node, but are not queued before the wide one
     while ((await statuses(fresh.service, key)).wide === 'ready') {
       await end(worker, 10);
       expect(worker.held.length).toBeLessThanOrEqual(2);
@@ -81,7 +81,7 @@ describe('short jobs', () => {
     expect(worker.held).toHaveLength(1);
   });
 
-  it('that a canceled workflow has given ahead are stopped', async () => {
+  it('that were given ahead are stopped when their workflow is canceled', async () => {
     const key = await createWorkflow(fresh.service, many(100, alike));
     const worker = await TestWorker.join(fresh.service, key, { cpus: 2 });
     await worker.exchange();

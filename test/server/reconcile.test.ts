@@ -130,7 +130,7 @@ async function events(type: string): Promise<unknown[]> {
 const occupying = (): unknown => service.db.get('SELECT count(*) AS n FROM attempts WHERE is_occupying = 1')?.n;
 
 describe('an allocation that ended', () => {
-  it('orphans what its worker left, with the reason, and frees the worker', async () => {
+  it('orphans the jobs that its worker left, with the reason, and frees the worker', async () => {
     await running();
     ends('CANCELLED by 1000');
     await look();
@@ -163,7 +163,7 @@ describe('an allocation that ended', () => {
     expect(Object.values(await statuses(service, key)).sort()).toEqual(['done', 'submitted']);
   });
 
-  it('what the worker spooled is taken in before anything is orphaned', async () => {
+  it('what the worker spooled is applied before anything is orphaned', async () => {
     const worker = await running();
     const [first] = worker.held as [number];
     const { attempt: _, start_age_ms: __, age_ms: ___, ...rest } = finished(first, 3);
@@ -195,7 +195,7 @@ describe('an allocation that ended', () => {
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
   });
 
-  it('orphans nothing when the worker ended well', async () => {
+  it('orphans nothing when the worker ended normally', async () => {
     const worker = await running();
     for (const attempt of [...worker.held]) await worker.finish(attempt);
     ends('OUT_OF_MEMORY');
@@ -238,7 +238,7 @@ describe('an allocation that ended', () => {
     expect(diagnoses().a?.unknown).toEqual([expect.stringMatching(/accounting storage is disabled/)]);
   });
 
-  it('a job id that a rebuilt cluster gave to somebody else is ignored', async () => {
+  it('a job id that a rebuilt cluster gave to another user is ignored', async () => {
     await running();
     machine.slurm.queue = [queued('7', 'another job', 'RUNNING')];
     machine.slurm.accounts = [accounted('7', 'another job', 'FAILED')];
@@ -267,7 +267,7 @@ describe('nothing is given up because of', () => {
     expect([...said.values()][0]?.unknown).toEqual([expect.stringMatching(/Unable to contact/)]);
   });
 
-  it('a job that one answer lacks, or whose worker speaks', async () => {
+  it('a job that one answer lacks, or whose worker responds', async () => {
     const worker = await running();
     machine.slurm.queue = [];
     await look();
@@ -307,7 +307,7 @@ describe('nothing is given up because of', () => {
 });
 
 describe('a job that Slurm no longer has', () => {
-  it('is given up although the wall clock was set back since it was first missed', async () => {
+  it('is given up even if the wall clock was set back since it was first missed', async () => {
     await running();
     machine.slurm.queue = [];
     machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
@@ -352,7 +352,7 @@ describe('a node that Slurm lost', () => {
     expect(diagnoses().a).toMatchObject({ cause: 'node_failure', process: 'gone' });
   });
 
-  it('a wall clock that is set ahead does not shorten the time it has to stop', async () => {
+  it('a wall clock that is set forward does not shorten the time that it has to stop', async () => {
     await running();
     await clock.advance(60_000);
     ends('NODE_FAIL');
@@ -365,7 +365,7 @@ describe('a node that Slurm lost', () => {
     expect(occupying()).toBe(0);
   });
 
-  it('a worker that still speaks is told to stop what it has, and its word decides', async () => {
+  it('a worker that still responds is told to stop its jobs, and its report decides', async () => {
     const worker = await running();
     ends('NODE_FAIL');
     await look();
@@ -456,7 +456,7 @@ describe('how often Slurm is asked', () => {
     expect(open).toHaveLength(500);
   }, 60_000);
 
-  it('ever more rarely while it fails', async () => {
+  it('less and less often while it fails', async () => {
     await allocate(['7']);
     machine.slurm.queueFailure = { reason: 'no', hint: null };
     reconciler.start();
@@ -467,7 +467,7 @@ describe('how often Slurm is asked', () => {
 });
 
 describe('a worker on this host', () => {
-  it('killed while the process of its job lives on: known gone only after that has ended', async () => {
+  it('killed while the process of its job continues: counts as gone only after that has ended', async () => {
     const real = await freshService();
     const own = await createWorkflow(real.service, [{ name: 'a' }]);
     const workerId = 'a1'.repeat(16);

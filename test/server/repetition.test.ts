@@ -1,4 +1,4 @@
-/** Calls that change something count once, however often they come. */
+/** Calls that change something count once, however often they are sent. */
 import { rmSync } from 'node:fs';
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ describe('a call with the same key', () => {
     expect(await rows(service, 'events', key, { type: 'workflow_started' })).toHaveLength(1);
   });
 
-  it('is tried again when the first one failed, and refused when it asks for something else', async () => {
+  it('runs again if the first one failed, and is refused if it asks for something else', async () => {
     await expect(service.call('file_delete', { file_key: '1' }, k('1'))).rejects.toMatchObject({ code: 'not_found' });
     const { file_key } = await service.call('file_add', file('f'));
     await service.call('file_delete', { file_key }, k('1'));

@@ -42,7 +42,7 @@ const jobsOf = async (key: string) => rows(fresh.service, 'jobs', key);
 const keyOf = async (key: string, name: string): Promise<string> =>
   String((await jobsOf(key)).find((job) => job.name === name)?.job_key);
 
-/** The whole database as text, to be compared. */
+/** The whole database as text, for comparison. */
 function dump(): string {
   const { db } = fresh.service;
   const tables = db.all(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`);
@@ -71,7 +71,7 @@ async function failedDiamond(): Promise<{ key: string; worker: TestWorker }> {
 }
 
 describe('restart', () => {
-  it('a failed job stays done, what it canceled stays canceled, and the plan says what would help', async () => {
+  it('a failed job stays done, jobs that it canceled stay canceled, and the plan says what would help', async () => {
     const { key } = await failedDiamond();
     const before = dump();
     const planned = await restart(key, { dry_run: true });
@@ -237,7 +237,7 @@ describe('restart', () => {
     expect((await fresh.service.call('workflow_show', { workflow_key: key })).status).toBe('ready');
   });
 
-  it('a cancel in progress leaves the new run alone', async () => {
+  it('a cancel in progress does not touch the new run', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const canceling = fresh.service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     await restart(key);

@@ -13,7 +13,7 @@ afterEach(async () => {
   await fresh.close();
 });
 
-/** Name and nodes of what was given. */
+/** Name and nodes of the jobs that were given. */
 const given = ({ jobs }: ExchangeReply) => jobs.map((job) => [job.job_name, job.node_indices ?? null]);
 const why = async (key: number) => (await fresh.service.call('job_show', { job_key: String(key) })).why;
 
@@ -52,7 +52,7 @@ describe('a worker of several nodes', () => {
     expect(await rows(service, 'compute_nodes', key)).toMatchObject([{ num_nodes: 3, num_cpus: 4 }]);
   });
 
-  it('holds its own node for a wide job alone, with priority before all else', async () => {
+  it('keeps its own node free for a wide job, which goes before everything else', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'small' }, { name: 'wide', nodes: 2, priority: 1 }]);
     const worker = await TestWorker.join(service, key, { nodes: 2 });
@@ -89,11 +89,11 @@ describe('a worker of several nodes', () => {
 });
 
 describe('workers of one node', () => {
-  it('never get a wide job, and it says what it needs', async () => {
+  it('never get a wide job, which says what it needs', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'wide', nodes: 2 }, { name: 'small' }]);
     expect(await why(1)).toBe('No worker is there to run it.');
-    // an older worker does not tell how many nodes it has
+    // an older worker does not say how many nodes it has
     const worker = await TestWorker.join(service, key, {}, null, { num_nodes: undefined });
     const other = await TestWorker.join(service, key);
     expect(given(await worker.exchange())).toEqual([['small', null]]);

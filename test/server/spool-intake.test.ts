@@ -40,7 +40,7 @@ it('a report that a dead worker spooled counts once; a cut record and an unknown
   rmSync(directory, { recursive: true });
 });
 
-/** What a plan and a reader of events would notice. */
+/** What a plan or a reader of events would notice. */
 async function traces(service: Service, key: string): Promise<{ state: string; numEvents: number }> {
   const { numEvents } = service.db.get<{ numEvents: number }>('SELECT count(*) AS numEvents FROM events') ?? {
     numEvents: 0,

@@ -1,4 +1,4 @@
-/** Retries that wait, and the owner of time: what falls due falls at its time, whatever the clocks and servers do. */
+/** Delayed retries and the timekeeper: due work happens at its time, whatever clocks and servers do. */
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
@@ -32,7 +32,7 @@ function serve(): void {
   timekeeper = new Timekeeper(service);
   timekeeper.start();
 }
-/** The server ends, and its successor opens the same directory. */
+/** The server ends, and the next one opens the same directory. */
 async function away(forMs: number): Promise<void> {
   timekeeper?.close();
   timekeeper = null;
@@ -57,7 +57,7 @@ afterEach(async () => {
 
 const delayed = rule({ exit_codes: [75], max_retries: 5, retry_delay_ms: 30_000, retry_backoff: 2 });
 
-/** a with the rules, b behind it, and others; a has just failed once, and its worker waits for work. */
+/** a with the rules, b downstream of it, and others; a has just failed once, and its worker waits for work. */
 async function waiting(
   rules = [delayed],
   others: TestJob[] = [],
@@ -96,7 +96,7 @@ const restart = {
 };
 
 describe('a retry with a delay', () => {
-  it('waits, which is told, and is ready at its time', async () => {
+  it('waits, which is shown, and is ready at its time', async () => {
     const { key } = await waiting();
     expect(await statuses(service, key)).toEqual({ a: 'blocked', b: 'blocked' });
     const [event] = await rows(service, 'events', key, { type: 'job_retried' });
@@ -108,7 +108,7 @@ describe('a retry with a delay', () => {
     expect(numDue()).toBe(0);
   });
 
-  it('is given to a worker whose request waits', async () => {
+  it('goes to a worker whose request waits', async () => {
     const { next } = await waiting([rule({ exit_codes: [75], retry_delay_ms: 10_000 })]);
     await clock.advance(10_000);
     expect((await next).jobs).toMatchObject([{ job_name: 'a', attempt_id: 2, run_id: 1 }]);
@@ -140,8 +140,8 @@ describe('a retry with a delay', () => {
   });
 });
 
-describe('a worker that has nothing else to do', () => {
-  it('hears when the job can run, with the answer to its report and whenever it asks again', async () => {
+describe('a worker with nothing else to do', () => {
+  it('learns when the job can run, from the answer to its report and whenever it asks again', async () => {
     service.random = () => 0.5;
     const jobs = [{ name: 'a', failureHandler: 0 }];
     const key = await createWorkflow(service, jobs, [], { failureHandlers: [[delayed]] });
@@ -193,7 +193,7 @@ describe('the hold of a retry is dropped', () => {
     expect(await statusOf(key)).toBe('submitted_pending');
   });
 
-  it('but not by a restart of new jobs alone', async () => {
+  it('but not by a restart of only new jobs', async () => {
     const { key } = await waiting();
     await service.call('workflow_restart', { ...request(key), ...restart, only_uninitialized: true });
     expect(await statusOf(key)).toBe('blocked');
@@ -225,14 +225,14 @@ describe('the hold of a retry is dropped', () => {
   });
 });
 
-describe('the owner of time', () => {
-  it('works off what fell due while no server ran, also in a process that does not serve', async () => {
+describe('the timekeeper', () => {
+  it('does what fell due while no server ran, also in a process that does not serve', async () => {
     const { key } = await waiting();
     await away(31_000);
     expect(await statusOf(key)).toBe('ready');
   });
 
-  it('goes on with what is still to come after a restart of the server', async () => {
+  it('continues with what is still in the future after a restart of the server', async () => {
     const { key } = await waiting();
     await away(10_000);
     serve();
@@ -245,7 +245,7 @@ describe('the owner of time', () => {
     const { key } = await waiting();
     await clock.advance(1_000);
     clock.set(byMs);
-    // a look, of which there is one a minute at the least
+    // a look, which happens at least once a minute
     const another = await waiting();
     await clock.advance(28_999);
     expect(await statusOf(key)).toBe('blocked');
@@ -256,14 +256,14 @@ describe('the owner of time', () => {
     expect(await statusOf(another.key)).toBe('ready');
   });
 
-  it('is a minute late at most when nothing makes it look after the clock was set back', async () => {
+  it('is at most a minute late when nothing triggers a look after the clock was set back', async () => {
     const { key } = await waiting([rule({ exit_codes: [75], retry_delay_ms: 100_000 })]);
     clock.set(-86_400_000);
     await clock.advance(100_000);
     expect(await statusOf(key)).toBe('ready');
   });
 
-  it('begins a delay anew when the clock was set back while no server ran, and never makes it longer', async () => {
+  it('restarts a delay when the clock was set back while no server ran, and never makes it longer', async () => {
     const { key } = await waiting();
     clock.set(-86_400_000);
     await away(1_000);
@@ -274,7 +274,7 @@ describe('the owner of time', () => {
     expect(await statusOf(key)).toBe('ready');
   });
 
-  it('lets what cannot be done stand in nobody’s way, and tries it again', async () => {
+  it('retries work that fails, which does not block other work', async () => {
     const { key } = await waiting();
     const other = await waiting();
     service.db.run(
@@ -340,7 +340,7 @@ describe('the owner of time', () => {
     expect(await statusOf(key)).toBe('ready');
   });
 
-  it('works off more than one transaction takes', async () => {
+  it('does more than fits into one transaction', async () => {
     const jobs = Array.from({ length: 450 }, (_, n) => ({ name: `j${n}`, failureHandler: 0 }));
     const key = await createWorkflow(service, jobs, [], { failureHandlers: [[delayed]] });
     const worker = await TestWorker.join(service, key, { cpus: 450 });

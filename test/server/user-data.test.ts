@@ -71,7 +71,7 @@ describe('user data between jobs', () => {
     ]);
   });
 
-  it('has a version that a job remembers, and that rises only with another document', async () => {
+  it('has a version that a job remembers, and that goes up only when the document changes', async () => {
     const key = await createWorkflow(service, [{ name: 'a', reads: [0], writes: [1] }], [], {
       userData: [{ name: 'in', data: { a: 1, b: 2 }, is_ephemeral: false }, empty('out')],
     });

@@ -50,12 +50,12 @@ export class FakeServer implements Api {
   readonly hellos: Request<'worker_hello'>[] = [];
   readonly seen: ExchangeRequest[] = [];
   settings: WorkerSettings = defaultSettings;
-  /** Jobs given at a time; more than the node has room for is prefetch. */
+  /** Jobs given at a time; those for which the node has no room are given ahead of time. */
   slots = 4;
   isDown = false;
   /** What it says while it is down. */
   downError = new TorcError('unreachable', 'the server is down');
-  /** So many replies are lost after their request was acted on. */
+  /** How many replies are lost after their request was served. */
   repliesToLose = 0;
   helloAnswer: HelloReply['answer'] = 'welcome';
   helloError: TorcError | null = null;
@@ -90,7 +90,7 @@ export class FakeServer implements Api {
     this.#unpark();
   }
 
-  /** The server stops answering, and whoever waits is cut off. */
+  /** The server stops answering, and waiting requests are cut off. */
   goDown(): void {
     this.isDown = true;
     this.#parked = null;
@@ -108,7 +108,7 @@ export class FakeServer implements Api {
     throw new Error(`job ${jobKey} was never given out`);
   }
 
-  /** What was told of the commands of each firing, in the order in which it came first. */
+  /** What was reported about the commands of each firing, in the order of the first reports. */
   get commandReports(): Map<number, ActionReport> {
     const told = new Map<number, ActionReport>();
     for (const { actions = [] } of this.seen)

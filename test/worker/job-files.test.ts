@@ -27,7 +27,7 @@ async function report(worker: TestWorker, job: JobSpec): Promise<Finished> {
   return finished;
 }
 
-/** What stands in a command for the path of output user data. */
+/** The placeholder in a command for the path of output user data. */
 function place(name: string): string {
   return `\${user_data.output.${name}}`;
 }
@@ -132,10 +132,10 @@ describe('declared files', () => {
 });
 
 describe('declared outputs that are missing', () => {
-  /** So long they are waited for. */
+  /** How long the worker waits for them. */
   const waitMs = 2_000;
 
-  it('make a job fail that ended with 0, with all that is known about it', async () => {
+  it('make a job that ended with 0 fail, with everything known about it', async () => {
     const worker = startWorker();
     const paths = ['one', 'two', 'a\nb', 'four', 'five'].map((name) => join(worker.directory, name));
     const finished = await report(worker, { command: `touch ${quoted(paths[1] ?? '')}`, files: files(paths, true) });
@@ -148,7 +148,7 @@ describe('declared outputs that are missing', () => {
     });
     expect(finished.detail).toContain(`"${paths[0]}", ${JSON.stringify(paths[2])}, "${paths[3]}" and 1 more`);
     expect(finished.files?.map((state) => state.size_bytes)).toEqual([-1, 0, -1, -1, -1]);
-    // the end is when it ended, not when it was given up
+    // the end is the instant when it ended, not when the wait ended
     expect(finished.age_ms).toBeGreaterThanOrEqual(waitMs);
     expect(await worker.exit).toMatchObject({ numFailed: 1 });
   });
@@ -253,7 +253,7 @@ describe('output user data', () => {
     expect(finished).not.toHaveProperty('user_data');
   });
 
-  it('keeps a job from starting when there is no room for it', async () => {
+  it('keeps a job from starting when there is no space for it', async () => {
     const server = new FakeServer();
     const worker = startWorker(server);
     mkdirSync(join(worker.directory, 'output'));

@@ -6,7 +6,7 @@ import { readStat } from '../../src/base/proc.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
-/** Runs the jobs to their end and gives the reports in order. */
+/** Runs the jobs to their end and returns the reports in order. */
 async function runJobs(...jobs: JobSpec[]) {
   const worker = startWorker();
   worker.server.add(...jobs);
@@ -54,7 +54,7 @@ describe('ends of jobs', () => {
   });
 
   it('measures memory and processor time of all processes of a job', async () => {
-    // both hold their memory from when the second one has it until it must have been looked at
+    // both hold their memory from when the second one has it until a sample must have been taken
     const hog = (own: string, other: string) =>
       `node -e 'const fs = require("fs"); const b = Buffer.alloc(200 * 2 ** 20, 1); fs.writeFileSync("${own}", "");
         while (!fs.existsSync("${other}")); const t = Date.now(); while (Date.now() - t < 4000); b.at(0)'`;
@@ -74,7 +74,7 @@ describe('ends of jobs', () => {
 });
 
 describe('what a job sees', () => {
-  it('has the names and folders in its environment, and nothing on standard input', async () => {
+  it('has the names and directories in its environment, and nothing on standard input', async () => {
     const worker = await runJobs({
       command: 'env -0 | grep -z ^TORC_ | sort -z | tr "\\0" "\\n"; cat; pwd',
       job_name: 'a "b" $c\nd é -x',
@@ -117,7 +117,7 @@ describe('what a job sees', () => {
     expect(worker.stdout(6)).toBe('<with space><x>');
   });
 
-  it('leads a session and a group of its own', async () => {
+  it('leads its own session and process group', async () => {
     const worker = await runJobs({
       command: 'read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(( $$ == group && $$ == session ))',
     });
@@ -157,7 +157,7 @@ describe('what a job sees', () => {
 });
 
 describe('jobs that cannot be started', () => {
-  it('are reported with the reason, and the worker goes on', async () => {
+  it('are reported with the reason, and the worker continues', async () => {
     const { reports, exit } = await runJobs({ command: `: ${'x'.repeat(300_000)}` }, { command: 'echo fine' });
     expect(reports[0]).toMatchObject({ status: 'done', cause: 'spawn_error', return_code: 126, start_age_ms: null });
     expect(reports[0]?.detail).toContain('put it into a script');
@@ -191,7 +191,7 @@ describe('jobs that cannot be started', () => {
   });
 });
 
-describe('the greeting', () => {
+describe('the hello', () => {
   it('identifies this process, even after its pid is reused', async () => {
     const worker = await runJobs({ command: 'true' });
     const { startTime } = readStat('/proc', process.pid) ?? {};

@@ -36,7 +36,7 @@ function folderOf({ directory, workerId }: TestWorker): string {
   return join(directory, 'output/job_stdio', `worker_${workerId}`);
 }
 
-/** What the worker's one file holds at the place that was told of the attempt's end. */
+/** What the worker's file contains at the place that was reported with the attempt's end. */
 function logOf(worker: TestWorker, attempt: number): { stdout: string; stderr: string } | null {
   const { assignment, finished } = worker.server.attempts.get(attempt) ?? {};
   if (assignment === undefined || finished?.log?.kind !== 'combined') return null;
@@ -51,7 +51,7 @@ describe('a worker that combines logs', () => {
   it('keeps the output of many jobs apart, in one file', async () => {
     const worker = startWorker(combining(8));
     const numJobs = 150;
-    // long and short ones in turn, so that what a longer one left would be seen
+    // long and short ones in turn, so that leftovers of a longer one would be seen
     const command = (n: number) =>
       `for i in $(seq ${(n % 5) * 40}); do echo out $TORC_JOB_KEY; done; printf e$TORC_JOB_KEY >&2`;
     worker.server.add(...Array.from({ length: numJobs }, (_, n) => ({ command: command(n + 1) })));
@@ -131,7 +131,7 @@ describe('the store', () => {
     return { output, store, write, read, clock };
   }
 
-  it('keeps small and large outputs in the order in which they came, and empties their files', async () => {
+  it('keeps small and large outputs in order of arrival, and empties their files', async () => {
     const { store, write, read } = place();
     const texts = [Buffer.from('a'), Buffer.alloc(300_000, 'xyz\n'), Buffer.alloc(0), Buffer.alloc(5000, 'b')];
     const outputs = texts.map((text, at) => write(at + 1, text, at === 1 ? 'err' : ''));
@@ -145,7 +145,7 @@ describe('the store', () => {
     expect(outputs.map(({ paths }) => statSync(paths.stdoutPath).size)).toEqual([0, 0, 0, 0]);
   });
 
-  it('is closed soon after a write, and continues where it was', async () => {
+  it('is closed soon after a write, and continues where it stopped', async () => {
     const { output, store, write, read, clock } = place();
     const isOpen = () =>
       readdirSync('/proc/self/fd').some((fd) => {
@@ -176,7 +176,7 @@ describe('the store', () => {
     expect(readFileSync(late.paths.stdoutPath, 'utf8')).toBe('text');
   });
 
-  it('goes on after a failure without losing anything', async () => {
+  it('continues after a failure without losing anything', async () => {
     const { output, store, write, read } = place();
     mkdirSync(combinedLogPath(output, 'w'), { recursive: true });
     const first = write(1, 'first');

@@ -13,7 +13,7 @@ function commands(when: WorkerCommands['when'], ...lines: string[]): WorkerComma
   return { firing, action_key: '5', run_id: 2, when, commands: lines };
 }
 
-/** A folder for what commands and jobs write, in a log or otherwise. */
+/** A directory for what commands and jobs write. */
 function folder(): { path: string; log: () => string } {
   const path = mkdtempSync(join(tmpdir(), 'torc commands '));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
@@ -43,12 +43,12 @@ describe('a worker', () => {
       { firing: start.firing, return_codes: [0, 4], output_path, error: 'return code 4 of: echo seen; exit 4' },
       { firing: end.firing, return_codes: [0], error: null },
     ]);
-    // no job was asked for while the node was not ready
+    // no job was requested before the node was ready
     expect(server.seen.find((request) => (request.actions ?? []).length > 0)?.held).toEqual([]);
     expect(server.hasLeft).toBe(true);
   });
 
-  it('runs them once even when it greets again, and reports them until the server has answered', async () => {
+  it('runs them once even when it registers again, and reports them until the server has answered', async () => {
     const { path, log } = folder();
     const server = new FakeServer();
     server.actions = [commands('start', `echo x >> '${path}/log'`)];

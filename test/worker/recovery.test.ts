@@ -32,7 +32,7 @@ describe('a recovery script', () => {
     expect(report).toMatchObject({ status: 'done', return_code: 4, cause: 'exit_code', detail: null });
   });
 
-  it('changes neither the folder nor the variables of the command, and may end early', async () => {
+  it('changes neither the directory nor the variables of the command, and may end early', async () => {
     const { report, stdout } = await runJob(
       recovering('cd /\nexport X=1\nexit 0\nexit 1', { command: 'echo "[$X]$PWD"' }),
     );

@@ -86,7 +86,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // that was the wish
+    // it is gone, as intended
   }
 }
 
@@ -102,7 +102,7 @@ function processesOf(workerId: string): number[] {
   });
 }
 
-/** Resolves as soon as `condition` holds; the test's own time limit ends a wait in vain. */
+/** Resolves as soon as `condition` holds; the test's own time limit ends the wait if it never does. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

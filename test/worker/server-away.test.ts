@@ -1,4 +1,4 @@
-/** The worker and a server that goes away, comes back, forgets, or loses replies. */
+/** A worker and a server that goes away, comes back, forgets, or loses replies. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { defaultSettings, FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
 describe('a server that goes away', () => {
-  it('comes back to jobs that went on, and gets their ends once', async () => {
+  it('comes back to jobs that continued, and gets their ends once', async () => {
     const worker = startWorker();
     const { server } = worker;
     const wait = 'until [ -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done';
@@ -34,7 +34,7 @@ describe('a server that goes away', () => {
     server.goUp();
     expect(await worker.exit).toEqual({ reason: 'complete', numJobs: 2, numFailed: 1 });
     expect(server.attempts.get(2)?.finished).toMatchObject({ return_code: 3 });
-    // the end is as old as it is, not as old as its delivery
+    // the age of the end counts from the end, not from its delivery
     expect(server.attempts.get(2)?.finished?.age_ms).toBeGreaterThan(900);
     expect(existsSync(workerPaths(worker.directory, worker.workerId).directory)).toBe(false);
   });
@@ -55,7 +55,7 @@ describe('a server that goes away', () => {
     expect(reports).toMatchObject([{ attempt: 1, worker_id: worker.workerId, finished: { status: 'terminated' } }]);
   });
 
-  it('finds in its directory what it never got, although the first write there failed', async () => {
+  it('finds in its directory the reports that it never got, although the first write there failed', async () => {
     const told: string[] = [];
     const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };
     const worker = startWorker(new FakeServer(), {}, log);
@@ -74,7 +74,7 @@ describe('a server that goes away', () => {
     expect(reports).toMatchObject([{ attempt: 1, finished: { return_code: 3 } }]);
   });
 
-  it('is given up by an idle worker after the time that the workflow sets', async () => {
+  it('is given up by an idle worker after the time set by the workflow', async () => {
     const server = new FakeServer();
     server.completes = false;
     server.settings = { ...defaultSettings, wait_for_healthy_database_minutes: 0 };
@@ -85,7 +85,7 @@ describe('a server that goes away', () => {
   });
 });
 
-describe('a server that is hard to understand', () => {
+describe('a server that misbehaves', () => {
   it('may lose any reply: every job runs once and ends once', async () => {
     const worker = startWorker();
     const { server } = worker;
@@ -99,7 +99,7 @@ describe('a server that is hard to understand', () => {
     expect(ran.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
-  it('may forget the worker: it greets again under the same name and goes on', async () => {
+  it('may forget the worker: it registers again under the same name and continues', async () => {
     const worker = startWorker();
     const { server } = worker;
     server.add({ command: 'while [ ! -e "$TORC_OUTPUT_DIR/go" ]; do sleep 0.02; done' });
@@ -129,7 +129,7 @@ describe('a server of another protocol', () => {
   const refusal = new TorcError('incompatible', 'the worker speaks protocol 1, the server (torc 9.0.0) protocol 2');
   const ended = { code: 'incompatible', exitCode: 5, message: `${refusal.message}; the worker is torc ${version()}` };
 
-  it('is asked once by a worker that has no jobs', async () => {
+  it('is asked once by a worker without jobs', async () => {
     const server = new FakeServer();
     server.helloError = refusal;
     await expect(startWorker(server).exit).rejects.toMatchObject(ended);
@@ -173,7 +173,7 @@ describe('a server of another protocol', () => {
     expect(server.attempts.get(1)?.finished).toMatchObject({ return_code: 3 });
   });
 
-  it('is not waited for by a worker that a signal stops', async () => {
+  it('does not delay a worker that a signal stops', async () => {
     const worker = startWorker();
     const { server } = worker;
     server.add({ command: 'sleep 300' });
@@ -187,8 +187,8 @@ describe('a server of another protocol', () => {
   });
 });
 
-describe('a worker that is not wanted', () => {
-  it('ends at once when a later process has its place', async () => {
+describe('a worker that is not needed', () => {
+  it('ends at once when a later process has taken its place', async () => {
     const server = new FakeServer();
     server.helloAnswer = 'gone';
     expect(await startWorker(server).exit).toMatchObject({ reason: 'gone', numJobs: 0 });
@@ -210,7 +210,7 @@ describe('a worker that is not wanted', () => {
     expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 1 });
   });
 
-  it('leaves when no work came for a while, and says so', async () => {
+  it('leaves when it has had no work for a while, and says so', async () => {
     const server = new FakeServer();
     server.completes = false;
     const worker = startWorker(server, { waitForNewJobsSeconds: 0 });

@@ -1,4 +1,4 @@
-/** The two ways to start a process behave alike. */
+/** The two ways to start a process behave the same. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -91,7 +91,7 @@ describe.each([
       echo $(( $$ == group && $$ == session )); cat /proc/$$/oom_score_adj`;
     await run(spawner, { text, stdoutPath });
     const [files, leads, score] = readFileSync(stdoutPath, 'utf8').trim().split('\n');
-    // nothing beyond what this process itself was started with
+    // nothing except what this process was started with
     expect(Number(files)).toBeLessThanOrEqual(8);
     expect([leads, score]).toEqual(['1', '500']);
     expect(readFileSync('/proc/self/oom_score_adj', 'utf8')).toBe('0\n');
@@ -142,7 +142,7 @@ describe.each([
       const asBash = spawnSync('bash', ['-c', '--', text], { env: { ...process.env, ...variables }, encoding: 'utf8' });
       const got = 'failed' in end ? end : { code: end.exitCode, out: readFileSync(stdoutPath, 'utf8') };
       expect({ text, ...got }).toEqual({ text, code: asBash.status, out: asBash.stdout });
-      // the time that `time` measures is another one
+      // `time` measures a different time
       if (!text.startsWith('time'))
         expect({ text, err: readFileSync(stderrPath, 'utf8') }).toEqual({ text, err: asBash.stderr });
     }
@@ -211,7 +211,7 @@ describe('the helper', () => {
     }
   });
 
-  it('leaves nothing running when it is killed, and the worker goes on without it', async () => {
+  it('leaves nothing running when it is killed, and the worker continues without it', async () => {
     const server = new FakeServer();
     server.completes = false;
     const worker = startWorker(server);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultSettings, FakeServer } from './fake-server.ts';
 import { startWorker, type TestWorker, until } from './run.ts';
 
-/** Resolves when each of these jobs has said so, with `echo up`, after it had set its traps. */
+/** Resolves when each of these jobs has set its traps and said so with `echo up`. */
 function areUp({ server, stdout }: TestWorker, ...attempts: number[]): Promise<void> {
   const isUp = (attempt: number) => server.attempts.get(attempt)?.started != null && stdout(attempt).startsWith('up\n');
   return until(() => attempts.every(isUp));
@@ -25,7 +25,7 @@ function isSuspended(worker: TestWorker): boolean {
 const hog = `node -e 'const b = []; setInterval(() => b.push(Buffer.alloc(20 * 2 ** 20, 1)), 20)'`;
 
 describe('limits of a job', () => {
-  it('stops a job that runs too long, with its children in other sessions; its neighbours go on', async () => {
+  it('stops a job that runs too long, with its children in other sessions; other jobs continue', async () => {
     const worker = startWorker();
     worker.server.add(
       { command: 'trap "" TERM; setsid sleep 300 & sleep 300 & sleep 300; sleep 300', runtime_limit_ms: 1_000 },
@@ -47,7 +47,7 @@ describe('limits of a job', () => {
     expect(worker.processes()).toEqual([]);
   });
 
-  it('kills a job that uses more memory than its own limit; its neighbours go on', async () => {
+  it('kills a job that uses more memory than its limit; other jobs continue', async () => {
     const limit = 150 * 2 ** 20;
     const worker = startWorker();
     worker.server.add(
@@ -82,7 +82,7 @@ for _ in range(3):
 });
 
 describe('cancellation', () => {
-  it('ends a running job with all of its processes', async () => {
+  it('ends a running job with all its processes', async () => {
     const worker = startWorker();
     worker.server.add({ command: '(setsid sleep 300 &); sleep 300; exit 0' });
     await until(() => worker.processes().length >= 3);
@@ -143,7 +143,7 @@ describe('cancellation', () => {
   });
 });
 
-describe('memory that runs away', () => {
+describe('memory that grows quickly', () => {
   it('is reported while it grows, long before the next regular sample', async () => {
     const server = new FakeServer();
     const capacity = { nodeNames: ['here'], numCpus: 4, memoryBytes: 2 ** 30, numGpus: 0, gpuIds: [] };
@@ -209,7 +209,7 @@ describe('the end of the time', () => {
   });
 });
 
-// a limit that Slurm sets, and that a machine which stands still for a moment breaks: hence another try
+// a limit that Slurm sets, and that a machine which stands still for a moment exceeds: hence the retries
 describe('signals to the worker', () => {
   const slurm = { hostname: 'c1', cluster: 'c', slurmJobId: '12', restartCount: 0, allocationKey: '3' };
 

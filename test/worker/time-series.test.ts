@@ -1,4 +1,4 @@
-/** What jobs use, written down while they run. */
+/** The resource usage of jobs, recorded while they run. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
-/** What the file holds once it has so many lines: a slow file system does not hold up the end of a job for long. */
+/** The content of the file once it has this many lines: a slow file system does not delay the end of a job for long. */
 async function linesOf(path: string, atLeast: number): Promise<string[]> {
   const lines = () => (existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : []);
   await until(() => lines().length >= atLeast);
