@@ -1,4 +1,4 @@
-/** A folder for one test, with a server directory in it, and the program running there. */
+/** A directory for one test, with a server directory in it, and the program running there. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ export interface Place {
   path: string;
   /** The server directory; its name needs quoting. */
   dir: string;
-  /** Runs `torc --dir DIR ARGS` in the folder to its end. */
+  /** Runs `torc --dir DIR ARGS` in the directory to its end. */
   torc(...args: string[]): Promise<Ended>;
   /** The same with `-F json`; it must succeed, unless another exit code is given. */
   json<T>(args: string[], exitCode?: number): Promise<T>;

@@ -207,7 +207,7 @@ describe('running jobs', () => {
     await run.ended;
   });
 
-  it('beside a failed one: the commands of the hints work as pasted', async () => {
+  it('next to a failed one: the commands of the hints work as pasted', async () => {
     const lasts = 'echo started >> started; while [ ! -e go ]; do sleep 0.05; done';
     const run = place.start('run', place.file('two.txt', `false\n${lasts}\n`), '-o', 'out');
     await expect.poll(() => statuses()).toBe('done submitted');

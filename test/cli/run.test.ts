@@ -160,7 +160,7 @@ describe('torc run', () => {
   });
 });
 
-/** The job of a worker that was killed lives on; it must not outlive the test. */
+/** The job of a killed worker keeps running; it must not outlive the test. */
 function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

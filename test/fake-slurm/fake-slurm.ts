@@ -1,4 +1,7 @@
-/** A fake Slurm for one test: its own state directory, the variables that put it on the PATH, and what a test asks of it. */
+/**
+ * A fake Slurm for one test: its own state directory, the variables that put it on the PATH, and what a test asks of
+ * it.
+ */
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -54,7 +57,7 @@ export interface Behaviour {
   exitCode?: number;
   delayMs?: number;
   times?: number;
-  /** False: the command does its work as well, after having printed this. */
+  /** False: the command prints this, then also does its work. */
   instead?: boolean;
 }
 
@@ -79,7 +82,7 @@ export class FakeSlurm {
     writeFileSync(join(this.directory, 'settings.json'), JSON.stringify(settings));
   }
 
-  /** What a command does in its next calls; `calls()` counts them all the same. */
+  /** What a command does in its next calls; `calls()` counts these too. */
   behave(behaviour: Behaviour): void {
     const path = join(this.directory, 'behaviours.json');
     const planned: unknown[] = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
@@ -121,7 +124,7 @@ export class FakeSlurm {
     if (done.status !== 0) throw new Error(done.stderr);
   }
 
-  /** Kills a running job's processes at one stroke and records NODE_FAIL, as when a node loses power. */
+  /** Kills a running job's processes at once and records NODE_FAIL, as when a node loses power. */
   failNode(id: string): void {
     this.locked(() => {
       this.killProcesses(this.job(id));
@@ -135,7 +138,7 @@ export class FakeSlurm {
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** As `locked` of state.mjs: who is killed meanwhile has not begun a change, and leaves no lock behind. */
+  /** As `locked` of state.mjs: a process killed meanwhile has not started a change, and leaves no lock behind. */
   private locked(change: () => void): void {
     const lock = join(this.directory, 'lock');
     for (;;) {
@@ -159,7 +162,7 @@ export class FakeSlurm {
     try {
       process.kill(job.runnerPid, 'SIGKILL');
     } catch {
-      // It has ended meanwhile.
+      // it has ended meanwhile
     }
     spawnSync(process.execPath, [fileURLToPath(new URL('processes.mjs', import.meta.url)), this.directory, job.id]);
   }

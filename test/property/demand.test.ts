@@ -1,4 +1,4 @@
-/** The demand, held against every single job: the same counts, the same reasons, and reasons that claims agree with. */
+/** The demand against every single job: the same counts, the same reasons, and reasons that agree with claims. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { DemandReply, DemandRow } from '../../src/api/demand.ts';
@@ -17,7 +17,7 @@ const job = fc.record({
   gpuThousandths: fc.constantFrom(0, 0, 0, 500, 2000),
   memory: fc.constantFrom(500, 2000),
   nodes: fc.constantFrom(1, 1, 1, 2),
-  /** Seconds; three minutes of what is left are kept for the end: ten minutes do not fit into twelve. */
+  /** Seconds; three minutes of the time left are kept for the end, so ten minutes do not fit into twelve. */
   runtime: fc.constantFrom(undefined, undefined, 600, 3500),
   slurmConfig: fc.constantFrom(undefined, undefined, 0, 1),
   after: fc.array(fc.nat(), { maxLength: 2 }),
@@ -33,7 +33,7 @@ const worker = fc.record({
   state: fc.constantFrom('idle', 'busy', 'busy', 'silent', 'ended'),
 });
 
-/** What happens to a waiting job beside the protocol. */
+/** What happens to a waiting job outside the protocol. */
 const change = fc.record({
   at: fc.nat(),
   what: fc.constantFrom('hold', 'hold', 'hold_with_end', 'reset'),
@@ -90,7 +90,7 @@ function changeJob(tx: Transaction, jobKey: number, what: 'hold' | 'hold_with_en
   if (found.status === 'ready') moveJob(tx, state, { to: 'blocked', by: 'restart' });
 }
 
-/** Without what differs between jobs of one row, or from one moment to the next. */
+/** Without the parts that differ between jobs of one row, or from one moment to the next. */
 function common(reason: Reason): Reason {
   if (reason.code === 'waits_for_upstreams') return { code: reason.code, total: null, first: [] };
   if (reason.code === 'outlasts_workers') return { ...reason, longest_seconds: 0 };
@@ -178,7 +178,7 @@ const world = fc.record({
   start: fc.constantFrom(true, true, true, false),
 });
 
-it('is the sum of what is said of each job', { timeout: 120_000 }, async () => {
+it('is the sum of the reasons of each job', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(world, async ({ jobs, workers, changes, isPaused, isStopping, start }) => {
       const { service, close } = await freshService();

@@ -11,7 +11,7 @@ const anyGraph = fc.integer({ min: 1, max: 12 }).chain((numJobs) => {
   return fc.record({ numJobs: fc.constant(numJobs), edges: fc.array(fc.tuple(node, node), { maxLength: 30 }) });
 });
 
-/** Lists of upstreams out of few different sets, so that many jobs share one. */
+/** Lists of upstreams from a few different sets, so that many jobs share one. */
 const upstreamsOfJobs = fc
   .array(fc.uniqueArray(fc.nat(9), { maxLength: 6 }), { minLength: 1, maxLength: 4 })
   .chain((sets) =>
@@ -88,7 +88,7 @@ describe('random graphs', () => {
 });
 
 describe('barriers', () => {
-  /** The jobs that a job waits for, through however many barriers. */
+  /** The jobs that a job waits for, through any number of barriers. */
   function upstreamsOf(job: GraphNode, edges: readonly Edge[]): number[] {
     return edges.filter(([, to]) => to === job).flatMap(([from]) => (from >= 0 ? [from] : upstreamsOf(from, edges)));
   }

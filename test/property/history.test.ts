@@ -91,7 +91,7 @@ const step = fc.oneof(
       seconds: fc.constantFrom(5, 45),
     }),
   },
-  // a worker leaves without having seen the last that it was given, perhaps after a cancel
+  // a worker leaves without having seen its last jobs, perhaps after a cancel
   { weight: 3, arbitrary: fc.record({ do: fc.constant('leave' as const), worker: fc.nat(2), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), worker: fc.nat(2) }) },
   {
@@ -146,7 +146,7 @@ describe('histories', () => {
     );
   });
 
-  it('a workflow whose workers go on ends with nothing ready or blocked', { timeout: 120_000 }, async () => {
+  it('a workflow whose workers continue ends with nothing ready or blocked', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(graph, fc.infiniteStream(fc.constantFrom(0, 0, 0, 1, 2)), async (shape, codes) => {
         const { service, clock, close } = await timedService();
@@ -170,7 +170,7 @@ describe('histories', () => {
   });
 });
 
-/** A service on a clock of its own, and the owner of time that a serving process has. */
+/** A service on its own clock, with the timekeeper of a serving process. */
 async function timedService() {
   const clock = new FakeClock();
   const { service, close } = await freshService(clock);
@@ -190,12 +190,14 @@ function hasReady({ db }: Service): boolean {
   return db.get(`SELECT 1 FROM jobs WHERE status = 'ready'`) !== undefined;
 }
 
-/** What should have been done by now. */
+/** Due rows that should have been done by now. */
 function overdue({ db, clock }: Service): string[] {
   return db.all('SELECT kind, subject_key FROM due WHERE due_at <= ?', clock.now()).map((due) => JSON.stringify(due));
 }
 
-/** Code 1 is tried once more, by the third handler twice, after a while; 2 is tried twice more by the second handler only. */
+/**
+ * Code 1 is retried once, by the third handler twice, after a delay; 2 is retried twice, by the second handler only.
+ */
 const failureHandlers = [
   [rule({ exit_codes: [1], max_retries: 1 })],
   [rule({ exit_codes: [1], max_retries: 1 }), rule({ exit_codes: [2], max_retries: 2, recovery_script: 'x' })],
@@ -207,7 +209,7 @@ function options({ numBarriers, actions }: { numBarriers: number; actions: TestA
   return { numBarriers, actions, failureHandlers };
 }
 
-/** What a job with a failure handler may never be. */
+/** States that a job with a failure handler must never be in. */
 function brokenRetries(service: Service): string[] {
   return service.db
     .all(
@@ -229,7 +231,7 @@ function brokenRetries(service: Service): string[] {
     });
 }
 
-/** Failed jobs whose last code their handler would have tried again. */
+/** Failed jobs whose last code their handler would have retried. */
 function wronglyFinal(service: Service): unknown[] {
   return service.db.all(
     `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
@@ -354,12 +356,12 @@ async function take(
   }
 }
 
-/** What a dry run says is what then happens, also when that is a refusal; it changes nothing. */
+/** A dry run changes nothing and says what then happens, also when that is a refusal. */
 async function agrees(
   service: Service,
   plan: (isDryRun: boolean) => Promise<{ changes: PlannedChange[] }>,
 ): Promise<void> {
-  // a parked worker may claim a job in the very transaction that made it ready: its attempt is another one then
+  // a parked worker may claim a job in the same transaction that made it ready: then its attempt is another one
   const states = () => service.db.all('SELECT job_key, status, attempt_key FROM jobs');
   const before = states();
   const attempt = async (isDryRun: boolean) => {
@@ -379,7 +381,7 @@ async function agrees(
   expect(changed).toEqual(planned.changes.map((change) => change.job_key));
 }
 
-/** Waits for the reply, or until the server has parked the request: then its effects are stored all the same. */
+/** Waits for the reply, or until the server has parked the request: in both cases its effects are stored. */
 async function soon(service: Service, reply: Promise<unknown>): Promise<void> {
   let isAnswered = false;
   void reply.then(() => (isAnswered = true));

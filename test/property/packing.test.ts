@@ -33,7 +33,7 @@ const worker = fc
   })
   .map(({ busyNodes, timeLeftMs, ...offer }): FreeNode => {
     const free = idleWorker(offer, timeLeftMs);
-    // those that are busy have one job more than the walk sees
+    // busy ones have one job more than the walk sees
     return { ...free, idleNodes: free.idleNodes.filter((index) => (busyNodes >> index) % 2 === 0) };
   });
 
@@ -79,7 +79,7 @@ function copy(free: FreeNode): FreeNode {
 }
 
 describe('packing', () => {
-  it('never exceeds cpus, memory, slots, time, any GPU or the nodes of the worker', () => {
+  it('never exceeds CPUs, memory, slots, time, any GPU or the nodes of the worker', () => {
     fc.assert(
       fc.property(worker, shapes, (start, shapeList) => {
         const { queues } = queuesOf(shapeList);
@@ -140,7 +140,7 @@ describe('packing', () => {
     );
   });
 
-  it('looks ahead in claim order, to the first job that takes long, for as much work as is wanted', () => {
+  it('looks ahead in claim order, up to the first long job, for as much work as requested', () => {
     const runtimes = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), { minLength: 10, maxLength: 10 });
     fc.assert(
       fc.property(shapes, runtimes, fc.nat(200), fc.nat(20), (shapeList, usual, workMs, most) => {

@@ -1,4 +1,4 @@
-/** Plans against a reference that is written for being read, over random graphs and statuses. */
+/** Plans against a simple reference implementation, over random graphs and statuses. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -62,7 +62,7 @@ function states({ jobs, numBarriers, edges }: Shape): JobStates {
   };
 }
 
-/** All jobs that can be reached from these, themselves left out unless a path leads back. */
+/** All jobs that can be reached from these, without these themselves unless a path leads back. */
 function behind(shape: Shape, seeds: number[]): Set<number> {
   const reached = new Set<number>();
   const visit = (node: number): void => {
@@ -78,7 +78,7 @@ function behind(shape: Shape, seeds: number[]): Set<number> {
 
 type Aim = 'keep' | 'active' | 'uninitialized' | 'disabled';
 
-/** What becomes of each job, by asking upstreams again and again. */
+/** The new status of each job, by looking at its upstreams again and again. */
 function expected(shape: Shape, aim: (job: number) => Aim): JobStatus[] {
   const upstreams = (node: number): number[] => shape.edges.filter(([, to]) => to === node).map(([from]) => from);
   const ended = (node: number): boolean =>
@@ -136,7 +136,7 @@ describe('plans', () => {
     );
   });
 
-  it('a reset takes exactly the named jobs and all behind them', () => {
+  it('a reset takes exactly the named jobs and all downstream jobs', () => {
     fc.assert(
       fc.property(shapes, fc.nat(), (shape, bits) => {
         const named = shape.jobs.flatMap((_, n) => ((bits >> n) % 2 === 1 ? [n] : []));

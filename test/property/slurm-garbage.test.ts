@@ -1,4 +1,4 @@
-/** What Slurm, or a wrapper around it, prints instead of an answer decides nothing about allocations and jobs. */
+/** Garbage that Slurm or a wrapper prints instead of an answer decides nothing about allocations and jobs. */
 import { readFileSync, rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -17,7 +17,7 @@ const row = `${slurmJobId}|${slurmJobId}|RUNNING|0|2026-01-01T00:00:00|2026-01-0
 const recorded = (version: string, command: string) =>
   readFileSync(new URL(`../fixtures/slurm/${version}/${command}.txt`, import.meta.url), 'utf8');
 
-/** The own line cut somewhere before its last fields, among other lines. */
+/** The allocation's line, cut before its last fields, among other lines. */
 const cutRow = fc.integer({ min: 1, max: row.lastIndexOf('|main') }).map((end) => row.slice(0, end));
 const others = (command: string) =>
   fc.oneof(
@@ -34,7 +34,7 @@ const answer = fc.record({
 const config = { name: 'c', account: 'x', partition: null, qos: null, walltime_seconds: 60, num_nodes: 1 };
 const more = { ntasks_per_node: null, mem: null, tmp: null, gres: null, extra: null };
 
-it('for minutes, while the worker is silent: its jobs stay its own, and the allocation runs on', async () => {
+it('for minutes, while the worker is silent: it keeps its jobs, and the allocation stays running', async () => {
   const clock = new FakeClock();
   const directory = temporaryDirectory();
   const service = await openService(directory, clock, 'test');

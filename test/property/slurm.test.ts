@@ -27,7 +27,7 @@ const parsers = { squeue: parseSqueue, sacct: parseSacct, sinfo: parseSinfo, sco
 const recorded = (version: string, name: string) =>
   readFileSync(new URL(`../fixtures/slurm/${version}/${name}.txt`, import.meta.url), 'utf8');
 
-/** A text with some pieces cut out, doubled, or replaced by anything. */
+/** A text with some pieces cut out, duplicated or replaced by anything. */
 const damage = (text: string) =>
   fc
     .array(
@@ -61,7 +61,7 @@ describe.each(Object.entries(parsers))('%s output', (name, parse) => {
   });
 });
 
-/** What reads words of Slurm, of a site or of a person; the rest of the layer writes, or is tested below. */
+/** The functions that read the words of Slurm, a site or a person; the rest of the layer writes, or is tested below. */
 const readers: Record<string, (text: string) => unknown> = {
   expandHostList,
   findMemoryWords,
@@ -85,7 +85,7 @@ const readers: Record<string, (text: string) => unknown> = {
   submitVariables: (text) => submitVariables({ SLURM_CONF: text, SBATCH_ACCOUNT: text }, text),
   submittedId,
 };
-/** Those that take no text of others, or refuse it with a sentence. */
+/** Functions that take no foreign text, or refuse it with a sentence. */
 const others = [
   ...['allocationScript', 'allocationTemplate', 'answered', 'checkedText', 'directive', 'extraDirectives'],
   ...['fillTemplate', 'formatWalltime', 'isOutcomeUnknown', 'queryVariables', 'runCommand', 'slurmEnvironment'],
@@ -161,7 +161,7 @@ it('a state is final only when it is one of Slurm’s final words', () => {
 const line = fc.string({ unit: 'grapheme' }).filter((text) => !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text));
 
 describe('directives', () => {
-  it('keep every value that has no control character', () => {
+  it('keep every value without control characters', () => {
     fc.assert(
       fc.property(line, (value) => {
         expect(directivesOf(`#!/bin/bash\n${directive('account', value, 'account')}\n`)).toEqual({ account: value });
@@ -192,7 +192,7 @@ describe('directives', () => {
     );
   });
 
-  it('never come from an extra text as anything but options', () => {
+  it('made from extra options are never anything but options', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         try {
@@ -205,7 +205,7 @@ describe('directives', () => {
   });
 });
 
-it('a list of nodes is names or none, and never endless', () => {
+it('a list of nodes gives names or nothing, and never too many', () => {
   const piece = fc.constantFrom(...['n', '[', ']', '-', ',', '0', '1', '99999', '[1-3]', '[0-99999]', ' ', '\0', '💥']);
   fc.assert(
     fc.property(

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
-/** Specifications in each syntax that are damaged, or made to hurt: refused at a place, never a crash or a hang. */
+/** Damaged and hostile specifications in each syntax: refused with a place, never a crash or a hang. */
 import fc from 'fast-check';
 import JSON5 from 'json5';
 import { describe, expect, it } from 'vitest';
@@ -50,7 +50,7 @@ const texts: Readonly<Record<string, string>> = {
   'w.kdl': kdl,
 };
 
-/** What loading a text ends with: null when it is fine, else its problems; anything else thrown fails the test. */
+/** The result of loading a text: null if it is valid, else its problems; any other error fails the test. */
 function problemsOf(text: string, file: string) {
   try {
     loadWorkflow(text, { file });
@@ -86,11 +86,11 @@ describe.each(Object.keys(texts))('%s', (file) => {
     ),
   });
 
-  it('as it is can be read', () => {
+  it('can be read as it is', () => {
     expect(problemsOf(text, file)).toBeNull();
   });
 
-  it('edited anywhere is read, or refused at a place', () => {
+  it('edited anywhere is read, or refused with a place', () => {
     fc.assert(
       fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
         const damaged = edits.reduce((now, { at, drop, put }) => now.slice(0, at) + put + now.slice(at + drop), text);
@@ -100,12 +100,12 @@ describe.each(Object.keys(texts))('%s', (file) => {
     );
   });
 
-  it('cut off anywhere is read, or refused at a place', () => {
+  it('cut off anywhere is read, or refused with a place', () => {
     for (let end = 0; end < text.length; end += 3) expectPlaces(text.slice(0, end), file);
   });
 });
 
-/** The same hostile document in each syntax that can write it, and what is said of it. */
+/** The same hostile document in each syntax that can express it, and its message. */
 interface Hostile {
   what: string;
   message: RegExp;
@@ -182,7 +182,7 @@ const cases = hostile.flatMap(({ what, message, bySyntax }) => {
   return Object.entries(bySyntax).map(([syntax, text]) => ({ what, message, file: `w.${syntax}`, text }));
 });
 
-it.each(cases)('$file $what is refused at a place', ({ message, file, text }) => {
+it.each(cases)('$file $what is refused with a place', ({ message, file, text }) => {
   const problems = problemsOf(text, file) ?? [];
   expect(problems.map((problem) => problem.message).join('\n')).toMatch(message);
   for (const { line, column } of problems) expect(Math.min(line, column)).toBeGreaterThanOrEqual(1);

@@ -16,7 +16,7 @@ function expand(spec: Part): ExpandedWorkflow {
   return loadWorkflow(JSON.stringify({ name: 'w', ...spec }), { file: 'w.json' }).workflow;
 }
 
-/** For each job the jobs that it waits for, through barriers. */
+/** For each job, the jobs that it waits for, through barriers. */
 function upstreamsOf({ numJobs, edges }: ExpandedWorkflow): number[][] {
   const of = (node: number): number[] =>
     edges.filter(([, to]) => to === node).flatMap(([from]) => (from >= 0 ? [from] : of(from)));
@@ -42,7 +42,7 @@ describe('a sweep', () => {
     );
   });
 
-  it('is waited for by exactly those instances that its references name', () => {
+  it('is upstream of exactly the instances whose references name it', () => {
     fc.assert(
       fc.property(size, size, size, fc.boolean(), (n, m, k, byPattern) => {
         const named = byPattern ? { depends_on_regexes: ['^a_{i}_'] } : { depends_on: ['a_{i}_{j}'] };
@@ -146,7 +146,7 @@ describe('whatever is written', () => {
     fc.assert(
       fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), (parts) => {
         const pattern = parts.join('');
-        // these are read as Rust does
+        // these are read as Rust reads them
         fc.pre(!/\[\^?\]|\[[^\]]*(?:\[|--)/.test(pattern));
         try {
           const found = matcher.matching(pattern);
@@ -227,29 +227,32 @@ describe('whatever is written', () => {
     ),
   });
 
-  it.each(Object.entries(texts))('in place of parts of %s never crashes the reader, which says where', (file, text) => {
-    expect(loadWorkflow(text, { file }).workflow).toMatchObject({ numJobs: 8, numBarriers: 2 });
-    fc.assert(
-      fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
-        const broken = edits.reduce((now, { at, drop, put }) => {
-          const start = at % (now.length + 1);
-          return now.slice(0, start) + put + now.slice(start + drop);
-        }, text);
-        try {
-          for (const job of loadWorkflow(broken, { file }).workflow.jobs) expect(job.name).not.toBe('');
-        } catch (error) {
-          if (!(error instanceof SpecError)) throw error;
-          const lines = broken.split(/\n|\r\n?/);
-          for (const { line, column, message } of error.problems) {
-            expect(line).toBeLessThanOrEqual(Math.max(lines.length, broken.split('\n').length));
-            expect(column).toBeGreaterThanOrEqual(1);
-            expect(message).not.toBe('');
+  it.each(Object.entries(texts))(
+    'in place of parts of %s never crashes the reader, which says where the problem is',
+    (file, text) => {
+      expect(loadWorkflow(text, { file }).workflow).toMatchObject({ numJobs: 8, numBarriers: 2 });
+      fc.assert(
+        fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
+          const broken = edits.reduce((now, { at, drop, put }) => {
+            const start = at % (now.length + 1);
+            return now.slice(0, start) + put + now.slice(start + drop);
+          }, text);
+          try {
+            for (const job of loadWorkflow(broken, { file }).workflow.jobs) expect(job.name).not.toBe('');
+          } catch (error) {
+            if (!(error instanceof SpecError)) throw error;
+            const lines = broken.split(/\n|\r\n?/);
+            for (const { line, column, message } of error.problems) {
+              expect(line).toBeLessThanOrEqual(Math.max(lines.length, broken.split('\n').length));
+              expect(column).toBeGreaterThanOrEqual(1);
+              expect(message).not.toBe('');
+            }
           }
-        }
-      }),
-      { numRuns: 300 },
-    );
-  });
+        }),
+        { numRuns: 300 },
+      );
+    },
+  );
 
   it('as JSON5 is read as the library reads it', () => {
     fc.assert(

@@ -28,7 +28,7 @@ const spec = {
 const yamlText = stringify(spec);
 const jsonText = JSON.stringify(spec, null, 2);
 
-/** What loading a text ends with: null when it is fine, else its problems; anything else thrown fails the test. */
+/** The result of loading a text: null if it is valid, else its problems; any other error fails the test. */
 function problemsOf(text: string | Uint8Array, file: string) {
   try {
     loadWorkflow(text, { file });
@@ -52,7 +52,7 @@ function expectPlaces(text: string, file: string): void {
   }
 }
 
-/** A piece cut out, and another put in its place. */
+/** A piece replaced by another one. */
 const edit = fc.record({
   at: fc.nat(),
   drop: fc.oneof(fc.constant(0), fc.nat(3), fc.nat(200)),
@@ -97,14 +97,14 @@ function edited(text: string, edits: readonly { at: number; drop: number; put: s
 describe('a damaged specification', () => {
   const edits = fc.array(edit, { minLength: 1, maxLength: 4 });
 
-  it('in YAML never crashes the reader, which says where', () => {
+  it('in YAML never crashes the reader, which says where the problem is', () => {
     fc.assert(
       fc.property(edits, (list) => expectPlaces(edited(yamlText, list), 'w.yaml')),
       { numRuns: 200 },
     );
   });
 
-  it('in JSON never crashes the reader, which says where', () => {
+  it('in JSON never crashes the reader, which says where the problem is', () => {
     fc.assert(
       fc.property(edits, (list) => expectPlaces(edited(jsonText, list), 'w.json')),
       { numRuns: 200 },

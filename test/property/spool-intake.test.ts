@@ -1,4 +1,4 @@
-/** Spools in any mixture, and a server that dies while it takes them in: no report of an open attempt is ever dropped. */
+/** Any mixture of spools, and a server that dies while it reads them: no report of an open attempt is ever dropped. */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -17,7 +17,7 @@ interface Line {
   attempt: number;
   report: 'returned' | 0 | 1;
   isCut: boolean;
-  /** The attempt is one of the next worker. */
+  /** The attempt belongs to the next worker. */
   isForeign: boolean;
 }
 
@@ -79,7 +79,7 @@ interface Left {
   /** Also by the server itself, when the run has ended. */
   isClosed: boolean;
   path: string;
-  /** By attempt, the first whole report of its own worker. */
+  /** By attempt, the first complete report of its own worker. */
   first: Map<number, Line['report']>;
 }
 
@@ -129,7 +129,7 @@ function raise(): never {
 
 class Died extends Error {}
 
-/** The intake of a server that goes no further than the given point. */
+/** The intake of a server that dies at the given point. */
 async function takeInUntil(service: Service, dies: Case['dies']): Promise<void> {
   if (dies === 'never') return;
   const { view, info, isLost } = service;
@@ -160,7 +160,7 @@ function check(service: Service, left: readonly Left[], before: ReadonlyMap<numb
   }
 }
 
-it('every report of an open attempt is taken in, once, and a spool goes when nobody needs it', async () => {
+it('every report of an open attempt is applied once, and a spool is removed when nobody needs it', async () => {
   await fc.assert(
     fc.asyncProperty(cases, async (given) => {
       const directory = temporaryDirectory();

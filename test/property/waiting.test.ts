@@ -23,7 +23,7 @@ const job = fc.record({
   after: fc.array(fc.nat(), { maxLength: 3 }),
 });
 
-/** A worker that always has a request waiting; `reply` is what came of the last one. */
+/** A worker that always has a request waiting; `reply` is the reply to the last one. */
 interface Waiting {
   worker: TestWorker;
   reply: ExchangeReply | null;
@@ -36,7 +36,7 @@ function wait(one: Waiting): void {
   });
 }
 
-/** Until nobody is answered any more; who is told to leave leaves. */
+/** Runs until no worker is answered any more; workers that are told to leave do so. */
 async function settle(present: Set<Waiting>): Promise<void> {
   for (let quiet = 0; quiet < 4; quiet++) {
     await new Promise((resolve) => setImmediate(resolve));

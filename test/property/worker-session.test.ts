@@ -28,7 +28,7 @@ const step = fc.oneof(
 );
 
 const state = { file_key: 1, is_output: true, size_bytes: 0, modified_us: 0, changed_us: 0, content_hash: null };
-/** So many that a request has room for the states of one such job only. */
+/** So many that a request has room for the states of only one such job. */
 const manyFiles: FileState[] = Array.from({ length: 20_000 }, () => state);
 
 interface Attempt {
@@ -97,7 +97,7 @@ class World {
     const known = new Set([...request.held, ...reports.map((report) => report.attempt)]);
     const occupying = [...this.attempts].filter(([, attempt]) => attempt.isOccupying);
     for (const [key] of occupying) {
-      // nothing that was received may be missing: the server would call it lost
+      // nothing that was received may be missing: the server would count it as lost
       if (key <= request.ack) expect(known.has(key), `attempt ${key} is neither held nor reported`).toBe(true);
     }
     this.#replies.push({

@@ -1,4 +1,4 @@
-/** Another user of the same host, who looks and tries: a process with the ids of `nobody`. Only root can be one. */
+/** Another user of the same host, who tries to get in: a process with the ids of `nobody`. Only root can start one. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -8,7 +8,7 @@ import type { Ended } from '../support/torc.ts';
 
 const otherUserId = 65534;
 
-/** Whether this process can act as another user; says so aloud when it cannot. */
+/** Whether this process can act as another user; prints a warning when it cannot. */
 export const canBeOtherUser = process.getuid?.() === 0;
 if (!canBeOtherUser) console.warn('\n!! Not root: the tests that act as ANOTHER USER of this host are SKIPPED.\n');
 
@@ -27,12 +27,12 @@ export function asOtherUser(command: string, args: string[], input = ''): Promis
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-    // one that reads nothing has perhaps ended already
+    // a process that reads nothing may have ended already
     child.stdin.on('error', () => {}).end(input);
   });
 }
 
-/** Every path below the given ones that the other user can open for reading or writing, or list, by what it can. */
+/** Every path below the given ones that the other user can read, write or list, by kind of access. */
 export async function accessible(paths: string[]): Promise<Record<'read' | 'write' | 'list', string[]>> {
   const script = `
     const fs = require('fs'), path = require('path');
@@ -57,7 +57,7 @@ export async function accessible(paths: string[]): Promise<Record<'read' | 'writ
   return JSON.parse(ended.stdout);
 }
 
-/** This process and all below it. */
+/** This process and its descendants. */
 export function processTree(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc').filter((entry) => /^[0-9]+$/.test(entry))) {

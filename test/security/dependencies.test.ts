@@ -1,4 +1,4 @@
-/** What comes with torc from others. */
+/** Packages of others that come with torc. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** Names, directories and settings that are more than words to a terminal, a shell, Slurm, SQL or the file system. */
+/** Names, directories and settings with special meaning for a terminal, a shell, Slurm, SQL or the file system. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -18,9 +18,9 @@ afterEach(async () => {
   await place.remove();
 });
 
-/** Clears the screen, sets the title, breaks the line, turns the text round, and would run in a shell. */
+/** Clears the screen, sets the title, breaks the line, reverses the text direction, and would run in a shell. */
 const evil = 'a\x1b[2J\x1b]0;title\x07\nb\r\u009b2J\u202e$(touch pwned)`touch pwned`\'"; touch pwned; -- \\';
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for these
 const control = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/;
 
 const names = [evil, '-rf', '../../../escaped', '__proto__', '$(touch pwned)'];
@@ -108,7 +108,7 @@ it('names of a directory, a backup and jobs, in what a check and a backup say', 
   expect(printed.filter((text) => control.test(text))).toEqual([]);
 });
 
-describe('towards Slurm', () => {
+describe('for Slurm', () => {
   it('no setting becomes a second directive, and a line break is refused before anything is submitted', async () => {
     await place.create('true');
     const more = 'x\n#SBATCH --uid=root';

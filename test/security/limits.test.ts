@@ -1,4 +1,4 @@
-/** Clients that are slow, many, too large or deaf: they harm themselves, and nobody else waits. */
+/** Clients that are slow, too many, too large or do not read: they harm only themselves, and nobody else waits. */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -49,7 +49,7 @@ function saying(text: string, port = portOf(file)): Socket {
   return opened(socket);
 }
 
-/** A client of a server that is published in a folder of its own. */
+/** A client of a server that is published in its own directory. */
 function clientOf(published: ServerFile): Api {
   const directory = join(place.path, 'published');
   mkdirSync(directory, { recursive: true });
@@ -57,7 +57,7 @@ function clientOf(published: ServerFile): Api {
   return openClient(directory);
 }
 
-/** Sends a piece again and again, until so many bytes have left or the connection is over. */
+/** Sends a piece again and again, until this many bytes were sent or the connection ended. */
 async function flooded(socket: Socket, piece: Buffer, mostBytes: number): Promise<'all sent' | 'cut off'> {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   for (let sent = 0; sent < mostBytes && !socket.destroyed; sent += piece.length) {
@@ -68,7 +68,7 @@ async function flooded(socket: Socket, piece: Buffer, mostBytes: number): Promis
 
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
-/** The door of a server in this process, with a service behind it that answers `reply`. */
+/** The HTTP side of a server in this process, with a service behind it that answers `reply`. */
 async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
   const called: string[] = [];
   const call = async (endpoint: string) => {
@@ -114,7 +114,7 @@ it('200 slow clients are cut off, while another is served', async () => {
   expect(numServed).toBeGreaterThan(3);
 });
 
-it('a body that does not come is not waited for', async () => {
+it('the wait for a body that does not arrive ends', async () => {
   const { server, called, published } = await doorOf({}, { headerMs: 200, requestMs: 400 });
   const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ncontent-length: 100\r\n\r\n{`;
   await once(saying(head, portOf(published)), 'close');
@@ -204,7 +204,7 @@ it('a body without a length is read up to the limit', async () => {
 });
 
 it('of a refused body, only what its sender may have sent before the answer is read', async () => {
-  // the answer waits for that to the request before it, so that nothing else ends the connection
+  // the answer waits for that to the previous request, so that nothing else ends the connection
   const { server, called, published } = await doorOf(new Promise(() => {}));
   const bearer = `authorization: Bearer ${file.token}`;
   const parked = `POST /v1/list HTTP/1.1\r\nhost: x\r\n${bearer}\r\ncontent-length: 2\r\n\r\n{}`;
@@ -218,7 +218,7 @@ it('of a refused body, only what its sender may have sent before the answer is r
 });
 
 it('a client that does not read its reply is cut off', async () => {
-  // more than the system keeps for a connection
+  // more than the system buffers for a connection
   const { server, published } = await doorOf('x'.repeat(30_000_000), { unreadReplyMs: 200 });
   const head = `POST /v1/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\ncontent-length: 2\r\n\r\n{}`;
   const numConnected = () =>

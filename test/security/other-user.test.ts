@@ -31,7 +31,7 @@ function file(): ServerFile {
 /** A server and a worker of a workflow, one job of which has ended while another runs. */
 beforeAll(async () => {
   place = newPlace();
-  // only what torc itself does for its files shall count
+  // only what torc itself does for its files counts
   chmodSync(place.path, 0o755);
   mkdirSync(place.dir, { mode: 0o755 });
   await place.torc('server', 'start', '--daemon');

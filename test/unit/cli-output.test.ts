@@ -51,7 +51,7 @@ describe('JSON lists', () => {
     expect(JSON.parse(await printed('json', [[job(1, 'a')], []]))).toEqual({ jobs: [job(1, 'a')] });
   });
 
-  it('keep all columns although some are excluded from text', async () => {
+  it('keep all columns even if some are excluded from text', async () => {
     const shown = { chosen: ['name'], excluded: ['status'] };
     expect(JSON.parse(await printed('json', [[job(1, 'a')]], shown)).jobs[0]).toEqual(job(1, 'a'));
   });

@@ -87,7 +87,7 @@ interface Asked {
   skip: number;
 }
 
-/** A server whose plan has five changes, two in each reply; `movesOn` lists the requests before which its state changes. */
+/** A server whose plan has five changes, two in each reply; its state changes before the requests in `movesOn`. */
 function planServer(movesOn: (request: number) => boolean = () => false): { api: Api; asked: Asked[] } {
   const asked: Asked[] = [];
   let state = 1;
@@ -108,7 +108,7 @@ describe('plans as JSON', () => {
   const plan = (api: Api, dryRun: boolean) =>
     planAndApply(json, api, 'jobs_reset', { workflow_key: '7', which: 'all' }, dryRun);
 
-  it('have every change, and what is applied is the plan that was read', async () => {
+  it('have every change, and the applied plan is the one that was read', async () => {
     const { api, asked } = planServer();
     const applied = await plan(api, false);
     expect(applied.changes.map((each) => each.job_key)).toEqual(['1', '2', '3', '4', '5']);

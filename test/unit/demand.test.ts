@@ -43,7 +43,7 @@ function waiting({ need = {}, ...given }: Given = {}): WaitingJob {
 
 const texts = (job: WaitingJob, where: Partial<Situation>): string[] => {
   const reasons = reasonsOf(job, { ...situation, ...where });
-  // what goes over the wire is what the schema says
+  // replies match the schema
   for (const one of reasons) expect(reasonSchema().parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
   return reasons.map(reasonText);
 };
@@ -66,7 +66,7 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting({ slurmConfigKey: 7 }), { workers: [worker()], configs })).toEqual(['It waits for its turn.']);
   });
 
-  it('are all that hold its workflow back, beside those of its workers', () => {
+  it('are all that hold back its workflow, besides those of its workers', () => {
     expect(texts(waiting(), { isPaused: true, isStopping: true })).toEqual([
       'Its workflow is paused.',
       'A restart is stopping the running jobs first.',
@@ -93,13 +93,13 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting({ need: { gpuThousandths: 500 } }), { workers: [worker()] })).toEqual([
       'It needs 0.5 GPUs; no worker has a GPU.',
     ]);
-    // each worker has one of both
+    // each worker has only one of the two
     expect(texts(waiting({ need: { gpuThousandths: 1000, numCpus: 4 } }), { workers })).toEqual([
       'It needs 4 CPUs, 1M of memory and 1 GPU together; no worker has all of that.',
     ]);
   });
 
-  it('remember the workers that are gone, while none is there', () => {
+  it('mention workers that are gone while there is none', () => {
     const pastWorkers = [
       { ...offer, config: null },
       { ...offer, numCpus: 128, config: 3 },
@@ -114,7 +114,7 @@ describe('the reasons of a ready job', () => {
     ]);
   });
 
-  it('compare the runtime with what is left and with the walltimes', () => {
+  it('compare the runtime with the time left and with the walltimes', () => {
     const configs = [
       { key: 1, name: 'short', usableMs: hour / 3 },
       { key: 2, name: 'longer', usableMs: hour },
@@ -127,9 +127,9 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting({ need: { ...long, runtimeMs: hour / 2 } }), { workers: [ends], configs })).toEqual([
       'It may run for 30m 00s, but its workers have at most 10m 00s left.',
     ]);
-    // a worker that does not end can run it, whatever the configs give
+    // a worker without an end can run it, whatever the walltimes of the configs
     expect(texts(waiting({ need: long }), { workers: [ends, worker()], configs })).toEqual(['It waits for its turn.']);
-    // nobody stated how long it runs
+    // no runtime was stated
     expect(texts(waiting({ need: { runtimeMs: 5 * hour } }), { workers: [ends], configs })).toEqual([
       'It waits for its turn.',
     ]);
@@ -149,7 +149,7 @@ describe('the reasons of a ready job', () => {
       'It waits until a worker has room for 1 CPU and 1M of memory on each of 2 nodes.',
     ]);
     expect(texts(waiting({ need: { numCpus: 2 } }), { workers: [full, worker()] })).toEqual(['It waits for its turn.']);
-    // room with a silent worker is none
+    // room on a silent worker does not count
     expect(texts(waiting({ need: { numCpus: 2 } }), { workers: [full, worker({ isSilent: true })] })).toEqual([
       'It waits until a worker has room for 2 CPUs and 1M of memory.',
     ]);
@@ -171,7 +171,7 @@ describe('the reasons of a job that is not ready', () => {
       'It failed and waits until 1970-01-01T00:00:00.000Z for its next attempt.',
       'It needs 5 CPUs; no worker has more than 4 CPUs.',
     ]);
-    // that no worker is there is no reason yet
+    // a missing worker is no reason yet
     expect(texts(waiting({ status: 'blocked', upstreams: { total: null, first: [] } }), {})).toEqual([
       'It waits for upstream jobs.',
     ]);
@@ -208,7 +208,7 @@ describe('the command that helps', () => {
     expect(help(waiting({ status: 'blocked', upstreams }), {})).toEqual(['torc jobs show 9']);
   });
 
-  it('never asks for an allocation that can not run the job', () => {
+  it('never suggests an allocation that cannot run the job', () => {
     const configs = [{ key: 2, name: 'short', usableMs: hour }];
     expect(help(waiting({ need: long, slurmConfigKey: 2 }), { configs })).toEqual([
       'torc hpc slurm modify-config 2 -w 05:34:00',
@@ -217,7 +217,7 @@ describe('the command that helps', () => {
 });
 
 describe('the sentences', () => {
-  it('stand alone for jobs that do not wait, too', () => {
+  it('also exist for jobs that do not wait', () => {
     const all: [Reason, string][] = [
       [{ code: 'claimed', hostname: 'n1' }, 'The worker on n1 has taken it and has not started it yet.'],
       [{ code: 'lost', explanation: null }, 'Its worker is gone and left no result; nothing more is known yet.'],

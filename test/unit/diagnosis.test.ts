@@ -75,7 +75,7 @@ describe('what Slurm’s final states mean', () => {
     expect(diagnosis.explanation).not.toContain('ago');
   });
 
-  it('no state, and nothing at all, is a success', () => {
+  it('no state counts as a success, nor does a missing one', () => {
     const ends = knownStates.filter((known) => known.phase === 'final').map((known) => end(known.name));
     for (const slurmEnd of [null, ...ends]) expect(only({ slurmEnd }).cause).not.toBe('success');
     expect(only({ slurmEnd: null }).cause).toBe('worker_lost');
@@ -124,7 +124,7 @@ describe('when memory ran out', () => {
     expect(diagnose(facts({ slurmEnd: oom, attempts })).get(2)?.role).toBe('culprit');
   });
 
-  it('without samples it says that they are missing; alone it is to blame all the same', () => {
+  it('without samples it says that they are missing; a job that was alone is still to blame', () => {
     const alone = only({ slurmEnd: oom });
     expect(alone).toMatchObject({ role: 'culprit', suggested_memory_bytes: 768 * mebibyte });
     expect(alone.unknown).toEqual([expect.stringMatching(/no sample/)]);
@@ -133,7 +133,7 @@ describe('when memory ran out', () => {
     expect(two?.unknown).toHaveLength(2);
   });
 
-  it('is also known from slurmstepd, and from a kill while more than the node has was in use', () => {
+  it('is also known from slurmstepd, and from a kill while more memory was in use than the node has', () => {
     const memoryWords = { text: 'Exceeded job memory limit', nodes: ['c1'], usedBytes: null };
     expect(only({ slurmEnd: end('FAILED', { signal: 9 }), memoryWords }).cause).toBe('oom');
     const killed = end('FAILED', { signal: 9, maxRssBytes: 500 * mebibyte });
@@ -143,7 +143,7 @@ describe('when memory ran out', () => {
     expect(only({ slurmEnd: end('FAILED', { signal: 9 }), attempts }).cause).toBe('oom');
   });
 
-  it('on another node of the allocation it is not this one’s end, nor when the time was over', () => {
+  it('on another node of the allocation it does not explain the end of this one, nor after the time limit', () => {
     const memoryWords = { text: 'x', nodes: ['c2'], usedBytes: null };
     expect(only({ slurmEnd: end('FAILED', { signal: 9 }), memoryWords }).role).toBeNull();
     expect(only({ slurmEnd: end('TIMEOUT'), memoryWords: { ...memoryWords, nodes: [] } }).cause).toBe('walltime');
@@ -159,7 +159,7 @@ describe('when memory ran out', () => {
     expect(findMemoryWords(`before\n${line}\nafter\n`)).toMatchObject({ nodes, usedBytes });
   });
 
-  it('does not take a job’s own words for those of Slurm', () => {
+  it('does not mistake a job’s output for words of Slurm', () => {
     expect(
       findMemoryWords('my program: Out Of Memory, oom-kill event\nslurmstepd-c1: error: *** JOB 26 CANCELLED ***'),
     ).toBeNull();
@@ -195,7 +195,7 @@ describe('when a process is gone', () => {
     ['an end that both show', { queue: final, end: end('FAILED') }, 'gone'],
     ['an end of which squeue knows no more', { queue: absent, end: end('COMPLETED') }, 'gone'],
     [
-      'the same while its worker has just spoken',
+      'the same while its worker has just responded',
       { queue: absent, end: end('COMPLETED'), hasSpokenSince: true, isSilent: false },
       'running',
     ],
@@ -210,7 +210,7 @@ describe('when a process is gone', () => {
     ],
     ['the same after its time', { queue: absent, end: end('NODE_FAIL'), fencedForMs: 20_000 }, 'gone'],
     [
-      'the same, heard from meanwhile',
+      'the same, heard from since',
       { queue: absent, end: end('NODE_FAIL'), fencedForMs: 40_000, silentMs: 5_000 },
       'lost_contact',
     ],

@@ -24,7 +24,7 @@ function problemsOf(jobs: Part[], rest: Part = {}): string[] {
 
 const namesOf = (workflow: ExpandedWorkflow) => [...workflow.jobs].map(({ name }) => name);
 
-/** Each job with those it waits for, barriers looked through. */
+/** Each job with those it waits for, through barriers. */
 function upstreamsOf(workflow: ExpandedWorkflow): Record<string, string[]> {
   const names = namesOf(workflow);
   const of = (node: number): number[] =>
@@ -33,7 +33,7 @@ function upstreamsOf(workflow: ExpandedWorkflow): Record<string, string[]> {
 }
 
 describe('a sweep', () => {
-  it('writes out every text that can have a template', () => {
+  it('fills in every text that can have a template', () => {
     const workflow = expand(
       [
         { name: 'make_{i}', output_files: ['f_{i:02d}'], output_user_data: ['u{i}'], parameters: { i: '1:2' } },
@@ -78,7 +78,7 @@ describe('a sweep', () => {
     expect(workflow.numJobsWithScheduler).toBe(2);
   });
 
-  it('takes shared parameters, its own going first', () => {
+  it('takes shared parameters, its own taking precedence', () => {
     const jobs = [{ name: 'j_{a}_{b}', use_parameters: ['a', 'b'], parameters: { b: [9] } }];
     expect(namesOf(expand(jobs, { parameters: { a: '1:2', b: '1:5' } }))).toEqual(['j_1_9', 'j_2_9']);
     expect(namesOf(expand([{ name: 'j_{a}' }], { parameters: { a: '1:2' } }))).toEqual(['j_{a}']);
@@ -142,7 +142,7 @@ describe('a sweep', () => {
     ]);
   });
 
-  it('is refused with the place of what is wrong in it', () => {
+  it('is refused with the place of the mistake', () => {
     expect(
       problemsOf(
         [
@@ -168,7 +168,7 @@ describe('a sweep', () => {
     ]);
   });
 
-  it('tells each mistake of its instances once, a few of a place, and how many there are', () => {
+  it('reports each mistake of its instances once, a few for each place, and how many there are', () => {
     const parameters = { i: '1:1000' };
     const jobs = [{ name: 'b_{i}', parameters, depends_on: ['zz_{j}'], input_files: ['f_{i}'] }];
     expect(() => expand(jobs)).toThrow(
@@ -180,7 +180,7 @@ describe('a sweep', () => {
     );
   });
 
-  it('of 100,000 jobs keeps no more than their names', () => {
+  it('of 100,000 jobs keeps only their names', () => {
     const workflow = expand([
       { name: 'j_{i:06d}', command: `run {i} ${'x'.repeat(1000)}`, parameters: { i: '1:100000' } },
     ]);
@@ -208,7 +208,7 @@ describe('factories', () => {
     expect(expand([{ name: 'j', command: '$a $b $c $d ${e}', factory: sweep(...five) }]).numJobs).toBe(32);
   });
 
-  it('zip and repeat, with the number behind the name', () => {
+  it('zip and repeat, with the number after the name', () => {
     const zip = {
       type: 'zip',
       parameters: [
@@ -231,7 +231,7 @@ describe('factories', () => {
     expect(problemsOf([{ name: 'z', factory: unequal }])[0]).toContain('"a" has 2 values, "b" has 1');
   });
 
-  it('are the upstreams of whoever names the job, and of nobody whose name only resembles it', () => {
+  it('are the upstreams of jobs that name the job, and not of those that name a similar one', () => {
     const jobs = [{ name: 'a' }, { name: 'ab' }, { name: 'b', depends_on: ['a'] }];
     const factories = [{ type: 'repeat', number: 2, jobs: ['a'] }];
     expect(upstreamsOf(expand(jobs, { factories }))).toEqual({ a_0: [], a_1: [], ab: [], b: ['a_0', 'a_1'] });

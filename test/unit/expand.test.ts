@@ -142,7 +142,7 @@ describe('edges', () => {
     expect(expand([{ name: 'b', depends_on: ['a'] }, { name: 'a' }]).edges).toEqual([[1, 0]]);
   });
 
-  it('come from files, and each stands once however often it is declared', () => {
+  it('come from files, and each exists once however often it is declared', () => {
     const { edges, jobs } = expand(
       [
         { name: 'p', output_files: ['f', 'g'], command: 'make ${files.output.f} ${files.output.g}' },
@@ -157,7 +157,7 @@ describe('edges', () => {
     ]);
   });
 
-  it('are declared by variables alone', () => {
+  it('can be declared by variables only', () => {
     const workflow = expand(
       [
         { name: 'c', command: 'wc ${files.input.mid}', invocation_script: 'bash -e ${files.input.my script.sh}' },
@@ -245,7 +245,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  it('names that nobody has, with the nearest that somebody has', () => {
+  it('unknown names, with the nearest known one', () => {
     const job = {
       name: 'train',
       depends_on: ['trian', 'zzzzzz'],
@@ -291,7 +291,7 @@ describe('what is refused', () => {
     );
   });
 
-  it('cycles, each named from the job that stands first', () => {
+  it('cycles, each named from its first job in the file', () => {
     const jobs = [
       { name: 'a', depends_on: ['c'] },
       { name: 'b', depends_on: ['a'] },
@@ -322,7 +322,7 @@ describe('what is refused', () => {
     expect(problemsOf(jobs)).toEqual(['jobs[0].depends_on[0]: a cycle, in which no job could ever start: a -> x -> a']);
   });
 
-  it('with the line of each, also beside problems of the shape', () => {
+  it('with the line of each, also together with problems of the shape', () => {
     const text =
       'name: w\nzzz: 1\njobs:\n- name: a\n  command: x\n  depends_on:\n  - nobody\n- name: b\n  command:\n  depends_on: [a, aa]\n';
     const places = (() => {

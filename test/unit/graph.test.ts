@@ -62,7 +62,7 @@ describe('order and stages', () => {
 });
 
 describe('cycles', () => {
-  it('finds none in a graph without', () => {
+  it('finds none in a graph without cycles', () => {
     expect(findCycles(buildGraph(4, 0, chain(4)))).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe('barriers', () => {
     expect(edges).toHaveLength(1500);
   });
 
-  it('is not made where it would not save an edge', () => {
+  it('is not made when it would not save an edge', () => {
     const twoByTwo = [[], [], [0, 1], [0, 1]];
     expect(wireJobs(twoByTwo)).toEqual({
       numBarriers: 0,
@@ -138,13 +138,13 @@ describe('barriers', () => {
     expect(wireJobs([[], [], [], [0, 1, 2]]).numBarriers).toBe(0);
   });
 
-  it('takes sets for the same in whatever order they are written', () => {
+  it('treats sets as equal in any order', () => {
     const { numBarriers, edges } = wireJobs([[], [], [], [0, 1, 2], [2, 1, 0], [1, 2, 0]]);
     expect(numBarriers).toBe(1);
     expect(edges).toHaveLength(6);
   });
 
-  it('does not confuse sets whose numbers look alike side by side', () => {
+  it('does not confuse sets whose numbers look the same side by side', () => {
     const jobs: number[][] = range(0, 13).map(() => []);
     const { edges } = wireJobs([...jobs, [1, 12], [11, 2], [1, 12], [11, 2], [1, 12], [11, 2]]);
     const direct = edges.filter(([from]) => from >= 0).map(([from, to]) => `${from}>${to}`);

@@ -25,7 +25,7 @@ function shown({ groups, edges }: GroupedGraph) {
 }
 
 describe('groups of jobs', () => {
-  it('are the jobs themselves while there are few', () => {
+  it('are the jobs themselves if there are few', () => {
     const diamond: [number, number][] = [
       [0, 1],
       [0, 2],
@@ -43,7 +43,7 @@ describe('groups of jobs', () => {
     });
   });
 
-  it('join alike names with alike neighbours, and keep the odd one out apart', () => {
+  it('join jobs with similar names and neighbours, and keep the odd one out separate', () => {
     const names = ['prepare', ...many('train_lr0.0', 18), 'train_alone', 'evaluate'];
     const edges = names.slice(1, 19).flatMap((_, n): [number, number][] => [
       [0, n + 1],
@@ -84,7 +84,7 @@ describe('groups of jobs', () => {
     expect(mixed.edges).toHaveLength(4);
   });
 
-  it('are never more than can be looked at', () => {
+  it('are never too many to look at', () => {
     const words = Array.from(
       { length: 2000 },
       (_, n) => `${String.fromCharCode(97 + (n % 26), 97 + (n % 23), 97 + (n % 19))}_${n}`,
@@ -134,7 +134,7 @@ describe('pictures', () => {
     expect(open).toEqual([]);
   });
 
-  it('put every box to the right of what it waits for, and none over another', () => {
+  it('put every box to the right of its upstreams, and none over another', () => {
     const names = [...many('a', 5), ...many('b', 5), 'c'];
     const edges = names.slice(0, 5).flatMap((_, n): [number, number][] => [
       [n, 9 - n],

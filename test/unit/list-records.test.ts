@@ -14,7 +14,7 @@ const samples: Record<Kind, unknown> = {
   flag: true,
   json: [],
 };
-/** Of another kind than any column. */
+/** A value of a kind that no column has. */
 const stray = 7n;
 
 function problemsOf(schema: z.ZodType | undefined, column: Column): string[] {

@@ -37,7 +37,7 @@ describe('a member of a combined log', () => {
     expect(readLogMember(bytes, name)).toBeNull();
   });
 
-  it('is read together with its neighbours by any gzip', () => {
+  it('can be read together with its neighbours by any gzip', () => {
     const both = Buffer.concat([
       member(Buffer.from('one\n'), Buffer.from('')),
       member(Buffer.from(''), Buffer.from('two\n'), { ...name, attemptId: 5 }),

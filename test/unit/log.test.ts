@@ -1,4 +1,4 @@
-/** What is logged is one line each, whatever names, messages and errors of others hold. */
+/** Each log entry is one line, whatever foreign names, messages and errors contain. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ it.each(texts)('%j is a part of its line', async (text) => {
   log.warn({ [text]: { [text]: [text] } }, 'nested');
   log.error({ err: new Error(text) }, 'an error');
   const written = readFileSync(path, 'utf8');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for these
   expect(written).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
   const lines = written.trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line))).toMatchObject([

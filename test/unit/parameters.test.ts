@@ -29,7 +29,7 @@ describe('values', () => {
     expect(textsOf(written)).toEqual(texts);
   });
 
-  it('come from lists and bare values as well', () => {
+  it('come from lists and single values as well', () => {
     expect(readValues([1, 'a', true, 0.5, '1:3'])).toEqual([1, 'a', 'true', 0.5, '1:3']);
     expect(readValues(5)).toEqual([5]);
     expect(readValues(false)).toEqual(['false']);
@@ -67,7 +67,7 @@ describe('sweeps', () => {
   const all = (sweep: ReturnType<typeof productOf>) =>
     Array.from({ length: sweep.count }, (_, k) => sweep.parameters.map((p) => valueAt(p, k)).join(''));
 
-  it('combine each with each, the last parameter fastest', () => {
+  it('combine each with each, the last parameter changing fastest', () => {
     expect(all(productOf(parameters(['a', [1, 2]], ['b', ['x', 'y', 'z']])))).toEqual([
       '1x',
       '1y',
@@ -114,7 +114,7 @@ describe('templates', () => {
     expect(at(text)).toBe(expected);
   });
 
-  it('pad negative numbers behind the sign', () => {
+  it('pad negative numbers after the sign', () => {
     expect(at('{i:04d}', 1)).toBe('-003');
   });
 

@@ -19,7 +19,7 @@ describe('the delay of a retry', () => {
   const waits = (rule: object, retries: readonly number[]) =>
     retries.map((numRetries) => retryDelayMs(ruleOf(rule) as FailureRule, numRetries));
 
-  it('is none where nothing is said, and otherwise the same each time', () => {
+  it('is none when nothing is given, and otherwise the same each time', () => {
     expect(waits({}, [0, 5])).toEqual([0, 0]);
     expect(waits({ retry_delay: '0s' }, [0, 5])).toEqual([0, 0]);
     expect(waits({ retry_delay: 'PT30S' }, [0, 5])).toEqual([30_000, 30_000]);
@@ -34,7 +34,7 @@ describe('the delay of a retry', () => {
     expect(waits({ retry_delay: '2d', retry_backoff: 2 }, [0, 3])).toEqual([172_800_000, 172_800_000]);
   });
 
-  it('is refused where it means nothing, with the place', () => {
+  it('is refused where it has no meaning, with the place', () => {
     const path = 'failure_handlers[0].rules[0]';
     expect(ruleOf({ retry_backoff: 2 })).toEqual([`${path}.retry_backoff: needs a retry_delay above 0`]);
     expect(ruleOf({ retry_delay: '0s', retry_max_delay: '1m' })).toEqual([

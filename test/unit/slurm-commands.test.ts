@@ -19,7 +19,7 @@ const ended = (stdout: string, stderr = '', exitCode: number | null = 0): RunRes
   stderr,
 });
 
-/** Slurm's commands with prepared results, in order; what was asked of them stands in `calls`. */
+/** Slurm's commands with prepared results, in order; `calls` records the calls. */
 function slurmThatSays(...results: RunResult[]) {
   const calls: { command: string; args: readonly string[]; options: RunOptions }[] = [];
   const run: RunCommand = async (command, args, options) => {
@@ -118,7 +118,7 @@ describe('sbatch', () => {
   });
 });
 
-describe('questions', () => {
+describe('queries', () => {
   it('ask squeue for everything at once, with an explicit format and without a header', async () => {
     const { slurm, calls } = slurmThatSays(ended(squeueLine('1', 'a') + squeueLine('2', 'b') + squeueLine('3', 'c')));
     const answer = answered(await slurm.squeue({ ids: ['1', '3', '4'] }));
@@ -137,7 +137,7 @@ describe('questions', () => {
     expect(calls).toHaveLength(0);
   });
 
-  it('asks once for ids and names together', async () => {
+  it('ask once for ids and names together', async () => {
     const { slurm, calls } = slurmThatSays(ended(squeueLine('1', 'a') + squeueLine('2', 'b') + squeueLine('3', 'c')));
     const answer = answered(await slurm.squeue({ ids: ['1'], names: ['c'] }));
     expect(answer.records.map((job) => job.slurmJobId)).toEqual(['1', '3']);
@@ -158,7 +158,7 @@ describe('questions', () => {
     expect(calls.map((call) => call.args.at(-1)?.length ?? 0).every((length) => length < 100_000)).toBe(true);
   });
 
-  it('do not take a failure for an empty answer', async () => {
+  it('do not mistake a failure for an empty answer', async () => {
     const down = ended('', 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n', 1);
     const timeout: RunResult = { kind: 'timeout', seconds: 100, stdout: '', stderr: '' };
     const { slurm } = slurmThatSays(
@@ -182,7 +182,7 @@ describe('questions', () => {
     expect(() => answered(accounting)).toThrow('accounting');
   });
 
-  it('take an id that Slurm does not know for an answer', async () => {
+  it('accept an id that Slurm does not know as an answer', async () => {
     const unknown = ended('', 'slurm_load_jobs error: Invalid job id specified\n', 1);
     const { slurm } = slurmThatSays(unknown, unknown);
     expect(await slurm.squeue({ ids: ['999'] })).toEqual({ kind: 'ok', value: { records: [], numUnparsed: 0 } });

@@ -114,7 +114,7 @@ describe('memory', () => {
     [{ SLURM_MEM_PER_NODE: '4G' }, 4096 * mebibyte],
     [{ SLURM_MEM_PER_CPU: '200', SLURM_CPUS_ON_NODE: '3' }, 600 * mebibyte],
     [{ SLURM_MEM_PER_GPU: '1000', CUDA_VISIBLE_DEVICES: '0,1' }, 2000 * mebibyte],
-    // --mem=0 means all of the node: no limit that could be named here.
+    // --mem=0 means all memory of the node: there is no limit to state here
     [{ SLURM_MEM_PER_NODE: '0' }, null],
     [{ SLURM_MEM_PER_NODE: '' }, null],
     [{ SLURM_MEM_PER_NODE: 'lots' }, null],

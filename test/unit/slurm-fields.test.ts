@@ -98,7 +98,7 @@ describe('job ids', () => {
   });
 
   it.each(['', 'JOBID', '26.', '26 ', '-26', '26_', 'x26', '26;27', '9999999999999999999'])(
-    '%j is none or itself',
+    '%j is null or itself',
     (text) => {
       const id = parseJobId(text);
       if (text.trim() === '26') expect(id?.jobId).toBe('26');

@@ -66,7 +66,7 @@ describe.each(versions)('squeue of Slurm %s', (version) => {
     expect(tasks.map((job) => job.arrayTask).sort()).toEqual(['0', '1', '2', '3']);
   });
 
-  it('is the same behind SLURM_CLUSTERS', () => {
+  it('is the same with SLURM_CLUSTERS set', () => {
     const clusters = parseSqueue(recorded(version, 'squeue-clusters'));
     expect(clusters.numUnparsed).toBe(0);
     expect(clusters.records.map((job) => job.slurmJobId)).toEqual(records.map((job) => job.slurmJobId));
@@ -132,7 +132,7 @@ describe.each(versions)('sacct of Slurm %s', (version) => {
   });
 });
 
-it('recognises out of memory', () => {
+it('recognizes out of memory', () => {
   const { records } = parseSacct(recorded('22.05', 'sacct'));
   const job = byName(records, 'oom');
   expect(job).toMatchObject({ state: { name: 'OUT_OF_MEMORY', cause: 'oom' }, exit: { exitCode: 0, signal: 125 } });
@@ -182,7 +182,7 @@ describe.each(versions)('scontrol and sinfo of Slurm %s', (version) => {
 describe('odd output', () => {
   const good = recorded('22.05', 'squeue').split('\n')[0] ?? '';
 
-  it('costs only the lines that it is on', () => {
+  it('loses only the lines that it is on', () => {
     const text = ['Welcome to the cluster!', good, 'squeue: warning: slow', '', '1|2|3', good, '|||||||||||||'].join(
       '\r\n',
     );

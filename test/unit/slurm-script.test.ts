@@ -171,7 +171,7 @@ describe('directives', () => {
   const options = (changes: Partial<SlurmConfig>, launched: Partial<Launch> = {}) =>
     directivesOf(allocationScript({ ...config, ...changes }, { ...launch, ...launched }));
 
-  it('state the config and nothing that is null', () => {
+  it('contain the config without null values', () => {
     expect(options({})).toEqual({
       'job-name': 'worker_7_0c1d',
       account: 'proj42',
@@ -205,7 +205,7 @@ describe('directives', () => {
     expect(options({ numNodes: 2 }, { oneWorkerPerNode: true }).signal).toBe('USR2@120');
   });
 
-  it('warn only where the warning cannot come before the worker ends by itself, and never earlier than Slurm can', () => {
+  it('warn only when the warning cannot come before the worker ends by itself, and never earlier than Slurm can', () => {
     expect(options({ walltimeSeconds: 1800 }).signal).toBe('B:USR2@120');
     expect(options({ walltimeSeconds: 1799 }).signal).toBeUndefined();
     expect(options({ walltimeSeconds: 60 }).signal).toBeUndefined();

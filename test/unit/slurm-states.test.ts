@@ -21,7 +21,7 @@ describe('Slurm states', () => {
     expect(new Set(words).size).toBe(words.length);
   });
 
-  it('gives a cause to final states only, and always one of the causes of the model', () => {
+  it('gives a cause only to final states, and always one of the causes of the model', () => {
     for (const known of knownStates) expect(known.cause !== null).toBe(known.phase === 'final');
     for (const known of knownStates) if (known.cause !== null) expect(causes).toContain(known.cause);
   });
@@ -35,7 +35,7 @@ describe('Slurm states', () => {
     ['CANCELLED by 1000', 'canceled'],
     ['DEADLINE', 'walltime'],
     ['FAILED', 'worker_lost'],
-    // A script that ended well says nothing about a job whose result never came.
+    // a script that ended normally says nothing about a job without a result
     ['COMPLETED', 'worker_lost'],
   ])('%s leaves attempts behind as %s', (text, cause) => {
     expect(parseState(text).cause).toBe(cause);
@@ -57,7 +57,7 @@ describe('Slurm states', () => {
   });
 
   it.each(['COMPLE+', 'REQUEUE_+', 'R+x', 'SOMETHING_NEW', 'COMPLETEDX', 'nonsense words', '|', '+', '__proto__'])(
-    'takes %j for still there',
+    'counts %j as alive',
     (text) => {
       const state = parseState(text);
       expect(state).toMatchObject({ name: text, phase: 'unknown', cause: null });
@@ -65,7 +65,7 @@ describe('Slurm states', () => {
     },
   );
 
-  it('never takes an empty state for an end', () => {
+  it('never counts an empty state as an end', () => {
     expect(parseState(' ')).toMatchObject({ name: 'UNKNOWN', phase: 'unknown' });
   });
 

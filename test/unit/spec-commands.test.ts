@@ -33,12 +33,12 @@ describe('a commands file', () => {
     expect([...names].sort()).toEqual(names);
   });
 
-  it('can be gone through more than once', () => {
+  it('can be read more than once', () => {
     const { jobs } = expandCommands('a\nb\n', options);
     expect([...jobs]).toEqual([...jobs]);
   });
 
-  it('gives each job what the options say, and states only that', () => {
+  it('gives each job what the options say, and nothing else', () => {
     const stated = expandCommands('a\nb', { ...options, cpus: 4, memory: '1.5g', runtime: 'PT90S' });
     expect(stated.requirements).toEqual([
       {

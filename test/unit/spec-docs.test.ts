@@ -44,7 +44,7 @@ function codesOf(text: string): string[] {
 }
 
 describe('docs/specification.md', () => {
-  it('has whole specifications in three syntaxes, each of as many jobs as it says', () => {
+  it('has complete specifications in three syntaxes, each with as many jobs as it says', () => {
     expect(new Set(whole.map(({ syntax }) => syntax))).toEqual(new Set(['yaml', 'json5', 'kdl']));
     for (const { syntax, text } of whole) {
       const said = /^(?:#|\/\/) .*?(\d+) jobs?$/.exec(text.split('\n')[0] ?? '')?.[1];
@@ -68,7 +68,7 @@ describe('docs/specification.md', () => {
     }
   });
 
-  it('links to headings and files that are there', () => {
+  it('links to headings and files that exist', () => {
     const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => {
       return text
         .toLowerCase()

@@ -48,7 +48,7 @@ describe('the examples', () => {
     expect(countStages(workflow.numJobs, workflow.numBarriers, workflow.edges)).toBe(numStages);
   });
 
-  it('write into a folder of their own in the directory in which they are started', () => {
+  it('write into a directory of their own in the working directory', () => {
     for (const file of specFiles) {
       for (const { path } of load(file).files) expect(path).toMatch(/^[a-z_]+\/(?:[a-z_]+\/)?[a-z_0-9.]+\.[a-z]+$/);
     }

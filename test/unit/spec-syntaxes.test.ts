@@ -186,7 +186,7 @@ factories type="repeat" number=2 { jobs "c" }
 `;
 
 describe('every key of the format', () => {
-  it('is read alike from YAML, JSON, JSON5 and KDL', () => {
+  it('is read the same from YAML, JSON, JSON5 and KDL', () => {
     const spec = JSON.parse(JSON.stringify(everything)) as unknown;
     expect(parseSpec(stringify(everything), { file: 'w.yaml' })).toEqual(spec);
     expect(parseSpec(JSON.stringify(everything), { file: 'w.json' })).toEqual(spec);
@@ -197,7 +197,7 @@ describe('every key of the format', () => {
     expect(parseSpec(everythingInKdl, { file: 'w.kdl' })).toMatchObject(everything);
   });
 
-  it('stands in the JSON Schema, which allows no others', () => {
+  it('is in the JSON Schema, which allows no others', () => {
     const schema = JSON.parse(JSON.stringify(specJsonSchema())) as Record<string, Record<string, unknown>>;
     expect(Object.keys(schema.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(everything)));
     expect(schema).toMatchObject({ type: 'object', required: ['name', 'jobs'], additionalProperties: false });
@@ -267,13 +267,13 @@ describe('KDL', () => {
   });
 });
 
-describe('the parts beside the jobs', () => {
+describe('the parts besides the jobs', () => {
   const load = (spec: Record<string, unknown>): ExpandedWorkflow =>
     loadWorkflow(JSON.stringify({ name: 'w', jobs: [], ...spec }), { file: 'w.json' }).workflow;
   const problems = (spec: Record<string, unknown>) =>
     problemsOf(JSON.stringify({ name: 'w', jobs: [], ...spec }), 'w.json').map((line) => line.replace(/^[^ ]* /, ''));
 
-  it('are carried along with their defaults', () => {
+  it('are kept with their defaults', () => {
     const { failureHandlers, schedulers, actions, resourceMonitor, jobs } = load(everything);
     const noDelay = { retryDelayMs: 0, retryBackoff: 1, retryMaxDelayMs: 86_400_000 };
     expect(failureHandlers[0]?.rules).toEqual([
@@ -290,7 +290,7 @@ describe('the parts beside the jobs', () => {
     expect(resourceMonitor).toMatchObject({ enabled: true, granularity: 'summary', sampleIntervalSeconds: 5 });
   });
 
-  it('of Slurm take the defaults that they do not state themselves', () => {
+  it('of Slurm take the defaults for what they do not set themselves', () => {
     const { schedulers } = load({
       slurm_schedulers: [{}, { name: 's', account: 'mine', qos: 'high', nodes: 3 }],
       slurm_defaults: {

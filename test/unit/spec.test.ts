@@ -86,7 +86,7 @@ describe('reading', () => {
     );
   });
 
-  it('takes null for not given', () => {
+  it('treats null as not given', () => {
     const text = lines('name: w', 'files:', 'description: null', 'jobs: [{name: a, command: b, depends_on: ~}]');
     const { workflow } = loadWorkflow(text, { file: 'w.yaml' });
     expect(workflow.description).toBeNull();
@@ -109,7 +109,7 @@ describe('reading', () => {
   });
 });
 
-describe('what is no text', () => {
+describe('what is not text', () => {
   it('names the first byte that is not UTF-8', () => {
     const bytes = Buffer.concat([Buffer.from('name: ä\njobs: 🚀'), Buffer.from([0xff]), Buffer.from('x')]);
     expect(problemsOf(bytes)).toEqual(['w.yaml:2:8: a byte that is not UTF-8; save the file as UTF-8']);
@@ -117,14 +117,14 @@ describe('what is no text', () => {
     expect(problemsOf(Buffer.from('\ufeffname', 'utf16le'))).toEqual(['w.yaml:1:1: is UTF-16; save it as UTF-8']);
   });
 
-  it('refuses NUL bytes and giants', () => {
+  it('refuses NUL bytes and files that are too large', () => {
     expect(problemsOf('name: w\nx: \0')).toEqual(['w.yaml:2:4: a NUL byte; a specification is plain text']);
     expect(problemsOf(Buffer.alloc(64 * 1024 * 1024 + 1, 'a'))).toEqual([
       expect.stringContaining('the limit is 64 MB'),
     ]);
   });
 
-  it('refuses half characters and NUL in JSON escapes', () => {
+  it('refuses lone surrogates and NUL in JSON escapes', () => {
     const text = '{"name":"w","description":"\\u0000","jobs":[{"name":"\\ud800","command":"x"}]}';
     expect(problemsOf(text, 'w.json').map((line) => line.split(': ')[1])).toEqual(['description', 'jobs[0].name']);
   });
@@ -222,13 +222,13 @@ describe('shape', () => {
     ]);
   });
 
-  it('lists what is allowed where no key is near', () => {
+  it('lists the allowed keys when none is similar', () => {
     expect(problemsOf(lines('name: w', 'files: [{name: f, path: p, zzz: 1}]', 'jobs: []'))[0]).toContain(
       'unknown key "zzz" in a file; the allowed keys are name, path',
     );
   });
 
-  it('says what an earlier name of a key is called now', () => {
+  it('gives the present name for an earlier name of a key', () => {
     expect(problemsOf(lines('name: w', 'jobs: [{name: a, command: x, blocked_by: [b]}]'))[0]).toContain(
       'unknown key "blocked_by" in a job; it is now called "depends_on"',
     );
@@ -265,7 +265,7 @@ describe('shape', () => {
     expect(problems[0]).toContain(message);
   });
 
-  it('takes shares of a GPU and every way to write a runtime', () => {
+  it('accepts fractions of a GPU and every way to write a runtime', () => {
     const text = lines(
       'name: w',
       'resource_requirements:',
@@ -293,7 +293,7 @@ describe('shape', () => {
     expect(problemsOf(text)[0]).toContain(message);
   });
 
-  it('bounds metadata by what JSON can say', () => {
+  it('limits metadata to what JSON can express', () => {
     expect(problemsOf(lines('name: w', 'metadata: {a: [.nan]}', 'jobs: []'))[0]).toMatch(
       /^w\.yaml:2:16: metadata\.a\[0\]: found NaN/,
     );
@@ -328,7 +328,7 @@ describe('shape', () => {
 });
 
 describe('names', () => {
-  it('finds the nearest within a third of the letters', () => {
+  it('finds the nearest one within a third of the letters', () => {
     expect(nearestName('trian', ['train', 'test'])).toBe('train');
     expect(nearestName('Preprocess', ['preprocess'])).toBe('preprocess');
     expect(nearestName('ab', ['cd', 'b'])).toBe('b');

@@ -41,7 +41,7 @@ describe('memory', () => {
     },
   );
 
-  it('does not take a forgotten unit for bytes', () => {
+  it('does not read a number without a unit as bytes', () => {
     expect(refusal(() => parseMemory('512')).message).toBe(
       '"512" means 512 bytes, too little for any job; did you mean 512m?',
     );
@@ -156,7 +156,7 @@ describe('walltimes of Slurm', () => {
     });
   });
 
-  it('refuses a limit that is none', () => {
+  it('refuses a limit that is not one', () => {
     expect(refusal(() => parseWalltime('UNLIMITED')).message).toContain('when an allocation ends');
   });
 });

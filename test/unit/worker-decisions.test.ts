@@ -1,4 +1,4 @@
-/** The worker's small decisions: what may start, when it ends, when to look at a job, whom memory killed. */
+/** The worker's small decisions: what may start, when it ends, when to measure a job, which kills memory explains. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { untilLatestEndMs } from '../../src/model/decide/time-left.ts';
@@ -65,7 +65,7 @@ describe('the latest end', () => {
     expect(untilLatestEndMs(100_000, 3_600_000, 0)).toBe(100_000);
   });
 
-  it('leaves a job that can end itself up to 15 s, and the worker 5', () => {
+  it('gives a job that can end itself up to 15 s, and the worker 5', () => {
     expect(graceMs(false, 1_000_000)).toBe(2_000);
     expect(graceMs(true, 1_000_000)).toBe(15_000);
     expect(graceMs(true, null)).toBe(15_000);
@@ -85,7 +85,7 @@ describe('a signal from Slurm', () => {
     expect(reasonOfSlurmSignal('terminate', -5, hour)).toBe('walltime');
   });
 
-  it('means the walltime when it is the warning, or the end is not known', () => {
+  it('means the walltime when it is the warning, or the end is unknown', () => {
     expect(reasonOfSlurmSignal('warning', hour, hour)).toBe('walltime');
     expect(reasonOfSlurmSignal('terminate', null, 0)).toBe('walltime');
   });
@@ -106,13 +106,13 @@ describe('the life of a worker', () => {
   };
   const wait = (untilMs: number) => ({ step: 'wait', untilMs });
 
-  it('goes on while there are jobs, whatever the server does', () => {
+  it('continues while there are jobs, whatever the server does', () => {
     expect(decide({ ...idle, numHeld: 1, lostSinceMs: 0 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 499)).toEqual(wait(500));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
   });
 
-  it('keeps an allocation to its end where the workflow says so, unless a person says how long', () => {
+  it('keeps an allocation until its end if the workflow says so, unless a person says how long', () => {
     const settings = { ...defaultSettings, ignore_workflow_completion: true };
     expect(decide({ ...idle, settings, latestEndMs: 500_000 }, 400_000)).toEqual(wait(500_000));
     expect(decide({ ...idle, settings, latestEndMs: 500_000 }, 500_000)).toEqual({ step: 'end_jobs' });
@@ -126,7 +126,7 @@ describe('the life of a worker', () => {
     expect(decide({ ...idle, numUnanswered: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
   });
 
-  it('stays for a job that is held back, unless its own end comes first', () => {
+  it('stays for a held job, unless its own end comes first', () => {
     const person = { ...idle, waitForNewJobsSeconds: 0 };
     expect(decide({ ...person, heldUntilMs: 100_000 }, 109_999)).toEqual(wait(110_000));
     expect(decide({ ...person, heldUntilMs: 100_000 }, 110_000)).toEqual({ step: 'leave', reason: 'idle' });
@@ -286,7 +286,7 @@ describe('deaths by SIGKILL', () => {
     expect(world.judge()).toMatchObject({ 2: true });
   });
 
-  it('have no verdict of the kernel where it does not count', () => {
+  it('are not attributed by a kernel that does not count kills', () => {
     const world = watch();
     world.kill(null);
     world.die(1, 10_000);

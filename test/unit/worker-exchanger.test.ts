@@ -1,4 +1,4 @@
-/** When the worker speaks to the server: how many requests at a time, how soon, how patiently. */
+/** When the worker calls the server: how many requests at a time, how soon, how patiently. */
 import { describe, expect, it } from 'vitest';
 import type { Api, ExchangeReply, Reply } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
@@ -115,13 +115,13 @@ async function greeted(random?: number) {
 }
 
 describe('requests', () => {
-  it('begin with a greeting; then one is parked and nothing else is sent', async () => {
+  it('begin with a hello; then one is parked and nothing else is sent', async () => {
     const world = await greeted();
     await world.pass(30_000);
     expect(world.calls.map(({ endpoint }) => endpoint)).toEqual(['worker_hello', 'exchange']);
   });
 
-  it('carry news at once, beside the parked one; more news waits for the answer', async () => {
+  it('carry news at once, besides the parked one; more news waits for the answer', async () => {
     const world = await greeted();
     await world.returned(1);
     expect(world.last().request).toMatchObject({ seq: 2, returned: [1] });
@@ -135,7 +135,7 @@ describe('requests', () => {
     expect(world.calls).toHaveLength(4);
   });
 
-  it('do not wait for ever for a slow answer, and are never more than two', async () => {
+  it('do not wait forever for a slow answer, and are never more than two', async () => {
     const world = await greeted();
     world.session.noteReturned(1, 0);
     await world.calls[1]?.answer();
@@ -243,7 +243,7 @@ describe('a server that is away', () => {
     expect(world.exchanger.toServerTime(1_500)).toBe(Date.parse('2026-01-01T00:00:00Z') - 500);
   });
 
-  it('is greeted again when it does not know the worker', async () => {
+  it('gets another hello when it does not know the worker', async () => {
     const world = await greeted();
     await world.last().answer({ unknown_worker: true });
     await world.pass(100);

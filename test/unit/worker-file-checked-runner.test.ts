@@ -109,7 +109,7 @@ const input = { path: 'in', is_output: false };
 const output = { path: 'out', is_output: true };
 
 describe('the start of a job', () => {
-  it('waits for the look at its inputs, not for their hashes', async () => {
+  it('waits for the states of its inputs, not for their hashes', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];
     const paths: string[] = [];
     const { start, happened } = world({
@@ -126,7 +126,7 @@ describe('the start of a job', () => {
     expect(happened).toEqual(['start 1']);
   });
 
-  it('never comes when it was stopped before, and the job goes back', async () => {
+  it('does not happen when the job was stopped before, and the job is handed back', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];
     const { start, happened, runner } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
     await start(input);
@@ -138,7 +138,7 @@ describe('the start of a job', () => {
     expect(happened).toEqual(['unstarted 1']);
   });
 
-  it('never comes after the worker’s end', async () => {
+  it('does not happen after the worker’s end', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];
     const { start, happened, runner } = world({ look: () => new Promise((resolve) => looks.push(resolve)) });
     await start(input);
@@ -150,7 +150,7 @@ describe('the start of a job', () => {
 });
 
 describe('the end of a job', () => {
-  it('waits up to two seconds for a missing output, looking past what is remembered', async () => {
+  it('waits up to two seconds for a missing output, bypassing the cache', async () => {
     const looks: { atMs: number; isFresh: boolean }[] = [];
     const given = world({
       look: async (_, isFresh) => {
@@ -170,7 +170,7 @@ describe('the end of a job', () => {
     expect(given.numTimers()).toBe(0);
   });
 
-  it('does not wait when all is there, or when the job failed', async () => {
+  it('does not wait when everything is there, or when the job failed', async () => {
     for (const [code, seen] of [
       [0, there(1)],
       [3, absent],
@@ -278,7 +278,7 @@ describe('the content of a file', () => {
     const first = reader.hash(path, seen, wanted);
     expect(reader.hash(path, seen, wanted)).toBe(first);
     const hash = await first;
-    // it could not be read any more
+    // by now it cannot be read
     rmSync(path);
     expect(await reader.hash(path, seen, wanted)).toBe(hash);
   });
@@ -303,7 +303,7 @@ describe('the content of a file', () => {
     expect(await reader.hash(path, seen, wanted)).toBeNull();
   });
 
-  it('of what is not a file is nothing, and nothing is waited for', async () => {
+  it('of what is not a file is nothing, without a wait', async () => {
     const reader = openFileReader();
     for (const path of ['/dev/zero', '/proc/self', tmpdir()]) {
       expect(await reader.hash(path, await seenAt(reader, path), wanted)).toBeNull();

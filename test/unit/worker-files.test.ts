@@ -1,4 +1,4 @@
-/** Names of files, the spool's format, and what is read from /proc, cgroups and devices. */
+/** File names, the spool's format, and what is read from /proc, cgroups and devices. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import { openSpool } from '../../src/worker/exchange/spool.ts';
 import { openCgroupMemory } from '../../src/worker/processes/cgroup.ts';
 import { bootId, machineResources } from '../../src/worker/processes/resources.ts';
 
-/** A folder that stands for `/`, with these files. */
+/** A directory that represents `/`, with these files. */
 function tree(files: Record<string, string> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'torc-tree-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -25,7 +25,7 @@ function tree(files: Record<string, string> = {}): string {
 }
 
 describe('file names', () => {
-  it('of output are in folders of a thousand jobs each', () => {
+  it('of output are in directories of a thousand jobs each', () => {
     const name = (jobKey: string) => jobStdioPaths('/o ut', { jobKey, runId: 2, attemptId: 3 }).stdoutPath;
     expect(name('7')).toBe('/o ut/job_stdio/0000/job_7_run_2_attempt_3.out');
     expect(name('999')).toContain('/0000/');
@@ -46,8 +46,8 @@ describe('file names', () => {
   });
 });
 
-describe('making folders', () => {
-  it('makes missing folders, accepts existing ones, and stops where none can be made', () => {
+describe('creating directories', () => {
+  it('creates missing directories, accepts existing ones, and stops where none can be created', () => {
     const root = tree({ file: '' });
     makeFolders(join(root, 'a/b/c'));
     makeFolders(join(root, 'a/b/c'));
@@ -102,7 +102,7 @@ describe('the spool', () => {
     expect(() => readSpool(tree())).toThrow('EISDIR');
   });
 
-  it('is appended to, and removed with its folder', async () => {
+  it('is appended to, and removed with its directory', async () => {
     const root = tree();
     const path = join(root, 'workers/w/spool');
     const spool = openSpool({ path, clock: systemClock, log: silentLog });
@@ -170,7 +170,7 @@ describe('reading a process', () => {
     }
   });
 
-  it('knows the dead and the unreadable', () => {
+  it('recognizes dead and unreadable processes', () => {
     expect(parseStat(`42 (sh) Z ${fields}`)?.isAlive).toBe(false);
     expect(parseStat('')).toBeNull();
     expect(parseStat('42 (sh) S 1 2')).toBeNull();

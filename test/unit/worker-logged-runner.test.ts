@@ -1,4 +1,4 @@
-/** Which files jobs write to, and when these are used again, whatever becomes of the file system. */
+/** Which files jobs write to, and when they are reused, whatever happens to the file system. */
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import type { JobStdioPaths } from '../../src/base/paths.ts';
@@ -21,7 +21,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
   const ends: FinishedAttempt[] = [];
   const slots: (number | null | undefined)[] = [];
   const tidied: string[] = [];
-  /** Ends that the server has not answered yet. */
+  /** Ends that the server has not acknowledged yet. */
   const unanswered = new Set<number>();
   let inner: RunnerEvents | null = null;
   const runner: JobRunner = {

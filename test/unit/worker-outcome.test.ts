@@ -36,7 +36,7 @@ describe('an end that was the job’s own', () => {
     }
   });
 
-  it('is put down to memory only when the kernel killed it, or what its shell ran', () => {
+  it('is attributed to memory only when the kernel killed the job or what its shell ran', () => {
     expect(end({ exitCode: null, signal: 9, isOomVictim: true })).toEqual(['done', 137, 'oom']);
     expect(end({ exitCode: 137, isOomVictim: true })).toEqual(['done', 137, 'oom']);
     expect(end({ exitCode: 1, isOomVictim: true })).toEqual(['done', 1, 'exit_code']);
@@ -49,7 +49,7 @@ describe('an end that was the job’s own', () => {
     ]);
   });
 
-  it('is never a success when nothing is known of it', () => {
+  it('is never a success when nothing is known about it', () => {
     expect(end({ exitCode: null, signal: null })).toEqual(['terminated', null, 'worker_lost']);
   });
 
@@ -60,7 +60,7 @@ describe('an end that was the job’s own', () => {
 });
 
 describe('an end that torc brought about', () => {
-  it('goes by the reason, whatever the process made of the signal', () => {
+  it('depends on the reason, whatever the process did with the signal', () => {
     const expected: Record<StopReason, unknown[]> = {
       cancel: ['canceled', null, 'canceled'],
       superseded: ['canceled', null, 'canceled'],
@@ -87,7 +87,7 @@ describe('an end that torc brought about', () => {
     });
   });
 
-  it('names limit and use', () => {
+  it('states limit and usage', () => {
     const memory = { stopped: 'memory_limit' as const, peakMemoryBytes: 3 * 2 ** 20, memoryLimitBytes: 2 ** 21 };
     expect(classifyEnd({ ...quiet, ...memory }).detail).toBe('it used 3M, its limit is 2M');
     const runtime = { stopped: 'runtime_limit' as const, runtimeLimitMs: 90_500 };
@@ -96,7 +96,7 @@ describe('an end that torc brought about', () => {
 });
 
 describe('a command that could not be started', () => {
-  it('is 127 for a missing shell and 126 for all else', () => {
+  it('is 127 for a missing shell and 126 for everything else', () => {
     expect(spawnFailed('ENOENT', 'x')).toMatchObject({
       status: 'done',
       returnCode: 127,
@@ -123,7 +123,7 @@ describe('the victims of the kernel', () => {
     expect(oomVictims(9, dead).size).toBe(4);
   });
 
-  it('are found without a request and without a look at their memory', () => {
+  it('are found without a request and without a memory sample', () => {
     expect([...oomVictims(1, [job(5, null, 0)])]).toEqual([5]);
     expect([...oomVictims(-1, [job(5, null, 0)])]).toEqual([]);
   });

@@ -52,7 +52,7 @@ describe('the process table', () => {
     expect(table.measure(7)).toMatchObject({ pids: [leader, leader + 1], residentPages: 100 });
   });
 
-  it('does not take a process for the main one when it has the reused number of that one', () => {
+  it('does not mistake a process with a reused pid for the main one', () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
     table.track(7, 0);
     table.lead(7, leader);
@@ -84,7 +84,7 @@ describe('the sampler', () => {
     table.track(7, 0);
     table.lead(7, leader);
     const smapsOf = (pid: number) => join(proc, String(pid), 'smaps_rollup');
-    // two share 200 kB: half of it was read of the one, which ends, and then all of it of the other
+    // two share 200 kB: half of it was read from the first, which ends, and then all of it from the other
     execFileSync('mkfifo', [smapsOf(leader)]);
     writeFileSync(smapsOf(leader + 1), 'Pss_Anon: 200 kB\n');
     const meter = new UsageMeter();

@@ -95,7 +95,7 @@ describe('requests', () => {
 });
 
 describe('what is news', () => {
-  it('is an end at once, a start a little later, and nothing that is under way', () => {
+  it('is an end at once, a start a little later, and nothing that is in progress', () => {
     const session = new Session('w');
     expect(session.newsDueMs()).toBe(Number.POSITIVE_INFINITY);
     taken(session, reply(send(session).seq, { jobs: [job(1), job(2)] }));
@@ -132,7 +132,7 @@ describe('ends with large reports', () => {
     userData: [{ name: 'd', data: 'x'.repeat(5 * 2 ** 20) }],
   });
 
-  it('share a request only as far as there is room, and none counts as lost', () => {
+  it('share a request only if there is room, and none counts as lost', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1), job(2), job(3), job(4)] }));
     for (const attempt of [1, 2]) session.noteFinished(large(attempt));
@@ -151,7 +151,7 @@ describe('ends with large reports', () => {
 });
 
 describe('replies', () => {
-  it('give each attempt once, however often it is said', () => {
+  it('give each attempt once, however often they name it', () => {
     const session = new Session('w');
     const first = send(session);
     const second = send(session);
@@ -172,7 +172,7 @@ describe('replies', () => {
     expect(session.receive(second.seq, reply(second.seq, { jobs: [job(4)] }), 1_000)).toEqual({ dropped: 'stale' });
   });
 
-  it('are dropped when nobody asked, or an older server speaks', () => {
+  it('are dropped when they answer no request or come from an older server', () => {
     const session = new Session('w');
     expect(session.receive(17, reply(17), 1_000)).toEqual({ dropped: 'stale' });
     expect(session.acceptEpoch(5)).toBe(true);
@@ -182,7 +182,7 @@ describe('replies', () => {
     expect(send(session)).toMatchObject({ epoch: 5, held: [], ack: 0 });
   });
 
-  it('count as news when they answer a start that its end has overtaken', () => {
+  it('count as news when they answer a start whose end was reported first', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1)] }));
     session.noteStarted(1, 5, 900);
@@ -229,7 +229,7 @@ describe('stops', () => {
     expect(send(session)).toMatchObject({ ack: 2, held: [], returned: [2] });
   });
 
-  it('of an attempt whose end is under way change nothing', () => {
+  it('of an attempt whose end is being reported change nothing', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1)] }));
     session.noteFinished(finished(1));

@@ -67,7 +67,7 @@ describe('reports that the server does not answer', () => {
     expect(look()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('are written once while a write is under way', async () => {
+  it('are written once while a write is in progress', async () => {
     const { clock, look, returned, written } = worker(0);
     returned(1);
     await clock.advance(1_000);
@@ -93,7 +93,7 @@ describe('reports that the server does not answer', () => {
     expect(written).toEqual([[1, 2]]);
   });
 
-  it('leave no spool behind when they are answered after all', async () => {
+  it('leave no spool behind if they are acknowledged after all', async () => {
     const { withoutServer, isRemoved } = worker(0);
     await withoutServer.close();
     expect(isRemoved()).toBe(true);
