@@ -86,7 +86,7 @@ function drawCut(random, { network, numWorkers }, how) {
     await sleep(ms);
     for (const view of views) {
       if (endsBroken) view.reset();
-      view.mend();
+      view.repair();
     }
   };
 }

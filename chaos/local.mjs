@@ -59,7 +59,7 @@ export async function runLocally({ place, seconds, aboutJobs, random, seed, name
   say(`${numJobs} jobs, ${drawn.length} faults, stdio ${spec.stdio}, ${place}`);
   const done = await goThrough(drawn, seconds, person, say);
   say('faults ended');
-  for (let index = 0; index < numWorkers; index++) network.view(index).mend();
+  for (let index = 0; index < numWorkers; index++) network.view(index).repair();
   await complete(person, say);
   const jobs = (await person.jobs()) ?? [];
   const results = (await person.results()) ?? [];

@@ -119,7 +119,7 @@ class View {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
-  mend() {
+  repair() {
     this.state = 'open';
     this.delayMs = 0;
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();

@@ -41,7 +41,7 @@ export function openClient(directory: string): Api {
     if (file === null) {
       throw new TorcError(
         'unreachable',
-        `no server is published in ${directory}`,
+        `no server is registered in ${directory}`,
         `torc --dir ${directory} server start`,
       );
     }

@@ -25,7 +25,7 @@ export const restart = z.strictObject({
   ignore_missing_data: z.boolean(),
   /** Only uninitialized jobs change. */
   only_uninitialized: z.boolean(),
-  /** Running jobs go on; otherwise they are a reason to refuse. */
+  /** Running jobs continue; otherwise they are a reason to refuse. */
   keep_running: z.boolean(),
   /** Jobs of silent workers count as ended although nothing shows that they are. */
   force: z.boolean(),
@@ -78,7 +78,7 @@ export const restartReply = () =>
     run_id: count,
     num_ready: count,
     num_blocked: count,
-    /** Running jobs that go on. */
+    /** Running jobs that continue. */
     num_running: count,
     /** Names of the ephemeral user data that is cleared. */
     cleared_user_data: z.array(z.string()),

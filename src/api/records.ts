@@ -260,7 +260,7 @@ const action = () =>
 
 const event = () =>
   z.strictObject({
-    /** Also the cursor from which a list of events goes on. */
+    /** Also the cursor from which a list of events continues. */
     event_key: z.string(),
     timestamp: instant,
     workflow_key: key,

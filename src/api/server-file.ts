@@ -36,7 +36,11 @@ export function readServerFile(directory: string): ServerFile | null {
     if (error instanceof TorcError) throw error;
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new TorcError('unreachable', `cannot read ${path} (${code})`, 'Is the server directory yours? See --dir.');
+    throw new TorcError(
+      'unreachable',
+      `cannot read ${path} (${code})`,
+      'Check that you own the server directory, or choose another with --dir.',
+    );
   }
   const parsed = parse(text);
   if (parsed === null) {

@@ -17,6 +17,6 @@ export function refuseForeign(path: string, { uid }: Pick<Stats, 'uid'>): void {
 export function refuseWritableByOthers(path: string, { mode }: Pick<Stats, 'mode'>): void {
   if ((mode & 0o022) === 0) return;
   const shown = (mode & 0o7777).toString(8).padStart(4, '0');
-  const message = `others may write to the server directory ${path} (mode ${shown}), and so have commands run as you`;
+  const message = `other users can write to the server directory ${path} (mode ${shown}), so they could run commands as you`;
   throw new TorcError('conflict', message, `chmod go-w '${path.replaceAll("'", `'\\''`)}'`);
 }

@@ -8,7 +8,7 @@ import { type Environment, environment } from './config.ts';
 export interface ShellCommands {
   commands: readonly string[];
   workingDirectory: string;
-  /** Set beside what this process has. */
+  /** Set in addition to this process's own. */
   variables: Environment;
   /** The output is appended; the folder is made. */
   outputPath: string;

@@ -71,7 +71,7 @@ export const transitions: readonly Transition[] = [
   ...each(['ready'], ['submitted_pending'], 'claim'),
   ...each(['submitted_pending'], ['submitted', 'ready', 'blocked', 'done', 'canceled', 'terminated'], 'report'),
   ...each(['submitted'], ['done', 'canceled', 'terminated', 'ready'], 'report'),
-  // it failed, and its failure handler allows another attempt: the result is kept, and the job goes on
+  // it failed, and its failure handler allows another attempt: the result is kept, and the job continues
   ...each(['submitted_pending', 'submitted'], ['ready', 'blocked'], 'retry'),
   ...each(
     ['uninitialized', 'canceled', 'submitted', 'submitted_pending', 'terminated', 'done', 'blocked', 'ready'],

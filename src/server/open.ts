@@ -87,7 +87,7 @@ async function prepare(service: Service): Promise<void> {
   const seen = seenEpoch(directory);
   if (isRestored(service.db, seen)) {
     await service.write((tx) => passRestored(tx, seen));
-    log.warn({}, 'this database replaced a newer one; what only the newer one knew is lost');
+    log.warn({}, 'this database replaced a newer one; what only the newer one contained is lost');
   }
   for (const workflowKey of await service.write(leftoverWorkflows)) {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));

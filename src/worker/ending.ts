@@ -60,7 +60,7 @@ export class Ending {
     return this.#giveUpMs;
   }
 
-  /** No more jobs are started; those that run go on. */
+  /** No more jobs are started; running ones continue. */
   drain(reason: ExitReason | null = null): void {
     if (!this.isCalm) return;
     this.#phase = 'draining';

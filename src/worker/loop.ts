@@ -1,6 +1,6 @@
 /**
  * The worker on a node: takes jobs from the server, runs them, reports their ends, and ends itself when there is no more
- * work or no more time. It outlives the server: while that is away, jobs go on and reports are kept.
+ * work or no more time. It outlives the server: while that is away, jobs continue and reports are kept.
  *
  * Everything is a reaction to an event: a reply, a job's end, a signal, a due time. Each reaction ends in `#look`, which
  * does what is due and sets the one timer for what is due next.
@@ -164,7 +164,7 @@ export class WorkerLoop {
     else this.#finish('gone', error);
   }
 
-  /** Running jobs go on as without a server. The worker ends with the last of them, and results go to the spool. */
+  /** Running jobs continue as without a server. The worker ends with the last of them, and results go to the spool. */
   #onIncompatible(error: TorcError): void {
     if (this.#incompatible === null) {
       const message = `${error.message}; the worker is torc ${version()}`;

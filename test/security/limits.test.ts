@@ -27,7 +27,7 @@ beforeAll(async () => {
   place = newPlace();
   await place.torc('server', 'start', '--daemon');
   const found = readServerFile(place.dir);
-  if (found === null) throw new Error('no server is published');
+  if (found === null) throw new Error('no server is registered');
   file = found;
   client = openClient(place.dir);
 });

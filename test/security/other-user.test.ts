@@ -24,7 +24,7 @@ let serverPid: number;
 
 function file(): ServerFile {
   const found = readServerFile(place.dir);
-  if (found === null) throw new Error('no server is published');
+  if (found === null) throw new Error('no server is registered');
   return found;
 }
 
@@ -96,14 +96,14 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
   });
 });
 
-it('a server directory that others may write to is refused, with advice', async () => {
+it('a server directory that other users can write to is refused, with advice', async () => {
   const open = join(place.path, "open 'dir'");
   mkdirSync(open);
   for (const mode of [0o1777, 0o775]) {
     chmodSync(open, mode);
     const ended = await place.torc('--dir', open, 'workflows', 'list');
     expect(ended).toMatchObject({ code: 4, stdout: '' });
-    expect(ended.stderr).toContain('others may write to the server directory');
+    expect(ended.stderr).toContain('other users can write to the server directory');
     expect(ended.stderr).toContain(`hint: chmod go-w '${open.replaceAll("'", `'\\''`)}'`);
   }
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   place = newPlace({ NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_OPTIONS: weak });
   await place.torc('server', 'start', '--daemon');
   const found = readServerFile(place.dir);
-  if (found === null) throw new Error('no server is published');
+  if (found === null) throw new Error('no server is registered');
   file = found;
   const made = await generate([{ name: 'commonName', value: 'torc' }], { keyType: 'ec', curve: 'P-256' });
   forged = { key: made.private, cert: made.cert };

@@ -48,7 +48,7 @@ describe('why a job does not run', () => {
     );
     expect(await why(1)).toBe('Its workflow has not started.');
     await service.call('workflow_start', { workflow_key: key, dry_run: false });
-    expect(await why(1)).toBe('No worker is there to run it.');
+    expect(await why(1)).toBe('There is no worker to run it.');
     expect(await why(4)).toBe('It waits for 3 upstream jobs: "odd \\"name\\"\\n" (ready), "b" (ready), "big" (ready).');
     const worker = await TestWorker.join(service, key, { cpus: 3 });
     expect(await why(3)).toBe('It needs 64 CPUs; no worker has more than 3 CPUs.');

@@ -92,7 +92,7 @@ describe('workers of one node', () => {
   it('never get a wide job, which says what it needs', async () => {
     const { service } = fresh;
     const key = await createWorkflow(service, [{ name: 'wide', nodes: 2 }, { name: 'small' }]);
-    expect(await why(1)).toBe('No worker is there to run it.');
+    expect(await why(1)).toBe('There is no worker to run it.');
     // an older worker does not say how many nodes it has
     const worker = await TestWorker.join(service, key, {}, null, { num_nodes: undefined });
     const other = await TestWorker.join(service, key);
@@ -100,7 +100,7 @@ describe('workers of one node', () => {
     expect(await why(1)).toBe('It needs 2 nodes; no worker has more than 1 node.');
     await worker.finish(worker.held[0] ?? 0, 0, { leaving: true });
     await other.exchange({ leaving: true });
-    expect(await why(1)).toBe('No worker is there to run it. It needs 2 nodes; no worker so far had more than 1 node.');
+    expect(await why(1)).toBe('There is no worker to run it. It needs 2 nodes; no worker so far had more than 1 node.');
     await TestWorker.join(service, key, { nodes: 2 });
     expect(await why(1)).toBe('It waits for its turn.');
   });

@@ -70,7 +70,7 @@ export async function until<T>(
   for (;;) {
     const seen = await look();
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (performance.now() > giveUpAt) throw new Error(`waited ${seconds} s in vain until ${what}`);
+    if (performance.now() > giveUpAt) throw new Error(`timed out after ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }
 }

@@ -193,7 +193,7 @@ describe.concurrent('a server that is away', () => {
     const { allocations } = await site.schedule(key, '-n', '1');
     await site.say(['server', 'stop']);
     await output(['scontrol', 'release', allocations[0]?.slurm_job_id ?? '']);
-    await until('a worker looks for the server', async () => (await site.logs()).includes('no server is published'));
+    await until('a worker looks for the server', async () => (await site.logs()).includes('no server is registered'));
     expect(await site.shown(key)).toMatchObject({ status: 'ready', num_done: 0, num_active_workers: 0 });
     await site.startServer('c2');
     await expectEachRanOnce(site, key, 4);

@@ -51,7 +51,7 @@ const long = { runtimeMs: 5 * hour, isRuntimeStated: true };
 
 describe('the reasons of a ready job', () => {
   it('are that nothing could take it', () => {
-    expect(texts(waiting(), {})).toEqual(['No worker is there to run it.']);
+    expect(texts(waiting(), {})).toEqual(['There is no worker to run it.']);
     expect(texts(waiting(), { workers: [worker({ isSilent: true })] })).toEqual(['Its only worker is not responding.']);
     const silent = worker({ isSilent: true });
     expect(texts(waiting(), { workers: [silent, silent] })).toEqual(['None of its 2 workers is responding.']);
@@ -70,7 +70,7 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting(), { isPaused: true, isStopping: true })).toEqual([
       'Its workflow is paused.',
       'A restart is stopping the running jobs first.',
-      'No worker is there to run it.',
+      'There is no worker to run it.',
     ]);
     expect(texts(waiting(), { hasStarted: false, workers: [worker()] })).toEqual([
       'Its workflow has not started.',
@@ -108,7 +108,7 @@ describe('the reasons of a ready job', () => {
       'Only workers of Slurm config 2 may take it, and there are none.',
       'It needs 5 CPUs; no worker so far had more than 4 CPUs.',
     ]);
-    expect(texts(waiting({ need: { numCpus: 5 } }), { pastWorkers })).toEqual(['No worker is there to run it.']);
+    expect(texts(waiting({ need: { numCpus: 5 } }), { pastWorkers })).toEqual(['There is no worker to run it.']);
     expect(texts(waiting({ need: { numCpus: 5 } }), { pastWorkers, workers: [worker()] })).toEqual([
       'It needs 5 CPUs; no worker has more than 4 CPUs.',
     ]);

@@ -164,7 +164,7 @@ describe('the end of a job', () => {
     expect(given.ends).toEqual([]);
     await given.pass(1);
     expect(given.ends[0]?.end).toMatchObject({ returnCode: 1, cause: 'missing_output', exitCode: 0 });
-    expect(given.ends[0]?.end.detail).toBe('it ended with 0 but did not make its declared output "/work dir/out"');
+    expect(given.ends[0]?.end.detail).toBe('it ended with 0 but did not write its declared output "/work dir/out"');
     expect(looks.map(({ isFresh }) => isFresh)).toEqual([false, ...looks.slice(1).map(() => true)]);
     expect(looks.length).toBeLessThan(10);
     expect(given.numTimers()).toBe(0);

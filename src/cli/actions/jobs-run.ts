@@ -45,7 +45,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
 export async function requireStarted(api: Api, workflowKey: string, hint: string): Promise<void> {
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
   if (workflow.run_id > 0) return;
-  throw new TorcError('conflict', `workflow ${workflowKey} is not started`, hint);
+  throw new TorcError('conflict', `workflow ${workflowKey} has not started`, hint);
 }
 
 /** The child of the serving process: talks only to that server and prints its result for the parent. */

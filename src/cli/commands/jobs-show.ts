@@ -7,7 +7,7 @@ import { type Act, examples } from './declare.ts';
 export function declareJobShow(group: Command, act: Act): void {
   const diagnose = group
     .command('diagnose')
-    .description('explain why started jobs have no result: what became of their workers, nodes and Slurm jobs')
+    .description('explain why started jobs have no result: what happened to their workers, nodes and Slurm jobs')
     .argument('[keys...]', 'job keys (default: all jobs of the workflow)')
     .addHelpText(
       'after',

@@ -34,7 +34,7 @@ export function declareJobs(program: Command, act: Act): void {
     .command('run')
     .description('run the ready jobs of a started workflow on this machine until none is left')
     .argument('[key]', keyArgument)
-    .addOption(new Option('--worker', 'be the worker of a server that runs').hideHelp())
+    .addOption(new Option('--worker', 'be the worker of a running server').hideHelp())
     .addOption(new Option('--wait-for-new-jobs <seconds>').argParser(decimalNumber('the wait', 0)).hideHelp());
   addWorkerOptions(run).addHelpText(
     'after',

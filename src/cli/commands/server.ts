@@ -14,7 +14,7 @@ export function declareServer(program: Command, act: Act): void {
     .option('--host <name>', 'name that nodes use to reach this host (default: its own)')
     .option('--idle-minutes <n>', 'stop after this long without use', decimalNumber('the time', 0.01))
     .addOption(
-      new Option('--lease-seconds <n>', 'silence after which contact to a worker counts as lost')
+      new Option('--lease-seconds <n>', 'silence after which contact with a worker counts as lost')
         .argParser(decimalNumber('the time', 1))
         .hideHelp(),
     )

@@ -50,7 +50,7 @@ export async function planSchedule(context: Context, api: Api, options: Schedule
   if (workflow.run_id === 0) {
     throw new TorcError(
       'conflict',
-      `workflow ${workflowKey} is not started`,
+      `workflow ${workflowKey} has not started`,
       `${context.torc} workflows start ${workflowKey}`,
     );
   }

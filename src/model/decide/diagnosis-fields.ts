@@ -12,7 +12,7 @@ export const diagnosis = () =>
     /** One or two sentences for people. */
     explanation: z.string(),
     /**
-     * `running`: its worker is heard from. `lost_contact`: the worker is silent and nothing shows that it is gone.
+     * `running`: its worker is responding. `lost_contact`: the worker is silent and nothing shows that it is gone.
      * `gone`: its processes are known to have ended.
      */
     process: z.enum(['running', 'lost_contact', 'gone']),
@@ -27,7 +27,7 @@ export const diagnosis = () =>
     peak_memory_bytes: z.number().nullable(),
     requested_memory_bytes: z.number().nullable(),
     node_memory_bytes: z.number().nullable(),
-    /** When memory ran out: whether this job most exceeded its request, or another one beside it did. */
+    /** When memory ran out: whether this job most exceeded its request, or another one on the node did. */
     role: z.enum(['culprit', 'victim']).nullable(),
     culprit_job_key: z.string().nullable(),
     culprit_job_name: z.string().nullable(),

@@ -23,7 +23,7 @@ export function reasonText(reason: Reason): string {
     case 'no_server':
       return `No server is running, so its ${workers(reason.num_workers)} cannot get jobs.`;
     case 'no_worker':
-      return 'No worker is there to run it.';
+      return 'There is no worker to run it.';
     case 'no_worker_of_config':
       return `Only workers of Slurm config ${configName(reason)} may take it, and there are none.`;
     case 'workers_silent':
@@ -60,7 +60,7 @@ export function reasonText(reason: Reason): string {
     case 'upstream_failed':
       return upstreamFailedText(reason);
     case 'disabled':
-      return 'It is disabled: no run takes it until it is reset.';
+      return 'It is disabled: no run includes it until it is reset.';
   }
 }
 

@@ -37,7 +37,7 @@ const waitingReasons = () =>
     z.strictObject({ code: z.literal('no_worker') }),
     /** Workers of this Slurm config alone may take it. */
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
-    /** None of the workers that may take it is heard from. */
+    /** None of the workers that may take it is responding. */
     z.strictObject({ code: z.literal('workers_silent'), num_workers: count }),
     /**
      * No worker is large enough even when it is idle. `dimensions` are those in which each of them is too small; none when

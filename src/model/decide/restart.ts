@@ -86,7 +86,7 @@ function emptyPlan(numJobs: number): JobAims {
 export interface RestartChoice {
   /** Done jobs whose result no longer stands: something it was made from changed. */
   changed: Iterable<number>;
-  /** By job: 1 for a claimed job that goes on running. */
+  /** By job: 1 for a claimed job that keeps running. */
   keepsRunning: Uint8Array;
   onlyUninitialized: boolean;
 }

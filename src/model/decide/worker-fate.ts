@@ -105,7 +105,7 @@ function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
   if (end?.state === 'NODE_FAIL' && (isPredecessor || isOver(queue))) {
     return {
       process: 'fence',
-      why: `${job} lost ${hostname}, where processes may run on until they are told to stop.`,
+      why: `${job} lost ${hostname}, where processes may keep running until they are told to stop.`,
     };
   }
   if (isPredecessor) {

@@ -173,7 +173,7 @@ class JsonWalk {
       const isEscape =
         text[i] === 'u' ? /^[0-9a-fA-F]{4}$/.test(text.slice(i + 1, i + 5)) : /^["\\/bfnrt]$/.test(text[i] ?? '');
       if (!isEscape)
-        throw new SyntaxFault(i - 1, 'unknown escape: JSON knows \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX');
+        throw new SyntaxFault(i - 1, 'unknown escape: JSON allows \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX');
     }
     throw new SyntaxFault(this.#at, 'this text has no closing quote');
   }

@@ -1,5 +1,5 @@
 /**
- * Finds out what became of workers and allocations, from Slurm, this host's processes and spools. Writes nothing; a failed
+ * Finds out what happened to workers and allocations, from Slurm, this host's processes and spools. Writes nothing; a failed
  * question is itself part of the evidence.
  */
 import { type Clock, delay } from '../../base/clock.ts';

@@ -47,7 +47,7 @@ function workersOf(view: Transaction, computeNodeKeys: ReadonlySet<number> | nul
   return [...computeNodeKeys].flatMap((key) => findWorker(view, key) ?? []);
 }
 
-/** Also stores at once what became of the jobs: a short command does not check again. */
+/** Also stores at once what happened to the jobs: a short command does not check again. */
 export async function settleLeftoverProcesses(
   context: EvidenceSource & Pick<ServerContext, 'write'>,
   computeNodeKeys: ReadonlySet<number>,

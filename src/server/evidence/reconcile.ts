@@ -1,5 +1,5 @@
 /**
- * Checks what became of workers and allocations while this process serves. It checks leases and local processes every few
+ * Checks what happened to workers and allocations while this process serves. It checks leases and local processes every few
  * seconds, and asks Slurm rarely, about everything at once, and only while something is open.
  *
  * It polls the outside world, where nothing announces a change: that is no instant at which the server acts, so it has a

@@ -12,7 +12,6 @@ import { TorcError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type Transaction, TransactionLost } from '../../storage/database/transaction.ts';
 import {
-  beginDurationsAnew,
   type Due,
   dueNow,
   hasDurationsToCome,
@@ -20,6 +19,7 @@ import {
   moveDurations,
   nextDueAt,
   postponeDue,
+  restartDurations,
   takeDue,
 } from '../../storage/running/due.ts';
 import type { ServerContext } from '../context.ts';
@@ -58,7 +58,7 @@ export async function workOffOverdue(context: ServerContext): Promise<void> {
   if (nextDueAt(context.view) === null) return;
   try {
     const isSetBack = hasDurationsToCome(context.view);
-    if (isSetBack) await context.write((tx) => beginDurationsAnew(tx, durationKinds));
+    if (isSetBack) await context.write((tx) => restartDurations(tx, durationKinds));
     while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
   } catch (error) {
     // on a full disk reads go on

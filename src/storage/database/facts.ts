@@ -4,7 +4,7 @@
  */
 
 export type Fact =
-  /** A job became ready, or claims of the workflow may go on. */
+  /** A job became ready, or claims of the workflow may continue. */
   | { kind: 'jobs_ready'; workflowKey: number }
   /** A job left the statuses in which a worker runs it or can claim it: the run may have ended. */
   | { kind: 'jobs_settled'; workflowKey: number }

@@ -77,7 +77,7 @@ function reasonOfCancel(tx: Transaction, { workflow_key, failed_upstream_key }: 
   return { code: 'upstream_failed', job_key: String(failed_upstream_key), name: upstream?.name ?? null, end };
 }
 
-/** Of a running job: none while its worker is heard from. */
+/** Of a running job: none while its worker is responding. */
 function silence(tx: Transaction, jobKey: number): Reason[] {
   const node = tx.db.get<{ hostname: string; last_heartbeat_at: number }>(
     `SELECT n.hostname, n.last_heartbeat_at FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key

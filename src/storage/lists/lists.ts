@@ -140,7 +140,7 @@ function storedValue(column: Column, value: string): unknown {
   if (Number.isNaN(number)) {
     throw new TorcError(
       'usage',
-      `${column.name} must be ${column.kind === 'instant' ? 'an instant' : 'a number'}, not ${quoted(value)}`,
+      `${column.name} must be ${column.kind === 'instant' ? 'a time in ISO 8601' : 'a number'}, not ${quoted(value)}`,
     );
   }
   return column.kind === 'seconds' ? Math.round(number * 1000) : number;

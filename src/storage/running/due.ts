@@ -105,7 +105,7 @@ export function moveDurations(tx: Transaction, kinds: readonly DueKind[], jumpMs
  * Restarts durations that were set at an instant in the future: the wall clock was set back while nobody saw it. So
  * none lasts longer than it should from now on. Returns how many there were.
  */
-export function beginDurationsAnew(tx: Transaction, kinds: readonly DueKind[]): number {
+export function restartDurations(tx: Transaction, kinds: readonly DueKind[]): number {
   const { changes } = tx.db.run(
     `UPDATE due SET due_at = due_at - set_at + ?, set_at = ?
      WHERE set_at > ? AND kind IN (SELECT value FROM json_each(?))`,

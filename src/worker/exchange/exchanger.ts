@@ -32,7 +32,7 @@ export interface ExchangerEvents {
   greeted(reply: HelloReply): void;
   /** The server will never take this worker: a later process has its place (null), or repeating it would not help. */
   refused(error: TorcError | null): void;
-  /** The server speaks another protocol. Requests go on, in case a server of this version comes back. */
+  /** The server speaks another protocol. Requests continue, in case a server of this version comes back. */
   incompatible(error: TorcError): void;
   taken(taken: Taken): void;
   /** Contact was lost or restored. */
@@ -218,7 +218,7 @@ export class Exchanger {
     const { taken } = received;
     this.#pace(taken, nowMs, sentAtMs, carriesReports(request));
     if (taken.unknownWorker) {
-      this.#deps.log.warn({}, 'the server does not know this worker: greeting it again');
+      this.#deps.log.warn({}, 'the server does not know this worker: registering again');
       this.#state = 'new';
     }
     this.#events.taken(taken);
@@ -259,7 +259,7 @@ export class Exchanger {
     if (wasReachable) {
       this.#deps.log.warn(
         { reason: error.message },
-        'the server does not answer; jobs go on, and the worker tries again',
+        'the server does not answer; jobs continue, and the worker keeps trying',
       );
       this.#events.contactChanged();
     }

@@ -139,7 +139,7 @@ class FileSpool implements SpoolWriter {
       await withinTime(clock, rmdir(dirname(path)));
       this.#written.delete(path);
     } catch (error) {
-      log.debug({ path, code: systemCode(error) }, 'the spool or its folder stays');
+      log.debug({ path, code: systemCode(error) }, 'the spool or its directory could not be removed');
     }
   }
 }

@@ -64,7 +64,7 @@ export class DeclaredFiles {
     if (missing.length === 0) return [];
     const named = missing.slice(0, namedAtMost).map(({ path, seen }) => `${JSON.stringify(path)}${reason(seen)}`);
     const more = missing.length > namedAtMost ? ` and ${missing.length - namedAtMost} more` : '';
-    return [`did not make its declared output ${named.join(', ')}${more}`];
+    return [`did not write its declared output ${named.join(', ')}${more}`];
   }
 
   async #lookUntilThere(must: boolean): Promise<void> {

@@ -34,7 +34,7 @@ export async function readUserData(
     }
     leftBytes -= Buffer.byteLength(JSON.stringify(parsed.data));
     if (leftBytes >= 0) written.data.push({ name, data: parsed.data });
-    else written.problems.push(`${wrote} is too large beside its other user data`);
+    else written.problems.push(`${wrote} is too large together with its other user data`);
   }
   return written;
 }

@@ -95,7 +95,7 @@ class HelperSpawner implements Spawner {
     this.#cancelTimer();
     this.#options.log.warn(
       { reason },
-      'there is no helper that starts jobs: the worker starts them itself, which takes longer',
+      'the helper that starts jobs is missing: the worker starts them itself, which is slower',
     );
     const entries = [...this.#entries.values()];
     this.#entries.clear();

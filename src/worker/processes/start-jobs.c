@@ -8,7 +8,7 @@
  * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
  * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
  * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
- * members left. The helper ends when its standard input ends; running jobs go on.
+ * members left. The helper ends when its standard input ends; running jobs continue.
  *
  * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
  * the job whose files are on it.
