@@ -22,6 +22,9 @@ const requirements = z.strictObject({
   is_runtime_stated: z.boolean(),
 });
 
+/** A hundred years, as in specifications: now plus this is still a date. */
+const delay = count.max(36_525 * 86_400_000);
+
 /** What follows a failure: the first rule that matches the return code decides. */
 const failureRule = z.strictObject({
   exit_codes: z.array(z.number().int().min(1).max(255)),
@@ -31,9 +34,9 @@ const failureRule = z.strictObject({
   /** Further attempts after the first. */
   max_retries: count,
   /** How long the next attempt waits, the factor by which each further one waits longer, and the longest wait. */
-  retry_delay_ms: count.optional(),
+  retry_delay_ms: delay.optional(),
   retry_backoff: z.number().min(1).max(1000).optional(),
-  retry_max_delay_ms: count.optional(),
+  retry_max_delay_ms: delay.optional(),
 });
 
 export const failureHandler = z.strictObject({ name, rules: z.array(failureRule) });

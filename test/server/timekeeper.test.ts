@@ -126,6 +126,12 @@ describe('a retry with a delay', () => {
     }
   });
 
+  it('is refused when it ends where no date is', async () => {
+    const failureHandlers = [[rule({ retry_delay_ms: 8_000_000_000_000_000 })]];
+    const stored = createWorkflow(service, [{ name: 'a', failureHandler: 0 }], [], { failureHandlers });
+    await expect(stored).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('retry_delay_ms') });
+  });
+
   it('keeps the run from ending, whatever else has failed', async () => {
     const { key, worker } = await waiting([delayed], [{ name: 'c' }]);
     await worker.finish(worker.held[0] as number, 1);
