@@ -82,6 +82,60 @@ describe('the end of a run', () => {
   });
 });
 
+describe('facts', () => {
+  const kinds = () => told.flat().map(({ kind }) => kind);
+
+  it('of runs, workers and user data are told as these come and go', async () => {
+    const { service } = fresh;
+    const userData = [{ name: 'datum', data: null, is_ephemeral: true }];
+    const key = await createWorkflow(service, [{ name: 'only', writes: [0] }], [], { userData });
+    expect(told.flat().find(({ kind }) => kind === 'run_started')).toMatchObject({
+      workflowKey: Number(key),
+      runId: 1,
+    });
+    const worker = await TestWorker.join(service, key);
+    expect(kinds()).toContain('worker_joined');
+    await worker.exchange();
+    const report = { ...finished(worker.held[0] as number), user_data: [{ name: 'datum', data: 1 }] };
+    worker.held = [];
+    expect(kinds()).not.toContain('user_data_written');
+    await worker.exchange({ finished: [report], leaving: true });
+    expect(kinds().filter((kind) => kind === 'user_data_written' || kind === 'worker_left')).toEqual([
+      'user_data_written',
+      'worker_left',
+    ]);
+    told.length = 0;
+    const request = { workflow_key: key, expected_state: null, skip: 0 };
+    await service.call('workflow_restart', { ...request, ...restart, dry_run: true });
+    expect(kinds()).toEqual([]);
+    await service.call('workflow_restart', { ...request, ...restart, dry_run: false });
+    expect(told.flat().find(({ kind }) => kind === 'run_started')).toMatchObject({ runId: 2 });
+    expect(kinds()).toContain('user_data_written');
+  });
+
+  it('of allocations are told when they change, not whenever Slurm is asked', async () => {
+    const { service } = fresh;
+    const key = await createWorkflow(service, [{ name: 'only' }], [], { slurmConfigs: ['c'] });
+    const [config] = await rows(service, 'slurm_configs', key);
+    const allocation = { name: 'n', num_nodes: 1, one_worker_per_node: false, script_path: 's', output_directory: 'o' };
+    const { allocation_keys } = await service.call('allocations_record', {
+      workflow_key: key,
+      slurm_config_key: String(config?.slurm_config_key),
+      allocations: [allocation],
+    });
+    const changed = () => told.flat().filter(({ kind }) => kind === 'allocation_changed').length;
+    expect(changed()).toBe(1);
+    const answer = { slurm_job_id: '77', cluster: null, error: null };
+    await service.call('allocation_confirm', { allocation_key: String(allocation_keys[0]), ...answer });
+    expect(changed()).toBe(2);
+    const hello = { slurmJobId: '77', hostname: 'h', restartCount: 0, allocationKey: String(allocation_keys[0]) };
+    const worker = await TestWorker.join(service, key, {}, hello);
+    expect(changed()).toBe(3);
+    await worker.exchange({ leaving: true });
+    expect(changed()).toBe(4);
+  });
+});
+
 describe('a request in the same batch as the report of a worker', () => {
   it('counts the jobs as they stand after it', async () => {
     const { service } = fresh;
@@ -173,4 +227,13 @@ const added: Request<'jobs_add'>['jobs'][number] = {
   output_files: [],
   input_user_data: [],
   output_user_data: [],
+};
+
+const restart = {
+  ignore_missing_data: false,
+  only_uninitialized: false,
+  keep_running: false,
+  force: false,
+  assume_stopped: false,
+  working_directory: '/',
 };

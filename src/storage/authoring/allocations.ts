@@ -36,6 +36,7 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
       allocation.output_directory,
       tx.now,
     );
+    tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey: key });
     return key;
   });
 }
@@ -55,6 +56,7 @@ export function confirmAllocation(tx: Transaction, request: Request<'allocation_
     allocationKey,
   );
   if (row === undefined) throw new TorcError('not_found', `there is no allocation ${allocationKey}`);
+  tx.tell({ kind: 'allocation_changed', workflowKey: row.workflow_key, allocationKey });
   tx.event({
     workflowKey: row.workflow_key,
     type: request.slurm_job_id === null ? 'allocation_refused' : 'allocation_submitted',

@@ -116,6 +116,10 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
   };
   const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
   const reason = isOver && end !== null ? end.reason : queue === null ? allocation.slurmReason : queue.reason;
+  const fields = statusFields(tx, allocation, queue, { isOver, isNewStart });
+  if (fields[0] !== allocation.status || state !== allocation.slurmState || reason !== allocation.slurmReason) {
+    tx.tell({ kind: 'allocation_changed', workflowKey: allocation.workflowKey, allocationKey });
+  }
   tx.db.run(
     `UPDATE allocations SET slurm_job_id = coalesce(slurm_job_id, ?), cluster = coalesce(cluster, ?),
        slurm_state = ?, slurm_reason = ?, restart_count = ?, expires_at = coalesce(?, expires_at), absent_since = ?,
@@ -132,7 +136,7 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
     queue === null ? 0 : 1,
     at,
     JSON.stringify(stored),
-    ...statusFields(tx, allocation, queue, { isOver, isNewStart }),
+    ...fields,
     allocation.allocationKey,
   );
 }
@@ -167,8 +171,10 @@ function giveUpUnconfirmed(
     error,
     allocation.allocationKey,
   );
+  const { workflowKey, allocationKey } = allocation;
+  tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey });
   tx.event({
-    workflowKey: allocation.workflowKey,
+    workflowKey,
     type: 'allocation_refused',
     data: { allocation_key: String(allocation.allocationKey), name: allocation.name, slurm_job_id: null, error },
   });

@@ -113,7 +113,9 @@ export function registerComputeNode(
       hello.restart_count,
       allocationKey,
     );
+    tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey });
   }
+  tx.tell({ kind: 'worker_joined', workflowKey, computeNodeKey: key });
   tx.event({ workflowKey, type: 'worker_started', data: { compute_node_key: String(key), hostname: hello.hostname } });
   fireWorkerStart(tx, { computeNodeKey: key, workflowKey });
   return {
@@ -184,6 +186,7 @@ export function closeComputeNode(
   );
   if (row === undefined) return;
   tx.tell({ kind: 'worker_stopping', computeNodeKey });
+  tx.tell({ kind: 'worker_left', workflowKey: row.workflow_key, computeNodeKey });
   tx.event({
     workflowKey: row.workflow_key,
     type: 'worker_ended',
@@ -191,7 +194,7 @@ export function closeComputeNode(
   });
   fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key }, end);
   if (row.allocation_key === null) return;
-  tx.db.run(
+  const { changes } = tx.db.run(
     `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?
        AND NOT EXISTS
        (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
@@ -199,6 +202,8 @@ export function closeComputeNode(
     row.allocation_key,
     row.restart_count,
   );
+  if (changes === 0) return;
+  tx.tell({ kind: 'allocation_changed', workflowKey: row.workflow_key, allocationKey: row.allocation_key });
 }
 
 /** Notes that a worker was heard from, and that it is back if it was silent. */

@@ -181,6 +181,7 @@ export function ephemeralData(tx: Transaction, workflowKey: number): EphemeralDa
 export function clearUserData(tx: Transaction, workflowKey: number, data: readonly EphemeralData[]): void {
   for (const { userDataKey, name } of data) {
     tx.db.run('UPDATE user_data SET data = NULL, version = version + 1 WHERE user_data_key = ?', userDataKey);
+    tx.tell({ kind: 'user_data_written', workflowKey, userDataKey });
     tx.event({
       workflowKey,
       type: 'user_data_cleared',

@@ -62,6 +62,7 @@ export function addUserData(tx: Transaction, request: Request<'user_data_add'>):
     );
   }
   const key = storeUserData(tx, workflowKey, request);
+  tx.tell({ kind: 'user_data_written', workflowKey, userDataKey: key });
   tx.event({ workflowKey, type: 'user_data_added', data: { user_data_key: String(key), name } });
   return key;
 }
@@ -120,13 +121,14 @@ export function modifyUserData(
 /** Stores a document and raises the version; the same document, however it is written, changes nothing. */
 function replaceData(
   tx: Transaction,
-  { userDataKey, data }: Pick<StoredUserData, 'userDataKey' | 'data'>,
+  { workflowKey, userDataKey, data }: Pick<StoredUserData, 'workflowKey' | 'userDataKey' | 'data'>,
   next: string | null,
 ): boolean {
   if (next === data || (next !== null && data !== null && isDeepStrictEqual(JSON.parse(next), JSON.parse(data)))) {
     return false;
   }
   tx.db.run('UPDATE user_data SET data = ?, version = version + 1 WHERE user_data_key = ?', next, userDataKey);
+  tx.tell({ kind: 'user_data_written', workflowKey, userDataKey });
   return true;
 }
 
@@ -219,7 +221,7 @@ export function storeOutputs(
     const data = written?.findLast(({ name }) => name === output.name)?.data ?? null;
     const problem = userDataProblem(data);
     if (problem !== null) missing.push(`${quoted(output.name)} (it ${problem})`);
-    else if (data !== null) replaceData(tx, output, JSON.stringify(data));
+    else if (data !== null) replaceData(tx, { ...output, workflowKey: job.workflowKey }, JSON.stringify(data));
     else if (output.data === null) missing.push(quoted(output.name));
   }
   const ignored = (written ?? []).map(({ name }) => name).filter((name) => !declared.some((d) => d.name === name));

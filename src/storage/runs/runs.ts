@@ -14,11 +14,12 @@ export function beginRun(tx: Transaction, workflowKey: number, numChanges: numbe
   );
   forgetRetries(tx, workflowKey);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
-  announceRun(tx, workflowKey);
+  announceRun(tx, workflowKey, row?.run_id ?? 0);
 }
 
 /** The consequences of the start of a run: actions fire, workers look for jobs, and a run without work ends. */
-export function announceRun(tx: Transaction, workflowKey: number): void {
+export function announceRun(tx: Transaction, workflowKey: number, runId: number): void {
+  tx.tell({ kind: 'run_started', workflowKey, runId });
   fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
   noteReadyActions(tx, workflowKey);
   tx.tell({ kind: 'jobs_ready', workflowKey });

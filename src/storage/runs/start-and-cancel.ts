@@ -80,7 +80,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     type: 'workflow_started',
     data: { run_id: workflow.runId + 1, num_ready: counts.ready, num_blocked: counts.blocked },
   });
-  announceRun(tx, workflowKey);
+  announceRun(tx, workflowKey, workflow.runId + 1);
   return null;
 }
 /** Marks a workflow as canceled and asks its running attempts to end; returns how many. */
