@@ -61,9 +61,9 @@ export async function workOffOverdue(context: ServerContext): Promise<void> {
     if (isSetBack) await context.write((tx) => restartDurations(tx, durationKinds));
     while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
   } catch (error) {
-    // on a full disk reads go on
+    // on a full disk reads continue
     if (!(error instanceof TorcError && error.code === 'no_space')) throw error;
-    context.info.log.error({ err: error }, 'what fell due could not be worked off; the next process does it');
+    context.info.log.error({ err: error }, 'the work that fell due could not be done; the next process tries again');
   }
 }
 

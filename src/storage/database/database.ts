@@ -98,7 +98,7 @@ export class Database {
     return this.statement(sql).get(...values) as R | undefined;
   }
 
-  /** One row as an array: for hot paths, where an object with named columns takes three times as long to read. */
+  /** One row as an array: for hot paths, where an object with named columns is much slower to read. */
   row<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): R | undefined {
     return this.statement(sql)
       .raw(true)
