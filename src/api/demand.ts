@@ -18,7 +18,7 @@ const demandRow = () =>
     memory_bytes: count,
     num_gpus: z.number(),
     num_nodes: count,
-    /** Null when nobody states it. */
+    /** Null when it is not stated. */
     runtime_seconds: seconds.nullable(),
     /** The median of those that ended lately; null while too few have. */
     expected_runtime_seconds: seconds.nullable(),

@@ -18,7 +18,7 @@ export const exportWorkflow = z.strictObject({
   skip: count,
 });
 
-/** Null is what nobody stated. */
+/** Null where nothing was stated. */
 const exportedRequirements = () =>
   z.strictObject({
     name: z.string().nullable(),

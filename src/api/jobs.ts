@@ -9,7 +9,7 @@ import { records, shownAttempt } from './records.ts';
 
 export const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
 export const showJob = z.strictObject({ job_key: key });
-/** Requirements that may change; a runtime of null means that nobody states one. */
+/** Requirements that may change; a runtime of null means that there is none. */
 const changedResources = {
   num_cpus: z.number().int().positive(),
   memory_bytes: z.number().int().positive(),
@@ -138,7 +138,7 @@ export const addResourceRequirements = z.strictObject({
   name,
   ...changedResources,
   num_nodes: z.number().int().positive(),
-  /** Null: nobody states how much. */
+  /** Null: not stated. */
   memory_bytes: z.number().int().positive().nullable(),
 });
 export const addRequirementsReply = () => z.strictObject({ resource_requirements_key: key });

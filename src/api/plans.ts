@@ -5,9 +5,9 @@ import { jobStatuses } from '../model/status.ts';
 import { count, key, text } from './fields.ts';
 
 /**
- * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an earlier
- * plan: when the workflow has changed since, this one is refused with 'conflict'. `skip` leaves out the first changes
- * of the reply, so that a long plan can be read in pages.
+ * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an
+ * earlier plan: when the workflow has changed since, this one is refused with 'conflict'. `skip` leaves out the first
+ * changes of the reply, so that a long plan can be read in pages.
  */
 const planOptions = {
   dry_run: z.boolean(),
@@ -21,7 +21,7 @@ const jobsToReset = z.union([z.enum(['all', 'failed']), z.array(key).min(1)]);
 export const restart = z.strictObject({
   workflow_key: key,
   ...planOptions,
-  /** Missing input files and user data are no reason to refuse. */
+  /** Missing input files and user data are not a reason to refuse. */
   ignore_missing_data: z.boolean(),
   /** Only uninitialized jobs change. */
   only_uninitialized: z.boolean(),

@@ -1,5 +1,5 @@
 /**
- * The format of combined logs: a gzip member for each attempt that wrote something, one behind the other. A member
+ * The format of combined logs: a gzip member for each attempt that wrote something, one after the other. A member
  * holds a line that names the attempt and says how much follows, then its stdout, then its stderr. So each can be read
  * alone, and `zcat` reads all of them.
  */
@@ -9,7 +9,7 @@ import type { AttemptName } from './paths.ts';
 /** What an attempt wrote in all; more than this is never in a combined log. */
 export const largestOutputBytes = 64 * 1024 * 1024;
 
-/** A reader that trusts nobody stops there. */
+/** A cautious reader stops there. */
 const largestHeaderBytes = 1024;
 
 export function logHeader({ jobKey, runId, attemptId }: AttemptName, stdoutBytes: number, stderrBytes: number): Buffer {
@@ -19,7 +19,10 @@ export function logHeader({ jobKey, runId, attemptId }: AttemptName, stdoutBytes
 
 const headerPattern = /^torc log: job (\d+) run (\d+) attempt (\d+), stdout (\d+) bytes, stderr (\d+) bytes\n/;
 
-/** What the attempt wrote, from its member; null when this is no member of a combined log, or that of another attempt. */
+/**
+ * What the attempt wrote, from its member; null when this is not a member of a combined log, or that of another
+ * attempt.
+ */
 export function readLogMember(member: Uint8Array, name: AttemptName): { stdout: Buffer; stderr: Buffer } | null {
   const text = unpacked(member);
   if (text === null) return null;

@@ -1,4 +1,4 @@
-/** What the layers write their log through; pino is behind it only where a file is really written. */
+/** The log interface of the layers; it uses pino only when a file is really written. */
 import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeFolders } from './folders.ts';

@@ -1,4 +1,4 @@
-/** Commands of a workflow that are no jobs: run by the shell one after the other, their output in one file. */
+/** Commands of a workflow that are not jobs: run by the shell one after the other, their output in one file. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { constants } from 'node:os';

@@ -124,7 +124,7 @@ export interface ExpandedWorkflow {
   unusedParameters: readonly { job: string; parameters: readonly string[] }[];
 }
 
-/** Of a workflow that is no more than jobs. */
+/** For a workflow that consists only of jobs. */
 export const noFurtherParts = {
   failureHandlers: [],
   schedulers: [],

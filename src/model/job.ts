@@ -38,7 +38,7 @@ export const defaultRequirements: Requirements = {
   isRuntimeStated: false,
 };
 
-/** Whether a job can have so many GPUs: a share of one in thousandths, or whole ones. */
+/** Whether a job can have this number of GPUs: a fraction of one in thousandths, or whole ones. */
 export function isGpuCount(value: number): boolean {
   const thousandths = Math.round(value * 1000);
   return Math.abs(thousandths - value * 1000) < 1e-6 && (value < 1 || thousandths % 1000 === 0);

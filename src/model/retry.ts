@@ -33,7 +33,7 @@ export function ruleForRetry(rules: readonly FailureRule[], returnCode: number, 
   return rule !== undefined && numRetries < rule.maxRetries ? number : null;
 }
 
-/** How long a job waits for its next attempt, after so many retries so far; milliseconds. */
+/** How long a job waits for its next attempt after this number of retries, in milliseconds. */
 export function retryDelayMs(rule: FailureRule, numRetries: number): number {
   // what grows beyond all numbers is cut as well
   return Math.round(Math.min(rule.retryDelayMs * rule.retryBackoff ** numRetries, rule.retryMaxDelayMs)) || 0;

@@ -99,9 +99,9 @@ export class Batches {
       });
     } catch (error) {
       this.#deps.failed(error);
-      // an I/O error may come after the transaction was stored; these facts only make somebody look
+      // an I/O error may come after the transaction was stored; these facts only trigger a check
       this.#untold.push(...factsOf(facts, 'due_set'), ...factsOf(facts, 'action_fired'));
-      // nobody is acknowledged
+      // no request is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;
     }

@@ -37,7 +37,7 @@ export interface ServerContext extends Api {
   subscribe(subscriber: Subscriber): () => void;
   /** Called by `server_stop`; null in a process that does not serve. */
   readonly onStop: (() => void) | null;
-  /** Replaces the token; the previous one stays valid for so long. Null in a process that does not serve. */
+  /** Replaces the token; the previous one stays valid for this long. Null in a process that does not serve. */
   readonly onRotateToken: ((graceSeconds: number) => void) | null;
 }
 
@@ -60,7 +60,7 @@ export interface WorkerSilence {
   readonly isServing: boolean;
   /** From now on silence is counted here; before, only the stored heartbeat is known. */
   beginServing(): void;
-  /** This process stood still for so long, which counts against nobody. */
+  /** This process stood still for this long, which counts against no worker. */
   noteStall(stalledMs: number): void;
   /** The file that tells a worker to stop has just been written. */
   noteFenced(workerId: string): void;

@@ -56,7 +56,7 @@ export interface SlurmCommands {
   squeue(which: QueueQuestion): Promise<SlurmAnswer<Parsed<QueuedJob>>>;
   /** Jobs and steps among these ids that accounting knows, submitted since then, with every start of requeued jobs. */
   sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
-  /** Cancels; ids that are unknown or have ended already are no failure. */
+  /** Cancels; ids that are unknown or have already ended do not count as a failure. */
   scancel(ids: readonly string[]): Promise<SlurmAnswer<null>>;
   /** Null when slurmctld does not know the id. For one job that a person asks about, never for polling. */
   scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;

@@ -106,7 +106,7 @@ export class Ending {
     const { clock, deadline, exchanger } = this.#parts;
     this.#phase = 'leaving';
     if (reason !== null) this.#reason = reason;
-    // nobody waits for the goodbye of a worker that was given up
+    // the server does not wait for the last report of a worker that was given up
     const limitMs = deadline.longestLeavingMs(this.#isHurried || this.#reason === 'gone');
     this.#giveUpMs = clock.monotonic() + limitMs;
     exchanger.hurry(limitMs);

@@ -1,8 +1,11 @@
 /** Whether a declared file is still what a job's result was made from. */
 
-/** What is known about a file at some instant. Times in microseconds; they are compared only with those of the same file. */
+/**
+ * What is known about a file at some instant. Times in microseconds; they are compared only with those of the same
+ * file.
+ */
 export interface FileFacts {
-  /** -1 when it does not exist; null when nobody has looked. */
+  /** -1 when it does not exist; null when it was not checked. */
   sizeBytes: number | null;
   modifiedUs: number | null;
   /** When anything about it last changed, which no program can set back. */
@@ -21,7 +24,8 @@ export function fileMicroseconds(nanoseconds: bigint): number | null {
 
 /**
  * What differs between then and now, in words, or null. Size and modification time decide; where both are the same, the
- * content does, if it was read both times: a program can set the time back. A file at which nobody looked has not changed.
+ * content does, if it was read both times: a program can set the time back. A file that was not checked has not
+ * changed.
  */
 export function fileChange(before: FileFacts, now: FileFacts): string | null {
   if (before.sizeBytes === null || now.sizeBytes === null) return null;

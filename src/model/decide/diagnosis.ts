@@ -168,7 +168,7 @@ function largest(...values: (number | null | undefined)[]): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
-/** A request that nobody stated says nothing about what was meant: then the peaks decide. */
+/** A missing request says nothing about what was meant: then the peaks decide. */
 function culpritOf(attempts: readonly UnfinishedAttempt[]): UnfinishedAttempt | null {
   if (attempts.length === 1) return attempts[0] ?? null;
   const sampled = attempts.filter((attempt) => attempt.peakMemoryBytes !== null);

@@ -5,7 +5,7 @@
  */
 import type { Requirements, Resources } from '../job.ts';
 
-/** What is free on a worker at the instant of a claim; resources are those of its own node. */
+/** What is free on a worker at the instant of a claim; resources are those of the worker's own node. */
 export interface FreeNode extends Resources {
   /** Thousandths that are free of each GPU, by index. */
   gpus: number[];
@@ -187,8 +187,8 @@ export interface Placement extends Share {
 }
 
 /**
- * Packs jobs into what a worker has free: always the first in claim order (priority, sort rank, job key) among the shapes that still
- * fit, until nothing fits. Changes `free`. Linear in shapes for each job placed.
+ * Packs jobs into what a worker has free: always the first in claim order (priority, sort rank, job key) among the
+ * shapes that still fit, until nothing fits. Changes `free`. Linear in shapes for each job placed.
  */
 export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[] {
   const placed: Placement[] = [];

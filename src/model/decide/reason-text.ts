@@ -3,7 +3,7 @@ import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Dimension } from '../job.ts';
 import type { Reason, Size } from './reason.ts';
 
-/** A full sentence that stands alone and next to others. */
+/** A full sentence that makes sense alone and next to others. */
 export function reasonText(reason: Reason): string {
   switch (reason.code) {
     case 'workflow_not_started':

@@ -1,6 +1,6 @@
 /**
- * Whether a worker's processes are known to be gone: a pure judgement of what was seen. Silence alone never shows it, nor
- * does a single answer of Slurm in which the job is missing.
+ * Whether a worker's processes are known to be gone: a pure judgement of what was seen. Silence alone never shows it,
+ * nor does a single answer of Slurm in which the job is missing.
  */
 import type { Cause } from '../status.ts';
 
@@ -23,7 +23,7 @@ export interface SlurmEnd {
   /** What the state means for jobs without a result; null for a state that says nothing about them. */
   cause: Cause | null;
   reason: string | null;
-  /** A user id or name, with the name behind it where it is known. */
+  /** A user id or name, followed by the name if it is known. */
   canceledBy: string | null;
   exitCode: number | null;
   signal: number | null;
@@ -67,10 +67,12 @@ export type WorkerFate =
   | { process: 'running' }
   /** `why` is a sentence. */
   | { process: 'lost_contact'; why: string }
-  /** Known because its allocation ended (`slurm`), from a look at its host (`local`), or because it said so (`worker`). */
+  /**
+   * Known because its allocation ended (`slurm`), from a look at its host (`local`), or because it said so (`worker`).
+   */
   | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string };
 
-/** `fence`: it may be alive although Slurm has lost sight of it; it must be told to stop and given time to obey. */
+/** `fence`: it may be alive although Slurm has lost sight of it; it must be told to stop and given time to do so. */
 export type WorkerVerdict = WorkerFate | { process: 'fence'; why: string };
 
 export function decideWorkerFate(facts: WorkerFateFacts): WorkerVerdict {

@@ -95,7 +95,7 @@ function changing(templates: Readonly<Record<string, Template | null>>): Element
   });
 }
 
-/** The instances of a factory get their number behind the name, when nothing in the name tells them apart. */
+/** The instances of a factory get their number after the name, when nothing in the name tells them apart. */
 function nameTemplate(
   name: string,
   sweep: Sweep | null,

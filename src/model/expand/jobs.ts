@@ -129,7 +129,7 @@ export class JobExpansion {
     this.#findings.addOnce(this.placeOfUpstream(number, name), name, () => `the job ${quoted(name)} depends on itself`);
   }
 
-  /** The place of the name by which a job waits for another one; the job itself when there is no such place. */
+  /** The place of the name by which a job waits for another one; the job itself when there is none. */
   placeOfUpstream(number: number, upstream: string): SpecPath {
     const { path, spec } = this.jobs.elementOf(number);
     const k = spec.depends_on?.indexOf(upstream) ?? -1;

@@ -9,7 +9,7 @@ export interface Wiring {
   edges: [GraphNode, GraphNode][];
 }
 
-/** Job numbers without repeats, in any order. One list object stands for all jobs that wait for it. */
+/** Job numbers without repeats, in any order. All jobs that wait for the same set share one list object. */
 type JobSet = readonly number[];
 
 /**

@@ -126,7 +126,7 @@ function pathTo(last: number, cameFrom: ReadonlyMap<number, number>): number[] {
   return path.reverse();
 }
 
-/** For each node the number of its strongly connected component. Source: Tarjan 1972, with a stack of its own. */
+/** For each node the number of its strongly connected component. Source: Tarjan 1972, with an explicit stack. */
 function knotNumbers(graph: Graph): Int32Array {
   const knots = new Int32Array(graph.numNodes).fill(-1);
   const index = new Int32Array(graph.numNodes).fill(-1);

@@ -1,7 +1,7 @@
 /**
- * KDL 2: nodes for what other syntaxes write as keys. `job "n" { command ".." }` adds to the list `jobs`, `input_file "x"`
- * to the list `input_files` of its job, `file "n" path=".."` writes keys next to the name. The result is the document that
- * YAML would give, which the same schema checks.
+ * KDL 2: nodes for what other syntaxes write as keys. `job "n" { command ".." }` adds to the list `jobs`, `input_file
+ * "x"` to the list `input_files` of its job, `file "n" path=".."` writes keys next to the name. The result is the
+ * document that YAML would give, which the same schema checks.
  */
 import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
 import { quoted } from './names.ts';
@@ -186,7 +186,7 @@ class Reading {
     return this.#object(node.children?.nodes ?? [], shape, into, depth + 1);
   }
 
-  /** A node without a shape of its own: one argument is a value, several are a list, braces are a mapping. */
+  /** A node without its own shape: one argument is a value, several are a list, braces are a mapping. */
   #free(node: Node, depth: number): unknown {
     const values = argumentsOf(node);
     const hasProperties = node.entries.length > values.length;

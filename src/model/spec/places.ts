@@ -49,7 +49,7 @@ export class PlaceFinder {
   }
 }
 
-/** Notes the place of a child of a waypoint, and returns the child's waypoint; null when nobody asked for it. */
+/** Notes the place of a child of a waypoint, and returns the child's waypoint; null when no caller asked for it. */
 export function passing(
   at: Waypoint | null,
   part: string | number,

@@ -115,7 +115,7 @@ function sentence(message: string): string {
 /** From nodes to plain values; recursion is as deep as the document, which `tokensOf` has bounded. */
 class Conversion {
   readonly faults: Fault[] = [];
-  /** What each alias stands for. */
+  /** The value of each alias. */
   readonly targets = new Map<Node, Node>();
   readonly #anchors = new Map<string, { node: Node; value: unknown; size: number; isOpen: boolean }>();
   #size = 0;
@@ -176,7 +176,7 @@ function setOwn(object: Record<string, unknown>, key: string, value: unknown): v
   else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** The text of a mapping's key; null when it is no text. */
+/** The text of a mapping's key; null when it is not text. */
 function keyOf(key: unknown): string | null {
   if (!isScalar(key)) return null;
   return typeof key.value === 'string' ? key.value : key.value === null ? '' : null;

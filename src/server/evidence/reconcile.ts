@@ -1,9 +1,9 @@
 /**
- * Checks what happened to workers and allocations while this process serves. It checks leases and local processes every few
- * seconds, and asks Slurm rarely, about everything at once, and only while something is open.
+ * Checks what happened to workers and allocations while this process serves. It checks leases and local processes every
+ * few seconds, and asks Slurm rarely, about everything at once, and only while something is open.
  *
- * It polls the outside world, where nothing announces a change: that is no instant at which the server acts, so it has a
- * timer of its own on the monotonic clock and no due rows.
+ * It polls the outside world, where nothing announces a change, so it has its own timer on the monotonic clock instead
+ * of due rows.
  */
 
 import { applyEvidence } from '../../storage/evidence/apply.ts';

@@ -27,8 +27,8 @@ export function openReports(
 }
 
 /**
- * Reads every spool of the server directory, before anybody is served, and removes those that nobody needs any more.
- * Returns how many reports were taken in.
+ * Reads every spool of the server directory, before any request is served, and removes those that are no longer needed.
+ * Returns how many reports were applied.
  */
 export async function takeInSpools(
   context: Source & Pick<ServerContext, 'info' | 'isLost' | 'write'>,

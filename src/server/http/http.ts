@@ -28,7 +28,9 @@ export interface HttpOptions {
 /** When a client may repeat a request that cannot be served now. */
 const retryAfterSeconds = 5;
 
-/** Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken. */
+/**
+ * Serves until closed; resolves with the server when it listens. Throws TorcError 'conflict' when the port is taken.
+ */
 export function listen(options: HttpOptions): Promise<Server> {
   const unauthenticated = new UnauthenticatedSockets(limits.unauthenticatedConnections);
   const bodies = { bytes: 0 };
@@ -108,7 +110,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
   }
 }
 
-/** Reads what is already on its way, so that the answer arrives, and no more; the connection is not reused. */
+/** Reads only what is already on its way, so that the answer arrives; the connection is not reused. */
 function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void {
   outgoing.setHeader('connection', 'close');
   let size = 0;

@@ -1,11 +1,11 @@
 /**
- * The highest epoch that a directory has seen, stored beside the database: a restored backup knows only a lower one, and
- * workers would take its server for an outdated one.
+ * The highest epoch that a directory has seen, stored beside the database: a restored backup knows only a lower one,
+ * and workers would take its server for an outdated one.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Epochs grow by one, and a restore raises them to the seconds since 1970: a higher number is no epoch. */
+/** Epochs grow by one, and a restore raises them to the seconds since 1970: a higher number is not an epoch. */
 export const highestEpoch = 1e12;
 
 /** 0 when none was noted, or the file holds no epoch. */

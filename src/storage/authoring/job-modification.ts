@@ -17,9 +17,9 @@ type JobChanges = Request<'job_modify'>['changes'];
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
 /**
- * Changes a job that no process runs, even one whose worker is gone; returns the fields that change. After a change of its
- * command or invocation script, a restart runs a job again that was ever claimed. Changed resources become requirements
- * of the job's own.
+ * Changes a job that no process runs, even one whose worker is gone; returns the fields that change. After a change of
+ * its command or invocation script, a restart runs a job again that was ever claimed. Changed resources become
+ * requirements of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
   const jobKey = Number(request.job_key);
@@ -169,7 +169,7 @@ function changedNeed(need: Requirements, changes: ResourceChanges): Requirements
   };
 }
 
-/** Named by the columns of the lists; memory and runtime that nobody stated are null. */
+/** Named by the columns of the lists; memory and runtime that were not stated are null. */
 function resourceDifferences(before: Requirements, after: Requirements): ChangedField[] {
   const values = (need: Requirements) => ({
     num_cpus: need.numCpus,

@@ -1,4 +1,7 @@
-/** Stores a new workflow in chunks; it stays invisible until it is complete, and an incomplete one is dropped at the next open. */
+/**
+ * Stores a new workflow in chunks; it stays invisible until it is complete, and an incomplete one is dropped at the
+ * next open.
+ */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
@@ -190,7 +193,7 @@ export function finishCreate(
          AND EXISTS (SELECT 1 FROM edges WHERE upstream = -barrier_key) LIMIT 1`,
       workflowKey,
     );
-    // no end of a job would ever release the jobs behind it
+    // no end of a job would ever release the jobs downstream of it
     if (stuck !== undefined) throw new TorcError('usage', 'jobs wait for a barrier that waits for nothing');
   }
   refuseCycles(tx, workflow);

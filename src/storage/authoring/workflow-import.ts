@@ -11,7 +11,7 @@ import { loadJobs, type StoredJobs } from '../runs/restart.ts';
 
 type Result = Request<'workflow_import_history'>['results'][number];
 
-/** Adds results and events; throws 'conflict' for a workflow that has a history of its own. */
+/** Adds results and events; throws 'conflict' for a workflow that has its own history. */
 export function importHistory(
   tx: Transaction,
   request: Request<'workflow_import_history'>,

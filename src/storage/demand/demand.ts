@@ -1,4 +1,4 @@
-/** The demand: what waits and why, by shape. One query for all that plan with it. */
+/** The demand: which jobs wait and why, by shape. One query for everything that plans with it. */
 import type { DemandReply, DemandRow } from '../../api/demand.ts';
 import { limits } from '../../api/limits.ts';
 import { reasonsOf, type Situation } from '../../model/decide/demand.ts';

@@ -1,4 +1,4 @@
-/** What becomes of attempts whose processes are gone without a result, and of attempts of a requeued allocation. */
+/** What happens to attempts whose processes are gone without a result, and to attempts of a requeued allocation. */
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { release } from '../running/attempts.ts';
@@ -28,8 +28,8 @@ interface RequeuedRow extends ClaimedRow {
 }
 
 /**
- * A worker no longer has an attempt that it received, and has not reported its end: the process is gone. The job stays as
- * it is, for a person to restart.
+ * A worker no longer has an attempt that it received, and has not reported its end: the process is gone. The job stays
+ * as it is, for a person to restart.
  */
 export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: number): void {
   const worker = findWorker(tx, node.computeNodeKey);
@@ -40,8 +40,8 @@ export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: numbe
 }
 
 /**
- * Frees what the attempts of a worker, or one of them, occupied. The live ones are orphaned: their jobs stay claimed for
- * a person to restart, except that a job that a person canceled becomes canceled. Returns how many were orphaned.
+ * Frees what the attempts of a worker, or one of them, occupied. The live ones are orphaned: their jobs stay claimed
+ * for a person to restart, except that a job that a person canceled becomes canceled. Returns how many were orphaned.
  */
 export function orphanAttempts(tx: Transaction, worker: WatchedWorker, only: number | null = null): number {
   let numOrphaned = 0;

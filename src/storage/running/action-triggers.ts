@@ -42,7 +42,7 @@ function actionOf(row: ActionRow): FiringAction {
   };
 }
 
-/** Whether a job has reached what an action waits for: ready or later, or its end. `terminated` is no end. */
+/** Whether a job has reached what an action waits for: ready or later, or its end. `terminated` is not an end. */
 function isMet(trigger: JobTrigger, status: JobStatus): boolean {
   if (trigger === 'on_jobs_ready') return status !== 'uninitialized' && status !== 'blocked';
   return status === 'done' || status === 'canceled' || status === 'disabled';

@@ -117,7 +117,7 @@ export function claimFiring(tx: Transaction, epoch: number): Firing | null {
   };
 }
 
-/** Postpones a firing by so many milliseconds; the server of that time tries it again. */
+/** Postpones a firing by this many milliseconds; the server of that time tries it again. */
 export function putOffFiring(tx: Transaction, { firingKey, workflowKey }: Firing, delayMs: number): void {
   setDue(tx, { kind: 'firing', dueAt: tx.now + delayMs, workflowKey, subjectKey: firingKey });
 }

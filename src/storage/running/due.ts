@@ -64,7 +64,7 @@ export function takeDue(tx: Transaction, dueKey: number): void {
   tx.db.run('DELETE FROM due WHERE due_key = ?', dueKey);
 }
 
-/** Postpones a row whose work failed by so many milliseconds. */
+/** Postpones a row whose work failed by this many milliseconds. */
 export function postponeDue(tx: Transaction, dueKey: number, delayMs: number): void {
   const dueAt = tx.now + delayMs;
   tx.db.run('UPDATE due SET due_at = ?, set_at = ? WHERE due_key = ?', dueAt, tx.now, dueKey);

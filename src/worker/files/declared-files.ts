@@ -1,4 +1,6 @@
-/** The declared files of one attempt: its inputs as they were when it began, its outputs as they are when it has ended. */
+/**
+ * The declared files of one attempt: its inputs as they were when it began, its outputs as they are when it has ended.
+ */
 import { resolve } from 'node:path';
 import type { AssignedFile, FileState } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -25,7 +27,7 @@ export interface DeclaredFilesDependencies {
   reader: FileReader;
   /** Relative paths start here. */
   directory: string;
-  /** Fires when there is no more time to wait. */
+  /** Fires when there is no time left to wait. */
   hurry: AbortSignal;
 }
 
@@ -53,8 +55,8 @@ export class DeclaredFiles {
   }
 
   /**
-   * Looks at the outputs, repeatedly when they `must` exist. Returns what the job did wrong, each as the end of a sentence
-   * about it.
+   * Looks at the outputs, repeatedly when they `must` exist. Returns what the job did wrong, each as the end of a
+   * sentence about it.
    */
   async lookAtOutputs(must: boolean): Promise<string[]> {
     const { clock, hurry } = this.#deps;

@@ -27,7 +27,7 @@ interface FiledJob {
   output: JobStdioPaths | null;
   files: DeclaredFiles;
   isStarted: boolean;
-  /** Fires when the job is stopped: then there is no more waiting for its files. */
+  /** Fires when the job is stopped: then the wait for its files ends. */
   hurry: AbortController;
 }
 

@@ -33,12 +33,12 @@ export interface FileReader {
   look(path: string, isFresh: boolean): Promise<SeenFile>;
   /**
    * SHA-256 of the content as hex. Null when the file is not regular, is too large, has changed since it was `seen`, or
-   * when reading has not begun before `abort` fires. Never fails.
+   * when reading has not started before `abort` fires. Never fails.
    */
   hash(path: string, seen: PresentFile, abort: AbortSignal): Promise<string | null>;
   /** Makes the folder of each path, and removes what is at the path itself. Throws the system's error. */
   makeRoom(paths: readonly string[]): Promise<void>;
-  /** The text of a UTF-8 file of at most so many bytes. Never fails. */
+  /** The text of a UTF-8 file of at most `longestBytes` bytes. Never fails. */
   readText(path: string, longestBytes: number): Promise<ReadText>;
 }
 

@@ -29,15 +29,15 @@ import { type AttemptName, combinedLogPath, type JobStdioPaths } from '../../bas
 export interface EndedOutput {
   name: AttemptName;
   paths: JobStdioPaths;
-  /** Nobody waits for it any more: its files must stay untouched. */
+  /** No caller waits for it any more: its files must stay untouched. */
   isAbandoned(): boolean;
 }
 
 /** Keeps the output of jobs that do not have files of their own. */
 export interface LogStore {
   /**
-   * Moves what a job wrote into the worker's one file, so that its own files are empty. Null when that is too much to be
-   * moved. Throws the system's error; then nothing was moved.
+   * Moves what a job wrote into the worker's one file, so that its own files are empty. Null when that is too much to
+   * be moved. Throws the system's error; then nothing was moved.
    */
   collect(output: EndedOutput): Promise<Extract<LogPlace, { kind: 'combined' | 'empty' }> | null>;
   /** Throws the system's error, except when the files are absent. */

@@ -1,7 +1,7 @@
 /**
  * Finds the processes of each job. A process belongs to a job when it is in the job's session or group, when its parent
- * belongs to the job, or when its environment has the job's variables. The last finds processes that have made their own
- * session and whose parent has ended.
+ * belongs to the job, or when its environment has the job's variables. The last finds processes that have made their
+ * own session and whose parent has ended.
  *
  * A scan looks only at processes that it has not seen before. A foreign process stays foreign, because a process of a
  * job has the job's environment from the start.
@@ -204,7 +204,7 @@ export class ProcessTable {
   }
 }
 
-/** Sends a signal; false when there is no such process or it may not be signalled. */
+/** Sends a signal; false when there is no such process or it cannot be signaled. */
 export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);

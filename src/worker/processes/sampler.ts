@@ -1,6 +1,6 @@
 /**
- * Measures the memory and processor time of running jobs: one timer and one scan for all jobs that are due. Without jobs
- * it does nothing.
+ * Measures the memory and processor time of running jobs: one timer and one scan for all jobs that are due. Without
+ * jobs it does nothing.
  */
 import type { Clock } from '../../base/clock.ts';
 import { readProportionalBytes, type SystemUnits } from '../../base/proc.ts';
@@ -9,7 +9,7 @@ import type { UsageMeter } from './usage.ts';
 
 /** Jobs due within this time are measured together. */
 const togetherMs = 25;
-/** Each look is followed by a pause of so many times its length: with very many processes looks become rarer. */
+/** Each sample is followed by a pause of this many times its length: with very many processes samples become rarer. */
 const pause = { times: 20, longestMs: 250 };
 
 export interface SampledJob {
@@ -118,8 +118,9 @@ export class Sampler {
   }
 
   /**
-   * The processes' own memory with their shares of shared pages; null when the kernel does not say. It is read twice, and
-   * the smaller value counts: when a process ends in between, the shares of the others grow by what it was counted for.
+   * The processes' own memory with their shares of shared pages; null when the kernel does not say. It is read twice,
+   * and the smaller value counts: when a process ends in between, the shares of the others grow by what it was counted
+   * for.
    */
   async #ownBytes(pids: readonly number[]): Promise<number | null> {
     const read = () => Promise.all(pids.map((pid) => readProportionalBytes(this.#deps.procRoot ?? '/proc', pid)));

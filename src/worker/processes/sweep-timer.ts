@@ -6,7 +6,7 @@ const longestWaitMs = 100;
 const longestPauseMs = 50;
 
 /**
- * A sweep is followed by a pause of so many times its length, so that sweeps take only a small part of the time. The
+ * A sweep is followed by a pause of this many times its length, so that sweeps take only a small part of the time. The
  * pause is shorter while a place on the node stands idle.
  */
 export const sweepPause = { usual: 20, urgent: 2 } as const;
