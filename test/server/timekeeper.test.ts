@@ -208,6 +208,22 @@ describe('the hold of a retry is dropped', () => {
     expect(await statusOf(key)).toBe('ready');
   });
 
+  it('which keeps the recovery script of what waits, delayed or not', async () => {
+    for (const retry_delay_ms of [30_000, 0]) {
+      const { key, worker } = await waiting([rule({ recovery_script: './fix', retry_delay_ms, max_retries: 1 })]);
+      worker.held = [];
+      const returned = service.db.all<{ attempt_key: number }>(
+        'SELECT attempt_key FROM attempts WHERE is_live = 1 AND workflow_key = ?',
+        Number(key),
+      );
+      await worker.exchange({ returned: returned.map((row) => row.attempt_key), draining: true, leaving: true });
+      await service.call('workflow_restart', { ...request(key), ...restart, only_uninitialized: true });
+      await clock.advance(30_000);
+      const next = await TestWorker.join(service, key);
+      expect((await next.exchange()).jobs).toMatchObject([{ job_name: 'a', recovery: { script: './fix' } }]);
+    }
+  });
+
   it('by a reset and a disable, which end the run as well', async () => {
     for (const [change, status] of [
       ['reset', 'uninitialized'],

@@ -91,7 +91,10 @@ function restart(
     if (!request.dry_run) {
       applySettled(tx, jobs, settled, 'restart');
       clearUserData(tx, workflowKey, cleared);
-      beginRun(tx, workflowKey, rendered.num_changes);
+      beginRun(tx, workflowKey, {
+        numChanges: rendered.num_changes,
+        onlyUninitialized: request.only_uninitialized,
+      });
     }
     const count = (status: JobStatus) =>
       settled.status.reduce((n, code) => n + (code === statusCode[status] ? 1 : 0), 0);

@@ -104,15 +104,20 @@ export function forgetRecovery(tx: Transaction, jobKey: number): void {
   tx.db.run('UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?', jobKey);
 }
 
-/** Gives all jobs their full number of retries for a new run. Claimed jobs keep what they have. */
-export function forgetRetries(tx: Transaction, workflowKey: number): void {
+/**
+ * Gives all jobs their full number of retries for a new run. Claimed jobs keep their recovery script, and with
+ * `onlyUninitialized` so do those that wait for their next attempt.
+ */
+export function forgetRetries(tx: Transaction, workflowKey: number, onlyUninitialized: boolean): void {
   // the condition of the index jobs_retried, so that jobs that never failed are not looked at
   const retried = 'workflow_key = ? AND (num_retries > 0 OR recovery_attempt_key IS NOT NULL)';
-  tx.db.run(
-    `UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL
-     WHERE ${retried} AND status NOT IN ('submitted_pending', 'submitted')`,
-    workflowKey,
-  );
+  if (!onlyUninitialized) {
+    tx.db.run(
+      `UPDATE jobs SET recovery_attempt_key = NULL, recovery_rule = NULL
+       WHERE ${retried} AND status NOT IN ('submitted_pending', 'submitted')`,
+      workflowKey,
+    );
+  }
   tx.db.run(`UPDATE jobs SET num_retries = 0 WHERE ${retried}`, workflowKey);
 }
 

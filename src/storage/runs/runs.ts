@@ -5,14 +5,18 @@ import { forgetRetries } from '../running/retries.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
 
 /** Begins the next run after a restart has moved the jobs, also of a workflow that was canceled or never started. */
-export function beginRun(tx: Transaction, workflowKey: number, numChanges: number): void {
+export function beginRun(
+  tx: Transaction,
+  workflowKey: number,
+  { numChanges, onlyUninitialized }: { numChanges: number; onlyUninitialized: boolean },
+): void {
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
        started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
     tx.now,
     workflowKey,
   );
-  forgetRetries(tx, workflowKey);
+  forgetRetries(tx, workflowKey, onlyUninitialized);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
   announceRun(tx, workflowKey, row?.run_id ?? 0);
 }
