@@ -80,7 +80,7 @@ export interface Machine {
   isProcessAlive(pid: number, startTicks: number | null): boolean;
   /** Processes that carry this worker's id in their environment. */
   processesOf(workerId: string): number[];
-  /** Signals the processes that still exist and may be signalled. */
+  /** Signals the processes that still exist and can be signaled. */
   signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
   /** The end of a text file; null when it cannot be read. */
   readTail(path: string): string | null;

@@ -64,7 +64,7 @@ export const knownStates: readonly KnownState[] = [
 
 const byWord = new Map(knownStates.flatMap((known) => [[known.name, known] as const, [known.code, known] as const]));
 
-/** A word cut to a column's width ends in `+`; it is recognised when only one state begins with it. */
+/** A word cut to a column's width ends in `+`; it is recognized when only one state begins with it. */
 function ofCutWord(word: string): KnownState | null {
   if (!word.endsWith('+') || word.length < 4) return null;
   const start = word.slice(0, -1);

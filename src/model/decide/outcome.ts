@@ -149,7 +149,7 @@ export interface OomCandidate {
 /**
  * Which of the jobs that died by SIGKILL are attributed to the out-of-memory killer when its counter rose by
  * `numKills`: those that most exceeded their request. The counter is one for all jobs of a worker, so this is a
- * judgement.
+ * judgment.
  */
 export function oomVictims(numKills: number, dead: readonly OomCandidate[]): Set<number> {
   const overage = (job: OomCandidate): number => (job.peakMemoryBytes ?? 0) / Math.max(1, job.requestedMemoryBytes);

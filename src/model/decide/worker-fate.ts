@@ -1,5 +1,5 @@
 /**
- * Whether a worker's processes are known to be gone: a pure judgement of what was seen. Silence alone never shows it,
+ * Whether a worker's processes are known to be gone: a pure judgment of what was seen. Silence alone never shows it,
  * nor does a single answer of Slurm in which the job is missing.
  */
 import type { Cause } from '../status.ts';

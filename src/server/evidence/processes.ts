@@ -20,7 +20,7 @@ export function processesOf(workerId: string): number[] {
   return pids.filter((pid) => isProcessAlive(pid, null)).sort((a, b) => a - b);
 }
 
-/** Signals each that is still there and may be signalled. */
+/** Signals each that is still there and can be signaled. */
 export function signalProcesses(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void {
   for (const pid of pids) {
     try {
