@@ -160,7 +160,9 @@ function check(service: Service, left: readonly Left[], before: ReadonlyMap<numb
   }
 }
 
-it('every report of an open attempt is applied once, and a spool is removed when nobody needs it', async () => {
+it('every report of an open attempt is applied once, and a spool is removed when nobody needs it', {
+  timeout: 240_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(cases, async (given) => {
       const directory = temporaryDirectory();
