@@ -1,7 +1,7 @@
 /**
  * Actions: what triggers them, once in a run, and that a server that dies in between neither loses nor repeats them.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
@@ -255,6 +255,21 @@ describe('commands', () => {
     expect(types.filter((type) => String(type).startsWith('action_'))).toEqual(
       expect.arrayContaining(['action_fired', 'action_fired', 'action_done', 'action_failed']),
     );
+  });
+
+  it('run sixteen at a time; another one waits until one of them has ended', async () => {
+    serve();
+    const wait = 'until [ -e go-on ]; do sleep 0.05; done';
+    const busy = await create(Array.from({ length: 16 }, () => ({ trigger: 'on_workflow_start', commands: [wait] })));
+    const started = () => service.db.get('SELECT count(*) AS n FROM action_firings WHERE began_at IS NOT NULL');
+    await until(() => started()).toEqual({ n: 16 });
+    const later = await create([{ trigger: 'on_workflow_start', commands: ['true'] }]);
+    // the search for actions that the firing set off has come and gone
+    for (let n = 0; n < 5; n++) await service.write(() => null);
+    expect(await statesOf(later)).toEqual([['pending']]);
+    writeFileSync(join(directory, 'go-on'), '');
+    await until(() => statesOf(later)).toEqual([['done']]);
+    await until(() => statesOf(busy)).toEqual(Array.from({ length: 16 }, () => ['done']));
   });
 
   it('that had not started when the server died are run by the next one, once', async () => {

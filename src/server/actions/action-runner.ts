@@ -29,6 +29,8 @@ export class ActionRunner {
   readonly #localWorkers: LocalWorkers | null;
   readonly #abort = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
+  /** Actions, without the search for more of them. */
+  #numCarriedOut = 0;
   #unsubscribe: () => void = () => {};
   #cancelTimer: () => void = () => {};
   #isLooking = false;
@@ -86,11 +88,15 @@ export class ActionRunner {
   async #takeUp(): Promise<void> {
     while (this.#mustLook && !this.#abort.signal.aborted) {
       this.#mustLook = false;
-      // one place is taken by the search itself
-      while (this.#underWay.size <= mostAtATime && !this.#abort.signal.aborted) {
+      while (this.#numCarriedOut < mostAtATime && !this.#abort.signal.aborted) {
         const firing = await this.#context.write((tx) => claimFiring(tx, this.#context.epoch));
         if (firing === null) break;
-        this.#follow(this.#carryOut(firing).finally(() => this.#look()));
+        this.#numCarriedOut += 1;
+        const end = (): void => {
+          this.#numCarriedOut -= 1;
+          this.#look();
+        };
+        this.#follow(this.#carryOut(firing).finally(end));
       }
     }
   }
