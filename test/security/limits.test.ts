@@ -68,7 +68,7 @@ async function flooded(socket: Socket, piece: Buffer, mostBytes: number): Promis
 
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
-/** The HTTP side of a server in this process, with a service behind it that answers `reply`. */
+/** The HTTP side of a server in this process, in front of a service that answers `reply`. */
 async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
   const called: string[] = [];
   const call = async (endpoint: string) => {

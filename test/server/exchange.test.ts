@@ -45,7 +45,7 @@ describe('claiming', () => {
     expect(second.jobs.map((job) => job.job_name)).toEqual(['a']);
   });
 
-  it('starts no job that needs longer than the time left, but a shorter one behind it', async () => {
+  it('starts no job that needs longer than the time left, but a later one that is shorter', async () => {
     const key = await createWorkflow(service, [
       { name: 'long', runtime: 3600 },
       { name: 'short', runtime: 60 },

@@ -86,7 +86,7 @@ describe.concurrent('the end of an allocation', () => {
     return Object.fromEntries((await site.jobs(key)).map((job) => [job.name, job.status]));
   }
 
-  it('keeps out a job that would not end in time; a shorter one behind it runs, a longer allocation takes it', async (context) => {
+  it('keeps out a job that would not end in time; a later one that is shorter runs, a longer allocation takes it', async (context) => {
     const site = await siteFor(context, 'time-left');
     await site.startServer();
     const key = await site.start({

@@ -207,7 +207,7 @@ export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[]
 /**
  * The jobs that come next in claim order, whether or not they fit now: as many as fill `workMs` by what jobs of their
  * shape usually take, at most `most`. Stops before the first job of a shape that takes too long for others to wait
- * behind it (`runtimeMs` null), so that nothing overtakes it.
+ * after it (`runtimeMs` null), so that nothing overtakes it.
  */
 export function nextInOrder(queues: readonly ShapeQueue[], workMs: number, most: number): Placement[] {
   const next: Placement[] = [];
