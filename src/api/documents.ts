@@ -57,6 +57,7 @@ const exportedWorkflow = () =>
     compute_node_wait_for_healthy_database_minutes: count,
     jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
     stdio: z.enum(stdioModes).nullable(),
+    max_losses: count.nullable(),
   });
 
 /** One page of one part; the others are empty. */

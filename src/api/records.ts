@@ -39,6 +39,8 @@ const workflow = () =>
     is_archived: z.boolean(),
     /** Where workers that start from now on put the output of jobs. */
     stdio: z.enum(stdioModes),
+    /** How often in a run a job comes back whose attempt was lost by infrastructure. */
+    max_losses: count,
     created_at: instant,
     started_at: instant.nullable(),
     ended_at: instant.nullable(),

@@ -71,6 +71,8 @@ export const createBegin = z.strictObject({
   failure_handlers: z.array(failureHandler),
   /** How often each job's memory and processor time is written down; null for not at all. */
   sample_interval_seconds: z.number().positive().nullable(),
+  /** How often in a run a job comes back whose attempt was lost by infrastructure; missing for 3. */
+  max_losses: count.max(1_000_000).optional(),
   /** Where the output of jobs goes; missing for two files each. */
   stdio: z.enum(stdioModes).optional(),
   num_jobs: count,
@@ -153,6 +155,7 @@ export const modifyWorkflow = z.strictObject({
       ignore_workflow_completion: z.boolean(),
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
+      max_losses: count.max(1_000_000),
     })
     .partial(),
 });

@@ -103,6 +103,8 @@ export interface ExpandedWorkflow {
   waitForHealthyDatabaseMinutes: number;
   jobsSortMethod: JobsSortMethod;
   stdio: StdioMode;
+  /** How often in a run a job comes back whose attempt was lost by infrastructure. */
+  maxLosses: number;
   requirements: readonly (Requirements & { name: string | null })[];
   files: readonly { name: string; path: string }[];
   /** `data` is null while there is none yet. */

@@ -21,6 +21,7 @@ afterEach(async () => {
 });
 
 const everything = {
+  max_losses: 7,
   name: 'every "thing"\n名',
   description: "it's $HOME",
   project: 'p',
@@ -125,6 +126,7 @@ describe('an exported workflow', () => {
   it('contains failure handlers, schedulers, actions and the resource monitor', async () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
     const again = await expectSame(workflow);
+    expect(again.maxLosses).toBe(7);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
       expect(again[part], part).toEqual(workflow[part]);
     }

@@ -47,6 +47,7 @@ function workflow(numJobs: number, numFiles: number, numEdges: number, command =
     waitForHealthyDatabaseMinutes: 20,
     jobsSortMethod: 'gpus_runtime_memory',
     stdio: 'files',
+    maxLosses: 3,
     requirements: [{ ...defaultRequirements, name: 'small' }],
     files: Array.from({ length: numFiles }, (_, at) => ({ name: `file ${at}`, path: `/data/${at}` })),
     userData: [],

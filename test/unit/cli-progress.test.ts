@@ -29,6 +29,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     num_blocked: all.blocked,
     is_archived: false,
     stdio: 'files',
+    max_losses: 3,
     created_at: '2026-01-02T03:04:05.678Z',
     started_at: null,
     ended_at: null,

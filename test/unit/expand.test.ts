@@ -40,6 +40,7 @@ describe('a workflow', () => {
       waitForHealthyDatabaseMinutes: 20,
       jobsSortMethod: 'gpus_runtime_memory',
       stdio: 'files',
+      maxLosses: 3,
       requirements: [],
       files: [],
       userData: [],

@@ -14,6 +14,7 @@ export interface ModifyWorkflowOptions extends StdioOption {
   description?: string;
   project?: string;
   metadata?: string;
+  maxLosses?: number;
   archive?: boolean;
   unarchive?: boolean;
 }
@@ -32,7 +33,7 @@ export async function modifyWorkflow(
   key: string | null,
   options: ModifyWorkflowOptions,
 ): Promise<void> {
-  const { name, description, project, metadata, stdio, archive, unarchive } = options;
+  const { name, description, project, metadata, stdio, maxLosses, archive, unarchive } = options;
   if (archive === true && unarchive === true) {
     throw new TorcError('usage', '--archive and --unarchive cannot be combined', 'Give only one of them.');
   }
@@ -43,6 +44,7 @@ export async function modifyWorkflow(
     ...(project === undefined ? {} : { project: project === '' ? null : project }),
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
     ...(stdio === undefined ? {} : { stdio }),
+    ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });
 }

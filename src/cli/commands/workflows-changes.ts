@@ -16,6 +16,11 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--project <name>', "project; '' removes it")
     .option('--metadata <json>', 'any JSON value; null removes it')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
+    .option(
+      '--max-losses <n>',
+      'how often in a run a job that was lost comes back by itself',
+      wholeNumber('--max-losses', 0),
+    )
     .option('--archive', 'hide it from lists; it is never chosen as the only workflow')
     .option('--unarchive', 'show it again')
     .addHelpText(

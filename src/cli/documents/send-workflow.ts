@@ -109,6 +109,7 @@ export function beginRequest(
     ignore_workflow_completion: workflow.ignoreWorkflowCompletion,
     wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMinutes,
     jobs_sort_method: workflow.jobsSortMethod,
+    max_losses: workflow.maxLosses,
     requirements: workflow.requirements.map((need) => ({
       name: need.name,
       num_cpus: need.numCpus,

@@ -79,6 +79,9 @@ jobs:
 # Where job output goes: files (two per job), combined, on-failure or none.
 # stdio: combined
 
+# How often in a run a job starts again that was lost with its worker, node or allocation.
+# max_losses: 3
+
 # Memory and processor time of each job, every 10 seconds.
 # resource_monitor: {enabled: true, granularity: time_series, sample_interval_seconds: 10}
 `;

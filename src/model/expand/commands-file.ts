@@ -64,6 +64,7 @@ function workflowOf(
     waitForHealthyDatabaseMinutes: defaults.waitForHealthyDatabaseMinutes,
     jobsSortMethod: defaults.jobsSortMethod,
     stdio: defaults.stdio,
+    maxLosses: defaults.maxLosses,
     requirements: requirements === null ? [] : [{ ...requirements, name: 'default' }],
     files: [],
     userData: [],

@@ -15,6 +15,7 @@ export const specDefaults = {
   /** For packing and order; not a limit. */
   runtimeMs: 3_600_000,
   maxRetries: 3,
+  maxLosses: 3,
   qos: 'normal',
   walltime: '01:00:00',
   sampleIntervalSeconds: 5,

@@ -48,6 +48,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
       spec.compute_node_wait_for_healthy_database_minutes ?? defaults.waitForHealthyDatabaseMinutes,
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     stdio: spec.stdio ?? defaults.stdio,
+    maxLosses: spec.max_losses ?? defaults.maxLosses,
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: jobs.files,
     userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({

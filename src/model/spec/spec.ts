@@ -205,6 +205,7 @@ export const workflowSpec = z.strictObject({
   compute_node_wait_for_healthy_database_minutes: count.nullish(),
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   stdio: z.enum(stdioModes).nullish(),
+  max_losses: z.int().min(0).max(1_000_000).nullish(),
   jobs: z.array(job),
   files: z.array(file).nullish(),
   user_data: z.array(userData).nullish(),

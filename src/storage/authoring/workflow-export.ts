@@ -1,5 +1,6 @@
 /** Exports a stored workflow page by page in the words of a specification, with names instead of keys. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
+import { specDefaults } from '../../model/expand/defaults.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
@@ -55,6 +56,7 @@ interface WorkflowRow {
   sample_interval_ms: number | null;
   jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
   stdio: StdioMode;
+  max_losses: number;
 }
 
 interface RequirementsRow {
@@ -76,8 +78,9 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
     compute_node_wait_for_healthy_database_minutes: row.wait_for_healthy_database_ms / 60_000,
     jobs_sort_method: row.jobs_sort_method,
-    // not a field of torc's own format
+    // not fields of torc's own format
     stdio: row.stdio === 'files' ? null : row.stdio,
+    max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
   };
   const named = tx.db.all<RequirementsRow>(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',

@@ -42,6 +42,7 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   ignore_workflow_completion: flag('ignore_workflow_completion'),
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
   stdio: plain('stdio'),
+  max_losses: plain('max_losses'),
 };
 
 /** Returns the fields that change. Running workers keep the settings that they started with. */

@@ -49,6 +49,7 @@ export const workflows: ListDefinition = {
     ...countColumns,
     ...columns('flag', ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
+    ...columns('integer', ['max_losses', 'w.max_losses']),
     ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
     ...columns('json', ['metadata', 'w.metadata']),
   ],
