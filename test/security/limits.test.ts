@@ -1,7 +1,7 @@
 /** Clients that are slow, too many, too large or do not read: they harm only themselves, and nobody else waits. */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -14,6 +14,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { loadIdentity } from '../../src/server/http/certificate.ts';
 import { type HttpOptions, listen } from '../../src/server/http/http.ts';
 import { Tokens } from '../../src/server/http/tokens.ts';
+import { UnauthenticatedSockets } from '../../src/server/http/unauthenticated-sockets.ts';
 import type { Service } from '../../src/server/service.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { ask, portOf } from './as-other-user.ts';
@@ -136,6 +137,29 @@ it('one silent connection too many ends the oldest one', async () => {
   expect(await client.call('server_info', {})).toEqual({ fine: true });
   for (const socket of silent) socket.destroy();
   await client.close();
+  server.close();
+});
+
+it('silent connections from one port to several addresses of the server count one by one', async () => {
+  const waiting = new UnauthenticatedSockets(5);
+  const server = createServer((socket) => {
+    waiting.admit(opened(socket));
+  }).listen(0, '0.0.0.0');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const from = { localAddress: '127.0.0.1', localPort: (free.address() as AddressInfo).port };
+  await once(free.close(), 'close');
+  const some: Socket[] = [];
+  for (let last = 1; last <= 20; last += 1) {
+    const socket = opened(connect({ ...from, host: `127.0.0.${last}`, port }));
+    some.push(socket);
+    await once(socket, 'connect');
+  }
+  await expect.poll(() => numOpen(some), { timeout: 20_000 }).toBe(5);
+  expect(numOpen(some.slice(-5))).toBe(5);
+  for (const socket of some) socket.destroy();
   server.close();
 });
 

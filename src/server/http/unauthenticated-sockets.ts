@@ -15,13 +15,18 @@ export class UnauthenticatedSockets {
 
   admit(socket: Socket): void {
     const name = nameOf(socket);
+    // two live connections never have one name, so this one is dead; no socket may leave the count while it is open
+    this.#sockets.get(name)?.destroy();
+    this.#sockets.delete(name);
     this.#sockets.set(name, socket);
     socket.once('close', () => {
       if (this.#sockets.get(name) === socket) this.#sockets.delete(name);
     });
     if (this.#sockets.size <= this.#most) return;
-    const [oldest] = this.#sockets.values();
-    oldest?.destroy();
+    const [oldest] = this.#sockets;
+    if (oldest === undefined) return;
+    this.#sockets.delete(oldest[0]);
+    oldest[1].destroy();
   }
 
   /** The peer of this connection has shown the token. */
@@ -30,7 +35,7 @@ export class UnauthenticatedSockets {
   }
 }
 
-/** The same for a connection and for the TLS over it. */
+/** Both ends, which the kernel keeps unique: the same for a connection and for the TLS over it. */
 function nameOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
