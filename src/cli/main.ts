@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The entry of the CLI: runs one command line, prints its error, and is the only place that sets the exit code. */
 import { asTorcError, exitCodes, type TorcError } from '../base/errors.ts';
+import { visible } from '../base/text.ts';
 import { version } from '../base/version.ts';
 import { isJsonAsked } from './context/context.ts';
 import { processInterrupts } from './context/interrupts.ts';
 import { processTerminal, type Terminal } from './context/terminal.ts';
-import { visible } from './output/table.ts';
 
 /** As JSON, an invalid specification also has the position of each problem. */
 function printError(terminal: Terminal, error: TorcError, isJson: boolean): void {

@@ -73,6 +73,37 @@ describe('on a terminal', () => {
     expect(existsSync(join(place.path, 'seen'))).toBe(false);
   });
 
+  it('stored text cannot control it in any format, and a log keeps only its colors', async () => {
+    const hostile = '\x1b]0;title\x07 \x9b2J \u202e \u200b \ufeff \u2028 \x1b[31mred';
+    await place.torc('run', place.file('commands.txt', "printf '\\033[31mred\\033[0m\\r\\007\\033[2J\\302\\2331A'\n"));
+    await place.torc('workflows', 'modify', '1', '--name', hostile, '--description', hostile);
+    await place.torc('-k', '1', 'user-data', 'add', 'x', '--data', JSON.stringify({ [hostile]: hostile }));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
+    const controlling = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202e\u2028\ufeff]/;
+    const commands = [
+      ['workflows', 'list'],
+      ['workflows', 'show', '1'],
+      ['workflows', 'show-status', '1'],
+      ['workflows', 'export', '1'],
+      ['-k', '1', 'user-data', 'list'],
+      ['-k', '1', 'user-data', 'show', 'x'],
+      ['workflows', 'modify', '1', '--name', `${hostile}2`, '--dry-run'],
+    ];
+    for (const command of commands) {
+      for (const format of ['text', 'csv', 'json']) {
+        const shown = onTerminal({ NO_COLOR: '1' }, '-F', format, ...command);
+        await shown.code;
+        expect(shown.seen(), command.join(' ')).not.toMatch(controlling);
+        expect(shown.seen().length).toBeGreaterThan(10);
+      }
+    }
+    const log = onTerminal({}, 'jobs', 'logs', '1', '--stdout');
+    expect(await log.code).toBe(0);
+    expect(log.seen()).toContain('\x1b[31mred\x1b[0m\r\\u0007\\u001b[2J\\u009b1A');
+    const piped = await place.torc('jobs', 'logs', '1', '--stdout');
+    expect(piped.stdout).toBe('\x1b[31mred\x1b[0m\r\x07\x1b[2J\u009b1A');
+  });
+
   it('asks which workflow to use when there is more than one', async () => {
     await place.create('true');
     await place.create('true', 'true');

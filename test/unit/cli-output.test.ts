@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { type ListRecord, limits } from '../../src/api/contract.ts';
+import { harmless, visible } from '../../src/base/text.ts';
 import { type OutputFormat, outputFormats } from '../../src/cli/context/context.ts';
 import { firstPageRows, listPages, pageRows } from '../../src/cli/input/list.ts';
 import { csvLine } from '../../src/cli/output/csv.ts';
 import { textColumns } from '../../src/cli/output/list-columns.ts';
 import { printList, printResult, type ShownColumns } from '../../src/cli/output/output.ts';
-import { cellText, displayWidth, factLines, fitWidth, TextTable, visible } from '../../src/cli/output/table.ts';
+import { cellText, displayWidth, factLines, fitWidth, TextTable } from '../../src/cli/output/table.ts';
 import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
 
 const oddNames = [
@@ -89,9 +90,21 @@ describe('text', () => {
   it('shows control characters instead of obeying them', () => {
     expect(visible('a\nb\tc\rd')).toBe('a\\nb\\tc\\rd');
     expect(visible('\x1b[31m\x00\x9b\u202e\u2028')).toBe('\\x1b[31m\\x00\\x9b\\u202e\\u2028');
+    expect(visible('a\u200bb\ufeff\u00ad\u{e0041}\ud800')).toBe('a\\u200bb\\ufeff\\xad\\udb40\\udc41\\ud800');
+    expect(visible('👩\u200d💻 می\u200cخواهم')).toBe('👩\u200d💻 می\u200cخواهم');
     expect(cellText(null)).toBe('-');
     expect(cellText('')).toBe('-');
     expect(cellText({ a: ['\n'] })).toBe('{"a":["\\n"]}');
+  });
+
+  it('is harmless on a terminal, and as JSON it stays the same', () => {
+    const hostile = { a: '\x1b]0;x\x07\x7f\x9b31m\u202e\u200b\u2028\ufeff é' };
+    const shown = harmless(`${JSON.stringify(hostile)}\n`, 'lines');
+    expect(shown).toMatch(/^[\x20-\x7eé]+\n$/);
+    expect(JSON.parse(shown)).toEqual(hostile);
+    expect(harmless('\x1b[32mdone\x1b[0m\t\x1b[2J\r', 'colors')).toBe('\x1b[32mdone\x1b[0m\t\\u001b[2J\\u000d');
+    expect(harmless('\x1b[32mdone\x1b[0m', 'lines')).toBe('\\u001b[32mdone\\u001b[0m');
+    expect(harmless('10 %\r\x1b[K\x1b[1A\x07', 'log')).toBe('10 %\r\x1b[K\\u001b[1A\\u0007');
   });
 
   it('aligns by display width, with wide and combining characters', () => {

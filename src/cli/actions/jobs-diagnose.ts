@@ -22,7 +22,7 @@ export async function diagnoseJobs(context: Context, keys: readonly string[]): P
     const { jobs } = await api.call('jobs_diagnose', { workflow_key: workflowKey, job_keys: jobKeys });
     if (context.format === 'json') await context.terminal.out(`${JSON.stringify({ jobs })}\n`);
     else if (context.format === 'csv') await printCsv(context, csvFields, jobs.map(flat));
-    else await context.terminal.out(await jobsText(context, api, workflowKey, jobs, jobKeys ?? []));
+    else await context.terminal.out(await jobsText(context, api, workflowKey, jobs, jobKeys ?? []), 'colors');
   });
 }
 

@@ -1,4 +1,4 @@
-/** `torc jobs logs`: what one attempt of a job wrote, byte for byte, once or as it grows. */
+/** `torc jobs logs`: what one attempt of a job wrote, once or as it grows. */
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -6,6 +6,7 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { LogOutput } from '../output/log-text.ts';
 import { cellText } from '../output/table.ts';
 
 export interface LogsOptions {
@@ -53,13 +54,15 @@ function chosenAttempt(context: Context, { job, attempts }: JobShown, options: L
 
 async function printOnce(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
   refuseNothing(log);
+  const output = new LogOutput(context.terminal);
   let numFound = 0;
   for (const stream of streams) {
     let printed: Printed = { offset: 0, isMissing: false, isHeaded: false, hasNoReader: false };
     do {
-      printed = await printMore(context, log, stream, printed);
+      printed = await printMore(context, log, output, stream, printed);
       if (printed.hasNoReader) return;
     } while (await log.hasMoved());
+    await output.end(stream);
     if (printed.isMissing) {
       context.terminal.err(`${log.missing(stream)}\n`);
       continue;
@@ -92,7 +95,13 @@ interface Printed {
 }
 
 /** Prints what was written since the last call. */
-async function printMore(context: Context, log: AttemptLog, stream: Stream, printed: Printed): Promise<Printed> {
+async function printMore(
+  context: Context,
+  log: AttemptLog,
+  output: LogOutput,
+  stream: Stream,
+  printed: Printed,
+): Promise<Printed> {
   let { offset, isHeaded } = printed;
   for (;;) {
     const piece = await log.read(stream, offset, pieceBytes);
@@ -101,12 +110,13 @@ async function printMore(context: Context, log: AttemptLog, stream: Stream, prin
     if (!isHeaded) context.terminal.err(`${log.heading(stream)}\n`);
     isHeaded = true;
     offset += piece.length;
-    if (!(await context.terminal.out(piece))) return { offset, isHeaded, isMissing: false, hasNoReader: true };
+    if (!(await output.write(stream, piece))) return { offset, isHeaded, isMissing: false, hasNoReader: true };
   }
 }
 
 /** Prints output as it grows, and what is left once the attempt has ended. */
 async function follow(context: Context, log: AttemptLog, streams: readonly Stream[]): Promise<void> {
+  const output = new LogOutput(context.terminal);
   const offsets = { stdout: 0, stderr: 0 };
   let headed: Stream | null = null;
   let lookAt = context.clock.monotonic() + lookEveryMs;
@@ -119,9 +129,11 @@ async function follow(context: Context, log: AttemptLog, streams: readonly Strea
     for (const stream of streams) {
       const offset = offsets[stream];
       const isHeaded = headed === stream;
-      const printed = await printMore(context, log, stream, { offset, isHeaded, isMissing: false, hasNoReader: false });
+      const before = { offset, isHeaded, isMissing: false, hasNoReader: false };
+      const printed = await printMore(context, log, output, stream, before);
       if (printed.hasNoReader) return;
       if (printed.isHeaded) headed = stream;
+      if (hasEnded) await output.end(stream);
       if (printed.isMissing && hasEnded) context.terminal.err(`${log.missing(stream)}\n`);
       offsets[stream] = printed.offset;
     }

@@ -4,11 +4,10 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSyn
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { exitCodes, TorcError } from '../../base/errors.ts';
-import { counted } from '../../base/text.ts';
+import { counted, visible } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
-import { visible } from '../output/table.ts';
 
 /** Copying and reading a large database takes minutes. */
 const timeoutMs = 3_600_000;

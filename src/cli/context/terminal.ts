@@ -2,6 +2,9 @@
 import { write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { systemCode } from '../../base/errors.ts';
+import { harmless } from '../../base/text.ts';
+
+type Kept = Parameters<typeof harmless>[1];
 
 export interface Terminal {
   isStdinTerminal: boolean;
@@ -9,10 +12,13 @@ export interface Terminal {
   isStderrTerminal: boolean;
   /** Width of stderr's terminal in columns. */
   columns(): number;
-  /** Writes to stdout; false when its reader is gone, so that a long list can stop. */
-  out(text: string | Uint8Array): Promise<boolean>;
-  /** Writes to stderr at once; text that cannot be written is dropped. */
-  err(text: string): void;
+  /**
+   * Writes to stdout; false when its reader is gone, so that a long list can stop. What could control a terminal is
+   * escaped on one, except for what is kept; bytes are written as they are.
+   */
+  out(text: string | Uint8Array, keeps?: Kept): Promise<boolean>;
+  /** Writes to stderr at once, as `out` does; text that cannot be written is dropped. */
+  err(text: string, keeps?: Kept): void;
   /** Whether text for stdout is not yet written. */
   isWriting(): boolean;
 }
@@ -46,13 +52,15 @@ export function processTerminal(): Terminal {
   let isGone = false;
   let pending = 0;
   let last: Promise<boolean> = Promise.resolve(true);
+  const [isStdoutTerminal, isStderrTerminal] = [isatty(1), isatty(2)];
   return {
     isStdinTerminal: isatty(0),
-    isStdoutTerminal: isatty(1),
-    isStderrTerminal: isatty(2),
+    isStdoutTerminal,
+    isStderrTerminal,
     columns: () => process.stderr.columns || 80,
     isWriting: () => pending > 0,
-    out(text) {
+    out(given, keeps = 'lines') {
+      const text = typeof given === 'string' && isStdoutTerminal ? harmless(given, keeps) : given;
       pending += 1;
       const turn = last.then(async () => {
         try {
@@ -65,8 +73,8 @@ export function processTerminal(): Terminal {
       last = turn.catch(() => false);
       return turn;
     },
-    err(text) {
-      const bytes = Buffer.from(text);
+    err(text, keeps = 'lines') {
+      const bytes = Buffer.from(isStderrTerminal ? harmless(text, keeps) : text);
       for (let from = 0, tries = 0; from < bytes.length && tries < 1000; ) {
         try {
           from += writeSync(2, bytes, from);

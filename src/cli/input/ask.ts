@@ -1,5 +1,6 @@
 /** Questions at the terminal. */
 import { TorcError } from '../../base/errors.ts';
+import { harmless } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 
 /** Asks for one line; throws 'interrupted' when the input ends instead. */
@@ -14,7 +15,7 @@ export async function ask(context: Context, question: string): Promise<string> {
       };
       reader.once('SIGINT', stop);
       reader.once('close', stop);
-      reader.question(question, (answer) => resolve(answer.trim()));
+      reader.question(harmless(question, 'lines'), (answer) => resolve(answer.trim()));
     });
   } finally {
     reader.removeAllListeners('close');

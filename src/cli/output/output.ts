@@ -21,13 +21,14 @@ export async function printList(
   shown: ShownColumns = { chosen: null, excluded: [] },
 ): Promise<void> {
   const printer = listPrinter(context, list, shown);
+  const keeps = context.format === 'text' ? 'colors' : 'lines';
   let isFirst = true;
   for await (const records of pages) {
     const text = printer.page(records, isFirst);
     isFirst = false;
-    if (!(await context.terminal.out(text))) return;
+    if (!(await context.terminal.out(text, keeps))) return;
   }
-  await context.terminal.out(printer.end(isFirst));
+  await context.terminal.out(printer.end(isFirst), keeps);
 }
 
 interface ListPrinter {
@@ -149,6 +150,6 @@ export async function printResult(context: Context, value: object, text: () => s
       await context.terminal.out(csvLine(Object.keys(value)) + csvLine(Object.values(value)));
       return;
     case 'text':
-      await context.terminal.out(text());
+      await context.terminal.out(text(), 'colors');
   }
 }

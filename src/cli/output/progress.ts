@@ -1,5 +1,6 @@
 /** One line on a terminal that is redrawn; nothing in a pipe. */
 import type { Clock } from '../../base/clock.ts';
+import { visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { fitWidth } from './table.ts';
 
@@ -18,7 +19,7 @@ interface ProgressParts {
   clock: Clock;
   isShown: boolean;
   columns(): number;
-  err(text: string): void;
+  err(text: string, keeps: 'log'): void;
   /** The first line appears after this long. */
   delayMs: number;
 }
@@ -33,10 +34,10 @@ export function createProgress(parts: ProgressParts): Progress {
       if (!parts.isShown || now - startedAt < parts.delayMs || now - drawnAt < redrawMs) return;
       drawnAt = now;
       isDrawn = true;
-      parts.err(`\r\x1b[K${fitWidth(text, parts.columns() - 1)}`);
+      parts.err(`\r\x1b[K${fitWidth(visible(text), parts.columns() - 1)}`, 'log');
     },
     clear() {
-      if (isDrawn) parts.err('\r\x1b[K');
+      if (isDrawn) parts.err('\r\x1b[K', 'log');
       isDrawn = false;
       drawnAt = Number.NEGATIVE_INFINITY;
     },
@@ -50,7 +51,7 @@ export function startProgress(context: Context, delayMs: number = showAfterMs): 
     clock,
     isShown: context.hasProgress,
     columns: () => terminal.columns(),
-    err: (text) => terminal.err(text),
+    err: (text, keeps) => terminal.err(text, keeps),
     delayMs,
   });
 }

@@ -1,25 +1,10 @@
 /** Records as plain aligned columns that people and awk can read. */
+import { visible } from '../../base/text.ts';
 
 export interface TextColumn {
   header: string;
   cell(record: Readonly<Record<string, unknown>>): string;
   isNumeric: boolean;
-}
-
-/** Characters that would break the line, or let a job's name control the terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched on purpose
-const unprintable = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
-const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-function escaped(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
-  const hex = code.toString(16);
-  return escapes[character] ?? (code < 256 ? `\\x${hex.padStart(2, '0')}` : `\\u${hex.padStart(4, '0')}`);
-}
-
-/** The text on one line, with control characters shown as `\n`, `\x1b`, `\u202e`. */
-export function visible(text: string): string {
-  return text.replace(unprintable, escaped);
 }
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

@@ -145,7 +145,7 @@ export function nextCommands(context: Context, workflowKey: string): string {
 export async function printPlan(context: Context, value: object, changes: Plan['changes'], text: () => string) {
   if (context.format === 'json') await context.terminal.out(`${JSON.stringify(value)}\n`);
   else if (context.format === 'csv') await printCsv(context, changeFields, changes);
-  else await context.terminal.out(text());
+  else await context.terminal.out(text(), 'colors');
 }
 
 const changeFields = ['job_key', 'job_name', 'old_status', 'new_status', 'reason', 'diagnosis'] as const;

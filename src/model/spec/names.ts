@@ -1,4 +1,5 @@
 /** Finding the name that a person probably meant. */
+import { harmless } from '../../base/text.ts';
 
 /**
  * The candidate nearest to a word, or null when none is near: at most one slip (letter missing, added, changed or two
@@ -30,9 +31,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
 /** A text from outside for a message: in quotes, on one line, cut when it is long. */
 export function quoted(text: string): string {
   const cut = text.length > 60 ? `${text.slice(0, 57)}...` : text;
-  return JSON.stringify(cut).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (c) => {
-    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return harmless(JSON.stringify(cut), 'lines');
 }
 
 /** Slips between two words (optimal string alignment); anything above `most` is reported as `most + 1`. */
