@@ -58,7 +58,7 @@ export interface SlurmCommands {
   sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
   /** Cancels; ids that are unknown or have already ended do not count as a failure. */
   scancel(ids: readonly string[]): Promise<SlurmAnswer<null>>;
-  /** Null when slurmctld does not know the id. For one job that a person asks about, never for polling. */
+  /** Null only when slurmctld says that it does not know the id. For one job at a time. */
   scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;
   sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>>;
 }
@@ -111,10 +111,16 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return error instanceof TorcError && error.cause === unknownOutcome;
 }
 
+function printed(result: RunResult): string {
+  const words = result.kind === 'ended' ? ownWords(result.stdout) : null;
+  return words === null ? 'it printed nothing' : JSON.stringify(words);
+}
+
 function submitError(result: RunResult, jobName: string): TorcError {
   const failed = result.kind === 'ended' && result.exitCode === 0 ? null : failure('sbatch', result);
   if (mayHaveSubmitted(result)) {
-    const reason = failed?.reason ?? 'sbatch succeeded but printed no job id.';
+    const reason =
+      failed?.reason ?? `sbatch succeeded, but its output does not say which job it is: ${printed(result)}.`;
     return new TorcError(
       'slurm',
       `${reason} It is not known whether the allocation ${jobName} was submitted.`,
@@ -198,9 +204,14 @@ class SystemSlurm implements SlurmCommands {
   }
 
   async scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>> {
-    const answer = await this.ask('scontrol', ['show', 'job', id], unknownId);
-    const shown = parsed(answer, parseScontrolJobs, (job) => job.slurmJobId === id);
-    return shown.kind === 'ok' ? { kind: 'ok', value: shown.value.records[0] ?? null } : shown;
+    const result = await this.query('scontrol', ['show', 'job', id]);
+    if (result.kind !== 'ended') return failure('scontrol', result);
+    if (result.exitCode !== 0) {
+      return isHarmless(result.stderr, unknownId) ? { kind: 'ok', value: null } : failure('scontrol', result);
+    }
+    const job = parseScontrolJobs(result.stdout).records.find(({ slurmJobId }) => slurmJobId === id);
+    const nothing = { kind: 'failed', reason: `scontrol succeeded, but did not print job ${id}.`, hint: null } as const;
+    return job === undefined ? nothing : { kind: 'ok', value: job };
   }
 
   async sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>> {
@@ -213,15 +224,16 @@ class SystemSlurm implements SlurmCommands {
 
   /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */
   private async ask(command: string, args: readonly string[], harmless?: RegExp): Promise<SlurmAnswer<string>> {
-    const result = await this.run(command, args, {
-      variables: queryVariables(this.env),
-      seconds: commandTimeLimits.query,
-      workingDirectory: null,
-    });
+    const result = await this.query(command, args);
     if (result.kind === 'ended' && (result.exitCode === 0 || isHarmless(result.stderr, harmless))) {
       return { kind: 'ok', value: result.stdout };
     }
     return failure(command, result);
+  }
+
+  private query(command: string, args: readonly string[]): Promise<RunResult> {
+    const variables = queryVariables(this.env);
+    return this.run(command, args, { variables, seconds: commandTimeLimits.query, workingDirectory: null });
   }
 
   private async inParts<T>(

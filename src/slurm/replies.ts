@@ -2,18 +2,19 @@
 import { presentText } from './fields.ts';
 
 /**
- * The id in the output of `sbatch --parsable`: the last line that is `ID` or `ID;CLUSTER`, or that has sbatch's usual
- * sentence, as some wrappers print it. Null when there is none.
+ * The id in the output of `sbatch --parsable`: a line that is `ID` or `ID;CLUSTER`, or sbatch's usual sentence, as some
+ * wrappers print it. Null when there is none, and when any other line has a digit: it could be the id as well.
  */
 export function submittedId(stdout: string): { slurmJobId: string; cluster: string | null } | null {
-  const lines = stdout.split('\n').map((line) => line.trim());
-  for (const line of lines.toReversed()) {
-    const match =
-      /^([1-9][0-9]{0,14})(?:;([^\s;]+))?$/.exec(line) ??
-      /^Submitted batch job ([1-9][0-9]{0,14})(?: on cluster (\S+))?$/.exec(line);
-    if (match?.[1] !== undefined) return { slurmJobId: match[1], cluster: match[2] ?? null };
-  }
-  return null;
+  const [line, ...others] = stdout
+    .split('\n')
+    .map((each) => each.trim())
+    .filter((each) => /\p{Nd}/u.test(each));
+  if (line === undefined || others.length > 0) return null;
+  const match =
+    /^([1-9][0-9]{0,14})(?:;([^\s;]+))?$/.exec(line) ??
+    /^Submitted batch job ([1-9][0-9]{0,14})(?: on cluster (\S+))?$/.exec(line);
+  return match?.[1] === undefined ? null : { slurmJobId: match[1], cluster: match[2] ?? null };
 }
 
 /** A command's own words on one line, without its name and the word `error` before each; null when it said nothing. */

@@ -436,6 +436,81 @@ describe('submissions without an answer', () => {
   });
 });
 
+describe('an allocation that has not started', () => {
+  const submitTimeMs = Date.UTC(2026, 0, 1);
+  const allocation = async (): Promise<Record<string, unknown> | undefined> => {
+    const [row] = await rows(service, 'allocations', key);
+    return row;
+  };
+  const lookOften = async (): Promise<void> => {
+    for (let minute = 0; minute < 12; minute++) {
+      await clock.advance(53_000);
+      await look();
+    }
+  };
+
+  beforeEach(async () => {
+    await allocate(['7']);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING', { submitTimeMs, reason: 'Priority' })];
+    await look();
+  });
+
+  it('stays while squeue and sacct do not list it, and a cancel names it', async () => {
+    machine.slurm.jobs = new Map([['7', queued('7', 'alloc 7', 'PENDING', { submitTimeMs })]]);
+    machine.slurm.queue = [];
+    await lookOften();
+    expect(await allocation()).toMatchObject({ status: 'submitted', slurm_state: 'PENDING' });
+    expect(machine.slurm.calls.length).toBeLessThan(30);
+    const plan = await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect(plan).toMatchObject({ slurm_job_ids: ['7'] });
+  });
+
+  it('stays while scontrol fails', async () => {
+    machine.slurm.queue = [];
+    machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
+    machine.slurm.scontrolShowJob = async () => ({ kind: 'failed', reason: 'scontrol ended.', hint: null });
+    await lookOften();
+    expect(await allocation()).toMatchObject({ status: 'submitted' });
+  });
+
+  it('ends when Slurm says that it has no such job', async () => {
+    machine.slurm.queue = [];
+    machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
+    await look();
+    expect(await allocation()).toMatchObject({ status: 'submitted' });
+    await lookOften();
+    expect(await allocation()).toMatchObject({ status: 'ended' });
+  });
+
+  it('stays the same when a person renames its job, whatever becomes of that', async () => {
+    const renamed = queued('7', 'urgent', 'PENDING', { submitTimeMs, reason: 'Resources' });
+    machine.slurm.queue = [renamed];
+    await lookOften();
+    expect(await allocation()).toMatchObject({ status: 'submitted', slurm_reason: 'Resources' });
+    machine.slurm.queue = [];
+    machine.slurm.accounts = [accounted('7', 'urgent', 'CANCELLED by 1000', { submitTimeMs })];
+    await clock.advance(1_000);
+    await look();
+    expect(await allocation()).toMatchObject({ status: 'ended', slurm_state: 'CANCELLED' });
+  });
+
+  it('has ended when another job has its id', async () => {
+    machine.slurm.queue = [queued('7', 'of another', 'RUNNING', { submitTimeMs: submitTimeMs + 1000 })];
+    await look();
+    await clock.advance(60_000);
+    await look();
+    expect(await allocation()).toMatchObject({ status: 'ended' });
+    const plan = await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    expect(plan).toMatchObject({ slurm_job_ids: [] });
+  });
+
+  it('is not ended by a job of another name that may be the same after a requeue', async () => {
+    machine.slurm.queue = [queued('7', 'urgent', 'PENDING', { submitTimeMs: submitTimeMs + 1000, restartCount: 1 })];
+    await lookOften();
+    expect(await allocation()).toMatchObject({ status: 'submitted' });
+  });
+});
+
 describe('how often Slurm is asked', () => {
   it('twice a minute at most for a thousand allocations, and not at all when nothing is open', async () => {
     reconciler.start();
@@ -452,8 +527,11 @@ describe('how often Slurm is asked', () => {
     for (let at = begun; at < clock.monotonic(); at += 1000) {
       expect(calls.filter((call) => call.at >= at && call.at < at + 60_000).length).toBeLessThanOrEqual(2);
     }
-    const open = await rows(service, 'allocations', key, { status: 'submitted' });
-    expect(open).toHaveLength(500);
+    const statuses = new Map(
+      service.db.all('SELECT slurm_job_id, status FROM allocations').map((row) => [row.slurm_job_id, row.status]),
+    );
+    expect(new Set(ids.slice(0, 500).map((id) => statuses.get(id)))).toEqual(new Set(['submitted']));
+    expect(new Set(ids.slice(500, 900).map((id) => statuses.get(id)))).toEqual(new Set(['ended']));
   }, 60_000);
 
   it('less and less often while it fails', async () => {

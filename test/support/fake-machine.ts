@@ -3,7 +3,7 @@ import type { SpooledReport } from '../../src/api/spool.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Machine } from '../../src/server/context.ts';
 import type { QueueQuestion, SlurmAnswer, SlurmCommands } from '../../src/slurm/commands.ts';
-import type { AccountedJob, Parsed, QueuedJob } from '../../src/slurm/parse.ts';
+import type { AccountedJob, Parsed, QueuedJob, ShownJob } from '../../src/slurm/parse.ts';
 import { parseState } from '../../src/slurm/states.ts';
 
 export class FakeClock implements Clock {
@@ -66,8 +66,10 @@ export class FakeSlurm implements SlurmCommands {
   accounts: AccountedJob[] = [];
   queueFailure: { reason: string; hint: string | null } | null = null;
   accountingFailure: string | null = null;
+  /** What slurmctld says of single jobs; null where it has its queue's word. */
+  jobs: Map<string, QueuedJob> | null = null;
   /** When each question was asked, by the clock. */
-  readonly calls: { at: number; command: 'squeue' | 'sacct'; ids: number }[] = [];
+  readonly calls: { at: number; command: 'squeue' | 'sacct' | 'scontrol'; ids: number }[] = [];
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -90,8 +92,10 @@ export class FakeSlurm implements SlurmCommands {
   scancel(): Promise<never> {
     throw new Error('not asked for');
   }
-  scontrolShowJob(): Promise<never> {
-    throw new Error('not asked for');
+  async scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>> {
+    this.calls.push({ at: this.#clock.monotonic(), command: 'scontrol', ids: 1 });
+    const job = (this.jobs ?? new Map(this.queue.map((each) => [each.slurmJobId, each]))).get(id);
+    return { kind: 'ok', value: job === undefined ? null : { ...job, exit: null, batchHost: null, fields: new Map() } };
   }
   sinfo(): Promise<never> {
     throw new Error('not asked for');

@@ -37,11 +37,11 @@ describe('sbatch', () => {
   it.each([
     ['26\n', { slurmJobId: '26', cluster: null }],
     ['26;torc\n', { slurmJobId: '26', cluster: 'torc' }],
-    ['Checking your quota: 12 of 20 used\nProject 77 is fine.\n\n26\n', { slurmJobId: '26', cluster: null }],
+    ['Checking your quota: plenty.\nThe project is fine.\n\n26\n', { slurmJobId: '26', cluster: null }],
     ['26\nYour allocation will start soon.\n', { slurmJobId: '26', cluster: null }],
     ['Submitted batch job 26\n', { slurmJobId: '26', cluster: null }],
     ['Submitted batch job 26 on cluster torc\n', { slurmJobId: '26', cluster: 'torc' }],
-    ['12\n26\r\n', { slurmJobId: '26', cluster: null }],
+    ['Submitted batch job 26 on cluster torc2\r\n', { slurmJobId: '26', cluster: 'torc2' }],
   ])('finds the id in %j', async (stdout, expected) => {
     const { slurm, calls } = slurmThatSays(ended(stdout, 'sbatch: warning: slow partition\n'));
     const submission = await slurm.sbatch(script, { jobName: 'w1', workingDirectory: '/work dir' });
@@ -51,7 +51,8 @@ describe('sbatch', () => {
     expect(calls[0]?.options.variables).toEqual({ PATH: '/bin' });
   });
 
-  it.each(['', 'ok\n', '0\n', '-5\n', '26 27\n', 'job 26\n'])('finds none in %j', (stdout) => {
+  const unclear = ['26\n12\n', '12\n26\n', 'quota: 12 of 20\n26\n', '26\nproject 77\n', '26\n26\n', '26;a\n27;a\n'];
+  it.each(['', 'ok\n', '0\n', '-5\n', '26 27\n', 'job 26\n', ...unclear])('finds none in %j', (stdout) => {
     expect(submittedId(stdout)).toBeNull();
   });
 
@@ -85,6 +86,7 @@ describe('sbatch', () => {
   it.each([
     ['no answer within its time', { kind: 'timeout', seconds: 180, stdout: '', stderr: '' } as RunResult],
     ['a reply without an id', ended('thank you\n')],
+    ['a reply with another number', ended('26\n25\n')],
     ['an answer lost on the way', timedOut],
     ['its death', ended('', '', null)],
   ])('looks for the job by its name after %s', async (_, result) => {
@@ -105,6 +107,13 @@ describe('sbatch', () => {
       message: expect.stringContaining('not known whether'),
       hint: expect.stringContaining('squeue --name=w1'),
     });
+    expect(isOutcomeUnknown(error)).toBe(true);
+  });
+
+  it('repeats what was printed when the queue cannot tell which number is the id', async () => {
+    const { slurm } = slurmThatSays(ended('4711\nbalance: 12\n'), ended(''));
+    const error: unknown = await slurm.sbatch(script, { jobName: 'w1' }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'slurm', message: expect.stringContaining('"4711 / balance: 12"') });
     expect(isOutcomeUnknown(error)).toBe(true);
   });
 

@@ -73,6 +73,9 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
       slurmJobId,
       cluster,
       checkedAt: null,
+      isPending: false,
+      submitTimeMs: null,
+      absentSince: null,
       createdAt: Math.min(known?.createdAt ?? view.now, worker.lastHeartbeatAt),
       restartCount: Math.max(known?.restartCount ?? 0, restartCount),
       knownEnds: new Set(),
@@ -83,7 +86,13 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
 }
 
 function targetOf(allocation: OpenAllocation): Target {
-  return { ...allocation, knownEnds: new Set(Object.keys(allocation.evidence.ends).map(Number)) };
+  const { evidence, status } = allocation;
+  return {
+    ...allocation,
+    isPending: status === 'submitted',
+    submitTimeMs: evidence.submitTimeMs ?? null,
+    knownEnds: new Set(Object.keys(evidence.ends).map(Number)),
+  };
 }
 
 function matcher(said: readonly SlurmEvidence[]): (worker: WatchedWorker) => SlurmEvidence | null {

@@ -1,7 +1,10 @@
-/** Asks Slurm about many allocations at once: one squeue, and one sacct for those that squeue does not show alive. */
+/**
+ * Asks Slurm about many allocations at once: one squeue, and one sacct for those that squeue does not show alive. In
+ * place of sacct now and then a scontrol, about one of those that have not started and stay missing from both.
+ */
 import { join } from 'node:path';
 import type { MemoryWords } from '../../model/decide/diagnosis.ts';
-import type { SlurmEnd } from '../../model/decide/worker-fate.ts';
+import { absenceMs, type SlurmEnd } from '../../model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../slurm/memory-words.ts';
 import type { AccountedJob, QueuedJob } from '../../slurm/parse.ts';
 import { slurmOutputDirectory } from '../../slurm/script.ts';
@@ -18,6 +21,12 @@ export interface Target {
   slurmJobId: string | null;
   cluster: string | null;
   createdAt: number;
+  /** Submitted, and no worker of it has said hello since. */
+  isPending: boolean;
+  /** Slurm's own submit time, if it was seen: it stays when a person renames the job. */
+  submitTimeMs: number | null;
+  /** Since when good answers of squeue have lacked it; null when the newest one had it. */
+  absentSince: number | null;
   /** When Slurm had last been asked about it. */
   checkedAt: number | null;
   /** The highest restart count that is known. */
@@ -52,38 +61,77 @@ export async function askSlurm(machine: Machine, targets: readonly Target[]): Pr
   }
   const byId = new Map(queue.value.records.map((job) => [job.slurmJobId, job]));
   const byName = new Map(queue.value.records.map((job) => [job.name, job]));
-  const found = targets.map((target) => ({ target, job: findQueued(target, byId, byName) }));
-  const asked = found.filter(({ target, job }) => needsAccounting(target, job));
-  const accounts = await askAccounting(machine, asked);
+  const found = targets.map((target) => findQueued(target, byId, byName));
   const isWhole = queue.value.numUnparsed === 0;
-  const said = found.map(({ target, job }) => {
+  const unclear = found.filter(needsAccounting);
+  const one = isWhole ? oneToAskFor(unclear) : null;
+  if (one !== null) await askForOne(machine, one);
+  const asked = one === null ? unclear : [];
+  const accounts = await askAccounting(machine, asked);
+  const wasAsked = new Set(asked);
+  const said = found.map((one) => {
+    const { target } = one;
     const records = accounts.records.get(target.slurmJobId ?? '') ?? [];
-    const wasAsked = target.slurmJobId !== null && asked.some((one) => one.target === target);
-    const evidence = evidenceOf(machine, target, job, records, wasAsked ? accounts.problems : []);
+    const evidence = evidenceOf(machine, one, records, wasAsked.has(one) ? accounts.problems : []);
     // an unreadable line may be this job's: without an end in accounting it is not known to be absent
-    const isUncertain = job === null && !isWhole && evidence.ends.length === 0;
+    const isUncertain = one.job === null && !isWhole && evidence.ends.length === 0;
     return isUncertain ? { ...evidence, queue: null, problems: [...evidence.problems, unreadable] } : evidence;
   });
   return { said, problems: [], slurmAnswer: 'ok' };
 }
 
-/** A job with another name only shares the id, on a cluster that was rebuilt. */
+interface Found {
+  target: Target;
+  job: QueuedJob | null;
+  /** Slurm has said that the id is no longer this allocation's. */
+  isForgotten: boolean;
+}
+
 function findQueued(
   target: Target,
   byId: ReadonlyMap<string, QueuedJob>,
   byName: ReadonlyMap<string, QueuedJob>,
-): QueuedJob | null {
-  if (target.slurmJobId === null) return byName.get(target.name ?? '') ?? null;
-  const job = byId.get(target.slurmJobId);
-  return job === undefined || (target.name !== null && job.name !== target.name) ? null : job;
+): Found {
+  if (target.slurmJobId === null) return { target, job: byName.get(target.name ?? '') ?? null, isForgotten: false };
+  return identified(target, byId.get(target.slurmJobId) ?? null);
 }
 
-interface Found {
-  target: Target;
-  job: QueuedJob | null;
+/**
+ * The job with the target's id is the target's, unless it has another name and another submit time: a rebuilt cluster
+ * gives ids again. A requeue changes the submit time, so the id of a job that was requeued shows nothing.
+ */
+function identified(target: Target, job: QueuedJob | null): Found {
+  if (job === null || isOwn(target, job)) return { target, job, isForgotten: false };
+  const isForgotten = target.submitTimeMs !== null && job.submitTimeMs !== null && job.restartCount === 0;
+  return { target, job: null, isForgotten };
 }
 
-function needsAccounting(target: Target, job: QueuedJob | null): boolean {
+function isOwn({ name, submitTimeMs }: Target, job: Pick<QueuedJob, 'name' | 'submitTimeMs'>): boolean {
+  return name === null || job.name === name || (submitTimeMs !== null && job.submitTimeMs === submitTimeMs);
+}
+
+/** Whether it has not started and was missing for so long that lists alone will not tell what became of it. */
+function isMissing({ target, job, isForgotten }: Found): boolean {
+  const { isPending, absentSince, checkedAt } = target;
+  if (!isPending || job !== null || isForgotten || absentSince === null || checkedAt === null) return false;
+  return checkedAt - absentSince >= absenceMs;
+}
+
+/** Every other minute one of those that are missing, by turns, when accounting has nothing else to tell. */
+function oneToAskFor(unclear: readonly Found[]): Found | null {
+  if (unclear.length === 0 || !unclear.every(isMissing)) return null;
+  const turn = Math.floor(Math.max(...unclear.map(({ target }) => target.checkedAt ?? 0)) / absenceMs);
+  return turn % 2 === 0 ? null : (unclear[Math.floor(turn / 2) % unclear.length] ?? null);
+}
+
+async function askForOne(machine: Machine, one: Found): Promise<void> {
+  const answer = await machine.slurm.scontrolShowJob(one.target.slurmJobId ?? '');
+  if (answer.kind === 'failed') return;
+  if (answer.value === null) one.isForgotten = true;
+  else Object.assign(one, identified(one.target, answer.value));
+}
+
+function needsAccounting({ target, job }: Found): boolean {
   if (target.slurmJobId === null) return false;
   if (job === null || isFinal(job.state)) {
     return !target.knownEnds.has(Math.max(target.restartCount, job?.restartCount ?? 0));
@@ -111,8 +159,7 @@ async function askAccounting(
 
 function evidenceOf(
   machine: Machine,
-  target: Target,
-  job: QueuedJob | null,
+  { target, job, isForgotten }: Found,
   records: readonly AccountedJob[],
   problems: string[],
 ): SlurmEvidence {
@@ -131,6 +178,8 @@ function evidenceOf(
       restartCount: job?.restartCount ?? 0,
       expiresAt: job !== null && job.state.phase === 'running' ? job.endTimeMs : null,
     },
+    submitTimeMs: job?.submitTimeMs ?? null,
+    isForgotten,
     ends,
     memoryWords: isOver ? readMemoryWords(machine, target, slurmJobId) : null,
     problems,
@@ -157,7 +206,7 @@ function endsOf(
   records: readonly AccountedJob[],
 ): SlurmEvidence['ends'] {
   const starts = records
-    .filter((record) => record.step === null && (target.name === null || record.name === target.name))
+    .filter((record) => record.step === null && isOwn(target, record))
     .toSorted((a, b) => (a.startTimeMs ?? Number.MAX_SAFE_INTEGER) - (b.startTimeMs ?? Number.MAX_SAFE_INTEGER));
   const newest = Math.max(job?.restartCount ?? 0, target.restartCount, starts.length - 1);
   const ends: SlurmEvidence['ends'] = [];

@@ -106,13 +106,17 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
   // after the clock was set back, the absence counts from now: otherwise it would not count until the clock catches up
   const absentFrom = Math.min(allocation.absentSince ?? at, at);
   const absentSince = queue === null ? allocation.absentSince : queue.presence === 'absent' ? absentFrom : null;
-  const isAbsentForGood = absentSince !== null && (end !== null || at - absentSince >= absenceMs);
+  const isLongAbsent = absentSince !== null && at - absentSince >= absenceMs;
+  // one that has not started may be missing from lists for as long as they are wrong: only Slurm's word ends it
+  const isGivenUp = isLongAbsent && (answer.isForgotten || allocation.status !== 'submitted');
+  const isAbsentForGood = absentSince !== null && (end !== null || isGivenUp);
   const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
   const stored: StoredEvidence = {
     ends,
     memoryWords: answer.memoryWords ?? allocation.evidence.memoryWords,
     problems: answer.problems,
     isSettled: isOver,
+    submitTimeMs: answer.submitTimeMs ?? allocation.evidence.submitTimeMs ?? null,
   };
   const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
   const reason = isOver && end !== null ? end.reason : queue === null ? allocation.slurmReason : queue.reason;

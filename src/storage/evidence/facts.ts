@@ -22,6 +22,9 @@ export interface SlurmEvidence {
   cluster: string | null;
   /** Null when squeue did not answer. */
   queue: (QueueFacts & { reason: string | null; expiresAt: number | null }) | null;
+  submitTimeMs: number | null;
+  /** Slurm has said that it has no such job, or that the id is another job's. */
+  isForgotten: boolean;
   /** Ends of its starts, from squeue or accounting. */
   ends: { restartCount: number; end: SlurmEnd }[];
   memoryWords: MemoryWords | null;

@@ -12,6 +12,8 @@ export interface StoredEvidence {
   problems: string[];
   /** Nothing more is expected from Slurm. */
   isSettled: boolean;
+  /** Slurm's own submit time when it was last seen. */
+  submitTimeMs?: number | null;
 }
 
 export interface OpenAllocation {
