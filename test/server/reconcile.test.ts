@@ -246,6 +246,10 @@ describe('an allocation that ended', () => {
     expect(occupying()).toBe(2);
     await clock.advance(180_000);
     await look();
+    expect(machine.stopFiles.size).toBe(1);
+    expect(occupying()).toBe(2);
+    await clock.advance(20_000);
+    await look();
     expect(diagnoses().a).toMatchObject({ cause: 'worker_lost', slurm_state: null });
     expect(diagnoses().a?.explanation).toMatch(/no longer knows/);
   });
@@ -318,7 +322,22 @@ describe('a job that Slurm no longer has', () => {
     expect(occupying()).toBe(2);
     await clock.advance(180_000);
     await look();
+    await clock.advance(20_000);
+    await look();
     expect(occupying()).toBe(0);
+  });
+
+  it('is not given up before its worker was told to stop: the list may be wrong', async () => {
+    const worker = await running();
+    machine.slurm.queue = [];
+    machine.slurm.accountingFailure = 'sacct: Slurm accounting storage is disabled.';
+    await look();
+    await clock.advance(180_000);
+    await look();
+    expect(machine.stopFiles).toEqual(new Set([worker.workerId]));
+    expect(occupying()).toBe(2);
+    const reply = await worker.exchange();
+    expect(reply.stop).toEqual(worker.held.map((attempt) => ({ attempt, reason: 'fenced' })));
   });
 
   it('was started again and ended before a worker of that start joined: workers of the first start may live on', async () => {

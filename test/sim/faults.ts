@@ -30,7 +30,7 @@ export class Faults {
     const rate = (most: number): number => (random.chance(0.5) ? 0 : most * random.next());
     const usualMs = random.pick([20, 20, 20, 2_000]);
     world.network.faults = { loss: rate(0.15), doubling: rate(0.15), slowness: rate(0.3), usualMs };
-    world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3) };
+    world.slurm.faults = { failure: rate(0.3), lateness: rate(0.3), garbling: rate(0.3), missing: rate(0.8) };
     world.slurm.hasAccounting = random.chance(0.8);
     world.slurm.accountingLagMs = random.pick([0, 5_000, 90_000]);
     world.serverReturnsMs = () => random.spread(100, 60_000);
@@ -251,7 +251,7 @@ export class Faults {
     this.#isOver = true;
     world.note('everything is healed');
     world.network.faults = soundNetwork;
-    world.slurm.faults = { failure: 0, lateness: 0, garbling: 0 };
+    world.slurm.faults = { failure: 0, lateness: 0, garbling: 0, missing: 0 };
     world.serverReturnsMs = () => 1_000;
     for (const machine of [world.login, ...world.nodes]) {
       this.#boot(machine);

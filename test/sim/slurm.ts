@@ -1,6 +1,6 @@
 /**
  * A Slurm cluster: allocations wait, start workers on machines, end in every possible way, are requeued, and lose
- * contact with machines. Its commands print text that is late, cut, garbled, empty, or missing.
+ * contact with machines. Its commands print text that is late, cut, garbled, empty, or missing; people rename its jobs.
  */
 import { type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
 import type { RunResult } from '../../src/slurm/run.ts';
@@ -20,7 +20,9 @@ interface Start {
 
 export interface Allocation {
   id: string;
+  /** As it was submitted, and as Slurm shows it. */
   name: string;
+  shownName: string;
   key: string;
   numMachines: number;
   walltimeMs: number;
@@ -33,6 +35,8 @@ export interface Allocation {
   /** Until when squeue leaves it out although it exists, and from when it may do so again. */
   hiddenUntilMs: number;
   shownUntilMs: number;
+  /** Until when no list has it at all. */
+  missedUntilMs: number;
 }
 
 /** How long squeue shows allocations that have ended. */
@@ -45,10 +49,12 @@ export interface SlurmFaults {
   failure: number;
   lateness: number;
   garbling: number;
+  /** How often an allocation is missing from lists for minutes, or gets another name. */
+  missing: number;
 }
 
 export class Slurm {
-  faults: SlurmFaults = { failure: 0, lateness: 0, garbling: 0 };
+  faults: SlurmFaults = { failure: 0, lateness: 0, garbling: 0, missing: 0 };
   hasAccounting = true;
   accountingLagMs = 0;
   readonly allocations: Allocation[] = [];
@@ -63,12 +69,22 @@ export class Slurm {
   // ---------------------------------------------------------------- the life of an allocation
 
   submit(name: string, key: string, numMachines: number, walltimeMs: number): string {
-    const { timeline } = this.#world;
+    const { timeline, random } = this.#world;
     const id = String(100 + this.allocations.length);
-    const never = { hiddenUntilMs: 0, shownUntilMs: 0 };
+    const never = { hiddenUntilMs: 0, shownUntilMs: 0, missedUntilMs: 0 };
     const fresh = { submitMs: timeline.nowMs, state: 'PENDING', starts: [], endedMs: null, ...never };
-    const allocation: Allocation = { id, name, key, numMachines, walltimeMs, ...fresh };
+    const allocation: Allocation = { id, name, shownName: name, key, numMachines, walltimeMs, ...fresh };
     this.allocations.push(allocation);
+    if (random.chance(this.faults.missing)) {
+      timeline.after(random.spread(100, 100_000), () => {
+        allocation.missedUntilMs = timeline.nowMs + random.spread(60_000, 600_000);
+      });
+    }
+    if (random.chance(this.faults.missing)) {
+      timeline.after(random.spread(1_000, 200_000), () => {
+        allocation.shownName = `urgent ${id}`;
+      });
+    }
     this.#world.note(`slurm: ${id} (${name}) is submitted`);
     this.#startSoon();
     return id;
@@ -212,34 +228,34 @@ export class Slurm {
   // ---------------------------------------------------------------- what its commands print
 
   commands(asker: Process): SlurmCommands {
-    return systemSlurm({}, (command) => {
+    return systemSlurm({}, (command, args) => {
       const { random } = this.#world;
       const isLate = random.chance(this.faults.lateness);
       const delayMs = isLate ? random.spread(5000, 110_000) : random.spread(20, 1500);
-      const result = this.#answer(command, delayMs);
+      const result = this.#answer(command, args, delayMs);
       return new Promise<RunResult>((resolve) => {
         asker.clock.after(Math.min(delayMs, 100_000), () => resolve(result));
       });
     });
   }
 
-  #answer(command: string, delayMs: number): RunResult {
+  #answer(command: string, args: readonly string[], delayMs: number): RunResult {
     const failed = { kind: 'ended', exitCode: 1, stdout: '', stderr: `${command}: error: Unable to contact` } as const;
     const { random } = this.#world;
     if (delayMs > 100_000) return { kind: 'timeout', seconds: 100, stdout: '', stderr: '' };
     if (random.chance(this.faults.failure)) return failed;
     if (command === 'squeue') return { ...failed, exitCode: 0, stdout: this.#squeue(), stderr: '' };
+    if (command === 'scontrol') return { ...failed, ...this.#scontrol(args.at(-1) ?? '') };
     if (command !== 'sacct' || !this.hasAccounting) return failed;
     return { ...failed, exitCode: 0, stdout: this.#sacct(), stderr: '' };
   }
 
   #squeue(): string {
-    const { timeline, random } = this.#world;
-    const { nowMs } = timeline;
+    const { random } = this.#world;
     const isEmpty = random.chance(this.faults.garbling);
     const lines: string[] = [];
     for (const allocation of this.allocations) {
-      if (allocation.endedMs !== null && nowMs - allocation.endedMs > minJobAgeMs) continue;
+      if (this.#isForgotten(allocation) || this.#isMissed(allocation)) continue;
       const line = this.#queueLine(allocation);
       const isOdd = isEmpty || random.chance(this.faults.garbling);
       if (!isOdd) lines.push(line);
@@ -248,6 +264,30 @@ export class Slurm {
     }
     if (random.chance(this.faults.garbling)) lines.unshift('squeue: warning: |||');
     return lines.join('\n');
+  }
+
+  #isForgotten({ endedMs }: Allocation): boolean {
+    return endedMs !== null && this.#world.timeline.nowMs - endedMs > minJobAgeMs;
+  }
+
+  /** Every list lacks it, for longer than torc waits before it believes that a job is absent. */
+  #isMissed({ missedUntilMs }: Allocation): boolean {
+    return this.faults.missing > 0 && this.#world.timeline.nowMs < missedUntilMs;
+  }
+
+  #scontrol(id: string): Pick<Extract<RunResult, { kind: 'ended' }>, 'exitCode' | 'stdout' | 'stderr'> {
+    const allocation = this.allocations.find((one) => one.id === id && !this.#isForgotten(one));
+    if (allocation === undefined) {
+      return { exitCode: 1, stdout: '', stderr: 'slurm_load_jobs error: Invalid job id specified' };
+    }
+    const { shownName, state, submitMs } = allocation;
+    const lines = [
+      `JobId=${id} JobName=${shownName}`,
+      `   JobState=${state} Reason=None Dependency=(null)`,
+      `   Requeue=1 Restarts=${numRestarts(allocation)} BatchFlag=1 Reboot=0 ExitCode=0:0`,
+      `   SubmitTime=${this.#instant(submitMs)}`,
+    ];
+    return { exitCode: 0, stdout: `${lines.join('\n')}\n\n`, stderr: '' };
   }
 
   /** An allocation is missing by mistake for a moment only, and not again soon. */
@@ -261,9 +301,9 @@ export class Slurm {
   }
 
   #queueLine(allocation: Allocation): string {
-    const { id, state, name, numMachines, walltimeMs, submitMs } = allocation;
+    const { id, state, shownName: name, numMachines, walltimeMs, submitMs } = allocation;
     const start = allocation.starts.at(-1);
-    const restarts = Math.max(0, allocation.starts.length - (state === 'PENDING' ? 0 : 1));
+    const restarts = numRestarts(allocation);
     const isOn = start !== undefined && state !== 'PENDING';
     const endMs = isOn ? (start.endMs ?? start.startMs + walltimeMs) : null;
     const hosts = isOn ? start.machines.map(({ host }) => host.name).join(',') : '';
@@ -274,7 +314,8 @@ export class Slurm {
 
   #sacct(): string {
     const { nowMs } = this.#world.timeline;
-    const lines = this.allocations.flatMap((allocation) =>
+    const listed = this.allocations.filter((allocation) => !this.#isMissed(allocation));
+    const lines = listed.flatMap((allocation) =>
       // later queries never report what happened earlier
       allocation.starts
         .filter(({ startMs }) => nowMs - startMs >= this.accountingLagMs)
@@ -297,7 +338,7 @@ export class Slurm {
             '01:00:00',
             ...size,
             'None',
-            allocation.name,
+            allocation.shownName,
           ].join('|');
         }),
     );
@@ -310,6 +351,10 @@ export class Slurm {
     const { timeline } = this.#world;
     return new Date(trueInstant(timeline) - timeline.nowMs + ms).toISOString().slice(0, 19);
   }
+}
+
+function numRestarts({ starts, state }: Allocation): number {
+  return Math.max(0, starts.length - (state === 'PENDING' ? 0 : 1));
 }
 
 function runningStart(allocation: Allocation): Start | null {

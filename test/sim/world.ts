@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Service } from '../../src/server/service.ts';
 import { Database, replaceByCopy } from '../../src/storage/database/database.ts';
 import { createWorkflow } from '../support/service.ts';
+import { AllocationCheck } from './allocation-check.ts';
 import { Check } from './check.ts';
 import { Timeline } from './clock.ts';
 import { HoldCheck } from './hold-check.ts';
@@ -45,6 +46,7 @@ export class World {
   readonly workflow: SimWorkflow;
   readonly check: Check;
   readonly holdCheck: HoldCheck;
+  readonly allocationCheck: AllocationCheck;
   readonly leaseMs: number;
   /** Long jobs on several nodes that are cut off while they run; nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
@@ -77,6 +79,7 @@ export class World {
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
+    this.allocationCheck = new AllocationCheck(this.slurm, this.check);
     this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
     this.#togetherness = random.pick([0, 0.5, 0.9]);
   }
@@ -179,6 +182,7 @@ export class World {
       await this.#settle();
       this.check.look();
       this.holdCheck.look(this.server);
+      this.allocationCheck.look(this.service);
       if (this.check.broken.length > 0 || isOver()) return;
     }
     this.timeline.nowMs = untilMs;

@@ -200,7 +200,9 @@ describe('when a process is gone', () => {
       'running',
     ],
     ['missing for the first time', { queue: absent, absentForMs: 0 }, 'lost_contact'],
-    ['missing for a minute', { queue: absent, absentForMs: 60_000 }, 'gone'],
+    ['missing for a minute', { queue: absent, absentForMs: 60_000 }, 'fence'],
+    ['missing, and told to stop', { queue: absent, absentForMs: 60_000, fencedForMs: 19_000 }, 'lost_contact'],
+    ['missing, and told to stop long ago', { queue: absent, absentForMs: 60_000, fencedForMs: 20_000 }, 'gone'],
     ['missing for a minute, its worker not silent', { queue: absent, absentForMs: 60_000, isSilent: false }, 'running'],
     ['a lost node', { queue: absent, end: end('NODE_FAIL') }, 'fence'],
     [

@@ -120,7 +120,8 @@ function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
   if (end !== null && isOver(queue)) return { process: 'gone', by: 'slurm', why: `${job} has ended (${end.state}).` };
   if (queue?.presence !== 'absent' || facts.absentForMs === null) return null;
   if (facts.absentForMs < absenceMs || !facts.isSilent) return null;
-  return { process: 'gone', by: 'slurm', why: `Slurm no longer knows job ${slurmJobId}, and its worker is silent.` };
+  // the lists may be wrong
+  return { process: 'fence', why: `Slurm no longer knows job ${slurmJobId}, and its worker is silent.` };
 }
 
 /** Accounting alone is not enough: it lags behind. */
@@ -128,11 +129,12 @@ function isOver(queue: QueueFacts | null): boolean {
   return queue !== null && (queue.presence === 'final' || queue.presence === 'absent');
 }
 
-function decideFenced({ fencedForMs, silentMs, hostname }: WorkerFateFacts): WorkerVerdict | null {
+function decideFenced({ fencedForMs, silentMs, hostname, queue, slurmJobId }: WorkerFateFacts): WorkerVerdict | null {
   if (fencedForMs === null || Math.min(fencedForMs, silentMs) < fenceMs) {
     return { process: 'lost_contact', why: `Its worker on ${hostname} was told to stop and has not been heard from.` };
   }
-  return { process: 'gone', by: 'slurm', why: `It was told to stop, and stayed silent.` };
+  const known = queue?.presence === 'absent' ? `Slurm no longer knows job ${slurmJobId}. ` : '';
+  return { process: 'gone', by: 'slurm', why: `${known}Its worker was told to stop, and stayed silent.` };
 }
 
 function silence({ slurmJobId, queue, hostname, local }: WorkerFateFacts): string {
