@@ -33,7 +33,7 @@ export const restart = z.strictObject({
   assume_stopped: z.boolean(),
   /** For a dry run: the plan once these jobs were reset. */
   after_reset: jobsToReset.optional(),
-  /** Relative paths are resolved against it while no worker has run yet; absolute. */
+  /** Relative paths are resolved against it where the workflow has no base directory yet; absolute. */
   working_directory: text.min(1),
 });
 export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
@@ -80,6 +80,10 @@ export const restartReply = () =>
     num_blocked: count,
     /** Running jobs that continue. */
     num_running: count,
+    /** Where relative paths of declared files start. */
+    base_directory: z.string(),
+    /** Of the jobs that are done, those that run again because a declared file is missing, theirs or that of a job upstream. */
+    missing_files: z.strictObject({ num_rerun: count, num_done: count }),
     /** Names of the ephemeral user data that is cleared. */
     cleared_user_data: z.array(z.string()),
     /** The first of them. */

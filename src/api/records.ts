@@ -41,6 +41,7 @@ const workflow = () =>
     stdio: z.enum(stdioModes),
     /** How often in a run a job comes back whose attempt was lost by infrastructure. */
     max_losses: count,
+    base_directory: z.string().nullable(),
     created_at: instant,
     started_at: instant.nullable(),
     ended_at: instant.nullable(),

@@ -8,6 +8,8 @@ import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
 
+const absolutePath = text.regex(/^\//, 'is not an absolute path');
+
 /** A node of the graph inside one new workflow: n >= 0 is the n-th job, -1 - b is the b-th barrier. */
 const node = z.number().int();
 
@@ -60,6 +62,8 @@ export const createBegin = z.strictObject({
   description: text.nullable(),
   project: text.nullable(),
   metadata: z.json().nullable(),
+  /** Where relative paths start and jobs run; absolute. Missing: where the first worker starts. */
+  base_directory: absolutePath.optional(),
   /** How workers of this workflow behave; seconds. */
   expiration_buffer_seconds: count,
   wait_for_new_jobs_seconds: count,
@@ -156,6 +160,7 @@ export const modifyWorkflow = z.strictObject({
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
       max_losses: count.max(1_000_000),
+      base_directory: absolutePath,
     })
     .partial(),
 });

@@ -15,6 +15,7 @@ import { type Context, createContext } from './context/context.ts';
 import type { InterruptHandler, Interrupts } from './context/interrupts.ts';
 import type { Terminal } from './context/terminal.ts';
 import { checkStorable, createWorkflow } from './documents/send-workflow.ts';
+import { startDirectory } from './input/base-directory.ts';
 import { listPages } from './input/list.ts';
 import type { Summary } from './output/summary.ts';
 import type { WorkerCommandOptions } from './workers/local-worker.ts';
@@ -190,11 +191,12 @@ export class Workflow {
     if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it started');
     const context = contextAt(this.#place, signal);
     const output = outputDirectory(options.output, context.env);
-    const run = { waitForNewJobs: 0, ...options, output };
+    const hint = 'Call start() first.';
     return withConnection(
       context,
       async ({ api }) => {
-        await requireStarted(api, this.key, 'Call start() first.');
+        const directory = startDirectory(context, await requireStarted(api, this.key, hint));
+        const run = { waitForNewJobs: 0, ...options, output, directory };
         return (await runLocally(context, api, this.key, run)).summary;
       },
       { serves: true, runsActions: true },

@@ -1,6 +1,6 @@
 /** The program in a pseudo terminal, which `script` of util-linux makes. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mainJs } from '../support/torc.ts';
@@ -128,6 +128,27 @@ describe('on a terminal', () => {
       expect(await remove.code).toBe(code);
       const left = await place.json<{ workflows: unknown[] }>(['workflows', 'list']);
       expect(left.workflows).toHaveLength(code === 0 ? 0 : 1);
+    }
+  });
+
+  it('asks before a restart that would run most of what is done again because files are missing', async () => {
+    const jobs = [{ name: 'a', command: 'touch out', output_files: ['f'] }];
+    await place.torc(
+      'run',
+      place.file('s.json', JSON.stringify({ name: 's', jobs, files: [{ name: 'f', path: 'out' }] })),
+    );
+    rmSync(join(place.path, 'out'));
+    for (const [answer, code, run] of [
+      ['n', 130, 1],
+      ['y', 0, 2],
+    ] as const) {
+      const restart = onTerminal({}, 'workflows', 'restart', '1');
+      await expect
+        .poll(() => restart.seen().replaceAll(/\s+/g, ' '))
+        .toContain(`1 of 1 done jobs run again because declared files are missing in ${place.path}. Restart? [y/N]`);
+      restart.child.stdin?.write(`${answer}\r`);
+      expect(await restart.code).toBe(code);
+      expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ run_id: run });
     }
   });
 });

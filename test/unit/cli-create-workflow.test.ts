@@ -4,11 +4,10 @@ import { type Api, endpoints } from '../../src/api/contract.ts';
 import {
   beginRequest,
   checkStorable,
-  chunkLimits,
-  chunksOf,
   createWorkflow,
   noteWithoutEffect,
 } from '../../src/cli/documents/send-workflow.ts';
+import { chunkLimits, chunksOf } from '../../src/cli/documents/workflow-chunks.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
 import { loadWorkflow } from '../support/specification.ts';

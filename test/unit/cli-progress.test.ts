@@ -30,6 +30,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     is_archived: false,
     stdio: 'files',
     max_losses: 3,
+    base_directory: '/w',
     created_at: '2026-01-02T03:04:05.678Z',
     started_at: null,
     ended_at: null,
@@ -118,13 +119,14 @@ describe('summary', () => {
   it('names failed jobs with their stderr, and commands that find this directory again', () => {
     const context = fakeContext(fakeTerminal(), { dir: "/my dir's" });
     const end = { return_code: 1, cause: 'missing_output', detail: 'it did not make "/out.txt"' };
-    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, name: 'a\nb', ...end }];
+    const place = { log_kind: 'files', stderr_path: '/other/job_stdio/0001/job_1234_run_1_attempt_2.err' };
+    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, name: 'a\nb', ...end, ...place }];
     const text = summaryText(
       context,
       summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out'),
       failed,
     );
-    expect(text).toContain('/out/job_stdio/0001/job_1234_run_1_attempt_2.err');
+    expect(text).toContain('/other/job_stdio/0001/job_1234_run_1_attempt_2.err');
     expect(text).toContain('a\\nb');
     expect(text).toContain('it did not make "/out.txt"');
     expect(text).toContain('.. and 11 more');

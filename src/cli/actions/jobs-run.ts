@@ -6,6 +6,7 @@ import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { startDirectory } from '../input/base-directory.ts';
 import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
@@ -28,9 +29,10 @@ export async function runJobs(context: Context, key: string | null, options: Run
     context,
     async ({ api }) => {
       const workflowKey = await chooseWorkflow(context, api, key);
-      await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
+      const workflow = await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
+      const directory = startDirectory(context, workflow);
       const output = outputDirectory(options.output, context.env);
-      const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output });
+      const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
       const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
       await printResult(context, { ...summary, worker }, () => summaryText(context, summary, failed));
       // the worker's own count includes failures that were retried
@@ -41,10 +43,10 @@ export async function runJobs(context: Context, key: string | null, options: Run
   );
 }
 
-/** Throws TorcError 'conflict' with this hint for a workflow that has not started. */
-export async function requireStarted(api: Api, workflowKey: string, hint: string): Promise<void> {
+/** A workflow that has started; throws TorcError 'conflict' with this hint for one that has not. */
+export async function requireStarted(api: Api, workflowKey: string, hint: string): Promise<WorkflowShown> {
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-  if (workflow.run_id > 0) return;
+  if (workflow.run_id > 0) return workflow;
   throw new TorcError('conflict', `workflow ${workflowKey} has not started`, hint);
 }
 
@@ -65,17 +67,17 @@ export interface LocalRun {
 }
 
 /**
- * Runs a worker as a child of this process until it ends, and shows progress. An interrupt stops the
+ * Runs a worker in a directory, or here, as a child of this process until it ends, and shows progress. An interrupt stops the
  * worker cleanly and is then thrown as TorcError 'interrupted'.
  */
 export async function runLocally(
   context: Context,
   api: Api,
   workflowKey: string,
-  options: RunJobsOptions & { output: string },
+  options: RunJobsOptions & { output: string; directory: string | null },
 ): Promise<LocalRun> {
   const startedAt = context.clock.monotonic();
-  const child = spawnWorker(context, workflowKey, options);
+  const child = spawnWorker(context, workflowKey, options, options.directory);
   let isInterrupted = false;
   const removeHandler = context.interrupts.handle(() => {
     note(

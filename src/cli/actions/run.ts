@@ -47,7 +47,12 @@ export async function runSpec(context: Context, spec: string, options: RunOption
       await api.call('workflow_start', { workflow_key, dry_run: false });
       progress.clear();
       note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);
-      const { summary } = await runLocally(context, api, workflow_key, { ...options, output, waitForNewJobs });
+      const { summary } = await runLocally(context, api, workflow_key, {
+        ...options,
+        output,
+        directory: process.cwd(),
+        waitForNewJobs,
+      });
       const failed = summary.num_failed > 0 ? await failedJobs(api, workflow_key) : [];
       await printResult(context, summary, () => summaryText(context, summary, failed));
       return exitCodeOf(summary);

@@ -5,6 +5,7 @@ import { startOwnServer } from '../connection/action-server.ts';
 import { type Connection, connectRemote } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { noteElsewhere } from '../input/base-directory.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
@@ -40,6 +41,7 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
 /** Warns about ready jobs that the allocations cannot run. */
 function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOptions): void {
   noteOthers(context, schedule);
+  noteElsewhere(context, schedule.workflow);
   const { config } = schedule;
   const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
   if (asked > given) {

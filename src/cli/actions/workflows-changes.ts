@@ -3,6 +3,7 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { existingDirectory } from '../input/base-directory.ts';
 import { changesTable } from '../input/changed-fields.ts';
 import type { StdioOption } from '../input/options.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
@@ -15,6 +16,7 @@ export interface ModifyWorkflowOptions extends StdioOption {
   project?: string;
   metadata?: string;
   maxLosses?: number;
+  baseDirectory?: string;
   archive?: boolean;
   unarchive?: boolean;
 }
@@ -45,6 +47,7 @@ export async function modifyWorkflow(
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
+    ...(options.baseDirectory === undefined ? {} : { base_directory: existingDirectory(options.baseDirectory) }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });
 }

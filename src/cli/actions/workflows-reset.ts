@@ -5,6 +5,7 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { type PlanOptions, planAndApply, refuseEarly } from '../plans/apply.ts';
+import { confirmRestart } from '../plans/lost-files.ts';
 import { changesText, lostJobsText, printPlan } from '../plans/output.ts';
 import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
 
@@ -24,7 +25,7 @@ export async function resetWorkflows(
   await withConnection(context, async ({ api }) => {
     const workflowKeys = await chosenWorkflows(context, api, keys);
     // all are checked before the first one changes; an error of the restart stops the reset as well
-    for (const key of workflowKeys) await refuseReset(api, key, options);
+    for (const key of workflowKeys) await refuseReset(context, api, key, options);
     const resets: Reset[] = [];
     for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
     const next = options.restart === true ? [] : await Promise.all(workflowKeys.map((key) => nextRestart(api, key)));
@@ -43,11 +44,13 @@ async function chosenWorkflows(context: Context, api: Api, keys: readonly string
   return [...new Set(keys.map((key) => checkedKey(key)))];
 }
 
-async function refuseReset(api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {
+async function refuseReset(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {
   const request = requestOf(key, options);
   await refuseEarly(api, 'jobs_reset', request);
   if (options.restart !== true) return;
-  await refuseEarly(api, 'workflow_restart', restartRequest(key, { afterReset: request.which }));
+  const restart = restartRequest(key, { afterReset: request.which });
+  if (options.dryRun === true) await refuseEarly(api, 'workflow_restart', restart);
+  else await confirmRestart(context, api, restart);
 }
 
 async function resetWorkflow(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<Reset> {

@@ -8,7 +8,8 @@ import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
-import { type PlanOptions, type PlanRequest, planAndApply, refuseEarly } from '../plans/apply.ts';
+import { type PlanOptions, type PlanRequest, planAndApply } from '../plans/apply.ts';
+import { confirmRestart, noteLostFiles } from '../plans/lost-files.ts';
 import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
 import { type StopOptions, whileStopped } from './workflows-stop-running.ts';
 
@@ -36,6 +37,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       const workflowKey = await chooseWorkflow(context, api, key);
       const dryRun = options.dryRun ?? false;
       if (!stops) {
+        if (!dryRun && context.mayAsk) await confirmRestart(context, api, restartRequest(workflowKey, options));
         const plan = await planRestart(context, api, workflowKey, options, dryRun);
         await printPlan(context, plan, plan.changes, () => restartText(context, plan));
         return !dryRun && (await needsServer(connection, workflowKey, false));
@@ -43,7 +45,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       const stopped = await runningJobs(api, workflowKey);
       const assumed = { ...options, assumeStopped: true };
       // errors of the restart are found before anything is stopped
-      if (!dryRun) await refuseEarly(api, 'workflow_restart', restartRequest(workflowKey, assumed));
+      if (!dryRun) await confirmRestart(context, api, restartRequest(workflowKey, assumed));
       const plan = dryRun
         ? await planRestart(context, api, workflowKey, assumed, true)
         : await whileStopped(context, api, workflowKey, options, (force) =>
@@ -98,14 +100,17 @@ export function restartRequest(workflowKey: string, options: RestartChoices): Pl
 }
 
 /** The plan of a restart, applied unless `dryRun`. */
-export function planRestart(
+export async function planRestart(
   context: Context,
   api: Api,
   workflowKey: string,
   options: RestartChoices,
   dryRun: boolean,
 ): Promise<RestartPlan> {
-  return planAndApply(context, api, 'workflow_restart', restartRequest(workflowKey, options), dryRun);
+  const request = restartRequest(workflowKey, options);
+  const plan = await planAndApply(context, api, 'workflow_restart', request, dryRun);
+  noteLostFiles(context, plan);
+  return plan;
 }
 
 /** Filters that together find the jobs that workers have. */

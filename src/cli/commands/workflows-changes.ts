@@ -15,6 +15,7 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--description <text>', "description; '' removes it")
     .option('--project <name>', "project; '' removes it")
     .option('--metadata <json>', 'any JSON value; null removes it')
+    .option('--base-directory <dir>', 'where relative paths start and jobs run')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
     .option(
       '--max-losses <n>',

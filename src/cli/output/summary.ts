@@ -1,7 +1,6 @@
 /** The summary of a run: as numbers for programs, and as text. */
 import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import { exitCodes } from '../../base/errors.ts';
-import { jobStdioPaths } from '../../base/paths.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { StdioMode } from '../../model/expanded.ts';
@@ -62,7 +61,7 @@ export function exitCodeOf(summary: Summary): number {
   return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
 }
 
-/** The first failed jobs of a workflow, in stored order, each with the `detail` of its result. */
+/** The first failed jobs of a workflow, in stored order, each with its last attempt's `detail` and place of its output. */
 export async function failedJobs(api: Api, workflowKey: string): Promise<ListRecord[]> {
   const { records } = await api.call('list', {
     list: 'jobs',
@@ -73,18 +72,13 @@ export async function failedJobs(api: Api, workflowKey: string): Promise<ListRec
     limit: shownFailures,
     skip: 0,
   });
-  const results = await api.call('list', {
-    list: 'results',
-    workflow_key: workflowKey,
-    filters: [{ column: 'job_key', value: records.map((job) => job.job_key).join(',') }],
-    sort_by: null,
-    reverse: false,
-    limit: shownFailures,
-    skip: 0,
-    latest_only: true,
-  });
-  const details = new Map(results.records.map((result) => [result.job_key, result.detail]));
-  return records.map((job) => ({ ...job, detail: details.get(job.job_key) ?? null }));
+  return Promise.all(
+    records.map(async (job) => {
+      const { attempts } = await api.call('job_show', { job_key: String(job.job_key) });
+      const { detail = null, log_kind = null, stderr_path = null } = attempts.at(-1) ?? {};
+      return { ...job, detail, log_kind, stderr_path };
+    }),
+  );
 }
 
 /** The summary as text: jobs by status, the first failed jobs with their stderr, and commands that show more. */
@@ -123,7 +117,7 @@ function others(summary: Summary): [string, number][] {
 
 function failuresText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
   if (failed.length === 0) return '';
-  const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, summary, job) }));
+  const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, job) }));
   const left = summary.num_failed - failed.length;
   const more = left > 0 ? `.. and ${left} more\n` : '';
   const detail = failed.some((job) => typeof job.detail === 'string') ? ['detail'] : [];
@@ -133,21 +127,15 @@ function failuresText(context: Context, summary: Summary, failed: readonly ListR
     'cause',
     'name',
     ...detail,
-    ...(summary.stdio === 'none' ? [] : ['stderr']),
+    ...(failed.every((job) => job.log_kind === 'none') ? [] : ['stderr']),
   ];
   return `\n${textTable(context, columns, rows)}${more}`;
 }
 
 /** The stderr file, or the command that prints it. */
-function stderrOf(context: Context, { stdio, output_directory }: Summary, job: ListRecord): string | null {
-  if (stdio === 'combined') return `${context.torc} jobs logs ${job.job_key} --stderr`;
-  return stderrPath(output_directory, job);
-}
-
-function stderrPath(outputDirectory: string, job: ListRecord): string | null {
-  if (typeof job.run_id !== 'number' || typeof job.attempt_id !== 'number') return null;
-  const attempt = { jobKey: String(job.job_key), runId: job.run_id, attemptId: job.attempt_id };
-  return jobStdioPaths(outputDirectory, attempt).stderrPath;
+function stderrOf(context: Context, { job_key, log_kind, stderr_path }: ListRecord): string | null {
+  if (log_kind === 'files') return String(stderr_path);
+  return log_kind === 'none' ? null : `${context.torc} jobs logs ${job_key} --stderr`;
 }
 
 function furtherText(context: Context, summary: Summary): string {

@@ -84,7 +84,7 @@ export function batchOf(context: Context, schedule: Schedule, options: ScheduleO
     config: schedule.config,
     serverDirectory: context.directory,
     outputDirectory: schedule.output,
-    workingDirectory: null,
+    workingDirectory: schedule.workflow.base_directory,
     maxParallelJobs: options.maxParallelJobs ?? null,
     pollIntervalSeconds: options.pollInterval ?? null,
     oneWorkerPerNode: options.startOneWorkerPerNode ?? false,

@@ -53,13 +53,14 @@ export function workerWords(options: WorkerCommandOptions): string[] {
 }
 
 /**
- * Starts this program as a worker of this process, which serves. The child has its own process group, so
+ * Starts this program as a worker of this process, which serves, in a directory or here. The child has its own process group, so
  * that ^C reaches only this process, which then stops the worker cleanly.
  */
 export function spawnWorker(
   context: Context,
   workflowKey: string,
   options: WorkerCommandOptions & { output: string },
+  directory: string | null,
 ): WorkerChild {
   const words = [
     '--dir',
@@ -77,6 +78,8 @@ export function spawnWorker(
   const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    // commands that run without a shell inherit this PWD
+    ...(directory === null ? {} : { cwd: directory, env: { ...context.env, PWD: directory } }),
   });
   const printed = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -5,7 +5,7 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { releaseRequeued } from '../../storage/evidence/orphans.ts';
 import { workerCommands } from '../../storage/running/actions.ts';
 import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
-import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
+import { getWorkflow, settleBaseDirectory, type Workflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
 import { otherProtocol } from '../exchange/other-protocol.ts';
 
@@ -21,6 +21,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerCo
     const settings = settingsOf(workflow, workflow.stdio);
     return { answer: 'gone', epoch, compute_node_key: '0', workflow_name: workflow.name, settings };
   }
+  settleBaseDirectory(tx, workflow, request.working_directory);
   takeBackRequeued(tx, request);
   const actions = workerCommands(tx, node.computeNodeKey);
   return {

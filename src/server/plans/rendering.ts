@@ -1,5 +1,5 @@
 /** A plan for people and programs: every job that changes, why, and the jobs that unexpectedly stay as they are. */
-import type { KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
+import type { KeptJob, Plan, PlannedChange, RestartPlan } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import { type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
@@ -93,6 +93,19 @@ function reasonText(
 
 function returnCodeWords({ returnCode, detail }: JobLabel): string {
   return `return code ${returnCode}${detail === null ? '' : ` (${detail})`}`;
+}
+
+/** How many jobs are done, and how many of them run again because a declared file is gone, theirs or of a job upstream. */
+export function rerunForMissingFiles(jobs: StoredJobs, { plan, settled, changes }: Made): RestartPlan['missing_files'] {
+  let [num_rerun, num_done] = [0, 0];
+  for (let job = 0; job < jobs.numJobs; job++) {
+    if (jobs.status[job] !== statusCode.done) continue;
+    num_done += 1;
+    if (settled.status[job] === statusCode.done) continue;
+    const origin = reasons[plan.reason[job] as number] === 'behind' ? (plan.origin[job] as number) : job;
+    if (changes.get(origin)?.endsWith(' is missing') === true) num_rerun += 1;
+  }
+  return { num_rerun, num_done };
 }
 
 /** A cause in words. */

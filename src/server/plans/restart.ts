@@ -15,13 +15,14 @@ import {
   findChanges,
   missingInputs,
 } from '../../storage/running/input-versions.ts';
+import { getWorkflow } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun } from '../../storage/runs/runs.ts';
 import type { ServerContext } from '../context.ts';
 import { probeFiles } from './file-probe.ts';
 import { evidenceOfWorkflow, mostNamed, planned } from './planning.ts';
-import { keptJobs, renderPlan } from './rendering.ts';
+import { keptJobs, renderPlan, rerunForMissingFiles } from './rendering.ts';
 import { reset } from './reset-disable.ts';
 import { isKept, refuseRunning } from './running-jobs.ts';
 
@@ -35,9 +36,9 @@ interface RestartFacts {
 /** What a restart checks outside of the database: declared files, workers, allocations. */
 async function gatherRestart(context: ServerContext, request: Request<'workflow_restart'>): Promise<RestartFacts> {
   const evidence = await evidenceOfWorkflow(context, request);
-  const { files, workingDirectory } = declaredFiles(context.view, Number(request.workflow_key));
-  const directory = workingDirectory ?? request.working_directory;
-  return { files: await probeFiles(files, directory), directory, evidence };
+  const workflowKey = Number(request.workflow_key);
+  const directory = getWorkflow(context.view, workflowKey).baseDirectory ?? request.working_directory;
+  return { files: await probeFiles(declaredFiles(context.view, workflowKey), directory), directory, evidence };
 }
 
 export async function prepareRestart(
@@ -104,6 +105,8 @@ function restart(
       num_ready: count('ready'),
       num_blocked: count('blocked'),
       num_running: count('submitted') + count('submitted_pending'),
+      base_directory: facts.directory,
+      missing_files: rerunForMissingFiles(jobs, { plan, settled, changes }),
       cleared_user_data: cleared.map((datum) => datum.name),
       ...kept,
     };

@@ -1,7 +1,10 @@
 /** Changes the description and settings of a workflow; its jobs stay as they are. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { countActiveComputeNodes } from '../running/compute-nodes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
@@ -43,9 +46,13 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
   stdio: plain('stdio'),
   max_losses: plain('max_losses'),
+  base_directory: plain('base_directory'),
 };
 
-/** Returns the fields that change. Running workers keep the settings that they started with. */
+/**
+ * Returns the fields that change. Running workers keep the settings that they started with; while there are any, another
+ * base directory is refused with 'conflict'.
+ */
 export function modifyWorkflow(
   tx: Transaction,
   request: Request<'workflow_modify'>,
@@ -57,9 +64,21 @@ export function modifyWorkflow(
     const field = fields[key as keyof Changes];
     const before = field.read(row[field.column]);
     if (value === undefined || isDeepStrictEqual(before, value)) continue;
+    if (key === 'base_directory') refuseWorkers(tx, workflowKey);
     changes.push({ field: key, old_value: before, new_value: value });
     tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
   }
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
   return { name: request.changes.name ?? name, changes };
+}
+
+/** Files of one workflow would be looked for in two directories. */
+function refuseWorkers(tx: Transaction, workflowKey: number): void {
+  const numWorkers = countActiveComputeNodes(tx, workflowKey);
+  if (numWorkers === 0) return;
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} has ${counted(numWorkers, 'active worker')}, which started in its present base directory`,
+    'Change it once they have ended.',
+  );
 }

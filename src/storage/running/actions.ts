@@ -90,8 +90,10 @@ interface FiringRow {
  */
 export function claimFiring(tx: Transaction, epoch: number): Firing | null {
   const row = tx.db.get<FiringRow>(
-    `SELECT f.*, a.action_type, a.definition, a.working_directory, a.output_directory
+    `SELECT f.*, a.action_type, a.definition, coalesce(w.base_directory, a.working_directory) AS working_directory,
+       a.output_directory
      FROM action_firings f JOIN actions a ON a.action_key = f.action_key
+       JOIN workflows w ON w.workflow_key = a.workflow_key
      WHERE f.state IN ('pending', 'claimed') AND (f.state = 'pending' OR f.epoch < ?)
        AND NOT EXISTS (SELECT 1 FROM due d WHERE d.kind = 'firing' AND d.subject_key = f.firing_key)
      ORDER BY f.firing_key LIMIT 1`,

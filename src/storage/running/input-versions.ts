@@ -36,11 +36,8 @@ export interface DeclaredFile {
   hashed: FileFacts[];
 }
 
-/** The declared files of a workflow, and the directory that relative paths start at; null when no worker has run. */
-export function declaredFiles(
-  tx: Transaction,
-  workflowKey: number,
-): { files: DeclaredFile[]; workingDirectory: string | null } {
+/** The declared files of a workflow. */
+export function declaredFiles(tx: Transaction, workflowKey: number): DeclaredFile[] {
   const files = tx.db
     .all<{ file_key: number; path: string }>('SELECT file_key, path FROM files WHERE workflow_key = ?', workflowKey)
     .map((row): DeclaredFile => ({ fileKey: row.file_key, path: row.path, hashed: [] }));
@@ -53,12 +50,7 @@ export function declaredFiles(
   )) {
     byKey.get(row.file_key)?.hashed.push(factsOf(row));
   }
-  const node = tx.db.get<{ working_directory: string }>(
-    `SELECT working_directory FROM compute_nodes WHERE workflow_key = ? AND working_directory IS NOT NULL
-     ORDER BY compute_node_key DESC LIMIT 1`,
-    workflowKey,
-  );
-  return { files, workingDirectory: node?.working_directory ?? null };
+  return files;
 }
 
 interface FactsRow {

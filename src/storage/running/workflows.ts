@@ -28,6 +28,8 @@ export interface Workflow {
   waitForHealthyDatabaseMs: number;
   sampleIntervalMs: number | null;
   stdio: StdioMode;
+  /** Where relative paths start and jobs run; null until a worker has started where none was given. */
+  baseDirectory: string | null;
 }
 
 /** A visible workflow; throws TorcError 'not_found'. */
@@ -60,6 +62,7 @@ interface WorkflowRow {
   wait_for_healthy_database_ms: number;
   sample_interval_ms: number | null;
   stdio: StdioMode;
+  base_directory: string | null;
 }
 
 /** A workflow in any phase, or null. */
@@ -88,7 +91,15 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms,
     sampleIntervalMs: row.sample_interval_ms,
     stdio: row.stdio,
+    baseDirectory: row.base_directory,
   };
+}
+
+/** A workflow that was created without a base directory gets that of its first worker. */
+export function settleBaseDirectory(tx: Transaction, workflow: Workflow, directory: string | null): void {
+  if (workflow.baseDirectory !== null || directory === null) return;
+  const sql = 'UPDATE workflows SET base_directory = ? WHERE workflow_key = ?';
+  tx.db.run(sql, directory, workflow.workflowKey);
 }
 
 /** Job counts by status; only right after `flushCounts`. */

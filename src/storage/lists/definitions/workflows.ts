@@ -50,6 +50,7 @@ export const workflows: ListDefinition = {
     ...columns('flag', ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
     ...columns('integer', ['max_losses', 'w.max_losses']),
+    ...columns('text', ['base_directory', 'w.base_directory']),
     ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
     ...columns('json', ['metadata', 'w.metadata']),
   ],
