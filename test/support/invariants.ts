@@ -1,6 +1,8 @@
 /** What must hold for the whole stored state after every step; each broken rule is a sentence. */
+
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
 import type { Database } from '../../src/storage/database/database.ts';
+import { definitions } from '../../src/storage/lists/list-definitions.ts';
 
 interface JobRow {
   job_key: number;
@@ -224,10 +226,12 @@ function brokenCounts(db: Database): string[] {
 }
 
 function brokenEvents(db: Database): string[] {
+  const { columns, from, joins } = definitions.events;
+  const selected = columns.map(({ name, sql = name }) => `${sql} AS ${name}`).join(', ');
   return db
     .all(
-      `SELECT min(event_key) AS event_key, old_status, new_status FROM history WHERE type = 'job_status'
-       GROUP BY old_status, new_status`,
+      `SELECT min(event_key) AS event_key, old_status, new_status FROM (SELECT ${selected} FROM ${from} ${joins})
+       WHERE type = 'job_status' GROUP BY old_status, new_status`,
     )
     .filter((e) => !movers.some((by) => isAllowed(e.old_status as JobStatus, e.new_status as JobStatus, by)))
     .map((e) => `event ${e.event_key}: ${e.old_status} -> ${e.new_status} is not in the table`);

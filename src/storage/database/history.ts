@@ -2,7 +2,7 @@
  * The history of workflows as a transaction writes it. A normal move of a job (claimed, started, ended) is an entry in
  * a row that many moves of the transaction share; everything else has a row of its own. The events of one job, and
  * those of the workflow as a whole, keep their order: a move that follows an event of the same job goes into a later
- * row. The view `history` reads both kinds of rows as one.
+ * row. The list of events reads both kinds of rows as one.
  */
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
@@ -34,7 +34,7 @@ interface OpenRow extends MoveRow {
 }
 
 /** Readers unpack a row as a whole, so it stays short. */
-const mostMoves = 1000;
+const mostMoves = 200;
 
 export class History {
   readonly #db: Database;

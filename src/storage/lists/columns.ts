@@ -15,6 +15,8 @@ export interface Column {
 export interface ListDefinition {
   columns: readonly Column[];
   from: string;
+  /** What only the columns need, joined to `from`: one row for each. Without it `from` has all. */
+  joins?: string;
   /** The condition that every row meets. */
   where: string;
   /** The condition of each job's newest row, in a list that has several for each. */

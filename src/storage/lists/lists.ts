@@ -47,20 +47,28 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
   const sort = request.sort_by === null ? null : findColumn(request.list, request.sort_by);
   const order = orderOf(definition, sort && (sort.order ?? sqlOf(sort)), request.reverse ? 'DESC' : 'ASC');
   const page = `WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`;
-  const { from, key } = definition;
-  const rows = db.all(
-    definition.position === undefined
-      ? // the keys of the page are chosen first, so that skipped rows compute neither columns nor unused joins
-        `SELECT ${selected(definition)} FROM ${from} WHERE ${key} IN (SELECT ${key} FROM ${from} ${page}) ORDER BY ${order}`
-      : `SELECT ${selected(definition)} FROM ${from} ${page}`,
-    ...values,
-    request.limit + 1,
-    request.skip,
-  );
+  const sql = `SELECT ${selected(definition)} FROM ${pageOf(definition, page, order, request)}`;
+  const rows = db.all(sql, ...values, request.limit + 1, request.skip);
   return {
     records: rows.slice(0, request.limit).map((row) => render(definition.columns, row)),
     more: rows.length > request.limit,
   };
+}
+
+/** The rows of a page are chosen first where that is possible, so that skipped rows compute neither columns nor unused joins. */
+function pageOf(
+  definition: ListDefinition,
+  page: string,
+  order: string,
+  { filters, sort_by }: Request<'list'>,
+): string {
+  const { from, joins = '', key } = definition;
+  if (definition.position === undefined) {
+    return `${from} ${joins} WHERE ${key} IN (SELECT ${key} FROM ${from} ${joins} ${page}) ORDER BY ${order}`;
+  }
+  // filters and sorting need the columns
+  if (filters.length > 0 || sort_by !== null) return `${from} ${joins} ${page}`;
+  return `(SELECT * FROM ${from} ${page}) h ${joins} ORDER BY ${order}`;
 }
 
 /** The key breaks ties, so that pages neither repeat nor skip rows. */
@@ -79,11 +87,11 @@ export function lastRecords<R extends ListRecord>(
   values: readonly unknown[],
   limit: number,
 ): R[] {
-  const { from, where } = definition;
+  const { from, joins = '', where } = definition;
   const order = orderOf(definition, null, 'DESC');
   return db
     .all(
-      `SELECT ${selected(definition)} FROM ${from} WHERE ${where} AND (${condition}) ORDER BY ${order} LIMIT ?`,
+      `SELECT ${selected(definition)} FROM ${from} ${joins} WHERE ${where} AND (${condition}) ORDER BY ${order} LIMIT ?`,
       ...values,
       limit,
     )

@@ -2,6 +2,12 @@
 import { jobStatuses } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 
+/** The order of commits is (event_key, position): 0 is an event with a row of its own, 1 and above are the moves of a row. */
+const rows = `SELECT e.event_key, CASE WHEN m.value IS NULL THEN 0 ELSE m.key + 1 END AS position, m.value AS move, e.workflow_key
+  FROM events e CROSS JOIN json_each(CASE e.type WHEN 'job_moves' THEN e.data ELSE '[null]' END) m`;
+/** The letter of a move; see MoveLetter. */
+const letter = 'substr(h.move, -1)';
+
 export const events: ListDefinition = {
   columns: [
     {
@@ -10,14 +16,30 @@ export const events: ListDefinition = {
       sql: `CASE h.position WHEN 0 THEN CAST(h.event_key AS TEXT) ELSE h.event_key || '.' || h.position END`,
       order: 'h.event_key',
     },
-    ...columns('instant', ['timestamp', 'h.at']),
-    ...columns('key', ['workflow_key', 'h.workflow_key'], ['job_key', 'h.job_key']),
-    ...columns('text', ['type', 'h.type']),
-    word(jobStatuses, 'old_status', 'h.old_status'),
-    word(jobStatuses, 'new_status', 'h.new_status'),
-    ...columns('json', ['data', 'h.data']),
+    ...columns('instant', ['timestamp', 'e.at']),
+    ...columns('key', ['workflow_key', 'h.workflow_key'], ['job_key', 'coalesce(a.job_key, e.job_key)']),
+    ...columns('text', ['type', `CASE WHEN h.move IS NULL THEN e.type ELSE 'job_status' END`]),
+    word(
+      jobStatuses,
+      'old_status',
+      `CASE ${letter} WHEN 'c' THEN 'ready' WHEN 's' THEN 'submitted_pending' WHEN 'f' THEN 'submitted'
+        WHEN 'u' THEN 'submitted_pending' ELSE e.old_status END`,
+    ),
+    word(
+      jobStatuses,
+      'new_status',
+      `CASE ${letter} WHEN 'c' THEN 'submitted_pending' WHEN 's' THEN 'submitted' WHEN 'f' THEN a.end_status
+        WHEN 'u' THEN a.end_status ELSE e.new_status END`,
+    ),
+    ...columns('json', [
+      'data',
+      `CASE WHEN h.move IS NULL THEN e.data
+        WHEN ${letter} IN ('f', 'u') THEN json_object('return_code', a.return_code, 'cause', a.cause) END`,
+    ]),
   ],
-  from: 'history h',
+  from: `(${rows}) h`,
+  joins:
+    'CROSS JOIN events e ON e.event_key = h.event_key LEFT JOIN attempts a ON a.attempt_key = CAST(h.move AS INTEGER)',
   where: '1',
   workflow: 'h.workflow_key',
   key: 'h.event_key',
