@@ -162,6 +162,8 @@ export const exchange = z.object({
   draining: z.boolean(),
   /** The worker ends after this exchange; it holds no attempts. */
   leaving: z.boolean(),
+  /** While the node cannot run as many jobs as the worker said in its hello: the most at a time. */
+  max_parallel_jobs: count.optional(),
   /** Commands that were run; repeated until a request that carried it was answered. */
   actions: z.array(actionReport).optional(),
 });

@@ -1,6 +1,8 @@
 /** This same program as a child process, and in scripts that run on other nodes. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Environment, environment } from './config.ts';
+import { openFilesOfCaller, openFilesVariable } from './open-files.ts';
 import { packageDirectory } from './version.ts';
 
 /**
@@ -12,6 +14,12 @@ export const workerNodeOptions = ['--max-semi-space-size=2', '--heap-growing-per
 /** The entry of the command line. */
 export function programPath(): string {
   return fileURLToPath(new URL('../cli/main.js', import.meta.url));
+}
+
+/** The environment for this program as a child: it also says how many files its jobs may have open. */
+export function programEnvironment(env: Environment = environment()): Environment {
+  const limit = openFilesOfCaller(env);
+  return limit === null ? env : { ...env, [openFilesVariable]: String(limit) };
 }
 
 /** The numbered schema files. Both the sources and the bundled program are one directory below their root, like this file. */

@@ -16,6 +16,8 @@ export class Admission {
   #waiting: Assignment[] = [];
   #usedCpus = 0;
   #usedMemoryBytes = 0;
+  /** The most jobs at a time that the node can start; null for no limit. */
+  mostJobs: number | null = null;
 
   constructor(capacity: Capacity) {
     this.#capacity = capacity;
@@ -43,6 +45,7 @@ export class Admission {
 
   /** On an empty node every job fits: the server has checked that. */
   #fits(job: Assignment): boolean {
+    if (this.mostJobs !== null && this.#running.size >= this.mostJobs) return false;
     if (this.#running.size === 0) return true;
     const { numCpus, memoryBytes, maxParallelJobs } = this.#capacity;
     const share = this.#share(job);

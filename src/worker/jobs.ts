@@ -11,6 +11,7 @@ import type { Session } from './exchange/session.ts';
 import type { LoggedRunner } from './files/logged-runner.ts';
 import { normalGraceMs } from './processes/grace.ts';
 import type { FinishedAttempt, RunnerEvents, Sample } from './processes/job-runner.ts';
+import { Shortage } from './shortage.ts';
 
 /** Jobs that were given ahead of time and wait this long without any start go back. */
 const longestWaitMs = 1000;
@@ -24,8 +25,10 @@ export interface WorkerJobsEvents {
   news(): void;
   /** A job has ended. */
   ended(): void;
-  /** A job was stopped before it started. */
+  /** A job goes back that has not started. */
   unstarted(): void;
+  /** For the first time the node could not start a job, for this reason; from now on it gets fewer at a time. */
+  short(reason: string): void;
 }
 
 export interface WorkerJobsDependencies {
@@ -41,7 +44,9 @@ export class WorkerJobs {
   readonly #session: Session;
   readonly #admission: Admission;
   readonly #runner: LoggedRunner;
-  readonly #running = new Map<number, Assignment>();
+  readonly #running = new Map<number, { job: Assignment; beganMs: number; isStarted: boolean }>();
+  readonly #shortage = new Shortage();
+  #isShortageTold = false;
   /** The last instant at which a job started or none waited. */
   #progressMs = 0;
   #sampleEveryMs: number | null = null;
@@ -57,7 +62,7 @@ export class WorkerJobs {
       started: (attempt, pid, atMs, logSlot) => this.#onStarted(attempt, pid, atMs, logSlot ?? null),
       freed: (attempt) => this.#onFreed(attempt),
       ended: (finished) => this.#onEnded(finished),
-      unstarted: (attempt) => this.#onUnstarted(attempt),
+      unstarted: (attempt, shortage) => this.#onUnstarted(attempt, shortage),
       grown: () => this.#onGrown(),
     });
   }
@@ -120,7 +125,7 @@ export class WorkerJobs {
       this.#session.noteReturned(job.attempt, nowMs);
       return;
     }
-    this.#running.set(job.attempt, job);
+    this.#running.set(job.attempt, { job, beganMs: nowMs, isStarted: false });
     this.#progressMs = nowMs;
     this.#runner.start(job, this.#sampleEveryMs);
   }
@@ -138,6 +143,12 @@ export class WorkerJobs {
   // ---------------------------------------------------------------- from the runner
 
   #onStarted(attempt: number, pid: number, atMs: number, logSlot: number | null): void {
+    const running = this.#running.get(attempt);
+    if (running !== undefined) running.isStarted = true;
+    if (running !== undefined && this.mostJobs !== null) {
+      this.#shortage.started(running.beganMs, this.#numStarted());
+      this.#admission.mostJobs = this.mostJobs;
+    }
     this.#session.noteStarted(attempt, pid, atMs, logSlot);
     this.#events.news();
   }
@@ -149,6 +160,7 @@ export class WorkerJobs {
 
   #onEnded(finished: FinishedAttempt): void {
     const { attempt, end } = finished;
+    if (end.status === 'terminated' && end.cause === 'spawn_error') this.#onShortage(attempt, 'no more processes');
     this.#forget(attempt);
     this.#numEnded += 1;
     if (end.status === 'done' && end.returnCode !== 0) this.#numFailed += 1;
@@ -157,11 +169,47 @@ export class WorkerJobs {
     this.#events.ended();
   }
 
-  #onUnstarted(attempt: number): void {
+  #onUnstarted(attempt: number, shortage: string | null): void {
+    if (shortage !== null) this.#onShortage(attempt, shortage);
     this.#forget(attempt);
     this.#session.noteReturned(attempt, this.#clock.monotonic());
     this.startWaiting();
     this.#events.unstarted();
+  }
+
+  /** Jobs that wait for room go back with the one that could not be started: there will be none soon. */
+  #onShortage(attempt: number, reason: string): void {
+    const nowMs = this.#clock.monotonic();
+    const failed = this.#running.get(attempt);
+    const numStarted = this.#numStarted() - (failed?.isStarted === true ? 1 : 0);
+    // one that has started failed just now
+    const beganMs = failed === undefined || failed.isStarted ? nowMs : failed.beganMs;
+    this.#shortage.note(beganMs, numStarted, this.numRunning + this.numWaiting, nowMs);
+    this.#admission.mostJobs = this.#shortage.mostJobs;
+    this.returnWaiting();
+    if (!this.#isShortageTold) this.#events.short(reason);
+    this.#isShortageTold = true;
+  }
+
+  #numStarted(): number {
+    return [...this.#running.values()].filter(({ isStarted }) => isStarted).length;
+  }
+
+  /** The most jobs at a time that the node can run now; null when no start has failed lately. */
+  get mostJobs(): number | null {
+    return this.#shortage.mostJobs;
+  }
+
+  /** When more jobs may be tried than `mostJobs`; Infinity for never. */
+  get shortageDueMs(): number {
+    return this.#shortage.dueMs;
+  }
+
+  /** Whether more jobs may be tried from now on. */
+  lookAtShortage(): boolean {
+    const hasChanged = this.#shortage.look(this.#clock.monotonic());
+    if (hasChanged) this.#admission.mostJobs = this.#shortage.mostJobs;
+    return hasChanged;
   }
 
   #forget(attempt: number): void {
@@ -182,7 +230,7 @@ export class WorkerJobs {
 
   /** Stops all running jobs; returns the longest of the times that `graceMs` gave them. */
   stopRunning(graceMs: (job: Assignment) => number, reason: StopReason): number {
-    const jobs = [...this.#running.values()].map((job) => ({ attempt: job.attempt, graceMs: graceMs(job) }));
+    const jobs = [...this.#running.values()].map(({ job }) => ({ attempt: job.attempt, graceMs: graceMs(job) }));
     this.#runner.stop(jobs, reason);
     return jobs.reduce((longest, job) => Math.max(longest, job.graceMs), 0);
   }

@@ -90,6 +90,7 @@ export class WorkerLoop {
       news: () => this.#exchanger.poke(),
       ended: () => this.#onEnded(),
       unstarted: () => this.#look(),
+      short: (reason) => this.#onShort(reason),
     };
     const isEndOpen = (attempt: number): boolean => session.isEndOpen(attempt);
     return new WorkerJobs(events, {
@@ -139,6 +140,7 @@ export class WorkerLoop {
       draining: this.#ending.phase !== 'working' || this.#commands.isRunning,
       leaving: this.#ending.phase === 'leaving' && this.#session.numHeld === 0,
       samples: this.#jobs.takeSamples(sampleEveryMs),
+      mostJobs: this.#jobs.mostJobs,
     };
   }
 
@@ -218,6 +220,12 @@ export class WorkerLoop {
     this.#look();
   }
 
+  #onShort(reason: string): void {
+    const text = `the node has ${reason}: it runs fewer jobs at a time and tries more again later`;
+    this.#deps.log.warn({ most_jobs: this.#jobs.mostJobs }, text);
+    this.#deps.warn(text);
+  }
+
   #onSignal(signal: StopSignal): void {
     this.#deps.log.info({ signal }, 'asked to stop');
     this.#ending.signalled(signal);
@@ -241,6 +249,7 @@ export class WorkerLoop {
       this.#jobs.returnWaiting();
       this.#exchanger.poke();
     }
+    if (this.#jobs.lookAtShortage()) this.#exchanger.sendNow();
     let decision = this.#decide();
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#ending.begin('deadline', 'walltime');
@@ -253,7 +262,7 @@ export class WorkerLoop {
     if (this.#ending.phase === 'ended') return;
     const fenceMs = this.#ending.isCalm ? this.#withoutServer.lookAtFence() : Number.POSITIVE_INFINITY;
     const spoolMs = this.#withoutServer.lookAtSpool(this.#ending.isHurried);
-    const nextMs = Math.min(decision.untilMs, fenceMs, spoolMs, this.#returnDueMs());
+    const nextMs = Math.min(decision.untilMs, fenceMs, spoolMs, this.#returnDueMs(), this.#jobs.shortageDueMs);
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - this.#nowMs()));
     this.#cancelTimer = this.#deps.clock.after(waitMs, () => this.#look());

@@ -36,6 +36,8 @@ export interface WorkerDependencies {
   clock: Clock;
   log: Log;
   signals: StopSource;
+  /** Tells the person who started the worker; what it says is in the log too. */
+  warn?(text: string): void;
   /** Defaults to this machine's own. */
   effects?: WorkerEffects;
 }

@@ -5,6 +5,7 @@ import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
+import { openFilesOfCaller } from '../base/open-files.ts';
 import { actionOutputPath, workerPaths } from '../base/paths.ts';
 import { readStat, systemUnits } from '../base/proc.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
@@ -15,6 +16,7 @@ import { openLogStore } from './files/log-store.ts';
 import type { WorkerOptions } from './options.ts';
 import { openCgroupMemory } from './processes/cgroup.ts';
 import { openHelperSpawner } from './processes/helper-spawner.ts';
+import { jobEnvironment } from './processes/job-environment.ts';
 import { type LaunchContext, workerVariables } from './processes/launch.ts';
 import { openNodeSpawner } from './processes/node-spawner.ts';
 import { OomWatch } from './processes/oom-watch.ts';
@@ -58,15 +60,16 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
       };
-      const inherited = { ...environment(), ...workerVariables(launch) };
-      const fallback = openNodeSpawner(units.ticksPerSecond, inherited);
+      const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
+      const openFiles = openFilesOfCaller();
+      const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles);
       return new ProcessRunner(events, {
         clock,
         log,
         units,
         capacityBytes: capacity.memoryBytes,
         launch,
-        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, fallback }),
+        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, openFiles, fallback }),
         // jobs inherit it, also when a person started this worker inside an allocation
         table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),

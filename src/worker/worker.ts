@@ -9,5 +9,5 @@ import { systemEffects } from './system-effects.ts';
  */
 export async function runWorker(options: WorkerOptions, dependencies: WorkerDependencies): Promise<WorkerExit> {
   const effects = dependencies.effects ?? systemEffects(options, dependencies);
-  return await new WorkerLoop(options, { ...dependencies, effects }).run();
+  return await new WorkerLoop(options, { warn() {}, ...dependencies, effects }).run();
 }

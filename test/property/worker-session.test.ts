@@ -65,7 +65,14 @@ class World {
   }
 
   #send(): void {
-    const facts = { nowMs: this.#nowMs, timeLeftMs: null, draining: false, leaving: false, samples: [] };
+    const facts = {
+      nowMs: this.#nowMs,
+      timeLeftMs: null,
+      draining: false,
+      leaving: false,
+      samples: [],
+      mostJobs: null,
+    };
     this.#requests.push(this.session.nextRequest(facts));
   }
 

@@ -36,6 +36,20 @@ describe('claiming', () => {
     expect(reply.jobs.map((job) => job.job_name)).toEqual(['wide', 'small']);
   });
 
+  it('gives no more jobs at a time than the worker says its node can run now', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }, { name: 'd' }]);
+    const worker = await TestWorker.join(service, key, { cpus: 4 });
+    const first = await worker.exchange({ max_parallel_jobs: 2 });
+    expect(first.jobs.map((job) => job.job_name)).toEqual(['a', 'b']);
+    const parked = worker.exchange({ max_parallel_jobs: 2 });
+    const other = await createWorkflow(service, [{ name: 'elsewhere' }]);
+    expect(other).not.toBe(key);
+    const second = await worker.exchange({ max_parallel_jobs: 3 });
+    expect(second.jobs.map((job) => job.job_name)).toContain('c');
+    expect((await parked).jobs).toEqual([]);
+    expect((await worker.exchange()).jobs.map((job) => job.job_name)).toContain('d');
+  });
+
   it('takes the higher priority first, then the stored order', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', priority: 5 }, { name: 'c' }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });

@@ -56,6 +56,7 @@ export class SimWorker {
       api: world.network.apiFor(process, (endpoint, request, reply) => world.check.answered(endpoint, request, reply)),
       clock: process.clock,
       log: silentLog,
+      warn() {},
       signals: {
         listen: (listener) => {
           this.#listeners.add(listener);

@@ -69,7 +69,7 @@ function start(random = 1) {
   const exchanger = new Exchanger(
     session,
     {
-      facts: () => ({ timeLeftMs: null, draining: false, leaving: false, samples: [] }),
+      facts: () => ({ timeLeftMs: null, draining: false, leaving: false, samples: [], mostJobs: null }),
       endsDelayMs: () => 0,
       hello: () => ({}) as never,
       greeted() {},

@@ -71,7 +71,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
       inner?.started(attempt, 100 + attempt, 0);
       return paths.get(attempt);
     },
-    unstart: (attempt: number) => inner?.unstarted(attempt),
+    unstart: (attempt: number) => inner?.unstarted(attempt, null),
     async end(attempt: number, exitCode = 0, more: Partial<FinishedAttempt> = {}): Promise<void> {
       const cause = exitCode === 0 ? ('success' as const) : ('exit_code' as const);
       inner?.ended({

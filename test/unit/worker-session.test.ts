@@ -4,7 +4,14 @@ import { type RequestFacts, Session, type Taken } from '../../src/worker/exchang
 import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
 import { assignment } from '../worker/fake-server.ts';
 
-const facts: RequestFacts = { nowMs: 1_000, timeLeftMs: null, draining: false, leaving: false, samples: [] };
+const facts: RequestFacts = {
+  nowMs: 1_000,
+  timeLeftMs: null,
+  draining: false,
+  leaving: false,
+  samples: [],
+  mostJobs: null,
+};
 
 function job(attempt: number): Assignment {
   return assignment({ attempt, job_key: String(attempt), command: 'true' });

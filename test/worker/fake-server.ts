@@ -64,6 +64,8 @@ export class FakeServer implements Api {
   /** Whether workers are told to leave when nothing is left. */
   completes = true;
   hasLeft = false;
+  /** Whether jobs that come back unstarted are given out again. */
+  givesAgain = false;
   #queue: JobSpec[] = [];
   #nextKey = 1;
   #parked: Parked | null = null;
@@ -175,6 +177,7 @@ export class FakeServer implements Api {
     }
     for (const key of request.returned) {
       const attempt = this.attempts.get(key);
+      if (attempt !== undefined && this.givesAgain) this.#queue.unshift(attempt.assignment);
       if (attempt !== undefined) Object.assign(attempt, { isReturned: true, isLive: false, isOccupying: false });
       answers.push({ attempt: key, report: 'returned', answer: attempt === undefined ? 'rejected' : 'accepted' });
     }
@@ -196,7 +199,7 @@ export class FakeServer implements Api {
   }
 
   #answer(request: ExchangeRequest): ExchangeReply {
-    if (!request.draining) this.#claim();
+    if (!request.draining) this.#claim(request.max_parallel_jobs ?? this.slots);
     const occupying = [...this.attempts.values()].filter((attempt) => attempt.isOccupying);
     const isComplete = this.completes && occupying.length === 0 && this.#queue.length === 0;
     return {
@@ -211,9 +214,10 @@ export class FakeServer implements Api {
     };
   }
 
-  #claim(): void {
+  #claim(most: number): void {
     const numOccupying = [...this.attempts.values()].filter((attempt) => attempt.isOccupying).length;
-    for (const job of this.#queue.splice(0, Math.max(0, this.slots - numOccupying))) {
+    const numFree = Math.max(0, Math.min(this.slots, most) - numOccupying);
+    for (const job of this.#queue.splice(0, numFree)) {
       const key = this.#nextKey++;
       this.attempts.set(key, {
         assignment: assignment({ job_key: String(key), ...job, attempt: key }),

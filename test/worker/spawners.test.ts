@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { jobStarterPath } from '../../src/base/program.ts';
 import { openHelperSpawner } from '../../src/worker/processes/helper-spawner.ts';
 import { openNodeSpawner } from '../../src/worker/processes/node-spawner.ts';
 import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/processes/spawner.ts';
@@ -22,22 +23,35 @@ function folder(): string {
 }
 
 function run(spawner: Spawner, request: Partial<SpawnRequest> & { text: string }): Promise<Outcome> {
+  return begin(spawner, request).end;
+}
+
+function begin(
+  spawner: Spawner,
+  request: Partial<SpawnRequest> & { text: string },
+): { started: Promise<number>; end: Promise<Outcome> } {
   const directory = folder();
   const stdoutPath = join(directory, 'deep/er/out');
   const all = { stdoutPath, stderrPath: join(directory, 'err'), variables: {}, ...request };
-  return new Promise((resolve) => {
+  let tellStart: (pid: number) => void = () => {};
+  const started = new Promise<number>((resolve) => {
+    tellStart = resolve;
+  });
+  const end = new Promise<Outcome>((resolve) => {
     let startedAs = 0;
     spawner.spawn(all, {
       started: (pid) => {
         startedAs = pid;
+        tellStart(pid);
       },
       failed: (failed, message) => resolve({ failed, message }),
-      exited: (end) => resolve({ pid: startedAs, ...end }),
+      exited: (ended) => resolve({ pid: startedAs, ...ended }),
     });
   });
+  return { started, end };
 }
 
-const dependencies = { clock: systemClock, log: silentLog, environment: process.env };
+const dependencies = { clock: systemClock, log: silentLog, environment: process.env, openFiles: null };
 
 const noFallback: Spawner = {
   spawn() {
@@ -47,7 +61,7 @@ const noFallback: Spawner = {
 };
 
 describe.each([
-  ['node itself', () => openNodeSpawner(100, process.env)],
+  ['node itself', () => openNodeSpawner(100, process.env, null)],
   ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
 ])('%s', (_, open) => {
   function opened(): Spawner {
@@ -181,6 +195,20 @@ describe.each([
   });
 });
 
+it.each([
+  ['node itself', () => openNodeSpawner(100, process.env, 64)],
+  ['the helper', () => openHelperSpawner({ ...dependencies, openFiles: 64, fallback: noFallback })],
+])('%s lets jobs have as many files open as its caller, and raise that', async (_, open) => {
+  const spawner = open();
+  onTestFinished(() => spawner.close());
+  const stdoutPath = join(folder(), 'out');
+  // with and without a shell
+  await run(spawner, { text: 'ulimit -Sn; ulimit -n 65 && ulimit -Sn', stdoutPath });
+  expect(readFileSync(stdoutPath, 'utf8')).toBe('64\n65\n');
+  await run(spawner, { text: 'cat /proc/self/limits', stdoutPath });
+  expect(readFileSync(stdoutPath, 'utf8')).toMatch(/^Max open files +64 /m);
+});
+
 describe('the helper', () => {
   function opened(file?: string, fallback = noFallback): Spawner {
     const options = { ...dependencies, fallback };
@@ -203,9 +231,30 @@ describe('the helper', () => {
     expect(await held).toMatchObject({ exitCode: 0 });
   });
 
+  it('keeps no descriptors for running jobs, and says when it has none', async () => {
+    const directory = folder();
+    const limited = (numFiles: number): Spawner => {
+      const file = join(directory, `limited-${numFiles}`);
+      writeFileSync(file, `#!/bin/sh\nulimit -n ${numFiles}\nexec '${jobStarterPath()}' "$@"\n`, { mode: 0o755 });
+      return opened(file);
+    };
+    const few = limited(16);
+    const ends: Promise<Outcome>[] = [];
+    for (let index = 0; index < 20; index += 1) {
+      const { started, end } = begin(few, { text: 'exec sleep 1000' });
+      ends.push(end);
+      process.kill(await started, 0);
+    }
+    expect(
+      await run(few, { text: 'kill $(cat /proc/$PPID/task/*/children | tr " " "\n" | grep -vx $$)' }),
+    ).toMatchObject({ exitCode: 0 });
+    for (const end of await Promise.all(ends)) expect(end).toMatchObject({ signal: 15 });
+    expect(await run(limited(7), { text: 'true' })).toMatchObject({ failed: 'EMFILE' });
+  });
+
   it('is replaced when it is missing or does not work', async () => {
     for (const file of ['/no/such/file', '/bin/false']) {
-      const spawner = opened(file, openNodeSpawner(100, process.env));
+      const spawner = opened(file, openNodeSpawner(100, process.env, null));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
       expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });
     }

@@ -63,6 +63,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
     },
     openClient(context.directory),
     `worker_${hostname()}_${slurm.slurmJobId}.log`,
+    (text) => note(context, `warning: ${text}`, 'warning'),
   );
   note(context, `worker ended (${exit.reason}): ${counted(exit.num_jobs, 'job')} run, ${exit.num_failed} failed`);
 }

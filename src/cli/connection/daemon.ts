@@ -7,7 +7,7 @@ import type { Reply } from '../../api/contract.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import { programPath } from '../../base/program.ts';
+import { programEnvironment, programPath } from '../../base/program.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
 
@@ -63,6 +63,7 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   const child = spawn(process.execPath, [programPath(), ...words], {
     detached: true,
     stdio: ['ignore', logFile, logFile],
+    env: programEnvironment(),
     cwd: context.directory,
   });
   closeSync(logFile);

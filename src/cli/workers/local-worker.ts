@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type ErrorCode, exitCodes, TorcError } from '../../base/errors.ts';
-import { programPath, workerNodeOptions } from '../../base/program.ts';
-import type { Context } from '../context/context.ts';
+import { programEnvironment, programPath, workerNodeOptions } from '../../base/program.ts';
+import { visible } from '../../base/text.ts';
+import { type Context, note } from '../context/context.ts';
 
 /** Options of a worker as typed, before sizes and durations are read. */
 export interface WorkerCommandOptions {
@@ -79,14 +81,16 @@ export function spawnWorker(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     // commands that run without a shell inherit this PWD
-    ...(directory === null ? {} : { cwd: directory, env: { ...context.env, PWD: directory } }),
+    env: { ...programEnvironment(context.env), ...(directory === null ? {} : { PWD: directory }) },
+    ...(directory === null ? {} : { cwd: directory }),
   });
   const printed = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed.stdout += text;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    printed.stderr = (printed.stderr + text).slice(-10_000);
+  child.stderr.setEncoding('utf8');
+  createInterface({ input: child.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
+    if (!tellWarning(context, line)) printed.stderr = `${printed.stderr}${line}\n`.slice(-10_000);
   });
   const result = once(child, 'close').then(([code, signal]) => {
     if (code === 0) return JSON.parse(printed.stdout) as WorkerResult;
@@ -97,6 +101,23 @@ export function spawnWorker(
   // the error is delivered when somebody awaits the result; it may come earlier
   result.catch(() => {});
   return { pid: child.pid ?? 0, result, stop: () => void child.kill('SIGTERM') };
+}
+
+/** What the worker writes for the person who started it; see `tellWarning`. */
+export function warningLine(text: string): string {
+  return `${JSON.stringify({ warning: text })}\n`;
+}
+
+/** Shows a warning of the worker; false when the line is something else. */
+function tellWarning(context: Context, line: string): boolean {
+  if (!line.startsWith('{"warning":')) return false;
+  try {
+    const { warning } = JSON.parse(line) as { warning: string };
+    note(context, `${context.hasProgress ? '\n' : ''}warning: ${visible(warning)}`, 'warning');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The log of a local worker in its output directory. */

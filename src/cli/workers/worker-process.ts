@@ -13,7 +13,7 @@ import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
 import type { Context } from '../context/context.ts';
 import { makeOutputDirectory } from '../input/output-directory.ts';
-import { type WorkerCommandOptions, type WorkerResult, workerLogName } from './local-worker.ts';
+import { type WorkerCommandOptions, type WorkerResult, warningLine, workerLogName } from './local-worker.ts';
 
 /** Runs a worker on this machine for the server of the directory until it ends. */
 export async function runWorkerHere(
@@ -50,15 +50,17 @@ export async function runWorkerHere(
     identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
   };
   const api = withWaitMinutes(openClient(context.directory), options.wait);
-  return runLogged(context, worker, api, workerLogName(process.pid));
+  const warn = (text: string): void => context.terminal.err(warningLine(text));
+  return runLogged(context, worker, api, workerLogName(process.pid), warn);
 }
 
-/** Runs a worker with its log in the output directory; closes the client. */
+/** Runs a worker with its log in the output directory; closes the client. `warn` reaches the person who started it. */
 export async function runLogged(
   context: Context,
   worker: WorkerOptions,
   api: Api,
   logName: string,
+  warn: (text: string) => void,
 ): Promise<WorkerResult> {
   makeOutputDirectory(worker.outputDirectory);
   // the worker handles signals itself
@@ -70,6 +72,7 @@ export async function runLogged(
       clock: systemClock,
       log,
       signals: processSignals(),
+      warn,
     });
     return { reason: exit.reason, num_jobs: exit.numJobs, num_failed: exit.numFailed };
   } finally {

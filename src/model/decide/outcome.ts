@@ -134,6 +134,12 @@ export function withoutRecovery(end: AttemptEnd): AttemptEnd {
   return { ...end, detail: `its recovery script failed with ${end.returnCode}, so the command did not run` };
 }
 
+/** The end of an attempt whose shell could not start the programs of its command, because the node has no room for more. */
+export function withoutFork(end: AttemptEnd): AttemptEnd {
+  const detail = 'its shell could not start another process: the node has no more processes or memory';
+  return { ...end, status: 'terminated', returnCode: null, cause: 'spawn_error', detail };
+}
+
 /** 126 for a command that could not be started, 127 for a shell that does not exist, as shells do. */
 export function spawnFailed(code: string | null, detail: string): AttemptEnd {
   const returnCode = code === 'ENOENT' ? 127 : 126;

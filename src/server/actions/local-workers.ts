@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { environment } from '../../base/config.ts';
 import { actionOutputPath } from '../../base/paths.ts';
-import { programPath, workerNodeOptions } from '../../base/program.ts';
+import { programEnvironment, programPath, workerNodeOptions } from '../../base/program.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 
@@ -50,7 +49,7 @@ export class LocalWorkers {
     const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
       cwd: workingDirectory,
       // commands that run without a shell inherit this PWD
-      env: { ...environment(), PWD: workingDirectory },
+      env: { ...programEnvironment(), PWD: workingDirectory },
       detached: true,
       stdio: ['ignore', output, output],
     });

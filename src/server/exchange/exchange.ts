@@ -14,7 +14,12 @@ import { type Fact, factsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { assignmentsAbove } from '../../storage/running/assignments.ts';
 import { claimJobs } from '../../storage/running/claims.ts';
-import { type ComputeNode, closeComputeNode, findComputeNode } from '../../storage/running/compute-nodes.ts';
+import {
+  type ComputeNode,
+  closeComputeNode,
+  findComputeNode,
+  limitedNode,
+} from '../../storage/running/compute-nodes.ts';
 import { nextFall } from '../../storage/running/holds.ts';
 import { fencedStops, isOccupied, occupyingAttempts, stopsOf } from '../../storage/running/stops.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
@@ -135,7 +140,7 @@ export class Exchange {
       const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
       // only while its jobs keep ending: no job may queue behind one that runs for long
       const hasEnds = request.finished.length > 0;
-      claimJobs(tx, current, timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
+      claimJobs(tx, limitedNode(current, request), timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
     if (request.held.length === 0) member.heldUntilMs = this.#whenHoldFalls(tx, node);
     return {

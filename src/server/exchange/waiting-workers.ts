@@ -9,7 +9,7 @@ import type { Clock } from '../../base/clock.ts';
 import { factsOf, workflowsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { claimableShapes, couldTakeAny, type Vacancy, vacancyOf } from '../../storage/running/claims.ts';
-import type { ComputeNode } from '../../storage/running/compute-nodes.ts';
+import { type ComputeNode, limitedNode } from '../../storage/running/compute-nodes.ts';
 import type { Shape } from '../../storage/running/shapes.ts';
 import { isWorkflowActive } from '../../storage/running/workflows.ts';
 
@@ -137,7 +137,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
   #couldTake(tx: Transaction, parked: Concerned<Waiting>, shapes: readonly Shape[]): boolean {
     const { member, node } = parked;
     if (shapes.length === 0 || member.request.draining) return false;
-    parked.vacancy ??= vacancyOf(tx, node);
+    parked.vacancy ??= vacancyOf(tx, limitedNode(node, member.request));
     const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
     return couldTakeAny(parked.vacancy, timeLeftMs, shapes);
   }

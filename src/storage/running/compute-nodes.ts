@@ -62,6 +62,15 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
   };
 }
 
+/** A worker that says in a request that its node cannot run as many jobs at a time as it said in its hello. */
+export function limitedNode(
+  node: ComputeNode,
+  { max_parallel_jobs: most }: Pick<Request<'exchange'>, 'max_parallel_jobs'>,
+): ComputeNode {
+  if (most === undefined) return node;
+  return { ...node, maxParallelJobs: Math.min(most, node.maxParallelJobs ?? Number.POSITIVE_INFINITY) };
+}
+
 /**
  * Registers a worker, or recognizes it after a repeated hello. `gone`: the same node of the same allocation already has
  * a worker with a higher restart count. Older workers of that node and allocation are closed. A second worker of the

@@ -22,6 +22,8 @@ export interface RequestFacts {
   draining: boolean;
   leaving: boolean;
   samples: Sample[];
+  /** Null for what the worker said when it said hello. */
+  mostJobs: number | null;
 }
 
 /** What a reply brought that was not known before. */
@@ -180,6 +182,7 @@ export class Session {
       draining: facts.draining,
       leaving,
       ...(actions.length === 0 ? {} : { actions }),
+      ...(facts.mostJobs === null ? {} : { max_parallel_jobs: facts.mostJobs }),
     };
   }
 

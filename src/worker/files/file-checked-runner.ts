@@ -10,6 +10,7 @@ import { TimeBudget } from '../../base/time-budget.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
+import { shortageOf } from '../processes/spawner.ts';
 import { DeclaredFiles } from './declared-files.ts';
 import type { FileReader } from './file-reader.ts';
 import { readUserData, type WrittenData } from './user-data.ts';
@@ -50,7 +51,11 @@ export class FileCheckedRunner implements JobRunner {
   constructor(events: RunnerEvents, deps: FileCheckedRunnerDependencies) {
     this.#events = events;
     this.#deps = deps;
-    this.#runner = deps.openRunner({ ...events, ended: (finished) => this.#onEnded(finished) });
+    this.#runner = deps.openRunner({
+      ...events,
+      ended: (finished) => this.#onEnded(finished),
+      unstarted: (attempt, shortage) => this.#onUnstarted(attempt, shortage),
+    });
   }
 
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
@@ -100,7 +105,14 @@ export class FileCheckedRunner implements JobRunner {
   #fail(job: FiledJob, error: unknown): void {
     const { attempt } = job.assignment;
     if (this.#isClosed || !this.#jobs.delete(attempt)) return;
-    const end = spawnFailed(systemCode(error), error instanceof Error ? error.message : String(error));
+    const code = systemCode(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const shortage = shortageOf(code, message);
+    if (shortage !== null) {
+      this.#events.unstarted(attempt, shortage);
+      return;
+    }
+    const end = spawnFailed(code, message);
     const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#deps.clock.monotonic(), end, ...nothing });
   }
@@ -112,11 +124,17 @@ export class FileCheckedRunner implements JobRunner {
       if (job === undefined || job.isStarted) return true;
       this.#jobs.delete(attempt);
       queueMicrotask(() => {
-        if (!this.#isClosed) this.#events.unstarted(attempt);
+        if (!this.#isClosed) this.#events.unstarted(attempt, null);
       });
       return false;
     });
     if (started.length > 0) this.#runner.stop(started, reason);
+  }
+
+  #onUnstarted(attempt: number, shortage: string | null): void {
+    this.#jobs.get(attempt)?.hurry.abort();
+    this.#jobs.delete(attempt);
+    this.#events.unstarted(attempt, shortage);
   }
 
   #onEnded(finished: FinishedAttempt): void {

@@ -62,7 +62,7 @@ export class LoggedRunner implements JobRunner {
       ...events,
       started: (attempt, pid, atMs) => events.started(attempt, pid, atMs, this.#jobs.get(attempt)?.slot ?? null),
       ended: (finished) => this.#onEnded(finished),
-      unstarted: (attempt) => this.#onUnstarted(attempt),
+      unstarted: (attempt, shortage) => this.#onUnstarted(attempt, shortage),
     });
   }
 
@@ -97,9 +97,9 @@ export class LoggedRunner implements JobRunner {
     return this.#numSlots;
   }
 
-  #onUnstarted(attempt: number): void {
+  #onUnstarted(attempt: number, shortage: string | null): void {
     this.#release(attempt, this.#jobs.get(attempt)?.slot ?? null);
-    this.#events.unstarted(attempt);
+    this.#events.unstarted(attempt, shortage);
   }
 
   #release(attempt: number, slot: number | null): void {

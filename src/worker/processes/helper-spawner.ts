@@ -20,6 +20,8 @@ export interface HelperOptions {
   log: Log;
   /** The environment that jobs inherit. */
   environment: Readonly<Record<string, string | undefined>>;
+  /** How many files a job may have open until it asks for more; null for as many as this process. */
+  openFiles: number | null;
   /** Used when the helper cannot be started, or has ended. */
   fallback: Spawner;
   /** The program. */
@@ -37,7 +39,7 @@ class HelperSpawner implements Spawner {
 
   constructor(options: HelperOptions) {
     this.#options = options;
-    const args = [String(jobOomScore), shell.file, ...shell.options];
+    const args = [String(jobOomScore), String(options.openFiles ?? 0), shell.file, ...shell.options];
     // in its own session the terminal's signals do not reach it
     const helper = spawn(options.file ?? jobStarterPath(), args, {
       detached: true,

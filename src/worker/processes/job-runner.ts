@@ -40,8 +40,11 @@ export interface RunnerEvents {
   freed(attempt: number): void;
   /** The job has ended and all of its processes are gone. */
   ended(finished: FinishedAttempt): void;
-  /** The job was stopped before it had a process, and none will be started. */
-  unstarted(attempt: number): void;
+  /**
+   * The job has no process, and none will be started: it was stopped before it had one, or the node lacked what
+   * `shortage` says.
+   */
+  unstarted(attempt: number, shortage: string | null): void;
   /** The job's memory has grown so much that its sample should be sent at once. */
   grown(attempt: number): void;
 }

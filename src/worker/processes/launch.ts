@@ -27,11 +27,21 @@ export interface LaunchContext {
 /** How a job is started; without `output` it writes to files of its own. */
 export function spawnRequest(job: Assignment, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
   const { stdoutPath, stderrPath } = output ?? stdioPaths(job, context.outputDirectory);
-  const text = job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`;
+  const text = job.invocation_script === null ? job.command : withScript(job.invocation_script, job.command);
   const variables = jobVariables(job, context);
   const command = withDataPaths(text, job, context.outputDirectory);
   const before = (job.node_indices === undefined ? '' : forgetTasks) + recoveryText(job, context.outputDirectory);
   return { text: before + command, stdoutPath, stderrPath, variables };
+}
+
+/**
+ * A script of one line takes the command as its last words. Of several lines, or with a comment that would swallow the
+ * command, it is followed by the command on a line of its own.
+ */
+function withScript(script: string, command: string): string {
+  const isOneLine = !script.replaceAll('\\\n', '').includes('\n') && !/(^|\s)#/.test(script);
+  if (isOneLine) return `${script} ${command}`;
+  return script.endsWith('\n') ? script + command : `${script}\n${command}`;
 }
 
 /** Before a command on several nodes: the task count of the whole allocation would mislead its srun. */

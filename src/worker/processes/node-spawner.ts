@@ -18,10 +18,14 @@ interface Exit {
   signal: number | null;
 }
 
-/** `ticksPerSecond` is the unit of processor time in /proc; jobs inherit `environment`. */
+/**
+ * `ticksPerSecond` is the unit of processor time in /proc; jobs inherit `environment`. `openFiles` is how many files a
+ * job may have open until it asks for more; null for as many as this process.
+ */
 export function openNodeSpawner(
   ticksPerSecond: number,
   environment: Readonly<Record<string, string | undefined>>,
+  openFiles: number | null,
 ): Spawner {
   const score = openOomScore();
   const takeChildTicks = openChildTicks();
@@ -42,8 +46,9 @@ export function openNodeSpawner(
     files.push(openOutput(request.stdoutPath));
     files.push(openOutput(request.stderrPath));
     const env = { ...environment, ...request.variables };
+    const limit = openFiles === null ? '' : `ulimit -Sn ${openFiles} 2>/dev/null; `;
     return score.raised(() =>
-      spawn(shell.file, [...shell.options, request.text], { detached: true, stdio: ['ignore', ...files], env }),
+      spawn(shell.file, [...shell.options, limit + request.text], { detached: true, stdio: ['ignore', ...files], env }),
     );
   }
 

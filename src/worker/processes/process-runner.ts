@@ -10,16 +10,17 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import type { SystemUnits } from '../../base/proc.ts';
-import { looksKilled, type StopReason } from '../../model/decide/outcome.ts';
+import { looksKilled, type StopReason, withoutFork } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
+import { codeOfFailedFork, hasFailedToFork } from './failed-fork.ts';
 import { normalGraceMs } from './grace.ts';
-import type { JobRunner, RunnerEvents, Sample } from './job-runner.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from './job-runner.ts';
 import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
 import { finishedAttempt, newRunningJob, type RunningJob, takeSample } from './running-job.ts';
 import { Sampler } from './sampler.ts';
-import type { ProcessEnd, Spawner } from './spawner.ts';
+import { type ProcessEnd, type Spawner, shortageOf } from './spawner.ts';
 import { SweepTimer, sweepPause } from './sweep-timer.ts';
 import { TimeSeries } from './time-series.ts';
 import { isGrowthNews } from './usage.ts';
@@ -69,13 +70,13 @@ export class ProcessRunner implements JobRunner {
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
-    const job = newRunningJob(assignment, nowMs, sampleEveryMs);
+    const request = spawnRequest(assignment, this.#deps.launch, output);
+    const job = newRunningJob(assignment, request.stderrPath, nowMs, sampleEveryMs);
     this.#jobs.set(attempt, job);
     this.#deps.table.track(attempt, nowMs);
-    const request = spawnRequest(assignment, this.#deps.launch, output);
     this.#deps.spawner.spawn(request, {
       started: (pid) => this.#onStarted(job, pid),
-      failed: (code, message) => this.#onFailed(job, failedLaunch(request, code, message)),
+      failed: (code, message) => this.#onFailed(job, code, failedLaunch(request, code, message)),
       exited: (end) => this.#onExit(job, end),
     });
   }
@@ -101,9 +102,15 @@ export class ProcessRunner implements JobRunner {
     job.series = new TimeSeries({ path, startedAtMs, everyMs, clock, log });
   }
 
-  #onFailed(job: RunningJob, end: AttemptEnd): void {
+  #onFailed(job: RunningJob, code: string | null, end: AttemptEnd): void {
     const { attempt, assignment } = job;
     this.#forget(job);
+    // as the node lacks something and the job lacks nothing, it can start later or elsewhere
+    const shortage = shortageOf(code, end.detail ?? '');
+    if (shortage !== null) {
+      this.#events.unstarted(attempt, shortage);
+      return;
+    }
     this.#deps.log.warn({ attempt, job: assignment.job_name, detail: end.detail }, 'a job could not be started');
     const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#nowMs(), end, ...nothing });
@@ -226,8 +233,8 @@ export class ProcessRunner implements JobRunner {
     const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
     const tell = (isOomVictim: boolean): void => {
       const finished = finishedAttempt(job, exit, totals, isOomVictim);
-      if (job.series === null) this.#events.ended(finished);
-      else void job.series.close().then(() => this.#isClosed || this.#events.ended(finished));
+      if (job.series === null && exit.exitCode !== codeOfFailedFork) this.#events.ended(finished);
+      else void this.#tellLater(job, finished);
     };
     const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
     if (isSuspect) {
@@ -238,6 +245,16 @@ export class ProcessRunner implements JobRunner {
     } else {
       tell(false);
     }
+  }
+
+  /** The end of a job is told when its files have been read and written. */
+  async #tellLater({ series, stderrPath }: RunningJob, finished: FinishedAttempt): Promise<void> {
+    const { end } = finished;
+    const [isWithoutFork] = await Promise.all([
+      end.exitCode === codeOfFailedFork && end.cause === 'exit_code' && hasFailedToFork(stderrPath, this.#deps.clock),
+      series?.close(),
+    ]);
+    if (!this.#isClosed) this.#events.ended(isWithoutFork ? { ...finished, end: withoutFork(end) } : finished);
   }
 
   // ---------------------------------------------------------------- samples

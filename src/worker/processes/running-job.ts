@@ -9,6 +9,7 @@ import { UsageMeter, type UsageTotals } from './usage.ts';
 export interface RunningJob {
   attempt: number;
   assignment: Assignment;
+  stderrPath: string;
   /** Null until it has really been started. */
   pid: number | null;
   startedAtMs: number;
@@ -30,10 +31,16 @@ export interface RunningJob {
 }
 
 /** A job whose process is about to be started. */
-export function newRunningJob(assignment: Assignment, nowMs: number, sampleEveryMs: number | null): RunningJob {
+export function newRunningJob(
+  assignment: Assignment,
+  stderrPath: string,
+  nowMs: number,
+  sampleEveryMs: number | null,
+): RunningJob {
   return {
     attempt: assignment.attempt,
     assignment,
+    stderrPath,
     pid: null,
     startedAtMs: nowMs,
     memoryLimitBytes: assignment.memory_limit_bytes,

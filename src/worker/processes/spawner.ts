@@ -45,3 +45,17 @@ export const jobOomScore = 500;
 
 /** After `--` a command may begin with a dash. */
 export const shell = { file: 'bash', options: ['-c', '--'] } as const;
+
+/** What the system calls a lack of processes, memory, or descriptors (of a process, of the whole node). */
+const lacks: Readonly<Record<string, string>> = {
+  EAGAIN: 'processes',
+  ENOMEM: 'memory',
+  EMFILE: 'file descriptors',
+  ENFILE: 'file descriptors',
+};
+
+/** What a failed start says about the node; null when the node lacks nothing. `code` is the system's name of the reason. */
+export function shortageOf(code: string | null, message: string): string | null {
+  const what = code === null ? undefined : lacks[code];
+  return what === undefined ? null : `no more ${what} (${message})`;
+}

@@ -1,17 +1,17 @@
 /*
  * torc-start-jobs: starts the processes of a worker's jobs, waits for them, and reports how they ended.
  *
- *     torc-start-jobs SCORE SHELL OPTION...
+ *     torc-start-jobs SCORE FILES SHELL OPTION...
  *
- * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. SHELL with its
- * options runs a job's text, which follows them. A request on standard input is its length (32 bits, big-endian) and
+ * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. FILES: how many
+ * files a job may have open, until it raises that itself; 0 for as many as this process. SHELL with its options runs a job's text, which follows them. A request on standard input is its length (32 bits, big-endian) and
  * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
  * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
  * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
  * members left. The helper ends when its standard input ends; running jobs continue.
  *
  * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
- * the job whose files are on it.
+ * the job whose files are on it. Without a process or thread for a job, while others run, it fails with EAGAIN.
  *
  * A command that any shell would run unchanged is run without a shell, which is faster. Bash runs all other commands, so
  * that its messages and return codes stay the same.
@@ -49,10 +49,12 @@ static FILE *requests;
 static int report;
 /* NULL when jobs inherit enough */
 static const char *job_score;
+/* 0 when jobs may have as many files open as this process */
+static rlim_t job_files;
 static char **shell_words;
 static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int num_free_threads;
+static atomic_int num_free_threads, num_threads;
 
 /* Without memory nothing can be done or reported: the worker sees that this process has ended. */
 static void *must(void *memory) {
@@ -179,11 +181,16 @@ static void become(char *program, char **words, int output, int errors, char **v
     /* without it the job has the score of this process */
     if (file >= 0 && write(file, job_score, strlen(job_score)) < 0) errno = 0;
   }
+  struct rlimit files;
+  if (job_files > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > job_files) {
+    files.rlim_cur = job_files;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) return;
   execve(program, words, variables);
 }
 
-/* Starts one program and waits for it; false, with errno set, when it cannot be started. */
+/* Starts one program, closes its files and waits for it; false, with errno set, when it cannot be started. */
 static bool run_program(const char *id, char *program, char **words, int output, int errors, char **variables) {
   volatile int why_not = 0;
   struct rusage used;
@@ -195,7 +202,11 @@ static bool run_program(const char *id, char *program, char **words, int output,
     _exit(126);
   }
   if (pid < 0) return false;
-  if (why_not == 0) tell("pid %s %d", id, pid);
+  if (why_not == 0) {
+    tell("pid %s %d", id, pid);
+    close(output);
+    close(errors);
+  }
   while (wait4(pid, &status, 0, &used) < 0)
     if (errno != EINTR) _exit(1);
   if (why_not == 0) {
@@ -208,8 +219,8 @@ static bool run_program(const char *id, char *program, char **words, int output,
   return why_not == 0;
 }
 
-/* With the files open: runs the program itself where possible, else bash. */
-static void run_text(const struct request *request, int output, int errors) {
+/* With the files open: runs the program itself where possible, else bash. Whether it ran, and the files are closed. */
+static bool run_text(const struct request *request, int output, int errors) {
   char **words = plain_words(request), **variables = request->variables;
   char *program = words == NULL ? NULL : program_of(words[0], variables);
   bool has_run = program != NULL && says_what_it_is(program) &&
@@ -217,17 +228,18 @@ static void run_text(const struct request *request, int output, int errors) {
   free(program);
   if (words != NULL) free(words[0]);
   free(words);
-  if (has_run) return;
+  if (has_run) return true;
   words = must(malloc((num_shell_words + 2) * sizeof *words));
   memcpy(words, shell_words, num_shell_words * sizeof *words);
   words[num_shell_words] = request->text;
   words[num_shell_words + 1] = NULL;
   program = program_of(words[0], variables);
   if (program == NULL) errno = ENOENT;
-  if (program == NULL || !run_program(request->id, program, words, output, errors, variables))
-    tell("error %s %d %s", request->id, errno, words[0]);
+  has_run = program != NULL && run_program(request->id, program, words, output, errors, variables);
+  if (!has_run) tell("error %s %d %s", request->id, errno, words[0]);
   free(program);
   free(words);
+  return has_run;
 }
 
 static void run(const struct request *request) {
@@ -238,10 +250,8 @@ static void run(const struct request *request) {
   }
   int errors = open_output(request->stderr_path);
   if (errors < 0) tell("error %s %d %s", request->id, errno, request->stderr_path);
-  else {
-    run_text(request, output, errors);
-    close(errors);
-  }
+  else if (run_text(request, output, errors)) return;
+  else close(errors);
   close(output);
 }
 
@@ -283,9 +293,13 @@ static char *read_request(struct request *request) {
   return body;
 }
 
-/* One thread at a time waits for a request; when it gets one and no other thread is free, it starts another. */
-static _Noreturn void *serve(void *unused) {
-  (void)unused;
+/*
+ * One thread at a time waits for a request; when it gets one and no other thread is free, it starts another. Where that
+ * cannot be had, the job is not run, so that somebody waits for the next request, unless no other job runs. Of the threads
+ * that are free a few are kept.
+ */
+static void *serve(void *may_end) {
+  const int most_free = 4;
   pthread_attr_t small;
   pthread_attr_init(&small);
   pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
@@ -294,17 +308,25 @@ static _Noreturn void *serve(void *unused) {
     struct request request;
     pthread_mutex_lock(&turn_to_read);
     char *body = read_request(&request);
+    int failure = 0;
     if (--num_free_threads == 0) {
       pthread_t other;
-      /* else the next job starts when a running one has ended */
-      if (pthread_create(&other, &small, serve, NULL) == 0) num_free_threads++;
+      failure = pthread_create(&other, &small, serve, &num_threads);
+      if (failure == 0) {
+        num_free_threads++;
+        num_threads++;
+      }
     }
     pthread_mutex_unlock(&turn_to_read);
-    run(&request);
+    if (failure != 0 && num_threads > 1) tell("error %s %d %s", request.id, failure, shell_words[0]);
+    else run(&request);
     free(request.variables);
     free(body);
+    if (may_end != NULL && num_free_threads >= most_free) break;
     num_free_threads++;
   }
+  num_threads--;
+  return NULL;
 }
 
 /* A search for this worker's processes by their variables must find only the jobs. */
@@ -322,14 +344,15 @@ static void hide_environment(void) {
 static void ignore(int signal) { (void)signal; }
 
 int main(int argc, char **argv) {
-  if (argc < 3) return 2;
+  if (argc < 4) return 2;
   char own_score[16] = "";
   int file = open(score_file, O_RDONLY | O_CLOEXEC);
   if (file >= 0 && read(file, own_score, sizeof own_score - 1) > 0 && atoi(own_score) < atoi(argv[1])) job_score = argv[1];
   close(file);
   hide_environment();
-  shell_words = argv + 2;
-  num_shell_words = argc - 2;
+  job_files = strtoul(argv[2], NULL, 10);
+  shell_words = argv + 3;
+  num_shell_words = argc - 3;
   /* a handler rather than SIG_IGN, so that started programs get the default again */
   struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
@@ -341,6 +364,7 @@ int main(int argc, char **argv) {
   /* the default stacks of many threads could exceed a limit on the address space */
   mallopt(M_ARENA_MAX, 1);
   num_free_threads = 1;
+  num_threads = 1;
   tell("ready");
   serve(NULL);
 }

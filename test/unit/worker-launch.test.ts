@@ -1,0 +1,45 @@
+/** What the process of a job gets. */
+import { describe, expect, it } from 'vitest';
+import { jobEnvironment } from '../../src/worker/processes/job-environment.ts';
+import { type LaunchContext, spawnRequest } from '../../src/worker/processes/launch.ts';
+import { assignment } from '../worker/fake-server.ts';
+
+const context: LaunchContext = {
+  workerId: 'w',
+  workflowKey: '1',
+  directory: '/t',
+  outputDirectory: '/o',
+  gpuIds: [],
+  nodeNames: ['here'],
+};
+
+describe('the text of a job with an invocation script', () => {
+  it.each([
+    ['srun -n 1', 'srun -n 1 cmd'],
+    ['srun \\\n  -n 1', 'srun \\\n  -n 1 cmd'],
+    ['#!/bin/bash\nset -e', '#!/bin/bash\nset -e\ncmd'],
+    ['#!/bin/bash\nset -e\n', '#!/bin/bash\nset -e\ncmd'],
+    ['source env.sh\n', 'source env.sh\ncmd'],
+    ['#!/bin/bash', '#!/bin/bash\ncmd'],
+    ['module load x # what it needs', 'module load x # what it needs\ncmd'],
+    ['tool --colour=#fff', 'tool --colour=#fff cmd'],
+  ])('%j', (invocation_script, text) => {
+    const job = assignment({ attempt: 1, job_key: '1', command: 'cmd', invocation_script });
+    expect(spawnRequest(job, context, null).text).toBe(text);
+  });
+});
+
+describe('the environment of jobs', () => {
+  const allocation = { PATH: '/bin', SLURM_JOB_ID: '5', SLURM_NODEID: '1', SLURMD_NODENAME: 'n1' };
+  const step = { SLURM_STEP_ID: '0', SLURM_STEPID: '0', SLURM_STEP_NODELIST: 'n[0-1]', SLURM_PROCID: '1' };
+  const parallel = { PMI_RANK: '1', PMI2_FD: '9', PMIX_NAMESPACE: 'slurm.5.0', SLURM_PMIX_MAPPING_SERV: '(vector)' };
+
+  it('has nothing of the step that runs the worker', () => {
+    expect(jobEnvironment({ ...allocation, ...step, ...parallel })).toEqual(allocation);
+  });
+
+  it('is otherwise that of the worker', () => {
+    const batch = { ...allocation, SLURM_PROCID: '0', PMIX_MCA_psec: 'native' };
+    expect(jobEnvironment({ ...batch, TORC_OPEN_FILES: '1024' })).toEqual(batch);
+  });
+});
