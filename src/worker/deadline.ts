@@ -1,7 +1,7 @@
 /** When a worker must be done, and how long the steps of its end may take. Durations in milliseconds. */
 import type { Clock } from '../base/clock.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
-import { untilLatestEndMs } from '../model/decide/time-left.ts';
+import { longestRuntimeMs, untilLatestEndMs } from '../model/decide/time-left.ts';
 import type { StopSignal } from './effects.ts';
 import type { WorkerOptions } from './options.ts';
 
@@ -20,6 +20,7 @@ export class Deadline {
   readonly #walltimeMs: number | null;
   readonly #endMs: number | null;
   #latestEndMs: number | null;
+  #bufferMs = 0;
 
   constructor({ deadlineMs, walltimeSeconds, identity }: WorkerOptions, clock: Clock) {
     this.#clock = clock;
@@ -34,9 +35,12 @@ export class Deadline {
     return this.#latestEndMs;
   }
 
-  /** From now until the latest end; negative when that has passed, null for no deadline. */
-  untilLatestEndMs(): number | null {
-    return this.#latestEndMs === null ? null : this.#latestEndMs - this.#clock.monotonic();
+  /** The longest runtime that a job may state to start now; negative when time is over, null for no deadline. */
+  longestRuntimeMs(): number | null {
+    const leftMs = this.untilEndMs();
+    if (leftMs === null) return null;
+    if (this.#walltimeMs === null) return (this.#latestEndMs ?? 0) - this.#clock.monotonic();
+    return longestRuntimeMs(leftMs, this.#walltimeMs, this.#bufferMs);
   }
 
   /** From now until the end itself; negative when that has passed, null for no deadline. */
@@ -48,7 +52,8 @@ export class Deadline {
   keepBuffer(bufferSeconds: number): void {
     const leftMs = this.untilEndMs();
     if (leftMs === null) return;
-    const untilMs = untilLatestEndMs(leftMs, this.#walltimeMs ?? leftMs, bufferSeconds * 1000);
+    this.#bufferMs = bufferSeconds * 1000;
+    const untilMs = untilLatestEndMs(leftMs, this.#walltimeMs ?? leftMs, this.#bufferMs);
     this.#latestEndMs = this.#clock.monotonic() + untilMs;
   }
 

@@ -19,8 +19,8 @@ const longestWaitMs = 1000;
 export interface WorkerJobsEvents {
   /** Jobs may start now. */
   isReady(): boolean;
-  /** No job is started that would run beyond this instant; null for no limit. */
-  latestEndMs(): number | null;
+  /** The longest runtime that a job may state to be started now; null for no limit. */
+  longestRuntimeMs(): number | null;
   /** There may be something to send. */
   news(): void;
   /** A job has ended. */
@@ -118,9 +118,8 @@ export class WorkerJobs {
 
   #start(job: Assignment): void {
     const nowMs = this.#clock.monotonic();
-    const latestEndMs = this.#events.latestEndMs();
-    const endsInTime = job.runtime_ms === null || latestEndMs === null || nowMs + job.runtime_ms <= latestEndMs;
-    if (!endsInTime) {
+    const longestMs = this.#events.longestRuntimeMs();
+    if (job.runtime_ms !== null && longestMs !== null && job.runtime_ms > longestMs) {
       this.#admission.release(job.attempt);
       this.#session.noteReturned(job.attempt, nowMs);
       return;

@@ -86,7 +86,7 @@ export class WorkerLoop {
     const events: WorkerJobsEvents = {
       // while the commands of its start run, the node is not ready
       isReady: () => !this.#commands.isRunning,
-      latestEndMs: () => this.#deadline.latestEndMs,
+      longestRuntimeMs: () => this.#deadline.longestRuntimeMs(),
       news: () => this.#exchanger.poke(),
       ended: () => this.#onEnded(),
       unstarted: () => this.#look(),
@@ -135,7 +135,7 @@ export class WorkerLoop {
 
   #facts(): Omit<RequestFacts, 'nowMs'> {
     return {
-      timeLeftMs: this.#deadline.untilLatestEndMs(),
+      timeLeftMs: this.#deadline.longestRuntimeMs(),
       // while the commands of its start run, the node is not ready for jobs
       draining: this.#ending.phase !== 'working' || this.#commands.isRunning,
       leaving: this.#ending.phase === 'leaving' && this.#session.numHeld === 0,

@@ -122,7 +122,7 @@ describe('torc run', () => {
     const ended = await place.torc('run', place.file('x.json', JSON.stringify(spec)), '--cpus', '2');
     expect(ended).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('1 ready job does not fit on this machine'),
+      stderr: expect.stringContaining('1 job needs 3 CPUs; no worker so far had more than 2 CPUs: torc '),
     });
     expect(ended.stdout).toMatch(/^unfinished: +1$/m);
   });

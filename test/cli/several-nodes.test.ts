@@ -71,7 +71,7 @@ describe('jobs of several nodes', () => {
     const ended = await place.torc('run', place.file('spec.json', spec));
     expect(ended).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('2 ready jobs do not fit on this machine'),
+      stderr: expect.stringContaining('2 jobs need 2 nodes; no worker so far had more than 1 node: torc '),
     });
     const [command] = /jobs list .*/.exec(ended.stderr) ?? [];
     const { jobs } = await place.json<{ jobs: object[] }>(command?.split(' ') ?? []);

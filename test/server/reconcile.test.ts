@@ -146,7 +146,7 @@ describe('an allocation that ended', () => {
     expect(diagnoses().a?.explanation).toMatch(/canceled by user 1000 \(alice\)/);
     expect(await events('job_orphaned')).toHaveLength(2);
     const [allocation] = await rows(service, 'allocations', key);
-    expect(allocation).toMatchObject({ status: 'ended', slurm_state: 'CANCELLED', hostnames: 'c1', num_workers: 0 });
+    expect(allocation).toMatchObject({ status: 'ended', slurm_state: 'CANCELLED', hostnames: 'c1', num_workers: 1 });
     await look();
     expect(await events('job_orphaned')).toHaveLength(2);
   });
@@ -202,6 +202,18 @@ describe('an allocation that ended', () => {
     await look();
     expect(await statuses(service, key)).toEqual({ a: 'done', b: 'done' });
     expect(await events('job_orphaned')).toEqual([]);
+  });
+
+  it('no longer shows the state of before once its worker has left, and the number of its workers', async () => {
+    const worker = await running();
+    const allocation = async () => (await rows(service, 'allocations', key))[0];
+    await look();
+    expect(await allocation()).toMatchObject({ status: 'running', slurm_state: 'RUNNING', num_workers: 1 });
+    for (const attempt of [...worker.held]) await worker.finish(attempt);
+    expect(await allocation()).toMatchObject({ status: 'ended', slurm_state: null, num_workers: 1 });
+    ends('COMPLETED');
+    await look();
+    expect(await allocation()).toMatchObject({ status: 'ended', slurm_state: 'COMPLETED', num_workers: 1 });
   });
 
   it('names the job that used the memory, from samples', async () => {

@@ -58,7 +58,7 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting(), { workers: [silent, worker()], isServed: false })).toEqual([
       'No server is running, so its 2 workers cannot get jobs.',
     ]);
-    const configs = [{ key: 7, name: 'big "x"', usableMs: hour }];
+    const configs = [{ key: 7, name: 'big "x"', walltimeMs: hour }];
     expect(texts(waiting({ slurmConfigKey: 7 }), { workers: [worker({ config: 8 })], configs })).toEqual([
       'Only workers of Slurm config "big \\"x\\"" may take it, and there are none.',
     ]);
@@ -116,12 +116,12 @@ describe('the reasons of a ready job', () => {
 
   it('compare the runtime with the time left and with the walltimes', () => {
     const configs = [
-      { key: 1, name: 'short', usableMs: hour / 3 },
-      { key: 2, name: 'longer', usableMs: hour },
+      { key: 1, name: 'short', walltimeMs: hour / 3 },
+      { key: 2, name: 'longer', walltimeMs: hour },
     ];
     const ends = worker({ config: 1, timeLeftMs: 600_000 });
     expect(texts(waiting({ need: long }), { workers: [ends], configs })).toEqual([
-      'It may run for 5h 00m, but the longest allocation, of Slurm config "longer", gives jobs 1h 00m.',
+      'It may run for 5h 00m, but the longest allocation, of Slurm config "longer", lasts 1h 00m.',
       'It may run for 5h 00m, but its workers have at most 10m 00s left.',
     ]);
     expect(texts(waiting({ need: { ...long, runtimeMs: hour / 2 } }), { workers: [ends], configs })).toEqual([
@@ -178,10 +178,10 @@ describe('the reasons of a job that is not ready', () => {
   });
 
   it('are the missing start or restart', () => {
-    const configs = [{ key: 1, name: 'short', usableMs: hour }];
+    const configs = [{ key: 1, name: 'short', walltimeMs: hour }];
     expect(texts(waiting({ status: 'uninitialized', need: long }), { hasStarted: false, runId: 0, configs })).toEqual([
       'Its workflow has not started.',
-      'It may run for 5h 00m, but the longest allocation, of Slurm config "short", gives jobs 1h 00m.',
+      'It may run for 5h 00m, but the longest allocation, of Slurm config "short", lasts 1h 00m.',
     ]);
     expect(texts(waiting({ status: 'uninitialized' }), {})).toEqual([
       'It was reset and waits for a restart of its workflow.',
@@ -194,7 +194,7 @@ describe('the command that helps', () => {
     reasonHelp({ torc: 'torc' }, { workflow_key: '7', job_key: '3' }, reasonsOf(job, { ...situation, ...where }));
 
   it('is one that ends the wait', () => {
-    const configs = [{ key: 2, name: 'short', usableMs: hour }];
+    const configs = [{ key: 2, name: 'short', walltimeMs: hour }];
     expect(help(waiting(), {})).toEqual(['torc jobs run 7', 'torc -k 7 hpc slurm schedule-nodes -n 1']);
     expect(help(waiting({ slurmConfigKey: 2 }), { configs })).toEqual(['torc -k 7 hpc slurm schedule-nodes -s 2 -n 1']);
     expect(help(waiting(), { isServed: false, workers: [worker()] })).toEqual(['torc server start --daemon']);
@@ -209,7 +209,7 @@ describe('the command that helps', () => {
   });
 
   it('never suggests an allocation that cannot run the job', () => {
-    const configs = [{ key: 2, name: 'short', usableMs: hour }];
+    const configs = [{ key: 2, name: 'short', walltimeMs: hour }];
     expect(help(waiting({ need: long, slurmConfigKey: 2 }), { configs })).toEqual([
       'torc hpc slurm modify-config 2 -w 05:34:00',
     ]);

@@ -1,7 +1,7 @@
 /** The worker's small decisions: what may start, when it ends, when to measure a job, which kills memory explains. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
-import { untilLatestEndMs } from '../../src/model/decide/time-left.ts';
+import { longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
 import { reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
@@ -63,6 +63,16 @@ describe('the latest end', () => {
     expect(untilLatestEndMs(600_000, 600_000, 180_000)).toBe(540_000);
     expect(untilLatestEndMs(100_000, 3_600_000, 180_000)).toBe(-80_000);
     expect(untilLatestEndMs(100_000, 3_600_000, 0)).toBe(100_000);
+  });
+
+  it('lets an allocation that has just begun take jobs as long as its walltime', () => {
+    const hour = 3_600_000;
+    expect(longestRuntimeMs(hour - 5_000, hour, 180_000)).toBeGreaterThanOrEqual(hour);
+    expect(longestRuntimeMs(hour - 180_000, hour, 180_000)).toBeGreaterThanOrEqual(hour);
+    expect(longestRuntimeMs(hour - 181_000, hour, 180_000)).toBe(hour - 361_000);
+    expect(longestRuntimeMs(60_000, hour, 180_000)).toBe(-120_000);
+    // Slurm rounds a walltime up to whole minutes
+    expect(longestRuntimeMs(120_000, 61_000, 180_000)).toBe(113_900);
   });
 
   it('gives a job that can end itself up to 15 s, and the worker 5', () => {

@@ -8,6 +8,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { startDirectory } from '../input/base-directory.ts';
 import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
+import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
 import { failedJobs, type Summary, summaryOf, summaryText } from '../output/summary.ts';
@@ -95,7 +96,7 @@ export async function runLocally(
     const isEnough = () => isInterrupted || options.waitForNewJobs === undefined;
     await lastLook(context, api, workflowKey, isEnough);
     const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
-    if (!isInterrupted) noteLeftJobs(context, workflow);
+    if (!isInterrupted) await noteLeftJobs(context, api, workflow);
     const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output);
     if (isInterrupted) throw interrupted(context, summary);
     return { summary, worker };
@@ -135,16 +136,16 @@ async function actionsEnded(
   }
 }
 
-function noteLeftJobs(context: Context, { workflow_key: key, counts, num_active_workers }: WorkflowShown): void {
+/** Ready jobs that nobody runs: why, or if only time keeps them from running here, that. */
+async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown): Promise<void> {
+  const { workflow_key: key, counts, num_active_workers } = workflow;
   const numReady = counts.ready ?? 0;
   if (numReady === 0 || num_active_workers > 0) return;
-  const what = numReady === 1 ? '1 ready job does' : `${numReady} ready jobs do`;
-  const columns = 'name,num_nodes,num_cpus,memory_bytes,num_gpus,runtime_seconds';
-  note(
-    context,
-    `${what} not fit on this machine: ${context.torc} jobs list -k ${key} -f status=ready --columns ${columns}`,
-    'warning',
-  );
+  const obstacles = await findObstacles(api, key, ['larger_than_any_worker']);
+  for (const line of obstacleLines(context, key, obstacles)) note(context, line, 'warning');
+  if (obstacles.length > 0) return;
+  const left = numReady === 1 ? '1 ready job is' : `${numReady} ready jobs are`;
+  note(context, `${left} left: ${context.torc} jobs list -k ${key} -f status=ready`, 'warning');
 }
 
 function interrupted(context: Context, summary: Summary): TorcError {

@@ -1,12 +1,16 @@
 /** `torc hpc slurm schedule-nodes`: submits Slurm jobs that run workers; with `--dry-run` only prints them. */
+import type { Api, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { formatDuration } from '../../base/units.ts';
+import { systemSlurm } from '../../slurm/commands.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import { type Connection, connectRemote } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { noteElsewhere } from '../input/base-directory.ts';
 import { printResult } from '../output/output.ts';
+import { slurmTime } from '../output/reason-help.ts';
 import { cellText } from '../output/table.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule } from '../workers/allocation-plan.ts';
@@ -21,7 +25,7 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
         plannedSubmission(context, schedule, options, at),
       );
       const plan = planValue(schedule, options, allocations, willStart);
-      noteMisfits(context, schedule, options);
+      await noteMisfits(context, connection.api, schedule, options);
       await printResult(context, { dry_run: true, ...plan }, () => dryRunText(schedule, allocations, willStart));
     });
     return;
@@ -29,19 +33,20 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
   const { connection, wasStarted } = await connectToServer(context, options);
   try {
     const schedule = await planSchedule(context, connection.api, options);
+    await noteMisfits(context, connection.api, schedule, options);
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
-    noteMisfits(context, schedule, options);
     await printResult(context, { dry_run: false, ...plan }, () => submittedText(context, schedule, allocations));
   } finally {
     await connection.close();
   }
 }
 
-/** Warns about ready jobs that the allocations cannot run. */
-function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOptions): void {
+/** Warns about jobs that the allocations cannot run. */
+async function noteMisfits(context: Context, api: Api, schedule: Schedule, options: ScheduleOptions): Promise<void> {
   noteOthers(context, schedule);
   noteElsewhere(context, schedule.workflow);
+  await noteTooLong(context, api, schedule);
   const { config } = schedule;
   const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
   if (asked > given) {
@@ -50,6 +55,42 @@ function noteMisfits(context: Context, schedule: Schedule, options: ScheduleOpti
   } else if (asked > 1 && options.startOneWorkerPerNode === true) {
     note(context, `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`, 'warning');
   }
+}
+
+async function noteTooLong(context: Context, api: Api, { workflow, config }: Schedule): Promise<void> {
+  const { slurm_config_key: key, walltime_seconds } = config;
+  const walltime = Number(walltime_seconds);
+  const { demand } = await api.call('demand', { workflow_key: workflow.workflow_key });
+  const tooLong = demand.filter(({ runtime_seconds, slurm_config_key, status }) => {
+    const isTheirs = slurm_config_key === null || slurm_config_key === String(key);
+    return status !== 'uninitialized' && isTheirs && runtime_seconds !== null && runtime_seconds > walltime;
+  });
+  const numJobs = tooLong.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
+  const longest = Math.max(0, ...tooLong.map(({ runtime_seconds }) => runtime_seconds ?? 0));
+  const modify = `${context.torc} hpc slurm modify-config ${key} -w`;
+  if (numJobs > 0) {
+    const what = `${counted(numJobs, 'job')} may run for ${numJobs > 1 ? 'up to ' : ''}${formatDuration(longest)}`;
+    const text = `${what}, but these allocations last ${formatDuration(walltime)}: ${modify} ${slurmTime(longest)}`;
+    note(context, text, 'warning');
+  }
+  const limit = await longestOfPartition(context, config);
+  if (limit === null || limit.seconds >= walltime) return;
+  const allowed = `partition ${limit.partition} allows ${formatDuration(limit.seconds)}`;
+  note(context, `${allowed}, but these allocations ask for ${formatDuration(walltime)}: ${modify} ..`, 'warning');
+}
+
+/** The longest time limit of the partitions that a Slurm config names, or of the default one; null if none is known. */
+async function longestOfPartition(
+  context: Context,
+  config: ListRecord,
+): Promise<{ partition: string; seconds: number } | null> {
+  const answer = await systemSlurm(context.env).sinfo();
+  if (answer.kind === 'failed') return null;
+  const names = config.partition === null ? null : String(config.partition).split(',');
+  const asked = answer.value.records.filter((one) => names?.includes(one.partition) ?? one.isDefault);
+  if (asked.length === 0 || asked.some(({ maxTimeSeconds }) => maxTimeSeconds === null)) return null;
+  const [longest] = asked.toSorted((a, b) => (b.maxTimeSeconds ?? 0) - (a.maxTimeSeconds ?? 0));
+  return longest === undefined ? null : { partition: longest.partition, seconds: longest.maxTimeSeconds ?? 0 };
 }
 
 function noteOthers(context: Context, { workflow, others }: Schedule): void {

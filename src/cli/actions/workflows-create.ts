@@ -10,6 +10,7 @@ import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { StdioOption } from '../input/options.ts';
+import { noteOutlasting } from '../output/obstacles.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
@@ -64,11 +65,13 @@ async function createOrCount(
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
   await checkStorable(workflow);
   const progress = startProgress(context);
-  const made = await withConnection(context, ({ api }) =>
-    createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
+  const made = await withConnection(context, async ({ api }) => {
+    const stored = await createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
       progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
-    ).finally(() => progress.clear()),
-  );
+    ).finally(() => progress.clear());
+    if (workflow.schedulers.length > 0) await noteOutlasting(context, api, stored.workflow_key);
+    return stored;
+  });
   await printResult(context, { name: workflow.name, ...made }, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
     return `${what}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;

@@ -1,36 +1,36 @@
 /** `torc workflows show|show-status`: one workflow as facts. */
-import type { WorkflowShown } from '../../api/contract.ts';
+import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { jobStatuses } from '../../model/status.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
 
-function read(context: Context, key: string | null): Promise<WorkflowShown> {
-  return withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key);
-    return api.call('workflow_show', { workflow_key: workflowKey });
-  });
+async function read(context: Context, api: Api, key: string | null): Promise<WorkflowShown> {
+  return api.call('workflow_show', { workflow_key: await chooseWorkflow(context, api, key) });
 }
 
 /** Everything about one workflow. */
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
-  const workflow = await read(context, key);
+  const workflow = await withConnection(context, ({ api }) => read(context, api, key));
   const { counts: _, ...facts } = workflow;
   await printResult(context, workflow, () => factLines(Object.entries(facts)));
 }
 
 /** The progress of a workflow: the jobs by status, one status per line. */
 export async function showStatus(context: Context, key: string | null): Promise<void> {
-  const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = await read(
-    context,
-    key,
-  );
+  const { workflow, obstacles } = await withConnection(context, async ({ api }) => {
+    const workflow = await read(context, api, key);
+    const hasReady = (workflow.counts.ready ?? 0) > 0;
+    return { workflow, obstacles: hasReady ? await findObstacles(api, workflow.workflow_key) : [] };
+  });
+  const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
   const { counts, num_active_workers, num_open_actions, num_failed_actions } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
-  const value = { ...head, num_active_workers, num_open_actions, num_failed_actions, counts };
+  const value = { ...head, num_active_workers, num_open_actions, num_failed_actions, counts, obstacles };
   await printResult(context, value, () =>
     factLines([
       ['workflow_key', workflow_key],
@@ -41,6 +41,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
       ['jobs', num_jobs],
       ...jobStatuses.map((each): [string, unknown] => [each, counts[each] ?? 0]),
       ['failed', num_failed],
+      ...obstacleLines(context, workflow_key, obstacles).map((line): [string, unknown] => ['warning', line]),
       ...actionLines(context, workflow_key, num_open_actions, num_failed_actions),
     ]),
   );

@@ -8,6 +8,7 @@ import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { noteOutlasting } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { type PlanOptions, shown } from '../plans/apply.ts';
@@ -25,6 +26,7 @@ export async function startWorkflow(context: Context, key: string | null, option
     const dryRun = options.dryRun ?? false;
     const request = { workflow_key: workflowKey, dry_run: dryRun };
     const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
+    await noteOutlasting(context, api, workflowKey);
     const startsServer = await needsServer(connection, workflowKey, dryRun);
     await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, plan, startsServer));
     return startsServer && !dryRun;

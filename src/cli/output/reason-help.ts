@@ -24,9 +24,8 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   const larger = find('larger_than_any_worker');
   if (larger !== undefined) return helpOfSize(torc, job, larger);
   const config = find('outlasts_configs');
-  // a tenth of the walltime is the most that is kept for the end
   if (config !== undefined) {
-    const walltime = slurmTime(config.runtime_seconds / 0.9);
+    const walltime = slurmTime(config.runtime_seconds);
     return [`${torc} hpc slurm modify-config ${config.slurm_config_key} -w ${walltime}`];
   }
   const restricted = find('no_worker_of_config');
@@ -59,9 +58,9 @@ function helpOfSize(
   return options.length === 0 ? [] : [`${torc} jobs modify ${job.job_key} ${options.join(' ')}`];
 }
 
-/** Slurm's hours, minutes and seconds, rounded up to whole minutes. */
-function slurmTime(seconds: number): string {
-  const minutes = Math.ceil(seconds / 60);
+/** A walltime for jobs of this runtime: a tenth more, because that is the most that is kept for the end. */
+export function slurmTime(runtimeSeconds: number): string {
+  const minutes = Math.ceil(runtimeSeconds / 0.9 / 60);
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:00`;
 }

@@ -48,8 +48,7 @@ export interface Situation {
   workers: readonly PresentWorker[];
   /** Workers that have ended: each size once. */
   pastWorkers: readonly (Offer & { config: number | null })[];
-  /** `usableMs`: of the walltime, what jobs have. */
-  configs: readonly { key: number; name: string; usableMs: number }[];
+  configs: readonly { key: number; name: string; walltimeMs: number }[];
 }
 
 /** All reasons for which a job waits, the nearest first; at least one. */
@@ -128,8 +127,8 @@ function reasonsOfSize({ need, slurmConfigKey }: WaitingJob, { workers, pastWork
 
 function reasonsOfConfigs({ need, slurmConfigKey }: WaitingJob, { workers, configs }: Situation): WaitingReason[] {
   const usable = configs.filter(({ key }) => mayTake(key, slurmConfigKey));
-  const [longest] = usable.toSorted((a, b) => b.usableMs - a.usableMs);
-  if (longest === undefined || fitsTime(longest.usableMs, need)) return [];
+  const [longest] = usable.toSorted((a, b) => b.walltimeMs - a.walltimeMs);
+  if (longest === undefined || fitsTime(longest.walltimeMs, need)) return [];
   const isTaken = ({ config, idle }: PresentWorker): boolean =>
     mayTake(config, slurmConfigKey) && isLargeEnough(idle, need) && fitsTime(idle.timeLeftMs, need);
   if (workers.some(isTaken)) return [];
@@ -137,7 +136,7 @@ function reasonsOfConfigs({ need, slurmConfigKey }: WaitingJob, { workers, confi
     {
       code: 'outlasts_configs',
       runtime_seconds: need.runtimeMs / 1000,
-      longest_seconds: longest.usableMs / 1000,
+      longest_seconds: longest.walltimeMs / 1000,
       slurm_config_key: String(longest.key),
       slurm_config: longest.name,
     },

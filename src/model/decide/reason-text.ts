@@ -31,14 +31,11 @@ export function reasonText(reason: Reason): string {
         ? 'Its only worker is not responding.'
         : `None of its ${workers(reason.num_workers)} is responding.`;
     case 'larger_than_any_worker':
-      return largerText(reason);
+      return `It needs ${largerText(reason)}.`;
     case 'outlasts_workers':
       return `It may run for ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
     case 'outlasts_configs':
-      return (
-        `It may run for ${formatDuration(reason.runtime_seconds)}, but the longest allocation, of Slurm config ` +
-        `${JSON.stringify(reason.slurm_config)}, gives jobs ${formatDuration(reason.longest_seconds)}.`
-      );
+      return `It may run for ${outlastsText(reason)}.`;
     case 'waits_for_room':
       return `It waits until a worker has room for ${sizeText(reason.needed)}.`;
     case 'waits_for_turn':
@@ -64,11 +61,26 @@ export function reasonText(reason: Reason): string {
   }
 }
 
+/** What keeps so many jobs from running for good, as a clause: `2 jobs need 64 CPUs; no worker has more than 2 CPUs`. */
+export function obstacleText(reason: Obstacle, numJobs: number): string {
+  const jobs = counted(numJobs, 'job');
+  if (reason.code === 'outlasts_configs') return `${jobs} may run for ${outlastsText(reason)}`;
+  return `${jobs} ${numJobs === 1 ? 'needs' : 'need'} ${largerText(reason)}`;
+}
+
 function configName({ slurm_config_key, slurm_config }: Of<'no_worker_of_config'>): string {
   return slurm_config === null ? slurm_config_key : JSON.stringify(slurm_config);
 }
 
 type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;
+
+export type Obstacle = Of<'larger_than_any_worker' | 'outlasts_configs'>;
+
+function outlastsText({ runtime_seconds, longest_seconds, slurm_config }: Of<'outlasts_configs'>): string {
+  const name = JSON.stringify(slurm_config);
+  const longest = `the longest allocation, of Slurm config ${name}, lasts ${formatDuration(longest_seconds)}`;
+  return `${formatDuration(runtime_seconds)}, but ${longest}`;
+}
 
 function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
   if (total === null) return 'It waits for upstream jobs.';
@@ -91,7 +103,7 @@ function upstreamFailedText({ job_key, name, end }: Of<'upstream_failed'>): stri
 function largerText({ needed, largest, dimensions, is_past }: Of<'larger_than_any_worker'>): string {
   if (dimensions.length === 0) {
     const all = (['cpus', 'memory', 'gpus', 'nodes'] as const).filter((each) => isWorthSaying(each, needed));
-    return `It needs ${parts(all, needed)} together; no worker ${is_past ? 'had' : 'has'} all of that.`;
+    return `${parts(all, needed)} together; no worker ${is_past ? 'had' : 'has'} all of that`;
   }
   const missing = dimensions.filter((each) => each === 'gpus' && largest.num_gpus === 0);
   const short = dimensions.filter((each) => !missing.includes(each));
@@ -100,7 +112,7 @@ function largerText({ needed, largest, dimensions, is_past }: Of<'larger_than_an
     ...missing.map(() => `${is_past ? 'had' : 'has'} a GPU`),
   ];
   const worker = is_past ? 'no worker so far' : 'no worker';
-  return `It needs ${parts(dimensions, needed)}; ${clauses.map((clause) => `${worker} ${clause}`).join(', and ')}.`;
+  return `${parts(dimensions, needed)}; ${clauses.map((clause) => `${worker} ${clause}`).join(', and ')}`;
 }
 
 function isWorthSaying(dimension: Dimension, size: Size): boolean {

@@ -52,7 +52,7 @@ const waitingReasons = () =>
     }),
     /** The workers that are large enough end too soon. */
     z.strictObject({ code: z.literal('outlasts_workers'), runtime_seconds: seconds, longest_seconds: seconds }),
-    /** No Slurm config whose workers may take it gives jobs enough time; the longest one is named. */
+    /** It states more than the walltime of every Slurm config whose workers may take it; the longest one is named. */
     z.strictObject({
       code: z.literal('outlasts_configs'),
       runtime_seconds: seconds,

@@ -5,5 +5,22 @@
  * of the walltime so that a short allocation is not all buffer. Negative when that has passed.
  */
 export function untilLatestEndMs(untilDeadlineMs: number, walltimeMs: number, bufferMs: number): number {
-  return untilDeadlineMs - Math.min(bufferMs, walltimeMs / 10);
+  return untilDeadlineMs - keptMs(walltimeMs, bufferMs);
+}
+
+function keptMs(walltimeMs: number, bufferMs: number): number {
+  return Math.min(bufferMs, walltimeMs / 10);
+}
+
+/** What the way of a claim takes off the time that the worker has told. */
+const onTheWayMs = 1_000;
+
+/**
+ * How long the stated runtime of a job may be that starts now. An allocation that has just begun takes jobs as long as its
+ * walltime: what is stated is a limit, and people state the same for both. Later, what is left until the latest end.
+ */
+export function longestRuntimeMs(untilDeadlineMs: number, walltimeMs: number, bufferMs: number): number {
+  const hasJustBegun = walltimeMs - untilDeadlineMs <= keptMs(walltimeMs, bufferMs);
+  const left = untilLatestEndMs(untilDeadlineMs, walltimeMs, bufferMs);
+  return hasJustBegun ? Math.max(left, walltimeMs + onTheWayMs) : left;
 }

@@ -4,7 +4,7 @@
  */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import { idleWorker } from '../../model/decide/packing.ts';
-import { untilLatestEndMs } from '../../model/decide/time-left.ts';
+import { longestRuntimeMs } from '../../model/decide/time-left.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { freeResources } from '../running/claims.ts';
 import { findComputeNode } from '../running/compute-nodes.ts';
@@ -26,20 +26,17 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     isServed,
     workers: presentWorkers(tx, workflowKey, bufferMs),
     pastWorkers: pastWorkers(tx, workflowKey),
-    configs: configs(tx, workflowKey, bufferMs),
+    configs: configs(tx, workflowKey),
   };
 }
 
-function configs(tx: Transaction, workflowKey: number, bufferMs: number): Situation['configs'] {
+function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
   return tx.db
     .all<{ key: number; name: string; walltime_seconds: number }>(
       'SELECT slurm_config_key AS key, name, walltime_seconds FROM slurm_configs WHERE workflow_key = ?',
       workflowKey,
     )
-    .map(({ key, name, walltime_seconds }) => {
-      const walltimeMs = walltime_seconds * 1000;
-      return { key, name, usableMs: untilLatestEndMs(walltimeMs, walltimeMs, bufferMs) };
-    });
+    .map(({ key, name, walltime_seconds }) => ({ key, name, walltimeMs: walltime_seconds * 1000 }));
 }
 
 interface WorkerRow {
@@ -76,8 +73,10 @@ function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number):
 /** The time until the end of the allocation; null when no end is known. */
 function timeLeft({ expires_at, walltime_seconds }: WorkerRow, now: number, bufferMs: number): number | null {
   if (expires_at === null) return null;
-  const walltimeMs = walltime_seconds === null ? Number.POSITIVE_INFINITY : walltime_seconds * 1000;
-  return Math.max(0, untilLatestEndMs(expires_at - now, walltimeMs, bufferMs));
+  const untilEndMs = expires_at - now;
+  const untilMs =
+    walltime_seconds === null ? untilEndMs - bufferMs : longestRuntimeMs(untilEndMs, walltime_seconds * 1000, bufferMs);
+  return Math.max(0, untilMs);
 }
 
 function pastWorkers(tx: Transaction, workflowKey: number): Situation['pastWorkers'] {

@@ -203,8 +203,11 @@ export function closeComputeNode(
   });
   fireWorkerEnd(tx, { computeNodeKey, workflowKey: row.workflow_key }, end);
   if (row.allocation_key === null) return;
+  // what Slurm said while it ran is no longer so; its next answer has the end
   const { changes } = tx.db.run(
-    `UPDATE allocations SET status = 'ended', ended_at = ? WHERE allocation_key = ? AND restart_count <= ?
+    `UPDATE allocations SET status = 'ended', ended_at = ?, slurm_reason = NULL,
+       slurm_state = CASE WHEN json_extract(evidence, '$.isSettled') THEN slurm_state END
+     WHERE allocation_key = ? AND restart_count <= ?
        AND NOT EXISTS
        (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
     tx.now,

@@ -18,7 +18,12 @@ export const allocations: ListDefinition = {
     ]),
     ...columns(
       'integer',
-      ['num_workers', `(SELECT count(*) ${ofAllocation} AND n.is_active = 1)`],
+      // once it has ended, those that its last start had
+      [
+        'num_workers',
+        `(SELECT count(*) ${ofAllocation} AND CASE status WHEN 'ended' THEN n.restart_count = allocations.restart_count
+          ELSE n.is_active = 1 END)`,
+      ],
       [
         'num_jobs_done',
         `(SELECT count(*) FROM attempts a WHERE a.end_status = 'done'

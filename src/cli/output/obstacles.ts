@@ -1,0 +1,54 @@
+/** What keeps jobs from running however long they wait: they need more than there is, or may run longer than it lasts. */
+import type { Api } from '../../api/contract.ts';
+import { type Obstacle, obstacleText } from '../../model/decide/reason-text.ts';
+import { type Context, note } from '../context/context.ts';
+import { slurmTime } from './reason-help.ts';
+
+export interface FoundObstacle {
+  num_jobs: number;
+  reason: Obstacle;
+}
+
+/** At most this many are told as text. */
+const mostTold = 5;
+
+/** Obstacles of the waiting jobs of a workflow, each once, the most jobs first. */
+export async function findObstacles(
+  api: Api,
+  workflowKey: string,
+  codes: readonly Obstacle['code'][] = ['larger_than_any_worker', 'outlasts_configs'],
+): Promise<FoundObstacle[]> {
+  const { demand } = await api.call('demand', { workflow_key: workflowKey });
+  const found = new Map<string, FoundObstacle>();
+  for (const { num_jobs, reasons } of demand) {
+    for (const reason of reasons) {
+      if (reason.code !== 'larger_than_any_worker' && reason.code !== 'outlasts_configs') continue;
+      if (!codes.includes(reason.code)) continue;
+      const id = JSON.stringify(reason);
+      found.set(id, { num_jobs: num_jobs + (found.get(id)?.num_jobs ?? 0), reason });
+    }
+  }
+  return [...found.values()].toSorted((a, b) => b.num_jobs - a.num_jobs);
+}
+
+/** One line each. */
+export function obstacleLines(context: Context, workflowKey: string, found: readonly FoundObstacle[]): string[] {
+  const lines = found
+    .slice(0, mostTold)
+    .map(({ num_jobs, reason }) => `${obstacleText(reason, num_jobs)}: ${help(context, workflowKey, reason)}`);
+  return found.length > mostTold ? [...lines, `.. and ${found.length - mostTold} more`] : lines;
+}
+
+function help({ torc }: Context, workflowKey: string, reason: Obstacle): string {
+  if (reason.code === 'outlasts_configs') {
+    return `${torc} hpc slurm modify-config ${reason.slurm_config_key} -w ${slurmTime(reason.runtime_seconds)}`;
+  }
+  const columns = 'job_key,name,status,num_nodes,num_cpus,memory_bytes,num_gpus';
+  return `${torc} jobs list -k ${workflowKey} -f status=ready --columns ${columns}`;
+}
+
+/** Warns of jobs whose stated runtime no Slurm config of their workflow allows. */
+export async function noteOutlasting(context: Context, api: Api, workflowKey: string): Promise<void> {
+  const found = await findObstacles(api, workflowKey, ['outlasts_configs']);
+  for (const line of obstacleLines(context, workflowKey, found)) note(context, line, 'warning');
+}
