@@ -2,11 +2,13 @@
  * The typed client over HTTPS. It accepts only the certificate that `server.json` holds, whatever the host's name, and
  * reads that file again when the server is gone, has a different certificate or refuses the token: servers move.
  */
+
 import { randomBytes } from 'node:crypto';
 import { Agent, request as httpsRequest } from 'node:https';
 import { hostname } from 'node:os';
 import { delay, systemClock } from '../base/clock.ts';
 import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
+import { jsonText, parseMessage } from '../base/exact-json.ts';
 import type { Api, CallOptions, EndpointName, Reply, Request } from './contract.ts';
 import { idempotencyHeader, isRepeatable, needsKey } from './repetition.ts';
 import { readServerFile, type ServerFile } from './server-file.ts';
@@ -89,7 +91,7 @@ export function openClient(directory: string): Api {
     request: Request<N>,
     options: CallOptions = {},
   ): Promise<Reply<N>> {
-    const body = JSON.stringify(request);
+    const body = jsonText(request);
     if (!isRepeatable(endpoint, request)) return (await callOnce(endpoint, body, options)) as Reply<N>;
     const idempotencyKey = needsKey(endpoint, request) ? randomBytes(16).toString('hex') : null;
     const all = { ...options, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
@@ -244,7 +246,7 @@ function lost(error: Error): TorcError {
 function parseReply(status: number, text: string): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseMessage(text);
   } catch {
     throw new TorcError('unreachable', `the server answered something that is not JSON (status ${status})`);
   }

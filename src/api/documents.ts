@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, count, instant, key, name, text } from './fields.ts';
+import { age, count, instant, json, key, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { failureHandler, newAction } from './workflows.ts';
@@ -50,7 +50,7 @@ const exportedWorkflow = () =>
     user: z.string(),
     description: z.string().nullable(),
     project: z.string().nullable(),
-    metadata: z.json(),
+    metadata: json(),
     compute_node_expiration_buffer_seconds: count,
     compute_node_wait_for_new_jobs_seconds: count,
     compute_node_ignore_workflow_completion: z.boolean(),
@@ -120,7 +120,7 @@ export const importHistory = z.strictObject({
         type: text.min(1).max(64),
         old_status: z.enum(jobStatuses).nullable(),
         new_status: z.enum(jobStatuses).nullable(),
-        data: z.json(),
+        data: json(),
       }),
     )
     .max(limits.createChunk),

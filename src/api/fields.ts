@@ -1,5 +1,8 @@
 /** The fields that requests and replies are made of. */
+
 import { z } from 'zod';
+import type { Json } from '../base/exact-json.ts';
+import { documentProblem } from '../model/spec/user-data.ts';
 
 export const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
 export const count = z.number().int().nonnegative();
@@ -12,6 +15,12 @@ export const text = z
 export const name = text.min(1).max(4096);
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');
+/** A document of a user, passed on as it is: zod would drop the key `__proto__` and numbers that are kept as written. */
+export const json = () =>
+  z.custom<Json>().superRefine((value, context) => {
+    const problem = documentProblem(value);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  });
 /** ISO 8601 UTC. */
 export const instant = z.iso.datetime();
 

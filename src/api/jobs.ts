@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { jobStatuses } from '../model/status.ts';
-import { changedField, count, key, name, text } from './fields.ts';
+import { changedField, count, json, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records, shownAttempt } from './records.ts';
 
@@ -149,12 +149,12 @@ export const assignResourceRequirements = z.strictObject({
 export const assignRequirementsReply = () =>
   z.strictObject({ resource_requirements_key: key, name: z.string(), num_jobs: count });
 
-export const addUserData = z.strictObject({ workflow_key: key, name, data: z.json(), is_ephemeral: z.boolean() });
+export const addUserData = z.strictObject({ workflow_key: key, name, data: json(), is_ephemeral: z.boolean() });
 export const addUserDataReply = () => z.strictObject({ user_data_key: key });
 export const modifyUserData = z.strictObject({
   user_data_key: key,
   /** What is missing stays unchanged; null removes the data. */
-  changes: z.strictObject({ data: z.json(), is_ephemeral: z.boolean() }).partial(),
+  changes: z.strictObject({ data: json(), is_ephemeral: z.boolean() }).partial(),
 });
 /** `is_changed`: the data differ from before. */
 export const modifyUserDataReply = () =>

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
 import { allocationStatuses, causes, endStatuses, jobStatuses, outcomes, workflowStatuses } from '../model/status.ts';
-import { age, count, instant, key } from './fields.ts';
+import { age, count, instant, json, key } from './fields.ts';
 
 const integer = z.number().int();
 
@@ -45,7 +45,7 @@ const workflow = () =>
     created_at: instant,
     started_at: instant.nullable(),
     ended_at: instant.nullable(),
-    metadata: z.json(),
+    metadata: json(),
   });
 
 const job = () =>
@@ -150,7 +150,7 @@ const userData = () =>
     name: z.string(),
     is_ephemeral: z.boolean(),
     version: count,
-    data: z.json(),
+    data: json(),
   });
 
 const computeNode = () =>
@@ -237,7 +237,7 @@ const firing = () =>
     num_attempts: count,
     fired_at: instant.nullable(),
     ended_at: instant.nullable(),
-    result: z.json(),
+    result: json(),
     error: z.string().nullable(),
   });
 
@@ -256,7 +256,7 @@ const action = () =>
     num_failed: count,
     what: z.string().nullable(),
     error: z.string().nullable(),
-    definition: z.json(),
+    definition: json(),
     /** The newest ones. */
     firings: z.array(firing()),
   });
@@ -271,7 +271,7 @@ const event = () =>
     type: z.string(),
     old_status: z.enum(jobStatuses).nullable(),
     new_status: z.enum(jobStatuses).nullable(),
-    data: z.json(),
+    data: json(),
   });
 
 const resourceRequirements = () =>

@@ -3,9 +3,11 @@
  * `torc1 LENGTH CHECKSUM JSON`, where LENGTH counts the bytes of JSON and CHECKSUM is the start of its SHA-256.
  * A line that a crash cut off or that is damaged is counted and skipped; the others are valid.
  */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
+import { jsonText, parseMessage } from '../base/exact-json.ts';
 import type { Request } from './contract.ts';
 
 export type FinishedReport = Request<'exchange'>['finished'][number];
@@ -33,7 +35,7 @@ function checksum(json: string): string {
 
 /** One report as a line of the spool, its line break included. */
 export function spoolLine(report: SpooledReport): string {
-  const json = JSON.stringify(report);
+  const json = jsonText(report);
   return `${magic} ${Buffer.byteLength(json)} ${checksum(json)} ${json}\n`;
 }
 
@@ -42,7 +44,7 @@ function parseLine(line: string): SpooledReport | null {
   if (match === null) return null;
   const [, length, sum, json] = match;
   if (json === undefined || Buffer.byteLength(json) !== Number(length) || checksum(json) !== sum) return null;
-  return JSON.parse(json) as SpooledReport;
+  return parseMessage(json) as SpooledReport;
 }
 
 /** The reports of a spool's text, in the order in which they were written. */

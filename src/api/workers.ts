@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
-import { age, count, instant, key, name, slurmJobId, text } from './fields.ts';
+import { age, count, instant, json, key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
@@ -124,7 +124,7 @@ const finishedReport = z.object({
   /** Missing for a job without declared files. */
   files: z.array(fileState).optional(),
   /** What the job wrote for its output user data. */
-  user_data: z.array(z.object({ name, data: z.json() })).optional(),
+  user_data: z.array(z.object({ name, data: json() })).optional(),
   /** Missing when the workflow's `stdio` is enough to know. */
   log: logPlace.optional(),
 });

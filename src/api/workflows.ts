@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { jobStatuses } from '../model/status.ts';
-import { changedField, count, key, name, text } from './fields.ts';
+import { changedField, count, json, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -61,7 +61,7 @@ export const createBegin = z.strictObject({
   user: name,
   description: text.nullable(),
   project: text.nullable(),
-  metadata: z.json().nullable(),
+  metadata: json().nullable(),
   /** Where relative paths start and jobs run; absolute. Missing: where the first worker starts. */
   base_directory: absolutePath.optional(),
   /** How workers of this workflow behave; seconds. */
@@ -121,7 +121,7 @@ export const createChunk = z.strictObject({
   jobs: z.array(newJob).max(limits.createChunk),
   files: z.array(z.strictObject({ name, path: text.min(1) })).max(limits.createChunk),
   /** `data` is null while there is none yet. */
-  user_data: z.array(z.strictObject({ name, data: z.json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
+  user_data: z.array(z.strictObject({ name, data: json(), is_ephemeral: z.boolean() })).max(limits.createChunk),
   edges: z.array(z.tuple([node, node])).max(limits.createChunk * 4),
   /** Which jobs the triggers of actions are about: numbers of the action and of the job. */
   action_jobs: z
@@ -152,7 +152,7 @@ export const modifyWorkflow = z.strictObject({
       name,
       description: text.nullable(),
       project: text.nullable(),
-      metadata: z.json().nullable(),
+      metadata: json().nullable(),
       is_archived: z.boolean(),
       expiration_buffer_seconds: count,
       wait_for_new_jobs_seconds: count,

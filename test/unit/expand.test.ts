@@ -408,7 +408,7 @@ describe('user data', () => {
   it('is refused when it is too large', () => {
     const large = { name: 'large', data: 'é'.repeat(524_288) };
     expect(problemsOf([], { user_data: [{ name: 'x' }, large] })).toEqual([
-      'user_data[1].data: is 1048578 bytes of JSON; user data holds at most 1048576 (1 MiB)',
+      'user_data[1].data: is 1048578 bytes of JSON; user data holds at most 1048576 (1 MiB): keep large data in files',
     ]);
     expect(problemsOf([], { user_data: [{ name: 'ok', data: 'é'.repeat(524_287) }] })).toEqual([]);
   });

@@ -86,6 +86,17 @@ describe('reading', () => {
     );
   });
 
+  it('refuses the one name that a record cannot hold', () => {
+    const record = '{"__proto__":[1,2]}';
+    const text = `{"name":"w","parameters":${record},"slurm_defaults":${record},"jobs":[{"name":"{a}","command":"x","parameters":${record}}]}`;
+    const refused = problemsOf(text, 'w.json').map((problem) => problem.replace(/^w.json:[0-9:]+ /, ''));
+    expect(refused).toEqual(
+      ['parameters', 'slurm_defaults', 'jobs[0].parameters'].map(
+        (path) => `${path}.__proto__: cannot be used as a name here`,
+      ),
+    );
+  });
+
   it('treats null as not given', () => {
     const text = lines('name: w', 'files:', 'description: null', 'jobs: [{name: a, command: b, depends_on: ~}]');
     const { workflow } = loadWorkflow(text, { file: 'w.yaml' });

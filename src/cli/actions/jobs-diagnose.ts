@@ -1,5 +1,7 @@
 /** `torc jobs diagnose`: why claimed jobs have no result. */
+
 import type { Api, DiagnosedJob } from '../../api/contract.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
@@ -20,7 +22,7 @@ export async function diagnoseJobs(context: Context, keys: readonly string[]): P
     const workflowKey =
       jobKeys === null ? await chooseWorkflow(context, api, null) : await workflowOfJobs(context, api, jobKeys);
     const { jobs } = await api.call('jobs_diagnose', { workflow_key: workflowKey, job_keys: jobKeys });
-    if (context.format === 'json') await context.terminal.out(`${JSON.stringify({ jobs })}\n`);
+    if (context.format === 'json') await context.terminal.out(`${jsonText({ jobs })}\n`);
     else if (context.format === 'csv') await printCsv(context, csvFields, jobs.map(flat));
     else await context.terminal.out(await jobsText(context, api, workflowKey, jobs, jobKeys ?? []), 'colors');
   });

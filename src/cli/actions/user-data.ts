@@ -1,7 +1,9 @@
 /** `torc user-data show|modify|add|delete`. */
+
 import { readFileSync } from 'node:fs';
 import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
@@ -25,7 +27,7 @@ export async function showUserData(context: Context, nameOrKey: string): Promise
   const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey));
   if (data === null) note(context, `user data ${cellText(name)} has no value yet`);
   const isForPeople = context.format === 'text' && context.terminal.isStdoutTerminal;
-  await context.terminal.out(`${JSON.stringify(data, null, isForPeople ? 2 : 0)}\n`);
+  await context.terminal.out(`${jsonText(data, isForPeople ? 2 : 0)}\n`);
 }
 
 async function find(context: Context, api: Api, nameOrKey: string): Promise<ListRecord> {
@@ -123,6 +125,6 @@ async function parseData(bytes: Buffer, from: string): Promise<Json> {
     throw new TorcError('usage', error.message, example, { cause: error });
   }
   const problem = userDataProblem(data);
-  if (problem !== null) throw new TorcError('usage', `${from} ${problem}`, 'Keep large data in files.');
+  if (problem !== null) throw new TorcError('usage', `${from} ${problem}`);
   return data;
 }

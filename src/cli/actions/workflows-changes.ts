@@ -1,6 +1,8 @@
 /** `torc workflows modify|set-compute-node-parameters`. */
+
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { parseJson } from '../../base/exact-json.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { existingDirectory } from '../input/base-directory.ts';
@@ -54,7 +56,7 @@ export async function modifyWorkflow(
 
 function parsedMetadata(text: string): Changes['metadata'] {
   try {
-    return JSON.parse(text) as Changes['metadata'];
+    return parseJson(text) as Changes['metadata'];
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new TorcError('usage', `--metadata is not JSON: ${words}`, `For example: --metadata '{"grant": 12}'`);

@@ -1,6 +1,8 @@
 /** `torc workflows export|import`. */
+
 import { type Api, limits, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText, parseJson, withPlainNumbers } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
 import { isExport, refuseOtherVersion } from '../../model/spec/export.ts';
 import type { JobStatus } from '../../model/status.ts';
@@ -73,7 +75,7 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
 function readDocument(file: string): ExportDocument {
   let value: unknown;
   try {
-    value = JSON.parse(readBytes(file, exportHint).toString('utf8'));
+    value = withPlainNumbers(parseJson(readBytes(file, exportHint).toString('utf8')), isUserDocument);
   } catch (error) {
     if (error instanceof TorcError) throw error;
     const words = error instanceof Error ? error.message : String(error);
@@ -86,6 +88,11 @@ function readDocument(file: string): ExportDocument {
     throw new TorcError('invalid_spec', `${file}: ${part} is not a list`, exportHint);
   }
   return value as unknown as ExportDocument;
+}
+
+/** Metadata and user data of the workflow, the data of events. */
+function isUserDocument(key: string, depth: number): boolean {
+  return (key === 'metadata' && depth === 1) || (key === 'data' && (depth === 2 || depth === 3));
 }
 
 const exportHint =
@@ -120,7 +127,7 @@ function* pagesOf<T>(rows: readonly T[]): Generator<T[]> {
   let characters = 0;
   for (const row of rows) {
     page.push(row);
-    characters += JSON.stringify(row).length;
+    characters += jsonText(row).length;
     if (page.length < 2000 && characters < limits.bodyBytes / 8) continue;
     yield page;
     page = [];

@@ -1,4 +1,5 @@
 /** An exported workflow: a specification that `create` reads, and beside it the results of the jobs. */
+
 import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
@@ -11,6 +12,7 @@ import {
   type WorkflowShown,
 } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { exportFormat, exportVersion } from '../../model/spec/export.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
@@ -41,7 +43,7 @@ export async function* exportLines(
   yield* specLines(api, key, parts.results);
   if (parts.results) {
     const { run_id, started_at, ended_at } = workflow;
-    yield `,\n"run":${JSON.stringify({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
+    yield `,\n"run":${jsonText({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
     yield* section(
       'job_statuses',
       records(api, 'jobs', key, ({ name, status }) => ({ job_name: name, status })),
@@ -77,7 +79,7 @@ async function* section(name: string, values: AsyncIterable<object>): AsyncGener
   yield `,\n"${name}":[`;
   let separator = '\n';
   for await (const value of values) {
-    yield `${separator}${JSON.stringify(value)}`;
+    yield `${separator}${jsonText(value)}`;
     separator = ',\n';
   }
   yield ']';
@@ -103,7 +105,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   const taken = new Set(requirements.map(({ name }) => name));
   yield '{';
   for (const [field, value] of Object.entries(workflow)) {
-    if (value !== null) yield `${JSON.stringify(field)}:${JSON.stringify(value)},\n`;
+    if (value !== null) yield `${jsonText(field)}:${jsonText(value)},\n`;
   }
   const barriers = await barrierNames(api, key);
   const written = new Set<string>();
@@ -115,7 +117,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
       for (const datum of job.output_user_data) written.add(datum);
       const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
       if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
-      yield `${separator}${JSON.stringify(jobSpec(job, requirementsName, barriers))}`;
+      yield `${separator}${jsonText(jobSpec(job, requirementsName, barriers))}`;
       separator = ',\n';
     }
   }
@@ -139,7 +141,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     actions.map((action) => actionSpec(action, jobsOf.get(action.action_key) ?? [])),
   );
   if (sample_interval_seconds !== null) {
-    yield `,\n"resource_monitor":${JSON.stringify({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
+    yield `,\n"resource_monitor":${jsonText({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
   }
   yield '}';
 }
@@ -158,7 +160,7 @@ async function givenData(api: Api, key: string): Promise<(row: ListRecord) => bo
 }
 
 function* optional(name: string, values: readonly object[]): Generator<string> {
-  if (values.length > 0) yield `,\n"${name}":[\n${values.map((value) => JSON.stringify(value)).join(',\n')}]`;
+  if (values.length > 0) yield `,\n"${name}":[\n${values.map((value) => jsonText(value)).join(',\n')}]`;
 }
 
 async function* parts(

@@ -1,4 +1,5 @@
 /** Sends an expanded workflow to the server in chunks; nothing is visible before the last one has arrived. */
+
 import type { Api, Reply, Request } from '../../api/contract.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { counted } from '../../base/text.ts';

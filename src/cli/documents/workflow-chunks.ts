@@ -1,5 +1,7 @@
 /** An expanded workflow as requests, each small enough for a short transaction. */
+
 import type { Request } from '../../api/contract.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import type { ExpandedJob, ExpandedWorkflow } from '../../model/expanded.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
@@ -119,7 +121,7 @@ export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Gene
   }
   for (const { name, data, isEphemeral } of workflow.userData) {
     const datum = { name, data: data as Chunk['user_data'][number]['data'], is_ephemeral: isEphemeral };
-    const full = builder.closeBefore('user_data', 60 + name.length + JSON.stringify(data).length);
+    const full = builder.closeBefore('user_data', 60 + name.length + jsonText(data).length);
     if (full !== null) yield full;
     builder.addUserData(datum);
   }

@@ -1,6 +1,8 @@
 /** Prints lists page by page, or one result, in the output format. */
+
 import type { ListName, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { formatMemory } from '../../base/units.ts';
 import type { Context } from '../context/context.ts';
 import { csvLine } from './csv.ts';
@@ -59,7 +61,7 @@ function refuseUnknown(list: ListName, record: ListRecord, names: readonly strin
 function jsonPrinter(list: ListName): ListPrinter {
   return {
     page(records, isFirst) {
-      const lines = records.map((record) => JSON.stringify(record)).join(',\n');
+      const lines = records.map((record) => jsonText(record)).join(',\n');
       if (isFirst) return `{"${list}":[${lines === '' ? '' : `\n${lines}`}`;
       return lines === '' ? '' : `,\n${lines}`;
     },
@@ -144,7 +146,7 @@ function painter(context: Context): (header: string, padded: string) => string {
 export async function printResult(context: Context, value: object, text: () => string): Promise<void> {
   switch (context.format) {
     case 'json':
-      await context.terminal.out(`${JSON.stringify(value)}\n`);
+      await context.terminal.out(`${jsonText(value)}\n`);
       return;
     case 'csv':
       await context.terminal.out(csvLine(Object.keys(value)) + csvLine(Object.values(value)));

@@ -1,4 +1,5 @@
 /** Records as plain aligned columns that people and awk can read. */
+import { jsonText } from '../../base/exact-json.ts';
 import { visible } from '../../base/text.ts';
 
 export interface TextColumn {
@@ -13,7 +14,7 @@ const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export function cellText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string' && instant.test(value)) return `${value.slice(0, 19)}Z`;
-  return visible(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return visible(typeof value === 'object' ? jsonText(value) : String(value));
 }
 
 const wide =

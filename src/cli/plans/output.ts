@@ -1,5 +1,7 @@
 /** How plans are printed: the changes, the lost jobs, what stays unchanged; the same in a dry run. */
+
 import type { DiagnosedJob, KeptJob, Plan, PlannedChange } from '../../api/contract.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { formatMemory } from '../../base/units.ts';
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { Context } from '../context/context.ts';
@@ -143,7 +145,7 @@ export function nextCommands(context: Context, workflowKey: string): string {
 
 /** Prints a plan: the value as JSON, its changes as CSV, or text. */
 export async function printPlan(context: Context, value: object, changes: Plan['changes'], text: () => string) {
-  if (context.format === 'json') await context.terminal.out(`${JSON.stringify(value)}\n`);
+  if (context.format === 'json') await context.terminal.out(`${jsonText(value)}\n`);
   else if (context.format === 'csv') await printCsv(context, changeFields, changes);
   else await context.terminal.out(text(), 'colors');
 }

@@ -1,4 +1,5 @@
 /** A specification's text in, a checked specification or a workflow out; every problem with its place. */
+import { withPlainNumbers } from '../../base/exact-json.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
 import { withoutHistory } from '../spec/export.ts';
@@ -37,7 +38,8 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   const { file } = options;
   const text = decodeSpec(source, file);
   const syntax = options.syntax ?? syntaxOf(file, text);
-  const { value, where } = withoutHistory(readers[syntax](text, file), file);
+  const { value: written, where } = withoutHistory(readers[syntax](text, file), file);
+  const value = withPlainNumbers(written, isUserDocument);
   const findings = new Findings();
   const spec = checkShape(value, findings);
   if (spec === null) {
@@ -46,6 +48,11 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   }
   findings.throwIfAny(file, where, typeof value === 'string' ? plainTextHint : undefined);
   return { spec: spec as WorkflowSpec, where };
+}
+
+/** Numbers in metadata and user data stay as they are written. */
+function isUserDocument(key: string, depth: number): boolean {
+  return (key === 'metadata' && depth === 0) || (key === 'data' && depth === 2);
 }
 
 const plainTextHint =

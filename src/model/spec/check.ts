@@ -1,5 +1,7 @@
 /** Whether a document has the shape of a specification, and what is wrong with it and where, in words for people. */
+
 import type { z } from 'zod';
+import { WrittenNumber } from '../../base/exact-json.ts';
 import { didYouMean, quoted } from './names.ts';
 import type { Findings, SpecPath } from './problems.ts';
 import { withinDepth } from './source.ts';
@@ -20,8 +22,25 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
     if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
     if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
+    checkRecords(value, findings);
   }
   return result.success && findings.count === before ? result.data : null;
+}
+
+/** Parameters and Slurm defaults have names of their own as keys; zod drops this one without a word. */
+function checkRecords(value: Record<string, unknown>, findings: Findings): void {
+  const refuse = (record: unknown, path: SpecPath) => {
+    if (!isMapping(record) || !Object.hasOwn(record, '__proto__')) return;
+    findings.add([...path, '__proto__'], () => 'cannot be used as a name here', 'key');
+  };
+  refuse(value.parameters, ['parameters']);
+  refuse(value.slurm_defaults, ['slurm_defaults']);
+  for (const [list, elements] of Object.entries(value)) {
+    if (!Array.isArray(elements)) continue;
+    for (const [i, element] of elements.entries()) {
+      if (isMapping(element)) refuse(element.parameters, [list, i, 'parameters']);
+    }
+  }
 }
 
 /** Every job has a command or steps, not both; an invocation script cannot wrap steps. */
@@ -172,7 +191,7 @@ function checkFree(top: unknown, topPath: SpecPath, findings: Findings): boolean
       findings.add(path, () => problem);
       return false;
     }
-    if (typeof value !== 'object' || value === null) continue;
+    if (typeof value !== 'object' || value === null || value instanceof WrittenNumber) continue;
     const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
     for (const [key, child] of entries) open.push({ value: child, path: [...path, key] });
   }

@@ -1,7 +1,8 @@
 /**
  * JSON with places: one iterative walk over the text finds syntax errors, duplicate keys and nesting that is too
- * deep, and on request the places of values. The values themselves come from the faster JSON.parse.
+ * deep, and on request the places of values. The values themselves come from the faster JSON.parse, numbers as they are written.
  */
+import { parseJson } from '../../base/exact-json.ts';
 import { quoted } from './names.ts';
 import { PlaceFinder, passing, type Waypoint } from './places.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
@@ -10,7 +11,7 @@ import { type Fault, type ReadDocument, throwFaults, withinDepth } from './sourc
 export function readJson(text: string, file: string): ReadDocument {
   throwFaults(new JsonWalk(text, null).run(), text, file);
   return {
-    value: JSON.parse(text) as unknown,
+    value: parseJson(text),
     where(places) {
       const finder = new PlaceFinder(places);
       new JsonWalk(text, finder.root).run();

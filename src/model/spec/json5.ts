@@ -2,7 +2,9 @@
  * JSON5: JSON with comments, bare keys, single quotes and commas before the end. The json5 library reads the values; a
  * walk over what it accepted finds duplicate keys, nesting that is too deep, and on request the places of values.
  */
+
 import JSON5 from 'json5';
+import { marked, revived, writtenNumber } from '../../base/exact-json.ts';
 import { quoted } from './names.ts';
 import { PlaceFinder, passing, type Waypoint } from './places.ts';
 import { SpecError } from './problems.ts';
@@ -11,9 +13,10 @@ import { afterComments, type Fault, type ReadDocument, throwFaults, withinDepth 
 /** The value of a JSON5 text; throws SpecError with every duplicate key or the first syntax error. */
 export function readJson5(text: string, file: string): ReadDocument {
   const value = parsed(text, file);
-  throwFaults(walk(text, null), text, file);
+  const numbers: NumberPlace[] = [];
+  throwFaults(walk(text, null, numbers), text, file);
   return {
-    value,
+    value: numbers.length === 0 ? value : JSON5.parse<unknown>(withMarked(text, numbers), revived),
     where(places) {
       const finder = new PlaceFinder(places);
       walk(text, finder.root);
@@ -55,8 +58,24 @@ function wordAt(text: string, offset: number): string {
   return text.slice(offset, end);
 }
 
+/** A number that a double would change. */
+interface NumberPlace {
+  offset: number;
+  written: string;
+}
+
+function withMarked(text: string, numbers: readonly NumberPlace[]): string {
+  let from = 0;
+  const parts = numbers.map(({ offset, written }) => {
+    const before = text.slice(from, offset);
+    from = offset + written.length;
+    return before + marked(written);
+  });
+  return parts.join('') + text.slice(from);
+}
+
 /** Walks over a text that the library accepts; places are noted in the waypoints. */
-function walk(text: string, root: Waypoint | null): Fault[] {
+function walk(text: string, root: Waypoint | null, numbers: NumberPlace[] = []): Fault[] {
   const faults: Fault[] = [];
   const levels: Level[] = [];
   const value = (offset: number): Waypoint | null => {
@@ -91,7 +110,10 @@ function walk(text: string, root: Waypoint | null): Fault[] {
       level.seen.add(key);
       level.part = key;
       level.keyOffset = offset;
-    } else value(offset);
+    } else {
+      if (typeof writtenNumber(Number(word), word) === 'object') numbers.push({ offset, written: word });
+      value(offset);
+    }
   }
   return faults;
 }

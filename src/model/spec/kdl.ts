@@ -3,7 +3,9 @@
  * "x"` to the list `input_files` of its job, `file "n" path=".."` writes keys next to the name. The result is the
  * document that YAML would give, which the same schema checks.
  */
+
 import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
+import { parseJson, writtenNumber } from '../../base/exact-json.ts';
 import { quoted } from './names.ts';
 import { positionsOf } from './places.ts';
 import type { Place } from './problems.ts';
@@ -176,7 +178,7 @@ class Reading {
       const key = entry.getName();
       if (key === null) continue;
       const list = own(shape.lists, key);
-      const value = entry.getValue();
+      const value = readEntry(entry);
       if (list !== undefined) this.#push(into, list, value, entry);
       else {
         const read = shape.json?.includes(key) ? this.#fromJson(key, value, entry) : value;
@@ -198,10 +200,10 @@ class Reading {
       return depth > withinDepth ? [] : this.#list(children, depth);
     }
     if (hasProperties || node.children !== null) return this.#rest(node, plain, {}, depth);
-    if (values.length === 1) return values[0]?.getValue() ?? null;
+    if (values.length === 1) return readEntry(values[0] as Entry);
     if (values.length === 0) return null;
     const list: unknown[] = [];
-    for (const entry of values) this.#append(list, entry.getValue(), entry);
+    for (const entry of values) this.#append(list, readEntry(entry), entry);
     return list;
   }
 
@@ -216,7 +218,7 @@ class Reading {
   #fromJson(key: string, value: unknown, at: Node | Entry): unknown {
     if (typeof value !== 'string') return value;
     try {
-      return JSON.parse(value) as unknown;
+      return parseJson(value);
     } catch {
       if (key === 'metadata' && !/^\s*[[{]/.test(value)) return value;
       const written = at instanceof Entry ? at : (argumentsOf(at)[0] ?? at);
@@ -227,7 +229,7 @@ class Reading {
   }
 
   #addAll(into: Mapping, list: string, node: Node): void {
-    for (const entry of argumentsOf(node)) this.#push(into, list, entry.getValue(), entry);
+    for (const entry of argumentsOf(node)) this.#push(into, list, readEntry(entry), entry);
     const others = node.entries.find((entry) => entry.getName() !== null) ?? node.children?.nodes[0];
     if (others !== undefined) this.#refuse(others, `${quoted(node.getName())} is a list of values`);
     if (!Object.hasOwn(into, list)) this.#setAt(into, list, [], offsetsOf(node));
@@ -271,6 +273,11 @@ class Reading {
 
 function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
   return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+function readEntry(entry: Entry): unknown {
+  const value = entry.getValue();
+  return typeof value === 'number' ? writtenNumber(value, entry.value.representation) : value;
 }
 
 function argumentsOf(node: Node): Entry[] {

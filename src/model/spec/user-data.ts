@@ -1,4 +1,5 @@
 /** User data: JSON documents that jobs pass to each other through the database; their limits, and how commands get them. */
+import { jsonText, WrittenNumber } from '../../base/exact-json.ts';
 import { withinDepth } from './source.ts';
 
 /** The largest document, in bytes of its JSON. */
@@ -6,20 +7,32 @@ export const mostUserDataBytes = 1024 * 1024;
 
 /** Why a value cannot be kept as user data, as what follows "it"; null when it can. */
 export function userDataProblem(data: unknown): string | null {
-  if (isDeeper(data, withinDepth)) return `is nested deeper than ${withinDepth} levels`;
-  const bytes = Buffer.byteLength(JSON.stringify(data ?? null));
+  const problem = documentProblem(data);
+  if (problem !== null) return problem;
+  const bytes = Buffer.byteLength(jsonText(data ?? null));
   if (bytes <= mostUserDataBytes) return null;
-  return `is ${bytes} bytes of JSON; user data holds at most ${mostUserDataBytes} (1 MiB)`;
+  return `is ${bytes} bytes of JSON; user data holds at most ${mostUserDataBytes} (1 MiB): keep large data in files`;
 }
 
-function isDeeper(data: unknown, most: number): boolean {
+/** Why a value cannot be kept as JSON that everybody can read, as what follows "it"; null when it can. */
+export function documentProblem(data: unknown): string | null {
   let level: unknown[] = [data];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > most) return true;
-    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+    if (depth > withinDepth) return `is nested deeper than ${withinDepth} levels`;
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string' && !value.isWellFormed()) return hasHalf;
+      if (!['string', 'number', 'boolean', 'object'].includes(typeof value)) return 'is not JSON';
+      if (typeof value !== 'object' || value === null || value instanceof WrittenNumber) continue;
+      if (!Array.isArray(value) && Object.keys(value).some((key) => !key.isWellFormed())) return hasHalf;
+      for (const held of Object.values(value)) next.push(held);
+    }
+    level = next;
   }
-  return false;
+  return null;
 }
+
+const hasHalf = 'contains an incomplete character (a lone UTF-16 surrogate)';
 
 const inputVariable = /\$\{user_data\.input\.([^}]+)\}/g;
 

@@ -3,7 +3,9 @@
  * bounded, duplicate keys are found in linear time, custom tags are refused, aliases cannot multiply. A separate reader
  * for plain YAML would be faster, but hundreds of lines to keep correct.
  */
+
 import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
+import { writtenNumber } from '../../base/exact-json.ts';
 import { quoted } from './names.ts';
 import { positionsOf } from './places.ts';
 import { type Place, shownProblems } from './problems.ts';
@@ -145,7 +147,7 @@ class Conversion {
   }
 
   #plain(node: Node): unknown {
-    if (isScalar(node)) return node.value;
+    if (isScalar(node)) return typeof node.value === 'number' ? writtenNumber(node.value, node.source) : node.value;
     if (isSeq(node)) return node.items.map((item) => this.value(item as Node | null));
     if (!isMap(node)) return this.#refuse(node, 'is neither a value, a list nor a mapping');
     const object: Record<string, unknown> = {};

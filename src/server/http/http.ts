@@ -1,10 +1,12 @@
 /** HTTPS in front of the service: the token first, then the limits, then JSON in and out. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { type EndpointName, endpoints, limits, type Request } from '../../api/contract.ts';
 import { idempotencyHeader } from '../../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
+import { jsonText, parseMessage } from '../../base/exact-json.ts';
 import type { ServerContext } from '../context.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
@@ -164,7 +166,7 @@ function tooLarge(): TorcError {
 
 function parseJson(body: string): unknown {
   try {
-    return JSON.parse(body);
+    return parseMessage(body);
   } catch {
     throw new TorcError('usage', 'the request is not JSON');
   }
@@ -194,7 +196,7 @@ function httpStatus(code: ErrorCode): number {
 
 function send(outgoing: ServerResponse, status: number, value: unknown, unreadMs: number = limits.unreadReplyMs): void {
   if (outgoing.headersSent || outgoing.destroyed) return;
-  const body = Buffer.from(JSON.stringify(value));
+  const body = Buffer.from(jsonText(value));
   outgoing.writeHead(status, {
     'content-type': 'application/json',
     'content-length': body.length,

@@ -2,8 +2,10 @@
  * Stores a new workflow in chunks; it stays invisible until it is complete, and an incomplete one is dropped at the
  * next open.
  */
+
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
@@ -43,7 +45,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.user,
     request.description,
     request.project,
-    request.metadata === null ? null : JSON.stringify(request.metadata),
+    request.metadata === null ? null : jsonText(request.metadata),
     request.expiration_buffer_seconds * 1000,
     request.wait_for_new_jobs_seconds * 1000,
     request.ignore_workflow_completion ? 1 : 0,

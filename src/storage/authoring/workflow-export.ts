@@ -1,5 +1,7 @@
 /** Exports a stored workflow page by page in the words of a specification, with names instead of keys. */
+
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
+import { type Json, parseJson } from '../../base/exact-json.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -72,7 +74,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     user: row.user,
     description: row.description,
     project: row.project,
-    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    metadata: row.metadata === null ? null : (parseJson(row.metadata) as Json),
     compute_node_expiration_buffer_seconds: row.expiration_buffer_ms / 1000,
     compute_node_wait_for_new_jobs_seconds: row.wait_for_new_jobs_ms / 1000,
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,

@@ -1,6 +1,8 @@
 /** Gives a new workflow the history of another with the same jobs: results of its runs, events, statuses. */
+
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import { aims, type Settled, settle, statusCode } from '../../model/decide/restart.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses, type JobStatus, jobStatuses } from '../../model/status.ts';
@@ -27,7 +29,7 @@ export function importHistory(
       event.type,
       event.old_status,
       event.new_status,
-      event.data === null ? null : JSON.stringify(event.data),
+      event.data === null ? null : jsonText(event.data),
     );
   }
   return { num_results: request.results.length, num_events: request.events.length };

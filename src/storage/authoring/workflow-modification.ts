@@ -1,7 +1,9 @@
 /** Changes the description and settings of a workflow; its jobs stay as they are. */
+
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
@@ -36,8 +38,8 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   project: plain('project'),
   metadata: {
     column: 'metadata',
-    stored: (value) => (value === null ? null : JSON.stringify(value)),
-    read: (stored) => (stored === null ? null : JSON.parse(String(stored))),
+    stored: (value) => (value === null ? null : jsonText(value)),
+    read: (stored) => (stored === null ? null : parseJson(String(stored))),
   },
   is_archived: flag('is_archived'),
   expiration_buffer_seconds: milliseconds('expiration_buffer_ms', 1000),

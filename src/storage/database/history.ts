@@ -4,6 +4,7 @@
  * those of the workflow as a whole, keep their order: a move that follows an event of the same job goes into a later
  * row. The list of events reads both kinds of rows as one.
  */
+import { jsonText } from '../../base/exact-json.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
 
@@ -106,7 +107,7 @@ export class History {
       fields.type,
       fields.oldStatus ?? null,
       fields.newStatus ?? null,
-      fields.data === undefined ? null : JSON.stringify(fields.data),
+      fields.data === undefined ? null : jsonText(fields.data),
     ).key;
   }
 }

@@ -1,5 +1,7 @@
 /** Replies, stored for a day in the transaction that they report, so that a repeated request gets the same one. */
+
 import { TorcError } from '../../base/errors.ts';
+import { jsonText, parseMessage } from '../../base/exact-json.ts';
 import type { Transaction } from './transaction.ts';
 
 const keptMs = 24 * 3600 * 1000;
@@ -28,7 +30,7 @@ export function findReply(tx: Transaction, { idempotencyKey, endpoint }: Repeata
       'Use a new key for each call.',
     );
   }
-  return JSON.parse(row.reply);
+  return parseMessage(row.reply);
 }
 
 /** Keeps the reply to a request that changes something, and deletes some that are older than a day. */
@@ -42,7 +44,7 @@ export function keepReply(tx: Transaction, request: RepeatableRequest, reply: ob
     'INSERT INTO replies (idempotency_key, endpoint, reply, answered_at) VALUES (?, ?, ?, ?)',
     request.idempotencyKey,
     request.endpoint,
-    JSON.stringify('changes' in reply && Array.isArray(reply.changes) ? shortened(reply, reply.changes) : reply),
+    jsonText('changes' in reply && Array.isArray(reply.changes) ? shortened(reply, reply.changes) : reply),
     tx.now,
   );
 }

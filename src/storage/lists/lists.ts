@@ -2,9 +2,11 @@
  * Rows of lists: filters, sorting and pages. Stored integers become keys as text, ISO 8601 instants and booleans only
  * here.
  */
+
 import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { parseJson } from '../../base/exact-json.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
@@ -172,7 +174,7 @@ function rendered(kind: Kind, value: unknown): unknown {
     case 'instant':
       return isoInstant(Number(value));
     case 'json':
-      return JSON.parse(String(value));
+      return parseJson(String(value));
     default:
       return value;
   }

@@ -2,9 +2,11 @@
  * User data: JSON documents in the database that jobs read and write. The version of one goes up whenever its content
  * changes; a job remembers the versions that it was given, so that a restart sees what has changed.
  */
+
 import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { fillInputs, userDataProblem } from '../../model/spec/user-data.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -39,9 +41,9 @@ export function storeUserData(
 function storedJson(name: string, data: unknown): string | null {
   const problem = userDataProblem(data);
   if (problem !== null) {
-    throw new TorcError('usage', `user data ${quoted(name)} ${problem}`, 'Keep large data in files.');
+    throw new TorcError('usage', `user data ${quoted(name)} ${problem}`);
   }
-  return data === null ? null : JSON.stringify(data);
+  return data === null ? null : jsonText(data);
 }
 
 /** Adds a datum to a workflow; throws 'conflict' when the name is taken. */
@@ -124,7 +126,7 @@ function replaceData(
   { workflowKey, userDataKey, data }: Pick<StoredUserData, 'workflowKey' | 'userDataKey' | 'data'>,
   next: string | null,
 ): boolean {
-  if (next === data || (next !== null && data !== null && isDeepStrictEqual(JSON.parse(next), JSON.parse(data)))) {
+  if (next === data || (next !== null && data !== null && isDeepStrictEqual(parseJson(next), parseJson(data)))) {
     return false;
   }
   tx.db.run('UPDATE user_data SET data = ?, version = version + 1 WHERE user_data_key = ?', next, userDataKey);
@@ -221,7 +223,7 @@ export function storeOutputs(
     const data = written?.findLast(({ name }) => name === output.name)?.data ?? null;
     const problem = userDataProblem(data);
     if (problem !== null) missing.push(`${quoted(output.name)} (it ${problem})`);
-    else if (data !== null) replaceData(tx, { ...output, workflowKey: job.workflowKey }, JSON.stringify(data));
+    else if (data !== null) replaceData(tx, { ...output, workflowKey: job.workflowKey }, jsonText(data));
     else if (output.data === null) missing.push(quoted(output.name));
   }
   const ignored = (written ?? []).map(({ name }) => name).filter((name) => !declared.some((d) => d.name === name));

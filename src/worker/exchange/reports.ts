@@ -1,6 +1,8 @@
 /** A job's end in its three forms: the worker's own, on the wire, in the spool. */
+
 import type { Request } from '../../api/contract.ts';
 import type { FinishedReport, SpooledReport } from '../../api/spool.ts';
+import { jsonText } from '../../base/exact-json.ts';
 import type { FinishedAttempt } from '../processes/job-runner.ts';
 
 export type ExchangeRequest = Request<'exchange'>;
@@ -15,7 +17,7 @@ const fileStateBytes = 256;
 
 /** The approximate size of the report in a request. */
 export function reportBytes({ files = [], userData = [] }: FinishedAttempt): number {
-  const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(userData));
+  const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(jsonText(userData));
   return plainReportBytes + files.length * fileStateBytes + dataBytes;
 }
 

@@ -1,4 +1,5 @@
 /** Reads what a job wrote as its output user data: from files to checked JSON documents. */
+import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { mostUserDataBytes, userDataProblem } from '../../model/spec/user-data.ts';
 import type { FinishedAttempt } from '../processes/job-runner.ts';
 import type { FileReader } from './file-reader.ts';
@@ -32,7 +33,7 @@ export async function readUserData(
       written.problems.push(`${wrote} ${parsed.problem}`);
       continue;
     }
-    leftBytes -= Buffer.byteLength(JSON.stringify(parsed.data));
+    leftBytes -= Buffer.byteLength(jsonText(parsed.data));
     if (leftBytes >= 0) written.data.push({ name, data: parsed.data });
     else written.problems.push(`${wrote} is too large together with its other user data`);
   }
@@ -41,7 +42,7 @@ export async function readUserData(
 
 function parse(text: string): { data: Json } | { problem: string } {
   try {
-    const data: Json = JSON.parse(text);
+    const data = parseJson(text) as Json;
     const problem = userDataProblem(data);
     return problem === null ? { data } : { problem };
   } catch (error) {
