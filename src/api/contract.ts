@@ -56,6 +56,7 @@ function on<Q extends z.ZodType, R extends z.ZodType>(request: Q, reply: () => R
 export const endpoints = {
   // the server and its database
   server_info: on(maintenance.nothing, maintenance.serverInfo),
+  server_awaited: on(maintenance.nothing, maintenance.serverAwaited),
   server_stop: on(maintenance.nothing, maintenance.stopReply),
   server_rotate_token: on(maintenance.rotateToken, maintenance.rotateTokenReply),
   server_backup: on(maintenance.backup, maintenance.backupReply),

@@ -19,6 +19,25 @@ export const serverInfo = () =>
     num_open_allocations: count,
   });
 
+/** Who waits for a server when this process is none. */
+export const serverAwaited = () =>
+  z.strictObject({
+    /** Workers that are registered, without those of this host whose process has ended. */
+    num_workers: count,
+    /** Allocations of any workflow that may still wait or run. */
+    num_allocations: count,
+    /** The server in the background that was started last and was not meant to end, with its options. */
+    lasting: z
+      .strictObject({
+        hostname: z.string(),
+        host: z.string().nullable(),
+        port: count.nullable(),
+        idle_minutes: z.number().nullable(),
+        lease_seconds: z.number().nullable(),
+      })
+      .nullable(),
+  });
+
 export const stopReply = () => z.strictObject({ pid: count });
 
 /** For how long the previous token stays valid. */

@@ -1,6 +1,7 @@
 /** The only reader of the environment: what a person may set, and what torc and Slurm set for a worker. */
 import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { TorcError } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,6 +21,18 @@ export function serverDirectory(option: string | undefined, env: Environment = e
 export function outputDirectory(option: string | undefined, env: Environment = environment()): string {
   const chosen = option ?? env.TORC_OUTPUT_DIR;
   return resolve(chosen === undefined || chosen === '' ? 'torc_output' : chosen);
+}
+
+/** Whether commands start a server that workers wait for: `auto`, `off`, or null where it is not said. */
+export function serverPolicy(env: Environment): 'auto' | 'off' | null {
+  const { TORC_SERVER: policy = '' } = env;
+  if (policy === '' || policy === 'auto' || policy === 'off') return policy === '' ? null : policy;
+  throw new TorcError('usage', `TORC_SERVER is '${policy}', which is neither auto nor off`, 'unset TORC_SERVER');
+}
+
+/** Whether this process belongs to a job of torc or of Slurm. */
+export function isInsideJob(env: Environment): boolean {
+  return (env.TORC_JOB_KEY ?? '') !== '' || (env.SLURM_JOB_ID ?? '') !== '';
 }
 
 /** The name of the calling user: what the system says, not what a variable says. */

@@ -165,7 +165,7 @@ export class Workflow {
     const { workflow } = expandValue(this.spec, { file: this.spec.name });
     await checkStorable(workflow);
     const owner = ownerOf(context, this.spec.user ?? null);
-    const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow, owner));
+    const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow, owner), { creates: true });
     this.#key = made.workflow_key;
     this.#place = place;
     return this.#key;

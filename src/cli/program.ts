@@ -43,7 +43,7 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const action = await load(operands, command);
-      const context = createContext(options, { ...parts, words });
+      const context = createContext(options, { ...parts, words, isDryRun: command.opts().dryRun === true });
       try {
         exitCode = (await action(context)) ?? 0;
       } catch (error) {

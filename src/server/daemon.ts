@@ -2,32 +2,41 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
-import { systemClock } from '../base/clock.ts';
+import { delay, systemClock } from '../base/clock.ts';
+import { TorcError } from '../base/errors.ts';
 import { type Log, openLog } from '../base/log.ts';
 import { countOpenAllocations } from '../storage/authoring/allocations.ts';
+import { forgetLastingServer, noteLastingServer } from '../storage/database/lasting-server.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
 import { explainDirectory, openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
+import type { Service } from './service.ts';
 
 export interface DaemonOptions extends ServeOptions {
   directory: string;
   /** Ends after this long without allocations, workers, clients and due instants; null for never. */
   idleMinutes?: number | null;
+  /** It runs in the background: until it is meant to end, a command on this host may start it again. */
+  isLasting?: boolean;
   onReady?: (file: ServerFile) => void;
 }
 
 const idleCheckMs = 30_000;
+/** How long it waits for a short command that has the database open. */
+const waitForHolderMs = 10_000;
+const retryMs = 100;
 
 /**
- * Runs until it is told to end. Throws TorcError 'busy' when another process holds the directory, 'unusable' or
+ * Runs until it is told to end. Throws TorcError 'busy' when another process keeps the directory, 'unusable' or
  * 'no_space' when it cannot be written.
  */
 export async function runServer(options: DaemonOptions): Promise<void> {
   const log = await openServerLog(options.directory);
-  const service = await openService(options.directory, systemClock, 'torc server start', log);
+  const service = await openWhenFree(options.directory, log);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
+  await noteServer(service, options);
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
   const reason = await new Promise<string>((resolve) => {
     service.onStop = () => setImmediate(resolve, 'server stop');
@@ -52,10 +61,36 @@ export async function runServer(options: DaemonOptions): Promise<void> {
     }
     options.onReady?.(serving.file);
   });
+  // what a signal ends, such as the shutdown of the host, may start again
+  if (reason === 'idle') await service.write(forgetLastingServer);
   await serving.close();
   await service.close();
   log.info({ reason }, 'ended');
   if (service.isLost) throw await service.lost;
+}
+
+async function openWhenFree(directory: string, log: Log): Promise<Service> {
+  const giveUpAt = systemClock.monotonic() + waitForHolderMs;
+  for (;;) {
+    try {
+      return await openService(directory, systemClock, 'torc server start', log);
+    } catch (error) {
+      const isBusy = error instanceof TorcError && error.code === 'busy';
+      if (!isBusy || systemClock.monotonic() >= giveUpAt) throw error;
+    }
+    await delay(systemClock, retryMs);
+  }
+}
+
+/** A server in the foreground belongs to a terminal or to another program that keeps it running. */
+async function noteServer(service: Service, options: DaemonOptions): Promise<void> {
+  const { hostname } = service.info;
+  const { host = null, port = null, idleMinutes: idle_minutes = null, leaseSeconds: lease_seconds = null } = options;
+  await service.write((tx) =>
+    options.isLasting === true
+      ? noteLastingServer(tx, { hostname, host, port, idle_minutes, lease_seconds })
+      : forgetLastingServer(tx),
+  );
 }
 
 async function openServerLog(directory: string): Promise<Log> {

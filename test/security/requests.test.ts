@@ -153,6 +153,7 @@ const newJob = (name: string) => ({
 /** One good request for each endpoint. */
 const valid: { [N in EndpointName]: unknown } = {
   server_info: {},
+  server_awaited: {},
   server_stop: {},
   server_backup: { path: '/nowhere at all/backup.db' },
   server_check: {},

@@ -194,7 +194,7 @@ class SimRunner implements JobRunner {
   }
 
   #onExit(run: Run, exit: JobExit): void {
-    const { attempt, memory_bytes: requestedMemoryBytes } = run.job;
+    const { attempt } = run.job;
     const endedAtMs = this.#worker.process.clock.monotonic();
     this.#events.freed(attempt);
     this.#worker.process.clock.after(this.#world.random.spread(1, 30), () => {
@@ -207,7 +207,6 @@ class SimRunner implements JobRunner {
         isOomVictim: false,
         peakMemoryBytes: null,
         memoryLimitBytes: null,
-        requestedMemoryBytes,
         runtimeLimitMs: null,
       });
       const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };

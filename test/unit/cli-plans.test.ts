@@ -47,6 +47,10 @@ lost jobs:
     suggestion: ${typed} jobs modify 2 --memory 4608m
     unknown: Accounting does not answer.
 `);
+    const unstated = { ...oom, requested_memory_bytes: null };
+    expect(diagnosisText(context, { job_key: '2', job_name: 'x' }, unstated)).toContain(
+      'memory: 3G at peak, no request stated\n    culprit: this job used the most memory\n',
+    );
     const victim = { ...oom, role: 'victim', culprit_job_key: '9', culprit_job_name: 'big' } as const;
     expect(diagnosisText(context, { job_key: '2', job_name: 'x' }, victim)).toContain(
       'culprit: job 9 (big) on the same node\n',

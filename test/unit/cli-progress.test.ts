@@ -3,7 +3,7 @@ import type { WorkflowShown } from '../../src/api/contract.ts';
 import { shellWord } from '../../src/base/text.ts';
 import { createProgress } from '../../src/cli/output/progress.ts';
 import { runLine } from '../../src/cli/output/run-progress.ts';
-import { exitCodeOf, summaryOf, summaryText } from '../../src/cli/output/summary.ts';
+import { exitCodeOf, summaryOf, summaryText, summaryValue } from '../../src/cli/output/summary.ts';
 import { workerError, workerWords } from '../../src/cli/workers/local-worker.ts';
 import { type JobCounts, noJobs } from '../../src/model/status.ts';
 import { fakeClock, fakeContext, fakeTerminal } from './cli-fakes.ts';
@@ -92,12 +92,12 @@ describe('summary', () => {
     ['running', 1],
     ['timeout', 8],
   ] as const)('of a workflow that is %s ends with %i', (status, exitCode) => {
-    expect(exitCodeOf(summaryOf(shown({}, { status }), 1, '/out'))).toBe(exitCode);
+    expect(exitCodeOf(summaryOf(shown({}, { status }), 1, '/out', 0))).toBe(exitCode);
   });
 
   it('counts what has not run and prints numbers for programs', () => {
     const counts = { done: 3, failed: 1, canceled: 1, terminated: 1, ready: 2, blocked: 1 };
-    expect(summaryOf(shown(counts, { status: 'failed' }), 2.00049, '/out')).toEqual({
+    expect(summaryOf(shown(counts, { status: 'failed' }), 2.00049, '/out', 1)).toEqual({
       workflow_key: '7',
       name: 'sweep',
       run_id: 1,
@@ -108,11 +108,30 @@ describe('summary', () => {
       num_canceled: 1,
       num_terminated: 1,
       num_unfinished: 3,
+      num_ended_here: 3,
       num_failed_actions: 0,
       elapsed_seconds: 2,
-      jobs_per_second: 2,
+      jobs_per_second: 1.5,
       output_directory: '/out',
       stdio: 'files',
+    });
+  });
+
+  it('of a further run counts that run', () => {
+    const context = fakeContext(fakeTerminal());
+    const again = summaryOf(shown({ done: 121 }, { status: 'done', run_id: 2 }), 4, '/out', 113);
+    expect(summaryText(context, again, [])).toContain('121 (8 of them in this run)\n');
+    expect(summaryText(context, again, [])).toContain(' (2 jobs/s)\n');
+    const first = summaryOf(shown({ done: 121 }, { status: 'done' }), 4, '/out', 0);
+    expect(summaryText(context, first, [])).toContain('121\n');
+  });
+
+  it('tells programs which jobs failed', () => {
+    const summary = summaryOf(shown({ done: 1, failed: 1 }, { status: 'failed' }), 1, '/out', 0);
+    const end = { run_id: 1, attempt_id: 2, return_code: 3, cause: 'exit_code', detail: null, stderr_path: '/e' };
+    expect(summaryValue(summary, [{ job_key: '4', name: 'a', status: 'done', ...end }])).toEqual({
+      ...summary,
+      failed_jobs: [{ job_key: '4', job_name: 'a', ...end }],
     });
   });
 
@@ -123,14 +142,14 @@ describe('summary', () => {
     const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, name: 'a\nb', ...end, ...place }];
     const text = summaryText(
       context,
-      summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out'),
+      summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out', 0),
       failed,
     );
     expect(text).toContain('/other/job_stdio/0001/job_1234_run_1_attempt_2.err');
     expect(text).toContain('a\\nb');
     expect(text).toContain('it did not make "/out.txt"');
     expect(text).toContain('.. and 11 more');
-    expect(text).toContain("torc --dir '/my dir'\\''s' jobs list -k 7 -f outcome=failed");
+    expect(text).toContain("torc --dir '/my dir'\\''s' jobs list -k 7 --failed");
   });
 });
 

@@ -121,7 +121,10 @@ describe('when memory ran out', () => {
       attempt(1, { ...fields, peakMemoryBytes: 50 * mebibyte }),
       attempt(2, { peakMemoryBytes: 300 * mebibyte, requestedMemoryBytes: 100 * mebibyte }),
     ];
-    expect(diagnose(facts({ slurmEnd: oom, attempts })).get(2)?.role).toBe('culprit');
+    const diagnoses = diagnose(facts({ slurmEnd: oom, attempts }));
+    expect(diagnoses.get(2)?.role).toBe('culprit');
+    // the default for packing is no request
+    expect(diagnoses.get(1)?.requested_memory_bytes).toBe(null);
   });
 
   it('without samples it says that they are missing; a job that was alone is still to blame', () => {

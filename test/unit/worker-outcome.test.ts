@@ -15,7 +15,6 @@ const quiet: EndEvidence = {
   isOomVictim: false,
   peakMemoryBytes: null,
   memoryLimitBytes: null,
-  requestedMemoryBytes: 2 ** 20,
   runtimeLimitMs: null,
 };
 
@@ -54,8 +53,14 @@ describe('an end that was the job’s own', () => {
   });
 
   it('keeps the evidence of a kill from outside', () => {
-    const { detail } = classifyEnd({ ...quiet, exitCode: null, signal: 9, peakMemoryBytes: 3 * 2 ** 30 });
-    expect(detail).toBe('killed from outside, not by torc; it requested 1M, its peak was 3G');
+    const killed = { ...quiet, exitCode: null, signal: 9, peakMemoryBytes: 3 * 2 ** 30 };
+    expect(classifyEnd({ ...killed, memoryLimitBytes: 2 ** 32 }).detail).toBe(
+      'killed from outside, not by torc; it requested 4G, its peak was 3G',
+    );
+    // the default for packing is no request
+    expect(classifyEnd(killed).detail).toBe(
+      'killed from outside, not by torc; no memory was requested for it, its peak was 3G',
+    );
   });
 });
 

@@ -11,7 +11,7 @@ import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
-import { failedJobs, type Summary, summaryOf, summaryText } from '../output/summary.ts';
+import { failedJobs, numEnded, type Summary, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
 
@@ -34,8 +34,9 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const directory = startDirectory(context, workflow);
       const output = outputDirectory(options.output, context.env);
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
-      const failed = summary.num_failed > 0 ? await failedJobs(api, workflowKey) : [];
-      await printResult(context, { ...summary, worker }, () => summaryText(context, summary, failed));
+      const failed = await failedJobs(context, api, summary);
+      const value = { ...summaryValue(summary, failed), worker };
+      await printResult(context, value, () => summaryText(context, summary, failed));
       // the worker's own count includes failures that were retried
       const hasFailed = summary.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
       return hasFailed ? exitCodes.jobs_failed : 0;
@@ -77,6 +78,7 @@ export async function runLocally(
   workflowKey: string,
   options: RunJobsOptions & { output: string; directory: string | null },
 ): Promise<LocalRun> {
+  const numEndedBefore = numEnded(await api.call('workflow_show', { workflow_key: workflowKey }));
   const startedAt = context.clock.monotonic();
   const child = spawnWorker(context, workflowKey, options, options.directory);
   let isInterrupted = false;
@@ -97,7 +99,7 @@ export async function runLocally(
     await lastLook(context, api, workflowKey, isEnough);
     const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
     if (!isInterrupted) await noteLeftJobs(context, api, workflow);
-    const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output);
+    const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output, numEndedBefore);
     if (isInterrupted) throw interrupted(context, summary);
     return { summary, worker };
   } finally {

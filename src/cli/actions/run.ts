@@ -11,7 +11,7 @@ import type { StdioOption } from '../input/options.ts';
 import { makeOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
-import { exitCodeOf, failedJobs, summaryText } from '../output/summary.ts';
+import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
@@ -53,11 +53,11 @@ export async function runSpec(context: Context, spec: string, options: RunOption
         directory: process.cwd(),
         waitForNewJobs,
       });
-      const failed = summary.num_failed > 0 ? await failedJobs(api, workflow_key) : [];
-      await printResult(context, summary, () => summaryText(context, summary, failed));
+      const failed = await failedJobs(context, api, summary);
+      await printResult(context, summaryValue(summary, failed), () => summaryText(context, summary, failed));
       return exitCodeOf(summary);
     },
-    { serves: true, runsActions: true },
+    { creates: true, serves: true, runsActions: true },
   );
 }
 

@@ -18,8 +18,10 @@ export async function backUp(context: Context, file: string, isForced: boolean):
   refuseTarget(context, path, isForced);
   const part = `${path}.part-${randomBytes(6).toString('hex')}`;
   try {
-    const { hostname: host } = await withConnection(context, ({ api }) =>
-      api.call('server_backup', { path: part }, { timeoutMs }),
+    const { hostname: host } = await withConnection(
+      context,
+      ({ api }) => api.call('server_backup', { path: part }, { timeoutMs }),
+      { leavesServer: true },
     );
     if (!existsSync(part)) {
       const words = `the server on ${host} wrote ${part}, but this host (${hostname()}) cannot see it`;
@@ -67,7 +69,9 @@ function syncFolder(path: string): void {
 
 /** Prints all problems; returns 4 when there are any. */
 export async function check(context: Context): Promise<number> {
-  const found = await withConnection(context, ({ api }) => api.call('server_check', {}, { timeoutMs }));
+  const found = await withConnection(context, ({ api }) => api.call('server_check', {}, { timeoutMs }), {
+    leavesServer: true,
+  });
   await printResult(context, { directory: context.directory, ...found }, () => {
     const contents = [
       `schema version ${found.schema_version}`,

@@ -1,10 +1,12 @@
 /** `torc server start|stop|info|rotate-token`. */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { readServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { connectRemote } from '../connection/connection.ts';
+import { connect, connectRemote } from '../connection/connection.ts';
 import { askServer, type DaemonOptions, placeOf, startDaemon } from '../connection/daemon.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
@@ -12,6 +14,8 @@ import { factLines } from '../output/table.ts';
 
 export interface ServerStartOptions extends DaemonOptions {
   daemon?: boolean;
+  /** It is the process that `--daemon` starts. */
+  lasting?: boolean;
 }
 
 const stopsWithinMs = 30_000;
@@ -47,6 +51,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       ...(options.host === undefined ? {} : { host: options.host }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       idleMinutes: options.idleMinutes ?? null,
+      isLasting: options.lasting === true,
       onReady: (file) => {
         const place = placeOf(context, file);
         void printResult(context, place, () => `serving ${place.directory} at ${place.url} (pid ${place.pid})\n`);
@@ -97,9 +102,24 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Where no server answers it only sees to it that no command starts one again. */
+async function forgetServer(context: Context): Promise<void> {
+  const place = { directory: context.directory, command: context.commandLine, creates: false };
+  if (!existsSync(join(context.directory, 'torc.db'))) return;
+  const connection = await connect(place);
+  try {
+    await connection.api.call('server_stop', {});
+  } finally {
+    await connection.close();
+  }
+}
+
 export async function stopServer(context: Context): Promise<void> {
   const connection = await connectRemote(context.directory);
-  if (connection === null) throw noServer(context);
+  if (connection === null) {
+    await forgetServer(context);
+    throw new TorcError('unreachable', `no server is running for ${context.directory}; there is nothing to stop`);
+  }
   let pid: number;
   let host: string;
   try {

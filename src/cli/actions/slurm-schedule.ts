@@ -115,7 +115,7 @@ async function connectToServer(
       `${context.torc} server start --daemon`,
     );
   }
-  await withConnection(context, ({ api }) => planSchedule(context, api, options));
+  await withConnection(context, ({ api }) => planSchedule(context, api, options), { leavesServer: true });
   await startOwnServer(context);
   const connection = await connectRemote(context.directory);
   if (connection === null)

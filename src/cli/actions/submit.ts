@@ -19,10 +19,13 @@ export async function submitSpec(context: Context, spec: string, options: StdioO
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const progress = startProgress(context);
-  const { workflow_key, num_jobs } = await withConnection(context, ({ api }) =>
-    createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
-      progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
-    ).finally(() => progress.clear()),
+  const { workflow_key, num_jobs } = await withConnection(
+    context,
+    ({ api }) =>
+      createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
+        progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
+      ).finally(() => progress.clear()),
+    { creates: true, leavesServer: true },
   );
   note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}`);
   await startWorkflow(context, workflow_key, {});

@@ -4,6 +4,7 @@ import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
+import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
@@ -65,13 +66,14 @@ async function createOrCount(
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
   await checkStorable(workflow);
   const progress = startProgress(context);
-  const made = await withConnection(context, async ({ api }) => {
+  const store = async ({ api }: Connection) => {
     const stored = await createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
       progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
     ).finally(() => progress.clear());
     if (workflow.schedulers.length > 0) await noteOutlasting(context, api, stored.workflow_key);
     return stored;
-  });
+  };
+  const made = await withConnection(context, store, { creates: true });
   await printResult(context, { name: workflow.name, ...made }, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
     return `${what}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;

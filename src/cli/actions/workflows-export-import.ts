@@ -49,23 +49,27 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
   const { expandValue } = await import('../../model/expand/read.ts');
   const { spec, workflow } = expandValue(document.workflow, { file: `${file}: workflow` });
   await checkStorable(workflow);
-  const reply = await withConnection(context, async ({ api }) => {
-    const made = await createWorkflow(api, workflow, ownerOf(context, spec.user ?? null));
-    const { workflow_key } = made;
-    try {
-      const numbers = await addHistory(
-        api,
-        workflow_key,
-        document,
-        [...workflow.jobs].map(({ name }) => name),
-      );
-      return { name: workflow.name, ...made, ...numbers };
-    } catch (error) {
-      // no workflow is better than one with half a history
-      await api.call('workflow_delete', { workflow_key, dry_run: false });
-      throw error;
-    }
-  });
+  const reply = await withConnection(
+    context,
+    async ({ api }) => {
+      const made = await createWorkflow(api, workflow, ownerOf(context, spec.user ?? null));
+      const { workflow_key } = made;
+      try {
+        const numbers = await addHistory(
+          api,
+          workflow_key,
+          document,
+          [...workflow.jobs].map(({ name }) => name),
+        );
+        return { name: workflow.name, ...made, ...numbers };
+      } catch (error) {
+        // no workflow is better than one with half a history
+        await api.call('workflow_delete', { workflow_key, dry_run: false });
+        throw error;
+      }
+    },
+    { creates: true },
+  );
   await printResult(context, reply, () => {
     const with_ = `${counted(reply.num_jobs, 'job')} and ${counted(reply.num_results, 'result')}`;
     return `imported workflow ${reply.workflow_key} (${cellText(reply.name)}) with ${with_}\n`;

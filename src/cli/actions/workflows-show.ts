@@ -22,22 +22,24 @@ export async function showWorkflow(context: Context, key: string | null): Promis
 
 /** The progress of a workflow: the jobs by status, one status per line. */
 export async function showStatus(context: Context, key: string | null): Promise<void> {
-  const { workflow, obstacles } = await withConnection(context, async ({ api }) => {
+  const { workflow, obstacles, is_served } = await withConnection(context, async ({ api, kind }) => {
     const workflow = await read(context, api, key);
     const hasReady = (workflow.counts.ready ?? 0) > 0;
-    return { workflow, obstacles: hasReady ? await findObstacles(api, workflow.workflow_key) : [] };
+    const obstacles = hasReady ? await findObstacles(api, workflow.workflow_key) : [];
+    return { workflow, obstacles, is_served: kind === 'remote' };
   });
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
   const { counts, num_active_workers, num_open_actions, num_failed_actions } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
-  const value = { ...head, num_active_workers, num_open_actions, num_failed_actions, counts, obstacles };
+  const value = { ...head, num_active_workers, is_served, num_open_actions, num_failed_actions, counts, obstacles };
+  const workers = is_served || num_active_workers === 0 ? num_active_workers : `${num_active_workers} without a server`;
   await printResult(context, value, () =>
     factLines([
       ['workflow_key', workflow_key],
       ['name', name],
       ['status', status],
       ['run_id', run_id],
-      ['workers', num_active_workers],
+      ['workers', workers],
       ['jobs', num_jobs],
       ...jobStatuses.map((each): [string, unknown] => [each, counts[each] ?? 0]),
       ['failed', num_failed],

@@ -22,8 +22,8 @@ const listings: readonly Listing[] = [
     list: 'results',
     what: 'list the result of every attempt',
     examples: [
-      'torc results list -f return_code=1',
-      'torc results list --latest-only --failed',
+      'torc results list --failed',
+      'torc results list --latest-only -f return_code=1',
       'torc results list --sort-by peak_memory_bytes --reverse-sort -l 10',
       "torc -F json results list -f cause=oom | jq -r '.results[] | .job_name'",
     ],

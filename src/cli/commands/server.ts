@@ -18,6 +18,7 @@ export function declareServer(program: Command, act: Act): void {
         .argParser(decimalNumber('the time', 1))
         .hideHelp(),
     )
+    .addOption(new Option('--lasting').hideHelp())
     .addHelpText('after', examples('torc server start --daemon', 'torc --dir /scratch/me/torc server start'));
   act(start, async (_, self) => {
     const { startServer } = await import('../actions/server.ts');

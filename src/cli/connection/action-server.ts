@@ -1,19 +1,53 @@
-/** A server for actions that schedule nodes: without a serving process they would never run. */
+/** The server that a command starts: for workers of allocations, for actions that schedule nodes, for workers that wait. */
 import type { Api } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import { type Context, note } from '../context/context.ts';
+import type { Awaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
-import { startDaemon } from './daemon.ts';
+import { askServer, type DaemonOptions, type ServerPlace, startDaemon } from './daemon.ts';
 
 /** A server that torc starts automatically stops after this long without workers, allocations and clients. */
 export const idleMinutes = 15;
 
-/** Starts a server that stops when idle, and says so. */
+/** Starts a server that stops when idle, and says so; does nothing where one answers, such as another command's. */
 export async function startOwnServer(context: Context): Promise<void> {
-  const place = await startDaemon(context, { idleMinutes });
+  const place = await startUnlessRunning(context, { idleMinutes });
+  if (place === null) return;
   note(
     context,
     `Started a server on ${place.hostname} (pid ${place.pid}); it stops after ${idleMinutes} minutes without use.`,
   );
+}
+
+/** Starts the server that workers wait for as it was started before, and says so. */
+export async function startAgain(context: Context, awaited: Awaited): Promise<void> {
+  const { host, port, lease_seconds, idle_minutes } = awaited.lasting ?? {};
+  const place = await startUnlessRunning(context, {
+    ...(host == null ? {} : { host }),
+    ...(port == null ? {} : { port }),
+    ...(lease_seconds == null ? {} : { leaseSeconds: lease_seconds }),
+    ...(awaited.lasting === null ? { idleMinutes } : idle_minutes == null ? {} : { idleMinutes: idle_minutes }),
+  });
+  if (place === null) return;
+  const where = `${place.hostname} (pid ${place.pid})`;
+  note(context, `${whoWaited(awaited)} without a server; started one on ${where}.`);
+}
+
+function whoWaited({ num_workers: workers, num_allocations: allocations }: Awaited): string {
+  const [count, one] = workers > 0 ? [workers, 'worker'] : [allocations, 'allocation'];
+  return `${counted(count, one)} ${count === 1 ? 'was' : 'were'}`;
+}
+
+/** Null when a server answers already. */
+async function startUnlessRunning(context: Context, options: DaemonOptions): Promise<ServerPlace | null> {
+  if ((await askServer(context.directory)) !== null) return null;
+  try {
+    return await startDaemon(context, options);
+  } catch (error) {
+    // two commands may start one at the same time: the directory goes to one of them
+    if ((await askServer(context.directory)) !== null) return null;
+    throw error;
+  }
 }
 
 /**

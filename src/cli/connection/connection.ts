@@ -1,14 +1,18 @@
 /** How a command reaches the database: through the published server, else by opening it in this process. */
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Api } from '../../api/contract.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
-import { TorcError } from '../../base/errors.ts';
+import { systemCode, TorcError } from '../../base/errors.ts';
 import type { ServeOptions } from '../../server/serve.ts';
 
 export interface ConnectOptions {
   directory: string;
   /** The command line of this process, such as `torc jobs list`, for others that wait for the database. */
   command: string;
+  /** Makes the directory and its database where there is none. */
+  creates: boolean;
 }
 
 export interface Connection {
@@ -26,13 +30,14 @@ const probeTimeoutMs = 3_000;
 
 /**
  * Connects to the server of the directory, or opens its database here. Waits for a process that has it open; throws
- * TorcError 'busy' naming it when it neither serves nor ends.
+ * TorcError 'busy' naming it when it neither serves nor ends, 'not_found' where there is no database to open.
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const giveUpAt = systemClock.monotonic() + waitForHolderMs;
   for (;;) {
     const remote = await connectRemote(options.directory);
     if (remote !== null) return remote;
+    if (!options.creates) requireDatabase(options.directory);
     try {
       return await connectInProcess(options);
     } catch (error) {
@@ -40,6 +45,19 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       if (!isBusy || systemClock.monotonic() >= giveUpAt) throw error;
     }
     await delay(systemClock, retryMs);
+  }
+}
+
+/** A command that only reads makes nothing. What else is wrong with the directory shows when it is opened. */
+function requireDatabase(directory: string): void {
+  try {
+    lstatSync(join(directory, 'torc.db'));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') return;
+    const hint =
+      'Create a workflow first (torc workflows create SPEC, torc run SPEC), or name its directory with --dir.';
+    throw new TorcError('not_found', `there is no torc database in ${directory}`, hint);
   }
 }
 

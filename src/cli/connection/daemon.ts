@@ -55,7 +55,7 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   mkdirSync(context.directory, { recursive: true, mode: 0o700 });
   const logPath = join(context.directory, 'server.log');
   const logFile = openSync(logPath, 'a', 0o600);
-  const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start'];
+  const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start', '--lasting'];
   if (options.port !== undefined) words.push('--port', String(options.port));
   if (options.host !== undefined) words.push('--host', options.host);
   if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
@@ -80,6 +80,10 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
     const file = readServerFile(context.directory);
     if (file !== null && file.pid === child.pid && file.hostname === hostname()) {
       if ((await askServer(context.directory))?.pid === child.pid) return placeOf(context, file);
+    } else if (file !== null && (await askServer(context.directory)) !== null) {
+      child.kill();
+      const words = `another command has just started a server on ${file.hostname} (pid ${file.pid})`;
+      throw new TorcError('conflict', words, `${context.torc} server info`);
     }
     if (ended !== null)
       throw new TorcError('unreachable', `the server did not start: ${lastWords(logPath) ?? ended}`, `See ${logPath}`);

@@ -1,6 +1,7 @@
 /** A command's connection to the server, or to the database in this process, while the command runs. */
 import { exitCodes } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
+import { findAwaited, settleAwaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
 
 /** A process that uses the database for longer than this serves others meanwhile. */
@@ -11,6 +12,10 @@ export interface SessionOptions {
   serves?: boolean;
   /** Run the actions of workflows, and wait for them at the end; only with `serves`. */
   runsActions?: boolean;
+  /** Makes the directory and its database where there is none. */
+  creates?: boolean;
+  /** The command sees to the server itself: it is neither started nor spoken of after it. */
+  leavesServer?: boolean;
 }
 
 /** Connects, works, closes; an interrupt closes and ends the process. */
@@ -28,30 +33,31 @@ export async function withConnection<T>(
     connection.close().then(end, end);
   });
   let stopWaiting = async (): Promise<void> => {};
-  let leavesAllocations = false;
+  let hasEnded = false;
   try {
     if (options.serves === true) await connection.serve({ runsActions: options.runsActions === true });
     else stopWaiting = serveWhenSlow(context, connection);
     const result = await work(connection);
-    leavesAllocations = options.runsActions === true && (await hasAllocations(connection));
+    hasEnded = true;
     return result;
   } finally {
+    const awaited = options.leavesServer === true ? null : await findAwaited(connection, options.serves === true);
     await stopWaiting();
     removeHandler();
     await connection.close();
-    if (leavesAllocations) await (await import('./action-server.ts')).startOwnServer(context);
+    if (awaited !== null) {
+      // this process has carried out their actions, and served those allocations until now
+      const mustStart = hasEnded && options.runsActions === true && awaited.num_allocations > 0;
+      if (mustStart) await (await import('./action-server.ts')).startOwnServer(context);
+      else await settleAwaited(context, awaited);
+    }
   }
 }
 
 async function connectFor(context: Context, options: SessionOptions): Promise<Connection> {
-  const place = { directory: context.directory, command: context.commandLine };
+  const place = { directory: context.directory, command: context.commandLine, creates: options.creates ?? false };
   if (options.serves === true) return await (await import('./lasting-connection.ts')).connectToStay(place);
   return await (await import('./connection.ts')).connect(place);
-}
-
-/** Whether allocations need a server after this process, which has served them, ends. */
-async function hasAllocations({ kind, api }: Connection): Promise<boolean> {
-  return kind === 'in_process' && (await api.call('server_info', {})).num_open_allocations > 0;
 }
 
 /** Starts to serve after a while; the returned function cancels that, or waits for a start in progress. */

@@ -1,7 +1,7 @@
 /** What every command receives: the merged global options, the terminal, the clock. */
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { currentUser, type Environment, environment, serverDirectory } from '../../base/config.ts';
+import { currentUser, type Environment, environment, serverDirectory, serverPolicy } from '../../base/config.ts';
 import { shellWord } from '../../base/text.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Terminal } from './terminal.ts';
@@ -44,6 +44,8 @@ export interface Context {
   mayAsk: boolean;
   /** Whether `-n` was given: confirmations count as yes. */
   isNoPrompts: boolean;
+  /** Whether the command only shows what it would change. */
+  isDryRun: boolean;
   /** Whether stdout has colour. */
   hasColor: boolean;
   /** Whether progress is shown. */
@@ -61,6 +63,7 @@ function typedAs(directory: string, env: Environment): string {
 export interface ContextParts {
   /** The words of the command line after `torc`. */
   words?: readonly string[];
+  isDryRun?: boolean;
   terminal: Terminal;
   interrupts: Interrupts;
   env?: Environment;
@@ -70,6 +73,8 @@ export interface ContextParts {
 export function createContext(options: GlobalOptions, parts: ContextParts): Context {
   const { terminal, interrupts, env = environment(), clock = systemClock } = parts;
   const directory = resolve(serverDirectory(options.dir, env));
+  // refuses an unknown value before anything happens
+  serverPolicy(env);
   const consoleLevel = options.consoleLevel ?? 'info';
   const isNoPrompts = options.prompts === false;
   return {
@@ -83,6 +88,7 @@ export function createContext(options: GlobalOptions, parts: ContextParts): Cont
     workflowKey: options.workflowKey ?? null,
     mayAsk: !isNoPrompts && terminal.isStdinTerminal && terminal.isStderrTerminal,
     isNoPrompts,
+    isDryRun: parts.isDryRun ?? false,
     hasColor: terminal.isStdoutTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
     hasProgress: terminal.isStderrTerminal && env.TERM !== 'dumb' && isShown('info', consoleLevel),
     env,

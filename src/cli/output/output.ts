@@ -4,10 +4,13 @@ import type { ListName, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { formatMemory } from '../../base/units.ts';
+import { didYouMean } from '../../model/spec/names.ts';
 import type { Context } from '../context/context.ts';
 import { csvLine } from './csv.ts';
 import { textColumns } from './list-columns.ts';
 import { cellText, type TextColumn, TextTable } from './table.ts';
+
+const bytesUnit = '_bytes';
 
 export interface ShownColumns {
   /** The columns to print, in this order; null for the usual ones. */
@@ -46,16 +49,20 @@ function listPrinter(context: Context, list: ListName, shown: ShownColumns): Lis
   const columnsOf = (record: ListRecord | undefined): string[] => {
     if (record === undefined)
       return [...(shown.chosen ?? textColumns[list])].filter((c) => !shown.excluded.includes(c));
-    refuseUnknown(list, record, [...(shown.chosen ?? []), ...shown.excluded]);
-    return (shown.chosen ?? usual(record)).filter((column) => !shown.excluded.includes(column));
+    const excluded = shown.excluded.map((name) => columnNamed(list, record, name));
+    const chosen = shown.chosen?.map((name) => columnNamed(list, record, name)) ?? usual(record);
+    return chosen.filter((column) => !excluded.includes(column));
   };
   return context.format === 'csv' ? csvPrinter(columnsOf) : textPrinter(context, columnsOf);
 }
 
-function refuseUnknown(list: ListName, record: ListRecord, names: readonly string[]): void {
-  const unknown = names.find((name) => !(name in record));
-  if (unknown === undefined) return;
-  throw new TorcError('usage', `${list} have no column '${unknown}'`, `Columns: ${Object.keys(record).join(', ')}`);
+/** The heading of a size has no unit: `peak_memory` names the column `peak_memory_bytes`. */
+function columnNamed(list: ListName, record: ListRecord, name: string): string {
+  const found = [name, `${name}${bytesUnit}`].find((each) => each in record);
+  if (found !== undefined) return found;
+  const known = Object.keys(record);
+  const message = `${list} have no column '${name}'${didYouMean(name, known)}`;
+  throw new TorcError('usage', message, `Columns: ${known.join(', ')}`);
 }
 
 function jsonPrinter(list: ListName): ListPrinter {
@@ -100,9 +107,9 @@ export function textTable(context: Context, columns: readonly string[], records:
 /** Text shows sizes with a unit and instants without milliseconds; everything else is as in JSON. */
 function textColumn(sample: readonly ListRecord[]): (name: string) => TextColumn {
   return (name) => {
-    const isMemory = name.endsWith('_bytes');
+    const isMemory = name.endsWith(bytesUnit);
     return {
-      header: isMemory ? name.slice(0, -'_bytes'.length) : name,
+      header: isMemory ? name.slice(0, -bytesUnit.length) : name,
       cell: (record) => readable(record[name], isMemory),
       isNumeric:
         sample.length > 0 && sample.every((record) => record[name] === null || typeof record[name] === 'number'),

@@ -8,7 +8,8 @@ import type { Context } from '../context/context.ts';
 import { colored, textTable } from './output.ts';
 import { cellText, factLines } from './table.ts';
 
-const shownFailures = 10;
+/** At most this many failed jobs are listed. */
+const shownFailures = { text: 10, csv: 10, json: 100 };
 
 export interface Summary {
   workflow_key: string;
@@ -22,6 +23,8 @@ export interface Summary {
   num_terminated: number;
   /** Jobs that have neither ended nor been canceled. */
   num_unfinished: number;
+  /** Jobs that ended while this command ran; the others above had ended before. */
+  num_ended_here: number;
   /** Failed actions of this run; the workflow continues without them. */
   num_failed_actions: number;
   elapsed_seconds: number;
@@ -31,10 +34,21 @@ export interface Summary {
   stdio: StdioMode;
 }
 
-export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outputDirectory: string): Summary {
+/** How many jobs have been run to an end. */
+export function numEnded({ num_done, counts }: WorkflowShown): number {
+  return num_done + counts.terminated;
+}
+
+/** `numEndedBefore`: the ended jobs when the command began. */
+export function summaryOf(
+  workflow: WorkflowShown,
+  elapsedSeconds: number,
+  outputDirectory: string,
+  numEndedBefore: number,
+): Summary {
   const { counts } = workflow;
   const elapsed = Math.round(elapsedSeconds * 1000) / 1000;
-  const numEnded = workflow.num_done + counts.terminated;
+  const numEndedHere = Math.max(0, numEnded(workflow) - numEndedBefore);
   const unfinished = ['uninitialized', 'blocked', 'ready', 'submitted_pending', 'submitted'] as const;
   return {
     workflow_key: workflow.workflow_key,
@@ -47,9 +61,10 @@ export function summaryOf(workflow: WorkflowShown, elapsedSeconds: number, outpu
     num_canceled: workflow.num_canceled,
     num_terminated: counts.terminated,
     num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], 0),
+    num_ended_here: numEndedHere,
     num_failed_actions: workflow.num_failed_actions,
     elapsed_seconds: elapsed,
-    jobs_per_second: elapsed === 0 ? 0 : Math.round((numEnded / elapsed) * 100) / 100,
+    jobs_per_second: elapsed === 0 ? 0 : Math.round((numEndedHere / elapsed) * 100) / 100,
     output_directory: outputDirectory,
     stdio: workflow.stdio,
   };
@@ -62,14 +77,20 @@ export function exitCodeOf(summary: Summary): number {
 }
 
 /** The first failed jobs of a workflow, in stored order, each with its last attempt's `detail` and place of its output. */
-export async function failedJobs(api: Api, workflowKey: string): Promise<ListRecord[]> {
+export async function failedJobs(
+  { format }: Pick<Context, 'format'>,
+  api: Api,
+  { workflow_key: workflowKey, num_failed }: Summary,
+): Promise<ListRecord[]> {
+  if (num_failed === 0) return [];
+  const limit = shownFailures[format];
   const { records } = await api.call('list', {
     list: 'jobs',
     workflow_key: workflowKey,
     filters: [{ column: 'outcome', value: 'failed' }],
     sort_by: null,
     reverse: false,
-    limit: shownFailures,
+    limit,
     skip: 0,
   });
   return Promise.all(
@@ -79,6 +100,14 @@ export async function failedJobs(api: Api, workflowKey: string): Promise<ListRec
       return { ...job, detail, log_kind, stderr_path };
     }),
   );
+}
+
+/** The summary for programs, with the first failed jobs. */
+export function summaryValue(summary: Summary, failed: readonly ListRecord[]): object {
+  const failed_jobs = failed.map(({ job_key, name, run_id, attempt_id, return_code, cause, detail, stderr_path }) => {
+    return { job_key, job_name: name, run_id, attempt_id, return_code, cause, detail, stderr_path };
+  });
+  return { ...summary, failed_jobs };
 }
 
 /** The summary as text: jobs by status, the first failed jobs with their stderr, and commands that show more. */
@@ -96,8 +125,9 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
   return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
 }
 
-function doneText({ num_done: done, num_failed: failed }: Summary): string {
-  return failed === 0 ? String(done) : `${done - failed} succeeded, ${failed} failed`;
+function doneText({ num_done: done, num_failed: failed, num_terminated, num_ended_here: here }: Summary): string {
+  const ends = failed === 0 ? String(done) : `${done - failed} succeeded, ${failed} failed`;
+  return here === done + num_terminated ? ends : `${ends} (${here} of them in this run)`;
 }
 
 function actionsWarning(context: Context, summary: Summary): [string, string][] {
@@ -140,7 +170,7 @@ function stderrOf(context: Context, { job_key, log_kind, stderr_path }: ListReco
 
 function furtherText(context: Context, summary: Summary): string {
   const key = summary.workflow_key;
-  const jobs = summary.num_failed > 0 ? ' -f outcome=failed' : '';
+  const jobs = summary.num_failed > 0 ? ' --failed' : '';
   const again = `
 to run the stopped jobs again:
   ${context.torc} workflows restart ${key}

@@ -82,7 +82,10 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
   if (hostname !== null) facts.push(['node', nodeWords(diagnosis)]);
   const memory = memoryWords(diagnosis);
   if (memory !== null) facts.push(['memory', memory]);
-  if (diagnosis.role === 'culprit') facts.push(['culprit', 'this job exceeded its request the most']);
+  if (diagnosis.role === 'culprit') {
+    const most = diagnosis.requested_memory_bytes === null ? 'used the most memory' : 'exceeded its request the most';
+    facts.push(['culprit', `this job ${most}`]);
+  }
   if (diagnosis.role === 'victim' && diagnosis.culprit_job_key !== null) {
     facts.push([
       'culprit',
@@ -108,7 +111,9 @@ function memoryWords(diagnosis: Diagnosis): string | null {
   const { peak_memory_bytes: peak, requested_memory_bytes: requested, node_memory_bytes: node } = diagnosis;
   const parts: string[] = [];
   if (peak !== null) parts.push(`${formatMemory(peak)} at peak`);
-  if (requested !== null) parts.push(`${formatMemory(requested)} requested`);
+  if (requested !== null || peak !== null) {
+    parts.push(requested === null ? 'no request stated' : `${formatMemory(requested)} requested`);
+  }
   if (node !== null) parts.push(`the node has ${formatMemory(node)}`);
   return parts.length === 0 ? null : parts.join(', ');
 }

@@ -25,6 +25,7 @@ export const diagnosis = () =>
     last_heartbeat: z.iso.datetime().nullable(),
     /** The most memory that was seen before contact ended. */
     peak_memory_bytes: z.number().nullable(),
+    /** Null where no request was stated. */
     requested_memory_bytes: z.number().nullable(),
     node_memory_bytes: z.number().nullable(),
     /** When memory ran out: whether this job most exceeded its request, or another one on the node did. */

@@ -73,7 +73,7 @@ function diagnoseOne(facts: DiagnosisFacts, attempt: UnfinishedAttempt, memory: 
     compute_node_key: facts.computeNodeKey,
     last_heartbeat: facts.lastHeartbeat,
     peak_memory_bytes: attempt.peakMemoryBytes,
-    requested_memory_bytes: attempt.requestedMemoryBytes,
+    requested_memory_bytes: attempt.isMemoryStated ? attempt.requestedMemoryBytes : null,
     node_memory_bytes: facts.nodeMemoryBytes,
     role,
     culprit_job_key: culprit?.jobKey ?? null,

@@ -35,9 +35,8 @@ export interface EndEvidence {
   /** The kernel killed a process for lack of memory, and this job is judged to be the one. */
   isOomVictim: boolean;
   peakMemoryBytes: number | null;
+  /** What the job asked for; null where it states nothing. */
   memoryLimitBytes: number | null;
-  /** What the job asked for, whether or not that is enforced. */
-  requestedMemoryBytes: number;
   runtimeLimitMs: number | null;
 }
 
@@ -120,8 +119,10 @@ function ownEnd(evidence: EndEvidence): Verdict {
 }
 
 function usage(evidence: EndEvidence): string {
-  const { peakMemoryBytes, requestedMemoryBytes } = evidence;
-  return `it requested ${bytes(requestedMemoryBytes)}, its peak was ${bytes(peakMemoryBytes)}`;
+  const { peakMemoryBytes, memoryLimitBytes } = evidence;
+  const request =
+    memoryLimitBytes === null ? 'no memory was requested for it' : `it requested ${bytes(memoryLimitBytes)}`;
+  return `${request}, its peak was ${bytes(peakMemoryBytes)}`;
 }
 
 /** A success turned into a failure because the job did not make what it declared; `detail` says what. */

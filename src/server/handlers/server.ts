@@ -4,8 +4,12 @@ import { protocolVersion } from '../../api/limits.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { countOpenAllocations } from '../../storage/authoring/allocations.ts';
+import { forgetLastingServer, lastingServer } from '../../storage/database/lasting-server.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { watchedWorkers } from '../../storage/evidence/scope.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import type { ServerContext } from '../context.ts';
+import { lookLocally } from '../evidence/gather.ts';
 
 export function describeServer({ info, epoch, startedAt, view }: ServerContext): Reply<'server_info'> {
   return {
@@ -22,9 +26,22 @@ export function describeServer({ info, epoch, startedAt, view }: ServerContext):
   };
 }
 
-export function stopServer({ info, onStop }: ServerContext): Reply<'server_stop'> {
-  if (onStop === null) throw notServing();
-  onStop();
+export function showAwaited({ machine, view }: ServerContext): Reply<'server_awaited'> {
+  const mayLive = watchedWorkers(view, null).filter((worker) => {
+    return worker.isActive && (lookLocally(machine, worker)?.state ?? 'alive') === 'alive';
+  });
+  return { num_workers: mayLive.length, num_allocations: countOpenAllocations(view), lasting: lastingServer(view) };
+}
+
+/** In a process that does not serve: no command starts the server in the background again. */
+export function stopServer(
+  tx: Transaction,
+  _: Request<'server_stop'>,
+  { info, lastHeard, onStop }: ServerContext,
+): Reply<'server_stop'> {
+  if (onStop === null && lastHeard.isServing) throw notServing();
+  forgetLastingServer(tx);
+  onStop?.();
   return { pid: info.pid };
 }
 

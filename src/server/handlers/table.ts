@@ -24,7 +24,7 @@ import {
 } from './jobs.ts';
 import type { Handler } from './kinds.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
-import { describeServer, rotateToken, stopServer } from './server.ts';
+import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
 import { greetWorker } from './workers.ts';
 import {
@@ -40,7 +40,8 @@ type Handled = Exclude<EndpointName, 'exchange'>;
 
 const handlers: { readonly [N in Handled]: Handler<N> } = {
   server_info: { kind: 'read', run: describeServer },
-  server_stop: { kind: 'read', run: stopServer },
+  server_awaited: { kind: 'read', run: showAwaited },
+  server_stop: { kind: 'write', run: stopServer },
   server_backup: { kind: 'read', run: makeBackup },
   server_check: { kind: 'read', run: checkDatabase },
   server_rotate_token: { kind: 'read', run: rotateToken },

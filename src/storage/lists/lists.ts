@@ -125,10 +125,13 @@ function sqlOf(column: Column): string {
 }
 
 function findColumn(list: ListName, name: string): Column {
-  const found = definitions[list].columns.find((column) => column.name === name);
+  const { columns } = definitions[list];
+  // the heading of a size in a table has no unit
+  const found = [name, `${name}_bytes`].flatMap((each) => columns.find((column) => column.name === each) ?? [])[0];
   if (found !== undefined) return found;
-  const known = definitions[list].columns.map((column) => column.name).join(', ');
-  throw new TorcError('usage', `${list} have no column '${name}'`, `Columns: ${known}`);
+  const known = columns.map((column) => column.name);
+  const message = `${list} have no column '${name}'${didYouMean(name, known)}`;
+  throw new TorcError('usage', message, `Columns: ${known.join(', ')}`);
 }
 
 /** A filter's text as the stored value, so that flags, numbers and ISO instants compare by their meaning. */

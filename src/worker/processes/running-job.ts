@@ -73,7 +73,6 @@ export function finishedAttempt(
     isOomVictim,
     peakMemoryBytes: totals.peakMemoryBytes,
     memoryLimitBytes: job.memoryLimitBytes,
-    requestedMemoryBytes: assignment.memory_bytes,
     runtimeLimitMs: assignment.runtime_limit_ms,
   });
   return {
