@@ -284,6 +284,15 @@ CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recove
 
 CREATE INDEX jobs_workflow ON jobs (workflow_key);
 
+CREATE TABLE lasting_server (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  hostname TEXT NOT NULL,
+  host TEXT,
+  port INTEGER,
+  idle_minutes REAL,
+  lease_seconds REAL
+) STRICT;
+
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
