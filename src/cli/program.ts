@@ -4,6 +4,7 @@ import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
+import { refuseUnknownCommand, withoutHelpCommand } from './input/command-words.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
 /** Help is as wide as the terminal up to this many columns. */
@@ -29,7 +30,8 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
 ];
 
 /** Runs one command line (without `node` and the program's path); returns the exit code or throws TorcError. */
-export async function runProgram(words: readonly string[], parts: ContextParts): Promise<number> {
+export async function runProgram(typed: readonly string[], parts: ContextParts): Promise<number> {
+  const words = withoutHelpCommand(typed, firstOperand(typed));
   let exitCode = 0;
   const act: Act = (command, load) => {
     command.action(async (...given: unknown[]) => {
@@ -56,7 +58,10 @@ export async function runProgram(words: readonly string[], parts: ContextParts):
   captureOutput(program, printed);
   try {
     if (isVersionAsked(words)) printed.push(`${version()}\n`);
-    else await program.parseAsync([...words], { from: 'user' });
+    else {
+      refuseUnknownCommand(words, program);
+      await program.parseAsync([...words], { from: 'user' });
+    }
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.help') {
@@ -106,7 +111,7 @@ export async function declareProgram(act: Act, only: string | null = null, colum
   forEachCommand(program, (command) => {
     if (command.commands.length > 0) command.enablePositionalOptions();
     command.showSuggestionAfterError(true).exitOverride();
-    if (command === program) command.helpCommand('help [command]', 'show the help for a command');
+    if (command === program) command.helpCommand('help [command..]', 'show the help for a command');
     else command.helpCommand(false);
     const isLetterFree = !command.options.some((option) => option.short === '-h');
     command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));

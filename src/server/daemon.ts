@@ -36,7 +36,8 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   const log = await openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
-  await noteServer(service, options);
+  // without the note a person starts it again
+  await noteServer(service, options).catch((error) => log.warn({ err: error }, 'the server could not be noted'));
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
   const reason = await new Promise<string>((resolve) => {
     service.onStop = () => setImmediate(resolve, 'server stop');
@@ -62,7 +63,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
     options.onReady?.(serving.file);
   });
   // what a signal ends, such as the shutdown of the host, may start again
-  if (reason === 'idle') await service.write(forgetLastingServer);
+  if (reason === 'idle') await service.write(forgetLastingServer).catch(() => {});
   await serving.close();
   await service.close();
   log.info({ reason }, 'ended');

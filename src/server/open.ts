@@ -10,6 +10,7 @@ import { version } from '../base/version.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/authoring/workflow-deletion.ts';
 import { Database, replaceByCopy } from '../storage/database/database.ts';
 import { isRestored, passRestored } from '../storage/database/epoch.ts';
+import { forgetLastingServer } from '../storage/database/lasting-server.ts';
 import { takeInSpools } from './evidence/spool-intake.ts';
 import { seenEpoch } from './owner/epoch-file.ts';
 import { heldBy, Ownership } from './owner/ownership.ts';
@@ -86,7 +87,11 @@ async function prepare(service: Service): Promise<void> {
   const { directory, log } = service.info;
   const seen = seenEpoch(directory);
   if (isRestored(service.db, seen)) {
-    await service.write((tx) => passRestored(tx, seen));
+    await service.write((tx) => {
+      passRestored(tx, seen);
+      // that it was to run was true at the time of the backup
+      forgetLastingServer(tx);
+    });
     log.warn({}, 'this database replaced a newer one; what only the newer one contained is lost');
   }
   for (const workflowKey of await service.write(leftoverWorkflows)) {

@@ -250,3 +250,13 @@ it('is drawn in the format of the file name, or not at all', async () => {
   }
   expect(await draw('-o', 'g.png', '--format', 'dot')).toMatchObject({ code: 0 });
 });
+
+it('a commands file by another name: a few problems, and how such a file is read', async () => {
+  const file = place.file('jobs', Array.from({ length: 60 }, (_, i) => `python3 "a" ${i}: {`).join('\n'));
+  const refused = await place.torc('run', file);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr.split('\n').length).toBeLessThan(8);
+  expect(refused.stderr).toMatch(/\nhint: A file with one command on each line .*--commands/);
+  const named = await place.torc('workflows', 'create', place.file('jobs.yaml', readFileSync(file, 'utf8')));
+  expect(named.stderr).not.toContain('--commands');
+});

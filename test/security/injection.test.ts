@@ -84,7 +84,7 @@ it('the name of a directory, in a message and in what to type', async () => {
   const open = join(place.path, 'a\x1b[2J\x07\u202e');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  const { stderr } = await place.torc('--dir', open, 'workflows', 'list');
+  const { stderr } = await place.torc('--dir', open, 'workflows', 'create', place.file('commands.txt', 'true\n'));
   expect(stderr).toMatch(/^error: .*a\\x1b\[2J.*\nhint: .*a\\x1b\[2J/);
   expect(stderr).not.toMatch(control);
 });

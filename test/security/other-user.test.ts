@@ -101,7 +101,7 @@ it('a server directory that other users can write to is refused, with advice', a
   mkdirSync(open);
   for (const mode of [0o1777, 0o775]) {
     chmodSync(open, mode);
-    const ended = await place.torc('--dir', open, 'workflows', 'list');
+    const ended = await place.torc('--dir', open, 'workflows', 'create', place.file('commands.txt', 'true\n'));
     expect(ended).toMatchObject({ code: 4, stdout: '' });
     expect(ended.stderr).toContain('other users can write to the server directory');
     expect(ended.stderr).toContain(`hint: chmod go-w '${open.replaceAll("'", `'\\''`)}'`);

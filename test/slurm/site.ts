@@ -53,7 +53,7 @@ export class Site {
   #command(words: readonly string[]): string[] {
     const bin = process.env.TORC_TEST_BIN;
     const path = bin === undefined ? [] : [`PATH=${bin}:/usr/local/bin:/usr/bin:/bin`];
-    return ['env', '-C', this.path, `TORC_DIR=${this.directory}`, ...path, ...words];
+    return ['env', '-C', this.path, `TORC_DIR=${this.directory}`, 'TORC_SERVER=off', ...path, ...words];
   }
 
   // ---------------------------------------------------------------- files

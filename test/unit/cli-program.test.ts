@@ -129,6 +129,13 @@ describe('typing mistakes', () => {
     [['jobs', 'lst'], 'list', 'torc jobs --help'],
     [['wokflows'], 'workflows', 'torc --help'],
     [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
+    [['workflows', 'status'], 'torc workflows show-status', 'torc workflows --help'],
+    [['workflows', 'status', '--help'], 'torc workflows show-status', 'torc workflows --help'],
+    [['status', '7'], 'torc workflows show-status', 'torc --help'],
+    [['recover', '7'], 'torc workflows restart', 'torc --help'],
+    [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
+    [['logs'], 'torc jobs logs', 'torc --help'],
+    [['help', 'jobs', 'lgs'], 'torc jobs logs', 'torc jobs --help'],
   ])('%j: the hint names %s and %s', async (words, nearest, help) => {
     await expect(run(...words)).rejects.toMatchObject({
       code: 'usage',
@@ -138,6 +145,10 @@ describe('typing mistakes', () => {
   });
 
   it.each([
+    [['config', '--help']],
+    [['-k', '7', 'config', 'show', '-h']],
+    [['hpc', 'slurm', 'config', '--help']],
+    [['help', 'config']],
     [['jobs', 'list', '-l', '0']],
     [['jobs', 'list', '-l', 'many']],
     [['jobs', 'list', '-F', 'xml']],
@@ -169,6 +180,11 @@ describe('help and version', () => {
       exitCode: 0,
       stdout: expect.stringContaining('--dry-run'),
     });
+    const logs = await run('jobs', 'logs', '--help');
+    expect(logs.stdout).toContain('--follow');
+    expect(await run('help', 'jobs', 'logs')).toEqual(logs);
+    expect(await run('help')).toEqual(await run('--help'));
+    expect((await run('-k', '7', 'help', 'hpc', 'slurm')).stdout).toContain('schedule-nodes');
     for (const words of [['--version'], ['jobs', 'list', '--version'], ['-k', '3', 'jobs', 'list', '--version']]) {
       expect(await run(...words)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
     }

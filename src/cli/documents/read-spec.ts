@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { setFlagsFromString } from 'node:v8';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { SpecError } from '../../model/spec/problems.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
 import type { Context } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
@@ -60,9 +61,26 @@ export async function readWorkflow(
 async function readOne(path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
-  const { spec, where } = readSpec(readBytes(path, exampleHint), { file: shownName(path), syntax });
-  keepHeapSmall();
-  return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
+  const bytes = readBytes(path, exampleHint);
+  try {
+    const { spec, where } = readSpec(bytes, { file: shownName(path), syntax });
+    keepHeapSmall();
+    return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
+  } catch (error) {
+    throw syntax === undefined ? explainCommands(error, path) : error;
+  }
+}
+
+const specExtensions = ['.yaml', '.yml', '.json', '.json5', '.kdl'];
+/** How many problems are shown of a file that may be none at all. */
+const fewProblems = 3;
+
+/** A file whose name does not say that it is a specification may be a commands file. */
+function explainCommands(error: unknown, path: string): unknown {
+  if (!(error instanceof SpecError) || specExtensions.includes(extname(path))) return error;
+  const how = path === standardInput ? '' : ' when its name ends in .txt,';
+  const hint = `A file with one command on each line is read as one${how} with torc run --commands or torc workflows create-from-commands-file.`;
+  return new SpecError(error.problems.slice(0, fewProblems), error.count, hint);
 }
 
 /** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */

@@ -120,10 +120,15 @@ export function firstOperand(words: readonly string[]): string | null {
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
     if (!word.startsWith('-')) return word;
-    const global = globals.find((each) => each.long === word || (each.letter !== null && `-${each.letter}` === word));
-    if (global?.flags.includes('<') === true) at += 1;
+    if (takesValue(word)) at += 1;
   }
   return null;
+}
+
+/** Whether a word is a global option whose value is the next word. */
+export function takesValue(word: string): boolean {
+  const global = globals.find((each) => each.long === word || (each.letter !== null && `-${each.letter}` === word));
+  return global?.flags.includes('<') === true;
 }
 
 /** Adds the global options to a command and its subcommands, without letters that the command uses itself. */
