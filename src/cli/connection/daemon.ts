@@ -45,6 +45,9 @@ export async function askServer(directory: string): Promise<Reply<'server_info'>
   if (connection === null) return null;
   try {
     return await connection.api.call('server_info', {});
+  } catch (error) {
+    if (error instanceof TorcError && error.code === 'unreachable') return null;
+    throw error;
   } finally {
     await connection.close();
   }
@@ -78,11 +81,13 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   const giveUpAt = context.clock.monotonic() + answersWithinMs;
   for (;;) {
     const file = readServerFile(context.directory);
-    if (file !== null && file.pid === child.pid && file.hostname === hostname()) {
-      if ((await askServer(context.directory))?.pid === child.pid) return placeOf(context, file);
-    } else if (file !== null && (await askServer(context.directory)) !== null) {
+    const answering = file === null ? null : await askServer(context.directory);
+    const isOwn = answering?.pid === child.pid && answering?.hostname === hostname();
+    // the file may be that of a dead server still
+    if (isOwn && file !== null && file.pid === child.pid) return placeOf(context, file);
+    if (answering !== null && !isOwn) {
       child.kill();
-      const words = `another command has just started a server on ${file.hostname} (pid ${file.pid})`;
+      const words = `another command has just started a server on ${answering.hostname} (pid ${answering.pid})`;
       throw new TorcError('conflict', words, `${context.torc} server info`);
     }
     if (ended !== null)
