@@ -1,10 +1,12 @@
 /** The server that a command starts: for workers of allocations, for actions that schedule nodes, for workers that wait. */
-import type { Api } from '../../api/contract.ts';
+import type { Api, Reply } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { type Context, note } from '../context/context.ts';
-import type { Awaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
 import { askServer, type DaemonOptions, type ServerPlace, startDaemon } from './daemon.ts';
+
+/** Who waits for a server. */
+export type Awaited = Reply<'server_awaited'>;
 
 /** A server that torc starts automatically stops after this long without workers, allocations and clients. */
 export const idleMinutes = 15;

@@ -3,14 +3,12 @@
  * starts the server again: never in a dry run, never inside of a job, and by default only where it ran before.
  */
 import { hostname } from 'node:os';
-import type { Reply } from '../../api/contract.ts';
 import { isInsideJob, serverPolicy } from '../../base/config.ts';
 import { asTorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { type Context, note } from '../context/context.ts';
+import type { Awaited } from './action-server.ts';
 import type { Connection } from './connection.ts';
-
-export type Awaited = Reply<'server_awaited'>;
 
 /**
  * Who waits for a server, or null when nobody does. Never throws: the command itself is done. The workers of other
