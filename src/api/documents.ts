@@ -1,6 +1,6 @@
 /** Exported and imported workflows. */
 import { z } from 'zod';
-import { stdioModes } from '../model/expanded.ts';
+import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
 import { age, count, instant, json, key, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
@@ -58,6 +58,9 @@ const exportedWorkflow = () =>
     jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
     stdio: z.enum(stdioModes).nullable(),
     max_losses: count.nullable(),
+    termination_signal: z.enum(terminationSignals).nullable(),
+    sigterm_lead_seconds: count.nullable(),
+    create_output_folders: z.boolean().nullable(),
   });
 
 /** One page of one part; the others are empty. */

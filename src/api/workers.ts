@@ -1,6 +1,6 @@
 /** What workers and the server exchange. */
 import { z } from 'zod';
-import { stdioModes } from '../model/expanded.ts';
+import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes } from '../model/status.ts';
 import { age, count, instant, json, key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -40,6 +40,11 @@ const workerSettings = () =>
     /** How often each job's memory and processor time is written down; null for not at all. */
     sample_interval_seconds: age.nullable(),
     stdio: z.enum(stdioModes),
+    /** What jobs with `supports_termination` get, and how long before their time is over. */
+    termination_signal: z.enum(terminationSignals),
+    sigterm_lead_seconds: age,
+    /** Whether the folders of declared output files are made before a job starts. */
+    create_output_folders: z.boolean(),
   });
 export type WorkerSettings = z.infer<ReturnType<typeof workerSettings>>;
 

@@ -1,6 +1,6 @@
 /** Whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
-import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
+import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { jobStatuses } from '../model/status.ts';
 import { changedField, count, json, key, name, text } from './fields.ts';
@@ -77,6 +77,11 @@ export const createBegin = z.strictObject({
   sample_interval_seconds: z.number().positive().nullable(),
   /** How often in a run a job comes back whose attempt was lost by infrastructure; missing for 3. */
   max_losses: count.max(1_000_000).optional(),
+  /** What jobs with `supports_termination` get this long before their time is over; missing for SIGTERM and 30 s. */
+  termination_signal: z.enum(terminationSignals).optional(),
+  sigterm_lead_seconds: count.max(1_000_000).optional(),
+  /** Whether the folders of declared output files are made before a job starts; missing for true. */
+  create_output_folders: z.boolean().optional(),
   /** Where the output of jobs goes; missing for two files each. */
   stdio: z.enum(stdioModes).optional(),
   num_jobs: count,
@@ -160,6 +165,9 @@ export const modifyWorkflow = z.strictObject({
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
       max_losses: count.max(1_000_000),
+      termination_signal: z.enum(terminationSignals),
+      sigterm_lead_seconds: count.max(1_000_000),
+      create_output_folders: z.boolean(),
       base_directory: absolutePath,
     })
     .partial(),

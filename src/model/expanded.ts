@@ -17,6 +17,10 @@ export const actionTypes = ['run_commands', 'schedule_nodes'] as const;
 export const schedulerTypes = ['slurm', 'local'] as const;
 export const monitorGranularities = ['summary', 'time_series'] as const;
 
+/** Signals that a job can use to write a checkpoint. */
+export const terminationSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
+export type TerminationSignal = (typeof terminationSignals)[number];
+
 /**
  * Where the output of jobs goes. `files`: two files for each attempt; `combined`: one compressed file for each worker;
  * `on-failure`: two files, removed when the job ends with 0; `none`: nowhere.
@@ -105,6 +109,11 @@ export interface ExpandedWorkflow {
   stdio: StdioMode;
   /** How often in a run a job comes back whose attempt was lost by infrastructure. */
   maxLosses: number;
+  /** Sent to jobs with `supportsTermination` this long before their time is over. */
+  terminationSignal: TerminationSignal;
+  sigtermLeadSeconds: number;
+  /** Whether the folders of declared output files are made before a job starts. */
+  createOutputFolders: boolean;
   requirements: readonly (Requirements & { name: string | null })[];
   files: readonly { name: string; path: string }[];
   /** `data` is null while there is none yet. */

@@ -19,7 +19,8 @@ const reserved: Readonly<Record<string, string>> = {
   'open-mode': 'torc keeps what an earlier start of the same allocation wrote',
   output: 'torc writes it to the output directory',
   parsable: 'torc reads the reply itself',
-  signal: 'torc asks for the signal that its workers expect',
+  signal:
+    'workers warn the jobs; set `termination_signal` and `sigterm_lead_seconds` in the workflow, and `supports_termination` in its jobs',
   'test-only': 'it submits nothing',
   time: 'set it with `--walltime` of the Slurm config',
   usage: 'it prints and submits nothing',

@@ -1,9 +1,10 @@
 /** When a worker must be done, and how long the steps of its end may take. Durations in milliseconds. */
 import type { Clock } from '../base/clock.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
-import { longestRuntimeMs, untilLatestEndMs } from '../model/decide/time-left.ts';
+import { checkpointMs, longestRuntimeMs, untilLatestEndMs } from '../model/decide/time-left.ts';
 import type { StopSignal } from './effects.ts';
 import type { WorkerOptions } from './options.ts';
+import { checkpointGraceMs, keptMs } from './processes/grace.ts';
 
 /** How long a step of a clean end may take beside the grace: after SIGTERM, Slurm's KillWait may be as short as 5 s. */
 const hurriedStepMs = 900;
@@ -21,6 +22,8 @@ export class Deadline {
   readonly #endMs: number | null;
   #latestEndMs: number | null;
   #bufferMs = 0;
+  #warnMs: number | null = null;
+  #leadMs = 0;
 
   constructor({ deadlineMs, walltimeSeconds, identity }: WorkerOptions, clock: Clock) {
     this.#clock = clock;
@@ -43,18 +46,34 @@ export class Deadline {
     return longestRuntimeMs(leftMs, this.#walltimeMs, this.#bufferMs);
   }
 
+  /** When jobs that write a checkpoint get their signal; null when that is not before the latest end. */
+  get warnMs(): number | null {
+    return this.#warnMs;
+  }
+
+  /** How long jobs that write a checkpoint get for it now. */
+  checkpointGraceMs(): number {
+    return checkpointGraceMs(this.#leadMs, this.untilEndMs());
+  }
+
   /** From now until the end itself; negative when that has passed, null for no deadline. */
   untilEndMs(): number | null {
     return this.#endMs === null ? null : this.#endMs - this.#clock.monotonic();
   }
 
   /** The workflow's settings are known. Without a known walltime, what is left now counts as all of it. */
-  keepBuffer(bufferSeconds: number): void {
+  keepBuffer(bufferSeconds: number, leadSeconds: number): void {
     const leftMs = this.untilEndMs();
+    this.#leadMs = leadSeconds * 1000;
     if (leftMs === null) return;
+    const walltimeMs = this.#walltimeMs ?? leftMs;
+    this.#leadMs = checkpointMs(this.#leadMs, walltimeMs);
     this.#bufferMs = bufferSeconds * 1000;
-    const untilMs = untilLatestEndMs(leftMs, this.#walltimeMs ?? leftMs, this.#bufferMs);
-    this.#latestEndMs = this.#clock.monotonic() + untilMs;
+    const untilMs = untilLatestEndMs(leftMs, walltimeMs, this.#bufferMs);
+    const untilWarnMs = leftMs - keptMs(walltimeMs) - this.#leadMs;
+    const nowMs = this.#clock.monotonic();
+    this.#latestEndMs = nowMs + untilMs;
+    this.#warnMs = untilWarnMs < untilMs ? nowMs + untilWarnMs : null;
   }
 
   /** Why a signal asks the worker to stop. */

@@ -14,7 +14,7 @@ import type { WorkerJobs } from './jobs.ts';
 import type { Phase } from './lifetime.ts';
 import type { NodeCommands } from './node-commands.ts';
 import type { WorkerExit } from './options.ts';
-import { graceMs } from './processes/grace.ts';
+import { normalGraceMs } from './processes/grace.ts';
 
 type ExitReason = WorkerExit['reason'];
 
@@ -35,6 +35,8 @@ export class Ending {
   #reason: ExitReason = 'complete';
   #stopReason: StopReason = 'walltime';
   #isHurried = false;
+  #hasWarned = false;
+  #takesNoMore = false;
   #giveUpMs = Number.POSITIVE_INFINITY;
 
   constructor(parts: EndingParts) {
@@ -68,6 +70,33 @@ export class Ending {
     this.#parts.jobs.returnWaiting();
   }
 
+  /** Jobs that write a checkpoint get their signal; others continue. */
+  warn(): void {
+    const { jobs, deadline } = this.#parts;
+    this.#hasWarned = true;
+    const graceMs = deadline.checkpointGraceMs();
+    const longestMs = jobs.stopRunning((job) => (job.supports_termination ? graceMs : null), 'walltime');
+    if (longestMs > 0) this.takeNoMore();
+  }
+
+  /** Whether it is too late for jobs that write a checkpoint. */
+  get hasWarned(): boolean {
+    return this.#hasWarned;
+  }
+
+  /** Whether jobs go back that the server gives: it would give the same one again at once. */
+  get takesNoMore(): boolean {
+    return this.#takesNoMore || this.#phase !== 'working';
+  }
+
+  takeNoMore(): void {
+    if (this.#takesNoMore) return;
+    this.#takesNoMore = true;
+    this.#parts.log.info({}, 'jobs that write checkpoints have no more time here: taking no more jobs');
+    this.#parts.jobs.returnWaiting();
+    this.#parts.exchanger.sendNow();
+  }
+
   /** Stops all jobs. */
   begin(reason: ExitReason, stopReason: StopReason): void {
     if (!this.isCalm) return;
@@ -93,9 +122,9 @@ export class Ending {
 
   #stopRunning(): void {
     const { clock, deadline, jobs } = this.#parts;
-    const leftMs = deadline.untilEndMs();
+    const checkpointGraceMs = this.#isHurried ? normalGraceMs : deadline.checkpointGraceMs();
     const longestGraceMs = jobs.stopRunning(
-      (job) => graceMs(job.supports_termination && !this.#isHurried, leftMs),
+      (job) => (job.supports_termination ? checkpointGraceMs : normalGraceMs),
       this.#stopReason,
     );
     this.#giveUpMs = Math.min(this.#giveUpMs, clock.monotonic() + longestEndingMs(longestGraceMs, this.#isHurried));

@@ -2,15 +2,15 @@
  * The jobs of this worker, from their assignment to the report of their end. A job waits here until there is room for
  * it, runs, and is reported; one that waits too long, or that would not end in time, goes back to the server.
  */
-import type { Assignment } from '../api/contract.ts';
+import type { Assignment, WorkerSettings } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import type { StopReason } from '../model/decide/outcome.ts';
-import type { StdioMode } from '../model/expanded.ts';
+import type { TerminationSignal } from '../model/expanded.ts';
 import { Admission, type Capacity } from './admission.ts';
 import type { Session } from './exchange/session.ts';
 import type { LoggedRunner } from './files/logged-runner.ts';
 import { normalGraceMs } from './processes/grace.ts';
-import type { FinishedAttempt, RunnerEvents, Sample } from './processes/job-runner.ts';
+import type { FinishedAttempt, RunnerEvents, Sample, StoppedJob } from './processes/job-runner.ts';
 import { Shortage } from './shortage.ts';
 
 /** Jobs that were given ahead of time and wait this long without any start go back. */
@@ -21,14 +21,18 @@ export interface WorkerJobsEvents {
   isReady(): boolean;
   /** The longest runtime that a job may state to be started now; null for no limit. */
   longestRuntimeMs(): number | null;
+  /** Jobs that write a checkpoint have got their signal. */
+  isWarned(): boolean;
+  /** One that came later goes back. */
+  late(): void;
   /** There may be something to send. */
   news(): void;
   /** A job has ended. */
   ended(): void;
   /** A job goes back that has not started. */
   unstarted(): void;
-  /** For the first time the node could not start a job, for this reason; from now on it gets fewer at a time. */
-  short(reason: string): void;
+  /** For the first time the node could not start a job; the text tells a person so. */
+  short(text: string): void;
 }
 
 export interface WorkerJobsDependencies {
@@ -50,6 +54,7 @@ export class WorkerJobs {
   /** The last instant at which a job started or none waited. */
   #progressMs = 0;
   #sampleEveryMs: number | null = null;
+  #terminationSignal: TerminationSignal = 'SIGTERM';
   #numEnded = 0;
   #numFailed = 0;
 
@@ -85,9 +90,15 @@ export class WorkerJobs {
   }
 
   /** The workflow's settings for jobs that start from now on. */
-  configure(stdio: StdioMode, sampleEverySeconds: number | null): void {
-    this.#runner.setMode(stdio);
-    this.#sampleEveryMs = sampleEverySeconds === null ? null : sampleEverySeconds * 1000;
+  configure({
+    stdio,
+    sample_interval_seconds: seconds,
+    termination_signal,
+    create_output_folders,
+  }: WorkerSettings): void {
+    this.#runner.configure(stdio, create_output_folders);
+    this.#sampleEveryMs = seconds === null ? null : seconds * 1000;
+    this.#terminationSignal = termination_signal;
   }
 
   // ---------------------------------------------------------------- from the server
@@ -119,9 +130,12 @@ export class WorkerJobs {
   #start(job: Assignment): void {
     const nowMs = this.#clock.monotonic();
     const longestMs = this.#events.longestRuntimeMs();
-    if (job.runtime_ms !== null && longestMs !== null && job.runtime_ms > longestMs) {
+    const endsInTime = job.runtime_ms === null || longestMs === null || job.runtime_ms <= longestMs;
+    const isLate = job.supports_termination && this.#events.isWarned();
+    if (isLate || !endsInTime) {
       this.#admission.release(job.attempt);
       this.#session.noteReturned(job.attempt, nowMs);
+      if (isLate) this.#events.late();
       return;
     }
     this.#running.set(job.attempt, { job, beganMs: nowMs, isStarted: false });
@@ -186,7 +200,9 @@ export class WorkerJobs {
     this.#shortage.note(beganMs, numStarted, this.numRunning + this.numWaiting, nowMs);
     this.#admission.mostJobs = this.#shortage.mostJobs;
     this.returnWaiting();
-    if (!this.#isShortageTold) this.#events.short(reason);
+    if (!this.#isShortageTold) {
+      this.#events.short(`the node has ${reason}: it runs fewer jobs at a time and tries more again later`);
+    }
     this.#isShortageTold = true;
   }
 
@@ -227,9 +243,16 @@ export class WorkerJobs {
 
   // ---------------------------------------------------------------- at the end
 
-  /** Stops all running jobs; returns the longest of the times that `graceMs` gave them. */
-  stopRunning(graceMs: (job: Assignment) => number, reason: StopReason): number {
-    const jobs = [...this.#running.values()].map(({ job }) => ({ attempt: job.attempt, graceMs: graceMs(job) }));
+  /**
+   * Stops the running jobs to which `graceMs` gives a time; returns the longest of these. A job that writes a checkpoint
+   * gets the workflow's signal.
+   */
+  stopRunning(graceMs: (job: Assignment) => number | null, reason: StopReason): number {
+    const jobs = [...this.#running.values()].flatMap(({ job }): StoppedJob[] => {
+      const time = graceMs(job);
+      const signal = job.supports_termination ? this.#terminationSignal : 'SIGTERM';
+      return time === null ? [] : [{ attempt: job.attempt, graceMs: time, signal }];
+    });
     this.#runner.stop(jobs, reason);
     return jobs.reduce((longest, job) => Math.max(longest, job.graceMs), 0);
   }

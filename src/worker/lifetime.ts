@@ -13,6 +13,8 @@ export interface LifeState {
   numHeld: number;
   numUnanswered: number;
   latestEndMs: number | null;
+  /** When jobs that write a checkpoint get their signal; null for never, or when they have it. */
+  warnMs: number | null;
   idleSinceMs: number;
   /** When a job that is held back can run, by what the server said last. */
   heldUntilMs: number | null;
@@ -27,6 +29,8 @@ export interface LifeState {
 
 export type Decision =
   | { step: 'wait'; untilMs: number }
+  /** The time is nearly over: stop the jobs that write a checkpoint, and take no more. */
+  | { step: 'warn_jobs' }
   /** The time is over: stop all jobs. */
   | { step: 'end_jobs' }
   /** No jobs are left, or only some that will not die. `reason` is null when it is known already. */
@@ -57,9 +61,11 @@ export function decide(state: LifeState, nowMs: number): Decision {
   }
 }
 
-function decideDeadline({ latestEndMs }: LifeState, nowMs: number): Decision {
+function decideDeadline({ latestEndMs, warnMs }: LifeState, nowMs: number): Decision {
   if (latestEndMs === null) return { step: 'wait', untilMs: Number.POSITIVE_INFINITY };
-  return nowMs >= latestEndMs ? { step: 'end_jobs' } : { step: 'wait', untilMs: latestEndMs };
+  if (nowMs >= latestEndMs) return { step: 'end_jobs' };
+  if (warnMs === null) return { step: 'wait', untilMs: latestEndMs };
+  return nowMs >= warnMs ? { step: 'warn_jobs' } : { step: 'wait', untilMs: warnMs };
 }
 
 function decideWorking(state: LifeState, nowMs: number): Decision {

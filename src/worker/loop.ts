@@ -87,10 +87,12 @@ export class WorkerLoop {
       // while the commands of its start run, the node is not ready
       isReady: () => !this.#commands.isRunning,
       longestRuntimeMs: () => this.#deadline.longestRuntimeMs(),
+      isWarned: () => this.#ending.hasWarned,
+      late: () => this.#ending.takeNoMore(),
       news: () => this.#exchanger.poke(),
       ended: () => this.#onEnded(),
       unstarted: () => this.#look(),
-      short: (reason) => this.#onShort(reason),
+      short: (text) => this.#deps.warn(text),
     };
     const isEndOpen = (attempt: number): boolean => session.isEndOpen(attempt);
     return new WorkerJobs(events, {
@@ -137,7 +139,7 @@ export class WorkerLoop {
     return {
       timeLeftMs: this.#deadline.longestRuntimeMs(),
       // while the commands of its start run, the node is not ready for jobs
-      draining: this.#ending.phase !== 'working' || this.#commands.isRunning,
+      draining: this.#ending.takesNoMore || this.#commands.isRunning,
       leaving: this.#ending.phase === 'leaving' && this.#session.numHeld === 0,
       samples: this.#jobs.takeSamples(sampleEveryMs),
       mostJobs: this.#jobs.mostJobs,
@@ -147,10 +149,10 @@ export class WorkerLoop {
   // ---------------------------------------------------------------- what happens
 
   #onGreeted(reply: HelloReply): void {
-    const { stdio, sample_interval_seconds, expiration_buffer_seconds } = reply.settings;
+    const { expiration_buffer_seconds, sigterm_lead_seconds } = reply.settings;
     this.#settings = reply.settings;
-    this.#jobs.configure(stdio, sample_interval_seconds);
-    this.#deadline.keepBuffer(expiration_buffer_seconds);
+    this.#jobs.configure(reply.settings);
+    this.#deadline.keepBuffer(expiration_buffer_seconds, sigterm_lead_seconds);
     this.#idleSinceMs = this.#nowMs();
     this.#commands.add(reply.actions ?? []);
     this.#commands.begin('start');
@@ -181,7 +183,7 @@ export class WorkerLoop {
   }
 
   #onTaken(taken: Taken): void {
-    if (this.#ending.phase === 'working' && !taken.leave) this.#jobs.take(taken.jobs);
+    if (!this.#ending.takesNoMore && !taken.leave) this.#jobs.take(taken.jobs);
     else this.#jobs.refuse(taken.jobs);
     for (const { attempt, reason } of taken.stop) this.#jobs.stop(attempt, reason);
     if (taken.holdMs !== null) this.#heldUntilMs = this.#nowMs() + taken.holdMs;
@@ -220,12 +222,6 @@ export class WorkerLoop {
     this.#look();
   }
 
-  #onShort(reason: string): void {
-    const text = `the node has ${reason}: it runs fewer jobs at a time and tries more again later`;
-    this.#deps.log.warn({ most_jobs: this.#jobs.mostJobs }, text);
-    this.#deps.warn(text);
-  }
-
   #onSignal(signal: StopSignal): void {
     this.#deps.log.info({ signal }, 'asked to stop');
     this.#ending.signalled(signal);
@@ -253,6 +249,7 @@ export class WorkerLoop {
     let decision = this.#decide();
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#ending.begin('deadline', 'walltime');
+      else if (decision.step === 'warn_jobs') this.#ending.warn();
       else if (this.#startLastCommands(decision)) this.#ending.drain(decision.reason);
       else if (decision.step === 'finish') this.#finish(decision.reason);
       else this.#ending.leave(decision.reason);
@@ -275,7 +272,7 @@ export class WorkerLoop {
   }
 
   /** Starts the commands that run before the worker ends; false when there are none. */
-  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'end_jobs' }>): boolean {
+  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'warn_jobs' | 'end_jobs' }>): boolean {
     const isEnd = step === 'leave' || reason === 'complete';
     return this.#ending.isCalm && isEnd && this.#commands.begin('complete');
   }
@@ -287,6 +284,7 @@ export class WorkerLoop {
       numHeld: this.#session.numHeld + (this.#commands.isRunning ? 1 : 0),
       numUnanswered: this.#session.numUnanswered,
       latestEndMs: this.#deadline.latestEndMs,
+      warnMs: this.#ending.hasWarned ? null : this.#deadline.warnMs,
       idleSinceMs: this.#idleSinceMs,
       heldUntilMs: this.#heldUntilMs,
       lostSinceMs: this.#exchanger.lostSinceMs,

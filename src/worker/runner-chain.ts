@@ -26,7 +26,7 @@ export interface RunnerChainDependencies {
 export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainDependencies): LoggedRunner {
   const { clock, log, effects, outputDirectory, isEndOpen } = dependencies;
   const { files, logs: store, workerId, workingDirectory } = effects;
-  return new LoggedRunner(events, {
+  const logged = new LoggedRunner(events, {
     clock,
     log,
     store,
@@ -39,7 +39,9 @@ export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainD
         files,
         workingDirectory,
         outputDirectory,
+        createsFolders: () => logged.createsFolders,
         openRunner: (innermostEvents) => effects.openRunner(innermostEvents),
       }),
   });
+  return logged;
 }

@@ -9,5 +9,9 @@ import { systemEffects } from './system-effects.ts';
  */
 export async function runWorker(options: WorkerOptions, dependencies: WorkerDependencies): Promise<WorkerExit> {
   const effects = dependencies.effects ?? systemEffects(options, dependencies);
-  return await new WorkerLoop(options, { warn() {}, ...dependencies, effects }).run();
+  const warn = (text: string): void => {
+    dependencies.log.warn({}, text);
+    dependencies.warn?.(text);
+  };
+  return await new WorkerLoop(options, { ...dependencies, warn, effects }).run();
 }

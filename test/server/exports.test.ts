@@ -22,6 +22,9 @@ afterEach(async () => {
 
 const everything = {
   max_losses: 7,
+  termination_signal: 'SIGUSR1',
+  sigterm_lead_seconds: 120,
+  create_output_folders: false,
   name: 'every "thing"\n名',
   description: "it's $HOME",
   project: 'p',
@@ -127,6 +130,8 @@ describe('an exported workflow', () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
     const again = await expectSame(workflow);
     expect(again.maxLosses).toBe(7);
+    const { terminationSignal, sigtermLeadSeconds, createOutputFolders } = again;
+    expect([terminationSignal, sigtermLeadSeconds, createOutputFolders]).toEqual(['SIGUSR1', 120, false]);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
       expect(again[part], part).toEqual(workflow[part]);
     }

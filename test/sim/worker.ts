@@ -123,6 +123,7 @@ export class SimWorker {
         look: async () => none,
         hash: async () => null,
         makeRoom: async () => {},
+        makeFolder: async () => {},
         readText: async () => ({ text: null, problem: null }),
       },
       logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },

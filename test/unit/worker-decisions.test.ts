@@ -1,11 +1,11 @@
 /** The worker's small decisions: what may start, when it ends, when to measure a job, which kills memory explains. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
-import { longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
+import { checkpointMs, longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
-import { reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
+import { Deadline, reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
-import { graceMs } from '../../src/worker/processes/grace.ts';
+import { checkpointGraceMs } from '../../src/worker/processes/grace.ts';
 import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
 import { isGrowthNews, UsageMeter } from '../../src/worker/processes/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';
@@ -75,12 +75,33 @@ describe('the latest end', () => {
     expect(longestRuntimeMs(120_000, 61_000, 180_000)).toBe(113_900);
   });
 
-  it('gives a job that can end itself up to 15 s, and the worker 5', () => {
-    expect(graceMs(false, 1_000_000)).toBe(2_000);
-    expect(graceMs(true, 1_000_000)).toBe(15_000);
-    expect(graceMs(true, null)).toBe(15_000);
-    expect(graceMs(true, 12_000)).toBe(7_000);
-    expect(graceMs(true, 3_000)).toBe(2_000);
+  it('gives a job that writes a checkpoint the lead of its workflow, and the worker 5 s', () => {
+    expect(checkpointGraceMs(30_000, 1_000_000)).toBe(30_000);
+    expect(checkpointGraceMs(30_000, null)).toBe(30_000);
+    expect(checkpointGraceMs(30_000, 12_000)).toBe(7_000);
+    expect(checkpointGraceMs(30_000, 3_000)).toBe(2_000);
+    expect([checkpointMs(30_000, 3_600_000), checkpointMs(30_000, 60_000)]).toEqual([30_000, 6_000]);
+  });
+
+  it('comes after the signal for a checkpoint, where the buffer leaves no time for one', () => {
+    let nowMs = 0;
+    const clock = { now: () => nowMs, monotonic: () => nowMs, after: () => () => {} };
+    const deadlineOf = (walltimeSeconds: number, bufferSeconds: number, leadSeconds: number) => {
+      nowMs = 0;
+      const identity = { slurmJobId: '1' };
+      const options = { deadlineMs: walltimeSeconds * 1000, walltimeSeconds, identity };
+      const deadline = new Deadline(options as never, clock);
+      deadline.keepBuffer(bufferSeconds, leadSeconds);
+      return deadline;
+    };
+    expect(deadlineOf(3600, 180, 30)).toMatchObject({ warnMs: null, latestEndMs: 3_420_000 });
+    expect(deadlineOf(36_000, 180, 600)).toMatchObject({ warnMs: 35_395_000, latestEndMs: 35_820_000 });
+    const short = deadlineOf(60, 180, 30);
+    expect(short).toMatchObject({ warnMs: 49_000, latestEndMs: 54_000 });
+    nowMs = 49_000;
+    expect(short.checkpointGraceMs()).toBe(6_000);
+    nowMs = 54_000;
+    expect(short.checkpointGraceMs()).toBe(2_000);
   });
 });
 
@@ -107,6 +128,7 @@ describe('the life of a worker', () => {
     numHeld: 0,
     numUnanswered: 0,
     latestEndMs: null,
+    warnMs: null,
     idleSinceMs: 1_000,
     heldUntilMs: null,
     lostSinceMs: null,
@@ -120,6 +142,10 @@ describe('the life of a worker', () => {
     expect(decide({ ...idle, numHeld: 1, lostSinceMs: 0 }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 499)).toEqual(wait(500));
     expect(decide({ ...idle, numHeld: 1, latestEndMs: 500 }, 500)).toEqual({ step: 'end_jobs' });
+    const warned = { ...idle, numHeld: 1, latestEndMs: 500, warnMs: 400 };
+    expect(decide(warned, 399)).toEqual(wait(400));
+    expect(decide(warned, 400)).toEqual({ step: 'warn_jobs' });
+    expect(decide(warned, 500)).toEqual({ step: 'end_jobs' });
   });
 
   it('keeps an allocation until its end if the workflow says so, unless a person says how long', () => {

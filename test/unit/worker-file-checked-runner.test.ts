@@ -56,6 +56,7 @@ function world(reader: Partial<FileReader>) {
     look: async () => absent,
     hash: async () => 'h',
     makeRoom: async () => {},
+    makeFolder: async () => {},
     readText: async () => ({ text: null, problem: null }),
     ...reader,
   };
@@ -64,7 +65,7 @@ function world(reader: Partial<FileReader>) {
     return inside;
   };
   const places = { workingDirectory: '/work dir', outputDirectory: '/out' };
-  const runner = new FileCheckedRunner(events, { clock, files, openRunner, ...places });
+  const runner = new FileCheckedRunner(events, { clock, files, openRunner, ...places, createsFolders: () => true });
   return {
     runner,
     happened,

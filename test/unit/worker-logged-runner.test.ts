@@ -58,7 +58,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
       return runner;
     },
   });
-  logs.setMode(mode);
+  logs.configure(mode, true);
   return {
     clock,
     logs,

@@ -43,6 +43,9 @@ export const defaultSettings: WorkerSettings = {
   wait_for_healthy_database_minutes: 20,
   sample_interval_seconds: null,
   stdio: 'files',
+  termination_signal: 'SIGTERM',
+  sigterm_lead_seconds: 30,
+  create_output_folders: true,
 };
 
 export class FakeServer implements Api {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readSpool } from '../../src/api/spool.ts';
 import { userDataPaths, workerPaths } from '../../src/base/paths.ts';
 import { FakeServer, type Finished, type JobSpec } from './fake-server.ts';
@@ -37,6 +37,31 @@ function files(paths: readonly string[], is_output: boolean, firstKey = 1) {
 }
 
 describe('declared files', () => {
+  it('find their folders, unless the workflow does not want that', async () => {
+    for (const create_output_folders of [true, false]) {
+      const server = new FakeServer();
+      server.settings = { ...server.settings, create_output_folders };
+      const worker = startWorker(server);
+      const path = join(worker.directory, 'a/b/out.txt');
+      const end = await report(worker, { command: `echo done > '${path}'`, files: files([path], true) });
+      expect(end).toMatchObject(create_output_folders ? { return_code: 0, detail: null } : { return_code: 1 });
+      expect(existsSync(join(worker.directory, 'a'))).toBe(create_output_folders);
+    }
+  });
+
+  it('are named when the job left one as it was before', async () => {
+    const worker = startWorker();
+    const [old, fresh] = [join(worker.directory, 'old.txt'), join(worker.directory, 'fresh.txt')];
+    for (const path of [old, fresh]) writeFileSync(path, 'from before');
+    // the time of the last change cannot be set
+    const { now } = Date;
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + 60_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const end = await report(worker, { command: `echo new > '${fresh}'`, files: files([old], true) });
+    expect(end).toMatchObject({ status: 'done', return_code: 0, cause: 'success' });
+    expect(end.detail).toBe(`it did not write its declared output "${old}", which was there before`);
+  });
+
   it('are reported as they were: inputs at the start, outputs at the end, whatever their names', async () => {
     const worker = startWorker();
     const inputs = oddNames.map((name) => join(worker.directory, `in ${name}`));

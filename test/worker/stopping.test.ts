@@ -194,6 +194,35 @@ describe('the end of the time', () => {
     expect(existsSync(join(worker.directory, 'output/ran'))).toBe(false);
   });
 
+  it("warns only jobs that write a checkpoint ahead of the end, with the workflow's signal", async () => {
+    const server = new FakeServer();
+    const times = { expiration_buffer_seconds: 3600, sigterm_lead_seconds: 3600 };
+    server.settings = { ...server.settings, ...times, termination_signal: 'SIGUSR1' };
+    server.completes = false;
+    // a tenth of the walltime is left to the one job, and a tenth is kept for the end
+    const worker = startWorker(server, { deadlineMs: Date.now() + 16_000, walltimeSeconds: 50 });
+    const checkpoint = 'trap "echo saved; exit 0" USR1; trap "echo stopped; exit 0" TERM; echo up; sleep 300 & wait';
+    const whole = { supports_termination: true };
+    server.slots = 3;
+    server.add({ command: checkpoint, ...whole }, { command: checkpoint }, { command: 'echo up; exit 7', ...whole });
+    await areUp(worker, 1, 2);
+    await until(() => server.attempts.get(1)?.finished !== null);
+    expect(worker.stdout(1)).toBe('up\nsaved\n');
+    expect(worker.stdout(2)).toBe('up\n');
+    expect(server.attempts.get(2)?.finished).toBeNull();
+    // from now on it takes no more jobs
+    server.add({ command: 'echo late', ...whole });
+    expect(await worker.exit).toMatchObject({ reason: 'deadline', numJobs: 3 });
+    expect(worker.stdout(2)).toBe('up\nstopped\n');
+    const ends = [1, 2, 3].map((attempt) => server.attempts.get(attempt)?.finished);
+    expect(ends.map((end) => [end?.status, end?.exit_code])).toEqual([
+      ['terminated', 0],
+      ['terminated', 0],
+      ['done', 7],
+    ]);
+    expect(server.attempts.has(4)).toBe(false);
+  });
+
   it('gives jobs that can end themselves time to write a checkpoint', async () => {
     const server = new FakeServer();
     const worker = startWorker(server, { deadlineMs: Date.now() + 3_600_000 });

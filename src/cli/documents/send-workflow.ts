@@ -95,6 +95,9 @@ export function beginRequest(
     wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMinutes,
     jobs_sort_method: workflow.jobsSortMethod,
     max_losses: workflow.maxLosses,
+    termination_signal: workflow.terminationSignal,
+    sigterm_lead_seconds: workflow.sigtermLeadSeconds,
+    create_output_folders: workflow.createOutputFolders,
     requirements: workflow.requirements.map((need) => ({
       name: need.name,
       num_cpus: need.numCpus,

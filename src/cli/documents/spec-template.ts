@@ -82,6 +82,13 @@ jobs:
 # How often in a run a job starts again that was lost with its worker, node or allocation.
 # max_losses: 3
 
+# What jobs with supports_termination get, and how many seconds before their time is over.
+# termination_signal: SIGTERM
+# sigterm_lead_seconds: 30
+
+# Whether the folders of declared output files are made before a job starts.
+# create_output_folders: true
+
 # Memory and processor time of each job, every 10 seconds.
 # resource_monitor: {enabled: true, granularity: time_series, sample_interval_seconds: 10}
 `;

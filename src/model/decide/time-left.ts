@@ -24,3 +24,8 @@ export function longestRuntimeMs(untilDeadlineMs: number, walltimeMs: number, bu
   const left = untilLatestEndMs(untilDeadlineMs, walltimeMs, bufferMs);
   return hasJustBegun ? Math.max(left, walltimeMs + onTheWayMs) : left;
 }
+
+/** How long jobs that write a checkpoint get for it: at most a tenth of the walltime. */
+export function checkpointMs(leadMs: number, walltimeMs: number): number {
+  return Math.min(leadMs, walltimeMs / 10);
+}

@@ -49,6 +49,9 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     stdio: spec.stdio ?? defaults.stdio,
     maxLosses: spec.max_losses ?? defaults.maxLosses,
+    terminationSignal: spec.termination_signal ?? defaults.terminationSignal,
+    sigtermLeadSeconds: spec.sigterm_lead_seconds ?? defaults.sigtermLeadSeconds,
+    createOutputFolders: spec.create_output_folders ?? defaults.createOutputFolders,
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: jobs.files,
     userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({

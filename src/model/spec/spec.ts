@@ -11,6 +11,7 @@ import {
   monitorGranularities,
   schedulerTypes,
   stdioModes,
+  terminationSignals,
   triggerTypes,
 } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
@@ -206,6 +207,9 @@ export const workflowSpec = z.strictObject({
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   stdio: z.enum(stdioModes).nullish(),
   max_losses: z.int().min(0).max(1_000_000).nullish(),
+  termination_signal: z.enum(terminationSignals).nullish(),
+  sigterm_lead_seconds: count.max(1_000_000).nullish(),
+  create_output_folders: flag.nullish(),
   jobs: z.array(job),
   files: z.array(file).nullish(),
   user_data: z.array(userData).nullish(),

@@ -50,5 +50,8 @@ function settingsOf(workflow: Workflow, stdio: Welcome['settings']['stdio']): We
     wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMs / 60_000,
     sample_interval_seconds: workflow.sampleIntervalMs === null ? null : workflow.sampleIntervalMs / 1000,
     stdio,
+    termination_signal: workflow.terminationSignal,
+    sigterm_lead_seconds: workflow.sigtermLeadMs / 1000,
+    create_output_folders: workflow.createOutputFolders,
   };
 }

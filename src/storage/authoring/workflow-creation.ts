@@ -37,10 +37,10 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, base_directory,
-       jobs_sort_method, phase, first_job_key,
+       termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     request.user,
     request.description,
@@ -54,6 +54,9 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.stdio ?? 'files',
     request.max_losses ?? specDefaults.maxLosses,
     request.base_directory ?? null,
+    request.termination_signal ?? specDefaults.terminationSignal,
+    (request.sigterm_lead_seconds ?? specDefaults.sigtermLeadSeconds) * 1000,
+    request.create_output_folders === false ? 0 : 1,
     request.jobs_sort_method,
     reserveKeys(tx, 'jobs', request.num_jobs),
     request.num_jobs,

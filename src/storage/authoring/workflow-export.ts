@@ -3,7 +3,7 @@
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
 import { type Json, parseJson } from '../../base/exact-json.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
-import type { StdioMode } from '../../model/expanded.ts';
+import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { failureHandlers } from '../running/retries.ts';
@@ -59,6 +59,9 @@ interface WorkflowRow {
   jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
   stdio: StdioMode;
   max_losses: number;
+  termination_signal: TerminationSignal;
+  sigterm_lead_ms: number;
+  create_output_folders: number;
 }
 
 interface RequirementsRow {
@@ -83,6 +86,10 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     // not fields of torc's own format
     stdio: row.stdio === 'files' ? null : row.stdio,
     max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
+    termination_signal: row.termination_signal === specDefaults.terminationSignal ? null : row.termination_signal,
+    sigterm_lead_seconds:
+      row.sigterm_lead_ms === specDefaults.sigtermLeadSeconds * 1000 ? null : row.sigterm_lead_ms / 1000,
+    create_output_folders: row.create_output_folders === 1 ? null : false,
   };
   const named = tx.db.all<RequirementsRow>(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',

@@ -49,6 +49,9 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   stdio: plain('stdio'),
   max_losses: plain('max_losses'),
   base_directory: plain('base_directory'),
+  termination_signal: plain('termination_signal'),
+  sigterm_lead_seconds: milliseconds('sigterm_lead_ms', 1000),
+  create_output_folders: flag('create_output_folders'),
 };
 
 /**

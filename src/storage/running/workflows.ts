@@ -1,6 +1,6 @@
 /** What is known about a workflow: its row, its counts, its status. */
 import { TorcError } from '../../base/errors.ts';
-import type { StdioMode } from '../../model/expanded.ts';
+import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { hasTimedHold } from './holds.ts';
@@ -28,6 +28,9 @@ export interface Workflow {
   waitForHealthyDatabaseMs: number;
   sampleIntervalMs: number | null;
   stdio: StdioMode;
+  terminationSignal: TerminationSignal;
+  sigtermLeadMs: number;
+  createOutputFolders: boolean;
   /** Where relative paths start and jobs run; null until a worker has started where none was given. */
   baseDirectory: string | null;
 }
@@ -61,6 +64,9 @@ interface WorkflowRow {
   ignore_workflow_completion: number;
   wait_for_healthy_database_ms: number;
   sample_interval_ms: number | null;
+  termination_signal: TerminationSignal;
+  sigterm_lead_ms: number;
+  create_output_folders: number;
   stdio: StdioMode;
   base_directory: string | null;
 }
@@ -91,6 +97,9 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     waitForHealthyDatabaseMs: row.wait_for_healthy_database_ms,
     sampleIntervalMs: row.sample_interval_ms,
     stdio: row.stdio,
+    terminationSignal: row.termination_signal,
+    sigtermLeadMs: row.sigterm_lead_ms,
+    createOutputFolders: row.create_output_folders === 1,
     baseDirectory: row.base_directory,
   };
 }

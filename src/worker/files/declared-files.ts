@@ -1,7 +1,7 @@
 /**
  * The declared files of one attempt: its inputs as they were when it began, its outputs as they are when it has ended.
  */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { AssignedFile, FileState } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
@@ -14,6 +14,8 @@ const missingLimits = { longestMs: 2_000, firstWaitMs: 50 };
 const lookLimits = { longestMs: 30_000, hurriedMs: 200 };
 const hashLimits = { longestMs: 5_000, hurriedMs: 100 };
 const namedAtMost = 3;
+/** A file server's clock may be off by this much. */
+const clockSkewUs = 10_000_000;
 
 interface Entry {
   file: AssignedFile;
@@ -35,18 +37,39 @@ export class DeclaredFiles {
   readonly #deps: DeclaredFilesDependencies;
   readonly #inputs: Entry[];
   readonly #outputs: Entry[];
+  #beganUs = 0;
   readonly #noMoreHashes = new AbortController();
 
   constructor(files: readonly AssignedFile[], deps: DeclaredFilesDependencies) {
     this.#deps = deps;
-    const entries = files.map((file) => ({ file, path: resolve(deps.directory, file.path), seen: null, hash: null }));
+    const entries = files.map((file) => ({
+      file,
+      path: resolve(deps.directory, file.path),
+      seen: null,
+      hash: null,
+    }));
     this.#outputs = entries.filter(({ file }) => file.is_output);
     const inputs = entries.filter(({ file }) => !file.is_output);
     this.#inputs = inputs.slice(0, Math.max(0, mostStates - this.#outputs.length));
   }
 
-  async lookAtInputs(): Promise<void> {
+  /** Before the job starts. A folder that cannot be made is the job's to complain about. */
+  async lookBefore(createsFolders: boolean): Promise<void> {
+    const { reader, clock } = this.#deps;
+    const folders = new Set(this.#outputs.map(({ path }) => dirname(path)));
+    if (createsFolders) await Promise.all([...folders].map((folder) => reader.makeFolder(folder).catch(() => {})));
     await this.#lookAt(this.#inputs, false);
+    this.#beganUs = clock.now() * 1000;
+  }
+
+  /** The outputs that have not changed since the job started, as words; null when there are none. */
+  untouchedOutputs(): string | null {
+    const beforeUs = this.#beganUs - clockSkewUs;
+    const untouched = this.#outputs.filter(({ seen }) => seen?.kind === 'there' && isBefore(seen.changedUs, beforeUs));
+    if (untouched.length === 0) return null;
+    const named = untouched.slice(0, namedAtMost).map(({ path }) => JSON.stringify(path));
+    const more = untouched.length > namedAtMost ? ` and ${untouched.length - namedAtMost} more` : '';
+    return `its declared output ${named.join(', ')}${more}, which was there before`;
   }
 
   /** Works in the background; a file that changes meanwhile has no hash. */
@@ -117,6 +140,10 @@ export class DeclaredFiles {
       return state === null ? [] : [state];
     });
   }
+}
+
+function isBefore(changedUs: number | null, beforeUs: number): boolean {
+  return changedUs !== null && changedUs < beforeUs;
 }
 
 function reason(seen: SeenFile | null): string {

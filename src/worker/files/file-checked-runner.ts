@@ -8,7 +8,7 @@ import { systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
 import { shortageOf } from '../processes/spawner.ts';
 import { DeclaredFiles } from './declared-files.ts';
@@ -37,6 +37,8 @@ export interface FileCheckedRunnerDependencies {
   files: FileReader;
   workingDirectory: string;
   outputDirectory: string;
+  /** Whether the folders of declared outputs are made before a job starts. */
+  createsFolders(): boolean;
   /** Opens the runner that this one wraps. */
   openRunner(events: RunnerEvents): JobRunner;
 }
@@ -94,7 +96,7 @@ export class FileCheckedRunner implements JobRunner {
     } catch (error) {
       return this.#fail(job, error);
     }
-    await job.files.lookAtInputs();
+    await job.files.lookBefore(this.#deps.createsFolders());
     // the job may have been stopped meanwhile
     if (this.#isClosed || !this.#jobs.has(attempt)) return;
     job.isStarted = true;
@@ -117,7 +119,7 @@ export class FileCheckedRunner implements JobRunner {
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#deps.clock.monotonic(), end, ...nothing });
   }
 
-  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+  stop(jobs: readonly StoppedJob[], reason: StopReason): void {
     const started = jobs.filter(({ attempt }) => {
       const job = this.#jobs.get(attempt);
       job?.hurry.abort();
@@ -158,13 +160,16 @@ export class FileCheckedRunner implements JobRunner {
     if (this.#isClosed) return;
     const problems = [...missing, ...written.problems];
     const hasFailed = isSuccess && problems.length > 0;
+    const kept = isSuccess && !hasFailed ? files.untouchedOutputs() : null;
     this.#events.ended({
       ...finished,
       end: hasFailed
         ? withoutOutput(end, `it ended with 0 but ${problems.join(', and it ')}`)
         : isUnprepared
           ? withoutRecovery(end)
-          : end,
+          : kept === null
+            ? end
+            : { ...end, detail: `it did not write ${kept}` },
       ...(states.length > 0 ? { files: states } : {}),
       ...(written.data.length > 0 && !hasFailed ? { userData: written.data } : {}),
     });

@@ -36,6 +36,8 @@ export interface FileReader {
    * when reading has not started before `abort` fires. Never fails.
    */
   hash(path: string, seen: PresentFile, abort: AbortSignal): Promise<string | null>;
+  /** Makes a folder and those above it. Throws the system's error. */
+  makeFolder(path: string): Promise<void>;
   /** Makes the folder of each path, and removes what is at the path itself. Throws the system's error. */
   makeRoom(paths: readonly string[]): Promise<void>;
   /** The text of a UTF-8 file of at most `longestBytes` bytes. Never fails. */
@@ -76,6 +78,9 @@ export function openFileReader(): FileReader {
         });
       }
       return hash;
+    },
+    async makeFolder(path) {
+      makeFolders(path);
     },
     async makeRoom(paths) {
       for (const path of paths) {

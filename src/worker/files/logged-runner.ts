@@ -12,7 +12,7 @@ import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import type { StdioMode } from '../../model/expanded.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from '../processes/job-runner.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
 import type { LogStore } from './log-store.ts';
 
@@ -53,6 +53,7 @@ export class LoggedRunner implements JobRunner {
   readonly #freeSlots: { slot: number; attempt: number }[] = [];
   #numSlots = 0;
   #mode: StdioMode = 'files';
+  #createsFolders = true;
   #isClosed = false;
 
   constructor(events: RunnerEvents, deps: LoggedRunnerDependencies) {
@@ -66,9 +67,14 @@ export class LoggedRunner implements JobRunner {
     });
   }
 
-  /** What the workflow's `stdio` is, for the jobs that begin from now on. */
-  setMode(mode: StdioMode): void {
+  /** What the workflow's `stdio` is, and whether folders of outputs are made, for the jobs that begin from now on. */
+  configure(mode: StdioMode, createsFolders: boolean): void {
     this.#mode = mode;
+    this.#createsFolders = createsFolders;
+  }
+
+  get createsFolders(): boolean {
+    return this.#createsFolders;
   }
 
   start(assignment: Assignment, sampleEveryMs: number | null = null): void {
@@ -148,7 +154,7 @@ export class LoggedRunner implements JobRunner {
     return await budget.waitFor(settled, null);
   }
 
-  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+  stop(jobs: readonly StoppedJob[], reason: StopReason): void {
     for (const { attempt } of jobs) this.#jobs.get(attempt)?.hurry.abort();
     this.#runner.stop(jobs, reason);
   }

@@ -2,6 +2,7 @@
 import type { Assignment, FileState, LogPlace, Request } from '../../api/contract.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
+import type { TerminationSignal } from '../../model/expanded.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 
 type ExchangeRequest = Request<'exchange'>;
@@ -49,6 +50,12 @@ export interface RunnerEvents {
   grown(attempt: number): void;
 }
 
+export interface StoppedJob {
+  attempt: number;
+  graceMs: number;
+  signal?: TerminationSignal;
+}
+
 /** Runs jobs as processes, samples them, enforces their limits, stops them. */
 export interface JobRunner {
   /**
@@ -57,10 +64,10 @@ export interface JobRunner {
    */
   start(job: Assignment, sampleEveryMs?: number | null, output?: JobStdioPaths | null): void;
   /**
-   * SIGTERM, then SIGKILL after `graceMs`, to all processes of the jobs. A job that is already being stopped keeps its
-   * first reason and gets the shorter of the two times.
+   * A signal (SIGTERM unless the job says otherwise), then SIGKILL after `graceMs`, to all processes of the jobs. A job
+   * that is already being stopped keeps its first reason and gets the shorter of the two times.
    */
-  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void;
+  stop(jobs: readonly StoppedJob[], reason: StopReason): void;
   /** The latest sample of each running job that has grown, or whose sample was last taken `minAgeMs` ago or earlier. */
   takeSamples(minAgeMs: number): Sample[];
   /** Ends all timers; running processes are left alone. */

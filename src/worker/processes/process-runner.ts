@@ -14,7 +14,7 @@ import { looksKilled, type StopReason, withoutFork } from '../../model/decide/ou
 import type { AttemptEnd } from '../../model/job.ts';
 import { codeOfFailedFork, hasFailedToFork } from './failed-fork.ts';
 import { normalGraceMs } from './grace.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample } from './job-runner.ts';
+import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from './job-runner.ts';
 import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -91,7 +91,7 @@ export class ProcessRunner implements JobRunner {
     this.#armRuntimeLimit(job);
     this.#events.started(job.attempt, pid, nowMs);
     const { earlyStop, attempt } = job;
-    if (earlyStop !== null) this.stop([{ attempt, graceMs: earlyStop.graceMs }], earlyStop.reason);
+    if (earlyStop !== null) this.stop([{ ...earlyStop, attempt }], earlyStop.reason);
   }
 
   #openSeries(job: RunningJob): void {
@@ -135,43 +135,45 @@ export class ProcessRunner implements JobRunner {
 
   // ---------------------------------------------------------------- stopping
 
-  stop(jobs: readonly { attempt: number; graceMs: number }[], reason: StopReason): void {
+  stop(jobs: readonly StoppedJob[], reason: StopReason): void {
     const nowMs = this.#nowMs();
-    const running = jobs.flatMap(({ attempt, graceMs }) => {
+    const running = jobs.flatMap(({ attempt, graceMs, signal = 'SIGTERM' }) => {
       const job = this.#jobs.get(attempt);
       // a job that has ended by itself keeps its own end
-      return job === undefined || job.exit !== null ? [] : [{ job, graceMs }];
+      return job === undefined || job.exit !== null ? [] : [{ job, graceMs, signal }];
     });
     if (running.length === 0) return;
     this.#deps.table.scan(nowMs);
-    for (const { job, graceMs } of running) {
+    for (const { job, graceMs, signal } of running) {
       if (job.pid === null) {
         const { earlyStop } = job;
         job.earlyStop = {
+          signal: earlyStop?.signal ?? signal,
           reason: earlyStop?.reason ?? reason,
           graceMs: Math.min(earlyStop?.graceMs ?? graceMs, graceMs),
         };
       } else {
-        this.#stopOne(job, job.pid, reason, nowMs + graceMs);
+        this.#stopOne(job, job.pid, { reason, killAtMs: nowMs + graceMs }, signal);
       }
     }
     this.#sweeps.scheduleSoon();
   }
 
-  #stopOne(job: RunningJob, pid: number, reason: StopReason, killAtMs: number): void {
+  #stopOne(job: RunningJob, pid: number, stop: NonNullable<RunningJob['stop']>, signal: NodeJS.Signals): void {
     const { table } = this.#deps;
+    const { killAtMs } = stop;
     if (job.stop !== null) {
       job.stop.killAtMs = Math.min(job.stop.killAtMs, killAtMs);
       return;
     }
     // it has ended by itself, and the event is on its way
     if (!table.measure(job.attempt).pids.includes(pid)) return;
-    job.stop = { reason, killAtMs };
+    job.stop = stop;
     const nowMs = this.#nowMs();
     if (killAtMs <= nowMs) {
       this.#kill(job, nowMs);
     } else {
-      table.signal(job.attempt, 'SIGTERM', false);
+      table.signal(job.attempt, signal, false);
       // a suspended job could not react to it
       table.signal(job.attempt, 'SIGCONT', false);
     }

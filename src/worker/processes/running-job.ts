@@ -1,7 +1,7 @@
 /** One job as the process runner knows it, from its start to its end. */
 import type { Assignment } from '../../api/contract.ts';
 import { classifyEnd, type StopReason } from '../../model/decide/outcome.ts';
-import type { FinishedAttempt, Sample } from './job-runner.ts';
+import type { FinishedAttempt, Sample, StoppedJob } from './job-runner.ts';
 import type { ProcessEnd } from './spawner.ts';
 import type { TimeSeries } from './time-series.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
@@ -18,7 +18,7 @@ export interface RunningJob {
   sampleEveryMs: number | null;
   series: TimeSeries | null;
   /** Asked to stop before it was started. */
-  earlyStop: { reason: StopReason; graceMs: number } | null;
+  earlyStop: (Omit<StoppedJob, 'attempt'> & { reason: StopReason }) | null;
   stop: { reason: StopReason; killAtMs: number } | null;
   exit: (ProcessEnd & { atMs: number }) | null;
   firstKillMs: number | null;
