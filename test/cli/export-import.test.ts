@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
 
@@ -150,6 +151,39 @@ describe('an exported workflow', () => {
         { run_id: 2, return_code: 3 },
       ],
     });
+  });
+
+  it('in the middle of a run has not run what was not finished, and a restart runs it', async () => {
+    const other = newPlace();
+    try {
+      const job = (name: string, command: string, depends_on: string[]) => ({ name, command, depends_on });
+      const jobs = [
+        job('a', 'true', []),
+        job('b', 'touch started; while [ ! -e go ]; do sleep 0.05; done', ['a']),
+        job('c', 'true', ['b']),
+        job('waits', 'touch started; while [ ! -e go ]; do sleep 0.05; done', []),
+      ];
+      const run = other.start('run', other.file('s.json', JSON.stringify({ name: 'r', jobs })), '-m', '1');
+      const statuses = async (key: string) => {
+        const listed = await other.json<{ jobs: Row[] }>(['jobs', 'list', '-k', key]);
+        return listed.jobs.map(({ status }) => status);
+      };
+      await expect.poll(() => existsSync(join(other.path, 'started')), { timeout: 30_000 }).toBe(true);
+      await expect.poll(async () => (await statuses('1')).includes('submitted'), { timeout: 30_000 }).toBe(true);
+      const file = join(other.path, 'half.json');
+      await other.torc('workflows', 'export', '1', '--results', '-o', file);
+      const before = await statuses('1');
+      const imported = await other.torc('workflows', 'import', file);
+      expect(imported.stdout).toContain('workflows restart 2\n');
+      expect(await statuses('2')).toEqual(before.map((status) => (status === 'done' ? 'done' : 'uninitialized')));
+      other.file('go', '');
+      await run.ended;
+      await other.json(['workflows', 'restart', '2']);
+      await other.json(['jobs', 'run', '2']);
+      expect(await statuses('2')).toEqual(['done', 'done', 'done', 'done']);
+    } finally {
+      await other.remove();
+    }
   });
 
   it('is rejected as a whole when any part is wrong', async () => {

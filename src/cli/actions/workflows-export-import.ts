@@ -72,9 +72,18 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
   );
   await printResult(context, reply, () => {
     const with_ = `${counted(reply.num_jobs, 'job')} and ${counted(reply.num_results, 'result')}`;
-    return `imported workflow ${reply.workflow_key} (${cellText(reply.name)}) with ${with_}\n`;
+    const restart = `${context.torc} workflows restart ${reply.workflow_key}`;
+    const left = isUnfinished(document) ? `  run what was not finished: ${restart}\n` : '';
+    return `imported workflow ${reply.workflow_key} (${cellText(reply.name)}) with ${with_}\n${left}`;
   });
 }
+
+/** Whether the export was made in the middle of a run. */
+function isUnfinished({ run, job_statuses = [] }: ExportDocument): boolean {
+  return run !== undefined && run.run_id > 0 && job_statuses.some(({ status }) => !settledStatuses.has(status));
+}
+
+const settledStatuses: ReadonlySet<JobStatus> = new Set<JobStatus>(['done', 'canceled', 'terminated', 'disabled']);
 
 function readDocument(file: string): ExportDocument {
   let value: unknown;

@@ -133,9 +133,7 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
     const job = jobs.numberOf(jobKey);
     if (job !== undefined && status[job] === statusCode.done) failed[job] = 1;
   }
-  const aim = status.map((code) => {
-    return code === statusCode.ready || code === statusCode.blocked ? aims.active : aims.keep;
-  });
+  const aim = new Uint8Array(jobs.numJobs).fill(aims.keep);
   const plan = { aim, reason: new Uint8Array(jobs.numJobs), origin: new Int32Array(jobs.numJobs) };
   const settled = settle({ ...jobs, status, failed }, plan);
   // what the moves would trigger happened long ago
@@ -180,7 +178,9 @@ function applyStatuses(tx: Transaction, jobs: StoredJobs, settled: Settled, fail
   }
 }
 
-/** A job that ran during the export has ended elsewhere, if at all: here it has not started. */
+/** The run of the export goes on elsewhere, if at all: here what it had not finished waits for a restart. */
 function kept(status: JobStatus): JobStatus {
-  return claimedStatuses.includes(status) ? 'uninitialized' : status;
+  return unfinished.includes(status) ? 'uninitialized' : status;
 }
+
+const unfinished: readonly JobStatus[] = ['blocked', 'ready', ...claimedStatuses];
