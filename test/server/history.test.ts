@@ -101,6 +101,22 @@ describe('the history', () => {
     expect(await page(key, 1000, { filters })).toEqual([one]);
   });
 
+  it('is found by the keys of events and of whole rows, several at a time', async () => {
+    const { key } = await eventful();
+    const all = await page(key, 1000);
+    const found = (value: string) => page(key, 1000, { filters: [{ column: 'event_key', value }] });
+    const keys = all.map((event) => String(event.event_key));
+    const move = keys.find((each) => each.includes('.')) as string;
+    const plain = keys.find((each) => !each.includes('.')) as string;
+    const [row] = move.split('.');
+    for (const each of keys) expect((await found(each)).map(({ event_key }) => event_key)).toEqual([each]);
+    expect(await found(`${plain}, ${move}`)).toEqual(
+      all.filter(({ event_key }) => event_key === plain || event_key === move),
+    );
+    expect(await found(String(row))).toEqual(all.filter(({ event_key }) => String(event_key).startsWith(`${row}.`)));
+    await expect(found('1,x')).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('118.4') });
+  });
+
   it('of one job is what a filter of the whole history gives', async () => {
     const { key, jobs } = await eventful();
     const all = await page(key, 1000);

@@ -40,6 +40,24 @@ const whyOf = async (key: string, name: string) => {
   return (await fresh.service.call('job_show', { job_key: String(job?.job_key) })).why;
 };
 
+it('an allocation that another command has recorded is a conflict in words', async () => {
+  const key = await workflow();
+  const [config] = await rows(fresh.service, 'slurm_configs', key);
+  const record = () =>
+    fresh.service.call('allocations_record', {
+      workflow_key: key,
+      slurm_config_key: String(config?.slurm_config_key),
+      allocations: [
+        { name: 'twice', num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' },
+      ],
+    });
+  await record();
+  await expect(record()).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('another command is scheduling nodes'),
+  });
+});
+
 describe('jobs with a scheduler', () => {
   it('go only to workers of its Slurm config, other jobs to any worker', async () => {
     const key = await workflow();

@@ -2,7 +2,7 @@
 import type { Api } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { type Batch, makeDirectories, recordAllocation, submitRecorded } from '../../server/actions/submission.ts';
+import { makeDirectories, recordAllocation, submitRecorded } from '../../server/actions/submission.ts';
 import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
@@ -65,19 +65,9 @@ async function submitOne(
 ): Promise<PlannedSubmission> {
   const name = allocationName(context, schedule, options.jobPrefix, at);
   const batch = batchOf(context, schedule, options);
-  const allocationKey = await recordOnce(context, api, batch, name);
+  const allocationKey = await recordAllocation(api, batch, name);
   const planned = plannedSubmission(context, schedule, options, at, allocationKey);
   const { slurmJobId, notice } = await submitRecorded(api, slurm, batch, { name, allocationKey });
   if (notice !== null) note(context, `sbatch: ${notice}`, 'warning');
   return { ...planned, slurm_job_id: slurmJobId };
-}
-
-async function recordOnce(context: Context, api: Api, batch: Batch, name: string): Promise<string> {
-  try {
-    return await recordAllocation(api, batch, name);
-  } catch (error) {
-    if (!/UNIQUE constraint/.test(asTorcError(error).message)) throw error;
-    const message = 'another command is scheduling nodes for this workflow right now.';
-    throw new TorcError('conflict', message, `See ${context.torc} hpc slurm allocations, then schedule the rest.`);
-  }
 }

@@ -7,6 +7,7 @@ import type { ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { isOutcomeUnknown } from '../../slurm/commands.ts';
 import type { Firing } from '../../storage/running/actions.ts';
+import { getWorkflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
 import { type Batch, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
 
@@ -49,7 +50,8 @@ export async function scheduleNodes(context: ServerContext, firing: Firing): Pro
     }
     const { code, message } = asTorcError(thrown);
     // the work was done or the workflow canceled before the nodes were requested
-    const isNeedless = code === 'already_complete' || (code === 'conflict' && /is canceled/.test(message));
+    const isNeedless =
+      code === 'already_complete' || (code === 'conflict' && getWorkflow(context.view, firing.workflowKey).isCanceled);
     if (isNeedless) return { result: { slurm_job_ids: ids, note: `not scheduled: ${message}` }, error: null };
     return { result: { slurm_job_ids: ids }, error: message };
   }

@@ -24,6 +24,7 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
     );
   }
   return request.allocations.map((allocation) => {
+    refuseTaken(tx, allocation.name);
     const { key } = tx.db.run(
       `INSERT INTO allocations (workflow_key, slurm_config_key, name, status, num_nodes, one_worker_per_node, script_path,
          output_directory, created_at) VALUES (?, ?, ?, 'recorded', ?, ?, ?, ?, ?)`,
@@ -39,6 +40,15 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
     tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey: key });
     return key;
   });
+}
+
+function refuseTaken(tx: Transaction, name: string): void {
+  if (tx.db.get('SELECT 1 FROM allocations WHERE name = ?', name) === undefined) return;
+  throw new TorcError(
+    'conflict',
+    `the allocation ${name} is already recorded: another command is scheduling nodes for this workflow right now`,
+    'See torc hpc slurm allocations, then schedule the rest.',
+  );
 }
 
 /** Stores sbatch's answer for a recorded allocation. */

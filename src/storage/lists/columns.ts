@@ -10,6 +10,8 @@ export interface Column {
   order?: string;
   /** The possible values of a text column with fixed words. */
   values?: readonly string[];
+  /** The condition for a filter, where that is not equality. Throws TorcError 'usage'. */
+  matches?(value: string): { sql: string; values: readonly unknown[] };
 }
 
 export interface ListDefinition {

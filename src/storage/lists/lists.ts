@@ -29,7 +29,11 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
   for (const filter of request.filters) {
     const column = findColumn(request.list, filter.column);
     if (filter.value === '') conditions.push(`${sqlOf(column)} IS NULL`);
-    else if (column.kind === 'key' && filter.value.includes(',')) {
+    else if (column.matches !== undefined) {
+      const { sql, values: given } = column.matches(filter.value);
+      conditions.push(sql);
+      values.push(...given);
+    } else if (column.kind === 'key' && filter.value.includes(',')) {
       conditions.push(`${sqlOf(column)} IN (SELECT value FROM json_each(?))`);
       values.push(JSON.stringify(filter.value.split(',').map((key) => storedValue(column, key))));
     } else {

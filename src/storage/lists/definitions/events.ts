@@ -1,4 +1,6 @@
 /** The list of events: everything that happened, in the order of commits. */
+import { TorcError } from '../../../base/errors.ts';
+import { quoted } from '../../../model/spec/names.ts';
 import { jobStatuses } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 
@@ -8,6 +10,19 @@ const rows = `SELECT e.event_key, CASE WHEN m.value IS NULL THEN 0 ELSE m.key + 
 /** The letter of a move; see MoveLetter. */
 const letter = 'substr(h.move, -1)';
 
+/** Keys of events, also several with commas between: 118 is the whole row 118, 118.4 its fourth move. */
+function matchesKey(value: string): { sql: string; values: readonly unknown[] } {
+  const keys = value.split(',').map((key) => /^([0-9]{1,15})(?:\.([0-9]{1,6}))?$/.exec(key.trim()));
+  if (keys.includes(null)) {
+    const message = `event_key must be the key of an event, such as 118 or 118.4, not ${quoted(value)}`;
+    throw new TorcError('usage', message, 'Write several with commas between them: 118,120.4');
+  }
+  const wanted = JSON.stringify(keys.map((key) => [Number(key?.[1]), key?.[2] === undefined ? null : Number(key[2])]));
+  const sql = `h.event_key IN (SELECT value ->> 0 FROM json_each(?)) AND EXISTS (SELECT 1 FROM json_each(?) wanted
+    WHERE wanted.value ->> 0 = h.event_key AND (wanted.value ->> 1 IS NULL OR wanted.value ->> 1 = h.position))`;
+  return { sql, values: [wanted, wanted] };
+}
+
 export const events: ListDefinition = {
   columns: [
     {
@@ -15,6 +30,7 @@ export const events: ListDefinition = {
       kind: 'text',
       sql: `CASE h.position WHEN 0 THEN CAST(h.event_key AS TEXT) ELSE h.event_key || '.' || h.position END`,
       order: 'h.event_key',
+      matches: matchesKey,
     },
     ...columns('instant', ['timestamp', 'e.at']),
     ...columns('key', ['workflow_key', 'h.workflow_key'], ['job_key', 'coalesce(a.job_key, e.job_key)']),
@@ -45,7 +61,6 @@ export const events: ListDefinition = {
   key: 'h.event_key',
   position: 'h.position',
   narrow: {
-    event_key: 'h.event_key = CAST(? AS INTEGER)',
     job_key: `h.event_key IN (WITH job (job_key) AS (SELECT ?),
       tries AS (SELECT a.claim_event, a.start_event, a.end_event FROM job CROSS JOIN jobs j ON j.job_key = job.job_key
         CROSS JOIN attempts a ON a.workflow_key = j.workflow_key AND a.job_key = j.job_key)
