@@ -94,9 +94,23 @@ async function prepare(service: Service): Promise<void> {
     });
     log.warn({}, 'this database replaced a newer one; what only the newer one contained is lost');
   }
+  await unlessFull(log, 'leftovers of workflows cannot be deleted', () => deleteLeftovers(service));
+  await unlessFull(log, 'the spools of workers cannot be taken in; they stay', () => takeInSpools(service));
+  await workOffOverdue(service);
+}
+
+async function deleteLeftovers(service: Service): Promise<void> {
   for (const workflowKey of await service.write(leftoverWorkflows)) {
     while (!(await service.write((tx) => deleteStep(tx, workflowKey))));
   }
-  await takeInSpools(service);
-  await workOffOverdue(service);
+}
+
+/** On a full disk commands that read still work: what would write waits for the next opening. */
+async function unlessFull(log: Log, message: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof TorcError && error.code === 'no_space')) throw error;
+    log.error({ err: error }, message);
+  }
 }

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { type SpooledReport, spoolLine } from '../../src/api/spool.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { takeInSpools } from '../../src/server/evidence/spool-intake.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
+import { Database } from '../../src/storage/database/database.ts';
 import { stateToken } from '../../src/storage/running/workflows.ts';
 import { createWorkflow, finished, rows, statuses, TestWorker, temporaryDirectory } from '../support/service.ts';
 
@@ -74,6 +75,38 @@ it('two thousand superseded reports of a worker that is gone leave no trace, and
     expect(existsSync(folder)).toBe(false);
     await again.close();
   }
+  rmSync(directory, { recursive: true });
+});
+
+it('a spool for which the disk has no room stays, and commands that read still work', async () => {
+  const directory = temporaryDirectory();
+  const first = await openService(directory, systemClock, 'test');
+  const key = await createWorkflow(first, [{ name: 'a' }]);
+  const worker = await TestWorker.join(first, key, { cpus: 2 });
+  const [a] = (await worker.exchange()).jobs;
+  await first.close();
+  const folder = join(directory, 'workers', worker.workerId);
+  mkdirSync(folder, { recursive: true });
+  const report = spooled(worker, a?.attempt ?? 0, 0);
+  const detail = 'x'.repeat(3_000_000);
+  writeFileSync(
+    join(folder, 'spool'),
+    spoolLine({ ...report, finished: report.finished === null ? null : { ...report.finished, detail } }),
+  );
+  const open = Database.open.bind(Database);
+  const opening = vi.spyOn(Database, 'open').mockImplementation((path) => {
+    const db = open(path);
+    db.run(`PRAGMA max_page_count = ${db.get('PRAGMA page_count')?.page_count}`);
+    return db;
+  });
+  const full = await openService(directory, systemClock, 'test');
+  opening.mockRestore();
+  expect(await statuses(full, key)).toEqual({ a: 'submitted_pending' });
+  expect(existsSync(join(folder, 'spool'))).toBe(true);
+  await full.close();
+  const again = await openService(directory, systemClock, 'test');
+  expect(await statuses(again, key)).toEqual({ a: 'done' });
+  await again.close();
   rmSync(directory, { recursive: true });
 });
 
