@@ -92,6 +92,20 @@ describe('lists', () => {
 
   it('prints text for awk: a header, one line per record, no control characters', async () => {
     const { stdout } = await place.torc('jobs', 'list');
+    const sizes = [
+      'jobs',
+      'list',
+      '--columns',
+      'memory,name',
+      '--sort-by',
+      'memory',
+      '-x',
+      'name',
+      '-f',
+      'memory=1048576',
+    ];
+    // the heading of a size names its column
+    expect((await place.torc(...sizes)).stdout).toMatch(/^memory\n1M\n/);
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(1 + oddNames.length);
     expect(lines[0]?.split(/ +/).slice(0, 3)).toEqual(['job_key', 'status', 'return_code']);
@@ -174,6 +188,8 @@ describe('mistakes', () => {
       stderr: expect.stringContaining('2 (commands); 1 (commands)'),
     });
     expect(await other.torc('jobs', 'list', '-k', '2')).toMatchObject({ code: 0 });
+    expect(await other.json(['workflows', 'show', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
+    expect(await other.json(['workflows', 'start', 'last'])).toMatchObject({ workflow_key: '2' });
     await other.remove();
   });
 });

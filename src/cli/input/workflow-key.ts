@@ -1,4 +1,7 @@
-/** The workflow of a command: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or the answer to a question. */
+/**
+ * The workflow of a command: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or the answer to a question. `last`
+ * is the newest one.
+ */
 import type { Api, ListRecord } from '../../api/contract.ts';
 import { defaultWorkflowKey } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -7,19 +10,26 @@ import { cellText } from '../output/table.ts';
 import { ask } from './ask.ts';
 
 const shownWorkflows = 10;
+const newest = 'last';
+const workflowWords = 'workflow key';
 
 /** The text if it is a key; throws TorcError 'usage'. */
-export function checkedKey(text: string, what = 'workflow key'): string {
+export function checkedKey(text: string, what = workflowWords): string {
   if (/^[1-9][0-9]{0,15}$/.test(text)) return text;
   throw new TorcError(
     'usage',
     `'${text}' is not a ${what}`,
-    'Keys are whole numbers, as the list commands print them.',
+    `Keys are whole numbers, as the list commands print them${what === workflowWords ? `; ${newest} is the newest workflow` : ''}.`,
   );
 }
 
 /** The key from the command line or the environment, or null. Throws 'usage' when argument and option differ. */
 export function statedKey(context: Context, positional: string | null): string | null {
+  const stated = statedText(context, positional);
+  return stated === null ? null : checkedKey(stated);
+}
+
+function statedText(context: Context, positional: string | null): string | null {
   const option = context.workflowKey;
   if (positional !== null && option !== null && positional !== option) {
     throw new TorcError(
@@ -28,14 +38,13 @@ export function statedKey(context: Context, positional: string | null): string |
       'Give only one of them.',
     );
   }
-  const stated = positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
-  return stated === null ? null : checkedKey(stated);
+  return positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
 }
 
 /** The key of the workflow to use. Throws TorcError 'usage' when there are several, 'not_found' when there is none. */
 export async function chooseWorkflow(context: Context, api: Api, positional: string | null): Promise<string> {
-  const stated = statedKey(context, positional);
-  if (stated !== null) return stated;
+  const stated = statedText(context, positional);
+  if (stated !== null && stated !== newest) return checkedKey(stated);
   const request = { list: 'workflows', workflow_key: null, filters: [], sort_by: null, reverse: true } as const;
   const { records, more } = await api.call('list', {
     ...request,
@@ -51,12 +60,12 @@ export async function chooseWorkflow(context: Context, api: Api, positional: str
       `${context.torc} workflows create SPEC`,
     );
   }
-  if (records.length === 1) return String(only.workflow_key);
+  if (records.length === 1 || stated === newest) return String(only.workflow_key);
   if (context.mayAsk) return askForWorkflow(context, records, more);
   throw new TorcError(
     'usage',
     'more than one workflow exists; choose one with -k',
-    `Use -k KEY or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
+    `Use -k KEY, -k ${newest} or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
   );
 }
 
@@ -69,8 +78,8 @@ async function askForWorkflow(context: Context, workflows: readonly ListRecord[]
     const place = String(at + 1).padStart(String(workflows.length).length);
     return `  ${place}) ${cellText(workflow.name)} (key ${workflow.workflow_key}, ${cellText(workflow.status)})\n`;
   });
-  const newest = more ? `, the newest ${workflows.length}` : '';
-  context.terminal.err(`Which workflow${newest}?\n${lines.join('')}`);
+  const which = more ? `, the newest ${workflows.length}` : '';
+  context.terminal.err(`Which workflow${which}?\n${lines.join('')}`);
   const answer = await ask(context, `Number (1 to ${workflows.length}): `);
   const chosen = /^[0-9]{1,4}$/.test(answer) ? workflows[Number(answer) - 1] : undefined;
   if (chosen === undefined) throw new TorcError('usage', `'${answer}' is not one of them`, 'Choose one with -k KEY.');
