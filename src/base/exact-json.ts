@@ -47,9 +47,11 @@ export function parseJson(text: string): unknown {
 
 /** Where documents of users are in requests, replies and reports. */
 const documentKeys: ReadonlySet<string> = new Set(['data', 'metadata', 'old_value', 'new_value']);
+const mayHoldDocument = new RegExp(`"(?:${[...documentKeys].join('|')})"`);
 
-/** Parses a message of torc: numbers are plain outside of the documents in it. */
+/** Parses a message of torc: numbers are plain outside of the documents in it, and most messages hold none. */
 export function parseMessage(text: string): unknown {
+  if (!mayHoldDocument.test(text)) return JSON.parse(text);
   const { value, hasWritten } = parsed(text);
   return hasWritten ? withPlainNumbers(value, (key) => documentKeys.has(key)) : value;
 }
