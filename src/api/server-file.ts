@@ -2,10 +2,10 @@
  * `server.json` in the server directory: where the server is and the secret that opens it. Mode 0600, written by
  * rename, so that a reader on another node sees the old one or the new one and never half of one.
  */
-import { chmodSync, closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode, TorcError } from '../base/errors.ts';
-import { refuseForeign } from '../base/ownership.ts';
+import { readPrivateFile, refuseSharedFolder, replacePrivateFile } from '../base/trusted/private.ts';
 
 export interface ServerFile {
   /** Where the server listens, the best address first: `host:port`. */
@@ -29,9 +29,11 @@ export function serverFilePath(directory: string): string {
 /** The published server, or null when none is published. Throws TorcError 'conflict' for a damaged or foreign file. */
 export function readServerFile(directory: string): ServerFile | null {
   const path = serverFilePath(directory);
-  let text: string;
+  let text: string | null;
   try {
-    text = readOwn(path);
+    // another user's file would lead to another user's server
+    refuseSharedFolder(directory);
+    text = readPrivateFile(path);
   } catch (error) {
     if (error instanceof TorcError) throw error;
     const code = systemCode(error);
@@ -42,22 +44,12 @@ export function readServerFile(directory: string): ServerFile | null {
       'Check that you own the server directory, or choose another with --dir.',
     );
   }
+  if (text === null) return null;
   const parsed = parse(text);
   if (parsed === null) {
     throw new TorcError('conflict', `${path} is damaged`, 'Stop the server, remove the file, start the server again.');
   }
   return parsed;
-}
-
-/** Another user's file would lead to another user's server. */
-function readOwn(path: string): string {
-  const file = openSync(path, 'r');
-  try {
-    refuseForeign(path, fstatSync(file));
-    return readFileSync(file, 'utf8');
-  } finally {
-    closeSync(file);
-  }
 }
 
 function parse(text: string): ServerFile | null {
@@ -74,11 +66,7 @@ function parse(text: string): ServerFile | null {
 }
 
 export function writeServerFile(directory: string, file: ServerFile): void {
-  const path = serverFilePath(directory);
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  replacePrivateFile(serverFilePath(directory), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** Removes the file if this process published it. */

@@ -5,9 +5,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { systemCode } from '../base/errors.ts';
 import { jsonText, parseMessage } from '../base/exact-json.ts';
+import { readPrivateFile } from '../base/trusted/private.ts';
 import type { Request } from './contract.ts';
 
 export type FinishedReport = Request<'exchange'>['finished'][number];
@@ -59,12 +58,7 @@ export function parseSpool(text: string): Spool {
   return spool;
 }
 
-/** Reads a spool file; a missing one is an empty one. Throws the system's error when it cannot be read. */
+/** Reads a spool file; a missing one is an empty one. Throws the system's error, or TorcError for one that is not ours. */
 export function readSpool(path: string): Spool {
-  try {
-    return parseSpool(readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { reports: [], numDamaged: 0 };
-    throw error;
-  }
+  return parseSpool(readPrivateFile(path) ?? '');
 }

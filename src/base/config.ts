@@ -17,6 +17,14 @@ export function serverDirectory(option: string | undefined, env: Environment = e
   return isAbsolute(chosen) ? chosen : resolve(chosen);
 }
 
+/**
+ * Whether the parents of the server directory must be safe, as with ssh's setting of this name: yes, unless
+ * `TORC_STRICT_MODES` is `no`.
+ */
+export function hasStrictModes(env: Environment = environment()): boolean {
+  return env.TORC_STRICT_MODES !== 'no';
+}
+
 /** The output directory of jobs and workers: `-o`, else `TORC_OUTPUT_DIR`, else `torc_output` here; always absolute. */
 export function outputDirectory(option: string | undefined, env: Environment = environment()): string {
   const chosen = option ?? env.TORC_OUTPUT_DIR;

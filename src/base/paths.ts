@@ -72,6 +72,12 @@ export function userDataPaths(outputDirectory: string, attempt: AttemptName, num
   return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 
+/** Everything in a server directory whose content torc believes, or to which it adds. */
+export const serverDirectoryNames: readonly string[] = [
+  ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],
+  ...['server.log', 'server.jsonl', 'workers', 'actions', 'slurm_stdio', 'slurm_scripts'],
+];
+
 export interface WorkerPaths {
   directory: string;
   /** Reports that the server has not acknowledged. */

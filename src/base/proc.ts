@@ -1,5 +1,5 @@
 /** Reads processes from /proc. What has vanished or may not be read is null. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -86,6 +86,11 @@ export function readStat(root: string, pid: number | 'self'): ProcessStat | null
 export function isProcessAlive(pid: number, startTicks: number | null): boolean {
   const stat = readStat('/proc', pid);
   return stat?.isAlive === true && (startTicks === null || stat.startTime === startTicks);
+}
+
+/** Whether a process runs as this user. */
+export function isOwnProcess(pid: number): boolean {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }
 
 /** When a process started, in clock ticks since boot; null where the system does not say. */

@@ -1,16 +1,17 @@
 /** Commands of a workflow that are not jobs: run by the shell one after the other, their output in one file. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { type Environment, environment } from './config.ts';
+import { makePrivateFolder, openForAppending } from './trusted/private.ts';
 
 export interface ShellCommands {
   commands: readonly string[];
   workingDirectory: string;
   /** Set in addition to this process's own. */
   variables: Environment;
-  /** The output is appended; the folder is made. */
+  /** In the server directory. The output is appended; the folder is made. */
   outputPath: string;
   /** Of all together; null for as long as it takes. */
   timeLimitMs: number | null;
@@ -34,8 +35,8 @@ export async function runShellCommands(request: ShellCommands): Promise<Commands
   const stop = limit === null ? request.abort : AbortSignal.any([request.abort, limit]);
   let output: number | null = null;
   try {
-    mkdirSync(dirname(request.outputPath), { recursive: true, mode: 0o700 });
-    output = openSync(request.outputPath, 'a', 0o600);
+    makePrivateFolder(dirname(request.outputPath));
+    output = openForAppending(request.outputPath);
     for (const command of request.commands) {
       if (stop.aborted) break;
       const returnCode = await runOne(command, request, output, stop);

@@ -82,8 +82,8 @@ export interface Machine {
   processesOf(workerId: string): number[];
   /** Signals the processes that still exist and can be signaled. */
   signal(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): void;
-  /** The end of a text file; null when it cannot be read. */
-  readTail(path: string): string | null;
+  /** The end of what an allocation printed, by the name of its file; null when it cannot be read. */
+  slurmOutput(name: string): string | null;
   /** Throws the system's error when it exists and cannot be read. */
   readSpool(workerId: string): Spool;
   /** The ids of workers that may have left a spool. */

@@ -1,16 +1,17 @@
 /** `torc server start`: opens, serves, and ends cleanly on SIGTERM, SIGINT, `torc server stop` or long silence. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServerFile } from '../api/server-file.ts';
 import { delay, systemClock } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
 import { type Log, openLog } from '../base/log.ts';
+import { serverDirectoryNames } from '../base/paths.ts';
+import { explainDirectory, openForAppending, openPrivateFolder } from '../base/trusted/private.ts';
 import { countOpenAllocations } from '../storage/authoring/allocations.ts';
 import { forgetLastingServer, noteLastingServer } from '../storage/database/lasting-server.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
-import { explainDirectory, openService } from './open.ts';
+import { openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import type { Service } from './service.ts';
 
@@ -96,8 +97,8 @@ async function noteServer(service: Service, options: DaemonOptions): Promise<voi
 
 async function openServerLog(directory: string): Promise<Log> {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return await openLog(join(directory, 'server.jsonl'));
+    openPrivateFolder(directory, serverDirectoryNames);
+    return await openLog(openForAppending(join(directory, 'server.jsonl')));
   } catch (error) {
     throw explainDirectory(error, directory);
   }

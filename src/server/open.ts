@@ -1,11 +1,12 @@
 /** Opens the service of a server directory in this process, and names the holder when another process has it. */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { currentUser } from '../base/config.ts';
-import { systemCode, TorcError } from '../base/errors.ts';
+import { TorcError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
+import { serverDirectoryNames } from '../base/paths.ts';
+import { explainDirectory, openPrivateFolder } from '../base/trusted/private.ts';
 import { version } from '../base/version.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/authoring/workflow-deletion.ts';
 import { Database, replaceByCopy } from '../storage/database/database.ts';
@@ -49,25 +50,11 @@ export async function openService(
 
 async function takeDirectory(directory: string, clock: Clock, command: string): Promise<Ownership> {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    openPrivateFolder(directory, serverDirectoryNames);
     return await Ownership.take(directory, clock, command);
   } catch (error) {
     throw explainDirectory(error, directory);
   }
-}
-
-/** Turns a system error about a server directory into a TorcError with advice; returns any other error unchanged. */
-export function explainDirectory(error: unknown, directory: string): unknown {
-  const code = systemCode(error);
-  if (error instanceof TorcError || code === null) return error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new TorcError('no_space', `no space is left in ${directory} (${code})`, 'Free some space and try again.');
-  }
-  return new TorcError(
-    'unusable',
-    `cannot use the server directory ${directory} (${code})`,
-    'Check that it is a directory, yours and writable, or choose another one with --dir.',
-  );
 }
 
 function openDatabase(directory: string, ownership: Ownership): Database {

@@ -2,7 +2,6 @@
  * Slurm's commands as functions. Queries return their failures, because a failed query is not an empty answer: the
  * caller decides what not knowing means. Submitting throws, because nothing can continue without it.
  */
-import { readFile } from 'node:fs/promises';
 import { type Environment, environment } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
 import {
@@ -47,8 +46,8 @@ export interface QueueQuestion {
 }
 
 export interface SlurmCommands {
-  /** Submits a script. Throws TorcError `slurm` with sbatch's own words; see `isOutcomeUnknown`. */
-  sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission>;
+  /** Submits the text of a script. Throws TorcError `slurm` with sbatch's own words; see `isOutcomeUnknown`. */
+  sbatch(script: string, options: SubmitOptions): Promise<Submission>;
   /**
    * Jobs with these ids and jobs of this user with exactly these names, in one query, as far as slurmctld remembers
    * them. That includes jobs that ended recently; a missing job ended earlier or never existed.
@@ -148,10 +147,11 @@ class SystemSlurm implements SlurmCommands {
     this.run = run;
   }
 
-  async sbatch(scriptPath: string, options: SubmitOptions): Promise<Submission> {
-    const variables = submitVariables(this.env, await readFile(scriptPath, 'utf8'));
-    const result = await this.run('sbatch', ['--parsable', scriptPath], {
-      variables,
+  async sbatch(script: string, options: SubmitOptions): Promise<Submission> {
+    // on standard input: what lies in a file may be another script when sbatch reads it
+    const result = await this.run('sbatch', ['--parsable'], {
+      variables: submitVariables(this.env, script),
+      input: script,
       seconds: commandTimeLimits.submit,
       workingDirectory: options.workingDirectory ?? null,
     });

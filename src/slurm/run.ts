@@ -1,4 +1,4 @@
-/** Runs one Slurm command with a time limit and no input. */
+/** Runs one Slurm command with a time limit. */
 import { existsSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
 
@@ -14,6 +14,8 @@ export interface RunOptions {
   seconds: number;
   /** Null for the caller's own. */
   workingDirectory: string | null;
+  /** Standard input; none without it. */
+  input?: string;
 }
 
 export type RunCommand = (command: string, args: readonly string[], options: RunOptions) => Promise<RunResult>;
@@ -28,7 +30,7 @@ export const runCommand: RunCommand = async (command, args, options) => {
   const result = await execa(command, args, {
     env: options.variables,
     extendEnv: false,
-    stdin: 'ignore',
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     timeout: options.seconds * 1000,
     forceKillAfterDelay: 5000,
     maxBuffer: 512 * 1024 * 1024,

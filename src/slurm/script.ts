@@ -47,9 +47,12 @@ const longestWarningSeconds = 65_535;
 /** Slurm may send the warning early by this much. Source: sbatch(1), `--signal`. */
 const warningImprecisionSeconds = 60;
 
-/** Where Slurm writes the script's output. It must exist before sbatch is called, or the job fails without a trace. */
-export function slurmOutputDirectory(outputDirectory: string): string {
-  return join(outputDirectory, 'slurm_stdio');
+/**
+ * Where Slurm writes the script's output: in the server directory, because Slurm follows links and would append to what
+ * others point it to. It must exist before sbatch is called, or the job fails without a trace.
+ */
+export function slurmOutputDirectory(serverDirectory: string): string {
+  return join(serverDirectory, 'slurm_stdio');
 }
 
 /** Seconds as Slurm's `D-HH:MM:SS`; Slurm itself rounds up to whole minutes. */
@@ -73,15 +76,15 @@ function checkedWord(what: string, text: string): string {
 }
 
 /** The path for --output. Slurm replaces %x, %j and others in it unless a backslash precedes them. */
-function outputPattern(outputDirectory: string): string {
-  if (outputDirectory.includes('\\')) {
+function outputPattern(serverDirectory: string): string {
+  if (serverDirectory.includes('\\')) {
     throw new TorcError(
       'usage',
-      `The output directory ${JSON.stringify(outputDirectory)} contains a backslash, which Slurm cannot write to.`,
-      'Choose another directory with -o.',
+      `The server directory ${JSON.stringify(serverDirectory)} contains a backslash, which Slurm cannot write to.`,
+      'Choose another directory with --dir.',
     );
   }
-  return join(slurmOutputDirectory(outputDirectory).replaceAll('%', '%%'), '%x_%j.out');
+  return join(slurmOutputDirectory(serverDirectory).replaceAll('%', '%%'), '%x_%j.out');
 }
 
 function checkedJobName(jobName: string): string {
@@ -124,7 +127,7 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
     ...optional('mem', config.mem),
     ...optional('tmp', config.tmp),
     ...optional('gres', config.gres),
-    directive('output', outputPattern(launch.outputDirectory), 'output directory'),
+    directive('output', outputPattern(launch.serverDirectory), 'server directory'),
     directive('open-mode', 'append', 'open mode'),
     ...warning(config, launch),
     ...extraDirectives(config.extra ?? ''),

@@ -42,7 +42,7 @@ async function submit(
   writeFileSync(worker, `#!/bin/bash\n${body}\n`);
   chmodSync(worker, 0o755);
   const outputDirectory = join(fake.directory, 'out put');
-  mkdirSync(slurmOutputDirectory(outputDirectory), { recursive: true });
+  mkdirSync(slurmOutputDirectory(fake.directory), { recursive: true });
   const launch: Launch = {
     jobName: 'w, 1',
     outputDirectory,
@@ -58,11 +58,10 @@ async function submit(
     warningSeconds: 60,
     ...changes.launch,
   };
-  const path = join(fake.directory, 'script.sbatch');
-  writeFileSync(path, allocationScript({ ...config, ...changes.config }, launch));
-  const { slurmJobId } = await slurm.sbatch(path, { jobName: launch.jobName, workingDirectory: fake.directory });
+  const script = allocationScript({ ...config, ...changes.config }, launch);
+  const { slurmJobId } = await slurm.sbatch(script, { jobName: launch.jobName, workingDirectory: fake.directory });
   const output = () =>
-    readFileSync(join(slurmOutputDirectory(outputDirectory), `${launch.jobName}_${slurmJobId}.out`), 'utf8');
+    readFileSync(join(slurmOutputDirectory(fake.directory), `${launch.jobName}_${slurmJobId}.out`), 'utf8');
   return { slurmJobId, output };
 }
 
@@ -152,9 +151,8 @@ describe('the fake Slurm', () => {
 
   it('shows a launch failure when the output directory does not exist', async () => {
     const { fake, slurm } = start({ run: true });
-    const path = join(fake.directory, 'lost.sbatch');
-    writeFileSync(path, `#!/bin/bash\n#SBATCH --output=${fake.directory}/missing/x\ntrue\n`);
-    const { slurmJobId } = await slurm.sbatch(path, { jobName: 'lost.sbatch' });
+    const script = `#!/bin/bash\n#SBATCH --job-name=lost\n#SBATCH --output=${fake.directory}/missing/x\ntrue\n`;
+    const { slurmJobId } = await slurm.sbatch(script, { jobName: 'lost' });
     await until(() => stateOf(slurm, slurmJobId)).toBe('FAILED');
     expect(answered(await slurm.sacct([slurmJobId], 0)).records[0]?.exit).toEqual({ exitCode: 0, signal: 53 });
   });
@@ -202,8 +200,7 @@ describe('the fake Slurm', () => {
 describe('without Slurm', () => {
   it('a missing directory is not mistaken for a missing command', async () => {
     const { fake, slurm } = start();
-    const script = join(fake.directory, 's');
-    writeFileSync(script, '#!/bin/bash\n');
+    const script = '#!/bin/bash\n';
     const submitted = slurm.sbatch(script, { jobName: 's', workingDirectory: join(fake.directory, 'missing') });
     await expect(submitted).rejects.toMatchObject({
       code: 'slurm',
@@ -221,8 +218,7 @@ describe('without Slurm', () => {
   it('every command says so', async () => {
     const { fake } = start();
     const slurm = systemSlurm({ PATH: fake.directory });
-    const script = join(fake.directory, 's');
-    writeFileSync(script, '#!/bin/bash\n');
+    const script = '#!/bin/bash\n';
     const words = expect.stringContaining('was not found on this machine');
     await expect(slurm.sbatch(script, { jobName: 's' })).rejects.toMatchObject({ code: 'slurm', message: words });
     expect(await slurm.squeue({ ids: ['1'] })).toMatchObject({ kind: 'failed', reason: words });

@@ -104,12 +104,12 @@ describe('schedule-nodes', () => {
     expect(await allocations()).toMatchObject(
       jobs.map((job) => ({ status: 'submitted', slurm_job_id: job.id, error: null })),
     );
-    expect(readdirSync(join(place.path, 'out', 'slurm_scripts'))).toEqual([]);
+    expect(existsSync(join(place.dir, 'slurm_scripts'))).toBe(false);
     const { token } = JSON.parse(readFileSync(join(place.dir, 'server.json'), 'utf8'));
     expect(JSON.stringify(jobs)).not.toContain(token);
     const again = await place.torc(...schedule, '-n', '1', '-k');
     expect(again.stderr).toBe('');
-    expect(readdirSync(join(place.path, 'torc_output', 'slurm_scripts'))).toHaveLength(1);
+    expect(readdirSync(join(place.dir, 'slurm_scripts'))).toHaveLength(1);
   });
 
   it('runs the jobs of the workflow in the allocation', async () => {

@@ -53,7 +53,7 @@ function sbatch() {
   const path = rest[0] ?? '';
   let script = '';
   try {
-    script = readFileSync(path, 'utf8');
+    script = readFileSync(path === '' ? 0 : path, 'utf8');
   } catch {
     fail(`sbatch: error: Unable to open file ${path}`);
   }
@@ -61,7 +61,7 @@ function sbatch() {
   const directives = directivesOf(script);
   const job = {
     id: newJobId(),
-    name: process.env.SBATCH_JOB_NAME ?? directives['job-name'] ?? basename(path),
+    name: process.env.SBATCH_JOB_NAME ?? directives['job-name'] ?? (path === '' ? 'sbatch' : basename(path)),
     state: 'PENDING',
     reason: 'Priority',
     restarts: 0,

@@ -1,5 +1,5 @@
 /** Another user of the same host, who tries to get in: a process with the ids of `nobody`. Only root can start one. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
@@ -29,6 +29,16 @@ export function asOtherUser(command: string, args: string[], input = ''): Promis
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
     // a process that reads nothing may have ended already
     child.stdin.on('error', () => {}).end(input);
+  });
+}
+
+/** Starts JavaScript as the other user, who gets `args` as `process.argv.slice(1)`; the caller ends it. */
+export function startAsOtherUser(script: string, args: string[]): ChildProcess {
+  return spawn(process.execPath, ['-e', script, ...args], {
+    uid: otherUserId,
+    gid: otherUserId,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
 

@@ -231,10 +231,7 @@ describe('an allocation that ended', () => {
       time_left_ms: 1,
       returned: [999],
     });
-    machine.files.set(
-      '/out/slurm_stdio/alloc 7_7.out',
-      'slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=7.batch. x\n',
-    );
+    machine.files.set('alloc 7_7.out', 'slurmstepd-c1: error: Detected 1 oom-kill event(s) in StepId=7.batch. x\n');
     ends('OUT_OF_MEMORY', { exit: { exitCode: 0, signal: 125 } });
     await look();
     expect(diagnoses().b).toMatchObject({ cause: 'oom', role: 'culprit', peak_memory_bytes: 9_000 });

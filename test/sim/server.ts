@@ -103,7 +103,7 @@ export class SimServer {
           world.machines.stop(job, signal === 'SIGKILL' ? 0 : 3_600_000);
         }
       },
-      readTail: () => null,
+      slurmOutput: () => null,
       readSpool: (workerId: string) => readSpool(workerPaths(world.directory, workerId).spoolPath),
       hasStopFile: (workerId: string) => existsSync(workerPaths(world.directory, workerId).stopPath),
       userName: () => null,

@@ -129,7 +129,7 @@ describe.concurrent('a server on the controller', () => {
     expect(await Promise.all(watches)).toEqual(allNodes.map(() => ''));
     const found = await run(['grep', '-rlF', '-f', '-', site.path], { input: token });
     expect(found.stdout.trim()).toBe(`${site.directory}/server.json`);
-    expect((await output(['ls', `${site.path}/torc_output/slurm_scripts`])).trim().split('\n')).toHaveLength(2);
+    expect((await output(['ls', `${site.directory}/slurm_scripts`])).trim().split('\n')).toHaveLength(2);
     const modes = await output([
       'stat',
       '-c',

@@ -183,7 +183,7 @@ export function fakeMachine(clock: Clock): FakeMachine {
         );
       }
     },
-    readTail: (path) => files.get(path) ?? null,
+    slurmOutput: (name) => files.get(name) ?? null,
     readSpool: (workerId) => ({ reports: spools.get(workerId) ?? [], numDamaged: 0 }),
     spooledWorkers: () => [...spools.keys()],
     removeSpool: (workerId) => void spools.delete(workerId),

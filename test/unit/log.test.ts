@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { openLog } from '../../src/base/log.ts';
+import { openForAppending } from '../../src/base/trusted/private.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'log-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -15,7 +16,7 @@ const texts = [`a\n${forged}\n`, long, `"}\r\n${forged}`, `\\\n${forged}`, '\n',
 
 it.each(texts)('%j is a part of its line', async (text) => {
   const path = join(scratch, `${texts.indexOf(text)}.jsonl`);
-  const log = await openLog(path);
+  const log = await openLog(openForAppending(path));
   log.info({ job: text }, text);
   log.warn({ [text]: { [text]: [text] } }, 'nested');
   log.error({ err: new Error(text) }, 'an error');

@@ -1,16 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { answered, isOutcomeUnknown, systemSlurm } from '../../src/slurm/commands.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import type { RunCommand, RunOptions, RunResult } from '../../src/slurm/run.ts';
 import { overridingVariables, queryVariables, submitVariables } from '../../src/slurm/variables.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'slurm-commands-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
-const script = join(scratch, 'a.sbatch');
-writeFileSync(script, '#!/bin/bash\n#SBATCH --job-name=w1\n#SBATCH --partition=main\n');
+const script = '#!/bin/bash\n#SBATCH --job-name=w1\n#SBATCH --partition=main\n';
 
 const ended = (stdout: string, stderr = '', exitCode: number | null = 0): RunResult => ({
   kind: 'ended',
@@ -46,7 +41,8 @@ describe('sbatch', () => {
     const { slurm, calls } = slurmThatSays(ended(stdout, 'sbatch: warning: slow partition\n'));
     const submission = await slurm.sbatch(script, { jobName: 'w1', workingDirectory: '/work dir' });
     expect(submission).toEqual({ ...expected, notice: 'warning: slow partition' });
-    expect(calls[0]).toMatchObject({ command: 'sbatch', args: ['--parsable', script] });
+    expect(calls[0]).toMatchObject({ command: 'sbatch', args: ['--parsable'] });
+    expect(calls[0]?.options.input).toBe(script);
     expect(calls[0]?.options.workingDirectory).toBe('/work dir');
     expect(calls[0]?.options.variables).toEqual({ PATH: '/bin' });
   });

@@ -178,7 +178,7 @@ describe('directives', () => {
       qos: 'normal',
       time: '04:00:00',
       nodes: '1',
-      output: '/home/ada/run/torc_output/slurm_stdio/%x_%j.out',
+      output: '/home/ada/.torc/slurm_stdio/%x_%j.out',
       'open-mode': 'append',
       signal: 'B:USR2@120',
     });
@@ -213,7 +213,7 @@ describe('directives', () => {
   });
 
   it('name a literal directory in the output pattern', () => {
-    expect(options({}, { outputDirectory: '/out/50%x/a b' }).output).toBe('/out/50%%x/a b/slurm_stdio/%x_%j.out');
+    expect(options({}, { serverDirectory: '/out/50%x/a b' }).output).toBe('/out/50%%x/a b/slurm_stdio/%x_%j.out');
     expect(slurmOutputDirectory('/out')).toBe('/out/slurm_stdio');
   });
 
@@ -304,7 +304,7 @@ describe('refused with a sentence and a hint', () => {
   it('names that Slurm cannot write to, and values longer than sbatch reads', () => {
     expect(failure({}, { jobName: 'a/b' }).message).toContain('a/b');
     expect(failure({}, { jobName: '' }).code).toBe('usage');
-    expect(failure({}, { outputDirectory: '/o\\ut' }).message).toContain('backslash');
+    expect(failure({}, { serverDirectory: '/o\\ut' }).message).toContain('backslash');
     expect(failure({ account: 'é'.repeat(5000) }).message).toContain('longer');
     expect(failure({ extra: `--comment=${'x'.repeat(9000)}` }).message).toContain('longer');
   });

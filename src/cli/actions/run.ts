@@ -8,7 +8,7 @@ import { type Context, note } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { StdioOption } from '../input/options.ts';
-import { makeOutputDirectory } from '../input/output-directory.ts';
+import { prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
@@ -32,7 +32,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const output = outputDirectory(options.output, context.env);
-  makeOutputDirectory(output);
+  prepareOutputDirectory(context, output);
   return withConnection(
     context,
     async ({ api }) => {

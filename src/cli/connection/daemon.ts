@@ -1,13 +1,20 @@
 /** The server that outlives the command that starts it, and what it says about itself. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Reply } from '../../api/contract.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { serverDirectoryNames } from '../../base/paths.ts';
 import { programEnvironment, programPath } from '../../base/program.ts';
+import {
+  explainDirectory,
+  openForAppending,
+  openPrivateFolder,
+  readPrivateFile,
+} from '../../base/trusted/private.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
 
@@ -55,9 +62,8 @@ export async function askServer(directory: string): Promise<Reply<'server_info'>
 
 /** Starts a server on this host that outlives this process, and waits until it answers. */
 export async function startDaemon(context: Context, options: DaemonOptions): Promise<ServerPlace> {
-  mkdirSync(context.directory, { recursive: true, mode: 0o700 });
   const logPath = join(context.directory, 'server.log');
-  const logFile = openSync(logPath, 'a', 0o600);
+  const logFile = openLogFile(context.directory, logPath);
   const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start', '--lasting'];
   if (options.port !== undefined) words.push('--port', String(options.port));
   if (options.host !== undefined) words.push('--host', options.host);
@@ -99,8 +105,17 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   }
 }
 
+function openLogFile(directory: string, logPath: string): number {
+  try {
+    openPrivateFolder(directory, serverDirectoryNames);
+    return openForAppending(logPath);
+  } catch (error) {
+    throw explainDirectory(error, directory);
+  }
+}
+
 /** The message of the last error in a log. */
 function lastWords(logPath: string): string | null {
-  const lines = readFileSync(logPath, 'utf8').split('\n');
+  const lines = (readPrivateFile(logPath) ?? '').split('\n');
   return lines.findLast((line) => line.startsWith('error: '))?.slice('error: '.length) ?? null;
 }

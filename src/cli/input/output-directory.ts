@@ -1,7 +1,16 @@
 /** Creates the output directory early, so that errors appear before anything runs. */
 import { accessSync, constants } from 'node:fs';
 import { systemCode, TorcError } from '../../base/errors.ts';
-import { makeFolders } from '../../base/folders.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
+import { unsafeFolder } from '../../base/trusted/parents.ts';
+import { type Context, note } from '../context/context.ts';
+
+/** Makes the output directory, and warns when others can change what is in it. Throws TorcError 'unusable'. */
+export function prepareOutputDirectory(context: Context, path: string): void {
+  makeOutputDirectory(path);
+  const problem = unsafeFolder(path);
+  if (problem !== null) note(context, `the output of jobs can be replaced by others: ${problem}`, 'warning');
+}
 
 /** Makes the output directory. Throws TorcError 'unusable' if it is not writable. */
 export function makeOutputDirectory(path: string): void {

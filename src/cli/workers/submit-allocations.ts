@@ -5,6 +5,7 @@ import { counted } from '../../base/text.ts';
 import { makeDirectories, recordAllocation, submitRecorded } from '../../server/actions/submission.ts';
 import { type SlurmCommands, systemSlurm } from '../../slurm/commands.ts';
 import { type Context, note } from '../context/context.ts';
+import { prepareOutputDirectory } from '../input/output-directory.ts';
 import { startProgress } from '../output/progress.ts';
 import type { ScheduleOptions } from './allocation-plan.ts';
 import {
@@ -24,7 +25,8 @@ export async function submitAll(
 ): Promise<PlannedSubmission[]> {
   // errors in the script are found before the first allocation is recorded
   plannedSubmission(context, schedule, options, 0);
-  makeDirectories(schedule.output);
+  prepareOutputDirectory(context, schedule.output);
+  makeDirectories(batchOf(context, schedule, options));
   const slurm = systemSlurm(context.env);
   const progress = startProgress(context);
   const submitted: PlannedSubmission[] = [];

@@ -5,6 +5,7 @@ import type { Api, HelloReply } from '../../api/contract.ts';
 import { systemClock } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { openLog } from '../../base/log.ts';
+import { below, openOwnLog } from '../../base/trusted/shared.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
@@ -65,7 +66,9 @@ export async function runLogged(
   makeOutputDirectory(worker.outputDirectory);
   // the worker handles signals itself
   const removeHandler = context.interrupts.handle(() => {});
-  const log = await openLog(join(worker.outputDirectory, logName), context.consoleLevel === 'debug' ? 'debug' : 'info');
+  const { outputDirectory: output } = worker;
+  const logFile = below(output, join(output, logName), false, openOwnLog);
+  const log = await openLog(logFile, context.consoleLevel === 'debug' ? 'debug' : 'info');
   try {
     const exit: WorkerExit = await runWorker(worker, {
       api,

@@ -36,7 +36,7 @@ export async function scheduleNodes(context: ServerContext, firing: Firing): Pro
     oneWorkerPerNode: firing.start_one_worker_per_node,
     keepScripts: false,
   };
-  makeDirectories(firing.outputDirectory);
+  makeDirectories(batch);
   const ids: string[] = [];
   try {
     for (let at = 0; at < firing.num_allocations; at += 1) {

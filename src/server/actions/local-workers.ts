@@ -1,10 +1,11 @@
 /** Workers on the server's own host, for actions with the scheduler type `local`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { actionOutputPath } from '../../base/paths.ts';
 import { programEnvironment, programPath, workerNodeOptions } from '../../base/program.ts';
+import { makePrivateFolder, openForAppending } from '../../base/trusted/private.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 
@@ -42,8 +43,8 @@ export class LocalWorkers {
     const { workflowKey, firingKey, workingDirectory, outputDirectory, max_parallel_jobs } = firing;
     const { directory } = this.#context.info;
     const outputPath = actionOutputPath(directory, firingKey);
-    mkdirSync(dirname(outputPath), { recursive: true, mode: 0o700 });
-    const output = openSync(outputPath, 'a', 0o600);
+    makePrivateFolder(dirname(outputPath));
+    const output = openForAppending(outputPath);
     const words = ['--dir', directory, 'jobs', 'run', String(workflowKey), '--worker', `--output=${outputDirectory}`];
     if (max_parallel_jobs !== null) words.push(`--max-parallel-jobs=${max_parallel_jobs}`);
     const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {

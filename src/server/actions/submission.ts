@@ -2,11 +2,12 @@
  * The only way to submit an allocation: recorded before sbatch and confirmed after it, so that a crash leaves none
  * unknown.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Api, ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { programPath } from '../../base/program.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
+import { makePrivateFolder, replacePrivateFile } from '../../base/trusted/private.ts';
 import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
 import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
 
@@ -62,18 +63,14 @@ function slurmConfigOf(config: ListRecord): SlurmConfig {
   };
 }
 
-function scriptsDirectory(outputDirectory: string): string {
-  return join(outputDirectory, 'slurm_scripts');
-}
-
-/** Creates the folders that sbatch and workers write to. Throws TorcError 'usage'. */
-export function makeDirectories(outputDirectory: string): void {
+/** Creates the folders that Slurm and workers write to. Throws TorcError 'usage', or 'conflict' for one that is not ours. */
+export function makeDirectories({
+  serverDirectory,
+  outputDirectory,
+}: Pick<Batch, 'serverDirectory' | 'outputDirectory'>): void {
+  makePrivateFolder(slurmOutputDirectory(serverDirectory));
   try {
-    for (const directory of [outputDirectory, slurmOutputDirectory(outputDirectory)]) {
-      mkdirSync(directory, { recursive: true });
-    }
-    // a script that others can write is code that runs as this user, so the umask does not decide
-    mkdirSync(scriptsDirectory(outputDirectory), { recursive: true, mode: 0o700 });
+    makeFolders(outputDirectory);
   } catch (error) {
     throw new TorcError(
       'usage',
@@ -101,8 +98,14 @@ export async function recordAllocation(api: Api, batch: Batch, name: string): Pr
   return allocation_keys[0] ?? '';
 }
 
-function scriptPath(batch: Batch, name: string): string {
-  return join(scriptsDirectory(batch.outputDirectory), `${name}.sbatch`);
+/** Where a script is kept on request. It is never read again, and lies where nobody else could change it. */
+function scriptPath({ serverDirectory }: Batch, name: string): string {
+  return join(serverDirectory, 'slurm_scripts', `${name}.sbatch`);
+}
+
+function keepScript(path: string, script: string): void {
+  makePrivateFolder(dirname(path));
+  replacePrivateFile(path, script);
 }
 
 /**
@@ -115,17 +118,16 @@ export async function submitRecorded(
   batch: Batch,
   { name, allocationKey }: { name: string; allocationKey: string },
 ): Promise<{ slurmJobId: string; notice: string | null }> {
-  const path = scriptPath(batch, name);
-  writeFileSync(path, batchScript(batch, name, allocationKey), { mode: 0o600 });
+  const script = batchScript(batch, name, allocationKey);
+  if (batch.keepScripts) keepScript(scriptPath(batch, name), script);
   const confirm = (slurmJobId: string | null, cluster: string | null, error: string | null) =>
     api.call('allocation_confirm', { allocation_key: allocationKey, slurm_job_id: slurmJobId, cluster, error });
   try {
-    const { slurmJobId, cluster, notice } = await slurm.sbatch(path, {
+    const { slurmJobId, cluster, notice } = await slurm.sbatch(script, {
       jobName: name,
       ...(batch.workingDirectory === null ? {} : { workingDirectory: batch.workingDirectory }),
     });
     await confirm(slurmJobId, cluster, null);
-    if (!batch.keepScripts) rmSync(path, { force: true });
     return { slurmJobId, notice };
   } catch (error) {
     const isRefused = error instanceof TorcError && error.code === 'slurm' && !isOutcomeUnknown(error);

@@ -79,7 +79,6 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
       createdAt: Math.min(known?.createdAt ?? view.now, worker.lastHeartbeatAt),
       restartCount: Math.max(known?.restartCount ?? 0, restartCount),
       knownEnds: new Set(),
-      outputDirectory: null,
     });
   }
   return [...targets, ...foreignSlurmJobs.values()];

@@ -1,25 +1,16 @@
 /** This host as a source of evidence: Slurm's commands, processes, files. */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, readdirSync, readSync, rmdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { readSpool } from '../../api/spool.ts';
 import { currentUser } from '../../base/config.ts';
 import { systemCode } from '../../base/errors.ts';
-import { syncFolder } from '../../base/folders.ts';
 import { type WorkerPaths, workerPaths } from '../../base/paths.ts';
 import { isProcessAlive } from '../../base/proc.ts';
+import { syncFolder } from '../../base/trusted/folders.ts';
+import { isPrivateFile, makePrivateFolder, openPrivateFile, overwritePrivateFile } from '../../base/trusted/private.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
+import { slurmOutputDirectory } from '../../slurm/script.ts';
 import type { Machine } from '../context.ts';
 import { processesOf, readSystemFile, signalProcesses } from './processes.ts';
 
@@ -34,15 +25,15 @@ export function systemMachine(directory: string): Machine {
     isProcessAlive,
     processesOf,
     signal: signalProcesses,
-    readTail,
+    slurmOutput: (name) => readTail(join(slurmOutputDirectory(directory), name)),
     readSpool: (workerId) => readSpool(workerPaths(directory, workerId).spoolPath),
     spooledWorkers: () => spooledWorkers(directory),
     removeSpool: (workerId) => removeSpool(workerPaths(directory, workerId)),
-    hasStopFile: (workerId) => existsSync(workerPaths(directory, workerId).stopPath),
+    hasStopFile: (workerId) => isPrivateFile(workerPaths(directory, workerId).stopPath),
     writeStopFile(workerId) {
       const paths = workerPaths(directory, workerId);
-      mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
-      writeFileSync(paths.stopPath, '', { mode: 0o600 });
+      makePrivateFolder(paths.directory);
+      overwritePrivateFile(paths.stopPath, '');
     },
     userName,
   };
@@ -68,7 +59,7 @@ function removeSpool({ directory, spoolPath }: WorkerPaths): void {
 function readTail(path: string): string | null {
   let file: number | null = null;
   try {
-    file = openSync(path, 'r');
+    file = openPrivateFile(path, constants.O_RDONLY);
     const size = fstatSync(file).size;
     const buffer = Buffer.alloc(Math.min(size, tailBytes));
     const length = readSync(file, buffer, 0, buffer.length, size - buffer.length);

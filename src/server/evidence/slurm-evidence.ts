@@ -2,12 +2,10 @@
  * Asks Slurm about many allocations at once: one squeue, and one sacct for those that squeue does not show alive. In
  * place of sacct now and then a scontrol, about one of those that have not started and stay missing from both.
  */
-import { join } from 'node:path';
 import type { MemoryWords } from '../../model/decide/diagnosis.ts';
 import { absenceMs, type SlurmEnd } from '../../model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../slurm/memory-words.ts';
 import type { AccountedJob, QueuedJob } from '../../slurm/parse.ts';
-import { slurmOutputDirectory } from '../../slurm/script.ts';
 import { isFinal, type SlurmState } from '../../slurm/states.ts';
 import type { Evidence, SlurmEvidence } from '../../storage/evidence/facts.ts';
 import type { Machine } from '../context.ts';
@@ -33,7 +31,6 @@ export interface Target {
   restartCount: number;
   /** Restart counts of starts whose end is known. */
   knownEnds: ReadonlySet<number>;
-  outputDirectory: string | null;
 }
 
 interface Answers {
@@ -192,9 +189,8 @@ function presenceOf(state: SlurmState): 'pending' | 'running' | 'ending' | 'fina
 }
 
 function readMemoryWords(machine: Machine, target: Target, slurmJobId: string | null): MemoryWords | null {
-  if (target.outputDirectory === null || slurmJobId === null) return null;
-  const path = join(slurmOutputDirectory(target.outputDirectory), `${target.name}_${slurmJobId}.out`);
-  const text = machine.readTail(path);
+  if (target.name === null || slurmJobId === null) return null;
+  const text = machine.slurmOutput(`${target.name}_${slurmJobId}.out`);
   return text === null ? null : findMemoryWords(text);
 }
 

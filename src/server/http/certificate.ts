@@ -1,8 +1,7 @@
 /** The server's key and self-signed certificate: made once in the server directory, ECDSA P-256, mode 0600. */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemCode } from '../../base/errors.ts';
+import { readPrivateFile, replacePrivateFile } from '../../base/trusted/private.ts';
 
 export interface Identity {
   /** PEM. */
@@ -28,22 +27,15 @@ export async function loadIdentity(directory: string): Promise<Identity> {
     algorithm: 'sha256',
     notAfterDate: notAfter,
   });
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${made.private.trim()}\n${made.cert.trim()}\n`, { mode: 0o600 });
-  renameSync(temporary, path);
+  replacePrivateFile(path, `${made.private.trim()}\n${made.cert.trim()}\n`);
   const identity = readIdentity(path);
   if (identity === null) throw new Error(`the new key in ${path} cannot be read`);
   return identity;
 }
 
 function readIdentity(path: string): Identity | null {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw error;
-  }
+  const text = readPrivateFile(path);
+  if (text === null) return null;
   const start = text.indexOf('-----BEGIN CERTIFICATE-----');
   if (start < 0) return null;
   const certificate = text.slice(start);

@@ -4,12 +4,18 @@
  * exclusive create, two processes may believe that they own the database, and the one whose nonce is gone must stop.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, delay, isoInstant } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
-import { isProcessAlive, processStartTicks } from '../../base/proc.ts';
+import { isOwnProcess, isProcessAlive, processStartTicks } from '../../base/proc.ts';
+import {
+  createPrivateFile,
+  movePrivateFile,
+  overwritePrivateFile,
+  readPrivateFile,
+} from '../../base/trusted/private.ts';
 
 interface Holder {
   hostname: string;
@@ -60,12 +66,12 @@ export class Ownership {
       nonce: randomBytes(16).toString('hex'),
     };
     if (create(directory, own)) return new Ownership(directory, clock, own.nonce, false);
-    const found = readText(holderPath(directory));
+    const found = readPrivateFile(holderPath(directory));
     const holder = parse(found);
     const isHere = holder !== null && holder.hostname === hostname();
     const isGone = isHere ? !isProcessAlive(holder.pid, holder.start_ticks) : await standsStill(directory, clock);
     if (!isGone || !removeStale(directory, found, own.nonce) || !create(directory, own)) {
-      throw heldBy(directory, holder ?? parse(readText(holderPath(directory))));
+      throw heldBy(directory, holder ?? parse(readPrivateFile(holderPath(directory))));
     }
     return new Ownership(directory, clock, own.nonce, !isHere);
   }
@@ -75,7 +81,7 @@ export class Ownership {
    * its server. Throws when it cannot be read.
    */
   isKept(): boolean {
-    return parse(readText(holderPath(this.#directory)))?.nonce === this.#nonce;
+    return parse(readPrivateFile(holderPath(this.#directory)))?.nonce === this.#nonce;
   }
 
   /** Writes the heartbeat and checks the ownership from now on; calls `lost` once when it is gone. */
@@ -99,7 +105,7 @@ export class Ownership {
   #beat(): void {
     this.#numBeats += 1;
     try {
-      writeFileSync(heartbeatPath(this.#directory), `${this.#nonce} ${this.#numBeats}\n`, { mode: 0o600 });
+      overwritePrivateFile(heartbeatPath(this.#directory), `${this.#nonce} ${this.#numBeats}\n`);
     } catch {
       // on a full disk others cannot write holder.json either
     }
@@ -115,20 +121,28 @@ export class Ownership {
 }
 
 /** Says which process uses the database, if the directory shows it. */
-export function heldBy(directory: string, holder: Holder | null = parse(readText(holderPath(directory)))): TorcError {
+export function heldBy(
+  directory: string,
+  holder: Holder | null = parse(readPrivateFile(holderPath(directory))),
+): TorcError {
   if (holder === null) {
     return new TorcError('busy', `another process is using the database in ${directory}`, 'Wait until it ends.');
   }
   return new TorcError(
     'busy',
     `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) is using the database in ${directory}`,
-    `Wait until it ends, or end it on ${holder.hostname}: kill ${holder.pid}`,
+    isOurs(holder) ? `Wait until it ends, or end it: kill ${holder.pid}` : 'Wait until it ends.',
   );
+}
+
+/** Whether the holder is shown to be a process of this user that runs on this host. */
+function isOurs({ hostname: host, pid, start_ticks }: Holder): boolean {
+  return host === hostname() && start_ticks !== null && isProcessAlive(pid, start_ticks) && isOwnProcess(pid);
 }
 
 /** Says who has become the owner while this process worked. */
 export function takenBy(directory: string): TorcError {
-  const holder = parse(readText(holderPath(directory)));
+  const holder = parse(readPrivateFile(holderPath(directory)));
   const who = holder === null ? '' : `: '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
   return new TorcError(
     'busy',
@@ -139,7 +153,7 @@ export function takenBy(directory: string): TorcError {
 
 function create(directory: string, own: Holder): boolean {
   try {
-    writeFileSync(holderPath(directory), `${JSON.stringify(own)}\n`, { mode: 0o600, flag: 'wx' });
+    createPrivateFile(holderPath(directory), `${JSON.stringify(own)}\n`);
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
@@ -153,14 +167,14 @@ function removeStale(directory: string, text: string | null, nonce: string): boo
   const path = holderPath(directory);
   const moved = `${path}.${nonce}`;
   try {
-    renameSync(path, moved);
+    movePrivateFile(path, moved);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
-  const isSame = readText(moved) === text;
+  const isSame = readPrivateFile(moved) === text;
   if (isSame) rmSync(moved);
-  else renameSync(moved, path);
+  else movePrivateFile(moved, path);
   return isSame;
 }
 
@@ -168,22 +182,13 @@ function removeStale(directory: string, text: string | null, nonce: string): boo
  * Whether neither the holder nor its heartbeat changes for 8 s; counts checks, because this process may be frozen too.
  */
 async function standsStill(directory: string, clock: Clock): Promise<boolean> {
-  const look = (): string => `${readText(holderPath(directory))} ${readText(heartbeatPath(directory))}`;
+  const look = (): string => `${readPrivateFile(holderPath(directory))} ${readPrivateFile(heartbeatPath(directory))}`;
   const first = look();
   for (let looks = 0; looks < stillLooks; looks++) {
     await delay(clock, lookMs);
     if (look() !== first) return false;
   }
   return true;
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 function parse(text: string | null): Holder | null {

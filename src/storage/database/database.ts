@@ -5,24 +5,20 @@
  * network home directory; the lock is held until close. The owner must never open the file by another descriptor:
  * closing that one would drop the lock.
  */
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, constants, existsSync, lstatSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../../base/errors.ts';
-import { refuseForeign, refuseWritableByOthers } from '../../base/ownership.ts';
 import { schemaDirectory } from '../../base/program.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
+import { refuseForeign } from '../../base/trusted/owners.ts';
+import {
+  createPrivateFile,
+  movePrivateFile,
+  openPrivateFile,
+  refuseSharedFolder,
+  replaceByOwnCopy,
+} from '../../base/trusted/private.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
@@ -45,8 +41,8 @@ export class Database {
    * 'conflict' when other users could change it.
    */
   static open(path: string, schema = schemaDirectory()): Database {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    refuseWritableByOthers(dirname(path), statSync(dirname(path)));
+    makeFolders(dirname(path), 0o700);
+    refuseSharedFolder(dirname(path));
     makePrivate(path);
     const sqlite = openExclusive(path, schema);
     try {
@@ -140,7 +136,7 @@ export class Database {
 /** Makes a new file readable by its owner alone; SQLite gives its write-ahead log the same mode. */
 function makePrivate(path: string): void {
   try {
-    closeSync(openSync(path, 'wx', 0o600));
+    createPrivateFile(path, '');
   } catch {
     // the file exists, or cannot be created: then opening it reports the reason
     refuseOtherFiles(path);
@@ -149,10 +145,10 @@ function makePrivate(path: string): void {
 
 /** SQLite would take an empty file for a new database. */
 function refuseOtherFiles(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  refuseForeign(path, found);
-  if (!found.isFile()) throw unusable(path, 'it is not a file');
+  if (found.isDirectory()) throw unusable(path, 'it is not a file');
+  refuseForeign(path, found, 'file');
   if (found.size === 0) throw unusable(path, 'it is empty');
 }
 
@@ -170,13 +166,7 @@ function unusable(path: string, words: string): TorcError {
  */
 export function replaceByCopy(path: string): void {
   for (const name of [path, `${path}-wal`]) {
-    if (!existsSync(name)) continue;
-    const copy = `${name}.copy`;
-    copyFileSync(name, copy);
-    const file = openSync(copy, 'r');
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(copy, name);
+    if (existsSync(name)) replaceByOwnCopy(name);
   }
 }
 
@@ -210,11 +200,11 @@ function dropStrayLog(path: string): void {
   const log = `${path}-wal`;
   if (!existsSync(log)) return;
   const header = Buffer.alloc(20);
-  const file = openSync(path, 'r');
+  const file = openPrivateFile(path, constants.O_RDONLY);
   readSync(file, header, 0, header.length, 0);
   closeSync(file);
   // the file format's write version: 1 for a rollback journal, 2 for a write-ahead log
-  if (header[18] === 1) renameSync(log, `${log}.old`);
+  if (header[18] === 1) movePrivateFile(log, `${log}.old`);
 }
 
 function explainOpen(error: unknown, path: string): unknown {

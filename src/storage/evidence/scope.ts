@@ -23,7 +23,6 @@ export interface OpenAllocation {
   status: string;
   cluster: string | null;
   slurmJobId: string | null;
-  outputDirectory: string;
   restartCount: number;
   createdAt: number;
   absentSince: number | null;
@@ -41,7 +40,7 @@ const noEvidence: StoredEvidence = { ends: {}, memoryWords: null, problems: [], 
 type AllocationRow = Omit<OpenAllocation, 'evidence'> & { evidence: string | null };
 
 const allocationColumns = `allocation_key AS allocationKey, workflow_key AS workflowKey, name, status, cluster,
-  slurm_job_id AS slurmJobId, output_directory AS outputDirectory, restart_count AS restartCount,
+  slurm_job_id AS slurmJobId, restart_count AS restartCount,
   created_at AS createdAt, absent_since AS absentSince, checked_at AS checkedAt, slurm_state AS slurmState,
   slurm_reason AS slurmReason, evidence`;
 

@@ -7,7 +7,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
-import { makeFolders } from '../../base/folders.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
 
 /** A file that exists. `identity` changes as soon as the content may have changed. */

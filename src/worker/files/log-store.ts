@@ -20,10 +20,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import type { LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
-import { makeFolders } from '../../base/folders.ts';
 import type { Log } from '../../base/log.ts';
 import { largestOutputBytes, logHeader } from '../../base/log-member.ts';
 import { type AttemptName, combinedLogPath, type JobStdioPaths } from '../../base/paths.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
 
 /** What one job wrote, to be kept in the worker's one file. */
 export interface EndedOutput {

@@ -7,8 +7,8 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
-import { makeFolders } from '../../base/folders.ts';
 import { parseStat } from '../../base/proc.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
 import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
 interface Exit {

@@ -2,9 +2,9 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { makeFolders } from '../../base/folders.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
 
 const header = 'seconds,memory_bytes,cpu_seconds\n';
 /** Rows are written together after this long. */
