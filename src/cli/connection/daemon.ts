@@ -9,12 +9,7 @@ import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { serverDirectoryNames } from '../../base/paths.ts';
 import { programEnvironment, programPath } from '../../base/program.ts';
-import {
-  explainDirectory,
-  openForAppending,
-  openPrivateFolder,
-  readPrivateFile,
-} from '../../base/trusted/private.ts';
+import { explainDirectory, openForAppending, openPrivateFolder, readPrivateFile } from '../../base/trusted/private.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
 
