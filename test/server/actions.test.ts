@@ -22,10 +22,10 @@ class SubmittingSlurm extends FakeSlurm {
   afterwards: () => Promise<void> = async () => {};
   refusal: Error | null = null;
 
-  override async sbatch(path?: string, options?: { jobName: string; workingDirectory?: string }): Promise<never> {
+  override async sbatch(script?: string, options?: { jobName: string; workingDirectory?: string }): Promise<never> {
     if (this.refusal !== null) throw this.refusal;
     const { jobName: name, workingDirectory } = options as { jobName: string; workingDirectory?: string };
-    this.submitted.push({ name, script: readFileSync(path as string, 'utf8'), workingDirectory });
+    this.submitted.push({ name, script: script ?? '', workingDirectory });
     const slurmJobId = String(100 + this.submitted.length);
     this.queue.push(queued(slurmJobId, name, 'PENDING'));
     await this.afterwards();

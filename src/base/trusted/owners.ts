@@ -49,13 +49,21 @@ export function notYours(path: string, problem: string): TorcError {
   return new TorcError('conflict', `${path} ${problem}`, `Remove what is not yours: rm -r ${shellWord(path)}`);
 }
 
+/** A link or pipe may be a trap; a folder or file of ours is a mistake, for which the system has a code. */
+function otherKind(path: string, found: Stats): Error {
+  if (!found.isFile() && !found.isDirectory()) return notYours(path, `is ${kindOf(found)}`);
+  const code = found.isDirectory() ? 'EISDIR' : 'ENOTDIR';
+  return Object.assign(new Error(`${code}: ${path} is ${kindOf(found)}`), { code });
+}
+
 /**
  * Throws TorcError 'conflict' unless a file or folder of a private folder is of the expected kind, ours, and not to be
- * changed by others. `found` is what its open descriptor, or lstat, says.
+ * changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does for one of ours
+ * that is a folder instead of a file, or a file instead of a folder.
  */
 export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder'): void {
   if (!isOursIn(dirname(path), found)) throw notYours(path, `belongs to another user (uid ${found.uid})`);
-  if (kind === 'file' ? !found.isFile() : !found.isDirectory()) throw notYours(path, `is ${kindOf(found)}`);
+  if (kind === 'file' ? !found.isFile() : !found.isDirectory()) throw otherKind(path, found);
   if (!isWritableByOthers(found) || !isOpenToOthers(statSync(dirname(path)))) return;
   const problem = `can be changed by other users (mode ${shownMode(found)})`;
   throw new TorcError('conflict', `${path} ${problem}`, `Look at it, then remove it or: chmod go-w ${shellWord(path)}`);
