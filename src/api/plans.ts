@@ -75,6 +75,8 @@ export type KeptJob = z.infer<ReturnType<typeof keptJob>>;
 
 export const restartReply = () =>
   planReply().extend({
+    /** Whether there is something to run: otherwise no run begins, and `run_id` is the present run. */
+    begins_run: z.boolean(),
     run_id: count,
     num_ready: count,
     num_blocked: count,
@@ -98,5 +100,9 @@ export const cancelReply = () => planReply().extend({ num_stopping: count, slurm
 export const deleteWorkflowReply = () =>
   z.strictObject({ dry_run: z.boolean(), workflow_key: key, num_jobs: count, num_results: count });
 
-/** How many attempts were asked to stop, and which jobs still occupy a worker. */
-export const stopRunningReply = () => z.strictObject({ num_stopping: count, running: z.array(keptJob()) });
+/**
+ * How many attempts were asked to stop, and which jobs still occupy a worker. With `stop` false: how many go on after
+ * all, and how many that had stopped are ready again.
+ */
+export const stopRunningReply = () =>
+  z.strictObject({ num_stopping: count, num_going_on: count, num_back: count, running: z.array(keptJob()) });

@@ -181,6 +181,8 @@ export const workflowShown = () =>
     /** Jobs by status, every status present. */
     counts: z.record(z.enum(jobStatuses), count),
     num_active_workers: count,
+    /** Claimed jobs that were lost and do not come back by themselves. */
+    num_lost: count,
     /** Firings of actions that a server still has to carry out, and failed ones of the present run. */
     num_open_actions: count,
     num_failed_actions: count,

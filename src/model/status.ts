@@ -51,7 +51,7 @@ export type Mover =
   | 'restart'
   | 'reset'
   | 'disable'
-  | 'requeue'
+  | 'loss'
   | 'import';
 
 export interface Transition {
@@ -78,7 +78,8 @@ export const transitions: readonly Transition[] = [
     ['ready', 'blocked', 'canceled'],
     'restart',
   ),
-  ...each(['submitted', 'submitted_pending', 'terminated'], ['ready', 'blocked'], 'requeue'),
+  // its attempt was lost by infrastructure, or was stopped with its allocation
+  ...each(['submitted', 'submitted_pending', 'terminated'], ['ready', 'blocked'], 'loss'),
   ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],
@@ -116,7 +117,16 @@ export function noJobs(): JobCounts {
   return { ...(Object.fromEntries(jobStatuses.map((s) => [s, 0])) as Record<JobStatus, number>), failed: 0 };
 }
 
-export const workflowStatuses = ['uninitialized', 'ready', 'running', 'done', 'failed', 'canceled', 'timeout'] as const;
+export const workflowStatuses = [
+  'uninitialized',
+  'ready',
+  'running',
+  'waiting',
+  'done',
+  'failed',
+  'canceled',
+  'timeout',
+] as const;
 export type WorkflowStatus = (typeof workflowStatuses)[number];
 
 export interface WorkflowFacts {
@@ -124,28 +134,41 @@ export interface WorkflowFacts {
   isCanceled: boolean;
   hasTimedOut: boolean;
   counts: JobCounts;
+  /** Claimed jobs that lost their process and do not come back by themselves. */
+  numLeft: number;
   /** A job waits for a hold that falls by itself. */
   hasTimedHold: boolean;
+  /** A worker is there, and is heard from. */
+  hasWorkers: boolean;
+  /** A worker was there in this run. */
+  hasHadWorkers: boolean;
 }
 
 /** The statuses of a job that a worker runs or can take. */
 export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending', 'submitted'];
 
 /**
- * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `failed` has ended with a
- * failed, terminated or canceled job; `canceled` has ended because a person canceled it.
+ * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `waiting` has been worked on,
+ * and has ready jobs but no worker; `failed` has ended with a failed, lost, terminated or canceled job; `canceled` has
+ * ended because a person canceled it.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const { counts } = facts;
   if (facts.runId === 0) return facts.isCanceled ? 'canceled' : 'uninitialized';
-  const claimed = counts.submitted_pending + counts.submitted;
+  const claimed = counts.submitted_pending + counts.submitted - facts.numLeft;
   if (claimed > 0) return 'running';
   if (facts.isCanceled) return 'canceled';
-  if (counts.ready > 0) return counts.done + counts.terminated > 0 ? 'running' : 'ready';
+  if (counts.ready > 0) return statusWithReadyJobs(facts);
   if (facts.hasTimedHold) return 'running';
   if (facts.hasTimedOut) return 'timeout';
-  if (counts.failed + counts.terminated + counts.canceled > 0) return 'failed';
+  if (counts.failed + counts.terminated + counts.canceled + facts.numLeft > 0) return 'failed';
   if (counts.uninitialized > 0) return 'uninitialized';
   if (counts.blocked > 0) return 'running';
   return 'done';
+}
+
+function statusWithReadyJobs({ counts, numLeft, hasWorkers, hasHadWorkers }: WorkflowFacts): WorkflowStatus {
+  const hasBegun = counts.done + counts.terminated + numLeft > 0;
+  if (!hasWorkers && (hasBegun || hasHadWorkers)) return 'waiting';
+  return hasBegun ? 'running' : 'ready';
 }

@@ -5,6 +5,8 @@ import type { PlannedChange } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { soundnessSteps } from '../../src/storage/database/soundness.ts';
+import { decideOrphans, orphanAttempts } from '../../src/storage/evidence/orphans.ts';
+import { findWorker } from '../../src/storage/evidence/scope.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/running/compute-nodes.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -93,7 +95,16 @@ const step = fc.oneof(
   },
   // a worker leaves without having seen its last jobs, perhaps after a cancel
   { weight: 3, arbitrary: fc.record({ do: fc.constant('leave' as const), worker: fc.nat(2), pick: fc.nat() }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), worker: fc.nat(2) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('lose' as const),
+      worker: fc.nat(2),
+      cause: fc.constantFrom('worker_lost', 'node_failure', 'culprit', 'victim'),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('decide' as const), worker: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('stop' as const), worker: fc.nat(2), stop: fc.boolean() }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -122,6 +133,7 @@ describe('histories', () => {
         const { service, clock, close } = await timedService();
         try {
           const key = await createWorkflow(service, shape.jobs, shape.edges, options(shape));
+          await service.call('workflow_modify', { workflow_key: key, changes: { max_losses: maxLosses } });
           expect(brokenInvariants(service.db)).toEqual([]);
           const workers = await Promise.all(
             [0, 1, 2].map((at) => TestWorker.join(service, key, { cpus: 4, nodes: sizes[at] })),
@@ -132,7 +144,7 @@ describe('histories', () => {
             const worker = await employed(service, key, workers, action.worker);
             if (action.do === 'time passes') await clock.advance(action.seconds * 1000);
             else await take(service, key, worker, action, past);
-            expect([...brokenInvariants(service.db), ...brokenRetries(service), ...overdue(service)]).toEqual([]);
+            expect([...brokenInvariants(service.db), ...brokenTries(service), ...overdue(service)]).toEqual([]);
             const now = await rows(service, 'results', key);
             expect(now.filter((result) => results.some((old) => same(old, result)))).toEqual(results);
             results = now;
@@ -209,6 +221,24 @@ function options({ numBarriers, actions }: { numBarriers: number; actions: TestA
   return { numBarriers, actions, failureHandlers };
 }
 
+const maxLosses = 2;
+
+function brokenTries(service: Service): string[] {
+  return [...brokenRetries(service), ...brokenLosses(service)];
+}
+
+/** No job is lost more often in a run than its workflow allows, and no failure is a loss. */
+function brokenLosses({ db }: Service): string[] {
+  const often = db.all(
+    'SELECT job_key, run_id, count(*) AS n FROM attempts WHERE is_loss = 1 GROUP BY 1, 2 HAVING n > ?',
+    maxLosses,
+  );
+  const failures = db.all(
+    `SELECT attempt_key FROM attempts WHERE is_loss = 1 AND end_status NOT IN ('lost', 'terminated')`,
+  );
+  return [...often, ...failures].map((row) => JSON.stringify(row));
+}
+
 /** States that a job with a failure handler must never be in. */
 function brokenRetries(service: Service): string[] {
   return service.db
@@ -261,6 +291,53 @@ async function employed(service: Service, key: string, workers: TestWorker[], at
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type Service = Awaited<ReturnType<typeof freshService>>['service'];
 
+/** A run that has ended is not canceled. */
+async function cancel(service: Service, key: string): Promise<void> {
+  const { ended_at } = await service.call('workflow_show', { workflow_key: key });
+  try {
+    await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+  } catch (error) {
+    if (!(error instanceof TorcError) || error.code !== 'conflict') throw error;
+    expect(ended_at).not.toBeNull();
+  }
+}
+
+/** The worker and its jobs are known to be gone. */
+async function lose(service: Service, { workerId }: TestWorker, cause: string): Promise<void> {
+  await service.write((tx) => {
+    const node = findWorker(tx, findComputeNode(tx, workerId)?.computeNodeKey ?? 0);
+    if (node === null) return;
+    const isOom = cause === 'culprit' || cause === 'victim';
+    tx.db.run(
+      'UPDATE attempts SET lost_cause = ?, diagnosis = ? WHERE compute_node_key = ? AND is_live = 1 AND is_occupying = 1',
+      isOom ? 'oom' : cause,
+      JSON.stringify({ role: isOom ? cause : null, explanation: 'gone' }),
+      node.computeNodeKey,
+    );
+    closeComputeNode(tx, node.computeNodeKey, 'lost');
+    orphanAttempts(tx, node, { since: tx.now, only: null });
+  });
+}
+
+/** Enough is known about everything that was lost; memory that ran out is left for a person, all else is not. */
+async function decide(service: Service): Promise<void> {
+  const { db } = service;
+  const before = db.all<{ attempt_key: number; isOom: number }>(
+    `SELECT o.attempt_key, json_extract(a.diagnosis, '$.role') IS 'culprit' AS isOom FROM orphans o
+     JOIN attempts a USING (attempt_key) JOIN workflows w ON w.workflow_key = a.workflow_key
+     WHERE o.is_left = 0 AND NOT (w.is_stopping = 1 AND a.stop_reason IS 'restart')`,
+  );
+  await service.write((tx) => {
+    const nodes = tx.db.all<{ key: number }>('SELECT DISTINCT compute_node_key AS key FROM orphans');
+    for (const { key } of nodes) decideOrphans(tx, { computeNodeKey: key }, () => true);
+  });
+  for (const { attempt_key, isOom } of before) {
+    const left = db.get<{ is_left: number }>('SELECT is_left FROM orphans WHERE attempt_key = ?', attempt_key);
+    expect(left?.is_left ?? 0).toBe(left === undefined ? 0 : 1);
+    if (isOom === 1) expect(left).toBeDefined();
+  }
+}
+
 async function take(
   service: Service,
   key: string,
@@ -277,16 +354,14 @@ async function take(
   const quick = (fields: Parameters<TestWorker['exchange']>[0]) => soon(service, worker.exchange(fields));
   switch (action.do) {
     case 'cancel':
-      await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
-      return;
+      return cancel(service, key);
     case 'lose':
-      // the worker and its jobs are known to be gone
       past.push(...worker.held);
-      await service.write((tx) => {
-        const node = findComputeNode(tx, worker.workerId)?.computeNodeKey;
-        tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE compute_node_key = ? AND is_live = 1', node);
-        closeComputeNode(tx, node as number, 'lost');
-      });
+      return lose(service, worker, action.cause);
+    case 'decide':
+      return decide(service);
+    case 'stop':
+      await service.call('workflow_stop_running', { workflow_key: key, stop: action.stop });
       return;
     case 'restart': {
       const [keep, only] = [action.mode === 'keep_running', action.mode === 'only_uninitialized'];
@@ -317,7 +392,7 @@ async function take(
     case 'leave': {
       const seen = [...worker.held].sort((a, b) => a - b).slice(0, action.pick % 3);
       past.push(...worker.held);
-      if (action.pick % 2 === 0) await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+      if (action.pick % 2 === 0) await cancel(service, key);
       worker.held = [];
       await worker.exchange({ leaving: true, ack: seen.at(-1) ?? 0, finished: seen.map((one) => finished(one, 0)) });
       return;

@@ -16,6 +16,13 @@ afterEach(async () => {
 });
 
 /** Job a with the rules, b downstream of it; a worker that holds the first attempt of a. */
+/** Gives the next restart something to do; a stays as it is. */
+async function resetB(key: string): Promise<void> {
+  const [b] = await rows(fresh.service, 'jobs', key, { name: 'b' });
+  const which = [b?.job_key as string];
+  await fresh.service.call('jobs_reset', { workflow_key: key, dry_run: false, expected_state: null, skip: 0, which });
+}
+
 async function failing(
   rules: ReturnType<typeof rule>[],
 ): Promise<{ key: string; worker: TestWorker; first: ExchangeReply }> {
@@ -165,6 +172,7 @@ describe('not counted as retries', () => {
   it('attempts before a restart that found the job ready', async () => {
     const { key, worker } = await failing([rule({ max_retries: 1, recovery_script: 'x' })]);
     await worker.finish(held(worker), 75, { draining: true });
+    await resetB(key);
     await restart(key);
     expect((await rows(fresh.service, 'jobs', key))[0]).toMatchObject({ status: 'ready', num_retries: 0 });
     const { jobs } = await worker.exchange();
@@ -179,11 +187,13 @@ describe('a recovery script', () => {
   it('is forgotten by the restart after one that kept its job running', async () => {
     const { key, worker } = await failing([rule({ recovery_script: 'x' })]);
     await worker.finish(held(worker), 75);
+    await resetB(key);
     await restart(key, keepRunning);
     const terminated = { status: 'terminated', return_code: null, cause: 'walltime', exit_code: null } as const;
     const attempt = held(worker);
     worker.held = [];
-    await worker.exchange({ finished: [{ ...finished(attempt), ...terminated }] });
+    await worker.exchange({ finished: [{ ...finished(attempt), ...terminated }], draining: true });
+    await resetB(key);
     await restart(key);
     const { jobs } = await (await TestWorker.join(fresh.service, key)).exchange();
     expect(jobs).toMatchObject([{ run_id: 3 }]);

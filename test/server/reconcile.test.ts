@@ -149,6 +149,14 @@ describe('an allocation that ended', () => {
     expect(allocation).toMatchObject({ status: 'ended', slurm_state: 'CANCELLED', hostnames: 'c1', num_workers: 1 });
     await look();
     expect(await events('job_orphaned')).toHaveLength(2);
+    expect(await statuses(service, key)).toEqual({ a: 'submitted', b: 'submitted' });
+    await clock.advance(10_000);
+    await look();
+    expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready' });
+    expect(await rows(service, 'results', key)).toMatchObject([
+      { status: 'lost', cause: 'canceled' },
+      { status: 'lost', cause: 'canceled' },
+    ]);
   });
 
   it('a late report of an orphaned job still counts', async () => {
@@ -412,8 +420,9 @@ describe('a node that Slurm lost', () => {
     await worker.exchange({
       held: worker.held.slice(1),
       finished: [{ ...finished(first), status: 'terminated', return_code: null, cause: 'canceled', exit_code: null }],
+      draining: true,
     });
-    expect(Object.values(await statuses(service, key)).sort()).toEqual(['submitted', 'terminated']);
+    expect(Object.values(await statuses(service, key)).sort()).toEqual(['ready', 'submitted']);
     machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING', { restartCount: 1, reason: 'BeginTime' })];
     machine.slurm.accounts = [
       accounted('7', 'alloc 7', 'NODE_FAIL'),
@@ -421,10 +430,13 @@ describe('a node that Slurm lost', () => {
     ];
     await look();
     expect(machine.stopFiles.size).toBe(1);
+    expect(await rows(service, 'results', key)).toMatchObject([{ status: 'terminated', cause: 'preempted' }]);
     await clock.advance(25_000);
     await look();
-    expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready' });
     expect(occupying()).toBe(0);
+    await clock.advance(10_000);
+    await look();
+    expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready' });
     const [allocation] = await rows(service, 'allocations', key);
     expect(allocation).toMatchObject({ status: 'submitted', restart_count: 1, slurm_state: 'PENDING' });
     const again = await join('7', allocation?.allocation_key as string, 1);

@@ -56,8 +56,9 @@ it.each([
   const first = await known.exchange({ epoch, draining: true });
   expect(first.stop).toEqual(lostAttempts.map((attempt) => ({ attempt, reason: 'superseded' })));
   // b was running at the time of the backup, and the worker no longer has it: nobody knows how it ended
-  const orphans = await rows(service, 'jobs', key, { orphaned: 'true' });
-  expect(orphans.map((job) => job.name)).toEqual(['j1']);
+  const lost = await rows(service, 'results', key, { status: 'lost' });
+  expect(lost.map((result) => result.job_name)).toEqual(['j1']);
+  expect(await rows(service, 'jobs', key, { name: 'j1' })).toMatchObject([{ status: 'ready' }]);
   const late = await known.finish(lostAttempts[0] ?? 0, 0, { draining: true });
   expect(late.reports).toMatchObject([{ answer: 'rejected' }]);
   known.held = known.held.filter((attempt) => attempt === c);

@@ -307,7 +307,7 @@ CREATE TABLE orphans (
   is_left INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-CREATE INDEX orphans_node ON orphans (compute_node_key) WHERE is_left = 0;
+CREATE INDEX orphans_node ON orphans (compute_node_key);
 
 CREATE INDEX orphans_workflow ON orphans (workflow_key, is_left);
 

@@ -164,9 +164,12 @@ describe('added jobs', () => {
     await service.call('file_add', { workflow_key: key, name: 'f', path: 'f' });
     await add(key, job('reader', { input_files: ['f'] }));
     await expect(add(key, job('writer', { output_files: ['f'] }))).rejects.toThrow('is already ready');
-    expect(await rows(service, 'workflows', null)).toMatchObject([{ status: 'running', ended_at: null }]);
+    expect(await rows(service, 'workflows', null)).toMatchObject([{ status: 'waiting', ended_at: null }]);
     expect(await finishNext(await TestWorker.join(service, key, { cpus: 1 }))).toBe('reader');
     expect(await rows(service, 'workflows', null)).toMatchObject([{ status: 'done' }]);
+    // the end of a run is told once
+    expect(await rows(service, 'events', key, { type: 'workflow_ended' })).toHaveLength(1);
+    await add(key, job('last'));
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     await expect(add(key, job('late'))).rejects.toMatchObject({ code: 'conflict' });
   });

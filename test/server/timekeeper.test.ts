@@ -201,6 +201,8 @@ describe('the hold of a retry is dropped', () => {
 
   it('but not by a restart of only new jobs', async () => {
     const { key } = await waiting();
+    const [b] = await rows(service, 'jobs', key, { name: 'b' });
+    await service.call('jobs_reset', { ...request(key), which: [b?.job_key as string] });
     await service.call('workflow_restart', { ...request(key), ...restart, only_uninitialized: true });
     expect(await statusOf(key)).toBe('blocked');
     expect(await workflow(key)).toMatchObject({ run_id: 2, ended_at: null });

@@ -15,9 +15,11 @@ it('the list of workflows derives the same status as the model', async () => {
     present: fc.subarray([...jobStatuses]),
     failed: fc.boolean(),
     hasTimedHold: fc.boolean(),
+    numLeft: fc.nat(2),
+    worker: fc.constantFrom(null, 'present', 'silent', 'past', 'long_past'),
   });
   fc.assert(
-    fc.property(facts, ({ runId, isCanceled, hasTimedOut, present, failed, hasTimedHold }) => {
+    fc.property(facts, ({ runId, isCanceled, hasTimedOut, present, failed, hasTimedHold, numLeft, worker }) => {
       const counts: JobCounts = noJobs();
       db.run('DELETE FROM job_counts');
       for (const status of present) {
@@ -27,7 +29,7 @@ it('the list of workflows derives the same status as the model', async () => {
         db.run('INSERT INTO job_counts VALUES (?, ?, ?, 1)', Number(key), status, hasFailed ? 1 : 0);
       }
       db.run(
-        'UPDATE workflows SET run_id = ?, is_canceled = ?, has_timed_out = ?',
+        'UPDATE workflows SET started_at = 1000, run_id = ?, is_canceled = ?, has_timed_out = ?',
         runId,
         isCanceled ? 1 : 0,
         hasTimedOut ? 1 : 0,
@@ -37,9 +39,31 @@ it('the list of workflows derives the same status as the model', async () => {
         const sql = `INSERT INTO due (due_at, set_at, kind, workflow_key, subject_key) VALUES (1, 0, 'hold', ?, 1)`;
         db.run(sql, Number(key));
       }
+      db.run('DELETE FROM orphans');
+      for (let n = 0; n < numLeft; n++) db.run('INSERT INTO orphans VALUES (?, ?, 1, 0, 1)', n, Number(key));
+      db.run('INSERT OR REPLACE INTO orphans VALUES (99, ?, 1, 0, 0)', Number(key));
+      db.run('DELETE FROM compute_nodes');
+      if (worker !== null) {
+        const isActive = worker === 'present' || worker === 'silent';
+        db.run(
+          `INSERT INTO compute_nodes (worker_id, workflow_key, hostname, boot_id, pid, restart_count, num_cpus, memory_bytes,
+             num_gpus, is_active, started_at, last_heartbeat_at, ended_at, contact_lost_at)
+           VALUES ('w', ?, 'h', 'b', 1, 0, 1, 1, 0, ?, 0, 0, ?, ?)`,
+          Number(key),
+          isActive ? 1 : 0,
+          isActive ? null : worker === 'past' ? 2000 : 500,
+          worker === 'silent' ? 1 : null,
+        );
+      }
       const request = { list: 'workflows', workflow_key: key, filters: [], sort_by: null, reverse: false } as const;
       const [record] = readList(db, { ...request, filters: [], limit: 1, skip: 0 }).records;
-      expect(record?.status).toBe(workflowStatus({ runId, isCanceled, hasTimedOut, counts, hasTimedHold }));
+      expect(record?.status).toBe(
+        workflowStatus({
+          ...{ runId, isCanceled, hasTimedOut, counts, hasTimedHold, numLeft },
+          hasWorkers: worker === 'present',
+          hasHadWorkers: worker !== null && worker !== 'long_past',
+        }),
+      );
     }),
   );
   await close();

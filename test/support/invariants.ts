@@ -25,7 +25,7 @@ const movers: Mover[] = [
   'restart',
   'reset',
   'disable',
-  'requeue',
+  'loss',
   'import',
 ];
 
@@ -86,7 +86,7 @@ export function brokenInvariants(db: Database): string[] {
   }
   broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
-  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db), ...brokenHistory(db));
+  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db), ...brokenOrphans(db), ...brokenHistory(db));
   return broken;
 }
 
@@ -108,13 +108,14 @@ function brokenHolds(db: Database): string[] {
 
 /**
  * A started run has ended exactly when no job is left that could still run without a person, and then its actions
- * fired.
+ * fired, once.
  */
 function brokenRuns(db: Database): string[] {
   const broken: string[] = [];
   for (const run of db.all<{ workflow_key: number; run_id: number; ended_at: number | null; active: number }>(
     `SELECT w.workflow_key, w.run_id, w.ended_at, (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
-         AND j.status IN ('ready', 'submitted', 'submitted_pending'))
+         AND j.status IN ('ready', 'submitted', 'submitted_pending')
+         AND NOT EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1))
        + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL) AS active
      FROM workflows w WHERE w.phase = 'started' AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {
@@ -131,7 +132,27 @@ function brokenRuns(db: Database): string[] {
   )) {
     broken.push(`action ${action.action_key} has not fired at the end of the run`);
   }
+  for (const { workflow_key, run_id, n } of db.all<{ workflow_key: number; run_id: number; n: number }>(
+    `SELECT workflow_key, json_extract(data, '$.run_id') AS run_id, count(*) AS n FROM events
+     WHERE type = 'workflow_ended' AND json_extract(data, '$.status') <> 'restarted' GROUP BY 1, 2 HAVING n > 1`,
+  )) {
+    broken.push(`the end of run ${run_id} of workflow ${workflow_key} was told ${n} times`);
+  }
   return broken;
+}
+
+/** Orphans are exactly the live attempts without a process. */
+function brokenOrphans(db: Database): string[] {
+  const orphans = db.all<{ attempt_key: number; is_orphan: number }>(
+    `SELECT a.attempt_key, o.attempt_key IS NOT NULL AS is_orphan FROM attempts a LEFT JOIN orphans o USING (attempt_key)
+     WHERE (a.is_live = 1 AND a.is_occupying = 0) <> (o.attempt_key IS NOT NULL)
+     UNION ALL SELECT attempt_key, 1 FROM orphans WHERE attempt_key NOT IN (SELECT attempt_key FROM attempts)`,
+  );
+  return orphans.map(({ attempt_key, is_orphan }) =>
+    is_orphan === 1
+      ? `attempt ${attempt_key} is an orphan, but not live without a process`
+      : `attempt ${attempt_key} is live without a process, but no orphan`,
+  );
 }
 
 /** Each normal move of an attempt is in the history once, in the row that the attempt names. */

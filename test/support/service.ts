@@ -37,6 +37,7 @@ export interface TestJob {
   runtime?: number;
   priority?: number;
   cancelOnFailure?: boolean;
+  supportsTermination?: boolean;
   /** Indices of the user data that it reads and writes. */
   reads?: number[];
   writes?: number[];
@@ -157,7 +158,7 @@ export async function createWorkflow(
       ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
       priority: job.priority ?? 0,
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
-      supports_termination: false,
+      supports_termination: job.supportsTermination ?? false,
       input_files: [],
       output_files: [],
       input_user_data: job.reads ?? [],

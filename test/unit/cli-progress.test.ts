@@ -38,6 +38,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     counts: all,
     num_open_actions: 0,
     num_failed_actions: 0,
+    num_lost: 0,
     num_active_workers: 1,
     ...more,
   };

@@ -1,6 +1,6 @@
 /** `torc workflows restart`: starts the next run, or with `--dry-run` prints its plan. */
 import type { Api, RestartPlan } from '../../api/contract.ts';
-import { TorcError } from '../../base/errors.ts';
+import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
@@ -27,9 +27,11 @@ type StoppedJob = {
   status: unknown;
 };
 
-export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<void> {
+/** The exit code: 7 when there is nothing left to run. */
+export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<number> {
   refuseExclusive(options);
   const stops = options.stopRunning === true;
+  let exitCode = 0;
   const isServerMissing = await withConnection(
     context,
     async (connection) => {
@@ -39,6 +41,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
       if (!stops) {
         if (!dryRun && context.mayAsk) await confirmRestart(context, api, restartRequest(workflowKey, options));
         const plan = await planRestart(context, api, workflowKey, options, dryRun);
+        exitCode = exitCodeOf(plan);
         await printPlan(context, plan, plan.changes, () => restartText(context, plan));
         return !dryRun && (await needsServer(connection, workflowKey, false));
       }
@@ -51,6 +54,7 @@ export async function restartWorkflow(context: Context, key: string | null, opti
         : await whileStopped(context, api, workflowKey, options, (force) =>
             planRestart(context, api, workflowKey, { ...options, force }, false),
           );
+      exitCode = exitCodeOf(plan);
       await printPlan(
         context,
         { ...plan, stopped },
@@ -63,6 +67,16 @@ export async function restartWorkflow(context: Context, key: string | null, opti
     { serves: stops && options.dryRun !== true },
   );
   if (isServerMissing) await startOwnServer(context);
+  return exitCode;
+}
+
+/** A run that goes on without a restart is no error, so that commands that follow a restart go on too. */
+export function exitCodeOf(plan: RestartPlan): number {
+  return plan.begins_run || countWaiting(plan) > 0 ? 0 : exitCodes.already_complete;
+}
+
+function countWaiting({ num_ready, num_running, num_blocked }: RestartPlan): number {
+  return num_ready + num_running + num_blocked;
 }
 
 function refuseExclusive(options: RestartOptions): void {
@@ -152,15 +166,19 @@ export function restartText(context: Context, plan: RestartPlan): string {
   const cleared =
     plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
   const jobs = jobsWords(plan);
-  if (plan.num_changes === 0) {
-    const isIdle = plan.num_ready + plan.num_blocked + plan.num_running === 0;
-    const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
-    const starts = dry_run ? `run ${run_id} would start` : `run ${run_id} starts`;
-    return `nothing to rerun in workflow ${key}${isIdle ? '' : ` (${jobs})`}; ${starts} anyway\n${next}${kept}`;
-  }
+  if (!plan.begins_run) return `${unchangedText(context, plan)}${kept}`;
   const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
   return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key)}`;
+}
+
+/** Why no run begins, and what to type instead. */
+function unchangedText(context: Context, plan: RestartPlan): string {
+  const { workflow_key: key, run_id, dry_run } = plan;
+  if (countWaiting(plan) === 0)
+    return `nothing left to run in workflow ${key}: no run ${dry_run ? 'would begin' : 'begins'}\n`;
+  const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
+  return `nothing to restart in workflow ${key}: run ${run_id} goes on, ${jobsWords(plan)}\n${next}`;
 }
 
 function jobsWords(plan: RestartPlan): string {

@@ -17,7 +17,7 @@ async function read(context: Context, api: Api, key: string | null): Promise<Wor
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
   const workflow = await withConnection(context, ({ api }) => read(context, api, key));
   const { counts: _, ...facts } = workflow;
-  await printResult(context, workflow, () => factLines(Object.entries(facts)));
+  await printResult(context, workflow, () => factLines([...Object.entries(facts), ...nextLines(context, workflow)]));
 }
 
 /** The progress of a workflow: the jobs by status, one status per line. */
@@ -29,9 +29,10 @@ export async function showStatus(context: Context, key: string | null): Promise<
     return { workflow, obstacles, is_served: kind === 'remote' };
   });
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
-  const { counts, num_active_workers, num_open_actions, num_failed_actions } = rest;
+  const { counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
-  const value = { ...head, num_active_workers, is_served, num_open_actions, num_failed_actions, counts, obstacles };
+  const more = { num_active_workers, is_served, num_lost, num_open_actions, num_failed_actions, counts, obstacles };
+  const value = { ...head, ...more };
   const workers = is_served || num_active_workers === 0 ? num_active_workers : `${num_active_workers} without a server`;
   await printResult(context, value, () =>
     factLines([
@@ -45,8 +46,22 @@ export async function showStatus(context: Context, key: string | null): Promise<
       ['failed', num_failed],
       ...obstacleLines(context, workflow_key, obstacles).map((line): [string, unknown] => ['warning', line]),
       ...actionLines(context, workflow_key, num_open_actions, num_failed_actions),
+      ...nextLines(context, workflow),
     ]),
   );
+}
+
+/** What to type for ready jobs without a worker, and for lost jobs. */
+function nextLines(context: Context, { workflow_key: key, status, num_lost }: WorkflowShown): [string, string][] {
+  const lines: [string, string][] = [];
+  if (num_lost > 0) lines.push(['lost', `${num_lost}: ${context.torc} jobs diagnose -k ${key}`]);
+  if (status === 'waiting') {
+    lines.push(
+      ['run here', `${context.torc} jobs run ${key}`],
+      ['on Slurm', `${context.torc} -k ${key} hpc slurm schedule-nodes -n 1`],
+    );
+  }
+  return lines;
 }
 
 /** Actions get a line only when some are pending or failed. */

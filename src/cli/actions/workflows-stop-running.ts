@@ -45,9 +45,16 @@ export async function whileStopped<T>(
   }
 }
 
+/** Says what becomes of the jobs that were asked to stop. */
 async function resumeClaims(context: Context, api: Api, workflowKey: string): Promise<void> {
   try {
-    await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: false });
+    const reply = await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: false });
+    const { num_going_on: going, num_back: back } = reply;
+    const parts = [
+      ...(going === 0 ? [] : [`${counted(going, 'job')} that ${going === 1 ? 'has' : 'have'} not stopped may go on`]),
+      ...(back === 0 ? [] : [`${counted(back, 'stopped job')} ${back === 1 ? 'is' : 'are'} ready again`]),
+    ];
+    if (parts.length > 0) note(context, parts.join('; '));
   } catch {
     // the first error is the one to report
     note(context, `workers of workflow ${workflowKey} get no jobs until it is restarted`, 'warning');
@@ -69,7 +76,7 @@ async function waitForStop(
     for (;;) {
       const { running } = await api.call('workflow_stop_running', { workflow_key: workflowKey, stop: true });
       if (isInterrupted()) {
-        throw new TorcError('interrupted', 'nothing was restarted; jobs that were asked to stop may still end');
+        throw new TorcError('interrupted', 'nothing was restarted');
       }
       if (running.length === 0) return running;
       if (clock.monotonic() >= giveUpAt) return running;

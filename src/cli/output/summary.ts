@@ -21,6 +21,8 @@ export interface Summary {
   num_failed: number;
   num_canceled: number;
   num_terminated: number;
+  /** Jobs that were lost with their worker and do not come back by themselves. */
+  num_lost: number;
   /** Jobs that have neither ended nor been canceled. */
   num_unfinished: number;
   /** Jobs that ended while this command ran; the others above had ended before. */
@@ -60,6 +62,7 @@ export function summaryOf(
     num_failed: workflow.num_failed,
     num_canceled: workflow.num_canceled,
     num_terminated: counts.terminated,
+    num_lost: workflow.num_lost,
     num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], 0),
     num_ended_here: numEndedHere,
     num_failed_actions: workflow.num_failed_actions,
@@ -76,23 +79,27 @@ export function exitCodeOf(summary: Summary): number {
   return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
 }
 
-/** The first failed jobs of a workflow, in stored order, each with its last attempt's `detail` and place of its output. */
+/** The first lost and failed jobs of a workflow, each with its last attempt's `detail` and place of its output. */
 export async function failedJobs(
   { format }: Pick<Context, 'format'>,
   api: Api,
-  { workflow_key: workflowKey, num_failed }: Summary,
+  { workflow_key, num_lost, num_failed }: Summary,
 ): Promise<ListRecord[]> {
-  if (num_failed === 0) return [];
   const limit = shownFailures[format];
-  const { records } = await api.call('list', {
-    list: 'jobs',
-    workflow_key: workflowKey,
-    filters: [{ column: 'outcome', value: 'failed' }],
-    sort_by: null,
-    reverse: false,
-    limit,
-    skip: 0,
-  });
+  const find = (column: string, value: string) => jobsWith(api, workflow_key, { column, value }, limit);
+  const lost = num_lost > 0 ? await find('orphaned', 'true') : [];
+  const failed = num_failed > 0 ? await find('outcome', 'failed') : [];
+  return [...lost, ...failed];
+}
+
+async function jobsWith(
+  api: Api,
+  workflowKey: string,
+  filter: { column: string; value: string },
+  limit: number,
+): Promise<ListRecord[]> {
+  const page = { sort_by: null, reverse: false, limit, skip: 0 };
+  const { records } = await api.call('list', { list: 'jobs', workflow_key: workflowKey, filters: [filter], ...page });
   return Promise.all(
     records.map(async (job) => {
       const { attempts } = await api.call('job_show', { job_key: String(job.job_key) });
@@ -140,6 +147,7 @@ function others(summary: Summary): [string, number][] {
   const counts: [string, number][] = [
     ['canceled', summary.num_canceled],
     ['terminated', summary.num_terminated],
+    ['lost', summary.num_lost],
     ['unfinished', summary.num_unfinished],
   ];
   return counts.filter(([, count]) => count > 0);
@@ -148,7 +156,7 @@ function others(summary: Summary): [string, number][] {
 function failuresText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
   if (failed.length === 0) return '';
   const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, job) }));
-  const left = summary.num_failed - failed.length;
+  const left = summary.num_failed + summary.num_lost - failed.length;
   const more = left > 0 ? `.. and ${left} more\n` : '';
   const detail = failed.some((job) => typeof job.detail === 'string') ? ['detail'] : [];
   const columns = [
@@ -176,7 +184,17 @@ to run the stopped jobs again:
   ${context.torc} workflows restart ${key}
   ${context.torc} jobs run ${key}
 `;
-  return `${summary.num_terminated > 0 ? again : ''}
+  const waiting = `
+ready jobs wait for a worker:
+  ${context.torc} jobs run ${key}
+  ${context.torc} -k ${key} hpc slurm schedule-nodes -n 1
+`;
+  const lost = `
+why jobs were lost:
+  ${context.torc} jobs diagnose -k ${key}
+`;
+  const { num_terminated, num_lost, status } = summary;
+  return `${num_terminated > 0 ? again : ''}${status === 'waiting' ? waiting : ''}${num_lost > 0 ? lost : ''}
 see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}

@@ -89,7 +89,9 @@ function causeOf(facts: DiagnosisFacts): { cause: Cause | null; sentence: string
   const { fate, slurmEnd, slurmJobId, hostname } = facts;
   if (fate.process === 'running') return { cause: null, sentence: `Its worker on ${hostname} is responding.` };
   if (fate.process === 'lost_contact') return { cause: null, sentence: fate.why };
-  if (slurmEnd === null || slurmJobId === null) return { cause: 'worker_lost', sentence: fate.why };
+  if (slurmEnd === null || slurmJobId === null) {
+    return { cause: fate.isRequeued === true ? 'preempted' : 'worker_lost', sentence: fate.why };
+  }
   const job = `Slurm job ${slurmJobId} on ${hostname}`;
   const reason = slurmEnd.reason === null ? slurmEnd.state : `${slurmEnd.state}, reason ${slurmEnd.reason}`;
   switch (slurmEnd.cause) {

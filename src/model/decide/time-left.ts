@@ -29,3 +29,8 @@ export function longestRuntimeMs(untilDeadlineMs: number, walltimeMs: number, bu
 export function checkpointMs(leadMs: number, walltimeMs: number): number {
   return Math.min(leadMs, walltimeMs / 10);
 }
+
+/** What a job that continues from a checkpoint must have left to start again: the lead of the warning, and some progress. */
+export function continuationMs(leadMs: number): number {
+  return leadMs + 60_000;
+}

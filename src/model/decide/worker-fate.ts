@@ -69,8 +69,9 @@ export type WorkerFate =
   | { process: 'lost_contact'; why: string }
   /**
    * Known because its allocation ended (`slurm`), from a look at its host (`local`), or because it said so (`worker`).
+   * `isRequeued`: its allocation was started again.
    */
-  | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string };
+  | { process: 'gone'; by: 'slurm' | 'local' | 'worker'; why: string; isRequeued?: boolean };
 
 /** `fence`: it may be alive although Slurm has lost sight of it; it must be told to stop and given time to do so. */
 export type WorkerVerdict = WorkerFate | { process: 'fence'; why: string };
@@ -111,7 +112,7 @@ function decideSlurm(facts: WorkerFateFacts): WorkerVerdict | null {
     };
   }
   if (isPredecessor) {
-    if (end !== null) return { process: 'gone', by: 'slurm', why: `${job} was started again.` };
+    if (end !== null) return { process: 'gone', by: 'slurm', why: `${job} was started again.`, isRequeued: true };
     return {
       process: 'fence',
       why: `${job} was started again; it is not known whether processes of its earlier start are alive.`,
@@ -129,12 +130,14 @@ function isOver(queue: QueueFacts | null): boolean {
   return queue !== null && (queue.presence === 'final' || queue.presence === 'absent');
 }
 
-function decideFenced({ fencedForMs, silentMs, hostname, queue, slurmJobId }: WorkerFateFacts): WorkerVerdict | null {
+function decideFenced(facts: WorkerFateFacts): WorkerVerdict | null {
+  const { fencedForMs, silentMs, hostname, queue, slurmJobId, isPredecessor } = facts;
   if (fencedForMs === null || Math.min(fencedForMs, silentMs) < fenceMs) {
     return { process: 'lost_contact', why: `Its worker on ${hostname} was told to stop and has not been heard from.` };
   }
   const known = queue?.presence === 'absent' ? `Slurm no longer knows job ${slurmJobId}. ` : '';
-  return { process: 'gone', by: 'slurm', why: `${known}Its worker was told to stop, and stayed silent.` };
+  const why = `${known}Its worker was told to stop, and stayed silent.`;
+  return { process: 'gone', by: 'slurm', why, isRequeued: isPredecessor };
 }
 
 function silence({ slurmJobId, queue, hostname, local }: WorkerFateFacts): string {

@@ -8,6 +8,7 @@ import type { LocalFacts } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { Evidence, SlurmEvidence, WorkerEvidence } from '../../storage/evidence/facts.ts';
 import {
+  allocationsInDoubt,
   type OpenAllocation,
   openAllocations,
   type WatchedWorker,
@@ -61,7 +62,8 @@ export async function gatherEvidence(source: EvidenceSource, options: GatherOpti
 }
 
 function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
-  const targets = openAllocations(view, workflowKey).map(targetOf);
+  const inDoubt = allocationsInDoubt(view);
+  const targets = openAllocations(view, workflowKey).map((allocation) => targetOf(allocation, inDoubt));
   const foreignSlurmJobs = new Map<string, Target>();
   for (const worker of watchedWorkers(view, workflowKey)) {
     const { slurmJobId, allocationKey, cluster, restartCount } = worker;
@@ -84,13 +86,15 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
   return [...targets, ...foreignSlurmJobs.values()];
 }
 
-function targetOf(allocation: OpenAllocation): Target {
+/** Accounting is asked again about an end that leaves in doubt why jobs were lost: it lags behind. */
+function targetOf(allocation: OpenAllocation, inDoubt: ReadonlySet<number>): Target {
   const { evidence, status } = allocation;
+  const ends = inDoubt.has(allocation.allocationKey) ? [] : Object.keys(evidence.ends);
   return {
     ...allocation,
     isPending: status === 'submitted',
     submitTimeMs: evidence.submitTimeMs ?? null,
-    knownEnds: new Set(Object.keys(evidence.ends).map(Number)),
+    knownEnds: new Set(ends.map(Number)),
   };
 }
 

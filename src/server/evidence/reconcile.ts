@@ -81,9 +81,8 @@ export class Reconciler {
       this.#planSlurm(evidence);
       if (!evidence.hasNews || this.#isClosed) return;
       const applied = await this.#context.write((tx) => applyEvidence(tx, evidence));
-      if (applied.numLostContact > 0) this.kick();
-      if (applied.numLostContact + applied.numOrphaned + applied.numRequeued > 0)
-        log.warn(applied, 'workers were lost');
+      if (applied.numLostContact + applied.numOrphaned > 0) this.kick();
+      if (applied.numLostContact + applied.numOrphaned + applied.numBack > 0) log.warn(applied, 'workers were lost');
     } catch (error) {
       // the database was closed meanwhile
       if (this.#isClosed) return;

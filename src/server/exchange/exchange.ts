@@ -21,7 +21,15 @@ import {
   limitedNode,
 } from '../../storage/running/compute-nodes.ts';
 import { nextFall } from '../../storage/running/holds.ts';
-import { fencedStops, isOccupied, occupyingAttempts, stopsOf } from '../../storage/running/stops.ts';
+import { hasUndecided } from '../../storage/running/losses.ts';
+import {
+  fencedStops,
+  isOccupied,
+  occupyingAttempts,
+  stopsOf,
+  type WorkerWithJobs,
+  workersWithJobs,
+} from '../../storage/running/stops.ts';
 import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
 import { alone, type ExchangeMember, newMember } from './members.ts';
@@ -29,6 +37,13 @@ import { otherProtocol } from './other-protocol.ts';
 import { Sequences } from './sequences.ts';
 import { ShapeRuntimes } from './shape-runtimes.ts';
 import { WaitingWorkers } from './waiting-workers.ts';
+
+/** Longer than a worker waits for a reply and then asks again. */
+const suspiciousMs = 45_000;
+/** A worker that has been silent for longer, and of which nothing more was learned, is nothing to wait for. */
+const hopelessMs = 900_000;
+/** How long idle workers stay at a time while a worker may have lost its jobs; they ask again before. */
+const lossMs = 60_000;
 
 export class Exchange {
   readonly #clock: Clock;
@@ -142,7 +157,7 @@ export class Exchange {
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, limitedNode(current, request), timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
-    if (request.held.length === 0) member.heldUntilMs = this.#whenHoldFalls(tx, node);
+    if (request.held.length === 0) member.heldUntilMs = this.#whenJobsMayCome(tx, node);
     return {
       ...this.#replyWithoutNews(member),
       jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
@@ -154,9 +169,18 @@ export class Exchange {
     };
   }
 
-  #whenHoldFalls(tx: Transaction, { workflowKey }: ComputeNode): number | null {
+  /** When a job that nobody can claim now may be ready: a hold ends, or another worker turns out to have lost it. */
+  #whenJobsMayCome(tx: Transaction, { workflowKey, workerId }: ComputeNode): number | null {
     const fallsAt = nextFall(tx, workflowKey);
-    return fallsAt === null ? null : this.#clock.monotonic() + fallsAt - tx.now;
+    const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
+    const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
+    if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
+    return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);
+  }
+
+  #mayBeLost({ workerId, lastHeartbeatAt, isActive }: WorkerWithJobs): boolean {
+    const silentMs = this.#lastHeard.silentMs(workerId, lastHeartbeatAt);
+    return silentMs < hopelessMs && (!isActive || silentMs > suspiciousMs);
   }
 
   #replyWithoutNews({ request, heldUntilMs }: ExchangeMember): ExchangeReply {

@@ -2,7 +2,7 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { protocolVersion } from '../../api/limits.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { releaseRequeued } from '../../storage/evidence/orphans.ts';
+import { noteRequeue } from '../../storage/evidence/orphans.ts';
 import { workerCommands } from '../../storage/running/actions.ts';
 import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, settleBaseDirectory, type Workflow } from '../../storage/running/workflows.ts';
@@ -22,7 +22,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerCo
     return { answer: 'gone', epoch, compute_node_key: '0', workflow_name: workflow.name, settings };
   }
   settleBaseDirectory(tx, workflow, request.working_directory);
-  takeBackRequeued(tx, request);
+  notePredecessors(tx, request);
   const actions = workerCommands(tx, node.computeNodeKey);
   return {
     answer: 'welcome',
@@ -34,12 +34,12 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerCo
   };
 }
 
-/** The jobs of this allocation's previous start return to the queue before its new worker asks for work. */
-function takeBackRequeued(tx: Transaction, request: Hello): void {
-  const { slurm_job_id: slurmJobId, allocation_key } = request;
-  if (slurmJobId === null || request.restart_count === 0) return;
+/** The lost jobs of this allocation's earlier starts are ready before its new worker asks for work. */
+function notePredecessors(tx: Transaction, request: Hello): void {
+  const { slurm_job_id: slurmJobId, allocation_key, restart_count: restartCount } = request;
+  if (slurmJobId === null || restartCount === 0) return;
   const allocationKey = allocation_key === null ? null : Number(allocation_key);
-  releaseRequeued(tx, { allocationKey, slurmJobId, queue: null });
+  noteRequeue(tx, { allocationKey, slurmJobId, restartCount });
 }
 
 function settingsOf(workflow: Workflow, stdio: Welcome['settings']['stdio']): Welcome['settings'] {

@@ -7,9 +7,10 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
+import { countLeft } from '../../storage/running/losses.ts';
 import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
-import { beginCancel, cancelSteps, planStart, startSteps } from '../../storage/runs/start-and-cancel.ts';
+import { beginCancel, cancelSteps, planStart, refuseEnded, startSteps } from '../../storage/runs/start-and-cancel.ts';
 import type { ServerContext } from '../context.ts';
 import { planCancel, planStartChanges } from '../plans/start-and-cancel.ts';
 import type { Steps } from './kinds.ts';
@@ -20,6 +21,7 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     ...(workflowRecord(db, workflowKey) as RecordOf<'workflows'>),
     counts: countsRecord(db, workflowKey),
     num_active_workers: countActiveComputeNodes(view, workflowKey),
+    num_lost: countLeft(view, workflowKey),
     num_open_actions: countOpenFirings(view, workflowKey),
     num_failed_actions: countFailedFirings(view, workflowKey),
   };
@@ -56,14 +58,14 @@ export function startWorkflow(tx: Transaction, request: Request<'workflow_start'
 
 export function cancelWorkflow(tx: Transaction, request: Request<'workflow_cancel'>): Steps<'workflow_cancel'> {
   const workflowKey = Number(request.workflow_key);
-  getWorkflow(tx, workflowKey);
+  // asked now: after the last step some workers have already stopped and ended their allocations
+  const slurmJobIds = openSlurmJobIds(tx, workflowKey);
+  refuseEnded(tx, workflowKey, slurmJobIds);
   const counts = jobCounts(tx, workflowKey);
   const changes = planCancel(tx, workflowKey);
   const state = stateToken(tx, workflowKey);
   const numClaimed = counts.submitted + counts.submitted_pending;
   const numStopping = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone').length;
-  // asked now: after the last step some workers have already stopped and ended their allocations
-  const slurmJobIds = openSlurmJobIds(tx, workflowKey);
   if (!request.dry_run) beginCancel(tx, workflowKey);
   return {
     step: request.dry_run ? null : cancelSteps(workflowKey),

@@ -15,10 +15,10 @@ import {
   findChanges,
   missingInputs,
 } from '../../storage/running/input-versions.ts';
-import { getWorkflow } from '../../storage/running/workflows.ts';
+import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
-import { beginRun } from '../../storage/runs/runs.ts';
+import { beginRun, setStopping } from '../../storage/runs/runs.ts';
 import type { ServerContext } from '../context.ts';
 import { probeFiles } from './file-probe.ts';
 import { evidenceOfWorkflow, mostNamed, planned } from './planning.ts';
@@ -69,7 +69,7 @@ function restart(
     const { workflowKey } = workflow;
     applyEvidence(tx, facts.evidence);
     const claimed = claimedJobs(tx, workflowKey);
-    refuseRunning(claimed, request);
+    refuseRunning(claimed, request, tx.now);
     const jobs = loadJobs(tx, workflowKey);
     const cleared = request.only_uninitialized ? [] : ephemeralData(tx, workflowKey);
     const changes = request.only_uninitialized
@@ -89,7 +89,9 @@ function restart(
       refuseMissing(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
     const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes });
     const kept = keptJobs(tx, jobs, { plan, settled, claimed: claimed.filter((job) => isKept(job, request)) });
-    if (!request.dry_run) {
+    const beginsRun = rendered.num_changes > 0 || (!isUnderWay(workflow) && hasWork(settled));
+    if (!request.dry_run && !beginsRun && workflow.isStopping) setStopping(tx, workflowKey, false);
+    if (!request.dry_run && beginsRun) {
       applySettled(tx, jobs, settled, 'restart');
       clearUserData(tx, workflowKey, cleared);
       beginRun(tx, workflowKey, {
@@ -101,16 +103,27 @@ function restart(
       settled.status.reduce((n, code) => n + (code === statusCode[status] ? 1 : 0), 0);
     return {
       ...rendered,
-      run_id: workflow.runId + 1,
+      begins_run: beginsRun,
+      run_id: beginsRun ? workflow.runId + 1 : workflow.runId,
       num_ready: count('ready'),
       num_blocked: count('blocked'),
       num_running: count('submitted') + count('submitted_pending'),
       base_directory: facts.directory,
       missing_files: rerunForMissingFiles(jobs, { plan, settled, changes }),
-      cleared_user_data: cleared.map((datum) => datum.name),
+      cleared_user_data: beginsRun ? cleared.map((datum) => datum.name) : [],
       ...kept,
     };
   });
+}
+
+/** Whether its jobs can be claimed as they are: it has started, and no cancel has come in between. */
+function isUnderWay({ phase, isCanceled }: Workflow): boolean {
+  return phase === 'started' && !isCanceled;
+}
+
+function hasWork({ status }: Settled): boolean {
+  const { ready, blocked, submitted, submitted_pending } = statusCode;
+  return status.some((code) => [ready, blocked, submitted, submitted_pending].includes(code));
 }
 
 /** By job number, in stored order. */

@@ -5,6 +5,14 @@ import { counted } from '../../base/text.ts';
 import type { ClaimedJob } from '../../storage/runs/claimed-jobs.ts';
 import { named } from './planning.ts';
 
+/** A worker that is asked to stop a job and has not been heard from for longer than a poll takes does not respond. */
+const responseMs = 45_000;
+
+/** Whether `--force` gives this job up: its worker does not respond to being asked to stop it. */
+function isGivenUp(job: ClaimedJob, request: Request<'workflow_restart'>, now: number): boolean {
+  return request.force && job.isEnding && now - job.lastHeartbeatAt > responseMs;
+}
+
 /** A running job is kept on request; a silent one too, unless --force says that it is dead. */
 export function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): boolean {
   if (request.only_uninitialized) return true;
@@ -12,7 +20,7 @@ export function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): b
   return request.keep_running && !(request.force && job.process === 'lost_contact');
 }
 
-export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflow_restart'>): void {
+export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflow_restart'>, now: number): void {
   if (request.assume_stopped && !request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
   if (request.only_uninitialized || request.assume_stopped) return;
   if (request.keep_running) {
@@ -20,8 +28,15 @@ export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'
     refuseEnding(kept, request);
     return;
   }
-  const running = claimed.filter((job) => job.process === 'running');
+  const running = claimed.filter((job) => job.process === 'running' && !isGivenUp(job, request, now));
   const silent = claimed.filter((job) => job.process === 'lost_contact');
+  if (running.length > 0 && running.every((job) => job.isEnding) && request.force) {
+    throw new TorcError(
+      'conflict',
+      `${counted(running.length, 'job')} of workflow ${request.workflow_key} ${running.length === 1 ? 'is' : 'are'} being stopped by a worker that was heard from in the last ${responseMs / 1000} s: ${named(running)}`,
+      `torc workflows restart ${request.workflow_key} --stop-running --force --timeout ${(2 * responseMs) / 1000}`,
+    );
+  }
   if (running.length > 0) {
     throw new TorcError(
       'conflict',

@@ -12,11 +12,13 @@ export function stopRunning(
   request: Request<'workflow_stop_running'>,
 ): Reply<'workflow_stop_running'> {
   const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
-  setStopping(tx, workflowKey, request.stop);
+  const { numGoingOn, numBack } = setStopping(tx, workflowKey, request.stop);
   const numStopping = request.stop ? requestStop(tx, workflowKey, 'restart') : 0;
   const running = claimedJobs(tx, workflowKey).filter((job) => job.process !== 'gone');
   return {
     num_stopping: numStopping,
+    num_going_on: numGoingOn,
+    num_back: numBack,
     running: running.slice(0, mostKept).map((job) => ({
       job_key: String(job.jobKey),
       job_name: job.jobName,

@@ -72,6 +72,7 @@ const workflowTables = [
   'allocations',
   'compute_nodes',
   'due',
+  'orphans',
   'events',
   'workflows',
 ] as const;

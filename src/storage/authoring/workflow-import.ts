@@ -140,12 +140,15 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
   tx.silently(() => applyStatuses(tx, jobs, settled, failed));
   tx.flushCounts();
   const endedAt = request.ended_at === null ? tx.now : Date.parse(request.ended_at);
+  const isActive = isWorkflowActive(tx, workflowKey);
   tx.db.run(
-    `UPDATE workflows SET phase = 'started', run_id = ?, is_canceled = ?, started_at = ?, ended_at = ? WHERE workflow_key = ?`,
+    `UPDATE workflows SET phase = 'started', run_id = ?, told_run_id = ?, is_canceled = ?, started_at = ?, ended_at = ?
+     WHERE workflow_key = ?`,
     request.run_id,
+    isActive ? request.run_id - 1 : request.run_id,
     request.is_canceled ? 1 : 0,
     request.started_at === null ? null : Date.parse(request.started_at),
-    isWorkflowActive(tx, workflowKey) ? null : endedAt,
+    isActive ? null : endedAt,
     workflowKey,
   );
   tx.event({ workflowKey, type: 'workflow_imported', data: { run_id: request.run_id } });

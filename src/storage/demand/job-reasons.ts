@@ -5,7 +5,7 @@ import { reasonsOf, type WaitingJob, type WaitingStatus, waitingStatuses } from 
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { Reason } from '../../model/decide/reason.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { findShape } from '../running/shapes.ts';
+import { continued, findShape } from '../running/shapes.ts';
 import { readSituation } from './situation.ts';
 
 export interface JobFacts {
@@ -28,11 +28,14 @@ export function reasonsOfJob(tx: Transaction, job: ListRecord, facts: JobFacts):
 }
 
 function waitingJob(tx: Transaction, jobKey: number, status: WaitingStatus, { upstreams }: JobFacts): WaitingJob {
-  const job = tx.db.get<{ shape_key: number }>('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey);
+  const job = tx.db.get<{ shape_key: number; is_continuing: number; workflow_key: number }>(
+    'SELECT shape_key, is_continuing, workflow_key FROM jobs WHERE job_key = ?',
+    jobKey,
+  );
   const { need, slurmConfigKey } = findShape(tx, job?.shape_key ?? 0);
   return {
     status,
-    need,
+    need: job?.is_continuing === 1 ? continued(tx, job.workflow_key, need) : need,
     slurmConfigKey,
     upstreams: upstreams.total === 0 ? null : upstreams,
     holds: tx.db.all<WaitingJob['holds'][number]>(

@@ -1,15 +1,22 @@
 /**
  * Stores evidence about allocations and workers, and what follows from it: contact lost, workers closed, jobs orphaned,
- * requeued jobs ready again. It is deterministic in the stored state and the evidence, and touches only the database, so
- * that a dry run can do it and roll it back.
+ * lost jobs ready again. It is deterministic in the stored state and the evidence, and touches only the database, so that
+ * a dry run can do it and roll it back.
  */
 import { absenceMs } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { closeComputeNode } from '../running/compute-nodes.ts';
 import { takeSpooled } from '../running/spooled-reports.ts';
 import { storeDiagnoses } from './diagnoses.ts';
-import { type Evidence, endsByRestart, type SlurmEvidence, type WorkerEvidence, workerFateOf } from './facts.ts';
-import { orphanAttempts, releaseRequeued } from './orphans.ts';
+import {
+  type Evidence,
+  endsByRestart,
+  isSecondLook,
+  type SlurmEvidence,
+  type WorkerEvidence,
+  workerFateOf,
+} from './facts.ts';
+import { decideOrphans, noteRequeue, orphanAttempts } from './orphans.ts';
 import { findAllocation, findWorker, type StoredEvidence, type WatchedWorker } from './scope.ts';
 
 /** A submission that cannot be found by its name for this long never arrived. */
@@ -17,13 +24,14 @@ const arrivalMs = 600_000;
 
 export interface Applied {
   numOrphaned: number;
-  numRequeued: number;
+  /** Lost jobs that are ready again. */
+  numBack: number;
   numLostContact: number;
 }
 
 /** Stores the evidence and applies its consequences, except where a worker has made contact since. */
 export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
-  const applied: Applied = { numOrphaned: 0, numRequeued: 0, numLostContact: 0 };
+  const applied: Applied = { numOrphaned: 0, numBack: 0, numLostContact: 0 };
   for (const answer of evidence.slurm) {
     if (answer.allocationKey !== null) storeAllocation(tx, answer.allocationKey, answer, evidence.at);
   }
@@ -37,7 +45,6 @@ export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
     if (worker.lastHeartbeatAt > evidence.at && worker.lastHeartbeatAt !== seen.lastHeartbeatAt) continue;
     follow(tx, { evidence, seen, worker, applied });
   }
-  for (const answer of evidence.slurm) applied.numRequeued += releaseRequeued(tx, answer);
   return applied;
 }
 
@@ -63,7 +70,8 @@ function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed):
   } else if (fate.process === 'gone') {
     closeComputeNode(tx, worker.computeNodeKey, fate.why);
     storeDiagnoses(tx, { worker, fate, problems: evidence.problems });
-    applied.numOrphaned += orphanAttempts(tx, worker);
+    applied.numOrphaned += orphanAttempts(tx, worker, { since: evidence.at, only: null });
+    applied.numBack += decideOrphans(tx, worker, ({ since }) => isSecondLook(evidence, worker, since));
   }
 }
 
@@ -101,6 +109,7 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
   }
   const isNewStart = queue !== null && queue.presence !== 'absent' && queue.restartCount > allocation.restartCount;
   const restartCount = isNewStart ? queue.restartCount : allocation.restartCount;
+  if (isNewStart) noteRequeue(tx, { allocationKey, slurmJobId: answer.slurmJobId, restartCount });
   const ends = endsByRestart(allocation.evidence.ends, answer);
   const end = ends[restartCount] ?? null;
   // after the clock was set back, the absence counts from now: otherwise it would not count until the clock catches up

@@ -13,7 +13,7 @@ interface Asked {
   problems: readonly string[];
 }
 
-/** Diagnoses the live attempts that still occupy a worker. */
+/** Diagnoses the live attempts that still occupy a worker, and those that were lost with it. */
 function diagnoseWorker(tx: Transaction, { worker, fate, problems }: Asked): Map<number, Diagnosis> {
   const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
   const evidence = allocation?.evidence;
@@ -48,7 +48,10 @@ function unfinished(tx: Transaction, computeNodeKey: number): UnfinishedAttempt[
     .all<UnfinishedRow>(
       `SELECT a.attempt_key, a.job_key, j.name, a.peak_memory_bytes, a.memory_bytes, s.is_memory_stated
        FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
-       WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 ORDER BY a.attempt_key`,
+       WHERE a.is_live = 1 AND (a.compute_node_key = ? AND a.is_occupying = 1 OR a.attempt_key IN (
+         SELECT o.attempt_key FROM orphans o WHERE o.compute_node_key = ?))
+       ORDER BY a.attempt_key`,
+      computeNodeKey,
       computeNodeKey,
     )
     .map((row) => ({
@@ -61,7 +64,7 @@ function unfinished(tx: Transaction, computeNodeKey: number): UnfinishedAttempt[
     }));
 }
 
-/** Stores the diagnosis of each live attempt, or of one, that occupies a worker whose processes are gone. */
+/** Stores the diagnosis of each attempt that `diagnoseWorker` finds, or of one; their processes are gone. */
 export function storeDiagnoses(tx: Transaction, asked: Asked, only: number | null = null): void {
   for (const [attemptKey, diagnosis] of diagnoseWorker(tx, asked)) {
     if (only !== null && attemptKey !== only) continue;

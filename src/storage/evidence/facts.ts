@@ -69,6 +69,18 @@ function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | nul
   return evidence.slurm.find(isItsOwn) ?? null;
 }
 
+/** How much later than the first look another one decides about a loss: accounting and shared file systems lag behind. */
+const secondLookMs = { slurm: 15_000, local: 4_000 };
+
+/** Whether this evidence is a further look at a worker of which `since` is known that its processes are gone. */
+export function isSecondLook(evidence: Evidence, worker: WatchedWorker, since: number): boolean {
+  if (worker.slurmJobId !== null && (slurmOf(evidence, worker)?.queue ?? null) === null) return false;
+  const later = evidence.at - since;
+  // the clock was set back
+  if (later < 0) return true;
+  return later >= (worker.slurmJobId === null ? secondLookMs.local : secondLookMs.slurm);
+}
+
 /** The verdict on a worker from the evidence and the stored state. */
 export function workerFateOf(
   tx: Transaction,

@@ -1,49 +1,56 @@
-/** What happens to attempts whose processes are gone without a result, and to attempts of a requeued allocation. */
-import type { JobStatus } from '../../model/status.ts';
+/**
+ * What becomes of attempts whose processes are gone without a result. They are orphans at first: their jobs stay
+ * claimed. Then most of their jobs come back. Left for a person are those that memory ran out with, because the same
+ * request would bring the next node down too, and those that were lost too often.
+ */
+import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
+import type { Cause, JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { release } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import type { ComputeNode } from '../running/compute-nodes.ts';
-import { giveBack, type JobState, moveJob } from '../running/transitions.ts';
+import { addOrphan, bringBackOrphan, leaveOrphan } from '../running/losses.ts';
+import { type JobState, moveJob } from '../running/transitions.ts';
 import { storeDiagnoses } from './diagnoses.ts';
 import type { SlurmEvidence } from './facts.ts';
 import { findWorker, type WatchedWorker } from './scope.ts';
 
 interface ClaimedRow {
   attempt_key: number;
-  is_live: number;
   job_key: number;
   workflow_key: number;
   status: JobStatus;
 }
 
 interface OccupyingRow extends ClaimedRow {
+  is_live: number;
   gpu_thousandths: number;
   stop_reason: string | null;
   diagnosis: string | null;
 }
 
-interface RequeuedRow extends ClaimedRow {
-  slurm_job_id: string;
-}
-
 /**
- * A worker no longer has an attempt that it received, and has not reported its end: the process is gone. The job stays
- * as it is, for a person to restart.
+ * A worker no longer has an attempt that it received, and has not reported its end: the process is gone, and nothing
+ * more will be known about it.
  */
 export function recordLost(tx: Transaction, node: ComputeNode, attemptKey: number): void {
   const worker = findWorker(tx, node.computeNodeKey);
   if (worker === null) return;
   const why = `Its worker on ${worker.hostname} no longer has it and did not report how it ended.`;
   storeDiagnoses(tx, { worker, fate: { process: 'gone', by: 'worker', why }, problems: [] }, attemptKey);
-  orphanAttempts(tx, worker, attemptKey);
+  orphanAttempts(tx, worker, { since: tx.now, only: attemptKey });
+  decideOrphans(tx, worker, (orphan) => orphan.attemptKey === attemptKey);
 }
 
 /**
- * Frees what the attempts of a worker, or one of them, occupied. The live ones are orphaned: their jobs stay claimed
- * for a person to restart, except that a job that a person canceled becomes canceled. Returns how many were orphaned.
+ * Frees what the attempts of a worker, or one of them, occupied. The live ones become orphans, except that a job that a
+ * person canceled becomes canceled. Returns how many there are. `since`: when their end was seen.
  */
-export function orphanAttempts(tx: Transaction, worker: WatchedWorker, only: number | null = null): number {
+export function orphanAttempts(
+  tx: Transaction,
+  worker: WatchedWorker,
+  { since, only }: { since: number; only: number | null },
+): number {
   let numOrphaned = 0;
   const rows = tx.db.all<OccupyingRow>(
     `SELECT a.attempt_key, a.is_live, a.gpu_thousandths, a.stop_reason, a.diagnosis, a.job_key, a.workflow_key, j.status
@@ -54,7 +61,7 @@ export function orphanAttempts(tx: Transaction, worker: WatchedWorker, only: num
     only,
   );
   for (const row of rows) {
-    const { attempt_key: attemptKey } = row;
+    const { attempt_key: attemptKey, workflow_key: workflowKey } = row;
     const { computeNodeKey } = worker;
     release(tx, { attemptKey, computeNodeKey, isOccupying: true, hasGpus: row.gpu_thousandths > 0 });
     if (row.is_live === 0) continue;
@@ -63,13 +70,9 @@ export function orphanAttempts(tx: Transaction, worker: WatchedWorker, only: num
       continue;
     }
     numOrphaned += 1;
-    tx.event({
-      workflowKey: row.workflow_key,
-      type: 'job_orphaned',
-      jobKey: row.job_key,
-      attemptKey,
-      data: row.diagnosis === null ? null : JSON.parse(row.diagnosis),
-    });
+    addOrphan(tx, { attemptKey, workflowKey, computeNodeKey, since });
+    const data = row.diagnosis === null ? null : JSON.parse(row.diagnosis);
+    tx.event({ workflowKey, type: 'job_orphaned', jobKey: row.job_key, attemptKey, data });
   }
   return numOrphaned;
 }
@@ -89,62 +92,73 @@ function jobState(row: ClaimedRow): JobState {
   return { jobKey: row.job_key, workflowKey: row.workflow_key, status: row.status, failed: false };
 }
 
+interface OrphanRow extends ClaimedRow {
+  since: number;
+  lost_cause: Cause | null;
+  role: Diagnosis['role'];
+}
+
+/** An orphan that is still to be decided on. */
+export interface Orphan {
+  attemptKey: number;
+  since: number;
+}
+
 /**
- * Makes jobs of earlier starts of a requeued allocation ready again in the same run: those left without a result, and
- * those that the worker stopped because Slurm told it to. Returns how many.
+ * Decides about the orphans of a worker. Its jobs come back once `isKnownEnough`: a later look may find their results or
+ * another cause; a cause that stays unknown is a loss like the others. What a restart is stopping waits for that
+ * restart. Returns how many jobs came back.
  */
-export function releaseRequeued(
+export function decideOrphans(
   tx: Transaction,
-  answer: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
+  { computeNodeKey }: Pick<WatchedWorker, 'computeNodeKey'>,
+  isKnownEnough: (orphan: Orphan) => boolean,
 ): number {
-  if (answer.slurmJobId === null || !hasBeenRequeued(tx, answer)) return 0;
-  const isBack = answer.queue?.presence === 'pending' || answer.queue?.presence === 'running';
-  const rows = tx.db.all<RequeuedRow>(
-    `SELECT a.attempt_key, a.is_live, a.job_key, a.workflow_key, j.status, n.slurm_job_id
-     FROM compute_nodes n
-     JOIN attempts a ON a.compute_node_key = n.compute_node_key
-     JOIN jobs j ON j.job_key = a.job_key AND j.attempt_key = a.attempt_key
-     JOIN workflows w ON w.workflow_key = n.workflow_key AND w.run_id = a.run_id
-     WHERE n.slurm_job_id = ? AND n.allocation_key IS ? AND n.is_active = 0 AND a.is_occupying = 0
-       AND w.phase = 'started' AND w.is_canceled = 0 AND a.stop_reason IS NULL
-       AND (a.is_live = 1 AND j.status IN ('submitted', 'submitted_pending')
-         OR j.status = 'terminated' AND a.end_status = 'terminated')
-       AND n.restart_count < max(?, (SELECT max(m.restart_count) FROM compute_nodes m
-         WHERE m.slurm_job_id = n.slurm_job_id AND m.cluster IS n.cluster AND m.allocation_key IS n.allocation_key
-           AND m.workflow_key = n.workflow_key))
-     ORDER BY a.attempt_key`,
-    answer.slurmJobId,
-    answer.allocationKey,
-    isBack ? (answer.queue?.restartCount ?? 0) : 0,
+  const rows = tx.db.all<OrphanRow>(
+    `SELECT o.attempt_key, o.since, a.lost_cause, json_extract(a.diagnosis, '$.role') AS role, a.job_key,
+       a.workflow_key, j.status
+     FROM orphans o JOIN attempts a ON a.attempt_key = o.attempt_key JOIN jobs j ON j.job_key = a.job_key
+     JOIN workflows w ON w.workflow_key = a.workflow_key
+     WHERE o.compute_node_key = ? AND o.is_left = 0 AND NOT (w.is_stopping = 1 AND a.stop_reason IS 'restart')
+     ORDER BY o.attempt_key`,
+    computeNodeKey,
   );
-  for (const row of rows) requeue(tx, row);
-  for (const workflowKey of new Set(rows.map((row) => row.workflow_key))) {
-    tx.db.run('UPDATE workflows SET ended_at = NULL WHERE workflow_key = ?', workflowKey);
+  let numBack = 0;
+  for (const row of rows) {
+    const { attempt_key: attemptKey, since, lost_cause: lostCause, role, workflow_key: workflowKey } = row;
+    const cause = lostCause ?? 'worker_lost';
+    const isOutOfMemory = cause === 'oom' && role !== 'victim';
+    if (!isOutOfMemory && !isKnownEnough({ attemptKey, since })) continue;
+    const loss = { attemptKey, cause, isCounted: true };
+    if (!isOutOfMemory && bringBackOrphan(tx, jobState(row), loss)) numBack += 1;
+    else leaveOrphan(tx, attemptKey, workflowKey);
   }
-  return rows.length;
+  return numBack;
 }
 
-function hasBeenRequeued(
+/**
+ * An allocation was started again: attempts of its earlier starts were preempted, whether they are orphans or were
+ * stopped by their worker, which can not tell a requeue from an end.
+ */
+export function noteRequeue(
   tx: Transaction,
-  answer: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId' | 'queue'>,
-): boolean {
-  if ((answer.queue?.restartCount ?? 0) > 0) return true;
-  if (answer.allocationKey === null) return true;
-  const sql = 'SELECT restart_count FROM allocations WHERE allocation_key = ?';
-  const row = tx.db.get<{ restart_count: number }>(sql, answer.allocationKey);
-  return row !== undefined && row.restart_count > 0;
-}
-
-function requeue(tx: Transaction, row: RequeuedRow): void {
-  const { attempt_key: attemptKey } = row;
-  if (row.is_live === 1) {
-    tx.db.run(
-      `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = 'preempted', ended_at = ?,
-         detail = json_extract(diagnosis, '$.explanation') WHERE attempt_key = ?`,
-      tx.now,
-      attemptKey,
-    );
+  answer: Pick<SlurmEvidence, 'allocationKey' | 'slurmJobId'> & { restartCount: number },
+): void {
+  const { allocationKey, slurmJobId, restartCount } = answer;
+  const earlier = `SELECT compute_node_key FROM compute_nodes
+    WHERE slurm_job_id = ? AND allocation_key IS ? AND restart_count < ?`;
+  const found = [slurmJobId, allocationKey, restartCount];
+  tx.db.run(
+    `UPDATE attempts SET cause = 'preempted', detail = 'its allocation was requeued'
+     WHERE compute_node_key IN (${earlier}) AND end_status = 'terminated' AND cause = 'canceled' AND stop_reason IS NULL`,
+    ...found,
+  );
+  tx.db.run(
+    `UPDATE attempts SET lost_cause = 'preempted' WHERE lost_cause = 'worker_lost' AND attempt_key IN
+       (SELECT o.attempt_key FROM orphans o WHERE o.is_left = 0 AND o.compute_node_key IN (${earlier}))`,
+    ...found,
+  );
+  for (const { compute_node_key: computeNodeKey } of tx.db.all<{ compute_node_key: number }>(earlier, ...found)) {
+    decideOrphans(tx, { computeNodeKey }, () => true);
   }
-  const data = { reason: 'its allocation was requeued', slurm_job_id: row.slurm_job_id };
-  giveBack(tx, jobState(row), { by: 'requeue', attemptKey, data });
 }

@@ -49,6 +49,16 @@ function asAllocation(row: AllocationRow): OpenAllocation {
   return { ...row, evidence };
 }
 
+/** Allocations with lost jobs of which it is not decided whether they come back. */
+const undecidedAllocations = `SELECT n.allocation_key FROM orphans o
+  JOIN compute_nodes n ON n.compute_node_key = o.compute_node_key WHERE o.is_left = 0`;
+
+/** Of these, by key: what Slurm said about their ends may not be its last word. */
+export function allocationsInDoubt(tx: Transaction): Set<number> {
+  const rows = tx.db.all<{ allocation_key: number | null }>(undecidedAllocations);
+  return new Set(rows.flatMap((row) => row.allocation_key ?? []));
+}
+
 /** Allocations of a workflow, or with null of all, about which Slurm may have news. */
 export function openAllocations(tx: Transaction, workflowKey: number | null): OpenAllocation[] {
   return tx.db
@@ -57,6 +67,7 @@ export function openAllocations(tx: Transaction, workflowKey: number | null): Op
          status IN ('recorded', 'submitted', 'running')
          OR status = 'ended' AND slurm_job_id IS NOT NULL AND ended_at > ?
            AND coalesce(json_extract(evidence, '$.isSettled'), 0) = 0
+         OR allocation_key IN (${undecidedAllocations})
          OR EXISTS (SELECT 1 FROM compute_nodes n JOIN attempts a
            ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
            WHERE n.allocation_key = allocations.allocation_key))
@@ -104,12 +115,13 @@ function asWorker(row: WorkerRow): WatchedWorker {
   return { ...row, isActive: row.isActive === 1 };
 }
 
-/** Workers that are not closed, or whose jobs may still have processes. */
+/** Workers that are not closed, whose jobs may still have processes, or whose lost jobs are still to be decided on. */
 export function watchedWorkers(tx: Transaction, workflowKey: number | null): WatchedWorker[] {
   return tx.db
     .all<WorkerRow>(
       `SELECT ${workerColumns} FROM compute_nodes n WHERE (? IS NULL OR n.workflow_key = ?) AND (n.is_active = 1 OR EXISTS (
-         SELECT 1 FROM attempts a WHERE a.compute_node_key = n.compute_node_key AND a.is_occupying = 1))
+         SELECT 1 FROM attempts a WHERE a.compute_node_key = n.compute_node_key AND a.is_occupying = 1)
+         OR n.compute_node_key IN (SELECT o.compute_node_key FROM orphans o WHERE o.is_left = 0))
        ORDER BY n.compute_node_key`,
       workflowKey,
       workflowKey,

@@ -2,6 +2,7 @@
 import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { recoveryOf } from './retries.ts';
+import { timeToContinue } from './shapes.ts';
 import { withUserData } from './user-data.ts';
 
 /** A job that reads more files than this is not rerun when one of them changes. */
@@ -13,6 +14,8 @@ type AssignmentNeed = [
   runtimeMs: number,
   isMemoryStated: number,
   isRuntimeStated: number,
+  isContinuing: number,
+  workflowKey: number,
 ];
 type AssignmentRow = [
   attemptKey: number,
@@ -36,7 +39,8 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
-       s.is_memory_stated, s.is_runtime_stated
+       s.is_memory_stated, s.is_runtime_stated, j.is_continuing,
+       j.workflow_key
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
@@ -53,8 +57,9 @@ export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: n
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
   const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
-  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated] = row;
+  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, isContinuing, workflowKey] = row;
   const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
+  const leastMs = isContinuing === 1 ? timeToContinue(tx, workflowKey) : Number.POSITIVE_INFINITY;
   return {
     attempt,
     attempt_id,
@@ -67,7 +72,7 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     memory_bytes,
     memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
     runtime_limit_ms: runtimeLimitMs,
-    runtime_ms: runtimeLimitMs,
+    runtime_ms: runtimeLimitMs === null ? null : Math.min(runtimeLimitMs, leastMs),
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
     ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
     supports_termination: supportsTermination === 1,

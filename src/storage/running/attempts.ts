@@ -9,7 +9,9 @@ import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { recordFileStates } from './input-versions.ts';
 import { placeValues } from './log-place.ts';
+import { forgetOrphan } from './losses.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
+import { recordTerminated, setContinuing } from './terminations.ts';
 import { giveBack, type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs } from './user-data.ts';
 
@@ -33,6 +35,8 @@ interface Attempt {
   shapeKey: number;
   hasFailureHandler: boolean;
   hasRecovery: boolean;
+  supportsTermination: boolean;
+  isContinuing: boolean;
 }
 
 type AttemptRow = [
@@ -52,13 +56,15 @@ type AttemptRow = [
   shapeKey: number,
   failureHandlerKey: number | null,
   recoveryAttemptKey: number | null,
+  supportsTermination: number,
+  isContinuing: number,
 ];
 
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
   const row = tx.db.row<AttemptRow>(
     `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
        a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
-       j.recovery_attempt_key
+       j.recovery_attempt_key, j.supports_termination, j.is_continuing
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
     attemptKey,
     node.computeNodeKey,
@@ -66,6 +72,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   if (row === undefined) return null;
   const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
   const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey] = row;
+  const [supportsTermination, isContinuing] = row.slice(-2);
   return {
     attemptKey,
     computeNodeKey: node.computeNodeKey,
@@ -82,6 +89,8 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
     shapeKey,
     hasFailureHandler: failureHandlerKey !== null,
     hasRecovery: recoveryAttemptKey !== null,
+    supportsTermination: supportsTermination === 1,
+    isContinuing: isContinuing === 1,
   };
 }
 
@@ -117,9 +126,10 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   // a job that a person wants to end is not retried
   const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
   freeGpus(tx, attempt);
+  if (!attempt.isOccupying) forgetOrphan(tx, attempt.attemptKey);
   if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
-  // whether a failure that may be retried ends the job is decided below
-  const moves = mayRetry ? null : tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
+  // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below
+  const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
   tx.db.run(
     `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
@@ -146,12 +156,16 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
   const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code ?? 0 };
   if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
-  if (attempt.hasRecovery && status !== 'terminated') forgetRecovery(tx, attempt.job.jobKey);
+  if (status === 'terminated') {
+    recordTerminated(tx, { ...attempt, cause: report.cause, isInSlurm: node.slurmJobId !== null });
+    return 'accepted';
+  }
+  if (attempt.hasRecovery) forgetRecovery(tx, attempt.job.jobKey);
+  if (attempt.isContinuing) setContinuing(tx, attempt.job.jobKey, false);
   const data = { return_code: report.return_code, cause: report.cause };
   const move = { to: status, by: 'report', failed, attemptKey: attempt.attemptKey } as const;
   moveJob(tx, attempt.job, { ...move, ...(moves === null ? { data } : { isOfAttempt: true }) });
-  // terminated is not ended: a restart brings the job back, and its downstream jobs wait
-  if (status !== 'terminated') propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
+  propagateEnd(tx, attempt.job.jobKey, failed || status === 'canceled');
   return 'accepted';
 }
 
@@ -185,9 +199,11 @@ function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): 
 export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: number): Answer {
   const attempt = findAttempt(tx, node, attemptKey);
   if (attempt === null) return 'rejected';
+  // one that has started is lost when its worker no longer has it
+  if (attempt.isLive && attempt.job.status !== 'submitted_pending') return 'rejected';
   release(tx, attempt);
   if (!attempt.isLive) return attempt.endStatus === 'returned' ? 'repeated' : 'superseded';
-  if (attempt.job.status !== 'submitted_pending') return 'rejected';
+  if (!attempt.isOccupying) forgetOrphan(tx, attemptKey);
   tx.db.run(
     `UPDATE attempts SET is_live = 0, end_status = 'returned', ended_at = ? WHERE attempt_key = ?`,
     tx.now,
@@ -242,6 +258,7 @@ export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
     tx.now,
     attemptKey,
   );
+  if (row?.is_occupying === 0) forgetOrphan(tx, attemptKey);
   if (row?.is_occupying === 1) {
     tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key });
   }

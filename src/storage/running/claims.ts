@@ -8,6 +8,7 @@ import {
   type Candidate,
   type FreeNode,
   fits,
+  fitsTime,
   idleWorker,
   leaveNothing,
   mayTake,
@@ -180,8 +181,10 @@ function readyQueues(
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
-  for (const { shapeKey: key, need, sortRank, slurmConfigKey } of readyShapes(tx, workflowKey)) {
+  for (const { shapeKey: key, need, sortRank, slurmConfigKey, whole } of readyShapes(tx, workflowKey)) {
     if (!mayTake(config, slurmConfigKey)) continue;
+    // the queue of the whole shape has these jobs too
+    if (whole !== null && fitsTime(free.timeLeftMs, whole)) continue;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
     const runtimeMs = shortRuntime?.(key, need) ?? null;
@@ -189,16 +192,27 @@ function readyQueues(
       need,
       sortRank,
       runtimeMs,
-      ...readyJobs(tx, workflowKey, key, shortRuntime === null ? most : mostAhead),
+      ...readyJobs(
+        tx,
+        workflowKey,
+        { shapeKey: key, isContinuing: whole !== null },
+        shortRuntime === null ? most : mostAhead,
+      ),
     });
   }
   return queues;
 }
 
+const allJobs = `SELECT job_key AS jobKey, priority FROM jobs
+  WHERE workflow_key = ? AND shape_key = ? AND status = 'ready' ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
+const continuingJobs = `SELECT job_key AS jobKey, priority FROM jobs INDEXED BY jobs_continuing
+  WHERE workflow_key = ? AND shape_key = ? AND is_continuing = 1 AND status = 'ready'
+  ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
+
 function readyJobs(
   tx: Transaction,
   workflowKey: number,
-  shapeKey: number,
+  { shapeKey, isContinuing }: { shapeKey: number; isContinuing: boolean },
   most: number,
 ): Pick<ShapeQueue, 'peek' | 'advance'> {
   let fetched: Candidate[] = [];
@@ -209,9 +223,7 @@ function readyJobs(
     peek() {
       if (position === fetched.length && left > 0) {
         fetched = tx.db.all<Candidate>(
-          `SELECT job_key AS jobKey, priority FROM jobs
-           WHERE workflow_key = ? AND shape_key = ? AND status = 'ready'
-           ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`,
+          isContinuing ? continuingJobs : allJobs,
           workflowKey,
           shapeKey,
           Math.min(left, piece),

@@ -10,6 +10,8 @@ export interface ComputeNode {
   workerId: string;
   workflowKey: number;
   allocationKey: number | null;
+  /** Null outside of Slurm. */
+  slurmJobId: string | null;
   hostname: string;
   numNodes: number;
   /** These three are per node. */
@@ -28,6 +30,7 @@ interface ComputeNodeRow {
   compute_node_key: number;
   workflow_key: number;
   allocation_key: number | null;
+  slurm_job_id: string | null;
   hostname: string;
   num_nodes: number;
   num_cpus: number;
@@ -49,6 +52,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     workerId,
     workflowKey: row.workflow_key,
     allocationKey: row.allocation_key,
+    slurmJobId: row.slurm_job_id,
     hostname: row.hostname,
     numNodes: row.num_nodes,
     numCpus: row.num_cpus,
@@ -132,6 +136,7 @@ export function registerComputeNode(
     workerId: hello.worker_id,
     workflowKey,
     allocationKey,
+    slurmJobId: hello.slurm_job_id,
     hostname: hello.hostname,
     numNodes: hello.num_nodes ?? 1,
     numCpus: hello.num_cpus,

@@ -2,6 +2,7 @@
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
+import { continuationMs } from '../../model/decide/time-left.ts';
 import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -54,6 +55,11 @@ export interface Shape {
   need: Requirements;
   sortRank: number;
   slurmConfigKey: number;
+  /**
+   * Not null: only jobs of the shape that continue from a checkpoint, which start in less time than the runtime they
+   * state. This is the whole request.
+   */
+  whole: Requirements | null;
 }
 
 export function findShape(tx: Transaction, shapeKey: number): Shape {
@@ -62,7 +68,10 @@ export function findShape(tx: Transaction, shapeKey: number): Shape {
   return shapeOf(row);
 }
 
-/** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
+/**
+ * The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. Those with
+ * jobs that continue from a checkpoint come once more.
+ */
 export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
   const rows = tx.db.all<ShapeRow | { shape_key: null }>(
     `WITH RECURSIVE ready (shape_key) AS (
@@ -75,10 +84,34 @@ export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
     workflowKey,
     workflowKey,
   );
-  return rows.map((row) => {
+  const shapes = rows.map((row) => {
     if (row.shape_key === null) throw new TorcError('bug', 'a ready job has no stored request');
     return shapeOf(row);
   });
+  return [...shapes, ...continuingShapes(tx, workflowKey)];
+}
+
+function continuingShapes(tx: Transaction, workflowKey: number): Shape[] {
+  const rows = tx.db.all<{ shape_key: number }>(
+    `SELECT DISTINCT shape_key FROM jobs INDEXED BY jobs_continuing
+     WHERE workflow_key = ? AND is_continuing = 1 AND status = 'ready'`,
+    workflowKey,
+  );
+  return rows
+    .map((row) => findShape(tx, row.shape_key))
+    .filter(({ need }) => need.isRuntimeStated)
+    .map((shape) => ({ ...shape, need: continued(tx, workflowKey, shape.need), whole: shape.need }));
+}
+
+/** What a job requests that continues from a checkpoint. */
+export function continued(tx: Transaction, workflowKey: number, need: Requirements): Requirements {
+  return { ...need, runtimeMs: Math.min(need.runtimeMs, timeToContinue(tx, workflowKey)) };
+}
+
+/** What jobs of a workflow that continue from a checkpoint must have left. */
+export function timeToContinue(tx: Transaction, workflowKey: number): number {
+  const sql = 'SELECT sigterm_lead_ms AS ms FROM workflows WHERE workflow_key = ?';
+  return continuationMs(tx.db.get<{ ms: number }>(sql, workflowKey)?.ms ?? 0);
 }
 
 interface ShapeRow {
@@ -100,6 +133,7 @@ function shapeOf(row: ShapeRow): Shape {
     need: requirementsOf(row),
     sortRank: row.sort_rank,
     slurmConfigKey: row.slurm_config_key,
+    whole: null,
   };
 }
 

@@ -73,3 +73,33 @@ export function requestStop(tx: Transaction, workflowKey: number, reason: 'cance
   }
   return rows.length;
 }
+
+/** Takes back the stop requests of a restart that was given up; returns how many had not been followed yet. */
+export function withdrawStops(tx: Transaction, workflowKey: number): number {
+  return tx.db.run(
+    `UPDATE attempts SET stop_reason = NULL WHERE stop_reason = 'restart' AND is_live = 1 AND is_occupying = 1
+       AND compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)`,
+    workflowKey,
+  ).changes;
+}
+
+export interface WorkerWithJobs {
+  workerId: string;
+  lastHeartbeatAt: number;
+  isActive: boolean;
+}
+
+/** The workers of a workflow that have jobs, also when they are closed. */
+export function workersWithJobs(tx: Transaction, workflowKey: number): WorkerWithJobs[] {
+  return tx.db
+    .all<{ worker_id: string; last_heartbeat_at: number; is_active: number }>(
+      `SELECT worker_id, last_heartbeat_at, is_active FROM compute_nodes n WHERE workflow_key = ? AND EXISTS
+         (SELECT 1 FROM attempts a WHERE a.compute_node_key = n.compute_node_key AND a.is_occupying = 1 AND a.is_live = 1)`,
+      workflowKey,
+    )
+    .map((row) => ({
+      workerId: row.worker_id,
+      lastHeartbeatAt: row.last_heartbeat_at,
+      isActive: row.is_active === 1,
+    }));
+}

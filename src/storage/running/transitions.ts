@@ -43,7 +43,8 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   if (job.status === 'blocked' && move.to !== 'ready') dropRetryHold(tx, job);
   if (move.by === 'reset') {
     tx.db.run(
-      'UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL WHERE job_key = ?',
+      `UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL, is_continuing = 0
+       WHERE job_key = ?`,
       job.jobKey,
     );
   }

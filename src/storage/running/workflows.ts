@@ -4,6 +4,8 @@ import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { hasTimedHold } from './holds.ts';
+import { countLeft } from './losses.ts';
+import { hasHadWorkersSql, hasWorkersSql } from './presence.ts';
 
 export interface Workflow {
   workflowKey: number;
@@ -12,6 +14,8 @@ export interface Workflow {
   runId: number;
   isCanceled: boolean;
   hasTimedOut: boolean;
+  /** Whether a started run has ended. */
+  hasEnded: boolean;
   /** Claims are held back while a restart stops what runs. */
   isStopping: boolean;
   firstJobKey: number;
@@ -50,6 +54,7 @@ interface WorkflowRow {
   run_id: number;
   is_canceled: number;
   has_timed_out: number;
+  ended_at: number | null;
   is_stopping: number;
   first_job_key: number;
   first_file_key: number;
@@ -82,6 +87,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     runId: row.run_id,
     isCanceled: row.is_canceled === 1,
     hasTimedOut: row.has_timed_out === 1,
+    hasEnded: row.phase === 'started' && row.ended_at !== null,
     isStopping: row.is_stopping === 1,
     firstJobKey: row.first_job_key,
     firstFileKey: row.first_file_key,
@@ -123,12 +129,20 @@ export function jobCounts(tx: Transaction, workflowKey: number): JobCounts {
 }
 
 export function statusOf(tx: Transaction, workflow: Workflow): string {
+  const { workflowKey } = workflow;
+  const workers = tx.db.get<{ present: number; past: number }>(
+    `SELECT ${hasWorkersSql('w')} AS present, ${hasHadWorkersSql('w')} AS past FROM workflows w WHERE workflow_key = ?`,
+    workflowKey,
+  );
   return workflowStatus({
     runId: workflow.runId,
     isCanceled: workflow.isCanceled,
     hasTimedOut: workflow.hasTimedOut,
-    counts: jobCounts(tx, workflow.workflowKey),
-    hasTimedHold: hasTimedHold(tx, workflow.workflowKey),
+    counts: jobCounts(tx, workflowKey),
+    numLeft: countLeft(tx, workflowKey),
+    hasTimedHold: hasTimedHold(tx, workflowKey),
+    hasWorkers: workers?.present === 1,
+    hasHadWorkers: workers?.past === 1,
   });
 }
 
@@ -139,14 +153,16 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
   return String(tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0);
 }
 
-const hasActiveJobs = `SELECT 1 FROM job_counts
-  WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')}) AND n > 0 LIMIT 1`;
+const activeJobs = `SELECT coalesce(sum(n), 0) AS n FROM job_counts
+  WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /**
- * Whether this workflow can still have work for a worker without a person's help; a hold that ends by itself counts.
+ * Whether this workflow can still have work for a worker without a person's help; a hold that ends by itself counts, a
+ * lost job that does not come back by itself does not. Only right after `flushCounts`.
  */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
-  return tx.db.get(hasActiveJobs, workflowKey) !== undefined || hasTimedHold(tx, workflowKey);
+  const numActive = tx.db.get<{ n: number }>(activeJobs, workflowKey)?.n ?? 0;
+  return (numActive > 0 && numActive > countLeft(tx, workflowKey)) || hasTimedHold(tx, workflowKey);
 }
 
 /** Jobs of a workflow in some statuses, in stored order. */

@@ -1,7 +1,9 @@
 /** How a run begins and ends. */
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
+import { bringBackStopped } from '../running/losses.ts';
 import { forgetRetries } from '../running/retries.ts';
+import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
 
 /** Begins the next run after a restart has moved the jobs, also of a workflow that was canceled or never started. */
@@ -10,6 +12,7 @@ export function beginRun(
   workflowKey: number,
   { numChanges, onlyUninitialized }: { numChanges: number; onlyUninitialized: boolean },
 ): void {
+  closeRun(tx, workflowKey);
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
        started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
@@ -21,6 +24,16 @@ export function beginRun(
   announceRun(tx, workflowKey, row?.run_id ?? 0);
 }
 
+/** A run that had not ended is closed by the restart: nothing fires for it. */
+function closeRun(tx: Transaction, workflowKey: number): void {
+  const open = tx.db.get<{ run_id: number }>(
+    `SELECT run_id FROM workflows WHERE workflow_key = ? AND phase = 'started' AND ended_at IS NULL`,
+    workflowKey,
+  );
+  if (open === undefined) return;
+  tx.event({ workflowKey, type: 'workflow_ended', data: { run_id: open.run_id, status: 'restarted' } });
+}
+
 /** The consequences of the start of a run: actions fire, workers look for jobs, and a run without work ends. */
 export function announceRun(tx: Transaction, workflowKey: number, runId: number): void {
   tx.tell({ kind: 'run_started', workflowKey, runId });
@@ -30,17 +43,31 @@ export function announceRun(tx: Transaction, workflowKey: number, runId: number)
   tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
-/** Pauses claims, or lets them continue. */
-export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): void {
-  tx.db.run('UPDATE workflows SET is_stopping = ? WHERE workflow_key = ?', isStopping ? 1 : 0, workflowKey);
-  if (isStopping) return;
+export interface Resumed {
+  /** Jobs that were asked to stop and have not: they go on, unless their worker has begun to stop them. */
+  numGoingOn: number;
+  /** Jobs that had stopped and are ready again. */
+  numBack: number;
+}
+
+/** Pauses claims while a restart stops what runs, or lets them continue because the restart was given up. */
+export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): Resumed {
+  const { changes } = tx.db.run(
+    'UPDATE workflows SET is_stopping = ? WHERE workflow_key = ? AND is_stopping <> ?',
+    isStopping ? 1 : 0,
+    workflowKey,
+    isStopping ? 1 : 0,
+  );
+  if (isStopping || changes === 0) return { numGoingOn: 0, numBack: 0 };
   tx.tell({ kind: 'jobs_ready', workflowKey });
   tx.tell({ kind: 'jobs_settled', workflowKey });
+  return { numGoingOn: withdrawStops(tx, workflowKey), numBack: bringBackStopped(tx, workflowKey) };
 }
 
 /**
- * Keeps `ended_at` true: a started run has ended exactly when no job is left that could still run. Only right after
- * `flushCounts`, and after everything else that the transaction does.
+ * Keeps `ended_at` true: a started run has ended exactly when no job is left that could still run without a person. The
+ * end of a run is told once, even if a job that is added later lets it go on. Only right after `flushCounts`, and after
+ * everything else that the transaction does.
  */
 export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   if (isWorkflowActive(tx, workflowKey)) {
@@ -51,6 +78,14 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
     `UPDATE workflows SET ended_at = ?
      WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND (is_stopping = 0 OR is_canceled = 1)`,
     tx.now,
+    workflowKey,
+  );
+  if (changes > 0) tellEnd(tx, workflowKey);
+}
+
+function tellEnd(tx: Transaction, workflowKey: number): void {
+  const { changes } = tx.db.run(
+    'UPDATE workflows SET told_run_id = run_id WHERE workflow_key = ? AND told_run_id < run_id',
     workflowKey,
   );
   const workflow = changes === 0 ? null : findWorkflow(tx, workflowKey);

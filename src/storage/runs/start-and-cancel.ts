@@ -8,7 +8,7 @@ import { giveUpAttempt } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import { requestStop } from '../running/stops.ts';
 import { moveJob } from '../running/transitions.ts';
-import { getWorkflow, jobCounts } from '../running/workflows.ts';
+import { getWorkflow, jobCounts, statusOf } from '../running/workflows.ts';
 import { announceRun } from './runs.ts';
 
 /** What a start does, as counts: uninitialized jobs without blockers become ready, the others blocked. */
@@ -83,6 +83,24 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
   announceRun(tx, workflowKey, workflow.runId + 1);
   return null;
 }
+/**
+ * Refuses to cancel a run that has ended, with TorcError 'conflict'. One that a cancel left half done can be canceled
+ * again, and so can a workflow that has not started.
+ */
+export function refuseEnded(tx: Transaction, workflowKey: number, slurmJobIds: readonly string[]): void {
+  const workflow = getWorkflow(tx, workflowKey);
+  if (!workflow.hasEnded) return;
+  const counts = jobCounts(tx, workflowKey);
+  if (workflow.isCanceled && counts.uninitialized + counts.blocked > 0) return;
+  throw new TorcError(
+    'conflict',
+    `run ${workflow.runId} of workflow ${workflowKey} has ended (${statusOf(tx, workflow)}): there is nothing to cancel`,
+    slurmJobIds.length === 0
+      ? `torc workflows show-status ${workflowKey}`
+      : `To cancel its allocations: scancel ${slurmJobIds.join(' ')}`,
+  );
+}
+
 /** Marks a workflow as canceled and asks its running attempts to end; returns how many. */
 export function beginCancel(tx: Transaction, workflowKey: number): number {
   const workflow = getWorkflow(tx, workflowKey);

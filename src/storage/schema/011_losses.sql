@@ -19,7 +19,7 @@ CREATE TABLE orphans (
   is_left INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX orphans_workflow ON orphans (workflow_key, is_left);
-CREATE INDEX orphans_node ON orphans (compute_node_key) WHERE is_left = 0;
+CREATE INDEX orphans_node ON orphans (compute_node_key);
 
 INSERT INTO orphans (attempt_key, workflow_key, compute_node_key, since)
   SELECT attempt_key, workflow_key, compute_node_key, 0 FROM attempts WHERE is_live = 1 AND is_occupying = 0;

@@ -1,6 +1,7 @@
 /** The list of workflows, with the status and the counts that follow from their jobs. */
 import { stdioModes } from '../../../model/expanded.ts';
 import { workflowStatuses } from '../../../model/status.ts';
+import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
 import { type Column, columns, type ListDefinition, word } from '../columns.ts';
 
 const countColumns: Column[] = [
@@ -25,15 +26,21 @@ function countCondition(status: string): string {
 
 const anyActive = `EXISTS (SELECT 1 FROM job_counts c WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.status IN`;
 
+const numLeft = `(SELECT count(*) FROM orphans o WHERE o.workflow_key = w.workflow_key AND o.is_left = 1)`;
+const hasBegun = `(${anyActive} ('done', 'terminated')) OR ${numLeft} > 0)`;
+
 /** The decision of the model's `workflowStatus` as an expression; a test compares the two. */
 const workflowStatusSql = `CASE
   WHEN w.run_id = 0 THEN CASE w.is_canceled WHEN 1 THEN 'canceled' ELSE 'uninitialized' END
-  WHEN ${anyActive} ('submitted', 'submitted_pending')) THEN 'running'
+  WHEN (SELECT coalesce(sum(c.n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key
+    AND c.status IN ('submitted', 'submitted_pending')) > ${numLeft} THEN 'running'
   WHEN w.is_canceled = 1 THEN 'canceled'
-  WHEN ${anyActive} ('ready')) THEN CASE WHEN ${anyActive} ('done', 'terminated')) THEN 'running' ELSE 'ready' END
+  WHEN ${anyActive} ('ready')) THEN CASE
+    WHEN NOT ${hasWorkersSql('w')} AND (${hasBegun} OR ${hasHadWorkersSql('w')}) THEN 'waiting'
+    WHEN ${hasBegun} THEN 'running' ELSE 'ready' END
   WHEN EXISTS (SELECT 1 FROM due d WHERE d.workflow_key = w.workflow_key AND d.kind = 'hold') THEN 'running'
   WHEN w.has_timed_out = 1 THEN 'timeout'
-  WHEN ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
+  WHEN ${numLeft} > 0 OR ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
     WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'
   WHEN ${anyActive} ('uninitialized')) THEN 'uninitialized'
   WHEN ${anyActive} ('blocked')) THEN 'running'
