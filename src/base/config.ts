@@ -1,6 +1,7 @@
 /** The only reader of the environment: what a person may set, and what torc and Slurm set for a worker. */
 import { homedir, userInfo } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { readablePath } from './bytes.ts';
 import { TorcError } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -13,8 +14,8 @@ export function environment(): Environment {
 /** The server directory: `--dir`, else `TORC_DIR`, else `~/.torc`; always absolute. */
 export function serverDirectory(option: string | undefined, env: Environment = environment()): string {
   const chosen = option ?? env.TORC_DIR;
-  if (chosen === undefined || chosen === '') return join(homedir(), '.torc');
-  return isAbsolute(chosen) ? chosen : resolve(chosen);
+  const path = chosen === undefined || chosen === '' ? join(homeDirectory(), '.torc') : resolve(chosen);
+  return readablePath(path, 'server directory');
 }
 
 /**
@@ -28,7 +29,16 @@ export function hasStrictModes(env: Environment = environment()): boolean {
 /** The output directory of jobs and workers: `-o`, else `TORC_OUTPUT_DIR`, else `torc_output` here; always absolute. */
 export function outputDirectory(option: string | undefined, env: Environment = environment()): string {
   const chosen = option ?? env.TORC_OUTPUT_DIR;
-  return resolve(chosen === undefined || chosen === '' ? 'torc_output' : chosen);
+  return readablePath(resolve(chosen === undefined || chosen === '' ? 'torc_output' : chosen), 'output directory');
+}
+
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    const hint = 'Give the directory with --dir DIR or in TORC_DIR.';
+    throw new TorcError('usage', 'no server directory: HOME is not set, and this user has no home directory', hint);
+  }
 }
 
 /** Whether commands start a server that workers wait for: `auto`, `off`, or null where it is not said. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The entry of the CLI: runs one command line, prints its error, and is the only place that sets the exit code. */
+import { checkArguments, currentDirectory } from '../base/bytes.ts';
 import { asTorcError, exitCodes, type TorcError } from '../base/errors.ts';
 import { visible } from '../base/text.ts';
 import { version } from '../base/version.ts';
@@ -30,6 +31,8 @@ async function main(words: readonly string[]): Promise<number> {
       await terminal.out(`${version()}\n`);
       return 0;
     }
+    checkArguments(words);
+    currentDirectory();
     const { runProgram } = await import('./program.ts');
     return await runProgram(words, { terminal, interrupts });
   } catch (thrown) {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
+import { rawVariables } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
@@ -59,6 +60,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         outputDirectory,
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
+        rawVariables: rawVariables(environment()),
       };
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();

@@ -11,7 +11,7 @@ import { parseProportionalBytes, parseStat, readStat, systemUnits } from '../../
 import { makeFolders } from '../../src/base/trusted/folders.ts';
 import { openSpool } from '../../src/worker/exchange/spool.ts';
 import { openCgroupMemory } from '../../src/worker/processes/cgroup.ts';
-import { bootId, machineResources } from '../../src/worker/processes/resources.ts';
+import { believedCpus, bootId, chosenGpus, machineResources } from '../../src/worker/processes/resources.ts';
 
 /** A directory that represents `/`, with these files. */
 function tree(files: Record<string, string> = {}): string {
@@ -269,6 +269,27 @@ describe('the cgroup of this process', () => {
 });
 
 describe('this machine', () => {
+  it('has no more CPUs than Slurm can mean', () => {
+    expect(believedCpus(4, 2)).toEqual({ numCpus: 4, problem: null });
+    expect(believedCpus(99_999_999_999_999, 2)).toMatchObject({
+      numCpus: 2,
+      problem: expect.stringContaining('has 2'),
+    });
+  });
+
+  it('has the GPUs that a person asks for where none can be found, else those that were', () => {
+    expect(chosenGpus(null, { gpuIds: ['a', 'b'] })).toEqual({ gpuIds: ['a', 'b'], problem: null });
+    expect(chosenGpus(1, { gpuIds: ['a', 'b'] })).toEqual({ gpuIds: ['a'], problem: null });
+    expect(chosenGpus(3, { gpuIds: ['a'] })).toMatchObject({
+      gpuIds: ['a'],
+      problem: expect.stringContaining('only 1'),
+    });
+    expect(chosenGpus(2, { gpuIds: [] })).toMatchObject({
+      gpuIds: ['0', '1'],
+      problem: expect.stringContaining('none'),
+    });
+  });
+
   it('offers what is there', () => {
     const machine = machineResources({});
     expect(machine).toMatchObject({ hostname: hostname() });

@@ -11,6 +11,7 @@ const context: LaunchContext = {
   outputDirectory: '/o',
   gpuIds: [],
   nodeNames: ['here'],
+  rawVariables: new Map(),
 };
 
 describe('the text of a job with an invocation script', () => {

@@ -5,7 +5,7 @@ import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
-import { machineResources } from '../../worker/processes/resources.ts';
+import { believedCpus, machineResources } from '../../worker/processes/resources.ts';
 import { type Context, note } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { runLogged } from '../workers/worker-process.ts';
@@ -35,9 +35,11 @@ export async function runInAllocation(context: Context, key: string, options: Al
     const list = context.env.SLURM_JOB_NODELIST;
     note(context, `cannot read SLURM_JOB_NODELIST (${list}): multi-node jobs will not run here`, 'warning');
   }
+  const cpus = believedCpus(slurm.numCpus ?? machine.numCpus);
+  if (cpus.problem !== null) note(context, `warning: ${cpus.problem}`, 'warning');
   const capacity = {
     nodeNames: canSeeAll ? slurm.nodeNames : [slurm.nodeName ?? machine.hostname],
-    numCpus: slurm.numCpus ?? machine.numCpus,
+    numCpus: cpus.numCpus,
     memoryBytes: Math.min(slurm.memoryBytes ?? Number.POSITIVE_INFINITY, machine.memoryBytes),
     numGpus: slurm.gpuIds.length,
     gpuIds: slurm.gpuIds,

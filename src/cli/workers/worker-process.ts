@@ -5,11 +5,12 @@ import type { Api, HelloReply } from '../../api/contract.ts';
 import { systemClock } from '../../base/clock.ts';
 import { outputDirectory } from '../../base/config.ts';
 import { openLog } from '../../base/log.ts';
+import { counted } from '../../base/text.ts';
 import { below, openOwnLog } from '../../base/trusted/shared.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
-import { machineResources } from '../../worker/processes/resources.ts';
+import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
 import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
 import type { Context } from '../context/context.ts';
@@ -26,7 +27,12 @@ export async function runWorkerHere(
   // inside an allocation, only its share of the machine may be used
   const slurm = slurmEnvironment(context.env, systemClock.now());
   const output = outputDirectory(options.output, context.env);
-  const numGpus = Math.min(options.gpus ?? machine.numGpus, machine.numGpus);
+  const warn = (text: string): void => context.terminal.err(warningLine(text));
+  const gpus = chosenGpus(options.gpus ?? null, machine);
+  const cpus = believedCpus(slurm?.numCpus ?? machine.numCpus);
+  const numCpus = options.cpus ?? cpus.numCpus;
+  const problems = [options.cpus === undefined ? cpus.problem : null, gpus.problem, tooManyJobs(options, numCpus)];
+  for (const problem of problems) if (problem !== null) warn(problem);
   const seconds = options.timeLimit === undefined ? null : parseDuration(options.timeLimit);
   const never = Number.POSITIVE_INFINITY;
   const deadlineMs = Math.min(systemClock.now() + (seconds ?? never) * 1000, slurm?.endTimeMs ?? never);
@@ -36,13 +42,13 @@ export async function runWorkerHere(
     outputDirectory: output,
     capacity: {
       nodeNames: [slurm?.nodeName ?? machine.hostname],
-      numCpus: options.cpus ?? slurm?.numCpus ?? machine.numCpus,
+      numCpus,
       memoryBytes:
         options.memory === undefined
           ? Math.min(slurm?.memoryBytes ?? machine.memoryBytes, machine.memoryBytes)
           : parseMemory(options.memory),
-      numGpus,
-      gpuIds: machine.gpuIds.slice(0, numGpus),
+      numGpus: gpus.gpuIds.length,
+      gpuIds: gpus.gpuIds,
     },
     maxParallelJobs: options.maxParallelJobs ?? null,
     deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
@@ -51,8 +57,13 @@ export async function runWorkerHere(
     identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
   };
   const api = withWaitMinutes(openClient(context.directory), options.wait);
-  const warn = (text: string): void => context.terminal.err(warningLine(text));
   return runLogged(context, worker, api, workerLogName(process.pid), warn);
+}
+
+/** A job needs at least one CPU, so more jobs at a time than CPUs cannot be had; null when they are not asked for. */
+function tooManyJobs({ maxParallelJobs: asked }: WorkerCommandOptions, numCpus: number): string | null {
+  if (asked === undefined || asked <= numCpus) return null;
+  return `-m ${asked}: a job takes at least 1 CPU, so ${counted(numCpus, 'job')} at most run at a time; --cpus ${asked} allows more`;
 }
 
 /** Runs a worker with its log in the output directory; closes the client. `warn` reaches the person who started it. */

@@ -22,6 +22,8 @@ export interface LaunchContext {
   gpuIds: readonly string[];
   /** The nodes that the worker owns, its own first. */
   nodeNames: readonly string[];
+  /** Variables that are not UTF-8: only the shell of a job can set them. */
+  rawVariables: ReadonlyMap<string, Buffer>;
 }
 
 /** How a job is started; without `output` it writes to files of its own. */
@@ -30,8 +32,9 @@ export function spawnRequest(job: Assignment, context: LaunchContext, output: Jo
   const text = job.invocation_script === null ? job.command : withScript(job.invocation_script, job.command);
   const variables = jobVariables(job, context);
   const command = withDataPaths(text, job, context.outputDirectory);
-  const before = (job.node_indices === undefined ? '' : forgetTasks) + recoveryText(job, context.outputDirectory);
-  return { text: before + command, stdoutPath, stderrPath, variables };
+  const before = exportText(context) + (job.node_indices === undefined ? '' : forgetTasks);
+  const recovery = recoveryText(job, context.outputDirectory);
+  return { text: before + recovery + command, stdoutPath, stderrPath, variables };
 }
 
 /**
@@ -42,6 +45,15 @@ function withScript(script: string, command: string): string {
   const isOneLine = !script.replaceAll('\\\n', '').includes('\n') && !/(^|\s)#/.test(script);
   if (isOneLine) return `${script} ${command}`;
   return script.endsWith('\n') ? script + command : `${script}\n${command}`;
+}
+
+function exportText({ rawVariables }: LaunchContext): string {
+  const lines = [...rawVariables].flatMap(([name, value]) => {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return [];
+    const bytes = [...value].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`);
+    return [`export ${name}=$'${bytes.join('')}'\n`];
+  });
+  return lines.join('');
 }
 
 /** Before a command on several nodes: the task count of the whole allocation would mislead its srun. */

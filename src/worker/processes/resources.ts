@@ -1,6 +1,6 @@
 /** What this machine offers to a worker outside Slurm. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, hostname, totalmem } from 'node:os';
+import { availableParallelism, cpus, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, environment } from '../../base/config.ts';
 import { openCgroupMemory } from './cgroup.ts';
@@ -37,6 +37,31 @@ function gpuIds(env: Environment, root: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** Sites let Slurm give a CPU out several times, but not more often than this. */
+const mostShares = 8;
+
+/** The CPUs that Slurm states, unless the machine cannot have that many; `problem` then says so. */
+export function believedCpus(
+  stated: number,
+  found = Math.max(cpus().length, availableParallelism()),
+): { numCpus: number; problem: string | null } {
+  if (stated <= found * mostShares) return { numCpus: stated, problem: null };
+  return { numCpus: found, problem: `Slurm states ${stated} CPUs, the machine has ${found}: using ${found}` };
+}
+
+/** The GPUs to use of those that were found, when a person asks for a number; null for all. */
+export function chosenGpus(
+  asked: number | null,
+  { gpuIds }: Pick<MachineResources, 'gpuIds'>,
+): { gpuIds: string[]; problem: string | null } {
+  if (asked === null || asked <= gpuIds.length)
+    return { gpuIds: gpuIds.slice(0, asked ?? gpuIds.length), problem: null };
+  if (gpuIds.length > 0) return { gpuIds, problem: `--gpus ${asked}: only ${gpuIds.length} found on this machine` };
+  const believed = Array.from({ length: asked }, (_, index) => String(index));
+  const names = believed.length === 1 ? '0' : `0 to ${asked - 1}`;
+  return { gpuIds: believed, problem: `--gpus ${asked}: none found on this machine; jobs get the indices ${names}` };
 }
 
 /** The processors that this process may use, the memory within its cgroup's limit, and the GPUs. */

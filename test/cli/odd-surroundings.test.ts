@@ -1,0 +1,58 @@
+/** Where and how torc is called: directories that are gone, bytes that are not UTF-8, a user without a home. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+
+/** Runs bash text in a folder of its own, in which `torc` is the program. */
+function run(text: string, uid?: number): { status: number | null; stdout: string; stderr: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'torc-odd-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const start = `torc() { '${process.execPath}' '${mainJs}' "$@"; }\n`;
+  const env = { PATH: process.env.PATH, HOME: folder };
+  const ids = uid === undefined ? {} : { uid, gid: uid };
+  return spawnSync('bash', ['-c', start + text], { cwd: folder, env, encoding: 'utf8', ...ids });
+}
+
+it('says that the current directory is gone', () => {
+  const ended = run('mkdir gone && cd gone && rmdir ../gone && torc workflows list');
+  expect(ended).toMatchObject({ status: 2, stdout: '' });
+  expect(ended.stderr).toContain('error: the current directory no longer exists\nhint: ');
+});
+
+it('refuses a current directory and arguments that are not UTF-8', () => {
+  const directory = run("mkdir $'caf\\xe9' && cd $'caf\\xe9' && torc --dir /tmp/T workflows list");
+  expect(directory).toMatchObject({ status: 2 });
+  expect(directory.stderr).toMatch(/the current directory .*caf\u{FFFD} is not UTF-8/u);
+  const argument = run("torc --dir $'caf\\xe9' workflows list");
+  expect(argument).toMatchObject({ status: 2 });
+  expect(argument.stderr).toContain('the argument caf\u{FFFD} is not UTF-8');
+});
+
+it('passes variables on to jobs byte for byte', () => {
+  const command = 'printf %s "$ODD" | od -An -tx1 | tr -d \' \\n\' > bytes; exit';
+  const ended = run(
+    `echo '${command.replaceAll("'", "'\\''")}' > c.txt; ODD=$'\\xe9z' torc --dir T run c.txt >&2; cat bytes`,
+  );
+  expect(ended.stdout).toBe('e97a');
+});
+
+it.skipIf(process.getuid?.() !== 0)('says what to type when the user has no home directory', () => {
+  const ended = run('unset HOME; cd /; torc workflows list', 54_321);
+  expect(ended).toMatchObject({ status: 2, stdout: '' });
+  expect(ended.stderr).toContain('error: no server directory: HOME is not set');
+  expect(ended.stderr).toContain('--dir');
+});
+
+it('tells what it cannot give: GPUs that were not found, more jobs at a time than CPUs', () => {
+  const text = `echo 'test "$CUDA_VISIBLE_DEVICES" = ""; exit' > c.txt; CUDA_VISIBLE_DEVICES= torc --dir T run c.txt`;
+  const gpus = run(`${text} --cpus 2 -m 4 --gpus 2`);
+  expect(gpus).toMatchObject({ status: 0 });
+  expect(gpus.stderr).toContain('warning: --gpus 2: none found on this machine; jobs get the indices 0 to 1\n');
+  expect(gpus.stderr).toContain(
+    'warning: -m 4: a job takes at least 1 CPU, so 2 jobs at most run at a time; --cpus 4 ',
+  );
+  expect(run(`${text} --cpus 2 -m 2`).stderr).not.toContain('warning');
+});
