@@ -66,6 +66,16 @@ describe('ends of jobs', () => {
     expect(reports[0]?.cpu_ms).toBeGreaterThan(500);
   });
 
+  it('counts memory that processes share once', async () => {
+    // the shell holds the text, and each subshell is a copy of it that shares its pages
+    const hold = 'text=$(head -c 120000000 /dev/zero | tr "\\0" x); for i in 1 2 3 4; do (sleep 4; :) & done; wait';
+    const { reports } = await runJobs({ command: `${hold}; :` });
+    expect(reports[0]?.return_code).toBe(0);
+    expect(reports[0]?.peak_memory_bytes).toBeGreaterThan(100e6);
+    expect(reports[0]?.peak_memory_bytes).toBeLessThan(400e6);
+    expect(reports[0]?.average_memory_bytes).toBeGreaterThan(50e6);
+  });
+
   it('has the processor time but no memory of a job that was too short to be measured', async () => {
     const { reports } = await runJobs({ command: 'true' });
     expect(reports[0]).toMatchObject({ peak_memory_bytes: null, average_memory_bytes: null });

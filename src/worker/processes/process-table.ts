@@ -36,6 +36,8 @@ interface TrackedJob {
 
 export interface JobUsage {
   residentPages: number;
+  /** Of the largest member. */
+  largestPages: number;
   ticks: number;
   /** Living members, without zombies. */
   pids: number[];
@@ -145,7 +147,7 @@ export class ProcessTable {
 
   /** Reads all known processes of a job again. */
   measure(attempt: number): JobUsage {
-    const usage: JobUsage = { residentPages: 0, ticks: 0, pids: [] };
+    const usage: JobUsage = { residentPages: 0, largestPages: 0, ticks: 0, pids: [] };
     const job = this.#jobs.get(attempt);
     if (job === undefined) return usage;
     for (const [pid, before] of [...job.members]) {
@@ -159,6 +161,7 @@ export class ProcessTable {
       usage.ticks += stat.ownTicks + stat.childTicks;
       if (!stat.isAlive) continue;
       usage.residentPages += stat.residentPages;
+      usage.largestPages = Math.max(usage.largestPages, stat.residentPages);
       usage.pids.push(pid);
     }
     usage.ticks += job.departedTicks;

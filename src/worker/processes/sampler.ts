@@ -19,10 +19,19 @@ export interface SampledJob {
   meter: UsageMeter;
 }
 
+/**
+ * Jobs of several processes are weighed: the sum of what is resident counts what they share several times. Weighing walks
+ * the page tables of each, so it is done one job at a time, with a pause of so many times its length, and only for jobs
+ * above this size.
+ */
+const weighing = { fromBytes: 64 * 1024 * 1024, everyMs: 1_000, pauseTimes: 20 };
+
 interface Entry {
   job: SampledJob;
   dueMs: number;
   isConfirming: boolean;
+  /** When it was last weighed: with how many processes, and which part of the sum was its own. */
+  weighed: { atMs: number; numPids: number; part: number } | null;
 }
 
 export interface SamplerDependencies {
@@ -44,6 +53,8 @@ export class Sampler {
   #timerDueMs = Number.POSITIVE_INFINITY;
   #cancelTimer: () => void = () => {};
   #lastCostMs = 0;
+  #isWeighing = false;
+  #nextWeighingMs = 0;
 
   constructor(deps: SamplerDependencies) {
     this.#deps = deps;
@@ -51,7 +62,7 @@ export class Sampler {
 
   add(job: SampledJob): void {
     const dueMs = job.meter.nextLookMs(job.startedAtMs, this.#deps.clock.monotonic(), job.memoryLimitBytes);
-    this.#entries.set(job.attempt, { job, dueMs, isConfirming: false });
+    this.#entries.set(job.attempt, { job, dueMs, isConfirming: false, weighed: null });
     this.#arm(dueMs);
   }
 
@@ -93,11 +104,61 @@ export class Sampler {
   #measure(entry: Entry, nowMs: number): void {
     const { job } = entry;
     const usage = this.#deps.table.measure(job.attempt);
-    const bytes = usage.residentPages * this.#deps.units.pageBytes;
-    const isOver = job.memoryLimitBytes !== null && bytes > job.memoryLimitBytes;
+    const bytes = this.#estimate(entry, usage);
+    const isOver = this.#mayBeOver(entry, usage, bytes, nowMs);
     if (isOver) void this.#confirm(entry, usage);
     else this.#add(job, nowMs, bytes, usage);
+    if (!isOver && this.#shouldWeigh(entry, usage, nowMs)) void this.#weigh(entry, usage, nowMs);
     entry.dueMs = job.meter.nextLookMs(job.startedAtMs, nowMs, job.memoryLimitBytes);
+  }
+
+  /** The memory of a job by what was resident now and shared when it was weighed; until then, what it has at least. */
+  #estimate({ weighed, job }: Entry, { residentPages, largestPages, pids }: JobUsage): number {
+    const { pageBytes } = this.#deps.units;
+    const bytes = residentPages * pageBytes;
+    if (pids.length < 2 || bytes < weighing.fromBytes) return bytes;
+    const estimate = bytes * (weighed?.part ?? 0);
+    const isFresh = weighed?.numPids === pids.length;
+    const known = isFresh ? estimate : Math.min(estimate, job.meter.latest?.memoryBytes ?? 0);
+    return Math.max(largestPages * pageBytes, known);
+  }
+
+  #mayBeOver({ weighed, job }: Entry, usage: JobUsage, bytes: number, nowMs: number): boolean {
+    const { memoryLimitBytes: limit } = job;
+    if (limit === null || usage.residentPages * this.#deps.units.pageBytes <= limit) return false;
+    const isFresh = weighed?.numPids === usage.pids.length && nowMs < weighed.atMs + weighing.everyMs;
+    return !isFresh || bytes > limit;
+  }
+
+  #shouldWeigh({ weighed, isConfirming }: Entry, { residentPages, pids }: JobUsage, nowMs: number): boolean {
+    const isLarge = residentPages * this.#deps.units.pageBytes >= weighing.fromBytes;
+    const isDue = weighed === null || weighed.numPids !== pids.length || nowMs >= weighed.atMs + weighing.everyMs;
+    return pids.length > 1 && isLarge && isDue && !isConfirming && !this.#isWeighing && nowMs >= this.#nextWeighingMs;
+  }
+
+  async #weigh(entry: Entry, usage: JobUsage, beganMs: number): Promise<void> {
+    this.#isWeighing = true;
+    const { clock, units } = this.#deps;
+    const { job } = entry;
+    const sizes = await this.#readOwn(usage.pids);
+    const nowMs = clock.monotonic();
+    this.#isWeighing = false;
+    this.#nextWeighingMs = nowMs + (nowMs - beganMs) * weighing.pauseTimes;
+    if (!this.#entries.has(job.attempt)) return;
+    const bytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+    // one that has ended, or may not be read, leaves only the sum
+    const isWhole = sizes.every((size) => size !== null);
+    this.#noteWeight(entry, usage, nowMs, isWhole ? bytes : usage.residentPages * units.pageBytes);
+    if (isWhole) this.#add(job, nowMs, bytes, usage);
+  }
+
+  #noteWeight(entry: Entry, { residentPages, pids }: JobUsage, atMs: number, bytes: number): void {
+    const part = Math.min(1, bytes / (residentPages * this.#deps.units.pageBytes));
+    entry.weighed = { atMs, numPids: pids.length, part };
+  }
+
+  #readOwn(pids: readonly number[]): Promise<(number | null)[]> {
+    return Promise.all(pids.map((pid) => readProportionalBytes(this.#deps.procRoot ?? '/proc', pid)));
   }
 
   /**
@@ -113,6 +174,7 @@ export class Sampler {
     entry.isConfirming = false;
     if (!this.#entries.has(job.attempt)) return;
     const bytes = ownBytes ?? table.measure(job.attempt).residentPages * units.pageBytes;
+    this.#noteWeight(entry, usage, clock.monotonic(), bytes);
     this.#add(job, clock.monotonic(), bytes, usage);
     if (job.memoryLimitBytes !== null && bytes > job.memoryLimitBytes) overMemory(job.attempt);
   }
@@ -123,10 +185,9 @@ export class Sampler {
    * for.
    */
   async #ownBytes(pids: readonly number[]): Promise<number | null> {
-    const read = () => Promise.all(pids.map((pid) => readProportionalBytes(this.#deps.procRoot ?? '/proc', pid)));
-    const before = await read();
+    const before = await this.#readOwn(pids);
     if (before.every((size) => size === null)) return null;
-    const after = await read();
+    const after = await this.#readOwn(pids);
     return before.reduce<number>((sum, size, index) => sum + Math.min(size ?? 0, after[index] ?? 0), 0);
   }
 
