@@ -1,6 +1,6 @@
 /** The only reader of the environment: what a person may set, and what torc and Slurm set for a worker. */
 import { homedir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { readablePath } from './bytes.ts';
 import { TorcError } from './errors.ts';
 
@@ -13,9 +13,18 @@ export function environment(): Environment {
 
 /** The server directory: `--dir`, else `TORC_DIR`, else `~/.torc`; always absolute. */
 export function serverDirectory(option: string | undefined, env: Environment = environment()): string {
-  const chosen = option ?? env.TORC_DIR;
-  const path = chosen === undefined || chosen === '' ? join(homeDirectory(), '.torc') : resolve(chosen);
-  return readablePath(path, 'server directory');
+  const path = option === undefined || option === '' ? usualDirectory(env) : resolve(option);
+  if (path !== null) return readablePath(path, 'server directory');
+  const hint = 'Give the directory with --dir DIR or in TORC_DIR.';
+  throw new TorcError('usage', 'no server directory: HOME is not set, and this user has no home directory', hint);
+}
+
+/** The server directory of commands without `--dir`, or null for a user without a home directory. */
+export function usualDirectory(env: Environment): string | null {
+  const { TORC_DIR: chosen = '' } = env;
+  if (chosen !== '') return resolve(chosen);
+  const home = homeDirectory();
+  return home === null ? null : join(home, '.torc');
 }
 
 /**
@@ -32,12 +41,13 @@ export function outputDirectory(option: string | undefined, env: Environment = e
   return readablePath(resolve(chosen === undefined || chosen === '' ? 'torc_output' : chosen), 'output directory');
 }
 
-function homeDirectory(): string {
+/** An empty HOME is none: it would mean the working directory. */
+function homeDirectory(): string | null {
   try {
-    return homedir();
+    const home = homedir();
+    return isAbsolute(home) ? home : null;
   } catch {
-    const hint = 'Give the directory with --dir DIR or in TORC_DIR.';
-    throw new TorcError('usage', 'no server directory: HOME is not set, and this user has no home directory', hint);
+    return null;
   }
 }
 

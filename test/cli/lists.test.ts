@@ -105,7 +105,7 @@ describe('lists', () => {
       'memory=1048576',
     ];
     // the heading of a size names its column
-    expect((await place.torc(...sizes)).stdout).toMatch(/^memory\n1M\n/);
+    expect((await place.torc(...sizes)).stdout).toMatch(/^memory\n +1M\n/);
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(1 + oddNames.length);
     expect(lines[0]?.split(/ +/).slice(0, 3)).toEqual(['job_key', 'status', 'return_code']);

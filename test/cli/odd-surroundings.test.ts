@@ -44,6 +44,12 @@ it.skipIf(process.getuid?.() !== 0)('says what to type when the user has no home
   expect(ended).toMatchObject({ status: 2, stdout: '' });
   expect(ended.stderr).toContain('error: no server directory: HOME is not set');
   expect(ended.stderr).toContain('--dir');
+  // which then works
+  expect(run('unset HOME; cd /; torc --dir /nowhere workflows list', 54_321)).toMatchObject({ status: 3 });
+});
+
+it('takes an empty HOME for none: it would mean the working directory', () => {
+  expect(run('HOME= torc workflows list').stderr).toContain('error: no server directory: HOME is not set');
 });
 
 it('tells what it cannot give: GPUs that were not found, more jobs at a time than CPUs', () => {

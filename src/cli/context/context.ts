@@ -1,7 +1,14 @@
 /** What every command receives: the merged global options, the terminal, the clock. */
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { currentUser, type Environment, environment, serverDirectory, serverPolicy } from '../../base/config.ts';
+import {
+  currentUser,
+  type Environment,
+  environment,
+  serverDirectory,
+  serverPolicy,
+  usualDirectory,
+} from '../../base/config.ts';
 import { shellWord } from '../../base/text.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Terminal } from './terminal.ts';
@@ -57,7 +64,7 @@ export interface Context {
 }
 
 function typedAs(directory: string, env: Environment): string {
-  return directory === serverDirectory(undefined, env) ? 'torc' : `torc --dir ${shellWord(directory)}`;
+  return directory === usualDirectory(env) ? 'torc' : `torc --dir ${shellWord(directory)}`;
 }
 
 export interface ContextParts {
