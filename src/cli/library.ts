@@ -14,6 +14,7 @@ import { withConnection } from './connection/session.ts';
 import { type Context, createContext } from './context/context.ts';
 import type { InterruptHandler, Interrupts } from './context/interrupts.ts';
 import type { Terminal } from './context/terminal.ts';
+import { pathPlace } from './documents/read-spec.ts';
 import { checkStorable, createWorkflow } from './documents/send-workflow.ts';
 import { startDirectory } from './input/base-directory.ts';
 import { listPages } from './input/list.ts';
@@ -162,7 +163,7 @@ export class Workflow {
   async create(place: Place = {}): Promise<string> {
     refuseUnknown(place, placeKeys);
     const context = contextAt(place);
-    const { workflow } = expandValue(this.spec, { file: this.spec.name });
+    const { workflow } = expandValue(this.spec, { file: this.spec.name, place: pathPlace(context) });
     await checkStorable(workflow);
     const owner = ownerOf(context, this.spec.user ?? null);
     const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow, owner), { creates: true });

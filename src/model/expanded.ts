@@ -115,7 +115,10 @@ export interface ExpandedWorkflow {
   /** Whether the folders of declared output files are made before a job starts. */
   createOutputFolders: boolean;
   requirements: readonly (Requirements & { name: string | null })[];
-  files: readonly { name: string; path: string }[];
+  /** `written`: the path before variables and `~` were replaced, where there were any. */
+  files: readonly { name: string; path: string; written?: string }[];
+  /** Numbers of the files and user data that jobs read and none writes, with the name of the first reader. */
+  fromOutside: Record<'files' | 'userData', Iterable<{ number: number; reader: string }>>;
   /** `data` is null while there is none yet. */
   userData: readonly { name: string; data: unknown; isEphemeral: boolean }[];
   numJobs: number;
@@ -144,4 +147,5 @@ export const noFurtherParts = {
   actions: [],
   usePendingFailed: false,
   unusedParameters: [],
+  fromOutside: { files: [], userData: [] },
 } as const satisfies Partial<ExpandedWorkflow>;

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in commands are written like that
 import { describe, expect, it } from 'vitest';
+import { expandValue } from '../../src/model/expand/read.ts';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
 import { loadWorkflow } from '../support/specification.ts';
@@ -29,7 +30,9 @@ const files = (...names: string[]) => ({ files: names.map((name) => ({ name, pat
 describe('a workflow', () => {
   it('has the defaults of the format', () => {
     const workflow = expand([{ name: 'a', command: 'echo $HOME "${x}"' }]);
-    expect({ ...workflow, jobs: [...workflow.jobs] }).toEqual({
+    const { fromOutside, ...rest } = workflow;
+    expect([...fromOutside.files, ...fromOutside.userData]).toEqual([]);
+    expect({ ...rest, jobs: [...rest.jobs] }).toEqual({
       name: 'w',
       description: null,
       project: null,
@@ -414,5 +417,73 @@ describe('user data', () => {
       'user_data[1].data: is 1048578 bytes of JSON; user data holds at most 1048576 (1 MiB): keep large data in files',
     ]);
     expect(problemsOf([], { user_data: [{ name: 'ok', data: 'é'.repeat(524_287) }] })).toEqual([]);
+  });
+});
+
+describe('files by their paths', () => {
+  const files = (...paths: string[]) => paths.map((path, i) => ({ name: `f${i}`, path }));
+  const place = { directory: '/w', home: '/home/me', variables: { SCR: '/scratch', EMPTY: '' } };
+  const expandAt = (jobs: Job[], rest: Record<string, unknown>) =>
+    expandValue({ name: 'w', ...rest, jobs: jobs.map((job) => ({ command: 'x', ...job })) }, { file: 'w', place })
+      .workflow;
+
+  it.each([
+    ['out', './out'],
+    ['a/b', 'a//c/../b/'],
+    ['out', '/w/out'],
+    ['/data/x', '/data/./x'],
+    ['$SCR/x', '/scratch/x'],
+    ['~/x', '/home/me/x'],
+  ])('%j and %j are one file: its reader waits for its writer', (written, read) => {
+    const jobs = [
+      { name: 'write', output_files: ['f0'] },
+      { name: 'read', input_files: ['f1'] },
+    ];
+    const { edges, fromOutside } = expandAt(jobs, { files: files(written, read) });
+    expect(edges).toEqual([[0, 1]]);
+    expect([...fromOutside.files]).toEqual([]);
+  });
+
+  it('refuses two writers of one path, and a job that reads what it writes, under whatever names', () => {
+    const two = [
+      { name: 'a', output_files: ['f0'] },
+      { name: 'b', output_files: ['f1'] },
+    ];
+    expect(() => expandAt(two, { files: files('out', '/w/out') })).toThrow(
+      'jobs[1].output_files[0]: the jobs "a" and "b" both write the file "f0" (the same path as "f1")',
+    );
+    const self = [{ name: 'a', input_files: ['f0'], output_file_regexes: ['^f1$'] }];
+    expect(() => expandAt(self, { files: files('out', './out') })).toThrow('both reads and writes the file "f0"');
+  });
+
+  it('expands what a shell would once, and tells what it was', () => {
+    const { files: expanded } = expandAt([], { files: files('~/x', '${SCR}/$$y', 'plain') });
+    expect(expanded).toEqual([
+      { name: 'f0', path: '/home/me/x', written: '~/x' },
+      { name: 'f1', path: '/scratch/$y', written: '${SCR}/$$y' },
+      { name: 'f2', path: 'plain' },
+    ]);
+  });
+
+  it.each([
+    ['$NONE/x', 'the variable NONE is not set here'],
+    ['$EMPTY/x', 'the variable EMPTY is not set here'],
+    ['~you/x', 'begins with ~'],
+    ['${SCR:-/tmp}/x', 'only $NAME and ${NAME} are'],
+  ])('refuses %j with words', (path, words) => {
+    expect(() => expandAt([], { files: files(path) })).toThrow(words);
+  });
+
+  it('names what jobs read and none writes, with the first reader', () => {
+    const jobs = [
+      { name: 'a', input_files: ['f0'], output_files: ['f1'] },
+      { name: 'b', input_file_regexes: ['^f'], input_user_data: ['d'] },
+    ];
+    const jobsOf = expandAt(jobs, { files: files('in', 'out', 'more'), user_data: [{ name: 'd' }] });
+    expect([...jobsOf.fromOutside.files]).toEqual([
+      { number: 0, reader: 'a' },
+      { number: 2, reader: 'b' },
+    ]);
+    expect([...jobsOf.fromOutside.userData]).toEqual([{ number: 0, reader: 'b' }]);
   });
 });

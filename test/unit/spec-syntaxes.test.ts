@@ -358,8 +358,8 @@ describe('the parts besides the jobs', () => {
       }),
     ).toEqual([
       'jobs[0].depends_on[0]: there is no job "b"; did you mean "a"?',
-      'failure_handlers[0].rules[0].exit_codes[0]: found the number 0, expected at least 1',
-      'failure_handlers[0].rules[0].exit_codes[1]: found the number 256, expected at most 255',
+      'failure_handlers[0].rules[0].exit_codes[0]: found the number 0, expected 1 to 255: a job killed by signal n has 128 + n (SIGKILL 137), and match_all_exit_codes: true is every failure',
+      'failure_handlers[0].rules[0].exit_codes[1]: found the number 256, expected 1 to 255: a job killed by signal n has 128 + n (SIGKILL 137), and match_all_exit_codes: true is every failure',
       'failure_handlers[0].rules[0].max_retires: unknown key "max_retires" in a rule; did you mean "max_retries"?',
       'failure_handlers[1].rules: found an empty list, expected at least one entry',
       expect.stringContaining('slurm_schedulers[0].walltime: torc needs to know when an allocation ends'),

@@ -239,10 +239,57 @@ describe('shape', () => {
     );
   });
 
-  it('gives the present name for an earlier name of a key', () => {
-    expect(problemsOf(lines('name: w', 'jobs: [{name: a, command: x, blocked_by: [b]}]'))[0]).toContain(
-      'unknown key "blocked_by" in a job; it is now called "depends_on"',
+  it.each([
+    ['jobs: [{name: a, command: x, blocked_by: [b]}]', 'unknown key "blocked_by" in a job; did you mean "depends_on"?'],
+    ['jobs: [{name: a, cmd: x}]', 'unknown key "cmd" in a job; did you mean "command"?'],
+    ['tasks: []\njobs: []', 'unknown key "tasks" in a workflow; did you mean "jobs"?'],
+    [
+      'jobs: []\nslurm_schedulers: [{account: a, num_nodes: 2}]',
+      '"num_nodes" in a Slurm scheduler; did you mean "nodes"?',
+    ],
+    ['jobs: []\nslurm_schedulers: [{account: a, Queue: q}]', '"Queue" in a Slurm scheduler; did you mean "partition"?'],
+    ['jobs: []\nresource_requirements: [{name: r, num_cpus: 1, time-limit: x}]', 'did you mean "runtime"?'],
+    [
+      'jobs: [{name: a, command: x, mem: 1g}]',
+      '"mem" in a job; "memory" is a key of a resource requirement; the allowed keys',
+    ],
+    ['jobs: [{name: a, command: x, queue: q}]', '"queue" in a job; did you mean "scheduler"?'],
+  ])('says which key the one of another system or version means: %s', (text, words) => {
+    expect(problemsOf(`name: w\n${text}`).join('\n')).toContain(words);
+  });
+
+  it('reads the words of fixed lists in any case and style', () => {
+    const read = parseSpec(
+      lines(
+        ...['name: w', 'stdio: On_Failure', 'jobs_sort_method: GPUS-runtime-memory', 'parameters: {i: "1:2"}'],
+        ...['jobs: [{name: a, command: x, parameter_mode: ZIP, factory: {type: PARAMETER_SWEEP}}]'],
+        ...['actions: [{trigger_type: ON_WORKFLOW_START, action_type: Run-Commands, commands: [x]}]'],
+      ),
+      { file: 'w.yaml' },
     );
+    expect(read).toMatchObject({
+      stdio: 'on-failure',
+      jobs_sort_method: 'gpus_runtime_memory',
+      jobs: [{ parameter_mode: 'zip', factory: { type: 'parameterSweep' } }],
+      actions: [{ trigger_type: 'on_workflow_start', action_type: 'run_commands' }],
+    });
+  });
+
+  it.each([-1, 0, 256])('says what to write instead of the exit code %d', (code) => {
+    const handlers = `failure_handlers: [{name: h, rules: [{exit_codes: [${code}]}]}]`;
+    expect(problemsOf(lines('name: w', 'jobs: []', handlers))).toEqual([
+      expect.stringContaining(
+        'expected 1 to 255: a job killed by signal n has 128 + n (SIGKILL 137), and match_all_exit_codes',
+      ),
+    ]);
+  });
+
+  it.each([
+    ['name: 010\njobs: []', '"010"'],
+    ['jobs: []\nname: 1e3 # a comment', '"1e3"'],
+    ['{name: 0x1F, jobs: []}', '"0x1F"'],
+  ])('hints at the text as it is written: %j', (text, word) => {
+    expect(problemsOf(text)).toEqual([expect.stringContaining(`write it in quotes, ${word}`)]);
   });
 
   it.each([

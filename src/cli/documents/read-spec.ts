@@ -1,9 +1,11 @@
 /** Reads the SPEC of a command into a workflow that can be stored. */
 import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setFlagsFromString } from 'node:v8';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { SpecError } from '../../model/spec/problems.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
@@ -52,20 +54,23 @@ export async function readWorkflow(
   try {
     return isCommands
       ? { workflow: await readCommands(path, commands ?? {}), user: null }
-      : await readOne(path, syntax);
+      : await readOne(context, path, syntax);
   } finally {
     progress.clear();
   }
 }
 
-async function readOne(path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
+async function readOne(context: Context, path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
   const bytes = readBytes(path, exampleHint);
   try {
     const { spec, where } = readSpec(bytes, { file: shownName(path), syntax });
     keepHeapSmall();
-    return { workflow: expandSpec(spec, { file: shownName(path), where }), user: spec.user ?? null };
+    return {
+      workflow: expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) }),
+      user: spec.user ?? null,
+    };
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }
@@ -81,6 +86,11 @@ function explainCommands(error: unknown, path: string): unknown {
   const how = path === standardInput ? '' : ' when its name ends in .txt,';
   const hint = `A file with one command on each line is read as one${how} with torc run --commands or torc workflows create-from-commands-file.`;
   return new SpecError(error.problems.slice(0, fewProblems), error.count, hint);
+}
+
+/** What `~` and variables in paths stand for: what they do for the person who creates the workflow. */
+export function pathPlace({ env }: Context): PathPlace {
+  return { directory: process.cwd(), home: env.HOME ?? homedir(), variables: env };
 }
 
 /** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */

@@ -19,6 +19,8 @@ const shownUnused = 5;
 
 /** Prints notes on parts of a specification that have no effect: unneeded here, or possibly forgotten. */
 export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
+  noteExpandedPaths(context, workflow);
+  if (workflow.numJobs === 0) note(context, 'the workflow has no jobs; it can start once some are added', 'warning');
   const unused = workflow.unusedParameters;
   for (const { job, parameters } of unused.slice(0, shownUnused)) {
     const braced = parameters.map((name) => `{${name}}`).join(', ');
@@ -34,6 +36,15 @@ export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow):
   if (!workflow.usePendingFailed) return;
   const instead = `failed jobs keep their status until you reset them with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
   note(context, `use_pending_failed has no effect here: ${instead}`);
+}
+
+/** Paths are fixed now: a variable that has another value on a node does not change them. */
+function noteExpandedPaths(context: Context, { files }: ExpandedWorkflow): void {
+  const expanded = files.filter(({ written }) => written !== undefined);
+  for (const { name, path, written = '' } of expanded.slice(0, shownUnused)) {
+    note(context, `file ${quoted(name)}: ${quoted(written)} is ${path}`);
+  }
+  if (expanded.length > shownUnused) note(context, `and ${counted(expanded.length - shownUnused, 'more such path')}`);
 }
 
 function configOf(scheduler: ExpandedScheduler) {

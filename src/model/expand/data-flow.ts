@@ -62,18 +62,61 @@ export class DataFlow {
   readonly #outputKey: 'output_files' | 'output_user_data';
   readonly #jobs: Jobs;
   readonly #findings: Findings;
-  /** For each datum the job that writes it, or -1. */
+  /** For each datum the job that writes it, and the first that reads it, or -1. */
   readonly #producers: Int32Array;
+  readonly #readers: Int32Array;
+  /** For each datum the first that is the same under another name; null when there is none. */
+  readonly #same: Int32Array | null;
+  readonly #sameGroups = new Map<readonly number[], readonly number[]>();
+  readonly #seenGroups = new Set<readonly number[]>();
   readonly #producersOfGroups = new Map<readonly number[], readonly number[]>();
 
-  constructor(data: Instances<Element>, jobs: Jobs, findings: Findings) {
+  /** `same`: for each datum the first that is the same under another name. */
+  constructor(data: Instances<Element>, jobs: Jobs, findings: Findings, same: Int32Array | null = null) {
     this.data = data;
+    this.#same = same;
     this.matcher = new PatternMatcher(data.table.names);
     this.#what = data.table.label;
     this.#outputKey = data.table.list === 'files' ? 'output_files' : 'output_user_data';
     this.#jobs = jobs;
     this.#findings = findings;
     this.#producers = new Int32Array(data.length).fill(-1);
+    this.#readers = new Int32Array(data.length).fill(-1);
+  }
+
+  /** The same data, each under the first of its names. */
+  known(found: number | readonly number[]): number | readonly number[] {
+    const same = this.#same;
+    if (same === null) return found;
+    if (typeof found === 'number') return same[found] ?? found;
+    const cached = this.#sameGroups.get(found);
+    if (cached !== undefined) return cached;
+    const group = found.every((number) => same[number] === number)
+      ? found
+      : [...new Set(found.map((n) => same[n] ?? n))];
+    this.#sameGroups.set(found, group);
+    return group;
+  }
+
+  /** Notes the job as a reader of its inputs. */
+  noteInputs(inputs: References, job: number): void {
+    for (const number of inputs.numbers) this.#noteReader(number, job);
+    for (const group of inputs.groups) {
+      if (this.#seenGroups.has(group)) continue;
+      this.#seenGroups.add(group);
+      for (const number of group) this.#noteReader(number, job);
+    }
+  }
+
+  #noteReader(number: number, job: number): void {
+    if (this.#readers[number] === -1) this.#readers[number] = job;
+  }
+
+  /** What jobs read and none writes, each with the first job that reads it. */
+  *fromOutside(): Generator<{ number: number; reader: number }> {
+    for (const [number, reader] of this.#readers.entries()) {
+      if (reader >= 0 && this.#producers[number] === -1) yield { number, reader };
+    }
   }
 
   /** Notes the job as the producer of its outputs; a second producer is a finding. */
@@ -115,19 +158,27 @@ export class DataFlow {
   #outputPath(job: number, number: number): SpecPath {
     const { path, spec } = this.#jobs.elementOf(job);
     const listed = spec[this.#outputKey];
-    const name = this.data.nameOf(number);
     const written = this.data.elementOf(number).writtenName;
-    const k = Array.isArray(listed) ? listed.findIndex((entry) => entry === name || entry === written) : -1;
+    const isNamed = (entry: unknown): boolean => {
+      const named = typeof entry === 'string' ? this.data.table.numberOf(entry) : undefined;
+      return entry === written || (named !== undefined && this.known(named) === number);
+    };
+    const k = Array.isArray(listed) ? listed.findIndex(isNamed) : -1;
     return k < 0 ? [...path, 'command'] : [...path, this.#outputKey, k];
   }
 
   #twoProducers(number: number, first: number, second: number): string {
     const [a, b] = [first, second].map((job) => quoted(this.#jobs.nameOf(job)));
-    return `the jobs ${a} and ${b} both write the ${this.#what} ${quoted(this.data.nameOf(number))}`;
+    return `the jobs ${a} and ${b} both write the ${this.#what} ${quoted(this.data.nameOf(number))}${this.#otherName(number)}`;
+  }
+
+  #otherName(number: number): string {
+    const other = this.#same?.findIndex((first, i) => first === number && i !== number) ?? -1;
+    return other < 0 ? '' : ` (the same path as ${quoted(this.data.nameOf(other))})`;
   }
 
   #ownInput(number: number, job: number): string {
-    const what = `${this.#what} ${quoted(this.data.nameOf(number))}`;
+    const what = `${this.#what} ${quoted(this.data.nameOf(number))}${this.#otherName(number)}`;
     return `the job ${quoted(this.#jobs.nameOf(job))} both reads and writes the ${what}, so it would wait for itself`;
   }
 }

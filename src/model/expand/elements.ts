@@ -3,6 +3,7 @@
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
+import { expandPath, type PathPlace, PathProblem } from './file-paths.ts';
 import { type Element, Instances, templateOf } from './instances.ts';
 import { stepsCommand } from './job-steps.ts';
 import { NameTable, unnamed } from './name-table.ts';
@@ -128,11 +129,19 @@ function referencesOf(
   return references;
 }
 
+/** A file with its path as a shell in the place of its creation would expand it; `written` when that changed it. */
+export interface NamedFile {
+  name: string;
+  path: string;
+  written?: string;
+}
+
 export function expandFiles(
   spec: WorkflowSpec,
   sweeps: SweepReader,
+  place: PathPlace | null,
   findings: Findings,
-): { files: { name: string; path: string }[]; instances: Instances<Element> } {
+): { files: NamedFile[]; instances: Instances<Element> } {
   const elements = (spec.files ?? []).map((file, i) => {
     const path = ['files', i];
     const sweep = sweeps.ofFile(file, path);
@@ -143,10 +152,25 @@ export function expandFiles(
     return { path, writtenName: file.name, name, sweep, numCharacters, filePath, identity };
   });
   const instances = new Instances(new NameTable('files', findings), elements);
-  const files = instances.table.names.map((name, number) => {
-    return { name, path: instances.elementOf(number).filePath.at(instances.instanceOf(number)) };
+  const files = instances.table.names.map((name, number): NamedFile => {
+    const element = instances.elementOf(number);
+    const written = element.filePath.at(instances.instanceOf(number));
+    const path = expandedPath(written, place, (message) => {
+      findings.addOnce([...element.path, 'path'], message, () => message);
+    });
+    return path === written ? { name, path } : { name, path, written };
   });
   return { files, instances };
+}
+
+function expandedPath(written: string, place: PathPlace | null, refuse: (message: string) => void): string {
+  try {
+    return expandPath(written, place);
+  } catch (error) {
+    if (!(error instanceof PathProblem)) throw error;
+    refuse(error.message);
+    return written;
+  }
 }
 
 export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {

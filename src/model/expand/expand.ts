@@ -8,6 +8,7 @@ import { quoted } from '../spec/names.ts';
 import { Findings, type Where } from '../spec/problems.ts';
 import type { RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
+import type { PathPlace } from './file-paths.ts';
 import { JobExpansion } from './jobs.ts';
 import { NameTable, unnamed } from './name-table.ts';
 import { expandActions, expandFailureHandlers, expandResourceMonitor, expandSchedulers } from './parts.ts';
@@ -18,21 +19,24 @@ import { parametersIn } from './template.ts';
  * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
  * and user data with two producers, invalid sweeps and patterns, and the cycles.
  */
-export function expandSpec(spec: WorkflowSpec, options: { file: string; where: Where }): ExpandedWorkflow {
+export function expandSpec(
+  spec: WorkflowSpec,
+  options: { file: string; where: Where; place?: PathPlace | undefined },
+): ExpandedWorkflow {
   const findings = new Findings();
-  const expanded = expandInto(spec, findings);
+  const expanded = expandInto(spec, findings, options.place ?? null);
   findings.throwIfAny(options.file, options.where);
   return expanded;
 }
 
 /** The same, with the problems added to findings; the workflow is valid only when none were added. */
-export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWorkflow {
+export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPlace | null = null): ExpandedWorkflow {
   const tables = {
     requirements: NameTable.of('resource_requirements', spec, findings),
     failureHandlers: NameTable.of('failure_handlers', spec, findings),
     schedulers: NameTable.of('slurm_schedulers', spec, findings),
   };
-  const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, findings);
+  const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, place, findings);
   const { numBarriers, edges } = wire(jobs);
   addCycles(jobs, { numBarriers, edges }, findings);
   const defaults = specDefaults;
@@ -54,6 +58,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings): ExpandedWork
     createOutputFolders: spec.create_output_folders ?? defaults.createOutputFolders,
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: jobs.files,
+    fromOutside: jobs.fromOutside,
     userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
       name: name ?? unnamed,
       data: data ?? null,

@@ -1,13 +1,21 @@
 /** The jobs of a specification, sweeps written out: what each refers to, what it waits for, and how it is stored. */
 
-import type { ExpandedJob } from '../expanded.ts';
+import type { ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
 import { DataFlow, References } from './data-flow.ts';
 import { specDefaults } from './defaults.ts';
-import { expandFiles, type JobElement, jobElement, type ReferenceList, userDataInstances } from './elements.ts';
+import {
+  expandFiles,
+  type JobElement,
+  jobElement,
+  type NamedFile,
+  type ReferenceList,
+  userDataInstances,
+} from './elements.ts';
+import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
 import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
@@ -47,7 +55,7 @@ export interface JobTables {
 export class JobExpansion {
   readonly jobs: Instances<JobElement>;
   readonly matcher: PatternMatcher;
-  readonly files: readonly { name: string; path: string }[];
+  readonly files: readonly NamedFile[];
   readonly #findings: Findings;
   readonly #tables: JobTables;
   readonly #fileFlow: DataFlow;
@@ -56,15 +64,16 @@ export class JobExpansion {
   #isReporting = true;
   numJobsWithScheduler = 0;
 
-  constructor(spec: WorkflowSpec, sweeps: SweepReader, tables: JobTables, findings: Findings) {
+  constructor(spec: WorkflowSpec, sweeps: SweepReader, tables: JobTables, place: PathPlace | null, findings: Findings) {
     this.#findings = findings;
     this.#tables = tables;
-    const { files, instances } = expandFiles(spec, sweeps, findings);
+    const { files, instances } = expandFiles(spec, sweeps, place, findings);
     this.files = files;
     const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], sweeps, findings));
     this.jobs = new Instances(new NameTable('jobs', findings), elements);
     this.matcher = new PatternMatcher(this.jobs.table.names);
-    this.#fileFlow = new DataFlow(instances, this.jobs, findings);
+    const same = sameFiles(files, place?.directory ?? null);
+    this.#fileFlow = new DataFlow(instances, this.jobs, findings, same);
     this.#dataFlow = new DataFlow(userDataInstances(spec, findings), this.jobs, findings);
     this.#check();
   }
@@ -84,6 +93,8 @@ export class JobExpansion {
       }
       this.#fileFlow.claimOutputs(uses.of('files', 'output').list(), number);
       this.#dataFlow.claimOutputs(uses.of('userData', 'output').list(), number);
+      this.#fileFlow.noteInputs(uses.of('files', 'input'), number);
+      this.#dataFlow.noteInputs(uses.of('userData', 'input'), number);
       if (this.jobs.elementOf(number).scheduler !== null) this.numJobsWithScheduler += 1;
     }
     this.#isReporting = false;
@@ -182,7 +193,7 @@ export class JobExpansion {
         continue;
       }
       const found = target.refer(template, instance);
-      if (found !== null) uses.add(to, direction, found);
+      if (found !== null) uses.add(to, direction, this.#known(to, found));
       else if (this.#isReporting) target.table.refuseUnknown(template.at(instance), [...element.path, key, k]);
     }
   }
@@ -192,7 +203,7 @@ export class JobExpansion {
     const matcher = to === 'jobs' ? this.matcher : this.#flow(to).matcher;
     try {
       const found = matcher.matching(pattern);
-      if (found.length > 0) uses.add(to, direction, found);
+      if (found.length > 0) uses.add(to, direction, this.#known(to, found));
       else if (this.#isReporting) {
         const label = (to === 'jobs' ? this.jobs : this.#flow(to).data).table.label;
         this.#findings.addOnce(path(), pattern, () => `no ${label} has a name that matches ${quoted(pattern)}`);
@@ -203,6 +214,21 @@ export class JobExpansion {
     }
   }
 
+  /** Files and user data under the first of their names. */
+  #known(to: Target, found: number | readonly number[]): number | readonly number[] {
+    return to === 'jobs' ? found : this.#flow(to).known(found);
+  }
+
+  /** Files and user data that jobs read and none writes, each with the name of the first job that reads it. */
+  get fromOutside(): ExpandedWorkflow['fromOutside'] {
+    const of = (flow: DataFlow) => ({ [Symbol.iterator]: () => this.#named(flow.fromOutside()) });
+    return { files: of(this.#fileFlow), userData: of(this.#dataFlow) };
+  }
+
+  *#named(found: Iterable<{ number: number; reader: number }>): Generator<{ number: number; reader: string }> {
+    for (const { number, reader } of found) yield { number, reader: this.jobs.nameOf(reader) };
+  }
+
   #flow(to: 'files' | 'userData'): DataFlow {
     return to === 'files' ? this.#fileFlow : this.#dataFlow;
   }
@@ -211,7 +237,7 @@ export class JobExpansion {
     const use = (to: 'files' | 'userData', direction: Direction, name: string): number | null => {
       const { table } = this.#flow(to).data;
       const number = table.numberOf(name);
-      if (number !== undefined) uses.add(to, direction, number);
+      if (number !== undefined) uses.add(to, direction, this.#known(to, number));
       else if (this.#isReporting) table.refuseUnknown(name, path());
       return number ?? null;
     };

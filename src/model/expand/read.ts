@@ -11,6 +11,7 @@ import { decodeSpec, type SpecSyntax, syntaxOf } from '../spec/source.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
 import { readYaml } from '../spec/yaml.ts';
 import { expandInto, expandSpec } from './expand.ts';
+import type { PathPlace } from './file-paths.ts';
 
 const readers = { yaml: readYaml, json: readJson, json5: readJson5, kdl: readKdl };
 
@@ -24,13 +25,13 @@ export interface SpecOptions {
 /** The workflow that a parsed document describes; problems are named by their path alone. Throws SpecError. */
 export function expandValue(
   value: unknown,
-  options: { file: string },
+  options: { file: string; place?: PathPlace | undefined },
 ): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
   const findings = new Findings();
   const where: Where = (places) => places.map(() => ({ line: 1, column: 1 }));
   const spec = checkShape(value, findings);
   findings.throwIfAny(options.file, where);
-  return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { file: options.file, where }) };
+  return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { ...options, where }) };
 }
 
 /** The specification in a text (or its bytes), checked for its shape, and where its parts stand. Throws SpecError. */
@@ -46,7 +47,7 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
     const rest = withoutFindings(value, findings);
     if (rest !== null) expandInto(rest, findings);
   }
-  findings.throwIfAny(file, where, typeof value === 'string' ? plainTextHint : undefined);
+  findings.throwIfAny(file, where, { hint: typeof value === 'string' ? plainTextHint : undefined, text });
   return { spec: spec as WorkflowSpec, where };
 }
 

@@ -2,10 +2,11 @@
 
 import type { z } from 'zod';
 import { WrittenNumber } from '../../base/exact-json.ts';
-import { didYouMean, quoted } from './names.ts';
+import { didYouMean, nearestName, quoted } from './names.ts';
 import type { Findings, SpecPath } from './problems.ts';
 import { withinDepth } from './source.ts';
-import { type SpecObject, specObjectAt, type WorkflowSpec, workflowSpec } from './spec.ts';
+import { type SpecObject, specObjectAt, specObjects, type WorkflowSpec, workflowSpec } from './spec.ts';
+import { folded, keyMeant } from './synonyms.ts';
 import { userDataProblem } from './user-data.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -16,7 +17,7 @@ const mostValues = 1_000_000;
 /** The document as a specification; null when findings were added. */
 export function checkShape(value: unknown, findings: Findings): WorkflowSpec | null {
   const before = findings.count;
-  const result = workflowSpec.safeParse(value);
+  const result = parse(value);
   for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
   if (isMapping(value)) {
     if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
@@ -41,6 +42,26 @@ function checkRecords(value: Record<string, unknown>, findings: Findings): void 
       if (isMapping(element)) refuse(element.parameters, [list, i, 'parameters']);
     }
   }
+}
+
+/** Words of a fixed list count in any case, and with dashes or underscores. */
+function parse(value: unknown): ReturnType<typeof workflowSpec.safeParse> {
+  const result = workflowSpec.safeParse(value);
+  let copy = value;
+  for (const issue of result.error?.issues ?? []) {
+    const found = issue.code === 'invalid_value' ? valueAt(value, issue.path as SpecPath) : undefined;
+    if (issue.code !== 'invalid_value' || typeof found !== 'string') continue;
+    const meant = issue.values.find((allowed) => folded(String(allowed)) === folded(found));
+    if (meant !== undefined) copy = withValue(copy, issue.path as SpecPath, meant);
+  }
+  return copy === value ? result : workflowSpec.safeParse(copy);
+}
+
+function withValue(document: unknown, [part, ...rest]: SpecPath, value: unknown): unknown {
+  if (part === undefined) return value;
+  const inner = withValue(valueAt(document, [part]), rest, value);
+  if (Array.isArray(document)) return document.with(Number(part), inner);
+  return { ...(document as Record<string, unknown>), [part]: inner };
 }
 
 /** Every job has a command or steps, not both; an invocation script cannot wrap steps. */
@@ -73,36 +94,29 @@ function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   }
   const isMissing = found === undefined && issue.code === 'invalid_type';
   if (isMissing) findings.add(path, () => 'is missing; it is required');
-  else findings.add(path, () => aboutValue(issue, found));
+  else findings.add(path, (written) => aboutValue(issue, found, written));
 }
-
-/** Earlier names of keys that are too different from the present ones to be recognized. */
-const earlierNames = new Map([
-  ['blocked_by', 'depends_on'],
-  ['blocked_by_job', 'depends_on'],
-  ['blocked_by_job_names', 'depends_on'],
-  ['blocked_by_regexes', 'depends_on_regexes'],
-  ['blocked_by_job_name_regexes', 'depends_on_regexes'],
-  ['scheduler_name', 'scheduler'],
-  ['output_data_names', 'output_user_data'],
-  ['job_names', 'jobs'],
-  ['job_name', 'jobs'],
-]);
 
 function aboutKey(key: string, object: SpecObject | null): string {
-  const label = object?.label ?? 'this place';
-  const name = earlierNames.get(key);
-  if (name !== undefined && object?.keys.includes(name)) {
-    return `unknown key ${quoted(key)} in ${label}; it is now called ${quoted(name)}`;
-  }
-  const meant = didYouMean(key, object?.keys ?? []);
-  return `unknown key ${quoted(key)} in ${label}${meant === '' ? `; the allowed keys are ${object?.keys.join(', ')}` : meant}`;
+  const unknown = `unknown key ${quoted(key)} in ${object?.label ?? 'this place'}`;
+  const keys = object?.keys ?? [];
+  const meant = keyMeant(key, keys) ?? nearestName(key, keys);
+  if (meant !== null) return `${unknown}; did you mean ${quoted(meant)}?`;
+  const home = specObjects().find((other) => other.label !== object?.label && keyMeant(key, other.keys) !== null);
+  const elsewhere = home === undefined ? '' : `; ${quoted(keyMeant(key, home.keys) ?? '')} is a key of ${home.label}`;
+  return `${unknown}${elsewhere}; the allowed keys are ${keys.join(', ')}`;
 }
 
-function aboutValue(issue: Issue, found: unknown): string {
+/** The exit codes of a rule are those that a shell reports. */
+const exitCodeAdvice =
+  'expected 1 to 255: a job killed by signal n has 128 + n (SIGKILL 137), and match_all_exit_codes: true is every failure';
+
+function aboutValue(issue: Issue, found: unknown, written?: string): string {
+  if (typeof found === 'number' && issue.path.at(-2) === 'exit_codes')
+    return `found ${shown(found)}, ${exitCodeAdvice}`;
   switch (issue.code) {
     case 'invalid_type':
-      return `found ${shown(found)}, expected ${expectedWord(issue.expected)}${advice(issue, found)}`;
+      return `found ${shown(found)}, expected ${expectedWord(issue.expected)}${advice(issue, found, written)}`;
     case 'invalid_value': {
       const allowed = issue.values.map(String);
       const meant = typeof found === 'string' ? didYouMean(found, allowed) : '';
@@ -145,11 +159,11 @@ const withUnits = new Map([
 ]);
 
 /** Advice for a common mistake. */
-function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown): string {
+function advice({ expected, path }: z.core.$ZodIssueInvalidType, found: unknown, written = String(found)): string {
   const example = withUnits.get(String(path.at(-1)));
   if (expected === 'string' && typeof found === 'number' && example !== undefined) return ` such as "${example}"`;
   if (expected === 'string' && (typeof found === 'number' || typeof found === 'boolean')) {
-    return `: write it in quotes, "${found}"`;
+    return `: write it in quotes, "${written}"`;
   }
   const isQuoted = typeof found === 'string' && found.trim() !== '';
   const isNumber = expected === 'int' || expected === 'number';

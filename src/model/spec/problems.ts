@@ -22,6 +22,8 @@ export type Where = (places: readonly Place[]) => Position[];
 
 export interface Finding extends Place {
   message: string;
+  /** The message with the word that stands at the place in the text. */
+  fromText?: (written: string) => string;
 }
 
 /** One problem as shown: `FILE:LINE:COL: path: message`. */
@@ -47,10 +49,14 @@ export class Findings {
   readonly #known = new Set<string>();
   readonly #numOfPlace = new Map<string, number>();
 
-  /** `message` is called only for a finding that is kept: finding the nearest of many names takes time. */
-  add(path: SpecPath, message: () => string, at: 'key' | 'value' = 'value'): void {
+  /**
+   * `message` is called only for a finding that is kept: finding the nearest of many names takes time. One with a
+   * parameter gets the word that stands there in the text, where that is known.
+   */
+  add(path: SpecPath, message: (written?: string) => string, at: 'key' | 'value' = 'value'): void {
     this.count += 1;
-    if (this.kept.length < shownProblems) this.kept.push({ path, at, message: message() });
+    if (this.kept.length >= shownProblems) return;
+    this.kept.push({ path, at, message: message(), ...(message.length > 0 ? { fromText: message } : {}) });
   }
 
   /**
@@ -68,16 +74,23 @@ export class Findings {
     else this.count += 1;
   }
 
-  /** Throws SpecError when anything was found; `hint` instead of its own. */
-  throwIfAny(file: string, where: Where, hint?: string): void {
+  /** Throws SpecError when anything was found in a text, if there is one; `hint` instead of its own. */
+  throwIfAny(file: string, where: Where, { hint, text }: { hint?: string | undefined; text?: string } = {}): void {
     if (this.count === 0) return;
     const positions = where(this.kept);
     const problems = this.kept.map((finding, i) => {
       const position = positions[i] ?? { line: 1, column: 1 };
-      return { file, ...position, path: pathText(finding.path), message: finding.message };
+      return { file, ...position, path: pathText(finding.path), message: messageAt(finding, text, position) };
     });
     throw new SpecError(problems, this.count, hint);
   }
+}
+
+function messageAt({ message, fromText }: Finding, text: string | undefined, { line, column }: Position): string {
+  if (fromText === undefined || text === undefined) return message;
+  const rest = [...(text.split('\n', line).at(-1) ?? '')].slice(column - 1).join('');
+  const [word] = /^[^\s,\]}#]+/.exec(rest) ?? [];
+  return word === undefined ? message : fromText(word);
 }
 
 /** An invalid specification, with its problems in the order of the file; at most `shownProblems` of `count`. */

@@ -271,6 +271,18 @@ export function specObjectAt(path: readonly PropertyKey[]): SpecObject | null {
   return found instanceof z.ZodObject ? { label, keys: Object.keys(found.shape) } : null;
 }
 
+/** The objects that hold what people look for elsewhere. */
+export function specObjects(): SpecObject[] {
+  const places = [
+    ['resource_requirements', 0],
+    ['slurm_schedulers', 0],
+    ['failure_handlers', 0, 'rules', 0],
+    ['jobs', 0],
+    [],
+  ];
+  return places.flatMap((path) => specObjectAt(path) ?? []);
+}
+
 function bare(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
