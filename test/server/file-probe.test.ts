@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { fileChange } from '../../src/model/decide/changes.ts';
 import { probeFiles } from '../../src/server/plans/file-probe.ts';
 import { openFileReader } from '../../src/worker/files/file-reader.ts';
 import { temporaryDirectory } from '../support/service.ts';
@@ -24,4 +25,21 @@ it.each([
     const probed = await probeFiles([{ fileKey: 1, path, hashed: [] }], directory);
     expect(probed.get(1)).toEqual({ sizeBytes, modifiedUs, changedUs, contentHash: null });
   }
+});
+
+it('a file that was changed deep inside a declared directory changes the directory', async () => {
+  const directory = temporaryDirectory();
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  mkdirSync(join(directory, 'in/deep'), { recursive: true });
+  writeFileSync(join(directory, 'in/deep/a'), 'one');
+  const reader = openFileReader();
+  const seen = await reader.look(join(directory, 'in'), false);
+  if (seen.kind !== 'there') throw new Error(seen.kind);
+  const { sizeBytes, modifiedUs, changedUs } = seen;
+  const contentHash = await reader.hash(join(directory, 'in'), seen, new AbortController().signal);
+  const before = { sizeBytes, modifiedUs, changedUs, contentHash };
+  const probed = async () => (await probeFiles([{ fileKey: 1, path: 'in', hashed: [before] }], directory)).get(1);
+  expect(fileChange(before, (await probed()) ?? before)).toBeNull();
+  writeFileSync(join(directory, 'in/deep/a'), 'another');
+  expect(fileChange(before, (await probed()) ?? before)).toBe('has different content');
 });

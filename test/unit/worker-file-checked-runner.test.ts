@@ -14,7 +14,15 @@ const zerosHash = '886715e4051e827f4fe215df3053af3f85ad0d352db2c829c7487af6d78ef
 const absent: SeenFile = { kind: 'absent' };
 
 function there(sizeBytes: number): SeenFile {
-  return { kind: 'there', sizeBytes, modifiedUs: 1, changedUs: 2, isRegular: true, identity: `${sizeBytes}` };
+  return {
+    kind: 'there',
+    sizeBytes,
+    modifiedUs: 1,
+    changedUs: 2,
+    isRegular: true,
+    isDirectory: false,
+    identity: `${sizeBytes}`,
+  };
 }
 
 /** Lets everything run that does not wait for the clock. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { absentFile, type FileFacts, fileMicroseconds, needsContent } from '../../model/decide/changes.ts';
 import type { DeclaredFile } from '../../storage/running/input-versions.ts';
@@ -27,13 +28,16 @@ export async function probeFiles(files: readonly DeclaredFile[], directory: stri
 
 async function probeFile(file: DeclaredFile, path: string): Promise<FileFacts> {
   try {
-    const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    const stats = await stat(path, { bigint: true });
+    const { size, mtimeNs, ctimeNs } = stats;
     const facts = {
       sizeBytes: Math.min(Number(size), Number.MAX_SAFE_INTEGER),
       modifiedUs: fileMicroseconds(mtimeNs),
       changedUs: fileMicroseconds(ctimeNs),
       contentHash: null,
     };
+    // nothing about a directory itself tells that a file below it has changed
+    if (stats.isDirectory() && file.hashed.length > 0) return { ...facts, contentHash: await directoryDigest(path) };
     const isDoubtful = file.hashed.some((before) => needsContent(before, facts));
     return isDoubtful ? { ...facts, contentHash: await hashOf(path) } : facts;
   } catch (error) {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
@@ -18,6 +19,7 @@ export interface PresentFile {
   modifiedUs: number | null;
   changedUs: number | null;
   isRegular: boolean;
+  isDirectory: boolean;
   identity: string;
 }
 
@@ -32,8 +34,9 @@ export interface FileReader {
   /** Looks at what a path leads to. `isFresh` bypasses what a network file system remembers. Never fails. */
   look(path: string, isFresh: boolean): Promise<SeenFile>;
   /**
-   * SHA-256 of the content as hex. Null when the file is not regular, is too large, has changed since it was `seen`, or
-   * when reading has not started before `abort` fires. Never fails.
+   * SHA-256 of the content as hex; of a directory, of what lies below it and when that was modified. Null when it is
+   * neither, is too large, has changed since it was `seen`, or when reading has not started before `abort` fires. Never
+   * fails.
    */
   hash(path: string, seen: PresentFile, abort: AbortSignal): Promise<string | null>;
   /** Makes a folder and those above it. Throws the system's error. */
@@ -49,6 +52,8 @@ const pieceBytes = 256 * 1024;
 const looksTogether = 2;
 const hashesTogether = 1;
 const rememberedHashes = 10_000;
+/** Nothing about a directory itself tells that a file below it has changed. */
+const directoryMs = 10_000;
 /** Opening a pipe must not block. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
@@ -65,16 +70,23 @@ export function openFileReader(): FileReader {
     if (hashes.size > rememberedHashes && oldest !== undefined) hashes.delete(oldest);
   }
 
+  function forget(identity: string, hash: Promise<string | null>): void {
+    if (hashes.get(identity) === hash) hashes.delete(identity);
+  }
+
   return {
     look: (path, isFresh) => looks(() => lookAt(path, isFresh)),
     hash(path, seen, abort) {
-      if (!seen.isRegular || seen.sizeBytes > longestHashedBytes) return Promise.resolve(null);
+      const isRead = seen.isDirectory || (seen.isRegular && seen.sizeBytes <= longestHashedBytes);
+      if (!isRead) return Promise.resolve(null);
       const known = hashes.get(seen.identity);
-      const hash = known ?? readings(async () => (abort.aborted ? null : await hashOf(path, seen)));
+      const read = seen.isDirectory ? digestOf : hashOf;
+      const hash = known ?? readings(async () => (abort.aborted ? null : await read(path, seen)));
       remember(seen.identity, hash);
+      if (seen.isDirectory && known === undefined) setTimeout(() => forget(seen.identity, hash), directoryMs).unref();
       if (known === undefined) {
         void hash.then((made) => {
-          if (made === null && hashes.get(seen.identity) === hash) hashes.delete(seen.identity);
+          if (made === null) forget(seen.identity, hash);
         });
       }
       return hash;
@@ -127,6 +139,7 @@ function presentFile(stats: BigIntStats): PresentFile {
     modifiedUs: fileMicroseconds(stats.mtimeNs),
     changedUs: fileMicroseconds(stats.ctimeNs),
     isRegular: stats.isFile(),
+    isDirectory: stats.isDirectory(),
     identity: [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' '),
   };
 }
@@ -143,6 +156,15 @@ async function hashOf(path: string, seen: PresentFile): Promise<string | null> {
     return null;
   } finally {
     await file?.close().catch(() => {});
+  }
+}
+
+async function digestOf(path: string, seen: PresentFile): Promise<string | null> {
+  try {
+    const digest = await directoryDigest(path);
+    return presentFile(await stat(path, { bigint: true })).identity === seen.identity ? digest : null;
+  } catch {
+    return null;
   }
 }
 
