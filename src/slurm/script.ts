@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { TorcError } from '../base/errors.ts';
 import { workerNodeOptions } from '../base/program.ts';
 import { shellWord } from '../base/text.ts';
+import { parseMemory } from '../base/units.ts';
 import { checkedText, directive, extraDirectives } from './directives.ts';
 
 /** Stored sbatch settings; null leaves the choice to Slurm and the site. */
@@ -112,6 +113,13 @@ function warning(config: SlurmConfig, launch: Launch): string[] {
   return [directive('signal', `${isEveryNode(config, launch) ? '' : 'B:'}USR2@${seconds}`, 'signal')];
 }
 
+/** Slurm takes sizes in whole units only: `1.5g` becomes `1536M`. Other texts stay as they are. */
+function wholeSize(text: string | null): string | null {
+  if (text === null || !/^[0-9]*\.[0-9]+ *[kmgtp]i?b?$/i.test(text.trim())) return text;
+  const kibibytes = Math.ceil(parseMemory(text) / 1024);
+  return kibibytes % 1024 === 0 ? `${kibibytes / 1024}M` : `${kibibytes}K`;
+}
+
 /** The script's `#SBATCH` lines. The config's extra options come last, so that sbatch lets them win. */
 function directives(config: SlurmConfig, launch: Launch): string[] {
   const optional = (name: string, value: string | number | null) =>
@@ -124,8 +132,8 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
     directive('time', formatWalltime(config.walltimeSeconds), 'walltime'),
     directive('nodes', wholeNumber('number of nodes', config.numNodes), 'number of nodes'),
     ...optional('ntasks-per-node', config.ntasksPerNode),
-    ...optional('mem', config.mem),
-    ...optional('tmp', config.tmp),
+    ...optional('mem', wholeSize(config.mem)),
+    ...optional('tmp', wholeSize(config.tmp)),
     ...optional('gres', config.gres),
     directive('output', outputPattern(launch.serverDirectory), 'server directory'),
     directive('open-mode', 'append', 'open mode'),

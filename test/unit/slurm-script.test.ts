@@ -171,6 +171,19 @@ describe('directives', () => {
   const options = (changes: Partial<SlurmConfig>, launched: Partial<Launch> = {}) =>
     directivesOf(allocationScript({ ...config, ...changes }, { ...launch, ...launched }));
 
+  it.each([
+    ['1.5g', '1536M'],
+    ['0.5 GiB', '512M'],
+    ['1.5M', '1536K'],
+    ['4000', '4000'],
+    ['2G', '2G'],
+  ])('has the memory %j as Slurm reads it', (mem, written) => {
+    expect(directivesOf(allocationScript({ ...config, mem, tmp: mem }, launch))).toMatchObject({
+      mem: written,
+      tmp: written,
+    });
+  });
+
   it('contain the config without null values', () => {
     expect(options({})).toEqual({
       'job-name': 'worker_7_0c1d',

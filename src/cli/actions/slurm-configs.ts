@@ -2,6 +2,7 @@
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseWalltime } from '../../base/units.ts';
+import { formatWalltime } from '../../slurm/script.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkConfig, chooseConfig } from '../input/slurm-config.ts';
@@ -67,7 +68,8 @@ export async function addConfig(context: Context, options: ConfigOptions): Promi
     await printResult(
       context,
       value,
-      () => `added Slurm config ${added.slurm_config_key} (${cellText(name)}) to workflow ${workflowKey}\n`,
+      () =>
+        `added Slurm config ${added.slurm_config_key} (${cellText(name)}, walltime ${formatWalltime(fields.walltime_seconds)}) to workflow ${workflowKey}\n`,
     );
   });
 }

@@ -4,6 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
+import { formatWalltime } from '../../slurm/script.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import { type Connection, connectRemote } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
@@ -132,6 +133,7 @@ function planValue(
   return {
     workflow_key: schedule.workflow.workflow_key,
     slurm_config_key: String(schedule.config.slurm_config_key),
+    walltime_seconds: schedule.config.walltime_seconds,
     output_directory: schedule.output,
     one_worker_per_node: options.startOneWorkerPerNode ?? false,
     starts_server: startsServer,
@@ -140,17 +142,21 @@ function planValue(
   };
 }
 
+function walltimeOf({ config }: Schedule): string {
+  return formatWalltime(Number(config.walltime_seconds));
+}
+
 function dryRunText(schedule: Schedule, allocations: readonly PlannedSubmission[], startsServer: boolean): string {
   const [first] = allocations;
   const others = allocations.slice(1).map((allocation) => `# also: ${allocation.name}\n`);
   const server = startsServer ? ', and a server started on this host' : '';
-  return `${first?.script ?? ''}${others.join('')}dry run: ${counted(allocations.length, 'allocation')} of workflow ${schedule.workflow.workflow_key} would be submitted${server}\n`;
+  return `${first?.script ?? ''}${others.join('')}dry run: ${counted(allocations.length, 'allocation')} of workflow ${schedule.workflow.workflow_key} would be submitted, walltime ${walltimeOf(schedule)}${server}\n`;
 }
 
 function submittedText(context: Context, schedule: Schedule, allocations: readonly PlannedSubmission[]): string {
   const key = schedule.workflow.workflow_key;
   const lines = allocations.map((allocation) => `  ${allocation.slurm_job_id}  ${allocation.name}\n`);
-  return `submitted ${counted(allocations.length, 'allocation')} of workflow ${key} (Slurm job, name):
+  return `submitted ${counted(allocations.length, 'allocation')} of workflow ${key}, walltime ${walltimeOf(schedule)} (Slurm job, name):
 ${lines.join('')}output goes to ${schedule.output}
   follow:  ${context.torc} -k ${key} hpc slurm allocations
            ${context.torc} workflows show-status ${key}
