@@ -76,7 +76,7 @@ export const endpoints = {
   workflow_create_finish: on(workflows.createFinish, workflows.createFinishReply),
 
   // a workflow runs
-  workflow_start: on(plans.planned, plans.startReply),
+  workflow_start: on(plans.start, plans.startReply),
   workflow_cancel: on(plans.planned, plans.cancelReply),
   workflow_restart: on(plans.restart, plans.restartReply),
   workflow_stop_running: on(plans.stopRunning, plans.stopRunningReply),

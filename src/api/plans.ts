@@ -40,7 +40,13 @@ export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, whi
 export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
 /** With `stop` false, workers claim jobs again. */
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
-/** Starts, cancels and deletes. */
+export const start = z.strictObject({
+  workflow_key: key,
+  dry_run: z.boolean(),
+  /** Missing input files and user data are not a reason to refuse. */
+  ignore_missing_data: z.boolean().optional(),
+});
+/** Cancels and deletes. */
 export const planned = z.strictObject({ workflow_key: key, dry_run: z.boolean() });
 
 /** One change of a plan; a dry run prints the same value as the command that applied the plan. */
@@ -73,6 +79,8 @@ const keptJob = () =>
   z.strictObject({ job_key: key, job_name: z.string(), status: z.enum(jobStatuses), reason: z.string() });
 export type KeptJob = z.infer<ReturnType<typeof keptJob>>;
 
+const sharedOutputs = () => z.array(z.strictObject({ workflow_key: key, name: z.string(), path: z.string() }));
+
 export const restartReply = () =>
   planReply().extend({
     /** Whether there is something to run: otherwise no run begins, and `run_id` is the present run. */
@@ -82,6 +90,8 @@ export const restartReply = () =>
     num_blocked: count,
     /** Running jobs that continue. */
     num_running: count,
+    /** Workflows whose run has not ended and that write the same files, each with one of them. */
+    shared_outputs: sharedOutputs(),
     /** Where relative paths of declared files start. */
     base_directory: z.string(),
     /** Of the jobs that are done, those that run again because a declared file is missing, theirs or that of a job upstream. */
@@ -94,7 +104,8 @@ export const restartReply = () =>
   });
 export type RestartPlan = z.infer<ReturnType<typeof restartReply>>;
 
-export const startReply = () => planReply().extend({ run_id: count, num_ready: count, num_blocked: count });
+export const startReply = () =>
+  planReply().extend({ run_id: count, num_ready: count, num_blocked: count, shared_outputs: sharedOutputs() });
 export const cancelReply = () => planReply().extend({ num_stopping: count, slurm_job_ids: z.array(z.string()) });
 
 export const deleteWorkflowReply = () =>

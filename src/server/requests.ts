@@ -72,6 +72,7 @@ export class Requests {
     keep: Keep<N>,
   ): Promise<Reply<N>> {
     const context = this.#context;
+    await handler.check?.(context, request);
     const { step, reply } = await context.write((tx) => {
       const begun = handler.begin(tx, request);
       if (begun.step === null) keep(tx, begun.reply);

@@ -31,7 +31,10 @@ describe('the base directory of a workflow', () => {
     await place.torc('run', place.file('s.json', chain));
     const again = await inElsewhere('jobs', 'run', '1');
     expect(again.stderr).toContain(`jobs run in ${place.path}, the base directory of workflow 1, not in ${elsewhere}`);
-    const plan = await place.json<{ num_changes: number; base_directory: string }>(['workflows', 'restart', '1', '-d']);
+    const plan = await place.json<{ num_changes: number; base_directory: string }>(
+      ['workflows', 'restart', '1', '-d'],
+      7,
+    );
     expect(plan).toMatchObject({ num_changes: 0, base_directory: place.path });
     rmSync(join(place.path, 'out.txt'));
     const restarted = await inElsewhere('workflows', 'restart', '1');

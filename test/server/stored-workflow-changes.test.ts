@@ -148,8 +148,9 @@ describe('added jobs', () => {
   });
 
   it('are retried by the rules of their failure handler', async () => {
-    const key = await createWorkflow(service, [], [], { failureHandlers: [[rule({ max_retries: 1 })]] });
+    const key = await createWorkflow(service, [], [], { failureHandlers: [[rule({ max_retries: 1 })]], start: false });
     await add(key, job('again', { failure_handler: 'h0' }));
+    await service.call('workflow_start', { workflow_key: key, dry_run: false });
     const worker = await TestWorker.join(service, key, { cpus: 1 });
     await finishNext(worker, 3);
     expect(await rows(service, 'jobs', key)).toMatchObject([

@@ -172,7 +172,8 @@ export async function createWorkflow(
     ),
   });
   await api.call('workflow_create_finish', { workflow_key });
-  if (options.start !== false) await api.call('workflow_start', { workflow_key, dry_run: false });
+  if (options.start !== false)
+    await api.call('workflow_start', { workflow_key, dry_run: false, ignore_missing_data: true });
   return workflow_key;
 }
 

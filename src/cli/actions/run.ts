@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { StdioOption } from '../input/options.ts';
@@ -12,11 +14,12 @@ import { prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
+import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
 
-export interface RunOptions extends WorkerCommandOptions, StdioOption {
+export interface RunOptions extends WorkerCommandOptions, StdioOption, MissingDataOption {
   commands?: boolean;
 }
 
@@ -29,7 +32,9 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     await readWorkflow(context, spec, options.commands === true ? {} : null),
     options,
   );
+  refuseWithoutJobs(spec, workflow);
   await checkStorable(workflow);
+  refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
   const output = outputDirectory(options.output, context.env);
   prepareOutputDirectory(context, output);
@@ -44,8 +49,10 @@ export async function runSpec(context: Context, spec: string, options: RunOption
         (stored) => progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
         { workingDirectory: process.cwd(), outputDirectory: output },
       );
-      await api.call('workflow_start', { workflow_key, dry_run: false });
+      const { ignoreMissingData: ignore_missing_data = false } = options;
+      const started = await api.call('workflow_start', { workflow_key, dry_run: false, ignore_missing_data });
       progress.clear();
+      noteSharedOutputs(context, started);
       note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);
       const { summary } = await runLocally(context, api, workflow_key, {
         ...options,
@@ -59,6 +66,13 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     },
     { creates: true, serves: true, runsActions: true },
   );
+}
+
+/** A sweep that makes no job is a mistake, and not a success. */
+export function refuseWithoutJobs(spec: string, { numJobs }: ExpandedWorkflow): void {
+  if (numJobs > 0) return;
+  const hint = 'Add jobs to it. torc workflows create stores a workflow that gets its jobs later.';
+  throw new TorcError('invalid_spec', `${spec} has no jobs, so nothing would run`, hint);
 }
 
 /** torc 0.12 takes the key of a stored workflow here; ours has another command for it. */

@@ -4,19 +4,24 @@ import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { StdioOption } from '../input/options.ts';
 import { startProgress } from '../output/progress.ts';
-import { refuseKey } from './run.ts';
+import { refuseKey, refuseWithoutJobs } from './run.ts';
 import { ownerOf, withStdio } from './workflows-create.ts';
 import { startWorkflow } from './workflows-start-cancel-delete.ts';
 
-export async function submitSpec(context: Context, spec: string, options: StdioOption): Promise<void> {
+export type SubmitOptions = StdioOption & MissingDataOption;
+
+export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<void> {
   refuseKey(context, spec, 'workflows start');
   const { workflow, user } = withStdio(await readWorkflow(context, spec, null), options);
+  refuseWithoutJobs(spec, workflow);
   requireNodes(context, spec, workflow);
   await checkStorable(workflow);
+  refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
   const progress = startProgress(context);
   const { workflow_key, num_jobs } = await withConnection(
@@ -28,7 +33,8 @@ export async function submitSpec(context: Context, spec: string, options: StdioO
     { creates: true, leavesServer: true },
   );
   note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}`);
-  await startWorkflow(context, workflow_key, {});
+  const { ignoreMissingData = false } = options;
+  await startWorkflow(context, workflow_key, { ignoreMissingData });
 }
 
 /** Without nodes the jobs would wait forever. */

@@ -4,9 +4,11 @@ import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
+import { formatWalltime } from '../../slurm/script.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { noteMissingInputs } from '../documents/outside-inputs.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
@@ -63,6 +65,7 @@ async function createOrCount(
   options: CreateOptions,
 ): Promise<void> {
   noteWithoutEffect(context, workflow);
+  noteMissingInputs(context, workflow);
   if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
   await checkStorable(workflow);
   const progress = startProgress(context);
@@ -76,14 +79,26 @@ async function createOrCount(
   const made = await withConnection(context, store, { creates: true });
   await printResult(context, { name: workflow.name, ...made }, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
-    return `${what}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
+    return `${what}${schedulersText(workflow)}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
   });
+}
+
+/** The walltime has a default, so it is shown. */
+function schedulersText({ schedulers }: ExpandedWorkflow): string {
+  const shown = schedulers.slice(0, shownSchedulers).map(({ name, walltimeSeconds }) => {
+    return `\n  Slurm config ${cellText(name)}: walltime ${formatWalltime(walltimeSeconds)}`;
+  });
+  const left = schedulers.length - shown.length;
+  return `${shown.join('')}${left > 0 ? `\n  and ${counted(left, 'more Slurm config')}` : ''}`;
 }
 
 /** `-U`, else the user in the specification, else the user who runs the command. */
 export function ownerOf(context: Context, specUser: string | null): string {
   return context.userOption ?? specUser ?? context.user;
 }
+
+/** At most this many Slurm configs are shown. */
+const shownSchedulers = 10;
 
 /** At most this many upstream jobs are listed per job: two large groups have millions of edges. */
 const shownUpstreams = 1000;
@@ -123,7 +138,7 @@ async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsSh
     const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
     const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
     const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}${data}`;
-    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}\n`;
+    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}${schedulersText(workflow)}\n`;
   });
 }
 

@@ -5,7 +5,7 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { type PlanOptions, planAndApply, refuseEarly } from '../plans/apply.ts';
-import { confirmRestart } from '../plans/lost-files.ts';
+import { confirmRestart } from '../plans/file-warnings.ts';
 import { changesText, lostJobsText, printPlan } from '../plans/output.ts';
 import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
 

@@ -9,7 +9,7 @@ import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
 import { type PlanOptions, type PlanRequest, planAndApply } from '../plans/apply.ts';
-import { confirmRestart, noteLostFiles } from '../plans/lost-files.ts';
+import { confirmRestart, noteLostFiles } from '../plans/file-warnings.ts';
 import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
 import { type StopOptions, whileStopped } from './workflows-stop-running.ts';
 

@@ -12,6 +12,7 @@ import { noteOutlasting } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { type PlanOptions, shown } from '../plans/apply.ts';
+import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { PlannedAllocation } from '../plans/output.ts';
 import { changesText, nextCommands } from '../plans/output.ts';
 
@@ -19,14 +20,20 @@ export interface DeleteOptions extends PlanOptions {
   force?: boolean;
 }
 
-export async function startWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
+export interface StartOptions extends PlanOptions {
+  ignoreMissingData?: boolean;
+}
+
+export async function startWorkflow(context: Context, key: string | null, options: StartOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {
     const { api } = connection;
     const workflowKey = await chooseWorkflow(context, api, key);
     const dryRun = options.dryRun ?? false;
-    const request = { workflow_key: workflowKey, dry_run: dryRun };
+    const { ignoreMissingData: ignore_missing_data = false } = options;
+    const request = { workflow_key: workflowKey, dry_run: dryRun, ignore_missing_data };
     const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
     await noteOutlasting(context, api, workflowKey);
+    noteSharedOutputs(context, plan);
     const startsServer = await needsServer(connection, workflowKey, dryRun);
     await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, plan, startsServer));
     return startsServer && !dryRun;

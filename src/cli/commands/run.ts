@@ -11,6 +11,7 @@ export function declareRun(program: Command, act: Act): void {
     .description('create a workflow, run its jobs on this machine and print a summary')
     .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input')
     .option('--commands', 'read SPEC as a commands file: one command per line')
+    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .addOption(stdioOption());
   addWorkerOptions(command).addHelpText(
     'after',

@@ -1,6 +1,7 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
-import { type StdioOption, stdioOption } from '../input/options.ts';
+import type { SubmitOptions } from '../actions/submit.ts';
+import { stdioOption } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareSubmit(program: Command, act: Act): void {
@@ -8,6 +9,7 @@ export function declareSubmit(program: Command, act: Act): void {
     .command('submit')
     .description('create a workflow and start it on Slurm; its actions schedule the nodes')
     .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
+    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .addOption(stdioOption())
     .addHelpText(
       'after',
@@ -18,6 +20,6 @@ ${examples('torc submit workflow.yaml', 'torc -F json submit workflow.yaml | jq 
     );
   act(command, async ([spec = ''], self) => {
     const { submitSpec } = await import('../actions/submit.ts');
-    return (context) => submitSpec(context, spec, self.opts<StdioOption>());
+    return (context) => submitSpec(context, spec, self.opts<SubmitOptions>());
   });
 }

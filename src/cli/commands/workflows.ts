@@ -1,7 +1,7 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
-import type { DeleteOptions } from '../actions/workflows-start-cancel-delete.ts';
+import type { DeleteOptions, StartOptions } from '../actions/workflows-start-cancel-delete.ts';
 import { addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
@@ -107,11 +107,12 @@ function declarePlans(group: Command, act: Act): void {
     .command('start')
     .description('start a stored workflow: its jobs become ready for workers')
     .argument('[key]', keyArgument)
+    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .option('--dry-run', 'show what would change without changing anything')
     .addHelpText('after', examples('torc workflows start 7', 'torc workflows start 7 --dry-run'));
   act(start, async ([key], self) => {
     const { startWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
-    return (context) => startWorkflow(context, key ?? null, self.opts<PlanOptions>());
+    return (context) => startWorkflow(context, key ?? null, self.opts<StartOptions>());
   });
   const cancel = group
     .command('cancel')

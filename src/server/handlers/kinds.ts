@@ -24,6 +24,8 @@ export interface PreparedHandler<N extends EndpointName> {
 /** Work that is cut into several transactions, so that others are served in between. */
 export interface StepHandler<N extends EndpointName> {
   kind: 'steps';
+  /** Looks outside of the database first; throws to refuse. */
+  check?: (context: ServerContext, request: Request<N>) => Promise<void>;
   begin: (tx: Transaction, request: Request<N>) => Steps<N>;
 }
 

@@ -4,6 +4,7 @@ import { assignRequirements } from '../../storage/authoring/declarations.ts';
 import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
 import { importHistory } from '../../storage/authoring/workflow-import.ts';
 import { prepareDiagnosis } from '../plans/diagnosis.ts';
+import { checkStart } from '../plans/missing-inputs.ts';
 import { prepareDisable, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
 import { stopRunning } from '../plans/stop-running.ts';
@@ -50,7 +51,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_create_finish: { kind: 'write', run: finishCreation },
   workflow_show: { kind: 'read', run: showWorkflow },
   workflow_graph: { kind: 'read', run: drawWorkflow },
-  workflow_start: { kind: 'steps', begin: startWorkflow },
+  workflow_start: { kind: 'steps', check: checkStart, begin: startWorkflow },
   workflow_cancel: { kind: 'steps', begin: cancelWorkflow },
   workflow_delete: { kind: 'steps', begin: deleteWorkflow },
   workflow_restart: { kind: 'prepared', prepare: prepareRestart },

@@ -11,6 +11,7 @@ import { countLeft } from '../../storage/running/losses.ts';
 import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { beginCancel, cancelSteps, planStart, refuseEnded, startSteps } from '../../storage/runs/start-and-cancel.ts';
+import { sharedOutputs } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
 import { planCancel, planStartChanges } from '../plans/start-and-cancel.ts';
 import type { Steps } from './kinds.ts';
@@ -51,6 +52,7 @@ export function startWorkflow(tx: Transaction, request: Request<'workflow_start'
       num_ready: plan.numReady,
       num_blocked: plan.numBlocked,
       num_changes: plan.numReady + plan.numBlocked,
+      shared_outputs: sharedOutputs(tx, getWorkflow(tx, workflowKey)),
       changes,
     },
   };

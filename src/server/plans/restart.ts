@@ -19,9 +19,11 @@ import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun, setStopping } from '../../storage/runs/runs.ts';
+import { sharedOutputs } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
 import { probeFiles } from './file-probe.ts';
-import { evidenceOfWorkflow, mostNamed, planned } from './planning.ts';
+import { refuseMissing } from './missing-inputs.ts';
+import { evidenceOfWorkflow, planned } from './planning.ts';
 import { keptJobs, renderPlan, rerunForMissingFiles } from './rendering.ts';
 import { reset } from './reset-disable.ts';
 import { isKept, refuseRunning } from './running-jobs.ts';
@@ -86,7 +88,7 @@ function restart(
     });
     const settled = settle(jobs, plan);
     if (!request.ignore_missing_data)
-      refuseMissing(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
+      checkInputs(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
     const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes });
     const kept = keptJobs(tx, jobs, { plan, settled, claimed: claimed.filter((job) => isKept(job, request)) });
     const beginsRun = rendered.num_changes > 0 || (!isUnderWay(workflow) && hasWork(settled));
@@ -108,6 +110,7 @@ function restart(
       num_ready: count('ready'),
       num_blocked: count('blocked'),
       num_running: count('submitted') + count('submitted_pending'),
+      shared_outputs: sharedOutputs(tx, workflow),
       base_directory: facts.directory,
       missing_files: rerunForMissingFiles(jobs, { plan, settled, changes }),
       cleared_user_data: beginsRun ? cleared.map((datum) => datum.name) : [],
@@ -146,7 +149,7 @@ function changedJobs(
   return changes;
 }
 
-function refuseMissing(
+function checkInputs(
   tx: Transaction,
   jobs: StoredJobs,
   settled: Settled,
@@ -167,12 +170,5 @@ function refuseMissing(
   const missing = missingInputs(tx, jobs.workflowKey, files, { willRun, willEnd }).filter(
     ({ what }) => !isCleared.has(what.replace(/^user data /, '')),
   );
-  if (missing.length === 0) return;
-  const shown = missing.slice(0, mostNamed).map(({ what, jobName }) => `${what}, needed by ${jobName}`);
-  const more = missing.length > mostNamed ? `; and ${missing.length - mostNamed} more` : '';
-  throw new TorcError(
-    'not_found',
-    `missing: ${shown.join('; ')}${more}`,
-    `Provide it (relative paths start at ${directory}), or continue without it with --ignore-missing-data.`,
-  );
+  refuseMissing(missing, directory);
 }

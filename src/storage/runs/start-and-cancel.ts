@@ -26,6 +26,13 @@ export function planStart(
   }
   if (workflow.isCanceled)
     throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `torc workflows restart ${workflowKey}`);
+  if (Object.values(jobCounts(tx, workflowKey)).every((n) => n === 0)) {
+    throw new TorcError(
+      'conflict',
+      `workflow ${workflowKey} has no jobs, so nothing would run`,
+      `Add jobs first: torc workflows add-jobs-from-commands-file ${workflowKey} FILE, or torc jobs add --help`,
+    );
+  }
   const row = tx.db.get<{ ready: number; blocked: number }>(
     `SELECT coalesce(sum(num_blockers = 0), 0) AS ready, coalesce(sum(num_blockers > 0), 0) AS blocked
      FROM jobs WHERE workflow_key = ? AND status = 'uninitialized'`,

@@ -1,8 +1,9 @@
-/** A restart that would run much of what is done again because files are gone: perhaps the directory is another one. */
+/** What a person is told about files before a run: many are gone, perhaps the directory is another one; others write them too. */
 import type { Api, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Context, note } from '../context/context.ts';
 import { confirm } from '../input/ask.ts';
+import { cellText } from '../output/table.ts';
 import type { PlanRequest } from './apply.ts';
 
 /** What a person should know before most of the done jobs run again; null when there is nothing to say. */
@@ -31,8 +32,23 @@ export async function confirmRestart(
   );
 }
 
+/** Warns of workflows in progress that write the same files: two runs of one specification overwrite each other. */
+export function noteSharedOutputs(
+  context: Context,
+  { shared_outputs: shared }: Pick<RestartPlan, 'shared_outputs'>,
+): void {
+  for (const { workflow_key: key, name, path } of shared) {
+    note(
+      context,
+      `workflow ${key} (${cellText(name)}) has not ended and writes the same files, such as ${path}`,
+      'warning',
+    );
+  }
+}
+
 /** The same as a warning, where nobody was asked. */
 export function noteLostFiles(context: Context, plan: RestartPlan): void {
+  noteSharedOutputs(context, plan);
   const words = plan.dry_run || !context.mayAsk ? lostFilesWords(plan) : null;
   if (words !== null) note(context, words, 'warning');
 }
