@@ -3,6 +3,7 @@ import type { EndpointName, ExchangeReply, Request } from '../../src/api/contrac
 import type { Database } from '../../src/storage/database/database.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
 import { brokenInvariants } from '../support/invariants.ts';
+import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
 import { nodeCpus } from './worker.ts';
 
@@ -12,6 +13,7 @@ interface StoredEnd {
   return_code: number | null;
   cause: string | null;
   ended_at: number;
+  is_loss: number;
 }
 
 /** Kinds of facts that each leave a trace in the database. */
@@ -24,7 +26,7 @@ const noFacts: Counted = { runsEnded: 0, attemptsRan: 0 };
 
 function storedFacts(db: Database): Counted {
   const [runsEnded, attemptsRan] = db.row<[number, number]>(
-    `SELECT (SELECT count(*) FROM events WHERE type = 'workflow_ended'),
+    `SELECT (SELECT count(*) FROM events WHERE type = 'workflow_ended' AND json_extract(data, '$.status') <> 'restarted'),
        (SELECT count(*) FROM attempts WHERE exec_ms IS NOT NULL AND started_at IS NOT NULL)`,
   ) ?? [0, 0];
   return { runsEnded, attemptsRan };
@@ -111,7 +113,7 @@ export class Check {
     if (numChanges !== this.#numChanges) {
       this.#numChanges = numChanges;
       this.numChecks += 1;
-      this.broken.push(...brokenInvariants(this.#db));
+      this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db));
     }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);
@@ -129,13 +131,16 @@ export class Check {
 
   #lookAtEnds(db: Database): void {
     const rows = db.all(
-      `SELECT attempt_key, end_status, return_code, cause, ended_at, is_live FROM attempts WHERE end_status IS NOT NULL`,
+      `SELECT attempt_key, end_status, return_code, cause, ended_at, is_live, is_loss FROM attempts
+       WHERE end_status IS NOT NULL`,
     );
     const stored = new Map<number, StoredEnd>();
     for (const row of rows) {
       const end = row as unknown as StoredEnd;
       stored.set(end.attempt_key, end);
-      const words = `${end.end_status} ${end.return_code} ${end.cause} ${end.ended_at}`;
+      // that an allocation was requeued may be known only later
+      const cause = end.end_status === 'terminated' && end.cause === 'preempted' ? 'canceled' : end.cause;
+      const words = `${end.end_status} ${end.return_code} ${cause} ${end.ended_at}`;
       const before = this.#ends.get(end.attempt_key);
       if (before === undefined) this.#lookAtNewEnd(end);
       else if (before !== words) this.broken.push(`the end of attempt ${end.attempt_key} was ${before}, is ${words}`);
@@ -162,6 +167,7 @@ export class Check {
     if (end.end_status === 'returned' && process !== undefined) {
       this.broken.push(`attempt ${end.attempt_key} was handed back but has run`);
     }
+    if (end.end_status === 'lost' && end.is_loss === 1 && process !== undefined) this.#machines.checkGone(process);
     if (end.end_status !== 'done') return;
     const exit = process?.exit ?? null;
     const code = exit === null ? null : (exit.code ?? 128 + (exit.signal ?? 0));

@@ -83,6 +83,7 @@ export class Faults {
       () => this.#endAllocation('PREEMPTED', true),
       () => this.#endAllocation('PREEMPTED', true),
       () => this.#endAllocation('CANCELLED', false),
+      () => this.#runOutOfMemory(),
       () => void person.schedule(random.spread(60_000, 1_800_000), random.chance(0.3)),
       () => person.startLocalWorker(),
       () => void person.restart({ keepRunning: random.chance(0.7) }),
@@ -243,6 +244,12 @@ export class Faults {
     const { slurm, random } = this.#world;
     const running = slurm.running;
     if (running.length > 0) slurm.end(random.pick(running), state, isRequeued);
+  }
+
+  #runOutOfMemory(): void {
+    const { slurm, random } = this.#world;
+    const running = slurm.running;
+    if (running.length > 0) slurm.runOutOfMemory(random.pick(running));
   }
 
   /** Repairs everything; from here on nothing goes wrong. */

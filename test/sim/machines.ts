@@ -107,6 +107,13 @@ export class Machines {
     }
   }
 
+  /** The job of this process runs again by itself. */
+  checkGone(process: JobProcess): void {
+    if (!process.isAlive) return;
+    if (this.#isInGap(process.machine)) this.numGaps += 1;
+    else this.onBroken(`job ${process.jobKey} came back while its attempt ${process.attempt} runs`);
+  }
+
   #isInGap(machine: Machine): boolean {
     const isUnreadable = machine.isFrozen || !machine.hasFiles;
     return isUnreadable || this.#timeline.nowMs - machine.lastUnreadableMs < gapMs;

@@ -105,9 +105,9 @@ async function advance(world: World, person: Person): Promise<void> {
   const { db } = service;
   const workflow = db.get('SELECT is_canceled, is_stopping, phase FROM workflows');
   const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
-  const isOrphaned = `j.status IN ('submitted', 'submitted_pending') AND EXISTS (SELECT 1 FROM attempts a
-    WHERE a.attempt_key = j.attempt_key AND a.is_occupying = 0)`;
-  const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isOrphaned}`);
+  // what is lost comes back by itself, unless it is left for a person
+  const isLeft = 'EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1)';
+  const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isLeft}`);
   if (workflow?.phase !== 'started') void person.start();
   else if (workflow.is_canceled === 1 || numLeft > 0) void person.restart({ keepRunning: workflow.is_stopping !== 1 });
   else if (workflow.is_stopping === 1) void person.claimAgain();
@@ -120,7 +120,8 @@ async function advance(world: World, person: Person): Promise<void> {
 function isComplete({ service }: World): boolean {
   const left = service?.db.get(
     `SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('done', 'canceled'))
-       + (SELECT count(*) FROM workflows WHERE is_canceled = 1 OR phase <> 'started') AS n`,
+       + (SELECT count(*) FROM workflows w WHERE phase <> 'started' OR is_canceled = 1
+         AND EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key AND j.status <> 'done')) AS n`,
   );
   return left?.n === 0;
 }

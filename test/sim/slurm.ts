@@ -169,6 +169,16 @@ export class Slurm {
     wait();
   }
 
+  /** The kernel kills the worker of an allocation and all of its jobs at once. */
+  runOutOfMemory(allocation: Allocation): void {
+    const start = runningStart(allocation);
+    if (start === null || allocation.state !== 'RUNNING' || !isReachable(start)) return;
+    this.#world.note(`slurm: ${allocation.id} runs out of memory`);
+    allocation.state = 'COMPLETING';
+    this.#sweep(start);
+    this.#finish(allocation, start, 'OUT_OF_MEMORY', false);
+  }
+
   #finish(allocation: Allocation, start: Start, state: string, isRequeued: boolean): void {
     start.endMs = this.#world.timeline.nowMs;
     start.state = state;

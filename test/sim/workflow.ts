@@ -9,6 +9,7 @@ export class SimWorkflow {
   readonly numBarriers: number;
   /** The first retries at once, the second after a delay. */
   readonly failureHandlers: ReturnType<typeof rule>[][];
+  readonly maxLosses: number;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -30,8 +31,10 @@ export class SimWorkflow {
       nodes: isWide && random.chance(0.3) ? 2 : 1,
       priority: random.int(0, 2),
       cancelOnFailure: random.chance(0.7),
+      supportsTermination: random.chance(0.2),
       ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
     }));
+    this.maxLosses = random.pick([0, 1, 3, 3]);
     this.failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })], [delayedRule(random)]];
     this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));
     this.#failing = new Map(

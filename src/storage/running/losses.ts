@@ -19,27 +19,28 @@ export interface Loss {
  * stored by the caller.
  */
 export function bringBack(tx: Transaction, job: JobState, { attemptKey, cause, isCounted }: Loss): boolean {
-  const workflow = tx.db.get<{ run_id: number; max_losses: number }>(
-    `SELECT run_id, max_losses FROM workflows WHERE workflow_key = ? AND phase = 'started' AND is_canceled = 0`,
+  const workflow = tx.db.get<{ max_losses: number }>(
+    `SELECT max_losses FROM workflows WHERE workflow_key = ? AND phase = 'started' AND is_canceled = 0`,
     job.workflowKey,
   );
   if (workflow === undefined) return false;
-  const { run_id: runId, max_losses } = workflow;
+  const { max_losses } = workflow;
   if (!isCounted) {
     giveBack(tx, job, { by: 'loss', attemptKey, data: { cause } });
     return true;
   }
-  const num_losses = 1 + numLosses(tx, job, runId);
+  const num_losses = 1 + numLosses(tx, job, attemptKey);
   if (num_losses > max_losses) return false;
   tx.db.run('UPDATE attempts SET is_loss = 1 WHERE attempt_key = ?', attemptKey);
   giveBack(tx, job, { by: 'loss', attemptKey, data: { cause, num_losses, max_losses } });
   return true;
 }
 
-function numLosses(tx: Transaction, { workflowKey, jobKey }: JobState, runId: number): number {
-  const sql =
-    'SELECT count(*) AS n FROM attempts WHERE workflow_key = ? AND job_key = ? AND run_id = ? AND is_loss = 1';
-  return tx.db.get<{ n: number }>(sql, workflowKey, jobKey, runId)?.n ?? 0;
+/** Earlier losses in the run in which the attempt was claimed. */
+function numLosses(tx: Transaction, { workflowKey, jobKey }: JobState, attemptKey: number): number {
+  const sql = `SELECT count(*) AS n FROM attempts WHERE workflow_key = ? AND job_key = ? AND is_loss = 1
+     AND run_id = (SELECT run_id FROM attempts WHERE attempt_key = ?)`;
+  return tx.db.get<{ n: number }>(sql, workflowKey, jobKey, attemptKey)?.n ?? 0;
 }
 
 /** The same for an attempt without a result; it is live until then. */
