@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isProcessAlive, listPids, readStat } from '../../src/base/proc.ts';
 import { mainJs } from '../support/torc.ts';
 import { diamond, newPlace, type Place } from './place.ts';
 
@@ -180,6 +181,24 @@ describe('a second terminal', () => {
     });
     place.file('go', '');
     expect((await run.ended).code).toBe(0);
+  });
+
+  it('stops at an interrupt also the worker of a run that was killed', async () => {
+    const [first, second] = [join(place.path, 'first'), join(place.path, 'second')];
+    const commands = place.file('c.txt', 'touch first; sleep 300; exit\ntouch second; sleep 300; exit\n');
+    const killed = place.start('run', commands, '--cpus', '1');
+    await expect.poll(() => existsSync(first), { timeout: 30_000 }).toBe(true);
+    const survivor = listPids('/proc').find((pid) => readStat('/proc', pid)?.parent === killed.child.pid) ?? 0;
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    expect(isProcessAlive(survivor, null)).toBe(true);
+    const run = place.start('jobs', 'run', '1', '--cpus', '1');
+    await expect.poll(() => existsSync(second), { timeout: 30_000 }).toBe(true);
+    run.child.kill('SIGINT');
+    expect((await run.ended).code).toBe(130);
+    expect(isProcessAlive(survivor, null)).toBe(false);
+    const { jobs } = await place.json<{ jobs: { status: string }[] }>(['jobs', 'list', '-k', '1']);
+    expect(jobs.map(({ status }) => status)).toEqual(['ready', 'ready']);
   });
 
   it.each(['SIGINT', 'SIGKILL'] as const)('takes the place of a server that %s ends before it', async (signal) => {

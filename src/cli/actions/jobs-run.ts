@@ -14,6 +14,7 @@ import { followRun } from '../output/run-progress.ts';
 import { failedJobs, numEnded, type Summary, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
+import { stopSurvivors } from '../workers/survivors.ts';
 
 export interface RunJobsOptions extends WorkerCommandOptions {
   /** The process is the worker itself: it never opens the database. */
@@ -82,6 +83,7 @@ export async function runLocally(
   const startedAt = context.clock.monotonic();
   const child = spawnWorker(context, workflowKey, options, options.directory);
   let isInterrupted = false;
+  let stopping: Promise<number> | null = null;
   const removeHandler = context.interrupts.handle(() => {
     note(
       context,
@@ -91,10 +93,12 @@ export async function runLocally(
     );
     isInterrupted = true;
     child.stop();
+    stopping ??= stopSurvivors(context, workflowKey);
   });
   const stopFollowing = followRun(context, api, workflowKey);
   try {
     const worker = await child.result;
+    await stopping;
     const isEnough = () => isInterrupted || options.waitForNewJobs === undefined;
     await lastLook(context, api, workflowKey, isEnough);
     const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
