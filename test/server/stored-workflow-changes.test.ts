@@ -158,6 +158,21 @@ describe('added jobs', () => {
     ]);
   });
 
+  it('share a file by one name: a second name for its path is refused', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }], [], { start: false });
+    await service.call('workflow_modify', { workflow_key: key, changes: { base_directory: '/w' } });
+    const addFile = (name: string, path: string) => service.call('file_add', { workflow_key: key, name, path });
+    await addFile('f', 'out/100%_x');
+    for (const path of ['out/100%_x', './out//100%_x', '/w/out/100%_x/']) {
+      await expect(addFile('g', path), path).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('already has a file with the path'),
+      });
+    }
+    await addFile('g', '/v/out/100%_x');
+    await addFile('h', 'out/100a_x');
+  });
+
   it('continue a run that had ended, and cannot come before jobs that have started', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });

@@ -1,21 +1,21 @@
 /** Adding files and resource requirements to a stored workflow one by one. */
+import { posix } from 'node:path';
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
+import { fileIdentity } from '../../model/expand/file-paths.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { refuseUsed } from '../running/declared-uses.ts';
 import { addShape, configOfShape, needOf } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
 
-/** How many jobs an error names at most. */
-const shownJobs = 5;
-
-/** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken. */
+/** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken, or its path has a name. */
 export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'file_add'>): number {
-  const workflowKey = getWorkflow(tx, Number(workflow_key)).workflowKey;
+  const { workflowKey, baseDirectory } = getWorkflow(tx, Number(workflow_key));
   const taken = tx.db.get<{ file_key: number }>(
     'SELECT file_key FROM files WHERE workflow_key = ? AND name = ?',
     workflowKey,
@@ -28,9 +28,33 @@ export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'
       'Choose another name.',
     );
   }
+  refuseSamePath(tx, { workflowKey, path, directory: baseDirectory });
   const { key } = tx.db.run('INSERT INTO files (workflow_key, name, path) VALUES (?, ?, ?)', workflowKey, name, path);
   tx.event({ workflowKey, type: 'file_added', data: { file_key: String(key), name, path } });
   return key;
+}
+
+const deleteJobsHint = 'Delete these jobs first, with torc jobs delete.';
+
+/** A file is its path: under two names it would have two writers, or a reader that waits for none. */
+function refuseSamePath(
+  tx: Transaction,
+  { workflowKey, path, directory }: { workflowKey: number; path: string; directory: string | null },
+): void {
+  const last = posix.basename(path).replaceAll(/[\\%_]/g, '\\$&');
+  const similar = tx.db.all<{ name: string; path: string }>(
+    `SELECT name, path FROM files WHERE workflow_key = ? AND path LIKE ? ESCAPE '\\'`,
+    workflowKey,
+    `%${last}%`,
+  );
+  const wanted = fileIdentity(path, directory);
+  const same = similar.find((file) => fileIdentity(file.path, directory) === wanted);
+  if (same === undefined) return;
+  throw new TorcError(
+    'conflict',
+    `workflow ${workflowKey} already has a file with the path ${quoted(path)}: ${quoted(same.name)}`,
+    'Use that name: a file is its path.',
+  );
 }
 
 /** Deletes the record of a file that no job reads or writes; throws 'conflict' naming the jobs that do. Returns its name. */
@@ -42,22 +66,11 @@ export function deleteFile(tx: Transaction, fileKey: number): string {
   if (file === undefined) throw new TorcError('not_found', `there is no file ${fileKey}`, 'torc files list');
   const { workflowKey } = getWorkflow(tx, file.workflow_key);
   const { name } = file;
-  const jobs = tx.db.all<{ job_key: number; name: string; is_output: number }>(
-    `SELECT j.job_key, j.name, f.is_output FROM job_files f JOIN jobs j ON j.job_key = f.job_key
-     WHERE f.file_key = ? ORDER BY f.is_output DESC, j.job_key LIMIT ?`,
-    fileKey,
-    shownJobs + 1,
+  refuseUsed(
+    tx,
+    { what: `file ${quoted(name)}`, table: 'job_files', column: 'file_key', key: fileKey },
+    deleteJobsHint,
   );
-  if (jobs.length > 0) {
-    const shown = jobs.slice(0, shownJobs).map((job) => {
-      return `${quoted(job.name)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
-    });
-    throw new TorcError(
-      'conflict',
-      `file ${quoted(name)} is in use: ${shown.join(', ')}${jobs.length > shownJobs ? ', ..' : ''}`,
-      'Delete these jobs first, with torc jobs delete.',
-    );
-  }
   tx.db.run('DELETE FROM files WHERE file_key = ?', fileKey);
   tx.event({ workflowKey, type: 'file_deleted', data: { file_key: String(fileKey), name } });
   return name;

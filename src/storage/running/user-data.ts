@@ -10,13 +10,11 @@ import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { fillInputs, userDataProblem } from '../../model/spec/user-data.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { refuseUsed } from './declared-uses.ts';
 import { getWorkflow } from './workflows.ts';
 
 type Finished = Request<'exchange'>['finished'][number];
 type NewUserData = Pick<Request<'user_data_add'>, 'name' | 'data' | 'is_ephemeral'>;
-
-/** How many jobs an error names. */
-const shownJobs = 5;
 
 /** Stores a new datum, under its reserved key if it has one; a repeated one with a key changes nothing. */
 export function storeUserData(
@@ -137,22 +135,12 @@ function replaceData(
 /** Deletes a datum that no job reads or writes; throws 'conflict' naming those that do. Returns its name. */
 export function deleteUserData(tx: Transaction, userDataKey: number): string {
   const { workflowKey, name } = getUserData(tx, userDataKey);
-  const jobs = tx.db.all<{ job_key: number; name: string; is_output: number }>(
-    `SELECT j.job_key, j.name, u.is_output FROM job_user_data u JOIN jobs j ON j.job_key = u.job_key
-     WHERE u.user_data_key = ? ORDER BY u.is_output DESC, j.job_key LIMIT ?`,
-    userDataKey,
-    shownJobs + 1,
+  const hint = `torc -k ${workflowKey} user-data modify ${userDataKey} --data null removes only the data.`;
+  refuseUsed(
+    tx,
+    { what: `user data ${quoted(name)}`, table: 'job_user_data', column: 'user_data_key', key: userDataKey },
+    hint,
   );
-  if (jobs.length > 0) {
-    const shown = jobs.slice(0, shownJobs).map((job) => {
-      return `${quoted(job.name)} (key ${job.job_key}) ${job.is_output === 1 ? 'writes' : 'reads'} it`;
-    });
-    throw new TorcError(
-      'conflict',
-      `user data ${quoted(name)} is in use: ${shown.join(', ')}${jobs.length > shownJobs ? ', ..' : ''}`,
-      `torc -k ${workflowKey} user-data modify ${userDataKey} --data null removes only the data.`,
-    );
-  }
   tx.db.run('DELETE FROM user_data WHERE user_data_key = ?', userDataKey);
   tx.event({ workflowKey, type: 'user_data_deleted', data: { user_data_key: String(userDataKey), name } });
   return name;
