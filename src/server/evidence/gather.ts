@@ -6,7 +6,7 @@ import { type Clock, delay } from '../../base/clock.ts';
 import { asTorcError } from '../../base/errors.ts';
 import type { LocalFacts } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import type { Evidence, SlurmEvidence, WorkerEvidence } from '../../storage/evidence/facts.ts';
+import type { Evidence, SlurmEvidence, WorkerEvidence } from '../../storage/evidence/evidence.ts';
 import {
   allocationsInDoubt,
   type OpenAllocation,

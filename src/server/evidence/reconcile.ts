@@ -7,7 +7,7 @@
  */
 
 import { applyEvidence } from '../../storage/evidence/apply.ts';
-import type { Evidence } from '../../storage/evidence/facts.ts';
+import type { Evidence } from '../../storage/evidence/evidence.ts';
 import type { ServerContext } from '../context.ts';
 import { gatherEvidence } from './gather.ts';
 import { endLeftoverProcesses } from './leftover-processes.ts';

@@ -7,7 +7,7 @@ import { absenceMs, type SlurmEnd } from '../../model/decide/worker-fate.ts';
 import { findMemoryWords } from '../../slurm/memory-words.ts';
 import type { AccountedJob, QueuedJob } from '../../slurm/parse.ts';
 import { isFinal, type SlurmState } from '../../slurm/states.ts';
-import type { Evidence, SlurmEvidence } from '../../storage/evidence/facts.ts';
+import type { Evidence, SlurmEvidence } from '../../storage/evidence/evidence.ts';
 import type { Machine } from '../context.ts';
 
 /** A Slurm job to ask about. */

@@ -1,7 +1,7 @@
 /** What restart, reset and disable share: a plan is made from the stored state, and a dry run leaves no trace. */
 import { TorcError } from '../../base/errors.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import type { Evidence } from '../../storage/evidence/facts.ts';
+import type { Evidence } from '../../storage/evidence/evidence.ts';
 import { getWorkflow, stateToken, type Workflow } from '../../storage/running/workflows.ts';
 import type { ClaimedJob } from '../../storage/runs/claimed-jobs.ts';
 import type { ServerContext } from '../context.ts';

@@ -5,7 +5,7 @@ import { type JobAims, planDisable, planReset, settle } from '../../model/decide
 import type { Mover } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
-import type { Evidence } from '../../storage/evidence/facts.ts';
+import type { Evidence } from '../../storage/evidence/evidence.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import type { ServerContext } from '../context.ts';

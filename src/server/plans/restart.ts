@@ -6,7 +6,7 @@ import { planRestart, type Settled, settle, statusCode } from '../../model/decid
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
-import type { Evidence } from '../../storage/evidence/facts.ts';
+import type { Evidence } from '../../storage/evidence/evidence.ts';
 import {
   clearUserData,
   declaredFiles,

@@ -15,7 +15,7 @@ import {
   type SlurmEvidence,
   type WorkerEvidence,
   workerFateOf,
-} from './facts.ts';
+} from './evidence.ts';
 import { decideOrphans, noteRequeue, orphanAttempts } from './orphans.ts';
 import { findAllocation, findWorker, type StoredEvidence, type WatchedWorker } from './scope.ts';
 

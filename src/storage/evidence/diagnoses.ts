@@ -4,7 +4,7 @@ import { diagnose, type UnfinishedAttempt } from '../../model/decide/diagnosis.t
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { WorkerFate } from '../../model/decide/worker-fate.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { type Evidence, workerFateOf } from './facts.ts';
+import { type Evidence, workerFateOf } from './evidence.ts';
 import { findAllocation, findWorker, type WatchedWorker } from './scope.ts';
 
 interface Asked {

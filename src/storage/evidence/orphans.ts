@@ -12,7 +12,7 @@ import type { ComputeNode } from '../running/compute-nodes.ts';
 import { addOrphan, bringBackOrphan, leaveOrphan } from '../running/losses.ts';
 import { type JobState, moveJob } from '../running/transitions.ts';
 import { storeDiagnoses } from './diagnoses.ts';
-import type { SlurmEvidence } from './facts.ts';
+import type { SlurmEvidence } from './evidence.ts';
 import { findWorker, type WatchedWorker } from './scope.ts';
 
 interface ClaimedRow {
