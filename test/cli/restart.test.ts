@@ -112,8 +112,8 @@ describe('recovery', () => {
   it('says that there is nothing to do, what stays unchanged, and what helps', async () => {
     await failedDiamond();
     const { code, stdout } = await place.torc('workflows', 'restart', '-d');
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^nothing to rerun in workflow 1.*; run 2 would start anyway$/m);
+    expect(code).toBe(7);
+    expect(stdout).toMatch(/^nothing left to run in workflow 1: no run would begin$/m);
     expect(stdout).toMatch(/^4 +canceled +d +b failed .*: torc --dir '.*server dir' jobs reset-status 2$/m);
     expect(stdout).toMatch(/torc --dir '.*server dir' workflows reset-status 1 --failed-only --restart$/m);
     await place.torc('workflows', 'reset-status', '1', '-f', '-r');

@@ -129,18 +129,19 @@ describe('torc run', () => {
   });
 
   it('stops its jobs on ^C, ends with 130 and can be continued', async () => {
-    const spec = place.file('commands.txt', `${'touch $TORC_JOB_NAME; exec sleep 600\n'.repeat(2)}true\n`);
+    const spec = place.file('commands.txt', `${'mkdir $TORC_JOB_NAME || exit 0; exec sleep 600\n'.repeat(2)}true\n`);
     const run = place.start('run', spec, '-m', '2', '-o', 'out');
     const haveBegun = () => ['job_1', 'job_2'].every((name) => existsSync(join(place.path, name)));
     await expect.poll(haveBegun).toBe(true);
     run.child.kill('SIGINT');
     const ended = await run.ended;
     expect(ended).toMatchObject({ code: 130, stdout: '' });
-    expect(ended.stderr).toMatch(/hint: .* workflows restart 1 && torc .* jobs run 1$/m);
+    expect(ended.stderr).toMatch(/hint: To continue .*: torc .* jobs run 1$/m);
     const { jobs } = await place.json<{ jobs: { name: string; status: string }[] }>(['jobs', 'list']);
-    expect(jobs.map((job) => job.status)).toEqual(['terminated', 'terminated', 'ready']);
-    expect(await place.json(['jobs', 'run', '1', '-o', 'out'], 1)).toMatchObject({
-      num_done: 1,
+    expect(jobs.map((job) => job.status)).toEqual(['ready', 'ready', 'ready']);
+    expect(await place.json(['workflows', 'show-status', '1'])).toMatchObject({ status: 'waiting' });
+    expect(await place.json(['jobs', 'run', '1', '-o', 'out'])).toMatchObject({
+      num_done: 3,
       worker: { reason: 'complete' },
     });
   });
