@@ -167,12 +167,12 @@ inline lose(a) {
     live = WITHOUT(live, a);
     endJob(JOB(a), canceled)
   :: (!HAS(stopAsked, a) && losses[JOB(a)] < MAX_LOSSES) ->
+#ifndef BUG_LOST_FORGOTTEN
     live = WITHOUT(live, a);
     losses[JOB(a)]++;
-#ifndef BUG_LOST_FORGOTTEN
     status[JOB(a)] = ready
 #else
-    status[JOB(a)] = terminated
+    skip
 #endif
   :: else
   fi
@@ -356,7 +356,9 @@ inline applyReports(i) {
       fi
     }
 #endif
-    isOpen[(i) / 2] = 0
+    isOpen[(i) / 2] = 0;
+    /* a worker that has left has lost nothing */
+    assert(!IS_OCCUPIED((i) / 2))
   :: else
   fi
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Reply, Request } from '../../src/api/contract.ts';
 import { gatherEvidence } from '../../src/server/evidence/gather.ts';
 import type { Service } from '../../src/server/service.ts';
+import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { applyEvidence } from '../../src/storage/evidence/apply.ts';
 import { accounted, FakeClock, type FakeMachine, fakeMachine, queued } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -368,6 +369,29 @@ describe('a restart that stops what runs and is given up', () => {
     const { stop } = await worker.exchange({ finished: [{ ...finished(b), ...interrupted }], draining: true });
     expect(stop).toEqual([]);
     expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready', c: 'submitted_pending' });
+  });
+
+  it('lets jobs go on by itself when it was killed: nobody repeats its request', async () => {
+    const timekeeper = new Timekeeper(service);
+    timekeeper.start();
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const worker = await TestWorker.join(service, key);
+    await worker.exchange();
+    const [a = 0] = worker.held;
+    const ask = (stop: boolean) => service.call('workflow_stop_running', { workflow_key: key, stop });
+    await ask(true);
+    worker.held = [];
+    await worker.exchange({ finished: [{ ...finished(a), ...interrupted }], draining: true });
+    await clock.advance(200_000);
+    await ask(true);
+    await clock.advance(200_000);
+    expect(await statuses(service, key)).toEqual({ a: 'terminated' });
+    await clock.advance(101_000);
+    expect(await statuses(service, key)).toEqual({ a: 'ready' });
+    await ask(true);
+    await ask(false);
+    expect(service.db.all('SELECT kind FROM due')).toEqual([]);
+    timekeeper.close();
   });
 
   it('gives up with --force those whose worker does not respond', async () => {

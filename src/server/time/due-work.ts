@@ -7,6 +7,7 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { failWorkerCommands, retryFiring } from '../../storage/running/actions.ts';
 import { type Due, type DueKind, dueKinds } from '../../storage/running/due.ts';
 import { releaseHold } from '../../storage/running/transitions.ts';
+import { setStopping } from '../../storage/runs/runs.ts';
 
 export interface DueWork {
   /** A `duration` moves along when the wall clock is set; an `instant` of the calendar stays where it is. */
@@ -21,6 +22,8 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   firing: { measures: 'duration', run: (tx, { subjectKey }) => retryFiring(tx, subjectKey) },
   // late: a worker may have had no server to report to; a report that arrives after this is dropped
   worker_commands: { measures: 'duration', run: (tx, { subjectKey }) => failWorkerCommands(tx, subjectKey) },
+  // late: the restart has been gone for longer
+  stopping: { measures: 'duration', run: (tx, { subjectKey }) => void setStopping(tx, subjectKey, false) },
 };
 
 /** The kinds that move along when the wall clock is set. */

@@ -6,9 +6,10 @@ import type { Transaction } from '../database/transaction.ts';
 
 /**
  * `hold`: a hold ends. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
- * that has ended are given up. A subject has at most one row of a kind.
+ * that has ended are given up. `stopping`: a restart that stops jobs has not been heard from. A subject has at most one
+ * row of a kind.
  */
-export const dueKinds = ['hold', 'firing', 'worker_commands'] as const;
+export const dueKinds = ['hold', 'firing', 'worker_commands', 'stopping'] as const;
 export type DueKind = (typeof dueKinds)[number];
 
 export interface Due {
@@ -17,7 +18,7 @@ export interface Due {
   dueAt: number;
   kind: DueKind;
   workflowKey: number;
-  /** The key of the hold, the firing or the compute node. */
+  /** The key of the hold, the firing, the compute node or the workflow. */
   subjectKey: number;
 }
 

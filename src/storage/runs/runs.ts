@@ -1,10 +1,14 @@
 /** How a run begins and ends. */
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
+import { removeDue, setDue } from '../running/due.ts';
 import { bringBackStopped } from '../running/losses.ts';
 import { forgetRetries } from '../running/retries.ts';
 import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
+
+/** A restart that stops jobs says so every second, and then needs time for its plan; one that was killed does neither. */
+const longestSilenceMs = 300_000;
 
 /** Begins the next run after a restart has moved the jobs, also of a workflow that was canceled or never started. */
 export function beginRun(
@@ -13,6 +17,7 @@ export function beginRun(
   { numChanges, onlyUninitialized }: { numChanges: number; onlyUninitialized: boolean },
 ): void {
   closeRun(tx, workflowKey);
+  removeDue(tx, { kind: 'stopping', subjectKey: workflowKey });
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
        started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
@@ -50,7 +55,10 @@ export interface Resumed {
   numBack: number;
 }
 
-/** Pauses claims while a restart stops what runs, or lets them continue because the restart was given up. */
+/**
+ * Pauses claims while a restart stops what runs, or lets them continue because the restart was given up. They also
+ * continue when a pause is not repeated for minutes, because nobody else would end it.
+ */
 export function setStopping(tx: Transaction, workflowKey: number, isStopping: boolean): Resumed {
   const { changes } = tx.db.run(
     'UPDATE workflows SET is_stopping = ? WHERE workflow_key = ? AND is_stopping <> ?',
@@ -58,6 +66,9 @@ export function setStopping(tx: Transaction, workflowKey: number, isStopping: bo
     workflowKey,
     isStopping ? 1 : 0,
   );
+  const due = { kind: 'stopping', subjectKey: workflowKey } as const;
+  if (isStopping) setDue(tx, { ...due, workflowKey, dueAt: tx.now + longestSilenceMs });
+  else removeDue(tx, due);
   if (isStopping || changes === 0) return { numGoingOn: 0, numBack: 0 };
   tx.tell({ kind: 'jobs_ready', workflowKey });
   tx.tell({ kind: 'jobs_settled', workflowKey });
