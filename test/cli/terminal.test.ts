@@ -67,7 +67,7 @@ describe('on a terminal', () => {
     run.child.stdin?.write('\x03');
     expect(await run.code).toBe(130);
     expect(run.seen()).toContain('stopping running jobs');
-    expect(await place.torc('jobs', 'list', '-f', 'status=terminated', '--columns', 'name')).toMatchObject({
+    expect(await place.torc('jobs', 'list', '-f', 'status=ready', '--columns', 'name')).toMatchObject({
       stdout: 'name\njob_1\n',
     });
     expect(existsSync(join(place.path, 'seen'))).toBe(false);

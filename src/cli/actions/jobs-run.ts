@@ -157,11 +157,10 @@ async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown)
 function interrupted(context: Context, summary: Summary): TorcError {
   const { workflow_key: key, num_jobs, num_done, num_terminated, num_unfinished } = summary;
   const run = `${context.torc} jobs run ${key}`;
-  const unrun =
-    num_unfinished > 0 ? `To continue with those that have not run: ${run}` : `${context.torc} jobs list -k ${key}`;
+  const unrun = num_unfinished > 0 ? `To continue: ${run}` : `${context.torc} jobs list -k ${key}`;
   return new TorcError(
     'interrupted',
-    `interrupted: ${num_done} of ${counted(num_jobs, 'job')} done, ${num_terminated} stopped, ${num_unfinished} not run`,
+    `interrupted: ${num_done} of ${counted(num_jobs, 'job')} done, ${num_terminated} stopped, ${num_unfinished} not finished`,
     num_terminated > 0 ? `To continue with all of them: ${context.torc} workflows restart ${key} && ${run}` : unrun,
   );
 }
