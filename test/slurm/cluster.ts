@@ -50,6 +50,25 @@ export async function output(words: readonly string[], options: RunOptions = {})
   throw new Error(`${words.join(' ')}: exit code ${ran.exitCode}\n${ran.stderr}${ran.stdout}`);
 }
 
+/** Powers a node off or on: `docker kill` and `docker start`, with the engine of the cluster. */
+export function power(node: Node, state: 'off' | 'on'): void {
+  const info = JSON.parse(spawnSync(clusterCommand, ['info'], { encoding: 'utf8' }).stdout) as {
+    docker_host: string | null;
+    containers: Record<string, string>;
+  };
+  const env = info.docker_host === null ? process.env : { ...process.env, DOCKER_HOST: info.docker_host };
+  const words = [state === 'off' ? 'kill' : 'start', info.containers[node] ?? ''];
+  const { status, stderr } = spawnSync('docker', words, { env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`docker ${words.join(' ')}: ${stderr}`);
+}
+
+/** Waits until Slurm gives jobs to a node that was off. */
+export async function nodeBack(node: Node): Promise<void> {
+  const state = async (): Promise<boolean> =>
+    /idle|mix|alloc/.test(await output(['sinfo', '-h', '-n', node, '-o', '%t']));
+  await until(`${node} is back`, state, 150);
+}
+
 /** Fails at once when there is no cluster to test with. */
 export function requireCluster(): void {
   const { stdout } = spawnSync(clusterCommand, ['info'], { encoding: 'utf8' });

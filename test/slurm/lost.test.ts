@@ -1,10 +1,8 @@
-/**
- * Jobs that lose their worker or their allocation, by real means: torc says why, and a restart brings back just those.
- */
+/** Jobs that lose their worker, their allocation or their node, by real means: torc says why, and they come back by themselves. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DiagnosedJob, Plan } from '../../src/api/contract.ts';
-import { type Node, output, requireCluster, run, until } from './cluster.ts';
-import { diagnosed, expectOutOfMemoryStory, hogThatTakesTheWorkerAlong } from './losing.ts';
+import { type Node, output, power, requireCluster, run, until } from './cluster.ts';
+import { comesBack, elsewhere, expectOutOfMemoryStory, hogThatTakesTheWorkerAlong, lostCauses } from './losing.ts';
 import { type Site, siteFor } from './site.ts';
 
 beforeAll(requireCluster);
@@ -14,14 +12,6 @@ async function running(site: Site, key: string, ...names: string[]): Promise<voi
     const jobs = await site.jobs(key);
     return names.every((name) => jobs.some((job) => job.name === name && job.status === 'submitted'));
   });
-}
-
-/** Names of the jobs that a restart changes; the dry run says the same. */
-async function restarted(site: Site, key: string): Promise<string[]> {
-  const planned = await site.json<Plan>(['workflows', 'restart', key, '--dry-run']);
-  const applied = await site.json<Plan>(['workflows', 'restart', key]);
-  expect({ ...applied, dry_run: true }).toEqual(planned);
-  return applied.changes.map((change) => change.job_name);
 }
 
 /** Sends a signal to the worker of an allocation on its node, at once after another command there. */
@@ -40,6 +30,122 @@ async function signalWorker(
 const exclusive = (rest: string): string =>
   `mkdir running || { echo "$TORC_ATTEMPT_ID" >> overlaps; exit 99; }; trap 'rmdir running' EXIT; trap 'exit 1' TERM; echo "$TORC_ATTEMPT_ID" >> attempts; ${rest}`;
 
+/** Nobody may type anything but this. */
+async function scheduleUntilDone(site: Site, key: string, seconds: number, words: readonly string[]): Promise<void> {
+  await until(
+    'everything is done',
+    async () => {
+      const { status } = await site.shown(key);
+      if (String(status) === 'waiting' && (await site.queue()).length === 0)
+        await site.schedule(key, '-n', '1', ...words);
+      return status === 'done';
+    },
+    seconds,
+  );
+}
+
+/** Lines of a file, counted. */
+async function countedLines(site: Site, name: string): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const line of (await site.read(name)).split('\n').slice(0, -1)) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+describe.concurrent('a workflow', () => {
+  it('of 100 jobs loses a node, an allocation, a start and its time: everything is done once, and only then its last action runs', async (context) => {
+    const site = await siteFor(context, 'comes-back');
+    context.onTestFinished(() => power('c4', 'on'));
+    await site.json(['server', 'start', '--daemon', '--lease-seconds', '10']);
+    // a lock falls with the last process that holds it
+    const once =
+      'exec 9> "lock $TORC_JOB_NAME"; flock -n 9 || echo "$TORC_JOB_NAME" >> overlaps; ' +
+      'echo "$TORC_JOB_NAME $SLURM_JOB_ID" >> begun; sleep 4; echo "$TORC_JOB_NAME" >> ended';
+    const names = Array.from({ length: 60 }, (_, at) => `first_${at}`);
+    const second = Array.from({ length: 39 }, (_, at) => ({
+      name: `second_${at}`,
+      command: once,
+      depends_on: [`first_${at}`, `first_${at + 20}`],
+    }));
+    const key = await site.start({
+      name: 'comes back',
+      jobs: [
+        ...names.map((name) => ({ name, command: once })),
+        ...second,
+        { name: 'last', command: once, depends_on: second.map(({ name }) => name) },
+      ],
+      actions: [
+        { trigger_type: 'on_workflow_complete', action_type: 'run_commands', commands: ['wc -l < ended >> complete'] },
+      ],
+    });
+    const config = (name: string, walltime: string, extra: string): Promise<string> =>
+      site.addConfig(key, '-N', name, '-w', walltime, '-m', '200', '-e', `--cpus-per-task=2 ${extra}`);
+    const allocate = async (configKey: string): Promise<string> =>
+      (await site.schedule(key, '-n', '1', '-s', configKey)).allocations[0]?.slurm_job_id ?? '';
+    const usual = await config('usual', '10', `--no-requeue ${elsewhere}`);
+    const requeued = await allocate(await config('requeued', '10', `--requeue ${elsewhere}`));
+    const off = await allocate(await config('off', '10', '--no-requeue --nodelist=c4'));
+    const short = await allocate(await config('short', '1', `--no-requeue ${elsewhere}`));
+    const canceled = await allocate(usual);
+    const all = [requeued, off, short, canceled];
+    await until('each allocation is at work', async () => {
+      const begun = (await run(['cat', `${site.path}/begun`])).stdout;
+      return all.every((id) => begun.includes(` ${id}\n`));
+    });
+    power('c4', 'off');
+    await output(['scancel', canceled]);
+    await output(['scontrol', 'requeue', requeued]);
+    await until('the allocation waits again', async () =>
+      (await output(['squeue', '-h', '-j', requeued, '-o', '%T'])).includes('PENDING'),
+    );
+    // a start in the second of the kill is refused: slurmd compares credentials by whole seconds
+    await output(['scontrol', 'update', `JobId=${requeued}`, 'StartTime=now+3'], { user: 'root' });
+    await scheduleUntilDone(site, key, 420, ['-s', usual]);
+
+    expect(await site.shown(key)).toMatchObject({ run_id: 1, num_done: 100, num_failed: 0 });
+    const ended = await countedLines(site, 'ended');
+    expect(ended.size).toBe(100);
+    expect([...ended.values()].every((times) => times === 1)).toBe(true);
+    expect(await run(['test', '-e', `${site.path}/overlaps`])).toMatchObject({ exitCode: 1 });
+    await until('its last action has run', async () => (await run(['cat', `${site.path}/complete`])).stdout !== '');
+    expect(await site.read('complete')).toBe('100\n');
+    // each of the four was in the middle of jobs, and they ended elsewhere
+    const begun = (await site.read('begun')).split('\n').map((line) => line.split(' '));
+    for (const id of all) {
+      const cut = begun.find(
+        ([name, on], at) => on === id && begun.some(([other], later) => later > at && other === name),
+      );
+      expect(cut, `a job of Slurm job ${id} came back`).toBeDefined();
+    }
+  });
+
+  it('whose only job checkpoints works for 3 minutes in allocations of 1 minute, and the ends do not count as losses', async (context) => {
+    const site = await siteFor(context, 'checkpoint');
+    await site.startServer();
+    const work =
+      'n=$(cat saved 2>/dev/null || echo 0); echo "$n" >> begun; trap \'echo $n > saved; exit 3\' TERM; ' +
+      'while [ $n -lt 180 ]; do sleep 1 & wait $!; n=$((n + 1)); done; echo $n > saved';
+    const key = await site.start({
+      name: 'checkpoint',
+      max_losses: 1,
+      jobs: [
+        { name: 'long', command: work, supports_termination: true, resource_requirements: 'three minutes' },
+        { name: 'behind', command: 'cp saved result', depends_on: ['long'] },
+      ],
+      resource_requirements: [{ name: 'three minutes', num_cpus: 1, memory: '10m', runtime: 'PT3M' }],
+    });
+    await site.addConfig(key, '-w', '1', '-m', '200', '-e', elsewhere);
+    await site.schedule(key, '-n', '1');
+    await scheduleUntilDone(site, key, 480, []);
+    expect(await site.shown(key)).toMatchObject({ run_id: 1, num_done: 2, num_failed: 0 });
+    expect(await site.read('result')).toBe('180\n');
+    const begun = (await site.read('begun')).split('\n').slice(0, -1).map(Number);
+    expect(begun.length).toBeGreaterThan(2);
+    expect(begun).toEqual(begun.toSorted((a, b) => a - b));
+    const causes = await lostCauses(site, 'long', key);
+    expect(new Set(causes)).toEqual(new Set(['walltime']));
+  });
+});
+
 describe.concurrent('a job whose', () => {
   it('node runs out of memory, and the kernel takes the worker with it', async (context) => {
     const site = await siteFor(context, 'oom');
@@ -50,28 +156,7 @@ describe.concurrent('a job whose', () => {
     });
   });
 
-  it('allocation reaches its walltime is terminated, and a restart reruns just that', async (context) => {
-    const site = await siteFor(context, 'walltime');
-    await site.startServer();
-    const key = await site.start({
-      name: 'walltime',
-      jobs: [
-        { name: 'long', command: 'test -e longer || sleep 600' },
-        { name: 'quick', command: 'true' },
-        { name: 'fails', command: 'exit 3' },
-      ],
-    });
-    await site.addConfig(key, '-w', '1', '-m', '200');
-    await site.schedule(key, '-n', '1');
-    await until('the job was stopped', async () => (await site.job(key, 'long')).status === 'terminated', 150);
-    expect(await site.job(key, 'long')).toMatchObject({ cause: 'walltime', orphaned: false });
-    await site.write('longer', '');
-    expect(await restarted(site, key)).toEqual(['long']);
-    await site.schedule(key, '-n', '1');
-    expect(await site.ended(key)).toMatchObject({ num_done: 3, num_failed: 1 });
-  });
-
-  it('allocation is canceled is terminated; one whose worker could not say so is explained', async (context) => {
+  it('allocation is canceled comes back, also when its worker could not say so', async (context) => {
     const site = await siteFor(context, 'scancel');
     await site.startServer();
     const key = await site.start({
@@ -81,7 +166,7 @@ describe.concurrent('a job whose', () => {
         { name: 'untold', command: `test -e again || { trap '' TERM; touch deaf; sleep 600 & wait; wait; }` },
       ],
     });
-    await site.addConfig(key, '-w', '10', '-m', '200');
+    await site.addConfig(key, '-w', '10', '-m', '200', '-e', elsewhere);
     const { allocations } = await site.schedule(key, '-n', '2');
     await running(site, key, 'told', 'untold');
     await until('one is deaf', async () => (await run(['test', '-e', `${site.path}/deaf`])).exitCode === 0);
@@ -89,14 +174,13 @@ describe.concurrent('a job whose', () => {
     const cancel = ['scancel', ...allocations.map((allocation) => allocation.slurm_job_id)];
     // it waits two seconds for a job that will not end, and dies before it can report
     await signalWorker('KILL', key, String(untold), hostname as Node, cancel);
-    await until('the job was stopped', async () => (await site.job(key, 'told')).status === 'terminated');
-    const found = await diagnosed(site, key, 'untold');
-    expect(found.diagnosis).toMatchObject({ cause: 'canceled', slurm_job_id: untold });
-    expect(found.diagnosis.slurm_state).toMatch(/^CANCELLED/);
     await site.write('again', '');
-    expect((await restarted(site, key)).toSorted()).toEqual(['told', 'untold']);
+    await comesBack(site, key, 'told');
+    await comesBack(site, key, 'untold');
+    for (const name of ['told', 'untold']) expect(await lostCauses(site, name, key)).toEqual(['canceled']);
+    expect(await site.shown(key)).toMatchObject({ status: 'waiting', run_id: 1 });
     await site.schedule(key, '-n', '1');
-    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 2 });
+    expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 1, num_done: 2 });
   });
 
   it('allocation is requeued runs again by itself, never twice at a time', async (context) => {
@@ -109,7 +193,7 @@ describe.concurrent('a job whose', () => {
         { name: 'behind', command: 'true', depends_on: ['first'] },
       ],
     });
-    await site.addConfig(key, '-w', '10', '-m', '200', '-e', '--requeue');
+    await site.addConfig(key, '-w', '10', '-m', '200', '-e', `--requeue ${elsewhere}`);
     const { allocations } = await site.schedule(key, '-n', '1');
     const id = allocations[0]?.slurm_job_id ?? '';
     await until('the first attempt is at work', async () => {
@@ -139,7 +223,7 @@ describe.concurrent('a job whose', () => {
         { name: 'forced', command: wait('forced') },
       ],
     });
-    await site.addConfig(key, '-w', '10', '-m', '200');
+    await site.addConfig(key, '-w', '10', '-m', '200', '-e', elsewhere);
     await site.schedule(key, '-n', '2');
     await running(site, key, 'counts', 'forced');
     for (const name of ['counts', 'forced']) {
