@@ -85,7 +85,7 @@ export async function expectOutOfMemoryStory(
   site: Site,
   { hog, slurmState, memoryMb }: { hog: string; slurmState: string; memoryMb: number },
 ): Promise<DiagnosedJob> {
-  await site.startServer();
+  await site.startServer('ctl', 10);
   const key = await site.start({
     name: 'memory runs out',
     jobs: [

@@ -36,8 +36,7 @@ async function scheduleUntilDone(site: Site, key: string, seconds: number, words
     'everything is done',
     async () => {
       const { status } = await site.shown(key);
-      if (String(status) === 'waiting' && (await site.queue()).length === 0)
-        await site.schedule(key, '-n', '1', ...words);
+      if (status === 'waiting' && (await site.queue()).length === 0) await site.schedule(key, '-n', '1', ...words);
       return status === 'done';
     },
     seconds,
@@ -55,7 +54,7 @@ describe.concurrent('a workflow', () => {
   it('of 100 jobs loses a node, an allocation, a start and its time: everything is done once, and only then its last action runs', async (context) => {
     const site = await siteFor(context, 'comes-back');
     context.onTestFinished(() => power('c4', 'on'));
-    await site.json(['server', 'start', '--daemon', '--lease-seconds', '10']);
+    await site.startServer('ctl', 10);
     // a lock falls with the last process that holds it
     const once =
       'exec 9> "lock $TORC_JOB_NAME"; flock -n 9 || echo "$TORC_JOB_NAME" >> overlaps; ' +
@@ -128,10 +127,9 @@ describe.concurrent('a workflow', () => {
       name: 'checkpoint',
       max_losses: 1,
       jobs: [
-        { name: 'long', command: work, supports_termination: true, resource_requirements: 'three minutes' },
+        { name: 'long', command: work, supports_termination: true },
         { name: 'behind', command: 'cp saved result', depends_on: ['long'] },
       ],
-      resource_requirements: [{ name: 'three minutes', num_cpus: 1, memory: '10m', runtime: 'PT3M' }],
     });
     await site.addConfig(key, '-w', '1', '-m', '200', '-e', elsewhere);
     await site.schedule(key, '-n', '1');
@@ -158,7 +156,7 @@ describe.concurrent('a job whose', () => {
 
   it('allocation is canceled comes back, also when its worker could not say so', async (context) => {
     const site = await siteFor(context, 'scancel');
-    await site.startServer();
+    await site.startServer('ctl', 10);
     const key = await site.start({
       name: 'scancel',
       jobs: [
@@ -214,7 +212,7 @@ describe.concurrent('a job whose', () => {
 
   it('worker is frozen past its lease is not given away; by force it is, and late reports change nothing', async (context) => {
     const site = await siteFor(context, 'frozen');
-    await site.json(['server', 'start', '--daemon', '--lease-seconds', '5']);
+    await site.startServer('ctl', 5);
     const wait = (name: string): string => `while ! test -e "end $TORC_ATTEMPT_ID ${name}"; do sleep 0.2; done`;
     const key = await site.start({
       name: 'frozen',

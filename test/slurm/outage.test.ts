@@ -25,7 +25,7 @@ function signalSlurm(signal: 'STOP' | 'CONT'): void {
 }
 
 async function startOn(site: Site, node: Node, jobs: object[]): Promise<string> {
-  await site.startServer();
+  await site.startServer('ctl', 10);
   const key = await site.start({ name: `on ${node}`, jobs });
   await site.addConfig(key, '-w', '10', '-m', '200', '-e', `--nodelist=${node} --no-requeue`);
   await site.schedule(key, '-n', '1');

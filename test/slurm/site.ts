@@ -83,8 +83,10 @@ export class Site {
 
   // ---------------------------------------------------------------- workflows
 
-  startServer(node: Node = 'ctl'): Promise<{ pid: number; hostname: string }> {
-    return this.json(['server', 'start', '--daemon'], { node });
+  /** With a short lease it asks Slurm soon about a worker that is silent. */
+  startServer(node: Node = 'ctl', leaseSeconds?: number): Promise<{ pid: number; hostname: string }> {
+    const lease = leaseSeconds === undefined ? [] : ['--lease-seconds', String(leaseSeconds)];
+    return this.json(['server', 'start', '--daemon', ...lease], { node });
   }
 
   /** Stores and starts a workflow; returns its key. */
