@@ -103,6 +103,19 @@ function checkDatabase(): void {
   }
 }
 
+it('a cancel after the server was killed reaches the worker, and says when the job is stopped', async () => {
+  writeFileSync(join(place, 'c.txt'), 'touch started; while :; do sleep 0.1; done\n');
+  const run = startTorc(['--dir', dir, 'run', 'c.txt'], { cwd: place });
+  running.push(run);
+  await expect.poll(() => existsSync(join(place, 'started')), { timeout: 60_000 }).toBe(true);
+  run.child.kill('SIGKILL');
+  await run.ended;
+  const canceled = await torc(['--dir', dir, 'workflows', 'cancel', '1'], { cwd: place });
+  expect(canceled).toMatchObject({ code: 0, stdout: expect.stringContaining('(1 running job was stopped)') });
+  const listed = await torcJson<{ jobs: unknown[] }>(['--dir', dir, 'jobs', 'list'], { cwd: place });
+  expect(listed.jobs).toMatchObject([{ status: 'canceled' }]);
+});
+
 describe('SIGKILL', () => {
   it('of everything except the jobs: a cancel ends them, even one that ignores SIGTERM', async () => {
     const commands = ['heeds', 'deaf'].map((name) => {

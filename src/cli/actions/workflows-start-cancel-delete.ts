@@ -15,6 +15,7 @@ import { type PlanOptions, shown } from '../plans/apply.ts';
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { PlannedAllocation } from '../plans/output.ts';
 import { changesText, nextCommands } from '../plans/output.ts';
+import { deliverStops } from '../workers/stop-delivery.ts';
 
 export interface DeleteOptions extends PlanOptions {
   force?: boolean;
@@ -50,13 +51,16 @@ function startText(context: Context, plan: Reply<'workflow_start'>, startsServer
 }
 
 export async function cancelWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
-  await withConnection(context, async ({ api }) => {
+  await withConnection(context, async (connection) => {
+    const { api } = connection;
     const workflowKey = await chooseWorkflow(context, api, key);
     const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
     const plan = await shown(context, `canceling workflow ${workflowKey}`, api.call('workflow_cancel', request));
     const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
     if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
-    await printResult(context, { ...plan, allocations }, () => cancelText(context, plan));
+    const isServed = connection.kind === 'remote';
+    const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, workflowKey);
+    await printResult(context, { ...plan, allocations }, () => cancelText(context, plan, isServed ? null : numLeft));
   });
 }
 
@@ -81,16 +85,26 @@ async function cancelAllocations(workflowKey: string, ids: readonly string[]): P
   );
 }
 
-function cancelText(context: Context, plan: Reply<'workflow_cancel'>): string {
+/** `numLeft`: how many jobs still run after this process has served; null where another one serves. */
+function cancelText(context: Context, plan: Reply<'workflow_cancel'>, numLeft: number | null): string {
   const ids = plan.slurm_job_ids;
   const slurm = ids.length === 0 ? '' : `, Slurm jobs ${plan.dry_run ? 'to cancel' : 'canceled'}: ${ids.join(' ')}`;
   const { num_stopping: numStopping, workflow_key: key } = plan;
-  const verb = plan.dry_run ? 'would be' : numStopping === 1 ? 'is being' : 'are being';
-  const stopped = numStopping === 0 ? '' : ` (${counted(numStopping, 'running job')} ${verb} stopped)`;
+  const stopped = numStopping === 0 ? '' : ` (${counted(numStopping, 'running job')} ${stopWords(plan, numLeft)})`;
   const what = `${counted(plan.num_changes, 'job')} canceled${stopped}${slurm}`;
   if (plan.dry_run) return `${changesText(context, plan)}dry run: workflow ${key} would have ${what}\n`;
-  const watch = numStopping === 0 ? '' : `still running:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
+  const watch =
+    numStopping === 0 || numLeft === 0
+      ? ''
+      : `still running:  ${context.torc} -k ${key} jobs list -f status=submitted\n`;
   return `canceled workflow ${key}: ${what}\n${watch}`;
+}
+
+function stopWords({ dry_run, num_stopping: count }: Reply<'workflow_cancel'>, numLeft: number | null): string {
+  if (dry_run) return 'would be stopped';
+  if (numLeft === null) return count === 1 ? 'is being stopped' : 'are being stopped';
+  if (numLeft === 0) return count === 1 ? 'was stopped' : 'were stopped';
+  return `to stop, of which ${numLeft} still ${numLeft === 1 ? 'runs' : 'run'}: no server is running`;
 }
 
 export async function deleteWorkflow(context: Context, key: string | null, options: DeleteOptions): Promise<void> {
