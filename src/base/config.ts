@@ -72,7 +72,11 @@ export function currentUser(): string {
   }
 }
 
-/** The workflow key that commands take when none is given. */
-export function defaultWorkflowKey(env: Environment = environment()): string | undefined {
-  return env.TORC_WORKFLOW_KEY === '' ? undefined : env.TORC_WORKFLOW_KEY;
+/**
+ * The workflow key that commands take when none is given. That of the job or action in which this process runs counts
+ * only in the server directory of that job.
+ */
+export function defaultWorkflowKey(directory: string, env: Environment = environment()): string | undefined {
+  const { TORC_WORKFLOW_KEY: key = '', TORC_JOB_DIR: ofJob = directory } = env;
+  return key === '' || ofJob !== directory ? undefined : key;
 }

@@ -1,7 +1,7 @@
 /** torc in other programs: `import { Workflow } from 'torc'`. The same as the commands, without a terminal. */
+
 import type { ListName, ListRecord, WorkflowShown } from '../api/contract.ts';
 import { delay } from '../base/clock.ts';
-import { outputDirectory } from '../base/config.ts';
 import { TorcError } from '../base/errors.ts';
 import { expandValue } from '../model/expand/read.ts';
 import { isMapping } from '../model/spec/check.ts';
@@ -18,6 +18,7 @@ import { pathPlace } from './documents/read-spec.ts';
 import { checkStorable, createWorkflow } from './documents/send-workflow.ts';
 import { startDirectory } from './input/base-directory.ts';
 import { listPages } from './input/list.ts';
+import { chosenOutput } from './input/output-directory.ts';
 import type { Summary } from './output/summary.ts';
 import type { WorkerCommandOptions } from './workers/local-worker.ts';
 
@@ -191,7 +192,7 @@ export class Workflow {
     refuseUnknown(options, runKeys);
     if (signal?.aborted === true) throw new TorcError('interrupted', 'the run was stopped before it started');
     const context = contextAt(this.#place, signal);
-    const output = outputDirectory(options.output, context.env);
+    const output = chosenOutput(context, options.output);
     const hint = 'Call start() first.';
     return withConnection(
       context,

@@ -10,6 +10,7 @@ const siteVariables = new Set(['SLURM_CONF', 'SLURM_CONF_SERVER', 'SLURM_CLUSTER
 const jobVariables = new Set([
   'TORC_ALLOCATION_START',
   'TORC_ATTEMPT_ID',
+  'TORC_JOB_DIR',
   'TORC_JOB_ID',
   'TORC_JOB_KEY',
   'TORC_JOB_NAME',

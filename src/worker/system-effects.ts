@@ -99,6 +99,7 @@ async function runNodeCommands(
       TORC_ACTION_KEY: action_key,
       TORC_OUTPUT_DIR: outputDirectory,
       TORC_DIR: directory,
+      TORC_JOB_DIR: directory,
     },
     outputPath: output_path,
     timeLimitMs: commandsTimeLimitMs,

@@ -1,12 +1,13 @@
 /** `torc jobs run`: runs a started workflow on this machine. */
+
 import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
-import { outputDirectory } from '../../base/config.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { startDirectory } from '../input/base-directory.ts';
+import { chosenOutput } from '../input/output-directory.ts';
 import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
@@ -33,7 +34,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const workflowKey = await chooseWorkflow(context, api, key);
       const workflow = await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
       const directory = startDirectory(context, workflow);
-      const output = outputDirectory(options.output, context.env);
+      const output = chosenOutput(context, options.output);
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
       const failed = await failedJobs(context, api, summary);
       const value = { ...summaryValue(summary, failed), worker };

@@ -1,6 +1,5 @@
 /** `torc run SPEC`: create, start, work, wait, summary. */
 import { existsSync } from 'node:fs';
-import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -10,7 +9,7 @@ import { type MissingDataOption, refuseMissingInputs } from '../documents/outsid
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { StdioOption } from '../input/options.ts';
-import { prepareOutputDirectory } from '../input/output-directory.ts';
+import { chosenOutput, prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
@@ -36,7 +35,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   await checkStorable(workflow);
   refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
-  const output = outputDirectory(options.output, context.env);
+  const output = chosenOutput(context, options.output);
   prepareOutputDirectory(context, output);
   return withConnection(
     context,

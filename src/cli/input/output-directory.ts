@@ -1,19 +1,42 @@
 /** Creates the output directory early, so that errors appear before anything runs. */
+import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
+import { outputDirectory } from '../../base/config.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
+import { claimOutputs, otherOwner } from '../../base/output-owner.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { unsafeFolder } from '../../base/trusted/parents.ts';
 import { type Context, note } from '../context/context.ts';
 
-/** Makes the output directory, and warns when others can change what is in it. Throws TorcError 'unusable'. */
+/** Makes the output directory, and warns when others can change what is in it. Throws as `makeOutputDirectory`. */
 export function prepareOutputDirectory(context: Context, path: string): void {
-  makeOutputDirectory(path);
+  makeOutputDirectory(path, context.directory);
   const problem = unsafeFolder(path);
   if (problem !== null) note(context, `the output of jobs can be replaced by others: ${problem}`, 'warning');
 }
 
-/** Makes the output directory. Throws TorcError 'unusable' if it is not writable. */
-export function makeOutputDirectory(path: string): void {
+/**
+ * The output directory of a command: `-o`, else `TORC_OUTPUT_DIR` (not that of the job in which this process runs), else
+ * `torc_output` here, or one with a name of its own where that belongs to another server directory.
+ */
+export function chosenOutput({ directory, env }: Pick<Context, 'directory' | 'env'>, option?: string): string {
+  const isInJob = (env.TORC_JOB_KEY ?? '') !== '';
+  const chosen = option ?? (isInJob ? undefined : env.TORC_OUTPUT_DIR);
+  const path = outputDirectory(chosen, {});
+  if ((chosen ?? '') !== '' || otherOwner(path, directory) === null) return path;
+  return `${path}_${createHash('sha256').update(directory).digest('hex').slice(0, 8)}`;
+}
+
+/**
+ * Makes the output directory of a server directory. Throws TorcError 'unusable' if it is not writable, 'conflict' if it
+ * has the outputs of another one.
+ */
+export function makeOutputDirectory(path: string, serverDirectory: string): void {
+  makeWritable(path);
+  claimOutputs(path, serverDirectory);
+}
+
+function makeWritable(path: string): void {
   try {
     makeFolders(path);
     // the dot makes this fail for a file that is not a directory

@@ -38,7 +38,7 @@ function statedText(context: Context, positional: string | null): string | null 
       'Give only one of them.',
     );
   }
-  return positional ?? option ?? defaultWorkflowKey(context.env) ?? null;
+  return positional ?? option ?? defaultWorkflowKey(context.directory, context.env) ?? null;
 }
 
 /** The key of the workflow to use. Throws TorcError 'usage' when there are several, 'not_found' when there is none. */

@@ -1,10 +1,11 @@
 /** The plan of allocations to submit: made before anything happens, the same in a dry run. */
+
 import { createHash } from 'node:crypto';
 import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
-import { outputDirectory } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Batch, batchScript } from '../../server/actions/submission.ts';
 import type { Context } from '../context/context.ts';
+import { chosenOutput } from '../input/output-directory.ts';
 import { chooseConfig } from '../input/slurm-config.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import type { PlannedAllocation } from '../plans/output.ts';
@@ -63,7 +64,7 @@ export async function planSchedule(context: Context, api: Api, options: Schedule
   const others = all.records.filter((other) => {
     return other.slurm_config_key !== config.slurm_config_key && other.num_ready_jobs !== 0;
   });
-  return { workflow, config, others, output: outputDirectory(options.output, context.env), firstAllocationKey };
+  return { workflow, config, others, output: chosenOutput(context, options.output), firstAllocationKey };
 }
 
 /**

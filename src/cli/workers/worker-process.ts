@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { openClient } from '../../api/client.ts';
 import type { Api, HelloReply } from '../../api/contract.ts';
 import { systemClock } from '../../base/clock.ts';
-import { outputDirectory } from '../../base/config.ts';
 import { openLog } from '../../base/log.ts';
 import { counted } from '../../base/text.ts';
 import { below, openOwnLog } from '../../base/trusted/shared.ts';
@@ -14,7 +13,7 @@ import { believedCpus, chosenGpus, machineResources } from '../../worker/process
 import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
 import type { Context } from '../context/context.ts';
-import { makeOutputDirectory } from '../input/output-directory.ts';
+import { chosenOutput, makeOutputDirectory } from '../input/output-directory.ts';
 import { type WorkerCommandOptions, type WorkerResult, warningLine, workerLogName } from './local-worker.ts';
 
 /** Runs a worker on this machine for the server of the directory until it ends. */
@@ -26,7 +25,7 @@ export async function runWorkerHere(
   const machine = machineResources(context.env);
   // inside an allocation, only its share of the machine may be used
   const slurm = slurmEnvironment(context.env, systemClock.now());
-  const output = outputDirectory(options.output, context.env);
+  const output = chosenOutput(context, options.output);
   const warn = (text: string): void => context.terminal.err(warningLine(text));
   const gpus = chosenGpus(options.gpus ?? null, machine);
   const cpus = believedCpus(slurm?.numCpus ?? machine.numCpus);
@@ -74,7 +73,7 @@ export async function runLogged(
   logName: string,
   warn: (text: string) => void,
 ): Promise<WorkerResult> {
-  makeOutputDirectory(worker.outputDirectory);
+  makeOutputDirectory(worker.outputDirectory, worker.directory);
   // the worker handles signals itself
   const removeHandler = context.interrupts.handle(() => {});
   const { outputDirectory: output } = worker;

@@ -134,6 +134,7 @@ export class ActionRunner {
       TORC_ACTION_KEY: String(actionKey),
       TORC_OUTPUT_DIR: firing.outputDirectory,
       TORC_DIR: directory,
+      TORC_JOB_DIR: directory,
     };
     const abort = this.#abort.signal;
     const ended = await runShellCommands({

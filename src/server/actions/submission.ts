@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path';
 import type { Api, ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { claimOutputs } from '../../base/output-owner.ts';
 import { programPath } from '../../base/program.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { makePrivateFolder, replacePrivateFile } from '../../base/trusted/private.ts';
@@ -78,6 +79,7 @@ export function makeDirectories({
       'Choose another with -o/--output.',
     );
   }
+  claimOutputs(outputDirectory, serverDirectory);
 }
 
 /** Records an allocation under a unique name; throws 'conflict' when the name is taken. Returns its key. */

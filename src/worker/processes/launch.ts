@@ -119,6 +119,7 @@ export function workerVariables(context: LaunchContext): Record<string, string> 
     TORC_WORKER_ID: context.workerId,
     TORC_OUTPUT_DIR: context.outputDirectory,
     TORC_DIR: context.directory,
+    TORC_JOB_DIR: context.directory,
     ...nodeVariables([0], context),
   };
 }
