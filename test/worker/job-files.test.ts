@@ -88,7 +88,7 @@ describe('declared files', () => {
     }
   });
 
-  it('are found by relative paths and through links; directories and missing inputs have no hash', async () => {
+  it('are found by relative paths and through links; output directories and missing inputs have no hash', async () => {
     const worker = startWorker();
     const { directory } = worker;
     writeFileSync(join(directory, 'target'), 'x');

@@ -116,7 +116,8 @@ export class DeclaredFiles {
   #hash(entries: readonly Entry[]): void {
     const { reader } = this.#deps;
     for (const entry of entries) {
-      if (entry.seen?.kind === 'there') {
+      // what lies in an output directory is looked at where a job reads it
+      if (entry.seen?.kind === 'there' && !(entry.file.is_output && entry.seen.isDirectory)) {
         entry.hash = reader.hash(entry.path, entry.seen, this.#noMoreHashes.signal);
       }
     }
