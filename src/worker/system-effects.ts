@@ -45,7 +45,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     startTicks: readStat('/proc', 'self')?.startTime ?? null,
     workingDirectory: process.cwd(),
     random: Math.random,
-    files: openFileReader(),
+    files: openFileReader(options.outputDirectory),
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
@@ -64,14 +64,16 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
       };
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();
-      const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles);
+      const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles, outputDirectory);
       return new ProcessRunner(events, {
         clock,
         log,
         units,
         capacityBytes: capacity.memoryBytes,
         launch,
-        spawner: dependencies.spawner ?? openHelperSpawner({ clock, log, environment: inherited, openFiles, fallback }),
+        spawner:
+          dependencies.spawner ??
+          openHelperSpawner({ clock, log, environment: inherited, openFiles, outputDirectory, fallback }),
         // jobs inherit it, also when a person started this worker inside an allocation
         table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),

@@ -20,7 +20,7 @@ it.each([
   mkdirSync(join(directory, 'folder'));
   utimesSync(join(directory, 'folder'), seconds, seconds);
   for (const path of ['-the file\n', 'link', 'folder']) {
-    const seen = await openFileReader().look(join(directory, path), false);
+    const seen = await openFileReader(directory).look(join(directory, path), false);
     const { sizeBytes, modifiedUs, changedUs } = seen as Extract<typeof seen, { kind: 'there' }>;
     const probed = await probeFiles([{ fileKey: 1, path, hashed: [] }], directory);
     expect(probed.get(1)).toEqual({ sizeBytes, modifiedUs, changedUs, contentHash: null });
@@ -32,7 +32,7 @@ it('a file that was changed deep inside a declared directory changes the directo
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   mkdirSync(join(directory, 'in/deep'), { recursive: true });
   writeFileSync(join(directory, 'in/deep/a'), 'one');
-  const reader = openFileReader();
+  const reader = openFileReader(directory);
   const seen = await reader.look(join(directory, 'in'), false);
   if (seen.kind !== 'there') throw new Error(seen.kind);
   const { sizeBytes, modifiedUs, changedUs } = seen;

@@ -1,10 +1,22 @@
 /** What makes the way to a folder safe, and how folders are made. Others are other users; nobody else acts here. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeFolders } from '../../src/base/trusted/folders.ts';
 import { unsafeFolder, unsafeParent } from '../../src/base/trusted/parents.ts';
+import { newFile, writeNewFile } from '../../src/base/trusted/shared.ts';
 
 let scratch: string;
 beforeEach(() => {
@@ -68,6 +80,31 @@ describe('the way to a folder', () => {
     const path = folder(0o775, 0o755);
     chownSync(join(scratch, 'a'), 0, 1234);
     expect(unsafeParent(path)).toBe(`other users can write to ${scratch}/a (mode 0775)`);
+  });
+});
+
+describe('a file that a person named', () => {
+  it('does not follow a link that has its name, and leaves nothing beside it', () => {
+    writeFileSync(join(scratch, 'target'), 'precious');
+    symlinkSync('target', join(scratch, 'out'));
+    writeNewFile(join(scratch, 'out'), 'new');
+    expect(readFileSync(join(scratch, 'target'), 'utf8')).toBe('precious');
+    expect(readFileSync(join(scratch, 'out'), 'utf8')).toBe('new');
+    expect(readdirSync(scratch).sort()).toEqual(['out', 'target']);
+  });
+
+  it('is written under another name each time, until it is complete', () => {
+    const files = [newFile(join(scratch, 'a')), newFile(join(scratch, 'a'))];
+    const names = readdirSync(scratch);
+    expect(new Set(names).size).toBe(2);
+    for (const name of names) expect(name).toMatch(/^a\.[0-9a-f]{16}$/);
+    for (const file of files) file.discard();
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('may be no regular file', () => {
+    writeNewFile('/dev/null', 'x');
+    expect(statSync('/dev/null').isFile()).toBe(false);
   });
 });
 

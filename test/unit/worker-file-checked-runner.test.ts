@@ -262,7 +262,7 @@ describe('the content of a file', () => {
 
   it('is unknown when the file was replaced or written to since it was seen', async () => {
     const directory = folder();
-    const reader = openFileReader();
+    const reader = openFileReader('/nowhere');
     const path = join(directory, 'file');
     writeFileSync(path, 'before');
     const seen = await seenAt(reader, path);
@@ -281,7 +281,7 @@ describe('the content of a file', () => {
 
   it('is read once, however many jobs ask', async () => {
     const path = join(folder(), 'file');
-    const reader = openFileReader();
+    const reader = openFileReader('/nowhere');
     writeFileSync(path, 'x');
     const seen = await seenAt(reader, path);
     const first = reader.hash(path, seen, wanted);
@@ -294,7 +294,7 @@ describe('the content of a file', () => {
 
   it('is not read when nobody waits any more; the next request gets it', async () => {
     const path = join(folder(), 'file');
-    const reader = openFileReader();
+    const reader = openFileReader('/nowhere');
     writeFileSync(path, 'x');
     const seen = await seenAt(reader, path);
     expect(await reader.hash(path, seen, AbortSignal.abort())).toBeNull();
@@ -303,7 +303,7 @@ describe('the content of a file', () => {
 
   it('is read whole, of up to 64 MiB', async () => {
     const directory = folder();
-    const reader = openFileReader();
+    const reader = openFileReader('/nowhere');
     const path = join(directory, 'zeros');
     writeFileSync(path, Buffer.alloc(300_000));
     // sha256sum of 300,000 zero bytes
@@ -313,7 +313,7 @@ describe('the content of a file', () => {
   });
 
   it('of what is not a file is nothing, without a wait', async () => {
-    const reader = openFileReader();
+    const reader = openFileReader('/nowhere');
     for (const path of ['/dev/zero', '/proc/self', tmpdir()]) {
       expect(await reader.hash(path, await seenAt(reader, path), wanted)).toBeNull();
     }

@@ -10,8 +10,14 @@ import { startWorker } from './run.ts';
 
 /** Starts at most so many at a time, as a limit of the system would. */
 function limited(most: number, code: string): Spawner {
-  const options = { clock: systemClock, log: silentLog, environment: process.env, openFiles: null };
-  const spawner = openHelperSpawner({ ...options, fallback: openNodeSpawner(100, process.env, null) });
+  const options = {
+    clock: systemClock,
+    log: silentLog,
+    environment: process.env,
+    openFiles: null,
+    outputDirectory: '/',
+  };
+  const spawner = openHelperSpawner({ ...options, fallback: openNodeSpawner(100, process.env, null, '/') });
   let numRunning = 0;
   return {
     spawn(request, listener) {

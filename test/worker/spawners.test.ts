@@ -1,7 +1,17 @@
 /** The two ways to start a process behave the same. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import {
+  chownSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -51,7 +61,13 @@ function begin(
   return { started, end };
 }
 
-const dependencies = { clock: systemClock, log: silentLog, environment: process.env, openFiles: null };
+const dependencies = {
+  clock: systemClock,
+  log: silentLog,
+  environment: process.env,
+  openFiles: null,
+  outputDirectory: tmpdir(),
+};
 
 const noFallback: Spawner = {
   spawn() {
@@ -61,7 +77,7 @@ const noFallback: Spawner = {
 };
 
 describe.each([
-  ['node itself', () => openNodeSpawner(100, process.env, null)],
+  ['node itself', () => openNodeSpawner(100, process.env, null, tmpdir())],
   ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
 ])('%s', (_, open) => {
   function opened(): Spawner {
@@ -195,8 +211,58 @@ describe.each([
   });
 });
 
+describe.each([
+  ['node itself', () => openNodeSpawner(100, process.env, null, tmpdir())],
+  ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
+])('%s, where others may write to the output directory', (_, open) => {
+  it.each(['ln -s target out', 'ln target out', 'mkfifo out', 'ln -s missing out'])(
+    'gives the job a file of its own in place of what was put there: %s',
+    async (plant) => {
+      const directory = folder();
+      const stdoutPath = join(directory, 'out');
+      writeFileSync(join(directory, 'target'), 'precious');
+      execFileSync('sh', ['-c', plant], { cwd: directory });
+      const spawner = open();
+      onTestFinished(() => spawner.close());
+      expect(await run(spawner, { text: 'echo told', stdoutPath })).toMatchObject({ exitCode: 0 });
+      expect(lstatSync(stdoutPath)).toMatchObject({ nlink: 1 });
+      expect(lstatSync(stdoutPath).isFile()).toBe(true);
+      expect(readFileSync(stdoutPath, 'utf8')).toBe('told\n');
+      expect(readFileSync(join(directory, 'target'), 'utf8')).toBe('precious');
+      expect(existsSync(join(directory, 'missing'))).toBe(false);
+    },
+  );
+
+  it('follows a link of this user to a folder, and makes folders that nobody else can write to', async () => {
+    const [directory, other] = [folder(), folder()];
+    symlinkSync(other, join(directory, 'moved'));
+    const before = process.umask(0);
+    onTestFinished(() => void process.umask(before));
+    const spawner = open();
+    onTestFinished(() => spawner.close());
+    await run(spawner, { text: 'echo told', stdoutPath: join(directory, 'moved', 'made', 'out') });
+    expect(readFileSync(join(other, 'made', 'out'), 'utf8')).toBe('told\n');
+    expect(lstatSync(join(other, 'made')).mode & 0o022).toBe(0);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('starts nothing in a folder or through a link of another user', async () => {
+    const directory = folder();
+    mkdirSync(join(directory, 'theirs'));
+    chownSync(join(directory, 'theirs'), 1234, 1234);
+    symlinkSync(folder(), join(directory, 'link'));
+    lchownSync(join(directory, 'link'), 1234, 1234);
+    const spawner = open();
+    onTestFinished(() => spawner.close());
+    for (const name of ['theirs', 'link']) {
+      const outcome = await run(spawner, { text: 'true', stdoutPath: join(directory, name, 'out') });
+      expect(outcome).toHaveProperty('failed', expect.stringMatching(/^(EPERM|conflict)$/));
+      expect(existsSync(join(directory, name, 'out'))).toBe(false);
+    }
+  });
+});
+
 it.each([
-  ['node itself', () => openNodeSpawner(100, process.env, 64)],
+  ['node itself', () => openNodeSpawner(100, process.env, 64, tmpdir())],
   ['the helper', () => openHelperSpawner({ ...dependencies, openFiles: 64, fallback: noFallback })],
 ])('%s lets jobs have as many files open as its caller, and raise that', async (_, open) => {
   const spawner = open();
@@ -219,16 +285,6 @@ describe('the helper', () => {
 
   it('distinguishes a real-time signal from a success', async () => {
     expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
-  });
-
-  it('starts other jobs while the files of one job do not open', async () => {
-    const spawner = opened();
-    const stdoutPath = join(folder(), 'fifo');
-    execFileSync('mkfifo', [stdoutPath]);
-    const held = run(spawner, { text: 'echo late', stdoutPath });
-    expect(await run(spawner, { text: 'true' })).toMatchObject({ exitCode: 0 });
-    expect(await readFile(stdoutPath, 'utf8')).toBe('late\n');
-    expect(await held).toMatchObject({ exitCode: 0 });
   });
 
   it('keeps no descriptors for running jobs, and says when it has none', async () => {
@@ -254,7 +310,7 @@ describe('the helper', () => {
 
   it('is replaced when it is missing or does not work', async () => {
     for (const file of ['/no/such/file', '/bin/false']) {
-      const spawner = opened(file, openNodeSpawner(100, process.env, null));
+      const spawner = opened(file, openNodeSpawner(100, process.env, null, tmpdir()));
       expect(await run(spawner, { text: 'exit 5' })).toMatchObject({ exitCode: 5 });
       expect(await run(spawner, { text: 'exit 6' })).toMatchObject({ exitCode: 6 });
     }

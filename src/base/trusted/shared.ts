@@ -14,9 +14,11 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  renameSync,
   rmSync,
   type Stats,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { systemCode, TorcError } from '../errors.ts';
@@ -35,8 +37,8 @@ export interface Place {
 }
 
 /**
- * Runs `use` with the place of a file below `root`. The folders between are made, with what the umask leaves, if
- * `isMade`. Throws TorcError 'conflict' when one of them is not ours, and the system's error, with the real path.
+ * Runs `use` with the place of a file below `root`. The folders between are made if `isMade`; the umask decides who can
+ * read them. Throws TorcError 'conflict' when one of them is not ours, and the system's error, with the real path.
  */
 export function below<T>(root: string, path: string, isMade: boolean, use: (place: Place) => T): T {
   const shown = dirname(path);
@@ -88,7 +90,8 @@ function openFolder(at: string, shown: string, isMade: boolean): number {
 function made(path: string): string {
   makeFolders(dirname(path));
   try {
-    mkdirSync(path);
+    // nobody else puts anything there, whatever the umask leaves to a group
+    mkdirSync(path, 0o755);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
   }
@@ -128,48 +131,88 @@ function isOwnFile(found: Stats, owner: number): boolean {
 }
 
 /**
- * A descriptor that writes to an empty file, made with what the umask leaves. A file of ours is emptied, anything else
- * that has the name is removed first. Throws the system's error.
+ * A descriptor of a file of ours, with flags of open(2); with O_CREAT it is made where it is missing, and anything else
+ * that has the name is removed first. Throws the system's error, EPERM for what is not ours and not to be removed.
  */
-export function openOutput({ path, owner }: Place, mode = 0o666): number {
-  const file = openOwn(path, O_WRONLY | O_CREAT, owner, mode);
-  if (file !== null) {
-    if (fstatSync(file).size > 0) ftruncateSync(file);
-    return file;
+export function openOwnFile({ path, owner }: Place, flags: number, mode = 0o666): number {
+  let file: number | null = null;
+  try {
+    file = openSync(path, flags | careful, mode);
+    if (isOwnFile(fstatSync(file), owner)) return file;
+  } catch (error) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined || found.isDirectory() || isOwnFile(found, owner)) throw error;
   }
+  if (file !== null) closeSync(file);
+  if ((flags & O_CREAT) === 0)
+    throw Object.assign(new Error(`EPERM: ${path} is not a file of this user`), { code: 'EPERM' });
   rmSync(path);
-  return openSync(path, O_WRONLY | O_CREAT | O_EXCL | careful, mode);
+  return openSync(path, flags | O_EXCL | careful, mode);
 }
 
-/** A descriptor that appends to a file of ours with mode 0600; anything else that has the name is removed first. */
-export function openOwnLog({ path, owner }: Place): number {
-  let file = openOwn(path, O_WRONLY | O_CREAT | O_APPEND, owner, 0o600);
-  if (file === null) {
-    rmSync(path);
-    file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | careful, 0o600);
-  }
+/** A descriptor that writes to an empty file, a new one or one of ours. */
+export function openOutput(place: Place): number {
+  const file = openOwnFile(place, O_WRONLY | O_CREAT);
+  if (fstatSync(file).size > 0) ftruncateSync(file);
+  return file;
+}
+
+/** A descriptor that reads a file of ours. Throws the system's error, EPERM for anything else. */
+export function openOwnForReading(place: Place): number {
+  return openOwnFile(place, O_RDONLY);
+}
+
+/** A descriptor that appends to a log that nobody else can read. */
+export function openOwnLog(place: Place): number {
+  const file = openOwnFile(place, O_WRONLY | O_CREAT | O_APPEND, 0o600);
   fchmodSync(file, 0o600);
   return file;
 }
 
-/** Null for what is not a file of ours. */
-function openOwn(path: string, flags: number, owner: number, mode?: number): number | null {
-  let file: number;
-  try {
-    file = openSync(path, flags | careful, mode);
-  } catch (error) {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found === undefined || found.isDirectory() || isOwnFile(found, owner)) throw error;
-    return null;
-  }
-  if (isOwnFile(fstatSync(file), owner)) return file;
+/** A descriptor of a regular file of anybody, to be read; neither a link nor the other end of a pipe is waited for. */
+export function openRegularFile(path: string): number {
+  const file = openSync(path, O_RDONLY | careful);
+  if (fstatSync(file).isFile()) return file;
   closeSync(file);
-  return null;
+  throw Object.assign(new Error(`EINVAL: ${path} is not a regular file`), { code: 'EINVAL' });
 }
 
-/** A descriptor that reads a file of ours. Throws the system's error, EPERM for anything else. */
-export function openOwnForReading({ path, owner }: Place): number {
-  const file = openOwn(path, O_RDONLY, owner);
-  if (file !== null) return file;
-  throw Object.assign(new Error(`EPERM: ${path} is not a file of this user`), { code: 'EPERM' });
+/** A file that a person named, while it is written. */
+export interface NewFile {
+  write(text: string): void;
+  /** Puts it in the place of what has its name. */
+  finish(): void;
+  discard(): void;
+}
+
+/**
+ * Writes beside the path under a name that nobody can foresee, and appears under its own name only when it is complete.
+ * What is no regular file, such as a pipe or /dev/stdout, is written to directly. Throws the system's error.
+ */
+export function newFile(path: string): NewFile {
+  const isSpecial = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  const written = isSpecial ? path : `${path}.${randomBytes(8).toString('hex')}`;
+  const file = openSync(written, O_WRONLY | (isSpecial ? 0 : O_CREAT | O_EXCL), 0o666);
+  return {
+    write: (text) => writeFileSync(file, text),
+    finish() {
+      closeSync(file);
+      if (!isSpecial) renameSync(written, path);
+    },
+    discard() {
+      if (!isSpecial) rmSync(written, { force: true });
+    },
+  };
+}
+
+/** Writes a file that a person named. Throws the system's error. */
+export function writeNewFile(path: string, text: string): void {
+  const file = newFile(path);
+  try {
+    file.write(text);
+    file.finish();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 /** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
-import { writeFileSync } from 'node:fs';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { writeNewFile } from '../../base/trusted/shared.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 import { groupJobs } from '../../model/graph/job-groups.ts';
@@ -29,7 +29,7 @@ export async function drawGraph(context: Context, key: string | null, options: G
   const picture = format === 'svg' ? graphSvg(graph.name, graph) : graphDot(graph.name, graph);
   if (options.output === undefined) return printResult(context, graph, () => picture);
   try {
-    writeFileSync(options.output, picture);
+    writeNewFile(options.output, picture);
   } catch (error) {
     throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null);
   }

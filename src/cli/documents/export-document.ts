@@ -1,6 +1,5 @@
 /** An exported workflow: a specification that `create` reads, and beside it the results of the jobs. */
 
-import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type Api,
   type ExportedRequirements,
@@ -13,6 +12,7 @@ import {
 } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
+import { type NewFile, newFile } from '../../base/trusted/shared.ts';
 import { exportFormat, exportVersion } from '../../model/spec/export.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
@@ -216,13 +216,13 @@ export async function writePieces(context: Context, path: string | null, pieces:
     return;
   }
   // the file appears under its name only when it is complete
-  const unfinished = `${path}.new-${process.pid}`;
+  let file: NewFile | null = null;
   try {
-    writeFileSync(unfinished, '');
-    for await (const text of batched(pieces)) appendFileSync(unfinished, text);
-    renameSync(unfinished, path);
+    file = newFile(path);
+    for await (const text of batched(pieces)) file.write(text);
+    file.finish();
   } catch (error) {
-    rmSync(unfinished, { force: true });
+    file?.discard();
     if (error instanceof TorcError) throw error;
     throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
   }

@@ -1,11 +1,13 @@
 /** Creates the output directory early, so that errors appear before anything runs. */
 import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
 import { outputDirectory } from '../../base/config.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { claimOutputs, otherOwner } from '../../base/output-owner.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { unsafeFolder } from '../../base/trusted/parents.ts';
+import { below } from '../../base/trusted/shared.ts';
 import { type Context, note } from '../context/context.ts';
 
 /** Makes the output directory, and warns when others can change what is in it. Throws as `makeOutputDirectory`. */
@@ -41,6 +43,7 @@ function makeWritable(path: string): void {
     makeFolders(path);
     // the dot makes this fail for a file that is not a directory
     accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
+    for (const name of ['job_stdio', 'resource_monitor', 'user_data']) refuseFolderOfOthers(path, name);
   } catch (error) {
     if (systemCode(error) === null) throw error;
     const words = (error as Error).message.replace(/, \w+ '.*$/s, '');
@@ -50,5 +53,14 @@ function makeWritable(path: string): void {
       'Choose another with -o/--output.',
       { cause: error },
     );
+  }
+}
+
+/** Throws TorcError 'conflict' for a folder of torc that another user made there. */
+function refuseFolderOfOthers(path: string, name: string): void {
+  try {
+    below(path, join(path, name, 'any'), false, () => {});
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
   }
 }

@@ -5,10 +5,11 @@
  * Shared files hold the text of this attempt only until it ends. What was read from them counts only if the server,
  * asked afterwards, does not know of an end.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readLogMember } from '../../base/log-member.ts';
+import { openRegularFile } from '../../base/trusted/shared.ts';
 import { cellText } from './table.ts';
 
 export type Stream = 'stdout' | 'stderr';
@@ -128,7 +129,7 @@ export class AttemptLog {
 /** Null when the file does not exist, or not yet. */
 function openFile(path: string): number | null {
   try {
-    return openSync(path, 'r');
+    return openRegularFile(path);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
     throw new TorcError('not_found', `cannot read ${path}: ${systemCode(error)}`, null, { cause: error });

@@ -1,4 +1,5 @@
 /** Writes the spool: into the server directory, else onto this node, else nowhere but into the log. */
+import { constants } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,6 +18,10 @@ export interface SpoolWriter {
   /** Removes what was written, because all of it has been acknowledged. */
   remove(): Promise<void>;
 }
+
+/** A link is not followed; the folder is in the server directory, or was made for this worker alone. */
+const appending =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** A network file system that hangs must not prevent a worker from ending. */
 const longestWriteMs = 1_000;
@@ -116,7 +121,7 @@ class FileSpool implements SpoolWriter {
     const text = (this.#torn.has(path) ? '\n' : '') + reports.map(spoolLine).join('');
     this.#written.add(path);
     this.#torn.add(path);
-    const file = await open(path, 'a', 0o600);
+    const file = await open(path, appending, 0o600);
     try {
       await file.writeFile(text);
       await file.datasync();

@@ -3,12 +3,14 @@
  * system that hangs must leave some of them free.
  */
 import { createHash } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs';
+import { type FileHandle, open, opendir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
+import { isOurs } from '../../base/trusted/owners.ts';
+import { below, openOwnFile, type Place } from '../../base/trusted/shared.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
 
 /** A file that exists. `identity` changes as soon as the content may have changed. */
@@ -57,8 +59,11 @@ const directoryMs = 10_000;
 /** Opening a pipe must not block. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The files of this machine. Content that many jobs share is hashed once. */
-export function openFileReader(): FileReader {
+/**
+ * The files of this machine. Content that many jobs share is hashed once. Room is made and texts are read below the
+ * output directory, where others may be able to write.
+ */
+export function openFileReader(outputDirectory: string): FileReader {
   const looks = gate(looksTogether);
   const readings = gate(hashesTogether);
   const hashes = new Map<string, Promise<string | null>>();
@@ -96,11 +101,12 @@ export function openFileReader(): FileReader {
     },
     async makeRoom(paths) {
       for (const path of paths) {
-        makeFolders(dirname(path));
-        await rm(path, { force: true });
+        // a file system that does not answer must not block this process in the synchronous calls that follow
+        await stat(outputDirectory).catch(() => {});
+        below(outputDirectory, path, true, (place) => rmSync(place.path, { force: true }));
       }
     },
-    readText: (path, longestBytes) => looks(() => textOf(path, longestBytes)),
+    readText: (path, longestBytes) => looks(() => textOf(outputDirectory, path, longestBytes)),
   };
 }
 
@@ -183,11 +189,22 @@ async function* pieces(file: FileHandle, numBytes: number): AsyncGenerator<Buffe
   }
 }
 
-async function textOf(path: string, longestBytes: number): Promise<ReadText> {
+/** A descriptor of the file itself, or of what a link leads to that this user made, as a job may. */
+function openText(place: Place): number {
+  const found = lstatSync(place.path);
+  if (!found.isSymbolicLink() || !isOurs(found)) return openOwnFile(place, readOnly);
+  return openSync(place.path, readOnly);
+}
+
+async function textOf(outputDirectory: string, path: string, longestBytes: number): Promise<ReadText> {
+  let found: number | null = null;
   let file: FileHandle | null = null;
   try {
-    file = await open(path, readOnly);
-    if (!(await file.stat()).isFile()) return { text: null, problem: 'is not a regular file' };
+    // a file system that does not answer must not block this process in one of the synchronous calls that follow
+    await stat(outputDirectory);
+    found = below(outputDirectory, path, false, openText);
+    if (!fstatSync(found).isFile()) return { text: null, problem: 'is not a regular file' };
+    file = await open(`/proc/self/fd/${found}`, readOnly);
     const read: Buffer[] = [];
     for await (const piece of pieces(file, longestBytes + 1)) read.push(Buffer.from(piece));
     const content = Buffer.concat(read);
@@ -196,8 +213,10 @@ async function textOf(path: string, longestBytes: number): Promise<ReadText> {
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') return { text: null, problem: null };
+    if (code === 'EPERM') return { text: null, problem: 'is not a regular file' };
     return { text: null, problem: code?.startsWith('ERR_ENCODING') ? 'is not UTF-8' : `cannot be read (${code})` };
   } finally {
+    if (found !== null) closeSync(found);
     await file?.close().catch(() => {});
   }
 }

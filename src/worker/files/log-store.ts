@@ -8,22 +8,23 @@ import {
   closeSync,
   constants,
   createReadStream,
-  openSync,
+  fstatSync,
+  ftruncateSync,
   readSync,
-  statSync,
-  truncateSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
-import { rm, rmdir, stat } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import type { LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
+import { systemCode } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { largestOutputBytes, logHeader } from '../../base/log-member.ts';
 import { type AttemptName, combinedLogPath, type JobStdioPaths } from '../../base/paths.ts';
-import { makeFolders } from '../../base/trusted/folders.ts';
+import { below, openOwnFile, type Place } from '../../base/trusted/shared.ts';
 
 /** What one job wrote, to be kept in the worker's one file. */
 export interface EndedOutput {
@@ -74,7 +75,14 @@ export interface LogStoreDependencies {
   log: Log;
 }
 
+/** What one job wrote: its files while they are open, null for one that the job removed or never had. */
+interface Written {
+  stdout: number | null;
+  stderr: number | null;
+}
+
 class CombinedLog implements LogStore {
+  readonly #outputDirectory: string;
   readonly #path: string;
   readonly #deps: LogStoreDependencies;
   #file: number | null = null;
@@ -83,7 +91,8 @@ class CombinedLog implements LogStore {
   #waiting: Waiting[] = [];
   #isBusy = false;
 
-  constructor(path: string, deps: LogStoreDependencies) {
+  constructor(outputDirectory: string, path: string, deps: LogStoreDependencies) {
+    this.#outputDirectory = outputDirectory;
     this.#path = path;
     this.#deps = deps;
   }
@@ -103,8 +112,7 @@ class CombinedLog implements LogStore {
       await stat(dirname(this.#path)).catch(() => {});
       for (const { output, resolve, reject } of this.#waiting.splice(0)) {
         try {
-          const collected = output.isAbandoned() ? null : this.#collect(output);
-          resolve(collected instanceof Promise ? await collected : collected);
+          resolve(output.isAbandoned() ? null : await this.#collectOpen(output));
         } catch (error) {
           reject(error);
         }
@@ -113,37 +121,52 @@ class CombinedLog implements LogStore {
     this.#isBusy = false;
   }
 
-  #collect({ name, paths, isAbandoned }: EndedOutput): Collected | Promise<Collected> {
-    const sizes = { stdoutBytes: sizeOf(paths.stdoutPath), stderrBytes: sizeOf(paths.stderrPath) };
+  async #collectOpen(output: EndedOutput): Promise<Collected> {
+    const written: Written = { stdout: null, stderr: null };
+    try {
+      written.stdout = this.#openWritten(output.paths.stdoutPath);
+      written.stderr = this.#openWritten(output.paths.stderrPath);
+      return await this.#collect(output, written);
+    } finally {
+      for (const file of [written.stdout, written.stderr]) if (file !== null) closeSync(file);
+    }
+  }
+
+  #openWritten(path: string): number | null {
+    try {
+      return below(this.#outputDirectory, path, false, (place) => openOwnFile(place, constants.O_RDWR));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  #collect({ name, isAbandoned }: EndedOutput, written: Written): Collected | Promise<Collected> {
+    const sizes = { stdoutBytes: sizeOf(written.stdout), stderrBytes: sizeOf(written.stderr) };
     const totalBytes = sizes.stdoutBytes + sizes.stderrBytes;
     if (totalBytes === 0) return { kind: 'empty' };
     if (totalBytes > largestOutputBytes) return null;
     const header = logHeader(name, sizes.stdoutBytes, sizes.stderrBytes);
     const offset = this.#endBytes;
-    if (totalBytes > largestAtOnceBytes) return this.#collectLarge(header, paths, sizes, isAbandoned);
+    if (totalBytes > largestAtOnceBytes) return this.#collectLarge(header, written, sizes, isAbandoned);
     const text = Buffer.concat([
       header,
-      read(paths.stdoutPath, sizes.stdoutBytes),
-      read(paths.stderrPath, sizes.stderrBytes),
+      read(written.stdout, sizes.stdoutBytes),
+      read(written.stderr, sizes.stderrBytes),
     ]);
     this.#endBytes = this.#write(gzipSync(text, totalBytes > tinyBytes ? options : tinyOptions), offset);
-    empty(paths, sizes);
+    empty(written, sizes);
     return { kind: 'combined', offset, length: this.#endBytes - offset };
   }
 
-  async #collectLarge(
-    header: Buffer,
-    paths: JobStdioPaths,
-    sizes: Sizes,
-    isAbandoned: () => boolean,
-  ): Promise<Collected> {
+  async #collectLarge(header: Buffer, written: Written, sizes: Sizes, isAbandoned: () => boolean): Promise<Collected> {
     const offset = this.#endBytes;
     let end = offset;
-    await pipeline(pieces(header, paths, sizes), createGzip(options), async (packed: AsyncIterable<Buffer>) => {
+    await pipeline(pieces(header, written, sizes), createGzip(options), async (packed: AsyncIterable<Buffer>) => {
       for await (const piece of packed) end = this.#write(piece, end);
     });
     this.#endBytes = end;
-    if (!isAbandoned()) empty(paths, sizes);
+    if (!isAbandoned()) empty(written, sizes);
     return { kind: 'combined', offset, length: end - offset };
   }
 
@@ -158,8 +181,8 @@ class CombinedLog implements LogStore {
   }
 
   #open(): number {
-    if (this.#endBytes === 0) makeFolders(dirname(this.#path));
-    const file = openSync(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+    const open = (place: Place) => openOwnFile(place, constants.O_WRONLY | constants.O_CREAT);
+    const file = below(this.#outputDirectory, this.#path, this.#endBytes === 0, open);
     this.#file = file;
     this.#cancelClose = this.#deps.clock.after(closeAfterMs, () => this.#close());
     return file;
@@ -176,8 +199,10 @@ class CombinedLog implements LogStore {
   }
 
   async remove({ stdoutPath, stderrPath }: JobStdioPaths): Promise<void> {
-    await rm(stdoutPath, { force: true });
-    await rm(stderrPath, { force: true });
+    await stat(dirname(stdoutPath)).catch(() => {});
+    for (const path of [stdoutPath, stderrPath]) {
+      below(this.#outputDirectory, path, false, (place) => rmSync(place.path, { force: true }));
+    }
   }
 
   async tidy(files: readonly JobStdioPaths[]): Promise<void> {
@@ -190,52 +215,48 @@ class CombinedLog implements LogStore {
 
 /** The worker's one file, which is made when there is something to write, and the files that its jobs write to. */
 export function openLogStore(outputDirectory: string, workerId: string, deps: LogStoreDependencies): LogStore {
-  return new CombinedLog(combinedLogPath(outputDirectory, workerId), deps);
+  return new CombinedLog(outputDirectory, combinedLogPath(outputDirectory, workerId), deps);
 }
 
-/** 0 for a file that does not exist: the job never started, or has removed it. */
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+function sizeOf(file: number | null): number {
+  return file === null ? 0 : fstatSync(file).size;
 }
 
-function read(path: string, bytes: number): Buffer {
+function read(file: number | null, bytes: number): Buffer {
   const text = Buffer.alloc(bytes);
-  if (bytes === 0) return text;
-  const file = openSync(path, 'r');
-  try {
-    let length = 0;
-    while (length < bytes) {
-      const got = readSync(file, text, length, bytes - length, length);
-      if (got === 0) throw new Error(`${path} became shorter while it was read`);
-      length += got;
-    }
-    return text;
-  } finally {
-    closeSync(file);
+  for (let length = 0; file !== null && length < bytes; ) {
+    const got = readSync(file, text, length, bytes - length, length);
+    if (got === 0) throw becameShorter();
+    length += got;
   }
+  return text;
 }
 
-async function* pieces(header: Buffer, paths: JobStdioPaths, sizes: Sizes): AsyncGenerator<Buffer> {
+async function* pieces(header: Buffer, { stdout, stderr }: Written, sizes: Sizes): AsyncGenerator<Buffer> {
   yield header;
-  yield* readPieces(paths.stdoutPath, sizes.stdoutBytes);
-  yield* readPieces(paths.stderrPath, sizes.stderrBytes);
+  yield* readPieces(stdout, sizes.stdoutBytes);
+  yield* readPieces(stderr, sizes.stderrBytes);
 }
 
-async function* readPieces(path: string, bytes: number): AsyncGenerator<Buffer> {
-  if (bytes === 0) return;
+async function* readPieces(file: number | null, bytes: number): AsyncGenerator<Buffer> {
+  if (file === null || bytes === 0) return;
   let length = 0;
-  const pieces: AsyncIterable<Buffer> = createReadStream(path, { end: bytes - 1 });
+  const pieces: AsyncIterable<Buffer> = createReadStream('', { fd: file, autoClose: false, start: 0, end: bytes - 1 });
   for await (const piece of pieces) {
     length += piece.length;
     yield piece;
   }
-  if (length < bytes) throw new Error(`${path} became shorter while it was read`);
+  if (length < bytes) throw becameShorter();
 }
 
-function empty({ stdoutPath, stderrPath }: JobStdioPaths, { stdoutBytes, stderrBytes }: Sizes): void {
+function becameShorter(): Error {
+  return new Error('the output of a job became shorter while it was read');
+}
+
+function empty({ stdout, stderr }: Written, { stdoutBytes, stderrBytes }: Sizes): void {
   try {
-    if (stdoutBytes > 0) truncateSync(stdoutPath);
-    if (stderrBytes > 0) truncateSync(stderrPath);
+    if (stdout !== null && stdoutBytes > 0) ftruncateSync(stdout);
+    if (stderr !== null && stderrBytes > 0) ftruncateSync(stderr);
   } catch {
     // the next job empties them when it starts
   }

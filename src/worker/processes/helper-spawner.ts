@@ -22,6 +22,8 @@ export interface HelperOptions {
   environment: Readonly<Record<string, string | undefined>>;
   /** How many files a job may have open until it asks for more; null for as many as this process. */
   openFiles: number | null;
+  /** No link of another user is followed below it. */
+  outputDirectory: string;
   /** Used when the helper cannot be started, or has ended. */
   fallback: Spawner;
   /** The program. */
@@ -39,7 +41,13 @@ class HelperSpawner implements Spawner {
 
   constructor(options: HelperOptions) {
     this.#options = options;
-    const args = [String(jobOomScore), String(options.openFiles ?? 0), shell.file, ...shell.options];
+    const args = [
+      String(jobOomScore),
+      String(options.openFiles ?? 0),
+      options.outputDirectory,
+      shell.file,
+      ...shell.options,
+    ];
     // in its own session the terminal's signals do not reach it
     const helper = spawn(options.file ?? jobStarterPath(), args, {
       detached: true,

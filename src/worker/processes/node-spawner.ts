@@ -5,10 +5,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
 import { parseStat } from '../../base/proc.ts';
-import { makeFolders } from '../../base/trusted/folders.ts';
+import { below, openOutput } from '../../base/trusted/shared.ts';
 import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
 
 interface Exit {
@@ -20,12 +19,14 @@ interface Exit {
 
 /**
  * `ticksPerSecond` is the unit of processor time in /proc; jobs inherit `environment`. `openFiles` is how many files a
- * job may have open until it asks for more; null for as many as this process.
+ * job may have open until it asks for more; null for as many as this process. No link of another user is followed below
+ * `outputDirectory`.
  */
 export function openNodeSpawner(
   ticksPerSecond: number,
   environment: Readonly<Record<string, string | undefined>>,
   openFiles: number | null,
+  outputDirectory: string,
 ): Spawner {
   const score = openOomScore();
   const takeChildTicks = openChildTicks();
@@ -43,8 +44,8 @@ export function openNodeSpawner(
   }
 
   function start(request: SpawnRequest, files: number[]): ChildProcess {
-    files.push(openOutput(request.stdoutPath));
-    files.push(openOutput(request.stderrPath));
+    files.push(openJobOutput(outputDirectory, request.stdoutPath));
+    files.push(openJobOutput(outputDirectory, request.stderrPath));
     const env = { ...environment, ...request.variables };
     const limit = openFiles === null ? '' : `ulimit -Sn ${openFiles} 2>/dev/null; `;
     return score.raised(() =>
@@ -83,14 +84,8 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function openOutput(path: string): number {
-  try {
-    return openSync(path, 'w', 0o666);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-    makeFolders(dirname(path));
-    return openSync(path, 'w', 0o666);
-  }
+function openJobOutput(outputDirectory: string, path: string): number {
+  return path === '/dev/null' ? openSync(path, 'w') : below(outputDirectory, path, true, openOutput);
 }
 
 /**

@@ -98,8 +98,9 @@ export class ProcessRunner implements JobRunner {
     const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
     if (everyMs === null) return;
     const { clock, log, launch } = this.#deps;
-    const path = seriesPath(assignment, launch.outputDirectory);
-    job.series = new TimeSeries({ path, startedAtMs, everyMs, clock, log });
+    const { outputDirectory } = launch;
+    const path = seriesPath(assignment, outputDirectory);
+    job.series = new TimeSeries({ outputDirectory, path, startedAtMs, everyMs, clock, log });
   }
 
   #onFailed(job: RunningJob, code: string | null, end: AttemptEnd): void {

@@ -1,11 +1,12 @@
 /*
  * torc-start-jobs: starts the processes of a worker's jobs, waits for them, and reports how they ended.
  *
- *     torc-start-jobs SCORE FILES SHELL OPTION...
+ *     torc-start-jobs SCORE FILES OUTPUT_DIRECTORY SHELL OPTION...
  *
  * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. FILES: how many
- * files a job may have open, until it raises that itself; 0 for as many as this process. SHELL with its options runs a job's text, which follows them. A request on standard input is its length (32 bits, big-endian) and
- * fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
+ * files a job may have open, until it raises that itself; 0 for as many as this process. OUTPUT_DIRECTORY: no link of
+ * another user is followed below it. SHELL with its options runs a job's text, which follows them. A request on standard
+ * input is its length (32 bits, big-endian) and fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
  * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
  * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
  * members left. The helper ends when its standard input ends; running jobs continue.
@@ -51,6 +52,7 @@ static int report;
 static const char *job_score;
 /* 0 when jobs may have as many files open as this process */
 static rlim_t job_files;
+static const char *output_directory;
 static char **shell_words;
 static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
@@ -165,12 +167,120 @@ static void make_folders_above(const char *path) {
   free(folder);
 }
 
-static int open_output(const char *path) {
-  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-  int file = open(path, flags, 0666);
-  if (file >= 0 || errno != ENOENT) return file;
-  make_folders_above(path);
-  return open(path, flags, 0666);
+static bool is_ours(uid_t owner) { return owner == 0 || owner == geteuid(); }
+
+/* Does not follow a link unless this user made it, as people do to move their output elsewhere. */
+static int enter(int parent, const char *name) {
+  struct stat status;
+  int folder = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder >= 0 || (errno != ENOTDIR && errno != ELOOP)) return folder;
+  bool is_own_link = fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode) && is_ours(status.st_uid);
+  if (is_own_link) return openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  errno = EPERM;
+  return -1;
+}
+
+static int make_and_enter(int parent, const char *name) {
+  int folder = enter(parent, name);
+  if (folder >= 0 || errno != ENOENT) return folder;
+  if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) return -1;
+  return enter(parent, name);
+}
+
+struct folder {
+  int file;
+  /* who owns the folders on the way that are not ours, which a file system may cause; none is NOBODY */
+  uid_t stranger;
+};
+static const uid_t NOBODY = (uid_t)-1;
+
+/*
+ * The folder of a file. Below the output directory, where others may be able to write, each folder on the way is opened
+ * in the one before it, so that nobody can lead this process elsewhere.
+ */
+static struct folder open_folder_of(const char *path) {
+  struct folder found = {-1, NOBODY};
+  size_t root_length = strlen(output_directory);
+  bool is_below = strncmp(path, output_directory, root_length) == 0 && path[root_length] == '/';
+  char *copy = must(strdup(path)), *name = copy + root_length + 1, *end;
+  if (!is_below) {
+    *strrchr(copy, '/') = '\0';
+    found.file = open(*copy == '\0' ? "/" : copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  } else found.file = open(output_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  for (; is_below && found.file >= 0 && (end = strchr(name, '/')) != NULL; name = end + 1) {
+    struct stat status;
+    *end = '\0';
+    int next = make_and_enter(found.file, name), why_not = errno;
+    close(found.file);
+    found.file = next;
+    errno = why_not;
+    if (next < 0 || fstat(next, &status) < 0 || is_ours(status.st_uid)) continue;
+    if (found.stranger != NOBODY && found.stranger != status.st_uid) {
+      close(next);
+      found.file = -1;
+      errno = EPERM;
+    }
+    found.stranger = status.st_uid;
+  }
+  free(copy);
+  return found;
+}
+
+static bool is_planted(int file, int why_not) {
+  struct stat status;
+  if (file < 0) return why_not == ELOOP || why_not == ENXIO || why_not == EACCES || why_not == EPERM;
+  return fstat(file, &status) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || !is_ours(status.st_uid);
+}
+
+/*
+ * An empty file: a new one, or one of ours that is emptied. Links, pipes and files of others that have the name are
+ * removed. In a folder of a stranger the file must be new, and belong to the stranger as well: then the file system gives
+ * that owner to all that we make.
+ */
+static int open_in(struct folder folder, const char *name) {
+  const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  struct stat status;
+  int file = folder.stranger == NOBODY ? openat(folder.file, name, flags, 0666) : -1;
+  if (folder.stranger == NOBODY && !is_planted(file, errno)) {
+    if (file >= 0 && fstat(file, &status) == 0 && status.st_size > 0 && ftruncate(file, 0) < 0) errno = 0;
+    return file;
+  }
+  if (file >= 0) close(file);
+  if (unlinkat(folder.file, name, 0) < 0 && errno != ENOENT) return -1;
+  file = openat(folder.file, name, flags | O_EXCL, 0666);
+  if (file < 0 || folder.stranger == NOBODY) return file;
+  if (fstat(file, &status) == 0 && status.st_uid == folder.stranger) return file;
+  unlinkat(folder.file, name, 0);
+  close(file);
+  errno = EPERM;
+  return -1;
+}
+
+/* In the folder, which is opened first unless it is open. */
+static int open_output(const char *path, struct folder *folder) {
+  if (strcmp(path, "/dev/null") == 0) return open(path, O_WRONLY | O_CLOEXEC);
+  if (folder->file < 0) *folder = open_folder_of(path);
+  if (folder->file < 0 && errno == ENOENT) {
+    make_folders_above(path);
+    *folder = open_folder_of(path);
+  }
+  if (folder->file < 0) return -1;
+  int file = open_in(*folder, strrchr(path, '/') + 1);
+  /* a job finds its output as it would be without this care */
+  if (file >= 0) fcntl(file, F_SETFL, 0);
+  return file;
+}
+
+static bool is_folder_shared(const char *path, const char *other) {
+  size_t length = strrchr(path, '/') - path;
+  return strncmp(path, other, length + 1) == 0 && strchr(other + length + 1, '/') == NULL;
+}
+
+static void leave(struct folder *folder) {
+  int why_not = errno;
+  if (folder->file >= 0) close(folder->file);
+  folder->file = -1;
+  errno = why_not;
 }
 
 /* In the child, which shares this process's memory until exec; returns when that fails. */
@@ -243,12 +353,15 @@ static bool run_text(const struct request *request, int output, int errors) {
 }
 
 static void run(const struct request *request) {
-  int output = open_output(request->stdout_path);
+  struct folder folder = {-1, NOBODY};
+  int output = open_output(request->stdout_path, &folder);
+  if (output < 0 || !is_folder_shared(request->stdout_path, request->stderr_path)) leave(&folder);
   if (output < 0) {
     tell("error %s %d %s", request->id, errno, request->stdout_path);
     return;
   }
-  int errors = open_output(request->stderr_path);
+  int errors = open_output(request->stderr_path, &folder);
+  leave(&folder);
   if (errors < 0) tell("error %s %d %s", request->id, errno, request->stderr_path);
   else if (run_text(request, output, errors)) return;
   else close(errors);
@@ -344,15 +457,16 @@ static void hide_environment(void) {
 static void ignore(int signal) { (void)signal; }
 
 int main(int argc, char **argv) {
-  if (argc < 4) return 2;
+  if (argc < 5) return 2;
   char own_score[16] = "";
   int file = open(score_file, O_RDONLY | O_CLOEXEC);
   if (file >= 0 && read(file, own_score, sizeof own_score - 1) > 0 && atoi(own_score) < atoi(argv[1])) job_score = argv[1];
   close(file);
   hide_environment();
   job_files = strtoul(argv[2], NULL, 10);
-  shell_words = argv + 3;
-  num_shell_words = argc - 3;
+  output_directory = argv[3];
+  shell_words = argv + 4;
+  num_shell_words = argc - 4;
   /* a handler rather than SIG_IGN, so that started programs get the default again */
   struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};

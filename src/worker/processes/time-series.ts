@@ -1,10 +1,10 @@
 /** Records what a running job uses: one CSV file for each attempt, at most one row in each interval. */
-import { appendFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { closeSync, constants, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
-import { makeFolders } from '../../base/trusted/folders.ts';
+import { below, openOutput, openOwnFile, type Place } from '../../base/trusted/shared.ts';
 
 const header = 'seconds,memory_bytes,cpu_seconds\n';
 /** Rows are written together after this long. */
@@ -12,7 +12,11 @@ const writeEveryMs = 30_000;
 /** A file system that does not answer delays the end of a job by at most this. */
 const closeLimits = { longestMs: 500, hurriedMs: 500 };
 
+const appending = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
+
 export interface TimeSeriesOptions {
+  /** Where others may be able to write; `path` is below it. */
+  outputDirectory: string;
   path: string;
   startedAtMs: number;
   everyMs: number;
@@ -42,9 +46,19 @@ export class TimeSeries {
   }
 
   async #begin(): Promise<void> {
-    const { path } = this.#options;
-    makeFolders(dirname(path));
-    await writeFile(path, header);
+    await this.#put(header, openOutput);
+  }
+
+  async #put(text: string, open: (place: Place) => number): Promise<void> {
+    const { outputDirectory, path } = this.#options;
+    // a file system that does not answer must not block this process in one of the synchronous calls that follow
+    await stat(outputDirectory).catch(() => {});
+    const file = below(outputDirectory, path, true, open);
+    try {
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** One look at the job; ignored when the interval has its row already. */
@@ -61,7 +75,7 @@ export class TimeSeries {
     const rows = this.#rows;
     this.#rows = '';
     this.#writtenAtMs = atMs;
-    this.#await(this.#writing.then(() => appendFile(this.#options.path, rows)));
+    this.#await(this.#writing.then(() => this.#put(rows, (place) => openOwnFile(place, appending))));
   }
 
   /** Writes the rest. What cannot be written is lost and logged. Never fails. */
