@@ -4,9 +4,13 @@
  */
 import type { EndpointName } from './contract.ts';
 
-/** These have their own rules: reads change nothing, chunks name their place, workers repeat what was not answered. */
+/**
+ * These have their own rules: reads change nothing, a second stop finds nothing to do, chunks name their place, workers
+ * repeat what was not answered.
+ */
 const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_info',
+  'server_awaited',
   'server_stop',
   'server_rotate_token',
   'server_backup',

@@ -37,7 +37,7 @@ it('every endpoint that writes asks for a key, except those with rules of their 
   const names = Object.keys(endpoints) as EndpointName[];
   const without = names.filter((endpoint) => !needsKey(endpoint, {}));
   expect(new Set(without.filter((name) => !isRead(name)))).toEqual(
-    new Set(['workflow_create_chunk', 'jobs_diagnose', 'worker_hello', 'exchange']),
+    new Set(['server_stop', 'workflow_create_chunk', 'jobs_diagnose', 'worker_hello', 'exchange']),
   );
   expect(without.filter(isRead)).toEqual(names.filter(isRead));
 });

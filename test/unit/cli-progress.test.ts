@@ -111,6 +111,7 @@ describe('summary', () => {
       num_unfinished: 3,
       num_ended_here: 3,
       num_failed_actions: 0,
+      num_lost: 0,
       elapsed_seconds: 2,
       jobs_per_second: 1.5,
       output_directory: '/out',

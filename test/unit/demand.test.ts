@@ -135,7 +135,7 @@ describe('the reasons of a ready job', () => {
     ]);
     expect(texts(waiting({ need: { ...long, runtimeMs: hour / 2 }, slurmConfigKey: 1 }), { configs })).toEqual([
       'Only workers of Slurm config "short" may take it, and there are none.',
-      'It may run for 30m 00s, but the longest allocation, of Slurm config "short", gives jobs 20m 00s.',
+      'It may run for 30m 00s, but the longest allocation, of Slurm config "short", lasts 20m 00s.',
     ]);
   });
 
