@@ -119,6 +119,11 @@ describe('summary', () => {
     });
   });
 
+  it('counts a lost job once', () => {
+    const lost = summaryOf(shown({ submitted: 2, blocked: 1 }, { status: 'failed', num_lost: 2 }), 1, '/out', 0);
+    expect(lost).toMatchObject({ num_lost: 2, num_unfinished: 1 });
+  });
+
   it('of a further run counts that run', () => {
     const context = fakeContext(fakeTerminal());
     const again = summaryOf(shown({ done: 121 }, { status: 'done', run_id: 2 }), 4, '/out', 113);

@@ -23,7 +23,7 @@ export interface Summary {
   num_terminated: number;
   /** Jobs that were lost with their worker and do not come back by themselves. */
   num_lost: number;
-  /** Jobs that have neither ended nor been canceled. */
+  /** Jobs that have neither ended nor been canceled or lost. */
   num_unfinished: number;
   /** Jobs that ended while this command ran; the others above had ended before. */
   num_ended_here: number;
@@ -63,7 +63,7 @@ export function summaryOf(
     num_canceled: workflow.num_canceled,
     num_terminated: counts.terminated,
     num_lost: workflow.num_lost,
-    num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], 0),
+    num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], -workflow.num_lost),
     num_ended_here: numEndedHere,
     num_failed_actions: workflow.num_failed_actions,
     elapsed_seconds: elapsed,
