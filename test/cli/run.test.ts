@@ -136,7 +136,7 @@ describe('torc run', () => {
     run.child.kill('SIGINT');
     const ended = await run.ended;
     expect(ended).toMatchObject({ code: 130, stdout: '' });
-    expect(ended.stderr).toMatch(/hint: To continue .*: torc .* jobs run 1$/m);
+    expect(ended.stderr).toMatch(/hint: To continue: torc .* jobs run 1$/m);
     const { jobs } = await place.json<{ jobs: { name: string; status: string }[] }>(['jobs', 'list']);
     expect(jobs.map((job) => job.status)).toEqual(['ready', 'ready', 'ready']);
     expect(await place.json(['workflows', 'show-status', '1'])).toMatchObject({ status: 'waiting' });
