@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Ended, type Running, startTorc, torc } from '../support/torc.ts';
+import { type Ended, killLeftovers, type Running, startTorc, torc } from '../support/torc.ts';
 
 export interface Place {
   path: string;
@@ -54,6 +54,7 @@ export function newPlace(env: Record<string, string> = {}): Place {
       for (const { child } of running) child.kill('SIGKILL');
       await Promise.all(running.map(({ ended }) => ended));
       await place.torc('server', 'stop');
+      killLeftovers(path);
       rmSync(path, { recursive: true, force: true, maxRetries: 5 });
     },
   };

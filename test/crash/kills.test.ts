@@ -1,5 +1,5 @@
 /** SIGKILL of servers and workers in the middle of work: nothing acknowledged is lost, nothing runs twice. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { readServerFile } from '../../src/api/server-file.ts';
 import { isProcessAlive } from '../../src/base/proc.ts';
 import { Database } from '../../src/storage/database/database.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { type Running, startTorc, torc, torcJson } from '../support/torc.ts';
+import { killIfThere, killLeftovers, pidsNaming, type Running, startTorc, torc, torcJson } from '../support/torc.ts';
 
 let place: string;
 let dir: string;
@@ -22,31 +22,9 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { child } of running) child.kill('SIGKILL');
   await Promise.all(running.map(({ ended }) => ended));
-  // workers outlive a killed parent; those of this test have its directory in their command lines
-  for (const pid of pidsNaming(place)) killIfThere(pid);
+  killLeftovers(place);
   rmSync(place, { recursive: true, force: true });
 });
-
-function pidsNaming(directory: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has ended meanwhile
-  }
-}
 
 function start(...args: string[]): Running {
   const process = startTorc(['--dir', dir, ...args], { cwd: place });

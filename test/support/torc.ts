@@ -1,5 +1,6 @@
 /** The built program as a subprocess. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -59,4 +60,32 @@ export async function torcJson<T>(args: string[], options?: { cwd?: string }): P
   const ended = await torc(['-F', 'json', ...args], options);
   if (ended.code !== 0) throw new Error(`torc ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}`);
   return JSON.parse(ended.stdout) as T;
+}
+
+/** Kills what still runs with a test's directory in its command line: workers outlive a killed parent. */
+export function killLeftovers(directory: string): void {
+  for (const pid of pidsNaming(directory)) killIfThere(pid);
+}
+
+/** Processes that have `directory` in their command lines. */
+export function pidsNaming(directory: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** SIGKILL, unless it has ended already. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended meanwhile
+  }
 }
