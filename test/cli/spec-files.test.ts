@@ -256,7 +256,9 @@ it('a commands file by another name: a few problems, and how such a file is read
   const refused = await place.torc('run', file);
   expect(refused.code).toBe(2);
   expect(refused.stderr.split('\n').length).toBeLessThan(8);
-  expect(refused.stderr).toMatch(/\nhint: A file with one command on each line .*--commands/);
+  expect(refused.stderr).toMatch(
+    /\nhint: To read a file with one command on each line, give it .*\.txt, or use .*--commands/,
+  );
   const named = await place.torc('workflows', 'create', place.file('jobs.yaml', readFileSync(file, 'utf8')));
   expect(named.stderr).not.toContain('--commands');
 });
