@@ -111,7 +111,7 @@ describe('the library', () => {
     expect(await workflow.status()).toMatchObject({ num_jobs: 1, counts: { ready: 1 } });
   });
 
-  it('stops its jobs on an abort signal', async () => {
+  it('stops its jobs on an abort signal, and they are ready again', async () => {
     const workflow = new Workflow({ name: 'long', jobs: [{ name: 'long', command: 'exec sleep 600' }] });
     await workflow.create({ dir: place.dir });
     await workflow.start();
@@ -122,6 +122,6 @@ describe('the library', () => {
     while ((await place.json<{ jobs: unknown[] }>(look)).jobs.length === 0);
     stopper.abort();
     await ended;
-    expect(await workflow.jobs()).toMatchObject([{ status: 'terminated' }]);
+    expect(await workflow.jobs()).toMatchObject([{ status: 'ready' }]);
   });
 });
