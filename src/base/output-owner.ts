@@ -40,7 +40,7 @@ export function claimOutputs(outputDirectory: string, serverDirectory: string): 
 }
 
 function writeNote(outputDirectory: string, own: string): void {
-  const file = below(outputDirectory, join(outputDirectory, noteName), false, openOutput);
+  const file = below(outputDirectory, join(outputDirectory, noteName), false, (place) => openOutput(place, 0o600));
   try {
     writeSync(file, `${own}\n`);
   } finally {

@@ -151,8 +151,8 @@ export function openOwnFile({ path, owner }: Place, flags: number, mode = 0o666)
 }
 
 /** A descriptor that writes to an empty file, a new one or one of ours. */
-export function openOutput(place: Place): number {
-  const file = openOwnFile(place, O_WRONLY | O_CREAT);
+export function openOutput(place: Place, mode = 0o666): number {
+  const file = openOwnFile(place, O_WRONLY | O_CREAT, mode);
   if (fstatSync(file).size > 0) ftruncateSync(file);
   return file;
 }
