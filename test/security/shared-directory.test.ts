@@ -79,7 +79,8 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
 describe('a server directory in a project directory', () => {
   it('is refused where others could put another one in its place, unless the user trusts them', async () => {
     const dir = join(place.path, 'project', 'torc');
-    const refused = await place.torc('--dir', dir, 'workflows', 'list');
+    const create = ['--dir', dir, 'workflows', 'create', place.file('commands.txt', 'true\n')];
+    const refused = await place.torc(...create);
     expect(refused).toMatchObject({ code: 4, stdout: '' });
     expect(refused.stderr).toContain(
       `is not safe: other users can write to ${join(place.path, 'project')} (mode 0777)`,
@@ -87,7 +88,8 @@ describe('a server directory in a project directory', () => {
     expect(existsSync(dir)).toBe(false);
     const trusting = newPlace({ TORC_STRICT_MODES: 'no' });
     try {
-      expect(await trusting.torc('--dir', dir, 'workflows', 'list')).toMatchObject({ code: 0, stderr: '' });
+      expect(await trusting.torc(...create)).toMatchObject({ code: 0, stderr: '' });
+      expect(await place.torc('--dir', dir, 'workflows', 'list')).toMatchObject({ code: 4, stdout: '' });
     } finally {
       await trusting.remove();
     }
