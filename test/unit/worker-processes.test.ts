@@ -21,12 +21,13 @@ interface FakeProcess {
   parent: number;
   session: number;
   variables?: Record<string, string>;
+  residentPages?: number;
 }
 
-function write(pid: number, { parent, session, variables = {} }: FakeProcess): void {
+function write(pid: number, { parent, session, variables = {}, residentPages = 50 }: FakeProcess): void {
   mkdirSync(join(proc, String(pid)), { recursive: true });
   const zeros = (count: number) => Array.from({ length: count }, () => 0);
-  const fields = ['S', parent, session, session, ...zeros(7), 0, 0, 0, 0, ...zeros(4), 1000, 0, 50];
+  const fields = ['S', parent, session, session, ...zeros(7), 0, 0, 0, 0, ...zeros(4), 1000, 0, residentPages];
   writeFileSync(join(proc, String(pid), 'stat'), `${pid} (any (name)) ${fields.join(' ')}\n`);
   const environ = Object.entries({ PATH: '/bin', ...variables }).map(([name, value]) => `${name}=${value}\0`);
   writeFileSync(join(proc, String(pid), 'environ'), environ.join(''));
@@ -108,5 +109,36 @@ describe('the sampler', () => {
     sampler.close();
     expect(overMemory).not.toHaveBeenCalled();
     expect(meter.peakBytes).toBe(200 * 1024);
+  });
+
+  it('measures whole bytes between two weighings', async () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
+    for (const [pid, parent] of [
+      [leader, starter],
+      [leader + 1, leader],
+    ] as const) {
+      write(pid, { parent, session: leader, variables: marks });
+      writeFileSync(join(proc, String(pid), 'smaps_rollup'), 'Pss_Anon: 100003 kB\n');
+    }
+    table.track(7, 0);
+    table.lead(7, leader);
+    const meter = new UsageMeter();
+    const sizes: number[] = [];
+    const sampler = new Sampler({
+      clock: systemClock,
+      table,
+      units: { pageBytes: 3_000_001, ticksPerSecond: 100 },
+      overMemory: () => {},
+      measured: () => sizes.push(meter.latest?.memoryBytes ?? 0),
+      looked: () => {},
+      procRoot: proc,
+    });
+    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: null, meter });
+    const weighed = 2 * 100_003 * 1024;
+    await vi.waitFor(() => expect(sizes).toContain(weighed), { timeout: 10_000 });
+    write(leader, { parent: starter, session: leader, variables: marks, residentPages: 53 });
+    await vi.waitFor(() => expect(sizes.some((size) => size > weighed)).toBe(true), { timeout: 10_000 });
+    sampler.close();
+    expect(sizes.filter((size) => !Number.isInteger(size))).toEqual([]);
   });
 });

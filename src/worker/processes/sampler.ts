@@ -117,7 +117,7 @@ export class Sampler {
     const { pageBytes } = this.#deps.units;
     const bytes = residentPages * pageBytes;
     if (pids.length < 2 || bytes < weighing.fromBytes) return bytes;
-    const estimate = bytes * (weighed?.part ?? 0);
+    const estimate = Math.round(bytes * (weighed?.part ?? 0));
     const isFresh = weighed?.numPids === pids.length;
     const known = isFresh ? estimate : Math.min(estimate, job.meter.latest?.memoryBytes ?? 0);
     return Math.max(largestPages * pageBytes, known);
