@@ -79,7 +79,7 @@ export async function lostCauses(site: Site, name: string, key: string): Promise
 
 /**
  * A hog and a neighbour lose their worker; torc says why. The neighbour comes back by itself, the hog stays until it is
- * mended and restarted; then all ends well.
+ * fixed and restarted; then all ends well.
  */
 export async function expectOutOfMemoryStory(
   site: Site,
@@ -90,7 +90,7 @@ export async function expectOutOfMemoryStory(
     name: 'memory runs out',
     jobs: [
       { name: 'hog', command: hog },
-      { name: 'neighbour', command: 'test -e mended || sleep 600' },
+      { name: 'neighbour', command: 'test -e fixed || sleep 600' },
       { name: 'behind', command: 'true', depends_on: ['hog', 'neighbour'] },
     ],
   });
@@ -110,7 +110,7 @@ export async function expectOutOfMemoryStory(
   expect(await lostCauses(site, 'neighbour', key)).toEqual(['oom']);
   expect(await site.job(key, 'hog')).toMatchObject({ status: 'submitted', cause: 'oom', orphaned: true });
   expect(await site.shown(key)).toMatchObject({ status: 'waiting', run_id: 1 });
-  await site.write('mended', '');
+  await site.write('fixed', '');
   await site.schedule(key, '-n', '1');
   expect(await site.ended(key)).toMatchObject({ status: 'failed', run_id: 1, num_done: 1 });
   expect(await site.job(key, 'hog')).toMatchObject({ status: 'submitted', cause: 'oom', orphaned: true });

@@ -59,7 +59,7 @@ export async function runWorkerHere(
   return runLogged(context, worker, api, workerLogName(process.pid), warn);
 }
 
-/** A job needs at least one CPU, so more jobs at a time than CPUs cannot be had; null when they are not asked for. */
+/** A warning that more jobs at a time were requested than there are CPUs: each takes at least one. Otherwise null. */
 function tooManyJobs({ maxParallelJobs: asked }: WorkerCommandOptions, numCpus: number): string | null {
   if (asked === undefined || asked <= numCpus) return null;
   return `-m ${asked}: a job takes at least 1 CPU, so ${counted(numCpus, 'job')} at most run at a time; --cpus ${asked} allows more`;

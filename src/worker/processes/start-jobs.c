@@ -6,7 +6,8 @@
  * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. FILES: how many
  * files a job may have open, until it raises that itself; 0 for as many as this process. OUTPUT_DIRECTORY: no link of
  * another user is followed below it. SHELL with its options runs a job's text, which follows them. A request on standard
- * input is its length (32 bits, big-endian) and fields that each end with NUL: id, file of the standard output, file of the standard error, text, variables as
+ * input is its length (32 bits, big-endian) and fields that each end with NUL: id, file of the standard output, file of
+ * the standard error, text, variables as
  * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
  * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
  * members left. The helper ends when its standard input ends; running jobs continue.
@@ -407,9 +408,9 @@ static char *read_request(struct request *request) {
 }
 
 /*
- * One thread at a time waits for a request; when it gets one and no other thread is free, it starts another. Where that
- * cannot be had, the job is not run, so that somebody waits for the next request, unless no other job runs. Of the threads
- * that are free a few are kept.
+ * One thread at a time waits for a request; when it gets one and no other thread is free, it starts another. If that
+ * fails while other jobs run, this job fails instead, and this thread waits for the next request. A few free threads are
+ * kept.
  */
 static void *serve(void *may_end) {
   const int most_free = 4;
