@@ -574,6 +574,28 @@ describe('how often Slurm is asked', () => {
     expect(new Set(ids.slice(500, 900).map((id) => statuses.get(id)))).toEqual(new Set(['ended']));
   }, 60_000);
 
+  it.each([0, 7, 14, 21, 28, 35, 42, 49, 56])(
+    'soon enough after a node died that its jobs are back 150 s later (second %i of the minute)',
+    async (second) => {
+      service.leaseMs = 10_000;
+      const worker = await running();
+      reconciler.start();
+      for (let at = 0; at <= 60 + second; at += 5) {
+        await clock.advance(5_000);
+        await worker.exchange({ returned: [999] });
+      }
+      // it takes Slurm half a minute to notice
+      const died = clock.monotonic();
+      await clock.advance(30_000);
+      ends('NODE_FAIL');
+      const isBack = (): boolean => service.db.get("SELECT 1 FROM jobs WHERE status = 'ready'") !== undefined;
+      while (!isBack() && clock.monotonic() - died < 600_000) await clock.advance(1_000);
+      expect(clock.monotonic() - died).toBeLessThanOrEqual(150_000);
+      const asked = machine.slurm.calls.filter(({ command }) => command === 'squeue').length;
+      expect(asked).toBeLessThanOrEqual(clock.monotonic() / 60_000 + 2);
+    },
+  );
+
   it('less and less often while it fails', async () => {
     await allocate(['7']);
     machine.slurm.queueFailure = { reason: 'no', hint: null };

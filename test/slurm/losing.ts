@@ -42,7 +42,7 @@ export function diagnosed(site: Site, key: string, name: string, seconds = 120):
 }
 
 /** Waits until a lost job is ready again in the same run, or runs again. */
-export async function comesBack(site: Site, key: string, name: string, seconds = 240): Promise<void> {
+export async function comesBack(site: Site, key: string, name: string, seconds = 480): Promise<void> {
   await until(
     `${name} comes back`,
     async () => {

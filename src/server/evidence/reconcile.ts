@@ -6,8 +6,8 @@
  * of due rows.
  */
 
-import { applyEvidence } from '../../storage/evidence/apply.ts';
-import type { Evidence } from '../../storage/evidence/evidence.ts';
+import { type Applied, applyEvidence } from '../../storage/evidence/apply.ts';
+import { type Evidence, secondLookMs } from '../../storage/evidence/evidence.ts';
 import type { ServerContext } from '../context.ts';
 import { gatherEvidence } from './gather.ts';
 import { endLeftoverProcesses } from './leftover-processes.ts';
@@ -17,8 +17,8 @@ const tickMs = 5_000;
 const stallMs = 5_000;
 const slurmPauseMs = 60_000;
 /**
- * After a worker falls silent Slurm is asked sooner, but never more often than this. That question replaces the next
- * planned one, so workers that keep falling silent add one question at most.
+ * While a worker is silent or a lost job waits for a further look, Slurm is asked sooner, but never more often than
+ * this. That question replaces the next planned one, so doubts that stay add one question at most.
  */
 const hurriedPauseMs = 30_000;
 const longestPauseMs = 600_000;
@@ -31,7 +31,8 @@ export class Reconciler {
   #lastAskedMs = Number.NEGATIVE_INFINITY;
   #dueMs = Number.NEGATIVE_INFINITY;
   #pauseMs = slurmPauseMs;
-  #isHurried = false;
+  /** When an answer is wanted sooner than planned; null while none is. */
+  #wantedMs: number | null = null;
 
   constructor(context: ServerContext) {
     this.#context = context;
@@ -43,11 +44,6 @@ export class Reconciler {
     this.#context.lastHeard.beginServing();
     this.#lastTickMs = this.#context.clock.monotonic();
     this.#plan();
-  }
-
-  /** Asks Slurm sooner than planned, because something may have happened. */
-  kick(): void {
-    this.#isHurried = true;
   }
 
   /** Ends at once; the result of a check in progress is dropped. */
@@ -81,7 +77,7 @@ export class Reconciler {
       this.#planSlurm(evidence);
       if (!evidence.hasNews || this.#isClosed) return;
       const applied = await this.#context.write((tx) => applyEvidence(tx, evidence));
-      if (applied.numLostContact + applied.numOrphaned > 0) this.kick();
+      this.#want(applied);
       if (applied.numLostContact + applied.numOrphaned + applied.numBack > 0) log.warn(applied, 'workers were lost');
     } catch (error) {
       // the database was closed meanwhile
@@ -90,10 +86,16 @@ export class Reconciler {
     }
   }
 
+  #want({ numInDoubt, numUndecided }: Applied): void {
+    const nowMs = this.#context.clock.monotonic();
+    if (numInDoubt > 0) this.#wantedMs = nowMs;
+    else if (numUndecided > 0) this.#wantedMs ??= nowMs + secondLookMs.slurm;
+  }
+
   #isSlurmDue(): boolean {
     const nowMs = this.#context.clock.monotonic();
     const mayHurry = nowMs - this.#lastAskedMs >= hurriedPauseMs && this.#dueMs - nowMs <= this.#pauseMs;
-    return nowMs >= this.#dueMs || (this.#isHurried && mayHurry);
+    return nowMs >= this.#dueMs || (this.#wantedMs !== null && nowMs >= this.#wantedMs && mayHurry);
   }
 
   /** The pause doubles with each failure in a row, and is longest where Slurm's commands are missing. */
@@ -101,7 +103,7 @@ export class Reconciler {
     if (slurmAnswer === 'none') return;
     const nowMs = this.#context.clock.monotonic();
     this.#lastAskedMs = nowMs;
-    this.#isHurried = false;
+    this.#wantedMs = null;
     if (slurmAnswer === 'ok') this.#pauseMs = slurmPauseMs;
     else if (slurmAnswer === 'missing') this.#pauseMs = longestPauseMs;
     else this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);

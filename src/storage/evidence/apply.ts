@@ -27,11 +27,15 @@ export interface Applied {
   /** Lost jobs that are ready again. */
   numBack: number;
   numLostContact: number;
+  /** Workers that Slurm's next answer may show to be gone. */
+  numInDoubt: number;
+  /** Lost jobs that a further look decides on. */
+  numUndecided: number;
 }
 
 /** Stores the evidence and applies its consequences, except where a worker has made contact since. */
 export function applyEvidence(tx: Transaction, evidence: Evidence): Applied {
-  const applied: Applied = { numOrphaned: 0, numBack: 0, numLostContact: 0 };
+  const applied: Applied = { numOrphaned: 0, numBack: 0, numLostContact: 0, numInDoubt: 0, numUndecided: 0 };
   for (const answer of evidence.slurm) {
     if (answer.allocationKey !== null) storeAllocation(tx, answer.allocationKey, answer, evidence.at);
   }
@@ -58,6 +62,7 @@ interface Followed {
 function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed): void {
   const fate = workerFateOf(tx, evidence, seen, worker);
   if (fate.process === 'running') return;
+  if (fate.process !== 'gone' && worker.slurmJobId !== null) applied.numInDoubt += 1;
   if (worker.isActive && worker.contactLostAt === null && fate.process !== 'gone') {
     loseContact(tx, worker, fate.why);
     applied.numLostContact += 1;
@@ -71,7 +76,9 @@ function follow(tx: Transaction, { evidence, seen, worker, applied }: Followed):
     closeComputeNode(tx, worker.computeNodeKey, fate.why);
     storeDiagnoses(tx, { worker, fate, problems: evidence.problems });
     applied.numOrphaned += orphanAttempts(tx, worker, { since: evidence.at, only: null });
-    applied.numBack += decideOrphans(tx, worker, ({ since }) => isSecondLook(evidence, worker, since));
+    const { numBack, numUndecided } = decideOrphans(tx, worker, ({ since }) => isSecondLook(evidence, worker, since));
+    applied.numBack += numBack;
+    applied.numUndecided += numUndecided;
   }
 }
 

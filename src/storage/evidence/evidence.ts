@@ -70,7 +70,7 @@ function slurmOf(evidence: Evidence, worker: WatchedWorker): SlurmEvidence | nul
 }
 
 /** How much later than the first look another one decides about a loss: accounting and shared file systems lag behind. */
-const secondLookMs = { slurm: 15_000, local: 4_000 };
+export const secondLookMs = { slurm: 15_000, local: 4_000 };
 
 /** Whether this evidence is a further look at a worker of which `since` is known that its processes are gone. */
 export function isSecondLook(evidence: Evidence, worker: WatchedWorker, since: number): boolean {

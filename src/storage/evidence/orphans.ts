@@ -107,13 +107,13 @@ export interface Orphan {
 /**
  * Decides about the orphans of a worker. Its jobs come back once `isKnownEnough`: a later look may find their results or
  * another cause; a cause that stays unknown is a loss like the others. What a restart is stopping waits for that
- * restart. Returns how many jobs came back.
+ * restart.
  */
 export function decideOrphans(
   tx: Transaction,
   { computeNodeKey }: Pick<WatchedWorker, 'computeNodeKey'>,
   isKnownEnough: (orphan: Orphan) => boolean,
-): number {
+): { numBack: number; numUndecided: number } {
   const rows = tx.db.all<OrphanRow>(
     `SELECT o.attempt_key, o.since, a.lost_cause, json_extract(a.diagnosis, '$.role') AS role, a.job_key,
        a.workflow_key, j.status
@@ -123,17 +123,20 @@ export function decideOrphans(
      ORDER BY o.attempt_key`,
     computeNodeKey,
   );
-  let numBack = 0;
+  const counts = { numBack: 0, numUndecided: 0 };
   for (const row of rows) {
     const { attempt_key: attemptKey, since, lost_cause: lostCause, role, workflow_key: workflowKey } = row;
     const cause = lostCause ?? 'worker_lost';
     const isOutOfMemory = cause === 'oom' && role !== 'victim';
-    if (!isOutOfMemory && !isKnownEnough({ attemptKey, since })) continue;
+    if (!isOutOfMemory && !isKnownEnough({ attemptKey, since })) {
+      counts.numUndecided += 1;
+      continue;
+    }
     const loss = { attemptKey, cause, isCounted: true };
-    if (!isOutOfMemory && bringBackOrphan(tx, jobState(row), loss)) numBack += 1;
+    if (!isOutOfMemory && bringBackOrphan(tx, jobState(row), loss)) counts.numBack += 1;
     else leaveOrphan(tx, attemptKey, workflowKey);
   }
-  return numBack;
+  return counts;
 }
 
 /**
