@@ -24,9 +24,14 @@ export function delay(clock: Clock, delayMs: number): Promise<void> {
   });
 }
 
+/** What was made last: instants of neighbouring rows are often the same. */
+let latest = { milliseconds: 0, text: '1970-01-01T00:00:00.000Z' };
+
 /** An instant as ISO 8601 UTC with milliseconds; null stays null. */
 export function isoInstant(milliseconds: number): string;
 export function isoInstant(milliseconds: number | null): string | null;
 export function isoInstant(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+  if (milliseconds === null) return null;
+  if (milliseconds !== latest.milliseconds) latest = { milliseconds, text: new Date(milliseconds).toISOString() };
+  return latest.text;
 }
