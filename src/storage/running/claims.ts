@@ -54,9 +54,10 @@ export function claimJobs(
   if (runId === null) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
-  const placements = isFull ? [] : pack(free, readyQueues(tx, node, free));
+  const shapes = isFull && usualRuntime === null ? [] : readyShapes(tx, node.workflowKey);
+  const placements = isFull ? [] : pack(free, readyQueues(tx, node, shapes, free));
   for (const placement of placements) recordClaim(tx, node, runId, placement, false);
-  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, timeLeftMs, usualRuntime);
+  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, shapes, timeLeftMs, usualRuntime);
   for (const placement of ahead) recordClaim(tx, node, runId, placement, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
@@ -76,6 +77,7 @@ function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
 function chooseAhead(
   tx: Transaction,
   node: ComputeNode,
+  shapes: readonly Shape[],
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime,
 ): Placement[] {
@@ -87,10 +89,11 @@ function chooseAhead(
   ) as { running: number; ahead: number };
   // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
   const whole = { ...idleWorker({ ...node, numGpus: 0 }, timeLeftMs), slots: mostAhead };
-  const queues = readyQueues(tx, node, whole, (shapeKey, need) => {
+  const queues = readyQueues(tx, node, shapes, whole, (shapeKey, need) => {
     const runtimeMs = need.numNodes > 1 ? null : usualRuntime(shapeKey);
     return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
   });
+  if (queues.every(({ runtimeMs }) => runtimeMs === null)) return [];
   const shortest = Math.min(...queues.map(({ runtimeMs }) => runtimeMs ?? aheadMs));
   return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
 }
@@ -175,30 +178,24 @@ export function couldTakeAny(
 function readyQueues(
   tx: Transaction,
   node: ComputeNode,
+  shapes: readonly Shape[],
   free: FreeNode,
   shortRuntime: ((shapeKey: number, need: Requirements) => number | null) | null = null,
 ): ShapeQueue[] {
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
-  for (const { shapeKey: key, need, sortRank, slurmConfigKey, whole } of readyShapes(tx, workflowKey)) {
+  for (const { shapeKey: key, need, sortRank, slurmConfigKey, whole } of shapes) {
     if (!mayTake(config, slurmConfigKey)) continue;
     // the queue of the whole shape has these jobs too
     if (whole !== null && fitsTime(free.timeLeftMs, whole)) continue;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
     const runtimeMs = shortRuntime?.(key, need) ?? null;
-    queues.push({
-      need,
-      sortRank,
-      runtimeMs,
-      ...readyJobs(
-        tx,
-        workflowKey,
-        { shapeKey: key, isContinuing: whole !== null },
-        shortRuntime === null ? most : mostAhead,
-      ),
-    });
+    // of a shape that ends what is given ahead only the place in the order counts
+    const atMost = shortRuntime === null ? most : runtimeMs === null ? 1 : mostAhead;
+    const jobs = readyJobs(tx, workflowKey, { shapeKey: key, isContinuing: whole !== null }, atMost);
+    queues.push({ need, sortRank, runtimeMs, ...jobs });
   }
   return queues;
 }
