@@ -157,10 +157,12 @@ export class Exchange {
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, limitedNode(current, request), timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
-    if (request.held.length === 0) member.heldUntilMs = this.#whenJobsMayCome(tx, node);
+    const jobs = current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [];
+    const isIdle = request.held.length + jobs.length === 0;
+    if (isIdle) member.heldUntilMs = this.#whenJobsMayCome(tx, node);
     return {
       ...this.#replyWithoutNews(member),
-      jobs: current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [],
+      jobs,
       stop: current.isActive
         ? [...stopsOf(tx, node.computeNodeKey), ...member.unknownAttempts.map(stopUnknown)]
         : fencedStops(occupyingAttempts(tx, node.computeNodeKey), request.held),

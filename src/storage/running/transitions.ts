@@ -37,17 +37,18 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
       move.attemptKey,
       job.jobKey,
     );
+  } else if (move.by === 'reset') {
+    tx.db.run(
+      `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL,
+         is_continuing = 0 WHERE job_key = ?`,
+      move.to,
+      failed ? 1 : 0,
+      job.jobKey,
+    );
   } else {
     tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
   }
   if (job.status === 'blocked' && move.to !== 'ready') dropRetryHold(tx, job);
-  if (move.by === 'reset') {
-    tx.db.run(
-      `UPDATE jobs SET num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL, is_continuing = 0
-       WHERE job_key = ?`,
-      job.jobKey,
-    );
-  }
   tx.count(job.workflowKey, job.status, job.failed, -1);
   tx.count(job.workflowKey, move.to, failed, 1);
   if (move.isOfAttempt !== true) {
