@@ -197,7 +197,7 @@ export class Workflow {
     return withConnection(
       context,
       async ({ api }) => {
-        const directory = startDirectory(context, await requireStarted(api, this.key, hint));
+        const directory = await startDirectory(context, await requireStarted(api, this.key, hint));
         const run = { waitForNewJobs: 0, ...options, output, directory };
         return (await runLocally(context, api, this.key, run)).summary;
       },

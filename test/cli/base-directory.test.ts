@@ -1,5 +1,5 @@
 /** The base directory of a workflow: fixed when it is created, whatever directory later commands are typed in. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -58,7 +58,35 @@ describe('the base directory of a workflow', () => {
     expect((await run.ended).code).toBe(0);
     rmSync(elsewhere, { recursive: true });
     const gone = await place.torc('jobs', 'run', '1');
-    expect(gone).toMatchObject({ code: 5, stderr: expect.stringContaining(`there is no directory ${elsewhere}`) });
+    expect(gone).toMatchObject({ code: 3, stderr: expect.stringContaining(`there is no directory ${elsewhere}`) });
+  });
+
+  it('refuses what compares files while it is gone: nothing changes, and its new name lets the same command go on', async () => {
+    mkdirSync(join(place.path, 'project'));
+    const project = join(place.path, 'project');
+    const at =
+      (cwd: string) =>
+      (...args: string[]) =>
+        torc(['--dir', place.dir, ...args], { cwd });
+    expect((await at(project)('run', place.file('s.json', chain))).code).toBe(1);
+    renameSync(project, join(place.path, 'moved'));
+    const before = await place.json(['jobs', 'list', '-k', '1']);
+    for (const words of [
+      ['workflows', 'restart', '1'],
+      ['workflows', 'restart', '1', '--dry-run'],
+      ['workflows', 'restart', '1', '--stop-running'],
+      ['workflows', 'reset-status', '1', '--failed-only', '--restart'],
+      ['workflows', 'reset-status', '1', '--restart', '--dry-run'],
+    ]) {
+      const refused = await place.torc(...words);
+      expect(refused, words.join(' ')).toMatchObject({ code: 3, stdout: '' });
+      expect(refused.stderr).toContain(`there is no directory ${project} on `);
+      expect(refused.stderr).toContain(' workflows modify 1 --base-directory DIR');
+    }
+    expect(await place.json(['jobs', 'list', '-k', '1'])).toEqual(before);
+    await place.torc('workflows', 'modify', '1', '--base-directory', 'moved');
+    const reset = await place.json<{ num_changes: number }>(['workflows', 'reset-status', '1', '--failed-only', '-r']);
+    expect(reset.num_changes).toBe(1);
   });
 
   it('is where the workers of allocations start', async () => {

@@ -1,4 +1,7 @@
 /** Restart, reset and disable over a real database: what changes, what stays, what is refused. */
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Request } from '../../src/api/contract.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -312,5 +315,77 @@ describe('reset and disable', () => {
     ]);
     await reset(key, [a]);
     expect(await statuses(fresh.service, key)).toEqual({ a: 'uninitialized', b: 'uninitialized' });
+  });
+});
+
+describe('a base directory that is gone', () => {
+  /** A workflow whose jobs are done, with a base directory and, if named, a declared file. */
+  async function based(directory: string, path: string | null): Promise<string> {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
+    await fresh.service.call('workflow_modify', { workflow_key: key, changes: { base_directory: directory } });
+    if (path !== null) await fresh.service.call('file_add', { workflow_key: key, name: 'f', path });
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [a] = worker.held as [number];
+    await worker.exchange({ held: [], finished: [finished(a)] });
+    return key;
+  }
+
+  it.each([
+    ['that files are relative to', 'out'],
+    ['that files are in', 'BASE/out'],
+  ])('%s refuses a restart and changes nothing', async (_, path) => {
+    const gone = join(fresh.directory, 'gone');
+    const key = await based(gone, path.replace('BASE', gone));
+    const before = dump();
+    for (const options of [{}, { dry_run: true }, { ignore_missing_data: true }, { only_uninitialized: true }]) {
+      await expect(restart(key, options)).rejects.toMatchObject({
+        code: 'not_found',
+        message: expect.stringContaining(`there is no directory ${gone} on ${hostname()}`),
+        hint: `If its files have moved: torc workflows modify ${key} --base-directory DIR`,
+      });
+    }
+    expect(dump()).toBe(before);
+    mkdirSync(gone);
+    expect(await restart(key)).toMatchObject({ base_directory: gone });
+  });
+
+  it('matters to no workflow without files there', async () => {
+    const gone = join(fresh.directory, 'gone');
+    for (const path of [null, '/elsewhere/out']) {
+      const key = await based(gone, path);
+      expect(await restart(key), path ?? 'no file').toMatchObject({ base_directory: gone });
+    }
+  });
+
+  it('is told apart from one that cannot be read now', async () => {
+    const loop = join(fresh.directory, 'loop');
+    symlinkSync('loop', loop);
+    const key = await based(loop, 'out');
+    await expect(restart(key)).rejects.toMatchObject({
+      code: 'unusable',
+      message: expect.stringContaining(`cannot look into ${loop}`),
+      hint: expect.stringContaining('Try again'),
+    });
+  });
+
+  it('is named by a first run instead of the inputs in it', async () => {
+    const gone = join(fresh.directory, 'gone');
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }], [], { start: false });
+    await fresh.service.call('workflow_modify', { workflow_key: key, changes: { base_directory: gone } });
+    await fresh.service.call('file_add', { workflow_key: key, name: 'f', path: 'in' });
+    const reader = {
+      ...{ name: 'reader', command: 'true', invocation_script: null, resource_requirements: null, scheduler: null },
+      ...{ failure_handler: null, priority: 0, cancel_on_blocking_job_failure: true, supports_termination: false },
+      ...{ depends_on: [], input_files: ['f'], output_files: [], input_user_data: [], output_user_data: [] },
+    };
+    await fresh.service.call('jobs_add', { workflow_key: key, jobs: [reader] });
+    const start = (ignore_missing_data: boolean) =>
+      fresh.service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data });
+    await expect(start(false)).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining(`there is no directory ${gone}`),
+    });
+    await start(true);
   });
 });

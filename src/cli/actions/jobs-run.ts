@@ -33,7 +33,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
     async ({ api }) => {
       const workflowKey = await chooseWorkflow(context, api, key);
       const workflow = await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
-      const directory = startDirectory(context, workflow);
+      const directory = await startDirectory(context, workflow);
       const output = chosenOutput(context, options.output);
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
       const failed = await failedJobs(context, api, summary);

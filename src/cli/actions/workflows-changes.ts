@@ -49,7 +49,7 @@ export async function modifyWorkflow(
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
-    ...(options.baseDirectory === undefined ? {} : { base_directory: existingDirectory(options.baseDirectory) }),
+    ...(options.baseDirectory === undefined ? {} : { base_directory: await existingDirectory(options.baseDirectory) }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });
 }

@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
+import { requireBaseDirectory } from '../../base/base-directory.ts';
 import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { absentFile, type FileFacts, fileMicroseconds, needsContent } from '../../model/decide/changes.ts';
 import type { DeclaredFile } from '../../storage/running/input-versions.ts';
+import type { ServerContext } from '../context.ts';
 
 /** Files checked at the same time, because a network file system takes long to answer. */
 const together = 32;
@@ -24,6 +26,28 @@ export async function probeFiles(files: readonly DeclaredFile[], directory: stri
   };
   await Promise.all(Array.from({ length: together }, work));
   return facts;
+}
+
+/**
+ * The same for the files of a workflow, which has the base directory `directory`. Throws 'not_found' or 'unusable' when
+ * that is gone or cannot be read and a file is in it or relative to it: such a file is no more missing than the others.
+ */
+export async function probeBased(
+  { info, onStop }: Pick<ServerContext, 'info' | 'onStop'>,
+  { files, directory, workflowKey }: { files: readonly DeclaredFile[]; directory: string; workflowKey: string },
+): Promise<Map<number, FileFacts>> {
+  const inside = `${resolve(directory)}/`;
+  if (files.some(({ path }) => !isAbsolute(path) || resolve(path).startsWith(inside))) {
+    const otherHost = `If ${info.hostname} does not have this file system: torc server stop, then torc server start --daemon on a host that has it`;
+    await requireBaseDirectory({
+      path: directory,
+      workflowKey,
+      host: info.hostname,
+      torc: 'torc',
+      ...(onStop === null ? {} : { otherHost }),
+    });
+  }
+  return await probeFiles(files, directory);
 }
 
 async function probeFile(file: DeclaredFile, path: string): Promise<FileFacts> {

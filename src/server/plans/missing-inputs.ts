@@ -5,7 +5,7 @@ import type { MissingInput } from '../../storage/running/input-versions.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import { missingUserData, outsideFiles } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
-import { probeFiles } from './file-probe.ts';
+import { probeBased } from './file-probe.ts';
 import { mostNamed } from './planning.ts';
 
 /** Throws 'not_found' that names the missing inputs and the jobs that need them. */
@@ -31,7 +31,11 @@ export async function checkStart(context: ServerContext, request: Request<'workf
   for (let after: string | null = ''; after !== null; ) {
     const { files, next } = outsideFiles(context.view, workflowKey, after, pageFiles);
     const checked = files.filter(({ path }) => baseDirectory !== null || path.startsWith('/'));
-    const facts = await probeFiles(checked, baseDirectory ?? '/');
+    const facts = await probeBased(context, {
+      files: checked,
+      directory: baseDirectory ?? '/',
+      workflowKey: request.workflow_key,
+    });
     for (const { fileKey, name, path, jobName } of checked) {
       if (facts.get(fileKey)?.sizeBytes === -1) missing.push({ what: `input file ${name} (${path})`, jobName });
     }

@@ -21,7 +21,7 @@ import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/rest
 import { beginRun, setStopping } from '../../storage/runs/runs.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
-import { probeFiles } from './file-probe.ts';
+import { probeBased } from './file-probe.ts';
 import { refuseMissing } from './missing-inputs.ts';
 import { evidenceOfWorkflow, planned } from './planning.ts';
 import { keptJobs, renderPlan, rerunForMissingFiles } from './rendering.ts';
@@ -37,10 +37,11 @@ interface RestartFacts {
 
 /** What a restart checks outside of the database: declared files, workers, allocations. */
 async function gatherRestart(context: ServerContext, request: Request<'workflow_restart'>): Promise<RestartFacts> {
-  const evidence = await evidenceOfWorkflow(context, request);
-  const workflowKey = Number(request.workflow_key);
-  const directory = getWorkflow(context.view, workflowKey).baseDirectory ?? request.working_directory;
-  return { files: await probeFiles(declaredFiles(context.view, workflowKey), directory), directory, evidence };
+  const { workflow_key: key, ignore_missing_data: ignoresMissing, only_uninitialized: ignoresChanges } = request;
+  const directory = getWorkflow(context.view, Number(key)).baseDirectory ?? request.working_directory;
+  const declared = ignoresMissing && ignoresChanges ? [] : declaredFiles(context.view, Number(key));
+  const files = await probeBased(context, { files: declared, directory, workflowKey: key });
+  return { files, directory, evidence: await evidenceOfWorkflow(context, request) };
 }
 
 export async function prepareRestart(
