@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import type { ServerFile } from '../../src/api/server-file.ts';
 import type { Ended } from '../support/torc.ts';
 
-const otherUserId = 65534;
+export const otherUserId = 65534;
 
 /** Whether this process can act as another user; prints a warning when it cannot. */
 export const canBeOtherUser = process.getuid?.() === 0;

@@ -14,7 +14,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readServerFile, type ServerFile, serverFilePath } from '../../src/api/server-file.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { mainJs, type Running } from '../support/torc.ts';
-import { accessible, ask, asOtherUser, canBeOtherUser, numListening, processTree } from './as-other-user.ts';
+import {
+  accessible,
+  ask,
+  asOtherUser,
+  canBeOtherUser,
+  numListening,
+  otherUserId,
+  processTree,
+} from './as-other-user.ts';
 
 const secretNames = ['secret_workflow_name', 'secret_job_name', 'secret_held_name'];
 
@@ -75,6 +83,7 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
   it('cannot direct a client to their own server', async () => {
     const trap = join(place.path, 'trap');
     mkdirSync(trap);
+    chownSync(trap, otherUserId, otherUserId);
     writeFileSync(serverFilePath(trap), JSON.stringify({ ...file(), addresses: ['127.0.0.1:1'] }));
     chownSync(serverFilePath(trap), 1234, 1234);
     chmodSync(serverFilePath(trap), 0o644);
@@ -86,7 +95,7 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
   it('cannot have their own database opened', async () => {
     const trap = join(place.path, 'planted');
     mkdirSync(trap);
-    chownSync(trap, 65534, 65534);
+    chownSync(trap, otherUserId, otherUserId);
     writeFileSync(join(trap, 'torc.db'), '');
     chownSync(join(trap, 'torc.db'), 1234, 1234);
     chmodSync(join(trap, 'torc.db'), 0o666);

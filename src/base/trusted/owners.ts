@@ -1,5 +1,6 @@
 /** Who owns a file or folder, and who else can change it. */
-import { type Stats, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { TorcError } from '../errors.ts';
 import { shellWord } from '../text.ts';
@@ -14,14 +15,6 @@ export function isOurs({ uid }: Pick<Stats, 'uid'>): boolean {
   return uid === 0 || uid === ownUid();
 }
 
-/**
- * Whether the owner of something in a folder is this user, root or, for root alone, the owner of the folder: root may
- * use the server directory of anybody, and then trusts that user.
- */
-export function isOursIn(folder: string, found: Pick<Stats, 'uid'>): boolean {
-  return isOurs(found) || (ownUid() === 0 && statSync(folder).uid === found.uid);
-}
-
 /** Whether others than the owner may change a file, or put something into a folder. */
 export function isWritableByOthers({ mode }: Pick<Stats, 'mode'>): boolean {
   return (mode & 0o022) !== 0;
@@ -30,6 +23,17 @@ export function isWritableByOthers({ mode }: Pick<Stats, 'mode'>): boolean {
 /** Whether others than the owner can reach what is in a folder. */
 export function isOpenToOthers({ mode }: Pick<Stats, 'mode'>): boolean {
   return (mode & 0o011) !== 0;
+}
+
+/** The name of a user for messages and commands, `#1234` where the system has none: sudo takes both. */
+export function userName(uid: number): string {
+  if (uid === 0) return 'root';
+  try {
+    const line = execFileSync('getent', ['passwd', String(uid)], { encoding: 'utf8', timeout: 5_000 });
+    return line.slice(0, line.indexOf(':')) || `#${uid}`;
+  } catch {
+    return `#${uid}`;
+  }
 }
 
 export function shownMode({ mode }: Pick<Stats, 'mode'>): string {
@@ -56,15 +60,35 @@ function otherKind(path: string, found: Stats): Error {
   return Object.assign(new Error(`${code}: ${path} is ${kindOf(found)}`), { code });
 }
 
+/** Whether a file or folder is root's and this user can do nothing with it: a command of root has left it behind. */
+export function isForRootAlone(path: string, found: Stats): boolean {
+  if (found.uid !== 0 || ownUid() === 0) return false;
+  const { R_OK, W_OK, X_OK } = constants;
+  try {
+    accessSync(path, found.isDirectory() ? R_OK | W_OK | X_OK : R_OK | W_OK);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /**
  * Throws TorcError 'conflict' unless a file or folder of a private folder is of the expected kind, ours, and not to be
  * changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does for one of ours
  * that is a folder instead of a file, or a file instead of a folder.
  */
 export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder'): void {
-  if (!isOursIn(dirname(path), found)) throw notYours(path, `belongs to another user (uid ${found.uid})`);
+  const folder = dirname(path);
+  if (!isOurs(found)) throw notYours(path, `belongs to another user (uid ${found.uid})`);
   if (kind === 'file' ? !found.isFile() : !found.isDirectory()) throw otherKind(path, found);
-  if (!isWritableByOthers(found) || !isOpenToOthers(statSync(dirname(path)))) return;
+  if (isForRootAlone(path, found)) {
+    throw new TorcError(
+      'conflict',
+      `${path} belongs to root, who alone can use it: root has run torc here`,
+      `Let root give it back to you: sudo chown -R ${shellWord(`${userName(ownUid())}:`)} ${shellWord(folder)}`,
+    );
+  }
+  if (!isWritableByOthers(found) || !isOpenToOthers(statSync(folder))) return;
   const problem = `can be changed by other users (mode ${shownMode(found)})`;
   throw new TorcError('conflict', `${path} ${problem}`, `Look at it, then remove it or: chmod go-w ${shellWord(path)}`);
 }

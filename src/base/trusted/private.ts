@@ -20,36 +20,60 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { hasStrictModes } from '../config.ts';
 import { systemCode, TorcError } from '../errors.ts';
 import { shellWord } from '../text.ts';
 import { makeFolders } from './folders.ts';
-import { isOursIn, isWritableByOthers, refuseForeign, shownMode } from './owners.ts';
+import { isOurs, isWritableByOthers, ownUid, refuseForeign, shownMode, userName } from './owners.ts';
 import { unsafeParent } from './parents.ts';
 
 /** Neither follows a link nor waits for the other end of a pipe. */
 const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * Makes the server directory with mode 0700 where it is missing. Throws TorcError 'conflict' when others can write to
- * it, or could put another one in its place, or when one of the `names` in it was put there by somebody else. Throws the
- * system's error when it cannot be made.
+ * Throws TorcError 'conflict' for a server directory that is another user's, to which others can write, or in whose
+ * place they could put another one. It need not be there. Throws the system's error for one that cannot be looked at.
+ */
+export function refuseUnsafePrivateFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) refuseSharedFolder(path);
+  const problem = hasStrictModes() ? unsafeParent(path) : null;
+  if (problem !== null) throw unsafe(path, problem);
+}
+
+/**
+ * Makes the server directory with mode 0700 where it is missing. Throws as `refuseUnsafePrivateFolder`, also when one of
+ * the `names` in it was put there by somebody else, and the system's error when it cannot be made.
  */
 export function openPrivateFolder(path: string, names: readonly string[] = []): void {
-  const problem = hasStrictModes() ? unsafeParent(path) : null;
-  if (problem !== null) {
-    throw new TorcError(
-      'conflict',
-      `the server directory ${path} is not safe: ${problem}, so they could run commands as you`,
-      'Choose another with --dir, such as ~/.torc. TORC_STRICT_MODES=no accepts it: only if you trust them all as yourself.',
-    );
-  }
+  refuseUnsafePrivateFolder(path);
   makeFolders(path, 0o700);
   refuseSharedFolder(path);
   for (const name of names) {
     const found = lstatSync(`${path}/${name}`, { throwIfNoEntry: false });
     if (found !== undefined) refuseForeign(`${path}/${name}`, found, found.isDirectory() ? 'folder' : 'file');
   }
+}
+
+function unsafe(path: string, problem: string): TorcError {
+  const owner = ownUid() === 0 ? statSync(nearestFolder(path)).uid : 0;
+  return new TorcError(
+    'conflict',
+    `the server directory ${path} is not safe: ${problem}, so they could run commands as you`,
+    owner === 0
+      ? 'Choose another with --dir, such as ~/.torc. TORC_STRICT_MODES=no accepts it: only if you trust them all as yourself.'
+      : byOwner(owner),
+  );
+}
+
+/** The folder itself or the nearest one above it that exists. */
+function nearestFolder(path: string): string {
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? nearestFolder(dirname(path)) : path;
+}
+
+/** What root types instead of a command in the directory of another user. */
+function byOwner(uid: number): string {
+  return `Run torc as its owner (sudo -u ${shellWord(userName(uid))} torc ..), or choose another directory with --dir.`;
 }
 
 /** Turns a system error about a server directory into a TorcError with advice; returns any other error unchanged. */
@@ -66,12 +90,26 @@ export function explainDirectory(error: unknown, directory: string): unknown {
   );
 }
 
-/** Throws TorcError 'conflict' for a server directory that belongs to somebody else, or to which others can write. */
+/**
+ * Throws TorcError 'conflict' for a server directory that belongs to somebody else, or to which others can write. Root
+ * too has to act as the owner, who could not use what root leaves there.
+ */
 export function refuseSharedFolder(path: string): void {
   const found = statSync(path);
-  if (!isOursIn(path, found)) {
-    const message = `the server directory ${path} belongs to another user (uid ${found.uid})`;
-    throw new TorcError('conflict', message, 'Choose another directory with --dir.');
+  if (!isOurs(found)) {
+    const owner =
+      ownUid() === 0
+        ? `${userName(found.uid)} (uid ${found.uid}), who could not use what root leaves there`
+        : `another user (uid ${found.uid})`;
+    const hint = ownUid() === 0 ? byOwner(found.uid) : 'Choose another directory with --dir.';
+    throw new TorcError('conflict', `the server directory ${path} belongs to ${owner}`, hint);
+  }
+  if (isForRootAlone(path, found)) {
+    throw new TorcError(
+      'conflict',
+      `the server directory ${path} belongs to root, who alone can use it`,
+      'Choose another directory with --dir. If root made it for you, root can give it to you with chown.',
+    );
   }
   if (!isWritableByOthers(found)) return;
   throw new TorcError(

@@ -7,14 +7,27 @@ import { systemCode, TorcError } from '../../base/errors.ts';
 import { claimOutputs, otherOwner } from '../../base/output-owner.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { unsafeFolder } from '../../base/trusted/parents.ts';
+import { explainDirectory, refuseUnsafePrivateFolder } from '../../base/trusted/private.ts';
 import { below } from '../../base/trusted/shared.ts';
 import { type Context, note } from '../context/context.ts';
 
-/** Makes the output directory, and warns when others can change what is in it. Throws as `makeOutputDirectory`. */
+/**
+ * Makes the output directory, and warns when others can change what is in it. Throws as `makeOutputDirectory`; makes
+ * nothing for a server directory that would be refused.
+ */
 export function prepareOutputDirectory(context: Context, path: string): void {
+  refuseUnsafe(context.directory);
   makeOutputDirectory(path, context.directory);
   const problem = unsafeFolder(path);
   if (problem !== null) note(context, `the output of jobs can be replaced by others: ${problem}`, 'warning');
+}
+
+function refuseUnsafe(directory: string): void {
+  try {
+    refuseUnsafePrivateFolder(directory);
+  } catch (error) {
+    throw explainDirectory(error, directory);
+  }
 }
 
 /**
