@@ -25,7 +25,7 @@ import { hasStrictModes } from '../config.ts';
 import { systemCode, TorcError } from '../errors.ts';
 import { shellWord } from '../text.ts';
 import { makeFolders } from './folders.ts';
-import { isOurs, isWritableByOthers, ownUid, refuseForeign, shownMode, userName } from './owners.ts';
+import { isForRootAlone, isOurs, isWritableByOthers, ownUid, refuseForeign, shownMode, userName } from './owners.ts';
 import { unsafeParent } from './parents.ts';
 
 /** Neither follows a link nor waits for the other end of a pipe. */
