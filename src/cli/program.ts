@@ -4,7 +4,7 @@ import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
-import { refuseUnknownCommand, withoutHelpCommand } from './input/command-words.ts';
+import { namedCommand } from './input/command-words.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
 /** Help is as wide as the terminal up to this many columns. */
@@ -31,7 +31,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
 
 /** Runs one command line (without `node` and the program's path); returns the exit code or throws TorcError. */
 export async function runProgram(typed: readonly string[], parts: ContextParts): Promise<number> {
-  const words = withoutHelpCommand(typed, firstOperand(typed));
+  let words = typed;
   let exitCode = 0;
   const act: Act = (command, load) => {
     command.action(async (...given: unknown[]) => {
@@ -54,12 +54,12 @@ export async function runProgram(typed: readonly string[], parts: ContextParts):
     });
   };
   const printed: string[] = [];
-  const program = await declareProgram(act, firstOperand(words), parts.terminal.columns());
+  const program = await declareProgram(act, firstOperand(typed), parts.terminal.columns());
   captureOutput(program, printed);
   try {
     if (isVersionAsked(words)) printed.push(`${version()}\n`);
     else {
-      refuseUnknownCommand(words, program);
+      words = await namedCommand(typed, program, () => declareProgram(() => {}));
       await program.parseAsync([...words], { from: 'user' });
     }
   } catch (error) {

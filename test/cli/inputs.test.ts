@@ -53,26 +53,26 @@ describe('inputs that no job writes and that are missing', () => {
   });
 });
 
-it('a second run of a specification that is still running warns of the files that both write', async () => {
-  const spec = place.file(
-    's.json',
-    JSON.stringify({
-      name: 'twice',
-      jobs: [{ name: 'a', command: 'touch out ready; until [ -e go ]; do sleep 0.05; done', output_files: ['f'] }],
-      files: [{ name: 'f', path: 'out' }],
-    }),
-  );
-  const first = place.start('run', spec);
+it('a run warns of running workflows that write the same files, under whatever names', async () => {
+  const command = 'touch out elsewhere ready; until [ -e go ]; do sleep 0.05; done';
+  const spec = (name: string, path: string) => {
+    const jobs = [{ name: 'a', command, output_files: [`${name} f`] }];
+    return place.file(`${name}.json`, JSON.stringify({ name, jobs, files: [{ name: `${name} f`, path }] }));
+  };
+  const first = place.start('run', spec('twice', 'out'));
   await expect.poll(() => existsSync(join(place.path, 'ready'))).toBe(true);
-  const second = place.start('run', spec);
+  const again = place.start('run', spec('twice', 'out'));
+  const alike = place.start('run', spec('alike', `${place.path}/./out`));
+  const apart = place.start('run', spec('apart', 'elsewhere'));
   const runs = async () =>
     (await place.json<{ workflows: unknown[] }>(['workflows', 'list', '-f', 'run_id=1'])).workflows;
-  await expect.poll(runs).toHaveLength(2);
+  await expect.poll(runs).toHaveLength(4);
   place.file('go', '');
   const words = `workflow 1 (twice) has not ended and writes the same files, such as ${join(place.path, 'out')}`;
-  const ended = [await first.ended, await second.ended];
-  expect(ended.map(({ code }) => code)).toEqual([0, 0]);
-  expect(ended[1]?.stderr).toContain(words);
+  const ended = await Promise.all([first, again, alike, apart].map((each) => each.ended));
+  expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+  const warned = ended.map(({ stderr }) => stderr.includes(words));
+  expect(warned).toEqual([false, true, true, false]);
 });
 
 it('paths with variables and ~ are fixed when a workflow is created, for torc and the shell alike', async () => {
@@ -91,6 +91,29 @@ it('paths with variables and ~ are fixed when a workflow is created, for torc an
   expect(made.code).toBe(0);
   expect(readFileSync(join(scratch, 'x'), 'utf8')).toBe('made\n');
   await other.remove();
+});
+
+it('a job that is added by the other name of a path waits for its writer, and is no second one', async () => {
+  const spec = JSON.stringify({
+    name: 's',
+    jobs: [{ name: 'write', command: 'echo made > out', output_files: ['f'] }],
+    files: [
+      { name: 'f', path: 'out' },
+      { name: 'g', path: './out' },
+    ],
+  });
+  await place.torc('workflows', 'create', place.file('s.json', spec));
+  const second = await place.torc('jobs', 'add', 'again', '--output-file', 'g', '--command', 'true');
+  expect(second).toMatchObject({ code: 4, stderr: expect.stringContaining('job 1 ("write") already writes the file') });
+  await place.torc('jobs', 'add', 'listed', '--input-file', 'g', '--command', 'cat out');
+  await place.torc('jobs', 'add', 'named', '--command', 'cat ${files.input.g}');
+  await place.torc('workflows', 'start', '1');
+  const { jobs } = await place.json<{ jobs: { name: string; status: string }[] }>(['jobs', 'list']);
+  expect(jobs.map(({ name, status }) => [name, status])).toEqual([
+    ['write', 'ready'],
+    ['listed', 'blocked'],
+    ['named', 'blocked'],
+  ]);
 });
 
 describe('a specification without jobs', () => {

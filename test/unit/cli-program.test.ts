@@ -136,6 +136,9 @@ describe('typing mistakes', () => {
     [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
     [['logs'], 'torc jobs logs', 'torc --help'],
     [['help', 'jobs', 'lgs'], 'torc jobs logs', 'torc jobs --help'],
+    [['workflows', 'recover', '7'], 'torc workflows restart', 'torc workflows --help'],
+    [['workflows', 'logs', '7'], 'torc jobs logs', 'torc workflows --help'],
+    [['jobs', 'status', '-h'], 'torc workflows show-status', 'torc jobs --help'],
   ])('%j: the hint names %s and %s', async (words, nearest, help) => {
     await expect(run(...words)).rejects.toMatchObject({
       code: 'usage',
@@ -183,6 +186,9 @@ describe('help and version', () => {
     const logs = await run('jobs', 'logs', '--help');
     expect(logs.stdout).toContain('--follow');
     expect(await run('help', 'jobs', 'logs')).toEqual(logs);
+    expect(await run('jobs', 'help', 'logs')).toEqual(logs);
+    expect(await run('jobs', 'help')).toEqual(await run('jobs', '--help'));
+    expect(await run('help', 'help')).toEqual(await run('--help'));
     expect(await run('help')).toEqual(await run('--help'));
     expect((await run('-k', '7', 'help', 'hpc', 'slurm')).stdout).toContain('schedule-nodes');
     for (const words of [['--version'], ['jobs', 'list', '--version'], ['-k', '3', 'jobs', 'list', '--version']]) {

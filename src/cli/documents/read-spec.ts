@@ -48,7 +48,7 @@ export async function readWorkflow(
 ): Promise<ReadWorkflow> {
   // reading is synchronous, so no timer can draw the line later
   const progress = startProgress(context, 0);
-  const isCommands = commands !== null || (extname(path) === '.txt' && syntax === undefined);
+  const isCommands = commands !== null || (extname(path).toLowerCase() === '.txt' && syntax === undefined);
   const hint = isCommands ? commandsHint : exampleHint;
   if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {

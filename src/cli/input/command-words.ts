@@ -7,15 +7,16 @@ import { takesValue } from './options.ts';
 /** Commands of other systems, and of other versions of torc, that are called differently here. */
 const otherNames: Readonly<Record<string, string>> = { recover: 'workflows restart', get: 'show' };
 
-/** `help jobs logs` is `jobs logs --help`. */
-export function withoutHelpCommand(words: readonly string[], firstOperand: string | null): readonly string[] {
-  if (firstOperand !== 'help') return words;
-  const at = words.indexOf('help');
-  return [...words.slice(0, at), ...words.slice(at + 1), '--help'];
-}
-
-/** Throws TorcError 'usage' for a word that stands where a command is named and names none, also before `--help`. */
-export function refuseUnknownCommand(words: readonly string[], program: Command): void {
+/**
+ * The words with `--help` for the word `help` where a command is named: `help jobs logs` and `jobs help logs` are
+ * `jobs logs --help`. Throws TorcError 'usage' for a word that stands there and names no command, also before `--help`.
+ * `whole` is the tree of all commands, in which such a word is looked for.
+ */
+export async function namedCommand(
+  words: readonly string[],
+  program: Command,
+  whole: () => Promise<Command>,
+): Promise<readonly string[]> {
   let group = program;
   const path = ['torc'];
   for (let at = 0; at < words.length && group.commands.length > 0; at += 1) {
@@ -25,29 +26,39 @@ export function refuseUnknownCommand(words: readonly string[], program: Command)
       continue;
     }
     const child = named(group, word);
-    if (child === undefined) throw unknown(word, group, path.join(' '));
-    path.push(child.name());
-    group = child;
+    if (child !== undefined) {
+      path.push(child.name());
+      group = child;
+    } else if (word === 'help') {
+      const others = [...words.slice(0, at), ...words.slice(at + 1)];
+      return namedCommand(others.includes('--help') ? others : [...others, '--help'], program, whole);
+    } else throw unknown(word, group, path.join(' '), await whole());
   }
+  return words;
 }
 
 function named(group: Command, word: string): Command | undefined {
   return group.commands.find((command) => command.name() === word || command.aliases().includes(word));
 }
 
-function unknown(word: string, group: Command, path: string): TorcError {
-  const meant = meantCommand(word, group);
-  const nearest = meant === null ? '' : `Did you mean ${path} ${meant}? See `;
+function unknown(word: string, group: Command, path: string, whole: Command): TorcError {
+  const inside = nearCommand(word, group) ?? knownCommand(word, group);
+  const elsewhere = inside === null ? knownCommand(word, whole) : null;
+  const meant = inside === null ? prefixed(whole, elsewhere) : `${path} ${inside}`;
+  const nearest = meant === null ? '' : `Did you mean ${meant}? See `;
   return new TorcError('usage', `unknown command '${word}'`, `${nearest}${path} --help`);
 }
 
-/** The command of the group, or of a group in it, that was probably meant: `show-status` for `status`. */
-function meantCommand(word: string, group: Command): string | null {
-  const near = nearestName(
+/** The command of the group whose name is almost the word. */
+function nearCommand(word: string, group: Command): string | null {
+  return nearestName(
     word,
     group.commands.map((command) => command.name()),
   );
-  if (near !== null) return near;
+}
+
+/** The command of the group, or of a group in it, that the word means: `show-status` for `status`. */
+function knownCommand(word: string, group: Command): string | null {
   const other = otherNames[word];
   for (const wanted of [word, `show-${word}`, ...(other === undefined ? [] : [other])]) {
     const found = findBelow(group, wanted.split(' '));

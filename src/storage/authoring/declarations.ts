@@ -1,9 +1,7 @@
 /** Adding files and resource requirements to a stored workflow one by one. */
-import { posix } from 'node:path';
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
-import { fileIdentity } from '../../model/expand/file-paths.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -12,10 +10,11 @@ import { addShape, configOfShape, needOf } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
+import { fileWithPath } from './same-path.ts';
 
 /** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken, or its path has a name. */
 export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'file_add'>): number {
-  const { workflowKey, baseDirectory } = getWorkflow(tx, Number(workflow_key));
+  const { workflowKey } = getWorkflow(tx, Number(workflow_key));
   const taken = tx.db.get<{ file_key: number }>(
     'SELECT file_key FROM files WHERE workflow_key = ? AND name = ?',
     workflowKey,
@@ -28,7 +27,7 @@ export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'
       'Choose another name.',
     );
   }
-  refuseSamePath(tx, { workflowKey, path, directory: baseDirectory });
+  refuseSamePath(tx, workflowKey, path);
   const { key } = tx.db.run('INSERT INTO files (workflow_key, name, path) VALUES (?, ?, ?)', workflowKey, name, path);
   tx.event({ workflowKey, type: 'file_added', data: { file_key: String(key), name, path } });
   return key;
@@ -37,18 +36,8 @@ export function addFile(tx: Transaction, { workflow_key, name, path }: Request<'
 const deleteJobsHint = 'Delete these jobs first, with torc jobs delete.';
 
 /** A file is its path: under two names it would have two writers, or a reader that waits for none. */
-function refuseSamePath(
-  tx: Transaction,
-  { workflowKey, path, directory }: { workflowKey: number; path: string; directory: string | null },
-): void {
-  const last = posix.basename(path).replaceAll(/[\\%_]/g, '\\$&');
-  const similar = tx.db.all<{ name: string; path: string }>(
-    `SELECT name, path FROM files WHERE workflow_key = ? AND path LIKE ? ESCAPE '\\'`,
-    workflowKey,
-    `%${last}%`,
-  );
-  const wanted = fileIdentity(path, directory);
-  const same = similar.find((file) => fileIdentity(file.path, directory) === wanted);
+function refuseSamePath(tx: Transaction, workflowKey: number, path: string): void {
+  const same = fileWithPath(tx, workflowKey, path);
   if (same === undefined) return;
   throw new TorcError(
     'conflict',

@@ -5,6 +5,7 @@ import { type Direction, substitute } from '../../model/expand/variables.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { unknownName } from './named-parts.ts';
+import { fileWithPath, type StoredFile } from './same-path.ts';
 
 export type UsedKind = 'files' | 'user_data';
 
@@ -52,14 +53,17 @@ export class JobUses {
 
   /** Returns the file's path. */
   #useFile(direction: Direction, name: string): string {
-    const file = this.#tx.db.get<{ file_key: number; path: string }>(
-      'SELECT file_key, path FROM files WHERE workflow_key = ? AND name = ?',
+    const named = this.#tx.db.get<StoredFile & { is_used: number }>(
+      `SELECT file_key, name, path, EXISTS (SELECT 1 FROM job_files u WHERE u.file_key = f.file_key) AS is_used
+       FROM files f WHERE workflow_key = ? AND name = ?`,
       this.#workflowKey,
       name,
     );
-    if (file === undefined) throw unknownName(this.#tx, this.#workflowKey, 'file', name);
-    this.#note(this.files, direction, file.file_key, `file ${quoted(name)}`);
-    return file.path;
+    if (named === undefined) throw unknownName(this.#tx, this.#workflowKey, 'file', name);
+    // what jobs use is the first file of its path
+    const file = named.is_used === 1 ? named : (fileWithPath(this.#tx, this.#workflowKey, named.path) ?? named);
+    this.#note(this.files, direction, file.file_key, `file ${quoted(file.name)}`);
+    return named.path;
   }
 
   #useUserData(direction: Direction, name: string): void {

@@ -44,8 +44,8 @@ export function missingUserData(tx: Transaction, workflowKey: number): MissingIn
   return rows.map(({ name, job_name: jobName }) => ({ what: `user data ${name}`, jobName }));
 }
 
-/** How many output files, and how many other workflows, are compared: two runs of one specification share them all. */
-const compared = { files: 100, workflows: 20 };
+/** How many output files of each workflow, and how many other workflows, are compared. */
+const compared = { files: 1000, workflows: 20 };
 
 /** Another workflow whose run has not ended, with a file that it writes as well as this one. */
 export interface SharedOutput {
@@ -54,9 +54,7 @@ export interface SharedOutput {
   path: string;
 }
 
-const isWritten = 'EXISTS (SELECT 1 FROM job_files o WHERE o.file_key = f.file_key AND o.is_output = 1)';
-
-/** The workflows whose run has not ended and that write files of the same names to the same paths. */
+/** The workflows whose run has not ended and that write files to the same paths, whatever their names. */
 export function sharedOutputs(tx: Transaction, workflow: Workflow): SharedOutput[] {
   const others = tx.db.all<{ workflow_key: number }>(
     `SELECT workflow_key FROM workflows WHERE phase = 'started' AND ended_at IS NULL AND workflow_key <> ?
@@ -65,25 +63,24 @@ export function sharedOutputs(tx: Transaction, workflow: Workflow): SharedOutput
     compared.workflows,
   );
   if (others.length === 0) return [];
-  const files = tx.db.all<{ name: string; path: string }>(
-    `SELECT f.name, f.path FROM files f WHERE f.workflow_key = ? AND ${isWritten} LIMIT ?`,
+  const ours = new Set(writtenPaths(tx, workflow));
+  return others.flatMap(({ workflow_key }) => {
+    const other = getWorkflow(tx, workflow_key);
+    const path = writtenPaths(tx, other).find((each) => ours.has(each));
+    return path === undefined ? [] : [{ workflow_key: String(workflow_key), name: other.name, path }];
+  });
+}
+
+/** The absolute paths of the first files that jobs of a workflow write. */
+function writtenPaths(tx: Transaction, workflow: Workflow): string[] {
+  const files = tx.db.all<{ path: string }>(
+    `SELECT f.path FROM files f WHERE f.workflow_key = ?
+     AND EXISTS (SELECT 1 FROM job_files o WHERE o.file_key = f.file_key AND o.is_output = 1)
+     ORDER BY f.file_key LIMIT ?`,
     workflow.workflowKey,
     compared.files,
   );
-  return others.flatMap(({ workflow_key }) => {
-    const other = getWorkflow(tx, workflow_key);
-    for (const file of files) {
-      const path = absolute(workflow, file.path);
-      const theirs = tx.db.get<{ path: string }>(
-        `SELECT f.path FROM files f WHERE f.workflow_key = ? AND f.name = ? AND ${isWritten}`,
-        workflow_key,
-        file.name,
-      );
-      if (path !== null && theirs !== undefined && absolute(other, theirs.path) === path)
-        return [{ workflow_key: String(workflow_key), name: other.name, path }];
-    }
-    return [];
-  });
+  return files.flatMap(({ path }) => absolute(workflow, path) ?? []);
 }
 
 function absolute({ baseDirectory }: Workflow, path: string): string | null {
