@@ -184,7 +184,9 @@ const recovery = () =>
     /** The attempt that failed. */
     run_id: count,
     attempt_id: count,
-    return_code: z.number().int(),
+    return_code: z.number().int().nullable(),
+    /** Missing from servers of before. */
+    cause: z.string().exactOptional(),
   });
 export type Recovery = z.infer<ReturnType<typeof recovery>>;
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
+import { retryCauses } from '../model/retry.ts';
 import { jobStatuses } from '../model/status.ts';
 import { changedField, count, json, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -27,10 +28,11 @@ const requirements = z.strictObject({
 /** A hundred years, as in specifications: now plus this is still a date. */
 const delay = count.max(36_525 * 86_400_000);
 
-/** What follows a failure: the first rule that matches the return code decides. */
+/** What follows a failure: the first rule that matches the return code or the cause decides. */
 const failureRule = z.strictObject({
   exit_codes: z.array(z.number().int().min(1).max(255)),
   match_all_exit_codes: z.boolean(),
+  causes: z.array(z.enum(retryCauses)).optional(),
   /** Shell text that must succeed before the next attempt starts. */
   recovery_script: text.nullable(),
   /** Further attempts after the first. */
@@ -41,7 +43,12 @@ const failureRule = z.strictObject({
   retry_max_delay_ms: delay.optional(),
 });
 
-export const failureHandler = z.strictObject({ name, rules: z.array(failureRule) });
+export const failureHandler = z.strictObject({
+  name,
+  rules: z.array(failureRule),
+  /** Written as `max_retries`, `retry_delay` and `retry_backoff` of jobs. */
+  is_plain: z.boolean().optional(),
+});
 
 export const newAction = z.strictObject({
   trigger_type: z.enum(triggerTypes),

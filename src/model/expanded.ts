@@ -52,6 +52,8 @@ export interface ExpandedJob {
 /** What happens after a failure, by the first rule that fits the exit code. */
 export interface ExpandedFailureHandler {
   name: string;
+  /** Written as `max_retries`, `retry_delay` and `retry_backoff` of jobs. */
+  isPlain?: boolean;
   rules: readonly FailureRule[];
 }
 

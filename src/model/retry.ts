@@ -1,9 +1,16 @@
 /** What follows a failure: whether a job is tried again, by the rules of its failure handler. */
+import type { Cause } from './status.ts';
+
+/** The causes that a rule can name. `walltime`: torc stopped the job because its allocation ended. */
+export const retryCauses = ['oom', 'job_timeout', 'walltime', 'signal', 'missing_output'] as const satisfies Cause[];
+export type RetryCause = (typeof retryCauses)[number];
 
 export interface FailureRule {
   /** From 1 to 255. */
   exitCodes: readonly number[];
   matchAllExitCodes: boolean;
+  /** A failure by one of these matches too, whatever its return code. */
+  causes: readonly RetryCause[];
   /** Shell text that must succeed before the next attempt starts. */
   recoveryScript: string | null;
   /** Further attempts after the first. */
@@ -23,14 +30,26 @@ export function defaultMaxDelayMs(retryDelayMs: number): number {
   return Math.max(dayMs, retryDelayMs);
 }
 
+/** How an attempt failed; it has no return code when torc stopped it. */
+export interface Failure {
+  returnCode: number | null;
+  cause: Cause;
+}
+
 /**
  * The number of the rule by which a failed job is tried again, or null when its failure is final. The first rule that
- * matches the return code decides, whether or not a later one would allow more. `numRetries` counts all rules together.
+ * matches the return code or the cause decides, whether or not a later one would allow more. `numRetries` counts all
+ * rules together.
  */
-export function ruleForRetry(rules: readonly FailureRule[], returnCode: number, numRetries: number): number | null {
-  const number = rules.findIndex((rule) => rule.matchAllExitCodes || rule.exitCodes.includes(returnCode));
+export function ruleForRetry(rules: readonly FailureRule[], failure: Failure, numRetries: number): number | null {
+  const number = rules.findIndex((rule) => matches(rule, failure));
   const rule = rules[number];
   return rule !== undefined && numRetries < rule.maxRetries ? number : null;
+}
+
+function matches(rule: FailureRule, { returnCode, cause }: Failure): boolean {
+  if (rule.causes.some((named) => named === cause)) return true;
+  return returnCode !== null && (rule.matchAllExitCodes || rule.exitCodes.includes(returnCode));
 }
 
 /** How long a job waits for its next attempt after this number of retries, in milliseconds. */

@@ -44,6 +44,7 @@ const everything = {
       rules: [
         { exit_codes: [3, 75], recovery_script: "echo 'a'\n", max_retries: 1 },
         { exit_codes: [4], retry_delay: '1m', retry_backoff: 1.5, retry_max_delay: 'PT1H' },
+        { causes: ['oom', 'walltime'], max_retries: 2 },
         { match_all_exit_codes: true, max_retries: 0, retry_delay: 'PT0.5S' },
       ],
     },
@@ -66,8 +67,9 @@ const everything = {
       failure_handler: 'again "$x"',
       resource_requirements: 'small',
     },
-    { name: '-post {i}', command: 'true', depends_on_regexes: ['^w_'], scheduler: '-one', priority: 4 },
+    { name: '-post {i}', command: 'true', depends_on_regexes: ['^w_'], scheduler: '-one', priority: 4, max_retries: 2 },
     { name: 'reader', command: 'cat', depends_on_regexes: ['^w_'], input_files: ['f'], failure_handler: 'unused' },
+    { name: 'patient', command: 'x', max_retries: 4, retry_delay: '90s', retry_backoff: 1.5 },
     { name: 'last', command: 'cat', input_user_data: ['d'], depends_on: ['reader'], scheduler: '-one' },
   ],
   actions: [
@@ -136,6 +138,7 @@ describe('an exported workflow', () => {
       expect(again[part], part).toEqual(workflow[part]);
     }
     expect([...again.jobs]).toEqual([...workflow.jobs]);
+    expect(again.failureHandlers.map(({ isPlain = false }) => isPlain)).toEqual([false, false, true, true]);
   });
 
   it('reports the place of an error in it, as for a specification', () => {

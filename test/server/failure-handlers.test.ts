@@ -77,6 +77,7 @@ describe('a failure that a rule matches', () => {
       rule: 1,
       attempt_id: 1,
       return_code: 75,
+      cause: 'exit_code',
       retries_left: 0,
     });
   });
@@ -113,6 +114,40 @@ describe('a failure that a rule matches', () => {
       await worker.exchange({ finished: [{ ...finished(attempt, return_code), cause }] });
     }
     expect((await statuses(fresh.service, key)).a).toBe('submitted_pending');
+  });
+});
+
+describe('a rule with causes', () => {
+  const ends = async (worker: TestWorker, end: Partial<ReturnType<typeof finished>>) => {
+    const attempt = held(worker);
+    worker.held = [];
+    return await worker.exchange({ finished: [{ ...finished(attempt, 1), ...end }] });
+  };
+
+  it('matches by cause, whatever the return code, and leaves other failures alone', async () => {
+    const { key, worker } = await failing([rule({ exit_codes: [], causes: ['oom', 'signal'], max_retries: 2 })]);
+    const retried = await ends(worker, { return_code: 137, cause: 'oom' });
+    expect(retried.jobs).toMatchObject([{ attempt_id: 2 }]);
+    const [event] = await rows(fresh.service, 'events', key, { type: 'job_retried' });
+    expect(event?.data).toMatchObject({ return_code: 137, cause: 'oom', retries_left: 1 });
+    // the same code, but it exited with it
+    expect((await ends(worker, { return_code: 137, cause: 'exit_code' })).jobs).toEqual([]);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled' });
+  });
+
+  it('decides about a job whose allocation ended, with its script; used up, the job comes back as a loss', async () => {
+    const { key, worker } = await failing([
+      rule({ exit_codes: [], causes: ['walltime'], recovery_script: 'x', max_retries: 1 }),
+    ]);
+    const stopped = { status: 'terminated', return_code: null, cause: 'walltime', exit_code: null } as const;
+    const { jobs } = await ends(worker, stopped);
+    const recovery = { script: 'x', return_code: null, cause: 'walltime' };
+    expect(jobs).toMatchObject([{ attempt_id: 2, recovery }]);
+    expect((await rows(fresh.service, 'jobs', key, { name: 'a' }))[0]).toMatchObject({ num_retries: 1 });
+    await ends(worker, stopped);
+    expect(await rows(fresh.service, 'events', key, { type: 'job_retried' })).toHaveLength(1);
+    const moves = await rows(fresh.service, 'events', key, { type: 'job_status', new_status: 'ready' });
+    expect(moves.at(-1)?.data).toMatchObject({ cause: 'walltime', num_losses: 1 });
   });
 });
 

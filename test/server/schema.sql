@@ -200,7 +200,7 @@ CREATE TABLE failure_handlers (
   name TEXT NOT NULL,
   -- in order, as JSON: [{exit_codes, match_all_exit_codes, recovery_script, max_retries}]
   rules TEXT NOT NULL
-) STRICT;
+, is_plain INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX failure_handlers_name ON failure_handlers (workflow_key, name);
 

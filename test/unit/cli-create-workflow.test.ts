@@ -167,7 +167,7 @@ describe('creating', () => {
     const delays = { retryDelayMs: 30_000, retryBackoff: 2, retryMaxDelayMs: 90_000 };
     const handler = {
       name: 'h',
-      rules: [{ exitCodes: [75], matchAllExitCodes: false, recoveryScript: 'x', maxRetries: 2, ...delays }],
+      rules: [{ exitCodes: [75], matchAllExitCodes: false, causes: [], recoveryScript: 'x', maxRetries: 2, ...delays }],
     };
     const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
     const begin = endpoints.workflow_create_begin.request.parse(

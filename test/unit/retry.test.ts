@@ -15,6 +15,50 @@ function ruleOf(rule: object): FailureRule | string[] {
   }
 }
 
+describe('retries that a job states itself', () => {
+  const texts = {
+    'w.yaml': 'name: w\njobs: [{name: a, command: x, max_retries: 2, retry_delay: 30s, retry_backoff: 2}]',
+    'w.json':
+      '{"name":"w","jobs":[{"name":"a","command":"x","max_retries":2,"retry_delay":"PT30S","retry_backoff":2}]}',
+    'w.json5': "{name: 'w', jobs: [{name: 'a', command: 'x', max_retries: 2, retry_delay: '30s', retry_backoff: 2}]}",
+    'w.kdl': 'name "w"\njob "a" {\n command "x"\n max_retries 2\n retry_delay "30s"\n retry_backoff 2\n}',
+  };
+  it.each(Object.entries(texts))('are a failure handler of one rule (%s)', (file, text) => {
+    const { failureHandlers, jobs } = loadWorkflow(text, { file }).workflow;
+    const delay = { retryDelayMs: 30_000, retryBackoff: 2, retryMaxDelayMs: 86_400_000 };
+    const rule = { exitCodes: [], matchAllExitCodes: true, causes: [], recoveryScript: null, maxRetries: 2, ...delay };
+    const name = 'max_retries 2, retry_delay 30 s, retry_backoff 2';
+    expect(failureHandlers).toEqual([{ name, isPlain: true, rules: [rule] }]);
+    expect([...jobs].map(({ failureHandler }) => failureHandler)).toEqual([0]);
+  });
+
+  it('come after the named handlers, and equal ones are one', () => {
+    const rules = [{ causes: ['oom'] }];
+    const jobs = [{ max_retries: 1 }, { failure_handler: 'max_retries 1' }, { max_retries: 1 }, { retry_delay: '1s' }];
+    const spec = {
+      ...{ name: 'w', failure_handlers: [{ name: 'max_retries 1', rules }] },
+      jobs: jobs.map((job, index) => ({ name: `j${index}`, command: 'x', ...job })),
+    };
+    const { workflow } = loadWorkflow(JSON.stringify(spec), { file: 'w.json' });
+    const names = ['max_retries 1', 'max_retries 1 (2)', 'max_retries 3, retry_delay 1 s'];
+    expect(workflow.failureHandlers.map(({ name }) => name)).toEqual(names);
+    expect([...workflow.jobs].map(({ failureHandler }) => failureHandler)).toEqual([1, 0, 1, 2]);
+  });
+
+  it('are refused beside a failure handler, and a back-off without a delay', () => {
+    const refused = (job: object) => {
+      const spec = {
+        ...{ name: 'w', failure_handlers: [{ name: 'h', rules: [{ causes: ['oom'] }] }] },
+        jobs: [{ name: 'a', command: 'x', ...job }],
+      };
+      return () => loadWorkflow(JSON.stringify(spec), { file: 'w.json' });
+    };
+    expect(refused({ max_retries: 1, failure_handler: 'h' })).toThrow('max_retries: cannot be combined with');
+    expect(refused({ max_retries: 1, retry_backoff: 2 })).toThrow('retry_backoff: needs a retry_delay above 0');
+    expect(refused({ max_retries: -1 })).toThrow('max_retries');
+  });
+});
+
 describe('the delay of a retry', () => {
   const waits = (rule: object, retries: readonly number[]) =>
     retries.map((numRetries) => retryDelayMs(ruleOf(rule) as FailureRule, numRetries));

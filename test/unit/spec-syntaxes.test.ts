@@ -277,8 +277,15 @@ describe('the parts besides the jobs', () => {
     const { failureHandlers, schedulers, actions, resourceMonitor, jobs } = load(everything);
     const noDelay = { retryDelayMs: 0, retryBackoff: 1, retryMaxDelayMs: 86_400_000 };
     expect(failureHandlers[0]?.rules).toEqual([
-      { exitCodes: [10, 11], matchAllExitCodes: false, recoveryScript: 'fix.sh', maxRetries: 1, ...noDelay },
-      { exitCodes: [], matchAllExitCodes: true, recoveryScript: null, maxRetries: 3, ...noDelay },
+      {
+        exitCodes: [10, 11],
+        matchAllExitCodes: false,
+        causes: [],
+        recoveryScript: 'fix.sh',
+        maxRetries: 1,
+        ...noDelay,
+      },
+      { exitCodes: [], matchAllExitCodes: true, causes: [], recoveryScript: null, maxRetries: 3, ...noDelay },
     ]);
     expect(schedulers).toMatchObject([
       { walltimeSeconds: 86_400, numNodes: 2, extra: '--mail-type=END --requeue --exclusive' },
@@ -327,7 +334,7 @@ describe('the parts besides the jobs', () => {
     ).toEqual([
       'jobs[0].failure_handler: there is no failure handler "hh"; did you mean "h"?',
       'jobs[0].scheduler: there is no Slurm scheduler "gpus"; did you mean "gpu"?',
-      'failure_handlers[0].rules[0]: a rule needs exit_codes or match_all_exit_codes: true',
+      'failure_handlers[0].rules[0]: a rule needs exit_codes, causes or match_all_exit_codes: true',
       'slurm_schedulers[0].account: is missing; it is required, here or in slurm_defaults',
       'slurm_schedulers[1].name: the name "gpu" is already used by slurm_schedulers[0]',
       'slurm_defaults.partition: "partition" cannot be a default: set it in each of the slurm_schedulers',

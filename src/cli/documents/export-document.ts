@@ -23,6 +23,7 @@ import {
   freeName,
   handlerSpec,
   jobSpec,
+  plainRetrySpecs,
   requirementsSpec,
   schedulerSpec,
 } from './export-spec-parts.ts';
@@ -108,6 +109,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     if (value !== null) yield `${jsonText(field)}:${jsonText(value)},\n`;
   }
   const barriers = await barrierNames(api, key);
+  const plainRetries = plainRetrySpecs(failure_handlers);
   const written = new Set<string>();
   const own: ExportedRequirements[] = [];
   yield '"jobs":[';
@@ -117,7 +119,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
       for (const datum of job.output_user_data) written.add(datum);
       const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
       if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
-      yield `${separator}${jsonText(jobSpec(job, requirementsName, barriers))}`;
+      yield `${separator}${jsonText(jobSpec(job, requirementsName, barriers, plainRetries))}`;
       separator = ',\n';
     }
   }
@@ -132,7 +134,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     ...(row.is_ephemeral === true ? { is_ephemeral: true } : {}),
   }));
   yield* optional('user_data', await all(data));
-  yield* optional('failure_handlers', failure_handlers.map(handlerSpec));
+  yield* optional('failure_handlers', failure_handlers.filter(({ name }) => !plainRetries.has(name)).map(handlerSpec));
   yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
   const { actions } = first.head;
   const jobsOf = actions.length === 0 ? new Map() : await actionJobs(api, key);

@@ -21,6 +21,7 @@ export function jobSpec(
   job: ExportedJob,
   requirements: string | null,
   barriers: ReadonlyMap<string, Dependence>,
+  plainRetries: ReadonlyMap<string, object>,
 ): object {
   const dependsOn = new Set(job.depends_on);
   const patterns: string[] = [];
@@ -44,7 +45,9 @@ export function jobSpec(
     ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
     ...(requirements === null ? {} : { resource_requirements: requirements }),
     ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
-    ...(job.failure_handler === null ? {} : { failure_handler: job.failure_handler }),
+    ...(job.failure_handler === null
+      ? {}
+      : (plainRetries.get(job.failure_handler) ?? { failure_handler: job.failure_handler })),
     ...Object.fromEntries(Object.entries(lists).filter(([, names]) => names.length > 0)),
     ...(job.priority === 0 ? {} : { priority: job.priority }),
     ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
@@ -84,15 +87,23 @@ export function schedulerSpec(row: ListRecord): object {
   return { ...stated(all), qos: qos ?? '' };
 }
 
-export function handlerSpec({
-  name,
-  rules,
-}: NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]): object {
+/** Retries that jobs state themselves, by the names under which they are stored. */
+export function plainRetrySpecs(handlers: readonly Handler[]): Map<string, object> {
+  const plain = handlers.filter(({ is_plain = false }) => is_plain);
+  return new Map(
+    plain.flatMap(({ name, rules: [rule] }) => {
+      return rule === undefined ? [] : [[name, { max_retries: rule.max_retries, ...delaySpec(rule) }]];
+    }),
+  );
+}
+
+export function handlerSpec({ name, rules }: Handler): object {
   return {
     name,
-    rules: rules.map(({ exit_codes, match_all_exit_codes, recovery_script, max_retries, ...delays }) => ({
+    rules: rules.map(({ exit_codes, match_all_exit_codes, causes = [], recovery_script, max_retries, ...delays }) => ({
       ...(exit_codes.length === 0 ? {} : { exit_codes }),
       ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
+      ...(causes.length === 0 ? {} : { causes }),
       ...(recovery_script === null ? {} : { recovery_script }),
       max_retries,
       ...delaySpec(delays),
@@ -100,7 +111,8 @@ export function handlerSpec({
   };
 }
 
-type Rule = NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number]['rules'][number];
+type Handler = NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number];
+type Rule = Handler['rules'][number];
 
 function delaySpec(rule: Pick<Rule, 'retry_delay_ms' | 'retry_backoff' | 'retry_max_delay_ms'>): object {
   const { retry_delay_ms: delayMs = 0, retry_backoff: backoff = 1, retry_max_delay_ms: longestMs } = rule;

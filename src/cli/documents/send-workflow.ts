@@ -120,11 +120,13 @@ export function beginRequest(
       is_runtime_stated: need.isRuntimeStated,
     })),
     slurm_configs: workflow.schedulers.map(configOf),
-    failure_handlers: workflow.failureHandlers.map(({ name, rules }) => ({
+    failure_handlers: workflow.failureHandlers.map(({ name, rules, isPlain = false }) => ({
       name,
+      ...(isPlain ? { is_plain: true } : {}),
       rules: rules.map((rule) => ({
         exit_codes: [...rule.exitCodes],
         match_all_exit_codes: rule.matchAllExitCodes,
+        ...(rule.causes.length === 0 ? {} : { causes: [...rule.causes] }),
         recovery_script: rule.recoveryScript,
         max_retries: rule.maxRetries,
         retry_delay_ms: rule.retryDelayMs,

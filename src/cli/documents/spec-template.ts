@@ -53,7 +53,10 @@ jobs:
     depends_on_regexes: ["^train_"]
     # run it even when a training fails:
     # cancel_on_blocking_job_failure: false
-    # failure_handler: again
+    # failure_handler: again, or retries without one:
+    # max_retries: 3
+    # retry_delay: 30s
+    # retry_backoff: 2
     # scheduler: standard
 
 # What happens after a failure: the first rule that matches the return code applies.
@@ -61,6 +64,7 @@ jobs:
 #   - name: again
 #     rules:
 #       - {exit_codes: [75], max_retries: 3}
+#       - {causes: [oom, job_timeout], max_retries: 1}
 
 # Where workers run: torc hpc slurm schedule-nodes -n 2
 # slurm_schedulers:

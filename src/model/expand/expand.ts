@@ -8,10 +8,11 @@ import { quoted } from '../spec/names.ts';
 import { Findings, type Where } from '../spec/problems.ts';
 import type { RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
+import { expandFailureHandlers } from './failure-handlers.ts';
 import type { PathPlace } from './file-paths.ts';
 import { JobExpansion } from './jobs.ts';
 import { NameTable, unnamed } from './name-table.ts';
-import { expandActions, expandFailureHandlers, expandResourceMonitor, expandSchedulers } from './parts.ts';
+import { expandActions, expandResourceMonitor, expandSchedulers } from './parts.ts';
 import { SweepReader } from './sweeps.ts';
 import { parametersIn } from './template.ts';
 
@@ -68,7 +69,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     jobs: { [Symbol.iterator]: () => jobs.expanded() },
     numBarriers,
     edges,
-    failureHandlers: expandFailureHandlers(spec.failure_handlers ?? [], findings),
+    failureHandlers: [...expandFailureHandlers(spec.failure_handlers ?? [], findings), ...jobs.plainRetries.handlers],
     schedulers: expandSchedulers(spec, findings),
     numJobsWithScheduler: jobs.numJobsWithScheduler,
     resourceMonitor: expandResourceMonitor(spec),

@@ -19,6 +19,7 @@ import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
 import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
+import { PlainRetries } from './plain-retries.ts';
 import type { SweepReader } from './sweeps.ts';
 import type { Template } from './template.ts';
 import { type Direction, substitute } from './variables.ts';
@@ -56,6 +57,7 @@ export class JobExpansion {
   readonly jobs: Instances<JobElement>;
   readonly matcher: PatternMatcher;
   readonly files: readonly NamedFile[];
+  readonly plainRetries: PlainRetries;
   readonly #findings: Findings;
   readonly #tables: JobTables;
   readonly #fileFlow: DataFlow;
@@ -69,6 +71,8 @@ export class JobExpansion {
     this.#tables = tables;
     const { files, instances } = expandFiles(spec, sweeps, place, findings);
     this.files = files;
+    this.plainRetries = new PlainRetries(tables.failureHandlers, findings);
+    for (const [i, job] of spec.jobs.entries()) this.plainRetries.add(job, ['jobs', i]);
     const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], sweeps, findings));
     this.jobs = new Instances(new NameTable('jobs', findings), elements);
     this.matcher = new PatternMatcher(this.jobs.table.names);
@@ -110,7 +114,8 @@ export class JobExpansion {
         command,
         invocationScript,
         requirements: this.#tableNumber(number, 'requirements', 'resource_requirements'),
-        failureHandler: this.#tableNumber(number, 'failureHandlers', 'failure_handler'),
+        failureHandler:
+          this.plainRetries.numberOf(spec) ?? this.#tableNumber(number, 'failureHandlers', 'failure_handler'),
         scheduler: this.#tableNumber(number, 'schedulers', 'scheduler'),
         priority: spec.priority ?? specDefaults.priority,
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,

@@ -1,58 +1,14 @@
-/** The parts of a workflow besides its jobs: failure handlers, Slurm schedulers, actions, the resource monitor. */
-import { parseDuration, parseWalltime } from '../../base/units.ts';
-import type { ExpandedAction, ExpandedFailureHandler, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
-import { defaultMaxDelayMs, type FailureRule } from '../retry.ts';
+/** The parts of a workflow besides its jobs: Slurm schedulers, actions, the resource monitor. */
+import { parseWalltime } from '../../base/units.ts';
+import type { ExpandedAction, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { ActionSpec, FailureHandlerSpec, SlurmSchedulerSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { ActionSpec, SlurmSchedulerSpec, WorkflowSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
 import type { JobExpansion } from './jobs.ts';
 import { type NameTable, unnamed } from './name-table.ts';
 import { Template } from './template.ts';
-
-export function expandFailureHandlers(
-  specs: readonly FailureHandlerSpec[],
-  findings: Findings,
-): ExpandedFailureHandler[] {
-  return specs.map(({ name, rules }, i) => ({
-    name,
-    rules: rules.map((rule, k) => {
-      const path = ['failure_handlers', i, 'rules', k];
-      const exitCodes = rule.exit_codes ?? [];
-      if (exitCodes.length === 0 && rule.match_all_exit_codes !== true) {
-        const message = 'a rule needs exit_codes or match_all_exit_codes: true';
-        findings.add(path, () => message);
-      }
-      return {
-        exitCodes,
-        matchAllExitCodes: rule.match_all_exit_codes ?? false,
-        recoveryScript: rule.recovery_script ?? null,
-        maxRetries: rule.max_retries ?? specDefaults.maxRetries,
-        ...retryDelay(rule, (key, message) => findings.add([...path, key], () => message)),
-      };
-    }),
-  }));
-}
-
-type RetryDelay = Pick<FailureRule, 'retryDelayMs' | 'retryBackoff' | 'retryMaxDelayMs'>;
-type RuleSpec = FailureHandlerSpec['rules'][number];
-
-/** How long the next attempt of a rule waits. */
-function retryDelay(rule: RuleSpec, refuse: (key: keyof RuleSpec, message: string) => void): RetryDelay {
-  const milliseconds = (duration: string) => Math.round(parseDuration(duration) * 1000);
-  const retryDelayMs = rule.retry_delay ? milliseconds(rule.retry_delay) : 0;
-  const longestMs = rule.retry_max_delay ? milliseconds(rule.retry_max_delay) : null;
-  for (const key of ['retry_backoff', 'retry_max_delay'] as const) {
-    if (rule[key] != null && retryDelayMs === 0) refuse(key, 'needs a retry_delay above 0');
-  }
-  if (longestMs !== null && longestMs < retryDelayMs) refuse('retry_max_delay', 'is shorter than retry_delay');
-  return {
-    retryDelayMs,
-    retryBackoff: rule.retry_backoff ?? 1,
-    retryMaxDelayMs: longestMs ?? defaultMaxDelayMs(retryDelayMs),
-  };
-}
 
 /** Options of sbatch that each scheduler or torc itself sets. */
 const notDefaults = ['partition', 'nodes', 'walltime', 'time', 'mem', 'gres', 'name', 'job-name'];

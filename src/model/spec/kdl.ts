@@ -52,7 +52,7 @@ const job: Shape = {
   single: { parameters: plain, factory },
 };
 const handler: Shape = {
-  objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes') } } },
+  objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
 };
 const workflow: Shape = {
   objects: {

@@ -15,6 +15,7 @@ import {
   triggerTypes,
 } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
+import { retryCauses } from '../retry.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -80,11 +81,17 @@ const factory = z.strictObject({
   jobs: names.nullish(),
 });
 
+const maxRetries = z.int().min(0).max(1_000_000).nullish();
+const retryDelay = {
+  retry_delay: readable(parseDuration).nullish(),
+  retry_backoff: z.number().min(1).max(1000).nullish(),
+};
+
 const step = z.strictObject({
   command,
   /** The next step runs, and the job may succeed, even if this one fails. */
   ignore_failure: flag.nullish(),
-  max_retries: z.int().min(0).max(1_000_000).nullish(),
+  max_retries: maxRetries,
 });
 
 const job = z.strictObject({
@@ -97,6 +104,9 @@ const job = z.strictObject({
   supports_termination: flag.nullish(),
   resource_requirements: name.nullish(),
   failure_handler: name.nullish(),
+  /** Instead of a failure handler: every failure is retried. */
+  max_retries: maxRetries,
+  ...retryDelay,
   scheduler: name.nullish(),
   depends_on: names.nullish(),
   depends_on_regexes: patterns.nullish(),
@@ -148,10 +158,10 @@ const failureHandler = z.strictObject({
       z.strictObject({
         exit_codes: z.array(z.int().min(1).max(255)).nullish(),
         match_all_exit_codes: flag.nullish(),
+        causes: z.array(z.enum(retryCauses)).nullish(),
         recovery_script: command.nullish(),
-        max_retries: z.int().min(0).max(1_000_000).nullish(),
-        retry_delay: readable(parseDuration).nullish(),
-        retry_backoff: z.number().min(1).max(1000).nullish(),
+        max_retries: maxRetries,
+        ...retryDelay,
         retry_max_delay: readable(parseDuration).nullish(),
       }),
     )

@@ -124,7 +124,9 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
   const failed = status === 'done' && report.return_code !== 0;
   // a job that a person wants to end is not retried
-  const mayRetry = failed && attempt.hasFailureHandler && attempt.stopReason !== 'cancel';
+  const isOutOfTime = status === 'terminated' && report.cause === 'walltime' && !attempt.supportsTermination;
+  const mayRetry =
+    attempt.hasFailureHandler && ((failed && attempt.stopReason !== 'cancel') || (isOutOfTime && !attempt.stopReason));
   freeGpus(tx, attempt);
   if (!attempt.isOccupying) forgetOrphan(tx, attempt.attemptKey);
   if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
@@ -154,7 +156,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     attempt.attemptKey,
   );
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
-  const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code ?? 0 };
+  const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code, cause: report.cause };
   if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
   if (status === 'terminated') {
     recordTerminated(tx, { ...attempt, cause: report.cause, isInSlurm: node.slurmJobId !== null });

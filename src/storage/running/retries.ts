@@ -1,7 +1,7 @@
 /** Another attempt for a failed job, by its failure handler: decided where the failure is recorded. */
 import type { Recovery, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
-import { defaultMaxDelayMs, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
+import { defaultMaxDelayMs, type Failure, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { holdJob } from './holds.ts';
 import { giveBack, type JobState } from './transitions.ts';
@@ -14,12 +14,13 @@ export function storeFailureHandlers(
   workflowKey: number,
   handlers: Request<'workflow_create_begin'>['failure_handlers'],
 ): void {
-  for (const { name, rules } of handlers) {
+  for (const { name, rules, is_plain = false } of handlers) {
     tx.db.run(
-      'INSERT INTO failure_handlers (workflow_key, name, rules) VALUES (?, ?, ?)',
+      'INSERT INTO failure_handlers (workflow_key, name, rules, is_plain) VALUES (?, ?, ?, ?)',
       workflowKey,
       name,
       JSON.stringify(rules),
+      is_plain ? 1 : 0,
     );
   }
 }
@@ -30,17 +31,22 @@ export function failureHandlers(
   workflowKey: number,
 ): Request<'workflow_create_begin'>['failure_handlers'] {
   return tx.db
-    .all<{ name: string; rules: string }>(
-      'SELECT name, rules FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key',
+    .all<{ name: string; rules: string; is_plain: number }>(
+      'SELECT name, rules, is_plain FROM failure_handlers WHERE workflow_key = ? ORDER BY failure_handler_key',
       workflowKey,
     )
-    .map((row) => ({ name: row.name, rules: JSON.parse(row.rules) as StoredRule[] }));
+    .map((row) => ({
+      name: row.name,
+      rules: JSON.parse(row.rules) as StoredRule[],
+      ...(row.is_plain === 1 ? { is_plain: true } : {}),
+    }));
 }
 
 function failureRule(rule: StoredRule): FailureRule {
   return {
     exitCodes: rule.exit_codes,
     matchAllExitCodes: rule.match_all_exit_codes,
+    causes: rule.causes ?? [],
     recoveryScript: rule.recovery_script,
     maxRetries: rule.max_retries,
     retryDelayMs: rule.retry_delay_ms ?? 0,
@@ -54,11 +60,7 @@ function failureRule(rule: StoredRule): FailureRule {
  * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled
  * workflow is not retried.
  */
-export function retryFailed(
-  tx: Transaction,
-  job: JobState,
-  failure: { attemptKey: number; returnCode: number },
-): boolean {
+export function retryFailed(tx: Transaction, job: JobState, failure: Failure & { attemptKey: number }): boolean {
   const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_canceled: number }>(
     `SELECT h.name, h.rules, j.num_retries, w.is_canceled FROM jobs j
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
@@ -68,11 +70,11 @@ export function retryFailed(
   if (row === undefined || row.is_canceled === 1) return false;
   const rules = (JSON.parse(row.rules) as StoredRule[]).map(failureRule);
   const numRetries = row.num_retries;
-  const number = ruleForRetry(rules, failure.returnCode, numRetries);
+  const number = ruleForRetry(rules, failure, numRetries);
   const rule = number === null ? undefined : rules[number];
   if (number === null || rule === undefined) return false;
   const hasScript = rule.recoveryScript !== null;
-  const { attemptKey, returnCode } = failure;
+  const { attemptKey, returnCode, cause } = failure;
   tx.db.run(
     'UPDATE jobs SET num_retries = num_retries + 1, recovery_attempt_key = ?, recovery_rule = ? WHERE job_key = ?',
     hasScript ? attemptKey : null,
@@ -92,6 +94,7 @@ export function retryFailed(
       rule: number + 1,
       attempt_id: tx.db.get('SELECT attempt_id FROM attempts WHERE attempt_key = ?', attemptKey)?.attempt_id,
       return_code: returnCode,
+      cause,
       retries_left: rule.maxRetries - numRetries - 1,
       ...(delayMs > 0 ? { delay_seconds: delayMs / 1000, not_before: isoInstant(tx.now + delayMs) } : {}),
     },
@@ -130,9 +133,10 @@ export function recoveryOf(tx: Transaction, jobKey: number): Recovery | null {
     recovery_rule: number;
     run_id: number;
     attempt_id: number;
-    return_code: number;
+    return_code: number | null;
+    cause: string;
   }>(
-    `SELECT h.rules, j.recovery_rule, a.run_id, a.attempt_id, a.return_code FROM jobs j
+    `SELECT h.rules, j.recovery_rule, a.run_id, a.attempt_id, a.return_code, a.cause FROM jobs j
      JOIN attempts a ON a.attempt_key = j.recovery_attempt_key
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key WHERE j.job_key = ?`,
     jobKey,
@@ -144,5 +148,6 @@ export function recoveryOf(tx: Transaction, jobKey: number): Recovery | null {
     run_id: row.run_id,
     attempt_id: row.attempt_id,
     return_code: row.return_code,
+    cause: row.cause,
   };
 }

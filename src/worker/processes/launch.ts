@@ -65,8 +65,8 @@ const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
  */
 function recoveryText(job: Assignment, outputDirectory: string): string {
   if (job.recovery === undefined) return '';
-  const { script, run_id, attempt_id, return_code } = job.recovery;
-  const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code}`;
+  const { script, run_id, attempt_id, return_code, cause = '' } = job.recovery;
+  const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code ?? ''} TORC_CAUSE=${cause}`;
   const tell = `echo "$torc_code" > ${shellWord(recoveryPath(job, outputDirectory))}`;
   const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
   return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;

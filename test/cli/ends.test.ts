@@ -1,0 +1,55 @@
+/** How jobs and runs end, and what is tried again: the acceptance scenarios by their words. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Listed {
+  results: { job_name: string; attempt_id: number; return_code: number; cause: string }[];
+}
+
+const specification = (parts: object) => place.file('w.json', JSON.stringify({ name: 'w', ...parts }));
+const numAttempts = async (): Promise<Record<string, number>> => {
+  const { results } = await place.json<Listed>(['results', 'list', '-k', '1']);
+  const counts: Record<string, number> = {};
+  for (const { job_name } of results) counts[job_name] = (counts[job_name] ?? 0) + 1;
+  return counts;
+};
+
+describe('retries', () => {
+  it('S16, S26, H5: a job that fails twice is done after 3 attempts; 3 retries are 4 runs; 75 is retried, 1 never', async () => {
+    const jobs = [
+      { name: 'twice', command: 'echo x >> twice; [ $(wc -l < twice) = 3 ]', max_retries: 3 },
+      { name: 'never', command: 'exit 1', max_retries: 3 },
+      { name: 'busy', command: 'echo x >> busy; [ $(wc -l < busy) = 4 ] || exit 75', failure_handler: 'h' },
+      { name: 'wrong', command: 'exit 1', failure_handler: 'h' },
+      { name: 'late', command: 'date +%s%3N >> late; exit 3', max_retries: 2, retry_delay: '1s', retry_backoff: 2 },
+    ];
+    const failure_handlers = [{ name: 'h', rules: [{ exit_codes: [75], max_retries: 3 }] }];
+    expect(await place.torc('run', specification({ failure_handlers, jobs }))).toMatchObject({ code: 1 });
+    expect(await numAttempts()).toEqual({ twice: 3, never: 4, busy: 4, wrong: 1, late: 3 });
+    const [first = 0, second = 0, third = 0] = readFileSync(join(place.path, 'late'), 'utf8').split('\n').map(Number);
+    expect([second - first >= 1000, third - second >= 2000]).toEqual([true, true]);
+    const shown = await place.torc('jobs', 'show', '5');
+    expect(shown.stdout).toMatch(/^failure_handler: +max_retries 2, retry_delay 1 s, retry_backoff 2$/m);
+  });
+
+  it('S24: a job over its runtime is stopped and tried again, then it has failed', async () => {
+    const jobs = [{ name: 'a', command: 'sleep 60', resource_requirements: 'r', failure_handler: 'h' }];
+    const resource_requirements = [{ name: 'r', num_cpus: 1, runtime: '1s' }];
+    const failure_handlers = [{ name: 'h', rules: [{ causes: ['job_timeout'], max_retries: 1 }] }];
+    const spec = specification({ resource_requirements, failure_handlers, jobs });
+    expect(await place.torc('run', spec)).toMatchObject({ code: 1 });
+    const { results } = await place.json<Listed>(['results', 'list', '-k', '1']);
+    expect(results.map(({ attempt_id, cause }) => [attempt_id, cause])).toEqual([
+      [1, 'job_timeout'],
+      [2, 'job_timeout'],
+    ]);
+  });
+});
