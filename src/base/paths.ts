@@ -72,10 +72,10 @@ export function userDataPaths(outputDirectory: string, attempt: AttemptName, num
   return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 
-/** Everything in a server directory whose content torc believes, or to which it adds. */
+/** Everything in a server directory whose content torc believes, or to which it adds; `*` is each one in a folder. */
 export const serverDirectoryNames: readonly string[] = [
   ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],
-  ...['server.log', 'server.jsonl', 'workers', 'actions', 'slurm_stdio', 'slurm_scripts'],
+  ...['server.log', 'server.jsonl', 'workers/*', 'actions', 'slurm_stdio', 'slurm_scripts'],
 ];
 
 export interface WorkerPaths {

@@ -93,6 +93,19 @@ export function isOwnProcess(pid: number): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }
 
+/** Whether a process of this user is shown to have a file open. */
+export function hasOpen(pid: number, path: string): boolean {
+  try {
+    const { dev, ino } = statSync(path);
+    return readdirSync(`/proc/${pid}/fd`).some((name) => {
+      const found = statSync(`/proc/${pid}/fd/${name}`, { throwIfNoEntry: false });
+      return found?.ino === ino && found.dev === dev;
+    });
+  } catch {
+    return false;
+  }
+}
+
 /** When a process started, in clock ticks since boot; null where the system does not say. */
 export function processStartTicks(pid: number): number | null {
   return readStat('/proc', pid)?.startTime ?? null;

@@ -181,6 +181,14 @@ describe('a directory whose holder did not end properly', () => {
     expect(JSON.parse(readFileSync(path('holder.json'), 'utf8')).nonce).toBe('x');
   });
 
+  it('names the process to end only when that has the database open', async () => {
+    const service = await open();
+    const hint = `Wait until it ends, or end it: kill ${process.pid}`;
+    await expect(open()).rejects.toMatchObject({ code: 'busy', hint });
+    service.db.close();
+    await expect(open()).rejects.toMatchObject({ code: 'busy', hint: 'Wait until it ends.' });
+  });
+
   it('goes to one of several simultaneous openers', async () => {
     putHolder();
     const attempts = Promise.allSettled([open(), open(), open()]);

@@ -73,8 +73,8 @@ export function isForRootAlone(path: string, found: Stats): boolean {
 }
 
 /**
- * Throws TorcError 'conflict' unless a file or folder of a private folder is of the expected kind, ours, and not to be
- * changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does for one of ours
+ * Throws TorcError 'conflict' unless a file or folder of a private folder is of the expected kind, ours, without another
+ * name, and not to be changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does for one of ours
  * that is a folder instead of a file, or a file instead of a folder.
  */
 export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder'): void {
@@ -86,6 +86,14 @@ export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder
       'conflict',
       `${path} belongs to root, who alone can use it: root has run torc here`,
       `Let root give it back to you: sudo chown -R ${shellWord(`${userName(ownUid())}:`)} ${shellWord(folder)}`,
+    );
+  }
+  if (kind === 'file' && found.nlink > 1) {
+    const [own, copy] = [shellWord(path), shellWord(`${path}.copy`)];
+    throw new TorcError(
+      'conflict',
+      `${path} has another name as well (a hard link): what torc writes to it would appear there too`,
+      `Look at it, then put a copy in its place: cp -p ${own} ${copy} && mv ${copy} ${own}`,
     );
   }
   if (!isWritableByOthers(found) || !isOpenToOthers(statSync(folder))) return;

@@ -14,6 +14,7 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -43,16 +44,24 @@ export function refuseUnsafePrivateFolder(path: string): void {
 
 /**
  * Makes the server directory with mode 0700 where it is missing. Throws as `refuseUnsafePrivateFolder`, also when one of
- * the `names` in it was put there by somebody else, and the system's error when it cannot be made.
+ * the `names` in it (`workers/*`: each one in that folder) was put there by somebody else, and the system's error when
+ * it cannot be made.
  */
 export function openPrivateFolder(path: string, names: readonly string[] = []): void {
   refuseUnsafePrivateFolder(path);
   makeFolders(path, 0o700);
   refuseSharedFolder(path);
-  for (const name of names) {
+  for (const name of names.flatMap((name) => (name.endsWith('/*') ? entries(path, name.slice(0, -2)) : [name]))) {
     const found = lstatSync(`${path}/${name}`, { throwIfNoEntry: false });
     if (found !== undefined) refuseForeign(`${path}/${name}`, found, found.isDirectory() ? 'folder' : 'file');
   }
+}
+
+function entries(path: string, folder: string): string[] {
+  const found = lstatSync(`${path}/${folder}`, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  refuseForeign(`${path}/${folder}`, found, 'folder');
+  return readdirSync(`${path}/${folder}`).map((name) => `${folder}/${name}`);
 }
 
 function unsafe(path: string, problem: string): TorcError {

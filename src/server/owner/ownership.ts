@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, delay, isoInstant } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
-import { isOwnProcess, isProcessAlive, processStartTicks } from '../../base/proc.ts';
+import { hasOpen, isOwnProcess, isProcessAlive, processStartTicks } from '../../base/proc.ts';
 import {
   createPrivateFile,
   movePrivateFile,
@@ -131,13 +131,17 @@ export function heldBy(
   return new TorcError(
     'busy',
     `'${holder.command}' on ${holder.hostname} (pid ${holder.pid}, since ${holder.since}) is using the database in ${directory}`,
-    isOurs(holder) ? `Wait until it ends, or end it: kill ${holder.pid}` : 'Wait until it ends.',
+    mayBeEnded(directory, holder) ? `Wait until it ends, or end it: kill ${holder.pid}` : 'Wait until it ends.',
   );
 }
 
-/** Whether the holder is shown to be a process of this user that runs on this host. */
-function isOurs({ hostname: host, pid, start_ticks }: Holder): boolean {
-  return host === hostname() && start_ticks !== null && isProcessAlive(pid, start_ticks) && isOwnProcess(pid);
+/**
+ * Whether the holder is shown to be a process of this user on this host that has the database open: the note may have
+ * been copied from another directory.
+ */
+function mayBeEnded(directory: string, { hostname: host, pid, start_ticks }: Holder): boolean {
+  if (host !== hostname() || start_ticks === null || !isProcessAlive(pid, start_ticks)) return false;
+  return isOwnProcess(pid) && hasOpen(pid, join(directory, 'torc.db'));
 }
 
 /** Says who has become the owner while this process worked. */
