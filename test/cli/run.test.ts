@@ -83,6 +83,26 @@ describe('torc run', () => {
     } satisfies Partial<Summary> & { run_id: number });
   });
 
+  it('that goes on counts the jobs that end now, and lists the failed ones of both', async () => {
+    const commands = ['true', 'true', 'exit 2', 'exit 127', '[ $TORC_RUN_ID = 2 ]'];
+    const file = place.file('commands.txt', commands.join('\n'));
+    type Counted = Summary & {
+      num_ended_here: number;
+      jobs_per_second: number;
+      failed_jobs: { return_code: number }[];
+    };
+    const first = await place.json<Counted>(['run', file], 1);
+    expect(first).toMatchObject({ num_done: 5, num_ended_here: 5 });
+    expect(first.failed_jobs.map(({ return_code }) => return_code)).toEqual([2, 127, 1]);
+    await place.torc('workflows', 'reset-status', '1', '--failed-only', '--restart');
+    const second = await place.json<Counted>(['jobs', 'run', '1'], 1);
+    expect(second).toMatchObject({ num_done: 5, num_ended_here: 3 });
+    expect(second.failed_jobs.map(({ return_code }) => return_code)).toEqual([2, 127]);
+    const third = await place.json<Counted>(['jobs', 'run', '1'], 1);
+    expect(third).toMatchObject({ num_done: 5, num_ended_here: 0, jobs_per_second: 0 });
+    expect(third.failed_jobs).toHaveLength(2);
+  });
+
   it('takes commands from standard input', async () => {
     const child = spawn(process.execPath, [mainJs, '--dir', place.dir, '-F', 'json', 'run', '-', '--commands'], {
       cwd: place.path,

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { forEachCommand } from '../../src/cli/commands/declare.ts';
@@ -194,6 +195,22 @@ describe('help and version', () => {
     for (const words of [['--version'], ['jobs', 'list', '--version'], ['-k', '3', 'jobs', 'list', '--version']]) {
       expect(await run(...words)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
     }
+  });
+});
+
+describe('failures', () => {
+  it('are shown first by the option that finds every return code, in help and README', async () => {
+    const texts = [
+      (await run('results', 'list', '--help')).stdout,
+      (await run('jobs', 'list', '--help')).stdout,
+      (await run('results', '--help')).stdout,
+      readFileSync(new URL('../../README.md', import.meta.url), 'utf8'),
+    ];
+    for (const text of texts) {
+      const examples = text.split('\n').filter((line) => /torc .*(--failed|-f return_code=)/.test(line));
+      expect(examples[0] ?? '--failed', text).toContain('--failed');
+    }
+    expect(texts[3]).toMatch(/see what failed.*--failed/);
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { WorkflowShown } from '../../src/api/contract.ts';
+import type { Api, WorkflowShown } from '../../src/api/contract.ts';
 import { shellWord } from '../../src/base/text.ts';
 import { createProgress } from '../../src/cli/output/progress.ts';
-import { runLine } from '../../src/cli/output/run-progress.ts';
+import { followRun, runLine } from '../../src/cli/output/run-progress.ts';
 import { exitCodeOf, summaryOf, summaryText, summaryValue } from '../../src/cli/output/summary.ts';
 import { workerError, workerWords } from '../../src/cli/workers/local-worker.ts';
 import { type JobCounts, noJobs } from '../../src/model/status.ts';
@@ -82,6 +82,17 @@ describe('progress', () => {
     expect(runLine(shown({ submitted: 1, submitted_pending: 4 }), 0, 0)).toBe('0/5 done, 5 with workers, 0.0 s');
     expect(runLine(shown({ done: 5 }), 10, 0)).toBe('5/5 done, 0 running, 10 s, 0.5 jobs/s');
   });
+
+  it('counts what ends from now on, and not the jobs that were disabled or canceled before', async () => {
+    const terminal = fakeTerminal(true);
+    const before = shown({ done: 2, canceled: 3, disabled: 40, terminated: 1, ready: 10 });
+    const shownNow: WorkflowShown[] = [before, before];
+    const api = { call: async () => shownNow.shift() ?? before } as unknown as Api;
+    const stop = followRun(fakeContext(terminal), api, '7');
+    await expect.poll(() => terminal.stderr.join('')).toContain('46/56 done');
+    await stop();
+    expect(terminal.stderr.join('')).not.toContain('jobs/s');
+  });
 });
 
 describe('summary', () => {
@@ -127,7 +138,7 @@ describe('summary', () => {
   it('of a further run counts that run', () => {
     const context = fakeContext(fakeTerminal());
     const again = summaryOf(shown({ done: 121 }, { status: 'done', run_id: 2 }), 4, '/out', 113);
-    expect(summaryText(context, again, [])).toContain('121 (8 of them in this run)\n');
+    expect(summaryText(context, again, [])).toContain('121 (8 of them now)\n');
     expect(summaryText(context, again, [])).toContain(' (2 jobs/s)\n');
     const first = summaryOf(shown({ done: 121 }, { status: 'done' }), 4, '/out', 0);
     expect(summaryText(context, first, [])).toContain('121\n');

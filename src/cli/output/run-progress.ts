@@ -7,19 +7,24 @@ import { startProgress } from './progress.ts';
 
 const lookEveryMs = 500;
 
+/** Jobs that nothing is left to do for, also those that never run. */
+export function numSettled({ num_done, num_canceled, counts }: WorkflowShown): number {
+  return num_done + num_canceled + (counts.terminated ?? 0) + (counts.disabled ?? 0);
+}
+
 /** `120/1000 done, 8 running, 2 failed, 42 s, 3.1 jobs/s, 4m 43s left`. */
-export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numEndedBefore: number): string {
+export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numSettledBefore: number): string {
   const { counts, num_jobs } = workflow;
-  const numEnded = workflow.num_done + workflow.num_canceled + (counts.terminated ?? 0) + (counts.disabled ?? 0);
+  const settled = numSettled(workflow);
   const { submitted: numRunning = 0, submitted_pending: numWaiting = 0 } = counts;
   // workers get short jobs in advance, so the server does not know how many are running
   const atWork = numWaiting === 0 ? `${numRunning} running` : `${numRunning + numWaiting} with workers`;
-  const parts = [`${numEnded}/${num_jobs} done`, atWork];
+  const parts = [`${settled}/${num_jobs} done`, atWork];
   if (workflow.num_failed > 0) parts.push(`${workflow.num_failed} failed`);
   parts.push(formatDuration(elapsedSeconds));
-  const rate = elapsedSeconds > 0 ? (numEnded - numEndedBefore) / elapsedSeconds : 0;
+  const rate = elapsedSeconds > 0 ? (settled - numSettledBefore) / elapsedSeconds : 0;
   if (rate > 0) parts.push(`${rate >= 10 ? Math.round(rate) : rate.toFixed(1)} jobs/s`);
-  if (rate > 0 && numEnded < num_jobs) parts.push(`about ${formatDuration((num_jobs - numEnded) / rate)} left`);
+  if (rate > 0 && settled < num_jobs) parts.push(`about ${formatDuration((num_jobs - settled) / rate)} left`);
   return parts.join(', ');
 }
 
@@ -34,11 +39,11 @@ export function followRun(context: Context, api: Api, workflowKey: string): () =
     wake = resolve;
   });
   const follow = async (): Promise<void> => {
-    let numEndedBefore: number | null = null;
+    let numSettledBefore: number | null = null;
     while (!isOver) {
       const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-      numEndedBefore ??= workflow.num_done + workflow.num_canceled + (workflow.counts.terminated ?? 0);
-      if (!isOver) progress.update(runLine(workflow, (context.clock.monotonic() - startedAt) / 1000, numEndedBefore));
+      numSettledBefore ??= numSettled(workflow);
+      if (!isOver) progress.update(runLine(workflow, (context.clock.monotonic() - startedAt) / 1000, numSettledBefore));
       await Promise.race([delay(context.clock, lookEveryMs), over]);
     }
   };

@@ -134,7 +134,7 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
 
 function doneText({ num_done: done, num_failed: failed, num_terminated, num_ended_here: here }: Summary): string {
   const ends = failed === 0 ? String(done) : `${done - failed} succeeded, ${failed} failed`;
-  return here === done + num_terminated ? ends : `${ends} (${here} of them in this run)`;
+  return here === done + num_terminated ? ends : `${ends} (${here} of them now)`;
 }
 
 function actionsWarning(context: Context, summary: Summary): [string, string][] {
