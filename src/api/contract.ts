@@ -82,8 +82,10 @@ export const endpoints = {
   workflow_stop_running: on(plans.stopRunning, plans.stopRunningReply),
   jobs_reset: on(plans.resetJobs, plans.planReply),
   jobs_disable: on(plans.disableJobs, plans.planReply),
+  jobs_hold: on(plans.holdJobs, plans.planReply),
 
   // people change what is stored
+  workflow_pause: on(workflows.pauseWorkflow, workflows.pauseReply),
   workflow_modify: on(workflows.modifyWorkflow, workflows.modifyWorkflowReply),
   workflow_delete: on(plans.planned, plans.deleteWorkflowReply),
   jobs_add: on(jobs.addJobs, jobs.addJobsReply),

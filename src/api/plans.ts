@@ -38,6 +38,13 @@ export const restart = z.strictObject({
 });
 export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
 export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+/** With `hold` false, jobs that were held are released. */
+export const holdJobs = z.strictObject({
+  workflow_key: key,
+  ...planOptions,
+  job_keys: z.array(key).min(1),
+  hold: z.boolean(),
+});
 /** With `stop` false, workers claim jobs again. */
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
 export const start = z.strictObject({

@@ -36,6 +36,7 @@ const workflow = () =>
     num_ready: count,
     num_running: count,
     num_blocked: count,
+    is_paused: z.boolean(),
     is_archived: z.boolean(),
     /** Where workers that start from now on put the output of jobs. */
     stdio: z.enum(stdioModes),
@@ -58,6 +59,7 @@ const job = () =>
     return_code: integer.nullable(),
     cause: z.enum(causes).nullable(),
     orphaned: z.boolean(),
+    held: z.boolean(),
     run_id: count.nullable(),
     attempt_id: count.nullable(),
     priority: integer,

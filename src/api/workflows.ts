@@ -157,6 +157,17 @@ export const createFinishReply = () =>
 
 export const workflowOnly = z.strictObject({ workflow_key: key });
 
+/** With `paused` false, jobs start again. */
+export const pauseWorkflow = z.strictObject({ workflow_key: key, paused: z.boolean() });
+export const pauseReply = () =>
+  z.strictObject({
+    workflow_key: key,
+    is_paused: z.boolean(),
+    was_paused: z.boolean(),
+    num_ready: count,
+    num_running: count,
+  });
+
 export const modifyWorkflow = z.strictObject({
   workflow_key: key,
   changes: z

@@ -51,6 +51,7 @@ export type Mover =
   | 'restart'
   | 'reset'
   | 'disable'
+  | 'hold'
   | 'loss'
   | 'import';
 
@@ -67,6 +68,7 @@ function each(from: readonly JobStatus[], to: readonly JobStatus[], by: Mover): 
 export const transitions: readonly Transition[] = [
   ...each(['uninitialized'], ['ready', 'blocked', 'canceled'], 'start'),
   ...each(['blocked'], ['ready'], 'unblock'),
+  ...each(['ready'], ['blocked'], 'hold'),
   ...each(['blocked', 'ready', 'uninitialized', 'submitted_pending', 'submitted'], ['canceled'], 'cancel'),
   ...each(['ready'], ['submitted_pending'], 'claim'),
   ...each(['submitted_pending'], ['submitted', 'ready', 'blocked', 'done', 'canceled', 'terminated'], 'report'),
@@ -122,6 +124,7 @@ export const workflowStatuses = [
   'ready',
   'running',
   'waiting',
+  'paused',
   'done',
   'failed',
   'canceled',
@@ -136,8 +139,12 @@ export interface WorkflowFacts {
   counts: JobCounts;
   /** Claimed jobs that lost their process and do not come back by themselves. */
   numLeft: number;
+  /** A person lets no more jobs start. */
+  isPaused: boolean;
   /** A job waits for a hold that falls by itself. */
   hasTimedHold: boolean;
+  /** A job waits for nothing but a person to release it. */
+  hasHeldJob: boolean;
   /** A worker is there, and is heard from. */
   hasWorkers: boolean;
   /** A worker was there in this run. */
@@ -149,7 +156,7 @@ export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending
 
 /**
  * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `waiting` has been worked on,
- * and has ready jobs but no worker; `failed` has ended with a failed, lost, terminated or canceled job; `canceled` has
+ * and has ready jobs but no worker; `paused` goes on when a person resumes it or releases its jobs; `failed` has ended with a failed, lost, terminated or canceled job; `canceled` has
  * ended because a person canceled it.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
@@ -158,8 +165,10 @@ export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const claimed = counts.submitted_pending + counts.submitted - facts.numLeft;
   if (claimed > 0) return 'running';
   if (facts.isCanceled) return 'canceled';
+  if (facts.isPaused && (counts.ready > 0 || facts.hasTimedHold)) return 'paused';
   if (counts.ready > 0) return statusWithReadyJobs(facts);
   if (facts.hasTimedHold) return 'running';
+  if (facts.hasHeldJob) return 'paused';
   if (facts.hasTimedOut) return 'timeout';
   if (counts.failed + counts.terminated + counts.canceled + facts.numLeft > 0) return 'failed';
   if (counts.uninitialized > 0) return 'uninitialized';

@@ -149,7 +149,7 @@ function canClaim(service: Service, jobKey: number, workers: Joined[], isIdle: b
         if (isIdle) {
           tx.db.run('UPDATE attempts SET is_occupying = 0');
           tx.db.run('DELETE FROM attempt_gpus');
-          tx.db.run('UPDATE workflows SET is_paused = 0, is_stopping = 0');
+          tx.db.run('UPDATE workflows SET paused_at = NULL, is_stopping = 0');
         }
         const node = findComputeNode(tx, workerId);
         return node?.isActive === true && claimJobs(tx, node, isIdle ? null : timeLeftMs(given)) === 1;
@@ -198,7 +198,7 @@ it('is the sum of the reasons of each job', { timeout: 120_000 }, async () => {
         for (const given of workers) joined.push({ given, worker: await join(service, key, given) });
         await service.write((tx) => {
           for (const { at, what } of changes) changeJob(tx, 1 + (at % jobs.length), what);
-          tx.db.run('UPDATE workflows SET is_paused = ?, is_stopping = ?', isPaused, isStopping);
+          tx.db.run('UPDATE workflows SET paused_at = nullif(?, 0), is_stopping = ?', isPaused, isStopping);
           for (const { given, worker } of joined) {
             if (given.state !== 'silent') continue;
             tx.db.run('UPDATE compute_nodes SET contact_lost_at = 1 WHERE worker_id = ?', worker.workerId);

@@ -105,6 +105,7 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('decide' as const), worker: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('stop' as const), worker: fc.nat(2), stop: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), worker: fc.nat(2), pause: fc.boolean() }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -116,7 +117,7 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('reset' as const, 'disable' as const),
+      do: fc.constantFrom('reset' as const, 'disable' as const, 'hold' as const, 'release' as const),
       worker: fc.nat(2),
       bits: fc.nat(),
     }),
@@ -302,6 +303,38 @@ async function cancel(service: Service, key: string): Promise<void> {
   }
 }
 
+/** A run that has ended is not paused. */
+async function pause(service: Service, key: string, paused: boolean): Promise<void> {
+  const { ended_at, status } = await service.call('workflow_show', { workflow_key: key });
+  try {
+    await service.call('workflow_pause', { workflow_key: key, paused });
+  } catch (error) {
+    if (!(error instanceof TorcError) || error.code !== 'conflict') throw error;
+    expect([paused, ended_at === null, status === 'paused']).toEqual([true, false, false]);
+  }
+}
+
+/** A dry run says what then happens; jobs that run or are done are not held, and then none of the others is. */
+async function hold(service: Service, key: string, bits: number, isHeld: boolean): Promise<void> {
+  const jobs = (await rows(service, 'jobs', key)).filter((_, n) => (bits >> n) % 2 === 1);
+  if (jobs.length === 0) return;
+  const request = { workflow_key: key, expected_state: null, skip: 0, hold: isHeld };
+  const job_keys = jobs.map(({ job_key }) => String(job_key));
+  const isRefused = isHeld && jobs.some(({ status }) => /submitted|done|disabled/.test(String(status)));
+  const held = () => service.db.all('SELECT job_key FROM holds ORDER BY hold_key');
+  const before = held();
+  const call = async (dry_run: boolean) => service.call('jobs_hold', { ...request, job_keys, dry_run });
+  if (isRefused) {
+    await expect(call(false)).rejects.toMatchObject({ code: 'conflict' });
+    expect(held()).toEqual(before);
+    return;
+  }
+  const planned = await call(true);
+  expect(held()).toEqual(before);
+  expect({ ...(await call(false)), dry_run: true }).toEqual(planned);
+  expect(planned.num_changes).toBe(jobs.filter((job) => job.held !== isHeld).length);
+}
+
 /** The worker and its jobs are known to be gone. */
 async function lose(service: Service, { workerId }: TestWorker, cause: string): Promise<void> {
   await service.write((tx) => {
@@ -363,6 +396,11 @@ async function take(
     case 'stop':
       await service.call('workflow_stop_running', { workflow_key: key, stop: action.stop });
       return;
+    case 'pause':
+      return pause(service, key, action.pause);
+    case 'hold':
+    case 'release':
+      return hold(service, key, action.bits, action.do === 'hold');
     case 'restart': {
       const [keep, only] = [action.mode === 'keep_running', action.mode === 'only_uninitialized'];
       const request = {

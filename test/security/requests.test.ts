@@ -227,6 +227,7 @@ const valid: { [N in EndpointName]: unknown } = {
   },
   workflow_stop_running: { workflow_key: '1', stop: true },
   jobs_reset: { workflow_key: '1', ...plan, which: ['1'] },
+  jobs_hold: { workflow_key: '1', ...plan, job_keys: ['4'], hold: true },
   jobs_disable: { workflow_key: '1', ...plan, job_keys: ['4'] },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },
   job_show: { job_key: '1' },
@@ -251,6 +252,7 @@ const valid: { [N in EndpointName]: unknown } = {
     num_nodes: 1,
   },
   resource_requirements_assign: { resource_requirements_key: '1', job_keys: ['4'] },
+  workflow_pause: { workflow_key: '1', paused: true },
   workflow_modify: { workflow_key: '1', changes: { name: 'y', metadata: { a: 1 }, stdio: 'none', is_archived: true } },
   workflow_export: { workflow_key: '1', part: 'jobs', limit: 10, skip: 0 },
   workflow_import_history: {

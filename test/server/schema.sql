@@ -226,6 +226,8 @@ CREATE TABLE holds (
 
 CREATE INDEX holds_job ON holds (job_key);
 
+CREATE INDEX holds_person ON holds (workflow_key) WHERE kind = 'person';
+
 CREATE TABLE job_counts (
   workflow_key INTEGER NOT NULL,
   status TEXT NOT NULL,
@@ -399,7 +401,6 @@ CREATE TABLE workflows (
   run_id INTEGER NOT NULL DEFAULT 0,
   is_canceled INTEGER NOT NULL DEFAULT 0,
   has_timed_out INTEGER NOT NULL DEFAULT 0,
-  is_paused INTEGER NOT NULL DEFAULT 0,
   is_archived INTEGER NOT NULL DEFAULT 0,
   -- the ranges of keys that were reserved for the jobs and files of the specification
   first_job_key INTEGER NOT NULL,
@@ -411,6 +412,6 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, paused_at INTEGER) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;

@@ -14,12 +14,16 @@ it('the list of workflows derives the same status as the model', async () => {
     hasTimedOut: fc.boolean(),
     present: fc.subarray([...jobStatuses]),
     failed: fc.boolean(),
+    isPaused: fc.boolean(),
     hasTimedHold: fc.boolean(),
+    hasHeldJob: fc.boolean(),
     numLeft: fc.nat(2),
     worker: fc.constantFrom(null, 'present', 'silent', 'past', 'long_past'),
   });
   fc.assert(
-    fc.property(facts, ({ runId, isCanceled, hasTimedOut, present, failed, hasTimedHold, numLeft, worker }) => {
+    fc.property(facts, (drawn) => {
+      const { runId, isCanceled, hasTimedOut, present, failed, isPaused, hasTimedHold, hasHeldJob } = drawn;
+      const { numLeft, worker } = drawn;
       const counts: JobCounts = noJobs();
       db.run('DELETE FROM job_counts');
       for (const status of present) {
@@ -29,11 +33,16 @@ it('the list of workflows derives the same status as the model', async () => {
         db.run('INSERT INTO job_counts VALUES (?, ?, ?, 1)', Number(key), status, hasFailed ? 1 : 0);
       }
       db.run(
-        'UPDATE workflows SET started_at = 1000, run_id = ?, is_canceled = ?, has_timed_out = ?',
+        'UPDATE workflows SET started_at = 1000, run_id = ?, is_canceled = ?, has_timed_out = ?, paused_at = ?',
         runId,
         isCanceled ? 1 : 0,
         hasTimedOut ? 1 : 0,
+        isPaused ? 1 : null,
       );
+      db.run('DELETE FROM holds');
+      db.run(`UPDATE jobs SET status = 'blocked', num_blockers = 1`);
+      if (hasHeldJob)
+        db.run(`INSERT INTO holds (workflow_key, job_key, kind) SELECT workflow_key, job_key, 'person' FROM jobs`);
       db.run('DELETE FROM due');
       if (hasTimedHold) {
         const sql = `INSERT INTO due (due_at, set_at, kind, workflow_key, subject_key) VALUES (1, 0, 'hold', ?, 1)`;
@@ -59,7 +68,7 @@ it('the list of workflows derives the same status as the model', async () => {
       const [record] = readList(db, { ...request, filters: [], limit: 1, skip: 0 }).records;
       expect(record?.status).toBe(
         workflowStatus({
-          ...{ runId, isCanceled, hasTimedOut, counts, hasTimedHold, numLeft },
+          ...{ runId, isCanceled, hasTimedOut, isPaused, counts, hasTimedHold, hasHeldJob, numLeft },
           hasWorkers: worker === 'present',
           hasHadWorkers: worker !== null && worker !== 'long_past',
         }),

@@ -67,7 +67,9 @@ export class HoldCheck {
     const numPlans = db.get<{ n: number }>(plans)?.n ?? 0;
     const isPlanned = numPlans !== this.#numPlans;
     this.#numPlans = numPlans;
-    const rows = db.all<{ hold_key: number; job_key: number; until: number }>('SELECT * FROM holds');
+    const rows = db.all<{ hold_key: number; job_key: number; until: number }>(
+      'SELECT * FROM holds WHERE until IS NOT NULL',
+    );
     const present = new Map(rows.map((row) => [row.hold_key, row]));
     for (const [key, hold] of this.#watched) {
       if (present.get(key)?.job_key === hold.jobKey) continue;

@@ -98,6 +98,24 @@ export class Person {
     return this.#type('workflow_stop_running', { workflow_key: this.#world.workflowKey, stop: false });
   }
 
+  pause(paused: boolean): Promise<unknown> {
+    return this.#type('workflow_pause', { workflow_key: this.#world.workflowKey, paused });
+  }
+
+  /** Any jobs, also those that cannot be held. */
+  hold(hold: boolean, numJobs: number): Promise<unknown> {
+    const { random, workflow, workflowKey } = this.#world;
+    const job_keys = Array.from({ length: numJobs }, () => String(random.int(1, workflow.jobs.length)));
+    const request = { workflow_key: workflowKey, expected_state: null, skip: 0, dry_run: false };
+    return this.#type('jobs_hold', { ...request, job_keys: [...new Set(job_keys)], hold });
+  }
+
+  /** Releases what is held. */
+  release(job_keys: string[]): Promise<unknown> {
+    const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0, dry_run: false };
+    return this.#type('jobs_hold', { ...request, job_keys, hold: false });
+  }
+
   resetFailed(): Promise<unknown> {
     const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0 };
     return this.#type('jobs_reset', { ...request, dry_run: false, which: 'failed' });

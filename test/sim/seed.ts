@@ -103,7 +103,7 @@ async function advance(world: World, person: Person): Promise<void> {
   const { service } = world;
   if (service === null) return;
   const { db } = service;
-  const workflow = db.get('SELECT is_canceled, is_stopping, phase FROM workflows');
+  const workflow = db.get('SELECT is_canceled, is_stopping, paused_at, phase FROM workflows');
   const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
   // what is lost comes back by itself, unless it is left for a person
   const isLeft = 'EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1)';
@@ -111,6 +111,9 @@ async function advance(world: World, person: Person): Promise<void> {
   if (workflow?.phase !== 'started') void person.start();
   else if (workflow.is_canceled === 1 || numLeft > 0) void person.restart({ keepRunning: workflow.is_stopping !== 1 });
   else if (workflow.is_stopping === 1) void person.claimAgain();
+  if (workflow?.paused_at != null) void person.pause(false);
+  const held = db.all(`SELECT job_key FROM holds WHERE kind = 'person'`).map(({ job_key }) => String(job_key));
+  if (held.length > 0) void person.release(held);
   const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
   if (isServed) return;
   if (world.workflow.widest > 1 || world.random.chance(0.5)) void person.schedule(3_600_000);
@@ -150,7 +153,8 @@ function stateOf({ service, workers, slurm }: World): string {
       'SELECT compute_node_key, slurm_job_id, restart_count, is_active, contact_lost_at, fenced_at FROM compute_nodes',
     ),
     all('SELECT allocation_key, slurm_job_id, status, slurm_state FROM allocations'),
-    all('SELECT phase, is_canceled, is_stopping FROM workflows'),
+    all('SELECT phase, is_canceled, is_stopping, paused_at FROM workflows'),
+    all('SELECT * FROM holds'),
     `alive: ${workers.filter(({ process }) => process.isAlive).map(({ name }) => name)}`,
     `slurm: ${slurm.open.map(({ id, state }) => `${id} ${state}`)}`,
   ].join('\n  ');

@@ -25,6 +25,7 @@ const movers: Mover[] = [
   'restart',
   'reset',
   'disable',
+  'hold',
   'loss',
   'import',
 ];
@@ -86,17 +87,28 @@ export function brokenInvariants(db: Database): string[] {
   }
   broken.push(...brokenActions(db));
   broken.push(...brokenAttempts(db, byKey), ...brokenCounts(db), ...brokenEvents(db), ...brokenCapacity(db));
-  broken.push(...brokenNodes(db), ...brokenHolds(db), ...brokenRuns(db), ...brokenOrphans(db), ...brokenHistory(db));
+  broken.push(
+    ...brokenNodes(db),
+    ...brokenHolds(db),
+    ...brokenPauses(db),
+    ...brokenRuns(db),
+    ...brokenOrphans(db),
+    ...brokenHistory(db),
+  );
   return broken;
 }
 
-/** A hold that ends by itself has its due row and belongs to a waiting job; a due row of a hold has its hold. */
+/**
+ * A hold that ends by itself has its due row and belongs to a waiting job; a due row of a hold has its hold. No job that
+ * is held can be claimed.
+ */
 function brokenHolds(db: Database): string[] {
   const broken = db
     .all(
       `SELECT h.hold_key, h.until, d.due_at, j.status FROM holds h LEFT JOIN jobs j USING (job_key)
        LEFT JOIN due d ON d.kind = 'hold' AND d.subject_key = h.hold_key
-       WHERE h.until IS NOT d.due_at OR j.status IS NOT 'blocked'`,
+       WHERE h.until IS NOT d.due_at OR (h.kind = 'retry' AND j.status IS NOT 'blocked')
+         OR j.status IS NULL OR j.status IN ('ready', 'submitted_pending', 'submitted')`,
     )
     .map((row) => `hold ${row.hold_key} until ${row.until} of a ${row.status} job is due at ${row.due_at}`);
   const stray = `SELECT * FROM due WHERE kind = 'hold' AND subject_key NOT IN (SELECT hold_key FROM holds)`;
@@ -104,6 +116,17 @@ function brokenHolds(db: Database): string[] {
     ...broken,
     ...db.all(stray).map((row) => `due row ${row.due_key} belongs to hold ${row.subject_key}, which is gone`),
   ];
+}
+
+/** Nothing is claimed while a workflow is paused. */
+function brokenPauses(db: Database): string[] {
+  return db
+    .all(
+      `SELECT a.attempt_key FROM attempts a JOIN workflows w USING (workflow_key)
+       WHERE w.paused_at IS NOT NULL AND a.claim_event > (SELECT max(event_key) FROM events e
+         WHERE e.workflow_key = w.workflow_key AND e.type = 'workflow_paused')`,
+    )
+    .map((row) => `attempt ${row.attempt_key} was claimed while its workflow is paused`);
 }
 
 /**
@@ -116,7 +139,10 @@ function brokenRuns(db: Database): string[] {
     `SELECT w.workflow_key, w.run_id, w.ended_at, (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
          AND j.status IN ('ready', 'submitted', 'submitted_pending')
          AND NOT EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1))
-       + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL) AS active
+       + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL)
+       + (SELECT count(*) FROM holds h JOIN jobs j USING (job_key) WHERE h.workflow_key = w.workflow_key
+         AND h.kind = 'person' AND j.status = 'blocked'
+         AND j.num_blockers = (SELECT count(*) FROM holds o WHERE o.job_key = j.job_key)) AS active
      FROM workflows w WHERE w.phase = 'started' AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {
     const name = `run ${run.run_id} of workflow ${run.workflow_key}`;

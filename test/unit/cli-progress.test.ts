@@ -27,6 +27,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     num_ready: all.ready,
     num_running: all.submitted + all.submitted_pending,
     num_blocked: all.blocked,
+    is_paused: false,
     is_archived: false,
     stdio: 'files',
     max_losses: 3,

@@ -52,9 +52,18 @@ export async function showStatus(context: Context, key: string | null): Promise<
 }
 
 /** What to type for ready jobs without a worker, and for lost jobs. */
-function nextLines(context: Context, { workflow_key: key, status, num_lost }: WorkflowShown): [string, string][] {
+function nextLines(
+  context: Context,
+  { workflow_key: key, status, is_paused, num_lost }: WorkflowShown,
+): [string, string][] {
   const lines: [string, string][] = [];
   if (num_lost > 0) lines.push(['lost', `${num_lost}: ${context.torc} jobs diagnose -k ${key}`]);
+  if (is_paused) lines.push(['paused', `to go on: ${context.torc} workflows resume ${key}`]);
+  else if (status === 'paused')
+    lines.push([
+      'held',
+      `to go on: ${context.torc} jobs release $(${context.torc} -F json jobs list -k ${key} -f held=true | jq -r '.jobs[].job_key')`,
+    ]);
   if (status === 'waiting') {
     lines.push(
       ['run here', `${context.torc} jobs run ${key}`],

@@ -9,6 +9,7 @@ import { declareJobChanges } from './jobs-changes.ts';
 import { declareJobReset } from './jobs-reset.ts';
 import { declareJobShow } from './jobs-show.ts';
 import { declareList } from './lists.ts';
+import { declareJobHolds } from './pauses.ts';
 import { addResourceOptions } from './resource-requirements.ts';
 import { addWorkerOptions } from './worker-options.ts';
 
@@ -47,6 +48,7 @@ export function declareJobs(program: Command, act: Act): void {
   declareModify(group, act);
   declareJobChanges(group, act);
   declareJobReset(group, act);
+  declareJobHolds(group, act);
   declareJobShow(group, act);
 }
 

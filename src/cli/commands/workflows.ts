@@ -7,6 +7,7 @@ import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 import { declareGraph } from './graphs.ts';
+import { declareWorkflowPauses } from './pauses.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-documents.ts';
 import { declareRecovery } from './workflows-restart.ts';
@@ -22,6 +23,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declarePlans(group, act);
   declareRecovery(group, act);
   declareChanges(group, act);
+  declareWorkflowPauses(group, act);
   declareShow(group, act);
   declareGraph(group.command('graph'), 'torc workflows graph', act);
   declareWorkflowList(group, act);

@@ -193,8 +193,13 @@ ready jobs wait for a worker:
 why jobs were lost:
   ${context.torc} jobs diagnose -k ${key}
 `;
+  const paused = `
+it is paused, or jobs of it are held; to go on:
+  ${context.torc} workflows resume ${key}
+  ${context.torc} jobs list -k ${key} -f held=true
+`;
   const { num_terminated, num_lost, status } = summary;
-  return `${num_terminated > 0 ? again : ''}${status === 'waiting' ? waiting : ''}${num_lost > 0 ? lost : ''}
+  return `${num_terminated > 0 ? again : ''}${status === 'waiting' ? waiting : ''}${status === 'paused' ? paused : ''}${num_lost > 0 ? lost : ''}
 see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}

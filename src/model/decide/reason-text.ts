@@ -91,6 +91,7 @@ function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
 
 function heldText({ kind, until }: Of<'held'>): string {
   const end = until === null ? '' : ` until ${until}`;
+  if (kind === 'person') return 'A person holds it until it is released.';
   return kind === 'retry' ? `It failed and waits${end} for its next attempt.` : `It is held back (${kind})${end}.`;
 }
 

@@ -42,6 +42,8 @@ import { WaitingWorkers } from './waiting-workers.ts';
 const suspiciousMs = 45_000;
 /** A worker that has been silent for longer, and of which nothing more was learned, is nothing to wait for. */
 const hopelessMs = 900_000;
+/** Idle workers stay for so much of a pause; then they leave as at any other time without work. */
+const pauseMs = 600_000;
 /** How long idle workers stay at a time while a worker may have lost its jobs; they ask again before. */
 const lossMs = 60_000;
 
@@ -171,10 +173,15 @@ export class Exchange {
     };
   }
 
-  /** When a job that nobody can claim now may be ready: a hold ends, or another worker turns out to have lost it. */
+  /**
+   * When a job that nobody can claim now may be there: a hold ends, another worker turns out to have lost it, or a person
+   * resumes a workflow that was paused.
+   */
   #whenJobsMayCome(tx: Transaction, { workflowKey, workerId }: ComputeNode): number | null {
     const fallsAt = nextFall(tx, workflowKey);
     const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
+    const { pausedAt } = getWorkflow(tx, workflowKey);
+    if (pausedAt !== null && pausedAt + pauseMs > tx.now) delaysMs.push(pausedAt + pauseMs - tx.now);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
     return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);

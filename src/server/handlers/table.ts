@@ -4,6 +4,7 @@ import { assignRequirements } from '../../storage/authoring/declarations.ts';
 import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
 import { importHistory } from '../../storage/authoring/workflow-import.ts';
 import { prepareDiagnosis } from '../plans/diagnosis.ts';
+import { planHold } from '../plans/hold.ts';
 import { checkStart } from '../plans/missing-inputs.ts';
 import { prepareDisable, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
@@ -33,6 +34,7 @@ import {
   changeWorkflow,
   deleteWorkflow,
   listRecords,
+  pauseWorkflow,
   showWorkflow,
   startWorkflow,
 } from './workflows.ts';
@@ -56,12 +58,14 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_delete: { kind: 'steps', begin: deleteWorkflow },
   workflow_restart: { kind: 'prepared', prepare: prepareRestart },
   workflow_stop_running: { kind: 'write', run: stopRunning },
+  workflow_pause: { kind: 'write', run: pauseWorkflow },
   workflow_modify: { kind: 'write', run: changeWorkflow },
   workflow_export: { kind: 'read', run: exportWorkflow },
   workflow_import_history: { kind: 'write', run: importHistory },
   workflow_import_finish: { kind: 'write', run: finishHistory },
   list: { kind: 'read', run: listRecords },
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
+  jobs_hold: { kind: 'write', run: planHold },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
   jobs_add: { kind: 'write', run: addJobsTo },

@@ -1,5 +1,6 @@
 /** Workflows: show, start, cancel, delete, modify. */
 import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
 import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
@@ -10,6 +11,7 @@ import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts'
 import { countLeft } from '../../storage/running/losses.ts';
 import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
+import { setPaused } from '../../storage/runs/pauses.ts';
 import { beginCancel, cancelSteps, planStart, refuseEnded, startSteps } from '../../storage/runs/start-and-cancel.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
@@ -35,6 +37,23 @@ export function listRecords({ db, view }: ServerContext, request: Request<'list'
 
 export function changeWorkflow(tx: Transaction, request: Request<'workflow_modify'>): Reply<'workflow_modify'> {
   return { workflow_key: request.workflow_key, ...modifyWorkflow(tx, request) };
+}
+
+export function pauseWorkflow(tx: Transaction, request: Request<'workflow_pause'>): Reply<'workflow_pause'> {
+  const workflow = getWorkflow(tx, Number(request.workflow_key));
+  if (request.paused && workflow.hasEnded) {
+    const message = `the run of workflow ${request.workflow_key} has ended: there is nothing to pause`;
+    throw new TorcError('conflict', message, `torc workflows show-status ${request.workflow_key}`);
+  }
+  const isNew = setPaused(tx, workflow, request.paused);
+  const counts = jobCounts(tx, workflow.workflowKey);
+  return {
+    workflow_key: request.workflow_key,
+    is_paused: request.paused,
+    was_paused: isNew !== request.paused,
+    num_ready: counts.ready,
+    num_running: counts.submitted + counts.submitted_pending,
+  };
 }
 
 export function startWorkflow(tx: Transaction, request: Request<'workflow_start'>): Steps<'workflow_start'> {

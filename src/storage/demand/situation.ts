@@ -12,7 +12,7 @@ import { findComputeNode } from '../running/compute-nodes.ts';
 /** `isServed`: whether this process answers workers. The workflow exists. */
 export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
   const workflow = tx.db.get<Record<string, number> & { phase: string }>(
-    `SELECT phase, run_id, is_canceled, is_paused, is_stopping, expiration_buffer_ms
+    `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, is_stopping, expiration_buffer_ms
      FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );

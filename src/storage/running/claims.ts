@@ -67,7 +67,8 @@ export function claimJobs(
 /** The run of a workflow for which jobs may be claimed; null while it has not started, is canceled or is held back. */
 function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
   const workflow = tx.db.get<{ phase: string; run_id: number; is_canceled: number; is_held: number }>(
-    'SELECT phase, run_id, is_canceled, is_paused + is_stopping AS is_held FROM workflows WHERE workflow_key = ?',
+    `SELECT phase, run_id, is_canceled, is_stopping OR paused_at IS NOT NULL AS is_held
+     FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;

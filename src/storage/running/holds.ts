@@ -6,16 +6,19 @@
 import type { Transaction } from '../database/transaction.ts';
 import { removeDue, setDue } from './due.ts';
 
-/** `retry`: a failed job waits for its next attempt. */
-type HoldKind = 'retry';
+/** `retry`: a failed job waits for its next attempt. `person`: until a person releases it. */
+type HoldKind = 'retry' | 'person';
 
 interface HeldJob {
   jobKey: number;
   workflowKey: number;
 }
 
-/** Adds a hold that ends by itself at `until` (milliseconds UTC); the caller moves the job to `blocked`. */
-export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind: HoldKind, until: number): void {
+/**
+ * Adds a hold that ends by itself at `until` (milliseconds UTC), or never when it is null; the caller moves the job to
+ * `blocked`.
+ */
+export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind: HoldKind, until: number | null): void {
   const { key } = tx.db.run(
     'INSERT INTO holds (workflow_key, job_key, kind, until) VALUES (?, ?, ?, ?)',
     workflowKey,
@@ -23,7 +26,7 @@ export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind:
     kind,
     until,
   );
-  setDue(tx, { kind: 'hold', dueAt: until, workflowKey, subjectKey: key });
+  if (until !== null) setDue(tx, { kind: 'hold', dueAt: until, workflowKey, subjectKey: key });
   tx.db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', jobKey);
 }
 
@@ -49,6 +52,23 @@ export function dropRetryHold(tx: Transaction, { jobKey, workflowKey }: HeldJob)
   removeHold(tx, hold.hold_key);
   // it may have been the last thing that the run was waiting for
   tx.tell({ kind: 'jobs_settled', workflowKey });
+}
+
+/** The key of the hold with which a person keeps a job back; null without one. */
+export function personsHold(tx: Transaction, jobKey: number): number | null {
+  const sql = `SELECT hold_key FROM holds WHERE job_key = ? AND kind = 'person'`;
+  return tx.db.get<{ hold_key: number }>(sql, jobKey)?.hold_key ?? null;
+}
+
+/** Whether a row `w` of workflows has a job that waits for nothing but a person to release it, as an SQL condition. */
+export const hasHeldJobSql = (w: string): string =>
+  `EXISTS (SELECT 1 FROM holds h JOIN jobs hj ON hj.job_key = h.job_key WHERE h.workflow_key = ${w}.workflow_key
+     AND h.kind = 'person' AND hj.status = 'blocked'
+     AND hj.num_blockers = (SELECT count(*) FROM holds o WHERE o.job_key = hj.job_key))`;
+
+export function hasHeldJob(tx: Transaction, workflowKey: number): boolean {
+  const sql = `SELECT ${hasHeldJobSql('w')} AS has FROM workflows w WHERE workflow_key = ?`;
+  return tx.db.get<{ has: number }>(sql, workflowKey)?.has === 1;
 }
 
 /** Removes the holds of a job that is about to be deleted. */

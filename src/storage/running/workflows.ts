@@ -3,7 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { hasTimedHold } from './holds.ts';
+import { hasHeldJob, hasTimedHold } from './holds.ts';
 import { countLeft } from './losses.ts';
 import { hasHadWorkersSql, hasWorkersSql } from './presence.ts';
 
@@ -18,6 +18,8 @@ export interface Workflow {
   hasEnded: boolean;
   /** Claims are held back while a restart stops what runs. */
   isStopping: boolean;
+  /** Since when a person lets no more jobs start (milliseconds UTC); null while they may. */
+  pausedAt: number | null;
   firstJobKey: number;
   firstFileKey: number;
   firstUserDataKey: number;
@@ -56,6 +58,7 @@ interface WorkflowRow {
   has_timed_out: number;
   ended_at: number | null;
   is_stopping: number;
+  paused_at: number | null;
   first_job_key: number;
   first_file_key: number;
   first_user_data_key: number;
@@ -89,6 +92,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     hasTimedOut: row.has_timed_out === 1,
     hasEnded: row.phase === 'started' && row.ended_at !== null,
     isStopping: row.is_stopping === 1,
+    pausedAt: row.paused_at,
     firstJobKey: row.first_job_key,
     firstFileKey: row.first_file_key,
     firstUserDataKey: row.first_user_data_key,
@@ -138,9 +142,11 @@ export function statusOf(tx: Transaction, workflow: Workflow): string {
     runId: workflow.runId,
     isCanceled: workflow.isCanceled,
     hasTimedOut: workflow.hasTimedOut,
+    isPaused: workflow.pausedAt !== null,
     counts: jobCounts(tx, workflowKey),
     numLeft: countLeft(tx, workflowKey),
     hasTimedHold: hasTimedHold(tx, workflowKey),
+    hasHeldJob: hasHeldJob(tx, workflowKey),
     hasWorkers: workers?.present === 1,
     hasHadWorkers: workers?.past === 1,
   });
@@ -157,12 +163,13 @@ const activeJobs = `SELECT coalesce(sum(n), 0) AS n FROM job_counts
   WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /**
- * Whether this workflow can still have work for a worker without a person's help; a hold that ends by itself counts, a
+ * Whether this workflow can still have work for a worker; a hold counts, whether it ends by itself or a person ends it, a
  * lost job that does not come back by itself does not. Only right after `flushCounts`.
  */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
   const numActive = tx.db.get<{ n: number }>(activeJobs, workflowKey)?.n ?? 0;
-  return (numActive > 0 && numActive > countLeft(tx, workflowKey)) || hasTimedHold(tx, workflowKey);
+  if (numActive > 0 && numActive > countLeft(tx, workflowKey)) return true;
+  return hasTimedHold(tx, workflowKey) || hasHeldJob(tx, workflowKey);
 }
 
 /** Jobs of a workflow in some statuses, in stored order. */

@@ -9,6 +9,9 @@ const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'fai
 /** A job is orphaned when it is claimed and nothing that could end its attempt is left. */
 const orphaned = `(j.status IN ('submitted', 'submitted_pending') AND coalesce(a.is_occupying = 0 OR n.is_active = 0, 1))`;
 
+/** A person keeps it from starting. */
+const held = `EXISTS (SELECT 1 FROM holds h WHERE h.job_key = j.job_key AND h.kind = 'person')`;
+
 /** A result describes the job only while the job still has the status that the result gave it. */
 const presentCause = `CASE WHEN a.end_status = j.status THEN a.cause WHEN ${orphaned} THEN a.lost_cause END`;
 
@@ -20,7 +23,7 @@ export const jobs: ListDefinition = {
     word(outcomes, 'outcome', outcome),
     ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
     word(causes, 'cause', presentCause),
-    ...columns('flag', ['orphaned', orphaned]),
+    ...columns('flag', ['orphaned', orphaned], ['held', held]),
     ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
     ...columns('integer', ['num_blockers', 'j.num_blockers']),
     ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),

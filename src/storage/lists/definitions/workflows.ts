@@ -1,6 +1,7 @@
 /** The list of workflows, with the status and the counts that follow from their jobs. */
 import { stdioModes } from '../../../model/expanded.ts';
 import { workflowStatuses } from '../../../model/status.ts';
+import { hasHeldJobSql } from '../../running/holds.ts';
 import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
 import { type Column, columns, type ListDefinition, word } from '../columns.ts';
 
@@ -29,16 +30,20 @@ const anyActive = `EXISTS (SELECT 1 FROM job_counts c WHERE c.workflow_key = w.w
 const numLeft = `(SELECT count(*) FROM orphans o WHERE o.workflow_key = w.workflow_key AND o.is_left = 1)`;
 const hasBegun = `(${anyActive} ('done', 'terminated')) OR ${numLeft} > 0)`;
 
+const hasTimedHold = `EXISTS (SELECT 1 FROM due d WHERE d.workflow_key = w.workflow_key AND d.kind = 'hold')`;
+
 /** The decision of the model's `workflowStatus` as an expression; a test compares the two. */
 const workflowStatusSql = `CASE
   WHEN w.run_id = 0 THEN CASE w.is_canceled WHEN 1 THEN 'canceled' ELSE 'uninitialized' END
   WHEN (SELECT coalesce(sum(c.n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key
     AND c.status IN ('submitted', 'submitted_pending')) > ${numLeft} THEN 'running'
   WHEN w.is_canceled = 1 THEN 'canceled'
+  WHEN w.paused_at IS NOT NULL AND (${anyActive} ('ready')) OR ${hasTimedHold}) THEN 'paused'
   WHEN ${anyActive} ('ready')) THEN CASE
     WHEN NOT ${hasWorkersSql('w')} AND (${hasBegun} OR ${hasHadWorkersSql('w')}) THEN 'waiting'
     WHEN ${hasBegun} THEN 'running' ELSE 'ready' END
-  WHEN EXISTS (SELECT 1 FROM due d WHERE d.workflow_key = w.workflow_key AND d.kind = 'hold') THEN 'running'
+  WHEN ${hasTimedHold} THEN 'running'
+  WHEN ${hasHeldJobSql('w')} THEN 'paused'
   WHEN w.has_timed_out = 1 THEN 'timeout'
   WHEN ${numLeft} > 0 OR ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
     WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'
@@ -54,7 +59,7 @@ export const workflows: ListDefinition = {
     ...columns('integer', ['run_id', 'w.run_id']),
     word(workflowStatuses, 'status', workflowStatusSql),
     ...countColumns,
-    ...columns('flag', ['is_archived', 'w.is_archived']),
+    ...columns('flag', ['is_paused', 'w.paused_at IS NOT NULL'], ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
     ...columns('integer', ['max_losses', 'w.max_losses']),
     ...columns('text', ['base_directory', 'w.base_directory']),

@@ -1,0 +1,54 @@
+/** `torc workflows pause|resume`, `torc jobs hold|release`. */
+import type { Plan, Reply } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import { changesText, printPlan } from '../plans/output.ts';
+import { distinctKeys } from './jobs-reset.ts';
+
+export async function pauseWorkflow(context: Context, key: string | null, paused: boolean): Promise<void> {
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await chooseWorkflow(context, api, key);
+    const reply = await api.call('workflow_pause', { workflow_key: workflowKey, paused });
+    await printResult(context, reply, () => pauseText(context, reply));
+  });
+}
+
+function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
+  const { workflow_key: key, is_paused, was_paused, num_running, num_ready } = reply;
+  const jobs = `${counted(num_running, 'running job')}, ${num_ready} ready`;
+  if (is_paused) {
+    const line = `workflow ${key} ${was_paused ? 'was paused already' : 'is paused'}: ${jobs}`;
+    return `${line}; running jobs go on\nto go on:  ${context.torc} workflows resume ${key}\n`;
+  }
+  if (was_paused) return `workflow ${key} goes on: ${jobs}\n`;
+  return `workflow ${key} is not paused: ${jobs}\nto run what failed again:  ${context.torc} workflows restart ${key}\n`;
+}
+
+export async function holdJobs(
+  context: Context,
+  keys: readonly string[],
+  hold: boolean,
+  options: PlanOptions,
+): Promise<void> {
+  const jobKeys = distinctKeys(keys);
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await workflowOfJobs(context, api, jobKeys);
+    const request = { workflow_key: workflowKey, job_keys: jobKeys, hold };
+    const plan = await planAndApply(context, api, 'jobs_hold', request, options.dryRun ?? false);
+    await printPlan(context, plan, plan.changes, () => holdText(context, plan, jobKeys, hold));
+  });
+}
+
+function holdText(context: Context, plan: Plan, jobKeys: readonly string[], hold: boolean): string {
+  const key = plan.workflow_key;
+  if (plan.num_changes === 0) return `nothing to ${hold ? 'hold' : 'release'} in workflow ${key}\n`;
+  const jobs = `${counted(plan.num_changes, 'job')} of workflow ${key}`;
+  const done = hold ? 'held' : 'released';
+  const line = plan.dry_run ? `dry run: ${jobs} would be ${done}; nothing was changed` : `${done} ${jobs}`;
+  const next = hold && !plan.dry_run ? `to release:  ${context.torc} jobs release ${jobKeys.join(' ')}\n` : '';
+  return `${changesText(context, plan)}\n${line}\n${next}`;
+}

@@ -1,0 +1,28 @@
+/** Hold and release of single jobs. */
+import type { Plan, Request } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
+import type { Transaction } from '../../storage/database/transaction.ts';
+import { setHeld } from '../../storage/runs/pauses.ts';
+import { planned } from './planning.ts';
+
+export function planHold(tx: Transaction, request: Request<'jobs_hold'>): Plan {
+  return planned(tx, request, ({ workflowKey }, state) => {
+    const jobKeys = [...new Set(request.job_keys)].map(Number);
+    const changed = setHeld(tx, workflowKey, jobKeys, request.hold);
+    const changes = changed.slice(request.skip, request.skip + limits.planPage);
+    return {
+      dry_run: request.dry_run,
+      workflow_key: request.workflow_key,
+      state,
+      changes: changes.map(({ jobKey, name, oldStatus, newStatus }) => ({
+        job_key: String(jobKey),
+        job_name: name,
+        old_status: oldStatus,
+        new_status: newStatus,
+        reason: request.hold ? 'held until it is released' : 'released',
+        diagnosis: null,
+      })),
+      num_changes: changed.length,
+    };
+  });
+}

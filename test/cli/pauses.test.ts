@@ -1,0 +1,45 @@
+/** `workflows pause|resume` and `jobs hold|release`, with real workers. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+const shown = (): Promise<{ status: string; is_paused: boolean; num_done: number }> =>
+  place.json(['workflows', 'show', '1']);
+
+async function stored(): Promise<void> {
+  const jobs = ['a', 'b'].map((name) => ({ name, command: `echo ${name} >> ran` }));
+  const spec = { name: 'study', compute_node_wait_for_new_jobs_seconds: 0, jobs };
+  await place.torc('workflows', 'create', place.file('w.json', JSON.stringify(spec)));
+  await place.torc('workflows', 'start', '1');
+}
+
+it('a held job stays while the others run, and runs once it is released', async () => {
+  await stored();
+  const planned = await place.json(['jobs', 'hold', '1', '--dry-run']);
+  expect(await place.json(['jobs', 'hold', '1'])).toEqual({ ...(planned as object), dry_run: false });
+  expect((await place.torc('jobs', 'run', '1')).stdout).toContain('workflows resume 1');
+  expect(await shown()).toMatchObject({ status: 'paused', is_paused: false, num_done: 1 });
+  const { jobs } = await place.json<{ jobs: { name: string }[] }>(['jobs', 'list', '-f', 'held=true']);
+  expect(jobs.map(({ name }) => name)).toEqual(['a']);
+  expect((await place.torc('workflows', 'show-status', '1')).stdout).toContain('jobs release');
+  await place.torc('jobs', 'release', '1');
+  expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
+  expect(await shown()).toMatchObject({ status: 'done', num_done: 2 });
+  const refused = await place.torc('jobs', 'hold', '1');
+  expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('a (job 1) is done') });
+});
+
+it('a paused workflow starts nothing until it is resumed', async () => {
+  await stored();
+  expect((await place.torc('workflows', 'pause', '1')).stdout).toContain('workflows resume 1');
+  expect(await shown()).toMatchObject({ status: 'paused', is_paused: true, num_done: 0 });
+  expect(await place.json(['workflows', 'resume', '1'])).toMatchObject({ was_paused: true, is_paused: false });
+  expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
+  expect(await shown()).toMatchObject({ status: 'done', num_done: 2 });
+  expect(await place.torc('workflows', 'pause', '1')).toMatchObject({ code: 4 });
+});
