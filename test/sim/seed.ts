@@ -120,11 +120,13 @@ async function advance(world: World, person: Person): Promise<void> {
   else person.startLocalWorker();
 }
 
+/** No job is left, and a restart after a cancel would run none again. */
 function isComplete({ service }: World): boolean {
   const left = service?.db.get(
     `SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('done', 'canceled'))
        + (SELECT count(*) FROM workflows w WHERE phase <> 'started' OR is_canceled = 1
-         AND EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key AND j.status <> 'done')) AS n`,
+         AND EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key AND j.status <> 'done'
+           AND NOT (j.num_failed_upstreams > 0 AND j.cancel_on_blocking_job_failure = 1))) AS n`,
   );
   return left?.n === 0;
 }
