@@ -94,6 +94,7 @@ const importedResult = z.object({
   status: z.enum(['done', 'canceled', 'terminated', 'returned', 'lost']),
   return_code: z.number().int().min(0).max(255).nullable(),
   cause: z.enum(causes),
+  outcome: text.optional(),
   start_time: instant.nullable(),
   end_time: instant.nullable(),
   exec_time_seconds: age.nullable(),

@@ -27,6 +27,7 @@ export const modifyJob = z.strictObject({
       priority: z.number().int(),
       cancel_on_blocking_job_failure: z.boolean(),
       supports_termination: z.boolean(),
+      task_failure_is_success: z.boolean(),
       ...changedResources,
     })
     .partial(),
@@ -105,6 +106,8 @@ export const addedJob = z.strictObject({
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),
   supports_termination: z.boolean(),
+  /** It counts as successful whatever code it exits with; missing for false. */
+  task_failure_is_success: z.boolean().optional(),
   /** Names of jobs that exist, or that come earlier in the request. */
   depends_on: names,
   input_files: names,

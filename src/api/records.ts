@@ -76,6 +76,7 @@ const job = () =>
     invocation_script: z.string().nullable(),
     cancel_on_blocking_job_failure: z.boolean(),
     supports_termination: z.boolean(),
+    task_failure_is_success: z.boolean(),
   });
 
 /** Of an attempt, whether it has ended or not. */

@@ -116,6 +116,8 @@ const newJob = z.strictObject({
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),
   supports_termination: z.boolean(),
+  /** It counts as successful whatever code it exits with; missing for false. */
+  task_failure_is_success: z.boolean().optional(),
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),

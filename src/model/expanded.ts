@@ -41,6 +41,8 @@ export interface ExpandedJob {
   priority: number;
   cancelOnBlockingJobFailure: boolean;
   supportsTermination: boolean;
+  /** It counts as successful whatever code it exits with. */
+  taskFailureIsSuccess?: boolean;
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];

@@ -32,8 +32,8 @@ export const causes = [
 ] as const;
 export type Cause = (typeof causes)[number];
 
-/** How a job went, as lists show it. */
-export const outcomes = ['success', 'failed', 'canceled', 'terminated'] as const;
+/** How a job went, as lists show it. `forgiven`: it exited with a code other than 0, and its specification allows that. */
+export const outcomes = ['success', 'failed', 'forgiven', 'canceled', 'terminated'] as const;
 
 /** How an attempt with a result ended. */
 export const endStatuses = ['done', 'canceled', 'terminated', 'lost'] as const;

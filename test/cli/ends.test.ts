@@ -53,3 +53,39 @@ describe('retries', () => {
     ]);
   });
 });
+
+describe('task_failure_is_success', () => {
+  it('S17: exit 3 is recorded and counts as success, the child runs; a signal is a failure', async () => {
+    const policy = { task_failure_is_success: true };
+    const jobs = [
+      { name: 'finds', command: 'exit 3', max_retries: 2, ...policy },
+      { name: 'child', command: 'true', depends_on: ['finds'] },
+      { name: 'dies', command: 'kill -9 $$', ...policy },
+    ];
+    expect(await place.torc('run', specification({ jobs }))).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^done: +2 succeeded, 1 failed$/m),
+    });
+    const ends = async (...filters: string[]) => {
+      const listed = await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', '1', ...filters]);
+      return listed.jobs.map(({ name, outcome, return_code }) => [name, outcome, return_code]);
+    };
+    expect(await ends()).toEqual([
+      ['finds', 'forgiven', 3],
+      ['child', 'success', 0],
+      ['dies', 'failed', 137],
+    ]);
+    expect(await ends('--failed')).toEqual([['dies', 'failed', 137]]);
+    expect(await numAttempts()).toEqual({ finds: 1, child: 1, dies: 1 });
+    const shown = await place.torc('jobs', 'show', '1');
+    expect(shown.stdout).toContain('return code 3, which counts as success');
+    const { changes } = await place.json<{ changes: { job_name: string }[] }>([
+      'workflows',
+      'reset-status',
+      '1',
+      '--failed-only',
+      '--dry-run',
+    ]);
+    expect(changes.map(({ job_name }) => job_name)).toEqual(['dies']);
+  });
+});

@@ -151,6 +151,40 @@ describe('a rule with causes', () => {
   });
 });
 
+describe('a job whose failures count as success', () => {
+  it.each([
+    ['exit_code', 3, 'forgiven', 'submitted_pending', 0],
+    ['signal', 137, 'failed', 'canceled', 1],
+    ['oom', 137, 'failed', 'canceled', 1],
+    ['job_timeout', 152, 'failed', 'canceled', 1],
+    ['missing_output', 1, 'failed', 'canceled', 1],
+    ['spawn_error', 127, 'failed', 'canceled', 1],
+  ] as const)('%s: only exit codes are forgiven', async (cause, return_code, outcome, b, num_failed) => {
+    const jobs = [{ name: 'a', taskFailureIsSuccess: true }, { name: 'b' }];
+    const key = await createWorkflow(fresh.service, jobs, [[0, 1]]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const attempt = held(worker);
+    worker.held = [];
+    await worker.exchange({ finished: [{ ...finished(attempt, return_code), cause }] });
+    expect((await statuses(fresh.service, key)).b).toBe(b);
+    const end = { return_code, cause, outcome };
+    expect(await rows(fresh.service, 'jobs', key, { name: 'a' })).toMatchObject([end]);
+    expect(await rows(fresh.service, 'results', key, { job_name: 'a' })).toMatchObject([end]);
+    expect(await fresh.service.call('workflow_show', { workflow_key: key })).toMatchObject({ num_failed });
+  });
+
+  it('comes back when it is lost with its worker', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a', taskFailureIsSuccess: true }]);
+    const worker = await TestWorker.join(fresh.service, key);
+    await worker.exchange();
+    const [attempt] = worker.held.splice(0) as [number];
+    const lost = { status: 'terminated', return_code: null, cause: 'walltime', exit_code: null } as const;
+    const { jobs } = await worker.exchange({ finished: [{ ...finished(attempt), ...lost }] });
+    expect(jobs).toMatchObject([{ job_name: 'a', attempt_id: 2 }]);
+  });
+});
+
 describe('not retried', () => {
   it('a code that no rule matches', async () => {
     const { key, worker } = await failing([rule({ exit_codes: [75] })]);

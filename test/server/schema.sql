@@ -112,7 +112,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, is_forgiven INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -274,7 +274,7 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, is_continuing INTEGER NOT NULL DEFAULT 0) STRICT;
+, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, is_continuing INTEGER NOT NULL DEFAULT 0, task_failure_is_success INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX jobs_continuing ON jobs (workflow_key, shape_key) WHERE is_continuing = 1;
 

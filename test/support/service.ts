@@ -38,6 +38,7 @@ export interface TestJob {
   priority?: number;
   cancelOnFailure?: boolean;
   supportsTermination?: boolean;
+  taskFailureIsSuccess?: boolean;
   /** Indices of the user data that it reads and writes. */
   reads?: number[];
   writes?: number[];
@@ -159,6 +160,7 @@ export async function createWorkflow(
       priority: job.priority ?? 0,
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
       supports_termination: job.supportsTermination ?? false,
+      ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
       input_files: [],
       output_files: [],
       input_user_data: job.reads ?? [],

@@ -17,6 +17,7 @@ export interface AddJobOptions {
   failureHandler?: string;
   priority?: number;
   supportsTermination?: boolean;
+  taskFailureIsSuccess?: boolean;
   /** False when the job runs even if jobs that it depends on fail. */
   cancelOnBlockingJobFailure: boolean;
   dependsOn: readonly string[];
@@ -46,6 +47,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     priority: options.priority ?? 0,
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,
     supports_termination: options.supportsTermination ?? false,
+    task_failure_is_success: options.taskFailureIsSuccess ?? false,
     depends_on: [...options.dependsOn],
     input_files: [...options.inputFile],
     output_files: [...options.outputFile],

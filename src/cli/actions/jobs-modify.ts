@@ -16,6 +16,7 @@ export interface ModifyJobOptions extends ResourceOptions {
   priority?: number;
   cancelOnBlockingJobFailure?: boolean;
   supportsTermination?: boolean;
+  taskFailureIsSuccess?: boolean;
 }
 
 export async function modifyJob(context: Context, key: string, options: ModifyJobOptions): Promise<void> {
@@ -35,6 +36,7 @@ export async function modifyJob(context: Context, key: string, options: ModifyJo
 
 function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes'] {
   const { command, name, priority, invocationScript, cancelOnBlockingJobFailure, supportsTermination } = options;
+  const { taskFailureIsSuccess } = options;
   for (const [option, value] of Object.entries({ '--command': command, '--name': name })) {
     if (value?.trim() === '') throw new TorcError('usage', `${option} is empty`, 'Every job has a name and a command.');
   }
@@ -47,6 +49,7 @@ function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes']
       : { invocation_script: invocationScript.trim() === '' ? null : invocationScript }),
     ...(cancelOnBlockingJobFailure === undefined ? {} : { cancel_on_blocking_job_failure: cancelOnBlockingJobFailure }),
     ...(supportsTermination === undefined ? {} : { supports_termination: supportsTermination }),
+    ...(taskFailureIsSuccess === undefined ? {} : { task_failure_is_success: taskFailureIsSuccess }),
     ...resourceChanges(options),
   };
 }

@@ -64,6 +64,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
     .option('--no-cancel-on-blocking-job-failure', 'run it even when a job that it depends on fails')
     .option('--supports-termination', 'the job writes a checkpoint when it is asked to stop')
+    .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
     .addHelpText(
       'after',
       examples(

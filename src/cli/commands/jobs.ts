@@ -66,7 +66,8 @@ function declareModify(group: Command, act: Act): void {
       'cancel the job when a job that it depends on fails',
       yesOrNo,
     )
-    .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo);
+    .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo)
+    .option('--task-failure-is-success <true|false>', 'it counts as successful whatever code it exits with', yesOrNo);
   addResourceOptions(modify).addHelpText(
     'after',
     examples(

@@ -52,6 +52,7 @@ export function jobSpec(
     ...(job.priority === 0 ? {} : { priority: job.priority }),
     ...(job.cancel_on_blocking_job_failure ? {} : { cancel_on_blocking_job_failure: false }),
     ...(job.supports_termination ? { supports_termination: true } : {}),
+    ...(job.task_failure_is_success === true ? { task_failure_is_success: true } : {}),
   };
 }
 

@@ -53,6 +53,7 @@ jobs:
     depends_on_regexes: ["^train_"]
     # run it even when a training fails:
     # cancel_on_blocking_job_failure: false
+    # task_failure_is_success: true
     # failure_handler: again, or retries without one:
     # max_retries: 3
     # retry_delay: 30s

@@ -130,6 +130,15 @@ export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
   return { ...end, returnCode: 1, cause: 'missing_output', detail };
 }
 
+/** Whether an end counts as success although its return code is not 0, for a job whose failures are forgiven. */
+export function isForgivable({
+  status,
+  returnCode,
+  cause,
+}: Pick<AttemptEnd, 'status' | 'returnCode' | 'cause'>): boolean {
+  return status === 'done' && returnCode !== 0 && cause === 'exit_code';
+}
+
 /** The end of an attempt whose command did not run because its recovery script failed. */
 export function withoutRecovery(end: AttemptEnd): AttemptEnd {
   return { ...end, detail: `its recovery script failed with ${end.returnCode}, so the command did not run` };

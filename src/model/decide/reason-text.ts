@@ -50,6 +50,8 @@ export function reasonText(reason: Reason): string {
       return 'It succeeded.';
     case 'failed':
       return `It failed with return code ${reason.return_code} (${reason.cause}).`;
+    case 'forgiven':
+      return `It ended with return code ${reason.return_code}, which counts as success (task_failure_is_success).`;
     case 'terminated':
       return `torc stopped it before it ended (${reason.cause ?? 'no known cause'}); a restart runs it again.`;
     case 'canceled_by_person':

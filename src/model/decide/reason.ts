@@ -74,6 +74,8 @@ const otherReasons = () =>
     z.strictObject({ code: z.literal('lost'), explanation: nullableText }),
     z.strictObject({ code: z.literal('succeeded') }),
     z.strictObject({ code: z.literal('failed'), return_code: z.number().int().nullable(), cause: nullableText }),
+    /** The specification counts every exit code of the job as success. */
+    z.strictObject({ code: z.literal('forgiven'), return_code: z.number().int().nullable(), cause: nullableText }),
     z.strictObject({ code: z.literal('terminated'), cause: nullableText }),
     z.strictObject({ code: z.literal('canceled_by_person') }),
     z.strictObject({

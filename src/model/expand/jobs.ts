@@ -120,6 +120,7 @@ export class JobExpansion {
         priority: spec.priority ?? specDefaults.priority,
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
+        ...(spec.task_failure_is_success === true ? { taskFailureIsSuccess: true } : {}),
         inputFiles: uses.of('files', 'input').list(),
         outputFiles: uses.of('files', 'output').list(),
         inputUserData: uses.of('userData', 'input').list(),

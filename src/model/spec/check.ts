@@ -3,9 +3,10 @@
 import type { z } from 'zod';
 import { WrittenNumber } from '../../base/exact-json.ts';
 import { didYouMean, nearestName, quoted } from './names.ts';
+import { type SpecObject, specObjectAt, specObjects } from './objects.ts';
 import type { Findings, SpecPath } from './problems.ts';
 import { withinDepth } from './source.ts';
-import { type SpecObject, specObjectAt, specObjects, type WorkflowSpec, workflowSpec } from './spec.ts';
+import { type WorkflowSpec, workflowSpec } from './spec.ts';
 import { folded, keyMeant } from './synonyms.ts';
 import { userDataProblem } from './user-data.ts';
 

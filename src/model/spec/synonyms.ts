@@ -42,6 +42,7 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   priority: ['prio', 'nice'],
   scheduler: ['scheduler_name', 'queue', 'partition', 'executor', 'slurm_scheduler', 'config'],
   supports_termination: ['checkpoint', 'checkpointing', 'preemptible'],
+  task_failure_is_success: ['ignore_failure', 'allow_failure', 'continue_on_error', 'ignore_exit_code'],
   path: ['file', 'filename', 'file_name', 'location', 'filepath', 'url'],
   data: ['value', 'content', 'json'],
   is_ephemeral: ['ephemeral', 'temporary', 'temp'],

@@ -161,7 +161,7 @@ export class Exchange {
     }
     const jobs = current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [];
     const isIdle = request.held.length + jobs.length === 0;
-    if (isIdle) member.heldUntilMs = this.#whenJobsMayCome(tx, node);
+    member.heldUntilMs = isIdle ? this.#whenJobsMayCome(tx, node) : null;
     return {
       ...this.#replyWithoutNews(member),
       jobs,

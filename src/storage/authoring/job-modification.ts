@@ -123,7 +123,7 @@ function declaredUserData(tx: Transaction, job: JobRow, direction: Direction): {
 }
 
 const textFields = ['name', 'command', 'invocation_script', 'priority'] as const;
-const flagFields = ['cancel_on_blocking_job_failure', 'supports_termination'] as const;
+const flagFields = ['cancel_on_blocking_job_failure', 'supports_termination', 'task_failure_is_success'] as const;
 
 function fieldDifferences(job: JobRow, next: JobChanges): ChangedField[] {
   const before: Record<string, unknown> = { ...job };
@@ -144,13 +144,15 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
     ) !== undefined;
   tx.db.run(
     `UPDATE jobs SET name = ?, command = ?, invocation_script = ?, priority = ?, cancel_on_blocking_job_failure = ?,
-       supports_termination = ?, is_command_changed = max(is_command_changed, ?) WHERE job_key = ?`,
+       supports_termination = ?, task_failure_is_success = ?,
+       is_command_changed = max(is_command_changed, ?) WHERE job_key = ?`,
     after.name,
     after.command,
     after.invocation_script,
     after.priority,
     Number(after.cancel_on_blocking_job_failure),
     Number(after.supports_termination),
+    Number(after.task_failure_is_success),
     isCommandChanged ? 1 : 0,
     job.job_key,
   );

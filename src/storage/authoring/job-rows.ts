@@ -9,7 +9,8 @@ type StatedFields =
   | 'invocation_script'
   | 'priority'
   | 'cancel_on_blocking_job_failure'
-  | 'supports_termination';
+  | 'supports_termination'
+  | 'task_failure_is_success';
 
 /** Keys of what a job names. */
 export interface JobReferences {
@@ -41,6 +42,7 @@ export interface JobRow {
   priority: number;
   cancel_on_blocking_job_failure: number;
   supports_termination: number;
+  task_failure_is_success: number;
   status: JobStatus;
   attempt_key: number | null;
   shape_key: number;
@@ -59,8 +61,9 @@ export function insertJob(tx: Transaction, job: NewJob): number {
   const { stated, references } = job;
   const { key } = tx.db.run(
     `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
-       failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination,
+       task_failure_is_success)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (job_key) DO NOTHING`,
     job.jobKey,
     job.workflowKey,
@@ -73,6 +76,7 @@ export function insertJob(tx: Transaction, job: NewJob): number {
     stated.priority,
     stated.cancel_on_blocking_job_failure ? 1 : 0,
     stated.supports_termination ? 1 : 0,
+    stated.task_failure_is_success === true ? 1 : 0,
   );
   const jobKey = job.jobKey ?? key;
   linkFiles(tx, jobKey, 0, job.inputFiles);

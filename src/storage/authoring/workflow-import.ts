@@ -63,8 +63,9 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
   const { key } = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
        num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
-       return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms)
-     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms,
+       is_forgiven)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     workflowKey,
     jobKey,
     result.run_id,
@@ -88,6 +89,7 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     result.peak_memory_bytes,
     result.average_memory_bytes,
     milliseconds(result.cpu_seconds),
+    result.outcome === 'forgiven' ? 1 : 0,
   );
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
 }
@@ -126,7 +128,7 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
   const failed = new Uint8Array(jobs.numJobs);
   const failures = tx.db.rows<[number]>(
     `SELECT j.job_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-     WHERE j.workflow_key = ? AND a.end_status = 'done' AND a.return_code <> 0`,
+     WHERE j.workflow_key = ? AND a.end_status = 'done' AND a.return_code <> 0 AND a.is_forgiven = 0`,
     workflowKey,
   );
   for (const [jobKey] of failures) {

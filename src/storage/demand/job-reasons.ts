@@ -52,9 +52,8 @@ function otherReasons(tx: Transaction, job: ListRecord): Reason[] {
     case 'submitted_pending':
       return [{ code: 'claimed', hostname: hostname ?? null }];
     case 'done':
-      return job.outcome === 'success'
-        ? [{ code: 'succeeded' }]
-        : [{ code: 'failed', return_code, cause: cause ?? null }];
+      if (job.outcome === 'success') return [{ code: 'succeeded' }];
+      return [{ code: job.outcome === 'forgiven' ? 'forgiven' : 'failed', return_code, cause: cause ?? null }];
     case 'terminated':
       return [{ code: 'terminated', cause: cause ?? null }];
     case 'disabled':

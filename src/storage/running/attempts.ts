@@ -3,6 +3,7 @@
  * anything; a late report is kept as an event and still frees what the attempt occupied.
  */
 import type { ReportAnswer, Request } from '../../api/contract.ts';
+import { isForgivable } from '../../model/decide/outcome.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from './completion.ts';
@@ -37,6 +38,7 @@ interface Attempt {
   hasRecovery: boolean;
   supportsTermination: boolean;
   isContinuing: boolean;
+  taskFailureIsSuccess: boolean;
 }
 
 type AttemptRow = [
@@ -58,13 +60,15 @@ type AttemptRow = [
   recoveryAttemptKey: number | null,
   supportsTermination: number,
   isContinuing: number,
+  taskFailureIsSuccess: number,
 ];
 
 function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
   const row = tx.db.row<AttemptRow>(
     `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
        a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
-       j.recovery_attempt_key, j.supports_termination, j.is_continuing
+       j.recovery_attempt_key, j.supports_termination, j.is_continuing,
+       j.task_failure_is_success
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
     attemptKey,
     node.computeNodeKey,
@@ -72,7 +76,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   if (row === undefined) return null;
   const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
   const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey] = row;
-  const [supportsTermination, isContinuing] = row.slice(-2);
+  const [supportsTermination, isContinuing, taskFailureIsSuccess] = row.slice(-3);
   return {
     attemptKey,
     computeNodeKey: node.computeNodeKey,
@@ -91,6 +95,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
     hasRecovery: recoveryAttemptKey !== null,
     supportsTermination: supportsTermination === 1,
     isContinuing: isContinuing === 1,
+    taskFailureIsSuccess: taskFailureIsSuccess === 1,
   };
 }
 
@@ -122,7 +127,9 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.start_age_ms === null
       ? attempt.startedAt
       : Math.min(endedAt, Math.max(attempt.claimedAt, Math.round(tx.now - report.start_age_ms)));
-  const failed = status === 'done' && report.return_code !== 0;
+  const end = { status, returnCode: report.return_code, cause: report.cause };
+  const isForgiven = attempt.taskFailureIsSuccess && isForgivable(end);
+  const failed = status === 'done' && report.return_code !== 0 && !isForgiven;
   // a job that a person wants to end is not retried
   const isOutOfTime = status === 'terminated' && report.cause === 'walltime' && !attempt.supportsTermination;
   const mayRetry =
@@ -155,9 +162,9 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     ...placeValues(report.log),
     attempt.attemptKey,
   );
+  if (isForgiven) tx.db.run('UPDATE attempts SET is_forgiven = 1 WHERE attempt_key = ?', attempt.attemptKey);
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
-  const failure = { attemptKey: attempt.attemptKey, returnCode: report.return_code, cause: report.cause };
-  if (mayRetry && retryFailed(tx, attempt.job, failure)) return 'accepted';
+  if (mayRetry && retryFailed(tx, attempt.job, { ...end, attemptKey: attempt.attemptKey })) return 'accepted';
   if (status === 'terminated') {
     recordTerminated(tx, { ...attempt, cause: report.cause, isInSlurm: node.slurmJobId !== null });
     return 'accepted';

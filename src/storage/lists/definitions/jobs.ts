@@ -3,7 +3,8 @@ import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
-const outcome = `CASE WHEN j.status = 'done' THEN CASE j.failed WHEN 1 THEN 'failed' ELSE 'success' END
+const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
+  WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
 
 /** A job is orphaned when it is claimed and nothing that could end its attempt is left. */
@@ -35,6 +36,7 @@ export const jobs: ListDefinition = {
     ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
     ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
     ...columns('flag', ['supports_termination', 'j.supports_termination']),
+    ...columns('flag', ['task_failure_is_success', 'j.task_failure_is_success']),
   ],
   from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
     LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key

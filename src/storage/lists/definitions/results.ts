@@ -2,7 +2,8 @@
 import { causes, endStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 
-const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE a.return_code WHEN 0 THEN 'success' ELSE 'failed' END
+const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_code = 0 THEN 'success'
+  WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'failed' END
   ELSE a.end_status END`;
 
 export const results: ListDefinition = {
