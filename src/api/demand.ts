@@ -22,6 +22,8 @@ const demandRow = () =>
     runtime_seconds: seconds.nullable(),
     /** The median of those that ended lately; null while too few have. */
     expected_runtime_seconds: seconds.nullable(),
+    /** Their stated runtime does not keep them from starting. */
+    supports_termination: z.boolean(),
     /** Only workers of this Slurm config may take them; null for any worker. */
     slurm_config_key: key.nullable(),
     slurm_config: z.string().nullable(),

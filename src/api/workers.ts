@@ -29,6 +29,8 @@ export const hello = z.strictObject({
   output_directory: text.nullable(),
   /** When its process started, in clock ticks since boot; null where the system does not say. */
   start_ticks: count.nullable(),
+  /** The whole time that it has, from the start of its allocation; null for no end. */
+  walltime_seconds: age.nullable().optional(),
 });
 
 const workerSettings = () =>

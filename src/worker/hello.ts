@@ -25,5 +25,6 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     working_directory: effects.workingDirectory,
     output_directory: outputDirectory,
     start_ticks: effects.startTicks,
+    walltime_seconds: options.walltimeSeconds,
   };
 }

@@ -20,6 +20,7 @@ const job = fc.record({
   /** Seconds; three minutes of the time left are kept for the end, so ten minutes do not fit into twelve. */
   runtime: fc.constantFrom(undefined, undefined, 600, 3500),
   slurmConfig: fc.constantFrom(undefined, undefined, 0, 1),
+  supportsTermination: fc.constantFrom(false, false, true),
   after: fc.array(fc.nat(), { maxLength: 2 }),
 });
 
@@ -29,7 +30,7 @@ const worker = fc.record({
   memory: fc.constantFrom(1000, 4000),
   nodes: fc.constantFrom(1, 1, 2),
   config: fc.constantFrom(null, null, 1, 2),
-  minutesLeft: fc.constantFrom(12, 50, 120),
+  minutesLeft: fc.constantFrom(4, 5, 12, 50, 120),
   state: fc.constantFrom('idle', 'busy', 'busy', 'silent', 'ended'),
 });
 
@@ -101,8 +102,25 @@ function identity(
   row: Omit<DemandRow, 'num_jobs' | 'reasons' | 'expected_runtime_seconds'>,
   reasons: Reason[],
 ): string {
-  const { status, num_cpus, memory_bytes, num_gpus, num_nodes, runtime_seconds, slurm_config_key } = row;
-  const asked = { num_cpus, memory_bytes, num_gpus, num_nodes, runtime_seconds, slurm_config_key };
+  const {
+    status,
+    num_cpus,
+    memory_bytes,
+    num_gpus,
+    num_nodes,
+    runtime_seconds,
+    slurm_config_key,
+    supports_termination,
+  } = row;
+  const asked = {
+    num_cpus,
+    memory_bytes,
+    num_gpus,
+    num_nodes,
+    runtime_seconds,
+    slurm_config_key,
+    supports_termination,
+  };
   return JSON.stringify([status, asked, reasons.map(common)]);
 }
 
@@ -113,8 +131,8 @@ async function askedOneByOne(service: Service, key: string): Promise<{ rows: Map
   for (const listed of await rows(service, 'jobs', key)) {
     if (!['uninitialized', 'blocked', 'ready'].includes(String(listed.status))) continue;
     const { reasons } = await service.call('job_show', { job_key: String(listed.job_key) });
-    const stored = service.db.get<{ stated: number; config: number }>(
-      `SELECT s.is_runtime_stated AS stated, s.slurm_config_key AS config FROM jobs j JOIN shapes s USING (shape_key)
+    const stored = service.db.get<{ stated: number; config: number; stops: number }>(
+      `SELECT s.is_runtime_stated AS stated, s.slurm_config_key AS config, j.supports_termination AS stops FROM jobs j JOIN shapes s USING (shape_key)
        WHERE j.job_key = ?`,
       Number(listed.job_key),
     );
@@ -122,6 +140,7 @@ async function askedOneByOne(service: Service, key: string): Promise<{ rows: Map
       ...(listed as unknown as DemandRow),
       runtime_seconds: stored?.stated === 1 ? (listed.runtime_seconds as number) : null,
       slurm_config_key: stored?.config === 0 ? null : String(stored?.config),
+      supports_termination: stored?.stops === 1,
     };
     const id = identity(row, reasons);
     asked.set(id, (asked.get(id) ?? 0) + 1);

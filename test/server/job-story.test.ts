@@ -85,9 +85,9 @@ describe('why a job does not run', () => {
     );
     service.db.run('UPDATE compute_nodes SET allocation_key = 1');
     // 180 s are kept for the end of the allocation
-    expect(await why(1)).toMatch(/^It may run for 2h 00m, but its workers have at most 7m [0-3]\ds left\.$/);
+    expect(await why(1)).toMatch(/^It needs 2h 00m, but its workers have at most 7m [0-3]\ds left\.$/);
     service.db.run('UPDATE compute_nodes SET contact_lost_at = 1');
-    expect(await why(1)).toMatch(/^Its only worker is not responding\. It may run for 2h 00m, but /);
+    expect(await why(1)).toMatch(/^Its only worker is not responding\. It needs 2h 00m, but /);
   });
 });
 

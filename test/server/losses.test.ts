@@ -251,29 +251,62 @@ describe('memory that ran out', () => {
   });
 });
 
-describe('a job that continues from a checkpoint', () => {
-  it('starts although its stated runtime is longer than what is left', async () => {
-    const key = await createWorkflow(service, [{ name: 'a', supportsTermination: true, runtime: 3600 }]);
-    const short = await TestWorker.join(service, key, { cpus: 1 });
-    void short.exchange({ time_left_ms: 600_000 });
-    await service.write(() => null);
-    expect(await statuses(service, key)).toEqual({ a: 'ready' });
-    await short.exchange({ leaving: true });
-    await terminate(key);
-    const again = await TestWorker.join(service, key, { cpus: 1 });
+describe('a job that supports termination', () => {
+  const job = { name: 'a', supportsTermination: true, runtime: 3600 };
+
+  it('starts although its stated runtime is longer than what is left, also for the first time', async () => {
+    const key = await createWorkflow(service, [job, { ...job, name: 'b', supportsTermination: false }]);
+    const worker = await TestWorker.join(service, key);
     // less than the lead and a minute
-    void again.exchange({ time_left_ms: 80_000 });
+    void worker.exchange({ time_left_ms: 80_000 });
     await service.write(() => null);
-    expect(await statuses(service, key)).toEqual({ a: 'ready' });
-    const { jobs } = await again.exchange({ time_left_ms: 100_000 });
+    expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready' });
+    const { jobs } = await worker.exchange({ time_left_ms: 100_000 });
     expect(jobs).toMatchObject([{ job_name: 'a', runtime_limit_ms: 3_600_000, runtime_ms: 90_000 }]);
-    await again.finish(again.held[0] as number);
-    await service.call('jobs_reset', { workflow_key: key, ...plan, which: 'all' });
-    await restart(key);
-    const fresh = await TestWorker.join(service, key, { cpus: 1 });
-    void fresh.exchange({ time_left_ms: 600_000 });
+    await worker.exchange({ held: [], returned: worker.held });
+    worker.held = [];
+    await service.call('workflow_modify', { workflow_key: key, changes: { sigterm_lead_seconds: 50 } });
+    void worker.exchange({ time_left_ms: 100_000 });
     await service.write(() => null);
-    expect(await statuses(service, key)).toEqual({ a: 'ready' });
+    expect(await statuses(service, key)).toEqual({ a: 'ready', b: 'ready' });
+  });
+
+  it('starts in an allocation of a minute, even with a waiting worker', async () => {
+    const key = await createWorkflow(service, [{ name: 'first' }, job], [[0, 1]]);
+    const other = await TestWorker.join(service, key);
+    await other.exchange();
+    const worker = await TestWorker.join(service, key, {}, null, { walltime_seconds: 60 });
+    const waiting = worker.exchange({ time_left_ms: 50_000 });
+    await service.write(() => null);
+    await other.finish(other.held[0] as number, 0, { draining: true });
+    expect((await waiting).jobs).toMatchObject([{ job_name: 'a', runtime_ms: 36_000 }]);
+  });
+
+  it('is one again from the moment that it is modified', async () => {
+    const key = await createWorkflow(service, [job]);
+    const worker = await TestWorker.join(service, key);
+    const [{ job_key }] = (await rows(service, 'jobs', key)) as [{ job_key: string }];
+    const isTaken = async (changes: Request<'job_modify'>['changes']) => {
+      await service.call('job_modify', { job_key, dry_run: false, changes });
+      void worker.exchange({ time_left_ms: 600_000 });
+      await service.write(() => null);
+      return (await statuses(service, key)).a !== 'ready';
+    };
+    expect(await isTaken({ supports_termination: false })).toBe(false);
+    expect(await isTaken({ runtime_ms: 7_200_000 })).toBe(false);
+    expect(await isTaken({ supports_termination: true })).toBe(true);
+  });
+
+  it('stays one when the requirements that it shares are modified', async () => {
+    const key = await createWorkflow(service, [job]);
+    const [{ resource_requirements_key }] = (await rows(service, 'resource_requirements', key)) as [
+      { resource_requirements_key: string },
+    ];
+    const changes = { runtime_ms: 7_200_000 };
+    await service.call('resource_requirements_modify', { resource_requirements_key, dry_run: false, changes });
+    const worker = await TestWorker.join(service, key);
+    const { jobs } = await worker.exchange({ time_left_ms: 600_000 });
+    expect(jobs).toMatchObject([{ runtime_limit_ms: 7_200_000, runtime_ms: 90_000 }]);
   });
 });
 

@@ -146,7 +146,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files') STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER) STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
@@ -274,9 +274,7 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, is_continuing INTEGER NOT NULL DEFAULT 0, task_failure_is_success INTEGER NOT NULL DEFAULT 0) STRICT;
-
-CREATE INDEX jobs_continuing ON jobs (workflow_key, shape_key) WHERE is_continuing = 1;
+, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, task_failure_is_success INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
@@ -344,10 +342,10 @@ CREATE TABLE shapes (
   slurm_config_key INTEGER NOT NULL DEFAULT 0,
   -- place in claim order by the workflow's jobs_sort_method: smaller goes first
   sort_rank INTEGER NOT NULL DEFAULT 0
-) STRICT;
+, supports_termination INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
-  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key);
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination);
 
 CREATE TABLE slurm_configs (
   slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,

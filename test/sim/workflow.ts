@@ -25,15 +25,19 @@ export class SimWorkflow {
     this.#isEven = isLong || random.chance(0.3);
     if (isLong) this.#longestMs = random.spread(200_000, 600_000);
     else this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
-    this.jobs = Array.from({ length: numJobs }, (_, index) => ({
-      name: `j${index}`,
-      cpus: random.int(1, 3),
-      nodes: isWide && random.chance(0.3) ? 2 : 1,
-      priority: random.int(0, 2),
-      cancelOnFailure: random.chance(0.7),
-      supportsTermination: random.chance(0.2),
-      ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
-    }));
+    this.jobs = Array.from(
+      { length: numJobs },
+      (_, index): TestJob => ({
+        name: `j${index}`,
+        cpus: random.int(1, 3),
+        nodes: isWide && random.chance(0.3) ? 2 : 1,
+        priority: random.int(0, 2),
+        cancelOnFailure: random.chance(0.7),
+        // longer than any allocation: it starts nevertheless
+        ...(random.chance(0.2) ? { supportsTermination: true, runtime: 7200 } : {}),
+        ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
+      }),
+    );
     this.maxLosses = random.pick([0, 1, 3, 3]);
     this.failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })], [delayedRule(random)]];
     this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));

@@ -16,6 +16,7 @@ const situation: Situation = {
   isPaused: false,
   isStopping: false,
   isServed: true,
+  leadMs: 30_000,
   workers: [],
   pastWorkers: [],
   configs: [],
@@ -25,7 +26,7 @@ const offer = { numNodes: 1, numCpus: 4, memoryBytes: 8 * gigabyte, numGpus: 0, 
 
 function worker(given: Partial<PresentWorker & typeof offer & { timeLeftMs: number }> = {}): PresentWorker {
   const idle = idleWorker({ ...offer, ...given }, given.timeLeftMs ?? null);
-  return { config: null, isSilent: false, idle, free: idle, ...given };
+  return { config: null, isSilent: false, walltimeMs: null, idle, free: idle, ...given };
 }
 
 type Given = Partial<Omit<WaitingJob, 'need'>> & { need?: Partial<Requirements> };
@@ -34,6 +35,7 @@ function waiting({ need = {}, ...given }: Given = {}): WaitingJob {
   return {
     status: 'ready',
     slurmConfigKey: anyConfig,
+    supportsTermination: false,
     upstreams: null,
     holds: [],
     ...given,
@@ -99,6 +101,24 @@ describe('the reasons of a ready job', () => {
     ]);
   });
 
+  it('do not include the stated runtime of a job that supports termination, but some time for progress', () => {
+    const job = waiting({ need: long, supportsTermination: true });
+    const configs = [{ key: 1, name: 'short', walltimeMs: 60_000 }];
+    const ends = (timeLeftMs: number, walltimeMs = hour) => worker({ config: 1, timeLeftMs, walltimeMs });
+    expect(texts(job, { workers: [ends(90_000)], configs })).toEqual(['It waits for its turn.']);
+    expect(texts(job, { workers: [ends(89_000)], configs })).toEqual([
+      'It needs 1m 30s, but its workers have at most 1m 29s left.',
+    ]);
+    expect(texts(job, { workers: [ends(36_000, 60_000)], configs })).toEqual(['It waits for its turn.']);
+    expect(texts(job, { workers: [ends(35_000, 60_000), ends(80_000)], configs })).toEqual([
+      'It needs 1m 30s, but its workers have at most 1m 20s left.',
+    ]);
+    expect(texts(job, { configs })).toEqual(['There is no worker to run it.']);
+    expect(texts({ ...job, need: { ...job.need, runtimeMs: 10_000 } }, { workers: [ends(20_000)], configs })).toEqual([
+      'It waits for its turn.',
+    ]);
+  });
+
   it('mention workers that are gone while there is none', () => {
     const pastWorkers = [
       { ...offer, config: null },
@@ -122,10 +142,10 @@ describe('the reasons of a ready job', () => {
     const ends = worker({ config: 1, timeLeftMs: 600_000 });
     expect(texts(waiting({ need: long }), { workers: [ends], configs })).toEqual([
       'It may run for 5h 00m, but the longest allocation, of Slurm config "longer", lasts 1h 00m.',
-      'It may run for 5h 00m, but its workers have at most 10m 00s left.',
+      'It needs 5h 00m, but its workers have at most 10m 00s left.',
     ]);
     expect(texts(waiting({ need: { ...long, runtimeMs: hour / 2 } }), { workers: [ends], configs })).toEqual([
-      'It may run for 30m 00s, but its workers have at most 10m 00s left.',
+      'It needs 30m 00s, but its workers have at most 10m 00s left.',
     ]);
     // a worker without an end can run it, whatever the walltimes of the configs
     expect(texts(waiting({ need: long }), { workers: [ends, worker()], configs })).toEqual(['It waits for its turn.']);

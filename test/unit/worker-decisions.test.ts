@@ -1,7 +1,7 @@
 /** The worker's small decisions: what may start, when it ends, when to measure a job, which kills memory explains. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
-import { checkpointMs, longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
+import { checkpointMs, leastTimeMs, longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
 import { Deadline, reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
@@ -73,6 +73,19 @@ describe('the latest end', () => {
     expect(longestRuntimeMs(60_000, hour, 180_000)).toBe(-120_000);
     // Slurm rounds a walltime up to whole minutes
     expect(longestRuntimeMs(120_000, 61_000, 180_000)).toBe(113_900);
+  });
+
+  it('leaves a job that writes a checkpoint its lead and a minute, or half of a short walltime', () => {
+    expect(leastTimeMs(30_000, 3_600_000)).toBe(90_000);
+    expect(leastTimeMs(30_000, null)).toBe(90_000);
+    expect(leastTimeMs(30_000, 120_000)).toBe(72_000);
+    // it always fits into an allocation that has just begun
+    for (const walltimeMs of [1_000, 60_000, 90_000, 120_000, 180_000, 1_800_000]) {
+      for (const leadMs of [0, 30_000, 7_200_000]) {
+        const leftMs = untilLatestEndMs(walltimeMs, walltimeMs, 180_000);
+        expect(leastTimeMs(leadMs, walltimeMs)).toBeLessThan(leftMs);
+      }
+    }
   });
 
   it('gives a job that writes a checkpoint the lead of its workflow, and the worker 5 s', () => {

@@ -9,6 +9,7 @@ import type { JobStatus } from '../status.ts';
 import { anyConfig, type FreeNode, fits, fitsTime, idleWorker, mayTake, type Offer } from './packing.ts';
 import type { WaitingReason } from './reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from './size.ts';
+import { leastTimeMs, needAtStart } from './time-left.ts';
 
 export const waitingStatuses = ['uninitialized', 'blocked', 'ready'] as const satisfies readonly JobStatus[];
 export type WaitingStatus = (typeof waitingStatuses)[number];
@@ -19,6 +20,7 @@ export interface WaitingJob {
   need: Requirements;
   /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
   slurmConfigKey: number;
+  supportsTermination: boolean;
   /** Null when all of its upstream jobs have ended. */
   upstreams: { total: number | null; first: { job_key: string; name: string; status: string }[] } | null;
   /** Instants in milliseconds. */
@@ -30,6 +32,8 @@ export interface PresentWorker {
   /** The Slurm config of its allocation; null outside of one. */
   config: number | null;
   isSilent: boolean;
+  /** The whole time that it had when it started; null for no end. */
+  walltimeMs: number | null;
   /** Without any job, and what is left of it now; the time is what its jobs have. */
   idle: FreeNode;
   free: FreeNode;
@@ -45,6 +49,8 @@ export interface Situation {
   isStopping: boolean;
   /** Whether a server answers its workers. */
   isServed: boolean;
+  /** The lead of the signal of jobs that support termination. */
+  leadMs: number;
   workers: readonly PresentWorker[];
   /** Workers that have ended: each size once. */
   pastWorkers: readonly (Offer & { config: number | null })[];
@@ -84,15 +90,31 @@ function reasonsOfWorkflow({ status }: WaitingJob, situation: Situation): Waitin
 function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[] {
   const able = situation.workers.filter(({ config }) => mayTake(config, job.slurmConfigKey));
   const reasons = [...reasonsOfPresence(job, able, situation), ...lastingObstacles(job, situation)];
-  const lasting = able.filter(({ idle }) => isLargeEnough(idle, job.need));
-  const longest = Math.max(...lasting.map(({ idle }) => idle.timeLeftMs ?? Number.POSITIVE_INFINITY));
-  if (lasting.length > 0 && !fitsTime(longest, job.need)) {
-    const runtime_seconds = job.need.runtimeMs / 1000;
-    reasons.push({ code: 'outlasts_workers', runtime_seconds, longest_seconds: longest / 1000 });
+  const large = able.filter(({ idle }) => isLargeEnough(idle, job.need));
+  const [longest] = large.toSorted((a, b) => timeLeft(b) - timeLeft(a));
+  if (
+    longest !== undefined &&
+    !large.some((worker) => fitsTime(worker.idle.timeLeftMs, needOn(worker, job, situation)))
+  ) {
+    const runtime_seconds = needOn(longest, job, situation).runtimeMs / 1000;
+    reasons.push({ code: 'outlasts_workers', runtime_seconds, longest_seconds: timeLeft(longest) / 1000 });
   }
   if (reasons.length > 0) return reasons;
-  const hasRoom = able.some(({ isSilent, free }) => !isSilent && fits(free, job.need));
+  const hasRoom = able.some((worker) => !worker.isSilent && fits(worker.free, needOn(worker, job, situation)));
   return [hasRoom ? { code: 'waits_for_turn' } : { code: 'waits_for_room', needed: sizeOf(job.need) }];
+}
+
+function timeLeft({ idle }: PresentWorker): number {
+  return idle.timeLeftMs ?? Number.POSITIVE_INFINITY;
+}
+
+/** What must fit into a worker, or an allocation of a config, for the job to start there. */
+function needOn(
+  { walltimeMs }: { walltimeMs: number | null },
+  job: Pick<WaitingJob, 'need' | 'supportsTermination'>,
+  { leadMs }: Situation,
+): Requirements {
+  return needAtStart(job, leastTimeMs(leadMs, walltimeMs));
 }
 
 function reasonsOfPresence(
@@ -125,12 +147,16 @@ function reasonsOfSize({ need, slurmConfigKey }: WaitingJob, { workers, pastWork
   return [{ code: 'larger_than_any_worker', needed, largest, dimensions: dimensionsBeyond(largest, needed), is_past }];
 }
 
-function reasonsOfConfigs({ need, slurmConfigKey }: WaitingJob, { workers, configs }: Situation): WaitingReason[] {
+function reasonsOfConfigs(job: WaitingJob, situation: Situation): WaitingReason[] {
+  const { need, slurmConfigKey } = job;
+  const { workers, configs } = situation;
   const usable = configs.filter(({ key }) => mayTake(key, slurmConfigKey));
   const [longest] = usable.toSorted((a, b) => b.walltimeMs - a.walltimeMs);
-  if (longest === undefined || fitsTime(longest.walltimeMs, need)) return [];
-  const isTaken = ({ config, idle }: PresentWorker): boolean =>
-    mayTake(config, slurmConfigKey) && isLargeEnough(idle, need) && fitsTime(idle.timeLeftMs, need);
+  if (longest === undefined || fitsTime(longest.walltimeMs, needOn(longest, job, situation))) return [];
+  const isTaken = (worker: PresentWorker): boolean =>
+    mayTake(worker.config, slurmConfigKey) &&
+    isLargeEnough(worker.idle, need) &&
+    fitsTime(worker.idle.timeLeftMs, needOn(worker, job, situation));
   if (workers.some(isTaken)) return [];
   return [
     {

@@ -33,7 +33,7 @@ export function reasonText(reason: Reason): string {
     case 'larger_than_any_worker':
       return `It needs ${largerText(reason)}.`;
     case 'outlasts_workers':
-      return `It may run for ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
+      return `It needs ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
     case 'outlasts_configs':
       return `It may run for ${outlastsText(reason)}.`;
     case 'waits_for_room':

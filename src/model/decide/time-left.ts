@@ -1,4 +1,5 @@
 /** How much time jobs have in an allocation. Durations in milliseconds. */
+import type { Requirements } from '../job.ts';
 
 /**
  * From now until the latest end of a worker's jobs: the end of the allocation less the buffer, which is at most a tenth
@@ -30,7 +31,22 @@ export function checkpointMs(leadMs: number, walltimeMs: number): number {
   return Math.min(leadMs, walltimeMs / 10);
 }
 
-/** What a job that continues from a checkpoint must have left to start again: the lead of the warning, and some progress. */
-export function continuationMs(leadMs: number): number {
-  return leadMs + 60_000;
+/** How long a job that writes a checkpoint should run before that; in a short allocation half of the walltime. */
+const progressMs = 60_000;
+
+/**
+ * What a job with `supports_termination` must have left to start: the lead of its signal, and time for some progress.
+ * Null for a walltime that is not known.
+ */
+export function leastTimeMs(leadMs: number, walltimeMs: number | null): number {
+  if (walltimeMs === null) return leadMs + progressMs;
+  return checkpointMs(leadMs, walltimeMs) + Math.min(progressMs, walltimeMs / 2);
+}
+
+/** What must fit for a job to start: of one with `supports_termination` not the whole runtime that it states. */
+export function needAtStart(
+  { need, supportsTermination }: { need: Requirements; supportsTermination: boolean },
+  leastMs: number,
+): Requirements {
+  return supportsTermination ? { ...need, runtimeMs: Math.min(need.runtimeMs, leastMs) } : need;
 }

@@ -159,7 +159,7 @@ export class Exchange {
       const hasEnds = request.finished.length > 0;
       claimJobs(tx, limitedNode(current, request), timeLeftMs, hasEnds ? this.usualRuntimeMs : null);
     }
-    const jobs = current.isActive ? assignmentsAbove(tx, node.computeNodeKey, request.ack) : [];
+    const jobs = current.isActive ? assignmentsAbove(tx, current, request.ack) : [];
     const isIdle = request.held.length + jobs.length === 0;
     member.heldUntilMs = isIdle ? this.#whenJobsMayCome(tx, node) : null;
     return {

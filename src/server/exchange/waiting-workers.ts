@@ -8,9 +8,8 @@ import { limits } from '../../api/limits.ts';
 import type { Clock } from '../../base/clock.ts';
 import { factsOf, workflowsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { claimableShapes, couldTakeAny, type Vacancy, vacancyOf } from '../../storage/running/claims.ts';
+import { type Claimable, claimable, couldTakeAny, type Vacancy, vacancyOf } from '../../storage/running/claims.ts';
 import { type ComputeNode, limitedNode } from '../../storage/running/compute-nodes.ts';
-import type { Shape } from '../../storage/running/shapes.ts';
 import { isWorkflowActive } from '../../storage/running/workflows.ts';
 
 /** What waiting needs to know about a worker's request. */
@@ -111,14 +110,14 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     const stopping = new Set(factsOf(facts, 'worker_stopping').map((fact) => fact.computeNodeKey));
     if (readied.size + settled.size + stopping.size === 0) return;
     const ended = new Set([...settled].filter((workflowKey) => !isWorkflowActive(tx, workflowKey)));
-    const ready = new Map([...readied].map((workflowKey) => [workflowKey, claimableShapes(tx, workflowKey)]));
+    const ready = new Map([...readied].map((workflowKey) => [workflowKey, claimable(tx, workflowKey)]));
     for (const waiting of this.#waiting(members)) {
       const { workflowKey, computeNodeKey } = waiting.node;
-      const couldTake = this.#couldTake(tx, waiting, ready.get(workflowKey) ?? []);
+      const couldTake = this.#couldTake(tx, waiting, ready.get(workflowKey));
       if (!couldTake && !ended.has(workflowKey) && !stopping.has(computeNodeKey)) continue;
       yield waiting;
       // it may have taken the last job of its shape
-      if (couldTake) ready.set(workflowKey, claimableShapes(tx, workflowKey));
+      if (couldTake) ready.set(workflowKey, claimable(tx, workflowKey));
     }
   }
 
@@ -134,11 +133,11 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     return waiting;
   }
 
-  #couldTake(tx: Transaction, parked: Concerned<Waiting>, shapes: readonly Shape[]): boolean {
+  #couldTake(tx: Transaction, parked: Concerned<Waiting>, ready: Claimable | undefined): boolean {
     const { member, node } = parked;
-    if (shapes.length === 0 || member.request.draining) return false;
+    if (ready === undefined || ready.shapes.length === 0 || member.request.draining) return false;
     parked.vacancy ??= vacancyOf(tx, limitedNode(node, member.request));
     const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
-    return couldTakeAny(parked.vacancy, timeLeftMs, shapes);
+    return couldTakeAny(parked.vacancy, timeLeftMs, ready);
   }
 }

@@ -1,6 +1,7 @@
 /** What the jobs of a new workflow name by its place in the specification, as keys. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { anyConfig } from '../../model/decide/packing.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { internShape, readShape } from '../running/shapes.ts';
 import type { JobReferences } from './job-rows.ts';
@@ -20,7 +21,7 @@ export class CreationReferences {
   readonly #requirements: RequirementsRow[];
   readonly #configs: number[];
   readonly #handlers: number[];
-  /** Of restricted jobs, by requirements and config. */
+  /** Of jobs that are restricted or support termination, by requirements, config and that. */
   readonly #shapes = new Map<string, number>();
 
   constructor(tx: Transaction, workflowKey: number) {
@@ -48,7 +49,8 @@ export class CreationReferences {
     const { resource_requirements_key: key, shape_key: shapeKey } = requirements;
     return {
       requirementsKey: job.requirements === null ? null : key,
-      shapeKey: job.slurm_config === undefined ? shapeKey : this.#restrictedShape(job, job.slurm_config, requirements),
+      shapeKey:
+        job.slurm_config === undefined && !job.supports_termination ? shapeKey : this.#shapeOf(job, requirements),
       failureHandlerKey: job.failure_handler === undefined ? null : this.#handlerKey(job, job.failure_handler),
     };
   }
@@ -59,13 +61,16 @@ export class CreationReferences {
     return key;
   }
 
-  #restrictedShape(job: ChunkJob, place: number, { shape_key: base, sort_rank }: RequirementsRow): number {
-    const config = this.#configs[place];
-    if (config === undefined) throw noSuch(job, 'a Slurm config');
-    const known = this.#shapes.get(`${base} ${config}`);
+  #shapeOf(job: ChunkJob, { shape_key: base, sort_rank }: RequirementsRow): number {
+    const slurmConfigKey = job.slurm_config === undefined ? anyConfig : this.#configs[job.slurm_config];
+    if (slurmConfigKey === undefined) throw noSuch(job, 'a Slurm config');
+    const { supports_termination: supportsTermination } = job;
+    const id = `${base} ${slurmConfigKey} ${supportsTermination}`;
+    const known = this.#shapes.get(id);
     if (known !== undefined) return known;
-    const made = internShape(this.#tx, this.#workflowKey, readShape(this.#tx, base), config, sort_rank);
-    this.#shapes.set(`${base} ${config}`, made);
+    const request = { need: readShape(this.#tx, base), slurmConfigKey, supportsTermination };
+    const made = internShape(this.#tx, this.#workflowKey, request, sort_rank);
+    this.#shapes.set(id, made);
     return made;
   }
 }

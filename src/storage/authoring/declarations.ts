@@ -1,12 +1,11 @@
 /** Adding files and resource requirements to a stored workflow one by one. */
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { refuseUsed } from '../running/declared-uses.ts';
-import { addShape, configOfShape, needOf } from '../running/shapes.ts';
+import { addShape, findShape, needOf, plainRequest } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
@@ -84,7 +83,7 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
   const shapeKey = addShape(
     tx,
     workflowKey,
-    {
+    plainRequest({
       numCpus: request.num_cpus,
       memoryBytes: request.memory_bytes ?? defaultRequirements.memoryBytes,
       gpuThousandths: request.gpu_thousandths,
@@ -92,8 +91,7 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
       runtimeMs: request.runtime_ms ?? defaultRequirements.runtimeMs,
       isMemoryStated: request.memory_bytes !== null,
       isRuntimeStated: request.runtime_ms !== null,
-    },
-    anyConfig,
+    }),
   );
   const { key } = tx.db.run(
     'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
@@ -142,7 +140,7 @@ export function assignRequirements(
     tx.db.run(
       'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
       requirementsKey,
-      addShape(tx, workflowKey, need, configOfShape(tx, job.shape_key)),
+      addShape(tx, workflowKey, { ...findShape(tx, job.shape_key), need }),
       jobKey,
     );
     tx.db.run(

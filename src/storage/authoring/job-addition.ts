@@ -210,12 +210,15 @@ class JobAddition {
   }
 
   #requirements(): { requirementsKey: number | null; shapeKey: number } {
-    const { resource_requirements: name, scheduler } = this.#job;
+    const { resource_requirements: name, scheduler, supports_termination: supportsTermination } = this.#job;
     const { workflowKey } = this.#workflow;
-    const config = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
+    const slurmConfigKey = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
     const key = name === null ? null : this.#named('resource_requirements', name);
     const need = key === null ? defaultRequirements : needOf(this.#tx, key);
-    return { requirementsKey: key, shapeKey: addShape(this.#tx, workflowKey, need, config) };
+    return {
+      requirementsKey: key,
+      shapeKey: addShape(this.#tx, workflowKey, { need, slurmConfigKey, supportsTermination }),
+    };
   }
 
   #named(kind: 'scheduler' | 'resource_requirements' | 'failure_handler', name: string): number {

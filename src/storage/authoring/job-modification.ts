@@ -1,7 +1,6 @@
 /** Changing jobs and resource requirements after the workflow was created. */
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { type Direction, substitute } from '../../model/expand/variables.ts';
 import type { Requirements } from '../../model/job.ts';
@@ -9,7 +8,15 @@ import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { addShape, configOfShape, configsOfShapes, needOf, readShape } from '../running/shapes.ts';
+import {
+  addShape,
+  findShape,
+  type JobRequest,
+  needOf,
+  plainRequest,
+  readShape,
+  waysToStart,
+} from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 
@@ -30,7 +37,8 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   refuseRunning(tx, job);
   const next = resolved(tx, job, request.changes);
   if (next.name !== undefined) refuseTakenName(tx, workflowKey, next.name, jobKey);
-  const need = readShape(tx, job.shape_key);
+  const shape = findShape(tx, job.shape_key);
+  const { need } = shape;
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
   const changes = [...fieldDifferences(job, next), ...resources];
@@ -41,6 +49,8 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const name = next.name ?? job.name;
   if (request.dry_run || changes.length === 0) return { name, changes };
   applyFields(tx, job, next);
+  const { supports_termination: supportsTermination = shape.supportsTermination } = next;
+  setShape(tx, job, { ...shape, need: nextNeed, supportsTermination });
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
   if (job.status === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey });
@@ -192,32 +202,24 @@ function requirementsName(tx: Transaction, job: JobRow): string | null {
 
 /** Requirements without a name belong to a single job. */
 function giveOwnRequirements(tx: Transaction, job: JobRow, need: Requirements): void {
-  const workflowKey = job.workflow_key;
-  const slurmConfigKey = configOfShape(tx, job.shape_key);
-  const shapeKey = addShape(tx, workflowKey, need, slurmConfigKey);
-  let requirementsKey = job.resource_requirements_key;
-  if (requirementsKey === null || requirementsName(tx, job) !== null) {
-    requirementsKey = tx.db.run(
-      'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, NULL, ?)',
-      workflowKey,
-      shapeKey,
-    ).key;
+  const shapeKey = addShape(tx, job.workflow_key, plainRequest(need));
+  if (job.resource_requirements_key !== null && requirementsName(tx, job) === null) {
+    setRequirementsShape(tx, job.resource_requirements_key, shapeKey);
+    return;
   }
-  setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, need, anyConfig));
-  tx.db.run(
-    'UPDATE jobs SET resource_requirements_key = ?, shape_key = ? WHERE job_key = ?',
-    requirementsKey,
-    shapeKey,
-    job.job_key,
-  );
+  const sql = 'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, NULL, ?)';
+  const { key } = tx.db.run(sql, job.workflow_key, shapeKey);
+  tx.db.run('UPDATE jobs SET resource_requirements_key = ? WHERE job_key = ?', key, job.job_key);
+}
+
+function setShape(tx: Transaction, job: JobRow, request: JobRequest): void {
+  const shapeKey = addShape(tx, job.workflow_key, request);
+  if (shapeKey !== job.shape_key) tx.db.run('UPDATE jobs SET shape_key = ? WHERE job_key = ?', shapeKey, job.job_key);
 }
 
 function setRequirementsShape(tx: Transaction, requirementsKey: number, shapeKey: number): void {
-  tx.db.run(
-    'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?',
-    shapeKey,
-    requirementsKey,
-  );
+  const sql = 'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?';
+  tx.db.run(sql, shapeKey, requirementsKey);
 }
 
 export interface ModifiedRequirements {
@@ -257,7 +259,7 @@ export function modifyRequirements(
   );
   const numJobs = users?.n ?? 0;
   if (changes.length > 0 && !request.dry_run) {
-    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, nextNeed, anyConfig));
+    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, plainRequest(nextNeed)));
     const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
     tx.event({ workflowKey, type: 'resource_requirements_modified', data });
   }
@@ -273,18 +275,20 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
   return (tx) => {
     const last = lastKeyOfStep(tx, workflowKey, cursor);
     const need = needOf(tx, requirementsKey);
-    for (const slurmConfigKey of configsOfShapes(tx, workflowKey)) {
+    for (const way of waysToStart(tx, workflowKey)) {
       tx.db.run(
         `UPDATE jobs SET shape_key = ?
          WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
-           AND shape_key IN (SELECT shape_key FROM shapes WHERE workflow_key = ? AND slurm_config_key = ?)`,
-        addShape(tx, workflowKey, need, slurmConfigKey),
+           AND shape_key IN (SELECT shape_key FROM shapes
+             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ?)`,
+        addShape(tx, workflowKey, { ...way, need }),
         workflowKey,
         cursor,
         last ?? Number.MAX_SAFE_INTEGER,
         requirementsKey,
         workflowKey,
-        slurmConfigKey,
+        way.slurmConfigKey,
+        way.supportsTermination ? 1 : 0,
       );
     }
     cursor = last ?? cursor;

@@ -7,13 +7,12 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
-import { internShape } from '../running/shapes.ts';
+import { internShape, plainRequest } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
 import { CreationReferences } from './creation-references.ts';
@@ -83,7 +82,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   ];
   const ranks = sortRanks(request.jobs_sort_method, all);
   for (const [index, need] of all.entries()) {
-    const shapeKey = internShape(tx, key, need, anyConfig, ranks[index] ?? 0);
+    const shapeKey = internShape(tx, key, plainRequest(need), ranks[index] ?? 0);
     tx.db.run(
       'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
       key,

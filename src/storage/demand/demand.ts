@@ -51,7 +51,7 @@ interface Group {
 }
 
 function demandRow(tx: Transaction, workflowKey: number, { group, situation, usualRuntime }: Group): DemandRow {
-  const { need, slurmConfigKey } = findShape(tx, group.shapeKey);
+  const { need, slurmConfigKey, supportsTermination } = findShape(tx, group.shapeKey);
   const isRestricted = slurmConfigKey !== anyConfig;
   const expectedMs = usualRuntime(group.shapeKey);
   const upstreams = group.hasUpstreams ? { total: null, first: [] } : null;
@@ -62,8 +62,9 @@ function demandRow(tx: Transaction, workflowKey: number, { group, situation, usu
     ...sizeOf(need),
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
     expected_runtime_seconds: expectedMs === null ? null : expectedMs / 1000,
+    supports_termination: supportsTermination,
     slurm_config_key: isRestricted ? String(slurmConfigKey) : null,
     slurm_config: situation.configs.find(({ key }) => key === slurmConfigKey)?.name ?? null,
-    reasons: reasonsOf({ ...group, need, slurmConfigKey, upstreams }, situation),
+    reasons: reasonsOf({ ...group, need, slurmConfigKey, supportsTermination, upstreams }, situation),
   };
 }

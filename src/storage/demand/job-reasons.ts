@@ -5,7 +5,7 @@ import { reasonsOf, type WaitingJob, type WaitingStatus, waitingStatuses } from 
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { Reason } from '../../model/decide/reason.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { continued, findShape } from '../running/shapes.ts';
+import { findShape } from '../running/shapes.ts';
 import { readSituation } from './situation.ts';
 
 export interface JobFacts {
@@ -28,15 +28,13 @@ export function reasonsOfJob(tx: Transaction, job: ListRecord, facts: JobFacts):
 }
 
 function waitingJob(tx: Transaction, jobKey: number, status: WaitingStatus, { upstreams }: JobFacts): WaitingJob {
-  const job = tx.db.get<{ shape_key: number; is_continuing: number; workflow_key: number }>(
-    'SELECT shape_key, is_continuing, workflow_key FROM jobs WHERE job_key = ?',
-    jobKey,
-  );
-  const { need, slurmConfigKey } = findShape(tx, job?.shape_key ?? 0);
+  const job = tx.db.get<{ shape_key: number }>('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey);
+  const { need, slurmConfigKey, supportsTermination } = findShape(tx, job?.shape_key ?? 0);
   return {
     status,
-    need: job?.is_continuing === 1 ? continued(tx, job.workflow_key, need) : need,
+    need,
     slurmConfigKey,
+    supportsTermination,
     upstreams: upstreams.total === 0 ? null : upstreams,
     holds: tx.db.all<WaitingJob['holds'][number]>(
       `SELECT kind, CASE WHEN count(*) = count(until) THEN max(until) END AS until

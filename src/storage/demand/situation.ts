@@ -12,7 +12,8 @@ import { findComputeNode } from '../running/compute-nodes.ts';
 /** `isServed`: whether this process answers workers. The workflow exists. */
 export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
   const workflow = tx.db.get<Record<string, number> & { phase: string }>(
-    `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, is_stopping, expiration_buffer_ms
+    `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, is_stopping, expiration_buffer_ms,
+       sigterm_lead_ms
      FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );
@@ -24,6 +25,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     isPaused: workflow?.is_paused === 1,
     isStopping: workflow?.is_stopping === 1,
     isServed,
+    leadMs: workflow?.sigterm_lead_ms ?? 0,
     workers: presentWorkers(tx, workflowKey, bufferMs),
     pastWorkers: pastWorkers(tx, workflowKey),
     configs: configs(tx, workflowKey),
@@ -63,6 +65,7 @@ function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number):
       {
         config: row.slurm_config_key,
         isSilent: row.contact_lost_at !== null,
+        walltimeMs: node.walltimeMs,
         idle: idleWorker(node, timeLeftMs),
         free: freeResources(tx, node, timeLeftMs),
       },

@@ -1,8 +1,9 @@
 /** What a worker is given to run: its live attempts with all that it needs to know about their jobs. */
 import type { AssignedFile, Assignment } from '../../api/contract.ts';
+import { leastTimeMs } from '../../model/decide/time-left.ts';
 import type { Transaction } from '../database/transaction.ts';
+import type { ComputeNode } from './compute-nodes.ts';
 import { recoveryOf } from './retries.ts';
-import { timeToContinue } from './shapes.ts';
 import { withUserData } from './user-data.ts';
 
 /** A job that reads more files than this is not rerun when one of them changes. */
@@ -14,8 +15,6 @@ type AssignmentNeed = [
   runtimeMs: number,
   isMemoryStated: number,
   isRuntimeStated: number,
-  isContinuing: number,
-  workflowKey: number,
 ];
 type AssignmentRow = [
   attemptKey: number,
@@ -34,32 +33,29 @@ type AssignmentRow = [
 ];
 
 /** Every live attempt of the worker above `ack`, with all that it needs to run it. */
-export function assignmentsAbove(tx: Transaction, computeNodeKey: number, ack: number): Assignment[] {
+export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number): Assignment[] {
+  const { computeNodeKey } = node;
   const rows = tx.db.rows<AssignmentRow>(
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
-       s.is_memory_stated, s.is_runtime_stated, j.is_continuing,
-       j.workflow_key
+       s.is_memory_stated, s.is_runtime_stated
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
     computeNodeKey,
     ack,
   );
-  return withUserData(
-    tx,
-    computeNodeKey,
-    [...rows].map((row) => assignment(tx, row)),
-  );
+  const assignments = [...rows].map((row) => assignment(tx, row));
+  setTimeAtStart(tx, node, assignments);
+  return withUserData(tx, computeNodeKey, assignments);
 }
 
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
   const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
-  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, isContinuing, workflowKey] = row;
+  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated] = row;
   const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
-  const leastMs = isContinuing === 1 ? timeToContinue(tx, workflowKey) : Number.POSITIVE_INFINITY;
   return {
     attempt,
     attempt_id,
@@ -72,13 +68,22 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     memory_bytes,
     memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
     runtime_limit_ms: runtimeLimitMs,
-    runtime_ms: runtimeLimitMs === null ? null : Math.min(runtimeLimitMs, leastMs),
+    runtime_ms: runtimeLimitMs,
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
     ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
     supports_termination: supportsTermination === 1,
     ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
     ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),
   };
+}
+
+/** Jobs that support termination need not have all of their runtime left when they start. */
+function setTimeAtStart(tx: Transaction, node: ComputeNode, assignments: Assignment[]): void {
+  const some = assignments.filter((job) => job.supports_termination);
+  if (some.length === 0) return;
+  const sql = 'SELECT sigterm_lead_ms AS leadMs FROM workflows WHERE workflow_key = ?';
+  const leastMs = leastTimeMs(tx.db.get<{ leadMs: number }>(sql, node.workflowKey)?.leadMs ?? 0, node.walltimeMs);
+  for (const job of some) job.runtime_ms = job.runtime_ms === null ? null : Math.min(job.runtime_ms, leastMs);
 }
 
 function recovered(tx: Transaction, jobKey: number): Pick<Assignment, 'recovery'> {

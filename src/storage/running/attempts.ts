@@ -12,7 +12,7 @@ import { recordFileStates } from './input-versions.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
-import { recordTerminated, setContinuing } from './terminations.ts';
+import { recordTerminated } from './terminations.ts';
 import { giveBack, type JobState, moveJob } from './transitions.ts';
 import { withStoredOutputs } from './user-data.ts';
 
@@ -37,7 +37,6 @@ interface Attempt {
   hasFailureHandler: boolean;
   hasRecovery: boolean;
   supportsTermination: boolean;
-  isContinuing: boolean;
   taskFailureIsSuccess: boolean;
 }
 
@@ -59,7 +58,6 @@ type AttemptRow = [
   failureHandlerKey: number | null,
   recoveryAttemptKey: number | null,
   supportsTermination: number,
-  isContinuing: number,
   taskFailureIsSuccess: number,
 ];
 
@@ -67,8 +65,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   const row = tx.db.row<AttemptRow>(
     `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
        a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
-       j.recovery_attempt_key, j.supports_termination, j.is_continuing,
-       j.task_failure_is_success
+       j.recovery_attempt_key, j.supports_termination, j.task_failure_is_success
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
     attemptKey,
     node.computeNodeKey,
@@ -76,7 +73,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   if (row === undefined) return null;
   const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
   const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey] = row;
-  const [supportsTermination, isContinuing, taskFailureIsSuccess] = row.slice(-3);
+  const [supportsTermination, taskFailureIsSuccess] = row.slice(-2);
   return {
     attemptKey,
     computeNodeKey: node.computeNodeKey,
@@ -94,7 +91,6 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
     hasFailureHandler: failureHandlerKey !== null,
     hasRecovery: recoveryAttemptKey !== null,
     supportsTermination: supportsTermination === 1,
-    isContinuing: isContinuing === 1,
     taskFailureIsSuccess: taskFailureIsSuccess === 1,
   };
 }
@@ -170,7 +166,6 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     return 'accepted';
   }
   if (attempt.hasRecovery) forgetRecovery(tx, attempt.job.jobKey);
-  if (attempt.isContinuing) setContinuing(tx, attempt.job.jobKey, false);
   const data = { return_code: report.return_code, cause: report.cause };
   const move = { to: status, by: 'report', failed, attemptKey: attempt.attemptKey } as const;
   moveJob(tx, attempt.job, { ...move, ...(moves === null ? { data } : { isOfAttempt: true }) });

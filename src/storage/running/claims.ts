@@ -8,7 +8,6 @@ import {
   type Candidate,
   type FreeNode,
   fits,
-  fitsTime,
   idleWorker,
   leaveNothing,
   mayTake,
@@ -19,10 +18,11 @@ import {
   type ShapeQueue,
   withdrawNodes,
 } from '../../model/decide/packing.ts';
+import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
-import { readyShapes, type Shape } from './shapes.ts';
+import { type JobRequest, readyShapes, type Shape } from './shapes.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
 
@@ -50,29 +50,32 @@ export function claimJobs(
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime | null = null,
 ): number {
-  const runId = runToClaimFor(tx, node.workflowKey);
-  if (runId === null) return 0;
+  const run = runToClaimFor(tx, node.workflowKey);
+  if (run === null) return 0;
   const free = freeResources(tx, node, timeLeftMs);
   const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
-  const shapes = isFull && usualRuntime === null ? [] : readyShapes(tx, node.workflowKey);
+  const ready = isFull && usualRuntime === null ? [] : readyShapes(tx, node.workflowKey);
+  const leastMs = leastTimeMs(run.leadMs, node.walltimeMs);
+  const shapes = ready.map((shape) => ({ ...shape, need: needAtStart(shape, leastMs) }));
   const placements = isFull ? [] : pack(free, readyQueues(tx, node, shapes, free));
-  for (const placement of placements) recordClaim(tx, node, runId, placement, false);
+  for (const placement of placements) recordClaim(tx, node, run.runId, placement, false);
   const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, shapes, timeLeftMs, usualRuntime);
-  for (const placement of ahead) recordClaim(tx, node, runId, placement, true);
+  for (const placement of ahead) recordClaim(tx, node, run.runId, placement, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   return jobKeys.length;
 }
 
 /** The run of a workflow for which jobs may be claimed; null while it has not started, is canceled or is held back. */
-function runToClaimFor(tx: Transaction, workflowKey: number): number | null {
-  const workflow = tx.db.get<{ phase: string; run_id: number; is_canceled: number; is_held: number }>(
-    `SELECT phase, run_id, is_canceled, is_stopping OR paused_at IS NOT NULL AS is_held
+function runToClaimFor(tx: Transaction, workflowKey: number): { runId: number; leadMs: number } | null {
+  const workflow = tx.db.get<{ phase: string; runId: number; leadMs: number; is_canceled: number; is_held: number }>(
+    `SELECT phase, run_id AS runId, sigterm_lead_ms AS leadMs, is_canceled,
+       is_stopping OR paused_at IS NOT NULL AS is_held
      FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );
   if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;
-  return workflow.run_id;
+  return workflow;
 }
 
 function chooseAhead(
@@ -155,25 +158,34 @@ export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocat
 export interface Vacancy {
   free: FreeNode;
   config: number | null;
+  walltimeMs: number | null;
 }
 
-/** The shapes of a workflow whose jobs could be claimed now. */
-export function claimableShapes(tx: Transaction, workflowKey: number): Shape[] {
-  return runToClaimFor(tx, workflowKey) === null ? [] : readyShapes(tx, workflowKey);
+/** What could be claimed of a workflow now. */
+export interface Claimable {
+  shapes: readonly JobRequest[];
+  /** The lead of the signal of jobs that support termination. */
+  leadMs: number;
+}
+
+export function claimable(tx: Transaction, workflowKey: number): Claimable {
+  const run = runToClaimFor(tx, workflowKey);
+  return run === null ? { shapes: [], leadMs: 0 } : { shapes: readyShapes(tx, workflowKey), leadMs: run.leadMs };
 }
 
 export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
-  return { free: freeResources(tx, node, null), config: configOfWorker(tx, node) };
+  return { free: freeResources(tx, node, null), config: configOfWorker(tx, node), walltimeMs: node.walltimeMs };
 }
 
 /** Whether a job of any of these shapes would fit; reads nothing. */
 export function couldTakeAny(
-  { free, config }: Vacancy,
+  { free, config, walltimeMs }: Vacancy,
   timeLeftMs: number | null,
-  shapes: readonly Pick<Shape, 'need' | 'slurmConfigKey'>[],
+  { shapes, leadMs }: Claimable,
 ): boolean {
   const now = { ...free, timeLeftMs };
-  return shapes.some(({ need, slurmConfigKey }) => mayTake(config, slurmConfigKey) && fits(now, need));
+  const leastMs = leastTimeMs(leadMs, walltimeMs);
+  return shapes.some((shape) => mayTake(config, shape.slurmConfigKey) && fits(now, needAtStart(shape, leastMs)));
 }
 
 function readyQueues(
@@ -186,31 +198,26 @@ function readyQueues(
   const { workflowKey } = node;
   const config = configOfWorker(tx, node);
   const queues: ShapeQueue[] = [];
-  for (const { shapeKey: key, need, sortRank, slurmConfigKey, whole } of shapes) {
+  for (const { shapeKey: key, need, sortRank, slurmConfigKey } of shapes) {
     if (!mayTake(config, slurmConfigKey)) continue;
-    // the queue of the whole shape has these jobs too
-    if (whole !== null && fitsTime(free.timeLeftMs, whole)) continue;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
     const runtimeMs = shortRuntime?.(key, need) ?? null;
     // of a shape that ends what is given ahead only the place in the order counts
     const atMost = shortRuntime === null ? most : runtimeMs === null ? 1 : mostAhead;
-    const jobs = readyJobs(tx, workflowKey, { shapeKey: key, isContinuing: whole !== null }, atMost);
+    const jobs = readyJobs(tx, workflowKey, key, atMost);
     queues.push({ need, sortRank, runtimeMs, ...jobs });
   }
   return queues;
 }
 
-const allJobs = `SELECT job_key AS jobKey, priority FROM jobs
+const nextJobs = `SELECT job_key AS jobKey, priority FROM jobs
   WHERE workflow_key = ? AND shape_key = ? AND status = 'ready' ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
-const continuingJobs = `SELECT job_key AS jobKey, priority FROM jobs INDEXED BY jobs_continuing
-  WHERE workflow_key = ? AND shape_key = ? AND is_continuing = 1 AND status = 'ready'
-  ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
 
 function readyJobs(
   tx: Transaction,
   workflowKey: number,
-  { shapeKey, isContinuing }: { shapeKey: number; isContinuing: boolean },
+  shapeKey: number,
   most: number,
 ): Pick<ShapeQueue, 'peek' | 'advance'> {
   let fetched: Candidate[] = [];
@@ -220,13 +227,7 @@ function readyJobs(
   return {
     peek() {
       if (position === fetched.length && left > 0) {
-        fetched = tx.db.all<Candidate>(
-          isContinuing ? continuingJobs : allJobs,
-          workflowKey,
-          shapeKey,
-          Math.min(left, piece),
-          offset,
-        );
+        fetched = tx.db.all<Candidate>(nextJobs, workflowKey, shapeKey, Math.min(left, piece), offset);
         left = fetched.length === 0 ? 0 : left - fetched.length;
         offset += fetched.length;
         position = 0;

@@ -19,6 +19,8 @@ export interface ComputeNode {
   memoryBytes: number;
   numGpus: number;
   maxParallelJobs: number | null;
+  /** The whole time that it had when it started; null for no end. */
+  walltimeMs: number | null;
   /** The workflow's setting when the worker started. */
   stdio: StdioMode;
   isActive: boolean;
@@ -37,6 +39,7 @@ interface ComputeNodeRow {
   memory_bytes: number;
   num_gpus: number;
   max_parallel_jobs: number | null;
+  walltime_ms: number | null;
   stdio: StdioMode;
   is_active: number;
   last_heartbeat_at: number;
@@ -59,6 +62,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     memoryBytes: row.memory_bytes,
     numGpus: row.num_gpus,
     maxParallelJobs: row.max_parallel_jobs,
+    walltimeMs: row.walltime_ms,
     stdio: row.stdio,
     isActive: row.is_active === 1,
     lastHeartbeatAt: row.last_heartbeat_at,
@@ -90,11 +94,12 @@ export function registerComputeNode(
   if (hello.slurm_job_id !== null && !closePredecessors(tx, hello)) return 'gone';
   const workflowKey = Number(hello.workflow_key);
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
+  const walltimeMs = typeof hello.walltime_seconds === 'number' ? Math.round(hello.walltime_seconds * 1000) : null;
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
        restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
-       start_ticks, stdio, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       start_ticks, walltime_ms, stdio, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -112,6 +117,7 @@ export function registerComputeNode(
     hello.working_directory,
     hello.output_directory,
     hello.start_ticks,
+    walltimeMs,
     stdio,
     tx.now,
     tx.now,
@@ -143,6 +149,7 @@ export function registerComputeNode(
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,
     maxParallelJobs: hello.max_parallel_jobs,
+    walltimeMs,
     stdio,
     isActive: true,
     lastHeartbeatAt: tx.now,

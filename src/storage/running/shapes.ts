@@ -2,7 +2,6 @@
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { anyConfig } from '../../model/decide/packing.ts';
-import { continuationMs } from '../../model/decide/time-left.ts';
 import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -18,26 +17,36 @@ const requestColumns = [
   'is_memory_stated',
   'is_runtime_stated',
   'slurm_config_key',
+  'supports_termination',
 ] as const;
 
-function requestValues(workflowKey: number, need: Requirements, slurmConfigKey: number): number[] {
-  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
-  const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
-  return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, slurmConfigKey];
+/** What a job asks for, and how it may be started. */
+export interface JobRequest {
+  need: Requirements;
+  /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
+  slurmConfigKey: number;
+  /** Its stated runtime does not keep it from starting. */
+  supportsTermination: boolean;
 }
 
-/** Finds or creates the shape of a request for the workers of one Slurm config; returns its key. */
-export function internShape(
-  tx: Transaction,
-  workflowKey: number,
-  need: Requirements,
-  slurmConfigKey: number,
-  sortRank: number,
-): number {
+/** A request of resources alone: of requirements that no job has yet. */
+export function plainRequest(need: Requirements): JobRequest {
+  return { need, slurmConfigKey: anyConfig, supportsTermination: false };
+}
+
+function requestValues(workflowKey: number, { need, slurmConfigKey, supportsTermination }: JobRequest): number[] {
+  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
+  const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
+  const how = [slurmConfigKey, supportsTermination ? 1 : 0];
+  return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, ...how];
+}
+
+/** Finds or creates the shape of a request; returns its key. */
+export function internShape(tx: Transaction, workflowKey: number, request: JobRequest, sortRank: number): number {
   const row = tx.db.get<{ shape_key: number }>(
     `INSERT INTO shapes (${requestColumns.join(', ')}, sort_rank) VALUES (${requestColumns.map(() => '?').join(', ')}, ?)
      ON CONFLICT DO UPDATE SET sort_rank = excluded.sort_rank RETURNING shape_key`,
-    ...requestValues(workflowKey, need, slurmConfigKey),
+    ...requestValues(workflowKey, request),
     sortRank,
   );
   if (row === undefined) throw new TorcError('bug', 'a request was not stored');
@@ -49,17 +58,10 @@ export function readShape(tx: Transaction, shapeKey: number): Requirements {
   return findShape(tx, shapeKey).need;
 }
 
-/** What jobs of one shape request, their place in claim order, and the Slurm config whose workers take them. */
-export interface Shape {
+/** What jobs of one shape request, and their place in claim order. */
+export interface Shape extends JobRequest {
   shapeKey: number;
-  need: Requirements;
   sortRank: number;
-  slurmConfigKey: number;
-  /**
-   * Not null: only jobs of the shape that continue from a checkpoint, which start in less time than the runtime they
-   * state. This is the whole request.
-   */
-  whole: Requirements | null;
 }
 
 export function findShape(tx: Transaction, shapeKey: number): Shape {
@@ -68,10 +70,7 @@ export function findShape(tx: Transaction, shapeKey: number): Shape {
   return shapeOf(row);
 }
 
-/**
- * The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. Those with
- * jobs that continue from a checkpoint come once more.
- */
+/** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
 export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
   const rows = tx.db.all<ShapeRow | { shape_key: null }>(
     `WITH RECURSIVE ready (shape_key) AS (
@@ -84,34 +83,10 @@ export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
     workflowKey,
     workflowKey,
   );
-  const shapes = rows.map((row) => {
+  return rows.map((row) => {
     if (row.shape_key === null) throw new TorcError('bug', 'a ready job has no stored request');
     return shapeOf(row);
   });
-  return [...shapes, ...continuingShapes(tx, workflowKey)];
-}
-
-function continuingShapes(tx: Transaction, workflowKey: number): Shape[] {
-  const rows = tx.db.all<{ shape_key: number }>(
-    `SELECT DISTINCT shape_key FROM jobs INDEXED BY jobs_continuing
-     WHERE workflow_key = ? AND is_continuing = 1 AND status = 'ready'`,
-    workflowKey,
-  );
-  return rows
-    .map((row) => findShape(tx, row.shape_key))
-    .filter(({ need }) => need.isRuntimeStated)
-    .map((shape) => ({ ...shape, need: continued(tx, workflowKey, shape.need), whole: shape.need }));
-}
-
-/** What a job requests that continues from a checkpoint. */
-export function continued(tx: Transaction, workflowKey: number, need: Requirements): Requirements {
-  return { ...need, runtimeMs: Math.min(need.runtimeMs, timeToContinue(tx, workflowKey)) };
-}
-
-/** What jobs of a workflow that continue from a checkpoint must have left. */
-export function timeToContinue(tx: Transaction, workflowKey: number): number {
-  const sql = 'SELECT sigterm_lead_ms AS ms FROM workflows WHERE workflow_key = ?';
-  return continuationMs(tx.db.get<{ ms: number }>(sql, workflowKey)?.ms ?? 0);
 }
 
 interface ShapeRow {
@@ -125,6 +100,7 @@ interface ShapeRow {
   is_runtime_stated: number;
   sort_rank: number;
   slurm_config_key: number;
+  supports_termination: number;
 }
 
 function shapeOf(row: ShapeRow): Shape {
@@ -133,7 +109,7 @@ function shapeOf(row: ShapeRow): Shape {
     need: requirementsOf(row),
     sortRank: row.sort_rank,
     slurmConfigKey: row.slurm_config_key,
-    whole: null,
+    supportsTermination: row.supports_termination === 1,
   };
 }
 
@@ -156,13 +132,13 @@ function requirementsOf(row: ShapeRow): Requirements {
 }
 
 /** The shape of a request that is added later: ranks are relative, so all shapes of the workflow are ranked again. */
-export function addShape(tx: Transaction, workflowKey: number, need: Requirements, slurmConfigKey: number): number {
+export function addShape(tx: Transaction, workflowKey: number, request: JobRequest): number {
   const known = tx.db.get<{ shape_key: number }>(
     `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,
-    ...requestValues(workflowKey, need, slurmConfigKey),
+    ...requestValues(workflowKey, request),
   );
   if (known !== undefined) return known.shape_key;
-  const shapeKey = internShape(tx, workflowKey, need, slurmConfigKey, 0);
+  const shapeKey = internShape(tx, workflowKey, request, 0);
   const sql = 'SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?';
   const method = tx.db.get<{ method: JobsSortMethod }>(sql, workflowKey)?.method ?? 'none';
   const shapes = tx.db.all<ShapeRow>('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey);
@@ -174,14 +150,17 @@ export function addShape(tx: Transaction, workflowKey: number, need: Requirement
   return shapeKey;
 }
 
-/** The Slurm config to whose workers a shape is restricted, or `anyConfig`. */
-export function configOfShape(tx: Transaction, shapeKey: number): number {
-  const sql = 'SELECT slurm_config_key AS key FROM shapes WHERE shape_key = ?';
-  return tx.db.get<{ key: number }>(sql, shapeKey)?.key ?? anyConfig;
-}
-
-/** The Slurm configs to which jobs of a workflow are restricted, and `anyConfig`. */
-export function configsOfShapes(tx: Transaction, workflowKey: number): number[] {
-  const sql = 'SELECT DISTINCT slurm_config_key AS key FROM shapes WHERE workflow_key = ?';
-  return tx.db.all<{ key: number }>(sql, workflowKey).map((row) => row.key);
+/** How jobs of a workflow may be started: each pair once. */
+export function waysToStart(
+  tx: Transaction,
+  workflowKey: number,
+): Pick<JobRequest, 'slurmConfigKey' | 'supportsTermination'>[] {
+  const rows = tx.db.all<Pick<ShapeRow, 'slurm_config_key' | 'supports_termination'>>(
+    'SELECT DISTINCT slurm_config_key, supports_termination FROM shapes WHERE workflow_key = ?',
+    workflowKey,
+  );
+  return rows.map((row) => ({
+    slurmConfigKey: row.slurm_config_key,
+    supportsTermination: row.supports_termination === 1,
+  }));
 }

@@ -20,7 +20,6 @@ interface Terminated {
  */
 export function recordTerminated(tx: Transaction, terminated: Terminated): void {
   const { attemptKey, job, cause, stopReason, supportsTermination, isInSlurm } = terminated;
-  if (supportsTermination) setContinuing(tx, job.jobKey, true);
   const isForRestart = stopReason === 'restart';
   const isByPerson = isForRestart || (cause === 'canceled' && !isInSlurm);
   const waitsForRestart = isForRestart && isStopping(tx, job.workflowKey);
@@ -31,9 +30,4 @@ export function recordTerminated(tx: Transaction, terminated: Terminated): void 
 
 function isStopping(tx: Transaction, workflowKey: number): boolean {
   return tx.db.get('SELECT 1 FROM workflows WHERE workflow_key = ? AND is_stopping = 1', workflowKey) !== undefined;
-}
-
-/** A job that continues from its checkpoint starts in whatever time is left for some progress. */
-export function setContinuing(tx: Transaction, jobKey: number, isContinuing: boolean): void {
-  tx.db.run('UPDATE jobs SET is_continuing = ? WHERE job_key = ?', isContinuing ? 1 : 0, jobKey);
 }

@@ -39,8 +39,8 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     );
   } else if (move.by === 'reset') {
     tx.db.run(
-      `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL,
-         is_continuing = 0 WHERE job_key = ?`,
+      `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
+       WHERE job_key = ?`,
       move.to,
       failed ? 1 : 0,
       job.jobKey,
