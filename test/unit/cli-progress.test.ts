@@ -87,12 +87,14 @@ describe('progress', () => {
   it('counts what ends from now on, and not the jobs that were disabled or canceled before', async () => {
     const terminal = fakeTerminal(true);
     const before = shown({ done: 2, canceled: 3, disabled: 40, terminated: 1, ready: 10 });
-    const shownNow: WorkflowShown[] = [before, before];
-    const api = { call: async () => shownNow.shift() ?? before } as unknown as Api;
+    const api = { call: async () => before } as unknown as Api;
     const stop = followRun(fakeContext(terminal), api, '7');
-    await expect.poll(() => terminal.stderr.join('')).toContain('46/56 done');
+    const numDrawn = () => terminal.stderr.join('').match(/46\/56 done/g)?.length ?? 0;
+    // no rate is known when it is drawn first
+    await expect.poll(numDrawn).toBeGreaterThan(1);
     await stop();
-    expect(terminal.stderr.join('')).not.toContain('jobs/s');
+    // the line is cut to the terminal's width
+    expect(terminal.stderr.join('')).not.toMatch(/ jobs?/);
   });
 });
 
