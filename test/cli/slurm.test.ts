@@ -151,6 +151,22 @@ describe('schedule-nodes', () => {
     ]);
   });
 
+  it('finds its allocation among other numbers that sbatch prints, and cancels no other', async () => {
+    const key = await startedWorkflow('true');
+    slurm.behave({ command: 'sbatch', instead: false, stdout: 'hours left:\n99\n', times: 2 });
+    await place.torc('-k', key, ...schedule, '-n', '2', '-o', 'out');
+    const submitted = slurm.jobs().map(({ id }) => id);
+    expect((await allocations()).map(({ slurm_job_id }) => slurm_job_id)).toEqual(submitted);
+    // one that the queue does not show is not known, and no number is taken for its id
+    slurm.behave({ command: 'sbatch', stdout: '99\nproject 7\n' });
+    const unclear = await place.torc('-k', key, ...schedule, '-n', '1', '-o', 'out');
+    expect(unclear).toMatchObject({ code: 6, stderr: expect.stringContaining('"99 / project 7"') });
+    expect((await allocations()).map(({ slurm_job_id }) => slurm_job_id)).toEqual([...submitted, null]);
+    await place.torc('workflows', 'cancel', key);
+    const cancelled = new Set(slurm.calls('scancel').flatMap(({ args }) => args.filter((arg) => /^\d/.test(arg))));
+    expect([...cancelled].sort()).toEqual([...submitted].sort());
+  });
+
   it('reports errors before anything happens', async () => {
     const key = await place.create('true');
     expect(await place.torc(...schedule, '-n', '1')).toMatchObject({
