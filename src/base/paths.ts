@@ -43,8 +43,8 @@ export function slotPaths(outputDirectory: string, workerId: string, slot: numbe
 }
 
 /**
- * Where a recovery script that failed leaves its return code: `job_12345_run_1_attempt_2.recovery` beside the output of
- * the attempt that it was to prepare.
+ * Where a recovery script that failed leaves a link whose text is its return code: `job_12345_run_1_attempt_2.recovery`
+ * beside the output of the attempt that it was to prepare.
  */
 export function failedRecoveryPath(outputDirectory: string, attempt: AttemptName): string {
   return join(jobDirectory(outputDirectory, attempt), `${attemptName(attempt)}.recovery`);

@@ -125,6 +125,7 @@ export class SimWorker {
         makeRoom: async () => {},
         makeFolder: async () => {},
         readText: async () => ({ text: null, problem: null }),
+        hasLink: async () => false,
       },
       logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },
       spool: this.#spool,

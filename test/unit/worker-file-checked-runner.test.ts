@@ -66,6 +66,7 @@ function world(reader: Partial<FileReader>) {
     makeRoom: async () => {},
     makeFolder: async () => {},
     readText: async () => ({ text: null, problem: null }),
+    hasLink: async () => false,
     ...reader,
   };
   const openRunner = (given: RunnerEvents): JobRunner => {

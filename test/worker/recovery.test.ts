@@ -1,5 +1,5 @@
 /** Recovery scripts as real processes: before the command, in the same job. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JobSpec } from './fake-server.ts';
@@ -51,10 +51,23 @@ describe('a recovery script', () => {
     const worker = startWorker();
     const left = join(worker.directory, 'output/job_stdio/0000/job_1_run_1_attempt_2.recovery');
     mkdirSync(dirname(left), { recursive: true });
-    writeFileSync(left, '3\n');
+    symlinkSync('3', left);
     worker.server.add(recovering('true', { command: 'exit 3' }));
     await worker.exit;
     expect(worker.server.attempts.get(1)?.finished).toMatchObject({ return_code: 3, detail: null });
+  });
+
+  it.each(['ln -s "$target"', 'mkfifo'])('that fails writes through nothing put in its way: %s', async (plant) => {
+    const worker = startWorker();
+    const target = join(worker.directory, 'target');
+    writeFileSync(target, 'precious');
+    const mark = join(worker.directory, 'output/job_stdio/0000/job_1_run_1_attempt_2.recovery');
+    const script = `target='${target}'; ${plant} '${mark}'; exit 9`;
+    worker.server.add(recovering(script, { command: 'true', runtime_limit_ms: 20_000 }));
+    await worker.exit;
+    expect(worker.server.attempts.get(1)?.finished).toMatchObject({ cause: 'exit_code', return_code: 9 });
+    expect(worker.server.attempts.get(1)?.finished?.detail).toContain('its recovery script failed with 9');
+    expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 
   it('is stopped with its job, and counts towards its runtime', async () => {

@@ -85,3 +85,12 @@ it('stops a job whose shell could not fork, and does not count it as failed', as
   expect(server.ofJob('1').finished).toMatchObject({ status: 'terminated', cause: 'spawn_error', return_code: null });
   for (const key of ['2', '3']) expect(server.ofJob(key).finished).toMatchObject({ status: 'done', return_code: 254 });
 });
+
+it('waits for no pipe that has taken the place of standard error', async () => {
+  const server = new FakeServer();
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell puts the key in
+  const path = '"$TORC_OUTPUT_DIR/job_stdio/0000/job_${TORC_JOB_KEY}_run_1_attempt_1.err"';
+  // more than there are threads for files
+  server.add(...Array.from({ length: 6 }, () => ({ command: `rm ${path}; mkfifo ${path}; exit 254` })));
+  expect(await startWorker(server).exit).toMatchObject({ numJobs: 6, numFailed: 6 });
+});

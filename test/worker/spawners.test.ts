@@ -1,5 +1,5 @@
 /** The two ways to start a process behave the same. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -285,6 +285,35 @@ describe('the helper', () => {
 
   it('distinguishes a real-time signal from a success', async () => {
     expect(await run(opened(), { text: 'kill -40 $$' })).toMatchObject({ exitCode: null, signal: 40 });
+  });
+
+  it('starts other jobs while the program of one job does not open', async (context) => {
+    const directory = folder();
+    writeFileSync(join(directory, 'held'), '#!/bin/sh\necho late\n', { mode: 0o755 });
+    // with a lease, what opens the file waits until this script ends
+    const lease = `
+      $| = 1; $SIG{IO} = 'IGNORE';
+      open(my $file, '+<', $ARGV[0]) or exit 1;
+      fcntl($file, 1024, 1) or exit 1;
+      print "held\\n"; sleep 600;`;
+    const holder = spawn('perl', ['-e', lease, join(directory, 'held')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    const isHeld = await new Promise<boolean>((resolve) => {
+      holder.stdout.once('data', () => resolve(true));
+      holder.once('error', () => resolve(false)).once('exit', () => resolve(false));
+    });
+    if (!isHeld) context.skip('this file system gives no leases, or perl is missing');
+    const spawner = opened();
+    let hasEnded = false;
+    const held = run(spawner, { text: join(directory, 'held') }).finally(() => {
+      hasEnded = true;
+    });
+    for (let round = 0; round < 8; round += 1) {
+      expect(await run(spawner, { text: 'true' })).toMatchObject({ exitCode: 0 });
+    }
+    expect(hasEnded).toBe(false);
+    holder.kill('SIGKILL');
+    expect(await held).toMatchObject({ exitCode: 0 });
   });
 
   it('keeps no descriptors for running jobs, and says when it has none', async () => {

@@ -44,8 +44,10 @@ export function below<T>(root: string, path: string, isMade: boolean, use: (plac
   const shown = dirname(path);
   const folders: number[] = [];
   try {
+    let at = root;
     for (const name of relative(root, shown).split('/').filter(Boolean)) {
-      folders.push(openFolder(join(inside(folders, root), name), join(root, name), isMade));
+      at = join(at, name);
+      folders.push(openFolder(join(inside(folders, root), name), at, isMade));
     }
     const folder = folders.at(-1);
     const owner = (folder === undefined ? statSync(root) : fstatSync(folder)).uid;
@@ -160,6 +162,12 @@ export function openOutput(place: Place, mode = 0o666): number {
 /** A descriptor that reads a file of ours. Throws the system's error, EPERM for anything else. */
 export function openOwnForReading(place: Place): number {
   return openOwnFile(place, O_RDONLY);
+}
+
+/** Whether this user made a link of this name; what it leads to does not matter. Throws the system's error. */
+export function isOwnLink({ path, owner }: Place): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isSymbolicLink() === true && (isOurs(found) || found.uid === owner);
 }
 
 /** A descriptor that appends to a log that nobody else can read. */

@@ -178,8 +178,7 @@ export class FileCheckedRunner implements JobRunner {
   async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
     if (path === null) return false;
     const budget = new TimeBudget(this.#deps.clock, hurry.signal, readLimits);
-    const { text } = await budget.waitFor(this.#deps.files.readText(path, 16), { text: null, problem: null });
-    return text !== null;
+    return await budget.waitFor(this.#deps.files.hasLink(path), false);
   }
 
   async #readData({ dataNames, dataPaths, hurry }: FiledJob): Promise<WrittenData> {

@@ -10,7 +10,7 @@ import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { isOurs } from '../../base/trusted/owners.ts';
-import { below, openOwnFile, type Place } from '../../base/trusted/shared.ts';
+import { below, isOwnLink, openOwnFile, type Place } from '../../base/trusted/shared.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
 
 /** A file that exists. `identity` changes as soon as the content may have changed. */
@@ -47,6 +47,8 @@ export interface FileReader {
   makeRoom(paths: readonly string[]): Promise<void>;
   /** The text of a UTF-8 file of at most `longestBytes` bytes. Never fails. */
   readText(path: string, longestBytes: number): Promise<ReadText>;
+  /** Whether this user made a link of this name, which a job does to tell something. Never fails. */
+  hasLink(path: string): Promise<boolean>;
 }
 
 const longestHashedBytes = 64 * 1024 * 1024;
@@ -107,6 +109,7 @@ export function openFileReader(outputDirectory: string): FileReader {
       }
     },
     readText: (path, longestBytes) => looks(() => textOf(outputDirectory, path, longestBytes)),
+    hasLink: (path) => looks(() => isLinkOf(outputDirectory, path)),
   };
 }
 
@@ -194,6 +197,16 @@ function openText(place: Place): number {
   const found = lstatSync(place.path);
   if (!found.isSymbolicLink() || !isOurs(found)) return openOwnFile(place, readOnly);
   return openSync(place.path, readOnly);
+}
+
+async function isLinkOf(outputDirectory: string, path: string): Promise<boolean> {
+  try {
+    // a file system that does not answer must not block this process in the synchronous calls that follow
+    await stat(outputDirectory);
+    return below(outputDirectory, path, false, isOwnLink);
+  } catch {
+    return false;
+  }
 }
 
 async function textOf(outputDirectory: string, path: string, longestBytes: number): Promise<ReadText> {

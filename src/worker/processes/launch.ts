@@ -61,18 +61,19 @@ const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
 
 /**
  * Shell text before the command: the recovery script in its own shell, so that it changes neither the folder nor the
- * variables of the command. When it fails, the command does not run, and a file tells the worker why.
+ * variables of the command. When it fails, the command does not run, and a link that leads nowhere tells the worker why:
+ * making one follows no other link and waits for no pipe, whatever others have put there.
  */
 function recoveryText(job: Assignment, outputDirectory: string): string {
   if (job.recovery === undefined) return '';
   const { script, run_id, attempt_id, return_code, cause = '' } = job.recovery;
   const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code ?? ''} TORC_CAUSE=${cause}`;
-  const tell = `echo "$torc_code" > ${shellWord(recoveryPath(job, outputDirectory))}`;
+  const tell = `command -p ln -sfn "$torc_code" ${shellWord(recoveryPath(job, outputDirectory))}`;
   const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
   return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
 }
 
-/** Where a failed recovery script leaves its return code. */
+/** Where a failed recovery script leaves a mark. */
 export function recoveryPath(job: Assignment, outputDirectory: string): string {
   return failedRecoveryPath(outputDirectory, attemptName(job));
 }

@@ -253,8 +253,10 @@ export class ProcessRunner implements JobRunner {
   /** The end of a job is told when its files have been read and written. */
   async #tellLater({ series, stderrPath }: RunningJob, finished: FinishedAttempt): Promise<void> {
     const { end } = finished;
+    const { clock, launch } = this.#deps;
+    const mayLackFork = end.exitCode === codeOfFailedFork && end.cause === 'exit_code';
     const [isWithoutFork] = await Promise.all([
-      end.exitCode === codeOfFailedFork && end.cause === 'exit_code' && hasFailedToFork(stderrPath, this.#deps.clock),
+      mayLackFork && hasFailedToFork(launch.outputDirectory, stderrPath, clock),
       series?.close(),
     ]);
     if (!this.#isClosed) this.#events.ended(isWithoutFork ? { ...finished, end: withoutFork(end) } : finished);

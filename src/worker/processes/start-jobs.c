@@ -158,8 +158,15 @@ static bool says_what_it_is(const char *path) {
   return length >= 2 && (memcmp(start, "#!", 2) == 0 || (length == 4 && memcmp(start, "\177ELF", 4) == 0));
 }
 
+static bool is_below_output(const char *path) {
+  size_t length = strlen(output_directory);
+  return strncmp(path, output_directory, length) == 0 && path[length] == '/';
+}
+
+/* Below the output directory none: there, links of others are not followed. */
 static void make_folders_above(const char *path) {
   char *folder = must(strdup(path));
+  if (is_below_output(path)) folder[strlen(output_directory) + 1] = '\0';
   for (char *at = folder + 1; *folder != '\0' && (at = strchr(at, '/')) != NULL; at++) {
     *at = '\0';
     mkdir(folder, 0777);
@@ -201,9 +208,8 @@ static const uid_t NOBODY = (uid_t)-1;
  */
 static struct folder open_folder_of(const char *path) {
   struct folder found = {-1, NOBODY};
-  size_t root_length = strlen(output_directory);
-  bool is_below = strncmp(path, output_directory, root_length) == 0 && path[root_length] == '/';
-  char *copy = must(strdup(path)), *name = copy + root_length + 1, *end;
+  bool is_below = is_below_output(path);
+  char *copy = must(strdup(path)), *name = copy + strlen(output_directory) + 1, *end;
   if (!is_below) {
     *strrchr(copy, '/') = '\0';
     found.file = open(*copy == '\0' ? "/" : copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
