@@ -82,6 +82,7 @@ export const endpoints = {
   workflow_stop_running: on(plans.stopRunning, plans.stopRunningReply),
   jobs_reset: on(plans.resetJobs, plans.planReply),
   jobs_disable: on(plans.disableJobs, plans.planReply),
+  jobs_cancel: on(plans.cancelJobs, plans.cancelJobsReply),
   jobs_hold: on(plans.holdJobs, plans.planReply),
 
   // people change what is stored

@@ -38,6 +38,7 @@ export const restart = z.strictObject({
 });
 export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
 export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+export const cancelJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
 /** With `hold` false, jobs that were held are released. */
 export const holdJobs = z.strictObject({
   workflow_key: key,
@@ -79,6 +80,9 @@ export const planReply = () =>
     changes: z.array(plannedChange()),
     num_changes: count,
   });
+/** Of a cancel of single jobs: how many are asked to stop first. */
+export const cancelJobsReply = () => planReply().extend({ num_stopping: count });
+
 export type Plan = z.infer<ReturnType<typeof planReply>>;
 
 /** A job that a restart leaves unchanged although people may expect otherwise, and why. */

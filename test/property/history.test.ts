@@ -117,7 +117,13 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('reset' as const, 'disable' as const, 'hold' as const, 'release' as const),
+      do: fc.constantFrom(
+        'reset' as const,
+        'disable' as const,
+        'hold' as const,
+        'release' as const,
+        'cancel jobs' as const,
+      ),
       worker: fc.nat(2),
       bits: fc.nat(),
     }),
@@ -303,6 +309,32 @@ async function cancel(service: Service, key: string): Promise<void> {
   }
 }
 
+/** A dry run says what then happens; when one of the jobs has ended none is canceled. */
+async function cancelJobs(service: Service, key: string, bits: number): Promise<void> {
+  const jobs = (await rows(service, 'jobs', key)).filter((_, n) => (bits >> n) % 2 === 1);
+  if (jobs.length === 0) return;
+  const request = {
+    workflow_key: key,
+    expected_state: null,
+    skip: 0,
+    job_keys: jobs.map((job) => String(job.job_key)),
+  };
+  const states = () =>
+    service.db.all('SELECT j.job_key, status, stop_reason FROM jobs j LEFT JOIN attempts USING (attempt_key)');
+  const before = states();
+  const call = async (dry_run: boolean) => service.call('jobs_cancel', { ...request, dry_run });
+  if (jobs.some(({ status }) => /done|terminated|disabled/.test(String(status)))) {
+    await expect(call(false)).rejects.toMatchObject({ code: 'conflict' });
+    expect(states()).toEqual(before);
+    return;
+  }
+  const planned = await call(true);
+  expect(states()).toEqual(before);
+  expect({ ...(await call(false)), dry_run: true }).toEqual(planned);
+  const stopping = jobs.filter(({ status, orphaned }) => /submitted/.test(String(status)) && orphaned === false);
+  expect(planned.num_stopping).toBe(stopping.length);
+}
+
 /** A run that has ended is not paused. */
 async function pause(service: Service, key: string, paused: boolean): Promise<void> {
   const { ended_at, status } = await service.call('workflow_show', { workflow_key: key });
@@ -396,6 +428,8 @@ async function take(
     case 'stop':
       await service.call('workflow_stop_running', { workflow_key: key, stop: action.stop });
       return;
+    case 'cancel jobs':
+      return cancelJobs(service, key, action.bits);
     case 'pause':
       return pause(service, key, action.pause);
     case 'hold':

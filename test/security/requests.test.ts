@@ -227,6 +227,7 @@ const valid: { [N in EndpointName]: unknown } = {
   },
   workflow_stop_running: { workflow_key: '1', stop: true },
   jobs_reset: { workflow_key: '1', ...plan, which: ['1'] },
+  jobs_cancel: { workflow_key: '1', ...plan, job_keys: ['4'] },
   jobs_hold: { workflow_key: '1', ...plan, job_keys: ['4'], hold: true },
   jobs_disable: { workflow_key: '1', ...plan, job_keys: ['4'] },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },

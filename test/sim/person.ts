@@ -102,6 +102,14 @@ export class Person {
     return this.#type('workflow_pause', { workflow_key: this.#world.workflowKey, paused });
   }
 
+  /** A person may cancel a job at any time, also one that cannot be canceled. */
+  cancelJob(): Promise<unknown> {
+    const { random, workflow, workflowKey } = this.#world;
+    const job_keys = [String(random.int(1, workflow.jobs.length))];
+    const request = { workflow_key: workflowKey, expected_state: null, skip: 0, dry_run: false };
+    return this.#type('jobs_cancel', { ...request, job_keys });
+  }
+
   /** Any jobs, also those that cannot be held. */
   hold(hold: boolean, numJobs: number): Promise<unknown> {
     const { random, workflow, workflowKey } = this.#world;

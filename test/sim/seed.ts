@@ -105,9 +105,9 @@ async function advance(world: World, person: Person): Promise<void> {
   const { db } = service;
   const workflow = db.get('SELECT is_canceled, is_stopping, paused_at, phase FROM workflows');
   const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
-  // what is lost comes back by itself, unless it is left for a person
+  // what is lost comes back by itself, unless it is left for a person; what was canceled does not
   const isLeft = 'EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1)';
-  const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isLeft}`);
+  const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isLeft} OR ${isCanceledByPerson}`);
   if (workflow?.phase !== 'started') void person.start();
   else if (workflow.is_canceled === 1 || numLeft > 0) void person.restart({ keepRunning: workflow.is_stopping !== 1 });
   else if (workflow.is_stopping === 1) void person.claimAgain();
@@ -120,13 +120,14 @@ async function advance(world: World, person: Person): Promise<void> {
   else person.startLocalWorker();
 }
 
-/** No job is left, and a restart after a cancel would run none again. */
+/** A person canceled it, or the whole workflow; nothing upstream of it has failed. */
+const isCanceledByPerson = `(j.status = 'canceled' AND NOT (j.num_failed_upstreams > 0 AND j.cancel_on_blocking_job_failure = 1))`;
+
+/** No job is left, and a restart would run none again. */
 function isComplete({ service }: World): boolean {
   const left = service?.db.get(
-    `SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('done', 'canceled'))
-       + (SELECT count(*) FROM workflows w WHERE phase <> 'started' OR is_canceled = 1
-         AND EXISTS (SELECT 1 FROM jobs j WHERE j.workflow_key = w.workflow_key AND j.status <> 'done'
-           AND NOT (j.num_failed_upstreams > 0 AND j.cancel_on_blocking_job_failure = 1))) AS n`,
+    `SELECT (SELECT count(*) FROM jobs j WHERE j.status NOT IN ('done', 'canceled') OR ${isCanceledByPerson})
+       + (SELECT count(*) FROM workflows w WHERE phase <> 'started') AS n`,
   );
   return left?.n === 0;
 }

@@ -59,7 +59,8 @@ export async function cancelWorkflow(context: Context, key: string | null, optio
     const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
     if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
     const isServed = connection.kind === 'remote';
-    const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, workflowKey);
+    const jobsLeft = async () => (await api.call('workflow_show', { workflow_key: workflowKey })).num_running;
+    const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, jobsLeft);
     await printResult(context, { ...plan, allocations }, () => cancelText(context, plan, isServed ? null : numLeft));
   });
 }

@@ -1,4 +1,4 @@
-/** `torc jobs reset-status|disable`: jobs that run again, and jobs that never run. */
+/** `torc jobs reset-status|disable|cancel`: jobs that run again, that never run, and that stop. */
 import type { Command } from 'commander';
 import type { PlanOptions } from '../plans/apply.ts';
 import { type Act, examples } from './declare.ts';
@@ -16,6 +16,16 @@ export function declareJobReset(group: Command, act: Act): void {
   act(reset, async (keys, self) => {
     const { resetJobs } = await import('../actions/jobs-reset.ts');
     return (context) => resetJobs(context, keys, self.opts<PlanOptions>());
+  });
+  const cancel = group
+    .command('cancel')
+    .description('cancel jobs: running ones are stopped, and downstream jobs are canceled as after a failure')
+    .argument('<keys...>', 'job keys, all of one workflow')
+    .option('-d, --dry-run', 'show what would change without changing anything')
+    .addHelpText('after', examples('torc jobs cancel 12 13', 'torc jobs cancel 12 --dry-run'));
+  act(cancel, async (keys, self) => {
+    const { cancelJobs } = await import('../actions/jobs-cancel.ts');
+    return (context) => cancelJobs(context, keys, self.opts<PlanOptions>());
   });
   const disable = group
     .command('disable')

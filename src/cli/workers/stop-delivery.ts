@@ -12,13 +12,16 @@ const stopWithinMs = 60_000;
 const leaveWithinMs = 3_000;
 
 /**
- * Serves until the running jobs of a workflow are stopped, if no server does and workers wait for one. Returns how many
- * still run.
+ * Serves until jobs that were asked to stop have, if no server does and workers wait for one. `jobsLeft` counts those
+ * that still run. Returns how many are left.
  */
-export async function deliverStops(context: Context, connection: Connection, workflowKey: string): Promise<number> {
+export async function deliverStops(
+  context: Context,
+  connection: Connection,
+  jobsLeft: () => Promise<number>,
+): Promise<number> {
   const { api } = connection;
   const workersLeft = async () => (await api.call('server_awaited', {})).num_workers;
-  const jobsLeft = async () => (await api.call('workflow_show', { workflow_key: workflowKey })).num_running;
   let numJobs = await jobsLeft();
   if (connection.kind === 'remote' || numJobs === 0 || (await workersLeft()) === 0) return numJobs;
   await connection.serve();

@@ -5,6 +5,7 @@ import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
 import { importHistory } from '../../storage/authoring/workflow-import.ts';
 import { prepareDiagnosis } from '../plans/diagnosis.ts';
 import { planHold } from '../plans/hold.ts';
+import { planJobCancel } from '../plans/job-cancel.ts';
 import { checkStart } from '../plans/missing-inputs.ts';
 import { prepareDisable, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
@@ -65,6 +66,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_import_finish: { kind: 'write', run: finishHistory },
   list: { kind: 'read', run: listRecords },
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
+  jobs_cancel: { kind: 'write', run: planJobCancel },
   jobs_hold: { kind: 'write', run: planHold },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },

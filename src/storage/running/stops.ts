@@ -67,11 +67,28 @@ export function requestStop(tx: Transaction, workflowKey: number, reason: 'cance
      WHERE n.workflow_key = ? AND a.is_live = 1`,
     workflowKey,
   );
-  for (const row of rows) {
-    tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, row.attempt_key);
-    tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key });
-  }
+  for (const row of rows) askToStop(tx, row, reason);
   return rows.length;
+}
+
+function askToStop(
+  tx: Transaction,
+  attempt: { attempt_key: number; compute_node_key: number },
+  reason: 'cancel' | 'restart',
+): void {
+  tx.db.run('UPDATE attempts SET stop_reason = ? WHERE attempt_key = ?', reason, attempt.attempt_key);
+  tx.tell({ kind: 'worker_stopping', computeNodeKey: attempt.compute_node_key });
+}
+
+/** Asks the process of a claimed job to end, as a cancel does; false when it has none. */
+export function stopJob(tx: Transaction, jobKey: number): boolean {
+  const attempt = tx.db.get<{ attempt_key: number; compute_node_key: number }>(
+    `SELECT a.attempt_key, a.compute_node_key FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     WHERE j.job_key = ? AND a.is_live = 1 AND a.is_occupying = 1`,
+    jobKey,
+  );
+  if (attempt !== undefined) askToStop(tx, attempt, 'cancel');
+  return attempt !== undefined;
 }
 
 /** Takes back the stop requests of a restart that was given up; returns how many had not been followed yet. */

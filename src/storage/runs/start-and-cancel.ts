@@ -141,7 +141,8 @@ export function cancelSteps(workflowKey: number): Step {
   };
 }
 
-function cancelIdle(tx: Transaction, workflowKey: number, jobKey: number): void {
+/** Cancels a job that no process runs, and what is downstream of it. */
+export function cancelIdle(tx: Transaction, workflowKey: number, jobKey: number): void {
   const sql = 'SELECT status, attempt_key FROM jobs WHERE job_key = ?';
   const job = tx.db.get<{ status: JobStatus; attempt_key: number | null }>(sql, jobKey);
   // an earlier job of the same step may have canceled it already
