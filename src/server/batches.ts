@@ -101,6 +101,7 @@ export class Batches {
       this.#deps.failed(error);
       // an I/O error may come after the transaction was stored; these facts only trigger a check
       this.#untold.push(...factsOf(facts, 'due_set'), ...factsOf(facts, 'action_fired'));
+      if (this.#untold.length > 0) this.#deps.commitLater();
       // no request is acknowledged
       for (const member of [...writes, ...exchanges]) member.reject(error);
       return;

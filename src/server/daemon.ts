@@ -22,6 +22,8 @@ export interface DaemonOptions extends ServeOptions {
   /** It runs in the background: until it is meant to end, a command on this host may start it again. */
   isLasting?: boolean;
   onReady?: (file: ServerFile) => void;
+  /** Tells a person that the directory is gone, or is back. */
+  warn?(text: string): void;
 }
 
 const idleCheckMs = 30_000;
@@ -36,6 +38,7 @@ const retryMs = 100;
 export async function runServer(options: DaemonOptions): Promise<void> {
   const log = await openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
+  service.onAway = (text) => options.warn?.(text);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
   // without the note a person starts it again
   await noteServer(service, options).catch((error) => log.warn({ err: error }, 'the server could not be noted'));

@@ -14,6 +14,7 @@ import { Batches } from './batches.ts';
 import type { Machine, ServerContext, ServiceInfo, Subscriber } from './context.ts';
 import { settleLeftoverProcesses } from './evidence/leftover-processes.ts';
 import { systemMachine } from './evidence/machine.ts';
+import { writeStopFiles } from './evidence/stop-files.ts';
 import { Exchange } from './exchange/exchange.ts';
 import { LastHeard } from './exchange/last-heard.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
@@ -53,6 +54,8 @@ export class Service implements ServerContext {
   #lastContact: number;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
+  /** Tells a person that the server directory is gone, or is back. */
+  onAway: (text: string) => void = () => {};
   /** Publishes a new token and refuses the previous one after the grace time; set while this process serves. */
   onRotateToken: ((graceSeconds: number) => void) | null = null;
 
@@ -71,7 +74,7 @@ export class Service implements ServerContext {
       () => this.random(),
     );
     this.#batches = new Batches({
-      begin: (work) => inTransaction(db, clock.now(), work),
+      begin: (work) => this.#begin(work),
       exchange: this.#exchange,
       whyUnconfirmed: () => this.#whyUnconfirmed(),
       commitLater: () => void clock.after(5_000, () => db.isOpen && this.write(() => {}).catch(() => {})),
@@ -82,7 +85,7 @@ export class Service implements ServerContext {
       publish: (facts) => this.#publish(facts),
     });
     this.subscribe((facts) => this.#exchange.learn(facts));
-    this.subscribe((facts) => this.#writeStopFiles(facts));
+    this.subscribe((facts) => writeStopFiles(this, facts));
     this.subscribe((facts) => this.#settleLeftoverProcesses(facts));
     this.#epoch = readEpoch(db);
     this.#requests = new Requests(this);
@@ -90,7 +93,7 @@ export class Service implements ServerContext {
       this.#tellLost = resolve;
     });
     this.#ownership = ownership;
-    ownership.watch(() => this.#lose(takenBy(info.directory)));
+    ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onAway(text) });
   }
 
   readonly usualRuntimeMs = (shapeKey: number): number | null => this.#exchange.usualRuntimeMs(shapeKey);
@@ -190,6 +193,13 @@ export class Service implements ServerContext {
     });
   }
 
+  #begin(work: (tx: Transaction) => void): void {
+    // another host may have the directory under its new name
+    const problem = this.#ownership.isAway ? this.#whyUnconfirmed() : null;
+    if (problem !== null) throw problem;
+    inTransaction(this.db, this.clock.now(), work);
+  }
+
   /** Why even a successful COMMIT does not count: the directory has another owner. Null when this process owns it. */
   #whyUnconfirmed(): TorcError | null {
     try {
@@ -265,18 +275,6 @@ export class Service implements ServerContext {
       }
     };
     this.#leftoverProcessesSettled = this.#leftoverProcessesSettled.then(settle);
-  }
-
-  /** A file that could not be written is written at the next check. */
-  #writeStopFiles(facts: readonly Fact[]): void {
-    for (const { workerId } of factsOf(facts, 'worker_fenced')) {
-      this.lastHeard.noteFenced(workerId);
-      try {
-        this.machine.writeStopFile(workerId);
-      } catch (error) {
-        this.info.log.warn({ err: error, worker_id: workerId }, 'the stop file of a worker could not be written');
-      }
-    }
   }
 
   /** Ends parked requests, serves the waiting ones, closes the database. */

@@ -1,5 +1,5 @@
 /** Workers without a server: every command says so, and where the server was in the background it starts it again. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Running, torc } from '../support/torc.ts';
@@ -110,6 +110,44 @@ describe('a server that was killed', () => {
     await server.ended;
 
     expect((await place.torc('jobs', 'list')).stderr).toBe(told(place));
+  });
+});
+
+describe('a server directory that is moved away', () => {
+  const stderrOf = ({ child }: Running): (() => string) => {
+    let text = '';
+    child.stderr?.on('data', (piece: string) => {
+      text += piece;
+    });
+    return () => text;
+  };
+  const within = { timeout: 60_000 };
+
+  test('under a run: it says so, and goes on when the directory is back', async () => {
+    const place = newHere();
+    const file = place.file('s.txt', 'touch begun; until [ -e go ]; do sleep 0.05; done\ntrue\n');
+    const run = place.start('run', file, '--max-parallel-jobs', '1');
+    const stderr = stderrOf(run);
+    await expect.poll(() => existsSync(join(place.path, 'begun')), within).toBe(true);
+    renameSync(place.dir, `${place.dir} moved`);
+    await expect.poll(stderr, within).toContain(`${place.dir} is gone: it was moved or deleted`);
+    writeFileSync(join(place.path, 'go'), '');
+    expect(existsSync(place.dir)).toBe(false);
+    renameSync(`${place.dir} moved`, place.dir);
+    expect((await run.ended).code).toBe(0);
+    expect((await status(place)).counts.done).toBe(2);
+  });
+
+  test('under a server in the foreground: it says so, and still ends when it is told to', async () => {
+    const place = newHere();
+    const server = place.start('server', 'start');
+    const stderr = stderrOf(server);
+    await expect.poll(server.stdout, within).toContain('serving');
+    renameSync(place.dir, `${place.dir} moved`);
+    await expect.poll(stderr, within).toContain(`${place.dir} is gone: it was moved or deleted`);
+    server.child.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+    expect(existsSync(place.dir)).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 /** One owner of a database at a time: which process may take a directory, and which has to stop. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -40,6 +40,61 @@ function putHolder(fields: Record<string, unknown> = {}): void {
   const holder = { hostname: 'elsewhere', pid: 1, command: 'torc server start', since: 'today', nonce: 'x', ...fields };
   writeFileSync(path('holder.json'), `${JSON.stringify(holder)}\n`);
 }
+
+describe('a directory that is moved away', () => {
+  it('is waited for: nothing is written meanwhile, the person is told, and everything goes on when it is back', async () => {
+    const service = await open();
+    const told: string[] = [];
+    service.onAway = (text) => told.push(text);
+    const key = await createWorkflow(service, [{ name: 'a' }], [], { start: false });
+    const start = () =>
+      service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data: true });
+    renameSync(directory, `${directory} moved`);
+    await clock.advance(2_000);
+    expect(told).toEqual([expect.stringContaining(`${directory} is gone: it was moved or deleted`)]);
+    const begin = vi.spyOn(service.db, 'run');
+    await expect(start()).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining(`${directory} is gone`),
+    });
+    expect(begin).not.toHaveBeenCalled();
+    begin.mockRestore();
+    await clock.advance(120_000);
+    renameSync(`${directory} moved`, directory);
+    await clock.advance(2_000);
+    expect(told.slice(1)).toEqual([`${directory} is back`]);
+    expect(await start()).toMatchObject({ num_ready: 1 });
+  });
+
+  it('and does not come back ends its owner with words, after as long as workers wait', async () => {
+    const service = await open();
+    renameSync(directory, `${directory} moved`);
+    await clock.advance(19 * 60_000);
+    expect(service.isLost).toBe(false);
+    await clock.advance(2 * 60_000);
+    const error = await service.lost;
+    expect(error).toMatchObject({
+      code: 'unusable',
+      exitCode: 5,
+      message: `the server directory ${directory} is gone: it was moved or deleted; this process has stopped`,
+    });
+    await expect(service.call('server_info', {})).rejects.toBe(error);
+    await service.close();
+    renameSync(`${directory} moved`, directory);
+  });
+
+  it('and replaced by another one has another owner', async () => {
+    const service = await open();
+    renameSync(directory, `${directory} moved`);
+    mkdirSync(directory);
+    await clock.advance(2_000);
+    expect(await service.lost).toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining('replaced or taken over'),
+    });
+    rmSync(`${directory} moved`, { recursive: true });
+  });
+});
 
 describe('an owner that lost its directory', () => {
   it('confirms nothing that it commits afterwards, and names the new owner', async () => {

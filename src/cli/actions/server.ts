@@ -52,6 +52,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       idleMinutes: options.idleMinutes ?? null,
       isLasting: options.lasting === true,
+      warn: (text) => note(context, text, 'warning'),
       onReady: (file) => {
         const place = placeOf(context, file);
         void printResult(context, place, () => `serving ${place.directory} at ${place.url} (pid ${place.pid})\n`);

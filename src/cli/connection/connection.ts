@@ -13,6 +13,8 @@ export interface ConnectOptions {
   command: string;
   /** Makes the directory and its database where there is none. */
   creates: boolean;
+  /** Tells the person what goes on with the directory. */
+  warn?(text: string): void;
 }
 
 export interface Connection {
@@ -80,6 +82,7 @@ export async function connectRemote(directory: string): Promise<Connection | nul
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
+  service.onAway = (text) => options.warn?.(text);
   let stopServing: (() => Promise<void>) | null = null;
   return {
     api: service,

@@ -87,7 +87,7 @@ class LastingConnection implements Connection {
 
   #changeOver(): Promise<void> {
     const change = async (): Promise<void> => {
-      const next = (await this.#successor()) ?? (await connect(this.#options));
+      const next = (await this.#successor()) ?? (await connect({ ...this.#options, creates: false }));
       const before = this.#current;
       this.#current = next;
       await before.close();

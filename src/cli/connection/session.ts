@@ -1,6 +1,6 @@
 /** A command's connection to the server, or to the database in this process, while the command runs. */
 import { exitCodes } from '../../base/errors.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { findAwaited, settleAwaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
 
@@ -55,7 +55,12 @@ export async function withConnection<T>(
 }
 
 async function connectFor(context: Context, options: SessionOptions): Promise<Connection> {
-  const place = { directory: context.directory, command: context.commandLine, creates: options.creates ?? false };
+  const place = {
+    directory: context.directory,
+    command: context.commandLine,
+    creates: options.creates ?? false,
+    warn: (text: string) => note(context, text, 'warning'),
+  };
   if (options.serves === true) return await (await import('./lasting-connection.ts')).connectToStay(place);
   return await (await import('./connection.ts')).connect(place);
 }

@@ -4,7 +4,7 @@
  * exclusive create, two processes may believe that they own the database, and the one whose nonce is gone must stop.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, delay, isoInstant } from '../../base/clock.ts';
@@ -29,12 +29,21 @@ interface Holder {
 
 /** How often the heartbeat is written and the ownership checked. */
 const beatMs = 2_000;
+/** How long a directory that is gone is waited for: as long as workers wait for a server unless told otherwise. */
+const longestAwayMs = 20 * 60_000;
 /** A holder on another host counts as gone when its files have not changed in this many checks in a row. */
 const stillLooks = 16;
 const lookMs = 500;
 
 const holderPath = (directory: string): string => join(directory, 'holder.json');
 const heartbeatPath = (directory: string): string => join(directory, 'heartbeat');
+
+export interface OwnershipNews {
+  /** Called once, with why: another process has the directory, or it is gone and has not come back. */
+  lost(why: TorcError): void;
+  /** The directory is gone, or is back: a sentence for the person. */
+  away(text: string): void;
+}
 
 export class Ownership {
   /** The previous owner was on another host and did not end properly: it may come back and write. */
@@ -43,6 +52,7 @@ export class Ownership {
   readonly #clock: Clock;
   readonly #nonce: string;
   #numBeats = 0;
+  #awaySinceMs: number | null = null;
   #cancelTimer: () => void = () => {};
 
   private constructor(directory: string, clock: Clock, nonce: string, isTakenOver: boolean) {
@@ -78,18 +88,30 @@ export class Ownership {
 
   /**
    * Whether this process still owns the directory. Opens the file, because only that makes a network file system ask
-   * its server. Throws when it cannot be read.
+   * its server. Throws when it cannot be read, or when the whole directory is gone: it may come back as it was.
    */
   isKept(): boolean {
-    return parse(readPrivateFile(holderPath(this.#directory)))?.nonce === this.#nonce;
+    const text = readPrivateFile(holderPath(this.#directory));
+    const isAway = text === null && isGone(this.#directory);
+    this.#awaySinceMs = isAway ? (this.#awaySinceMs ?? this.#clock.monotonic()) : null;
+    if (isAway) throw new TorcError('unreachable', goneWords(this.#directory));
+    return parse(text)?.nonce === this.#nonce;
   }
 
-  /** Writes the heartbeat and checks the ownership from now on; calls `lost` once when it is gone. */
-  watch(lost: () => void): void {
+  /** Whether the directory was gone when it was last looked at. */
+  get isAway(): boolean {
+    return this.#awaySinceMs !== null;
+  }
+
+  /** Writes the heartbeat and checks the ownership from now on. */
+  watch(tell: OwnershipNews, wasAway = false): void {
     this.#cancelTimer = this.#clock.after(beatMs, () => {
-      if (!this.#mayBeKept()) return lost();
+      if (!this.#mayBeKept()) return tell.lost(takenBy(this.#directory));
+      const awayMs = this.#awaySinceMs === null ? 0 : this.#clock.monotonic() - this.#awaySinceMs;
+      if (awayMs >= longestAwayMs) return tell.lost(gone(this.#directory));
+      if (this.isAway !== wasAway) tell.away(this.isAway ? awayWords(this.#directory) : `${this.#directory} is back`);
       this.#beat();
-      this.watch(lost);
+      this.watch(tell, this.isAway);
     });
   }
 
@@ -147,11 +169,40 @@ function mayBeEnded(directory: string, { hostname: host, pid, start_ticks }: Hol
 /** Says who has become the owner while this process worked. */
 export function takenBy(directory: string): TorcError {
   const holder = parse(readPrivateFile(holderPath(directory)));
-  const who = holder === null ? '' : `: '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
+  const what =
+    holder === null
+      ? `this process no longer owns the database in ${directory}, which has been replaced or taken over; it`
+      : `another process has taken over the database in ${directory}: '${holder.command}' on ${holder.hostname} (pid ${holder.pid}); this one`;
   return new TorcError(
     'busy',
-    `another process has taken over the database in ${directory}${who}; this one has stopped`,
+    `${what} has stopped`,
     'Everything that it confirmed is stored. See the current state: torc workflows list',
+  );
+}
+
+function isGone(directory: string): boolean {
+  try {
+    return statSync(directory, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // it cannot be seen now
+    return false;
+  }
+}
+
+function goneWords(directory: string): string {
+  return `the server directory ${directory} is gone: it was moved or deleted`;
+}
+
+function awayWords(directory: string): string {
+  return `${goneWords(directory)}. Nothing can be stored until it is back; running jobs continue.`;
+}
+
+/** Says that the directory went away and stayed away. */
+function gone(directory: string): TorcError {
+  return new TorcError(
+    'unusable',
+    `${goneWords(directory)}; this process has stopped`,
+    'Everything that it confirmed is stored there. When it is back: torc workflows list',
   );
 }
 
