@@ -1,6 +1,5 @@
 /** The worker's effects on the real machine. */
 import { randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import { rawVariables } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +9,7 @@ import { openFilesOfCaller } from '../base/open-files.ts';
 import { actionOutputPath, workerPaths } from '../base/paths.ts';
 import { readStat, systemUnits } from '../base/proc.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
+import { isPrivateFileThere } from '../base/trusted/private-async.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
 import { openFileReader } from './files/file-reader.ts';
@@ -49,7 +49,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
-    isFenced: () => exists(paths.stopPath),
+    isFenced: () => isPrivateFileThere(paths.stopPath),
     openRunner(events) {
       const { directory, outputDirectory, workflowKey, capacity } = options;
       const units = systemUnits();
@@ -113,14 +113,4 @@ async function runNodeCommands(
     output_path,
     error: error === 'interrupted' ? 'interrupted: the worker ended' : error,
   };
-}
-
-/** Opens the file rather than looking it up: network file systems remember for a while that a file was absent. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    await (await open(path, 'r')).close();
-    return true;
-  } catch {
-    return false;
-  }
 }

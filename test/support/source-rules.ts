@@ -127,3 +127,30 @@ export function isTooLong(text: string): boolean {
   const [firstComment = ''] = /\/\*[\s\S]*?\*\/|(?:^\/\/.*\n)+/m.exec(text) ?? [];
   return !firstComment.includes('Long because');
 }
+
+const fileSystem = String.raw`(?:node:)?fs(?:\/promises)?`;
+const fileSystemImport = new RegExp(
+  String.raw`^(?:import|export)\s+(?!type\s)([\w$*{}\s,]+?)\sfrom\s+'${fileSystem}'`,
+  'gm',
+);
+const fileSystemAtRunTime = new RegExp(String.raw`\b(?:import|require)\(\s*['"\`]${fileSystem}['"\`]\s*\)`);
+const openingName =
+  /^(?:open(?!dir)|mkdir|mkdtemp|createWriteStream|writeFile|appendFile|copyFile|cp|rename|chmod|lchmod|chown|lchown|link|symlink|truncate)/;
+
+/**
+ * What a source file takes from `node:fs` to open, make, write, move or change files by their paths; `*` for all of it,
+ * where the names cannot be seen.
+ */
+export function openersIn(text: string): string[] {
+  const clauses = [...text.matchAll(fileSystemImport)].map(([, clause = '']) => clause.trim());
+  const names = clauses.flatMap((clause) => {
+    const [, named] = /^\{([^}]*)\}$/.exec(clause) ?? [];
+    if (named === undefined) return ['*'];
+    const imported = named.split(',').map((part) => part.trim());
+    return imported
+      .filter((part) => part !== '' && !part.startsWith('type '))
+      .map((part) => part.split(/\s+as\s+/)[0] ?? '')
+      .filter((name) => openingName.test(name) || name === 'default' || name === 'promises');
+  });
+  return fileSystemAtRunTime.test(text) ? [...names, '*'] : names;
+}

@@ -8,6 +8,7 @@ import {
   holdsSql,
   importsIn,
   isTooLong,
+  openersIn,
   type Rooms,
   unknownRooms,
   upwardImports,
@@ -60,6 +61,11 @@ const rooms: Record<string, Rooms> = {
       ['commands'],
     ],
   },
+};
+
+/** What opens files itself, and why that is no way in for others. */
+const openers: Record<string, string> = {
+  'worker/processes/node-spawner.ts openSync': 'it opens /dev/null and files of /proc, where nobody can put anything',
 };
 
 const texts = new Map(
@@ -132,6 +138,14 @@ describe('layers', () => {
 
   it('only base/config.ts reads the environment', () => {
     expect(filesWith((text, path) => path !== 'base/config.ts' && /process\.env\b/.test(text))).toEqual([]);
+  });
+
+  it('only base/trusted opens, makes and moves files by their paths, but for those with a reason', () => {
+    const found = [...texts].flatMap(([path, text]) => {
+      const names = path.startsWith('base/trusted/') ? [] : openersIn(text);
+      return names.map((name) => `${path} ${name}`);
+    });
+    expect(found).toEqual(Object.keys(openers));
   });
 
   it('no file is longer than 300 lines without a reason', () => {
@@ -221,6 +235,35 @@ describe('the rules of layers', () => {
     "import { create } from './with-index.ts'",
   ])('see no SQL in %s', (line) => {
     expect(holdsSql(line)).toBe(false);
+  });
+
+  it.each([
+    ["import { openSync } from 'node:fs';", ['openSync']],
+    ["import {\n  closeSync,\n  mkdirSync as make,\n  type Stats,\n} from 'node:fs';", ['mkdirSync']],
+    ["import { open, writeFile } from 'node:fs/promises';", ['open', 'writeFile']],
+    ["import { appendFileSync, copyFileSync, renameSync, chmodSync } from 'fs';", 4],
+    ["import { symlinkSync, createWriteStream, mkdtempSync, linkSync } from 'node:fs';", 4],
+    ["import fs from 'node:fs';", ['*']],
+    ["import * as fs from 'node:fs/promises';", ['*']],
+    ["import fs, { statSync } from 'node:fs';", ['*']],
+    ["import { promises } from 'node:fs';", ['promises']],
+    ["export { openSync } from 'node:fs';", ['openSync']],
+    ["export * from 'node:fs';", ['*']],
+    ["const { openSync } = await import('node:fs');", ['*']],
+    ["const fs = require('fs');", ['*']],
+  ])('see what opens files in %s', (text, names) => {
+    if (typeof names === 'number') expect(openersIn(text)).toHaveLength(names);
+    else expect(openersIn(text)).toEqual(names);
+  });
+
+  it.each([
+    "import { closeSync, fchmodSync, readFileSync, rmSync, statSync, type OpenMode } from 'node:fs';",
+    "import type { openSync } from 'node:fs';",
+    "import { opendir, stat } from 'node:fs/promises';",
+    "import { openSync } from './files.ts';",
+    "// import { openSync } from 'node:fs';",
+  ])('see nothing that opens files in %s', (text) => {
+    expect(openersIn(text)).toEqual([]);
   });
 
   it('see a file that is too long, unless its first comment says why', () => {

@@ -170,11 +170,22 @@ export function isOwnLink({ path, owner }: Place): boolean {
   return found?.isSymbolicLink() === true && (isOurs(found) || found.uid === owner);
 }
 
+/** Writes all of a text to a descriptor. */
+export function writeText(file: number, text: string): void {
+  writeFileSync(file, text);
+}
+
 /** A descriptor that appends to a log that nobody else can read. */
 export function openOwnLog(place: Place): number {
   const file = openOwnFile(place, O_WRONLY | O_CREAT | O_APPEND, 0o600);
   fchmodSync(file, 0o600);
   return file;
+}
+
+/** The same for a file that a job writes: a link that this user made is followed, wherever it leads. */
+export function openOwnOrLinked(place: Place): number {
+  const { path } = place;
+  return isOwnLink(place) ? openSync(path, O_RDONLY | O_NONBLOCK) : openOwnForReading(place);
 }
 
 /** A descriptor of a regular file of anybody, to be read; neither a link nor the other end of a pipe is waited for. */

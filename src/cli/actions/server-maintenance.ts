@@ -1,10 +1,11 @@
 /** `torc server backup|check`: through the running server, or with the database opened here. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted, visible } from '../../base/text.ts';
+import { moveIntoPlace } from '../../base/trusted/named.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
@@ -31,8 +32,7 @@ export async function backUp(context: Context, file: string, isForced: boolean):
     const found = verifyBackup(part);
     const size_bytes = statSync(part).size;
     refuseTarget(context, path, isForced);
-    renameSync(part, path);
-    syncFolder(dirname(path));
+    moveIntoPlace(part, path);
     const value = { path, size_bytes, ...found };
     await printResult(
       context,
@@ -55,16 +55,6 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
   if (!found.isFile()) throw new TorcError('usage', `${path} is not a file`, 'Name the file for the backup.');
   if (isForced) return;
   throw new TorcError('conflict', `${path} already exists`, 'Choose another name, or replace it with --force.');
-}
-
-/** Makes the rename durable. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 /** Prints all problems; returns 4 when there are any. */

@@ -1,10 +1,11 @@
 /** Backups and checks of the database, while others are served. */
-import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, isAbsolute } from 'node:path';
 import type { Reply, Request } from '../../api/contract.ts';
 import type { CheckReply, Problem } from '../../api/maintenance.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import { createPrivateFile } from '../../base/trusted/private.ts';
 import { countRows, readCopy } from '../../storage/database/backup-copy.ts';
 import type { Database } from '../../storage/database/database.ts';
 import { type SoundnessStep, schemaVersion, soundnessSteps } from '../../storage/database/soundness.ts';
@@ -20,7 +21,7 @@ export async function makeBackup(
 ): Promise<Reply<'server_backup'>> {
   if (!isAbsolute(path)) throw new TorcError('usage', `${path} is not an absolute path`);
   try {
-    closeSync(openSync(path, 'wx', 0o600));
+    createPrivateFile(path, '');
   } catch (error) {
     throw explainPath(error, path);
   }

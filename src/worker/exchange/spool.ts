@@ -1,12 +1,12 @@
 /** Writes the spool: into the server directory, else onto this node, else nowhere but into the log. */
-import { constants } from 'node:fs';
-import { mkdir, mkdtemp, open, rm, rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type SpooledReport, spoolLine } from '../../api/spool.ts';
 import type { Clock } from '../../base/clock.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { appendDurably, makeInnerFolder, makeOwnFolder } from '../../base/trusted/private-async.ts';
 
 /** Where reports go that the server does not acknowledge. */
 export interface SpoolWriter {
@@ -18,10 +18,6 @@ export interface SpoolWriter {
   /** Removes what was written, because all of it has been acknowledged. */
   remove(): Promise<void>;
 }
-
-/** A link is not followed; the folder is in the server directory, or was made for this worker alone. */
-const appending =
-  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** A network file system that hangs must not prevent a worker from ending. */
 const longestWriteMs = 1_000;
@@ -80,9 +76,12 @@ class FileSpool implements SpoolWriter {
   async #writeForServer(reports: readonly SpooledReport[]): Promise<void> {
     if (this.#isServerHanging) throw noAnswer();
     this.#isServerHanging = true;
-    const writing = this.#appendTo(this.#options.path, reports).finally(() => {
-      this.#isServerHanging = false;
-    });
+    const { path } = this.#options;
+    const writing = makeInnerFolder(dirname(path))
+      .then(() => this.#appendTo(path, reports))
+      .finally(() => {
+        this.#isServerHanging = false;
+      });
     await withinTime(this.#options.clock, writing);
   }
 
@@ -91,7 +90,7 @@ class FileSpool implements SpoolWriter {
     const fresh = reports.filter(({ attempt }) => !this.#onNode.has(attempt));
     if (fresh.length === 0) return;
     try {
-      this.#nodePath ??= mkdtemp(join(nodeDirectory, 'torc-spool-')).then((made) => join(made, 'spool'));
+      this.#nodePath ??= makeOwnFolder(nodeDirectory, 'torc-spool-').then((made) => join(made, 'spool'));
       const path = await this.#nodePath;
       await withinTime(clock, this.#appendTo(path, fresh));
       for (const { attempt } of fresh) this.#onNode.add(attempt);
@@ -115,19 +114,11 @@ class FileSpool implements SpoolWriter {
   }
 
   async #appendTo(path: string, reports: readonly SpooledReport[]): Promise<void> {
-    await makePrivateFolder(dirname(dirname(path)));
-    await makePrivateFolder(dirname(path));
     // a cut line must not swallow the first report that follows
     const text = (this.#torn.has(path) ? '\n' : '') + reports.map(spoolLine).join('');
     this.#written.add(path);
     this.#torn.add(path);
-    const file = await open(path, appending, 0o600);
-    try {
-      await file.writeFile(text);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    await appendDurably(path, text);
     this.#torn.delete(path);
   }
 
@@ -146,14 +137,6 @@ class FileSpool implements SpoolWriter {
     } catch (error) {
       log.debug({ path, code: systemCode(error) }, 'the spool or its directory could not be removed');
     }
-  }
-}
-
-async function makePrivateFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -3,14 +3,14 @@
  * system that hangs must leave some of them free.
  */
 import { createHash } from 'node:crypto';
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs';
-import { type FileHandle, open, opendir, stat } from 'node:fs/promises';
+import { type BigIntStats, closeSync, fstatSync, rmSync } from 'node:fs';
+import { type FileHandle, opendir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { directoryDigest } from '../../base/directory-digest.ts';
 import { systemCode } from '../../base/errors.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
-import { isOurs } from '../../base/trusted/owners.ts';
-import { below, isOwnLink, openOwnFile, type Place } from '../../base/trusted/shared.ts';
+import { openAgain, openNamedFile } from '../../base/trusted/named.ts';
+import { below, isOwnLink, openOwnOrLinked } from '../../base/trusted/shared.ts';
 import { fileMicroseconds } from '../../model/decide/changes.ts';
 
 /** A file that exists. `identity` changes as soon as the content may have changed. */
@@ -58,8 +58,6 @@ const hashesTogether = 1;
 const rememberedHashes = 10_000;
 /** Nothing about a directory itself tells that a file below it has changed. */
 const directoryMs = 10_000;
-/** Opening a pipe must not block. */
-const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
  * The files of this machine. Content that many jobs share is hashed once. Room is made and texts are read below the
@@ -156,7 +154,7 @@ function presentFile(stats: BigIntStats): PresentFile {
 async function hashOf(path: string, seen: PresentFile): Promise<string | null> {
   let file: FileHandle | null = null;
   try {
-    file = await open(path, readOnly);
+    file = await openNamedFile(path);
     if (!(await isAsSeen(file, seen))) return null;
     const hash = createHash('sha256');
     for await (const piece of pieces(file, seen.sizeBytes)) hash.update(piece);
@@ -192,13 +190,6 @@ async function* pieces(file: FileHandle, numBytes: number): AsyncGenerator<Buffe
   }
 }
 
-/** A descriptor of the file itself, or of what a link leads to that this user made, as a job may. */
-function openText(place: Place): number {
-  const found = lstatSync(place.path);
-  if (!found.isSymbolicLink() || !isOurs(found)) return openOwnFile(place, readOnly);
-  return openSync(place.path, readOnly);
-}
-
 async function isLinkOf(outputDirectory: string, path: string): Promise<boolean> {
   try {
     // a file system that does not answer must not block this process in the synchronous calls that follow
@@ -215,9 +206,9 @@ async function textOf(outputDirectory: string, path: string, longestBytes: numbe
   try {
     // a file system that does not answer must not block this process in one of the synchronous calls that follow
     await stat(outputDirectory);
-    found = below(outputDirectory, path, false, openText);
+    found = below(outputDirectory, path, false, openOwnOrLinked);
     if (!fstatSync(found).isFile()) return { text: null, problem: 'is not a regular file' };
-    file = await open(`/proc/self/fd/${found}`, readOnly);
+    file = await openAgain(found);
     const read: Buffer[] = [];
     for await (const piece of pieces(file, longestBytes + 1)) read.push(Buffer.from(piece));
     const content = Buffer.concat(read);

@@ -1,10 +1,10 @@
 /** Records what a running job uses: one CSV file for each attempt, at most one row in each interval. */
-import { closeSync, constants, writeFileSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
-import { below, openOutput, openOwnFile, type Place } from '../../base/trusted/shared.ts';
+import { below, openOutput, openOwnFile, type Place, writeText } from '../../base/trusted/shared.ts';
 
 const header = 'seconds,memory_bytes,cpu_seconds\n';
 /** Rows are written together after this long. */
@@ -55,7 +55,7 @@ export class TimeSeries {
     await stat(outputDirectory).catch(() => {});
     const file = below(outputDirectory, path, true, open);
     try {
-      writeFileSync(file, text);
+      writeText(file, text);
     } finally {
       closeSync(file);
     }
