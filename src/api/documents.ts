@@ -58,6 +58,8 @@ const exportedWorkflow = () =>
     jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
     stdio: z.enum(stdioModes).nullable(),
     max_losses: count.nullable(),
+    max_failures: count.nullable(),
+    timeout: z.string().nullable(),
     termination_signal: z.enum(terminationSignals).nullable(),
     sigterm_lead_seconds: count.nullable(),
     create_output_folders: z.boolean().nullable(),

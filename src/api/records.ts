@@ -4,9 +4,10 @@
  */
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
-import { actionTypes, stdioModes, triggerTypes } from '../model/expanded.ts';
-import { allocationStatuses, causes, endStatuses, jobStatuses, outcomes, workflowStatuses } from '../model/status.ts';
+import { actionTypes, triggerTypes } from '../model/expanded.ts';
+import { allocationStatuses, causes, endStatuses, jobStatuses, outcomes } from '../model/status.ts';
 import { age, count, instant, json, key } from './fields.ts';
+import { workflow } from './workflow-record.ts';
 
 const integer = z.number().int();
 
@@ -17,37 +18,6 @@ const requirements = {
   num_nodes: count,
   runtime_seconds: age,
 };
-
-const workflow = () =>
-  z.strictObject({
-    workflow_key: key,
-    name: z.string(),
-    args: z.string().nullable(),
-    user: z.string(),
-    description: z.string().nullable(),
-    project: z.string().nullable(),
-    run_id: count,
-    status: z.enum(workflowStatuses),
-    num_jobs: count,
-    num_done: count,
-    num_failed: count,
-    num_canceled: count,
-    num_terminated: count,
-    num_ready: count,
-    num_running: count,
-    num_blocked: count,
-    is_paused: z.boolean(),
-    is_archived: z.boolean(),
-    /** Where workers that start from now on put the output of jobs. */
-    stdio: z.enum(stdioModes),
-    /** How often in a run a job comes back whose attempt was lost by infrastructure. */
-    max_losses: count,
-    base_directory: z.string().nullable(),
-    created_at: instant,
-    started_at: instant.nullable(),
-    ended_at: instant.nullable(),
-    metadata: json(),
-  });
 
 const job = () =>
   z.strictObject({

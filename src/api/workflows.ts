@@ -84,6 +84,10 @@ export const createBegin = z.strictObject({
   sample_interval_seconds: z.number().positive().nullable(),
   /** How often in a run a job comes back whose attempt was lost by infrastructure; missing for 3. */
   max_losses: count.max(1_000_000).optional(),
+  /** With this many failures in a run nothing more starts, and what waits is canceled; missing for no limit. */
+  max_failures: count.min(1).optional(),
+  /** This long after its start nothing more of a run starts; missing for never. */
+  timeout_ms: delay.min(1).optional(),
   /** What jobs with `supports_termination` get this long before their time is over; missing for SIGTERM and 30 s. */
   termination_signal: z.enum(terminationSignals).optional(),
   sigterm_lead_seconds: count.max(1_000_000).optional(),
@@ -185,6 +189,12 @@ export const modifyWorkflow = z.strictObject({
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
       max_losses: count.max(1_000_000),
+      max_failures: count.min(1).nullable(),
+      timeout_seconds: z
+        .number()
+        .min(0.001)
+        .max(36_525 * 86_400)
+        .nullable(),
       termination_signal: z.enum(terminationSignals),
       sigterm_lead_seconds: count.max(1_000_000),
       create_output_folders: z.boolean(),

@@ -113,6 +113,10 @@ export interface ExpandedWorkflow {
   stdio: StdioMode;
   /** How often in a run a job comes back whose attempt was lost by infrastructure. */
   maxLosses: number;
+  /** With this many failures in a run nothing more starts, and what waits is canceled; undefined for no limit. */
+  maxFailures?: number;
+  /** This long after its start nothing more of a run starts; undefined for never. */
+  timeoutMs?: number;
   /** Sent to jobs with `supportsTermination` this long before their time is over. */
   terminationSignal: TerminationSignal;
   sigtermLeadSeconds: number;

@@ -132,6 +132,10 @@ export const workflowStatuses = [
 ] as const;
 export type WorkflowStatus = (typeof workflowStatuses)[number];
 
+/** What can end a run before all its jobs have run. */
+export const cutOffs = ['max_failures', 'timeout'] as const;
+export type CutOff = (typeof cutOffs)[number];
+
 export interface WorkflowFacts {
   runId: number;
   isCanceled: boolean;
@@ -157,7 +161,7 @@ export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending
 /**
  * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `waiting` has been worked on,
  * and has ready jobs but no worker; `paused` goes on when a person resumes it or releases its jobs; `failed` has ended with a failed, lost, terminated or canceled job; `canceled` has
- * ended because a person canceled it.
+ * ended because a person canceled it; `timeout` because its run lasted too long.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const { counts } = facts;
@@ -165,11 +169,11 @@ export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const claimed = counts.submitted_pending + counts.submitted - facts.numLeft;
   if (claimed > 0) return 'running';
   if (facts.isCanceled) return 'canceled';
+  if (facts.hasTimedOut) return 'timeout';
   if (facts.isPaused && (counts.ready > 0 || facts.hasTimedHold)) return 'paused';
   if (counts.ready > 0) return statusWithReadyJobs(facts);
   if (facts.hasTimedHold) return 'running';
   if (facts.hasHeldJob) return 'paused';
-  if (facts.hasTimedOut) return 'timeout';
   if (counts.failed + counts.terminated + counts.canceled + facts.numLeft > 0) return 'failed';
   if (counts.uninitialized > 0) return 'uninitialized';
   if (counts.blocked > 0) return 'running';

@@ -1,5 +1,5 @@
 /** How jobs and runs end, and what is tried again: the acceptance scenarios by their words. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
@@ -87,5 +87,57 @@ describe('task_failure_is_success', () => {
       '--dry-run',
     ]);
     expect(changes.map(({ job_name }) => job_name)).toEqual(['dies']);
+  });
+});
+
+describe('runs that end early', () => {
+  const statusesOf = async (): Promise<string[]> => {
+    const { jobs } = await place.json<{ jobs: { status: string }[] }>(['jobs', 'list', '-k', '1']);
+    return jobs.map(({ status }) => status);
+  };
+
+  it('S7: four jobs one after the other, the second fails for good: the third and fourth never start', async () => {
+    const jobs = ['exit 0', 'exit 1', 'touch third', 'touch fourth'].map((command, n) => ({
+      name: `j${n + 1}`,
+      command,
+    }));
+    const spec = specification({ jobs, jobs_sort_method: 'none' });
+    const ended = await place.torc('run', spec, '--fail-fast', '-m', '1');
+    expect(ended).toMatchObject({ code: 1, stdout: expect.stringMatching(/^ended early: +too many failures/m) });
+    expect(await statusesOf()).toEqual(['done', 'done', 'canceled', 'canceled']);
+    expect([existsSync(join(place.path, 'third')), existsSync(join(place.path, 'fourth'))]).toEqual([false, false]);
+    const shown = await place.torc('jobs', 'show', '3');
+    expect(shown.stdout).toMatch(/^why: +It never ran because its run had reached 1 failure \(max_failures\)\.$/m);
+  });
+
+  it('H26: --max-failures 5 ends the run with the fifth failure', async () => {
+    const jobs = [{ name: 'j_{i}', command: '[ {i} -gt 20 ]', parameters: { i: '1:40' } }];
+    const spec = specification({ jobs, jobs_sort_method: 'none' });
+    const ended = await place.torc('-F', 'json', 'run', spec, '--max-failures', '5', '-m', '1');
+    expect(ended.code).toBe(1);
+    expect(JSON.parse(ended.stdout)).toMatchObject({ num_failed: 5, num_canceled: 35, cut_off_by: 'max_failures' });
+  });
+
+  it('S8: a run of a long job with a short timeout: the job finishes and is recorded; a restart does not run it again', async () => {
+    const jobs = [
+      { name: 'long', command: 'touch began; while [ ! -e go ]; do sleep 0.1; done; echo x >> ran' },
+      { name: 'next', command: 'touch next', depends_on: ['long'] },
+    ];
+    const running = place.start('-F', 'json', 'run', specification({ jobs, timeout: '1d' }), '--timeout', '1h');
+    const cutOff = async () =>
+      (await place.json<{ cut_off_by: string | null }>(['workflows', 'show-status', '1'])).cut_off_by;
+    await expect.poll(() => existsSync(join(place.path, 'began')), { timeout: 60_000 }).toBe(true);
+    expect((await place.torc('workflows', 'modify', '1', '--timeout', '1s')).stdout).toMatch(/3600 +1$/m);
+    await expect.poll(cutOff, { timeout: 60_000 }).toBe('timeout');
+    place.file('go', '');
+    const ended = await running.ended;
+    expect(ended.code).toBe(8);
+    expect(JSON.parse(ended.stdout)).toMatchObject({ status: 'timeout', num_done: 1, num_unfinished: 1 });
+    expect(await statusesOf()).toEqual(['done', 'ready']);
+    expect((await place.torc('workflows', 'modify', '1', '--timeout', '0')).code).toBe(0);
+    expect((await place.torc('workflows', 'restart', '1')).code).toBe(0);
+    expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
+    expect(readFileSync(join(place.path, 'ran'), 'utf8')).toBe('x\n');
+    expect(await statusesOf()).toEqual(['done', 'done']);
   });
 });

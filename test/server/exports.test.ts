@@ -22,6 +22,8 @@ afterEach(async () => {
 
 const everything = {
   max_losses: 7,
+  max_failures: 5,
+  timeout: 'PT90S',
   termination_signal: 'SIGUSR1',
   sigterm_lead_seconds: 120,
   create_output_folders: false,
@@ -132,7 +134,7 @@ describe('an exported workflow', () => {
   it('contains failure handlers, schedulers, actions and the resource monitor', async () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
     const again = await expectSame(workflow);
-    expect(again.maxLosses).toBe(7);
+    expect([again.maxLosses, again.maxFailures, again.timeoutMs]).toEqual([7, 5, 90_000]);
     const { terminationSignal, sigtermLeadSeconds, createOutputFolders } = again;
     expect([terminationSignal, sigtermLeadSeconds, createOutputFolders]).toEqual(['SIGUSR1', 120, false]);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {

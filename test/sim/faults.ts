@@ -94,6 +94,7 @@ export class Faults {
       () => void person.stopRunning(),
       () => void person.cancelJob(),
       () => void person.pause(random.chance(0.5)),
+      () => void person.changeLimits(),
       () => void person.hold(random.chance(0.6), random.int(1, 3)),
     ];
   }

@@ -2,6 +2,7 @@
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
+import { randomLimits } from './workflow.ts';
 import type { World } from './world.ts';
 
 /** Open allocations, and workers on the login host. */
@@ -122,6 +123,12 @@ export class Person {
   release(job_keys: string[]): Promise<unknown> {
     const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0, dry_run: false };
     return this.#type('jobs_hold', { ...request, job_keys, hold: false });
+  }
+
+  /** Other limits of the run, or none. */
+  changeLimits(): Promise<unknown> {
+    const { workflowKey, random } = this.#world;
+    return this.#type('workflow_modify', { workflow_key: workflowKey, changes: randomLimits(random) });
   }
 
   resetFailed(): Promise<unknown> {

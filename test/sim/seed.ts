@@ -103,13 +103,17 @@ async function advance(world: World, person: Person): Promise<void> {
   const { service } = world;
   if (service === null) return;
   const { db } = service;
-  const workflow = db.get('SELECT is_canceled, is_stopping, paused_at, phase FROM workflows');
+  const workflow = db.get(
+    'SELECT is_canceled, is_stopping, paused_at, phase, has_timed_out, has_failed_out FROM workflows',
+  );
   const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
   // what is lost comes back by itself, unless it is left for a person; what was canceled does not
   const isLeft = 'EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1)';
   const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isLeft} OR ${isCanceledByPerson}`);
+  const isCutOff = workflow?.has_timed_out === 1 || workflow?.has_failed_out === 1;
   if (workflow?.phase !== 'started') void person.start();
-  else if (workflow.is_canceled === 1 || numLeft > 0) void person.restart({ keepRunning: workflow.is_stopping !== 1 });
+  else if (workflow.is_canceled === 1 || isCutOff || numLeft > 0)
+    void person.restart({ keepRunning: workflow.is_stopping !== 1 });
   else if (workflow.is_stopping === 1) void person.claimAgain();
   if (workflow?.paused_at != null) void person.pause(false);
   const held = db.all(`SELECT job_key FROM holds WHERE kind = 'person'`).map(({ job_key }) => String(job_key));
@@ -156,7 +160,7 @@ function stateOf({ service, workers, slurm }: World): string {
       'SELECT compute_node_key, slurm_job_id, restart_count, is_active, contact_lost_at, fenced_at FROM compute_nodes',
     ),
     all('SELECT allocation_key, slurm_job_id, status, slurm_state FROM allocations'),
-    all('SELECT phase, is_canceled, is_stopping, paused_at FROM workflows'),
+    all('SELECT * FROM workflows'),
     all('SELECT * FROM holds'),
     `alive: ${workers.filter(({ process }) => process.isAlive).map(({ name }) => name)}`,
     `slurm: ${slurm.open.map(({ id, state }) => `${id} ${state}`)}`,

@@ -10,6 +10,8 @@ export class SimWorkflow {
   /** The first retries at once, the second after a delay. */
   readonly failureHandlers: ReturnType<typeof rule>[][];
   readonly maxLosses: number;
+  /** What cuts its runs off; null for nothing. */
+  readonly limits: { max_failures: number | null; timeout_seconds: number | null };
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -39,6 +41,7 @@ export class SimWorkflow {
       }),
     );
     this.maxLosses = random.pick([0, 1, 3, 3]);
+    this.limits = randomLimits(random);
     this.failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })], [delayedRule(random)]];
     this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));
     this.#failing = new Map(
@@ -76,6 +79,14 @@ export class SimWorkflow {
       code: fails ? this.#random.pick([1, 1, 2]) : 0,
     };
   }
+}
+
+/** Short enough to cut many runs off. */
+export function randomLimits(random: Random): SimWorkflow['limits'] {
+  return {
+    max_failures: random.chance(0.3) ? random.int(1, 3) : null,
+    timeout_seconds: random.chance(0.3) ? Math.round(random.spread(60, 900)) : null,
+  };
 }
 
 function delayedRule(random: Random): ReturnType<typeof rule> {

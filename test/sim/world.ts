@@ -101,10 +101,10 @@ export class World {
     await this.startServer();
     const service = this.service;
     if (service === null) throw new Error('no server');
-    const { jobs, edges, numBarriers, failureHandlers, maxLosses } = this.workflow;
+    const { jobs, edges, numBarriers, failureHandlers, maxLosses, limits } = this.workflow;
     const options = { numBarriers, failureHandlers, slurmConfigs: ['c'] };
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
-    const changes = { max_losses: maxLosses };
+    const changes = { max_losses: maxLosses, ...limits };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
     this.check.look();
   }

@@ -91,6 +91,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenNodes(db),
     ...brokenHolds(db),
     ...brokenPauses(db),
+    ...brokenLimits(db),
     ...brokenRuns(db),
     ...brokenOrphans(db),
     ...brokenHistory(db),
@@ -130,6 +131,40 @@ function brokenPauses(db: Database): string[] {
 }
 
 /**
+ * After the timeout of a run, or its last failure, nothing is claimed; then nothing waits either. A run has as many
+ * failures as are counted.
+ */
+function brokenLimits(db: Database): string[] {
+  const late = db.all(
+    `SELECT a.attempt_key FROM attempts a JOIN workflows w USING (workflow_key)
+     WHERE (w.has_timed_out = 1 OR w.has_failed_out = 1) AND a.claim_event > (SELECT max(event_key) FROM events e
+       WHERE e.workflow_key = w.workflow_key AND e.type IN ('workflow_timed_out', 'max_failures_reached'))`,
+  );
+  const waiting = db.all(
+    `SELECT j.job_key, j.status FROM jobs j JOIN workflows w USING (workflow_key)
+     WHERE w.has_failed_out = 1 AND w.cancel_below IS NULL AND j.status IN ('ready', 'blocked')`,
+  );
+  const counts = db.all(
+    `SELECT w.workflow_key, w.num_failures, w.max_failures FROM workflows w
+     WHERE w.phase = 'started' AND w.ended_at IS NULL AND w.is_canceled = 0 AND w.has_timed_out = 0
+       AND w.has_failed_out <> (w.max_failures IS NOT NULL AND w.num_failures >= w.max_failures)`,
+  );
+  const overdue = db.all(
+    `SELECT w.workflow_key FROM workflows w LEFT JOIN due d ON d.kind = 'run_timeout' AND d.subject_key = w.workflow_key
+     WHERE w.phase = 'started' AND w.has_timed_out = 0 AND w.is_canceled = 0 AND w.has_failed_out = 0
+       AND (d.due_key IS NOT NULL) <> (w.timeout_ms IS NOT NULL AND w.ended_at IS NULL)`,
+  );
+  return [
+    ...late.map(({ attempt_key }) => `attempt ${attempt_key} was claimed after its run was cut off`),
+    ...waiting.map(({ job_key, status }) => `job ${job_key} is ${status} after the last failure of its run`),
+    ...counts.map(
+      (row) => `workflow ${row.workflow_key} goes on with ${row.num_failures} of ${row.max_failures} failures`,
+    ),
+    ...overdue.map(({ workflow_key }) => `the timeout of workflow ${workflow_key} has no due row, or one too many`),
+  ];
+}
+
+/**
  * A started run has ended exactly when no job is left that could still run without a person, and then its actions
  * fired, once.
  */
@@ -137,13 +172,14 @@ function brokenRuns(db: Database): string[] {
   const broken: string[] = [];
   for (const run of db.all<{ workflow_key: number; run_id: number; ended_at: number | null; active: number }>(
     `SELECT w.workflow_key, w.run_id, w.ended_at, (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
-         AND j.status IN ('ready', 'submitted', 'submitted_pending')
+         AND (j.status IN ('submitted', 'submitted_pending') OR (j.status = 'ready' AND w.has_timed_out = 0))
          AND NOT EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1))
-       + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL)
+       + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL
+         AND w.has_timed_out = 0)
        + (SELECT count(*) FROM holds h JOIN jobs j USING (job_key) WHERE h.workflow_key = w.workflow_key
-         AND h.kind = 'person' AND j.status = 'blocked'
+         AND h.kind = 'person' AND w.has_timed_out = 0 AND j.status = 'blocked'
          AND j.num_blockers = (SELECT count(*) FROM holds o WHERE o.job_key = j.job_key)) AS active
-     FROM workflows w WHERE w.phase = 'started' AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
+     FROM workflows w WHERE w.phase = 'started' AND w.cancel_below IS NULL AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {
     const name = `run ${run.run_id} of workflow ${run.workflow_key}`;
     if (run.active > 0 && run.ended_at !== null) broken.push(`${name} has ended but has ${run.active} active jobs`);

@@ -111,6 +111,8 @@ export async function createWorkflow(
     failureHandlers?: Rule[][];
     actions?: TestAction[];
     directory?: string;
+    maxFailures?: number;
+    timeoutMs?: number;
   } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
@@ -137,6 +139,8 @@ export async function createWorkflow(
     slurm_configs: (options.slurmConfigs ?? []).map((name) => ({ ...plainConfig, name })),
     failure_handlers: (options.failureHandlers ?? []).map((rules, index) => ({ name: `h${index}`, rules })),
     sample_interval_seconds: null,
+    ...(options.maxFailures === undefined ? {} : { max_failures: options.maxFailures }),
+    ...(options.timeoutMs === undefined ? {} : { timeout_ms: options.timeoutMs }),
     num_jobs: jobs.length,
     num_files: 0,
     num_user_data: options.userData?.length ?? 0,

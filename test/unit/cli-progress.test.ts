@@ -31,6 +31,9 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     is_archived: false,
     stdio: 'files',
     max_losses: 3,
+    max_failures: null,
+    timeout_seconds: null,
+    cut_off_by: null,
     base_directory: '/w',
     created_at: '2026-01-02T03:04:05.678Z',
     started_at: null,
@@ -115,6 +118,7 @@ describe('summary', () => {
     expect(summaryOf(shown(counts, { status: 'failed' }), 2.00049, '/out', 1)).toEqual({
       workflow_key: '7',
       name: 'sweep',
+      cut_off_by: null,
       run_id: 1,
       status: 'failed',
       num_jobs: 8,

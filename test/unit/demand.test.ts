@@ -14,6 +14,7 @@ const situation: Situation = {
   runId: 1,
   isCanceled: false,
   isPaused: false,
+  hasTimedOut: false,
   isStopping: false,
   isServed: true,
   leadMs: 30_000,
@@ -187,7 +188,7 @@ describe('the reasons of a job that is not ready', () => {
       texts(waiting({ status: 'blocked', upstreams, holds, need: { numCpus: 5 } }), { workers: [worker()] }),
     ).toEqual([
       'It waits for 4 upstream jobs: "a\\n" (ready) and 3 more.',
-      'It is held back (person).',
+      'A person holds it until it is released.',
       'It failed and waits until 1970-01-01T00:00:00.000Z for its next attempt.',
       'It needs 5 CPUs; no worker has more than 4 CPUs.',
     ]);

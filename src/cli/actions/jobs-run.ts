@@ -25,7 +25,7 @@ export interface RunJobsOptions extends WorkerCommandOptions {
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;
 
-/** Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed. */
+/** Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed, 8 after the timeout of the run. */
 export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
   if (options.worker === true) return beWorker(context, key, options);
   return withConnection(
@@ -40,7 +40,8 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const value = { ...summaryValue(summary, failed), worker };
       await printResult(context, value, () => summaryText(context, summary, failed));
       // the worker's own count includes failures that were retried
-      const hasFailed = summary.num_failed > 0 || ['failed', 'canceled', 'timeout'].includes(summary.status);
+      if (summary.status === 'timeout') return exitCodes.timeout;
+      const hasFailed = summary.num_failed > 0 || ['failed', 'canceled'].includes(summary.status);
       return hasFailed ? exitCodes.jobs_failed : 0;
     },
     { serves: true, runsActions: true },
@@ -145,9 +146,9 @@ async function actionsEnded(
 
 /** Ready jobs that nobody runs: why, or if only time keeps them from running here, that. */
 async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown): Promise<void> {
-  const { workflow_key: key, counts, num_active_workers } = workflow;
+  const { workflow_key: key, counts, num_active_workers, status } = workflow;
   const numReady = counts.ready ?? 0;
-  if (numReady === 0 || num_active_workers > 0) return;
+  if (numReady === 0 || status === 'timeout' || num_active_workers > 0) return;
   const obstacles = await findObstacles(api, key, ['larger_than_any_worker']);
   for (const line of obstacleLines(context, key, obstacles)) note(context, line, 'warning');
   if (obstacles.length > 0) return;

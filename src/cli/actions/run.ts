@@ -20,6 +20,9 @@ import { ownerOf, withStdio } from './workflows-create.ts';
 
 export interface RunOptions extends WorkerCommandOptions, StdioOption, MissingDataOption {
   commands?: boolean;
+  failFast?: boolean;
+  maxFailures?: number;
+  timeout?: number;
 }
 
 /** Seconds without a fitting job: as the only worker, this one has nothing to wait for. */
@@ -27,10 +30,9 @@ const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
   refuseKey(context, spec, 'jobs run');
-  const { workflow, user } = withStdio(
-    await readWorkflow(context, spec, options.commands === true ? {} : null),
-    options,
-  );
+  const read = withStdio(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
+  const { user } = read;
+  const workflow = withLimits(read.workflow, options);
   refuseWithoutJobs(spec, workflow);
   await checkStorable(workflow);
   refuseMissingInputs(workflow, options);
@@ -65,6 +67,19 @@ export async function runSpec(context: Context, spec: string, options: RunOption
     },
     { creates: true, serves: true, runsActions: true },
   );
+}
+
+/** Options override the specification. */
+function withLimits(workflow: ExpandedWorkflow, { failFast, maxFailures, timeout }: RunOptions): ExpandedWorkflow {
+  if (failFast === true && maxFailures !== undefined && maxFailures > 1) {
+    throw new TorcError('usage', '--fail-fast means --max-failures 1', 'Give only one of them.');
+  }
+  const most = failFast === true ? 1 : maxFailures;
+  return {
+    ...workflow,
+    ...(most === undefined ? {} : { maxFailures: most }),
+    ...(timeout === undefined ? {} : { timeoutMs: Math.max(1, Math.round(timeout * 1000)) }),
+  };
 }
 
 /** A sweep that makes no job is a mistake, and not a success. */

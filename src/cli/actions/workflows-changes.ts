@@ -18,6 +18,9 @@ export interface ModifyWorkflowOptions extends StdioOption {
   project?: string;
   metadata?: string;
   maxLosses?: number;
+  failFast?: boolean;
+  maxFailures?: number;
+  timeout?: number;
   baseDirectory?: string;
   archive?: boolean;
   unarchive?: boolean;
@@ -49,9 +52,22 @@ export async function modifyWorkflow(
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
+    ...limitChanges(options),
     ...(options.baseDirectory === undefined ? {} : { base_directory: await existingDirectory(options.baseDirectory) }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });
+}
+
+/** 0 takes a limit away. */
+function limitChanges({ failFast, maxFailures, timeout }: ModifyWorkflowOptions): Changes {
+  if (failFast === true && maxFailures !== undefined && maxFailures !== 1) {
+    throw new TorcError('usage', '--fail-fast means --max-failures 1', 'Give only one of them.');
+  }
+  const most = failFast === true ? 1 : maxFailures;
+  return {
+    ...(most === undefined ? {} : { max_failures: most === 0 ? null : most }),
+    ...(timeout === undefined ? {} : { timeout_seconds: timeout === 0 ? null : timeout }),
+  };
 }
 
 function parsedMetadata(text: string): Changes['metadata'] {

@@ -29,9 +29,18 @@ export async function showStatus(context: Context, key: string | null): Promise<
     return { workflow, obstacles, is_served: kind === 'remote' };
   });
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
-  const { counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
+  const { cut_off_by, counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
-  const more = { num_active_workers, is_served, num_lost, num_open_actions, num_failed_actions, counts, obstacles };
+  const more = {
+    cut_off_by,
+    num_active_workers,
+    is_served,
+    num_lost,
+    num_open_actions,
+    num_failed_actions,
+    counts,
+    obstacles,
+  };
   const value = { ...head, ...more };
   const workers = is_served || num_active_workers === 0 ? num_active_workers : `${num_active_workers} without a server`;
   await printResult(context, value, () =>
@@ -54,10 +63,18 @@ export async function showStatus(context: Context, key: string | null): Promise<
 /** What to type for ready jobs without a worker, and for lost jobs. */
 function nextLines(
   context: Context,
-  { workflow_key: key, status, is_paused, num_lost }: WorkflowShown,
+  { workflow_key: key, status, is_paused, num_lost, cut_off_by, max_failures }: WorkflowShown,
 ): [string, string][] {
   const lines: [string, string][] = [];
   if (num_lost > 0) lines.push(['lost', `${num_lost}: ${context.torc} jobs diagnose -k ${key}`]);
+  if (cut_off_by === 'timeout') lines.push(['timeout', `to go on: ${context.torc} workflows restart ${key}`]);
+  if (cut_off_by === 'max_failures') {
+    const limit = max_failures === null ? '' : ` of ${max_failures}`;
+    lines.push([
+      'ended early',
+      `at the limit${limit} (max_failures); to go on: ${context.torc} workflows restart ${key}`,
+    ]);
+  }
   if (is_paused) lines.push(['paused', `to go on: ${context.torc} workflows resume ${key}`]);
   else if (status === 'paused')
     lines.push([

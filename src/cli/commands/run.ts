@@ -1,7 +1,7 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
 import type { RunOptions } from '../actions/run.ts';
-import { stdioOption } from '../input/options.ts';
+import { someTime, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { addWorkerOptions } from './worker-options.ts';
 
@@ -12,14 +12,19 @@ export function declareRun(program: Command, act: Act): void {
     .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input')
     .option('--commands', 'read SPEC as a commands file: one command per line')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--fail-fast', 'start nothing more after the first failure; cancel what waits')
+    .option('--max-failures <n>', 'the same after this many failures', wholeNumber('--max-failures', 1))
+    .option('--timeout <duration>', 'start nothing more this long after the start, such as PT2H', someTime)
     .addOption(stdioOption());
   addWorkerOptions(command).addHelpText(
     'after',
     `
-Ends with 0 when every job succeeded, with 1 when jobs failed, with 130 when it was interrupted.
+Ends with 0 when every job succeeded, with 1 when jobs failed, with 8 when the timeout ended the run, with 130 when it
+was interrupted.
 ${examples(
   'torc run workflow.yaml',
   'torc run sweep.yaml -o results -m 8 --memory 16g',
+  'torc run sweep.yaml --fail-fast --timeout 2h',
   'seq 100 | sed "s/^/echo /" | torc run - --commands',
   'torc -F json run workflow.yaml | jq .num_failed',
 ).trimStart()}`,

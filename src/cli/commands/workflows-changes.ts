@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
-import { stdioOption, wholeNumber } from '../input/options.ts';
+import { someTime, stdioOption, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -21,6 +21,11 @@ export function declareChanges(group: Command, act: Act): void {
       '--max-losses <n>',
       'how often in a run a job that was lost comes back by itself',
       wholeNumber('--max-losses', 0),
+    )
+    .option('--fail-fast', 'start nothing more after the first failure of a run; cancel what waits')
+    .option('--max-failures <n>', 'the same after this many failures; 0: no limit', wholeNumber('--max-failures', 0))
+    .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>
+      text === '0' ? 0 : someTime(text),
     )
     .option('--archive', 'hide it from lists; it is never chosen as the only workflow')
     .option('--unarchive', 'show it again')

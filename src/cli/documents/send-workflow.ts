@@ -106,6 +106,8 @@ export function beginRequest(
     wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMinutes,
     jobs_sort_method: workflow.jobsSortMethod,
     max_losses: workflow.maxLosses,
+    ...(workflow.maxFailures === undefined ? {} : { max_failures: workflow.maxFailures }),
+    ...(workflow.timeoutMs === undefined ? {} : { timeout_ms: workflow.timeoutMs }),
     termination_signal: workflow.terminationSignal,
     sigterm_lead_seconds: workflow.sigtermLeadSeconds,
     create_output_folders: workflow.createOutputFolders,

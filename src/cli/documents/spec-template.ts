@@ -87,6 +87,10 @@ jobs:
 # How often in a run a job starts again that was lost with its worker, node or allocation.
 # max_losses: 3
 
+# When to start nothing more: after so many failures of a run (fail_fast: true for 1), or so long after its start.
+# max_failures: 5
+# timeout: PT12H
+
 # What jobs with supports_termination get, and how many seconds before their time is over.
 # termination_signal: SIGTERM
 # sigterm_lead_seconds: 30

@@ -1,6 +1,7 @@
 /** Options that many commands share: the global ones, those of lists, and how their values are read. */
 import { type Command, Option } from 'commander';
 import { TorcError } from '../../base/errors.ts';
+import { parseDuration } from '../../base/units.ts';
 import { type StdioMode, stdioModes } from '../../model/expanded.ts';
 import {
   type ConsoleLevel,
@@ -39,6 +40,13 @@ export function wholeNumberOrLess(what: string): (text: string) => number {
     if (/^-?[0-9]{1,9}$/.test(text)) return Number(text);
     throw new TorcError('usage', `${what} '${text}' is not a whole number`, 'For example: 10');
   };
+}
+
+/** Reads a duration above 0; returns seconds. */
+export function someTime(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds > 0) return seconds;
+  throw new TorcError('usage', `'${text}' is no time at all`, 'For example: PT2H, 30m');
 }
 
 /** Reads true or false. */

@@ -29,6 +29,8 @@ export interface Summary {
   num_ended_here: number;
   /** Failed actions of this run; the workflow continues without them. */
   num_failed_actions: number;
+  /** What ended the run before all its jobs have run. */
+  cut_off_by: WorkflowShown['cut_off_by'];
   elapsed_seconds: number;
   jobs_per_second: number;
   output_directory: string;
@@ -66,6 +68,7 @@ export function summaryOf(
     num_unfinished: unfinished.reduce((sum, status) => sum + counts[status], -workflow.num_lost),
     num_ended_here: numEndedHere,
     num_failed_actions: workflow.num_failed_actions,
+    cut_off_by: workflow.cut_off_by,
     elapsed_seconds: elapsed,
     jobs_per_second: elapsed === 0 ? 0 : Math.round((numEndedHere / elapsed) * 100) / 100,
     output_directory: outputDirectory,
@@ -123,6 +126,7 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
     ['jobs', summary.num_jobs],
     ['done', doneText(summary)],
     ...others(summary),
+    ...cutOffLine(summary),
     ['elapsed', `${formatDuration(summary.elapsed_seconds)} (${summary.jobs_per_second} jobs/s)`],
     ['output', summary.output_directory],
     ...actionsWarning(context, summary),
@@ -130,6 +134,18 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
   const status = colored(context, summary.status);
   const head = `workflow ${summary.workflow_key} (${cellText(summary.name)}), run ${summary.run_id}: ${status}\n`;
   return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
+}
+
+/** What ended the run before all its jobs have run. */
+function cutOffLine({ cut_off_by }: Summary): [string, string][] {
+  switch (cut_off_by) {
+    case 'max_failures':
+      return [['ended early', 'too many failures (max_failures); what had not started is canceled']];
+    case 'timeout':
+      return [['ended early', 'the timeout of the run is over; what had not started stays as it is']];
+    default:
+      return [];
+  }
 }
 
 function doneText({ num_done: done, num_failed: failed, num_terminated, num_ended_here: here }: Summary): string {
@@ -198,8 +214,14 @@ it is paused, or jobs of it are held; to go on:
   ${context.torc} workflows resume ${key}
   ${context.torc} jobs list -k ${key} -f held=true
 `;
-  const { num_terminated, num_lost, status } = summary;
-  return `${num_terminated > 0 ? again : ''}${status === 'waiting' ? waiting : ''}${status === 'paused' ? paused : ''}${num_lost > 0 ? lost : ''}
+  const cutOff = `
+to go on where the run ended:
+  ${context.torc} workflows restart ${key}
+  ${context.torc} jobs run ${key}
+`;
+  const { num_terminated, num_lost, status, cut_off_by } = summary;
+  const isCutOff = cut_off_by !== null && num_terminated === 0;
+  return `${num_terminated > 0 ? again : ''}${isCutOff ? cutOff : ''}${status === 'waiting' ? waiting : ''}${status === 'paused' ? paused : ''}${num_lost > 0 ? lost : ''}
 see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}

@@ -46,6 +46,7 @@ export interface Situation {
   runId: number;
   isCanceled: boolean;
   isPaused: boolean;
+  hasTimedOut: boolean;
   isStopping: boolean;
   /** Whether a server answers its workers. */
   isServed: boolean;
@@ -82,6 +83,7 @@ function reasonsOfWorkflow({ status }: WaitingJob, situation: Situation): Waitin
   if (!situation.hasStarted) reasons.push({ code: 'workflow_not_started' });
   if (situation.isCanceled) reasons.push({ code: 'workflow_canceled' });
   if (situation.isPaused) reasons.push({ code: 'workflow_paused' });
+  if (situation.hasTimedOut) reasons.push({ code: 'workflow_timed_out' });
   if (situation.isStopping) reasons.push({ code: 'workflow_stopping' });
   return reasons;
 }

@@ -14,6 +14,8 @@ export function reasonText(reason: Reason): string {
       return 'Its workflow was canceled.';
     case 'workflow_paused':
       return 'Its workflow is paused.';
+    case 'workflow_timed_out':
+      return 'The timeout of its run is over; a restart goes on with it.';
     case 'workflow_stopping':
       return 'A restart is stopping the running jobs first.';
     case 'waits_for_upstreams':
@@ -56,6 +58,8 @@ export function reasonText(reason: Reason): string {
       return `torc stopped it before it ended (${reason.cause ?? 'no known cause'}); a restart runs it again.`;
     case 'canceled_by_person':
       return 'It was canceled by a person.';
+    case 'max_failures':
+      return `It never ran because its run had reached ${reason.max_failures ?? 'its number of'} ${reason.max_failures === 1 ? 'failure' : 'failures'} (max_failures).`;
     case 'upstream_failed':
       return upstreamFailedText(reason);
     case 'disabled':

@@ -22,6 +22,8 @@ const waitingReasons = () =>
     z.strictObject({ code: z.literal('waits_for_restart') }),
     z.strictObject({ code: z.literal('workflow_canceled') }),
     z.strictObject({ code: z.literal('workflow_paused') }),
+    /** Its run lasted too long. */
+    z.strictObject({ code: z.literal('workflow_timed_out') }),
     /** A restart stops the running jobs first. */
     z.strictObject({ code: z.literal('workflow_stopping') }),
     /** `total` is null in a row of many jobs; `first` has at most three. */
@@ -78,6 +80,8 @@ const otherReasons = () =>
     z.strictObject({ code: z.literal('forgiven'), return_code: z.number().int().nullable(), cause: nullableText }),
     z.strictObject({ code: z.literal('terminated'), cause: nullableText }),
     z.strictObject({ code: z.literal('canceled_by_person') }),
+    /** The run had as many failures as it may have. */
+    z.strictObject({ code: z.literal('max_failures'), max_failures: count.nullable() }),
     z.strictObject({
       code: z.literal('upstream_failed'),
       job_key: key,

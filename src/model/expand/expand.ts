@@ -54,6 +54,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     stdio: spec.stdio ?? defaults.stdio,
     maxLosses: spec.max_losses ?? defaults.maxLosses,
+    ...runLimits(spec, findings),
     terminationSignal: spec.termination_signal ?? defaults.terminationSignal,
     sigtermLeadSeconds: spec.sigterm_lead_seconds ?? defaults.sigtermLeadSeconds,
     createOutputFolders: spec.create_output_folders ?? defaults.createOutputFolders,
@@ -76,6 +77,19 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     actions: expandActions(spec.actions ?? [], jobs, tables.schedulers, findings),
     usePendingFailed: spec.use_pending_failed ?? false,
     unusedParameters: unusedParameters(spec, jobs),
+  };
+}
+
+/** What cuts a run off: `fail_fast` is a limit of one failure. */
+function runLimits(spec: WorkflowSpec, findings: Findings): Pick<ExpandedWorkflow, 'maxFailures' | 'timeoutMs'> {
+  const { fail_fast, max_failures, timeout } = spec;
+  if (fail_fast === true && max_failures != null && max_failures > 1) {
+    findings.add(['fail_fast'], () => `means max_failures: 1, but max_failures is ${max_failures}`);
+  }
+  const maxFailures = fail_fast === true ? 1 : max_failures;
+  return {
+    ...(maxFailures == null ? {} : { maxFailures }),
+    ...(timeout == null ? {} : { timeoutMs: Math.max(1, Math.round(parseDuration(timeout) * 1000)) }),
   };
 }
 

@@ -219,6 +219,11 @@ export const workflowSpec = z.strictObject({
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   stdio: z.enum(stdioModes).nullish(),
   max_losses: z.int().min(0).max(1_000_000).nullish(),
+  fail_fast: flag.nullish(),
+  max_failures: positive.nullish(),
+  timeout: readable((value) => {
+    if (parseDuration(value) === 0) throw new TorcError('usage', 'A run needs some time.');
+  }).nullish(),
   termination_signal: z.enum(terminationSignals).nullish(),
   sigterm_lead_seconds: count.max(1_000_000).nullish(),
   create_output_folders: flag.nullish(),

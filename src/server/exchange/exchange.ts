@@ -30,7 +30,7 @@ import {
   type WorkerWithJobs,
   workersWithJobs,
 } from '../../storage/running/stops.ts';
-import { getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
+import { findWorkflow, getWorkflow, isWorkflowActive } from '../../storage/running/workflows.ts';
 import type { LastHeard } from './last-heard.ts';
 import { alone, type ExchangeMember, newMember } from './members.ts';
 import { otherProtocol } from './other-protocol.ts';
@@ -180,7 +180,8 @@ export class Exchange {
   #whenJobsMayCome(tx: Transaction, { workflowKey, workerId }: ComputeNode): number | null {
     const fallsAt = nextFall(tx, workflowKey);
     const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
-    const { pausedAt } = getWorkflow(tx, workflowKey);
+    // its workflow may have been deleted
+    const pausedAt = findWorkflow(tx, workflowKey)?.pausedAt ?? null;
     if (pausedAt !== null && pausedAt + pauseMs > tx.now) delaysMs.push(pausedAt + pauseMs - tx.now);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);

@@ -120,9 +120,9 @@ function restart(
   });
 }
 
-/** Whether its jobs can be claimed as they are: it has started, and no cancel has come in between. */
-function isUnderWay({ phase, isCanceled }: Workflow): boolean {
-  return phase === 'started' && !isCanceled;
+/** Whether its jobs can be claimed as they are: it has started, and neither a cancel nor its timeout has come in between. */
+function isUnderWay({ phase, isCanceled, hasTimedOut, hasFailedOut }: Workflow): boolean {
+  return phase === 'started' && !isCanceled && !hasTimedOut && !hasFailedOut;
 }
 
 function hasWork({ status }: Settled): boolean {

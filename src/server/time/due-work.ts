@@ -6,7 +6,9 @@
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { failWorkerCommands, retryFiring } from '../../storage/running/actions.ts';
 import { type Due, type DueKind, dueKinds } from '../../storage/running/due.ts';
+import { timeOutRun } from '../../storage/running/run-limits.ts';
 import { releaseHold } from '../../storage/running/transitions.ts';
+import { cancelRest } from '../../storage/runs/cancel-rest.ts';
 import { setStopping } from '../../storage/runs/runs.ts';
 
 export interface DueWork {
@@ -24,6 +26,10 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   worker_commands: { measures: 'duration', run: (tx, { subjectKey }) => failWorkerCommands(tx, subjectKey) },
   // late: the restart has been gone for longer
   stopping: { measures: 'duration', run: (tx, { subjectKey }) => void setStopping(tx, subjectKey, false) },
+  // late: the run has lasted longer, because nobody could end it
+  run_timeout: { measures: 'duration', run: (tx, { subjectKey }) => timeOutRun(tx, subjectKey) },
+  // late: nothing of the run has started meanwhile
+  cancel_rest: { measures: 'duration', run: (tx, { subjectKey }) => cancelRest(tx, subjectKey) },
 };
 
 /** The kinds that move along when the wall clock is set. */

@@ -59,6 +59,8 @@ interface WorkflowRow {
   jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
   stdio: StdioMode;
   max_losses: number;
+  max_failures: number | null;
+  timeout_ms: number | null;
   termination_signal: TerminationSignal;
   sigterm_lead_ms: number;
   create_output_folders: number;
@@ -86,6 +88,8 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     // not fields of torc's own format
     stdio: row.stdio === 'files' ? null : row.stdio,
     max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
+    max_failures: row.max_failures,
+    timeout: row.timeout_ms === null ? null : `PT${row.timeout_ms / 1000}S`,
     termination_signal: row.termination_signal === specDefaults.terminationSignal ? null : row.termination_signal,
     sigterm_lead_seconds:
       row.sigterm_lead_ms === specDefaults.sigtermLeadSeconds * 1000 ? null : row.sigterm_lead_ms / 1000,

@@ -7,6 +7,7 @@ import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
+import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
@@ -48,6 +49,12 @@ const fields: Readonly<Record<keyof Changes, Field>> = {
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
   stdio: plain('stdio'),
   max_losses: plain('max_losses'),
+  max_failures: plain('max_failures'),
+  timeout_seconds: {
+    column: 'timeout_ms',
+    stored: (value) => (value === null ? null : Math.round(Number(value) * 1000)),
+    read: (stored) => (stored === null ? null : Number(stored) / 1000),
+  },
   base_directory: plain('base_directory'),
   termination_signal: plain('termination_signal'),
   sigterm_lead_seconds: milliseconds('sigterm_lead_ms', 1000),
@@ -74,6 +81,8 @@ export function modifyWorkflow(
     tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
   }
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
+  if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);
+  if (changes.some(({ field }) => field === 'timeout_seconds')) setRunTimeout(tx, workflowKey);
   return { name: request.changes.name ?? name, changes };
 }
 

@@ -8,6 +8,8 @@ export type Fact =
   | { kind: 'jobs_ready'; workflowKey: number }
   /** A job left the statuses in which a worker runs it or can claim it: the run may have ended. */
   | { kind: 'jobs_settled'; workflowKey: number }
+  /** The run has as many failures as it may have: what waits is canceled. */
+  | { kind: 'failures_reached'; workflowKey: number }
   /** A job of the action reached what the action waits for. */
   | { kind: 'action_advanced'; actionKey: number }
   /** An action fired, and a server has to carry it out. */

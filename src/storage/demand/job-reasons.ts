@@ -63,8 +63,10 @@ function otherReasons(tx: Transaction, job: ListRecord): Reason[] {
   }
 }
 
-function reasonOfCancel(tx: Transaction, { workflow_key, failed_upstream_key }: ListRecord): Reason {
+function reasonOfCancel(tx: Transaction, { job_key, workflow_key, failed_upstream_key }: ListRecord): Reason {
   if (failed_upstream_key === null) {
+    const cutOff = failuresBefore(tx, Number(job_key));
+    if (cutOff !== null) return cutOff;
     const sql = 'SELECT is_canceled FROM workflows WHERE workflow_key = ?';
     const isWhole = tx.db.get<{ is_canceled: number }>(sql, Number(workflow_key))?.is_canceled === 1;
     return { code: isWhole ? 'workflow_canceled' : 'canceled_by_person' };
@@ -75,6 +77,16 @@ function reasonOfCancel(tx: Transaction, { workflow_key, failed_upstream_key }: 
   );
   const end = upstream?.status === 'canceled' ? 'canceled' : 'failed';
   return { code: 'upstream_failed', job_key: String(failed_upstream_key), name: upstream?.name ?? null, end };
+}
+
+/** The reason of a job that was canceled because its run had too many failures; null for any other one. */
+function failuresBefore(tx: Transaction, jobKey: number): Reason | null {
+  const row = tx.db.get<{ reason: string | null; max_failures: number | null }>(
+    `SELECT json_extract(data, '$.reason') AS reason, json_extract(data, '$.max_failures') AS max_failures
+     FROM events WHERE job_key = ? AND new_status = 'canceled' ORDER BY event_key DESC LIMIT 1`,
+    jobKey,
+  );
+  return row?.reason === 'max_failures' ? { code: 'max_failures', max_failures: row.max_failures } : null;
 }
 
 /** Of a running job: none while its worker is responding. */

@@ -12,8 +12,8 @@ import { findComputeNode } from '../running/compute-nodes.ts';
 /** `isServed`: whether this process answers workers. The workflow exists. */
 export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
   const workflow = tx.db.get<Record<string, number> & { phase: string }>(
-    `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, is_stopping, expiration_buffer_ms,
-       sigterm_lead_ms
+    `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, has_timed_out, is_stopping,
+       expiration_buffer_ms, sigterm_lead_ms
      FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );
@@ -23,6 +23,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     runId: workflow?.run_id ?? 0,
     isCanceled: workflow?.is_canceled === 1,
     isPaused: workflow?.is_paused === 1,
+    hasTimedOut: workflow?.has_timed_out === 1,
     isStopping: workflow?.is_stopping === 1,
     isServed,
     leadMs: workflow?.sigterm_lead_ms ?? 0,

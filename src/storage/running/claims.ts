@@ -41,17 +41,19 @@ const mostAhead = 512;
 export type UsualRuntime = (shapeKey: number) => number | null;
 
 /**
- * Claims jobs for a worker: what fits, and with `usualRuntime` also short jobs ahead of time. Returns how many. Nothing
+ * Claims jobs for a worker: what fits, and with `usualRuntimeMs` also short jobs ahead of time. Returns how many. Nothing
  * is claimed for a workflow that has not started or is paused.
  */
 export function claimJobs(
   tx: Transaction,
   node: ComputeNode,
   timeLeftMs: number | null,
-  usualRuntime: UsualRuntime | null = null,
+  usualRuntimeMs: UsualRuntime | null = null,
 ): number {
   const run = runToClaimFor(tx, node.workflowKey);
   if (run === null) return 0;
+  // after a failure too many nothing more may start
+  const usualRuntime = run.hasMaxFailures === 1 ? null : usualRuntimeMs;
   const free = freeResources(tx, node, timeLeftMs);
   const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
   const ready = isFull && usualRuntime === null ? [] : readyShapes(tx, node.workflowKey);
@@ -66,16 +68,22 @@ export function claimJobs(
   return jobKeys.length;
 }
 
-/** The run of a workflow for which jobs may be claimed; null while it has not started, is canceled or is held back. */
-function runToClaimFor(tx: Transaction, workflowKey: number): { runId: number; leadMs: number } | null {
-  const workflow = tx.db.get<{ phase: string; runId: number; leadMs: number; is_canceled: number; is_held: number }>(
-    `SELECT phase, run_id AS runId, sigterm_lead_ms AS leadMs, is_canceled,
-       is_stopping OR paused_at IS NOT NULL AS is_held
+/** The run of a workflow for which jobs may be claimed. */
+interface ClaimableRun {
+  runId: number;
+  leadMs: number;
+  hasMaxFailures: number;
+}
+
+/** Null while the workflow has not started, is canceled, cut off or held back. */
+function runToClaimFor(tx: Transaction, workflowKey: number): ClaimableRun | null {
+  const workflow = tx.db.get<ClaimableRun & { phase: string; is_held: number }>(
+    `SELECT phase, run_id AS runId, sigterm_lead_ms AS leadMs, max_failures IS NOT NULL AS hasMaxFailures,
+       is_canceled OR is_stopping OR has_timed_out OR has_failed_out OR paused_at IS NOT NULL AS is_held
      FROM workflows WHERE workflow_key = ?`,
     workflowKey,
   );
-  if (workflow?.phase !== 'started' || workflow.is_canceled === 1 || workflow.is_held !== 0) return null;
-  return workflow;
+  return workflow?.phase !== 'started' || workflow.is_held !== 0 ? null : workflow;
 }
 
 function chooseAhead(

@@ -58,16 +58,16 @@ function failureRule(rule: StoredRule): FailureRule {
 /**
  * Makes a job whose attempt just failed ready again, at once or after the delay of the rule, when its failure handler
  * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled
- * workflow is not retried.
+ * workflow, or of a run with too many failures, is not retried.
  */
 export function retryFailed(tx: Transaction, job: JobState, failure: Failure & { attemptKey: number }): boolean {
-  const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_canceled: number }>(
-    `SELECT h.name, h.rules, j.num_retries, w.is_canceled FROM jobs j
+  const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_over: number }>(
+    `SELECT h.name, h.rules, j.num_retries, w.is_canceled OR w.has_failed_out AS is_over FROM jobs j
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
      JOIN workflows w ON w.workflow_key = j.workflow_key WHERE j.job_key = ?`,
     job.jobKey,
   );
-  if (row === undefined || row.is_canceled === 1) return false;
+  if (row === undefined || row.is_over === 1) return false;
   const rules = (JSON.parse(row.rules) as StoredRule[]).map(failureRule);
   const numRetries = row.num_retries;
   const number = ruleForRetry(rules, failure, numRetries);

@@ -4,6 +4,7 @@ import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../mod
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
 import { dropRetryHold, removeHold } from './holds.ts';
+import { noteFailure } from './run-limits.ts';
 
 export interface JobState {
   jobKey: number;
@@ -63,6 +64,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     });
   }
   countActionJob(tx, job, move.to);
+  if (failed && move.by !== 'import') noteFailure(tx, job.workflowKey);
   if (move.to === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey: job.workflowKey });
   if (isActive(job.status) && !isActive(move.to)) tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
 }

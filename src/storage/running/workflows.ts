@@ -14,6 +14,8 @@ export interface Workflow {
   runId: number;
   isCanceled: boolean;
   hasTimedOut: boolean;
+  /** The run has as many failures as it may have. */
+  hasFailedOut: boolean;
   /** Whether a started run has ended. */
   hasEnded: boolean;
   /** Claims are held back while a restart stops what runs. */
@@ -56,6 +58,7 @@ interface WorkflowRow {
   run_id: number;
   is_canceled: number;
   has_timed_out: number;
+  has_failed_out: number;
   ended_at: number | null;
   is_stopping: number;
   paused_at: number | null;
@@ -90,6 +93,7 @@ export function findWorkflow(tx: Transaction, workflowKey: number): Workflow | n
     runId: row.run_id,
     isCanceled: row.is_canceled === 1,
     hasTimedOut: row.has_timed_out === 1,
+    hasFailedOut: row.has_failed_out === 1,
     hasEnded: row.phase === 'started' && row.ended_at !== null,
     isStopping: row.is_stopping === 1,
     pausedAt: row.paused_at,
@@ -159,16 +163,20 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
   return String(tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0);
 }
 
-const activeJobs = `SELECT coalesce(sum(n), 0) AS n FROM job_counts
-  WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
+const activeJobs = `SELECT coalesce(sum(n), 0) AS active, coalesce(sum(n) FILTER (WHERE status <> 'ready'), 0) AS claimed,
+    (SELECT has_timed_out FROM workflows w WHERE w.workflow_key = c.workflow_key) AS has_timed_out
+  FROM job_counts c WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /**
  * Whether this workflow can still have work for a worker; a hold counts, whether it ends by itself or a person ends it, a
- * lost job that does not come back by itself does not. Only right after `flushCounts`.
+ * lost job that does not come back by itself does not. After the timeout of the run only running jobs count. Only right after `flushCounts`.
  */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
-  const numActive = tx.db.get<{ n: number }>(activeJobs, workflowKey)?.n ?? 0;
+  const counts = tx.db.get<{ active: number; claimed: number; has_timed_out: number | null }>(activeJobs, workflowKey);
+  const hasTimedOut = counts?.has_timed_out === 1;
+  const numActive = (hasTimedOut ? counts.claimed : counts?.active) ?? 0;
   if (numActive > 0 && numActive > countLeft(tx, workflowKey)) return true;
+  if (hasTimedOut) return false;
   return hasTimedHold(tx, workflowKey) || hasHeldJob(tx, workflowKey);
 }
 

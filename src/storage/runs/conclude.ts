@@ -1,11 +1,12 @@
 /** The last step of every transaction: the consequences of its facts. */
-import { factsOf } from '../database/facts.ts';
+import { type Fact, factsOf } from '../database/facts.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireJobActions } from '../running/action-triggers.ts';
+import { cancelRest } from './cancel-rest.ts';
 import { deriveRunEnd } from './runs.ts';
 
 /**
- * Fires the actions whose jobs have reached what they wait for and calls `giveOut`, which looks at the facts from
+ * Fires the actions whose jobs have reached what they wait for, cancels what waits in runs with too many failures, and calls `giveOut`, which looks at the facts from
  * number `since` on, until there are no new facts. The ends of runs are derived after that, so that no order of steps
  * misses one.
  */
@@ -14,10 +15,16 @@ export function conclude(tx: Transaction, giveOut: (since: number) => void): voi
     const news = tx.facts.slice(since);
     tx.flushCounts();
     fireJobActions(tx, new Set(factsOf(news, 'action_advanced').map(({ actionKey }) => actionKey)));
+    for (const workflowKey of mayBeCutOff(news)) cancelRest(tx, workflowKey);
     giveOut(since);
     since += news.length;
   }
   tx.flushCounts();
   const concerned = tx.facts.filter((fact) => fact.kind === 'jobs_settled' || fact.kind === 'jobs_ready');
   for (const workflowKey of new Set(concerned.map((fact) => fact.workflowKey))) deriveRunEnd(tx, workflowKey);
+}
+
+function mayBeCutOff(facts: readonly Fact[]): Set<number> {
+  const concerned = facts.filter((fact) => fact.kind === 'failures_reached' || fact.kind === 'jobs_ready');
+  return new Set(concerned.map((fact) => fact.workflowKey));
 }

@@ -4,6 +4,7 @@ import { fireWorkflowActions, noteReadyActions } from '../running/action-trigger
 import { removeDue, setDue } from '../running/due.ts';
 import { bringBackStopped } from '../running/losses.ts';
 import { forgetRetries } from '../running/retries.ts';
+import { setRunTimeout } from '../running/run-limits.ts';
 import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
 
@@ -18,8 +19,10 @@ export function beginRun(
 ): void {
   closeRun(tx, workflowKey);
   removeDue(tx, { kind: 'stopping', subjectKey: workflowKey });
+  removeDue(tx, { kind: 'cancel_rest', subjectKey: workflowKey });
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
+       num_failures = 0, has_failed_out = 0, cancel_below = NULL,
        started_at = ?, ended_at = NULL WHERE workflow_key = ? RETURNING run_id`,
     tx.now,
     workflowKey,
@@ -42,6 +45,7 @@ function closeRun(tx: Transaction, workflowKey: number): void {
 /** The consequences of the start of a run: actions fire, workers look for jobs, and a run without work ends. */
 export function announceRun(tx: Transaction, workflowKey: number, runId: number): void {
   tx.tell({ kind: 'run_started', workflowKey, runId });
+  setRunTimeout(tx, workflowKey);
   fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
   noteReadyActions(tx, workflowKey);
   tx.tell({ kind: 'jobs_ready', workflowKey });
@@ -82,16 +86,20 @@ export function setStopping(tx: Transaction, workflowKey: number, isStopping: bo
  */
 export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   if (isWorkflowActive(tx, workflowKey)) {
-    tx.db.run('UPDATE workflows SET ended_at = NULL WHERE workflow_key = ? AND ended_at IS NOT NULL', workflowKey);
+    const sql = 'UPDATE workflows SET ended_at = NULL WHERE workflow_key = ? AND ended_at IS NOT NULL';
+    if (tx.db.run(sql, workflowKey).changes > 0) setRunTimeout(tx, workflowKey);
     return;
   }
   const { changes } = tx.db.run(
     `UPDATE workflows SET ended_at = ?
-     WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND (is_stopping = 0 OR is_canceled = 1)`,
+     WHERE workflow_key = ? AND ended_at IS NULL AND phase = 'started' AND (is_stopping = 0 OR is_canceled = 1)
+       AND cancel_below IS NULL`,
     tx.now,
     workflowKey,
   );
-  if (changes > 0) tellEnd(tx, workflowKey);
+  if (changes === 0) return;
+  removeDue(tx, { kind: 'run_timeout', subjectKey: workflowKey });
+  tellEnd(tx, workflowKey);
 }
 
 function tellEnd(tx: Transaction, workflowKey: number): void {

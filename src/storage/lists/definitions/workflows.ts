@@ -1,6 +1,6 @@
 /** The list of workflows, with the status and the counts that follow from their jobs. */
 import { stdioModes } from '../../../model/expanded.ts';
-import { workflowStatuses } from '../../../model/status.ts';
+import { cutOffs, workflowStatuses } from '../../../model/status.ts';
 import { hasHeldJobSql } from '../../running/holds.ts';
 import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
 import { type Column, columns, type ListDefinition, word } from '../columns.ts';
@@ -38,18 +38,20 @@ const workflowStatusSql = `CASE
   WHEN (SELECT coalesce(sum(c.n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key
     AND c.status IN ('submitted', 'submitted_pending')) > ${numLeft} THEN 'running'
   WHEN w.is_canceled = 1 THEN 'canceled'
+  WHEN w.has_timed_out = 1 THEN 'timeout'
   WHEN w.paused_at IS NOT NULL AND (${anyActive} ('ready')) OR ${hasTimedHold}) THEN 'paused'
   WHEN ${anyActive} ('ready')) THEN CASE
     WHEN NOT ${hasWorkersSql('w')} AND (${hasBegun} OR ${hasHadWorkersSql('w')}) THEN 'waiting'
     WHEN ${hasBegun} THEN 'running' ELSE 'ready' END
   WHEN ${hasTimedHold} THEN 'running'
   WHEN ${hasHeldJobSql('w')} THEN 'paused'
-  WHEN w.has_timed_out = 1 THEN 'timeout'
   WHEN ${numLeft} > 0 OR ${anyActive} ('terminated', 'canceled')) OR EXISTS (SELECT 1 FROM job_counts c
     WHERE c.workflow_key = w.workflow_key AND c.n > 0 AND c.failed = 1) THEN 'failed'
   WHEN ${anyActive} ('uninitialized')) THEN 'uninitialized'
   WHEN ${anyActive} ('blocked')) THEN 'running'
   ELSE 'done' END`;
+
+const cutOffBy = `CASE WHEN w.has_timed_out = 1 THEN 'timeout' WHEN w.has_failed_out = 1 THEN 'max_failures' END`;
 
 export const workflows: ListDefinition = {
   columns: [
@@ -61,7 +63,9 @@ export const workflows: ListDefinition = {
     ...countColumns,
     ...columns('flag', ['is_paused', 'w.paused_at IS NOT NULL'], ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
-    ...columns('integer', ['max_losses', 'w.max_losses']),
+    ...columns('integer', ['max_losses', 'w.max_losses'], ['max_failures', 'w.max_failures']),
+    ...columns('seconds', ['timeout_seconds', 'w.timeout_ms']),
+    word(cutOffs, 'cut_off_by', cutOffBy),
     ...columns('text', ['base_directory', 'w.base_directory']),
     ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
     ...columns('json', ['metadata', 'w.metadata']),

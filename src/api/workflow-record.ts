@@ -1,0 +1,42 @@
+/** The rows of the list of workflows. */
+import { z } from 'zod';
+import { stdioModes } from '../model/expanded.ts';
+import { cutOffs, workflowStatuses } from '../model/status.ts';
+import { age, count, instant, json, key } from './fields.ts';
+
+export const workflow = () =>
+  z.strictObject({
+    workflow_key: key,
+    name: z.string(),
+    args: z.string().nullable(),
+    user: z.string(),
+    description: z.string().nullable(),
+    project: z.string().nullable(),
+    run_id: count,
+    status: z.enum(workflowStatuses),
+    num_jobs: count,
+    num_done: count,
+    num_failed: count,
+    num_canceled: count,
+    num_terminated: count,
+    num_ready: count,
+    num_running: count,
+    num_blocked: count,
+    is_paused: z.boolean(),
+    is_archived: z.boolean(),
+    /** Where workers that start from now on put the output of jobs. */
+    stdio: z.enum(stdioModes),
+    /** How often in a run a job comes back whose attempt was lost by infrastructure. */
+    max_losses: count,
+    /** With this many failures in a run nothing more starts. */
+    max_failures: count.nullable(),
+    /** Of a run, counted from its start. */
+    timeout_seconds: age.nullable(),
+    /** What ended, or is about to end, the present run before all its jobs have run. */
+    cut_off_by: z.enum(cutOffs).nullable(),
+    base_directory: z.string().nullable(),
+    created_at: instant,
+    started_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    metadata: json(),
+  });
