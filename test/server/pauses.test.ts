@@ -150,6 +150,17 @@ describe('a held job', () => {
     expect(await statuses(service, key)).toEqual({ a: 'blocked', b: 'ready' });
   });
 
+  it.each(['cancel', 'disable', 'reset'] as const)('that was all a run waited for ends it by a %s', async (how) => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    await hold(key, ['a']);
+    const request = { workflow_key: key, ...plan };
+    if (how === 'cancel') await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+    else if (how === 'disable') await service.call('jobs_disable', { ...request, job_keys: ['1'] });
+    else await service.call('jobs_reset', { ...request, which: ['1'] });
+    await service.write(() => null);
+    expect((await rows(service, 'workflows', key))[0]?.ended_at).not.toBeNull();
+  });
+
   it('does not keep a run open that can not go on to it', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     await hold(key, ['b']);
