@@ -7,6 +7,8 @@ import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
   protocol: z.number().int(),
+  /** The identity of the database that has greeted this worker before; missing for none. */
+  database: count.optional(),
   worker_id: z.string().regex(/^[0-9a-f]{32}$/),
   workflow_key: key,
   hostname: name,
@@ -66,6 +68,8 @@ export const helloReply = () =>
     /** `gone`: a later process of the same allocation and node has taken over; the worker must end. */
     answer: z.enum(['welcome', 'gone']),
     epoch: count,
+    /** The identity of the database, which the worker names from now on. */
+    database: count,
     /** '0' for one that is gone. */
     compute_node_key: z.union([key, z.literal('0')]),
     workflow_name: z.string(),
@@ -151,6 +155,8 @@ export type ActionReport = z.infer<typeof actionReport>;
 /** Unknown fields are ignored, so that a newer worker can talk to this server within one protocol. */
 export const exchange = z.object({
   protocol: z.number().int(),
+  /** As in the reply to the hello. */
+  database: count.optional(),
   worker_id: z.string(),
   seq: count,
   /** The highest epoch the worker has seen. */

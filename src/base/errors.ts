@@ -16,6 +16,7 @@ export const exitCodes = {
   no_space: 5,
   unusable: 5,
   incompatible: 5,
+  other_database: 5,
   slurm: 6,
   already_complete: 7,
   timeout: 8,

@@ -48,6 +48,8 @@ export type Subscriber = (facts: readonly Fact[]) => void;
 export interface ServiceInfo {
   version: string;
   directory: string;
+  /** Of the database. */
+  identity: number;
   hostname: string;
   pid: number;
   user: string;

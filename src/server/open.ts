@@ -10,7 +10,7 @@ import { explainDirectory, openPrivateFolder } from '../base/trusted/private.ts'
 import { version } from '../base/version.ts';
 import { deleteStep, leftoverWorkflows } from '../storage/authoring/workflow-deletion.ts';
 import { Database, replaceByCopy } from '../storage/database/database.ts';
-import { isRestored, passRestored } from '../storage/database/epoch.ts';
+import { databaseIdentity, isRestored, passRestored } from '../storage/database/epoch.ts';
 import { forgetLastingServer } from '../storage/database/lasting-server.ts';
 import { takeInSpools } from './evidence/spool-intake.ts';
 import { seenEpoch } from './owner/epoch-file.ts';
@@ -37,7 +37,8 @@ export async function openService(
     ownership.release();
     throw error;
   }
-  const info = { version: version(), directory, hostname: hostname(), pid: process.pid, user: currentUser(), log };
+  const place = { directory, identity: databaseIdentity(db), hostname: hostname() };
+  const info = { version: version(), ...place, pid: process.pid, user: currentUser(), log };
   const service = new Service(db, clock, info, ownership);
   try {
     await prepare(service);

@@ -17,6 +17,7 @@ import { systemMachine } from './evidence/machine.ts';
 import { writeStopFiles } from './evidence/stop-files.ts';
 import { Exchange } from './exchange/exchange.ts';
 import { LastHeard } from './exchange/last-heard.ts';
+import { refuseOtherDatabase } from './exchange/other-database.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
 import type { checkedRequest } from './request-check.ts';
@@ -125,12 +126,11 @@ export class Service implements ServerContext {
   /** Raises the epoch: called once by a process that begins to serve others. */
   beginEpoch(): number {
     if (this.#loss !== null) throw this.#loss;
-    const { directory } = this.info;
     this.#servesOthers = true;
-    const epoch = inTransaction(this.db, this.clock.now(), (tx) => raiseEpoch(tx, seenEpoch(directory)));
+    const epoch = inTransaction(this.db, this.clock.now(), (tx) => raiseEpoch(tx, seenEpoch(this.info.directory)));
     const problem = this.#whyUnconfirmed();
     if (problem !== null) throw problem;
-    noteEpoch(directory, epoch);
+    noteEpoch(this.info.directory, epoch);
     this.#epoch = epoch;
     return epoch;
   }
@@ -184,6 +184,7 @@ export class Service implements ServerContext {
   }
 
   async #callExchange(request: Request<'exchange'>, options: CallOptions): Promise<ExchangeReply> {
+    refuseOtherDatabase(request, this.info);
     if (request.epoch > this.#epoch) throw this.#outdatedBy(request.epoch);
     return await new Promise((resolve, reject) => {
       const member = this.#exchange.admit(request, resolve, reject);

@@ -38,7 +38,7 @@ export class WorkerLoop {
   readonly #deadline: Deadline;
   #settings: WorkerSettings | null = null;
   #idleSinceMs: number;
-  /** What the worker ends with when the server speaks another protocol; null as long as it does not. */
+  /** What the worker ends with when the server speaks another protocol or has another database; else null. */
   #incompatible: TorcError | null = null;
   #heldUntilMs: number | null = null;
   #cancelTimer: () => void = () => {};
@@ -171,9 +171,10 @@ export class WorkerLoop {
   /** Running jobs continue as without a server. The worker ends with the last of them, and results go to the spool. */
   #onIncompatible(error: TorcError): void {
     if (this.#incompatible === null) {
-      const message = `${error.message}; the worker is torc ${version()}`;
-      this.#incompatible = new TorcError('incompatible', message, error.hint);
-      this.#deps.log.error({ why: message }, 'the server speaks another protocol: no more jobs are started');
+      const message =
+        error.code === 'incompatible' ? `${error.message}; the worker is torc ${version()}` : error.message;
+      this.#incompatible = new TorcError(error.code, message, error.hint);
+      this.#deps.log.error({ why: message }, 'the server is not the one of this worker: no more jobs are started');
     }
     this.#ending.drain();
     const { numHeld, numUnanswered } = this.#session;

@@ -1,5 +1,5 @@
 /** Two processes that both believe they own the database: one stops, and nothing that was confirmed is lost. */
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readServerFile, writeServerFile } from '../../src/api/server-file.ts';
@@ -22,6 +22,27 @@ async function workflowNames(): Promise<string[]> {
   const listed = await place.json<{ workflows: { workflow_key: string }[] }>(['workflows', 'list', '-l', '10000']);
   return listed.workflows.map((workflow) => workflow.workflow_key);
 }
+
+it('a server directory that was deleted and made again gets no worker of the one before', async () => {
+  const first = place.start('server', 'start');
+  await expect.poll(served(first.child.pid)).toBe(true);
+  const key = await place.create('touch begun; until [ -e go ]; do sleep 0.05; done');
+  await place.torc('workflows', 'start', key);
+  const worker = place.start('jobs', 'run', key, '--worker');
+  await expect.poll(() => existsSync(join(place.path, 'begun'))).toBe(true);
+  first.child.kill('SIGKILL');
+  await first.ended;
+  rmSync(place.dir, { recursive: true });
+  expect(await place.create('true')).toBe(key);
+  await place.torc('workflows', 'start', key);
+  const second = place.start('server', 'start');
+  await expect.poll(served(second.child.pid)).toBe(true);
+  place.file('go', '');
+  const ended = await worker.ended;
+  expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('belongs to another database') });
+  expect(await place.json(['compute-nodes', 'list', '-k', key])).toEqual({ compute_nodes: [] });
+  expect(await place.json(['jobs', 'list', '-k', key])).toMatchObject({ jobs: [{ status: 'ready' }] });
+});
 
 describe('two owners', () => {
   it('that start at once: one serves, the other names it', async () => {

@@ -445,6 +445,32 @@ describe('delete', () => {
   });
 });
 
+describe('a worker that another database has greeted', () => {
+  it('is refused with its greetings and requests, and does not end this server', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const other = await freshService();
+    try {
+      const key1 = await createWorkflow(other.service, [{ name: 'b' }]);
+      const worker = await TestWorker.join(other.service, key1);
+      const database = other.service.info.identity;
+      expect((await worker.exchange({ database })).jobs).toHaveLength(1);
+      const refusal = {
+        code: 'other_database',
+        message: expect.stringContaining(`is in ${service.info.directory} now`),
+      };
+      const late = { database, worker_id: worker.workerId, epoch: 1_000 };
+      await expect(TestWorker.join(service, key, {}, null, { database })).rejects.toMatchObject(refusal);
+      const newcomer = await TestWorker.join(service, key);
+      await expect(newcomer.exchange(late)).rejects.toMatchObject(refusal);
+      expect(service.isLost).toBe(false);
+      // a worker of an older version names none
+      expect((await newcomer.exchange({ database: service.info.identity })).jobs).toHaveLength(1);
+    } finally {
+      await other.close();
+    }
+  });
+});
+
 describe('an exchange', () => {
   it('with another major protocol is refused, whatever it looks like, with the message for a hello', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);

@@ -189,6 +189,15 @@ describe('replies', () => {
     expect(send(session)).toMatchObject({ epoch: 5, held: [], ack: 0 });
   });
 
+  it('belong to the first database that told its identity, and to no other', () => {
+    const session = new Session('w');
+    session.noteDatabase(undefined);
+    expect(send(session)).not.toHaveProperty('database');
+    session.noteDatabase(7);
+    session.noteDatabase(8);
+    expect(send(session)).toMatchObject({ database: 7 });
+  });
+
   it('count as news when they answer a start whose end was reported first', () => {
     const session = new Session('w');
     taken(session, reply(send(session).seq, { jobs: [job(1)] }));

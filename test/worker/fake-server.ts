@@ -145,7 +145,7 @@ export class FakeServer implements Api {
     if (this.helloError !== null) throw this.helloError;
     this.#known.add(request.worker_id);
     const { helloAnswer: answer, epoch, settings, actions } = this;
-    return { answer, epoch, compute_node_key: '1', workflow_name: 'test', settings, actions };
+    return { answer, epoch, database: 7, compute_node_key: '1', workflow_name: 'test', settings, actions };
   }
 
   #exchange(request: ExchangeRequest, options: CallOptions): Promise<ExchangeReply> {

@@ -7,19 +7,22 @@ import { workerCommands } from '../../storage/running/actions.ts';
 import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, settleBaseDirectory, type Workflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
+import { refuseOtherDatabase } from '../exchange/other-database.ts';
 import { otherProtocol } from '../exchange/other-protocol.ts';
 
 type Hello = Request<'worker_hello'>;
 type Welcome = Reply<'worker_hello'>;
 
 /** Answers `gone` to a worker that was already given up: it must end. */
-export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerContext): Welcome {
+export function greetWorker(tx: Transaction, request: Hello, { epoch, info }: ServerContext): Welcome {
   if (request.protocol !== protocolVersion) throw otherProtocol(request.protocol);
+  refuseOtherDatabase(request, info);
+  const { identity: database } = info;
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   const node = registerComputeNode(tx, request, workflow.stdio);
   if (node === 'gone') {
     const settings = settingsOf(workflow, workflow.stdio);
-    return { answer: 'gone', epoch, compute_node_key: '0', workflow_name: workflow.name, settings };
+    return { answer: 'gone', epoch, database, compute_node_key: '0', workflow_name: workflow.name, settings };
   }
   settleBaseDirectory(tx, workflow, request.working_directory);
   notePredecessors(tx, request);
@@ -27,6 +30,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch }: ServerCo
   return {
     answer: 'welcome',
     epoch,
+    database,
     compute_node_key: String(node.computeNodeKey),
     workflow_name: workflow.name,
     settings: settingsOf(workflow, node.stdio),

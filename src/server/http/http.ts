@@ -184,6 +184,7 @@ function httpStatus(code: ErrorCode): number {
     case 'conflict':
     case 'already_complete':
     case 'incompatible':
+    case 'other_database':
       return 409;
     case 'unreachable':
     case 'busy':

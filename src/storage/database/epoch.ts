@@ -11,6 +11,11 @@ export function readEpoch(db: Database): number {
   return readMeta(db, 'epoch') ?? 0;
 }
 
+/** Which database this is; another one in the same directory has another number. */
+export function databaseIdentity(db: Database): number {
+  return readMeta(db, 'identity') ?? 0;
+}
+
 /** Raises the epoch above its last value and `seen`, and returns it. */
 export function raiseEpoch(tx: Transaction, seen: number): number {
   const sql = `UPDATE meta SET value = max(value, ?) + 1 WHERE name = 'epoch' RETURNING value`;

@@ -32,7 +32,7 @@ export interface ExchangerEvents {
   greeted(reply: HelloReply): void;
   /** The server will never take this worker: a later process has its place (null), or repeating it would not help. */
   refused(error: TorcError | null): void;
-  /** The server speaks another protocol. Requests continue, in case a server of this version comes back. */
+  /** The server speaks another protocol or has another database. Requests continue, in case the right one comes back. */
   incompatible(error: TorcError): void;
   taken(taken: Taken): void;
   /** Contact was lost or restored. */
@@ -46,6 +46,8 @@ export interface ExchangerDependencies {
   random: () => number;
 }
 
+/** Codes of a server that is not the one of this worker. */
+const strange = new Set(['incompatible', 'other_database']);
 const hopeless = new Set(['not_found', 'usage', 'invalid_spec']);
 const outdated = (): TorcError => new TorcError('unreachable', 'an outdated server answered');
 
@@ -147,10 +149,12 @@ export class Exchanger {
   async #greet(): Promise<void> {
     this.#state = 'greeting';
     try {
-      const reply = await this.#call('worker_hello', this.#events.hello(), promptTimeoutMs);
+      const hello = { ...this.#events.hello(), ...this.#session.database };
+      const reply = await this.#call('worker_hello', hello, promptTimeoutMs);
       if (this.#isClosed()) return;
       this.#state = 'new';
       if (!this.#session.acceptEpoch(reply.epoch)) return this.#failed(outdated());
+      this.#session.noteDatabase(reply.database);
       this.#reached();
       this.#state = 'greeted';
       if (reply.answer === 'gone') this.#events.refused(null);
@@ -263,7 +267,7 @@ export class Exchanger {
       );
       this.#events.contactChanged();
     }
-    if (error.code === 'incompatible') this.#events.incompatible(error);
+    if (strange.has(error.code)) this.#events.incompatible(error);
   }
 }
 

@@ -54,6 +54,8 @@ interface Outstanding {
 export class Session {
   readonly workerId: string;
   #epoch = 0;
+  /** The identity of the database that has greeted this worker; null for none, or one that told nothing. */
+  #database: number | null = null;
   #ack = 0;
   #seq = 0;
   readonly #held = new Set<number>();
@@ -98,6 +100,16 @@ export class Session {
     if (epoch < this.#epoch) return false;
     this.#epoch = epoch;
     return true;
+  }
+
+  /** The database that has greeted this worker; no other one is worked for. */
+  noteDatabase(identity: number | undefined): void {
+    this.#database ??= identity ?? null;
+  }
+
+  /** The field that names the database in requests. */
+  get database(): { database?: number } {
+    return this.#database === null ? {} : { database: this.#database };
   }
 
   // ---------------------------------------------------------------- what is reported
@@ -169,6 +181,7 @@ export class Session {
     this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving });
     return {
       protocol: protocolVersion,
+      ...this.database,
       worker_id: this.workerId,
       seq: this.#seq,
       epoch: this.#epoch,
