@@ -7,6 +7,9 @@ import { newPlace, type Place } from '../cli/place.ts';
 import { type Ended, mainJs } from '../support/torc.ts';
 import { asOtherUser, canBeOtherUser, otherUserId } from './as-other-user.ts';
 
+/** `nobody` on most systems. */
+const otherName = execFileSync('id', ['-nu', String(otherUserId)], { encoding: 'utf8' }).trim();
+
 let place: Place;
 let home: string;
 let commands: string;
@@ -54,8 +57,8 @@ describe.skipIf(!canBeOtherUser)('root', () => {
     for (const line of lines) {
       const ended = await place.torc('--dir', dir, ...line);
       expect([line, ended]).toMatchObject([line, { code: 4, stdout: '' }]);
-      expect(ended.stderr).toContain(`error: the server directory ${dir} belongs to nobody (uid ${otherUserId})`);
-      expect(ended.stderr).toContain('hint: Run torc as its owner (sudo -u nobody torc ..)');
+      expect(ended.stderr).toContain(`error: the server directory ${dir} belongs to ${otherName} (uid ${otherUserId})`);
+      expect(ended.stderr).toContain(`hint: Run torc as its owner (sudo -u ${otherName} torc ..)`);
     }
     expect(everything()).toEqual(before);
     expect(await user(dir, 'server', 'start', '--daemon')).toMatchObject({ code: 0, stderr: '' });
@@ -69,7 +72,7 @@ describe.skipIf(!canBeOtherUser)('root', () => {
     const ended = await place.torc('--dir', dir, 'run', commands, '-o', join(home, 'out'));
     expect(ended).toMatchObject({ code: 4, stdout: '' });
     expect(ended.stderr).toContain(`${home} belongs to another user (uid ${otherUserId})`);
-    expect(ended.stderr).toContain('sudo -u nobody torc ..');
+    expect(ended.stderr).toContain(`sudo -u ${otherName} torc ..`);
     expect(everything()).toEqual([]);
   });
 
@@ -98,7 +101,7 @@ describe.skipIf(!canBeOtherUser)('what root has left in the server directory of 
         const ended = await user(dir, ...line);
         expect([name, line, ended]).toMatchObject([name, line, { code: 4, stdout: '' }]);
         expect(ended.stderr).toContain(`error: ${path} belongs to root, who alone can use it`);
-        expect(ended.stderr).toContain('hint: Let root give it back to you: sudo chown -R nobody: ');
+        expect(ended.stderr).toContain(`hint: Let root give it back to you: sudo chown -R ${otherName}: `);
       }
       if (isNew) rmSync(path);
       else chownSync(path, otherUserId, otherUserId);

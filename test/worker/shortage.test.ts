@@ -1,4 +1,5 @@
 /** A node that has no process, descriptor or memory left for another job. */
+import { stat } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
@@ -93,4 +94,6 @@ it('waits for no pipe that has taken the place of standard error', async () => {
   // more than there are threads for files
   server.add(...Array.from({ length: 6 }, () => ({ command: `rm ${path}; mkfifo ${path}; exit 254` })));
   expect(await startWorker(server).exit).toMatchObject({ numJobs: 6, numFailed: 6 });
+  // a thread is free
+  await stat('/');
 });

@@ -25,7 +25,7 @@ export function isOpenToOthers({ mode }: Pick<Stats, 'mode'>): boolean {
   return (mode & 0o011) !== 0;
 }
 
-/** The name of a user for messages and commands, `#1234` where the system has none: sudo takes both. */
+/** The name of a user for messages and commands, `#1234` where the system has none, as sudo takes it. */
 export function userName(uid: number): string {
   if (uid === 0) return 'root';
   try {
@@ -85,7 +85,7 @@ export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder
     throw new TorcError(
       'conflict',
       `${path} belongs to root, who alone can use it: root has run torc here`,
-      `Let root give it back to you: sudo chown -R ${shellWord(`${userName(ownUid())}:`)} ${shellWord(folder)}`,
+      `Let root give it back to you: sudo chown -R ${shellWord(`${userName(ownUid()).replace('#', '')}:`)} ${shellWord(folder)}`,
     );
   }
   if (kind === 'file' && found.nlink > 1) {
