@@ -176,7 +176,9 @@ describe('torc run', () => {
     expect(await run.ended).toMatchObject({
       code: 5,
       stdout: '',
-      stderr: expect.stringMatching(/the worker died \(SIGKILL\)\nhint: See its log .*\.log\. .* jobs diagnose -k 1$/m),
+      stderr: expect.stringMatching(
+        /the worker died \(SIGKILL\)\nhint: See its log .*\.log\. .* jobs diagnose -k 1\. To continue: torc .* jobs run 1$/m,
+      ),
     });
     killIfThere(jobPid());
   });

@@ -95,7 +95,8 @@ export function spawnWorker(
   const result = once(child, 'close').then(([code, signal]) => {
     if (code === 0) return JSON.parse(printed.stdout) as WorkerResult;
     const log = join(options.output, workerLogName(child.pid ?? 0));
-    const hint = `See its log ${log}. What happened to its jobs: ${context.torc} jobs diagnose -k ${workflowKey}`;
+    const why = `${context.torc} jobs diagnose -k ${workflowKey}`;
+    const hint = `See its log ${log}. What happened to its jobs: ${why}. To continue: ${context.torc} jobs run ${workflowKey}`;
     throw workerError(printed.stderr, { code, signal }, hint);
   });
   // the error is delivered when somebody awaits the result; it may come earlier
