@@ -1,6 +1,6 @@
 /** The rows of the list of workflows. */
 import { z } from 'zod';
-import { stdioModes } from '../model/expanded.ts';
+import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { cutOffs, workflowStatuses } from '../model/status.ts';
 import { age, count, instant, json, key } from './fields.ts';
 
@@ -28,6 +28,9 @@ export const workflow = () =>
     stdio: z.enum(stdioModes),
     /** How often in a run a job comes back whose attempt was lost by infrastructure. */
     max_losses: count,
+    /** What jobs with `supports_termination` get, and how long before their time is over. */
+    termination_signal: z.enum(terminationSignals),
+    sigterm_lead_seconds: age,
     /** With this many failures in a run nothing more starts. */
     max_failures: count.nullable(),
     /** Of a run, counted from its start. */

@@ -65,6 +65,18 @@ describe('a workflow that is changed step by step', () => {
   });
 
   it('is archived, and then listed only on request', async () => {
+    const signal = ['--termination-signal', 'SIGUSR2', '--sigterm-lead-seconds', '120'];
+    expect(await place.json(['workflows', 'modify', '1', ...signal])).toMatchObject({
+      changes: [
+        { field: 'termination_signal', old_value: 'SIGTERM', new_value: 'SIGUSR2' },
+        { field: 'sigterm_lead_seconds', old_value: 30, new_value: 120 },
+      ],
+    });
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({
+      termination_signal: 'SIGUSR2',
+      sigterm_lead_seconds: 120,
+    });
+    expect((await place.torc('workflows', 'modify', '1', '--termination-signal', 'KILL')).code).toBe(2);
     await place.json(['workflows', 'modify', '1', '--archive', '--name', 'old "one"']);
     await place.create('true');
     const keys = async (...options: string[]) => {

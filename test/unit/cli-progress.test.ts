@@ -34,6 +34,8 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     max_failures: null,
     timeout_seconds: null,
     cut_off_by: null,
+    termination_signal: 'SIGTERM',
+    sigterm_lead_seconds: 30,
     base_directory: '/w',
     created_at: '2026-01-02T03:04:05.678Z',
     started_at: null,

@@ -28,6 +28,21 @@ function problemsOf(jobs: Job[], rest: Record<string, unknown> = {}): string[] {
 const files = (...names: string[]) => ({ files: names.map((name) => ({ name, path: `data/${name}.txt` })) });
 
 describe('a workflow', () => {
+  it('may have the signal of its end where torc 1.0 has it, but not in two places', () => {
+    const execution_config = { termination_signal: 'sigusr1', sigterm_lead_seconds: 90 };
+    const read = { terminationSignal: 'SIGUSR1', sigtermLeadSeconds: 90 };
+    expect(expand([{ name: 'a' }], { execution_config })).toMatchObject(read);
+    expect(problemsOf([{ name: 'a' }], { execution_config, sigterm_lead_seconds: 90 })).toEqual([
+      'execution_config.sigterm_lead_seconds: is given in the workflow too; remove one of them',
+    ]);
+    expect(problemsOf([{ name: 'a' }], { execution_config: { mode: 'direct' } })).toEqual([
+      expect.stringContaining('unknown key "mode" in the execution config'),
+    ]);
+    const kdl =
+      'name "w"\nexecution_config termination_signal="SIGUSR1" { sigterm_lead_seconds 90 }\njob "a" { command "x" }';
+    expect(loadWorkflow(kdl, { file: 'w.kdl' }).workflow).toMatchObject(read);
+  });
+
   it('has the defaults of the format', () => {
     const workflow = expand([{ name: 'a', command: 'echo $HOME "${x}"' }]);
     const { fromOutside, ...rest } = workflow;

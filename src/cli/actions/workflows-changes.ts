@@ -3,6 +3,7 @@
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseJson } from '../../base/exact-json.ts';
+import type { TerminationSignal } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { existingDirectory } from '../input/base-directory.ts';
@@ -21,6 +22,8 @@ export interface ModifyWorkflowOptions extends StdioOption {
   failFast?: boolean;
   maxFailures?: number;
   timeout?: number;
+  terminationSignal?: TerminationSignal;
+  sigtermLeadSeconds?: number;
   baseDirectory?: string;
   archive?: boolean;
   unarchive?: boolean;
@@ -41,6 +44,7 @@ export async function modifyWorkflow(
   options: ModifyWorkflowOptions,
 ): Promise<void> {
   const { name, description, project, metadata, stdio, maxLosses, archive, unarchive } = options;
+  const { terminationSignal, sigtermLeadSeconds } = options;
   if (archive === true && unarchive === true) {
     throw new TorcError('usage', '--archive and --unarchive cannot be combined', 'Give only one of them.');
   }
@@ -53,6 +57,8 @@ export async function modifyWorkflow(
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
     ...limitChanges(options),
+    ...(terminationSignal === undefined ? {} : { termination_signal: terminationSignal }),
+    ...(sigtermLeadSeconds === undefined ? {} : { sigterm_lead_seconds: sigtermLeadSeconds }),
     ...(options.baseDirectory === undefined ? {} : { base_directory: await existingDirectory(options.baseDirectory) }),
     ...(archive === undefined && unarchive === undefined ? {} : { is_archived: archive === true }),
   });

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
-import { someTime, stdioOption, wholeNumber } from '../input/options.ts';
+import { someTime, stdioOption, terminationSignalOption, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -26,6 +26,12 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--max-failures <n>', 'the same after this many failures; 0: no limit', wholeNumber('--max-failures', 0))
     .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>
       text === '0' ? 0 : someTime(text),
+    )
+    .addOption(terminationSignalOption())
+    .option(
+      '--sigterm-lead-seconds <n>',
+      'how long before their end such jobs get the signal, for workers that start from now on',
+      wholeNumber('--sigterm-lead-seconds', 0),
     )
     .option('--archive', 'hide it from lists; it is never chosen as the only workflow')
     .option('--unarchive', 'show it again')

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
-import { type StdioMode, stdioModes } from '../../model/expanded.ts';
+import { type StdioMode, stdioModes, terminationSignals } from '../../model/expanded.ts';
 import {
   type ConsoleLevel,
   consoleLevels,
@@ -211,4 +211,9 @@ export interface StdioOption {
 /** Where the output of jobs goes. */
 export function stdioOption(what = 'where job output goes (default: the specification, else files)'): Option {
   return new Option('--stdio <mode>', what).choices(stdioModes);
+}
+
+export function terminationSignalOption(): Option {
+  const what = 'what jobs with supports_termination get before their time is over';
+  return new Option('--termination-signal <name>', what).choices(terminationSignals);
 }

@@ -55,8 +55,10 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     stdio: spec.stdio ?? defaults.stdio,
     maxLosses: spec.max_losses ?? defaults.maxLosses,
     ...runLimits(spec, findings),
-    terminationSignal: spec.termination_signal ?? defaults.terminationSignal,
-    sigtermLeadSeconds: spec.sigterm_lead_seconds ?? defaults.sigtermLeadSeconds,
+    terminationSignal:
+      spec.termination_signal ?? spec.execution_config?.termination_signal ?? defaults.terminationSignal,
+    sigtermLeadSeconds:
+      spec.sigterm_lead_seconds ?? spec.execution_config?.sigterm_lead_seconds ?? defaults.sigtermLeadSeconds,
     createOutputFolders: spec.create_output_folders ?? defaults.createOutputFolders,
     requirements: (spec.resource_requirements ?? []).map(requirementsOf),
     files: jobs.files,

@@ -25,8 +25,17 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
     if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
     checkRecords(value, findings);
+    if (isMapping(value.execution_config)) checkTwice(value, value.execution_config, findings);
   }
   return result.success && findings.count === before ? result.data : null;
+}
+
+/** Which of two values counts cannot be seen. */
+function checkTwice(workflow: Record<string, unknown>, config: Record<string, unknown>, findings: Findings): void {
+  for (const key of ['termination_signal', 'sigterm_lead_seconds']) {
+    if (workflow[key] == null || config[key] == null) continue;
+    findings.add(['execution_config', key], () => `is given in the workflow too; remove one of them`);
+  }
 }
 
 /** Parameters and Slurm defaults have names of their own as keys; zod drops this one without a word. */

@@ -65,7 +65,7 @@ const workflow: Shape = {
     action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
     factories: { list: 'factories', shape: factory },
   },
-  single: { parameters: plain, slurm_defaults: plain, resource_monitor: plain, factory },
+  single: { parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
   json: ['metadata'],
 };
 

@@ -18,6 +18,7 @@ const labels: Readonly<Record<string, string>> = {
   steps: 'a step',
   slurm_schedulers: 'a Slurm scheduler',
   resource_monitor: 'the resource monitor',
+  execution_config: 'the execution config',
   actions: 'an action',
   factory: 'a factory',
   factories: 'a factory',

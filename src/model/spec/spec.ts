@@ -205,6 +205,12 @@ const action = z.strictObject({
   persistent: flag.nullish(),
 });
 
+/** Where torc 1.0 has these two keys. */
+const executionConfig = z.strictObject({
+  termination_signal: z.enum(terminationSignals).nullish(),
+  sigterm_lead_seconds: count.max(1_000_000).nullish(),
+});
+
 export const workflowSpec = z.strictObject({
   name,
   user: name.nullish(),
@@ -226,6 +232,7 @@ export const workflowSpec = z.strictObject({
   }).nullish(),
   termination_signal: z.enum(terminationSignals).nullish(),
   sigterm_lead_seconds: count.max(1_000_000).nullish(),
+  execution_config: executionConfig.nullish(),
   create_output_folders: flag.nullish(),
   jobs: z.array(job),
   files: z.array(file).nullish(),

@@ -1,5 +1,5 @@
 /** The list of workflows, with the status and the counts that follow from their jobs. */
-import { stdioModes } from '../../../model/expanded.ts';
+import { stdioModes, terminationSignals } from '../../../model/expanded.ts';
 import { cutOffs, workflowStatuses } from '../../../model/status.ts';
 import { hasHeldJobSql } from '../../running/holds.ts';
 import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
@@ -64,7 +64,8 @@ export const workflows: ListDefinition = {
     ...columns('flag', ['is_paused', 'w.paused_at IS NOT NULL'], ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
     ...columns('integer', ['max_losses', 'w.max_losses'], ['max_failures', 'w.max_failures']),
-    ...columns('seconds', ['timeout_seconds', 'w.timeout_ms']),
+    ...columns('seconds', ['timeout_seconds', 'w.timeout_ms'], ['sigterm_lead_seconds', 'w.sigterm_lead_ms']),
+    word(terminationSignals, 'termination_signal', 'w.termination_signal'),
     word(cutOffs, 'cut_off_by', cutOffBy),
     ...columns('text', ['base_directory', 'w.base_directory']),
     ...columns('instant', ['created_at', 'w.created_at'], ['started_at', 'w.started_at'], ['ended_at', 'w.ended_at']),
