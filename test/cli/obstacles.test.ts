@@ -60,6 +60,25 @@ it('a runtime above the walltime is told when the workflow is made, started and 
   expect((await place.torc(...schedule, '--dry-run')).stderr).not.toContain('may run for');
 });
 
+it('warnings of commands with JSON output are JSON lines on stderr', async () => {
+  const file = spec({ runtime: 'PT5H', walltime: '00:20:00' });
+  for (const words of [
+    ['workflows', 'create', file],
+    ['workflows', 'start', '1'],
+    [...schedule, '--dry-run'],
+  ]) {
+    const { code, stdout, stderr } = await place.torc('-F', 'json', ...words);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toBeTypeOf('object');
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toContainEqual({
+      warning: expect.stringContaining('1 job may run for 5h 00m, but'),
+    });
+  }
+  const quiet = await place.torc('-F', 'json', '-c', 'error', ...schedule, '--dry-run');
+  expect(quiet).toMatchObject({ code: 0, stderr: '' });
+});
+
 it('a walltime above the time limit of the partition is told when nodes are scheduled', async () => {
   await place.torc('workflows', 'create', spec({ walltime: '02:00:00' }));
   await place.torc('workflows', 'start', '1');

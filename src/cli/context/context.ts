@@ -109,9 +109,16 @@ function isShown(level: ConsoleLevel, threshold: ConsoleLevel): boolean {
   return consoleLevels.indexOf(level) >= consoleLevels.indexOf(threshold);
 }
 
-/** Prints a line to stderr if `--console-level` allows it; never with JSON output. */
-export function note(context: Context, text: string, level: ConsoleLevel = 'info'): void {
-  if (context.format !== 'json' && isShown(level, context.consoleLevel)) context.terminal.err(`${text}\n`);
+/**
+ * Prints a line to stderr if `--console-level` allows it. With JSON output a warning is a line `{"warning":".."}`, and
+ * everything less important is left out.
+ */
+export function note({ format, consoleLevel, terminal }: Context, text: string, level: ConsoleLevel = 'info'): void {
+  if (!isShown(level, consoleLevel)) return;
+  if (format !== 'json') terminal.err(`${text}\n`);
+  else if (isShown(level, 'warning')) {
+    terminal.err(`${JSON.stringify({ warning: text.trimStart().replace(/^warning: /, '') })}\n`);
+  }
 }
 
 /** Whether the command line asks for JSON, even if it cannot be parsed. */

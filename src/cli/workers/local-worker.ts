@@ -104,11 +104,6 @@ export function spawnWorker(
   return { pid: child.pid ?? 0, result, stop: () => void child.kill('SIGTERM') };
 }
 
-/** What the worker writes for the person who started it; see `tellWarning`. */
-export function warningLine(text: string): string {
-  return `${JSON.stringify({ warning: text })}\n`;
-}
-
 /** Shows a warning of the worker; false when the line is something else. */
 function tellWarning(context: Context, line: string): boolean {
   if (!line.startsWith('{"warning":')) return false;

@@ -12,9 +12,9 @@ import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
 import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { chosenOutput, makeOutputDirectory } from '../input/output-directory.ts';
-import { type WorkerCommandOptions, type WorkerResult, warningLine, workerLogName } from './local-worker.ts';
+import { type WorkerCommandOptions, type WorkerResult, workerLogName } from './local-worker.ts';
 
 /** Runs a worker on this machine for the server of the directory until it ends. */
 export async function runWorkerHere(
@@ -26,7 +26,8 @@ export async function runWorkerHere(
   // inside an allocation, only its share of the machine may be used
   const slurm = slurmEnvironment(context.env, systemClock.now());
   const output = chosenOutput(context, options.output);
-  const warn = (text: string): void => context.terminal.err(warningLine(text));
+  // the command that started it shows it
+  const warn = (text: string): void => note(context, text, 'warning');
   const gpus = chosenGpus(options.gpus ?? null, machine);
   const cpus = believedCpus(slurm?.numCpus ?? machine.numCpus);
   const numCpus = options.cpus ?? cpus.numCpus;
