@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { allocation } from './cases/allocation.mjs';
 import { busy } from './cases/busy.mjs';
 import { claims } from './cases/claims.mjs';
+import { copies } from './cases/copies.mjs';
 import { creation } from './cases/creation.mjs';
 import { durability } from './cases/durability.mjs';
 import { graphs } from './cases/graphs.mjs';
@@ -28,6 +29,7 @@ const cases = {
   creation,
   claims,
   restart,
+  copies,
   startup,
   memory,
   idle,

@@ -120,11 +120,12 @@ export function exchangeRequest(worker_id, changes) {
 /**
  * Ends every job at once, without a process, until `most` jobs have ended or the server tells it to leave. Calls `onReply`
  * with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short jobs ahead of time.
+ * `returnCodeOf`: the return code of a job, by its assignment.
  */
 export async function runSimulatedWorker(
   api,
   worker_id,
-  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1 } = {},
+  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1, returnCodeOf = () => 0 } = {},
 ) {
   let [seq, ack, done, finished] = [0, 0, 0, []];
   while (done < most) {
@@ -135,20 +136,20 @@ export async function runSimulatedWorker(
     if (reply.leave) break;
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;
-    finished = endsOf(reply.jobs, execMs);
+    finished = endsOf(reply.jobs, execMs, returnCodeOf);
   }
 }
 
 /** Reports that jobs ended, although none ran. */
-export function endsOf(jobs, execMs) {
-  return jobs.map(({ attempt }) => ({
-    attempt,
+export function endsOf(jobs, execMs, returnCodeOf = () => 0) {
+  return jobs.map((job) => ({
+    attempt: job.attempt,
     start_age_ms: 1,
     age_ms: 0,
     status: 'done',
-    return_code: 0,
-    cause: 'success',
-    exit_code: 0,
+    return_code: returnCodeOf(job),
+    cause: returnCodeOf(job) === 0 ? 'success' : 'exit_code',
+    exit_code: returnCodeOf(job),
     signal: null,
     detail: null,
     exec_ms: execMs,

@@ -84,6 +84,8 @@ export const endpoints = {
   jobs_disable: on(plans.disableJobs, plans.planReply),
   jobs_cancel: on(plans.cancelJobs, plans.cancelJobsReply),
   jobs_hold: on(plans.holdJobs, plans.planReply),
+  jobs_mark_done: on(plans.markJobs, plans.planReply),
+  workflow_copy: on(plans.copyWorkflow, plans.copyWorkflowReply),
 
   // people change what is stored
   workflow_pause: on(workflows.pauseWorkflow, workflows.pauseReply),

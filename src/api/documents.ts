@@ -91,7 +91,8 @@ export type ExportedPage = z.infer<ReturnType<typeof exportReply>>;
 /** A row of the list of results; columns that follow from others are ignored. */
 const importedResult = z.object({
   job_name: name,
-  run_id: z.number().int().positive(),
+  /** 0 where the result was there before the first run. */
+  run_id: count,
   attempt_id: z.number().int().positive(),
   status: z.enum(['done', 'canceled', 'terminated', 'returned', 'lost']),
   return_code: z.number().int().min(0).max(255).nullable(),
@@ -103,10 +104,11 @@ const importedResult = z.object({
   peak_memory_bytes: count.nullable(),
   average_memory_bytes: count.nullable(),
   cpu_seconds: age.nullable(),
-  hostname: name,
+  /** Null where no process ran. */
+  hostname: name.nullable(),
   slurm_job_id: text.nullable(),
   num_nodes: z.number().int().positive().optional(),
-  num_cpus: z.number().int().positive(),
+  num_cpus: count,
   memory_bytes: count,
   gpu_indices: z.array(count).nullable(),
   exit_code: z.number().int().nullable(),

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { jobStatuses } from '../model/status.ts';
+import { shownAttempt } from './attempt-records.ts';
 import { changedField, count, json, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
-import { records, shownAttempt } from './records.ts';
+import { records } from './records.ts';
 
 export const diagnoseJobs = z.strictObject({ workflow_key: key, job_keys: z.array(key).nullable() });
 export const showJob = z.strictObject({ job_key: key });

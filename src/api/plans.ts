@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { jobStatuses } from '../model/status.ts';
-import { count, key, text } from './fields.ts';
+import { count, key, name, text } from './fields.ts';
 
 /**
  * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an
@@ -15,8 +15,11 @@ const planOptions = {
   skip: count,
 };
 
-/** `all`, those whose last result has a return code other than 0, or the named jobs; each with all downstream jobs. */
-const jobsToReset = z.union([z.enum(['all', 'failed']), z.array(key).min(1)]);
+/**
+ * `all`, those whose last result has a return code other than 0, those that have not succeeded (without the disabled
+ * ones), or the named jobs; each with all downstream jobs.
+ */
+const jobsToReset = z.union([z.enum(['all', 'failed', 'unfinished']), z.array(key).min(1)]);
 
 export const restart = z.strictObject({
   workflow_key: key,
@@ -45,6 +48,19 @@ export const holdJobs = z.strictObject({
   ...planOptions,
   job_keys: z.array(key).min(1),
   hold: z.boolean(),
+});
+export const markJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+/**
+ * A new workflow with the same jobs. `clone`: nothing is inherited. `rerun`: jobs that succeeded are done, with their
+ * results; the changes are the jobs that run, by their keys in the source.
+ */
+export const copyWorkflow = z.strictObject({
+  workflow_key: key,
+  how: z.enum(['clone', 'rerun']),
+  dry_run: z.boolean(),
+  /** Of the new workflow; null for the name of the source. */
+  name: name.nullable(),
+  user: name,
 });
 /** With `stop` false, workers claim jobs again. */
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });
@@ -121,6 +137,25 @@ export const cancelReply = () => planReply().extend({ num_stopping: count, slurm
 
 export const deleteWorkflowReply = () =>
   z.strictObject({ dry_run: z.boolean(), workflow_key: key, num_jobs: count, num_results: count });
+
+export const copyWorkflowReply = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    /** The new workflow; null in a dry run. */
+    workflow_key: key.nullable(),
+    name: z.string(),
+    source_workflow_key: key,
+    /** The source of a rerun; null for a clone. */
+    parent_workflow_key: key.nullable(),
+    num_jobs: count,
+    /** Jobs that are done with the results of the source. */
+    num_inherited: count,
+    num_files: count,
+    num_user_data: count,
+    /** Of a rerun: at most `limits.planPage` of the jobs that run; `num_changes` counts them all. */
+    changes: z.array(plannedChange()),
+    num_changes: count,
+  });
 
 /**
  * How many attempts were asked to stop, and which jobs still occupy a worker. With `stop` false: how many go on after

@@ -3,9 +3,9 @@
  * compares them with the definitions of the lists.
  */
 import { z } from 'zod';
-import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { actionTypes, triggerTypes } from '../model/expanded.ts';
-import { allocationStatuses, causes, endStatuses, jobStatuses, outcomes } from '../model/status.ts';
+import { allocationStatuses, causes, jobStatuses, outcomes } from '../model/status.ts';
+import { result } from './attempt-records.ts';
 import { age, count, instant, json, key } from './fields.ts';
 import { workflow } from './workflow-record.ts';
 
@@ -47,63 +47,6 @@ const job = () =>
     cancel_on_blocking_job_failure: z.boolean(),
     supports_termination: z.boolean(),
     task_failure_is_success: z.boolean(),
-  });
-
-/** Of an attempt, whether it has ended or not. */
-const attempt = () => ({
-  job_key: key,
-  job_name: z.string(),
-  workflow_key: key,
-  run_id: count,
-  attempt_id: count,
-  return_code: integer.nullable(),
-  start_time: instant.nullable(),
-  end_time: instant.nullable(),
-  exec_time_seconds: age.nullable(),
-  peak_memory_bytes: count.nullable(),
-  average_memory_bytes: count.nullable(),
-  cpu_seconds: age.nullable(),
-  hostname: z.string(),
-  slurm_job_id: z.string().nullable(),
-  compute_node_key: key,
-  num_nodes: count,
-  num_cpus: count,
-  memory_bytes: count,
-  gpu_indices: z.array(count).nullable(),
-  exit_code: integer.nullable(),
-  signal: integer.nullable(),
-  detail: z.string().nullable(),
-});
-
-const result = () =>
-  z.strictObject({
-    ...attempt(),
-    status: z.enum(endStatuses),
-    outcome: z.enum([...outcomes, 'lost']),
-    cause: z.enum(causes),
-  });
-
-/** As the story of a job shows it. */
-export const shownAttempt = () =>
-  z.strictObject({
-    ...attempt(),
-    /** `returned`: its worker gave it back before it started. */
-    status: z.enum([...endStatuses, 'returned']).nullable(),
-    outcome: z.enum([...outcomes, 'lost', 'returned']).nullable(),
-    cause: z.enum(causes).nullable(),
-    claim_time: instant,
-    stop_reason: z.string().nullable(),
-    diagnosis: diagnosis().nullable(),
-    /**
-     * `files`: at the paths. `slot`: there too, until the end of the attempt is reported; then another one may write
-     * there. `combined`: at offset and length in the file that both paths name. `empty`: it wrote nothing. `none` and
-     * `removed`: its output is not kept. `unknown`: its worker did not say.
-     */
-    log_kind: z.enum(['files', 'slot', 'combined', 'empty', 'none', 'removed', 'unknown']),
-    log_offset: count.nullable(),
-    log_length: count.nullable(),
-    stdout_path: z.string().nullable(),
-    stderr_path: z.string().nullable(),
   });
 
 const file = () =>

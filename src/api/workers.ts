@@ -1,7 +1,7 @@
 /** What workers and the server exchange. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
-import { causes } from '../model/status.ts';
+import { reportedCauses } from '../model/status.ts';
 import { age, count, instant, json, key, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
@@ -124,7 +124,7 @@ const finishedReport = z.object({
   age_ms: age,
   status: z.enum(['done', 'canceled', 'terminated']),
   return_code: z.number().int().min(0).max(255).nullable(),
-  cause: z.enum(causes),
+  cause: z.enum(reportedCauses),
   exit_code: z.number().int().nullable(),
   signal: z.number().int().nullable(),
   detail: text.nullable(),

@@ -12,6 +12,8 @@ export const workflow = () =>
     user: z.string(),
     description: z.string().nullable(),
     project: z.string().nullable(),
+    /** The workflow that this one is a rerun of. */
+    parent_workflow_key: key.nullable(),
     run_id: count,
     status: z.enum(workflowStatuses),
     num_jobs: count,

@@ -45,6 +45,12 @@ export interface WaitOptions {
   pollSeconds?: number;
 }
 
+/** What a copy has that its source has not. */
+export interface CopyOptions {
+  /** The same name by default. */
+  name?: string;
+}
+
 /** Limits of the worker, as the options of `torc jobs run`; `output` is the output directory. */
 export interface RunOptions extends WorkerCommandOptions {
   /** Stops running jobs; the call then throws TorcError 'interrupted'. */
@@ -54,6 +60,7 @@ export interface RunOptions extends WorkerCommandOptions {
 /** The keys of T, checked by the compiler to be complete. */
 type Keys<T> = Readonly<Record<keyof T, true>>;
 const placeKeys: Keys<Place> = { dir: true };
+const copyKeys: Keys<CopyOptions> = { name: true };
 const waitKeys: Keys<WaitOptions> = { pollSeconds: true };
 const runKeys: Keys<RunOptions> = {
   output: true,
@@ -203,6 +210,34 @@ export class Workflow {
       },
       { serves: true, runsActions: true },
     );
+  }
+
+  /** A new workflow with the same jobs, in any state of this one; nothing is inherited, and it has not started. */
+  clone(options: CopyOptions = {}): Promise<Workflow> {
+    return this.#copy('clone', options);
+  }
+
+  /**
+   * A new workflow that inherits the results of the jobs that succeeded and runs the others, once it is started. Throws
+   * 'conflict' while the run of this one has not ended, 'already_complete' when every job has succeeded.
+   */
+  rerun(options: CopyOptions = {}): Promise<Workflow> {
+    return this.#copy('rerun', options);
+  }
+
+  async #copy(how: 'clone' | 'rerun', options: CopyOptions): Promise<Workflow> {
+    refuseUnknown(options, copyKeys);
+    const context = contextAt(this.#place);
+    const request = {
+      workflow_key: this.key,
+      how,
+      dry_run: false,
+      name: options.name ?? null,
+      user: ownerOf(context, null),
+    };
+    const { workflow_key } = await withConnection(context, ({ api }) => api.call('workflow_copy', request));
+    if (workflow_key === null) throw new TorcError('bug', 'the server did not copy the workflow');
+    return Workflow.open(workflow_key, this.#place);
   }
 
   /** The status of the workflow, with its jobs by status. */

@@ -14,6 +14,7 @@ const widestHelp = 110;
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
+  [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],

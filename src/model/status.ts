@@ -16,7 +16,8 @@ export const jobStatuses = [
 ] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 
-export const causes = [
+/** Causes that a worker reports or the server finds out. */
+export const reportedCauses = [
   'success',
   'exit_code',
   'signal',
@@ -30,7 +31,10 @@ export const causes = [
   'worker_lost',
   'spawn_error',
 ] as const;
-export type Cause = (typeof causes)[number];
+export type Cause = (typeof reportedCauses)[number];
+
+/** Of every result: `inherited` came with a rerun from another workflow, `marked` is a person's word; no process ran. */
+export const causes = [...reportedCauses, 'inherited', 'marked'] as const;
 
 /** How a job went, as lists show it. `forgiven`: it exited with a code other than 0, and its specification allows that. */
 export const outcomes = ['success', 'failed', 'forgiven', 'canceled', 'terminated'] as const;
@@ -53,6 +57,7 @@ export type Mover =
   | 'disable'
   | 'hold'
   | 'loss'
+  | 'mark'
   | 'import';
 
 export interface Transition {
@@ -82,6 +87,9 @@ export const transitions: readonly Transition[] = [
   ),
   // its attempt was lost by infrastructure, or was stopped with its allocation
   ...each(['submitted', 'submitted_pending', 'terminated'], ['ready', 'blocked'], 'loss'),
+  // a person says that it is done; what was canceled because of it waits again
+  ...each(jobStatuses, ['done'], 'mark'),
+  ...each(['canceled'], ['ready', 'blocked'], 'mark'),
   ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],

@@ -45,6 +45,9 @@ describe('the library', () => {
       { job_name: 'ok', return_code: 0 },
       { job_name: 'behind', return_code: 0 },
     ]);
+    const rerun = await again.rerun({ name: 'second try' });
+    expect(await rerun.status()).toMatchObject({ name: 'second try', parent_workflow_key: key, num_done: 2 });
+    expect(await (await again.clone()).status()).toMatchObject({ name: 'w', num_done: 0, num_jobs: 3 });
   });
 
   it('rejects what the commands reject, with the same errors', async () => {

@@ -115,11 +115,20 @@ const step = fc.oneof(
     }),
   },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('copy' as const),
+      worker: fc.nat(2),
+      how: fc.constantFrom('clone', 'rerun'),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       do: fc.constantFrom(
         'reset' as const,
         'disable' as const,
+        'mark' as const,
         'hold' as const,
         'release' as const,
         'cancel jobs' as const,
@@ -367,6 +376,40 @@ async function hold(service: Service, key: string, bits: number, isHeld: boolean
   expect(planned.num_changes).toBe(jobs.filter((job) => job.held !== isHeld).length);
 }
 
+/** A copy leaves its source as it was, and inherits only what succeeded, with nothing fresh upstream of it. */
+async function copy(service: Service, key: string, how: 'clone' | 'rerun'): Promise<void> {
+  const state = async (workflow: string) => [
+    await rows(service, 'jobs', workflow),
+    await rows(service, 'results', workflow),
+  ];
+  const before = await state(key);
+  const { ended_at } = await service.call('workflow_show', { workflow_key: key });
+  const request = { workflow_key: key, how, name: null, user: 'tester' };
+  try {
+    const planned = await service.call('workflow_copy', { ...request, dry_run: true });
+    const made = await service.call('workflow_copy', { ...request, dry_run: false });
+    expect({ ...made, dry_run: true, workflow_key: null }).toEqual(planned);
+    await inheritsOnlySuccess(service, key, made.workflow_key ?? '');
+    await service.call('workflow_start', { workflow_key: made.workflow_key ?? '', dry_run: false });
+  } catch (error) {
+    if (!(error instanceof TorcError)) throw error;
+    expect([how, error.code === 'already_complete' || ended_at === null]).toEqual(['rerun', true]);
+  }
+  expect(await state(key)).toEqual(before);
+}
+
+async function inheritsOnlySuccess(service: Service, source: string, target: string): Promise<void> {
+  const was = new Map((await rows(service, 'jobs', source)).map((job) => [job.name, job]));
+  for (const job of await rows(service, 'jobs', target)) {
+    const before = was.get(job.name);
+    if (job.status === 'done') expect([before?.outcome, job.cause]).toEqual(['success', 'inherited']);
+    else expect(['uninitialized', 'disabled']).toContain(job.status);
+    if (job.status === 'disabled') expect(before?.status).toBe('disabled');
+    const { upstream } = await service.call('job_show', { job_key: String(job.job_key) });
+    if (job.status === 'done') expect(upstream.filter(({ status }) => status === 'uninitialized')).toEqual([]);
+  }
+}
+
 /** The worker and its jobs are known to be gone. */
 async function lose(service: Service, { workerId }: TestWorker, cause: string): Promise<void> {
   await service.write((tx) => {
@@ -449,8 +492,11 @@ async function take(
         service.call('workflow_restart', { ...request, ...options, ignore_missing_data: false, dry_run }),
       );
     }
+    case 'copy':
+      return copy(service, key, action.how);
     case 'reset':
-    case 'disable': {
+    case 'disable':
+    case 'mark': {
       const keys = (await rows(service, 'jobs', key)).map((job) => String(job.job_key));
       const named = keys.filter((_, n) => (action.bits >> n) % 2 === 1);
       if (named.length === 0) return;
@@ -458,7 +504,11 @@ async function take(
       return agrees(service, (dry_run) =>
         action.do === 'reset'
           ? service.call('jobs_reset', { ...request, dry_run, which: named })
-          : service.call('jobs_disable', { ...request, dry_run, job_keys: named }),
+          : service.call(action.do === 'mark' ? 'jobs_mark_done' : 'jobs_disable', {
+              ...request,
+              dry_run,
+              job_keys: named,
+            }),
       );
     }
     case 'leave': {

@@ -230,6 +230,8 @@ const valid: { [N in EndpointName]: unknown } = {
   jobs_cancel: { workflow_key: '1', ...plan, job_keys: ['4'] },
   jobs_hold: { workflow_key: '1', ...plan, job_keys: ['4'], hold: true },
   jobs_disable: { workflow_key: '1', ...plan, job_keys: ['4'] },
+  jobs_mark_done: { workflow_key: '1', ...plan, job_keys: ['4'] },
+  workflow_copy: { workflow_key: '1', how: 'clone', dry_run: false, name: null, user: 'u' },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },
   job_show: { job_key: '1' },
   demand: { workflow_key: '1' },

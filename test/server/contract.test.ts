@@ -133,11 +133,13 @@ async function run(service: Service, workflow_key: string): Promise<void> {
   });
   const job_keys = (await rows(service, 'jobs', workflow_key)).map(({ job_key }) => String(job_key));
   await service.call('jobs_disable', { workflow_key, ...plan, job_keys: job_keys.slice(3, 4) });
+  await service.call('jobs_mark_done', { workflow_key, ...plan, job_keys: job_keys.slice(2, 3) });
   await service.call('jobs_reset', { workflow_key, ...plan, which: job_keys.slice(2, 3) });
   await service.call('workflow_pause', { workflow_key, paused: true });
   await service.call('jobs_hold', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), hold: true, dry_run: true });
   await service.call('jobs_cancel', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), dry_run: true });
   await service.call('workflow_cancel', { workflow_key, dry_run: false });
+  await service.call('workflow_copy', { workflow_key, how: 'rerun', dry_run: false, name: null, user: 'u' });
 }
 
 async function look(service: Service, workflow_key: string): Promise<void> {

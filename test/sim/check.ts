@@ -27,7 +27,8 @@ const noFacts: Counted = { runsEnded: 0, attemptsRan: 0 };
 function storedFacts(db: Database): Counted {
   const [runsEnded, attemptsRan] = db.row<[number, number]>(
     `SELECT (SELECT count(*) FROM events WHERE type = 'workflow_ended' AND json_extract(data, '$.status') <> 'restarted'),
-       (SELECT count(*) FROM attempts WHERE exec_ms IS NOT NULL AND started_at IS NOT NULL)`,
+       (SELECT count(*) FROM attempts WHERE exec_ms IS NOT NULL AND started_at IS NOT NULL
+         AND inherited_from IS NULL)`,
   ) ?? [0, 0];
   return { runsEnded, attemptsRan };
 }
@@ -169,6 +170,10 @@ export class Check {
     }
     if (end.end_status === 'lost' && end.is_loss === 1 && process !== undefined) this.#machines.checkGone(process);
     if (end.end_status !== 'done') return;
+    if (end.cause === 'marked' || end.cause === 'inherited') {
+      if (process !== undefined) this.broken.push(`attempt ${end.attempt_key} is ${end.cause} but has run`);
+      return;
+    }
     const exit = process?.exit ?? null;
     const code = exit === null ? null : (exit.code ?? 128 + (exit.signal ?? 0));
     if (code !== end.return_code) {

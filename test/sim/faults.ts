@@ -90,6 +90,8 @@ export class Faults {
       () => void person.restart({ force: person.knowsThatAllIsDead() }),
       () => void person.resetFailed(),
       () => void person.diagnose(),
+      () => void person.markDone(),
+      () => void person.copy(random.chance(0.5) ? 'clone' : 'rerun'),
       () => void person.cancel(),
       () => void person.stopRunning(),
       () => void person.cancelJob(),

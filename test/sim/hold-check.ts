@@ -63,7 +63,7 @@ export class HoldCheck {
     const { db } = server.service;
     const nowMs = this.#timeline.nowMs;
     const plans = `SELECT count(*) AS n FROM events
-      WHERE type IN ('workflow_restarted', 'workflow_canceled', 'jobs_reset', 'jobs_disabled')`;
+      WHERE type IN ('workflow_restarted', 'workflow_canceled', 'jobs_reset', 'jobs_disabled', 'jobs_marked')`;
     const numPlans = db.get<{ n: number }>(plans)?.n ?? 0;
     const isPlanned = numPlans !== this.#numPlans;
     this.#numPlans = numPlans;

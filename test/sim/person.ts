@@ -1,4 +1,4 @@
-/** The person at the login host, who schedules nodes, restarts, resets and cancels. */
+/** The person at the login host, who schedules nodes, restarts, resets, cancels, marks jobs and makes copies. */
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
@@ -134,6 +134,20 @@ export class Person {
   resetFailed(): Promise<unknown> {
     const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0 };
     return this.#type('jobs_reset', { ...request, dry_run: false, which: 'failed' });
+  }
+
+  /** The person knows what a job would have made. */
+  async markDone(): Promise<void> {
+    const { workflowKey, workflow, random } = this.#world;
+    const job_key = String(random.int(1, workflow.jobs.length));
+    const request = { workflow_key: workflowKey, expected_state: null, skip: 0, dry_run: false };
+    await this.#type('jobs_mark_done', { ...request, job_keys: [job_key] });
+  }
+
+  /** The copy stays as it is: the workers of this world belong to its source. */
+  async copy(how: 'clone' | 'rerun'): Promise<void> {
+    const request = { workflow_key: this.#world.workflowKey, dry_run: false, name: null, user: 'person' };
+    await this.#type('workflow_copy', { ...request, how });
   }
 
   cancel(): Promise<unknown> {

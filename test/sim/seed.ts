@@ -104,9 +104,12 @@ async function advance(world: World, person: Person): Promise<void> {
   if (service === null) return;
   const { db } = service;
   const workflow = db.get(
-    'SELECT is_canceled, is_stopping, paused_at, phase, has_timed_out, has_failed_out FROM workflows',
+    'SELECT is_canceled, is_stopping, paused_at, phase, has_timed_out, has_failed_out FROM workflows WHERE workflow_key = ?',
+    world.workflowKey,
   );
-  const count = (condition: string) => db.get(`SELECT count(*) AS n FROM jobs j WHERE ${condition}`)?.n as number;
+  const count = (condition: string) =>
+    db.get(`SELECT count(*) AS n FROM jobs j WHERE workflow_key = ? AND (${condition})`, world.workflowKey)
+      ?.n as number;
   // what is lost comes back by itself, unless it is left for a person; what was canceled does not
   const isLeft = 'EXISTS (SELECT 1 FROM orphans o WHERE o.attempt_key = j.attempt_key AND o.is_left = 1)';
   const numLeft = count(`j.status IN ('terminated', 'uninitialized') OR ${isLeft} OR ${isCanceledByPerson}`);
@@ -127,11 +130,13 @@ async function advance(world: World, person: Person): Promise<void> {
 /** A person canceled it, or the whole workflow; nothing upstream of it has failed. */
 const isCanceledByPerson = `(j.status = 'canceled' AND NOT (j.num_failed_upstreams > 0 AND j.cancel_on_blocking_job_failure = 1))`;
 
-/** No job is left, and a restart would run none again. */
-function isComplete({ service }: World): boolean {
+/** No job is left, and a restart would run none again; copies of the workflow never run. */
+function isComplete({ service, workflowKey }: World): boolean {
   const left = service?.db.get(
-    `SELECT (SELECT count(*) FROM jobs j WHERE j.status NOT IN ('done', 'canceled') OR ${isCanceledByPerson})
-       + (SELECT count(*) FROM workflows w WHERE phase <> 'started') AS n`,
+    `SELECT (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
+         AND (j.status NOT IN ('done', 'canceled') OR ${isCanceledByPerson}))
+       + (phase <> 'started') AS n FROM workflows w WHERE workflow_key = ?`,
+    workflowKey,
   );
   return left?.n === 0;
 }
@@ -167,17 +172,21 @@ function stateOf({ service, workers, slurm }: World): string {
   ].join('\n  ');
 }
 
-/** Every job ran to its end, or is canceled exactly if an upstream job failed. */
-function checkEnd({ service, check, workflow }: World): void {
+/** Every job ran to its end or was marked as done, or is canceled exactly if an upstream job failed. */
+function checkEnd({ service, check, workflow, workflowKey }: World): void {
   if (service === null) return;
   const { db } = service;
-  const jobs = db.all('SELECT job_key, name, status, failed FROM jobs ORDER BY job_key');
+  const jobs = db.all(
+    `SELECT j.job_key, j.name, j.status, j.failed, a.cause FROM jobs j LEFT JOIN attempts a USING (attempt_key)
+     WHERE j.workflow_key = ? ORDER BY j.job_key`,
+    workflowKey,
+  );
   if (jobs.length !== workflow.jobs.length) check.broken.push(`${jobs.length} jobs of ${workflow.jobs.length}`);
   const hasFailed = failures(db);
   for (const [index, job] of jobs.entries()) {
     const before = upstreamsOf(db, job.job_key as number);
     const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure === true && before.some((key) => hasFailed.has(key));
-    const expected = isToBeCanceled ? 'canceled' : 'done';
+    const expected = isToBeCanceled && job.cause !== 'marked' ? 'canceled' : 'done';
     if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, expected ${expected}`);
   }
 }

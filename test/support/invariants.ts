@@ -27,6 +27,7 @@ const movers: Mover[] = [
   'disable',
   'hold',
   'loss',
+  'mark',
   'import',
 ];
 

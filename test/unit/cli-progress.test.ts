@@ -17,6 +17,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     user: 'alice',
     description: null,
     project: null,
+    parent_workflow_key: null,
     run_id: 1,
     status: 'running',
     num_jobs: Object.values(all).reduce((sum, n) => sum + n, 0),

@@ -1,4 +1,4 @@
-/** `torc jobs reset-status|disable`: single jobs of one workflow, by key. */
+/** `torc jobs reset-status|disable|mark-done`: single jobs of one workflow, by key. */
 import type { Plan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
@@ -38,6 +38,28 @@ function disableText(context: Context, plan: Plan): string {
   const line = plan.dry_run
     ? `dry run: ${what} would be disabled${others}; nothing was changed`
     : `disabled ${what}${others}`;
+  return `${changesText(context, plan)}\n${line}\n`;
+}
+
+export async function markJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
+  const jobKeys = distinctKeys(keys);
+  await withConnection(context, async ({ api }) => {
+    const workflowKey = await workflowOfJobs(context, api, jobKeys);
+    const request = { workflow_key: workflowKey, job_keys: jobKeys };
+    const plan = await planAndApply(context, api, 'jobs_mark_done', request, options.dryRun ?? false);
+    await printPlan(context, plan, plan.changes, () => markText(context, plan));
+  });
+}
+
+function markText(context: Context, plan: Plan): string {
+  if (plan.num_changes === 0) return `nothing to mark in workflow ${plan.workflow_key}: already done\n`;
+  const marked = plan.changes.filter(({ new_status }) => new_status === 'done').length;
+  const more = plan.num_changes - marked;
+  const others = more > 0 ? `, ${counted(more, 'other job')} changed as a result` : '';
+  const what = `${counted(marked, 'job')} of workflow ${plan.workflow_key}`;
+  const line = plan.dry_run
+    ? `dry run: ${what} would be marked as done${others}; nothing was changed`
+    : `marked ${what} as done${others}`;
   return `${changesText(context, plan)}\n${line}\n`;
 }
 

@@ -1,5 +1,6 @@
 /** `torc workflows reset-status`: sets jobs and everything downstream to uninitialized. */
 import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -11,6 +12,7 @@ import { hasRunningJobs, planRestart, restartRequest, restartText } from './work
 
 export interface ResetWorkflowOptions extends PlanOptions {
   failedOnly?: boolean;
+  partial?: boolean;
   restart?: boolean;
 }
 
@@ -22,6 +24,9 @@ export async function resetWorkflows(
   keys: readonly string[],
   options: ResetWorkflowOptions,
 ): Promise<void> {
+  if (options.failedOnly === true && options.partial === true) {
+    throw new TorcError('usage', '--failed-only and --partial cannot be combined', 'Give only one of them.');
+  }
   await withConnection(context, async ({ api }) => {
     const workflowKeys = await chosenWorkflows(context, api, keys);
     // all are checked before the first one changes; an error of the restart stops the reset as well
@@ -63,7 +68,8 @@ async function resetWorkflow(context: Context, api: Api, key: string, options: R
 }
 
 function requestOf(key: string, options: ResetWorkflowOptions) {
-  return { workflow_key: key, which: options.failedOnly === true ? ('failed' as const) : ('all' as const) };
+  const which = options.failedOnly === true ? 'failed' : options.partial === true ? 'unfinished' : 'all';
+  return { workflow_key: key, which } as const;
 }
 
 function resetText(context: Context, reset: Reset, next?: string): string {

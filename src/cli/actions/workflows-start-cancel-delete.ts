@@ -3,6 +3,7 @@ import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
+import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
@@ -19,6 +20,7 @@ import { deliverStops } from '../workers/stop-delivery.ts';
 
 export interface DeleteOptions extends PlanOptions {
   force?: boolean;
+  yes?: boolean;
 }
 
 export interface StartOptions extends PlanOptions {
@@ -27,22 +29,38 @@ export interface StartOptions extends PlanOptions {
 
 export async function startWorkflow(context: Context, key: string | null, options: StartOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {
-    const { api } = connection;
-    const workflowKey = await chooseWorkflow(context, api, key);
-    const dryRun = options.dryRun ?? false;
-    const { ignoreMissingData: ignore_missing_data = false } = options;
-    const request = { workflow_key: workflowKey, dry_run: dryRun, ignore_missing_data };
-    const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
-    await noteOutlasting(context, api, workflowKey);
-    noteSharedOutputs(context, plan);
-    const startsServer = await needsServer(connection, workflowKey, dryRun);
+    const workflowKey = await chooseWorkflow(context, connection.api, key);
+    const { plan, startsServer } = await startStored(context, connection, workflowKey, options);
     await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, plan, startsServer));
-    return startsServer && !dryRun;
+    return startsServer && !plan.dry_run;
   });
   if (isServerMissing) await startOwnServer(context);
 }
 
-function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
+export interface Started {
+  plan: Reply<'workflow_start'>;
+  /** Whether a server must start once the connection is closed. */
+  startsServer: boolean;
+}
+
+/** Starts a stored workflow, or plans that, and says what a person should know about it. */
+export async function startStored(
+  context: Context,
+  connection: Connection,
+  workflowKey: string,
+  options: StartOptions,
+): Promise<Started> {
+  const { api } = connection;
+  const dryRun = options.dryRun ?? false;
+  const { ignoreMissingData: ignore_missing_data = false } = options;
+  const request = { workflow_key: workflowKey, dry_run: dryRun, ignore_missing_data };
+  const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
+  await noteOutlasting(context, api, workflowKey);
+  noteSharedOutputs(context, plan);
+  return { plan, startsServer: await needsServer(connection, workflowKey, dryRun) };
+}
+
+export function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
   const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
   if (plan.dry_run) {
     return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;

@@ -1,4 +1,4 @@
-/** `torc jobs reset-status|disable|cancel`: jobs that run again, that never run, and that stop. */
+/** `torc jobs reset-status|disable|cancel|mark-done`: jobs that run again, that never run, that stop, that need not run. */
 import type { Command } from 'commander';
 import type { PlanOptions } from '../plans/apply.ts';
 import { type Act, examples } from './declare.ts';
@@ -36,5 +36,15 @@ export function declareJobReset(group: Command, act: Act): void {
   act(disable, async (keys, self) => {
     const { disableJobs } = await import('../actions/jobs-reset.ts');
     return (context) => disableJobs(context, keys, self.opts<PlanOptions>());
+  });
+  const mark = group
+    .command('mark-done')
+    .description('count jobs as succeeded without running them; downstream jobs go on, also those that were canceled')
+    .argument('<keys...>', 'job keys, all of one workflow')
+    .option('-d, --dry-run', 'show what would change without changing anything')
+    .addHelpText('after', examples('torc jobs mark-done 12 13', 'torc jobs mark-done 12 --dry-run'));
+  act(mark, async (keys, self) => {
+    const { markJobs } = await import('../actions/jobs-reset.ts');
+    return (context) => markJobs(context, keys, self.opts<PlanOptions>());
   });
 }

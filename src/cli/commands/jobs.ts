@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
 import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
+import { addStateOptions, jobStates } from '../input/state-options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 import { declareJobChanges } from './jobs-changes.ts';
@@ -16,12 +17,13 @@ import { addWorkerOptions } from './worker-options.ts';
 export function declareJobs(program: Command, act: Act): void {
   const group = program.command('jobs').description('list, run, inspect and change jobs');
   declareList(
-    addOutcomeOptions(group.command('list'))
+    addStateOptions(addOutcomeOptions(group.command('list')), jobStates)
       .description('list jobs with their status and result')
       .addHelpText(
         'after',
         examples(
           'torc jobs list -f status=ready',
+          'torc jobs list --running',
           'torc jobs list -k 7 --failed',
           'torc jobs list -f orphaned=true',
           'torc jobs list -l 20 --sort-by name',
@@ -30,6 +32,7 @@ export function declareJobs(program: Command, act: Act): void {
       ),
     'jobs',
     act,
+    jobStates,
   );
   const run = group
     .command('run')

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
 import { parseEventKey } from '../input/filters.ts';
 import { addListOptions, addOutcomeOptions, listOptions } from '../input/options.ts';
+import type { States } from '../input/state-options.ts';
 import { type Act, examples } from './declare.ts';
 
 interface Listing {
@@ -59,9 +60,9 @@ export function declareLists(program: Command, act: Act): void {
 }
 
 /** Makes `command` print a list. */
-export function declareList(command: Command, list: ListName, act: Act): void {
+export function declareList(command: Command, list: ListName, act: Act, states?: States): void {
   act(addListOptions(command), async () => {
     const { showList } = await import('../input/list.ts');
-    return (context) => showList(context, list, listOptions(command));
+    return (context) => showList(context, list, listOptions(command, states));
   });
 }

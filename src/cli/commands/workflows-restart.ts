@@ -15,6 +15,7 @@ export function declareRecovery(group: Command, act: Act): void {
     'reset jobs and all downstream jobs, so that the next restart runs them again',
   );
   declareReset(group, act, 'reset-job-status', 'older name of reset-status');
+  declareReset(group, act, 'reset', 'shorter name of reset-status');
 }
 
 function declareRestart(group: Command, act: Act): void {
@@ -50,6 +51,7 @@ function declareReset(group: Command, act: Act, name: string, description: strin
     .description(description)
     .argument('[keys...]', keyArgument)
     .option('-f, --failed-only', 'only jobs that failed (return code other than 0) and all downstream jobs')
+    .option('-p, --partial', 'only jobs that have not succeeded and all downstream jobs; disabled ones stay')
     .option('-r, --restart', 'restart the workflow afterwards')
     .option('-d, --dry-run', 'show what would change without changing anything')
     .addHelpText(
@@ -57,6 +59,7 @@ function declareReset(group: Command, act: Act, name: string, description: strin
       examples(
         `torc workflows ${name} --failed-only 7`,
         `torc workflows ${name} 7 -f -r`,
+        `torc workflows ${name} 7 --partial`,
         `torc workflows ${name} 7 8 9 --dry-run`,
       ),
     );

@@ -1,10 +1,12 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
 import type { DeleteOptions, StartOptions } from '../actions/workflows-start-cancel-delete.ts';
 import { addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
+import { addStateOptions, workflowStates } from '../input/state-options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
+import { declareCopies } from './copies.ts';
 import { type Act, examples } from './declare.ts';
 import { declareGraph } from './graphs.ts';
 import { declareWorkflowPauses } from './pauses.ts';
@@ -22,6 +24,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareExchange(group, act);
   declarePlans(group, act);
   declareRecovery(group, act);
+  declareCopies(group, act);
   declareChanges(group, act);
   declareWorkflowPauses(group, act);
   declareShow(group, act);
@@ -36,13 +39,18 @@ function declareWorkflowList(group: Command, act: Act): void {
     .option('-A, --only-archived', 'only archived workflows')
     .option('-i, --include-archived', 'include archived workflows')
     .option('-a, --all-users', 'workflows of all users (default without -U)');
-  addListOptions(list).addHelpText(
+  addListOptions(addStateOptions(list, workflowStates)).addHelpText(
     'after',
-    examples('torc workflows list', 'torc workflows list -f status=failed', 'torc workflows list -U alice -A'),
+    examples(
+      'torc workflows list',
+      'torc workflows list --running',
+      'torc workflows list -f status=failed',
+      'torc workflows list -U alice -A',
+    ),
   );
   act(list, async (_, self) => {
     const { listWorkflows } = await import('../actions/workflows-list.ts');
-    return (context) => listWorkflows(context, { ...self.opts<object>(), ...listOptions(self) });
+    return (context) => listWorkflows(context, { ...self.opts<object>(), ...listOptions(self, workflowStates) });
   });
 }
 
@@ -136,6 +144,20 @@ function declarePlans(group: Command, act: Act): void {
   act(remove, async ([key], self) => {
     const { deleteWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
     return (context) => deleteWorkflow(context, key ?? null, self.opts<DeleteOptions>());
+  });
+  const removeAll = group
+    .command('delete-all')
+    .description('delete all workflows, with -U those of a user; refused while jobs run in one of them')
+    .option('--force', 'do not ask for confirmation')
+    .addOption(new Option('-y, --yes', 'do not ask for confirmation').hideHelp())
+    .option('--dry-run', 'show what would be deleted without deleting it')
+    .addHelpText(
+      'after',
+      examples('torc workflows delete-all --dry-run', 'torc -U alice workflows delete-all --force'),
+    );
+  act(removeAll, async (_, self) => {
+    const { deleteAllWorkflows } = await import('../actions/workflows-delete-all.ts');
+    return (context) => deleteAllWorkflows(context, self.opts<DeleteOptions>());
   });
 }
 

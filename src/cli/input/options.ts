@@ -11,6 +11,7 @@ import {
   outputFormats,
 } from '../context/context.ts';
 import { type ListFilter, type ListOptions, parseColumns, parseFilter } from './filters.ts';
+import { type States, stateFilters } from './state-options.ts';
 
 /** Reads one of `choices`; throws TorcError 'usage' naming them. */
 export function oneOf<T extends string>(choices: readonly T[], what: string): (text: string) => T {
@@ -195,14 +196,15 @@ export function addOutcomeOptions(command: Command): Command {
     .option('--failed', 'only those that failed (return code other than 0)');
 }
 
-/** The parsed options of a list command, with short forms as filters. */
-export function listOptions(command: Command): ListOptions {
-  const { returnCode, failed, ...options } = command.opts<ListOptions & { returnCode?: number; failed?: boolean }>();
-  const short: ListFilter[] = [];
+/** The parsed options of a list command, with short forms as filters; `states` are the words that it has for states. */
+export function listOptions(command: Command, states: States = outcomeStates): ListOptions {
+  const { returnCode, ...options } = command.opts<ListOptions & { returnCode?: number }>();
+  const short = stateFilters(command, states);
   if (returnCode !== undefined) short.push({ column: 'return_code', value: String(returnCode) });
-  if (failed === true) short.push({ column: 'outcome', value: 'failed' });
   return { ...options, filter: [...options.filter, ...short] };
 }
+
+const outcomeStates: States = { failed: { column: 'outcome', value: 'failed' } };
 
 export interface StdioOption {
   stdio?: StdioMode;

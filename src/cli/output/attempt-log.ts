@@ -10,6 +10,7 @@ import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readLogMember } from '../../base/log-member.ts';
 import { openRegularFile } from '../../base/trusted/shared.ts';
+import { isMapping } from '../../model/spec/check.ts';
 import { cellText } from './table.ts';
 
 export type Stream = 'stdout' | 'stderr';
@@ -55,6 +56,11 @@ export class AttemptLog {
 
   /** Why there is nothing to read; null when there may be something. */
   get whyNothing(): string | null {
+    const { cause, inherited_from: from } = this.#attempt;
+    if (cause === 'marked') return 'no process ran: the job was marked as done';
+    if (isMapping(from)) {
+      return `the result is inherited from job ${from.job_key} of workflow ${from.workflow_key}: torc jobs logs ${from.job_key}`;
+    }
     return withoutText[String(this.#attempt.log_kind)] ?? null;
   }
 

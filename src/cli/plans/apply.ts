@@ -25,7 +25,7 @@ export async function shown<T>(context: Context, text: string, work: Promise<T>)
 /** Endpoints that make a plan of many changes. */
 export type PlanEndpoint = Extract<
   EndpointName,
-  'workflow_restart' | 'jobs_reset' | 'jobs_disable' | 'jobs_hold' | 'jobs_cancel'
+  'workflow_restart' | 'jobs_reset' | 'jobs_disable' | 'jobs_hold' | 'jobs_cancel' | 'jobs_mark_done'
 >;
 /** The request of a plan, without the options that all plans share. */
 export type PlanRequest<N extends PlanEndpoint> = Omit<Request<N>, 'dry_run' | 'expected_state' | 'skip'>;

@@ -3,12 +3,12 @@
  * is a function: import only the type where zod must not be loaded.
  */
 import { z } from 'zod';
-import { causes } from '../status.ts';
+import { reportedCauses } from '../status.ts';
 
 export const diagnosis = () =>
   z.strictObject({
     /** Null while nothing says how it ended. */
-    cause: z.enum(causes).nullable(),
+    cause: z.enum(reportedCauses).nullable(),
     /** One or two sentences for people. */
     explanation: z.string(),
     /**

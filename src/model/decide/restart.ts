@@ -1,6 +1,6 @@
 /**
- * What a restart, a reset or a disable does to every job: pure functions of the graph, the present statuses and the
- * jobs that are named. Linear in jobs and edges, whatever the graph's shape.
+ * What a restart, a reset, a disable, a mark or a rerun does to every job: pure functions of the graph, the present
+ * statuses and the jobs that are named. Linear in jobs and edges, whatever the graph's shape.
  *
  * Jobs are numbered from 0 in stored order, barriers follow them. First each job gets an aim; then one walk in
  * topological order settles every counter and status, so that what is stored afterwards is consistent by construction.
@@ -32,7 +32,7 @@ export interface JobStates {
 }
 
 /** What a job becomes. `active`: ready, blocked, or canceled when an upstream stays failed. */
-export const aims = { keep: 0, active: 1, uninitialized: 2, disabled: 3 } as const;
+export const aims = { keep: 0, active: 1, uninitialized: 2, disabled: 3, done: 4 } as const;
 
 /** Why a job has its aim. `behind`: it is downstream of the job in `origin`, which reruns. */
 export const reasons = [
@@ -45,6 +45,8 @@ export const reasons = [
   'behind',
   'waiting',
   'named',
+  'marked',
+  'never_ran',
 ] as const;
 export type Reason = (typeof reasons)[number];
 const reasonCode = Object.fromEntries(reasons.map((reason, code) => [reason, code])) as Record<Reason, number>;
@@ -59,8 +61,9 @@ export interface JobAims {
 }
 
 export interface Settled {
-  /** By job: `statusCode` of the status it gets. */
+  /** By job: `statusCode` of the status it gets, and 1 for `done` with a return code other than 0. */
   status: Uint8Array;
+  failed: Uint8Array;
   /** By node: upstreams that have not ended; for jobs with their holds. */
   numBlockers: Int32Array;
   /** By node: upstreams that ended without success. */
@@ -152,6 +155,61 @@ export function planDisable(jobs: JobStates, named: readonly number[]): JobAims 
   return plan;
 }
 
+/**
+ * A mark: these jobs count as done with return code 0. Downstream jobs that were canceled because of a failure
+ * (`canceledByFailure`) become active again.
+ */
+export function planMark(jobs: JobStates, named: readonly number[], canceledByFailure: ReadonlySet<number>): JobAims {
+  const plan = emptyPlan(jobs.numJobs);
+  const marked = named.filter((job) => jobs.status[job] !== done || jobs.failed[job] === 1);
+  for (const job of marked) {
+    plan.aim[job] = aims.done;
+    plan.reason[job] = reasonCode.marked;
+  }
+  walkDown(jobs, marked, (job, origin) => {
+    if (plan.aim[job] !== aims.keep || !canceledByFailure.has(job)) return;
+    plan.aim[job] = aims.active;
+    plan.reason[job] = reasonCode.behind;
+    plan.origin[job] = origin;
+  });
+  return plan;
+}
+
+/**
+ * A rerun, by another workflow with the same jobs: whatever has not succeeded or was made from something that changed,
+ * and everything downstream. Disabled jobs stay so.
+ */
+export function planRerun(jobs: JobStates, changed: Iterable<number>): JobAims {
+  const plan = emptyPlan(jobs.numJobs);
+  const seeds: number[] = [];
+  const set = (job: number, reason: Reason): void => {
+    plan.aim[job] = aims.uninitialized;
+    plan.reason[job] = reasonCode[reason];
+    seeds.push(job);
+  };
+  for (let job = 0; job < jobs.numJobs; job++) {
+    const code = jobs.status[job] as number;
+    if (code === disabled || (code === done && jobs.failed[job] === 0)) continue;
+    if (code === canceled) set(job, 'canceled');
+    else if (code === terminated) set(job, 'terminated');
+    else if (isClaimed(code)) set(job, 'lost');
+    else set(job, code === done ? 'named' : 'never_ran');
+  }
+  for (const job of changed) if (plan.aim[job] === aims.keep && jobs.status[job] !== disabled) set(job, 'changed');
+  walkDown(jobs, seeds, (job, origin) => {
+    if (plan.aim[job] !== aims.keep || jobs.status[job] === disabled) return;
+    plan.aim[job] = aims.uninitialized;
+    plan.reason[job] = reasonCode.behind;
+    plan.origin[job] = origin;
+  });
+  return plan;
+}
+
+/** Whether a job changes at all. */
+export function isChanged(jobs: JobStates, settled: Settled, job: number): boolean {
+  return settled.status[job] !== jobs.status[job] || settled.failed[job] !== jobs.failed[job];
+}
+
 /** Visits every job downstream of the seeds once, with the seed that it was reached from. */
 function walkDown(jobs: JobStates, seeds: readonly number[], visit: (job: number, origin: number) => void): void {
   const { graph, numJobs } = jobs;
@@ -173,13 +231,15 @@ function walkDown(jobs: JobStates, seeds: readonly number[], visit: (job: number
 export function settle(jobs: JobStates, plan: JobAims): Settled {
   const { graph, numJobs } = jobs;
   const status = jobs.status.slice();
+  const failed = new Uint8Array(numJobs);
   const numBlockers = new Int32Array(graph.numNodes);
   const numFailedUpstreams = new Int32Array(graph.numNodes);
   const failedUpstream = new Int32Array(graph.numNodes).fill(-1);
   numBlockers.set(jobs.numHolds);
   const dropsRetryHold = new Uint8Array(numJobs);
   for (let job = 0; job < numJobs; job++) {
-    const numDropped = plan.aim[job] === aims.keep ? 0 : (jobs.numRetryHolds[job] as number);
+    const holds = plan.aim[job] === aims.done ? jobs.numHolds : jobs.numRetryHolds;
+    const numDropped = plan.aim[job] === aims.keep ? 0 : (holds[job] as number);
     numBlockers[job] = (numBlockers[job] as number) - numDropped;
     dropsRetryHold[job] = numDropped > 0 ? 1 : 0;
   }
@@ -193,8 +253,9 @@ export function settle(jobs: JobStates, plan: JobAims): Settled {
     if (node < numJobs) {
       const code = settledStatus(jobs, plan, node, waits, failures);
       status[node] = code;
+      if (code === done && plan.aim[node] === aims.keep) failed[node] = jobs.failed[node] as number;
       hasEnded = isEnded[code] === 1;
-      hasFailed = code === canceled || (code === done && jobs.failed[node] === 1);
+      hasFailed = code === canceled || failed[node] === 1;
       told = code === canceled && culprit >= 0 ? culprit : node;
     }
     for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
@@ -207,6 +268,7 @@ export function settle(jobs: JobStates, plan: JobAims): Settled {
   }
   return {
     status,
+    failed,
     numBlockers,
     numFailedUpstreams,
     failedUpstream: failedUpstream.subarray(0, numJobs),
@@ -223,6 +285,8 @@ function settledStatus(jobs: JobStates, plan: JobAims, job: number, waits: numbe
       return uninitialized;
     case aims.disabled:
       return disabled;
+    case aims.done:
+      return done;
     default: {
       const code = jobs.status[job] as number;
       return code === blocked && waits === 0 ? ready : code;

@@ -3,11 +3,12 @@ import type { EndpointName } from '../../api/contract.ts';
 import { assignRequirements } from '../../storage/authoring/declarations.ts';
 import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
 import { importHistory } from '../../storage/authoring/workflow-import.ts';
+import { copyWorkflow } from '../plans/copies.ts';
 import { prepareDiagnosis } from '../plans/diagnosis.ts';
 import { planHold } from '../plans/hold.ts';
 import { planJobCancel } from '../plans/job-cancel.ts';
 import { checkStart } from '../plans/missing-inputs.ts';
-import { prepareDisable, prepareReset } from '../plans/reset-disable.ts';
+import { prepareDisable, prepareMark, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
 import { stopRunning } from '../plans/stop-running.ts';
 import { beginCreation, createChunk, exportWorkflow, finishCreation, finishHistory } from './documents.ts';
@@ -69,6 +70,8 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   jobs_cancel: { kind: 'write', run: planJobCancel },
   jobs_hold: { kind: 'write', run: planHold },
   jobs_disable: { kind: 'prepared', prepare: prepareDisable },
+  jobs_mark_done: { kind: 'prepared', prepare: prepareMark },
+  workflow_copy: { kind: 'write', run: copyWorkflow },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
   jobs_add: { kind: 'write', run: addJobsTo },
   jobs_delete: { kind: 'write', run: deleteJobs },

@@ -1,7 +1,7 @@
 /** A plan for people and programs: every job that changes, why, and the jobs that unexpectedly stay as they are. */
 import type { KeptJob, Plan, PlannedChange, RestartPlan } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
-import { type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
+import { isChanged, type JobAims, type Reason, reasons, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { type ClaimedJob, type JobLabel, jobLabels } from '../../storage/runs/claimed-jobs.ts';
@@ -24,12 +24,19 @@ export interface Made {
   changes: ReadonlyMap<number, string>;
 }
 
-export function renderPlan(tx: Transaction, request: PlanRequest, state: string, jobs: StoredJobs, made: Made): Plan {
-  const { settled } = made;
+/** `isShown`: whether a job belongs to the plan; by default the jobs that change. */
+export function renderPlan(
+  tx: Transaction,
+  request: PlanRequest,
+  state: string,
+  jobs: StoredJobs,
+  made: Made,
+  isShown: (job: number) => boolean = (job) => isChanged(jobs, made.settled, job),
+): Plan {
   const page: number[] = [];
   let numChanges = 0;
   for (let job = 0; job < jobs.numJobs; job++) {
-    if (settled.status[job] === jobs.status[job]) continue;
+    if (!isShown(job)) continue;
     if (numChanges >= request.skip && page.length < limits.planPage) page.push(job);
     numChanges += 1;
   }
@@ -84,6 +91,10 @@ function reasonText(
       return settled.status[job] === statusCode.canceled ? 'an upstream job has failed' : 'has not run since its reset';
     case 'waiting':
       return settled.status[job] === statusCode.ready ? 'no longer waits for anything' : 'an upstream job runs again';
+    case 'marked':
+      return label.returnCode === null ? 'marked as done' : `marked as done after ${returnCodeWords(label)}`;
+    case 'never_ran':
+      return 'has not run';
     case 'named':
       return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'selected';
     default:

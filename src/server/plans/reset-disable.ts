@@ -1,12 +1,21 @@
-/** Reset and disable: both change named jobs and everything downstream of them. */
+/** Reset, disable and mark: each changes named jobs and what is downstream of them. */
 import type { Plan, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { type JobAims, planDisable, planReset, settle } from '../../model/decide/restart.ts';
-import type { Mover } from '../../model/status.ts';
+import {
+  aims,
+  type JobAims,
+  planDisable,
+  planMark,
+  planReset,
+  type Settled,
+  settle,
+  statusCode,
+} from '../../model/decide/restart.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
 import type { Evidence } from '../../storage/evidence/evidence.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
+import { applyMarks, canceledByFailure } from '../../storage/runs/marks.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import type { ServerContext } from '../context.ts';
 import { evidenceOfWorkflow, named, planned } from './planning.ts';
@@ -21,7 +30,10 @@ export async function prepareReset(
 }
 
 export function reset(tx: Transaction, request: Request<'jobs_reset'>, evidence: Evidence): Plan {
-  return planNamed(tx, request, evidence, 'reset', (jobs) => planReset(jobs, seedsOf(jobs, request.which)));
+  return planNamed(tx, request, evidence, {
+    by: 'reset',
+    plan: (jobs) => planReset(jobs, seedsOf(jobs, request.which)),
+  });
 }
 
 export async function prepareDisable(
@@ -29,13 +41,37 @@ export async function prepareDisable(
   request: Request<'jobs_disable'>,
 ): Promise<(tx: Transaction) => Plan> {
   const evidence = await evidenceOfWorkflow(context, request);
+  const plan = (jobs: StoredJobs) => planDisable(jobs, seedsOf(jobs, request.job_keys));
+  return (tx) => planNamed(tx, request, evidence, { by: 'disable', plan });
+}
+
+/** A person says that jobs are done; no process runs, and their downstream jobs go on. */
+export async function prepareMark(
+  context: ServerContext,
+  request: Request<'jobs_mark_done'>,
+): Promise<(tx: Transaction) => Plan> {
+  const evidence = await evidenceOfWorkflow(context, request);
+  const { user } = context.info;
   return (tx) =>
-    planNamed(tx, request, evidence, 'disable', (jobs) => planDisable(jobs, seedsOf(jobs, request.job_keys)));
+    planNamed(tx, request, evidence, {
+      by: 'mark',
+      plan: (jobs) => planMark(jobs, seedsOf(jobs, request.job_keys), canceledByFailure(tx, jobs)),
+      apply: (jobs, { aim }, settled) => {
+        const marked = [...aim.keys()].filter((job) => aim[job] === aims.done);
+        applyMarks(tx, jobs, settled, { marked, user });
+      },
+    });
 }
 
 function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): number[] {
   if (which === 'all') return Array.from({ length: jobs.numJobs }, (_, job) => job);
   if (which === 'failed') return [...jobs.failed.keys()].filter((job) => jobs.failed[job] === 1);
+  if (which === 'unfinished') {
+    const { done, disabled } = statusCode;
+    const stays = (job: number) =>
+      jobs.status[job] === disabled || (jobs.status[job] === done && jobs.failed[job] === 0);
+    return [...jobs.status.keys()].filter((job) => !stays(job));
+  }
   return [...new Set(which)].map((key) => {
     const job = jobs.numberOf(Number(key));
     if (job !== undefined) return job;
@@ -43,18 +79,26 @@ function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): numbe
   });
 }
 
-function planNamed(
-  tx: Transaction,
-  request: PlanRequest,
-  evidence: Evidence,
-  by: Mover,
-  plan: (jobs: StoredJobs) => JobAims,
-): Plan {
+interface NamedChange {
+  by: 'reset' | 'disable' | 'mark';
+  plan: (jobs: StoredJobs) => JobAims;
+  /** Writes what the plan settled, where that is more than the moves. */
+  apply?: (jobs: StoredJobs, aims: JobAims, settled: Settled) => void;
+}
+
+/** How each change is named: what is done to a job, and the event. */
+const words = {
+  reset: { done: 'reset', event: 'jobs_reset' },
+  disable: { done: 'disabled', event: 'jobs_disabled' },
+  mark: { done: 'marked as done', event: 'jobs_marked' },
+} as const;
+
+function planNamed(tx: Transaction, request: PlanRequest, evidence: Evidence, { by, plan, apply }: NamedChange): Plan {
   return planned(tx, request, (workflow, state) => {
     applyEvidence(tx, evidence);
     const jobs = loadJobs(tx, workflow.workflowKey);
-    const aims = plan(jobs);
-    const settled = settle(jobs, aims);
+    const chosen = plan(jobs);
+    const settled = settle(jobs, chosen);
     const alive = claimedJobs(tx, workflow.workflowKey).filter((job) => {
       const number = jobs.numberOf(job.jobKey) as number;
       return settled.status[number] !== jobs.status[number] && job.process !== 'gone';
@@ -62,16 +106,17 @@ function planNamed(
     if (alive.length > 0) {
       throw new TorcError(
         'conflict',
-        `a job that a worker has claimed cannot be ${by === 'reset' ? 'reset' : 'disabled'}: ${named(alive)}`,
+        `a job that a worker has claimed cannot be ${words[by].done}: ${named(alive)}`,
         `Wait until it ends, or cancel it: torc workflows cancel ${request.workflow_key}`,
       );
     }
-    const rendered = renderPlan(tx, request, state, jobs, { plan: aims, settled, changes: new Map() });
+    const rendered = renderPlan(tx, request, state, jobs, { plan: chosen, settled, changes: new Map() });
     if (!request.dry_run) {
-      applySettled(tx, jobs, settled, by);
+      if (apply === undefined) applySettled(tx, jobs, settled, by);
+      else apply(jobs, chosen, settled);
       tx.event({
         workflowKey: workflow.workflowKey,
-        type: by === 'reset' ? 'jobs_reset' : 'jobs_disabled',
+        type: words[by].event,
         data: { num_changes: rendered.num_changes },
       });
     }

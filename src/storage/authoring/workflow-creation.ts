@@ -18,18 +18,8 @@ import { findWorkflow, type Workflow } from '../running/workflows.ts';
 import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
+import { reserveKeys } from './reserved-keys.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
-
-/** Reserves contiguous keys in a table with AUTOINCREMENT; returns the first. Keys are never reused. */
-function reserveKeys(tx: Transaction, table: string, count: number): number {
-  const row = tx.db.get<{ seq: number }>('SELECT seq FROM sqlite_sequence WHERE name = ?', table);
-  const last = row?.seq ?? 0;
-  if (count > 0) {
-    if (row === undefined) tx.db.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, count);
-    else tx.db.run('UPDATE sqlite_sequence SET seq = ? WHERE name = ?', last + count, table);
-  }
-  return last + 1;
-}
 
 /** Begins a workflow that stays invisible until `finishCreate`. */
 export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {

@@ -94,8 +94,9 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
 }
 
-/** The compute node that a result came from; its worker is gone. */
+/** The compute node that a result came from, whose worker is gone; 0 where no process ran. */
 function computeNode(tx: Transaction, workflowKey: number, { hostname, slurm_job_id }: Result): number {
+  if (hostname === null) return 0;
   const known = tx.db.get<{ compute_node_key: number }>(
     'SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ? AND hostname = ? AND slurm_job_id IS ?',
     workflowKey,

@@ -33,9 +33,9 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
       const { sql, values: given } = column.matches(filter.value);
       conditions.push(sql);
       values.push(...given);
-    } else if (column.kind === 'key' && filter.value.includes(',')) {
+    } else if ((column.kind === 'key' || column.values !== undefined) && filter.value.includes(',')) {
       conditions.push(`${sqlOf(column)} IN (SELECT value FROM json_each(?))`);
-      values.push(JSON.stringify(filter.value.split(',').map((key) => storedValue(column, key))));
+      values.push(JSON.stringify(filter.value.split(',').map((each) => storedValue(column, each))));
     } else {
       const value = storedValue(column, filter.value);
       const narrow = definition.narrow?.[column.name];

@@ -19,8 +19,9 @@ type WithoutPlace = Omit<ShownAttempt, 'log_kind' | 'stdout_path' | 'stderr_path
 /** An attempt with `placeColumns`. */
 export type StoredAttempt = WithoutPlace & {
   output_directory: string | null;
-  worker_id: string;
-  stdio: StdioMode;
+  /** Null where no process ran, as the output directory is then. */
+  worker_id: string | null;
+  stdio: StdioMode | null;
   log_kind: LogPlace['kind'] | null;
   log_slot: number | null;
 };
@@ -44,7 +45,8 @@ interface Place {
 }
 
 function placeOf(row: StoredAttempt, output: string): Place {
-  const { worker_id: workerId, log_kind: kind, job_key, run_id, attempt_id } = row;
+  const { log_kind: kind, job_key, run_id, attempt_id } = row;
+  const workerId = row.worker_id ?? '';
   if (row.stdio === 'none') return { kind: 'none', paths: null };
   if (kind === 'empty' || kind === 'removed') return { kind, paths: null };
   if (kind === 'combined') {

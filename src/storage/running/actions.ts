@@ -48,14 +48,16 @@ export function addActionJobs(tx: Transaction, workflowKey: number, pairs: reado
   }
 }
 
-/** Counts the jobs of the actions of a workflow that is complete now; none of the jobs has moved yet. */
+/** Counts the jobs of the actions of a workflow that is complete now, and those that have not reached what is waited for. */
 export function countActionJobs(tx: Transaction, workflowKey: number): void {
   tx.db.run(
-    `UPDATE actions SET num_jobs = (SELECT count(*) FROM action_jobs j WHERE j.action_key = actions.action_key)
+    `UPDATE actions SET (num_jobs, num_unmet) = (SELECT count(*), coalesce(sum(CASE actions.trigger_type
+         WHEN 'on_jobs_ready' THEN j.status IN ('uninitialized', 'blocked')
+         ELSE j.status NOT IN ('done', 'canceled', 'disabled') END), 0)
+       FROM action_jobs aj JOIN jobs j ON j.job_key = aj.job_key WHERE aj.action_key = actions.action_key)
      WHERE workflow_key = ?`,
     workflowKey,
   );
-  tx.db.run('UPDATE actions SET num_unmet = num_jobs WHERE workflow_key = ?', workflowKey);
 }
 
 export interface Firing extends ActionDefinition {

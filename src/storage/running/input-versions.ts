@@ -86,8 +86,9 @@ export function findChanges(
     note(row.job_key, 'its command was changed');
   }
   for (const row of tx.db.all<JobFileRow>(
-    `SELECT j.job_key, j.failed, f.name, jf.* FROM jobs j JOIN job_files jf ON jf.job_key = j.job_key
-     JOIN files f ON f.file_key = jf.file_key WHERE j.workflow_key = ? AND j.status = 'done'
+    `SELECT j.job_key, j.failed, a.cause IS 'marked' AS is_marked, f.name, jf.*
+     FROM jobs j JOIN job_files jf ON jf.job_key = j.job_key JOIN files f ON f.file_key = jf.file_key
+     LEFT JOIN attempts a ON a.attempt_key = j.attempt_key WHERE j.workflow_key = ? AND j.status = 'done'
      ORDER BY j.job_key, jf.is_output, jf.file_key`,
     workflowKey,
   )) {
@@ -95,8 +96,10 @@ export function findChanges(
     if (now !== undefined) note(row.job_key, row.is_output === 1 ? outputChange(row, now) : inputChange(row, now));
   }
   for (const row of tx.db.all<JobDatumRow>(
-    `SELECT j.job_key, j.failed, u.name, u.version AS version_now, u.data IS NULL AS is_missing, ju.is_output, ju.version
+    `SELECT j.job_key, j.failed, a.cause IS 'marked' AS is_marked, u.name, u.version AS version_now,
+       u.data IS NULL AS is_missing, ju.is_output, ju.version
      FROM jobs j JOIN job_user_data ju ON ju.job_key = j.job_key JOIN user_data u ON u.user_data_key = ju.user_data_key
+     LEFT JOIN attempts a ON a.attempt_key = j.attempt_key
      WHERE j.workflow_key = ? AND j.status = 'done' ORDER BY j.job_key, ju.is_output, u.user_data_key`,
     workflowKey,
   )) {
@@ -107,6 +110,8 @@ export function findChanges(
 
 interface JobFileRow extends FactsRow {
   job_key: number;
+  /** Whether a person said that the job is done: then nothing says what it wrote. */
+  is_marked: number;
   file_key: number;
   name: string;
   failed: number;
@@ -115,6 +120,7 @@ interface JobFileRow extends FactsRow {
 
 interface JobDatumRow {
   job_key: number;
+  is_marked: number;
   name: string;
   failed: number;
   is_output: number;
@@ -130,14 +136,16 @@ function inputChange(row: JobFileRow, now: FileFacts): string | null {
 
 /** An output that a failed job never wrote is not missing; one that it wrote can be. */
 function outputChange(row: JobFileRow, now: FileFacts): string | null {
-  if (now.sizeBytes !== -1) return null;
+  if (now.sizeBytes !== -1 || row.is_marked === 1) return null;
   const wasThere = row.size_bytes === null ? row.failed === 0 : row.size_bytes >= 0;
   return wasThere ? `output file ${row.name} is missing` : null;
 }
 
 function userDataChange(row: JobDatumRow): string | null {
   if (row.is_output === 1) {
-    return row.is_missing === 1 && row.failed === 0 ? `output user data ${row.name} is missing` : null;
+    return row.is_missing === 1 && row.failed === 0 && row.is_marked === 0
+      ? `output user data ${row.name} is missing`
+      : null;
   }
   return row.version !== null && row.version !== row.version_now ? `input user data ${row.name} changed` : null;
 }

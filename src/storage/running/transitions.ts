@@ -38,7 +38,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
       move.attemptKey,
       job.jobKey,
     );
-  } else if (move.by === 'reset') {
+  } else if (move.by === 'reset' || move.by === 'mark') {
     tx.db.run(
       `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
        WHERE job_key = ?`,

@@ -1,5 +1,5 @@
 /** Reading all jobs of a workflow into a plan's compact form, and applying what a plan settled. */
-import { type JobStates, type Settled, statusCode } from '../../model/decide/restart.ts';
+import { isChanged, type JobStates, type Settled, statusCode } from '../../model/decide/restart.ts';
 import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -140,16 +140,17 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
   const { workflowKey, numJobs } = jobs;
   for (let job = 0; job < numJobs; job++) {
     const jobKey = jobs.keys[job] as number;
-    const [from, to] = [jobs.status[job] as number, settled.status[job] as number];
+    const to = settled.status[job] as number;
     const dropsHold = settled.dropsRetryHold[job] === 1;
     // this changes the stored counter
     if (dropsHold) dropRetryHold(tx, { jobKey, workflowKey });
-    if (from !== to) moveSettled(tx, jobs, job, jobStatuses[to] as JobStatus, by);
+    const hasMoved = isChanged(jobs, settled, job);
+    if (hasMoved) moveSettled(tx, jobs, job, jobStatuses[to] as JobStatus, by);
     const failedUpstream = to === statusCode.canceled ? (settled.failedUpstream[job] as number) : -1;
     const hasSameCounters =
       jobs.storedBlockers[job] === settled.numBlockers[job] &&
       jobs.storedFailedUpstreams[job] === settled.numFailedUpstreams[job];
-    if (hasSameCounters && from === to && !dropsHold) continue;
+    if (hasSameCounters && !hasMoved && !dropsHold) continue;
     tx.db.run(
       'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ?, failed_upstream_key = ? WHERE job_key = ?',
       settled.numBlockers[job],
@@ -179,6 +180,6 @@ function moveSettled(tx: Transaction, jobs: StoredJobs, job: number, to: JobStat
     failed: jobs.failed[job] === 1,
   };
   if (status === 'submitted' || status === 'submitted_pending') giveUpAttempt(tx, jobs.attemptKeys[job] as number);
-  const isUnblocked = by === 'disable' && status === 'blocked' && to === 'ready';
+  const isUnblocked = (by === 'disable' || by === 'mark') && status === 'blocked' && to === 'ready';
   moveJob(tx, state, { to, by: isUnblocked ? 'unblock' : by });
 }

@@ -22,15 +22,16 @@ export const results: ListDefinition = {
     ...columns('integer', ['average_memory_bytes', 'a.average_memory_bytes']),
     ...columns('seconds', ['cpu_seconds', 'a.cpu_ms']),
     ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
-    ...columns('key', ['compute_node_key', 'a.compute_node_key']),
+    ...columns('key', ['compute_node_key', 'nullif(a.compute_node_key, 0)']),
     ...columns('integer', ['num_nodes', 'a.num_nodes']),
     ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),
     ...columns('json', ['gpu_indices', 'a.gpu_indices']),
     ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
     ...columns('text', ['detail', 'a.detail']),
+    ...columns('json', ['inherited_from', 'a.inherited_from']),
   ],
   from: `attempts a JOIN jobs j ON j.job_key = a.job_key
-    JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
+    LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
   where: 'a.cause IS NOT NULL',
   latest: `NOT EXISTS (SELECT 1 FROM attempts later WHERE later.workflow_key = a.workflow_key
     AND later.job_key = a.job_key AND later.attempt_key > a.attempt_key AND later.cause IS NOT NULL)`,

@@ -58,6 +58,7 @@ export const workflows: ListDefinition = {
     ...columns('key', ['workflow_key', 'w.workflow_key']),
     ...columns('text', ['name', 'w.name'], ['args', 'w.args'], ['user', 'w.user'], ['description', 'w.description']),
     ...columns('text', ['project', 'w.project']),
+    ...columns('key', ['parent_workflow_key', 'w.parent_workflow_key']),
     ...columns('integer', ['run_id', 'w.run_id']),
     word(workflowStatuses, 'status', workflowStatusSql),
     ...countColumns,
