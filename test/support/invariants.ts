@@ -272,7 +272,11 @@ function brokenActions(db: Database): string[] {
       trigger === 'on_jobs_ready'
         ? `j.status NOT IN ('canceled', 'disabled') AND j.num_retries = 0`
         : `j.status = 'done'`;
-    const hasMoved = db.get(`SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND ${counted}`, key, runId);
+    const hasMoved = db.get(
+      `SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND a.cause IS NOT 'marked' AND ${counted}`,
+      key,
+      runId,
+    );
     if (unmet === 0 && hasMoved !== undefined && numFirings(runId) === 0 && (runId as number) >= firstRun) {
       broken.push(`action ${key} (${trigger}) has not fired in run ${runId}`);
     }
