@@ -186,7 +186,8 @@ function checkEnd({ service, check, workflow, workflowKey }: World): void {
   for (const [index, job] of jobs.entries()) {
     const before = upstreamsOf(db, job.job_key as number);
     const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure === true && before.some((key) => hasFailed.has(key));
-    const expected = isToBeCanceled && job.cause !== 'marked' ? 'canceled' : 'done';
+    const isMarked = job.status === 'done' && job.cause === 'marked';
+    const expected = isToBeCanceled && !isMarked ? 'canceled' : 'done';
     if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, expected ${expected}`);
   }
 }
