@@ -24,16 +24,11 @@ export const jobStates: States = {
   disabled: status('disabled'),
 };
 
-const about: Readonly<Record<string, string>> = {
-  waiting: 'waiting',
-  failed: 'failed',
-};
-
 /** Adds an option for each state; one that the command has already keeps its description. */
 export function addStateOptions(command: Command, states: States): Command {
   for (const [word, { column, value }] of Object.entries(states)) {
     if (command.options.some(({ long }) => long === `--${word}`)) continue;
-    command.option(`--${word}`, `only those that are ${about[word] ?? word} (${column}=${value})`);
+    command.option(`--${word}`, `only those with ${column}=${value}`);
   }
   return command;
 }
