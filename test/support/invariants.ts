@@ -148,7 +148,7 @@ function brokenLimits(db: Database): string[] {
   const counts = db.all(
     `SELECT w.workflow_key, w.num_failures, w.max_failures FROM workflows w
      WHERE w.phase = 'started' AND w.ended_at IS NULL AND w.is_canceled = 0 AND w.has_timed_out = 0
-       AND w.has_failed_out <> (w.max_failures IS NOT NULL AND w.num_failures >= w.max_failures)`,
+       AND w.has_failed_out = 0 AND w.max_failures IS NOT NULL AND w.num_failures >= w.max_failures`,
   );
   const overdue = db.all(
     `SELECT w.workflow_key FROM workflows w LEFT JOIN due d ON d.kind = 'run_timeout' AND d.subject_key = w.workflow_key
