@@ -109,6 +109,11 @@ export const addedJob = z.strictObject({
   supports_termination: z.boolean(),
   /** It counts as successful whatever code it exits with; missing for false. */
   task_failure_is_success: z.boolean().optional(),
+  /** How long it may be ready without starting; missing for ever. */
+  max_wait_ms: count
+    .min(1)
+    .max(36_525 * 86_400_000)
+    .optional(),
   /** Names of jobs that exist, or that come earlier in the request. */
   depends_on: names,
   input_files: names,

@@ -47,6 +47,9 @@ const job = () =>
     cancel_on_blocking_job_failure: z.boolean(),
     supports_termination: z.boolean(),
     task_failure_is_success: z.boolean(),
+    max_wait_seconds: age.nullable(),
+    /** When a ready job with `max_wait` fails unless it starts. */
+    expires_at: instant.nullable(),
   });
 
 const file = () =>

@@ -122,6 +122,8 @@ const newJob = z.strictObject({
   supports_termination: z.boolean(),
   /** It counts as successful whatever code it exits with; missing for false. */
   task_failure_is_success: z.boolean().optional(),
+  /** How long it may be ready without starting; missing for ever. */
+  max_wait_ms: delay.min(1).optional(),
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),

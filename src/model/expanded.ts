@@ -43,6 +43,8 @@ export interface ExpandedJob {
   supportsTermination: boolean;
   /** It counts as successful whatever code it exits with. */
   taskFailureIsSuccess?: boolean;
+  /** How long it may be ready without starting; undefined for ever. */
+  maxWaitMs?: number;
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];

@@ -30,11 +30,12 @@ export const reportedCauses = [
   'canceled',
   'worker_lost',
   'spawn_error',
+  // results without an attempt of their own
 ] as const;
 export type Cause = (typeof reportedCauses)[number];
 
 /** Of every result: `inherited` came with a rerun from another workflow, `marked` is a person's word; no process ran. */
-export const causes = [...reportedCauses, 'inherited', 'marked'] as const;
+export const causes = [...reportedCauses, 'inherited', 'marked', 'max_wait'] as const;
 
 /** How a job went, as lists show it. `forgiven`: it exited with a code other than 0, and its specification allows that. */
 export const outcomes = ['success', 'failed', 'forgiven', 'canceled', 'terminated'] as const;
@@ -58,6 +59,7 @@ export type Mover =
   | 'hold'
   | 'loss'
   | 'mark'
+  | 'expire'
   | 'import';
 
 export interface Transition {
@@ -90,6 +92,8 @@ export const transitions: readonly Transition[] = [
   // a person says that it is done; what was canceled because of it waits again
   ...each(jobStatuses, ['done'], 'mark'),
   ...each(['canceled'], ['ready', 'blocked'], 'mark'),
+  // it was ready for too long
+  ...each(['ready'], ['done'], 'expire'),
   ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),
   ...each(
     ['blocked', 'ready', 'submitted_pending', 'submitted', 'done', 'canceled', 'terminated', 'disabled'],

@@ -141,3 +141,25 @@ describe('runs that end early', () => {
     expect(await statusesOf()).toEqual(['done', 'done']);
   });
 });
+
+describe('max_wait', () => {
+  it('S25: the clock starts when the job is ready: behind a slow parent it runs; one that never starts fails alone', async () => {
+    const jobs = [
+      { name: 'parent', command: 'sleep 3', priority: 1 },
+      { name: 'child', command: 'true', depends_on: ['parent'], max_wait: '2s' },
+      // no worker here is large enough
+      { name: 'waits', command: 'true', resource_requirements: 'huge', max_wait: '1s' },
+      { name: 'behind', command: 'true', depends_on: ['waits'] },
+    ];
+    const resource_requirements = [{ name: 'huge', num_cpus: 100_000 }];
+    expect((await place.torc('run', specification({ jobs, resource_requirements }), '-m', '1')).code).toBe(1);
+    const { jobs: ended } = await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', '1']);
+    expect(ended.map(({ name, status, return_code, cause }) => [name, status, return_code, cause])).toEqual([
+      ['parent', 'done', 0, 'success'],
+      ['child', 'done', 0, 'success'],
+      ['waits', 'done', 153, 'max_wait'],
+      ['behind', 'canceled', null, null],
+    ]);
+    expect(await numAttempts()).toEqual({ parent: 1, child: 1, waits: 1 });
+  });
+});

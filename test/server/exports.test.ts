@@ -71,7 +71,7 @@ const everything = {
     },
     { name: '-post {i}', command: 'true', depends_on_regexes: ['^w_'], scheduler: '-one', priority: 4, max_retries: 2 },
     { name: 'reader', command: 'cat', depends_on_regexes: ['^w_'], input_files: ['f'], failure_handler: 'unused' },
-    { name: 'checker', command: 'x', task_failure_is_success: true },
+    { name: 'checker', command: 'x', task_failure_is_success: true, max_wait: '2h' },
     { name: 'patient', command: 'x', max_retries: 4, retry_delay: '90s', retry_backoff: 1.5 },
     { name: 'last', command: 'cat', input_user_data: ['d'], depends_on: ['reader'], scheduler: '-one' },
   ],

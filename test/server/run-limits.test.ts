@@ -208,3 +208,81 @@ describe('the timeout of a run', () => {
     expect(await events(key, 'workflow_ended')).toHaveLength(1);
   });
 });
+
+describe('a job that may not wait for ever', () => {
+  it('waits from the moment it is ready, and fails alone, without an attempt', async () => {
+    const jobs = [{ name: 'a' }, { name: 'b', maxWaitMs: 3_000 }, { name: 'c' }, { name: 'd', maxWaitMs: 3_000 }];
+    const key = await createWorkflow(
+      service,
+      [...jobs, { name: 'e' }],
+      [
+        [0, 1],
+        [3, 4],
+      ],
+    );
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    await worker.exchange();
+    await clock.advance(2_999);
+    expect(await statuses(service, key)).toMatchObject({ b: 'blocked', d: 'ready' });
+    await clock.advance(1);
+    expect(await statuses(service, key)).toEqual({
+      a: 'submitted_pending',
+      b: 'blocked',
+      c: 'ready',
+      d: 'done',
+      e: 'canceled',
+    });
+    const end = { return_code: 153, cause: 'max_wait', outcome: 'failed', attempt_id: 1, hostname: null };
+    expect(await rows(service, 'jobs', key, { name: 'd' })).toMatchObject([end]);
+    const result = { ...end, start_time: null, compute_node_key: null };
+    expect(await rows(service, 'results', key)).toMatchObject([{ ...result, job_name: 'd' }]);
+    const story = await whyOf(key, 'd');
+    expect(story.why).toBe('It was ready for longer than its max_wait and never started.');
+    expect(story.attempts).toMatchObject([{ hostname: null, cause: 'max_wait', stdout_path: null }]);
+    // ten seconds after the start b is ready for the first time
+    await clock.advance(7_000);
+    await worker.finish(worker.held[0] as number, 0);
+    expect((await rows(service, 'jobs', key, { name: 'b' }))[0]).toMatchObject({ status: 'submitted_pending' });
+    await clock.advance(60_000);
+    expect((await statuses(service, key)).b).toBe('submitted_pending');
+  });
+
+  it('fails when no server was there, counts for max_failures, and waits anew in the next run', async () => {
+    const jobs = [{ name: 'a', maxWaitMs: 60_000 }, { name: 'b' }];
+    const key = await createWorkflow(service, jobs, [], { maxFailures: 1 });
+    await close();
+    clock.stall(120_000);
+    await open();
+    expect(await statuses(service, key)).toEqual({ a: 'done', b: 'canceled' });
+    expect(await workflow(key)).toMatchObject({ status: 'failed', cut_off_by: 'max_failures', num_failed: 1 });
+    const plan = { workflow_key: key, dry_run: false, expected_state: null, skip: 0 };
+    await service.call('jobs_reset', { ...plan, which: 'failed' });
+    expect(await restart(key)).toMatchObject({ begins_run: true, num_ready: 2 });
+    await clock.advance(59_000);
+    expect((await statuses(service, key)).a).toBe('ready');
+    await clock.advance(1_000);
+    expect((await rows(service, 'results', key, { run_id: '2' }))[0]).toMatchObject({
+      cause: 'max_wait',
+      attempt_id: 1,
+    });
+  });
+
+  it.each([3_600_000, -3_600_000])('waits as long when the clock of the host is set by %i ms', async (byMs) => {
+    const key = await createWorkflow(service, [{ name: 'a', maxWaitMs: 120_000 }]);
+    await clock.advance(10_000);
+    clock.set(byMs);
+    await clock.advance(105_000);
+    expect(await statuses(service, key)).toEqual({ a: 'ready' });
+    await clock.advance(10_000);
+    expect(await statuses(service, key)).toEqual({ a: 'done' });
+  });
+
+  it('is one of many: they have one due row, and expire in pieces', async () => {
+    const jobs = Array.from({ length: 450 }, (_, n) => ({ name: `j${n}`, maxWaitMs: 60_000 }));
+    const key = await createWorkflow(service, jobs);
+    expect(numDue()).toBe(1);
+    await clock.advance(60_000);
+    expect(await workflow(key)).toMatchObject({ status: 'failed', num_failed: 450 });
+    expect(numDue()).toBe(0);
+  });
+});

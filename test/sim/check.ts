@@ -170,7 +170,7 @@ export class Check {
     }
     if (end.end_status === 'lost' && end.is_loss === 1 && process !== undefined) this.#machines.checkGone(process);
     if (end.end_status !== 'done') return;
-    if (end.cause === 'marked' || end.cause === 'inherited') {
+    if (end.cause === 'marked' || end.cause === 'max_wait' || end.cause === 'inherited') {
       if (process !== undefined) this.broken.push(`attempt ${end.attempt_key} is ${end.cause} but has run`);
       return;
     }

@@ -37,6 +37,7 @@ export class SimWorkflow {
         cancelOnFailure: random.chance(0.7),
         // longer than any allocation: it starts nevertheless
         ...(random.chance(0.2) ? { supportsTermination: true, runtime: 7200 } : {}),
+        ...(random.chance(0.15) ? { maxWaitMs: Math.round(random.spread(20_000, 600_000)) } : {}),
         ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
       }),
     );

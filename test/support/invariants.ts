@@ -28,6 +28,7 @@ const movers: Mover[] = [
   'hold',
   'loss',
   'mark',
+  'expire',
   'import',
 ];
 
@@ -93,6 +94,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenHolds(db),
     ...brokenPauses(db),
     ...brokenLimits(db),
+    ...brokenWaits(db),
     ...brokenRuns(db),
     ...brokenOrphans(db),
     ...brokenHistory(db),
@@ -162,6 +164,30 @@ function brokenLimits(db: Database): string[] {
       (row) => `workflow ${row.workflow_key} goes on with ${row.num_failures} of ${row.max_failures} failures`,
     ),
     ...overdue.map(({ workflow_key }) => `the timeout of workflow ${workflow_key} has no due row, or one too many`),
+  ];
+}
+
+/**
+ * A ready job that may not wait for ever has its instant, and its workflow a due row that is not later; one that waited
+ * too long never started, and not too little.
+ */
+function brokenWaits(db: Database): string[] {
+  const unwatched = db.all(
+    `SELECT j.job_key, j.expires_at, d.due_at FROM jobs j JOIN workflows w USING (workflow_key)
+     LEFT JOIN due d ON d.kind = 'max_wait' AND d.subject_key = w.workflow_key
+     WHERE j.status = 'ready' AND j.max_wait_ms IS NOT NULL AND (j.expires_at IS NULL OR (w.phase = 'started'
+       AND w.is_canceled = 0 AND w.has_timed_out = 0 AND w.has_failed_out = 0 AND w.is_stopping = 0
+       AND (d.due_at IS NULL OR d.due_at > j.expires_at)))`,
+  );
+  const wrong = db.all(
+    `SELECT a.attempt_key FROM attempts a JOIN jobs j USING (job_key) WHERE a.cause = 'max_wait'
+       AND (a.started_at IS NOT NULL OR a.return_code <> 153 OR a.ended_at - a.claimed_at < j.max_wait_ms)`,
+  );
+  return [
+    ...unwatched.map(
+      (row) => `job ${row.job_key} may wait until ${row.expires_at}, its workflow is due at ${row.due_at}`,
+    ),
+    ...wrong.map(({ attempt_key }) => `result ${attempt_key} is not of a job that waited too long`),
   ];
 }
 

@@ -39,6 +39,7 @@ export interface TestJob {
   cancelOnFailure?: boolean;
   supportsTermination?: boolean;
   taskFailureIsSuccess?: boolean;
+  maxWaitMs?: number;
   /** Indices of the user data that it reads and writes. */
   reads?: number[];
   writes?: number[];
@@ -165,6 +166,7 @@ export async function createWorkflow(
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
       supports_termination: job.supportsTermination ?? false,
       ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
+      ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
       input_files: [],
       output_files: [],
       input_user_data: job.reads ?? [],

@@ -18,6 +18,7 @@ export interface AddJobOptions {
   priority?: number;
   supportsTermination?: boolean;
   taskFailureIsSuccess?: boolean;
+  maxWait?: number;
   /** False when the job runs even if jobs that it depends on fail. */
   cancelOnBlockingJobFailure: boolean;
   dependsOn: readonly string[];
@@ -48,6 +49,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,
     supports_termination: options.supportsTermination ?? false,
     task_failure_is_success: options.taskFailureIsSuccess ?? false,
+    ...(options.maxWait === undefined ? {} : { max_wait_ms: Math.max(1, Math.round(options.maxWait * 1000)) }),
     depends_on: [...options.dependsOn],
     input_files: [...options.inputFile],
     output_files: [...options.outputFile],

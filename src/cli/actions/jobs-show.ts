@@ -1,7 +1,7 @@
 /** `torc jobs show`: everything about one job. */
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
-import { formatMemory } from '../../base/units.ts';
+import { formatDuration, formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
@@ -67,6 +67,8 @@ function facts(context: Context, { job, why, reasons }: JobShown): [string, unkn
     ['priority', job.priority],
     ['scheduler', job.scheduler],
     ['failure_handler', job.failure_handler],
+    ['max_wait', job.max_wait_seconds === null ? null : formatDuration(Number(job.max_wait_seconds))],
+    ['expires_at', job.expires_at],
     ['num_retries', job.num_retries === 0 ? null : job.num_retries],
   ];
   return all.filter(([name, value]) => value !== null || name === 'return_code');

@@ -1,7 +1,7 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
 import type { Command } from 'commander';
 import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
-import { collect, wholeNumberOrLess } from '../input/options.ts';
+import { collect, someTime, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 /** Names separated by commas; a comma in a name is written `\,`. */
@@ -64,6 +64,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
     .option('--no-cancel-on-blocking-job-failure', 'run it even when a job that it depends on fails')
     .option('--supports-termination', 'the job writes a checkpoint when it is asked to stop')
+    .option('--max-wait <duration>', 'fail it when it is ready for this long without starting', someTime)
     .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
     .addHelpText(
       'after',

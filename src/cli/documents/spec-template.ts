@@ -54,6 +54,7 @@ jobs:
     # run it even when a training fails:
     # cancel_on_blocking_job_failure: false
     # task_failure_is_success: true
+    # max_wait: PT6H
     # failure_handler: again, or retries without one:
     # max_retries: 3
     # retry_delay: 30s

@@ -28,6 +28,7 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
     supports_termination: job.supportsTermination,
     ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
+    ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
     input_files: [...job.inputFiles],
     output_files: [...job.outputFiles],
     input_user_data: [...job.inputUserData],

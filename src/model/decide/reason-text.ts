@@ -51,6 +51,7 @@ export function reasonText(reason: Reason): string {
     case 'succeeded':
       return 'It succeeded.';
     case 'failed':
+      if (reason.cause === 'max_wait') return 'It was ready for longer than its max_wait and never started.';
       return `It failed with return code ${reason.return_code} (${reason.cause}).`;
     case 'forgiven':
       return `It ended with return code ${reason.return_code}, which counts as success (task_failure_is_success).`;

@@ -1,5 +1,6 @@
 /** The jobs of a specification, sweeps written out: what each refers to, what it waits for, and how it is stored. */
 
+import { parseDuration } from '../../base/units.ts';
 import type { ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
@@ -121,6 +122,7 @@ export class JobExpansion {
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
         ...(spec.task_failure_is_success === true ? { taskFailureIsSuccess: true } : {}),
+        ...(spec.max_wait == null ? {} : { maxWaitMs: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
         inputFiles: uses.of('files', 'input').list(),
         outputFiles: uses.of('files', 'output').list(),
         inputUserData: uses.of('userData', 'input').list(),

@@ -43,6 +43,11 @@ function readable(read: (value: string) => void) {
   });
 }
 
+/** A duration above 0. */
+const someTime = readable((value) => {
+  if (parseDuration(value) === 0) throw new TorcError('usage', 'It is no time at all.');
+});
+
 const command = text.refine((value) => value.trim() !== '', 'is empty');
 
 const scalar = z.union([text, z.number(), flag], 'a text, a number, true or false');
@@ -109,6 +114,8 @@ const job = z.strictObject({
   /** Instead of a failure handler: every failure is retried. */
   max_retries: maxRetries,
   ...retryDelay,
+  /** How long it may be ready without starting. */
+  max_wait: someTime.nullish(),
   scheduler: name.nullish(),
   depends_on: names.nullish(),
   depends_on_regexes: patterns.nullish(),
@@ -227,9 +234,7 @@ export const workflowSpec = z.strictObject({
   max_losses: z.int().min(0).max(1_000_000).nullish(),
   fail_fast: flag.nullish(),
   max_failures: positive.nullish(),
-  timeout: readable((value) => {
-    if (parseDuration(value) === 0) throw new TorcError('usage', 'A run needs some time.');
-  }).nullish(),
+  timeout: someTime.nullish(),
   termination_signal: z.enum(terminationSignals).nullish(),
   sigterm_lead_seconds: count.max(1_000_000).nullish(),
   execution_config: executionConfig.nullish(),

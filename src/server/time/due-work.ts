@@ -6,6 +6,7 @@
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { failWorkerCommands, retryFiring } from '../../storage/running/actions.ts';
 import { type Due, type DueKind, dueKinds } from '../../storage/running/due.ts';
+import { expireJobs } from '../../storage/running/max-wait.ts';
 import { timeOutRun } from '../../storage/running/run-limits.ts';
 import { releaseHold } from '../../storage/running/transitions.ts';
 import { cancelRest } from '../../storage/runs/cancel-rest.ts';
@@ -28,6 +29,8 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   stopping: { measures: 'duration', run: (tx, { subjectKey }) => void setStopping(tx, subjectKey, false) },
   // late: the run has lasted longer, because nobody could end it
   run_timeout: { measures: 'duration', run: (tx, { subjectKey }) => timeOutRun(tx, subjectKey) },
+  // late: a job that no server could give out has waited all the same
+  max_wait: { measures: 'duration', run: (tx, { subjectKey }) => expireJobs(tx, subjectKey) },
   // late: nothing of the run has started meanwhile
   cancel_rest: { measures: 'duration', run: (tx, { subjectKey }) => cancelRest(tx, subjectKey) },
 };

@@ -22,6 +22,7 @@ import {
   restartDurations,
   takeDue,
 } from '../../storage/running/due.ts';
+import { moveExpiries, restartExpiries } from '../../storage/running/max-wait.ts';
 import type { ServerContext } from '../context.ts';
 import { dueWork, durationKinds } from './due-work.ts';
 
@@ -58,7 +59,12 @@ export async function workOffOverdue(context: ServerContext): Promise<void> {
   if (nextDueAt(context.view) === null) return;
   try {
     const isSetBack = hasDurationsToCome(context.view);
-    if (isSetBack) await context.write((tx) => restartDurations(tx, durationKinds));
+    if (isSetBack) {
+      await context.write((tx) => {
+        restartDurations(tx, durationKinds);
+        restartExpiries(tx);
+      });
+    }
     while (isOverdue(context)) await context.write((tx) => workOff(tx, context.info.log));
   } catch (error) {
     // on a full disk reads continue
@@ -141,7 +147,10 @@ export class Timekeeper {
     const seen = await this.#context.write((tx) => {
       const jumpMs = this.#jumpMs();
       // rows added since the last look came after the jump, because each added row triggers a look
-      if (jumpMs !== 0) moveDurations(tx, durationKinds, jumpMs, this.#lastKey);
+      if (jumpMs !== 0) {
+        moveDurations(tx, durationKinds, jumpMs, this.#lastKey);
+        moveExpiries(tx, jumpMs);
+      }
       const lastKey = lastDueKey(tx);
       workOff(tx, info.log);
       return { jumpMs, lastKey };

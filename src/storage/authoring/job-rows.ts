@@ -10,7 +10,8 @@ type StatedFields =
   | 'priority'
   | 'cancel_on_blocking_job_failure'
   | 'supports_termination'
-  | 'task_failure_is_success';
+  | 'task_failure_is_success'
+  | 'max_wait_ms';
 
 /** Keys of what a job names. */
 export interface JobReferences {
@@ -43,6 +44,7 @@ export interface JobRow {
   cancel_on_blocking_job_failure: number;
   supports_termination: number;
   task_failure_is_success: number;
+  max_wait_ms: number | null;
   status: JobStatus;
   attempt_key: number | null;
   shape_key: number;
@@ -62,8 +64,8 @@ export function insertJob(tx: Transaction, job: NewJob): number {
   const { key } = tx.db.run(
     `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
        failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination,
-       task_failure_is_success)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       task_failure_is_success, max_wait_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (job_key) DO NOTHING`,
     job.jobKey,
     job.workflowKey,
@@ -77,6 +79,7 @@ export function insertJob(tx: Transaction, job: NewJob): number {
     stated.cancel_on_blocking_job_failure ? 1 : 0,
     stated.supports_termination ? 1 : 0,
     stated.task_failure_is_success === true ? 1 : 0,
+    stated.max_wait_ms ?? null,
   );
   const jobKey = job.jobKey ?? key;
   linkFiles(tx, jobKey, 0, job.inputFiles);

@@ -188,6 +188,7 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
     supports_termination: row.supports_termination === 1,
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
+    ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
     depends_on: dependsOn(tx, jobKey),
     barriers: tx.db
       .all<{ key: number }>('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)

@@ -46,6 +46,12 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
       failed ? 1 : 0,
       job.jobKey,
     );
+  } else if (move.to === 'ready') {
+    tx.db.run(
+      `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`,
+      tx.now,
+      job.jobKey,
+    );
   } else {
     tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
   }

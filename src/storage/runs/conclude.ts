@@ -1,7 +1,8 @@
 /** The last step of every transaction: the consequences of its facts. */
-import { type Fact, factsOf } from '../database/facts.ts';
+import { type Fact, factsOf, workflowsOf } from '../database/facts.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireJobActions } from '../running/action-triggers.ts';
+import { setExpiry } from '../running/max-wait.ts';
 import { cancelRest } from './cancel-rest.ts';
 import { deriveRunEnd } from './runs.ts';
 
@@ -19,6 +20,7 @@ export function conclude(tx: Transaction, giveOut: (since: number) => void): voi
     giveOut(since);
     since += news.length;
   }
+  for (const workflowKey of workflowsOf(tx.facts, 'jobs_ready')) setExpiry(tx, workflowKey);
   tx.flushCounts();
   const concerned = tx.facts.filter((fact) => fact.kind === 'jobs_settled' || fact.kind === 'jobs_ready');
   for (const workflowKey of new Set(concerned.map((fact) => fact.workflowKey))) deriveRunEnd(tx, workflowKey);

@@ -3,6 +3,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
 import { removeDue, setDue } from '../running/due.ts';
 import { bringBackStopped } from '../running/losses.ts';
+import { restartWaits } from '../running/max-wait.ts';
 import { forgetRetries } from '../running/retries.ts';
 import { setRunTimeout } from '../running/run-limits.ts';
 import { withdrawStops } from '../running/stops.ts';
@@ -28,6 +29,7 @@ export function beginRun(
     workflowKey,
   );
   forgetRetries(tx, workflowKey, onlyUninitialized);
+  restartWaits(tx, workflowKey);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
   announceRun(tx, workflowKey, row?.run_id ?? 0);
 }

@@ -60,8 +60,10 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
   }
   const last = lastKeyOfStep(tx, workflowKey, after);
   const moved = tx.db.all<{ job_key: number; status: JobStatus }>(
-    `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END
+    `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END,
+       expires_at = ? + max_wait_ms
      WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND status = 'uninitialized' RETURNING job_key, status`,
+    tx.now,
     workflowKey,
     after,
     last ?? Number.MAX_SAFE_INTEGER,

@@ -37,6 +37,8 @@ export const jobs: ListDefinition = {
     ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
     ...columns('flag', ['supports_termination', 'j.supports_termination']),
     ...columns('flag', ['task_failure_is_success', 'j.task_failure_is_success']),
+    ...columns('seconds', ['max_wait_seconds', 'j.max_wait_ms']),
+    ...columns('instant', ['expires_at', `CASE j.status WHEN 'ready' THEN j.expires_at END`]),
   ],
   from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
     LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key
