@@ -30,11 +30,13 @@ export const reportedCauses = [
   'canceled',
   'worker_lost',
   'spawn_error',
-  // results without an attempt of their own
 ] as const;
 export type Cause = (typeof reportedCauses)[number];
 
-/** Of every result: `inherited` came with a rerun from another workflow, `marked` is a person's word; no process ran. */
+/**
+ * Of every result: `inherited` came with a rerun from another workflow, `marked` is a person's word, with `max_wait` the
+ * job was ready for too long; no process ran.
+ */
 export const causes = [...reportedCauses, 'inherited', 'marked', 'max_wait'] as const;
 
 /** How a job went, as lists show it. `forgiven`: it exited with a code other than 0, and its specification allows that. */

@@ -202,6 +202,7 @@ describe('the timeout of a run', () => {
     await worker.exchange();
     await worker.finish(worker.held[0] as number, 1);
     await clock.advance(61_000);
+    // also where nothing but the retry is left
     expect(await workflow(key)).toMatchObject({ status: 'timeout', ended_at: expect.any(String) });
     await clock.advance(60_000);
     expect(await statuses(service, key)).toEqual({ a: 'ready' });

@@ -117,7 +117,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'jobs t WHERE t.workflow_key = @source ORDER BY t.job_key',
     same: [
       ...['name', 'command', 'invocation_script', 'priority', 'cancel_on_blocking_job_failure'],
-      ...['supports_termination', 'task_failure_is_success'],
+      ...['supports_termination', 'task_failure_is_success', 'max_wait_ms'],
     ],
     made: {
       ...workflow,
@@ -130,6 +130,7 @@ export const copiedTables: readonly CopiedTable[] = [
       attempt_key: `CASE WHEN NOT ${isFresh('t.job_key')} AND t.status = 'done' THEN t.attempt_key + @attempts END`,
     },
     unset: [
+      'expires_at',
       ...['failed', 'num_failed_upstreams', 'failed_upstream_key', 'is_command_changed', 'num_retries'],
       ...['recovery_attempt_key', 'recovery_rule'],
     ],

@@ -6,7 +6,7 @@
 export type Fact =
   /** A job became ready, or claims of the workflow may continue. */
   | { kind: 'jobs_ready'; workflowKey: number }
-  /** A job left the statuses in which a worker runs it or can claim it: the run may have ended. */
+  /** A job left the statuses in which it waits, or a worker runs it or can claim it: the run may have ended. */
   | { kind: 'jobs_settled'; workflowKey: number }
   /** The run has as many failures as it may have: what waits is canceled. */
   | { kind: 'failures_reached'; workflowKey: number }

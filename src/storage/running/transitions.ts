@@ -72,7 +72,9 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   countActionJob(tx, job, move.to);
   if (failed && move.by !== 'import') noteFailure(tx, job.workflowKey);
   if (move.to === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey: job.workflowKey });
-  if (isActive(job.status) && !isActive(move.to)) tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
+  // a blocked job may have been held back, and the last one that the run was waiting for
+  if ((isActive(job.status) || job.status === 'blocked') && !isActive(move.to))
+    tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
 }
 
 /** Makes a claimed job wait to be claimed again; behind one that was set back while this one was kept it is blocked. */

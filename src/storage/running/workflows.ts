@@ -164,15 +164,19 @@ export function stateToken(tx: Transaction, workflowKey: number): string {
 }
 
 const activeJobs = `SELECT coalesce(sum(n), 0) AS active, coalesce(sum(n) FILTER (WHERE status <> 'ready'), 0) AS claimed,
-    (SELECT has_timed_out FROM workflows w WHERE w.workflow_key = c.workflow_key) AS has_timed_out
-  FROM job_counts c WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
+    (SELECT has_timed_out FROM workflows WHERE workflow_key = ?) AS has_timed_out
+  FROM job_counts WHERE workflow_key = ? AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})`;
 
 /**
  * Whether this workflow can still have work for a worker; a hold counts, whether it ends by itself or a person ends it, a
  * lost job that does not come back by itself does not. After the timeout of the run only running jobs count. Only right after `flushCounts`.
  */
 export function isWorkflowActive(tx: Transaction, workflowKey: number): boolean {
-  const counts = tx.db.get<{ active: number; claimed: number; has_timed_out: number | null }>(activeJobs, workflowKey);
+  const counts = tx.db.get<{ active: number; claimed: number; has_timed_out: number }>(
+    activeJobs,
+    workflowKey,
+    workflowKey,
+  );
   const hasTimedOut = counts?.has_timed_out === 1;
   const numActive = (hasTimedOut ? counts.claimed : counts?.active) ?? 0;
   if (numActive > 0 && numActive > countLeft(tx, workflowKey)) return true;
