@@ -7,9 +7,9 @@ import { cancelRest } from './cancel-rest.ts';
 import { deriveRunEnd } from './runs.ts';
 
 /**
- * Fires the actions whose jobs have reached what they wait for, cancels what waits in runs with too many failures, and calls `giveOut`, which looks at the facts from
- * number `since` on, until there are no new facts. The ends of runs are derived after that, so that no order of steps
- * misses one.
+ * Fires the actions whose jobs have reached what they wait for, cancels what waits in runs with too many failures, and
+ * calls `giveOut`, which looks at the facts from number `since` on, until there are no new facts. The ends of runs are
+ * derived after that, so that no order of steps misses one.
  */
 export function conclude(tx: Transaction, giveOut: (since: number) => void): void {
   for (let since = 0; since < tx.facts.length; ) {
