@@ -14,7 +14,7 @@ import type { WorkerJobs } from './jobs.ts';
 import type { Phase } from './lifetime.ts';
 import type { NodeCommands } from './node-commands.ts';
 import type { WorkerExit } from './options.ts';
-import { normalGraceMs } from './processes/grace.ts';
+import { fencedGraceMs, normalGraceMs } from './processes/grace.ts';
 
 type ExitReason = WorkerExit['reason'];
 
@@ -50,6 +50,11 @@ export class Ending {
   /** Whether jobs still run as usual. */
   get isCalm(): boolean {
     return this.#phase === 'working' || this.#phase === 'draining';
+  }
+
+  /** Whether jobs may still run for longer than the server waits once it has given this worker up. */
+  get mayBeGivenUp(): boolean {
+    return this.isCalm || (this.#phase === 'ending' && this.#stopReason !== 'fenced');
   }
 
   /** Seconds are left. */
@@ -111,6 +116,17 @@ export class Ending {
     exchanger.sendNow();
   }
 
+  /** The server has given this worker up and starts its jobs elsewhere soon, whatever time they had been given to end. */
+  giveUp(): void {
+    if (this.isCalm) {
+      this.begin('gone', 'fenced');
+    } else if (this.#phase === 'ending' && this.#stopReason !== 'fenced') {
+      this.#reason = 'gone';
+      this.#stopReason = 'fenced';
+      this.#stopRunning();
+    }
+  }
+
   /** Ends because of a signal, or faster than before because of a more urgent one. */
   signalled(signal: StopSignal): void {
     const isMoreUrgent = signal === 'terminate' && !this.#isHurried;
@@ -122,7 +138,8 @@ export class Ending {
 
   #stopRunning(): void {
     const { clock, deadline, jobs } = this.#parts;
-    const checkpointGraceMs = this.#isHurried ? normalGraceMs : deadline.checkpointGraceMs();
+    const mostMs = this.#stopReason === 'fenced' ? fencedGraceMs : Number.POSITIVE_INFINITY;
+    const checkpointGraceMs = this.#isHurried ? normalGraceMs : Math.min(mostMs, deadline.checkpointGraceMs());
     const longestGraceMs = jobs.stopRunning(
       (job) => (job.supports_termination ? checkpointGraceMs : normalGraceMs),
       this.#stopReason,

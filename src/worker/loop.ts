@@ -164,7 +164,7 @@ export class WorkerLoop {
   #onRefused(error: TorcError | null): void {
     const why = error === null ? "a later process has taken this worker's place" : error.message;
     this.#deps.log.error({ why }, 'the server refuses this worker');
-    if (this.#session.numHeld > 0) this.#ending.begin('gone', 'fenced');
+    if (this.#session.numHeld > 0) this.#ending.giveUp();
     else this.#finish('gone', error);
   }
 
@@ -204,7 +204,7 @@ export class WorkerLoop {
   #onFenced(): void {
     if (this.#ending.phase === 'ended') return;
     this.#deps.log.error({}, 'the server has given this worker up and cannot be reached: stopping all jobs');
-    this.#ending.begin('gone', 'fenced');
+    this.#ending.giveUp();
     this.#look();
   }
 
@@ -258,7 +258,7 @@ export class WorkerLoop {
     }
     this.#cancelTimer();
     if (this.#ending.phase === 'ended') return;
-    const fenceMs = this.#ending.isCalm ? this.#withoutServer.lookAtFence() : Number.POSITIVE_INFINITY;
+    const fenceMs = this.#ending.mayBeGivenUp ? this.#withoutServer.lookAtFence() : Number.POSITIVE_INFINITY;
     const spoolMs = this.#withoutServer.lookAtSpool(this.#ending.isHurried);
     const nextMs = Math.min(decision.untilMs, fenceMs, spoolMs, this.#returnDueMs(), this.#jobs.shortageDueMs);
     if (nextMs === Number.POSITIVE_INFINITY) return;

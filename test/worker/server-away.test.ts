@@ -55,6 +55,24 @@ describe('a server that goes away', () => {
     expect(reports).toMatchObject([{ attempt: 1, worker_id: worker.workerId, finished: { status: 'terminated' } }]);
   });
 
+  it.each(['at once', 'after other signals'])(
+    'and gives the worker up: jobs that write checkpoints end well before their lead (%s)',
+    async (when) => {
+      const server = new FakeServer();
+      server.settings = { ...defaultSettings, sigterm_lead_seconds: 600 };
+      const worker = startWorker(server);
+      server.add({ command: 'trap "" TERM; while :; do sleep 1; done', supports_termination: true });
+      await until(() => server.attempts.get(1)?.started != null);
+      server.goDown();
+      if (when !== 'at once') worker.signal('warning');
+      const { directory, stopPath } = workerPaths(worker.directory, worker.workerId);
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      writeFileSync(stopPath, '', { mode: 0o600 });
+      expect(await worker.exit).toMatchObject({ reason: 'gone' });
+      expect(worker.processes()).toEqual([]);
+    },
+  );
+
   it('finds in its directory the reports that it never got, although the first write there failed', async () => {
     const told: string[] = [];
     const log = { ...silentLog, error: (_fields: object, text: string) => told.push(text) };

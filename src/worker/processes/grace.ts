@@ -2,6 +2,11 @@
 
 /** For a job that does not declare `supports_termination`. */
 export const normalGraceMs = 2_000;
+/**
+ * For any job of a worker that was given up: its jobs start elsewhere `fenceMs` after the worker was told, of which the
+ * worker may need several seconds to see it.
+ */
+export const fencedGraceMs = 5_000;
 /** Kept at the end of the allocation for killing, reporting and leaving. */
 const reserveMs = 5_000;
 
