@@ -94,6 +94,7 @@ export const transitions: readonly Transition[] = [
   // a person says that it is done; what was canceled because of it waits again
   ...each(jobStatuses, ['done'], 'mark'),
   ...each(['canceled'], ['ready', 'blocked'], 'mark'),
+  ...each(['ready'], ['blocked'], 'mark'),
   // it was ready for too long
   ...each(['ready'], ['done'], 'expire'),
   ...each(['uninitialized'], ['ready', 'blocked', 'done', 'canceled', 'terminated', 'disabled'], 'import'),

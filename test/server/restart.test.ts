@@ -276,6 +276,33 @@ describe('restart', () => {
   });
 });
 
+describe('a mark', () => {
+  it('brings back what a failure canceled, and what went on without that waits for it', async () => {
+    const jobs = [{ name: 'a' }, { name: 'b' }, { name: 'c', cancelOnFailure: false, cpus: 8 }];
+    const edges: [number, number][] = [
+      [0, 1],
+      [1, 2],
+    ];
+    const key = await createWorkflow(fresh.service, jobs, edges);
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 1 });
+    await worker.exchange();
+    await worker.finish(worker.held[0] as number, 1, { draining: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled', c: 'ready' });
+    const request = { workflow_key: key, expected_state: null, skip: 0, job_keys: [await keyOf(key, 'a')] };
+    const planned = await fresh.service.call('jobs_mark_done', { ...request, dry_run: true });
+    expect(await fresh.service.call('jobs_mark_done', { ...request, dry_run: false })).toEqual({
+      ...planned,
+      dry_run: false,
+    });
+    expect(planned.changes.map((change) => [change.job_name, change.new_status])).toEqual([
+      ['a', 'done'],
+      ['b', 'ready'],
+      ['c', 'blocked'],
+    ]);
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'ready', c: 'blocked' });
+  });
+});
+
 describe('reset and disable', () => {
   it('an unknown key changes nothing and is named', async () => {
     const { key } = await failedDiamond();

@@ -157,7 +157,7 @@ export function planDisable(jobs: JobStates, named: readonly number[]): JobAims 
 
 /**
  * A mark: these jobs count as done with return code 0. Downstream jobs that were canceled because of a failure
- * (`canceledByFailure`) become active again.
+ * (`canceledByFailure`) become active again; what went on without them waits for them, unless it has been claimed.
  */
 export function planMark(jobs: JobStates, named: readonly number[], canceledByFailure: ReadonlySet<number>): JobAims {
   const plan = emptyPlan(jobs.numJobs);
@@ -167,10 +167,11 @@ export function planMark(jobs: JobStates, named: readonly number[], canceledByFa
     plan.reason[job] = reasonCode.marked;
   }
   walkDown(jobs, marked, (job, origin) => {
-    if (plan.aim[job] !== aims.keep || !canceledByFailure.has(job)) return;
+    const isBack = canceledByFailure.has(job);
+    if (plan.aim[job] !== aims.keep || !(isBack || jobs.status[job] === ready)) return;
     plan.aim[job] = aims.active;
-    plan.reason[job] = reasonCode.behind;
-    plan.origin[job] = origin;
+    plan.reason[job] = reasonCode[isBack ? 'behind' : 'waiting'];
+    if (isBack) plan.origin[job] = origin;
   });
   return plan;
 }
