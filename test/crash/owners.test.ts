@@ -68,7 +68,7 @@ describe('two owners', () => {
     closeSync(openSync(join(place.dir, 'torc.db'), 'r'));
     rmSync(join(place.dir, 'holder.json'));
     const second = place.start('server', 'start');
-    await expect(working).rejects.toThrow(/another process has taken over/);
+    await expect(working).rejects.toThrow(/taken over/);
     await expect.poll(served(second.child.pid)).toBe(true);
     expect(await workflowNames()).toEqual(expect.arrayContaining(confirmed));
     await first.close();
