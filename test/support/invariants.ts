@@ -249,12 +249,14 @@ function brokenHistory(db: Database): string[] {
   return db
     .all<{ attempt_key: number; named: number; found: number }>(
       `WITH moves AS (SELECT e.event_key, CAST(m.value AS INTEGER) AS attempt_key, substr(m.value, -1) AS letter
-         FROM events e CROSS JOIN json_each(e.data) m WHERE e.type = 'job_moves')
-       SELECT a.attempt_key, (a.claim_event IS NOT NULL) + (a.start_event IS NOT NULL) + (a.end_event IS NOT NULL) AS named,
-         (SELECT count(*) FROM moves m WHERE m.attempt_key = a.attempt_key) AS found,
-         (SELECT count(*) FROM moves m WHERE m.attempt_key = a.attempt_key AND m.event_key = CASE m.letter
+         FROM events e CROSS JOIN json_each(e.data) m WHERE e.type = 'job_moves'),
+       history AS (SELECT m.attempt_key, count(*) AS found, sum(m.event_key IS CASE m.letter
            WHEN 'c' THEN a.claim_event WHEN 's' THEN a.start_event ELSE a.end_event END) AS right_ones
-       FROM attempts a WHERE named <> found OR named <> right_ones`,
+         FROM moves m CROSS JOIN attempts a ON a.attempt_key = m.attempt_key GROUP BY 1)
+       SELECT a.attempt_key, coalesce(h.found, 0) AS found,
+         (a.claim_event IS NOT NULL) + (a.start_event IS NOT NULL) + (a.end_event IS NOT NULL) AS named
+       FROM attempts a LEFT JOIN history h ON h.attempt_key = a.attempt_key
+       WHERE named <> coalesce(h.found, 0) OR named <> coalesce(h.right_ones, 0)`,
     )
     .map((row) => `attempt ${row.attempt_key} names ${row.named} moves, the history has ${row.found}`);
 }
