@@ -131,6 +131,12 @@ export class Person {
     return this.#type('workflow_modify', { workflow_key: workflowKey, changes: randomLimits(random) });
   }
 
+  /** Retries may need more time than a run has. */
+  liftTimeout(): Promise<unknown> {
+    const { workflowKey } = this.#world;
+    return this.#type('workflow_modify', { workflow_key: workflowKey, changes: { timeout_seconds: null } });
+  }
+
   resetFailed(): Promise<unknown> {
     const request = { workflow_key: this.#world.workflowKey, expected_state: null, skip: 0 };
     return this.#type('jobs_reset', { ...request, dry_run: false, which: 'failed' });

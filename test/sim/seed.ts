@@ -118,6 +118,7 @@ async function advance(world: World, person: Person): Promise<void> {
   else if (workflow.is_canceled === 1 || isCutOff || numLeft > 0)
     void person.restart({ keepRunning: workflow.is_stopping !== 1 });
   else if (workflow.is_stopping === 1) void person.claimAgain();
+  if (workflow?.has_timed_out === 1) void person.liftTimeout();
   if (workflow?.paused_at != null) void person.pause(false);
   const held = db.all(`SELECT job_key FROM holds WHERE kind = 'person'`).map(({ job_key }) => String(job_key));
   if (held.length > 0) void person.release(held);
