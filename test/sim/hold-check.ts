@@ -18,8 +18,11 @@ interface Watched {
   isServerChanged: boolean;
 }
 
-/** How long a running server may take: a transaction that failed on a full disk is retried after ten seconds. */
-const latestMs = 15_000;
+/**
+ * How long a running server may take: a transaction that failed on a full disk is retried after ten seconds, and the
+ * disk may be full once more.
+ */
+const latestMs = 25_000;
 /** The server ignores jumps of the clock below a second. */
 const earliestMs = 2_000;
 
