@@ -7,7 +7,7 @@ import { brokenRecords, complete, goThrough } from './local.mjs';
 import { Person } from './person.mjs';
 import { sleep } from './processes.mjs';
 import { judge } from './verdict.mjs';
-import { logOf, prepareJobs, readLog, specification } from './workflow.mjs';
+import { prepareJobs, readLog, specification } from './workflow.mjs';
 
 /** Each runs two jobs; two fit on a node. */
 const numAllocations = 6;
@@ -23,9 +23,7 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   const path = join('/shared', basename(place));
   const directory = join(path, 'server');
   prepareJobs(place);
-  chmodSync(place, 0o777);
-  chmodSync(join(place, 'locks'), 0o777);
-  chmodSync(logOf(place), 0o666);
+  chmodSync(place, 0o755);
   mkdirSync(join(place, 'specs'));
   chmodSync(join(place, 'specs'), 0o755);
   const world = { path, directory, hurt: new Set(), isControllerAway: false, numControllerKills: 0, isOver: false };
@@ -34,6 +32,8 @@ export async function runOnCluster({ place, seconds, aboutJobs, random, seed, na
   const numJobsAbout = aboutJobs ?? Math.max(200, seconds * jobsPerSecond);
   const spec = specification(path, random, numJobsAbout, { longestSeconds });
   writeFileSync(join(place, 'specs', 'chaos.json'), JSON.stringify(spec));
+  // the user of the cluster owns all of it; a server directory below one that others may write to is refused
+  await runIn(['chown', '-R', 'hpc:', path], { user: 'root' });
   const must = async (...args) => {
     const { code, stdout, stderr } = await torc(['-F', 'json', ...args]);
     if (code !== 0) throw new Error(`torc ${args.join(' ')}: ${stderr}`);
