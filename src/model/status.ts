@@ -175,8 +175,9 @@ export const activeStatuses: readonly JobStatus[] = ['ready', 'submitted_pending
 
 /**
  * The status of a workflow, from its facts. `ready` is started with nothing claimed yet; `waiting` has been worked on,
- * and has ready jobs but no worker; `paused` goes on when a person resumes it or releases its jobs; `failed` has ended with a failed, lost, terminated or canceled job; `canceled` has
- * ended because a person canceled it; `timeout` because its run lasted too long.
+ * and has ready jobs but no worker; `paused` continues when a person resumes it or releases its jobs; `failed` has ended
+ * with a failed, lost, terminated or canceled job; `canceled` has ended because a person canceled it; `timeout` because
+ * its run lasted too long.
  */
 export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   const { counts } = facts;

@@ -30,7 +30,7 @@ const show = (key: string) => place.json<Row>(['workflows', 'show', key]);
 const names = (rows: readonly Row[]) => rows.map(({ name }) => name);
 const jobKey = async (key: string, name: string) => String((await jobs(key, '-f', `name=${name}`))[0]?.job_key);
 
-/** Ten jobs, one of which fails; two are blocked behind it. The failing one succeeds once `fixed` is there. */
+/** Ten jobs, one of which fails; two are downstream of it. The failing one succeeds once `fixed` is there. */
 const ten = {
   name: 'ten',
   jobs: [...'abcdefghij'].map((name) => ({

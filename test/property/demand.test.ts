@@ -102,26 +102,10 @@ function identity(
   row: Omit<DemandRow, 'num_jobs' | 'reasons' | 'expected_runtime_seconds'>,
   reasons: Reason[],
 ): string {
-  const {
-    status,
-    num_cpus,
-    memory_bytes,
-    num_gpus,
-    num_nodes,
-    runtime_seconds,
-    slurm_config_key,
-    supports_termination,
-  } = row;
-  const asked = {
-    num_cpus,
-    memory_bytes,
-    num_gpus,
-    num_nodes,
-    runtime_seconds,
-    slurm_config_key,
-    supports_termination,
-  };
-  return JSON.stringify([status, asked, reasons.map(common)]);
+  const asked = (
+    ['status', 'num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds', 'slurm_config_key'] as const
+  ).map((field) => row[field]);
+  return JSON.stringify([asked, row.supports_termination, reasons.map(common)]);
 }
 
 /** The rows of the demand as a person would make them: by asking about every job. */

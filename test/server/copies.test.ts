@@ -154,7 +154,7 @@ function withoutKeys(value: unknown): unknown {
 
 describe('a rerun', () => {
   const ten = [...'abcdefghij'].map((name) => ({ name }));
-  // h fails, and i and j are behind it
+  // h fails, and i and j are downstream of it
   const behind: [number, number][] = [
     [0, 1],
     [7, 8],

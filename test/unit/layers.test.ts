@@ -140,7 +140,7 @@ describe('layers', () => {
     expect(filesWith((text, path) => path !== 'base/config.ts' && /process\.env\b/.test(text))).toEqual([]);
   });
 
-  it('only base/trusted opens, makes and moves files by their paths, but for those with a reason', () => {
+  it('files are opened, created and moved by path only in base/trusted, with listed exceptions', () => {
     const found = [...texts].flatMap(([path, text]) => {
       const names = path.startsWith('base/trusted/') ? [] : openersIn(text);
       return names.map((name) => `${path} ${name}`);

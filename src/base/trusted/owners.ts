@@ -74,8 +74,8 @@ export function isForRootAlone(path: string, found: Stats): boolean {
 
 /**
  * Throws TorcError 'conflict' unless a file or folder of a private folder is of the expected kind, ours, without another
- * name, and not to be changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does for one of ours
- * that is a folder instead of a file, or a file instead of a folder.
+ * name, and not to be changed by others. `found` is what its open descriptor, or lstat, says. Throws as the system does
+ * for one of ours that is a folder instead of a file, or a file instead of a folder.
  */
 export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder'): void {
   const folder = dirname(path);

@@ -22,9 +22,9 @@ function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
   const jobs = `${counted(num_running, 'running job')}, ${num_ready} ready`;
   if (is_paused) {
     const line = `workflow ${key} ${was_paused ? 'was paused already' : 'is paused'}: ${jobs}`;
-    return `${line}; running jobs go on\nto go on:  ${context.torc} workflows resume ${key}\n`;
+    return `${line}; running jobs continue\nto resume:  ${context.torc} workflows resume ${key}\n`;
   }
-  if (was_paused) return `workflow ${key} goes on: ${jobs}\n`;
+  if (was_paused) return `resumed workflow ${key}: ${jobs}\n`;
   return `workflow ${key} is not paused: ${jobs}\nto run what failed again:  ${context.torc} workflows restart ${key}\n`;
 }
 

@@ -67,19 +67,19 @@ function nextLines(
 ): [string, string][] {
   const lines: [string, string][] = [];
   if (num_lost > 0) lines.push(['lost', `${num_lost}: ${context.torc} jobs diagnose -k ${key}`]);
-  if (cut_off_by === 'timeout') lines.push(['timeout', `to go on: ${context.torc} workflows restart ${key}`]);
+  if (cut_off_by === 'timeout') lines.push(['timeout', `to continue: ${context.torc} workflows restart ${key}`]);
   if (cut_off_by === 'max_failures') {
     const limit = max_failures === null ? '' : ` of ${max_failures}`;
     lines.push([
       'ended early',
-      `at the limit${limit} (max_failures); to go on: ${context.torc} workflows restart ${key}`,
+      `at the limit${limit} (max_failures); to continue: ${context.torc} workflows restart ${key}`,
     ]);
   }
-  if (is_paused) lines.push(['paused', `to go on: ${context.torc} workflows resume ${key}`]);
+  if (is_paused) lines.push(['paused', `to continue: ${context.torc} workflows resume ${key}`]);
   else if (status === 'paused')
     lines.push([
       'held',
-      `to go on: ${context.torc} jobs release $(${context.torc} -F json jobs list -k ${key} -f held=true | jq -r '.jobs[].job_key')`,
+      `to continue: ${context.torc} jobs release $(${context.torc} -F json jobs list -k ${key} -f held=true | jq -r '.jobs[].job_key')`,
     ]);
   if (status === 'waiting') {
     lines.push(

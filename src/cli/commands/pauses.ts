@@ -7,7 +7,7 @@ import { type Act, examples } from './declare.ts';
 export function declareWorkflowPauses(group: Command, act: Act): void {
   const pause = group
     .command('pause')
-    .description('start no more jobs of a workflow; running jobs go on, and waiting workers stay for ten minutes')
+    .description('start no more jobs of a workflow; running jobs continue, and idle workers stay for ten minutes')
     .argument('[key]', keyArgument)
     .addHelpText('after', examples('torc workflows pause 7', 'torc workflows resume 7'));
   act(pause, async ([key]) => {

@@ -47,7 +47,7 @@ export function wholeNumberOrLess(what: string): (text: string) => number {
 export function someTime(text: string): number {
   const seconds = parseDuration(text);
   if (seconds > 0) return seconds;
-  throw new TorcError('usage', `'${text}' is no time at all`, 'For example: PT2H, 30m');
+  throw new TorcError('usage', `a duration must be longer than 0, not '${text}'`, 'For example: PT2H, 30m');
 }
 
 /** Reads true or false. */

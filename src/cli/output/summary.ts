@@ -210,12 +210,12 @@ why jobs were lost:
   ${context.torc} jobs diagnose -k ${key}
 `;
   const paused = `
-it is paused, or jobs of it are held; to go on:
+it is paused, or jobs of it are held; to continue:
   ${context.torc} workflows resume ${key}
   ${context.torc} jobs list -k ${key} -f held=true
 `;
   const cutOff = `
-to go on where the run ended:
+to continue where the run ended:
   ${context.torc} workflows restart ${key}
   ${context.torc} jobs run ${key}
 `;

@@ -45,7 +45,7 @@ function readable(read: (value: string) => void) {
 
 /** A duration above 0. */
 const someTime = readable((value) => {
-  if (parseDuration(value) === 0) throw new TorcError('usage', 'It is no time at all.');
+  if (parseDuration(value) === 0) throw new TorcError('usage', 'A duration must be longer than 0.');
 });
 
 const command = text.refine((value) => value.trim() !== '', 'is empty');

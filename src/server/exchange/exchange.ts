@@ -42,7 +42,7 @@ import { WaitingWorkers } from './waiting-workers.ts';
 const suspiciousMs = 45_000;
 /** A worker that has been silent for longer, and of which nothing more was learned, is nothing to wait for. */
 const hopelessMs = 900_000;
-/** Idle workers stay for so much of a pause; then they leave as at any other time without work. */
+/** How long into a pause idle workers stay; then they leave as they do whenever there is no work. */
 const pauseMs = 600_000;
 /** How long idle workers stay at a time while a worker may have lost its jobs; they ask again before. */
 const lossMs = 60_000;

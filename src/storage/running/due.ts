@@ -7,9 +7,8 @@ import type { Transaction } from '../database/transaction.ts';
 /**
  * `hold`: a hold ends. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
  * that has ended are given up. `stopping`: a restart that stops jobs has not been heard from. `run_timeout`: a run has
- * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the ready jobs
- * of a workflow has waited too long. A subject has at most one row of a
- * kind.
+ * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the
+ * ready jobs of a workflow has waited too long. A subject has at most one row of a kind.
  */
 export const dueKinds = [
   'hold',

@@ -42,13 +42,15 @@ export function removeHold(tx: Transaction, holdKey: number): { jobKey: number; 
   return { jobKey: hold.job_key, numBlockers: job?.num_blockers ?? 0 };
 }
 
-/** Removes the retry hold of a job that was canceled, reset, disabled or restarted; it stays held by a person. */
+/** Removes the retry hold of a job that was canceled, reset, disabled or restarted; a person's hold stays. */
 export function dropRetryHold(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
-  const sql = 'SELECT hold_key, kind FROM holds WHERE job_key = ?';
-  const holds = tx.db.all<{ hold_key: number; kind: HoldKind }>(sql, jobKey);
-  if (holds.length === 0) return;
-  for (const { hold_key: key, kind } of holds) if (kind === 'retry') removeHold(tx, key);
-  // the run may have been waiting for nothing else
+  const hold = tx.db.get<{ hold_key: number }>(
+    `SELECT hold_key FROM holds WHERE job_key = ? AND kind = 'retry'`,
+    jobKey,
+  );
+  if (hold === undefined) return;
+  removeHold(tx, hold.hold_key);
+  // it may have been the last thing that the run was waiting for
   tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
