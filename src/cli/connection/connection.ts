@@ -20,7 +20,7 @@ export interface ConnectOptions {
 export interface Connection {
   api: Api;
   kind: 'remote' | 'in_process';
-  /** In process: makes this process a server until it ends. Remote: does nothing. */
+  /** In process: makes this process a server until it ends, once, however often it is called. Remote: does nothing. */
   serve(options?: ServeOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -83,16 +83,21 @@ async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
   service.onAway = (text) => options.warn?.(text);
-  let stopServing: (() => Promise<void>) | null = null;
+  let serving: Promise<{ close: () => Promise<void> }> | null = null;
   return {
     api: service,
     kind: 'in_process',
     async serve(serveOptions) {
-      const { serve } = await import('../../server/serve.ts');
-      stopServing = (await serve(service, serveOptions)).close;
+      serving ??= import('../../server/serve.ts').then(({ serve }) => serve(service, serveOptions));
+      try {
+        await serving;
+      } catch (error) {
+        serving = null;
+        throw error;
+      }
     },
     async close() {
-      await stopServing?.();
+      await (await serving?.catch(() => null))?.close();
       await service.close();
     },
   };
