@@ -65,6 +65,7 @@ export const endpoints = {
   // what exists
   list: on(lists.list, lists.listReply),
   workflow_show: on(workflows.workflowOnly, workflows.workflowShown),
+  workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
   job_show: on(jobs.showJob, jobs.jobShown),
   demand: on(demand.askDemand, demand.demandReply),

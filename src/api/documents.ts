@@ -48,6 +48,8 @@ const exportedWorkflow = () =>
   z.strictObject({
     name: z.string(),
     user: z.string(),
+    tool: z.string().nullable(),
+    args: z.string().nullable(),
     description: z.string().nullable(),
     project: z.string().nullable(),
     metadata: json(),

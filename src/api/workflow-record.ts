@@ -8,6 +8,8 @@ export const workflow = () =>
   z.strictObject({
     workflow_key: key,
     name: z.string(),
+    tool: z.string(),
+    /** With tool, name and user: the identity. Null for a workflow that is new each time. */
     args: z.string().nullable(),
     user: z.string(),
     description: z.string().nullable(),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { retryCauses } from '../model/retry.ts';
-import { jobStatuses } from '../model/status.ts';
+import { jobStatuses, workflowStatuses } from '../model/status.ts';
 import { changedField, count, json, key, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
@@ -63,9 +63,16 @@ export const newAction = z.strictObject({
   max_parallel_jobs: z.number().int().positive().nullable(),
 });
 
+/** As `argsText` writes them. */
+const args = text.min(1).max(65_536);
+
 export const createBegin = z.strictObject({
   name,
   user: name,
+  /** Missing for the name. */
+  tool: name.optional(),
+  /** What makes it the same workflow again; missing for one that is new each time. */
+  args: args.optional(),
   description: text.nullable(),
   project: text.nullable(),
   metadata: json().nullable(),
@@ -104,6 +111,17 @@ export const createBegin = z.strictObject({
     .strictObject({ working_directory: text.min(1), output_directory: text.min(1), list: z.array(newAction) })
     .optional(),
 });
+
+/** Which workflow has an identity; `tool` is null for the name. */
+export const findIdentity = z.strictObject({ user: name, tool: name.nullable(), name, args });
+/** Nulls when there is none. */
+export const findIdentityReply = () =>
+  z.strictObject({
+    workflow_key: key.nullable(),
+    status: z.enum(workflowStatuses).nullable(),
+    run_id: count.nullable(),
+    base_directory: z.string().nullable(),
+  });
 
 export const createBeginReply = () => z.strictObject({ workflow_key: key });
 

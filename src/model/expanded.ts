@@ -104,6 +104,10 @@ export type GraphNode = number;
 
 export interface ExpandedWorkflow {
   name: string;
+  /** What the workflow is made with; undefined for its name. */
+  tool?: string;
+  /** What makes it the same workflow again, as `argsText` writes it; undefined for one that is new each time. */
+  args?: string;
   description: string | null;
   project: string | null;
   metadata: unknown;

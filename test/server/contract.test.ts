@@ -149,6 +149,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   }
   await service.call('workflow_show', { workflow_key });
   await service.call('workflow_graph', { workflow_key });
+  await service.call('workflow_find', { user: 'tester', tool: null, name: 'test', args: 'v1' });
   await service.call('server_info', {});
   await service.call('server_awaited', {});
   await service.call('server_check', {});

@@ -13,6 +13,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
   return {
     workflow_key: '7',
     name: 'sweep',
+    tool: 'sweep',
     args: null,
     user: 'alice',
     description: null,

@@ -8,7 +8,6 @@ import { type Context, note } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
-import type { StdioOption } from '../input/options.ts';
 import { chosenOutput, prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
@@ -16,9 +15,9 @@ import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/sum
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
-import { ownerOf, withStdio } from './workflows-create.ts';
+import { ownerOf, type StatedOptions, withStated } from './workflows-create.ts';
 
-export interface RunOptions extends WorkerCommandOptions, StdioOption, MissingDataOption {
+export interface RunOptions extends WorkerCommandOptions, StatedOptions, MissingDataOption {
   commands?: boolean;
   failFast?: boolean;
   maxFailures?: number;
@@ -30,7 +29,7 @@ const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
   refuseKey(context, spec, 'jobs run');
-  const read = withStdio(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
+  const read = withStated(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
   const { user } = read;
   const workflow = withLimits(read.workflow, options);
   refuseWithoutJobs(spec, workflow);

@@ -7,17 +7,16 @@ import { type Context, note } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
-import type { StdioOption } from '../input/options.ts';
 import { startProgress } from '../output/progress.ts';
 import { refuseKey, refuseWithoutJobs } from './run.ts';
-import { ownerOf, withStdio } from './workflows-create.ts';
+import { ownerOf, type StatedOptions, withStated } from './workflows-create.ts';
 import { startWorkflow } from './workflows-start-cancel-delete.ts';
 
-export type SubmitOptions = StdioOption & MissingDataOption;
+export type SubmitOptions = StatedOptions & MissingDataOption;
 
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<void> {
   refuseKey(context, spec, 'workflows start');
-  const { workflow, user } = withStdio(await readWorkflow(context, spec, null), options);
+  const { workflow, user } = withStated(await readWorkflow(context, spec, null), options);
   refuseWithoutJobs(spec, workflow);
   requireNodes(context, spec, workflow);
   await checkStorable(workflow);

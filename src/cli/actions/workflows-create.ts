@@ -1,8 +1,10 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
+import { argsProblem, argsText } from '../../model/identity.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -12,13 +14,13 @@ import { noteMissingInputs } from '../documents/outside-inputs.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
-import type { StdioOption } from '../input/options.ts';
+import type { IdentityOptions, StdioOption } from '../input/options.ts';
 import { noteOutlasting } from '../output/obstacles.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
 
-export interface CreateOptions extends StdioOption {
+export interface CreateOptions extends StdioOption, IdentityOptions {
   dryRun?: boolean;
   showJobs?: boolean;
 }
@@ -36,7 +38,7 @@ export async function createFromSpec(
   options: CreateOptions,
   syntax?: SpecSyntax,
 ): Promise<void> {
-  await createOrCount(context, withStdio(await readWorkflow(context, spec, null, syntax), options), options);
+  await createOrCount(context, withStated(await readWorkflow(context, spec, null, syntax), options), options);
 }
 
 export async function createFromCommandsFile(
@@ -51,12 +53,22 @@ export async function createFromCommandsFile(
     ...(memory === undefined ? {} : { memory }),
     ...(runtime === undefined ? {} : { runtime }),
   };
-  await createOrCount(context, withStdio(await readWorkflow(context, file, needs), options), options);
+  await createOrCount(context, withStated(await readWorkflow(context, file, needs), options), options);
 }
 
-/** An option overrides the specification. */
-export function withStdio(read: ReadWorkflow, { stdio }: StdioOption): ReadWorkflow {
-  return stdio === undefined ? read : { ...read, workflow: { ...read.workflow, stdio } };
+export type StatedOptions = StdioOption & IdentityOptions;
+
+/** Options override the specification. */
+export function withStated(read: ReadWorkflow, { stdio, tool, args }: StatedOptions): ReadWorkflow {
+  const problem = argsProblem(args);
+  if (problem !== null) throw new TorcError('usage', `--args ${problem}`);
+  if (tool === '') throw new TorcError('usage', '--tool is empty');
+  const stated = {
+    ...(stdio === undefined ? {} : { stdio }),
+    ...(tool === undefined ? {} : { tool }),
+    ...(args === undefined ? {} : { args: argsText(args) ?? args }),
+  };
+  return { ...read, workflow: { ...read.workflow, ...stated } };
 }
 
 async function createOrCount(

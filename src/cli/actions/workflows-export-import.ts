@@ -4,7 +4,9 @@ import { type Api, limits, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText, parseJson, withPlainNumbers } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { isExport, refuseOtherVersion } from '../../model/spec/export.ts';
+import { quoted } from '../../model/spec/names.ts';
 import type { JobStatus } from '../../model/status.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
@@ -47,12 +49,14 @@ interface ExportDocument {
 export async function importWorkflow(context: Context, file: string): Promise<void> {
   const document = readDocument(file);
   const { expandValue } = await import('../../model/expand/read.ts');
-  const { spec, workflow } = expandValue(document.workflow, { file: `${file}: workflow` });
-  await checkStorable(workflow);
+  const { spec, workflow: read } = expandValue(document.workflow, { file: `${file}: workflow` });
+  await checkStorable(read);
+  const owner = ownerOf(context, spec.user ?? null);
   const reply = await withConnection(
     context,
     async ({ api }) => {
-      const made = await createWorkflow(api, workflow, ownerOf(context, spec.user ?? null));
+      const workflow = await withoutTakenIdentity(context, api, read, owner);
+      const made = await createWorkflow(api, workflow, owner);
       const { workflow_key } = made;
       try {
         const numbers = await addHistory(
@@ -76,6 +80,21 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
     const left = isUnfinished(document) ? `  run what was not finished: ${restart}\n` : '';
     return `imported workflow ${reply.workflow_key} (${cellText(reply.name)}) with ${with_}\n${left}`;
   });
+}
+
+/** An import beside the workflow that was exported: that one keeps the identity. */
+async function withoutTakenIdentity(
+  context: Context,
+  api: Api,
+  workflow: ExpandedWorkflow,
+  user: string,
+): Promise<ExpandedWorkflow> {
+  const { args, ...rest } = workflow;
+  if (args === undefined) return workflow;
+  const found = await api.call('workflow_find', { user, tool: workflow.tool ?? null, name: workflow.name, args });
+  if (found.workflow_key === null) return workflow;
+  note(context, `workflow ${found.workflow_key} keeps the identity (args ${quoted(args)}); the imported one has none`);
+  return rest;
 }
 
 /** Whether the export was made in the middle of a run. */

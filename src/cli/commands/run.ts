@@ -1,7 +1,7 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
 import type { RunOptions } from '../actions/run.ts';
-import { someTime, stdioOption, wholeNumber } from '../input/options.ts';
+import { addIdentityOptions, someTime, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { addWorkerOptions } from './worker-options.ts';
 
@@ -16,7 +16,7 @@ export function declareRun(program: Command, act: Act): void {
     .option('--max-failures <n>', 'the same after this many failures', wholeNumber('--max-failures', 1))
     .option('--timeout <duration>', 'start nothing more this long after the start, such as PT2H', someTime)
     .addOption(stdioOption());
-  addWorkerOptions(command).addHelpText(
+  addWorkerOptions(addIdentityOptions(command)).addHelpText(
     'after',
     `
 Ends with 0 when every job succeeded, with 1 when jobs failed, with 8 when the timeout ended the run, with 130 when it

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
 import type { DeleteOptions, StartOptions } from '../actions/workflows-start-cancel-delete.ts';
-import { addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
+import { addIdentityOptions, addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { addStateOptions, workflowStates } from '../input/state-options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
@@ -61,15 +61,15 @@ function declareCreate(group: Command, act: Act): void {
     .argument('<spec>', 'specification in YAML, JSON, JSON5 or KDL, or - for standard input')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
-    .addOption(stdioOption())
-    .addHelpText(
-      'after',
-      examples(
-        'torc workflows create workflow.yaml',
-        'torc workflows create sweep.yaml --dry-run --show-jobs',
-        'KEY=$(torc -F json workflows create workflow.yaml | jq -r .workflow_key)',
-      ),
-    );
+    .addOption(stdioOption());
+  addIdentityOptions(create).addHelpText(
+    'after',
+    examples(
+      'torc workflows create workflow.yaml',
+      'torc workflows create sweep.yaml --dry-run --show-jobs',
+      'KEY=$(torc -F json workflows create workflow.yaml | jq -r .workflow_key)',
+    ),
+  );
   act(create, async ([spec = ''], self) => {
     const { createFromSpec } = await import('../actions/workflows-create.ts');
     return (context) => createFromSpec(context, spec, self.opts<CreateOptions>());
@@ -87,14 +87,14 @@ function declareCreateFromCommands(group: Command, act: Act): void {
     .option('--name <name>', 'name of the workflow (default: the name of the file)')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command')
-    .addOption(stdioOption())
-    .addHelpText(
-      'after',
-      examples(
-        'torc workflows create-from-commands-file commands.txt',
-        'torc workflows create-from-commands-file commands.txt -c 2 -m 4g -r PT1H',
-      ),
-    );
+    .addOption(stdioOption());
+  addIdentityOptions(create).addHelpText(
+    'after',
+    examples(
+      'torc workflows create-from-commands-file commands.txt',
+      'torc workflows create-from-commands-file commands.txt -c 2 -m 4g -r PT1H',
+    ),
+  );
   act(create, async ([file = ''], self) => {
     const { createFromCommandsFile } = await import('../actions/workflows-create.ts');
     return (context) => createFromCommandsFile(context, file, self.opts<CommandsFileOptions>());

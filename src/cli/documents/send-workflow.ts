@@ -96,6 +96,8 @@ export function beginRequest(
   return {
     name: workflow.name,
     user,
+    ...(workflow.tool === undefined ? {} : { tool: workflow.tool }),
+    ...(workflow.args === undefined ? {} : { args: workflow.args }),
     description: workflow.description,
     project: workflow.project,
     base_directory: place.workingDirectory,

@@ -206,8 +206,23 @@ export function listOptions(command: Command, states: States = outcomeStates): L
 
 const outcomeStates: States = { failed: { column: 'outcome', value: 'failed' } };
 
+/** As typed: what makes a workflow the same one again. */
+export interface IdentityOptions {
+  tool?: string;
+  args?: string;
+}
+
 export interface StdioOption {
   stdio?: StdioMode;
+}
+
+export function addIdentityOptions(command: Command): Command {
+  return command
+    .option('--tool <name>', 'with --args: what the workflow is made with (default: the specification, else its name)')
+    .option(
+      '--args <text>',
+      'text or JSON that makes this workflow the same one again, such as v1; needed for --resume',
+    );
 }
 
 /** Where the output of jobs goes. */

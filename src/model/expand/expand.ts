@@ -3,6 +3,7 @@ import { parseDuration, parseMemory } from '../../base/units.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { type Wiring, wireJobs } from '../graph/barriers.ts';
 import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
+import { argsText } from '../identity.ts';
 import { defaultRequirements, type Requirements } from '../job.ts';
 import { quoted } from '../spec/names.ts';
 import { Findings, type Where } from '../spec/problems.ts';
@@ -43,6 +44,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
   const defaults = specDefaults;
   return {
     name: spec.name,
+    ...identityOf(spec),
     description: spec.description ?? null,
     project: spec.project ?? null,
     metadata: spec.metadata ?? null,
@@ -80,6 +82,11 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     usePendingFailed: spec.use_pending_failed ?? false,
     unusedParameters: unusedParameters(spec, jobs),
   };
+}
+
+function identityOf({ tool, args, workflow_args }: WorkflowSpec): Pick<ExpandedWorkflow, 'tool' | 'args'> {
+  const text = argsText(args ?? workflow_args);
+  return { ...(tool == null ? {} : { tool }), ...(text === null ? {} : { args: text }) };
 }
 
 /** What cuts a run off: `fail_fast` is a limit of one failure. */

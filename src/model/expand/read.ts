@@ -51,9 +51,9 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   return { spec: spec as WorkflowSpec, where };
 }
 
-/** Numbers in metadata and user data stay as they are written. */
+/** Numbers in metadata, args and user data stay as they are written. */
 function isUserDocument(key: string, depth: number): boolean {
-  return (key === 'metadata' && depth === 0) || (key === 'data' && depth === 2);
+  return (['metadata', 'args', 'workflow_args'].includes(key) && depth === 0) || (key === 'data' && depth === 2);
 }
 
 const plainTextHint =

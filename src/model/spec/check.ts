@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { WrittenNumber } from '../../base/exact-json.ts';
+import { argsProblem } from '../identity.ts';
 import { didYouMean, nearestName, quoted } from './names.ts';
 import { type SpecObject, specObjectAt, specObjects } from './objects.ts';
 import type { Findings, SpecPath } from './problems.ts';
@@ -22,12 +23,24 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
   for (const issue of result.error?.issues ?? []) addIssue(issue, value, findings);
   if (isMapping(value)) {
     if ('metadata' in value) checkFree(value.metadata, ['metadata'], findings);
+    checkArgs(value, findings);
     if (Array.isArray(value.jobs)) checkCommands(value.jobs, findings);
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
     checkRecords(value, findings);
     if (isMapping(value.execution_config)) checkTwice(value, value.execution_config, findings);
   }
   return result.success && findings.count === before ? result.data : null;
+}
+
+/** `workflow_args` is another name of `args`. */
+function checkArgs(value: Record<string, unknown>, findings: Findings): void {
+  for (const key of ['args', 'workflow_args']) {
+    if (value[key] == null || !checkFree(value[key], [key], findings)) continue;
+    const problem = argsProblem(value[key]);
+    if (problem !== null) findings.add([key], () => problem);
+  }
+  if (value.args == null || value.workflow_args == null) return;
+  findings.add(['workflow_args'], () => 'is another name of args, which is given too; remove one of them');
 }
 
 /** Which of two values counts cannot be seen. */

@@ -221,6 +221,12 @@ const executionConfig = z.strictObject({
 export const workflowSpec = z.strictObject({
   name,
   user: name.nullish(),
+  /** With `args` and the name: which workflow this is; the name by default. */
+  tool: name.nullish(),
+  /** Text or JSON; with them, the same specification again is the same workflow. */
+  args: z.unknown().optional(),
+  /** Another name of `args`. */
+  workflow_args: z.unknown().optional(),
   description: text.nullish(),
   project: text.nullish(),
   metadata: z.unknown().optional(),

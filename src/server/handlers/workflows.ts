@@ -3,13 +3,14 @@ import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract
 import { TorcError } from '../../base/errors.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
 import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
+import { findIdentity, identityOf } from '../../storage/authoring/workflow-identity.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { countLeft } from '../../storage/running/losses.ts';
-import { getWorkflow, jobCounts, stateToken } from '../../storage/running/workflows.ts';
+import { getWorkflow, jobCounts, stateToken, statusOf } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setPaused } from '../../storage/runs/pauses.ts';
 import { beginCancel, cancelSteps, planStart, refuseEnded, startSteps } from '../../storage/runs/start-and-cancel.ts';
@@ -27,6 +28,18 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     num_lost: countLeft(view, workflowKey),
     num_open_actions: countOpenFirings(view, workflowKey),
     num_failed_actions: countFailedFirings(view, workflowKey),
+  };
+}
+
+export function findWorkflow({ view }: ServerContext, request: Request<'workflow_find'>): Reply<'workflow_find'> {
+  const identity = identityOf(request);
+  const found = identity === null ? null : findIdentity(view, identity);
+  if (found === null) return { workflow_key: null, status: null, run_id: null, base_directory: null };
+  return {
+    workflow_key: String(found.workflowKey),
+    status: statusOf(view, found),
+    run_id: found.runId,
+    base_directory: found.baseDirectory,
   };
 }
 

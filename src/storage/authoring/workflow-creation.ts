@@ -20,18 +20,22 @@ import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { reserveKeys } from './reserved-keys.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
+import { identityOf, refuseKnown, takeIdentity } from './workflow-identity.ts';
 
-/** Begins a workflow that stays invisible until `finishCreate`. */
+/** Begins a workflow that stays invisible until `finishCreate`. Throws 'conflict' when there is one with its identity. */
 export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {
+  refuseKnown(tx, identityOf(request));
   const { key } = tx.db.run(
-    `INSERT INTO workflows (name, user, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
+    `INSERT INTO workflows (name, user, tool, args, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_failures, timeout_ms, base_directory,
        termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     request.user,
+    request.tool ?? null,
+    request.args ?? null,
     request.description,
     request.project,
     request.metadata === null ? null : jsonText(request.metadata),
@@ -165,7 +169,10 @@ function creating(tx: Transaction, workflowKey: number): Workflow {
   return workflow;
 }
 
-/** Makes a workflow visible; throws 'usage' when jobs are missing or wait for each other in a cycle. */
+/**
+ * Makes a workflow visible. Throws 'usage' when jobs are missing or wait for each other in a cycle, 'conflict' when another
+ * one has taken its identity meanwhile.
+ */
 export function finishCreate(
   tx: Transaction,
   workflowKey: number,
@@ -212,6 +219,7 @@ export function finishCreate(
   }
   countActionJobs(tx, workflowKey);
   tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
+  takeIdentity(tx, workflowKey);
   tx.db.run(`UPDATE workflows SET phase = 'created' WHERE workflow_key = ?`, workflowKey);
   tx.event({ workflowKey, type: 'workflow_created', data: { num_jobs: numSpecJobs } });
   return {

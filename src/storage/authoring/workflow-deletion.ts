@@ -25,7 +25,7 @@ export function planDelete(tx: Transaction, workflowKey: number): { numJobs: num
 }
 
 export function beginDelete(tx: Transaction, workflowKey: number): void {
-  tx.db.run(`UPDATE workflows SET phase = 'deleting' WHERE workflow_key = ?`, workflowKey);
+  tx.db.run(`UPDATE workflows SET phase = 'deleting', identity_hash = NULL WHERE workflow_key = ?`, workflowKey);
 }
 
 /** One step of a delete, which also drops what a creation left behind. Returns whether it was the last one. */

@@ -48,6 +48,8 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
 interface WorkflowRow {
   name: string;
   user: string;
+  tool: string | null;
+  args: string | null;
   description: string | null;
   project: string | null;
   metadata: string | null;
@@ -77,6 +79,8 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
   const workflow: ExportedHead['workflow'] = {
     name: row.name,
     user: row.user,
+    tool: row.tool,
+    args: row.args,
     description: row.description,
     project: row.project,
     metadata: row.metadata === null ? null : (parseJson(row.metadata) as Json),

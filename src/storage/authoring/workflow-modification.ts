@@ -9,6 +9,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { takeIdentity } from './workflow-identity.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
 
@@ -81,6 +82,7 @@ export function modifyWorkflow(
     tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
   }
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
+  if (changes.some(({ field }) => field === 'name')) takeIdentity(tx, workflowKey);
   if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);
   if (changes.some(({ field }) => field === 'timeout_seconds')) setRunTimeout(tx, workflowKey);
   return { name: request.changes.name ?? name, changes };

@@ -1,7 +1,14 @@
 /** What is known about a workflow: its row, its counts, its status. */
 import { TorcError } from '../../base/errors.ts';
 import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
-import { activeStatuses, type JobCounts, type JobStatus, noJobs, workflowStatus } from '../../model/status.ts';
+import {
+  activeStatuses,
+  type JobCounts,
+  type JobStatus,
+  noJobs,
+  type WorkflowStatus,
+  workflowStatus,
+} from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { hasHeldJob, hasTimedHold } from './holds.ts';
 import { countLeft } from './losses.ts';
@@ -136,7 +143,8 @@ export function jobCounts(tx: Transaction, workflowKey: number): JobCounts {
   return counts;
 }
 
-export function statusOf(tx: Transaction, workflow: Workflow): string {
+/** Only right after `flushCounts`. */
+export function statusOf(tx: Transaction, workflow: Workflow): WorkflowStatus {
   const { workflowKey } = workflow;
   const workers = tx.db.get<{ present: number; past: number }>(
     `SELECT ${hasWorkersSql('w')} AS present, ${hasHadWorkersSql('w')} AS past FROM workflows w WHERE workflow_key = ?`,

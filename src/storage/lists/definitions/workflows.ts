@@ -56,8 +56,14 @@ const cutOffBy = `CASE WHEN w.has_timed_out = 1 THEN 'timeout' WHEN w.has_failed
 export const workflows: ListDefinition = {
   columns: [
     ...columns('key', ['workflow_key', 'w.workflow_key']),
-    ...columns('text', ['name', 'w.name'], ['args', 'w.args'], ['user', 'w.user'], ['description', 'w.description']),
-    ...columns('text', ['project', 'w.project']),
+    ...columns(
+      'text',
+      ['name', 'w.name'],
+      ['tool', 'coalesce(w.tool, w.name)'],
+      ['args', 'w.args'],
+      ['user', 'w.user'],
+    ),
+    ...columns('text', ['description', 'w.description'], ['project', 'w.project']),
     ...columns('key', ['parent_workflow_key', 'w.parent_workflow_key']),
     ...columns('integer', ['run_id', 'w.run_id']),
     word(workflowStatuses, 'status', workflowStatusSql),
