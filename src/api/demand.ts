@@ -27,6 +27,8 @@ const demandRow = () =>
     /** Only workers of this Slurm config may take them; null for any worker. */
     slurm_config_key: key.nullable(),
     slurm_config: z.string().nullable(),
+    /** Only workers with all of them may take them. */
+    labels: z.string().nullable(),
     reasons: z.array(waitingReason()),
   });
 export type DemandRow = z.infer<ReturnType<typeof demandRow>>;

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
+import { labelPattern, mostLabels } from '../model/labels.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
 export const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
@@ -13,6 +14,10 @@ export const text = z
   .refine((s) => !s.includes('\0'), 'must not contain a NUL byte')
   .refine((s) => s.isWellFormed(), 'must not contain an incomplete character (a lone UTF-16 surrogate)');
 export const name = text.min(1).max(4096);
+/** Labels of a job, a worker or a Slurm config. */
+export const labels = z
+  .array(z.string().regex(labelPattern, 'a label has letters, digits and _.:/@+=- alone'))
+  .max(mostLabels);
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');
 /** A document of a user, passed on as it is: zod would drop the key `__proto__` and numbers that are kept as written. */

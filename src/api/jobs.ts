@@ -4,7 +4,7 @@ import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
-import { changedField, count, json, key, name, text } from './fields.ts';
+import { changedField, count, json, key, labels, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 
@@ -103,6 +103,8 @@ export const addedJob = z.strictObject({
   resource_requirements: name.nullable(),
   /** The Slurm config whose workers may take it; null for any worker. */
   scheduler: name.nullable(),
+  /** Only workers with all of them take it; missing for none. */
+  labels: labels.optional(),
   failure_handler: name.nullable(),
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),

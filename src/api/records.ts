@@ -40,6 +40,7 @@ const job = () =>
     resource_requirements: z.string().nullable(),
     ...requirements,
     scheduler: z.string().nullable(),
+    labels: z.string().nullable(),
     failure_handler: z.string().nullable(),
     num_retries: count,
     command: z.string(),
@@ -87,6 +88,9 @@ const computeNode = () =>
     memory_bytes: count,
     num_gpus: count,
     max_parallel_jobs: count.nullable(),
+    /** Those that it was given, and those that every worker has by itself. */
+    labels: z.string().nullable(),
+    takes_unlabelled: z.boolean(),
     is_active: z.boolean(),
     num_running: count,
     started_at: instant,
@@ -111,6 +115,8 @@ const slurmConfig = () =>
     tmp: z.string().nullable(),
     gres: z.string().nullable(),
     extra: z.string().nullable(),
+    labels: z.string().nullable(),
+    also_unlabelled: z.boolean(),
     /** Ready jobs that only workers of this config may take. */
     num_ready_jobs: count,
     /** The most that a ready job asks for which workers of this config may take. */

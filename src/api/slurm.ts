@@ -1,6 +1,6 @@
 /** Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, name, slurmJobId, text } from './fields.ts';
+import { key, labels, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const slurmConfigFields = {
@@ -14,6 +14,10 @@ export const slurmConfigFields = {
   tmp: text.nullable(),
   gres: text.nullable(),
   extra: text.nullable(),
+  /** What its workers are given; missing for none. */
+  labels: labels.optional(),
+  /** Its workers take jobs without labels although they were given some. */
+  also_unlabelled: z.boolean().optional(),
 };
 
 export const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { reportedCauses } from '../model/status.ts';
-import { age, count, instant, json, key, name, slurmJobId, text } from './fields.ts';
+import { age, count, instant, json, key, labels, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
@@ -33,6 +33,10 @@ export const hello = z.strictObject({
   start_ticks: count.nullable(),
   /** The whole time that it has, from the start of its allocation; null for no end. */
   walltime_seconds: age.nullable().optional(),
+  /** What it was started with, besides the labels of its Slurm config; missing for none. */
+  labels: labels.optional(),
+  /** It takes jobs without labels although it was given some. */
+  also_unlabelled: z.boolean().optional(),
 });
 
 const workerSettings = () =>

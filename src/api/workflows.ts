@@ -4,7 +4,7 @@ import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../mo
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { retryCauses } from '../model/retry.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
-import { changedField, count, json, key, name, text } from './fields.ts';
+import { changedField, count, json, key, labels, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -133,6 +133,8 @@ const newJob = z.strictObject({
   requirements: count.nullable(),
   /** Index into the workflow's Slurm configs: only their workers take it. Missing for any. */
   slurm_config: count.optional(),
+  /** Only workers with all of them take it; missing for none. */
+  labels: labels.optional(),
   /** Index into the workflow's failure handlers. */
   failure_handler: count.optional(),
   priority: z.number().int(),

@@ -69,6 +69,8 @@ const runKeys: Keys<RunOptions> = {
   memory: true,
   gpus: true,
   timeLimit: true,
+  label: true,
+  alsoUnlabelled: true,
   pollInterval: true,
   wait: true,
   waitForNewJobs: true,

@@ -5,7 +5,15 @@ import type { WorkerEffects } from './effects.ts';
 import type { WorkerOptions } from './options.ts';
 
 export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Request<'worker_hello'> {
-  const { identity, capacity, workflowKey, maxParallelJobs, outputDirectory } = options;
+  const {
+    identity,
+    capacity,
+    workflowKey,
+    maxParallelJobs,
+    outputDirectory,
+    labels = [],
+    alsoUnlabelled = false,
+  } = options;
   return {
     protocol: protocolVersion,
     worker_id: effects.workerId,
@@ -26,5 +34,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     output_directory: outputDirectory,
     start_ticks: effects.startTicks,
     walltime_seconds: options.walltimeSeconds,
+    ...(labels.length === 0 ? {} : { labels: [...labels] }),
+    ...(alsoUnlabelled ? { also_unlabelled: true } : {}),
   };
 }

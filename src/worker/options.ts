@@ -16,6 +16,9 @@ export interface WorkerOptions {
    */
   capacity: { nodeNames: string[]; numCpus: number; memoryBytes: number; numGpus: number; gpuIds: string[] };
   maxParallelJobs: number | null;
+  /** Jobs that ask for labels find it by these; with some it takes no other jobs, unless `alsoUnlabelled`. */
+  labels?: readonly string[];
+  alsoUnlabelled?: boolean;
   /** Milliseconds since 1970: the end of the allocation or of the time limit itself, without any buffer. */
   deadlineMs: number | null;
   /** The whole length of the allocation; null takes what is left of it at the start. */

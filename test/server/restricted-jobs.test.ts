@@ -1,5 +1,6 @@
-/** Jobs that are restricted to workers of one Slurm config. */
+/** Jobs that are restricted to workers of one Slurm config, or to workers with labels. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Request } from '../../src/api/contract.ts';
 import { createWorkflow, freshService, rows, statuses, TestWorker } from '../support/service.ts';
 
 let fresh: Awaited<ReturnType<typeof freshService>>;
@@ -32,6 +33,9 @@ async function workerOf(key: string, config: string): Promise<TestWorker> {
   const place = { slurmJobId: String(numAllocations), hostname: 'n', restartCount: 0 };
   return TestWorker.join(fresh.service, key, { cpus: 8 }, { ...place, allocationKey: String(allocation_keys[0]) });
 }
+
+const localWorker = (key: string, hello: Partial<Request<'worker_hello'>> = {}): Promise<TestWorker> =>
+  TestWorker.join(fresh.service, key, { cpus: 8 }, null, hello);
 
 const claimed = async (key: string): Promise<string[]> =>
   Object.entries(await statuses(fresh.service, key)).flatMap(([name, status]) => (status === 'ready' ? [] : [name]));
@@ -127,5 +131,90 @@ describe('jobs with a scheduler', () => {
     expect(await claimed(key)).toEqual(['any', 'cpu']);
     await (await workerOf(key, 'gpu "x"')).exchange();
     expect(await claimed(key)).toEqual(['any', 'cpu', 'gpu', 'wide']);
+  });
+});
+
+describe('jobs with labels', () => {
+  const labelled = [
+    { name: 'plain' },
+    { name: 'bound', slurmConfig: 1 },
+    { name: 'fast', labels: ['fast'] },
+    { name: 'site', labels: ['site', 'fast', 'site'] },
+    { name: 'here', labels: ['local'] },
+    { name: 'there', labels: ['slurm', 'cpu'] },
+  ];
+  const slurmConfigs = [
+    'cpu',
+    { name: 'special', labels: ['site'] },
+    { name: 'both', labels: ['fast'], also_unlabelled: true },
+  ];
+  const stored = (): Promise<string> => createWorkflow(fresh.service, labelled, [], { slurmConfigs });
+
+  it('go only to workers that have all of them, which take no other jobs unless they are told to', async () => {
+    const key = await stored();
+    await (await localWorker(key, { labels: ['fast', 'other'] })).exchange();
+    expect(await claimed(key)).toEqual(['fast', 'here']);
+    await (await localWorker(key, { labels: ['site', 'fast'], also_unlabelled: true })).exchange();
+    expect(await claimed(key)).toEqual(['plain', 'bound', 'fast', 'site', 'here']);
+  });
+
+  it('find the labels that every worker has by itself, which keep no other job away', async () => {
+    const key = await stored();
+    await (await localWorker(key)).exchange();
+    expect(await claimed(key)).toEqual(['plain', 'bound', 'here']);
+    await (await workerOf(key, 'cpu')).exchange();
+    expect(await claimed(key)).toEqual(['plain', 'bound', 'here', 'there']);
+    const nodes = await rows(fresh.service, 'compute_nodes', key);
+    expect(nodes.map(({ labels, takes_unlabelled }) => [labels, takes_unlabelled])).toEqual([
+      ['local', true],
+      ['cpu,slurm', true],
+    ]);
+  });
+
+  it('find the labels of the Slurm config; a job that names the config needs none', async () => {
+    const key = await stored();
+    await (await workerOf(key, 'special')).exchange();
+    expect(await claimed(key)).toEqual(['bound']);
+    await (await workerOf(key, 'both')).exchange();
+    expect(await claimed(key)).toEqual(['plain', 'bound', 'fast']);
+    expect(await rows(fresh.service, 'compute_nodes', key, { labels: 'slurm,site' })).toMatchObject([
+      { labels: 'site,slurm,special', takes_unlabelled: false },
+    ]);
+    expect((await rows(fresh.service, 'jobs', key, { labels: 'fast' })).map(({ name }) => name)).toEqual([
+      'fast',
+      'site',
+    ]);
+    expect(await rows(fresh.service, 'jobs', key, { labels: '' })).toHaveLength(2);
+  });
+
+  it('and what is called local or slurm cannot be given', async () => {
+    const key = await stored();
+    await expect(localWorker(key, { labels: ['slurm'] })).rejects.toMatchObject({ code: 'usage' });
+    await expect(
+      createWorkflow(fresh.service, [], [], { slurmConfigs: [{ labels: ['local'] }] }),
+    ).rejects.toMatchObject({
+      code: 'usage',
+      message: 'every worker has the label "local" or "slurm" by itself: "local" cannot be given',
+    });
+    await expect(localWorker(key, { labels: ['a b'] })).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('say which labels no worker has, and that all workers want labels', async () => {
+    const key = await stored();
+    const special = await workerOf(key, 'special');
+    await special.exchange();
+    expect(await whyOf(key, 'site')).toMatch(
+      /^No worker has all of the labels "fast", "site"; the worker on n lacks "fast"\.$/,
+    );
+    expect(await whyOf(key, 'plain')).toBe('It has no labels, and its only worker takes jobs with labels alone.');
+    const { demand } = await fresh.service.call('demand', { workflow_key: key });
+    expect(demand.map(({ labels, reasons }) => [labels, reasons[0]?.code])).toEqual(
+      expect.arrayContaining([
+        [null, 'workers_exclusive'],
+        ['fast', 'no_worker_with_labels'],
+        ['fast,site', 'no_worker_with_labels'],
+        ['cpu,slurm', 'no_worker_with_labels'],
+      ]),
+    );
   });
 });

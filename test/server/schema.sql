@@ -146,7 +146,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER) STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER, labels TEXT NOT NULL DEFAULT '', takes_unlabelled INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
@@ -344,10 +344,10 @@ CREATE TABLE shapes (
   slurm_config_key INTEGER NOT NULL DEFAULT 0,
   -- place in claim order by the workflow's jobs_sort_method: smaller goes first
   sort_rank INTEGER NOT NULL DEFAULT 0
-, supports_termination INTEGER NOT NULL DEFAULT 0) STRICT;
+, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
-  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination);
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels);
 
 CREATE TABLE slurm_configs (
   slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -363,7 +363,7 @@ CREATE TABLE slurm_configs (
   tmp TEXT,
   gres TEXT,
   extra TEXT
-) STRICT;
+, labels TEXT NOT NULL DEFAULT '', also_unlabelled INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX slurm_configs_name ON slurm_configs (workflow_key, name);
 

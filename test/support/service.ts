@@ -45,6 +45,7 @@ export interface TestJob {
   writes?: number[];
   /** Indices of the workflow's Slurm configs and failure handlers. */
   slurmConfig?: number;
+  labels?: string[];
   failureHandler?: number | undefined;
 }
 
@@ -56,7 +57,10 @@ export function rule(given: Partial<Rule> = {}): Rule {
   return { exit_codes: [], match_all_exit_codes: matchAll, recovery_script: null, max_retries: 3, ...given };
 }
 
-const plainConfig = {
+type Config = Request<'workflow_create_begin'>['slurm_configs'][number];
+
+const plainConfig: Config = {
+  name: 'default',
   account: 'a',
   partition: null,
   qos: null,
@@ -107,8 +111,8 @@ export async function createWorkflow(
     start?: boolean;
     sort?: 'gpus_runtime_memory' | 'none';
     userData?: Request<'workflow_create_chunk'>['user_data'];
-    /** By their names. */
-    slurmConfigs?: string[];
+    /** By their names, or with what else they state. */
+    slurmConfigs?: (string | Partial<Config>)[];
     failureHandlers?: Rule[][];
     actions?: TestAction[];
     directory?: string;
@@ -137,7 +141,10 @@ export async function createWorkflow(
       is_memory_stated: job.memory !== undefined,
       is_runtime_stated: job.runtime !== undefined,
     })),
-    slurm_configs: (options.slurmConfigs ?? []).map((name) => ({ ...plainConfig, name })),
+    slurm_configs: (options.slurmConfigs ?? []).map((given) => ({
+      ...plainConfig,
+      ...(typeof given === 'string' ? { name: given } : given),
+    })),
     failure_handlers: (options.failureHandlers ?? []).map((rules, index) => ({ name: `h${index}`, rules })),
     sample_interval_seconds: null,
     ...(options.maxFailures === undefined ? {} : { max_failures: options.maxFailures }),
@@ -161,6 +168,7 @@ export async function createWorkflow(
       invocation_script: null,
       requirements: index,
       ...(job.slurmConfig === undefined ? {} : { slurm_config: job.slurmConfig }),
+      ...(job.labels === undefined ? {} : { labels: job.labels }),
       ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
       priority: job.priority ?? 0,
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { reasonHelp } from '../../src/cli/output/reason-help.ts';
 import { type PresentWorker, reasonsOf, type Situation, type WaitingJob } from '../../src/model/decide/demand.ts';
-import { anyConfig, idleWorker } from '../../src/model/decide/packing.ts';
+import { idleWorker } from '../../src/model/decide/packing.ts';
+import { anyConfig, type Pool } from '../../src/model/decide/pools.ts';
 import { type Reason, reason as reasonSchema } from '../../src/model/decide/reason.ts';
 import { reasonText } from '../../src/model/decide/reason-text.ts';
 import { defaultRequirements, type Requirements } from '../../src/model/job.ts';
+import { noLabels } from '../../src/model/labels.ts';
 
 const gigabyte = 1024 ** 3;
 const hour = 3_600_000;
@@ -25,10 +27,27 @@ const situation: Situation = {
 
 const offer = { numNodes: 1, numCpus: 4, memoryBytes: 8 * gigabyte, numGpus: 0, maxParallelJobs: null };
 
-function worker(given: Partial<PresentWorker & typeof offer & { timeLeftMs: number }> = {}): PresentWorker {
-  const idle = idleWorker({ ...offer, ...given }, given.timeLeftMs ?? null);
-  return { config: null, isSilent: false, walltimeMs: null, idle, free: idle, ...given };
+const pool = (given: Partial<Pool> = {}): Pool => ({ config: null, labels: 'local', takesUnlabelled: true, ...given });
+
+interface GivenWorker extends PresentWorker {
+  config: number;
+  timeLeftMs: number;
 }
+
+function worker({ config, timeLeftMs, ...given }: Partial<GivenWorker & typeof offer> = {}): PresentWorker {
+  const idle = idleWorker({ ...offer, ...given }, timeLeftMs ?? null);
+  const own = pool({ config: config ?? null });
+  return { hostname: 'n1', pool: own, isSilent: false, walltimeMs: null, idle, free: idle, ...given };
+}
+
+const configOf = (
+  key: number,
+  name: string,
+  walltimeMs: number,
+  given: Partial<Pool> = {},
+): Situation['configs'][number] => {
+  return { key, name, walltimeMs, pool: pool({ config: key, labels: `${name},slurm`, ...given }) };
+};
 
 type Given = Partial<Omit<WaitingJob, 'need'>> & { need?: Partial<Requirements> };
 
@@ -36,6 +55,7 @@ function waiting({ need = {}, ...given }: Given = {}): WaitingJob {
   return {
     status: 'ready',
     slurmConfigKey: anyConfig,
+    labels: noLabels,
     supportsTermination: false,
     upstreams: null,
     holds: [],
@@ -61,12 +81,38 @@ describe('the reasons of a ready job', () => {
     expect(texts(waiting(), { workers: [silent, worker()], isServed: false })).toEqual([
       'No server is running, so its 2 workers cannot get jobs.',
     ]);
-    const configs = [{ key: 7, name: 'big "x"', walltimeMs: hour }];
+    const configs = [configOf(7, 'big "x"', hour)];
     expect(texts(waiting({ slurmConfigKey: 7 }), { workers: [worker({ config: 8 })], configs })).toEqual([
       'Only workers of Slurm config "big \\"x\\"" may take it, and there are none.',
     ]);
     // a worker outside of any allocation takes all jobs
     expect(texts(waiting({ slurmConfigKey: 7 }), { workers: [worker()], configs })).toEqual(['It waits for its turn.']);
+  });
+
+  it('are labels that no worker has', () => {
+    const labelled = (config: number, labels: string): PresentWorker =>
+      worker({ pool: pool({ config, labels, takesUnlabelled: false }) });
+    const fast = waiting({ labels: 'fast,gpu' });
+    expect(texts(fast, {})).toEqual(['It needs a worker with the labels "fast", "gpu", and there is no worker.']);
+    expect(texts(fast, { workers: [worker()] })).toEqual(['No worker has any of the labels "fast", "gpu".']);
+    expect(texts(waiting({ labels: 'gpu' }), { workers: [worker()] })).toEqual(['No worker has the label "gpu".']);
+    const near = [worker(), { ...labelled(1, 'fast,slurm'), hostname: 'n2' }];
+    expect(texts(fast, { workers: near })).toEqual([
+      'No worker has all of the labels "fast", "gpu"; the worker on n2 lacks "gpu".',
+    ]);
+    expect(texts(fast, { workers: [...near, labelled(2, 'fast,gpu,slurm')] })).toEqual(['It waits for its turn.']);
+    // what every worker has by itself is no reason to refuse other jobs
+    expect(texts(waiting({ labels: 'local' }), { workers: [worker()] })).toEqual(['It waits for its turn.']);
+    expect(texts(waiting(), { workers: [labelled(1, 'fast')] })).toEqual([
+      'It has no labels, and its only worker takes jobs with labels alone.',
+    ]);
+    expect(texts(waiting(), { workers: [labelled(1, 'fast'), labelled(1, 'gpu')] })).toEqual([
+      'It has no labels, and all 2 workers take jobs with labels alone.',
+    ]);
+    // it says where it belongs by naming the config
+    expect(texts(waiting({ slurmConfigKey: 1 }), { workers: [labelled(1, 'fast')] })).toEqual([
+      'It waits for its turn.',
+    ]);
   });
 
   it('are all that hold back its workflow, besides those of its workers', () => {
@@ -104,7 +150,7 @@ describe('the reasons of a ready job', () => {
 
   it('do not include the stated runtime of a job that supports termination, but some time for progress', () => {
     const job = waiting({ need: long, supportsTermination: true });
-    const configs = [{ key: 1, name: 'short', walltimeMs: 60_000 }];
+    const configs = [configOf(1, 'short', 60_000)];
     const ends = (timeLeftMs: number, walltimeMs = hour) => worker({ config: 1, timeLeftMs, walltimeMs });
     expect(texts(job, { workers: [ends(90_000)], configs })).toEqual(['It waits for its turn.']);
     expect(texts(job, { workers: [ends(89_000)], configs })).toEqual([
@@ -122,8 +168,8 @@ describe('the reasons of a ready job', () => {
 
   it('mention workers that are gone while there is none', () => {
     const pastWorkers = [
-      { ...offer, config: null },
-      { ...offer, numCpus: 128, config: 3 },
+      { ...offer, pool: pool() },
+      { ...offer, numCpus: 128, pool: pool({ config: 3 }) },
     ];
     expect(texts(waiting({ need: { numCpus: 5 }, slurmConfigKey: 2 }), { pastWorkers })).toEqual([
       'Only workers of Slurm config 2 may take it, and there are none.',
@@ -136,10 +182,7 @@ describe('the reasons of a ready job', () => {
   });
 
   it('compare the runtime with the time left and with the walltimes', () => {
-    const configs = [
-      { key: 1, name: 'short', walltimeMs: hour / 3 },
-      { key: 2, name: 'longer', walltimeMs: hour },
-    ];
+    const configs = [configOf(1, 'short', hour / 3), configOf(2, 'longer', hour)];
     const ends = worker({ config: 1, timeLeftMs: 600_000 });
     expect(texts(waiting({ need: long }), { workers: [ends], configs })).toEqual([
       'It may run for 5h 00m, but the longest allocation, of Slurm config "longer", lasts 1h 00m.',
@@ -199,7 +242,7 @@ describe('the reasons of a job that is not ready', () => {
   });
 
   it('are the missing start or restart', () => {
-    const configs = [{ key: 1, name: 'short', walltimeMs: hour }];
+    const configs = [configOf(1, 'short', hour)];
     expect(texts(waiting({ status: 'uninitialized', need: long }), { hasStarted: false, runId: 0, configs })).toEqual([
       'Its workflow has not started.',
       'It may run for 5h 00m, but the longest allocation, of Slurm config "short", lasts 1h 00m.',
@@ -215,7 +258,7 @@ describe('the command that helps', () => {
     reasonHelp({ torc: 'torc' }, { workflow_key: '7', job_key: '3' }, reasonsOf(job, { ...situation, ...where }));
 
   it('is one that ends the wait', () => {
-    const configs = [{ key: 2, name: 'short', walltimeMs: hour }];
+    const configs = [configOf(2, 'short', hour)];
     expect(help(waiting(), {})).toEqual(['torc jobs run 7', 'torc -k 7 hpc slurm schedule-nodes -n 1']);
     expect(help(waiting({ slurmConfigKey: 2 }), { configs })).toEqual(['torc -k 7 hpc slurm schedule-nodes -s 2 -n 1']);
     expect(help(waiting(), { isServed: false, workers: [worker()] })).toEqual(['torc server start --daemon']);
@@ -230,7 +273,7 @@ describe('the command that helps', () => {
   });
 
   it('never suggests an allocation that cannot run the job', () => {
-    const configs = [{ key: 2, name: 'short', walltimeMs: hour }];
+    const configs = [configOf(2, 'short', hour)];
     expect(help(waiting({ need: long, slurmConfigKey: 2 }), { configs })).toEqual([
       'torc hpc slurm modify-config 2 -w 05:34:00',
     ]);

@@ -16,6 +16,8 @@ export interface AllocationWorkerOptions {
   walltime: number;
   allNodes?: boolean;
   maxParallelJobs?: number;
+  label: readonly string[];
+  alsoUnlabelled?: boolean;
   pollInterval?: number;
 }
 
@@ -52,6 +54,8 @@ export async function runInAllocation(context: Context, key: string, options: Al
       outputDirectory: resolve(options.output),
       capacity,
       maxParallelJobs: options.maxParallelJobs ?? null,
+      labels: options.label,
+      alsoUnlabelled: options.alsoUnlabelled ?? false,
       deadlineMs: slurm.endTimeMs,
       walltimeSeconds: slurm.walltimeSeconds,
       waitForNewJobsSeconds: null,

@@ -6,6 +6,7 @@ import { decimalNumber, wholeNumber } from '../input/options.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
+import { addLabelOptions } from './worker-options.ts';
 
 export function declareHpcSlurm(program: Command, act: Act): void {
   const hpc = program.command('hpc').description('run workflows on a cluster');
@@ -137,6 +138,7 @@ function declareAllocationWorker(group: Command, act: Act): void {
       'after',
       examples('torc --dir /scratch/me/torc hpc slurm run-jobs 7 --allocation 3 --output out --walltime 3600'),
     );
+  addLabelOptions(run);
   act(run, async ([key = ''], self) => {
     const { runInAllocation } = await import('../actions/slurm-run-jobs.ts');
     return (context) => runInAllocation(context, key, self.opts<AllocationWorkerOptions>());

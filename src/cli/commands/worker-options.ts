@@ -1,10 +1,22 @@
 /** Options of the commands that run jobs on this machine. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
-import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
+import { collect, decimalNumber, givenLabels, readable, wholeNumber } from '../input/options.ts';
+
+/** The labels of a worker; jobs that ask for labels find it by them. */
+export function addLabelOptions(command: Command): Command {
+  return command
+    .option(
+      '--label <name>',
+      'a label of this worker, which then takes only jobs that ask for labels that it has; may be repeated',
+      collect(givenLabels),
+      [],
+    )
+    .option('--also-unlabelled', 'take jobs without labels too, although this worker was given some');
+}
 
 export function addWorkerOptions(command: Command): Command {
-  return command
+  command
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-m, --max-parallel-jobs <n>', 'run at most this many jobs at a time', wholeNumber('the number of jobs', 1))
     .option(
@@ -25,4 +37,5 @@ export function addWorkerOptions(command: Command): Command {
       decimalNumber('the interval', 0.1),
     )
     .option('-w, --wait <minutes>', 'wait this long for an unreachable server', decimalNumber('the wait', 0));
+  return addLabelOptions(command);
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
 import { type StdioMode, stdioModes, terminationSignals } from '../../model/expanded.ts';
+import { problemOfGivenLabels, typedLabels } from '../../model/labels.ts';
 import {
   type ConsoleLevel,
   consoleLevels,
@@ -48,6 +49,14 @@ export function someTime(text: string): number {
   const seconds = parseDuration(text);
   if (seconds > 0) return seconds;
   throw new TorcError('usage', `a duration must be longer than 0, not '${text}'`, 'For example: PT2H, 30m');
+}
+
+/** Reads labels of a worker or a Slurm config, separated by commas. */
+export function givenLabels(text: string): string[] {
+  const labels = typedLabels(text);
+  const problem = labels.length === 0 ? 'a label is empty' : problemOfGivenLabels(labels);
+  if (problem === null) return labels;
+  throw new TorcError('usage', problem, 'For example: --label gpu');
 }
 
 /** Reads true or false. */

@@ -40,6 +40,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'num_cpus',
     'memory_bytes',
     'num_gpus',
+    'labels',
     'is_active',
     'num_running',
     'started_at',
@@ -57,6 +58,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'mem',
     'gres',
     'tmp',
+    'labels',
     'extra',
   ],
   allocations: [

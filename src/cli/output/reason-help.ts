@@ -1,4 +1,5 @@
 /** The commands that help a job that waits, by the reasons for which it does. */
+import { shellWord } from '../../base/text.ts';
 import type { Reason, Size } from '../../model/decide/reason.ts';
 import type { Dimension } from '../../model/job.ts';
 import type { Context } from '../context/context.ts';
@@ -30,10 +31,22 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   }
   const restricted = find('no_worker_of_config');
   if (restricted !== undefined) return [`${schedule} -s ${restricted.slurm_config_key} -n 1`];
+  const labelled = find('no_worker_with_labels');
+  if (labelled !== undefined) return helpOfLabels(torc, job, labelled);
+  if (has('workers_exclusive')) return [`${torc} jobs run ${job.workflow_key}`];
   if (has('no_worker')) return [`${torc} jobs run ${job.workflow_key}`, `${schedule} -n 1`];
   if (has('outlasts_workers')) return [`${schedule} -n 1`];
   const upstream = find('waits_for_upstreams')?.first[0] ?? find('upstream_failed');
   return upstream === undefined ? [] : [`${torc} jobs show ${upstream.job_key}`];
+}
+
+/** A Slurm config that has the labels, else a worker here: what `local` alone asks for needs none given. */
+function helpOfLabels(torc: string, job: Subject, reason: Of<'no_worker_with_labels'>): string[] {
+  const schedule = `${torc} -k ${job.workflow_key} hpc slurm schedule-nodes`;
+  if (reason.slurm_config_key !== null) return [`${schedule} -s ${reason.slurm_config_key} -n 1`];
+  if (reason.labels.includes('slurm')) return [];
+  const given = reason.labels.filter((label) => label !== 'local').map((label) => ` --label ${shellWord(label)}`);
+  return [`${torc} jobs run ${job.workflow_key}${given.join('')}`];
 }
 
 const sizeOptions: Readonly<Record<Dimension, (largest: Size) => string>> = {

@@ -17,6 +17,8 @@ export interface WorkerCommandOptions {
   memory?: string;
   gpus?: number;
   timeLimit?: string;
+  label?: readonly string[];
+  alsoUnlabelled?: boolean;
   pollInterval?: number;
   wait?: number;
   /** Seconds without work after which the worker ends; only set by the parent process. */
@@ -51,7 +53,11 @@ export function workerWords(options: WorkerCommandOptions): string[] {
     ['--wait', options.wait],
     ['--wait-for-new-jobs', options.waitForNewJobs],
   ];
-  return named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  return [
+    ...named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
+    ...(options.label ?? []).map((label) => `--label=${label}`),
+    ...(options.alsoUnlabelled === true ? ['--also-unlabelled'] : []),
+  ];
 }
 
 /**

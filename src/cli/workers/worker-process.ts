@@ -51,6 +51,8 @@ export async function runWorkerHere(
       gpuIds: gpus.gpuIds,
     },
     maxParallelJobs: options.maxParallelJobs ?? null,
+    labels: options.label ?? [],
+    alsoUnlabelled: options.alsoUnlabelled ?? false,
     deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
     walltimeSeconds: seconds,
     waitForNewJobsSeconds: options.waitForNewJobs ?? null,

@@ -5,8 +5,10 @@
  */
 import { isoInstant } from '../../base/clock.ts';
 import type { Requirements } from '../job.ts';
+import { labelsIn, noLabels } from '../labels.ts';
 import type { JobStatus } from '../status.ts';
-import { anyConfig, type FreeNode, fits, fitsTime, idleWorker, mayTake, type Offer } from './packing.ts';
+import { type FreeNode, fits, fitsTime, idleWorker, type Offer } from './packing.ts';
+import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
 import type { WaitingReason } from './reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from './size.ts';
 import { leastTimeMs, needAtStart } from './time-left.ts';
@@ -15,11 +17,9 @@ export const waitingStatuses = ['uninitialized', 'blocked', 'ready'] as const sa
 export type WaitingStatus = (typeof waitingStatuses)[number];
 
 /** A job that waits, or what all jobs of a row have in common. */
-export interface WaitingJob {
+export interface WaitingJob extends Belonging {
   status: WaitingStatus;
   need: Requirements;
-  /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
-  slurmConfigKey: number;
   supportsTermination: boolean;
   /** Null when all of its upstream jobs have ended. */
   upstreams: { total: number | null; first: { job_key: string; name: string; status: string }[] } | null;
@@ -29,8 +29,8 @@ export interface WaitingJob {
 
 /** A worker that has not ended. */
 export interface PresentWorker {
-  /** The Slurm config of its allocation; null outside of one. */
-  config: number | null;
+  hostname: string;
+  pool: Pool;
   isSilent: boolean;
   /** The whole time that it had when it started; null for no end. */
   walltimeMs: number | null;
@@ -54,8 +54,9 @@ export interface Situation {
   leadMs: number;
   workers: readonly PresentWorker[];
   /** Workers that have ended: each size once. */
-  pastWorkers: readonly (Offer & { config: number | null })[];
-  configs: readonly { key: number; name: string; walltimeMs: number }[];
+  pastWorkers: readonly (Offer & { pool: Pool })[];
+  /** `pool`: of the workers in its allocations. */
+  configs: readonly { key: number; name: string; walltimeMs: number; pool: Pool }[];
 }
 
 /** All reasons for which a job waits, the nearest first; at least one. */
@@ -90,7 +91,7 @@ function reasonsOfWorkflow({ status }: WaitingJob, situation: Situation): Waitin
 
 /** Of a ready job: what keeps each worker from taking it. */
 function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[] {
-  const able = situation.workers.filter(({ config }) => mayTake(config, job.slurmConfigKey));
+  const able = situation.workers.filter(({ pool }) => mayTake(pool, job));
   const reasons = [...reasonsOfPresence(job, able, situation), ...lastingObstacles(job, situation)];
   const large = able.filter(({ idle }) => isLargeEnough(idle, job.need));
   const [longest] = large.toSorted((a, b) => timeLeft(b) - timeLeft(a));
@@ -119,18 +120,41 @@ function needOn(
   return needAtStart(job, leastTimeMs(leadMs, walltimeMs));
 }
 
-function reasonsOfPresence(
-  { slurmConfigKey }: WaitingJob,
-  able: readonly PresentWorker[],
-  { configs, isServed }: Situation,
-): WaitingReason[] {
-  if (able.length === 0 && slurmConfigKey !== anyConfig) {
-    const name = configs.find(({ key }) => key === slurmConfigKey)?.name ?? null;
-    return [{ code: 'no_worker_of_config', slurm_config_key: String(slurmConfigKey), slurm_config: name }];
-  }
-  if (able.length === 0) return [{ code: 'no_worker' }];
-  if (!isServed) return [{ code: 'no_server', num_workers: able.length }];
+function reasonsOfPresence(job: WaitingJob, able: readonly PresentWorker[], situation: Situation): WaitingReason[] {
+  if (able.length === 0) return [reasonOfPools(job, situation)];
+  if (!situation.isServed) return [{ code: 'no_server', num_workers: able.length }];
   return able.every(({ isSilent }) => isSilent) ? [{ code: 'workers_silent', num_workers: able.length }] : [];
+}
+
+/** Of a job that none of the workers may take, whatever its size. */
+function reasonOfPools(job: WaitingJob, { workers, configs }: Situation): WaitingReason {
+  const { slurmConfigKey } = job;
+  const near = workers.filter(({ pool }) => admitsConfig(pool, job));
+  if (near.length === 0 && slurmConfigKey !== anyConfig) {
+    const name = configs.find(({ key }) => key === slurmConfigKey)?.name ?? null;
+    return { code: 'no_worker_of_config', slurm_config_key: String(slurmConfigKey), slurm_config: name };
+  }
+  if (job.labels !== noLabels) return reasonOfLabels(job, near, configs);
+  return near.length === 0 ? { code: 'no_worker' } : { code: 'workers_exclusive', num_workers: near.length };
+}
+
+/** Names what is missing on the worker that has the most of the labels. */
+function reasonOfLabels(
+  job: WaitingJob,
+  workers: readonly PresentWorker[],
+  configs: Situation['configs'],
+): WaitingReason {
+  const [nearest] = workers
+    .map(({ hostname, pool }) => ({ hostname, missing: missingLabels(pool, job) }))
+    .toSorted((a, b) => a.missing.length - b.missing.length);
+  const config = configs.find(({ pool }) => mayTake(pool, job));
+  return {
+    code: 'no_worker_with_labels',
+    labels: labelsIn(job.labels),
+    nearest: nearest ?? null,
+    slurm_config_key: config === undefined ? null : String(config.key),
+    slurm_config: config?.name ?? null,
+  };
 }
 
 /** What waiting alone does not help against: the size and the runtime of the job. */
@@ -139,9 +163,10 @@ function lastingObstacles(job: WaitingJob, situation: Situation): WaitingReason[
 }
 
 /** Judged by the workers that are there, else by those that were. */
-function reasonsOfSize({ need, slurmConfigKey }: WaitingJob, { workers, pastWorkers }: Situation): WaitingReason[] {
-  const present = workers.filter(({ config }) => mayTake(config, slurmConfigKey)).map(({ idle }) => idle);
-  const past = pastWorkers.filter(({ config }) => mayTake(config, slurmConfigKey));
+function reasonsOfSize(job: WaitingJob, { workers, pastWorkers }: Situation): WaitingReason[] {
+  const { need } = job;
+  const present = workers.filter(({ pool }) => mayTake(pool, job)).map(({ idle }) => idle);
+  const past = pastWorkers.filter(({ pool }) => mayTake(pool, job));
   const known = present.length > 0 ? present : past.map((offer) => idleWorker(offer, null));
   if (known.length === 0 || known.some((idle) => isLargeEnough(idle, need))) return [];
   const [needed, largest] = [sizeOf(need), largestOf(known)];
@@ -150,13 +175,13 @@ function reasonsOfSize({ need, slurmConfigKey }: WaitingJob, { workers, pastWork
 }
 
 function reasonsOfConfigs(job: WaitingJob, situation: Situation): WaitingReason[] {
-  const { need, slurmConfigKey } = job;
+  const { need } = job;
   const { workers, configs } = situation;
-  const usable = configs.filter(({ key }) => mayTake(key, slurmConfigKey));
+  const usable = configs.filter(({ pool }) => mayTake(pool, job));
   const [longest] = usable.toSorted((a, b) => b.walltimeMs - a.walltimeMs);
   if (longest === undefined || fitsTime(longest.walltimeMs, needOn(longest, job, situation))) return [];
   const isTaken = (worker: PresentWorker): boolean =>
-    mayTake(worker.config, slurmConfigKey) &&
+    mayTake(worker.pool, job) &&
     isLargeEnough(worker.idle, need) &&
     fitsTime(worker.idle.timeLeftMs, needOn(worker, job, situation));
   if (workers.some(isTaken)) return [];

@@ -47,14 +47,6 @@ function countFrom0(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
-/** The Slurm config key of jobs that any worker may take. */
-export const anyConfig = 0;
-
-/** Whether a worker of the Slurm config, or of none, may take jobs that are restricted to another, or to none. */
-export function mayTake(configOfTheWorker: number | null, configOfTheJob: number): boolean {
-  return configOfTheJob === anyConfig || configOfTheWorker === null || configOfTheWorker === configOfTheJob;
-}
-
 /** Whether a job with these requirements fits now. */
 export function fits(free: FreeNode, need: Requirements): boolean {
   return (

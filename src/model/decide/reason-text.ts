@@ -28,6 +28,12 @@ export function reasonText(reason: Reason): string {
       return 'There is no worker to run it.';
     case 'no_worker_of_config':
       return `Only workers of Slurm config ${configName(reason)} may take it, and there are none.`;
+    case 'no_worker_with_labels':
+      return labelsText(reason);
+    case 'workers_exclusive':
+      return reason.num_workers === 1
+        ? 'It has no labels, and its only worker takes jobs with labels alone.'
+        : `It has no labels, and all ${workers(reason.num_workers)} take jobs with labels alone.`;
     case 'workers_silent':
       return reason.num_workers === 1
         ? 'Its only worker is not responding.'
@@ -77,6 +83,14 @@ export function obstacleText(reason: Obstacle, numJobs: number): string {
 
 function configName({ slurm_config_key, slurm_config }: Of<'no_worker_of_config'>): string {
   return slurm_config === null ? slurm_config_key : JSON.stringify(slurm_config);
+}
+
+function labelsText({ labels, nearest }: Of<'no_worker_with_labels'>): string {
+  const words = (list: readonly string[]): string => list.map((label) => JSON.stringify(label)).join(', ');
+  const all = `the ${labels.length === 1 ? 'label' : 'labels'} ${words(labels)}`;
+  if (nearest === null) return `It needs a worker with ${all}, and there is no worker.`;
+  if (nearest.missing.length === labels.length) return `No worker has ${labels.length === 1 ? all : `any of ${all}`}.`;
+  return `No worker has all of ${all}; the worker on ${nearest.hostname} lacks ${words(nearest.missing)}.`;
 }
 
 type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;

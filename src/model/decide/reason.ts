@@ -39,6 +39,19 @@ const waitingReasons = () =>
     z.strictObject({ code: z.literal('no_worker') }),
     /** Workers of this Slurm config alone may take it. */
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
+    /**
+     * No worker has all of these labels. `nearest` has the most of them; null without any worker. The Slurm config is one
+     * whose workers have all of them, if there is one.
+     */
+    z.strictObject({
+      code: z.literal('no_worker_with_labels'),
+      labels: z.array(z.string()),
+      nearest: z.strictObject({ hostname: z.string(), missing: z.array(z.string()) }).nullable(),
+      slurm_config_key: key.nullable(),
+      slurm_config: nullableText,
+    }),
+    /** It has no labels, and every worker takes only jobs that have some. */
+    z.strictObject({ code: z.literal('workers_exclusive'), num_workers: count }),
     /** None of the workers that may take it is responding. */
     z.strictObject({ code: z.literal('workers_silent'), num_workers: count }),
     /**

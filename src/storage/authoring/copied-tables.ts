@@ -64,7 +64,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'slurm_configs t WHERE t.workflow_key = @source',
     same: [
       ...['name', 'account', 'partition', 'qos', 'walltime_seconds', 'num_nodes', 'ntasks_per_node', 'mem', 'tmp'],
-      ...['gres', 'extra'],
+      ...['gres', 'extra', 'labels', 'also_unlabelled'],
     ],
     made: { ...workflow, slurm_config_key: 't.slurm_config_key + @slurmConfigs' },
     unset: [],
@@ -81,7 +81,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'shapes t WHERE t.workflow_key = @source',
     same: [
       ...['num_cpus', 'memory_bytes', 'gpu_thousandths', 'num_nodes', 'runtime_ms', 'is_memory_stated'],
-      ...['is_runtime_stated', 'sort_rank', 'supports_termination'],
+      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels'],
     ],
     made: {
       ...workflow,

@@ -1,7 +1,8 @@
 /** What the jobs of a new workflow name by its place in the specification, as keys. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
+import { anyConfig } from '../../model/decide/pools.ts';
+import { labelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { internShape, readShape } from '../running/shapes.ts';
 import type { JobReferences } from './job-rows.ts';
@@ -21,7 +22,7 @@ export class CreationReferences {
   readonly #requirements: RequirementsRow[];
   readonly #configs: number[];
   readonly #handlers: number[];
-  /** Of jobs that are restricted or support termination, by requirements, config and that. */
+  /** Of jobs that are restricted or support termination, by requirements, config, that and labels. */
   readonly #shapes = new Map<string, number>();
 
   constructor(tx: Transaction, workflowKey: number) {
@@ -47,10 +48,10 @@ export class CreationReferences {
     const requirements = this.#requirements[job.requirements === null ? 0 : job.requirements + 1];
     if (requirements === undefined) throw noSuch(job, 'requirements');
     const { resource_requirements_key: key, shape_key: shapeKey } = requirements;
+    const isPlain = job.slurm_config === undefined && job.labels === undefined && !job.supports_termination;
     return {
       requirementsKey: job.requirements === null ? null : key,
-      shapeKey:
-        job.slurm_config === undefined && !job.supports_termination ? shapeKey : this.#shapeOf(job, requirements),
+      shapeKey: isPlain ? shapeKey : this.#shapeOf(job, requirements),
       failureHandlerKey: job.failure_handler === undefined ? null : this.#handlerKey(job, job.failure_handler),
     };
   }
@@ -65,10 +66,11 @@ export class CreationReferences {
     const slurmConfigKey = job.slurm_config === undefined ? anyConfig : this.#configs[job.slurm_config];
     if (slurmConfigKey === undefined) throw noSuch(job, 'a Slurm config');
     const { supports_termination: supportsTermination } = job;
-    const id = `${base} ${slurmConfigKey} ${supportsTermination}`;
+    const labels = labelSet(job.labels ?? []);
+    const id = `${base} ${slurmConfigKey} ${supportsTermination} ${labels}`;
     const known = this.#shapes.get(id);
     if (known !== undefined) return known;
-    const request = { need: readShape(this.#tx, base), slurmConfigKey, supportsTermination };
+    const request = { need: readShape(this.#tx, base), slurmConfigKey, labels, supportsTermination };
     const made = internShape(this.#tx, this.#workflowKey, request, sort_rank);
     this.#shapes.set(id, made);
     return made;

@@ -4,8 +4,9 @@
  */
 import type { AddedJob, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
+import { anyConfig } from '../../model/decide/pools.ts';
 import { defaultRequirements } from '../../model/job.ts';
+import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { endedStatuses, type JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -212,12 +213,13 @@ class JobAddition {
   #requirements(): { requirementsKey: number | null; shapeKey: number } {
     const { resource_requirements: name, scheduler, supports_termination: supportsTermination } = this.#job;
     const { workflowKey } = this.#workflow;
+    const labels = labelSet(this.#job.labels ?? []);
     const slurmConfigKey = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
     const key = name === null ? null : this.#named('resource_requirements', name);
     const need = key === null ? defaultRequirements : needOf(this.#tx, key);
     return {
       requirementsKey: key,
-      shapeKey: addShape(this.#tx, workflowKey, { need, slurmConfigKey, supportsTermination }),
+      shapeKey: addShape(this.#tx, workflowKey, { need, slurmConfigKey, labels, supportsTermination }),
     };
   }
 

@@ -280,7 +280,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
         `UPDATE jobs SET shape_key = ?
          WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
            AND shape_key IN (SELECT shape_key FROM shapes
-             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ?)`,
+             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ? AND labels = ?)`,
         addShape(tx, workflowKey, { ...way, need }),
         workflowKey,
         cursor,
@@ -289,6 +289,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
         workflowKey,
         way.slurmConfigKey,
         way.supportsTermination ? 1 : 0,
+        way.labels,
       );
     }
     cursor = last ?? cursor;

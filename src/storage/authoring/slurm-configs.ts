@@ -1,6 +1,7 @@
 /** Slurm configs: what sbatch is asked for. */
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { labelSet, problemOfGivenLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
@@ -16,7 +17,21 @@ const configColumns = [
   'tmp',
   'gres',
   'extra',
+  'labels',
+  'also_unlabelled',
 ] as const;
+
+type Changes = Request<'slurm_config_modify'>['changes'];
+
+/** What the columns hold. Throws TorcError 'usage' for labels that cannot be given. */
+function storedValue(fields: Changes, column: (typeof configColumns)[number]): string | number | null {
+  if (column === 'also_unlabelled') return fields.also_unlabelled === true ? 1 : 0;
+  if (column !== 'labels') return fields[column] ?? null;
+  const { labels = [] } = fields;
+  const problem = problemOfGivenLabels(labels);
+  if (problem !== null) throw new TorcError('usage', problem, 'Leave it out; jobs may ask for it.');
+  return labelSet(labels);
+}
 
 /** Stores a Slurm config; its name is unique within the workflow. */
 export function addSlurmConfig(tx: Transaction, request: Request<'slurm_config_add'>): number {
@@ -38,7 +53,7 @@ export function storeSlurmConfig(
     `INSERT INTO slurm_configs (workflow_key, ${configColumns.join(', ')})
      VALUES (?, ${configColumns.map(() => '?').join(', ')})`,
     workflowKey,
-    ...configColumns.map((column) => config[column]),
+    ...configColumns.map((column) => storedValue(config, column)),
   );
   return key;
 }
@@ -61,7 +76,7 @@ export function modifySlurmConfig(tx: Transaction, request: Request<'slurm_confi
   if (changed.length === 0) return;
   tx.db.run(
     `UPDATE slurm_configs SET ${changed.map((column) => `${column} = ?`).join(', ')} WHERE slurm_config_key = ?`,
-    ...changed.map((column) => changes[column]),
+    ...changed.map((column) => storedValue(changes, column)),
     configKey,
   );
   tx.event({ workflowKey, type: 'slurm_config_modified', data: { slurm_config_key: String(configKey), ...changes } });

@@ -2,8 +2,9 @@
 import type { DemandReply, DemandRow } from '../../api/demand.ts';
 import { limits } from '../../api/limits.ts';
 import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
+import { anyConfig } from '../../model/decide/pools.ts';
 import { sizeOf } from '../../model/decide/size.ts';
+import { noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { UsualRuntime } from '../running/claims.ts';
 import { findShape } from '../running/shapes.ts';
@@ -51,7 +52,7 @@ interface Group {
 }
 
 function demandRow(tx: Transaction, workflowKey: number, { group, situation, usualRuntime }: Group): DemandRow {
-  const { need, slurmConfigKey, supportsTermination } = findShape(tx, group.shapeKey);
+  const { need, slurmConfigKey, labels, supportsTermination } = findShape(tx, group.shapeKey);
   const isRestricted = slurmConfigKey !== anyConfig;
   const expectedMs = usualRuntime(group.shapeKey);
   const upstreams = group.hasUpstreams ? { total: null, first: [] } : null;
@@ -65,6 +66,7 @@ function demandRow(tx: Transaction, workflowKey: number, { group, situation, usu
     supports_termination: supportsTermination,
     slurm_config_key: isRestricted ? String(slurmConfigKey) : null,
     slurm_config: situation.configs.find(({ key }) => key === slurmConfigKey)?.name ?? null,
-    reasons: reasonsOf({ ...group, need, slurmConfigKey, supportsTermination, upstreams }, situation),
+    labels: labels === noLabels ? null : labels,
+    reasons: reasonsOf({ ...group, need, slurmConfigKey, labels, supportsTermination, upstreams }, situation),
   };
 }

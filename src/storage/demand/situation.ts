@@ -5,6 +5,7 @@
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import { idleWorker } from '../../model/decide/packing.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
+import { type LabelSet, labelSet, labelsIn, noLabels, ownLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { freeResources } from '../running/claims.ts';
 import { findComputeNode } from '../running/compute-nodes.ts';
@@ -35,11 +36,17 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
 
 function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
   return tx.db
-    .all<{ key: number; name: string; walltime_seconds: number }>(
-      'SELECT slurm_config_key AS key, name, walltime_seconds FROM slurm_configs WHERE workflow_key = ?',
+    .all<{ key: number; name: string; walltime_seconds: number; labels: LabelSet; also_unlabelled: number }>(
+      `SELECT slurm_config_key AS key, name, walltime_seconds, labels, also_unlabelled FROM slurm_configs
+       WHERE workflow_key = ?`,
       workflowKey,
     )
-    .map(({ key, name, walltime_seconds }) => ({ key, name, walltimeMs: walltime_seconds * 1000 }));
+    .map(({ key, name, walltime_seconds, labels: given, also_unlabelled }) => {
+      const own = ownLabels({ isSlurm: true, config: name, cluster: null });
+      const labels = labelSet([...labelsIn(given), ...own]);
+      const pool = { config: key, labels, takesUnlabelled: given === noLabels || also_unlabelled === 1 };
+      return { key, name, walltimeMs: walltime_seconds * 1000, pool };
+    });
 }
 
 interface WorkerRow {
@@ -64,7 +71,8 @@ function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number):
     const timeLeftMs = timeLeft(row, tx.now, bufferMs);
     return [
       {
-        config: row.slurm_config_key,
+        hostname: node.hostname,
+        pool: { config: row.slurm_config_key, labels: node.labels, takesUnlabelled: node.takesUnlabelled },
         isSilent: row.contact_lost_at !== null,
         walltimeMs: node.walltimeMs,
         idle: idleWorker(node, timeLeftMs),
@@ -83,12 +91,23 @@ function timeLeft({ expires_at, walltime_seconds }: WorkerRow, now: number, buff
   return Math.max(0, untilMs);
 }
 
+interface PastRow extends Omit<Situation['pastWorkers'][number], 'pool'> {
+  config: number | null;
+  labels: LabelSet;
+  takesUnlabelled: number;
+}
+
 function pastWorkers(tx: Transaction, workflowKey: number): Situation['pastWorkers'] {
-  return tx.db.all<Situation['pastWorkers'][number]>(
-    `SELECT DISTINCT n.num_nodes AS numNodes, n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes,
-       n.num_gpus AS numGpus, n.max_parallel_jobs AS maxParallelJobs, l.slurm_config_key AS config
-     FROM compute_nodes n LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
-     WHERE n.workflow_key = ? AND n.is_active = 0`,
-    workflowKey,
-  );
+  return tx.db
+    .all<PastRow>(
+      `SELECT DISTINCT n.num_nodes AS numNodes, n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes,
+         n.num_gpus AS numGpus, n.max_parallel_jobs AS maxParallelJobs, l.slurm_config_key AS config, n.labels,
+         n.takes_unlabelled AS takesUnlabelled
+       FROM compute_nodes n LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
+       WHERE n.workflow_key = ? AND n.is_active = 0`,
+      workflowKey,
+    )
+    .map(({ config, labels, takesUnlabelled, ...offer }) => {
+      return { ...offer, pool: { config, labels, takesUnlabelled: takesUnlabelled === 1 } };
+    });
 }

@@ -1,4 +1,6 @@
 /** Columns of a list as data, from which filters, sorting and rendering follow. */
+import { typedLabels } from '../../model/labels.ts';
+
 export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
 
 export interface Column {
@@ -35,6 +37,20 @@ export interface ListDefinition {
 /** Columns of one kind: names, or names with their SQL expressions. */
 export function columns(kind: Kind, ...names: (string | [name: string, sql: string])[]): Column[] {
   return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
+}
+
+/** A set of labels; a filter finds the sets that contain all that it names. */
+export function labelsColumn(sql: string): Column {
+  return {
+    name: 'labels',
+    kind: 'text',
+    sql: `nullif(${sql}, '')`,
+    matches(value) {
+      const labels = typedLabels(value);
+      const contains = `instr(',' || ${sql} || ',', ',' || ? || ',') > 0`;
+      return { sql: labels.map(() => contains).join(' AND '), values: labels };
+    },
+  };
 }
 
 /** A text that is one of `values`. */

@@ -10,7 +10,6 @@ import {
   fits,
   idleWorker,
   leaveNothing,
-  mayTake,
   mostThatFit,
   nextInOrder,
   type Placement,
@@ -18,10 +17,12 @@ import {
   type ShapeQueue,
   withdrawNodes,
 } from '../../model/decide/packing.ts';
+import { mayTake, type Pool } from '../../model/decide/pools.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
 import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { poolOf } from './pools.ts';
 import { type JobRequest, readyShapes, type Shape } from './shapes.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
@@ -152,20 +153,10 @@ function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode):
   }
 }
 
-/**
- * The Slurm config whose jobs a worker takes, besides the unrestricted ones; null when it takes all jobs, which every
- * worker outside an allocation of torc does.
- */
-export function configOfWorker(tx: Transaction, node: Pick<ComputeNode, 'allocationKey'>): number | null {
-  if (node.allocationKey === null) return null;
-  const sql = 'SELECT slurm_config_key AS key FROM allocations WHERE allocation_key = ?';
-  return tx.db.get<{ key: number }>(sql, node.allocationKey)?.key ?? null;
-}
-
 /** What is free on a worker, and which jobs it may take. */
 export interface Vacancy {
   free: FreeNode;
-  config: number | null;
+  pool: Pool;
   walltimeMs: number | null;
 }
 
@@ -182,18 +173,18 @@ export function claimable(tx: Transaction, workflowKey: number): Claimable {
 }
 
 export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
-  return { free: freeResources(tx, node, null), config: configOfWorker(tx, node), walltimeMs: node.walltimeMs };
+  return { free: freeResources(tx, node, null), pool: poolOf(tx, node), walltimeMs: node.walltimeMs };
 }
 
 /** Whether a job of any of these shapes would fit; reads nothing. */
 export function couldTakeAny(
-  { free, config, walltimeMs }: Vacancy,
+  { free, pool, walltimeMs }: Vacancy,
   timeLeftMs: number | null,
   { shapes, leadMs }: Claimable,
 ): boolean {
   const now = { ...free, timeLeftMs };
   const leastMs = leastTimeMs(leadMs, walltimeMs);
-  return shapes.some((shape) => mayTake(config, shape.slurmConfigKey) && fits(now, needAtStart(shape, leastMs)));
+  return shapes.some((shape) => mayTake(pool, shape) && fits(now, needAtStart(shape, leastMs)));
 }
 
 function readyQueues(
@@ -204,10 +195,11 @@ function readyQueues(
   shortRuntime: ((shapeKey: number, need: Requirements) => number | null) | null = null,
 ): ShapeQueue[] {
   const { workflowKey } = node;
-  const config = configOfWorker(tx, node);
+  const pool = poolOf(tx, node);
   const queues: ShapeQueue[] = [];
-  for (const { shapeKey: key, need, sortRank, slurmConfigKey } of shapes) {
-    if (!mayTake(config, slurmConfigKey)) continue;
+  for (const shape of shapes) {
+    if (!mayTake(pool, shape)) continue;
+    const { shapeKey: key, need, sortRank } = shape;
     const most = mostThatFit(free, need);
     if (most === 0) continue;
     const runtimeMs = shortRuntime?.(key, need) ?? null;

@@ -2,8 +2,10 @@
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
+import type { LabelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
+import { labelsAtHello } from './pools.ts';
 
 export interface ComputeNode {
   computeNodeKey: number;
@@ -19,6 +21,9 @@ export interface ComputeNode {
   memoryBytes: number;
   numGpus: number;
   maxParallelJobs: number | null;
+  /** Those that it was given, and those that every worker has by itself. */
+  labels: LabelSet;
+  takesUnlabelled: boolean;
   /** The whole time that it had when it started; null for no end. */
   walltimeMs: number | null;
   /** The workflow's setting when the worker started. */
@@ -39,6 +44,8 @@ interface ComputeNodeRow {
   memory_bytes: number;
   num_gpus: number;
   max_parallel_jobs: number | null;
+  labels: LabelSet;
+  takes_unlabelled: number;
   walltime_ms: number | null;
   stdio: StdioMode;
   is_active: number;
@@ -62,6 +69,8 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     memoryBytes: row.memory_bytes,
     numGpus: row.num_gpus,
     maxParallelJobs: row.max_parallel_jobs,
+    labels: row.labels,
+    takesUnlabelled: row.takes_unlabelled === 1,
     walltimeMs: row.walltime_ms,
     stdio: row.stdio,
     isActive: row.is_active === 1,
@@ -94,12 +103,13 @@ export function registerComputeNode(
   if (hello.slurm_job_id !== null && !closePredecessors(tx, hello)) return 'gone';
   const workflowKey = Number(hello.workflow_key);
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
+  const { labels, takesUnlabelled } = labelsAtHello(tx, hello);
   const walltimeMs = typeof hello.walltime_seconds === 'number' ? Math.round(hello.walltime_seconds * 1000) : null;
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
        restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
-       start_ticks, walltime_ms, stdio, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       start_ticks, walltime_ms, stdio, labels, takes_unlabelled, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -119,6 +129,8 @@ export function registerComputeNode(
     hello.start_ticks,
     walltimeMs,
     stdio,
+    labels,
+    takesUnlabelled ? 1 : 0,
     tx.now,
     tx.now,
   );
@@ -149,6 +161,8 @@ export function registerComputeNode(
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,
     maxParallelJobs: hello.max_parallel_jobs,
+    labels,
+    takesUnlabelled,
     walltimeMs,
     stdio,
     isActive: true,

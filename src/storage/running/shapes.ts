@@ -1,9 +1,10 @@
 /** Shapes: each distinct request of a workflow's jobs, once, with its place in claim order. */
 import { TorcError } from '../../base/errors.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
-import { anyConfig } from '../../model/decide/packing.ts';
+import { anyConfig, type Belonging } from '../../model/decide/pools.ts';
 import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
+import { type LabelSet, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** The columns that identify a shape, as in the unique index of shapes. */
@@ -18,26 +19,26 @@ const requestColumns = [
   'is_runtime_stated',
   'slurm_config_key',
   'supports_termination',
+  'labels',
 ] as const;
 
 /** What a job asks for, and how it may be started. */
-export interface JobRequest {
+export interface JobRequest extends Belonging {
   need: Requirements;
-  /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
-  slurmConfigKey: number;
   /** Its stated runtime does not keep it from starting. */
   supportsTermination: boolean;
 }
 
 /** A request of resources alone: of requirements that no job has yet. */
 export function plainRequest(need: Requirements): JobRequest {
-  return { need, slurmConfigKey: anyConfig, supportsTermination: false };
+  return { need, slurmConfigKey: anyConfig, labels: noLabels, supportsTermination: false };
 }
 
-function requestValues(workflowKey: number, { need, slurmConfigKey, supportsTermination }: JobRequest): number[] {
+function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
+  const { need, slurmConfigKey, supportsTermination, labels } = request;
   const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
   const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
-  const how = [slurmConfigKey, supportsTermination ? 1 : 0];
+  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels];
   return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, ...how];
 }
 
@@ -101,6 +102,7 @@ interface ShapeRow {
   sort_rank: number;
   slurm_config_key: number;
   supports_termination: number;
+  labels: LabelSet;
 }
 
 function shapeOf(row: ShapeRow): Shape {
@@ -108,8 +110,7 @@ function shapeOf(row: ShapeRow): Shape {
     shapeKey: row.shape_key,
     need: requirementsOf(row),
     sortRank: row.sort_rank,
-    slurmConfigKey: row.slurm_config_key,
-    supportsTermination: row.supports_termination === 1,
+    ...wayOf(row),
   };
 }
 
@@ -150,17 +151,21 @@ export function addShape(tx: Transaction, workflowKey: number, request: JobReque
   return shapeKey;
 }
 
-/** How jobs of a workflow may be started: each pair once. */
-export function waysToStart(
-  tx: Transaction,
-  workflowKey: number,
-): Pick<JobRequest, 'slurmConfigKey' | 'supportsTermination'>[] {
-  const rows = tx.db.all<Pick<ShapeRow, 'slurm_config_key' | 'supports_termination'>>(
-    'SELECT DISTINCT slurm_config_key, supports_termination FROM shapes WHERE workflow_key = ?',
-    workflowKey,
-  );
-  return rows.map((row) => ({
+/** How a job may be started, whatever it needs. */
+export type Way = Omit<JobRequest, 'need'>;
+
+type WayRow = Pick<ShapeRow, 'slurm_config_key' | 'supports_termination' | 'labels'>;
+
+function wayOf(row: WayRow): Way {
+  return {
     slurmConfigKey: row.slurm_config_key,
     supportsTermination: row.supports_termination === 1,
-  }));
+    labels: row.labels,
+  };
+}
+
+/** How jobs of a workflow may be started: each way once. */
+export function waysToStart(tx: Transaction, workflowKey: number): Way[] {
+  const sql = 'SELECT DISTINCT slurm_config_key, supports_termination, labels FROM shapes WHERE workflow_key = ?';
+  return tx.db.all<WayRow>(sql, workflowKey).map(wayOf);
 }

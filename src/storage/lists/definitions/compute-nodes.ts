@@ -1,5 +1,5 @@
 /** The list of compute nodes: workers, running or ended. */
-import { columns, type ListDefinition } from '../columns.ts';
+import { columns, type ListDefinition, labelsColumn } from '../columns.ts';
 
 export const computeNodes: ListDefinition = {
   columns: [
@@ -8,7 +8,8 @@ export const computeNodes: ListDefinition = {
     ...columns('integer', 'pid'),
     ...columns('text', 'cluster', 'slurm_job_id'),
     ...columns('integer', 'restart_count', 'num_nodes', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
-    ...columns('flag', 'is_active'),
+    labelsColumn('labels'),
+    ...columns('flag', 'takes_unlabelled', 'is_active'),
     ...columns('integer', [
       'num_running',
       `(SELECT count(*) FROM attempts a WHERE a.compute_node_key = compute_nodes.compute_node_key AND a.is_occupying = 1)`,

@@ -1,6 +1,6 @@
 /** The list of jobs, each with its last attempt. */
 import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
-import { columns, type ListDefinition, word } from '../columns.ts';
+import { columns, type ListDefinition, labelsColumn, word } from '../columns.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
@@ -31,7 +31,9 @@ export const jobs: ListDefinition = {
     ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
     ...columns('text', ['resource_requirements', 'r.name']),
     ...requirementColumns,
-    ...columns('text', ['scheduler', 'sc.name'], ['failure_handler', 'fh.name']),
+    ...columns('text', ['scheduler', 'sc.name']),
+    labelsColumn('s.labels'),
+    ...columns('text', ['failure_handler', 'fh.name']),
     ...columns('integer', ['num_retries', 'j.num_retries']),
     ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
     ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),

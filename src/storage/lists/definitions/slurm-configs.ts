@@ -1,6 +1,6 @@
 /** The list of Slurm configs, each with the jobs that wait for its workers. */
-import { anyConfig } from '../../../model/decide/packing.ts';
-import { columns, type ListDefinition } from '../columns.ts';
+import { anyConfig } from '../../../model/decide/pools.ts';
+import { columns, type ListDefinition, labelsColumn } from '../columns.ts';
 
 export const slurmConfigs: ListDefinition = {
   columns: [
@@ -8,6 +8,8 @@ export const slurmConfigs: ListDefinition = {
     ...columns('text', 'name', 'account', 'partition', 'qos'),
     ...columns('integer', 'walltime_seconds', 'num_nodes', 'ntasks_per_node'),
     ...columns('text', 'mem', 'tmp', 'gres', 'extra'),
+    labelsColumn('labels'),
+    ...columns('flag', 'also_unlabelled'),
     // ready jobs that are restricted to workers of this config
     ...columns('integer', [
       'num_ready_jobs',
