@@ -78,9 +78,9 @@ costs['claim and completion of a job of a minute, 4 slots'] = await cpuOf(numLon
   workOff(long, slots, minuteMs),
 );
 costs['end of a job that unblocks another, 100 workers waiting'] = await unblockOthers(numJobs / 16);
-costs['a page of 100 jobs'] = await readLists(key, 'jobs', 100);
-costs['a page of 100 results'] = await readLists(key, 'results', 100);
-costs['a page of 100 events'] = await readLists(key, 'events', 100);
+costs['a page of 100 jobs'] = await readLists(key, 'jobs', 300);
+costs['a page of 100 results'] = await readLists(key, 'results', 300);
+costs['a page of 100 events'] = await readLists(key, 'events', 300);
 const reset = (dry_run) =>
   service.call('jobs_reset', { workflow_key: key, expected_state: null, skip: 0, dry_run, which: 'all' });
 costs['plan of a reset, each job'] = await cpuOf(numJobs, () => reset(true));

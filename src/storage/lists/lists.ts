@@ -54,7 +54,7 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
   const order = orderOf(definition, sort && (sort.order ?? sqlOf(sort)), request.reverse ? 'DESC' : 'ASC');
   const page = `WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ? OFFSET ?`;
   const sql = `SELECT ${selected(definition)} FROM ${pageOf(definition, page, order, request)}`;
-  const rows = db.all(sql, ...values, request.limit + 1, request.skip);
+  const rows = db.allRows(sql, ...values, request.limit + 1, request.skip);
   return {
     records: rows.slice(0, request.limit).map((row) => render(definition.columns, row)),
     more: rows.length > request.limit,
@@ -96,7 +96,7 @@ export function lastRecords<R extends ListRecord>(
   const { from, joins = '', where } = definition;
   const order = orderOf(definition, null, 'DESC');
   return db
-    .all(
+    .allRows(
       `SELECT ${selected(definition)} FROM ${from} ${joins} WHERE ${where} AND (${condition}) ORDER BY ${order} LIMIT ?`,
       ...values,
       limit,
@@ -163,9 +163,9 @@ function storedValue(column: Column, value: string): unknown {
   return column.kind === 'seconds' ? Math.round(number * 1000) : number;
 }
 
-function render(shown: readonly Column[], row: Record<string, unknown>): ListRecord {
+function render(shown: readonly Column[], row: readonly unknown[]): ListRecord {
   const record: ListRecord = {};
-  for (const { name, kind } of shown) record[name] = rendered(kind, row[name] ?? null);
+  for (const [index, { name, kind }] of shown.entries()) record[name] = rendered(kind, row[index]);
   return record;
 }
 

@@ -5,11 +5,8 @@ import { jobStatuses } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
 
 /** The order of commits is (event_key, position): 0 is an event with a row of its own, 1 and above are the moves of a row. */
-const rows = `SELECT e.event_key, CASE WHEN m.value IS NULL THEN 0 ELSE m.key + 1 END AS position, m.value AS move, e.workflow_key
+const rows = `SELECT e.event_key, CASE WHEN m.value IS NULL THEN 0 ELSE m.key + 1 END AS position, m.value AS move, substr(m.value, -1) AS letter, e.workflow_key
   FROM events e CROSS JOIN json_each(CASE e.type WHEN 'job_moves' THEN e.data ELSE '[null]' END) m`;
-/** The letter of a move; see MoveLetter. */
-const letter = 'substr(h.move, -1)';
-
 /** Keys of events, also several with commas between: 118 is the whole row 118, 118.4 its fourth move. */
 function matchesKey(value: string): { sql: string; values: readonly unknown[] } {
   const keys = value.split(',').map((key) => /^([0-9]{1,15})(?:\.([0-9]{1,6}))?$/.exec(key.trim()));
@@ -38,19 +35,19 @@ export const events: ListDefinition = {
     word(
       jobStatuses,
       'old_status',
-      `CASE ${letter} WHEN 'c' THEN 'ready' WHEN 's' THEN 'submitted_pending' WHEN 'f' THEN 'submitted'
+      `CASE h.letter WHEN 'c' THEN 'ready' WHEN 's' THEN 'submitted_pending' WHEN 'f' THEN 'submitted'
         WHEN 'u' THEN 'submitted_pending' ELSE e.old_status END`,
     ),
     word(
       jobStatuses,
       'new_status',
-      `CASE ${letter} WHEN 'c' THEN 'submitted_pending' WHEN 's' THEN 'submitted' WHEN 'f' THEN a.end_status
+      `CASE h.letter WHEN 'c' THEN 'submitted_pending' WHEN 's' THEN 'submitted' WHEN 'f' THEN a.end_status
         WHEN 'u' THEN a.end_status ELSE e.new_status END`,
     ),
     ...columns('json', [
       'data',
       `CASE WHEN h.move IS NULL THEN e.data
-        WHEN ${letter} IN ('f', 'u') THEN json_object('return_code', a.return_code, 'cause', a.cause) END`,
+        WHEN h.letter IN ('f', 'u') THEN json_object('return_code', a.return_code, 'cause', a.cause) END`,
     ]),
   ],
   from: `(${rows}) h`,
