@@ -3,8 +3,9 @@
 //
 // TORC_TEST_SLURM=require  fail if the cluster is not available
 // TORC_TEST_SLURM=skip     skip the Slurm layer
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
 const cluster = join(root, 'docker', 'cluster');
 const engineMissing = 3;
-const layers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'crash', 'security', 'slurm'];
+const namedLayers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'crash', 'security'];
+const toOption = (layer) => ['--project', layer];
 const given = process.argv.slice(2);
 
 function run(command, args, options = {}) {
@@ -67,18 +69,16 @@ const withSlurm = owner !== null;
 process.on('SIGINT', () => {});
 
 step('tests');
-const report = join(mkdtempSync(join(tmpdir(), 'torc-tests-')), 'report.json');
-const projects = given.includes('--project')
-  ? []
-  : layers.filter((layer) => layer !== 'slurm' || withSlurm).flatMap((layer) => ['--project', layer]);
-const status = run(join(bin, 'vitest'), [
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-  ...projects,
-  ...given,
-]);
+const reports = mkdtempSync(join(tmpdir(), 'torc-tests-'));
+const statuses = await Promise.all(
+  given.includes('--project')
+    ? [runTests('all', [], 'inherit')]
+    : [
+        runTests('here', namedLayers.flatMap(toOption), 'inherit'),
+        // it mostly waits for Slurm, so the other layers run beside it; its lines come when it has ended
+        ...(withSlurm ? [runTests('slurm', toOption('slurm'), 'pipe')] : []),
+      ],
+);
 if (owner === 'ours') {
   step('Slurm cluster down');
   run(cluster, ['down']);
@@ -87,15 +87,30 @@ if (!withSlurm && wantsSlurm()) {
   console.log('\n!! The Slurm layer was SKIPPED: no container engine is available (or TORC_TEST_SLURM=skip).');
   console.log('!! No test ran against a real Slurm. See docker/README.md.');
 }
-summarize();
-stop(status);
+const hasRun = summarize();
+stop(statuses.find((status) => status !== 0) ?? (hasRun ? 0 : 1));
 
+/** Runs vitest with a report in `name`.json; with 'pipe', prints what it says when it has ended. Its exit code. */
+async function runTests(name, layers, stdout) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${join(reports, `${name}.json`)}`];
+  const args = ['run', '--passWithNoTests', ...reporters, ...layers, ...given];
+  const vitest = spawn(join(bin, 'vitest'), args, { cwd: root, stdio: ['ignore', stdout, 'inherit'] });
+  const said = [];
+  vitest.stdout?.on('data', (chunk) => said.push(chunk));
+  const [status] = await once(vitest, 'close');
+  process.stdout.write(Buffer.concat(said));
+  return status ?? 1;
+}
+
+/** Prints the totals of all reports; whether any test ran. */
 function summarize() {
-  try {
-    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
-    console.log(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
-  } catch {
-    console.error('\nNo test report was written.');
+  const totals = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
+  for (const name of readdirSync(reports)) {
+    const report = JSON.parse(readFileSync(join(reports, name), 'utf8'));
+    for (const key of Object.keys(totals)) totals[key] += report[key];
   }
-  rmSync(dirname(report), { recursive: true, force: true });
+  if (readdirSync(reports).length < statuses.length) console.error('\nA test report is missing.');
+  console.log(`\n${totals.numPassedTests} passed, ${totals.numFailedTests} failed, ${totals.numPendingTests} skipped`);
+  rmSync(reports, { recursive: true, force: true });
+  return totals.numPassedTests + totals.numFailedTests > 0;
 }
