@@ -36,10 +36,7 @@ const rooms: Record<string, Rooms> = {
   },
   model: {
     foundation: ['status.ts', 'job.ts', 'labels.ts', 'retry.ts', 'expanded.ts', 'identity.ts'],
-    levels: [
-      ['graph', 'spec'],
-      ['expand', 'decide'],
-    ],
+    levels: [['graph', 'spec'], ['expand', 'decide'], ['translate']],
   },
   server: {
     foundation: ['context.ts'],

@@ -3,6 +3,9 @@ import { stringify } from 'yaml';
 import type { ExpandedWorkflow } from '../../src/model/expanded.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
 import { specJsonSchema } from '../../src/model/spec/schema.ts';
+import { specSyntaxes } from '../../src/model/spec/source.ts';
+import type { WorkflowSpec } from '../../src/model/spec/spec.ts';
+import { specText } from '../../src/model/spec/spec-text.ts';
 import { loadWorkflow, parseSpec } from '../support/specification.ts';
 
 function lines(...text: string[]): string {
@@ -195,6 +198,12 @@ describe('every key of the format', () => {
       .replaceAll('\n}', ',\n} // end');
     expect(parseSpec(json5, { file: 'w.json5' })).toEqual(spec);
     expect(parseSpec(everythingInKdl, { file: 'w.kdl' })).toMatchObject(everything);
+  });
+
+  it.each(specSyntaxes)('is written as %s, with comments before it, so that it is read the same', (syntax) => {
+    const text = specText(everything as WorkflowSpec, syntax, ['what it is', '']);
+    expect(parseSpec(text, { file: `w.${syntax}` })).toEqual(JSON.parse(JSON.stringify(everything)));
+    expect(text.includes('what it is')).toBe(syntax !== 'json');
   });
 
   it('is in the JSON Schema, which allows no others', () => {

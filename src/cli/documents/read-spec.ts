@@ -112,7 +112,7 @@ async function readCommands(path: string, needs: CommandsNeeds): Promise<Expande
   return expandCommands(readBytes(path, commandsHint), options);
 }
 
-function shownName(path: string): string {
+export function shownName(path: string): string {
   return path === standardInput ? 'standard input' : path;
 }
 

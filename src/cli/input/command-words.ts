@@ -19,8 +19,9 @@ export async function namedCommand(
 ): Promise<readonly string[]> {
   let group = program;
   const path = ['torc'];
-  for (let at = 0; at < words.length && group.commands.length > 0; at += 1) {
+  for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
+    if (group.commands.length === 0) return withoutKind(words, at, group.name());
     if (word.startsWith('-')) {
       if (takesValue(word)) at += 1;
       continue;
@@ -35,6 +36,12 @@ export async function namedCommand(
     } else throw unknown(word, group, path.join(' '), await whole());
   }
   return words;
+}
+
+/** `prominence clone workflow 7` is typed here too: before a key, the word says what a key is anyway. */
+function withoutKind(words: readonly string[], at: number, command: string): readonly string[] {
+  const isSaid = (command === 'clone' || command === 'rerun') && words[at] === 'workflow';
+  return isSaid && /^[^-]/.test(words[at + 1] ?? '') ? words.toSpliced(at, 1) : words;
 }
 
 function named(group: Command, word: string): Command | undefined {

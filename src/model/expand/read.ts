@@ -7,7 +7,7 @@ import { readJson } from '../spec/json.ts';
 import { readJson5 } from '../spec/json5.ts';
 import { readKdl } from '../spec/kdl.ts';
 import { Findings, type SpecPath, shownProblems, type Where } from '../spec/problems.ts';
-import { decodeSpec, type SpecSyntax, syntaxOf } from '../spec/source.ts';
+import { decodeSpec, type ReadDocument, type SpecSyntax, syntaxOf } from '../spec/source.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
 import { readYaml } from '../spec/yaml.ts';
 import { expandInto, expandSpec } from './expand.ts';
@@ -34,12 +34,20 @@ export function expandValue(
   return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { ...options, where }) };
 }
 
+/** The document in a text (or its bytes), of any syntax; throws SpecError. */
+export function readDocument(
+  source: string | Uint8Array,
+  { file, syntax }: SpecOptions,
+): { document: ReadDocument; text: string } {
+  const text = decodeSpec(source, file);
+  return { document: readers[syntax ?? syntaxOf(file, text)](text, file), text };
+}
+
 /** The specification in a text (or its bytes), checked for its shape, and where its parts stand. Throws SpecError. */
 export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
   const { file } = options;
-  const text = decodeSpec(source, file);
-  const syntax = options.syntax ?? syntaxOf(file, text);
-  const { value: written, where } = withoutHistory(readers[syntax](text, file), file);
+  const { document, text } = readDocument(source, options);
+  const { value: written, where } = withoutHistory(document, file);
   const value = withPlainNumbers(written, isUserDocument);
   const findings = new Findings();
   const spec = checkShape(value, findings);

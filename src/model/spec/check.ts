@@ -103,7 +103,8 @@ function checkCommands(jobs: readonly unknown[], findings: Findings): void {
   }
 }
 
-function addIssue(issue: Issue, document: unknown, findings: Findings): void {
+/** Adds what a schema found wrong with a document. */
+export function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   if (issue.code === 'unrecognized_keys') {
     const object = specObjectAt(path);

@@ -1,0 +1,227 @@
+/** A workflow or a job of PROMINENCE as a specification, with what has no counterpart. */
+import type { z } from 'zod';
+import { SweepReader } from '../expand/sweeps.ts';
+import { addIssue, isMapping } from '../spec/check.ts';
+import { didYouMean, quoted } from '../spec/names.ts';
+import type { Sweep } from '../spec/parameters.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
+import type { FactorySpec, FileSpec, RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
+import { type ProminenceWorkflow, prominenceJob, prominenceWorkflow } from './prominence-format.ts';
+import { notifications, translateJob } from './prominence-jobs.ts';
+import type { Replaced } from './shell-words.ts';
+import { Remarks, type Translation, unknownKeys } from './translation.ts';
+
+/** Null when findings were added. */
+export function translateProminence(document: unknown, findings: Findings): Translation | null {
+  const remarks = new Remarks();
+  const isWorkflow = !isMapping(document) || document.jobs !== undefined || document.tasks === undefined;
+  const workflow = isWorkflow
+    ? checked(prominenceWorkflow, document, findings, remarks)
+    : workflowOf(checked(prominenceJob, document, findings, remarks));
+  if (workflow === null) return null;
+  checkReferences(workflow, findings);
+  const spec = new WorkflowTranslator(workflow, document, isWorkflow, findings, remarks).spec();
+  return findings.count > 0 ? null : remarks.of(spec);
+}
+
+function checked<S extends z.ZodType>(
+  schema: S,
+  document: unknown,
+  findings: Findings,
+  remarks: Remarks,
+): z.infer<S> | null {
+  const result = schema.safeParse(document);
+  for (const issue of result.error?.issues ?? []) addIssue(issue, document, findings);
+  for (const { path, key, allowed } of unknownKeys(schema, document)) {
+    remarks.leaveOut(path, `PROMINENCE has no key ${quoted(key)} here${didYouMean(key, allowed)}`);
+  }
+  return result.success ? result.data : null;
+}
+
+/** A document of one job as a workflow of the same name. */
+function workflowOf(job: z.infer<typeof prominenceJob> | null): ProminenceWorkflow | null {
+  if (job === null) return null;
+  const name = job.name ?? 'job';
+  return { name, jobs: [{ ...job, name }] };
+}
+
+function checkReferences({ jobs, dependencies }: ProminenceWorkflow, findings: Findings): void {
+  const names = new Set<string>();
+  for (const [i, { name }] of jobs.entries()) {
+    if (names.has(name)) findings.add(['jobs', i, 'name'], () => `a second job is called ${quoted(name)}`);
+    names.add(name);
+  }
+  const refuse = (name: string, path: SpecPath, at: 'key' | 'value') => {
+    if (!names.has(name)) findings.add(path, () => `there is no job ${quoted(name)}${didYouMean(name, names)}`, at);
+  };
+  for (const [parent, children] of Object.entries(dependencies ?? {})) {
+    refuse(parent, ['dependencies', parent], 'key');
+    for (const [i, child] of children.entries()) refuse(child, ['dependencies', parent, i], 'value');
+  }
+}
+
+/** What PROMINENCE sets for every task, by the name that a document mentions. */
+const jobVariables = { PROMINENCE_JOB_ID: 'TORC_JOB_KEY', PROMINENCE_WORKFLOW_ID: 'TORC_WORKFLOW_KEY' } as const;
+
+class WorkflowTranslator {
+  readonly #workflow: ProminenceWorkflow;
+  readonly #text: string;
+  readonly #isWorkflow: boolean;
+  readonly #findings: Findings;
+  readonly #remarks: Remarks;
+  readonly #factories: Pick<WorkflowSpec, 'factory' | 'factories'>;
+  readonly #sweeps: SweepReader;
+
+  constructor(
+    workflow: ProminenceWorkflow,
+    document: unknown,
+    isWorkflow: boolean,
+    findings: Findings,
+    remarks: Remarks,
+  ) {
+    this.#workflow = workflow;
+    this.#text = JSON.stringify(document);
+    this.#isWorkflow = isWorkflow;
+    this.#findings = findings;
+    this.#remarks = remarks;
+    this.#factories = factoriesOf(workflow);
+    const jobs = workflow.jobs.map(({ name }) => ({ name, command: '-' }));
+    this.#sweeps = new SweepReader({ name: '-', jobs, ...this.#factories }, findings);
+  }
+
+  spec(): WorkflowSpec {
+    const { name, jobs, labels } = this.#workflow;
+    const files: FileSpec[] = [];
+    const requirements = new Map<string, RequirementsSpec>();
+    const upstream = this.#upstream();
+    const translated = jobs.map((job, i) => {
+      const path = this.#isWorkflow ? ['jobs', i] : [];
+      const { sweep } = this.#sweeps.ofJob({ name: job.name, command: '-' }, path);
+      const made = translateJob(job, {
+        ...{ path, findings: this.#findings, remarks: this.#remarks },
+        replaced: this.#replaced(sweep, path),
+        numInstances: sweep?.count ?? null,
+        exports: this.#exports(job, sweep),
+        dependsOn: upstream.get(job.name) ?? [],
+        maxRetries: this.#workflow.policies?.maximumRetries ?? null,
+      });
+      for (const file of made.files) if (!files.some((known) => known.name === file.name)) files.push(file);
+      if (made.requirements !== null) requirements.set(made.requirements.name, made.requirements);
+      return made.job;
+    });
+    this.#tell();
+    return {
+      name: name == null || name === '' ? 'workflow' : name,
+      ...(labels == null ? {} : { metadata: { labels: labelsOf(labels) } }),
+      ...(requirements.size === 0 ? {} : { resource_requirements: [...requirements.values()] }),
+      ...(files.length === 0 ? {} : { files }),
+      jobs: translated,
+      ...this.#factories,
+    };
+  }
+
+  /** For each child its parents: the other way around than in the document. */
+  #upstream(): Map<string, string[]> {
+    const upstream = new Map<string, string[]>();
+    for (const [parent, children] of Object.entries(this.#workflow.dependencies ?? {})) {
+      for (const child of new Set(children)) upstream.set(child, [...(upstream.get(child) ?? []), parent]);
+    }
+    return upstream;
+  }
+
+  #replaced(sweep: Sweep | null, path: SpecPath): Replaced {
+    const parameters = (sweep?.parameters ?? []).filter(({ name }) => this.#isWritten(name));
+    const unsafe = parameters.find(({ values }) => values.some((value) => !/^[\w\-+=:,./@%^]*$/.test(String(value))));
+    if (unsafe !== undefined) {
+      const what = `values of ${quoted(unsafe.name)} have spaces, quotes or other special characters: check the commands`;
+      this.#remarks.differ(path, what);
+    }
+    return {
+      parameters: sweep === null ? null : new Set(parameters.map(({ name }) => name)),
+      isUnsafe: unsafe !== undefined,
+      variables: new Map(Object.entries(jobVariables)),
+    };
+  }
+
+  /** The index of an instance is torc's own. */
+  #isWritten(parameter: string): boolean {
+    const { factory, factories } = this.#factories;
+    const all = [...(factories ?? []), ...(factory ? [factory] : [])];
+    return all.some((each) => each.parameters?.some(({ name }) => name === parameter) === true);
+  }
+
+  #exports({ resources }: ProminenceWorkflow['jobs'][number], sweep: Sweep | null): string {
+    const given = Object.entries({
+      PROMINENCE_CPUS: String(resources?.cpus ?? 1),
+      PROMINENCE_MEMORY: String(resources?.memory ?? 1),
+      PROMINENCE_NODES: String(resources?.nodes ?? 1),
+      PROMINENCE_CONTAINER_RUNTIME: 'singularity',
+      PROMINENCE_JOB_ID: '"$TORC_JOB_KEY"',
+      PROMINENCE_WORKFLOW_ID: '"$TORC_WORKFLOW_KEY"',
+    }).filter(([name]) => this.#text.includes(name));
+    const parameters = (sweep?.parameters ?? []).filter(({ name }) => this.#isWritten(name));
+    const swept = parameters.map(({ name }) => [`PROMINENCE_PARAMETER_${name}`, `'\${${name}}'`] as const);
+    const words = [...given, ...swept].map(([name, value]) => `${name}=${value}`);
+    return words.length === 0 ? '' : `export ${words.join(' ')}`;
+  }
+
+  #tell(): void {
+    const { policies, notifications: asked } = this.#workflow;
+    const leaveOut = (key: string, message: string) => this.#remarks.leaveOut(['policies', key], message);
+    if (policies?.placement != null) {
+      leaveOut('placement', 'torc has no sites or regions: schedule nodes where the jobs are to run');
+    }
+    if (policies?.maximumReruns != null) {
+      leaveOut(
+        'maximumReruns',
+        'torc reruns no workflow by itself; jobs have max_retries, and torc rerun is a command',
+      );
+    }
+    if (policies?.leaveInQueue != null) {
+      this.#remarks.differ(['policies', 'leaveInQueue'], 'is not needed: torc keeps workflows until they are deleted');
+    }
+    if (asked != null) this.#remarks.leaveOut(['notifications'], notifications);
+  }
+}
+
+function factoriesOf({ factory, factories }: ProminenceWorkflow): Pick<WorkflowSpec, 'factory' | 'factories'> {
+  return {
+    ...(factory == null ? {} : { factory: factoryOf(factory) }),
+    ...(factories == null || factories.length === 0
+      ? {}
+      : {
+          factories: factories.map((each) => ({
+            ...(each.name == null ? {} : { name: each.name }),
+            ...factoryOf(each),
+          })),
+        }),
+  };
+}
+
+function factoryOf({
+  type,
+  jobs,
+  parameters,
+  parameterSets,
+  number,
+}: NonNullable<ProminenceWorkflow['factory']>): FactorySpec {
+  const given = parameters ?? parameterSets;
+  return {
+    type,
+    ...(jobs == null ? {} : { jobs }),
+    ...(given == null ? {} : { parameters: given }),
+    ...(number == null ? {} : { number }),
+  };
+}
+
+type Labels = NonNullable<ProminenceWorkflow['labels']>;
+
+function labelsOf(labels: Labels): Record<string, unknown> {
+  if (!Array.isArray(labels)) return labels;
+  return Object.fromEntries(
+    labels.map((label) => {
+      const at = label.indexOf('=');
+      return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)];
+    }),
+  );
+}
