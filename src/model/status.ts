@@ -156,6 +156,8 @@ export interface WorkflowFacts {
   isCanceled: boolean;
   hasTimedOut: boolean;
   counts: JobCounts;
+  /** A restart stops what runs, and the next run has not begun. */
+  isBeingStopped: boolean;
   /** Claimed jobs that lost their process and do not come back by themselves. */
   numLeft: number;
   /** A person lets no more jobs start. */
@@ -186,6 +188,7 @@ export function workflowStatus(facts: WorkflowFacts): WorkflowStatus {
   if (claimed > 0) return 'running';
   if (facts.isCanceled) return 'canceled';
   if (facts.hasTimedOut) return 'timeout';
+  if (facts.isBeingStopped) return 'running';
   if (facts.isPaused && (counts.ready > 0 || facts.hasTimedHold)) return 'paused';
   if (counts.ready > 0) return statusWithReadyJobs(facts);
   if (facts.hasTimedHold) return 'running';

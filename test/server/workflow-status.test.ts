@@ -15,6 +15,7 @@ it('the list of workflows derives the same status as the model', async () => {
     present: fc.subarray([...jobStatuses]),
     failed: fc.boolean(),
     isPaused: fc.boolean(),
+    stopping: fc.constantFrom('no', 'present run', 'ended run'),
     hasTimedHold: fc.boolean(),
     hasHeldJob: fc.boolean(),
     numLeft: fc.nat(2),
@@ -23,7 +24,7 @@ it('the list of workflows derives the same status as the model', async () => {
   fc.assert(
     fc.property(facts, (drawn) => {
       const { runId, isCanceled, hasTimedOut, present, failed, isPaused, hasTimedHold, hasHeldJob } = drawn;
-      const { numLeft, worker } = drawn;
+      const { numLeft, worker, stopping } = drawn;
       const counts: JobCounts = noJobs();
       db.run('DELETE FROM job_counts');
       for (const status of present) {
@@ -33,11 +34,13 @@ it('the list of workflows derives the same status as the model', async () => {
         db.run('INSERT INTO job_counts VALUES (?, ?, ?, 1)', Number(key), status, hasFailed ? 1 : 0);
       }
       db.run(
-        'UPDATE workflows SET started_at = 1000, run_id = ?, is_canceled = ?, has_timed_out = ?, paused_at = ?',
+        'UPDATE workflows SET started_at = 1000, run_id = ?, is_canceled = ?, has_timed_out = ?, paused_at = ?, is_stopping = ?, ended_at = ?',
         runId,
         isCanceled ? 1 : 0,
         hasTimedOut ? 1 : 0,
         isPaused ? 1 : null,
+        stopping === 'no' ? 0 : 1,
+        stopping === 'ended run' ? 1 : null,
       );
       db.run('DELETE FROM holds');
       db.run(`UPDATE jobs SET status = 'blocked', num_blockers = 1`);
@@ -69,6 +72,7 @@ it('the list of workflows derives the same status as the model', async () => {
       expect(record?.status).toBe(
         workflowStatus({
           ...{ runId, isCanceled, hasTimedOut, isPaused, counts, hasTimedHold, hasHeldJob, numLeft },
+          isBeingStopped: stopping === 'present run',
           hasWorkers: worker === 'present',
           hasHadWorkers: worker !== null && worker !== 'long_past',
         }),

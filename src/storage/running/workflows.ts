@@ -155,6 +155,7 @@ export function statusOf(tx: Transaction, workflow: Workflow): WorkflowStatus {
     isCanceled: workflow.isCanceled,
     hasTimedOut: workflow.hasTimedOut,
     isPaused: workflow.pausedAt !== null,
+    isBeingStopped: workflow.isStopping && !workflow.hasEnded,
     counts: jobCounts(tx, workflowKey),
     numLeft: countLeft(tx, workflowKey),
     hasTimedHold: hasTimedHold(tx, workflowKey),

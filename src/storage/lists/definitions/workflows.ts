@@ -39,6 +39,7 @@ const workflowStatusSql = `CASE
     AND c.status IN ('submitted', 'submitted_pending')) > ${numLeft} THEN 'running'
   WHEN w.is_canceled = 1 THEN 'canceled'
   WHEN w.has_timed_out = 1 THEN 'timeout'
+  WHEN w.is_stopping = 1 AND w.ended_at IS NULL THEN 'running'
   WHEN w.paused_at IS NOT NULL AND (${anyActive} ('ready')) OR ${hasTimedHold}) THEN 'paused'
   WHEN ${anyActive} ('ready')) THEN CASE
     WHEN NOT ${hasWorkersSql('w')} AND (${hasBegun} OR ${hasHadWorkersSql('w')}) THEN 'waiting'
