@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, count, instant, json, key, name, text } from './fields.ts';
+import { age, attributes, count, instant, json, key, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { failureHandler, newAction } from './workflows.ts';
@@ -53,6 +53,7 @@ const exportedWorkflow = () =>
     description: z.string().nullable(),
     project: z.string().nullable(),
     metadata: json(),
+    attributes: attributes.unwrap().nullable(),
     compute_node_expiration_buffer_seconds: count,
     compute_node_wait_for_new_jobs_seconds: count,
     compute_node_ignore_workflow_completion: z.boolean(),

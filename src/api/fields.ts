@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
+import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
 export const key = z.string().regex(/^[1-9][0-9]{0,15}$/, 'a key is a positive whole number');
@@ -26,6 +27,14 @@ export const json = () =>
     const problem = documentProblem(value);
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });
   });
+const attributeKey = z.string().regex(attributeName, attributeNameRule);
+const attributeValue = text.max(longestAttribute);
+const few = (given: object): boolean => Object.keys(given).length <= mostAttributes;
+const tooMany = `at most ${mostAttributes} attributes are allowed`;
+/** Missing when there are none. */
+export const attributes = z.record(attributeKey, attributeValue).refine(few, tooMany).optional();
+/** Null removes one; the others stay. */
+export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);
 /** ISO 8601 UTC. */
 export const instant = z.iso.datetime();
 

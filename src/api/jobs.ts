@@ -4,7 +4,7 @@ import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
-import { changedField, count, json, key, labels, name, text } from './fields.ts';
+import { attributes, changedAttributes, changedField, count, json, key, labels, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 
@@ -29,6 +29,7 @@ export const modifyJob = z.strictObject({
       cancel_on_blocking_job_failure: z.boolean(),
       supports_termination: z.boolean(),
       task_failure_is_success: z.boolean(),
+      attributes: changedAttributes,
       ...changedResources,
     })
     .partial(),
@@ -116,6 +117,7 @@ export const addedJob = z.strictObject({
     .min(1)
     .max(36_525 * 86_400_000)
     .optional(),
+  attributes,
   /** Names of jobs that exist, or that come earlier in the request. */
   depends_on: names,
   input_files: names,

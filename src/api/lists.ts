@@ -7,8 +7,8 @@ import { type ListName, records } from './records.ts';
 export const list = z.strictObject({
   list: z.enum(Object.keys(records) as ListName[]),
   workflow_key: key.nullable(),
-  filters: z.array(z.strictObject({ column: z.string().max(64), value: text })).max(32),
-  sort_by: z.string().max(64).nullable(),
+  filters: z.array(z.strictObject({ column: z.string().max(128), value: text })).max(32),
+  sort_by: z.string().max(128).nullable(),
   reverse: z.boolean(),
   limit: z.number().int().positive().max(limits.listPage),
   skip: count,

@@ -51,6 +51,7 @@ const job = () =>
     max_wait_seconds: age.nullable(),
     /** When a ready job with `max_wait` fails unless it starts. */
     expires_at: instant.nullable(),
+    attributes: z.record(z.string(), z.string()).nullable(),
   });
 
 const file = () =>

@@ -14,6 +14,7 @@ export const workflow = () =>
     user: z.string(),
     description: z.string().nullable(),
     project: z.string().nullable(),
+    attributes: z.record(z.string(), z.string()).nullable(),
     /** The workflow that this one is a rerun of. */
     parent_workflow_key: key.nullable(),
     run_id: count,

@@ -4,7 +4,7 @@ import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../mo
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { retryCauses } from '../model/retry.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
-import { changedField, count, json, key, labels, name, text } from './fields.ts';
+import { attributes, changedAttributes, changedField, count, json, key, labels, name, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -76,6 +76,7 @@ export const createBegin = z.strictObject({
   description: text.nullable(),
   project: text.nullable(),
   metadata: json().nullable(),
+  attributes,
   /** Where relative paths start and jobs run; absolute. Missing: where the first worker starts. */
   base_directory: absolutePath.optional(),
   /** How workers of this workflow behave; seconds. */
@@ -144,6 +145,7 @@ const newJob = z.strictObject({
   task_failure_is_success: z.boolean().optional(),
   /** How long it may be ready without starting; missing for ever. */
   max_wait_ms: delay.min(1).optional(),
+  attributes,
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),
@@ -204,6 +206,7 @@ export const modifyWorkflow = z.strictObject({
       description: text.nullable(),
       project: text.nullable(),
       metadata: json().nullable(),
+      attributes: changedAttributes,
       is_archived: z.boolean(),
       expiration_buffer_seconds: count,
       wait_for_new_jobs_seconds: count,

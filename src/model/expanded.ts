@@ -28,6 +28,9 @@ export type TerminationSignal = (typeof terminationSignals)[number];
 export const stdioModes = ['files', 'combined', 'on-failure', 'none'] as const;
 export type StdioMode = (typeof stdioModes)[number];
 
+/** Texts by which people find workflows and jobs. */
+export type Attributes = Readonly<Record<string, string>>;
+
 export interface ExpandedJob {
   name: string;
   command: string;
@@ -45,6 +48,7 @@ export interface ExpandedJob {
   taskFailureIsSuccess?: boolean;
   /** How long it may be ready without starting; undefined for ever. */
   maxWaitMs?: number;
+  attributes?: Attributes;
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];
@@ -111,6 +115,7 @@ export interface ExpandedWorkflow {
   description: string | null;
   project: string | null;
   metadata: unknown;
+  attributes?: Attributes;
   expirationBufferSeconds: number;
   waitForNewJobsSeconds: number;
   ignoreWorkflowCompletion: boolean;

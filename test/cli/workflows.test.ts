@@ -105,6 +105,31 @@ describe('create', () => {
   });
 });
 
+describe('attributes', () => {
+  it('tell two workflows apart: release_id 123 and 124', async () => {
+    const spec = (release: number) =>
+      `name: w\nworkflow_attributes: {release_id: ${release}, description: Q4}\njobs:\n` +
+      '  - {name: "j{i}", command: "true", attributes: {site: "site {i}"}, parameters: {i: "1:2"}}\n';
+    for (const release of [123, 124]) {
+      await place.torc('workflows', 'create', place.file(`${release}.yaml`, spec(release)));
+    }
+    const filter = ['workflows', 'list', '-f', 'attribute.release_id=123'];
+    expect(await place.json(filter)).toMatchObject({
+      workflows: [{ workflow_key: '1', attributes: { release_id: '123', description: 'Q4' } }],
+    });
+    const columns = 'workflow_key,attribute.release_id,attribute.other';
+    expect((await place.torc('-F', 'csv', ...filter, '--columns', columns)).stdout).toBe(`${columns}\n1,123,\n`);
+    await place.torc('workflows', 'modify', '2', '--attribute', 'release_id=123', '--attribute', 'description=');
+    expect((await place.torc(...filter, '--columns', columns)).stdout.split('\n')).toHaveLength(4);
+    expect((await place.torc('workflows', 'show', '2')).stdout).toMatch(/^attributes: +{"release_id":"123"}$/m);
+    await place.torc('jobs', 'modify', '3', '--attribute', 'site=a=b', '--attribute', 'n=1');
+    const jobs = ['-k', '2', 'jobs', 'list', '-f', 'attribute.site=a=b'];
+    expect((await place.torc(...jobs, '--columns', 'name,attribute.n')).stdout).toBe('name  attribute.n\nj1    1\n');
+    expect((await place.torc('jobs', 'show', '4')).stdout).toMatch(/^attributes: +{"site":"site 2"}$/m);
+    expect(await place.torc('jobs', 'modify', '3', '--attribute', '2nd=x')).toMatchObject({ code: 2 });
+  });
+});
+
 describe('start and cancel', () => {
   it('print the plan that they apply, equal to that of the dry run', async () => {
     await place.torc('workflows', 'create', place.file('diamond.json', diamond()));

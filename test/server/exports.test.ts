@@ -31,6 +31,7 @@ const everything = {
   description: "it's $HOME",
   project: 'p',
   metadata: { a: [1, null] },
+  attributes: { release_id: 123, note: 'a "b" {c}' },
   compute_node_expiration_buffer_seconds: 7,
   compute_node_wait_for_new_jobs_seconds: 3,
   compute_node_ignore_workflow_completion: true,
@@ -68,9 +69,17 @@ const everything = {
       scheduler: 'it is',
       failure_handler: 'again "$x"',
       resource_requirements: 'small',
+      attributes: { number: '{i}' },
     },
     { name: '-post {i}', command: 'true', depends_on_regexes: ['^w_'], scheduler: '-one', priority: 4, max_retries: 2 },
-    { name: 'reader', command: 'cat', depends_on_regexes: ['^w_'], input_files: ['f'], failure_handler: 'unused' },
+    {
+      name: 'reader',
+      attributes: { site: 'north' },
+      command: 'cat',
+      depends_on_regexes: ['^w_'],
+      input_files: ['f'],
+      failure_handler: 'unused',
+    },
     { name: 'checker', command: 'x', task_failure_is_success: true, max_wait: '2h' },
     { name: 'patient', command: 'x', max_retries: 4, retry_delay: '90s', retry_backoff: 1.5 },
     { name: 'last', command: 'cat', input_user_data: ['d'], depends_on: ['reader'], scheduler: '-one' },
@@ -141,6 +150,7 @@ describe('an exported workflow', () => {
       expect(again[part], part).toEqual(workflow[part]);
     }
     expect([...again.jobs]).toEqual([...workflow.jobs]);
+    expect(again.attributes).toEqual({ release_id: '123', note: 'a "b" {c}' });
     expect(again.failureHandlers.map(({ isPlain = false }) => isPlain)).toEqual([false, false, true, true]);
   });
 

@@ -228,6 +228,11 @@ CREATE INDEX holds_job ON holds (job_key);
 
 CREATE INDEX holds_person ON holds (workflow_key) WHERE kind = 'person';
 
+CREATE TABLE job_attributes (
+  job_key INTEGER PRIMARY KEY,
+  attributes TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE job_counts (
   workflow_key INTEGER NOT NULL,
   status TEXT NOT NULL,
@@ -412,6 +417,6 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, attributes TEXT) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;

@@ -294,6 +294,75 @@ describe('a changed workflow', () => {
   });
 });
 
+describe('attributes', () => {
+  const change = (key: string, attributes: Record<string, string | null>) =>
+    service.call('workflow_modify', { workflow_key: key, changes: { attributes } });
+  const changeJob = (key: string, attributes: Record<string, string | null>, dry_run = false) =>
+    service.call('job_modify', { job_key: key, dry_run, changes: { attributes } });
+
+  it('are set, changed and removed one by one, also of a running job, and found by a filter', async () => {
+    const [one, other] = [
+      await createWorkflow(service, [{ name: 'a' }]),
+      await createWorkflow(service, [], [], { start: false }),
+    ];
+    await change(one, { release_id: '123', note: 'Q4' });
+    await change(other, { release_id: '124' });
+    expect(await change(one, { note: null, release_id: '123', stage: 'x=y' })).toMatchObject({
+      changes: [
+        { field: 'attribute.note', old_value: 'Q4', new_value: null },
+        { field: 'attribute.stage', old_value: null, new_value: 'x=y' },
+      ],
+    });
+    const found = await rows(service, 'workflows', null, { 'attribute.release_id': '123' });
+    expect(found).toMatchObject([{ workflow_key: one, attributes: { release_id: '123', stage: 'x=y' } }]);
+    expect(await rows(service, 'workflows', null, { 'attribute.stage': '' })).toMatchObject([{ workflow_key: other }]);
+
+    const { jobs } = await add(one, job('b', { attributes: { site: 'north', n: '2' } }), job('c'));
+    const [b = '', c = ''] = jobs.map((added) => added.job_key);
+    await (await TestWorker.join(service, one, { cpus: 3 })).exchange();
+    expect(await statuses(service, one)).toMatchObject({ b: 'submitted_pending' });
+    const planned = await changeJob(b, { site: null, n: '10' }, true);
+    expect(await changeJob(b, { site: null, n: '10' })).toEqual({ ...planned, dry_run: false });
+    await changeJob(c, { n: '9' });
+    await expect(
+      service.call('job_modify', { job_key: b, dry_run: false, changes: { priority: 1 } }),
+    ).rejects.toThrow();
+    const sorted = { sort_by: 'attribute.n', reverse: true, limit: 9, skip: 0 };
+    const listed = await service.call('list', { list: 'jobs', workflow_key: one, filters: [], ...sorted });
+    expect(listed.records.map(({ name, attributes }) => [name, attributes])).toEqual([
+      ['c', { n: '9' }],
+      ['b', { n: '10' }],
+      ['a', null],
+    ]);
+    await changeJob(c, { n: null });
+    expect((await rows(service, 'jobs', one, { 'attribute.n': '10' })).map(({ name }) => name)).toEqual(['b']);
+    expect(service.db.all('SELECT * FROM job_attributes')).toHaveLength(1);
+
+    await service.call('workflow_copy', { workflow_key: one, how: 'clone', dry_run: false, name: null, user: 'u' });
+    expect(await rows(service, 'workflows', null, { 'attribute.release_id': '123' })).toHaveLength(2);
+    expect((await rows(service, 'jobs', '3', { 'attribute.n': '10' })).map(({ name }) => name)).toEqual(['b']);
+    await service.call('workflow_delete', { workflow_key: '3', dry_run: false });
+    expect(service.db.all('SELECT * FROM job_attributes')).toHaveLength(1);
+  });
+
+  it('have names that are safe in SQL, and limits', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }], [], { start: false });
+    for (const name of ['a"b', "a'b", '1a', 'a b', '_a', '']) {
+      await expect(rows(service, 'jobs', key, { [`attribute.${name}`]: 'x' }), name).rejects.toThrow(
+        'an attribute name',
+      );
+      await expect(change(key, { [name]: 'x' }), name).rejects.toMatchObject({ code: 'usage' });
+    }
+    await expect(rows(service, 'events', key, { 'attribute.a': 'x' })).rejects.toThrow("no column 'attribute.a'");
+    await expect(change(key, { a: 'x'.repeat(1001) })).rejects.toMatchObject({ code: 'usage' });
+    const many = (from: number) => Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`a${from + i}`, 'x']));
+    await change(key, many(0));
+    await expect(change(key, many(60))).rejects.toThrow('there would be 120 attributes; at most 100 are allowed');
+    await change(key, many(40));
+    expect(Object.keys((await rows(service, 'workflows', null))[0]?.attributes as object)).toHaveLength(100);
+  });
+});
+
 describe('an imported history', () => {
   it('triggers no action; what follows in that run does, and so does the next run', async () => {
     const actions: TestAction[] = [

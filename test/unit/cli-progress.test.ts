@@ -18,6 +18,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     user: 'alice',
     description: null,
     project: null,
+    attributes: null,
     parent_workflow_key: null,
     run_id: 1,
     status: 'running',

@@ -13,6 +13,7 @@ const samples: Record<Kind, unknown> = {
   instant: '2026-01-02T03:04:05.678Z',
   flag: true,
   json: [],
+  texts: { a: 'some text' },
 };
 /** A value of a kind that no column has. */
 const stray = 7n;

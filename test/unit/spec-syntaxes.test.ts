@@ -29,6 +29,7 @@ const everything = {
   description: 'd',
   project: 'p',
   metadata: { a: [1, { b: null }], c: 'x' },
+  attributes: { release_id: 123, description: 'Q4' },
   parameters: { i: '1:2', s: [3, 'x', true] },
   compute_node_expiration_buffer_seconds: 1,
   compute_node_wait_for_new_jobs_seconds: 2,
@@ -49,6 +50,7 @@ const everything = {
       output_files: ['f_{i}'],
       output_user_data: ['u'],
       priority: -1,
+      attributes: { site: 'site {i}', draft: true },
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -124,6 +126,7 @@ const everything = {
 const everythingInKdl = `
 name "w"; user "me"; description "d"; project "p"
 metadata { a { - 1; - { b #null } }; c "x" }
+attributes release_id=123 { description "Q4" }
 parameters { i "1:2"; s 3 "x" #true }
 compute_node_expiration_buffer_seconds 1
 compute_node_wait_for_new_jobs_seconds 2
@@ -131,6 +134,7 @@ compute_node_ignore_workflow_completion #true
 compute_node_wait_for_healthy_database_minutes 3
 jobs_sort_method none
 job "a_{i}" priority=-1 {
+  attributes { site "site {i}"; draft #true }
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false
@@ -211,6 +215,75 @@ describe('every key of the format', () => {
     expect(Object.keys(schema.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(everything)));
     expect(schema).toMatchObject({ type: 'object', required: ['name', 'jobs'], additionalProperties: false });
     expect(schema.properties?.jobs).toMatchObject({ items: { required: ['name'] } });
+  });
+});
+
+describe('attributes', () => {
+  const load = (text: string, file: string) => loadWorkflow(text, { file }).workflow;
+
+  it('are texts as they are written, filled in for each job of a sweep', () => {
+    const yaml = lines(
+      'name: w',
+      'workflow_attributes: {version: 1.10, release_id: 123, final: true}',
+      'jobs:',
+      '  - {name: "a_{i}", command: x, attributes: {step: "no {i:02d}", size: 1.0}, parameters: {i: "1:2"}}',
+      '  - {name: b, command: x, attributes: {}}',
+    );
+    const { attributes, jobs } = load(yaml, 'w.yaml');
+    expect(attributes).toEqual({ version: '1.10', release_id: '123', final: 'true' });
+    expect([...jobs].map((job) => job.attributes)).toEqual([
+      { step: 'no 01', size: '1.0' },
+      { step: 'no 02', size: '1.0' },
+      undefined,
+    ]);
+    const kdl = 'name "w"; attributes version=1.10 { other 2 }\njob "a" { command "x"; attributes size=1.0 }';
+    const fromKdl = load(kdl, 'w.kdl');
+    expect([fromKdl.attributes, [...fromKdl.jobs][0]?.attributes]).toEqual([
+      { version: '1.10', other: '2' },
+      { size: '1.0' },
+    ]);
+    expect(load('{name: "w", attributes: {v: 1.10}, jobs: []}', 'w.json5').attributes).toEqual({ v: '1.10' });
+  });
+
+  it('tell apart instances of a sweep with the same name', () => {
+    const job = { name: 'a', command: 'x', attributes: { n: '{i}' }, parameters: { i: '1:2' } };
+    const text = JSON.stringify({ name: 'w', jobs: [job] });
+    expect(problemsOf(text, 'w.json')).toEqual([expect.stringContaining('attribute n "1" and "2"')]);
+  });
+
+  it('have limits, each told at its place', () => {
+    const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`a${i}`, i]));
+    const long = {
+      name: '{i}',
+      command: 'x',
+      attributes: { t: `${'x'.repeat(997)}{i}` },
+      parameters: { i: '[aaa,bbbbb]' },
+    };
+    const spec = {
+      name: 'w',
+      attributes: { '2nd': 1, list: [1], empty: null },
+      workflow_attributes: {},
+      jobs: [
+        { name: 'a', command: 'x', attributes: many },
+        { name: 'b', command: 'x', attributes: { t: 'x'.repeat(1001) } },
+      ],
+    };
+    const problems = problemsOf(JSON.stringify(spec), 'w.json').map((line) => line.replace(/^[^ ]* /, ''));
+    expect(problems).toEqual([
+      expect.stringContaining('attributes["2nd"]: an attribute name is a letter and at most 63 more'),
+      expect.stringContaining('attributes.list: found a list, expected a text, a number, true or false'),
+      expect.stringContaining('attributes.empty: found nothing, expected a text, a number, true or false'),
+      expect.stringContaining('workflow_attributes: is another name of attributes'),
+      expect.stringContaining('jobs[0].attributes: has 101 attributes; at most 100 are allowed'),
+      expect.stringContaining('jobs[1].attributes.t: is 1001 characters long'),
+    ]);
+    const proto = problemsOf(
+      '{"name": "w", "jobs": [{"name": "a", "command": "x", "attributes": {"__proto__": 1}}]}',
+      'w.json',
+    );
+    expect(proto).toEqual([expect.stringContaining('jobs[0].attributes.__proto__: cannot be used as a name')]);
+    const swept = problemsOf(JSON.stringify({ name: 'w', jobs: [long] }), 'w.json');
+    expect(swept).toEqual([expect.stringContaining('jobs[0].attributes.t: is 1002 characters long')]);
   });
 });
 

@@ -4,12 +4,13 @@ import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
+import { type AttributeOptions, givenAttributes } from '../input/attributes.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
 import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
-export interface AddJobOptions {
+export interface AddJobOptions extends AttributeOptions {
   command: string;
   invocationScript?: string;
   resourceRequirements?: string;
@@ -50,6 +51,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     supports_termination: options.supportsTermination ?? false,
     task_failure_is_success: options.taskFailureIsSuccess ?? false,
     ...(options.maxWait === undefined ? {} : { max_wait_ms: Math.max(1, Math.round(options.maxWait * 1000)) }),
+    ...givenAttributes(options),
     depends_on: [...options.dependsOn],
     input_files: [...options.inputFile],
     output_files: [...options.outputFile],

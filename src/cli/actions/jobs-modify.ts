@@ -3,13 +3,14 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
 import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
-export interface ModifyJobOptions extends ResourceOptions {
+export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   command?: string;
   invocationScript?: string;
   name?: string;
@@ -51,5 +52,6 @@ function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes']
     ...(supportsTermination === undefined ? {} : { supports_termination: supportsTermination }),
     ...(taskFailureIsSuccess === undefined ? {} : { task_failure_is_success: taskFailureIsSuccess }),
     ...resourceChanges(options),
+    ...attributeChanges(options),
   };
 }

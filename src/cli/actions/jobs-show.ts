@@ -67,6 +67,7 @@ function facts(context: Context, { job, why, reasons }: JobShown): [string, unkn
     ['priority', job.priority],
     ['scheduler', job.scheduler],
     ['failure_handler', job.failure_handler],
+    ['attributes', job.attributes],
     ['max_wait', job.max_wait_seconds === null ? null : formatDuration(Number(job.max_wait_seconds))],
     ['expires_at', job.expires_at],
     ['num_retries', job.num_retries === 0 ? null : job.num_retries],

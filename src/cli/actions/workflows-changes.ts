@@ -6,6 +6,7 @@ import { parseJson } from '../../base/exact-json.ts';
 import type { TerminationSignal } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
 import { existingDirectory } from '../input/base-directory.ts';
 import { changesTable } from '../input/changed-fields.ts';
 import type { StdioOption } from '../input/options.ts';
@@ -13,7 +14,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
-export interface ModifyWorkflowOptions extends StdioOption {
+export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions {
   name?: string;
   description?: string;
   project?: string;
@@ -54,6 +55,7 @@ export async function modifyWorkflow(
     ...(description === undefined ? {} : { description: description === '' ? null : description }),
     ...(project === undefined ? {} : { project: project === '' ? null : project }),
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
+    ...attributeChanges(options),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
     ...limitChanges(options),

@@ -1,6 +1,7 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
 import type { Command } from 'commander';
 import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
+import { attributeOption } from '../input/attributes.ts';
 import { collect, someTime, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -66,6 +67,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--supports-termination', 'the job writes a checkpoint when it is asked to stop')
     .option('--max-wait <duration>', 'fail it when it is ready for this long without starting', someTime)
     .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
+    .addOption(attributeOption('a text to find it by; may be repeated'))
     .addHelpText(
       'after',
       examples(

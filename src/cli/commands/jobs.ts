@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
 import type { RunJobsOptions } from '../actions/jobs-run.ts';
+import { attributeOption } from '../input/attributes.ts';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
 import { addStateOptions, jobStates } from '../input/state-options.ts';
 import { keyArgument } from './arguments.ts';
@@ -27,6 +28,7 @@ export function declareJobs(program: Command, act: Act): void {
           'torc jobs list -k 7 --failed',
           'torc jobs list -f orphaned=true',
           'torc jobs list -l 20 --sort-by name',
+          'torc jobs list -f attribute.site=north --columns name,status,attribute.site',
           "torc -F json jobs list | jq -r '.jobs[] | select(.orphaned) | .job_key'",
         ),
       ),
@@ -70,7 +72,8 @@ function declareModify(group: Command, act: Act): void {
       yesOrNo,
     )
     .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo)
-    .option('--task-failure-is-success <true|false>', 'it counts as successful whatever code it exits with', yesOrNo);
+    .option('--task-failure-is-success <true|false>', 'it counts as successful whatever code it exits with', yesOrNo)
+    .addOption(attributeOption('set an attribute, also of a running job; NAME= removes it; may be repeated'));
   addResourceOptions(modify).addHelpText(
     'after',
     examples(

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
+import { attributeOption } from '../input/attributes.ts';
 import { someTime, stdioOption, terminationSignalOption, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
@@ -15,6 +16,7 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--description <text>', "description; '' removes it")
     .option('--project <name>', "project; '' removes it")
     .option('--metadata <json>', 'any JSON value; null removes it')
+    .addOption(attributeOption('set an attribute; NAME= removes it; may be repeated'))
     .option('--base-directory <dir>', 'where relative paths start and jobs run')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
     .option(
@@ -37,7 +39,11 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--unarchive', 'show it again')
     .addHelpText(
       'after',
-      examples('torc workflows modify 7 --archive', "torc workflows modify 7 --name 'second try' --project wind"),
+      examples(
+        'torc workflows modify 7 --archive',
+        "torc workflows modify 7 --name 'second try' --project wind",
+        'torc workflows modify 7 --attribute release_id=123 --attribute draft=',
+      ),
     );
   act(modify, async ([key], self) => {
     const { modifyWorkflow } = await import('../actions/workflows-changes.ts');

@@ -102,6 +102,7 @@ export function beginRequest(
     project: workflow.project,
     base_directory: place.workingDirectory,
     metadata: (workflow.metadata ?? null) as Request<'workflow_create_begin'>['metadata'],
+    ...(workflow.attributes === undefined ? {} : { attributes: { ...workflow.attributes } }),
     expiration_buffer_seconds: workflow.expirationBufferSeconds,
     wait_for_new_jobs_seconds: workflow.waitForNewJobsSeconds,
     ignore_workflow_completion: workflow.ignoreWorkflowCompletion,

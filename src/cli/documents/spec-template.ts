@@ -5,6 +5,8 @@ name: my_workflow
 description: What it computes
 # project: wind
 # metadata: {grant: 12}
+# Texts to find it by: torc workflows list -f attribute.release_id=123. Jobs can have them too.
+# attributes: {release_id: 123, stage: test}
 
 # Requirements of jobs. Only limits that are written are enforced.
 resource_requirements:

@@ -29,6 +29,7 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     supports_termination: job.supportsTermination,
     ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
     ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
+    ...(job.attributes === undefined ? {} : { attributes: { ...job.attributes } }),
     input_files: [...job.inputFiles],
     output_files: [...job.outputFiles],
     input_user_data: [...job.inputUserData],
@@ -39,7 +40,8 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
 function jobCharacters(job: ExpandedJob): number {
   const numFiles = job.inputFiles.length + job.outputFiles.length;
   const uses = (numFiles + job.inputUserData.length + job.outputUserData.length) * 8;
-  return 200 + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + uses;
+  const attributes = job.attributes === undefined ? 0 : jsonText(job.attributes).length;
+  return 200 + attributes + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + uses;
 }
 
 /** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */

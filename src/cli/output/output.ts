@@ -4,6 +4,7 @@ import type { ListName, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { formatMemory } from '../../base/units.ts';
+import type { Attributes } from '../../model/expanded.ts';
 import { didYouMean } from '../../model/spec/names.ts';
 import type { Context } from '../context/context.ts';
 import { csvLine } from './csv.ts';
@@ -56,10 +57,19 @@ function listPrinter(context: Context, list: ListName, shown: ShownColumns): Lis
   return context.format === 'csv' ? csvPrinter(columnsOf) : textPrinter(context, columnsOf);
 }
 
+const attributePrefix = 'attribute.';
+
+/** The value of a column, which may be one attribute: `attribute.release_id`. */
+function cellOf(record: ListRecord, column: string): unknown {
+  if (!column.startsWith(attributePrefix)) return record[column];
+  return (record.attributes as Attributes | null | undefined)?.[column.slice(attributePrefix.length)] ?? null;
+}
+
 /** The heading of a size has no unit: `peak_memory` names the column `peak_memory_bytes`. */
 function columnNamed(list: ListName, record: ListRecord, name: string): string {
   const found = [name, `${name}${bytesUnit}`].find((each) => each in record);
   if (found !== undefined) return found;
+  if (name.startsWith(attributePrefix) && 'attributes' in record) return name;
   const known = Object.keys(record);
   const message = `${list} have no column '${name}'${didYouMean(name, known)}`;
   throw new TorcError('usage', message, `Columns: ${known.join(', ')}`);
@@ -81,7 +91,7 @@ function csvPrinter(columnsOf: (record: ListRecord | undefined) => string[]): Li
   return {
     page(records, isFirst) {
       if (isFirst) columns = columnsOf(records[0]);
-      const lines = records.map((record) => csvLine(columns.map((column) => record[column])));
+      const lines = records.map((record) => csvLine(columns.map((column) => cellOf(record, column))));
       return (isFirst ? csvLine(columns) : '') + lines.join('');
     },
     end: (isEmpty) => (isEmpty ? csvLine(columnsOf(undefined)) : ''),
@@ -110,11 +120,14 @@ function textColumn(sample: readonly ListRecord[]): (name: string) => TextColumn
     const isMemory = name.endsWith(bytesUnit);
     return {
       header: isMemory ? name.slice(0, -bytesUnit.length) : name,
-      cell: (record) => readable(record[name], isMemory),
-      isNumeric:
-        sample.length > 0 && sample.every((record) => record[name] === null || typeof record[name] === 'number'),
+      cell: (record) => readable(cellOf(record, name), isMemory),
+      isNumeric: sample.length > 0 && sample.every((record) => isNumberOrNull(cellOf(record, name))),
     };
   };
+}
+
+function isNumberOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'number';
 }
 
 function readable(value: unknown, isMemory: boolean): string {

@@ -41,6 +41,7 @@ export interface JobElement extends Element {
   requirements: Template | null;
   failureHandler: Template | null;
   scheduler: Template | null;
+  attributes: readonly { name: string; template: Template }[];
   references: readonly ReferenceList[];
 }
 
@@ -55,12 +56,16 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
   const requirements = optional('resource_requirements', spec.resource_requirements);
   const failureHandler = optional('failure_handler', spec.failure_handler);
   const scheduler = optional('scheduler', spec.scheduler);
+  const attributes = Object.entries(spec.attributes ?? {}).map(([name, value]) => {
+    return { name, template: of('attributes', String(value)) };
+  });
   const identity = {
     command,
     invocation_script: script,
     resource_requirements: requirements,
     failureHandler,
     scheduler,
+    ...Object.fromEntries(attributes.map(({ name, template }) => [`attribute ${name}`, template])),
   };
   const references = referencesOf(spec, sweep, isFactory, path, findings);
   return {
@@ -76,6 +81,7 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     requirements,
     failureHandler,
     scheduler,
+    attributes,
     references,
   };
 }
@@ -87,6 +93,7 @@ function commandOf({ command, steps }: JobSpec): string {
 function charactersOf(spec: JobSpec, references: readonly ReferenceList[]): number {
   let characters = spec.name.length + commandOf(spec).length + (spec.invocation_script?.length ?? 0);
   for (const { templates } of references) for (const { written } of templates) characters += written.length;
+  for (const [name, value] of Object.entries(spec.attributes ?? {})) characters += name.length + String(value).length;
   return characters;
 }
 

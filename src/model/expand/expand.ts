@@ -48,6 +48,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     description: spec.description ?? null,
     project: spec.project ?? null,
     metadata: spec.metadata ?? null,
+    ...attributesOf(spec),
     expirationBufferSeconds: spec.compute_node_expiration_buffer_seconds ?? defaults.expirationBufferSeconds,
     waitForNewJobsSeconds: spec.compute_node_wait_for_new_jobs_seconds ?? defaults.waitForNewJobsSeconds,
     ignoreWorkflowCompletion: spec.compute_node_ignore_workflow_completion ?? defaults.ignoreWorkflowCompletion,
@@ -87,6 +88,12 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
 function identityOf({ tool, args, workflow_args }: WorkflowSpec): Pick<ExpandedWorkflow, 'tool' | 'args'> {
   const text = argsText(args ?? workflow_args);
   return { ...(tool == null ? {} : { tool }), ...(text === null ? {} : { args: text }) };
+}
+
+function attributesOf(spec: WorkflowSpec): Pick<ExpandedWorkflow, 'attributes'> {
+  const given = Object.entries(spec.attributes ?? spec.workflow_attributes ?? {});
+  if (given.length === 0) return {};
+  return { attributes: Object.fromEntries(given.map(([name, value]) => [name, String(value)])) };
 }
 
 /** What cuts a run off: `fail_fast` is a limit of one failure. */

@@ -1,7 +1,8 @@
 /** The jobs of a specification, sweeps written out: what each refers to, what it waits for, and how it is stored. */
 
 import { parseDuration } from '../../base/units.ts';
-import type { ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
+import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
+import { attributesProblem } from '../spec/attributes.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -110,6 +111,7 @@ export class JobExpansion {
     for (let number = 0; number < this.jobs.length; number++) {
       const { spec } = this.jobs.elementOf(number);
       const { command, invocationScript, uses } = this.#resolve(number);
+      const attributes = this.#attributes(number);
       yield {
         name: this.jobs.nameOf(number),
         command,
@@ -123,6 +125,7 @@ export class JobExpansion {
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
         ...(spec.task_failure_is_success === true ? { taskFailureIsSuccess: true } : {}),
         ...(spec.max_wait == null ? {} : { maxWaitMs: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
+        ...(attributes === null ? {} : { attributes }),
         inputFiles: uses.of('files', 'input').list(),
         outputFiles: uses.of('files', 'output').list(),
         inputUserData: uses.of('userData', 'input').list(),
@@ -173,8 +176,24 @@ export class JobExpansion {
       this.#tableNumber(number, 'requirements', 'resource_requirements');
       this.#tableNumber(number, 'failureHandlers', 'failure_handler');
       this.#tableNumber(number, 'schedulers', 'scheduler');
+      this.#checkAttributes(number);
     }
     return { command, invocationScript, uses };
+  }
+
+  #attributes(number: number): Attributes | null {
+    const { attributes } = this.jobs.elementOf(number);
+    if (attributes.length === 0) return null;
+    const instance = this.jobs.instanceOf(number);
+    return Object.fromEntries(attributes.map(({ name, template }) => [name, template.at(instance)]));
+  }
+
+  /** Written out, a text may be too long. */
+  #checkAttributes(number: number): void {
+    const problem = attributesProblem(this.#attributes(number) ?? {});
+    if (problem === null) return;
+    const path = [...this.jobs.elementOf(number).path, 'attributes', problem.name ?? ''];
+    this.#findings.addOnce(path, problem.message, () => problem.message);
   }
 
   #tableNumber(number: number, table: keyof JobTables, key: string): number | null {

@@ -1,6 +1,7 @@
 /** A specification's text in, a checked specification or a workflow out; every problem with its place. */
 import { withPlainNumbers } from '../../base/exact-json.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
+import { keepNumbersAsWritten } from '../spec/attributes.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
 import { withoutHistory } from '../spec/export.ts';
 import { readJson } from '../spec/json.ts';
@@ -48,6 +49,7 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   const { file } = options;
   const { document, text } = readDocument(source, options);
   const { value: written, where } = withoutHistory(document, file);
+  keepNumbersAsWritten(written);
   const value = withPlainNumbers(written, isUserDocument);
   const findings = new Findings();
   const spec = checkShape(value, findings);

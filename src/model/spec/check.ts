@@ -28,6 +28,12 @@ export function checkShape(value: unknown, findings: Findings): WorkflowSpec | n
     if (Array.isArray(value.user_data)) checkUserData(value.user_data, findings);
     checkRecords(value, findings);
     if (isMapping(value.execution_config)) checkTwice(value, value.execution_config, findings);
+    if (value.attributes != null && value.workflow_attributes != null) {
+      findings.add(
+        ['workflow_attributes'],
+        () => 'is another name of attributes, which is given too; remove one of them',
+      );
+    }
   }
   return result.success && findings.count === before ? result.data : null;
 }
@@ -51,18 +57,19 @@ function checkTwice(workflow: Record<string, unknown>, config: Record<string, un
   }
 }
 
-/** Parameters and Slurm defaults have names of their own as keys; zod drops this one without a word. */
+/** Parameters, attributes and Slurm defaults have names of their own as keys; zod drops this one without a word. */
 function checkRecords(value: Record<string, unknown>, findings: Findings): void {
   const refuse = (record: unknown, path: SpecPath) => {
     if (!isMapping(record) || !Object.hasOwn(record, '__proto__')) return;
     findings.add([...path, '__proto__'], () => 'cannot be used as a name here', 'key');
   };
   refuse(value.parameters, ['parameters']);
-  refuse(value.slurm_defaults, ['slurm_defaults']);
+  for (const key of ['slurm_defaults', 'attributes', 'workflow_attributes']) refuse(value[key], [key]);
   for (const [list, elements] of Object.entries(value)) {
     if (!Array.isArray(elements)) continue;
     for (const [i, element] of elements.entries()) {
-      if (isMapping(element)) refuse(element.parameters, [list, i, 'parameters']);
+      if (!isMapping(element)) continue;
+      for (const key of ['parameters', 'attributes']) refuse(element[key], [list, i, key]);
     }
   }
 }
@@ -148,8 +155,11 @@ function aboutValue(issue: Issue, found: unknown, written?: string): string {
     }
     case 'invalid_union':
       return `found ${shown(found)}, expected ${issue.message}`;
-    case 'invalid_key':
+    case 'invalid_key': {
+      const [inner] = issue.issues;
+      if (inner?.code === 'invalid_format') return inner.message;
       return 'this key is empty or too long, or it contains a NUL byte or an incomplete character';
+    }
     case 'too_small':
       if (typeof found === 'string') return 'is empty';
       if (Array.isArray(found) && found.length === 0) return 'found an empty list, expected at least one entry';

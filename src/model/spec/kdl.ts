@@ -49,7 +49,7 @@ const job: Shape = {
     output_user_data: 'output_user_data',
   },
   objects: { step: { list: 'steps', shape: plain } },
-  single: { parameters: plain, factory },
+  single: { parameters: plain, factory, attributes: plain },
 };
 const handler: Shape = {
   objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
@@ -65,7 +65,10 @@ const workflow: Shape = {
     action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
     factories: { list: 'factories', shape: factory },
   },
-  single: { parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
+  single: {
+    ...{ parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
+    ...{ attributes: plain, workflow_attributes: plain },
+  },
   json: ['metadata'],
 };
 

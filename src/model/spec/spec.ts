@@ -16,6 +16,7 @@ import {
 } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
 import { retryCauses } from '../retry.ts';
+import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -59,6 +60,16 @@ const parameterValues = z.union(
 );
 
 const parameters = z.record(name, parameterValues);
+
+/** Each value is stored as a text. */
+const attributes = z
+  .record(z.string().regex(attributeName, attributeNameRule), scalar)
+  .superRefine((given, context) => {
+    const problem = attributesProblem(given);
+    if (problem === null) return;
+    const path = problem.name === null ? [] : [problem.name];
+    context.addIssue({ code: 'custom', message: problem.message, path });
+  });
 
 const swept = {
   parameters: parameters.nullish(),
@@ -128,6 +139,7 @@ const job = z.strictObject({
   output_user_data: names.nullish(),
   output_user_data_regexes: patterns.nullish(),
   priority: z.int().min(-1_000_000_000).max(1_000_000_000).nullish(),
+  attributes: attributes.nullish(),
   ...swept,
   factory: factory.nullish(),
 });
@@ -230,6 +242,9 @@ export const workflowSpec = z.strictObject({
   description: text.nullish(),
   project: text.nullish(),
   metadata: z.unknown().optional(),
+  attributes: attributes.nullish(),
+  /** What Jobmon calls them. */
+  workflow_attributes: attributes.nullish(),
   parameters: parameters.nullish(),
   compute_node_expiration_buffer_seconds: count.nullish(),
   compute_node_wait_for_new_jobs_seconds: count.nullish(),

@@ -8,6 +8,7 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   resource_monitor: ['monitor', 'monitoring'],
   actions: ['hooks', 'triggers', 'events'],
   metadata: ['labels', 'annotations', 'tags'],
+  attributes: ['workflow_attributes', 'task_attributes', 'job_attributes', 'attrs', 'attribute'],
   description: ['comment', 'doc', 'summary', 'title'],
   user: ['owner', 'author'],
   name: ['id', 'label', 'title', 'job_name', 'jobname', 'rule', 'task', 'key'],

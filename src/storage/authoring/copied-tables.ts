@@ -36,7 +36,15 @@ export const copiedTables: readonly CopiedTable[] = [
     table: 'workflows',
     from: 'workflows t WHERE t.workflow_key = @source',
     same: [
-      ...['description', 'project', 'metadata', 'expiration_buffer_ms', 'wait_for_new_jobs_ms', 'jobs_sort_method'],
+      ...[
+        'description',
+        'project',
+        'metadata',
+        'attributes',
+        'expiration_buffer_ms',
+        'wait_for_new_jobs_ms',
+        'jobs_sort_method',
+      ],
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
@@ -134,6 +142,14 @@ export const copiedTables: readonly CopiedTable[] = [
       ...['failed', 'num_failed_upstreams', 'failed_upstream_key', 'is_command_changed', 'num_retries'],
       ...['recovery_attempt_key', 'recovery_rule'],
     ],
+  },
+  {
+    table: 'job_attributes',
+    from: `jobs n JOIN job_attributes t ON t.job_key = n.job_key - @jobs
+      WHERE n.workflow_key = @target ORDER BY n.job_key`,
+    same: ['attributes'],
+    made: { job_key: 'n.job_key' },
+    unset: [],
   },
   {
     table: 'edges',

@@ -2,9 +2,8 @@
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
-import { type Direction, substitute } from '../../model/expand/variables.ts';
 import type { Requirements } from '../../model/job.ts';
-import { didYouMean, quoted } from '../../model/spec/names.ts';
+import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -18,15 +17,17 @@ import {
   waysToStart,
 } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
+import { resolved } from './job-texts.ts';
 
 type JobChanges = Request<'job_modify'>['changes'];
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
 /**
- * Changes a job that no process runs, even one whose worker is gone; returns the fields that change. After a change of
- * its command or invocation script, a restart runs a job again that was ever claimed. Changed resources become
- * requirements of the job's own.
+ * Changes a job that no process runs, even one whose worker is gone, and the attributes of any job; returns the fields
+ * that change. After a change of its command or invocation script, a restart runs a job again that was ever claimed.
+ * Changed resources become requirements of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
   const jobKey = Number(request.job_key);
@@ -34,14 +35,16 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (job === undefined) throw new TorcError('not_found', `there is no job ${jobKey}`, 'torc jobs list');
   const workflowKey = job.workflow_key;
   getWorkflow(tx, workflowKey);
-  refuseRunning(tx, job);
-  const next = resolved(tx, job, request.changes);
+  const { attributes: givenAttributes = {}, ...others } = request.changes;
+  if (Object.keys(others).length > 0) refuseRunning(tx, job);
+  const next = resolved(tx, job, others);
   if (next.name !== undefined) refuseTakenName(tx, workflowKey, next.name, jobKey);
   const shape = findShape(tx, job.shape_key);
   const { need } = shape;
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
-  const changes = [...fieldDifferences(job, next), ...resources];
+  const attributes = changedAttributes(jobAttributes(tx, jobKey), givenAttributes);
+  const changes = [...fieldDifferences(job, next), ...resources, ...attributes.fields];
   const requirements = requirementsName(tx, job);
   if (resources.length > 0 && requirements !== null) {
     changes.push({ field: 'resource_requirements', old_value: requirements, new_value: null });
@@ -49,6 +52,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const name = next.name ?? job.name;
   if (request.dry_run || changes.length === 0) return { name, changes };
   applyFields(tx, job, next);
+  if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
   const { supports_termination: supportsTermination = shape.supportsTermination } = next;
   setShape(tx, job, { ...shape, need: nextNeed, supportsTermination });
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
@@ -78,58 +82,6 @@ function refuseTakenName(tx: Transaction, workflowKey: number, name: string, job
   );
   if (taken === undefined || taken.job_key === jobKey) return;
   throw new TorcError('conflict', `job ${taken.job_key} already has the name ${quoted(name)}`, 'Choose another name.');
-}
-
-/** The changes with the paths of files in command and invocation script, as in a specification. */
-function resolved(tx: Transaction, job: JobRow, changes: JobChanges): JobChanges {
-  const { command, invocation_script: script } = changes;
-  return {
-    ...changes,
-    ...(command === undefined ? {} : { command: withPaths(tx, job, command) }),
-    ...(typeof script === 'string' ? { invocation_script: withPaths(tx, job, script) } : {}),
-  };
-}
-
-/** Throws 'usage' for a name that the job does not declare: it would add a dependency. */
-function withPaths(tx: Transaction, job: JobRow, text: string): string {
-  const refuse = (message: string): never => {
-    throw new TorcError(
-      'usage',
-      message,
-      'What a job reads and writes, and so waits for, is set when the job is created.',
-    );
-  };
-  const find = <R extends { name: string }>(kind: string, direction: Direction, name: string, declared: R[]): R => {
-    const found = declared.find((row) => row.name === name);
-    const meant = didYouMean(
-      name,
-      declared.map((row) => row.name),
-    );
-    return found ?? refuse(`job ${quoted(job.name)} has no ${direction} ${kind} ${quoted(name)}${meant}`);
-  };
-  return substitute(text, {
-    file: (direction, name) => find('file', direction, name, declaredFiles(tx, job, direction)).path,
-    userData: (direction, name) => find('user data', direction, name, declaredUserData(tx, job, direction)),
-    refuse,
-  });
-}
-
-function declaredFiles(tx: Transaction, job: JobRow, direction: Direction): { name: string; path: string }[] {
-  return tx.db.all<{ name: string; path: string }>(
-    `SELECT f.name, f.path FROM job_files d JOIN files f ON f.file_key = d.file_key
-     WHERE d.job_key = ? AND d.is_output = ?`,
-    job.job_key,
-    direction === 'output' ? 1 : 0,
-  );
-}
-
-function declaredUserData(tx: Transaction, job: JobRow, direction: Direction): { name: string }[] {
-  return tx.db.all<{ name: string }>(
-    `SELECT u.name FROM job_user_data d JOIN user_data u ON u.user_data_key = d.user_data_key
-     WHERE d.job_key = ? AND d.is_output = ?`,
-    job.job_key,
-    direction === 'output' ? 1 : 0,
-  );
 }
 
 const textFields = ['name', 'command', 'invocation_script', 'priority'] as const;

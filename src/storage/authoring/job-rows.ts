@@ -2,6 +2,7 @@
 import type { AddedJob } from '../../api/contract.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addJobAttributes } from './attributes.ts';
 
 type StatedFields =
   | 'name'
@@ -11,7 +12,8 @@ type StatedFields =
   | 'cancel_on_blocking_job_failure'
   | 'supports_termination'
   | 'task_failure_is_success'
-  | 'max_wait_ms';
+  | 'max_wait_ms'
+  | 'attributes';
 
 /** Keys of what a job names. */
 export interface JobReferences {
@@ -82,6 +84,7 @@ export function insertJob(tx: Transaction, job: NewJob): number {
     stated.max_wait_ms ?? null,
   );
   const jobKey = job.jobKey ?? key;
+  addJobAttributes(tx, jobKey, stated.attributes);
   linkFiles(tx, jobKey, 0, job.inputFiles);
   linkFiles(tx, jobKey, 1, job.outputFiles);
   linkUserData(tx, jobKey, 0, job.inputUserData);

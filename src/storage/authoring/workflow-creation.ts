@@ -15,6 +15,7 @@ import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
+import { storedAttributes } from './attributes.ts';
 import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
@@ -26,12 +27,12 @@ import { identityOf, refuseKnown, takeIdentity } from './workflow-identity.ts';
 export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {
   refuseKnown(tx, identityOf(request));
   const { key } = tx.db.run(
-    `INSERT INTO workflows (name, user, tool, args, description, project, metadata, expiration_buffer_ms, wait_for_new_jobs_ms,
+    `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_failures, timeout_ms, base_directory,
        termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     request.user,
     request.tool ?? null,
@@ -39,6 +40,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.description,
     request.project,
     request.metadata === null ? null : jsonText(request.metadata),
+    storedAttributes(request.attributes),
     request.expiration_buffer_seconds * 1000,
     request.wait_for_new_jobs_seconds * 1000,
     request.ignore_workflow_completion ? 1 : 0,

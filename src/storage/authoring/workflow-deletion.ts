@@ -38,6 +38,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
     tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
+    tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
     deleteHolds(tx, jobKey);
     tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);

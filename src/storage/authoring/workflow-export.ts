@@ -9,6 +9,7 @@ import type { ActionDefinition } from '../running/actions.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { readAttributes } from './attributes.ts';
 import type { JobRow } from './job-rows.ts';
 
 type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
@@ -30,11 +31,12 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
     }
     case 'jobs': {
       const rows = tx.db.all<ExportedJobRow>(
-        `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler FROM jobs j
+        `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler, t.attributes FROM jobs j
          LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
          LEFT JOIN shapes s ON s.shape_key = j.shape_key
          LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
          LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
+         LEFT JOIN job_attributes t ON t.job_key = j.job_key
          WHERE j.workflow_key = ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
         workflowKey,
         limit + 1,
@@ -53,6 +55,7 @@ interface WorkflowRow {
   description: string | null;
   project: string | null;
   metadata: string | null;
+  attributes: string | null;
   expiration_buffer_ms: number;
   wait_for_new_jobs_ms: number;
   ignore_workflow_completion: number;
@@ -84,6 +87,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     description: row.description,
     project: row.project,
     metadata: row.metadata === null ? null : (parseJson(row.metadata) as Json),
+    attributes: row.attributes === null ? null : readAttributes(row.attributes),
     compute_node_expiration_buffer_seconds: row.expiration_buffer_ms / 1000,
     compute_node_wait_for_new_jobs_seconds: row.wait_for_new_jobs_ms / 1000,
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
@@ -176,6 +180,7 @@ interface ExportedJobRow extends JobRow {
   requirements: string | null;
   scheduler: string | null;
   failure_handler: string | null;
+  attributes: string | null;
 }
 
 function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
@@ -193,6 +198,7 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     supports_termination: row.supports_termination === 1,
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
     ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
+    ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
     depends_on: dependsOn(tx, jobKey),
     barriers: tx.db
       .all<{ key: number }>('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)

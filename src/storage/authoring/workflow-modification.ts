@@ -9,9 +9,11 @@ import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { changedAttributes, readAttributes, storedAttributes } from './attributes.ts';
 import { takeIdentity } from './workflow-identity.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
+type FieldName = Exclude<keyof Changes, 'attributes'>;
 
 /** The column of a field, and how its value is stored and read. */
 interface Field {
@@ -34,7 +36,7 @@ function milliseconds(column: string, unit: number): Field {
   return { column, stored: (value) => Number(value) * unit, read: (stored) => Number(stored) / unit };
 }
 
-const fields: Readonly<Record<keyof Changes, Field>> = {
+const fields: Readonly<Record<FieldName, Field>> = {
   name: plain('name'),
   description: plain('description'),
   project: plain('project'),
@@ -72,20 +74,34 @@ export function modifyWorkflow(
 ): { name: string; changes: ChangedField[] } {
   const { workflowKey, name } = getWorkflow(tx, Number(request.workflow_key));
   const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
+  const { attributes, ...others } = request.changes;
   const changes: ChangedField[] = [];
-  for (const [key, value] of Object.entries(request.changes)) {
-    const field = fields[key as keyof Changes];
+  for (const [key, value] of Object.entries(others)) {
+    const field = fields[key as FieldName];
     const before = field.read(row[field.column]);
     if (value === undefined || isDeepStrictEqual(before, value)) continue;
     if (key === 'base_directory') refuseWorkers(tx, workflowKey);
     changes.push({ field: key, old_value: before, new_value: value });
     tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
   }
+  if (attributes !== undefined) changes.push(...modifyAttributes(tx, workflowKey, row.attributes, attributes));
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
   if (changes.some(({ field }) => field === 'name')) takeIdentity(tx, workflowKey);
   if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);
   if (changes.some(({ field }) => field === 'timeout_seconds')) setRunTimeout(tx, workflowKey);
   return { name: request.changes.name ?? name, changes };
+}
+
+function modifyAttributes(
+  tx: Transaction,
+  workflowKey: number,
+  stored: unknown,
+  changes: NonNullable<Changes['attributes']>,
+): ChangedField[] {
+  const { fields, after } = changedAttributes(readAttributes(stored === null ? null : String(stored)), changes);
+  if (fields.length === 0) return fields;
+  tx.db.run('UPDATE workflows SET attributes = ? WHERE workflow_key = ?', storedAttributes(after), workflowKey);
+  return fields;
 }
 
 /** Files of one workflow would be looked for in two directories. */

@@ -1,7 +1,7 @@
 /** Columns of a list as data, from which filters, sorting and rendering follow. */
 import { typedLabels } from '../../model/labels.ts';
 
-export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json';
+export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json' | 'texts';
 
 export interface Column {
   name: string;
@@ -30,6 +30,8 @@ export interface ListDefinition {
   key: string;
   /** Orders the rows of one key when the key is not unique. */
   position?: string;
+  /** The JSON object of a row's attributes, which are columns named `attribute.NAME`. */
+  attributes?: string;
   /** A condition that finds the rows of a column's value by an index; added when a request filters by that column. */
   narrow?: Readonly<Record<string, string>>;
 }

@@ -7,6 +7,7 @@ import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/c
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseJson } from '../../base/exact-json.ts';
+import { attributeName, attributeNameRule } from '../../model/spec/attributes.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
@@ -129,13 +130,26 @@ function sqlOf(column: Column): string {
 }
 
 function findColumn(list: ListName, name: string): Column {
-  const { columns } = definitions[list];
+  const { columns, attributes } = definitions[list];
+  if (attributes !== undefined && name.startsWith(attributePrefix)) return attributeColumn(name, attributes);
   // the heading of a size in a table has no unit
   const found = [name, `${name}_bytes`].flatMap((each) => columns.find((column) => column.name === each) ?? [])[0];
   if (found !== undefined) return found;
-  const known = columns.map((column) => column.name);
+  const known = [
+    ...columns.map((column) => column.name),
+    ...(attributes === undefined ? [] : [`${attributePrefix}NAME`]),
+  ];
   const message = `${list} have no column '${name}'${didYouMean(name, known)}`;
   throw new TorcError('usage', message, `Columns: ${known.join(', ')}`);
+}
+
+const attributePrefix = 'attribute.';
+
+/** The column of one attribute. Its name is the only text of a request that becomes SQL: it cannot hold a quote. */
+function attributeColumn(column: string, attributes: string): Column {
+  const name = column.slice(attributePrefix.length);
+  if (!attributeName.test(name)) throw new TorcError('usage', `${quoted(column)}: ${attributeNameRule}`);
+  return { name: column, kind: 'text', sql: `(${attributes} ->> '$."${name}"')` };
 }
 
 /** A filter's text as the stored value, so that flags, numbers and ISO instants compare by their meaning. */
@@ -147,7 +161,7 @@ function storedValue(column: Column, value: string): unknown {
       `Possible values: ${column.values.join(', ')}.`,
     );
   }
-  if (column.kind === 'text' || column.kind === 'json') return value;
+  if (column.kind === 'text' || column.kind === 'json' || column.kind === 'texts') return value;
   if (column.kind === 'flag') {
     if (value === 'true' || value === '1') return 1;
     if (value === 'false' || value === '0') return 0;
@@ -181,6 +195,7 @@ function rendered(kind: Kind, value: unknown): unknown {
     case 'instant':
       return isoInstant(Number(value));
     case 'json':
+    case 'texts':
       return parseJson(String(value));
     default:
       return value;

@@ -16,6 +16,8 @@ const held = `EXISTS (SELECT 1 FROM holds h WHERE h.job_key = j.job_key AND h.ki
 /** A result describes the job only while the job still has the status that the result gave it. */
 const presentCause = `CASE WHEN a.end_status = j.status THEN a.cause WHEN ${orphaned} THEN a.lost_cause END`;
 
+const attributes = '(SELECT t.attributes FROM job_attributes t WHERE t.job_key = j.job_key)';
+
 export const jobs: ListDefinition = {
   columns: [
     ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
@@ -41,6 +43,7 @@ export const jobs: ListDefinition = {
     ...columns('flag', ['task_failure_is_success', 'j.task_failure_is_success']),
     ...columns('seconds', ['max_wait_seconds', 'j.max_wait_ms']),
     ...columns('instant', ['expires_at', `CASE j.status WHEN 'ready' THEN j.expires_at END`]),
+    ...columns('texts', ['attributes', attributes]),
   ],
   from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
     LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key
@@ -51,4 +54,5 @@ export const jobs: ListDefinition = {
   where: '1',
   workflow: 'j.workflow_key',
   key: 'j.job_key',
+  attributes,
 };

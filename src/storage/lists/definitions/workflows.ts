@@ -65,6 +65,7 @@ export const workflows: ListDefinition = {
       ['user', 'w.user'],
     ),
     ...columns('text', ['description', 'w.description'], ['project', 'w.project']),
+    ...columns('texts', ['attributes', 'w.attributes']),
     ...columns('key', ['parent_workflow_key', 'w.parent_workflow_key']),
     ...columns('integer', ['run_id', 'w.run_id']),
     word(workflowStatuses, 'status', workflowStatusSql),
@@ -83,4 +84,5 @@ export const workflows: ListDefinition = {
   where: `w.phase IN ('created', 'starting', 'started')`,
   workflow: 'w.workflow_key',
   key: 'w.workflow_key',
+  attributes: 'w.attributes',
 };
