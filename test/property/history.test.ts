@@ -7,6 +7,7 @@ import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import { soundnessSteps } from '../../src/storage/database/soundness.ts';
 import { decideOrphans, orphanAttempts } from '../../src/storage/evidence/orphans.ts';
 import { findWorker } from '../../src/storage/evidence/scope.ts';
+import { claimJobs } from '../../src/storage/running/claims.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/running/compute-nodes.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -104,6 +105,7 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('decide' as const), worker: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('roll back' as const), worker: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('stop' as const), worker: fc.nat(2), stop: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), worker: fc.nat(2), pause: fc.boolean() }) },
   {
@@ -446,6 +448,16 @@ async function decide(service: Service): Promise<void> {
   }
 }
 
+/** A claim that fails after it has taken jobs. */
+async function rollBack(service: Service, worker: TestWorker): Promise<void> {
+  const failed = service.write((tx) => {
+    const node = findComputeNode(tx, worker.workerId);
+    if (node !== null) claimJobs(tx, node, null);
+    throw new TorcError('conflict', 'taken back');
+  });
+  await expect(failed).rejects.toThrow('taken back');
+}
+
 async function take(
   service: Service,
   key: string,
@@ -468,6 +480,8 @@ async function take(
       return lose(service, worker, action.cause);
     case 'decide':
       return decide(service);
+    case 'roll back':
+      return rollBack(service, worker);
     case 'stop':
       await service.call('workflow_stop_running', { workflow_key: key, stop: action.stop });
       return;

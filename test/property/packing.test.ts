@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type Candidate,
-  type FreeNode,
-  fits,
-  idleWorker,
-  nextInOrder,
-  pack,
-  type ShapeQueue,
-} from '../../src/model/decide/packing.ts';
+import { type FreeNode, fits, idleWorker, nextInOrder, pack, take } from '../../src/model/decide/packing.ts';
+import { type Candidate, ReadyQueues } from '../../src/model/decide/ready-queues.ts';
 import type { Requirements } from '../../src/model/job.ts';
 
 const need: fc.Arbitrary<Requirements> = fc.record({
@@ -53,26 +46,33 @@ interface Job {
   need: Requirements;
 }
 
+interface TestShape {
+  shapeKey: number;
+  sortRank: number;
+  need: Requirements;
+}
+
 function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities: number[] }[]): {
-  queues: ShapeQueue[];
+  queues: ReadyQueues<TestShape>;
   jobs: Job[];
 } {
   let next = 1;
   const jobs: Job[] = [];
-  const queues = shapeList.map(({ need: request, sortRank, priorities }): ShapeQueue => {
-    const own: Candidate[] = [...priorities].sort((a, b) => b - a).map((priority) => ({ jobKey: next++, priority }));
+  const owns = shapeList.map(({ need: request, sortRank, priorities }): Candidate[] => {
+    const own = [...priorities].sort((a, b) => b - a).map((priority) => ({ jobKey: next++, priority }));
     jobs.push(...own.map((candidate) => ({ ...candidate, sortRank, need: request })));
-    let position = 0;
-    return {
-      need: request,
-      sortRank,
-      runtimeMs: null,
-      peek: () => own[position] ?? null,
-      advance: () => void position++,
-    };
+    return own;
   });
+  const heads = shapeList.flatMap(({ need: request, sortRank }, shapeKey) =>
+    (owns[shapeKey] ?? []).slice(0, 1).map((head) => ({ shape: { shapeKey, sortRank, need: request }, head })),
+  );
+  const queues = new ReadyQueues(heads, ({ shapeKey }, skip, atMost) =>
+    (owns[shapeKey] ?? []).slice(skip, skip + atMost),
+  );
   return { queues, jobs };
 }
+
+const needOf = (shape: TestShape): Requirements => shape.need;
 
 function copy(free: FreeNode): FreeNode {
   return { ...free, gpus: [...free.gpus], idleNodes: [...free.idleNodes] };
@@ -83,7 +83,7 @@ describe('packing', () => {
     fc.assert(
       fc.property(worker, shapes, (start, shapeList) => {
         const { queues } = queuesOf(shapeList);
-        const placed = pack(copy(start), queues);
+        const placed = pack(copy(start), queues.walk(), needOf);
         const packed = placed.filter((p) => p.need.numNodes === 1);
         const total = (of: (request: Requirements) => number) => packed.reduce((sum, p) => sum + of(p.need), 0);
         expect(total((r) => r.numCpus)).toBeLessThanOrEqual(start.numCpus);
@@ -121,7 +121,7 @@ describe('packing', () => {
       fc.property(worker, shapes, (start, shapeList) => {
         const { queues, jobs } = queuesOf(shapeList);
         const free = copy(start);
-        const placed = pack(free, queues).map((p) => p.jobKey);
+        const placed = pack(free, queues.walk(), needOf).map((p) => p.jobKey);
         // reference: take one job after the other from the sorted list, skipping what does not fit
         const walk = copy(start);
         const expected: number[] = [];
@@ -131,8 +131,7 @@ describe('packing', () => {
         for (const job of order) {
           if (!fits(walk, job.need)) continue;
           expected.push(job.jobKey);
-          const one: ShapeQueue = { need: job.need, sortRank: 0, runtimeMs: null, ...single(job) };
-          pack(walk, [one]);
+          take(walk, job.need);
         }
         expect(placed).toEqual(expected);
         expect(free).toEqual(walk);
@@ -143,31 +142,72 @@ describe('packing', () => {
   it('looks ahead in claim order, up to the first long job, for as much work as requested', () => {
     const runtimes = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), { minLength: 10, maxLength: 10 });
     fc.assert(
-      fc.property(shapes, runtimes, fc.nat(200), fc.nat(20), (shapeList, usual, workMs, most) => {
+      fc.property(worker, shapes, runtimes, fc.nat(200), fc.nat(20), (start, shapeList, usual, workMs, most) => {
         const { queues, jobs } = queuesOf(shapeList);
-        for (const [index, queue] of queues.entries()) queue.runtimeMs = usual[index % 10] ?? null;
-        const runtimeOf = (job: Job) => queues.find((queue) => queue.need === job.need)?.runtimeMs ?? null;
+        const runtimeOf = (of: { need: Requirements }) =>
+          usual[shapeList.findIndex((shape) => shape.need === of.need) % 10] ?? null;
         const order = [...jobs].sort(
           (a, b) => b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey,
         );
+        const whole = copy(start);
         const expected: number[] = [];
         let leftMs = workMs;
         for (const job of order) {
+          if (!fits(whole, job.need)) continue;
           const runtimeMs = runtimeOf(job);
           if (runtimeMs === null || leftMs <= 0 || expected.length === most) break;
           leftMs -= runtimeMs;
           expected.push(job.jobKey);
         }
-        expect(nextInOrder(queues, workMs, most).map(({ jobKey }) => jobKey)).toEqual(expected);
+        const placed = nextInOrder(start, queues.walk(), needOf, runtimeOf, { workMs, most });
+        expect(placed.map(({ jobKey }) => jobKey)).toEqual(expected);
       }),
     );
   });
 });
 
-function single(job: Job): Pick<ShapeQueue, 'peek' | 'advance'> {
-  let isTaken = false;
-  const advance = (): void => {
-    isTaken = true;
-  };
-  return { peek: () => (isTaken ? null : { jobKey: job.jobKey, priority: 0 }), advance };
-}
+describe('queues of ready jobs', () => {
+  const change = fc.record({ shapeKey: fc.nat(4), priority: fc.nat(2), pick: fc.nat(), isAdded: fc.boolean() });
+  const inOrder = (a: Candidate, b: Candidate) => b.priority - a.priority || a.jobKey - b.jobKey;
+
+  it('follow jobs that come and go, whatever is known of each queue', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 600, size: 'max' }), fc.nat(400), (changes, from) => {
+        // what the database has: by shape, in claim order
+        const stored: Candidate[][] = [[], [], [], [], []];
+        const shapeOf = (shapeKey: number) => ({ shapeKey, sortRank: shapeKey % 3 });
+        const fetch = ({ shapeKey }: { shapeKey: number }, skip: number, atMost: number) =>
+          (stored[shapeKey] as Candidate[]).slice(skip, skip + atMost);
+        let queues: ReadyQueues<ReturnType<typeof shapeOf>> | null = null;
+        for (const [index, { shapeKey, priority, pick, isAdded }] of changes.entries()) {
+          const own = stored[shapeKey] as Candidate[];
+          if (index === from % changes.length) {
+            const heads = stored.flatMap((list, key) =>
+              list.slice(0, 1).map((head) => ({ shape: shapeOf(key), head: { ...head } })),
+            );
+            queues = new ReadyQueues(heads, fetch);
+          }
+          // jobs become ready in any order of their keys
+          const job = isAdded ? { jobKey: 1 + ((index * 7919) % 1009), priority } : own[pick % own.length];
+          if (job === undefined) continue;
+          if (isAdded) own.push(job);
+          else own.splice(own.indexOf(job), 1);
+          own.sort(inOrder);
+          if (isAdded) queues?.add(shapeKey, { ...job }, () => shapeOf(shapeKey));
+          else queues?.remove(shapeKey, { ...job });
+        }
+        if (queues === null) return;
+        const walk = queues.walk();
+        const walked: number[] = [];
+        for (let next = walk.peek(); next !== null; next = walk.peek()) {
+          walked.push(next.head.jobKey);
+          walk.take();
+        }
+        const expected = stored
+          .flatMap((list, shapeKey) => list.map((job) => ({ ...job, ...shapeOf(shapeKey) })))
+          .sort((a, b) => b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey);
+        expect(walked).toEqual(expected.map(({ jobKey }) => jobKey));
+      }),
+    );
+  });
+});

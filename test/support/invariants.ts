@@ -3,6 +3,7 @@
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
+import { readyQueues } from '../../src/storage/running/ready-jobs.ts';
 
 interface JobRow {
   job_key: number;
@@ -98,6 +99,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenRuns(db),
     ...brokenOrphans(db),
     ...brokenHistory(db),
+    ...brokenQueues(db),
   );
   return broken;
 }
@@ -120,6 +122,26 @@ function brokenHolds(db: Database): string[] {
     ...broken,
     ...db.all(stray).map((row) => `due row ${row.due_key} belongs to hold ${row.subject_key}, which is gone`),
   ];
+}
+
+/** The ready jobs that are kept in memory are those of the database, in claim order. */
+function brokenQueues(db: Database): string[] {
+  return [...db.mirrors.peek(readyQueues)].flatMap(([workflowKey, queues]) => {
+    const stored = db.all<{ job_key: number }>(
+      `SELECT j.job_key FROM jobs j JOIN shapes s USING (shape_key) WHERE j.workflow_key = ? AND j.status = 'ready'
+       ORDER BY j.priority DESC, s.sort_rank, j.job_key`,
+      workflowKey,
+    );
+    const walk = queues.walk();
+    const known: number[] = [];
+    for (let next = walk.peek(); next !== null; next = walk.peek()) {
+      known.push(next.head.jobKey);
+      walk.take();
+    }
+    const expected = stored.map((row) => row.job_key);
+    if (known.join() === expected.join()) return [];
+    return [`ready jobs of workflow ${workflowKey} in memory: ${known.join()}; stored: ${expected.join()}`];
+  });
 }
 
 /** Nothing is claimed while a workflow is paused. */

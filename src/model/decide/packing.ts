@@ -4,6 +4,7 @@
  * whole ones, on which no other job is.
  */
 import type { Requirements, Resources } from '../job.ts';
+import type { ClaimWalk, Ranked } from './ready-queues.ts';
 
 /** What is free on a worker at the instant of a claim; resources are those of the worker's own node. */
 export interface FreeNode extends Resources {
@@ -146,32 +147,13 @@ export function leaveNothing(free: FreeNode): void {
   free.gpus.fill(0);
 }
 
-/** How many jobs of one shape fit at most; an upper bound for fetching candidates. */
-export function mostThatFit(free: FreeNode, need: Requirements): number {
-  if (!fits(free, need)) return 0;
-  if (need.numNodes > 1) return Math.min(free.slots, Math.floor(free.idleNodes.length / need.numNodes));
-  const byCpu = Math.floor(free.numCpus / need.numCpus);
-  const byMemory = need.memoryBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.floor(free.memoryBytes / need.memoryBytes);
-  return Math.min(free.slots, byCpu, byMemory);
+/** Whether no job fits at all, whatever it needs. */
+export function isFull(free: FreeNode): boolean {
+  return free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
 }
 
-/** A ready job at the head of its shape's queue. */
-export interface Candidate {
-  jobKey: number;
-  priority: number;
-}
-
-/** The queue of one shape: ready jobs in claim order, fetched a few at a time. */
-export interface ShapeQueue {
-  need: Requirements;
-  /** Place of the shape in claim order by the workflow's sort method; smaller goes first. */
-  sortRank: number;
-  /** What its jobs usually take; null when that is long, or not known. */
-  runtimeMs: number | null;
-  /** The next candidate, or null when there is none left. */
-  peek(): Candidate | null;
-  advance(): void;
-}
+/** What a job of a shape needs at its start; null when the worker may not take jobs of that shape. */
+export type NeedOf<S> = (shape: S) => Requirements | null;
 
 export interface Placement extends Share {
   jobKey: number;
@@ -179,53 +161,50 @@ export interface Placement extends Share {
 }
 
 /**
- * Packs jobs into what a worker has free: always the first in claim order (priority, sort rank, job key) among the
- * shapes that still fit, until nothing fits. Changes `free`. Linear in shapes for each job placed.
+ * Packs jobs into what a worker has free: always the first in claim order among the shapes that still fit, until nothing
+ * fits. Changes `free`.
  */
-export function pack(free: FreeNode, queues: readonly ShapeQueue[]): Placement[] {
+export function pack<S extends Ranked>(free: FreeNode, walk: ClaimWalk<S>, needOf: NeedOf<S>): Placement[] {
   const placed: Placement[] = [];
-  let open = queues.filter((queue) => fits(free, queue.need));
-  while (open.length > 0) {
-    const first = firstInOrder(open);
-    if (first === null) break;
-    const { queue, head } = first;
-    queue.advance();
-    placed.push({ jobKey: head.jobKey, need: queue.need, ...take(free, queue.need) });
-    open = open.filter((other) => fits(free, other.need));
+  for (let next = walk.peek(); next !== null && !isFull(free); next = walk.peek()) {
+    const need = needOf(next.queue.shape);
+    // what is free only shrinks: what does not fit now will not fit later
+    if (need === null || !fits(free, need)) {
+      walk.skip();
+      continue;
+    }
+    walk.take();
+    placed.push({ jobKey: next.head.jobKey, need, ...take(free, need) });
   }
   return placed;
 }
 
 /**
- * The jobs that come next in claim order, whether or not they fit now: as many as fill `workMs` by what jobs of their
- * shape usually take, at most `most`. Stops before the first job of a shape that takes too long for others to wait
- * after it (`runtimeMs` null), so that nothing overtakes it.
+ * The jobs that come next in claim order on a worker that has `whole` when no job is on it: as many as fill `workMs` by
+ * what jobs of their shape usually take, at most `most`. Stops before the first job of a shape that takes too long for
+ * others to wait after it (`runtimeOf` null), so that nothing overtakes it.
  */
-export function nextInOrder(queues: readonly ShapeQueue[], workMs: number, most: number): Placement[] {
-  const next: Placement[] = [];
+export function nextInOrder<S extends Ranked>(
+  whole: FreeNode,
+  walk: ClaimWalk<S>,
+  needOf: NeedOf<S>,
+  runtimeOf: (shape: S) => number | null,
+  { workMs, most }: { workMs: number; most: number },
+): Placement[] {
+  const placed: Placement[] = [];
   let leftMs = workMs;
-  while (leftMs > 0 && next.length < most) {
-    const first = firstInOrder(queues);
-    if (first === null || first.queue.runtimeMs === null) break;
-    const { queue, head } = first;
-    queue.advance();
-    leftMs -= Math.max(1, first.queue.runtimeMs);
-    next.push({ jobKey: head.jobKey, need: queue.need, gpuIndices: [], nodeIndices: [0] });
+  for (let next = walk.peek(); next !== null && leftMs > 0 && placed.length < most; next = walk.peek()) {
+    const { shape } = next.queue;
+    const need = needOf(shape);
+    if (need === null || !fits(whole, need)) {
+      walk.skip();
+      continue;
+    }
+    const runtimeMs = runtimeOf(shape);
+    if (runtimeMs === null) break;
+    walk.take();
+    leftMs -= Math.max(1, runtimeMs);
+    placed.push({ jobKey: next.head.jobKey, need, gpuIndices: [], nodeIndices: [0] });
   }
-  return next;
-}
-
-function firstInOrder(queues: readonly ShapeQueue[]): { queue: ShapeQueue; head: Candidate } | null {
-  let first: { queue: ShapeQueue; head: Candidate } | null = null;
-  for (const queue of queues) {
-    const head = queue.peek();
-    if (head !== null && (first === null || comesFirst(head, queue, first.head, first.queue))) first = { queue, head };
-  }
-  return first;
-}
-
-function comesFirst(a: Candidate, aQueue: ShapeQueue, b: Candidate, bQueue: ShapeQueue): boolean {
-  if (a.priority !== b.priority) return a.priority > b.priority;
-  if (aQueue.sortRank !== bQueue.sortRank) return aQueue.sortRank < bQueue.sortRank;
-  return a.jobKey < b.jobKey;
+  return placed;
 }

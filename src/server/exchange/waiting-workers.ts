@@ -135,7 +135,7 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
 
   #couldTake(tx: Transaction, parked: Concerned<Waiting>, ready: Claimable | undefined): boolean {
     const { member, node } = parked;
-    if (ready === undefined || ready.shapes.length === 0 || member.request.draining) return false;
+    if (ready === undefined || ready.ready === null || member.request.draining) return false;
     parked.vacancy ??= vacancyOf(tx, limitedNode(node, member.request));
     const timeLeftMs = member.deadline === null ? null : member.deadline - this.#clock.monotonic();
     return couldTakeAny(parked.vacancy, timeLeftMs, ready);

@@ -1,12 +1,15 @@
 /** Adding files and resource requirements to a stored workflow one by one. */
+
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { refuseUsed } from '../running/declared-uses.ts';
-import { addShape, findShape, needOf, plainRequest } from '../running/shapes.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { findShape, needOf, plainRequest } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { addShape } from './added-shapes.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
 import { fileWithPath } from './same-path.ts';
@@ -143,6 +146,7 @@ export function assignRequirements(
       addShape(tx, workflowKey, { ...findShape(tx, job.shape_key), need }),
       jobKey,
     );
+    forgetReadyJobs(tx, workflowKey);
     tx.db.run(
       'DELETE FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NULL',
       job.resource_requirements_key,

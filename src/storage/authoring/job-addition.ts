@@ -2,6 +2,7 @@
  * Adding jobs to a stored workflow, even while it runs: checked like those of a specification, with the status and
  * counters that a job of the specification would have by now.
  */
+
 import type { AddedJob, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
@@ -11,9 +12,10 @@ import { quoted } from '../../model/spec/names.ts';
 import { endedStatuses, type JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from '../running/completion.ts';
-import { addShape, needOf } from '../running/shapes.ts';
+import { needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
+import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
 import { keyOfName, unknownName } from './named-parts.ts';

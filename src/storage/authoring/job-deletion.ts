@@ -6,6 +6,7 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { forgetActionJob } from '../running/action-triggers.ts';
 import { deleteHolds } from '../running/holds.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 /** How many jobs a reply lists at most, and how many names an event and an error. */
@@ -24,6 +25,7 @@ export function deleteJobs(tx: Transaction, request: Request<'jobs_delete'>): Re
   if (!request.dry_run) {
     for (const jobKey of deleted) deleteJob(tx, workflowKey, jobKey);
     deleteIdleBarriers(tx, barriers);
+    forgetReadyJobs(tx, workflowKey);
     const data = { num_jobs: deleted.length, names: names.slice(0, namedJobs).map(({ name }) => name) };
     tx.event({ workflowKey, type: 'jobs_deleted', data });
   }

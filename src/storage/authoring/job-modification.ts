@@ -1,4 +1,5 @@
 /** Changing jobs and resource requirements after the workflow was created. */
+
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
@@ -7,16 +8,10 @@ import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
-import {
-  addShape,
-  findShape,
-  type JobRequest,
-  needOf,
-  plainRequest,
-  readShape,
-  waysToStart,
-} from '../running/shapes.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { findShape, type JobRequest, needOf, plainRequest, readShape, waysToStart } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { addShape } from './added-shapes.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
@@ -55,6 +50,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
   const { supports_termination: supportsTermination = shape.supportsTermination } = next;
   setShape(tx, job, { ...shape, need: nextNeed, supportsTermination });
+  forgetReadyJobs(tx, workflowKey);
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
   if (job.status === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey });
@@ -244,6 +240,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
         way.labels,
       );
     }
+    forgetReadyJobs(tx, workflowKey);
     cursor = last ?? cursor;
     if (last === null) tx.tell({ kind: 'jobs_ready', workflowKey });
     return last === null;

@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { claimedJobs } from '../runs/claimed-jobs.ts';
 
@@ -43,6 +44,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);
   }
+  forgetReadyJobs(tx, workflowKey);
   if (jobs.length === jobsPerStep) return false;
   tx.db.run(
     'DELETE FROM attempt_gpus WHERE compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)',

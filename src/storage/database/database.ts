@@ -19,6 +19,7 @@ import {
   refuseSharedFolder,
   replaceByOwnCopy,
 } from '../../base/trusted/private.ts';
+import { Mirrors } from './mirrors.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
@@ -29,6 +30,8 @@ export class Database {
   readonly path: string;
   #sqlite: Sqlite.Database;
   readonly #statements = new Map<string, Statement>();
+  /** What is kept in memory of its rows. */
+  readonly mirrors = new Mirrors<Database>(this);
 
   private constructor(path: string, sqlite: Sqlite.Database) {
     this.path = path;
@@ -136,6 +139,7 @@ export class Database {
 
   close(): void {
     this.#statements.clear();
+    this.mirrors.clear();
     this.#sqlite.close();
   }
 }

@@ -77,6 +77,7 @@ export class Transaction {
     } catch (error) {
       this.#counts = outerCounts;
       undo();
+      this.db.mirrors.rolledBack();
       if (!this.db.isInTransaction || isIoError(error)) throw new TransactionLost(error);
       this.db.run('ROLLBACK TO member');
       this.db.run('RELEASE member');
@@ -98,6 +99,7 @@ export class Transaction {
     } finally {
       this.#counts = outerCounts;
       undo();
+      this.db.mirrors.rolledBack();
       if (this.db.isInTransaction) {
         this.db.run('ROLLBACK TO rehearsal');
         this.db.run('RELEASE rehearsal');
@@ -173,8 +175,10 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
     // a caller swallowed the loss: what came after it was in no transaction at all
     if (!db.isInTransaction) throw new TransactionLost(null);
     db.run('COMMIT');
+    db.mirrors.committed();
     return result;
   } catch (error) {
+    db.mirrors.rolledBack();
     rollBack(db);
     throw explainWrite(error);
   }

@@ -1,34 +1,31 @@
 /**
  * Claiming: which ready jobs a worker gets. Free resources come from the attempts that occupy the worker, inside the
- * claim's transaction; what the worker says is free is not believed. The cost grows with the number of shapes that
- * have ready jobs and with the jobs that run on this worker, not with the workflow.
+ * claim's transaction; what the worker says is free is not believed. The cost grows with the jobs that are taken and with
+ * those that run on this worker, not with the workflow.
  */
 
 import {
-  type Candidate,
   type FreeNode,
   fits,
   idleWorker,
+  isFull,
   leaveNothing,
-  mostThatFit,
+  type NeedOf,
   nextInOrder,
   type Placement,
   pack,
-  type ShapeQueue,
   withdrawNodes,
 } from '../../model/decide/packing.ts';
 import { mayTake, type Pool } from '../../model/decide/pools.ts';
+import type { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
-import type { Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { poolOf } from './pools.ts';
-import { type JobRequest, readyShapes, type Shape } from './shapes.ts';
+import { readyJobs } from './ready-jobs.ts';
+import type { JobRequest, Shape } from './shapes.ts';
 import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
-
-/** Candidates of a shape are fetched in pieces of at most this many. */
-const piece = 64;
 
 /**
  * How much work is queued behind each running job of a worker when jobs are shorter than a round trip to the server;
@@ -56,17 +53,19 @@ export function claimJobs(
   // after a failure too many nothing more may start
   const usualRuntime = run.hasMaxFailures === 1 ? null : usualRuntimeMs;
   const free = freeResources(tx, node, timeLeftMs);
-  const isFull = free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
-  const ready = isFull && usualRuntime === null ? [] : readyShapes(tx, node.workflowKey);
-  const leastMs = leastTimeMs(run.leadMs, node.walltimeMs);
-  const shapes = ready.map((shape) => ({ ...shape, need: needAtStart(shape, leastMs) }));
-  const placements = isFull ? [] : pack(free, readyQueues(tx, node, shapes, free));
+  const needOf = needsOn(poolOf(tx, node), leastTimeMs(run.leadMs, node.walltimeMs));
+  const placements = isFull(free) ? [] : pack(free, readyJobs(tx, node.workflowKey).walk(), needOf);
   for (const placement of placements) recordClaim(tx, node, run.runId, placement, false);
-  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, shapes, timeLeftMs, usualRuntime);
+  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, needOf, timeLeftMs, usualRuntime);
   for (const placement of ahead) recordClaim(tx, node, run.runId, placement, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   return jobKeys.length;
+}
+
+/** What jobs need at their start on a worker of this pool; null for those that it may not take. */
+function needsOn(pool: Pool, leastMs: number): NeedOf<JobRequest> {
+  return (shape) => (mayTake(pool, shape) ? needAtStart(shape, leastMs) : null);
 }
 
 /** The run of a workflow for which jobs may be claimed. */
@@ -90,7 +89,7 @@ function runToClaimFor(tx: Transaction, workflowKey: number): ClaimableRun | nul
 function chooseAhead(
   tx: Transaction,
   node: ComputeNode,
-  shapes: readonly Shape[],
+  needOf: NeedOf<JobRequest>,
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime,
 ): Placement[] {
@@ -102,13 +101,29 @@ function chooseAhead(
   ) as { running: number; ahead: number };
   // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
   const whole = { ...idleWorker({ ...node, numGpus: 0 }, timeLeftMs), slots: mostAhead };
-  const queues = readyQueues(tx, node, shapes, whole, (shapeKey, need) => {
+  const runtimeOf = ({ shapeKey, need }: Shape): number | null => {
     const runtimeMs = need.numNodes > 1 ? null : usualRuntime(shapeKey);
     return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
-  });
-  if (queues.every(({ runtimeMs }) => runtimeMs === null)) return [];
-  const shortest = Math.min(...queues.map(({ runtimeMs }) => runtimeMs ?? aheadMs));
-  return nextInOrder(queues, running * aheadMs - ahead * shortest, mostAhead - ahead);
+  };
+  const ready = readyJobs(tx, node.workflowKey);
+  const queuedMs = ahead === 0 ? 0 : ahead * shortestRuntime(ready, whole, needOf, runtimeOf);
+  const room = { workMs: running * aheadMs - queuedMs, most: mostAhead - ahead };
+  return nextInOrder(whole, ready.walk(), needOf, runtimeOf, room);
+}
+
+/** What the shortest of the ready jobs that fit take; what takes longer than `aheadMs` counts as that. */
+function shortestRuntime(
+  ready: ReadyQueues<Shape>,
+  whole: FreeNode,
+  needOf: NeedOf<JobRequest>,
+  runtimeOf: (shape: Shape) => number | null,
+): number {
+  let shortest = aheadMs;
+  for (const shape of ready.shapes()) {
+    const need = needOf(shape);
+    if (need !== null && fits(whole, need)) shortest = Math.min(shortest, runtimeOf(shape) ?? aheadMs);
+  }
+  return shortest;
 }
 
 /**
@@ -162,82 +177,35 @@ export interface Vacancy {
 
 /** What could be claimed of a workflow now. */
 export interface Claimable {
-  shapes: readonly JobRequest[];
+  /** Null when nothing may be claimed. */
+  ready: ReadyQueues<Shape> | null;
   /** The lead of the signal of jobs that support termination. */
   leadMs: number;
 }
 
+/** Valid until a transaction or a part of it is rolled back. */
 export function claimable(tx: Transaction, workflowKey: number): Claimable {
   const run = runToClaimFor(tx, workflowKey);
-  return run === null ? { shapes: [], leadMs: 0 } : { shapes: readyShapes(tx, workflowKey), leadMs: run.leadMs };
+  return run === null ? { ready: null, leadMs: 0 } : { ready: readyJobs(tx, workflowKey), leadMs: run.leadMs };
 }
 
 export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
   return { free: freeResources(tx, node, null), pool: poolOf(tx, node), walltimeMs: node.walltimeMs };
 }
 
-/** Whether a job of any of these shapes would fit; reads nothing. */
+/** Whether a ready job would fit; reads nothing. */
 export function couldTakeAny(
   { free, pool, walltimeMs }: Vacancy,
   timeLeftMs: number | null,
-  { shapes, leadMs }: Claimable,
+  { ready, leadMs }: Claimable,
 ): boolean {
+  if (ready === null || isFull(free)) return false;
   const now = { ...free, timeLeftMs };
-  const leastMs = leastTimeMs(leadMs, walltimeMs);
-  return shapes.some((shape) => mayTake(pool, shape) && fits(now, needAtStart(shape, leastMs)));
-}
-
-function readyQueues(
-  tx: Transaction,
-  node: ComputeNode,
-  shapes: readonly Shape[],
-  free: FreeNode,
-  shortRuntime: ((shapeKey: number, need: Requirements) => number | null) | null = null,
-): ShapeQueue[] {
-  const { workflowKey } = node;
-  const pool = poolOf(tx, node);
-  const queues: ShapeQueue[] = [];
-  for (const shape of shapes) {
-    if (!mayTake(pool, shape)) continue;
-    const { shapeKey: key, need, sortRank } = shape;
-    const most = mostThatFit(free, need);
-    if (most === 0) continue;
-    const runtimeMs = shortRuntime?.(key, need) ?? null;
-    // of a shape that ends what is given ahead only the place in the order counts
-    const atMost = shortRuntime === null ? most : runtimeMs === null ? 1 : mostAhead;
-    const jobs = readyJobs(tx, workflowKey, key, atMost);
-    queues.push({ need, sortRank, runtimeMs, ...jobs });
-  }
-  return queues;
-}
-
-const nextJobs = `SELECT job_key AS jobKey, priority FROM jobs
-  WHERE workflow_key = ? AND shape_key = ? AND status = 'ready' ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
-
-function readyJobs(
-  tx: Transaction,
-  workflowKey: number,
-  shapeKey: number,
-  most: number,
-): Pick<ShapeQueue, 'peek' | 'advance'> {
-  let fetched: Candidate[] = [];
-  let position = 0;
-  let offset = 0;
-  let left = most;
-  return {
-    peek() {
-      if (position === fetched.length && left > 0) {
-        fetched = tx.db.all<Candidate>(nextJobs, workflowKey, shapeKey, Math.min(left, piece), offset);
-        left = fetched.length === 0 ? 0 : left - fetched.length;
-        offset += fetched.length;
-        position = 0;
-      }
-      return fetched[position] ?? null;
-    },
-    advance() {
-      position += 1;
-    },
-  };
+  const needOf = needsOn(pool, leastTimeMs(leadMs, walltimeMs));
+  return ready.some((shape) => {
+    const need = needOf(shape);
+    return need !== null && fits(now, need);
+  });
 }
 
 function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {

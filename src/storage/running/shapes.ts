@@ -1,14 +1,12 @@
 /** Shapes: each distinct request of a workflow's jobs, once, with its place in claim order. */
 import { TorcError } from '../../base/errors.ts';
-import { sortRanks } from '../../model/decide/claim-order.ts';
 import { anyConfig, type Belonging } from '../../model/decide/pools.ts';
-import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Requirements } from '../../model/job.ts';
 import { type LabelSet, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** The columns that identify a shape, as in the unique index of shapes. */
-const requestColumns = [
+export const requestColumns = [
   'workflow_key',
   'num_cpus',
   'memory_bytes',
@@ -34,7 +32,7 @@ export function plainRequest(need: Requirements): JobRequest {
   return { need, slurmConfigKey: anyConfig, labels: noLabels, supportsTermination: false };
 }
 
-function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
+export function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
   const { need, slurmConfigKey, supportsTermination, labels } = request;
   const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
   const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
@@ -71,26 +69,7 @@ export function findShape(tx: Transaction, shapeKey: number): Shape {
   return shapeOf(row);
 }
 
-/** The shapes of a workflow that have ready jobs: from each to the next by one step in the index of ready jobs. */
-export function readyShapes(tx: Transaction, workflowKey: number): Shape[] {
-  const rows = tx.db.all<ShapeRow | { shape_key: null }>(
-    `WITH RECURSIVE ready (shape_key) AS (
-       SELECT min(shape_key) FROM jobs WHERE workflow_key = ? AND status = 'ready'
-       UNION ALL
-       SELECT (SELECT min(j.shape_key) FROM jobs j
-         WHERE j.workflow_key = ? AND j.status = 'ready' AND j.shape_key > ready.shape_key)
-       FROM ready WHERE ready.shape_key IS NOT NULL)
-     SELECT s.* FROM ready LEFT JOIN shapes s ON s.shape_key = ready.shape_key WHERE ready.shape_key IS NOT NULL`,
-    workflowKey,
-    workflowKey,
-  );
-  return rows.map((row) => {
-    if (row.shape_key === null) throw new TorcError('bug', 'a ready job has no stored request');
-    return shapeOf(row);
-  });
-}
-
-interface ShapeRow {
+export interface ShapeRow {
   shape_key: number;
   num_cpus: number;
   memory_bytes: number;
@@ -105,7 +84,7 @@ interface ShapeRow {
   labels: LabelSet;
 }
 
-function shapeOf(row: ShapeRow): Shape {
+export function shapeOf(row: ShapeRow): Shape {
   return {
     shapeKey: row.shape_key,
     need: requirementsOf(row),
@@ -120,7 +99,7 @@ export function needOf(tx: Transaction, requirementsKey: number): Requirements {
   return readShape(tx, tx.db.get<{ shape_key: number }>(sql, requirementsKey)?.shape_key ?? 0);
 }
 
-function requirementsOf(row: ShapeRow): Requirements {
+export function requirementsOf(row: ShapeRow): Requirements {
   return {
     numCpus: row.num_cpus,
     memoryBytes: row.memory_bytes,
@@ -130,25 +109,6 @@ function requirementsOf(row: ShapeRow): Requirements {
     isMemoryStated: row.is_memory_stated === 1,
     isRuntimeStated: row.is_runtime_stated === 1,
   };
-}
-
-/** The shape of a request that is added later: ranks are relative, so all shapes of the workflow are ranked again. */
-export function addShape(tx: Transaction, workflowKey: number, request: JobRequest): number {
-  const known = tx.db.get<{ shape_key: number }>(
-    `SELECT shape_key FROM shapes WHERE ${requestColumns.map((column) => `${column} = ?`).join(' AND ')}`,
-    ...requestValues(workflowKey, request),
-  );
-  if (known !== undefined) return known.shape_key;
-  const shapeKey = internShape(tx, workflowKey, request, 0);
-  const sql = 'SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?';
-  const method = tx.db.get<{ method: JobsSortMethod }>(sql, workflowKey)?.method ?? 'none';
-  const shapes = tx.db.all<ShapeRow>('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey);
-  const ranks = sortRanks(method, shapes.map(requirementsOf));
-  for (const [index, shape] of shapes.entries()) {
-    if (shape.sort_rank === ranks[index]) continue;
-    tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
-  }
-  return shapeKey;
 }
 
 /** How a job may be started, whatever it needs. */

@@ -4,6 +4,7 @@ import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../mod
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
 import { dropRetryHold, removeHold } from './holds.ts';
+import { followReady } from './ready-jobs.ts';
 import { noteFailure } from './run-limits.ts';
 
 export interface JobState {
@@ -31,30 +32,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     throw new TorcError('bug', `job ${job.jobKey} cannot go from ${job.status} to ${move.to} by ${move.by}`);
   }
   const failed = move.failed ?? false;
-  if (move.by === 'claim') {
-    tx.db.run(
-      'UPDATE jobs SET status = ?, failed = 0, attempt_key = ?, is_command_changed = 0 WHERE job_key = ?',
-      move.to,
-      move.attemptKey,
-      job.jobKey,
-    );
-  } else if (move.by === 'reset' || move.by === 'mark') {
-    tx.db.run(
-      `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
-       WHERE job_key = ?`,
-      move.to,
-      failed ? 1 : 0,
-      job.jobKey,
-    );
-  } else if (move.to === 'ready') {
-    tx.db.run(
-      `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`,
-      tx.now,
-      job.jobKey,
-    );
-  } else {
-    tx.db.run('UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?', move.to, failed ? 1 : 0, job.jobKey);
-  }
+  setStatus(tx, job, move);
   if (job.status === 'blocked' && move.to !== 'ready') dropRetryHold(tx, job);
   tx.count(job.workflowKey, job.status, job.failed, -1);
   tx.count(job.workflowKey, move.to, failed, 1);
@@ -76,6 +54,35 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   if ((isActive(job.status) || job.status === 'blocked') && !isActive(move.to))
     tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
 }
+
+/** Writes the status with what belongs to it; the queues of ready jobs follow. */
+function setStatus(tx: Transaction, { jobKey, workflowKey, status }: JobState, move: Move): void {
+  const { to, by } = move;
+  const failed = move.failed === true ? 1 : 0;
+  if (to !== 'ready' && status !== 'ready') {
+    tx.db.run(by === 'reset' || by === 'mark' ? setAnew : setPlain, to, failed, jobKey);
+    return;
+  }
+  const moved =
+    by === 'claim'
+      ? tx.db.row<PlaceRow>(setClaimed + returningPlace, to, move.attemptKey, jobKey)
+      : by === 'reset' || by === 'mark'
+        ? tx.db.row<PlaceRow>(setAnew + returningPlace, to, failed, jobKey)
+        : to === 'ready'
+          ? tx.db.row<PlaceRow>(setReady + returningPlace, tx.now, jobKey)
+          : tx.db.row<PlaceRow>(setPlain + returningPlace, to, failed, jobKey);
+  if (moved === undefined) throw new TorcError('bug', `job ${jobKey} is gone`);
+  const [shapeKey, priority] = moved;
+  followReady(tx, { workflowKey, jobKey, shapeKey, priority }, to === 'ready');
+}
+
+type PlaceRow = [shapeKey: number, priority: number];
+const returningPlace = ' RETURNING shape_key, priority';
+const setPlain = 'UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?';
+const setReady = `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`;
+const setClaimed = 'UPDATE jobs SET status = ?, failed = 0, attempt_key = ?, is_command_changed = 0 WHERE job_key = ?';
+const setAnew = `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
+  WHERE job_key = ?`;
 
 /** Makes a claimed job wait to be claimed again; behind one that was set back while this one was kept it is blocked. */
 export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>): void {

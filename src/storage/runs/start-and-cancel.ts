@@ -6,6 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from '../running/action-triggers.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { requestStop } from '../running/stops.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, jobCounts, statusOf } from '../running/workflows.ts';
@@ -72,6 +73,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     const job = { jobKey: row.job_key, workflowKey, status: 'uninitialized' } as const;
     countActionJob(tx, job, row.status);
   }
+  forgetReadyJobs(tx, workflowKey);
   const numReady = moved.filter((row) => row.status === 'ready').length;
   tx.count(workflowKey, 'uninitialized', false, -moved.length);
   tx.count(workflowKey, 'ready', false, numReady);
