@@ -370,6 +370,7 @@ describe('a batch', () => {
     const unlucky = await TestWorker.join(service, broken, { cpus: 1 });
     const other = await TestWorker.join(service, sound);
     service.db.run('DELETE FROM shapes WHERE workflow_key = ?', Number(broken));
+    service.db.mirrors.clear();
     const [bad, good] = await Promise.allSettled([unlucky.exchange(), other.exchange()]);
     expect(bad.status).toBe('rejected');
     expect(good).toMatchObject({ status: 'fulfilled', value: { jobs: [{ job_name: 'c' }] } });
