@@ -41,6 +41,8 @@ export interface ExpandedJob {
   failureHandler: number | null;
   /** Index into `ExpandedWorkflow.schedulers`. */
   scheduler: number | null;
+  /** It runs only on workers that have all of them; undefined for none. */
+  labels?: readonly string[];
   priority: number;
   cancelOnBlockingJobFailure: boolean;
   supportsTermination: boolean;
@@ -79,6 +81,10 @@ export interface ExpandedScheduler {
   gres: string | null;
   /** Further options of sbatch, as words of a shell. */
   extra: string | null;
+  /** What its workers are given; undefined for none. */
+  labels?: readonly string[];
+  /** Its workers take jobs without labels although they were given some. */
+  alsoUnlabelled?: boolean;
 }
 
 export interface ExpandedAction {

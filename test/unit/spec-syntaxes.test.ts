@@ -46,6 +46,7 @@ const everything = {
       resource_requirements: 'r',
       failure_handler: 'h',
       scheduler: 's',
+      labels: ['fast', 'site-{i}'],
       input_files: ['raw'],
       output_files: ['f_{i}'],
       output_user_data: ['u'],
@@ -100,6 +101,8 @@ const everything = {
       gres: 'gpu:1',
       tmp: '1G',
       extra: '--exclusive',
+      labels: ['fast', 'site-1'],
+      also_unlabelled: true,
     },
   ],
   slurm_defaults: { 'mail-type': 'END', requeue: true },
@@ -142,6 +145,8 @@ job "a_{i}" priority=-1 {
   resource_requirements "r"
   failure_handler "h"
   scheduler "s"
+  label "fast"
+  label "site-{i}"
   input_file "raw"
   output_file "f_{i}"
   output_user_data "u"
@@ -178,6 +183,7 @@ failure_handler "h" {
 slurm_scheduler "s" {
   account "acc"; partition "p"; qos "q"; walltime "1-00:00:00"; nodes 2; ntasks_per_node 1
   mem "10G"; gres "gpu:1"; tmp "1G"; extra "--exclusive"
+  labels "fast" "site-1"; also_unlabelled #true
 }
 slurm_defaults { mail-type "END"; requeue #true }
 resource_monitor enabled=#true { granularity "summary"; sample_interval_seconds 5; generate_plots #false }
@@ -372,6 +378,8 @@ describe('the parts besides the jobs', () => {
     expect(schedulers).toMatchObject([
       { walltimeSeconds: 86_400, numNodes: 2, extra: '--mail-type=END --requeue --exclusive' },
     ]);
+    expect(schedulers).toMatchObject([{ labels: ['fast', 'site-1'], alsoUnlabelled: true }]);
+    expect([...jobs].map(({ labels }) => labels)).toEqual([['fast', 'site-1'], ...new Array(4)]);
     const names = [...jobs].map(({ name }) => name);
     expect(names).toEqual(['a_1', 'b_0', 'c_0', 'c_1', 'd']);
     expect(actions.map((action) => action.jobs)).toEqual([[], [0, 1, 2, 3]]);
@@ -391,6 +399,38 @@ describe('the parts besides the jobs', () => {
     expect(schedulers).toMatchObject([
       { name: 'default', account: 'all', qos: 'low', walltimeSeconds: 3600, numNodes: 1, ntasksPerNode: 4, extra },
       { name: 's', account: 'mine', qos: 'high', tmp: '5G', numNodes: 3, extra },
+    ]);
+  });
+
+  it('of labels are sets of words, which a sweep may vary', () => {
+    const { jobs } = load({
+      jobs: [
+        { name: 'a_{i}', command: 'x', labels: ['z', 'site-{i}', 'z'], parameters: { i: '1:2' } },
+        { name: 'b', command: 'x', labels: [] },
+      ],
+    });
+    expect([...jobs].map(({ labels }) => labels)).toEqual([['site-1', 'z'], ['site-2', 'z'], undefined]);
+    const rule =
+      'A label is up to 100 letters, digits and any of _ . : / @ + = -, and begins with a letter, digit or _.';
+    expect(
+      problems({
+        jobs: [
+          { name: 'a_{i}', command: 'x', labels: ['p {i}', 'a,b'], parameters: { i: '1:2' } },
+          { name: 'b', command: 'x', labels: ['', '-x'] },
+          { name: 'c', command: 'x', labels: 'gpu' },
+          { name: 'd', command: 'x', executortype: ['gpu'] },
+        ],
+        slurm_schedulers: [{ account: 'a', labels: ['ok', 'a b', 'slurm'] }],
+      }),
+    ).toEqual([
+      `jobs[0].labels[0]: "p 1" is no label. ${rule}`,
+      `jobs[0].labels[0]: "p 2" is no label. ${rule}`,
+      `jobs[0].labels[1]: "a,b" is no label. ${rule}`,
+      'jobs[1].labels[0]: is empty',
+      'jobs[2].labels: found the text "gpu", expected a list: write ["gpu"]',
+      'jobs[3].executortype: unknown key "executortype" in a job; did you mean "labels"?',
+      `slurm_schedulers[0].labels[1]: "a b" is no label. ${rule}`,
+      'slurm_schedulers[0].labels[2]: every worker has the label "local" or "slurm" by itself: "slurm" cannot be given',
     ]);
   });
 

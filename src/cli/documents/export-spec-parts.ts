@@ -1,5 +1,6 @@
 /** The parts of a stored workflow as parts of a specification, without default values. */
 import type { ExportedAction, ExportedJob, ExportedRequirements, ListRecord, Reply } from '../../api/contract.ts';
+import { labelsIn } from '../../model/labels.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
 
 /** Sets of at least this many names become a pattern, if one matches exactly these names. */
@@ -45,6 +46,7 @@ export function jobSpec(
     ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
     ...(requirements === null ? {} : { resource_requirements: requirements }),
     ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
+    ...(job.labels === undefined ? {} : { labels: job.labels }),
     ...(job.failure_handler === null
       ? {}
       : (plainRetries.get(job.failure_handler) ?? { failure_handler: job.failure_handler })),
@@ -87,7 +89,11 @@ export function schedulerSpec(row: ListRecord): object {
     walltime: `${Math.floor(Number(walltime_seconds) / 86_400)}-${walltime}`,
   };
   // without qos a specification means 'normal'; an empty one means none
-  return { ...stated(all), qos: qos ?? '' };
+  const pool = {
+    ...(row.labels === null ? {} : { labels: labelsIn(String(row.labels)) }),
+    ...(row.also_unlabelled === true ? { also_unlabelled: true } : {}),
+  };
+  return { ...stated(all), qos: qos ?? '', ...pool };
 }
 
 /** Retries that jobs state themselves, by the names under which they are stored. */

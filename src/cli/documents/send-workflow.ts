@@ -30,6 +30,10 @@ export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow):
   }
   if (unused.length > shownUnused)
     note(context, `and ${counted(unused.length - shownUnused, 'more such job')}`, 'warning');
+  for (const { name, labels, alsoUnlabelled } of workflow.schedulers) {
+    if (alsoUnlabelled !== true || labels !== undefined) continue;
+    note(context, `also_unlabelled of Slurm config ${quoted(name)} has no effect: its workers are given no labels.`);
+  }
   if (workflow.resourceMonitor?.generatePlots === true) {
     note(context, 'generate_plots has no effect here: the time series are tables of text that any program can plot.');
   }
@@ -54,7 +58,25 @@ function configOf(scheduler: ExpandedScheduler) {
     scheduler.numNodes,
     scheduler.ntasksPerNode,
   ];
-  return { name, account, partition, qos, walltime_seconds, num_nodes, ntasks_per_node, mem, tmp, gres, extra };
+  const { labels, alsoUnlabelled: also_unlabelled } = scheduler;
+  const pool = {
+    ...(labels === undefined ? {} : { labels: [...labels] }),
+    ...(also_unlabelled === undefined ? {} : { also_unlabelled }),
+  };
+  return {
+    name,
+    account,
+    partition,
+    qos,
+    walltime_seconds,
+    num_nodes,
+    ntasks_per_node,
+    mem,
+    tmp,
+    gres,
+    extra,
+    ...pool,
+  };
 }
 
 /** Stores the workflow; `onProgress` receives the number of stored jobs. */

@@ -23,6 +23,7 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     invocation_script: job.invocationScript,
     requirements: job.requirements,
     ...(job.scheduler === null ? {} : { slurm_config: job.scheduler }),
+    ...(job.labels === undefined ? {} : { labels: [...job.labels] }),
     ...(job.failureHandler === null ? {} : { failure_handler: job.failureHandler }),
     priority: job.priority,
     cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,

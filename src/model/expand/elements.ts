@@ -42,6 +42,7 @@ export interface JobElement extends Element {
   failureHandler: Template | null;
   scheduler: Template | null;
   attributes: readonly { name: string; template: Template }[];
+  labels: readonly Template[];
   references: readonly ReferenceList[];
 }
 
@@ -59,6 +60,7 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
   const attributes = Object.entries(spec.attributes ?? {}).map(([name, value]) => {
     return { name, template: of('attributes', String(value)) };
   });
+  const labels = (spec.labels ?? []).map((label) => of('labels', label));
   const identity = {
     command,
     invocation_script: script,
@@ -66,6 +68,7 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     failureHandler,
     scheduler,
     ...Object.fromEntries(attributes.map(({ name, template }) => [`attribute ${name}`, template])),
+    ...Object.fromEntries(labels.map((label, k) => [`labels[${k}]`, label])),
   };
   const references = referencesOf(spec, sweep, isFactory, path, findings);
   return {
@@ -82,6 +85,7 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
     failureHandler,
     scheduler,
     attributes,
+    labels,
     references,
   };
 }

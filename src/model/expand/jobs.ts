@@ -3,6 +3,7 @@
 import { parseDuration } from '../../base/units.ts';
 import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
 import { attributesProblem } from '../spec/attributes.ts';
+import { labelSet, labelsIn, problemOfLabel } from '../labels.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -110,6 +111,7 @@ export class JobExpansion {
   *expanded(): Generator<ExpandedJob> {
     for (let number = 0; number < this.jobs.length; number++) {
       const { spec } = this.jobs.elementOf(number);
+      const labels = this.#labels(number);
       const { command, invocationScript, uses } = this.#resolve(number);
       const attributes = this.#attributes(number);
       yield {
@@ -120,6 +122,7 @@ export class JobExpansion {
         failureHandler:
           this.plainRetries.numberOf(spec) ?? this.#tableNumber(number, 'failureHandlers', 'failure_handler'),
         scheduler: this.#tableNumber(number, 'schedulers', 'scheduler'),
+        ...(labels.length === 0 ? {} : { labels }),
         priority: spec.priority ?? specDefaults.priority,
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
@@ -177,6 +180,7 @@ export class JobExpansion {
       this.#tableNumber(number, 'failureHandlers', 'failure_handler');
       this.#tableNumber(number, 'schedulers', 'scheduler');
       this.#checkAttributes(number);
+      this.#labels(number);
     }
     return { command, invocationScript, uses };
   }
@@ -194,6 +198,17 @@ export class JobExpansion {
     if (problem === null) return;
     const path = [...this.jobs.elementOf(number).path, 'attributes', problem.name ?? ''];
     this.#findings.addOnce(path, problem.message, () => problem.message);
+  }
+
+  #labels(number: number): string[] {
+    const { labels, path } = this.jobs.elementOf(number);
+    if (labels.length === 0) return [];
+    const words = labels.map((label) => label.at(this.jobs.instanceOf(number)));
+    for (const [k, word] of this.#isReporting ? words.entries() : []) {
+      const problem = problemOfLabel(word);
+      if (problem !== null) this.#findings.addOnce([...path, 'labels', k], word, () => `${quoted(word)} ${problem}`);
+    }
+    return labelsIn(labelSet(words));
   }
 
   #tableNumber(number: number, table: keyof JobTables, key: string): number | null {

@@ -1,6 +1,7 @@
 /** The parts of a workflow besides its jobs: Slurm schedulers, actions, the resource monitor. */
 import { parseWalltime } from '../../base/units.ts';
 import type { ExpandedAction, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
+import { labelSet, labelsIn } from '../labels.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -73,6 +74,7 @@ function schedulerOf(
   const qos = (scheduler.qos ?? taken('qos') ?? specDefaults.qos) || null;
   const partsOf = { qos, tmp: scheduler.tmp ?? taken('tmp') };
   for (const key of ['account', 'qos', 'tmp']) rest.delete(key);
+  const labels = labelsIn(labelSet(scheduler.labels ?? []));
   return {
     name: scheduler.name ?? unnamed,
     account: account ?? '',
@@ -84,6 +86,8 @@ function schedulerOf(
     mem: scheduler.mem ?? null,
     gres: scheduler.gres ?? null,
     extra: extraOf(scheduler.extra ?? null, rest),
+    ...(labels.length === 0 ? {} : { labels }),
+    ...(scheduler.also_unlabelled === true ? { alsoUnlabelled: true } : {}),
   };
 }
 

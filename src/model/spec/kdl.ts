@@ -42,7 +42,7 @@ const swept = { lists: lists('use_parameters'), single: { parameters: plain } };
 const job: Shape = {
   lists: {
     ...lists('use_parameters', 'depends_on_regexes', 'input_files', 'input_file_regexes', 'output_files'),
-    ...lists('output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
+    ...lists('labels', 'output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
     depends_on: 'depends_on',
     depends_on_job: 'depends_on',
     input_user_data: 'input_user_data',
@@ -61,7 +61,7 @@ const workflow: Shape = {
     user_data: { list: 'user_data', shape: { json: ['data'] } },
     resource_requirements: { list: 'resource_requirements', shape: plain },
     failure_handler: { list: 'failure_handlers', shape: handler },
-    slurm_scheduler: { list: 'slurm_schedulers', shape: plain },
+    slurm_scheduler: { list: 'slurm_schedulers', shape: { lists: lists('labels') } },
     action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
     factories: { list: 'factories', shape: factory },
   },

@@ -15,8 +15,10 @@ import {
   triggerTypes,
 } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
+import { mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
+import { quoted } from './names.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -128,6 +130,8 @@ const job = z.strictObject({
   /** How long it may be ready without starting. */
   max_wait: someTime.nullish(),
   scheduler: name.nullish(),
+  /** Runs only on workers that have all of them. */
+  labels: z.array(name).max(mostLabels).nullish(),
   depends_on: names.nullish(),
   depends_on_regexes: patterns.nullish(),
   input_files: names.nullish(),
@@ -189,6 +193,12 @@ const failureHandler = z.strictObject({
     .min(1),
 });
 
+const givenLabel = text.superRefine((value, context) => {
+  const word = problemOfLabel(value);
+  const problem = word === null ? problemOfGivenLabels([value]) : `${quoted(value)} ${word}`;
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
 const slurmScheduler = z.strictObject({
   name: name.nullish(),
   account: name.nullish(),
@@ -201,6 +211,9 @@ const slurmScheduler = z.strictObject({
   gres: text.nullish(),
   tmp: text.nullish(),
   extra: text.nullish(),
+  /** What its workers are given: they then take only jobs that ask for labels. */
+  labels: z.array(givenLabel).max(mostLabels).nullish(),
+  also_unlabelled: flag.nullish(),
 });
 
 const resourceMonitor = z.looseObject({

@@ -42,6 +42,7 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   use_parameters: ['use_params', 'use'],
   priority: ['prio', 'nice'],
   scheduler: ['scheduler_name', 'queue', 'partition', 'executor', 'slurm_scheduler', 'config'],
+  labels: ['executortype', 'executor_type', 'pool', 'pools', 'constraint', 'constraints', 'features', 'node_selector'],
   supports_termination: ['checkpoint', 'checkpointing', 'preemptible'],
   task_failure_is_success: ['ignore_failure', 'allow_failure', 'continue_on_error', 'ignore_exit_code'],
   max_wait: ['maxwaittime', 'max_wait_time', 'wait_timeout', 'queue_timeout', 'expires_after'],

@@ -4,6 +4,7 @@ import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request 
 import { type Json, parseJson } from '../../base/exact-json.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
+import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { failureHandlers } from '../running/retries.ts';
@@ -31,7 +32,8 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
     }
     case 'jobs': {
       const rows = tx.db.all<ExportedJobRow>(
-        `SELECT j.*, r.name AS requirements, c.name AS scheduler, h.name AS failure_handler, t.attributes FROM jobs j
+        `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, h.name AS failure_handler, t.attributes
+         FROM jobs j
          LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
          LEFT JOIN shapes s ON s.shape_key = j.shape_key
          LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
@@ -179,6 +181,7 @@ function barrierPage(
 interface ExportedJobRow extends JobRow {
   requirements: string | null;
   scheduler: string | null;
+  labels: LabelSet | null;
   failure_handler: string | null;
   attributes: string | null;
 }
@@ -192,6 +195,7 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     invocation_script: row.invocation_script,
     resource_requirements: row.requirements,
     scheduler: row.scheduler,
+    ...(row.labels === null || row.labels === noLabels ? {} : { labels: labelsIn(row.labels) }),
     failure_handler: row.failure_handler,
     priority: row.priority,
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
