@@ -94,6 +94,7 @@ export const endpoints = {
   workflow_delete: on(plans.planned, plans.deleteWorkflowReply),
   jobs_add: on(jobs.addJobs, jobs.addJobsReply),
   job_modify: on(jobs.modifyJob, jobs.modifyJobReply),
+  jobs_modify: on(jobs.modifyJobs, jobs.modifyJobsReply),
   jobs_delete: on(jobs.deleteJobs, jobs.deleteJobsReply),
   resource_requirements_add: on(jobs.addResourceRequirements, jobs.addRequirementsReply),
   resource_requirements_assign: on(jobs.assignResourceRequirements, jobs.assignRequirementsReply),

@@ -17,22 +17,30 @@ const changedResources = {
   gpu_thousandths: count,
   runtime_ms: z.number().int().positive().nullable(),
 };
-export const modifyJob = z.strictObject({
-  job_key: key,
+const jobChanges = z
+  .strictObject({
+    name,
+    command: text.min(1),
+    invocation_script: text.nullable(),
+    priority: z.number().int(),
+    cancel_on_blocking_job_failure: z.boolean(),
+    supports_termination: z.boolean(),
+    task_failure_is_success: z.boolean(),
+    attributes: changedAttributes,
+    /** The name of a Slurm config whose workers alone may take it; null for any. */
+    scheduler: name.nullable(),
+    /** Instead of those that it had; none for workers of any labels. */
+    labels,
+    ...changedResources,
+  })
+  .partial();
+
+export const modifyJob = z.strictObject({ job_key: key, dry_run: z.boolean(), changes: jobChanges });
+/** All of them or none; running ones stay as they are. */
+export const modifyJobs = z.strictObject({
+  job_keys: z.array(key).min(1).max(limits.createChunk),
   dry_run: z.boolean(),
-  changes: z
-    .strictObject({
-      name,
-      command: text.min(1),
-      invocation_script: text.nullable(),
-      priority: z.number().int(),
-      cancel_on_blocking_job_failure: z.boolean(),
-      supports_termination: z.boolean(),
-      task_failure_is_success: z.boolean(),
-      attributes: changedAttributes,
-      ...changedResources,
-    })
-    .partial(),
+  changes: jobChanges,
 });
 
 /** Changes what every job with these requirements asks for; running jobs keep what they were given. */
@@ -45,6 +53,10 @@ export const modifyResourceRequirements = z.strictObject({
 /** Only what differs from before. */
 export const modifyJobReply = () =>
   z.strictObject({ dry_run: z.boolean(), job_key: key, job_name: z.string(), changes: z.array(changedField()) });
+const modifiedJob = () => z.strictObject({ job_key: key, job_name: z.string(), changes: z.array(changedField()) });
+/** In the order of the request: those that something changes for, and the keys of those that are running. */
+export const modifyJobsReply = () =>
+  z.strictObject({ dry_run: z.boolean(), jobs: z.array(modifiedJob()), running: z.array(key) });
 export const modifyRequirementsReply = () =>
   z.strictObject({
     dry_run: z.boolean(),

@@ -241,6 +241,7 @@ const valid: { [N in EndpointName]: unknown } = {
     dry_run: false,
     changes: { name: 'x', command: 'false', memory_bytes: 1, runtime_ms: 5 },
   },
+  jobs_modify: { job_keys: ['4'], dry_run: false, changes: { scheduler: null, labels: ['a', 'b'] } },
   resource_requirements_modify: { resource_requirements_key: '1', dry_run: false, changes: { num_cpus: 2 } },
   jobs_add: { workflow_key: '2', jobs: [job] },
   jobs_delete: { job_keys: ['7'], cascade: true, dry_run: false },

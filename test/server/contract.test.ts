@@ -76,6 +76,7 @@ async function change(service: Service, workflow_key: string): Promise<void> {
   const job_keys = jobs.map(({ job_key }) => job_key);
   for (const dry_run of [true, false]) {
     await service.call('job_modify', { job_key: String(job_keys[0]), dry_run, changes: { priority: 3 } });
+    await service.call('jobs_modify', { job_keys, dry_run, changes: { labels: ['a'], scheduler: null } });
   }
   const named = { workflow_key, name: 'more', num_nodes: 1, ...resources };
   const { resource_requirements_key } = await service.call('resource_requirements_add', named);

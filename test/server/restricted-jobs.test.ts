@@ -217,4 +217,65 @@ describe('jobs with labels', () => {
       ]),
     );
   });
+
+  it('move to other workers while they wait, which get them at once; running ones stay', async () => {
+    const key = await stored();
+    const { service } = fresh;
+    const keyOf = async (name: string) => String((await rows(service, 'jobs', key, { name }))[0]?.job_key);
+    const site = await localWorker(key, { labels: ['site'] });
+    await site.exchange();
+    const waiting = site.exchange();
+    const [fast, plain, running] = [await keyOf('fast'), await keyOf('plain'), await keyOf('here')];
+    expect(await statuses(service, key)).toMatchObject({ here: 'submitted_pending', fast: 'ready', plain: 'ready' });
+    const job_keys = [fast, plain, running];
+    const move = (dry_run: boolean) =>
+      service.call('jobs_modify', { job_keys, dry_run, changes: { labels: ['site'] } });
+    const moved = {
+      jobs: [
+        { job_key: fast, job_name: 'fast', changes: [{ field: 'labels', old_value: 'fast', new_value: 'site' }] },
+        { job_key: plain, job_name: 'plain', changes: [{ field: 'labels', old_value: null, new_value: 'site' }] },
+      ],
+      running: [running],
+    };
+    expect(await move(true)).toEqual({ dry_run: true, ...moved });
+    expect(await move(false)).toEqual({ dry_run: false, ...moved });
+    expect((await waiting).jobs.map(({ job_name }) => job_name)).toEqual(['plain', 'fast']);
+
+    const cpu = await workerOf(key, 'cpu');
+    await cpu.exchange();
+    const bound = { job_keys: [await keyOf('bound')], dry_run: false };
+    const parked = cpu.exchange();
+    await expect(service.call('jobs_modify', { ...bound, changes: { scheduler: 'cqu' } })).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('has no Slurm config "cqu"; did you mean "cpu"?'),
+    });
+    const reply = await service.call('jobs_modify', { ...bound, changes: { scheduler: 'cpu' } });
+    expect(reply.jobs[0]?.changes).toEqual([{ field: 'scheduler', old_value: 'special', new_value: 'cpu' }]);
+    expect((await parked).jobs.map(({ job_name }) => job_name)).toEqual(['bound']);
+    await service.call('jobs_modify', { job_keys: [await keyOf('site')], dry_run: false, changes: { labels: [] } });
+    expect(await rows(service, 'jobs', key, { name: 'site' })).toMatchObject([{ labels: null, status: 'ready' }]);
+  });
+
+  it('keep them when what they need changes, and in copies', async () => {
+    const key = await stored();
+    const { service } = fresh;
+    const [, , , site] = await rows(service, 'resource_requirements', key);
+    const resource_requirements_key = String(site?.resource_requirements_key);
+    await service.call('resource_requirements_modify', {
+      resource_requirements_key,
+      dry_run: false,
+      changes: { num_cpus: 2 },
+    });
+    const copy = { workflow_key: key, how: 'clone', dry_run: false, name: null, user: 'u' } as const;
+    const { workflow_key } = await service.call('workflow_copy', copy);
+    for (const each of [key, String(workflow_key)]) {
+      expect(await rows(service, 'jobs', each, { name: 'site' })).toMatchObject([{ labels: 'fast,site', num_cpus: 2 }]);
+      const configs = await rows(service, 'slurm_configs', each);
+      expect(configs.map(({ labels, also_unlabelled }) => [labels, also_unlabelled])).toEqual([
+        [null, false],
+        ['site', false],
+        ['fast', true],
+      ]);
+    }
+  });
 });

@@ -15,6 +15,7 @@ export interface AddJobOptions extends AttributeOptions {
   invocationScript?: string;
   resourceRequirements?: string;
   scheduler?: string;
+  labels?: string[];
   failureHandler?: string;
   priority?: number;
   supportsTermination?: boolean;
@@ -45,6 +46,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     invocation_script: options.invocationScript ?? null,
     resource_requirements: options.resourceRequirements ?? null,
     scheduler: options.scheduler ?? null,
+    ...(options.labels === undefined ? {} : { labels: options.labels }),
     failure_handler: options.failureHandler ?? null,
     priority: options.priority ?? 0,
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,

@@ -1,8 +1,9 @@
-/** `torc jobs modify`: changes the command, resources or priority of a job. */
-import type { Request } from '../../api/contract.ts';
+/** `torc jobs modify`: changes the command, resources, priority or pool of jobs. */
+import { type ChangedField, limits, type Reply, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
 import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
@@ -18,14 +19,71 @@ export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   cancelOnBlockingJobFailure?: boolean;
   supportsTermination?: boolean;
   taskFailureIsSuccess?: boolean;
+  scheduler?: string;
+  labels?: string[];
 }
 
-export async function modifyJob(context: Context, key: string, options: ModifyJobOptions): Promise<void> {
+type Changes = Request<'jobs_modify'>['changes'];
+
+export async function modifyJobs(context: Context, keys: readonly string[], options: ModifyJobOptions): Promise<void> {
   const changes = jobChanges(options);
-  const request = { job_key: checkedKey(key, 'job key'), dry_run: options.dryRun === true, changes };
   if (Object.keys(changes).length === 0) {
     throw new TorcError('usage', 'no changes were given', `${context.torc} jobs modify --help`);
   }
+  const dryRun = options.dryRun === true;
+  const [first = '', ...more] = [...new Set(keys.map((key) => checkedKey(key, 'job key')))];
+  if (more.length === 0) await modifyOne(context, first, changes, dryRun);
+  else await modifyMany(context, [first, ...more], changes, dryRun);
+}
+
+/** In pieces when they are many. */
+async function modifyMany(
+  context: Context,
+  keys: readonly string[],
+  changes: Changes,
+  dry_run: boolean,
+): Promise<void> {
+  if (changes.name !== undefined) {
+    throw new TorcError('usage', 'several jobs cannot have one name', 'Give --name with a single key.');
+  }
+  const all: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
+  await withConnection(context, async ({ api }) => {
+    for (let at = 0; at < keys.length; at += limits.createChunk) {
+      const job_keys = keys.slice(at, at + limits.createChunk);
+      const { jobs, running } = await api.call('jobs_modify', { job_keys, dry_run, changes });
+      for (const job of jobs) all.jobs.push(job);
+      for (const key of running) all.running.push(key);
+    }
+  });
+  noteRunning(context, all.running);
+  await printResult(context, all, () => manyText(context, all));
+}
+
+/** At most this many changes are shown as text; JSON has all. */
+const shownChanges = 100;
+const shownRunning = 20;
+
+function noteRunning(context: Context, running: readonly string[]): void {
+  if (running.length === 0) return;
+  const named = running.slice(0, shownRunning).join(' ');
+  const more = running.length > shownRunning ? ' ..' : '';
+  const are = running.length === 1 ? 'is running and stays as it is' : 'are running and stay as they are';
+  note(context, `${counted(running.length, 'job')} ${are}: ${named}${more}`, 'warning');
+}
+
+function manyText(context: Context, { dry_run, jobs }: Reply<'jobs_modify'>): string {
+  if (jobs.length === 0) return 'nothing to change\n';
+  const rows = jobs.flatMap(({ job_key, job_name, changes }) => {
+    return changes.map((change): ChangedField & Record<string, unknown> => ({ job_key, job_name, ...change }));
+  });
+  const table = changesTable(context, rows.slice(0, shownChanges), ['job_key', 'job_name']);
+  const more = rows.length > shownChanges ? `.. and ${rows.length - shownChanges} more\n` : '';
+  const what = counted(jobs.length, 'job');
+  return `${table}${more}${dry_run ? `dry run: ${what} would be changed` : `changed ${what}`}\n`;
+}
+
+async function modifyOne(context: Context, job_key: string, changes: Changes, dry_run: boolean): Promise<void> {
+  const request = { job_key, dry_run, changes };
   const reply = await withConnection(context, ({ api }) => api.call('job_modify', request));
   await printResult(context, reply, () => {
     const job = `job ${reply.job_key} (${cellText(reply.job_name)})`;
@@ -35,9 +93,9 @@ export async function modifyJob(context: Context, key: string, options: ModifyJo
   });
 }
 
-function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes'] {
+function jobChanges(options: ModifyJobOptions): Changes {
   const { command, name, priority, invocationScript, cancelOnBlockingJobFailure, supportsTermination } = options;
-  const { taskFailureIsSuccess } = options;
+  const { taskFailureIsSuccess, scheduler, labels } = options;
   for (const [option, value] of Object.entries({ '--command': command, '--name': name })) {
     if (value?.trim() === '') throw new TorcError('usage', `${option} is empty`, 'Every job has a name and a command.');
   }
@@ -51,6 +109,8 @@ function jobChanges(options: ModifyJobOptions): Request<'job_modify'>['changes']
     ...(cancelOnBlockingJobFailure === undefined ? {} : { cancel_on_blocking_job_failure: cancelOnBlockingJobFailure }),
     ...(supportsTermination === undefined ? {} : { supports_termination: supportsTermination }),
     ...(taskFailureIsSuccess === undefined ? {} : { task_failure_is_success: taskFailureIsSuccess }),
+    ...(scheduler === undefined ? {} : { scheduler: scheduler === '' ? null : scheduler }),
+    ...(labels === undefined ? {} : { labels }),
     ...resourceChanges(options),
     ...attributeChanges(options),
   };

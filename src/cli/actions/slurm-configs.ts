@@ -22,6 +22,8 @@ export interface ConfigOptions {
   tmp?: string;
   gres?: string;
   extra?: string;
+  label?: string[];
+  alsoUnlabelled?: boolean;
 }
 
 type Changes = Request<'slurm_config_modify'>['changes'];
@@ -38,6 +40,8 @@ export function configChanges(options: ConfigOptions): Changes {
     const value = options[field];
     if (value !== undefined) changes[field] = value === '' ? null : value;
   }
+  if (options.label !== undefined) changes.labels = options.label;
+  if (options.alsoUnlabelled !== undefined) changes.also_unlabelled = options.alsoUnlabelled;
   return changes;
 }
 
@@ -59,6 +63,8 @@ export async function addConfig(context: Context, options: ConfigOptions): Promi
     tmp: typed.tmp ?? null,
     gres: typed.gres ?? null,
     extra: typed.extra ?? null,
+    ...(typed.labels === undefined ? {} : { labels: typed.labels }),
+    ...(typed.also_unlabelled === undefined ? {} : { also_unlabelled: typed.also_unlabelled }),
   };
   await checkConfig(fields);
   await withConnection(context, async ({ api }) => {

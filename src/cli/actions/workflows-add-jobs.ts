@@ -15,6 +15,7 @@ import type { CommandsFileOptions } from './workflows-create.ts';
 /** Options for commands that become jobs of a stored workflow. */
 export interface AddedCommandsOptions extends CommandsFileOptions {
   scheduler?: string;
+  labels?: string[];
   failureHandler?: string;
 }
 
@@ -110,6 +111,7 @@ function* chunksOf(
       invocation_script: null,
       resource_requirements: requirements,
       scheduler: options.scheduler ?? null,
+      ...(options.labels === undefined ? {} : { labels: options.labels }),
       failure_handler: options.failureHandler ?? null,
       priority: job.priority,
       cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,

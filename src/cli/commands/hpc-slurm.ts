@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ConfigOptions } from '../actions/slurm-configs.ts';
 import type { AllocationWorkerOptions } from '../actions/slurm-run-jobs.ts';
-import { decimalNumber, wholeNumber } from '../input/options.ts';
+import { collect, decimalNumber, givenLabels, wholeNumber, yesOrNo } from '../input/options.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
@@ -33,7 +33,13 @@ function addConfigOptions(command: Command, isNew: boolean): Command {
     .option('-m, --mem <size>', 'memory of each node, such as 180G')
     .option('-t, --tmp <size>', 'local disk of each node')
     .option('-g, --gres <list>', 'generic resources, such as gpu:4')
-    .option('-e, --extra <options>', 'other sbatch options, such as "--constraint=skylake"');
+    .option('-e, --extra <options>', 'other sbatch options, such as "--constraint=skylake"')
+    .option(
+      '--label <name>',
+      `a label of its workers, which then take only jobs that ask for labels that they have; may be repeated${isNew ? '' : "; instead of those before, '' for none"}`,
+      isNew ? collect(givenLabels) : collect((text) => (text === '' ? [] : givenLabels(text))),
+    )
+    .option('--also-unlabelled [true|false]', 'its workers take jobs without labels too', yesOrNo);
 }
 
 function declareConfigs(group: Command, act: Act): void {

@@ -1,5 +1,7 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
+
 import { type Command, Option } from 'commander';
+import { typedLabels } from '../../model/labels.ts';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
 import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { attributeOption } from '../input/attributes.ts';
@@ -60,11 +62,11 @@ export function declareJobs(program: Command, act: Act): void {
 function declareModify(group: Command, act: Act): void {
   const modify = group
     .command('modify')
-    .description('change a job that is not running; a restart reruns it if its command or invocation script changed')
-    .argument('<key>', 'job key')
+    .description('change jobs that are not running; a restart reruns one if its command or invocation script changed')
+    .argument('<keys...>', 'job keys')
     .option('--command <command>', 'command to run')
     .option('--invocation-script <command>', "script that runs the command; '' removes it")
-    .option('--name <name>', 'new name')
+    .option('--name <name>', 'new name, of a single job')
     .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
     .option(
       '--cancel-on-blocking-job-failure <true|false>',
@@ -73,17 +75,24 @@ function declareModify(group: Command, act: Act): void {
     )
     .option('--supports-termination <true|false>', 'the job writes a checkpoint when it is asked to stop', yesOrNo)
     .option('--task-failure-is-success <true|false>', 'it counts as successful whatever code it exits with', yesOrNo)
+    .option('--scheduler <name>', "only workers of this Slurm config take it; '' for any")
+    .option(
+      '--labels <a,b>',
+      "only workers with all of these labels take it, instead of those before; '' for none",
+      typedLabels,
+    )
     .addOption(attributeOption('set an attribute, also of a running job; NAME= removes it; may be repeated'));
   addResourceOptions(modify).addHelpText(
     'after',
     examples(
       'torc jobs modify 12 --memory 16g --runtime PT4H',
       "torc jobs modify 12 --command 'python train.py --rate 0.01' --dry-run",
-      "torc -F json jobs list -f cause=oom | jq -r '.jobs[].job_key' | xargs -I{} torc jobs modify {} --memory 32g",
+      "torc jobs modify --memory 32g $(torc -F json jobs list -f cause=oom | jq -r '.jobs[].job_key')",
+      'torc jobs modify 12 13 --labels gpu,site-b    # waiting workers that have them get the jobs at once',
     ),
   );
-  act(modify, async ([key = ''], self) => {
-    const { modifyJob } = await import('../actions/jobs-modify.ts');
-    return (context) => modifyJob(context, key, self.opts<ModifyJobOptions>());
+  act(modify, async (keys, self) => {
+    const { modifyJobs } = await import('../actions/jobs-modify.ts');
+    return (context) => modifyJobs(context, keys, self.opts<ModifyJobOptions>());
   });
 }

@@ -1,5 +1,6 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
 import type { Command } from 'commander';
+import { typedLabels } from '../../model/labels.ts';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
@@ -88,6 +89,7 @@ function declareAddJobs(group: Command, act: Act): void {
     .option('-m, --memory <size>', 'memory of each job, such as 2g')
     .option('-r, --runtime <duration>', 'maximum runtime of each job as an ISO 8601 duration, such as PT30M')
     .option('--scheduler <name>', 'only workers of this Slurm config take them')
+    .option('--labels <a,b>', 'only workers with all of these labels take them', typedLabels)
     .option('--failure-handler <name>', 'failure handler of the jobs')
     .addHelpText(
       'after',

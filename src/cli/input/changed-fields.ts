@@ -41,15 +41,20 @@ function positive(value: number, what: string): number {
   throw new TorcError('usage', `${what} must be more than 0`, null);
 }
 
-/** The changed fields with their old and new values as a table; `''` when nothing differs. */
-export function changesTable(context: Context, changes: readonly ChangedField[]): string {
+/** The changed fields with their old and new values as a table, after other columns; `''` when nothing differs. */
+export function changesTable(
+  context: Context,
+  changes: readonly (ChangedField & Record<string, unknown>)[],
+  before: readonly string[] = [],
+): string {
   if (changes.length === 0) return '';
   const readable = (field: string, value: unknown) =>
     field === 'memory_bytes' && typeof value === 'number' ? formatMemory(value) : value;
-  const rows = changes.map(({ field, old_value, new_value }) => ({
+  const rows = changes.map(({ field, old_value, new_value, ...others }) => ({
+    ...others,
     field,
     old_value: readable(field, old_value),
     new_value: readable(field, new_value),
   }));
-  return textTable(context, ['field', 'old_value', 'new_value'], rows);
+  return textTable(context, [...before, 'field', 'old_value', 'new_value'], rows);
 }

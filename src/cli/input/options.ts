@@ -86,8 +86,8 @@ export function readable(read: (text: string) => unknown): (text: string) => str
 }
 
 /** For options that may be repeated. */
-export function collect<T>(read: (text: string) => T[]): (text: string, before: readonly T[]) => T[] {
-  return (text, before) => [...before, ...read(text)];
+export function collect<T>(read: (text: string) => T[]): (text: string, before: readonly T[] | undefined) => T[] {
+  return (text, before = []) => [...before, ...read(text)];
 }
 
 interface GlobalDeclaration {

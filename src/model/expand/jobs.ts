@@ -2,8 +2,8 @@
 
 import { parseDuration } from '../../base/units.ts';
 import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
-import { attributesProblem } from '../spec/attributes.ts';
 import { labelSet, labelsIn, problemOfLabel } from '../labels.ts';
+import { attributesProblem } from '../spec/attributes.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';

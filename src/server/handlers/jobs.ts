@@ -2,7 +2,8 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { addFile, addRequirements, deleteFile } from '../../storage/authoring/declarations.ts';
 import { addJobs } from '../../storage/authoring/job-addition.ts';
-import { followRequirements, modifyJob, modifyRequirements } from '../../storage/authoring/job-modification.ts';
+import { modifyJob } from '../../storage/authoring/job-modification.ts';
+import { followRequirements, modifyRequirements } from '../../storage/authoring/requirements-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { readDemand } from '../../storage/demand/demand.ts';
 import { jobStory } from '../../storage/lists/job-story.ts';

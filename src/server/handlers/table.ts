@@ -2,6 +2,7 @@
 import type { EndpointName } from '../../api/contract.ts';
 import { assignRequirements } from '../../storage/authoring/declarations.ts';
 import { deleteJobs } from '../../storage/authoring/job-deletion.ts';
+import { modifyJobs } from '../../storage/authoring/job-modification.ts';
 import { importHistory } from '../../storage/authoring/workflow-import.ts';
 import { copyWorkflow } from '../plans/copies.ts';
 import { prepareDiagnosis } from '../plans/diagnosis.ts';
@@ -80,6 +81,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   job_show: { kind: 'read', run: showJob },
   demand: { kind: 'read', run: showDemand },
   job_modify: { kind: 'write', run: changeJob },
+  jobs_modify: { kind: 'write', run: modifyJobs },
   resource_requirements_add: { kind: 'write', run: createRequirements },
   resource_requirements_assign: { kind: 'write', run: assignRequirements },
   resource_requirements_modify: { kind: 'steps', begin: changeRequirements },

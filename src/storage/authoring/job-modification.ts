@@ -1,28 +1,28 @@
-/** Changing jobs and resource requirements after the workflow was created. */
-
-import type { ChangedField, Request } from '../../api/contract.ts';
+/** Changing jobs after the workflow was created. */
+import type { ChangedField, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { specDefaults } from '../../model/expand/defaults.ts';
+import { anyConfig } from '../../model/decide/pools.ts';
 import type { Requirements } from '../../model/job.ts';
+import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
-import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
-import { findShape, type JobRequest, needOf, plainRequest, readShape, waysToStart } from '../running/shapes.ts';
+import { findShape, type JobRequest, plainRequest, type Way } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { addShape } from './added-shapes.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
+import { keyOfName } from './named-parts.ts';
+import { changedNeed, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
 
 type JobChanges = Request<'job_modify'>['changes'];
-type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
 /**
  * Changes a job that no process runs, even one whose worker is gone, and the attributes of any job; returns the fields
- * that change. After a change of its command or invocation script, a restart runs a job again that was ever claimed.
- * Changed resources become requirements of the job's own.
+ * that change. Workers that wait and may take it now get it. After a change of its command or invocation script, a
+ * restart runs a job again that was ever claimed. Changed resources become requirements of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
   const jobKey = Number(request.job_key);
@@ -38,8 +38,14 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const { need } = shape;
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
+  const way = changedWay(tx, workflowKey, shape, next);
   const attributes = changedAttributes(jobAttributes(tx, jobKey), givenAttributes);
-  const changes = [...fieldDifferences(job, next), ...resources, ...attributes.fields];
+  const changes = [
+    ...fieldDifferences(job, next),
+    ...wayDifferences(tx, shape, way),
+    ...resources,
+    ...attributes.fields,
+  ];
   const requirements = requirementsName(tx, job);
   if (resources.length > 0 && requirements !== null) {
     changes.push({ field: 'resource_requirements', old_value: requirements, new_value: null });
@@ -48,8 +54,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (request.dry_run || changes.length === 0) return { name, changes };
   applyFields(tx, job, next);
   if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
-  const { supports_termination: supportsTermination = shape.supportsTermination } = next;
-  setShape(tx, job, { ...shape, need: nextNeed, supportsTermination });
+  setShape(tx, job, { ...way, need: nextNeed });
   forgetReadyJobs(tx, workflowKey);
   if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
@@ -57,12 +62,33 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   return { name, changes };
 }
 
+/** Changes many jobs; those that a process may run stay as they are, unless only attributes change. */
+export function modifyJobs(tx: Transaction, request: Request<'jobs_modify'>): Reply<'jobs_modify'> {
+  const { dry_run, changes: asked } = request;
+  const isForAll = Object.keys(asked).every((field) => field === 'attributes');
+  const reply: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
+  for (const job_key of new Set(request.job_keys)) {
+    const job = findJob(tx, Number(job_key));
+    if (!isForAll && job !== undefined && isRunning(tx, job)) {
+      reply.running.push(job_key);
+      continue;
+    }
+    const { name, changes } = modifyJob(tx, { job_key, dry_run, changes: asked });
+    if (changes.length > 0) reply.jobs.push({ job_key, job_name: name, changes });
+  }
+  return reply;
+}
+
+/** Whether a process may run it. */
+function isRunning(tx: Transaction, job: JobRow): boolean {
+  if (!claimedStatuses.includes(job.status)) return false;
+  const sql = 'SELECT is_occupying FROM attempts WHERE attempt_key = ?';
+  return tx.db.get<{ is_occupying: number }>(sql, job.attempt_key)?.is_occupying !== 0;
+}
+
 /** Throws 'conflict' for a job that a process may run. */
 export function refuseRunning(tx: Transaction, job: JobRow): void {
-  if (!claimedStatuses.includes(job.status)) return;
-  const sql = 'SELECT is_occupying FROM attempts WHERE attempt_key = ?';
-  const attempt = tx.db.get<{ is_occupying: number }>(sql, job.attempt_key);
-  if (attempt?.is_occupying === 0) return;
+  if (!isRunning(tx, job)) return;
   throw new TorcError(
     'conflict',
     `job ${job.job_key} (${quoted(job.name)}) is ${job.status}: a running job cannot be changed`,
@@ -116,31 +142,30 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
   );
 }
 
-function changedNeed(need: Requirements, changes: ResourceChanges): Requirements {
-  const { memory_bytes: memoryBytes, runtime_ms: runtimeMs } = changes;
+function changedWay(tx: Transaction, workflowKey: number, before: Way, changes: JobChanges): Way {
+  const { scheduler, labels, supports_termination: supportsTermination = before.supportsTermination } = changes;
+  const key = scheduler == null ? anyConfig : keyOfName(tx, workflowKey, 'scheduler', scheduler);
   return {
-    ...need,
-    numCpus: changes.num_cpus ?? need.numCpus,
-    gpuThousandths: changes.gpu_thousandths ?? need.gpuThousandths,
-    ...(memoryBytes === undefined ? {} : { memoryBytes, isMemoryStated: true }),
-    ...(runtimeMs === undefined
-      ? {}
-      : { runtimeMs: runtimeMs ?? specDefaults.runtimeMs, isRuntimeStated: runtimeMs !== null }),
+    supportsTermination,
+    slurmConfigKey: scheduler === undefined ? before.slurmConfigKey : key,
+    labels: labels === undefined ? before.labels : labelSet(labels),
   };
 }
 
-/** Named by the columns of the lists; memory and runtime that were not stated are null. */
-function resourceDifferences(before: Requirements, after: Requirements): ChangedField[] {
-  const values = (need: Requirements) => ({
-    num_cpus: need.numCpus,
-    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
-    num_gpus: need.gpuThousandths / 1000,
-    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
-  });
-  const [old, now] = [values(before), values(after)];
-  return (['num_cpus', 'memory_bytes', 'num_gpus', 'runtime_seconds'] as const)
-    .filter((field) => old[field] !== now[field])
-    .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
+/** Where the job may run; whether it supports termination is a field of the job. */
+function wayDifferences(tx: Transaction, before: Way, after: Way): ChangedField[] {
+  const nameOf = ({ slurmConfigKey }: Way): string | null => {
+    const sql = 'SELECT name FROM slurm_configs WHERE slurm_config_key = ?';
+    return tx.db.get<{ name: string }>(sql, slurmConfigKey)?.name ?? null;
+  };
+  const changes: ChangedField[] = [];
+  if (before.slurmConfigKey !== after.slurmConfigKey) {
+    changes.push({ field: 'scheduler', old_value: nameOf(before), new_value: nameOf(after) });
+  }
+  if (before.labels !== after.labels) {
+    changes.push({ field: 'labels', old_value: before.labels || null, new_value: after.labels || null });
+  }
+  return changes;
 }
 
 function requirementsName(tx: Transaction, job: JobRow): string | null {
@@ -163,86 +188,4 @@ function giveOwnRequirements(tx: Transaction, job: JobRow, need: Requirements): 
 function setShape(tx: Transaction, job: JobRow, request: JobRequest): void {
   const shapeKey = addShape(tx, job.workflow_key, request);
   if (shapeKey !== job.shape_key) tx.db.run('UPDATE jobs SET shape_key = ? WHERE job_key = ?', shapeKey, job.job_key);
-}
-
-function setRequirementsShape(tx: Transaction, requirementsKey: number, shapeKey: number): void {
-  const sql = 'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?';
-  tx.db.run(sql, shapeKey, requirementsKey);
-}
-
-export interface ModifiedRequirements {
-  workflowKey: number;
-  name: string;
-  /** How many jobs use them. */
-  numJobs: number;
-  changes: ChangedField[];
-}
-
-/** Changes named requirements, in a dry run only returns how; `followRequirements` then updates their jobs. */
-export function modifyRequirements(
-  tx: Transaction,
-  request: Request<'resource_requirements_modify'>,
-): ModifiedRequirements {
-  const requirementsKey = Number(request.resource_requirements_key);
-  const row = tx.db.get<{ workflow_key: number; name: string; shape_key: number }>(
-    'SELECT workflow_key, name, shape_key FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
-    requirementsKey,
-  );
-  if (row === undefined) {
-    throw new TorcError(
-      'not_found',
-      `there are no resource requirements ${requirementsKey}`,
-      'torc resource-requirements list',
-    );
-  }
-  const { workflow_key: workflowKey, name } = row;
-  getWorkflow(tx, workflowKey);
-  const need = readShape(tx, row.shape_key);
-  const nextNeed = changedNeed(need, request.changes);
-  const changes = resourceDifferences(need, nextNeed);
-  const users = tx.db.get<{ n: number }>(
-    'SELECT count(*) AS n FROM jobs WHERE workflow_key = ? AND resource_requirements_key = ?',
-    workflowKey,
-    requirementsKey,
-  );
-  const numJobs = users?.n ?? 0;
-  if (changes.length > 0 && !request.dry_run) {
-    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, plainRequest(nextNeed)));
-    const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
-    tx.event({ workflowKey, type: 'resource_requirements_modified', data });
-  }
-  return { workflowKey, name, numJobs, changes };
-}
-
-/**
- * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config. Attempts keep
- * the resources that they were claimed with.
- */
-export function followRequirements(workflowKey: number, requirementsKey: number): Step {
-  let cursor = 0;
-  return (tx) => {
-    const last = lastKeyOfStep(tx, workflowKey, cursor);
-    const need = needOf(tx, requirementsKey);
-    for (const way of waysToStart(tx, workflowKey)) {
-      tx.db.run(
-        `UPDATE jobs SET shape_key = ?
-         WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
-           AND shape_key IN (SELECT shape_key FROM shapes
-             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ? AND labels = ?)`,
-        addShape(tx, workflowKey, { ...way, need }),
-        workflowKey,
-        cursor,
-        last ?? Number.MAX_SAFE_INTEGER,
-        requirementsKey,
-        workflowKey,
-        way.slurmConfigKey,
-        way.supportsTermination ? 1 : 0,
-        way.labels,
-      );
-    }
-    forgetReadyJobs(tx, workflowKey);
-    cursor = last ?? cursor;
-    if (last === null) tx.tell({ kind: 'jobs_ready', workflowKey });
-    return last === null;
-  };
 }

@@ -1,0 +1,123 @@
+/** Changing resource requirements after the workflow was created. */
+import type { ChangedField, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { specDefaults } from '../../model/expand/defaults.ts';
+import type { Requirements } from '../../model/job.ts';
+import { lastKeyOfStep, type Step } from '../database/steps.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { needOf, plainRequest, readShape, waysToStart } from '../running/shapes.ts';
+import { getWorkflow } from '../running/workflows.ts';
+import { addShape } from './added-shapes.ts';
+
+type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
+
+/** What is asked for after the changes. */
+export function changedNeed(need: Requirements, changes: ResourceChanges): Requirements {
+  const { memory_bytes: memoryBytes, runtime_ms: runtimeMs } = changes;
+  return {
+    ...need,
+    numCpus: changes.num_cpus ?? need.numCpus,
+    gpuThousandths: changes.gpu_thousandths ?? need.gpuThousandths,
+    ...(memoryBytes === undefined ? {} : { memoryBytes, isMemoryStated: true }),
+    ...(runtimeMs === undefined
+      ? {}
+      : { runtimeMs: runtimeMs ?? specDefaults.runtimeMs, isRuntimeStated: runtimeMs !== null }),
+  };
+}
+
+/** The fields that differ, named by the columns of the lists; memory and runtime that were not stated are null. */
+export function resourceDifferences(before: Requirements, after: Requirements): ChangedField[] {
+  const values = (need: Requirements) => ({
+    num_cpus: need.numCpus,
+    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
+    num_gpus: need.gpuThousandths / 1000,
+    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+  });
+  const [old, now] = [values(before), values(after)];
+  return (['num_cpus', 'memory_bytes', 'num_gpus', 'runtime_seconds'] as const)
+    .filter((field) => old[field] !== now[field])
+    .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
+}
+
+export function setRequirementsShape(tx: Transaction, requirementsKey: number, shapeKey: number): void {
+  const sql = 'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?';
+  tx.db.run(sql, shapeKey, requirementsKey);
+}
+
+export interface ModifiedRequirements {
+  workflowKey: number;
+  name: string;
+  /** How many jobs use them. */
+  numJobs: number;
+  changes: ChangedField[];
+}
+
+/** Changes named requirements, in a dry run only returns how; `followRequirements` then updates their jobs. */
+export function modifyRequirements(
+  tx: Transaction,
+  request: Request<'resource_requirements_modify'>,
+): ModifiedRequirements {
+  const requirementsKey = Number(request.resource_requirements_key);
+  const row = tx.db.get<{ workflow_key: number; name: string; shape_key: number }>(
+    'SELECT workflow_key, name, shape_key FROM resource_requirements WHERE resource_requirements_key = ? AND name IS NOT NULL',
+    requirementsKey,
+  );
+  if (row === undefined) {
+    throw new TorcError(
+      'not_found',
+      `there are no resource requirements ${requirementsKey}`,
+      'torc resource-requirements list',
+    );
+  }
+  const { workflow_key: workflowKey, name } = row;
+  getWorkflow(tx, workflowKey);
+  const need = readShape(tx, row.shape_key);
+  const nextNeed = changedNeed(need, request.changes);
+  const changes = resourceDifferences(need, nextNeed);
+  const users = tx.db.get<{ n: number }>(
+    'SELECT count(*) AS n FROM jobs WHERE workflow_key = ? AND resource_requirements_key = ?',
+    workflowKey,
+    requirementsKey,
+  );
+  const numJobs = users?.n ?? 0;
+  if (changes.length > 0 && !request.dry_run) {
+    setRequirementsShape(tx, requirementsKey, addShape(tx, workflowKey, plainRequest(nextNeed)));
+    const data = { resource_requirements_key: request.resource_requirements_key, name, num_jobs: numJobs, changes };
+    tx.event({ workflowKey, type: 'resource_requirements_modified', data });
+  }
+  return { workflowKey, name, numJobs, changes };
+}
+
+/**
+ * The steps that give jobs the shape of their requirements, each for the workers of its own Slurm config. Attempts keep
+ * the resources that they were claimed with.
+ */
+export function followRequirements(workflowKey: number, requirementsKey: number): Step {
+  let cursor = 0;
+  return (tx) => {
+    const last = lastKeyOfStep(tx, workflowKey, cursor);
+    const need = needOf(tx, requirementsKey);
+    for (const way of waysToStart(tx, workflowKey)) {
+      tx.db.run(
+        `UPDATE jobs SET shape_key = ?
+         WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
+           AND shape_key IN (SELECT shape_key FROM shapes
+             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ? AND labels = ?)`,
+        addShape(tx, workflowKey, { ...way, need }),
+        workflowKey,
+        cursor,
+        last ?? Number.MAX_SAFE_INTEGER,
+        requirementsKey,
+        workflowKey,
+        way.slurmConfigKey,
+        way.supportsTermination ? 1 : 0,
+        way.labels,
+      );
+    }
+    forgetReadyJobs(tx, workflowKey);
+    cursor = last ?? cursor;
+    if (last === null) tx.tell({ kind: 'jobs_ready', workflowKey });
+    return last === null;
+  };
+}
