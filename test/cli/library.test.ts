@@ -9,10 +9,12 @@ const root = join(import.meta.dirname, '..', '..');
 
 let place: Place;
 let Workflow: typeof Library.Workflow;
+let Tool: typeof Library.Tool;
+let WorkflowRunStatus: typeof Library.WorkflowRunStatus;
 beforeAll(async () => {
   place = newPlace();
   // the built library, because its worker is the built program
-  ({ Workflow } = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library);
+  ({ Workflow, Tool, WorkflowRunStatus } = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library);
 });
 afterAll(() => place.remove());
 
@@ -48,6 +50,29 @@ describe('the library', () => {
     const rerun = await again.rerun({ name: 'second try' });
     expect(await rerun.status()).toMatchObject({ name: 'second try', parent_workflow_key: key, num_done: 2 });
     expect(await (await again.clone()).status()).toMatchObject({ name: 'w', num_done: 0, num_jobs: 3 });
+  });
+
+  it('runs a workflow of a tool in one call, which returns how it ended', async () => {
+    const tool = new Tool({ name: 'fits' });
+    const make = (name: string, ...commands: string[]) => {
+      const workflow = tool.createWorkflow({ name, workflowArgs: { site: 3 }, workflowAttributes: { release: 1 } });
+      workflow.addTasks(commands.map((command, i) => ({ name: `${i}`, command, depends_on: i === 0 ? [] : ['0'] })));
+      return workflow;
+    };
+    const where = { dir: place.dir, output: join(place.path, 'out') };
+    const done = make('done', 'true', 'true');
+    expect(await done.run(where)).toBe(WorkflowRunStatus.DONE);
+    expect(await done.status()).toMatchObject({ tool: 'fits', args: '{"site":3}', attributes: { release: '1' } });
+    await expect(done.run(where)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(make('done', 'true').run(where)).rejects.toMatchObject({ code: 'conflict' });
+    const failed = make('failed', 'exit 1', 'true', 'true');
+    expect(await failed.run({ ...where, failFast: true, maxParallelJobs: 1 })).toBe(WorkflowRunStatus.ERROR);
+    expect(await failed.status()).toMatchObject({ num_done: 1, num_canceled: 2, max_failures: 1 });
+    const slow = make('slow', 'sleep 1', 'true');
+    expect(await slow.run({ ...where, secondsUntilTimeout: 0.5 })).toBe(WorkflowRunStatus.TIMEOUT);
+    const twice = { name: 'w', args: 'a', workflowArgs: 'b' };
+    expect(() => tool.createWorkflow(twice)).toThrow('workflowArgs and args are the same key');
+    await expect(make('typo', 'true').run({ failfast: true } as object)).rejects.toThrow('did you mean "failFast"');
   });
 
   it('rejects what the commands reject, with the same errors', async () => {

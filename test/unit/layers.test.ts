@@ -55,7 +55,7 @@ const rooms: Record<string, Rooms> = {
       ['documents', 'plans'],
       ['workers'],
       ['actions'],
-      ['commands'],
+      ['commands', 'library'],
     ],
   },
 };

@@ -15,7 +15,7 @@ export interface Summary {
   workflow_key: string;
   name: string;
   run_id: number;
-  status: string;
+  status: WorkflowShown['status'];
   num_jobs: number;
   num_done: number;
   num_failed: number;

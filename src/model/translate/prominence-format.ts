@@ -127,6 +127,7 @@ export const prominenceWorkflow = z.object({
 
 export type ProminenceWorkflow = z.infer<typeof prominenceWorkflow>;
 export type ProminenceJob = ProminenceWorkflow['jobs'][number];
+export type ProminenceLabels = ProminenceWorkflow['labels'];
 export type ProminenceTask = z.infer<typeof task>;
 export type ProminenceFactory = z.infer<typeof factory>;
 export type ProminencePolicies = z.infer<typeof jobPolicies>;

@@ -1,7 +1,8 @@
 /** A job of PROMINENCE as a job of a specification, with the files and requirements that it names. */
+import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../spec/attributes.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { FileSpec, JobSpec, RequirementsSpec, StepSpec } from '../spec/spec.ts';
-import type { ProminenceJob, ProminencePolicies, ProminenceResources } from './prominence-format.ts';
+import type { ProminenceJob, ProminenceLabels, ProminencePolicies, ProminenceResources } from './prominence-format.ts';
 import { stageIn } from './prominence-inputs.ts';
 import { enterFolder, type TaskPlace, taskCommands } from './prominence-tasks.ts';
 import { type Replaced, shellWordOf } from './shell-words.ts';
@@ -59,6 +60,7 @@ export function translateJob(job: ProminenceJob, place: JobPlace): TranslatedJob
       ...(outside.size === 0 ? {} : { input_files: [...outside] }),
       ...(outputs.files.length === 0 ? {} : { output_files: outputs.files.map(({ name }) => name) }),
       ...policiesOf(job, place),
+      ...attributesOf(job.labels, [...path, 'labels'], remarks),
     },
     files: [...[...outside].map((name) => ({ name, path: name.replaceAll('$', '$$$$') })), ...outputs.files],
     requirements,
@@ -94,6 +96,20 @@ function policiesOf({ policies }: ProminenceJob, { maxRetries }: JobPlace): Part
   };
 }
 
+/** Labels are for finding things, as attributes are; the labels of torc decide where a job runs. */
+export function attributesOf(labels: ProminenceLabels, path: SpecPath, remarks: Remarks): Pick<JobSpec, 'attributes'> {
+  if (labels == null) return {};
+  const pairs = Array.isArray(labels) ? labels.map((label) => /^([^=]*)=?(.*)$/s.exec(label)?.slice(1) ?? []) : null;
+  const given: readonly (readonly unknown[])[] = pairs ?? Object.entries(labels);
+  const attributes: Record<string, string> = {};
+  for (const [i, [name, value]] of given.entries()) {
+    const isFine = attributeName.test(String(name)) && String(value).length <= longestAttribute;
+    if (isFine && Object.keys(attributes).length < mostAttributes) attributes[String(name)] = String(value);
+    else remarks.leaveOut([...path, pairs === null ? String(name) : i], `${attributeNameRule}, with a short text`);
+  }
+  return Object.keys(attributes).length === 0 ? {} : { attributes };
+}
+
 /** What everybody gets in PROMINENCE who asks for nothing. */
 const usualDiskGb = 10;
 
@@ -103,7 +119,6 @@ function tellOf(job: ProminenceJob, path: SpecPath, remarks: Remarks): void {
   if (disk > usualDiskGb)
     remarks.leaveOut([...path, 'resources', 'disk'], `${noDisk}; jobs write to the directory of the workflow`);
   else if (disk > 0) remarks.differ([...path, 'resources', 'disk'], noDisk);
-  if (job.labels != null) remarks.leaveOut([...path, 'labels'], 'jobs of torc have no labels of this kind');
   if (job.notifications != null) remarks.leaveOut([...path, 'notifications'], notifications);
   if (job.storage != null) {
     remarks.leaveOut([...path, 'storage'], 'torc mounts no storage: jobs see the file systems of their node');
@@ -113,8 +128,8 @@ function tellOf(job: ProminenceJob, path: SpecPath, remarks: Remarks): void {
 
 export const notifications = 'torc sends no mail; an action can run a command at the end';
 
-const noCounterpart = {
-  placement: 'torc has no sites or regions: schedule nodes where the jobs are to run',
+export const noCounterpart = {
+  placement: 'torc has no sites or regions: give the workers there a label, and the jobs the same labels',
   autoScalingType: 'torc starts no machines; allocations are scheduled by you or by an action',
   maximumIdleTimePerResource: 'torc starts no machines; allocations are scheduled by you or by an action',
   preemptible: 'torc starts no machines; allocations are scheduled by you or by an action',

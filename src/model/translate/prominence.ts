@@ -7,7 +7,7 @@ import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { FactorySpec, FileSpec, RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
 import { type ProminenceWorkflow, prominenceJob, prominenceWorkflow } from './prominence-format.ts';
-import { notifications, translateJob } from './prominence-jobs.ts';
+import { attributesOf, noCounterpart, notifications, translateJob } from './prominence-jobs.ts';
 import type { Replaced } from './shell-words.ts';
 import { Remarks, type Translation, unknownKeys } from './translation.ts';
 
@@ -112,7 +112,7 @@ class WorkflowTranslator {
     this.#tell();
     return {
       name: name == null || name === '' ? 'workflow' : name,
-      ...(labels == null ? {} : { metadata: { labels: labelsOf(labels) } }),
+      ...attributesOf(labels, ['labels'], this.#remarks),
       ...(requirements.size === 0 ? {} : { resource_requirements: [...requirements.values()] }),
       ...(files.length === 0 ? {} : { files }),
       jobs: translated,
@@ -169,7 +169,7 @@ class WorkflowTranslator {
     const { policies, notifications: asked } = this.#workflow;
     const leaveOut = (key: string, message: string) => this.#remarks.leaveOut(['policies', key], message);
     if (policies?.placement != null) {
-      leaveOut('placement', 'torc has no sites or regions: schedule nodes where the jobs are to run');
+      leaveOut('placement', noCounterpart.placement);
     }
     if (policies?.maximumReruns != null) {
       leaveOut(
@@ -212,16 +212,4 @@ function factoryOf({
     ...(given == null ? {} : { parameters: given }),
     ...(number == null ? {} : { number }),
   };
-}
-
-type Labels = NonNullable<ProminenceWorkflow['labels']>;
-
-function labelsOf(labels: Labels): Record<string, unknown> {
-  if (!Array.isArray(labels)) return labels;
-  return Object.fromEntries(
-    labels.map((label) => {
-      const at = label.indexOf('=');
-      return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)];
-    }),
-  );
 }
