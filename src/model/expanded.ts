@@ -48,6 +48,8 @@ export interface ExpandedJob {
   supportsTermination: boolean;
   /** It counts as successful whatever code it exits with. */
   taskFailureIsSuccess?: boolean;
+  /** It does not start until a person releases it. */
+  isHeld?: boolean;
   /** How long it may be ready without starting; undefined for ever. */
   maxWaitMs?: number;
   attributes?: Attributes;

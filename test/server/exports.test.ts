@@ -80,7 +80,7 @@ const everything = {
       input_files: ['f'],
       failure_handler: 'unused',
     },
-    { name: 'checker', command: 'x', task_failure_is_success: true, max_wait: '2h' },
+    { name: 'checker', command: 'x', task_failure_is_success: true, max_wait: '2h', hold: true },
     { name: 'patient', command: 'x', max_retries: 4, retry_delay: '90s', retry_backoff: 1.5 },
     { name: 'last', command: 'cat', input_user_data: ['d'], depends_on: ['reader'], scheduler: '-one' },
   ],
@@ -146,6 +146,7 @@ describe('an exported workflow', () => {
     expect([again.maxLosses, again.maxFailures, again.timeoutMs]).toEqual([7, 5, 90_000]);
     const { terminationSignal, sigtermLeadSeconds, createOutputFolders } = again;
     expect([terminationSignal, sigtermLeadSeconds, createOutputFolders]).toEqual(['SIGUSR1', 120, false]);
+    expect([...again.jobs].filter(({ isHeld }) => isHeld).map(({ name }) => name)).toEqual(['checker']);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
       expect(again[part], part).toEqual(workflow[part]);
     }

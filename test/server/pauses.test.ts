@@ -20,6 +20,12 @@ afterEach(async () => {
 });
 
 const pause = (key: string, paused = true) => service.call('workflow_pause', { workflow_key: key, paused });
+/** A job that names nothing. */
+const unnamed = {
+  ...{ resource_requirements: null, scheduler: null, failure_handler: null, priority: 0 },
+  ...{ cancel_on_blocking_job_failure: true, supports_termination: false },
+  ...{ input_files: [], output_files: [], input_user_data: [], output_user_data: [] },
+};
 const plan = { dry_run: false, expected_state: null, skip: 0 };
 const status = async (key: string): Promise<string> =>
   (await service.call('workflow_show', { workflow_key: key })).status;
@@ -121,6 +127,23 @@ describe('a held job', () => {
     await hold(key, ['a'], false);
     await waiting;
     expect(worker.held).toHaveLength(1);
+  });
+
+  it('is held from the start where the specification, or the one who adds it, says so', async () => {
+    const jobs = [{ name: 'a' }, { name: 'b', hold: true }, { name: 'c', hold: true }];
+    const key = await createWorkflow(service, jobs, [[0, 2]]);
+    const added = { name: 'd', command: 'x', invocation_script: null, ...unnamed, hold: true };
+    await service.call('jobs_add', { workflow_key: key, jobs: [{ ...added, depends_on: ['a'] }] });
+    const worker = await TestWorker.join(service, key, { cpus: 4 });
+    await worker.exchange();
+    expect(worker.held).toHaveLength(1);
+    await worker.finish(worker.held[0] as number, 0);
+    expect(await statuses(service, key)).toEqual({ a: 'done', b: 'blocked', c: 'blocked', d: 'blocked' });
+    expect(await status(key)).toBe('paused');
+    const waiting = worker.exchange();
+    await hold(key, ['b', 'c', 'd'], false);
+    await waiting;
+    expect(worker.held).toHaveLength(3);
   });
 
   it('waits for its upstreams too, whichever ends first', async () => {

@@ -39,6 +39,7 @@ export interface TestJob {
   cancelOnFailure?: boolean;
   supportsTermination?: boolean;
   taskFailureIsSuccess?: boolean;
+  hold?: boolean;
   maxWaitMs?: number;
   /** Indices of the user data that it reads and writes. */
   reads?: number[];
@@ -174,6 +175,7 @@ export async function createWorkflow(
       cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
       supports_termination: job.supportsTermination ?? false,
       ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
+      ...(job.hold === true ? { hold: true } : {}),
       ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
       input_files: [],
       output_files: [],

@@ -20,6 +20,7 @@ export interface AddJobOptions extends AttributeOptions {
   priority?: number;
   supportsTermination?: boolean;
   taskFailureIsSuccess?: boolean;
+  hold?: boolean;
   maxWait?: number;
   /** False when the job runs even if jobs that it depends on fail. */
   cancelOnBlockingJobFailure: boolean;
@@ -52,6 +53,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,
     supports_termination: options.supportsTermination ?? false,
     task_failure_is_success: options.taskFailureIsSuccess ?? false,
+    ...(options.hold === true ? { hold: true } : {}),
     ...(options.maxWait === undefined ? {} : { max_wait_ms: Math.max(1, Math.round(options.maxWait * 1000)) }),
     ...givenAttributes(options),
     depends_on: [...options.dependsOn],

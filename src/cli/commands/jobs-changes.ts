@@ -70,6 +70,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--max-wait <duration>', 'fail it when it is ready for this long without starting', someTime)
     .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
     .addOption(attributeOption('a text to find it by; may be repeated'))
+    .option('--hold', 'it does not start until you release it: torc jobs release')
     .addHelpText(
       'after',
       examples(

@@ -48,6 +48,7 @@ jobs:
     #   - {command: ./compute}
     #   - {command: ./clean_up, ignore_failure: true}
     # priority: 10
+    # hold: true
     # supports_termination: true
 
   - name: report

@@ -29,6 +29,7 @@ function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,
     supports_termination: job.supportsTermination,
     ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
+    ...(job.isHeld === true ? { hold: true } : {}),
     ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
     ...(job.attributes === undefined ? {} : { attributes: { ...job.attributes } }),
     input_files: [...job.inputFiles],

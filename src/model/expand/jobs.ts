@@ -127,6 +127,7 @@ export class JobExpansion {
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
         ...(spec.task_failure_is_success === true ? { taskFailureIsSuccess: true } : {}),
+        ...(spec.hold === true ? { isHeld: true } : {}),
         ...(spec.max_wait == null ? {} : { maxWaitMs: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
         ...(attributes === null ? {} : { attributes }),
         inputFiles: uses.of('files', 'input').list(),

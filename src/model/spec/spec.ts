@@ -129,6 +129,8 @@ const job = z.strictObject({
   ...retryDelay,
   /** How long it may be ready without starting. */
   max_wait: someTime.nullish(),
+  /** It does not start until a person releases it. */
+  hold: flag.nullish(),
   scheduler: name.nullish(),
   /** Runs only on workers that have all of them. */
   labels: z.array(name).max(mostLabels).nullish(),

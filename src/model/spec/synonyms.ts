@@ -45,6 +45,7 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   labels: ['executortype', 'executor_type', 'pool', 'pools', 'constraint', 'constraints', 'features', 'node_selector'],
   supports_termination: ['checkpoint', 'checkpointing', 'preemptible'],
   task_failure_is_success: ['ignore_failure', 'allow_failure', 'continue_on_error', 'ignore_exit_code'],
+  hold: ['held', 'on_hold'],
   max_wait: ['maxwaittime', 'max_wait_time', 'wait_timeout', 'queue_timeout', 'expires_after'],
   fail_fast: ['stop_on_failure', 'stop_on_first_failure', 'failfast', 'abort_on_failure'],
   max_failures: ['max_fails', 'maxfail', 'max_failed', 'failure_limit'],

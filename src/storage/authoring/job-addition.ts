@@ -15,6 +15,7 @@ import { propagateEnd } from '../running/completion.ts';
 import { needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
+import { setHeld } from '../runs/pauses.ts';
 import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
@@ -63,16 +64,18 @@ class JobAddition {
 
   add(): Reply<'jobs_add'>['jobs'][number] {
     const { name } = this.#job;
+    const { workflowKey } = this.#workflow;
     const upstreams = this.#upstreams();
     const downstreams = this.#downstreams();
     this.#refuseCycle(upstreams, downstreams);
     const jobKey = this.#insert();
     this.#connect(jobKey, upstreams, downstreams);
     const data = { name, depends_on: [...upstreams.values()].slice(0, 100).map((upstream) => upstream.name) };
-    this.#tx.event({ workflowKey: this.#workflow.workflowKey, jobKey, type: 'job_added', data });
+    this.#tx.event({ workflowKey, jobKey, type: 'job_added', data });
     const status =
       this.#workflow.phase === 'started' ? this.#activate(jobKey, [...upstreams.values()]) : 'uninitialized';
-    return { job_key: String(jobKey), name, status };
+    const [held] = this.#job.hold === true ? setHeld(this.#tx, workflowKey, [jobKey], true) : [];
+    return { job_key: String(jobKey), name, status: held?.newStatus ?? status };
   }
 
   #refuseTakenName(): void {

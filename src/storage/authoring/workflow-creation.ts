@@ -11,6 +11,7 @@ import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
+import { countFirstHolds, holdFromStart } from '../running/holds.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
@@ -117,9 +118,11 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   const fileKeys = (places: readonly number[]) => keysAt('file', places, firstFileKey, numSpecFiles);
   const userDataKeys = (places: readonly number[]) => keysAt('user data', places, firstUserDataKey, numSpecUserData);
   for (const [index, job] of request.jobs.entries()) {
+    const { workflowKey } = workflow;
+    const jobKey = workflow.firstJobKey + request.first_job + index;
     insertJob(tx, {
-      jobKey: workflow.firstJobKey + request.first_job + index,
-      workflowKey: workflow.workflowKey,
+      jobKey,
+      workflowKey,
       stated: job,
       references: references.of(job),
       inputFiles: fileKeys(job.input_files),
@@ -127,6 +130,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
       inputUserData: userDataKeys(job.input_user_data),
       outputUserData: userDataKeys(job.output_user_data),
     });
+    if (job.hold === true) holdFromStart(tx, { jobKey, workflowKey });
   }
   for (const [upstream, downstream] of request.edges) {
     addEdge(tx, nodeKey(workflow, upstream), nodeKey(workflow, downstream));
@@ -216,6 +220,7 @@ export function finishCreate(
     tx.db.run('UPDATE jobs SET num_blockers = ? WHERE job_key = ?', row.n, row.downstream);
     numEdges += row.n;
   }
+  countFirstHolds(tx, workflowKey);
   if (numBarriers > 0) {
     numEdges += count('SELECT coalesce(sum(num_blockers), 0) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
   }

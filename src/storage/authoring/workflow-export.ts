@@ -7,6 +7,7 @@ import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
+import { personsHold } from '../running/holds.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
@@ -201,6 +202,7 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
     supports_termination: row.supports_termination === 1,
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
+    ...(personsHold(tx, jobKey) === null ? {} : { hold: true }),
     ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
     ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
     depends_on: dependsOn(tx, jobKey),

@@ -30,6 +30,27 @@ export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind:
   tx.db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', jobKey);
 }
 
+/**
+ * Holds a job of a workflow that is being created until a person releases it; again, it changes nothing. Its counter
+ * follows with `countFirstHolds`.
+ */
+export function holdFromStart(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
+  tx.db.run(
+    `INSERT INTO holds (workflow_key, job_key, kind) SELECT ?, ?, 'person'
+     WHERE NOT EXISTS (SELECT 1 FROM holds WHERE job_key = ?)`,
+    workflowKey,
+    jobKey,
+    jobKey,
+  );
+}
+
+/** Adds the holds that jobs of a workflow have from the start to their counters. */
+export function countFirstHolds(tx: Transaction, workflowKey: number): void {
+  const sql = `UPDATE jobs SET num_blockers = num_blockers + 1
+    WHERE job_key IN (SELECT job_key FROM holds WHERE workflow_key = ? AND kind = 'person')`;
+  tx.db.run(sql, workflowKey);
+}
+
 /** Removes a hold; returns its job with the new counter, or null when the hold is gone. */
 export function removeHold(tx: Transaction, holdKey: number): { jobKey: number; numBlockers: number } | null {
   const hold = tx.db.get<{ job_key: number }>('DELETE FROM holds WHERE hold_key = ? RETURNING job_key', holdKey);
