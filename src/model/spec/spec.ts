@@ -19,49 +19,21 @@ import { mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { quoted } from './names.ts';
-
-/** Longest name that is stored. */
-const longestName = 4096;
-
-/** Longest pattern that is tried on names. */
-const longestPattern = 1000;
-
-const text = z.string().refine((value) => !/[\0\p{Cs}]/u.test(value), 'contains a NUL byte or an incomplete character');
-const name = text.min(1).max(longestName);
-const names = z.array(name);
-const patterns = z.array(text.min(1).max(longestPattern));
-const count = z.int().min(0);
-const positive = z.int().min(1).max(1_000_000_000);
-const flag = z.boolean();
-
-/** A text that one of torc's functions parses; its error becomes the problem that is shown. */
-function readable(read: (value: string) => void) {
-  return text.superRefine((value, context) => {
-    try {
-      read(value);
-    } catch (error) {
-      if (!(error instanceof TorcError)) throw error;
-      context.addIssue({ code: 'custom', message: `${error.message} ${error.hint ?? ''}`.trim() });
-    }
-  });
-}
-
-/** A duration above 0. */
-const someTime = readable((value) => {
-  if (parseDuration(value) === 0) throw new TorcError('usage', 'A duration must be longer than 0.');
-});
-
-const command = text.refine((value) => value.trim() !== '', 'is empty');
-
-const scalar = z.union([text, z.number(), flag], 'a text, a number, true or false');
-
-/** Values of one parameter: a range or list as text (`1:100`, `[a,b]`), a list, or a single value. */
-const parameterValues = z.union(
-  [text, z.number(), flag, z.array(scalar)],
-  'a range such as "1:100", a list such as "[a,b]", or a single value',
-);
-
-const parameters = z.record(name, parameterValues);
+import {
+  command,
+  count,
+  flag,
+  name,
+  names,
+  parameters,
+  type parameterValues,
+  patterns,
+  positive,
+  readable,
+  scalar,
+  someTime,
+  text,
+} from './spec-values.ts';
 
 /** Each value is stored as a text. */
 const attributes = z
