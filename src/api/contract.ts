@@ -15,6 +15,7 @@ import * as jobs from './jobs.ts';
 import * as lists from './lists.ts';
 import * as maintenance from './maintenance.ts';
 import * as plans from './plans.ts';
+import * as resume from './resume.ts';
 import * as slurm from './slurm.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
@@ -27,6 +28,7 @@ export type { ListRecord } from './lists.ts';
 export type { CheckReply, Problem } from './maintenance.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
+export type { TakenOver } from './resume.ts';
 export type {
   ActionReport,
   AssignedFile,
@@ -75,6 +77,9 @@ export const endpoints = {
   workflow_create_begin: on(workflows.createBegin, workflows.createBeginReply),
   workflow_create_chunk: on(workflows.createChunk, workflows.createChunkReply),
   workflow_create_finish: on(workflows.createFinish, workflows.createFinishReply),
+
+  // a workflow is created again
+  workflow_outline: on(resume.outline, resume.outlineReply),
 
   // a workflow runs
   workflow_start: on(plans.start, plans.startReply),

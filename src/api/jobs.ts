@@ -111,6 +111,8 @@ const names = z.array(name).max(limits.listPage);
 export const addedJob = z.strictObject({
   name,
   command: text.min(1),
+  /** What is compared instead of the command when the workflow is created again; missing for the command. */
+  identity: text.min(1).optional(),
   invocation_script: text.nullable(),
   /** The name of requirements; null for the defaults. */
   resource_requirements: name.nullable(),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { jobStatuses } from '../model/status.ts';
 import { count, key, name, text } from './fields.ts';
+import { resume, takenOver } from './resume.ts';
 
 /**
  * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an
@@ -36,6 +37,8 @@ export const restart = z.strictObject({
   assume_stopped: z.boolean(),
   /** For a dry run: the plan once these jobs were reset. */
   after_reset: jobsToReset.optional(),
+  /** Failed jobs run again, and a pause ends. */
+  resume: resume.optional(),
   /** Relative paths are resolved against it where the workflow has no base directory yet; absolute. */
   working_directory: text.min(1),
 });
@@ -128,6 +131,12 @@ export const restartReply = () =>
     /** The first of them. */
     kept: z.array(keptJob()),
     num_kept: count,
+    /** Jobs of silent workers that count as ended because of `force`. */
+    num_given_up: count,
+    /** Of a resume: whether it ends a pause. */
+    ends_pause: z.boolean(),
+    /** Of a workflow that was created again; else null. */
+    taken_over: takenOver().nullable(),
   });
 export type RestartPlan = z.infer<ReturnType<typeof restartReply>>;
 

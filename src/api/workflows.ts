@@ -129,6 +129,8 @@ export const createBeginReply = () => z.strictObject({ workflow_key: key });
 const newJob = z.strictObject({
   name,
   command: text.min(1),
+  /** What is compared instead of the command when the workflow is created again; missing for the command. */
+  identity: text.min(1).optional(),
   invocation_script: text.nullable(),
   /** Index into the workflow's requirements, or null for the defaults. */
   requirements: count.nullable(),

@@ -34,6 +34,8 @@ export type Attributes = Readonly<Record<string, string>>;
 export interface ExpandedJob {
   name: string;
   command: string;
+  /** The command with its op args left open; undefined when it has none. */
+  identity?: string;
   invocationScript: string | null;
   /** Index into `ExpandedWorkflow.requirements`; null for the defaults. */
   requirements: number | null;

@@ -212,6 +212,7 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_create_finish: { workflow_key: '3' },
   workflow_show: { workflow_key: '1' },
   workflow_find: { user: 'u', tool: null, name: 'n', args: 'a' },
+  workflow_outline: { workflow_key: '1', after: null, limit: 10 },
   workflow_graph: { workflow_key: '1' },
   workflow_start: { workflow_key: '2', dry_run: false },
   workflow_cancel: { workflow_key: '1', dry_run: false },

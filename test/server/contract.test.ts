@@ -149,6 +149,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
     await service.call('job_show', { job_key: String(job_key) });
   }
   await service.call('workflow_show', { workflow_key });
+  await service.call('workflow_outline', { workflow_key, after: null, limit: 10 });
   await service.call('workflow_graph', { workflow_key });
   await service.call('workflow_find', { user: 'tester', tool: null, name: 'test', args: 'v1' });
   await service.call('server_info', {});

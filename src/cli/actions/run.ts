@@ -3,21 +3,25 @@ import { existsSync } from 'node:fs';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
-import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { startDirectory } from '../input/base-directory.ts';
+import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput, prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
-import { startProgress } from '../output/progress.ts';
 import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
-import { ownerOf, type StatedOptions, withStated } from './workflows-create.ts';
+import { checkResume, noteResumed, planRecreated, type Recreated, resumeRecreated } from './resume.ts';
+import { ownerOf, type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
+import { printRestart, exitCodeOf as restartExitCode } from './workflows-restart.ts';
 
-export interface RunOptions extends WorkerCommandOptions, StatedOptions, MissingDataOption {
+export interface RunOptions extends WorkerCommandOptions, StatedOptions, MissingDataOption, ResumeOptions {
   commands?: boolean;
   failFast?: boolean;
   maxFailures?: number;
@@ -30,42 +34,68 @@ const waitForNewJobs = 0;
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
   refuseKey(context, spec, 'jobs run');
   const read = withStated(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
-  const { user } = read;
   const workflow = withLimits(read.workflow, options);
+  checkResume(options, workflow);
   refuseWithoutJobs(spec, workflow);
   await checkStorable(workflow);
-  refuseMissingInputs(workflow, options);
+  if (options.resume !== true) refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
+  const recreated = { spec, workflow, user: ownerOf(context, read.user) };
+  if (options.dryRun === true) return planRun(context, recreated, options);
   const output = chosenOutput(context, options.output);
   prepareOutputDirectory(context, output);
   return withConnection(
     context,
-    async ({ api }) => {
-      const progress = startProgress(context);
-      const { workflow_key, num_jobs } = await createWorkflow(
-        api,
-        workflow,
-        ownerOf(context, user),
-        (stored) => progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
-        { workingDirectory: process.cwd(), outputDirectory: output },
-      );
-      const { ignoreMissingData: ignore_missing_data = false } = options;
-      const started = await api.call('workflow_start', { workflow_key, dry_run: false, ignore_missing_data });
-      progress.clear();
-      noteSharedOutputs(context, started);
-      note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);
-      const { summary } = await runLocally(context, api, workflow_key, {
-        ...options,
-        output,
-        directory: process.cwd(),
-        waitForNewJobs,
-      });
+    async (connection) => {
+      const { api } = connection;
+      const workflow_key = await resumeOrStart(context, connection, recreated, { ...options, output });
+      const directory = await startDirectory(context, await api.call('workflow_show', { workflow_key }));
+      const run = { ...options, output, directory, waitForNewJobs };
+      const { summary } = await runLocally(context, api, workflow_key, run);
       const failed = await failedJobs(context, api, summary);
       await printResult(context, summaryValue(summary, failed), () => summaryText(context, summary, failed));
       return exitCodeOf(summary);
     },
     { creates: true, serves: true, runsActions: true },
   );
+}
+
+/** What would run, and what would change in a workflow that is there. */
+async function planRun(context: Context, recreated: Recreated, options: RunOptions): Promise<number> {
+  const resume = { ...options, command: 'run' };
+  const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
+  if (planned !== null) {
+    await printRestart(context, planned);
+    return restartExitCode(planned.plan);
+  }
+  refuseMissingInputs(recreated.workflow, options);
+  await showCounts(context, recreated.workflow, false);
+  return 0;
+}
+
+/** The key of a workflow with a run to work on: one that goes on, or a new one. */
+async function resumeOrStart(
+  context: Context,
+  connection: Connection,
+  recreated: Recreated,
+  options: RunOptions & { output: string },
+): Promise<string> {
+  const { workflow, user } = recreated;
+  const { output, ignoreMissingData: ignore_missing_data = false } = options;
+  if (options.resume === true) {
+    const resumed = await resumeRecreated(context, connection, recreated, { ...options, command: 'run' });
+    if (resumed !== null) {
+      noteResumed(context, resumed);
+      return resumed.plan.workflow_key;
+    }
+    refuseMissingInputs(workflow, options);
+  }
+  const place = { workingDirectory: process.cwd(), outputDirectory: output };
+  const { workflow_key, num_jobs } = await storeWorkflow(context, connection, workflow, user, place);
+  const started = await connection.api.call('workflow_start', { workflow_key, dry_run: false, ignore_missing_data });
+  noteSharedOutputs(context, started);
+  note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);
+  return workflow_key;
 }
 
 /** Options override the specification. */

@@ -2,38 +2,67 @@
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
-import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
-import { startProgress } from '../output/progress.ts';
+import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { ResumeOptions } from '../input/options.ts';
+import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { refuseKey, refuseWithoutJobs } from './run.ts';
-import { ownerOf, type StatedOptions, withStated } from './workflows-create.ts';
+import { ownerOf, type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
+import { exitCodeOf, printRestart, type Restarted } from './workflows-restart.ts';
 import { startWorkflow } from './workflows-start-cancel-delete.ts';
 
-export type SubmitOptions = StatedOptions & MissingDataOption;
+export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions;
 
-export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<void> {
+/** The exit code: 7 when a resume finds nothing left to run. */
+export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
   refuseKey(context, spec, 'workflows start');
   const { workflow, user } = withStated(await readWorkflow(context, spec, null), options);
+  checkResume(options, workflow);
   refuseWithoutJobs(spec, workflow);
   requireNodes(context, spec, workflow);
   await checkStorable(workflow);
-  refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
-  const progress = startProgress(context);
-  const { workflow_key, num_jobs } = await withConnection(
+  const owner = ownerOf(context, user);
+  const recreated = { spec, workflow, user: owner };
+  const resume = { ...options, command: 'submit' };
+  if (options.dryRun === true) {
+    const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
+    if (planned !== null) return printed(context, planned);
+    refuseMissingInputs(workflow, options);
+    await showCounts(context, workflow, false);
+    return 0;
+  }
+  if (options.resume !== true) refuseMissingInputs(workflow, options);
+  const done = await withConnection(
     context,
-    ({ api }) =>
-      createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
-        progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
-      ).finally(() => progress.clear()),
-    { creates: true, leavesServer: true },
+    async (connection) => {
+      const resumed = options.resume === true ? await resumeRecreated(context, connection, recreated, resume) : null;
+      if (resumed !== null) {
+        return { resumed, needs: await needsServer(connection, resumed.plan.workflow_key, false) };
+      }
+      refuseMissingInputs(workflow, options);
+      return { made: await storeWorkflow(context, connection, workflow, owner) };
+    },
+    { creates: true, leavesServer: true, serves: options.stopRunning === true },
   );
+  if (done.resumed !== undefined) {
+    if (done.needs) await startOwnServer(context);
+    return printed(context, done.resumed);
+  }
+  const { workflow_key, num_jobs } = done.made;
   note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}`);
   const { ignoreMissingData = false } = options;
   await startWorkflow(context, workflow_key, { ignoreMissingData });
+  return 0;
+}
+
+async function printed(context: Context, restarted: Restarted): Promise<number> {
+  await printRestart(context, restarted);
+  return exitCodeOf(restarted.plan);
 }
 
 /** Without nodes the jobs would wait forever. */

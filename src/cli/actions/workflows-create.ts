@@ -1,5 +1,6 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 
+import type { Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -7,21 +8,23 @@ import { countStages } from '../../model/graph/graph.ts';
 import { argsProblem, argsText } from '../../model/identity.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
 import { formatWalltime } from '../../slurm/script.ts';
+import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { noteMissingInputs } from '../documents/outside-inputs.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
-import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { type ActionPlace, checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
-import type { IdentityOptions, StdioOption } from '../input/options.ts';
+import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
 import { noteOutlasting } from '../output/obstacles.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
+import { exitCodeOf, printRestart } from './workflows-restart.ts';
 
-export interface CreateOptions extends StdioOption, IdentityOptions {
-  dryRun?: boolean;
+export interface CreateOptions extends StatedOptions, ResumeOptions {
   showJobs?: boolean;
 }
 
@@ -37,15 +40,15 @@ export async function createFromSpec(
   spec: string,
   options: CreateOptions,
   syntax?: SpecSyntax,
-): Promise<void> {
-  await createOrCount(context, withStated(await readWorkflow(context, spec, null, syntax), options), options);
+): Promise<number> {
+  return createOrCount(context, spec, withStated(await readWorkflow(context, spec, null, syntax), options), options);
 }
 
 export async function createFromCommandsFile(
   context: Context,
   file: string,
   options: CommandsFileOptions,
-): Promise<void> {
+): Promise<number> {
   const { name, cpus, memory, runtime } = options;
   const needs = {
     ...(name === undefined ? {} : { name }),
@@ -53,7 +56,7 @@ export async function createFromCommandsFile(
     ...(memory === undefined ? {} : { memory }),
     ...(runtime === undefined ? {} : { runtime }),
   };
-  await createOrCount(context, withStated(await readWorkflow(context, file, needs), options), options);
+  return createOrCount(context, file, withStated(await readWorkflow(context, file, needs), options), options);
 }
 
 export type StatedOptions = StdioOption & IdentityOptions;
@@ -71,28 +74,64 @@ export function withStated(read: ReadWorkflow, { stdio, tool, args }: StatedOpti
   return { ...read, workflow: { ...read.workflow, ...stated } };
 }
 
+/** The exit code: 7 when a resume finds nothing left to run. */
 async function createOrCount(
   context: Context,
+  spec: string,
   { workflow, user }: ReadWorkflow,
   options: CreateOptions,
-): Promise<void> {
+): Promise<number> {
+  checkResume(options, workflow);
   noteWithoutEffect(context, workflow);
   noteMissingInputs(context, workflow);
-  if (options.dryRun === true) return showCounts(context, workflow, options.showJobs === true);
+  const owner = ownerOf(context, user);
+  const recreated = { spec, workflow, user: owner };
+  const resume = { ...options, command: 'workflows create' };
+  if (options.dryRun === true) {
+    const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
+    if (planned === null) await showCounts(context, workflow, options.showJobs === true);
+    else await printRestart(context, planned);
+    return planned === null ? 0 : exitCodeOf(planned.plan);
+  }
   await checkStorable(workflow);
-  const progress = startProgress(context);
-  const store = async ({ api }: Connection) => {
-    const stored = await createWorkflow(api, workflow, ownerOf(context, user), (stored) =>
-      progress.update(`${stored} of ${workflow.numJobs} jobs stored`),
-    ).finally(() => progress.clear());
-    if (workflow.schedulers.length > 0) await noteOutlasting(context, api, stored.workflow_key);
-    return stored;
-  };
-  const made = await withConnection(context, store, { creates: true });
+  const done = await withConnection(
+    context,
+    async (connection) => {
+      const resumed = options.resume === true ? await resumeRecreated(context, connection, recreated, resume) : null;
+      if (resumed === null) {
+        const made = await storeWorkflow(context, connection, workflow, owner);
+        if (workflow.schedulers.length > 0) await noteOutlasting(context, connection.api, made.workflow_key);
+        return { made };
+      }
+      const needs = await needsServer(connection, resumed.plan.workflow_key, false);
+      return { resumed, needs };
+    },
+    { creates: true, serves: options.stopRunning === true },
+  );
+  if (done.resumed !== undefined) {
+    await printRestart(context, done.resumed);
+    if (done.needs) await startOwnServer(context);
+    return exitCodeOf(done.resumed.plan);
+  }
+  const { made } = done;
   await printResult(context, { name: workflow.name, ...made }, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
     return `${what}${schedulersText(workflow)}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
   });
+  return 0;
+}
+
+/** Stores a workflow and shows the progress. */
+export async function storeWorkflow(
+  context: Context,
+  { api }: Pick<Connection, 'api'>,
+  workflow: ExpandedWorkflow,
+  owner: string,
+  place?: ActionPlace,
+): Promise<Reply<'workflow_create_finish'>> {
+  const progress = startProgress(context);
+  const show = (count: number) => progress.update(`${count} of ${workflow.numJobs} jobs stored`);
+  return createWorkflow(api, workflow, owner, show, place).finally(() => progress.clear());
 }
 
 /** The walltime has a default, so it is shown. */
@@ -128,7 +167,8 @@ interface ShownJob {
   output_user_data: string[];
 }
 
-async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsShown: boolean): Promise<void> {
+/** What would be created. */
+export async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsShown: boolean): Promise<void> {
   const { numJobs, numBarriers, edges, files, userData } = workflow;
   const counts = {
     dry_run: true,

@@ -11,6 +11,7 @@ import { textTable } from '../output/output.ts';
 import { type PlanOptions, type PlanRequest, planAndApply } from '../plans/apply.ts';
 import { confirmRestart, noteLostFiles } from '../plans/file-warnings.ts';
 import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
+import { givenUpText, takenOverText } from '../plans/resume-output.ts';
 import { type StopOptions, whileStopped } from './workflows-stop-running.ts';
 
 export interface RestartOptions extends PlanOptions, StopOptions {
@@ -30,44 +31,60 @@ type StoppedJob = {
 /** The exit code: 7 when there is nothing left to run. */
 export async function restartWorkflow(context: Context, key: string | null, options: RestartOptions): Promise<number> {
   refuseExclusive(options);
-  const stops = options.stopRunning === true;
   let exitCode = 0;
   const isServerMissing = await withConnection(
     context,
     async (connection) => {
-      const { api } = connection;
-      const workflowKey = await chooseWorkflow(context, api, key);
-      const dryRun = options.dryRun ?? false;
-      if (!stops) {
-        if (!dryRun && context.mayAsk) await confirmRestart(context, api, restartRequest(workflowKey, options));
-        const plan = await planRestart(context, api, workflowKey, options, dryRun);
-        exitCode = exitCodeOf(plan);
-        await printPlan(context, plan, plan.changes, () => restartText(context, plan));
-        return !dryRun && (await needsServer(connection, workflowKey, false));
-      }
-      const stopped = await runningJobs(api, workflowKey);
-      const assumed = { ...options, assumeStopped: true };
-      // errors of the restart are found before anything is stopped
-      if (!dryRun) await confirmRestart(context, api, restartRequest(workflowKey, assumed));
-      const plan = dryRun
-        ? await planRestart(context, api, workflowKey, assumed, true)
-        : await whileStopped(context, api, workflowKey, options, (force) =>
-            planRestart(context, api, workflowKey, { ...options, force }, false),
-          );
-      exitCode = exitCodeOf(plan);
-      await printPlan(
-        context,
-        { ...plan, stopped },
-        plan.changes,
-        () => stoppedText(context, stopped, dryRun) + restartText(context, plan),
-      );
-      return !dryRun && (await needsServer(connection, workflowKey, false));
+      const workflowKey = await chooseWorkflow(context, connection.api, key);
+      const restarted = await restartStored(context, connection.api, workflowKey, options);
+      exitCode = exitCodeOf(restarted.plan);
+      await printRestart(context, restarted);
+      return options.dryRun !== true && (await needsServer(connection, workflowKey, false));
     },
     // workers can stop their jobs only when a server answers them
-    { serves: stops && options.dryRun !== true },
+    { serves: options.stopRunning === true && options.dryRun !== true },
   );
   if (isServerMissing) await startOwnServer(context);
   return exitCode;
+}
+
+export interface Restarted {
+  plan: RestartPlan;
+  /** The jobs that were stopped first; null when none were to be stopped. */
+  stopped: readonly StoppedJob[] | null;
+}
+
+/** Restarts a stored workflow, or plans that, after stopping what runs if that is wanted; nothing is printed. */
+export async function restartStored(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  options: RestartOptions & Pick<RestartChoices, 'resume'>,
+): Promise<Restarted> {
+  const dryRun = options.dryRun ?? false;
+  if (options.stopRunning !== true) {
+    if (!dryRun && context.mayAsk) await confirmRestart(context, api, restartRequest(workflowKey, options));
+    return { plan: await planRestart(context, api, workflowKey, options, dryRun), stopped: null };
+  }
+  const stopped = await runningJobs(api, workflowKey);
+  const assumed = { ...options, assumeStopped: true };
+  // errors of the restart are found before anything is stopped
+  if (!dryRun) await confirmRestart(context, api, restartRequest(workflowKey, assumed));
+  const plan = dryRun
+    ? await planRestart(context, api, workflowKey, assumed, true)
+    : await whileStopped(context, api, workflowKey, options, (force) =>
+        planRestart(context, api, workflowKey, { ...options, force }, false),
+      );
+  return { plan, stopped };
+}
+
+export async function printRestart(context: Context, { plan, stopped }: Restarted): Promise<void> {
+  await printPlan(
+    context,
+    stopped === null ? plan : { ...plan, stopped },
+    plan.changes,
+    () => stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan),
+  );
 }
 
 /** A run that goes on without a restart is no error, so that commands that follow a restart go on too. */
@@ -97,6 +114,7 @@ function refuseExclusive(options: RestartOptions): void {
 type RestartChoices = Partial<RestartOptions> & {
   assumeStopped?: boolean;
   afterReset?: PlanRequest<'jobs_reset'>['which'];
+  resume?: PlanRequest<'workflow_restart'>['resume'];
 };
 
 /** The request of a restart with these options. */
@@ -109,6 +127,7 @@ export function restartRequest(workflowKey: string, options: RestartChoices): Pl
     force: options.force ?? false,
     assume_stopped: options.assumeStopped ?? false,
     ...(options.afterReset === undefined ? {} : { after_reset: options.afterReset }),
+    ...(options.resume === undefined ? {} : { resume: options.resume }),
     working_directory: process.cwd(),
   };
 }
@@ -166,8 +185,9 @@ export function restartText(context: Context, plan: RestartPlan): string {
   const cleared =
     plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
   const jobs = jobsWords(plan);
-  if (!plan.begins_run) return `${unchangedText(context, plan)}${kept}`;
-  const changes = `${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
+  const also = `${takenOverText(context, plan)}${givenUpText(plan)}`;
+  if (!plan.begins_run) return `${also}${unchangedText(context, plan)}${kept}`;
+  const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
   return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key)}`;
 }

@@ -12,6 +12,8 @@ export interface StopOptions {
   timeout: number;
   /** Restarts although some jobs may still run. */
   force?: boolean;
+  /** What to type when jobs that do not stop are known to be dead; by default the restart with `--force`. */
+  forced?: string;
 }
 
 const lookEveryMs = 1000;
@@ -35,7 +37,7 @@ export async function whileStopped<T>(
   });
   try {
     const left = await waitForStop(context, api, workflowKey, options.timeout, () => isInterrupted);
-    if (left.length > 0 && options.force !== true) throw notStopped(context, workflowKey, options.timeout, left);
+    if (left.length > 0 && options.force !== true) throw notStopped(context, workflowKey, options, left);
     return await work(left.length > 0);
   } catch (error) {
     await resumeClaims(context, api, workflowKey);
@@ -91,14 +93,14 @@ async function waitForStop(
 function notStopped(
   context: Context,
   workflowKey: string,
-  timeoutSeconds: number,
+  { timeout, forced }: StopOptions,
   left: readonly KeptJob[],
 ): TorcError {
   const names = left.slice(0, namedJobs).map((job) => `${job.job_key} (${cellText(job.job_name)})`);
   const more = left.length > namedJobs ? ` and ${left.length - namedJobs} more` : '';
   return new TorcError(
     'timeout',
-    `${counted(left.length, 'job')} did not stop within ${timeoutSeconds} s: ${names.join(', ')}${more}`,
-    `If they are known to be dead: ${context.torc} workflows restart ${workflowKey} --stop-running --force`,
+    `${counted(left.length, 'job')} did not stop within ${timeout} s: ${names.join(', ')}${more}`,
+    `If they are known to be dead: ${forced ?? `${context.torc} workflows restart ${workflowKey} --stop-running --force`}`,
   );
 }

@@ -1,7 +1,7 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
 import type { RunOptions } from '../actions/run.ts';
-import { addIdentityOptions, someTime, stdioOption, wholeNumber } from '../input/options.ts';
+import { addResumeOptions, someTime, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { addWorkerOptions } from './worker-options.ts';
 
@@ -15,16 +15,18 @@ export function declareRun(program: Command, act: Act): void {
     .option('--fail-fast', 'start nothing more after the first failure; cancel what waits')
     .option('--max-failures <n>', 'the same after this many failures', wholeNumber('--max-failures', 1))
     .option('--timeout <duration>', 'start nothing more this long after the start, such as PT2H', someTime)
+    .option('--dry-run', 'check and count only; with --resume: show what would change; nothing is stored or run')
     .addOption(stdioOption());
-  addWorkerOptions(addIdentityOptions(command)).addHelpText(
+  addWorkerOptions(addResumeOptions(command)).addHelpText(
     'after',
     `
-Ends with 0 when every job succeeded, with 1 when jobs failed, with 8 when the timeout ended the run, with 130 when it
-was interrupted.
+Ends with 0 when every job succeeded, with 1 when jobs failed, with 4 when the workflow is there already, with 7 when all of
+it is done, with 8 when the timeout ended the run, with 130 when it was interrupted.
 ${examples(
   'torc run workflow.yaml',
   'torc run sweep.yaml -o results -m 8 --memory 16g',
   'torc run sweep.yaml --fail-fast --timeout 2h',
+  'torc run study.yaml --args v1 --resume',
   'seq 100 | sed "s/^/echo /" | torc run - --commands',
   'torc -F json run workflow.yaml | jq .num_failed',
 ).trimStart()}`,

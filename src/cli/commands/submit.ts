@@ -1,7 +1,7 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
 import type { SubmitOptions } from '../actions/submit.ts';
-import { addIdentityOptions, stdioOption } from '../input/options.ts';
+import { addResumeOptions, stdioOption } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareSubmit(program: Command, act: Act): void {
@@ -10,8 +10,9 @@ export function declareSubmit(program: Command, act: Act): void {
     .description('create a workflow and start it on Slurm; its actions schedule the nodes')
     .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());
-  addIdentityOptions(command).addHelpText(
+  addResumeOptions(command).addHelpText(
     'after',
     `
 The same as torc workflows create and torc workflows start. A specification without such an action is refused: create and

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
 import type { DeleteOptions, StartOptions } from '../actions/workflows-start-cancel-delete.ts';
-import { addIdentityOptions, addListOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
+import { addListOptions, addResumeOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { addStateOptions, workflowStates } from '../input/state-options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
@@ -62,7 +62,7 @@ function declareCreate(group: Command, act: Act): void {
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
     .addOption(stdioOption());
-  addIdentityOptions(create).addHelpText(
+  addResumeOptions(create).addHelpText(
     'after',
     examples(
       'torc workflows create workflow.yaml',
@@ -88,7 +88,7 @@ function declareCreateFromCommands(group: Command, act: Act): void {
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command')
     .addOption(stdioOption());
-  addIdentityOptions(create).addHelpText(
+  addResumeOptions(create).addHelpText(
     'after',
     examples(
       'torc workflows create-from-commands-file commands.txt',

@@ -16,10 +16,12 @@ export const chunkLimits = {
   characters: 2 * 1024 * 1024,
 } as const;
 
-function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
+/** A job as it is stored; what it names by its place in the workflow. */
+export function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
   return {
     name: job.name,
     command: job.command,
+    ...(job.identity === undefined ? {} : { identity: job.identity }),
     invocation_script: job.invocationScript,
     requirements: job.requirements,
     ...(job.scheduler === null ? {} : { slurm_config: job.scheduler }),
@@ -43,7 +45,9 @@ function jobCharacters(job: ExpandedJob): number {
   const numFiles = job.inputFiles.length + job.outputFiles.length;
   const uses = (numFiles + job.inputUserData.length + job.outputUserData.length) * 8;
   const attributes = job.attributes === undefined ? 0 : jsonText(job.attributes).length;
-  return 200 + attributes + job.name.length + job.command.length + (job.invocationScript?.length ?? 0) + uses;
+  const texts =
+    job.name.length + job.command.length + (job.identity?.length ?? 0) + (job.invocationScript?.length ?? 0);
+  return 200 + attributes + texts + uses;
 }
 
 /** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */

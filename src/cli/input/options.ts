@@ -234,6 +234,35 @@ export function addIdentityOptions(command: Command): Command {
     );
 }
 
+/** As typed: how a workflow that is there continues. */
+export interface ResumeOptions {
+  resume?: boolean;
+  keepRunning?: boolean;
+  stopRunning?: boolean;
+  resumeTimeout?: number;
+  forceCleanup?: boolean;
+  ignoreMissingData?: boolean;
+  dryRun?: boolean;
+}
+
+/** How running jobs are treated, of all that resumes. */
+export function addRunningOptions(command: Command): Command {
+  return command
+    .option('--keep-running', 'when resuming: let running jobs continue and restart the others')
+    .option('--stop-running', 'when resuming: stop running jobs first and wait until they have ended')
+    .option(
+      '--resume-timeout <seconds>',
+      'with --stop-running: wait at most this long (default: 300)',
+      decimalNumber('--resume-timeout', 0),
+    )
+    .option('--force-cleanup', 'when resuming: treat jobs of silent workers as dead; the history says so');
+}
+
+export function addResumeOptions(command: Command): Command {
+  const resume = 'if the workflow with these args is there, continue it: what has not succeeded runs again';
+  return addRunningOptions(addIdentityOptions(command).option('--resume', resume));
+}
+
 /** Where the output of jobs goes. */
 export function stdioOption(what = 'where job output goes (default: the specification, else files)'): Option {
   return new Option('--stdio <mode>', what).choices(stdioModes);

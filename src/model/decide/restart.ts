@@ -41,6 +41,7 @@ export const reasons = [
   'canceled',
   'terminated',
   'lost',
+  'failed',
   'changed',
   'behind',
   'waiting',
@@ -92,6 +93,8 @@ export interface RestartChoice {
   /** By job: 1 for a claimed job that keeps running. */
   keepsRunning: Uint8Array;
   onlyUninitialized: boolean;
+  /** Failed jobs run again. */
+  rerunsFailed?: boolean;
 }
 
 /**
@@ -116,8 +119,13 @@ export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
   }
   if (choice.onlyUninitialized) return plan;
   const seeds: number[] = [];
+  for (let job = 0; choice.rerunsFailed === true && job < jobs.numJobs; job++) {
+    if (jobs.status[job] !== done || jobs.failed[job] === 0) continue;
+    set(job, 'failed');
+    seeds.push(job);
+  }
   for (const job of choice.changed) {
-    if (jobs.status[job] !== done) continue;
+    if (jobs.status[job] !== done || plan.aim[job] !== aims.keep) continue;
     set(job, 'changed');
     seeds.push(job);
   }

@@ -3,6 +3,7 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { addChunk, beginCreate, finishCreate } from '../../storage/authoring/workflow-creation.ts';
 import { exportPage } from '../../storage/authoring/workflow-export.ts';
 import { finishImport } from '../../storage/authoring/workflow-import.ts';
+import { outlinePage } from '../../storage/authoring/workflow-outline.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { ServerContext } from '../context.ts';
 
@@ -46,4 +47,11 @@ export function finishHistory(
 ): Reply<'workflow_import_finish'> {
   finishImport(tx, request);
   return { workflow_key: request.workflow_key, run_id: request.run_id };
+}
+
+export function outlineWorkflow(
+  { view }: ServerContext,
+  request: Request<'workflow_outline'>,
+): Reply<'workflow_outline'> {
+  return outlinePage(view, request);
 }

@@ -12,7 +12,14 @@ import { checkStart } from '../plans/missing-inputs.ts';
 import { prepareDisable, prepareMark, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
 import { stopRunning } from '../plans/stop-running.ts';
-import { beginCreation, createChunk, exportWorkflow, finishCreation, finishHistory } from './documents.ts';
+import {
+  beginCreation,
+  createChunk,
+  exportWorkflow,
+  finishCreation,
+  finishHistory,
+  outlineWorkflow,
+} from './documents.ts';
 import { drawWorkflow } from './graph.ts';
 import {
   addJobsTo,
@@ -55,6 +62,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_create_begin: { kind: 'write', run: beginCreation },
   workflow_create_chunk: { kind: 'write', run: createChunk },
   workflow_create_finish: { kind: 'write', run: finishCreation },
+  workflow_outline: { kind: 'read', run: outlineWorkflow },
   workflow_show: { kind: 'read', run: showWorkflow },
   workflow_find: { kind: 'read', run: findWorkflow },
   workflow_graph: { kind: 'read', run: drawWorkflow },

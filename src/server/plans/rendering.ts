@@ -95,6 +95,7 @@ function reasonText(
       return label.returnCode === null ? 'marked as done' : `marked as done after ${returnCodeWords(label)}`;
     case 'never_ran':
       return 'has not run';
+    case 'failed':
     case 'named':
       return label.returnCode !== null && label.returnCode !== 0 ? returnCodeWords(label) : 'selected';
     default:

@@ -1,9 +1,10 @@
 /** Restart: what has changed since the last run, what runs again because of it, and what that run still lacks. */
-import type { Reply, Request } from '../../api/contract.ts';
+import type { Reply, Request, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { FileFacts } from '../../model/decide/changes.ts';
 import { planRestart, type Settled, settle, statusCode } from '../../model/decide/restart.ts';
 import type { JobStatus } from '../../model/status.ts';
+import { takeOver } from '../../storage/authoring/take-over.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
 import type { Evidence } from '../../storage/evidence/evidence.ts';
@@ -16,7 +17,8 @@ import {
   missingInputs,
 } from '../../storage/running/input-versions.ts';
 import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
-import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
+import { type ClaimedJob, claimedJobs } from '../../storage/runs/claimed-jobs.ts';
+import { setPaused } from '../../storage/runs/pauses.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun, setStopping } from '../../storage/runs/runs.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
@@ -26,7 +28,7 @@ import { refuseMissing } from './missing-inputs.ts';
 import { evidenceOfWorkflow, planned } from './planning.ts';
 import { keptJobs, renderPlan, rerunForMissingFiles } from './rendering.ts';
 import { reset } from './reset-disable.ts';
-import { isKept, refuseRunning } from './running-jobs.ts';
+import { isKept, isTakenForDead, refuseRunning } from './running-jobs.ts';
 
 interface RestartFacts {
   files: Map<number, FileFacts>;
@@ -73,6 +75,7 @@ function restart(
     applyEvidence(tx, facts.evidence);
     const claimed = claimedJobs(tx, workflowKey);
     refuseRunning(claimed, request, tx.now);
+    const resumed = resume(tx, workflow, request.resume);
     const jobs = loadJobs(tx, workflowKey);
     const cleared = request.only_uninitialized ? [] : ephemeralData(tx, workflowKey);
     const changes = request.only_uninitialized
@@ -86,11 +89,13 @@ function restart(
       changed: changes.keys(),
       keepsRunning,
       onlyUninitialized: request.only_uninitialized,
+      rerunsFailed: request.resume !== undefined,
     });
     const settled = settle(jobs, plan);
     if (!request.ignore_missing_data)
       checkInputs(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
     const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes });
+    const givenUp = request.force && !request.assume_stopped ? claimed.filter(isTakenForDead(request)) : [];
     const kept = keptJobs(tx, jobs, { plan, settled, claimed: claimed.filter((job) => isKept(job, request)) });
     const beginsRun = rendered.num_changes > 0 || (!isUnderWay(workflow) && hasWork(settled));
     if (!request.dry_run && !beginsRun && workflow.isStopping) setStopping(tx, workflowKey, false);
@@ -116,8 +121,40 @@ function restart(
       missing_files: rerunForMissingFiles(jobs, { plan, settled, changes }),
       cleared_user_data: beginsRun ? cleared.map((datum) => datum.name) : [],
       ...kept,
+      num_given_up: noteGivenUp(tx, workflowKey, givenUp),
+      ...resumed,
     };
   });
+}
+
+/** What a resume does before its plan is made. */
+function resume(
+  tx: Transaction,
+  workflow: Workflow,
+  request: Request<'workflow_restart'>['resume'],
+): Pick<RestartPlan, 'ends_pause' | 'taken_over'> {
+  if (request === undefined) return { ends_pause: false, taken_over: null };
+  const takenOver = request.take_over === undefined ? null : takeOver(tx, workflow, request.take_over);
+  const endsPause = workflow.pausedAt !== null;
+  if (endsPause) setPaused(tx, workflow, false);
+  return { ends_pause: endsPause, taken_over: takenOver };
+}
+
+/** At most this many jobs that were given up are named in the history. */
+const namedGivenUp = 20;
+
+/** Who says that jobs are dead although nothing shows it leaves a trace. Returns how many they are. */
+function noteGivenUp(tx: Transaction, workflowKey: number, jobs: readonly ClaimedJob[]): number {
+  if (jobs.length === 0) return 0;
+  const named = jobs.slice(0, namedGivenUp).map((job) => ({
+    job_key: String(job.jobKey),
+    job_name: job.jobName,
+    attempt_id: job.attemptId,
+    hostname: job.hostname,
+    slurm_job_id: job.slurmJobId,
+  }));
+  tx.event({ workflowKey, type: 'jobs_given_up', data: { num_jobs: jobs.length, jobs: named } });
+  return jobs.length;
 }
 
 /** Whether its jobs can be claimed as they are: it has started, and neither a cancel nor its timeout has come in between. */

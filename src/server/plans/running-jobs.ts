@@ -20,6 +20,11 @@ export function isKept(job: ClaimedJob, request: Request<'workflow_restart'>): b
   return request.keep_running && !(request.force && job.process === 'lost_contact');
 }
 
+/** Whether a job counts as ended only because of `--force`. */
+export function isTakenForDead(request: Request<'workflow_restart'>): (job: ClaimedJob) => boolean {
+  return (job) => job.process !== 'gone' && !isKept(job, request);
+}
+
 export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'workflow_restart'>, now: number): void {
   if (request.assume_stopped && !request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
   if (request.only_uninitialized || request.assume_stopped) return;
@@ -34,25 +39,31 @@ export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'
     throw new TorcError(
       'conflict',
       `${counted(running.length, 'job')} of workflow ${request.workflow_key} ${running.length === 1 ? 'is' : 'are'} being stopped by a worker that was heard from in the last ${responseMs / 1000} s: ${named(running)}`,
-      `torc workflows restart ${request.workflow_key} --stop-running --force --timeout ${(2 * responseMs) / 1000}`,
+      request.resume === undefined
+        ? `torc workflows restart ${request.workflow_key} --stop-running --force --timeout ${(2 * responseMs) / 1000}`
+        : `Add --resume-timeout ${(2 * responseMs) / 1000}.`,
     );
   }
   if (running.length > 0) {
     throw new TorcError(
       'conflict',
       `${counted(running.length, 'job')} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
-      request.after_reset === undefined
-        ? '--keep-running lets them continue, --stop-running stops them first, --only-uninitialized starts only uninitialized jobs.'
-        : `Leave out --restart. After the reset, type: torc workflows restart ${request.workflow_key} --only-uninitialized`,
+      request.resume !== undefined
+        ? '--keep-running lets them continue, --stop-running stops them first.'
+        : request.after_reset === undefined
+          ? '--keep-running lets them continue, --stop-running stops them first, --only-uninitialized starts only uninitialized jobs.'
+          : `Leave out --restart. After the reset, type: torc workflows restart ${request.workflow_key} --only-uninitialized`,
     );
   }
   if (silent.length > 0 && !request.force) {
     throw new TorcError(
       'conflict',
       `${counted(silent.length, 'job')} may still be running, but contact with the worker is lost: ${named(silent)}`,
-      request.after_reset === undefined
-        ? 'See torc jobs diagnose. Use --force when you know that they are dead, or --keep-running to leave them alone.'
-        : `Leave out --restart and see torc jobs diagnose -k ${request.workflow_key}. After the reset, when you know that they are dead, type: torc workflows restart ${request.workflow_key} --force`,
+      request.resume !== undefined
+        ? `See torc jobs diagnose -k ${request.workflow_key}. Use --force-cleanup when you know that they are dead, or --keep-running to leave them alone.`
+        : request.after_reset === undefined
+          ? 'See torc jobs diagnose. Use --force when you know that they are dead, or --keep-running to leave them alone.'
+          : `Leave out --restart and see torc jobs diagnose -k ${request.workflow_key}. After the reset, when you know that they are dead, type: torc workflows restart ${request.workflow_key} --force`,
     );
   }
 }
@@ -66,7 +77,7 @@ function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_re
     'conflict',
     `${counted(ending.length, 'job')} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
     isSilent
-      ? 'Try again when they have ended, or use --force when you know that the silent ones are dead.'
+      ? `Try again when they have ended, or use ${request.resume === undefined ? '--force' : '--force-cleanup'} when you know that the silent ones are dead.`
       : 'Try again when they have ended, or let --stop-running wait for them.',
   );
 }

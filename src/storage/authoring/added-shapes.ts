@@ -20,6 +20,12 @@ export function addShape(tx: Transaction, workflowKey: number, request: JobReque
   );
   if (known !== undefined) return known.shape_key;
   const shapeKey = internShape(tx, workflowKey, request, 0);
+  rankShapes(tx, workflowKey);
+  return shapeKey;
+}
+
+/** Puts all shapes of a workflow into the order of its sort method. */
+export function rankShapes(tx: Transaction, workflowKey: number): void {
   const sql = 'SELECT jobs_sort_method AS method FROM workflows WHERE workflow_key = ?';
   const method = tx.db.get<{ method: JobsSortMethod }>(sql, workflowKey)?.method ?? 'none';
   const shapes = tx.db.all<ShapeRow>('SELECT * FROM shapes WHERE workflow_key = ?', workflowKey);
@@ -29,5 +35,4 @@ export function addShape(tx: Transaction, workflowKey: number, request: JobReque
     tx.db.run('UPDATE shapes SET sort_rank = ? WHERE shape_key = ?', ranks[index], shape.shape_key);
   }
   forgetReadyJobs(tx, workflowKey);
-  return shapeKey;
 }

@@ -124,7 +124,7 @@ export const copiedTables: readonly CopiedTable[] = [
     table: 'jobs',
     from: 'jobs t WHERE t.workflow_key = @source ORDER BY t.job_key',
     same: [
-      ...['name', 'command', 'invocation_script', 'priority', 'cancel_on_blocking_job_failure'],
+      ...['name', 'command', 'identity', 'invocation_script', 'priority', 'cancel_on_blocking_job_failure'],
       ...['supports_termination', 'task_failure_is_success', 'max_wait_ms'],
     ],
     made: {

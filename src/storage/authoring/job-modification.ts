@@ -129,6 +129,7 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
   tx.db.run(
     `UPDATE jobs SET name = ?, command = ?, invocation_script = ?, priority = ?, cancel_on_blocking_job_failure = ?,
        supports_termination = ?, task_failure_is_success = ?,
+       identity = CASE WHEN command = ? THEN identity END,
        is_command_changed = max(is_command_changed, ?) WHERE job_key = ?`,
     after.name,
     after.command,
@@ -137,6 +138,7 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
     Number(after.cancel_on_blocking_job_failure),
     Number(after.supports_termination),
     Number(after.task_failure_is_success),
+    after.command,
     isCommandChanged ? 1 : 0,
     job.job_key,
   );

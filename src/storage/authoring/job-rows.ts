@@ -4,16 +4,40 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addJobAttributes } from './attributes.ts';
 
-type StatedFields =
-  | 'name'
+/** Columns with what a request states about a job, besides its name and what it names. */
+const statedColumns = {
+  command: (job: StatedJob) => job.command,
+  identity: (job: StatedJob) => job.identity ?? null,
+  invocation_script: (job: StatedJob) => job.invocation_script,
+  priority: (job: StatedJob) => job.priority,
+  cancel_on_blocking_job_failure: (job: StatedJob) => (job.cancel_on_blocking_job_failure ? 1 : 0),
+  supports_termination: (job: StatedJob) => (job.supports_termination ? 1 : 0),
+  task_failure_is_success: (job: StatedJob) => (job.task_failure_is_success === true ? 1 : 0),
+  max_wait_ms: (job: StatedJob) => job.max_wait_ms ?? null,
+} as const;
+
+const statedNames = Object.keys(statedColumns).join(', ');
+const statedPlaces = Object.keys(statedColumns)
+  .map(() => '?')
+  .join(', ');
+
+function statedValues(job: StatedJob): (string | number | null)[] {
+  return Object.values(statedColumns).map((read) => read(job));
+}
+
+/** What a request states about a job, besides its name and what it names. */
+export type StatedJob = Pick<
+  AddedJob,
   | 'command'
+  | 'identity'
   | 'invocation_script'
   | 'priority'
   | 'cancel_on_blocking_job_failure'
   | 'supports_termination'
   | 'task_failure_is_success'
   | 'max_wait_ms'
-  | 'attributes';
+  | 'attributes'
+>;
 
 /** Keys of what a job names. */
 export interface JobReferences {
@@ -27,7 +51,7 @@ export interface NewJob {
   /** A reserved key, or null for the next one. */
   jobKey: number | null;
   workflowKey: number;
-  stated: Pick<AddedJob, StatedFields>;
+  stated: StatedJob & Pick<AddedJob, 'name'>;
   references: JobReferences;
   inputFiles: Iterable<number>;
   outputFiles: Iterable<number>;
@@ -41,6 +65,7 @@ export interface JobRow {
   workflow_key: number;
   name: string;
   command: string;
+  identity: string | null;
   invocation_script: string | null;
   priority: number;
   cancel_on_blocking_job_failure: number;
@@ -64,24 +89,15 @@ export function findJob(tx: Transaction, jobKey: number): JobRow | undefined {
 export function insertJob(tx: Transaction, job: NewJob): number {
   const { stated, references } = job;
   const { key } = tx.db.run(
-    `INSERT INTO jobs (job_key, workflow_key, name, command, invocation_script, resource_requirements_key, shape_key,
-       failure_handler_key, priority, cancel_on_blocking_job_failure, supports_termination,
-       task_failure_is_success, max_wait_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (job_key) DO NOTHING`,
+    `INSERT INTO jobs (job_key, workflow_key, name, resource_requirements_key, shape_key, failure_handler_key,
+       ${statedNames}) VALUES (?, ?, ?, ?, ?, ?, ${statedPlaces}) ON CONFLICT (job_key) DO NOTHING`,
     job.jobKey,
     job.workflowKey,
     stated.name,
-    stated.command,
-    stated.invocation_script,
     references.requirementsKey,
     references.shapeKey,
     references.failureHandlerKey,
-    stated.priority,
-    stated.cancel_on_blocking_job_failure ? 1 : 0,
-    stated.supports_termination ? 1 : 0,
-    stated.task_failure_is_success === true ? 1 : 0,
-    stated.max_wait_ms ?? null,
+    ...statedValues(stated),
   );
   const jobKey = job.jobKey ?? key;
   addJobAttributes(tx, jobKey, stated.attributes);
@@ -90,6 +106,19 @@ export function insertJob(tx: Transaction, job: NewJob): number {
   linkUserData(tx, jobKey, 0, job.inputUserData);
   linkUserData(tx, jobKey, 1, job.outputUserData);
   return jobKey;
+}
+
+/** Gives a job other settings; what it reads, writes and waits for stays. */
+export function updateJob(tx: Transaction, jobKey: number, stated: StatedJob, references: JobReferences): void {
+  tx.db.run(
+    `UPDATE jobs SET (resource_requirements_key, shape_key, failure_handler_key, ${statedNames})
+       = (?, ?, ?, ${statedPlaces}) WHERE job_key = ?`,
+    references.requirementsKey,
+    references.shapeKey,
+    references.failureHandlerKey,
+    ...statedValues(stated),
+    jobKey,
+  );
 }
 
 function linkFiles(tx: Transaction, jobKey: number, isOutput: 0 | 1, fileKeys: Iterable<number>): void {

@@ -32,10 +32,11 @@ export function resourceDifferences(before: Requirements, after: Requirements): 
     num_cpus: need.numCpus,
     memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
     num_gpus: need.gpuThousandths / 1000,
+    num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
   });
   const [old, now] = [values(before), values(after)];
-  return (['num_cpus', 'memory_bytes', 'num_gpus', 'runtime_seconds'] as const)
+  return (['num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds'] as const)
     .filter((field) => old[field] !== now[field])
     .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
 }

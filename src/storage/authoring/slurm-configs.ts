@@ -1,5 +1,5 @@
 /** Slurm configs: what sbatch is asked for. */
-import type { Request } from '../../api/contract.ts';
+import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { labelSet, problemOfGivenLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -56,6 +56,23 @@ export function storeSlurmConfig(
     ...configColumns.map((column) => storedValue(config, column)),
   );
   return key;
+}
+
+/** Gives a stored Slurm config with this name these values; the fields that change, or null when there is none. */
+export function slurmConfigChanges(
+  tx: Transaction,
+  workflowKey: number,
+  config: Request<'workflow_create_begin'>['slurm_configs'][number],
+): ChangedField[] | null {
+  const sql = 'SELECT * FROM slurm_configs WHERE workflow_key = ? AND name = ?';
+  const row = tx.db.get(sql, workflowKey, config.name);
+  if (row === undefined) return null;
+  const changed = configColumns.filter((column) => row[column] !== storedValue(config, column));
+  for (const column of changed) {
+    const update = `UPDATE slurm_configs SET ${column} = ? WHERE slurm_config_key = ?`;
+    tx.db.run(update, storedValue(config, column), row.slurm_config_key);
+  }
+  return changed.map((field) => ({ field, old_value: row[field], new_value: storedValue(config, field) }));
 }
 
 /** Changes the given fields of a Slurm config. */

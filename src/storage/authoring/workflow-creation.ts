@@ -68,16 +68,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   );
   const all: (Requirements & { name: string | null })[] = [
     { ...defaultRequirements, name: null },
-    ...request.requirements.map((r) => ({
-      name: r.name,
-      numCpus: r.num_cpus,
-      memoryBytes: r.memory_bytes,
-      gpuThousandths: r.gpu_thousandths,
-      numNodes: r.num_nodes,
-      runtimeMs: r.runtime_ms,
-      isMemoryStated: r.is_memory_stated,
-      isRuntimeStated: r.is_runtime_stated,
-    })),
+    ...request.requirements.map((r) => ({ name: r.name, ...requestedNeed(r) })),
   ];
   const ranks = sortRanks(request.jobs_sort_method, all);
   for (const [index, need] of all.entries()) {
@@ -93,6 +84,18 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   storeFailureHandlers(tx, key, request.failure_handlers);
   if (request.actions !== undefined) storeActions(tx, key, request.actions);
   return key;
+}
+
+export function requestedNeed(requirements: Request<'workflow_create_begin'>['requirements'][number]): Requirements {
+  return {
+    numCpus: requirements.num_cpus,
+    memoryBytes: requirements.memory_bytes,
+    gpuThousandths: requirements.gpu_thousandths,
+    numNodes: requirements.num_nodes,
+    runtimeMs: requirements.runtime_ms,
+    isMemoryStated: requirements.is_memory_stated,
+    isRuntimeStated: requirements.is_runtime_stated,
+  };
 }
 
 /** Adds a chunk of jobs, files and edges; a repeated chunk changes nothing. */

@@ -32,19 +32,7 @@ export function exportPage(tx: Transaction, request: Request<'workflow_export'>)
       return { ...nothing, action_jobs: pairs.slice(0, limit), more: pairs.length > limit };
     }
     case 'jobs': {
-      const rows = tx.db.all<ExportedJobRow>(
-        `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, h.name AS failure_handler, t.attributes
-         FROM jobs j
-         LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
-         LEFT JOIN shapes s ON s.shape_key = j.shape_key
-         LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
-         LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
-         LEFT JOIN job_attributes t ON t.job_key = j.job_key
-         WHERE j.workflow_key = ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
-        workflowKey,
-        limit + 1,
-        skip,
-      );
+      const rows = exportedJobs(tx, workflowKey, { skip, limit: limit + 1 });
       return { ...nothing, jobs: rows.slice(0, limit).map((row) => jobOf(tx, row)), more: rows.length > limit };
     }
   }
@@ -187,12 +175,34 @@ interface ExportedJobRow extends JobRow {
   attributes: string | null;
 }
 
-function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
-  const { job_key: jobKey } = row;
+/** Rows of a workflow's jobs with the names of what they name, in stored order. */
+export function exportedJobs(
+  tx: Transaction,
+  workflowKey: number,
+  { after = 0, skip = 0, limit }: { after?: number; skip?: number; limit: number },
+): ExportedJobRow[] {
+  return tx.db.all<ExportedJobRow>(
+    `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, h.name AS failure_handler, t.attributes
+     FROM jobs j
+     LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
+     LEFT JOIN shapes s ON s.shape_key = j.shape_key
+     LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
+     LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
+     LEFT JOIN job_attributes t ON t.job_key = j.job_key
+     WHERE j.workflow_key = ? AND j.job_key > ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
+    workflowKey,
+    after,
+    limit,
+    skip,
+  );
+}
+
+/** Everything that a specification states about a job, without its name and what it reads, writes and waits for. */
+export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
   const hasOwn = row.requirements === null && row.resource_requirements_key !== null;
   return {
-    name: row.name,
     command: row.command,
+    ...(row.identity === null ? {} : { identity: row.identity }),
     invocation_script: row.invocation_script,
     resource_requirements: row.requirements,
     scheduler: row.scheduler,
@@ -202,9 +212,23 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,
     supports_termination: row.supports_termination === 1,
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
-    ...(personsHold(tx, jobKey) === null ? {} : { hold: true }),
     ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
     ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
+    own_requirements: hasOwn ? requirementsOf(tx, { name: null, shape_key: row.shape_key }) : null,
+  };
+}
+
+type JobSettings = Omit<
+  ExportedJob,
+  'name' | 'hold' | 'depends_on' | 'barriers' | 'input_files' | 'output_files' | 'input_user_data' | 'output_user_data'
+>;
+
+function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
+  const { job_key: jobKey } = row;
+  return {
+    name: row.name,
+    ...jobSettings(tx, row),
+    ...(personsHold(tx, jobKey) === null ? {} : { hold: true }),
     depends_on: dependsOn(tx, jobKey),
     barriers: tx.db
       .all<{ key: number }>('SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0', jobKey)
@@ -213,7 +237,6 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     output_files: usedNames(tx, jobKey, 'files', 1),
     input_user_data: usedNames(tx, jobKey, 'user_data', 0),
     output_user_data: usedNames(tx, jobKey, 'user_data', 1),
-    own_requirements: hasOwn ? requirementsOf(tx, { name: null, shape_key: row.shape_key }) : null,
   };
 }
 

@@ -1,0 +1,85 @@
+/** The named parts of a specification that a resume takes over: requirements, handlers, Slurm configs, and how jobs are ordered. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ChangedField, Request } from '../../api/contract.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
+import { needOf, plainRequest } from '../running/shapes.ts';
+import { addShape, rankShapes } from './added-shapes.ts';
+import { followRequirements, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
+import { slurmConfigChanges, storeSlurmConfig } from './slurm-configs.ts';
+import { requestedNeed } from './workflow-creation.ts';
+
+type Wanted = Omit<Request<'workflow_create_begin'>, `num_${string}` | 'actions'>;
+
+/** Parts that the specification no longer has stay: jobs that named them name others now. */
+export function takeOverParts(tx: Transaction, workflowKey: number, wanted: Wanted): ChangedField[] {
+  return [
+    ...ordering(tx, workflowKey, wanted),
+    ...wanted.requirements.flatMap((part) => requirements(tx, workflowKey, part)),
+    ...handlers(tx, workflowKey, wanted.failure_handlers),
+    ...wanted.slurm_configs.flatMap((part) => slurmConfig(tx, workflowKey, part)),
+  ];
+}
+
+function ordering(tx: Transaction, workflowKey: number, wanted: Wanted): ChangedField[] {
+  const sql = 'SELECT jobs_sort_method, sample_interval_ms FROM workflows WHERE workflow_key = ?';
+  const before = tx.db.get(sql, workflowKey) ?? {};
+  const seconds = wanted.sample_interval_seconds;
+  const after = {
+    jobs_sort_method: wanted.jobs_sort_method,
+    sample_interval_ms: seconds === null ? null : Math.round(seconds * 1000),
+  };
+  const changed = (['jobs_sort_method', 'sample_interval_ms'] as const).filter((key) => before[key] !== after[key]);
+  for (const column of changed) {
+    tx.db.run(`UPDATE workflows SET ${column} = ? WHERE workflow_key = ?`, after[column], workflowKey);
+  }
+  if (changed.includes('jobs_sort_method')) rankShapes(tx, workflowKey);
+  return changed.map((field) => ({ field, old_value: before[field], new_value: after[field] }));
+}
+
+function requirements(tx: Transaction, workflowKey: number, part: Wanted['requirements'][number]): ChangedField[] {
+  if (part.name === null) return [];
+  const sql = 'SELECT resource_requirements_key AS key FROM resource_requirements WHERE workflow_key = ? AND name = ?';
+  const known = tx.db.get<{ key: number }>(sql, workflowKey, part.name);
+  const need = requestedNeed(part);
+  const field = `resource_requirements ${part.name}`;
+  if (known === undefined) {
+    const insert = 'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)';
+    tx.db.run(insert, workflowKey, part.name, addShape(tx, workflowKey, plainRequest(need)));
+    return [{ field, old_value: null, new_value: 'new' }];
+  }
+  const changes = resourceDifferences(needOf(tx, known.key), need);
+  if (changes.length === 0) return [];
+  setRequirementsShape(tx, known.key, addShape(tx, workflowKey, plainRequest(need)));
+  for (const step = followRequirements(workflowKey, known.key); !step(tx); );
+  return changes.map((change) => ({ ...change, field: `${field} ${change.field}` }));
+}
+
+function handlers(tx: Transaction, workflowKey: number, wanted: Wanted['failure_handlers']): ChangedField[] {
+  const known = new Map(failureHandlers(tx, workflowKey).map((handler) => [handler.name, handler]));
+  return wanted.flatMap((handler): ChangedField[] => {
+    const before = known.get(handler.name);
+    const field = `failure_handlers ${handler.name}`;
+    if (before === undefined) {
+      storeFailureHandlers(tx, workflowKey, [handler]);
+      return [{ field, old_value: null, new_value: 'new' }];
+    }
+    if (isDeepStrictEqual(before, handler)) return [];
+    tx.db.run(
+      'UPDATE failure_handlers SET rules = ?, is_plain = ? WHERE workflow_key = ? AND name = ?',
+      JSON.stringify(handler.rules),
+      handler.is_plain === true ? 1 : 0,
+      workflowKey,
+      handler.name,
+    );
+    return [{ field: `${field} rules`, old_value: before.rules, new_value: handler.rules }];
+  });
+}
+
+function slurmConfig(tx: Transaction, workflowKey: number, config: Wanted['slurm_configs'][number]): ChangedField[] {
+  const field = `slurm_schedulers ${config.name}`;
+  const changes = slurmConfigChanges(tx, workflowKey, config);
+  if (changes !== null) return changes.map((change) => ({ ...change, field: `${field} ${change.field}` }));
+  storeSlurmConfig(tx, workflowKey, config);
+  return [{ field, old_value: null, new_value: 'new' }];
+}
