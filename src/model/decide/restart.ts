@@ -118,12 +118,8 @@ export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
     } else set(job, 'waiting');
   }
   if (choice.onlyUninitialized) return plan;
-  const seeds: number[] = [];
-  for (let job = 0; choice.rerunsFailed === true && job < jobs.numJobs; job++) {
-    if (jobs.status[job] !== done || jobs.failed[job] === 0) continue;
-    set(job, 'failed');
-    seeds.push(job);
-  }
+  const seeds = [...jobs.failed.keys()].filter((job) => choice.rerunsFailed === true && jobs.failed[job] === 1);
+  for (const job of seeds) set(job, 'failed');
   for (const job of choice.changed) {
     if (jobs.status[job] !== done || plan.aim[job] !== aims.keep) continue;
     set(job, 'changed');
