@@ -260,6 +260,16 @@ describe('the command that helps', () => {
   it('is one that ends the wait', () => {
     const configs = [configOf(2, 'short', hour)];
     expect(help(waiting(), {})).toEqual(['torc jobs run 7', 'torc -k 7 hpc slurm schedule-nodes -n 1']);
+    const labelled = [...configs, configOf(3, 'gpus', hour, { labels: 'gpu,gpus,slurm', takesUnlabelled: false })];
+    expect(help(waiting({ labels: 'gpu' }), { configs: labelled })).toEqual([
+      'torc -k 7 hpc slurm schedule-nodes -s 3 -n 1',
+    ]);
+    expect(help(waiting({ labels: 'gpu,local,x@y' }), { configs: labelled })).toEqual([
+      'torc jobs run 7 --label gpu --label x@y',
+    ]);
+    expect(help(waiting({ labels: 'slurm,x' }), { configs: labelled })).toEqual([]);
+    const exclusive = worker({ pool: pool({ labels: 'gpu,local', takesUnlabelled: false }) });
+    expect(help(waiting(), { workers: [exclusive] })).toEqual(['torc jobs run 7']);
     expect(help(waiting({ slurmConfigKey: 2 }), { configs })).toEqual(['torc -k 7 hpc slurm schedule-nodes -s 2 -n 1']);
     expect(help(waiting(), { isServed: false, workers: [worker()] })).toEqual(['torc server start --daemon']);
     expect(help(waiting({ status: 'uninitialized' }), { runId: 0 })).toEqual(['torc workflows start 7']);

@@ -11,6 +11,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { noteElsewhere } from '../input/base-directory.ts';
 import { printResult } from '../output/output.ts';
+import { notePools } from '../output/pool-notes.ts';
 import { slurmTime } from '../output/reason-help.ts';
 import { cellText } from '../output/table.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
@@ -48,6 +49,7 @@ async function noteMisfits(context: Context, api: Api, schedule: Schedule, optio
   noteOthers(context, schedule);
   noteElsewhere(context, schedule.workflow);
   await noteTooLong(context, api, schedule);
+  await notePools(context, api, schedule.workflow.workflow_key, schedule.config);
   const { config } = schedule;
   const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
   if (asked > given) {

@@ -17,7 +17,7 @@ import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { type ActionPlace, checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
-import { noteOutlasting } from '../output/obstacles.ts';
+import { noteUnfit } from '../output/obstacles.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
@@ -100,7 +100,7 @@ async function createOrCount(
       const resumed = options.resume === true ? await resumeRecreated(context, connection, recreated, resume) : null;
       if (resumed === null) {
         const made = await storeWorkflow(context, connection, workflow, owner);
-        if (workflow.schedulers.length > 0) await noteOutlasting(context, connection.api, made.workflow_key);
+        if (workflow.schedulers.length > 0) await noteUnfit(context, connection.api, made.workflow_key);
         return { made };
       }
       const needs = await needsServer(connection, resumed.plan.workflow_key, false);

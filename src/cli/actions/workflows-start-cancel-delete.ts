@@ -9,7 +9,7 @@ import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
-import { noteOutlasting } from '../output/obstacles.ts';
+import { noteUnfit } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { type PlanOptions, shown } from '../plans/apply.ts';
@@ -55,7 +55,7 @@ export async function startStored(
   const { ignoreMissingData: ignore_missing_data = false } = options;
   const request = { workflow_key: workflowKey, dry_run: dryRun, ignore_missing_data };
   const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
-  await noteOutlasting(context, api, workflowKey);
+  await noteUnfit(context, api, workflowKey);
   noteSharedOutputs(context, plan);
   return { plan, startsServer: await needsServer(connection, workflowKey, dryRun) };
 }

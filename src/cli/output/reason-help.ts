@@ -32,7 +32,7 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   const restricted = find('no_worker_of_config');
   if (restricted !== undefined) return [`${schedule} -s ${restricted.slurm_config_key} -n 1`];
   const labelled = find('no_worker_with_labels');
-  if (labelled !== undefined) return helpOfLabels(torc, job, labelled);
+  if (labelled !== undefined) return helpOfLabels(torc, job.workflow_key, labelled);
   if (has('workers_exclusive')) return [`${torc} jobs run ${job.workflow_key}`];
   if (has('no_worker')) return [`${torc} jobs run ${job.workflow_key}`, `${schedule} -n 1`];
   if (has('outlasts_workers')) return [`${schedule} -n 1`];
@@ -41,12 +41,12 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
 }
 
 /** A Slurm config that has the labels, else a worker here: what `local` alone asks for needs none given. */
-function helpOfLabels(torc: string, job: Subject, reason: Of<'no_worker_with_labels'>): string[] {
-  const schedule = `${torc} -k ${job.workflow_key} hpc slurm schedule-nodes`;
+export function helpOfLabels(torc: string, workflowKey: string, reason: Of<'no_worker_with_labels'>): string[] {
+  const schedule = `${torc} -k ${workflowKey} hpc slurm schedule-nodes`;
   if (reason.slurm_config_key !== null) return [`${schedule} -s ${reason.slurm_config_key} -n 1`];
   if (reason.labels.includes('slurm')) return [];
   const given = reason.labels.filter((label) => label !== 'local').map((label) => ` --label ${shellWord(label)}`);
-  return [`${torc} jobs run ${job.workflow_key}${given.join('')}`];
+  return [`${torc} jobs run ${workflowKey}${given.join('')}`];
 }
 
 const sizeOptions: Readonly<Record<Dimension, (largest: Size) => string>> = {

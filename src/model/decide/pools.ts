@@ -1,5 +1,5 @@
 /** Which jobs a worker takes, whatever their size: those of its Slurm config, and those whose labels it has. */
-import { type LabelSet, labelsIn, noLabels } from '../labels.ts';
+import { type LabelSet, labelSet, labelsIn, noLabels, ownLabels } from '../labels.ts';
 
 /** The Slurm config key of jobs that any worker may take. */
 export const anyConfig = 0;
@@ -22,6 +22,13 @@ export interface Belonging {
 
 export function mayTake(pool: Pool, job: Belonging): boolean {
   return admitsConfig(pool, job) && admitsLabels(pool, job);
+}
+
+/** What the workers in the allocations of a Slurm config will take; their cluster is not known yet. */
+export function poolOfConfig(config: { key: number; name: string; labels: LabelSet; alsoUnlabelled: boolean }): Pool {
+  const own = ownLabels({ isSlurm: true, config: config.name, cluster: null });
+  const labels = labelSet([...labelsIn(config.labels), ...own]);
+  return { config: config.key, labels, takesUnlabelled: config.labels === noLabels || config.alsoUnlabelled };
 }
 
 /** A worker outside of allocations takes jobs of every Slurm config. */

@@ -77,25 +77,51 @@ export function reasonText(reason: Reason): string {
 /** What keeps so many jobs from running for good, as a clause: `2 jobs need 64 CPUs; no worker has more than 2 CPUs`. */
 export function obstacleText(reason: Obstacle, numJobs: number): string {
   const jobs = counted(numJobs, 'job');
-  if (reason.code === 'outlasts_configs') return `${jobs} may run for ${outlastsText(reason)}`;
-  return `${jobs} ${numJobs === 1 ? 'needs' : 'need'} ${largerText(reason)}`;
+  const need = numJobs === 1 ? 'needs' : 'need';
+  switch (reason.code) {
+    case 'outlasts_configs':
+      return `${jobs} may run for ${outlastsText(reason)}`;
+    case 'no_worker_with_labels':
+      return `${jobs} ${need} a worker with ${allLabels(reason.labels)}${lackText(reason)}`;
+    case 'workers_exclusive':
+      return `${jobs} ${numJobs === 1 ? 'has' : 'have'} no labels, and the ${counted(reason.num_workers, 'worker')} here ${reason.num_workers === 1 ? 'takes' : 'take'} jobs with labels alone`;
+    case 'larger_than_any_worker':
+      return `${jobs} ${need} ${largerText(reason)}`;
+  }
 }
 
 function configName({ slurm_config_key, slurm_config }: Of<'no_worker_of_config'>): string {
   return slurm_config === null ? slurm_config_key : JSON.stringify(slurm_config);
 }
 
-function labelsText({ labels, nearest }: Of<'no_worker_with_labels'>): string {
-  const words = (list: readonly string[]): string => list.map((label) => JSON.stringify(label)).join(', ');
-  const all = `the ${labels.length === 1 ? 'label' : 'labels'} ${words(labels)}`;
+function labelsText(reason: Of<'no_worker_with_labels'>): string {
+  const { labels, nearest } = reason;
+  const all = allLabels(labels);
   if (nearest === null) return `It needs a worker with ${all}, and there is no worker.`;
-  if (nearest.missing.length === labels.length) return `No worker has ${labels.length === 1 ? all : `any of ${all}`}.`;
-  return `No worker has all of ${all}; the worker on ${nearest.hostname} lacks ${words(nearest.missing)}.`;
+  const isNone = nearest.missing.length === labels.length;
+  if (isNone) return `No worker has ${labels.length === 1 ? all : `any of ${all}`}.`;
+  return `No worker has all of ${all}${lackText(reason)}.`;
+}
+
+/** What the nearest worker lacks, where it has at least one of the labels. */
+function lackText({ labels, nearest }: Of<'no_worker_with_labels'>): string {
+  if (nearest === null || nearest.missing.length === labels.length) return '';
+  return `; the worker on ${nearest.hostname} lacks ${labelWords(nearest.missing)}`;
+}
+
+function allLabels(labels: readonly string[]): string {
+  return `the ${labels.length === 1 ? 'label' : 'labels'} ${labelWords(labels)}`;
+}
+
+export function labelWords(labels: readonly string[]): string {
+  return labels.map((label) => JSON.stringify(label)).join(', ');
 }
 
 type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;
 
-export type Obstacle = Of<'larger_than_any_worker' | 'outlasts_configs'>;
+export type Obstacle = Of<
+  'larger_than_any_worker' | 'outlasts_configs' | 'no_worker_with_labels' | 'workers_exclusive'
+>;
 
 function outlastsText({ runtime_seconds, longest_seconds, slurm_config }: Of<'outlasts_configs'>): string {
   const name = JSON.stringify(slurm_config);

@@ -4,8 +4,9 @@
  */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import { idleWorker } from '../../model/decide/packing.ts';
+import { poolOfConfig } from '../../model/decide/pools.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
-import { type LabelSet, labelSet, labelsIn, noLabels, ownLabels } from '../../model/labels.ts';
+import type { LabelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { freeResources } from '../running/claims.ts';
 import { findComputeNode } from '../running/compute-nodes.ts';
@@ -41,10 +42,8 @@ function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
        WHERE workflow_key = ?`,
       workflowKey,
     )
-    .map(({ key, name, walltime_seconds, labels: given, also_unlabelled }) => {
-      const own = ownLabels({ isSlurm: true, config: name, cluster: null });
-      const labels = labelSet([...labelsIn(given), ...own]);
-      const pool = { config: key, labels, takesUnlabelled: given === noLabels || also_unlabelled === 1 };
+    .map(({ key, name, walltime_seconds, labels, also_unlabelled }) => {
+      const pool = poolOfConfig({ key, name, labels, alsoUnlabelled: also_unlabelled === 1 });
       return { key, name, walltimeMs: walltime_seconds * 1000, pool };
     });
 }
