@@ -127,6 +127,25 @@ describe('a run with as many failures as it may have', () => {
     expect(numDue()).toBe(0);
   });
 
+  it('is not opened again by a mark: what a failure canceled waits for a restart', async () => {
+    const jobs = [{ name: 'fails' }, { name: 'runs' }, { name: 'follows' }];
+    const edges: [number, number][] = [
+      [0, 2],
+      [1, 2],
+    ];
+    const key = await createWorkflow(service, jobs, edges, { maxFailures: 1 });
+    const worker = await TestWorker.join(service, key, { cpus: 2 });
+    await worker.exchange();
+    await worker.finish((await heldBy(worker)).get('fails') as number, 1);
+    const [{ job_key } = { job_key: '' }] = await rows(service, 'jobs', key, { name: 'fails' });
+    const request = { workflow_key: key, expected_state: null, skip: 0, job_keys: [String(job_key)], dry_run: false };
+    await service.call('jobs_mark_done', request);
+    expect(await statuses(service, key)).toMatchObject({ fails: 'done', follows: 'canceled' });
+    await worker.finish(worker.held[0] as number, 0);
+    await restart(key);
+    expect(await statuses(service, key)).toEqual({ fails: 'done', runs: 'done', follows: 'ready' });
+  });
+
   it('takes another limit while it runs', async () => {
     const key = await createWorkflow(service, names);
     const worker = await TestWorker.join(service, key, { cpus: 1 });

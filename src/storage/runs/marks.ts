@@ -5,10 +5,13 @@ import { personsHold, removeHold } from '../running/holds.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { applySettled, type StoredJobs } from './restart.ts';
 
-/** The jobs, by number, that a failure upstream canceled; none where a person canceled the workflow or it has not started. */
+/**
+ * The jobs, by number, that a failure upstream canceled; none where nothing more may start: a person canceled the
+ * workflow, its run had too many failures, or it has not started.
+ */
 export function canceledByFailure(tx: Transaction, jobs: StoredJobs): Set<number> {
-  const { phase, isCanceled } = getWorkflow(tx, jobs.workflowKey);
-  if (phase !== 'started' || isCanceled) return new Set();
+  const { phase, isCanceled, hasFailedOut } = getWorkflow(tx, jobs.workflowKey);
+  if (phase !== 'started' || isCanceled || hasFailedOut) return new Set();
   const rows = tx.db.all<{ job_key: number }>(
     `SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'canceled' AND failed_upstream_key IS NOT NULL`,
     jobs.workflowKey,
