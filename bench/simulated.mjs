@@ -1,4 +1,5 @@
 // Workflows of no-op jobs, workers without processes, and a cheap client.
+import { userInfo } from 'node:os';
 import { connect } from 'node:tls';
 
 const chunkSize = 5000;
@@ -42,7 +43,7 @@ export async function createNoops(api, numJobs, { shapes = 1, width = numJobs, s
 function beginRequest(numJobs, shapes, slurm_configs) {
   return {
     name: 'noops',
-    user: 'bench',
+    user: userInfo().username,
     description: null,
     project: null,
     metadata: null,

@@ -33,6 +33,8 @@ const attempt = () => ({
   detail: z.string().nullable(),
   /** With the cause `inherited`, the attempt that ran: {workflow_key, job_key, run_id, attempt_id}; else null. */
   inherited_from: json(),
+  /** With the cause `marked`, who said that the job is done; else null. */
+  marked_by: z.string().nullable(),
 });
 
 /** A row of the list of results. */

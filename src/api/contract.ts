@@ -141,6 +141,8 @@ export interface CallOptions {
   /** Ends the call early with a TorcError('interrupted'). */
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** In process: the server calls for nobody; else its owner does. */
+  isByServer?: boolean;
   /** 32 hexadecimal digits, new for each call that changes something: a repeated call with it gets the stored reply. */
   idempotencyKey?: string;
 }

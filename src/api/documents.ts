@@ -131,6 +131,7 @@ export const importHistory = z.strictObject({
         type: text.min(1).max(64),
         old_status: z.enum(jobStatuses).nullable(),
         new_status: z.enum(jobStatuses).nullable(),
+        who: name.nullish(),
         data: json(),
       }),
     )

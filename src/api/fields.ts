@@ -19,6 +19,8 @@ export const name = text.min(1).max(4096);
 export const labels = z
   .array(z.string().regex(labelPattern, 'a label has letters, digits and _.:/@+=- alone'))
   .max(mostLabels);
+/** The caller's own login name, as which a request acts anyway; any other is refused. */
+export const self = name.optional();
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');
 /** A document of a user, passed on as it is: zod would drop the key `__proto__` and numbers that are kept as written. */

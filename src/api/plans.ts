@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { jobStatuses } from '../model/status.ts';
-import { count, key, name, text } from './fields.ts';
+import { count, key, name, self, text } from './fields.ts';
 import { resume, takenOver } from './resume.ts';
 
 /**
@@ -63,7 +63,7 @@ export const copyWorkflow = z.strictObject({
   dry_run: z.boolean(),
   /** Of the new workflow; null for the name of the source. */
   name: name.nullable(),
-  user: name,
+  user: self,
 });
 /** With `stop` false, workers claim jobs again. */
 export const stopRunning = z.strictObject({ workflow_key: key, stop: z.boolean() });

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { actionTypes, triggerTypes } from '../model/expanded.ts';
-import { allocationStatuses, causes, jobStatuses, outcomes } from '../model/status.ts';
+import { allocationStatuses, causes, jobStatuses, outcomes, runOrigins, runStatuses } from '../model/status.ts';
 import { result } from './attempt-records.ts';
 import { age, count, instant, json, key } from './fields.ts';
 import { workflow } from './workflow-record.ts';
@@ -197,7 +197,29 @@ const event = () =>
     type: z.string(),
     old_status: z.enum(jobStatuses).nullable(),
     new_status: z.enum(jobStatuses).nullable(),
+    /** The person who caused it; null for what workers and the server did by themselves. */
+    who: z.string().nullable(),
     data: json(),
+  });
+
+const run = () =>
+  z.strictObject({
+    workflow_key: key,
+    run_id: count,
+    how: z.enum(runOrigins),
+    who: z.string().nullable(),
+    /** Of the first run of a copy, the workflow that it is a rerun or a clone of. */
+    source_workflow_key: key.nullable(),
+    /** `restarted`: a restart closed it before it had ended. */
+    status: z.enum(runStatuses).nullable(),
+    /** Of earlier runs as they were at their end; null where that was not kept. */
+    num_jobs: count.nullable(),
+    num_done: count.nullable(),
+    num_failed: count.nullable(),
+    num_canceled: count.nullable(),
+    started_at: instant.nullable(),
+    ended_at: instant.nullable(),
+    elapsed_seconds: z.number().nullable(),
   });
 
 const resourceRequirements = () =>
@@ -208,6 +230,7 @@ export const records = {
   workflows: workflow,
   jobs: job,
   results: result,
+  runs: run,
   files: file,
   compute_nodes: computeNode,
   slurm_configs: slurmConfig,

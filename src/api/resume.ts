@@ -36,6 +36,7 @@ const takeOver = z.strictObject({
     num_user_data: true,
     num_barriers: true,
     actions: true,
+    user: true,
   }),
   /** How many jobs were compared: with another number the workflow has changed meanwhile. */
   num_jobs: count,

@@ -4,7 +4,7 @@ import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../mo
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { retryCauses } from '../model/retry.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
-import { attributes, changedAttributes, changedField, count, json, key, labels, name, text } from './fields.ts';
+import { attributes, changedAttributes, changedField, count, json, key, labels, name, self, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -68,7 +68,7 @@ const args = text.min(1).max(65_536);
 
 export const createBegin = z.strictObject({
   name,
-  user: name,
+  user: self,
   /** Missing for the name. */
   tool: name.optional(),
   /** What makes it the same workflow again; missing for one that is new each time. */
@@ -114,7 +114,7 @@ export const createBegin = z.strictObject({
 });
 
 /** Which workflow has an identity; `tool` is null for the name. */
-export const findIdentity = z.strictObject({ user: name, tool: name.nullable(), name, args });
+export const findIdentity = z.strictObject({ user: self, tool: name.nullable(), name, args });
 /** Nulls when there is none. */
 export const findIdentityReply = () =>
   z.strictObject({

@@ -147,6 +147,13 @@ export const workflowStatuses = [
 ] as const;
 export type WorkflowStatus = (typeof workflowStatuses)[number];
 
+/** How a run ended, or stands; a restart that comes before its end closes it as `restarted`. */
+export const runStatuses = [...workflowStatuses, 'restarted'] as const;
+
+/** How a run began; the first run of a copy is a rerun or a clone. */
+export const runOrigins = ['start', 'restart', 'resume', 'rerun', 'clone', 'import'] as const;
+export type RunOrigin = (typeof runOrigins)[number];
+
 /** What can end a run before all its jobs have run. */
 export const cutOffs = ['max_failures', 'timeout'] as const;
 export type CutOff = (typeof cutOffs)[number];

@@ -1,5 +1,5 @@
 /** Carries out requests: as a read, as a write in the next transaction, as several, or with the reply that was kept. */
-import type { EndpointName, Reply, Request } from '../api/contract.ts';
+import type { CallOptions, EndpointName, Reply, Request } from '../api/contract.ts';
 import { needsKey } from '../api/repetition.ts';
 import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
@@ -9,6 +9,9 @@ import type { ReadHandler, StepHandler } from './handlers/kinds.ts';
 import { handlerOf } from './handlers/table.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
+
+/** What workers ask for; everything else is asked for by a person. */
+const workersOwn: ReadonlySet<EndpointName> = new Set<EndpointName>(['worker_hello', 'exchange']);
 
 /** Whether an endpoint only reads. */
 export function isRead(endpoint: EndpointName): boolean {
@@ -25,12 +28,14 @@ export class Requests {
   }
 
   /** Carries out a request; one with a key only once. */
-  async call<N extends EndpointName>(endpoint: N, request: Request<N>, key: string | null): Promise<Reply<N>> {
-    if (key === null || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, null);
+  async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions): Promise<Reply<N>> {
+    const { idempotencyKey: key, isByServer = false } = options;
+    const who = isByServer || workersOwn.has(endpoint) ? null : this.#context.info.user;
+    if (key === undefined || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, who, null);
     const repeatable = { endpoint, idempotencyKey: key };
     const known = this.#underWay.get(key) ?? findReply(this.#context.view, repeatable);
     if (known !== null) return (await known) as Reply<N>;
-    const work = this.#perform(endpoint, request, repeatable).finally(() => this.#underWay.delete(key));
+    const work = this.#perform(endpoint, request, who, repeatable).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, work);
     return await work;
   }
@@ -39,6 +44,7 @@ export class Requests {
   async #perform<N extends EndpointName>(
     endpoint: N,
     request: Request<N>,
+    who: string | null,
     repeatable: RepeatableRequest | null,
   ): Promise<Reply<N>> {
     const context = this.#context;
@@ -48,12 +54,16 @@ export class Requests {
       return reply;
     };
     if (handler.kind === 'read') return await this.#read(handler, request);
-    if (handler.kind === 'steps') return await this.#runSteps(handler, request, keep);
+    if (handler.kind === 'steps') return await this.#runSteps(handler, request, who, keep);
     if (handler.kind === 'prepared') {
       const work = await handler.prepare(context, request);
-      return await context.write((tx) => keep(tx, work(tx)));
+      return await this.#write(who, (tx) => keep(tx, work(tx)));
     }
-    return await context.write((tx) => keep(tx, handler.run(tx, request, context)));
+    return await this.#write(who, (tx) => keep(tx, handler.run(tx, request, context)));
+  }
+
+  #write<T>(who: string | null, work: (tx: Transaction) => T): Promise<T> {
+    return this.#context.write((tx) => tx.actFor(who, () => work(tx)));
   }
 
   async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
@@ -69,11 +79,12 @@ export class Requests {
   async #runSteps<N extends EndpointName>(
     handler: StepHandler<N>,
     request: Request<N>,
+    who: string | null,
     keep: Keep<N>,
   ): Promise<Reply<N>> {
     const context = this.#context;
     await handler.check?.(context, request);
-    const { step, reply } = await context.write((tx) => {
+    const { step, reply } = await this.#write(who, (tx) => {
       const begun = handler.begin(tx, request);
       if (begun.step === null) keep(tx, begun.reply);
       return begun;
@@ -84,7 +95,7 @@ export class Requests {
       if (isLast) keep(tx, reply);
       return isLast;
     };
-    while (!(await context.write(takeStep)));
+    while (!(await this.#write(who, takeStep)));
     return reply;
   }
 }

@@ -148,7 +148,7 @@ export class Service implements ServerContext {
     const reply =
       endpoint === 'exchange'
         ? ((await this.#callExchange(parsed as Request<'exchange'>, options)) as Reply<N>)
-        : await this.#requests.call(endpoint, parsed, options.idempotencyKey ?? null);
+        : await this.#requests.call(endpoint, parsed, options);
     if (replies.hasSubscribers) replies.publish({ endpoint, request: parsed, reply });
     return reply;
   }

@@ -1,4 +1,5 @@
 /** Clone, rerun, mark-done, partial resets, delete-all and lists by state, as a person types them. */
+import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
 
@@ -166,7 +167,9 @@ describe('torc jobs mark-done', () => {
     expect((await place.torc('workflows', 'restart', key)).code).toBe(7);
     const events = (await place.json<{ events: Row[] }>(['events', 'list', '-k', key, '-f', 'type=job_marked_done']))
       .events;
-    expect(events).toMatchObject([{ job_key: b, data: { by: expect.any(String) } }]);
+    expect(events).toMatchObject([{ job_key: b, who: userInfo().username }]);
+    const { results } = await place.json<{ results: Row[] }>(['results', 'list', '-k', key, '-f', 'cause=marked']);
+    expect(results).toMatchObject([{ job_key: b, marked_by: userInfo().username }]);
     expect((await place.torc('jobs', 'logs', b)).stderr).toContain('no process ran');
     expect((await place.torc('jobs', 'mark-done', b)).stdout).toContain('already done');
     expect((await place.torc('jobs', 'mark-done', '99999')).code).toBe(3);

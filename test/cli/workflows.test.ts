@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diamond, newPlace, type Place } from './place.ts';
@@ -96,12 +97,24 @@ describe('create', () => {
     expect(error.problems).toContainEqual(expect.objectContaining({ line: 4, column: 5, path: 'jobs[0].comand' }));
   });
 
-  it('keeps the given user', async () => {
-    const spec = place.file('diamond.json', diamond());
-    await place.torc('-U', 'alice', 'workflows', 'create', spec);
-    await place.torc('workflows', 'create', spec);
-    const mine = await place.json<{ workflows: unknown[] }>(['workflows', 'list', '-U', 'alice']);
-    expect(mine.workflows).toMatchObject([{ workflow_key: '1', user: 'alice' }]);
+  it('makes a workflow of whoever runs it: -U filters lists and changes nothing', async () => {
+    const spec = place.file('diamond.json', JSON.stringify({ ...JSON.parse(diamond()), user: 'alice' }));
+    const refused = {
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: -U bob shows what belongs to bob, but changes nothing: you are /),
+    };
+    expect(await place.torc('-U', 'bob', 'run', spec)).toMatchObject(refused);
+    expect(existsSync(place.dir)).toBe(false);
+    const { username } = userInfo();
+    const made = await place.torc('-U', username, 'workflows', 'create', spec);
+    expect(made.stderr).toContain(`names the user "alice"; the workflow belongs to you (${username})`);
+    expect(await place.json(['workflows', 'list', '-U', username])).toMatchObject({ workflows: [{ user: username }] });
+    expect(await place.json(['workflows', 'list', '-U', 'bob'])).toEqual({ workflows: [] });
+    expect(await place.torc('-U', 'bob', 'workflows', 'cancel', '1')).toMatchObject(refused);
+    expect(await place.torc('-U', 'bob', 'workflows', 'delete', '1', '--force')).toMatchObject(refused);
+    expect(await place.torc('-U', 'bob', 'workflows', 'cancel', '1', '--dry-run')).toMatchObject({ code: 0 });
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ status: 'uninitialized' });
   });
 });
 

@@ -386,7 +386,7 @@ async function copy(service: Service, key: string, how: 'clone' | 'rerun'): Prom
   ];
   const before = await state(key);
   const { ended_at } = await service.call('workflow_show', { workflow_key: key });
-  const request = { workflow_key: key, how, name: null, user: 'tester' };
+  const request = { workflow_key: key, how, name: null };
   try {
     const planned = await service.call('workflow_copy', { ...request, dry_run: true });
     const made = await service.call('workflow_copy', { ...request, dry_run: false });

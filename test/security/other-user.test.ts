@@ -78,6 +78,9 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
     expect(ended.code).not.toBe(0);
     expect(ended.stdout).toBe('');
     for (const secret of [file().token, ...secretNames]) expect(ended.stderr).not.toContain(secret);
+    const cancel = await asOtherUser(process.execPath, [mainJs, '--dir', place.dir, 'workflows', 'cancel', '1']);
+    expect(cancel).toMatchObject({ code: 4, stdout: '' });
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ status: 'running' });
   });
 
   it('cannot direct a client to their own server', async () => {

@@ -227,7 +227,8 @@ describe('an action', () => {
     await service.call('workflow_delete', { workflow_key: key, dry_run: false });
     const tables = service.db.all(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`);
     const left = tables.filter(({ name }) => service.db.all(`SELECT * FROM ${name}`).length > 0);
-    expect(left.map(({ name }) => name)).toEqual(['meta']);
+    expect(left.map(({ name }) => name)).toEqual(['meta', 'events']);
+    expect(service.db.all('SELECT type FROM events')).toEqual([{ type: 'workflow_deleted' }]);
   });
 });
 

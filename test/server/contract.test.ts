@@ -140,7 +140,7 @@ async function run(service: Service, workflow_key: string): Promise<void> {
   await service.call('jobs_hold', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), hold: true, dry_run: true });
   await service.call('jobs_cancel', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), dry_run: true });
   await service.call('workflow_cancel', { workflow_key, dry_run: false });
-  await service.call('workflow_copy', { workflow_key, how: 'rerun', dry_run: false, name: null, user: 'u' });
+  await service.call('workflow_copy', { workflow_key, how: 'rerun', dry_run: false, name: null });
 }
 
 async function look(service: Service, workflow_key: string): Promise<void> {
@@ -151,7 +151,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   await service.call('workflow_show', { workflow_key });
   await service.call('workflow_outline', { workflow_key, after: null, limit: 10 });
   await service.call('workflow_graph', { workflow_key });
-  await service.call('workflow_find', { user: 'tester', tool: null, name: 'test', args: 'v1' });
+  await service.call('workflow_find', { tool: null, name: 'test', args: 'v1' });
   await service.call('server_info', {});
   await service.call('server_awaited', {});
   await service.call('server_check', {});

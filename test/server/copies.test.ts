@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 async function copy(key: string, how: 'clone' | 'rerun', dry_run = false) {
-  return fresh.service.call('workflow_copy', { workflow_key: key, how, dry_run, name: null, user: 'tester' });
+  return fresh.service.call('workflow_copy', { workflow_key: key, how, dry_run, name: null });
 }
 
 /** Runs what is ready; jobs of these names fail. */

@@ -113,7 +113,7 @@ function counts(workflow: ExpandedWorkflow): object {
 /** The stored workflow, and the document that an export of it makes. */
 async function exported(workflow: ExpandedWorkflow): Promise<string> {
   const api = fresh.service;
-  const { workflow_key } = await createWorkflow(api, workflow, 'tester');
+  const { workflow_key } = await createWorkflow(api, workflow);
   const shown = await api.call('workflow_show', { workflow_key });
   let text = '';
   for await (const piece of exportLines(api, shown, { results: false, events: false })) text += piece;

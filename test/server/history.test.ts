@@ -20,6 +20,13 @@ function moves(events: readonly ListRecord[]): string[] {
     .map((event) => `${event.job_key}: ${event.old_status} -> ${event.new_status}`);
 }
 
+const planRequest = (workflow_key: string) => ({ workflow_key, expected_state: null, skip: 0, dry_run: false });
+const restartRequest = (workflow_key: string) => ({
+  ...planRequest(workflow_key),
+  ...{ ignore_missing_data: true, only_uninitialized: false, keep_running: false, force: false, assume_stopped: false },
+  working_directory: '/',
+});
+
 /** Three jobs: the second fails and cancels the third; then the second is reset and everything runs again. */
 async function eventful(): Promise<{ key: string; jobs: string[] }> {
   const { service } = fresh;
@@ -31,8 +38,7 @@ async function eventful(): Promise<{ key: string; jobs: string[] }> {
   await worker.exchange({ started: [{ attempt: a, age_ms: 0, pid: 1 }] });
   worker.held = [];
   await worker.exchange({ finished: [finished(a), finished(b, 3)] });
-  const reset = { workflow_key: key, expected_state: null, skip: 0, dry_run: false };
-  await service.call('jobs_reset', { ...reset, which: [jobs[1] as string] });
+  await service.call('jobs_reset', { ...planRequest(key), which: [jobs[1] as string] });
   return { key, jobs };
 }
 
@@ -55,6 +61,92 @@ describe('the history', () => {
     expect(end?.data).toEqual({ return_code: 3, cause: 'exit_code' });
     const types = events.map(({ type }) => type);
     expect(types.indexOf('workflow_started')).toBeLessThan(types.indexOf('job_status'));
+  });
+
+  it('says who caused what: a person, or nobody for what workers and the server did by themselves', async () => {
+    const { service } = fresh;
+    const { key, jobs } = await eventful();
+    const worker = await TestWorker.join(service, key, { cpus: 2 });
+    // in one transaction: a person, a worker, and a person after the directory has another owner
+    const describe = (description: string) =>
+      service.call('workflow_modify', { workflow_key: key, changes: { description } });
+    const describing = describe('mine');
+    const exchanging = worker.exchange({ draining: true });
+    service.info.user = 'heir';
+    await Promise.all([describing, exchanging, describe('mine now')]);
+    await service.call('jobs_mark_done', { ...planRequest(key), job_keys: [jobs[1] as string] });
+    const who = (await page(key, 1000)).map((event) => [event.type, event.new_status, event.who]);
+    expect(who).toEqual([
+      ['workflow_created', null, 'tester'],
+      ['workflow_started', null, 'tester'],
+      ['worker_started', null, null],
+      ['job_status', 'submitted_pending', null],
+      ['job_status', 'submitted_pending', null],
+      ['job_status', 'submitted', null],
+      ['job_status', 'done', null],
+      ['job_status', 'done', null],
+      ['job_status', 'canceled', null],
+      ['worker_ended', null, null],
+      ['workflow_ended', null, null],
+      ['job_status', 'uninitialized', 'tester'],
+      ['job_status', 'uninitialized', 'tester'],
+      ['jobs_reset', null, 'tester'],
+      ['worker_started', null, null],
+      ['workflow_modified', null, 'tester'],
+      ['workflow_modified', null, 'heir'],
+      ['worker_ended', null, null],
+      ['job_status', 'done', 'heir'],
+      ['job_marked_done', null, 'heir'],
+      ['jobs_marked', null, 'heir'],
+    ]);
+    expect(await rows(service, 'results', key, { cause: 'marked' })).toMatchObject([{ marked_by: 'heir' }]);
+    await service.call('workflow_delete', { workflow_key: key, dry_run: false });
+    expect(await page(key, 1000)).toMatchObject([
+      { type: 'workflow_deleted', who: 'heir', data: { name: 'test', num_jobs: 3, num_results: 3 } },
+    ]);
+    await expect(rows(service, 'jobs', key)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('has every run: who began it and how, and what it had come to at its end, which stays so', async () => {
+    const { service } = fresh;
+    const { key, jobs } = await eventful();
+    const runs = async (of = key) => (await rows(service, 'runs', of)).map(({ started_at, ended_at, ...run }) => run);
+    const counts = (done: number, failed: number, canceled: number) => {
+      return { num_jobs: 3, num_done: done, num_failed: failed, num_canceled: canceled };
+    };
+    const first = { run_id: 1, how: 'start', who: 'tester', status: 'failed', ...counts(2, 1, 1) };
+    // the jobs were reset since
+    expect(await runs()).toMatchObject([{ ...first, source_workflow_key: null }]);
+    const restart = { ...restartRequest(key), resume: {} };
+    service.info.user = 'heir';
+    await service.call('workflow_restart', restart);
+    const open = { run_id: 2, how: 'resume', who: 'heir', status: 'waiting', ...counts(1, 0, 0) };
+    expect(await runs()).toMatchObject([first, { ...open, elapsed_seconds: null }]);
+    // a restart before the end of the run closes it with what it had come to
+    await service.call('jobs_mark_done', { ...planRequest(key), job_keys: [jobs[1] as string] });
+    await service.call('jobs_reset', { ...planRequest(key), which: [jobs[0] as string] });
+    await service.call('workflow_restart', restartRequest(key));
+    const closed = { ...open, status: 'restarted', ...counts(1, 0, 0) };
+    expect(await runs()).toMatchObject([first, closed, { run_id: 3, how: 'restart', who: 'heir', ...counts(1, 0, 0) }]);
+    const worker = await TestWorker.join(service, key, { cpus: 2 });
+    await worker.exchange();
+    for (const attempt of [...worker.held]) await worker.finish(attempt, 3);
+    const third = { run_id: 3, status: 'failed', ...counts(3, 2, 0) };
+    expect((await runs())[2]).toMatchObject(third);
+    // an added job lets the run go on; a mark belongs to the run that has ended
+    await service.call('jobs_mark_done', { ...planRequest(key), job_keys: [jobs[0] as string] });
+    expect((await runs())[2]).toMatchObject({ ...third, ...counts(3, 1, 0) });
+
+    const copied = { workflow_key: key, dry_run: false, name: null };
+    await service.call('workflow_copy', { ...copied, how: 'rerun' });
+    await service.call('workflow_copy', { ...copied, how: 'clone' });
+    for (const copy of ['2', '3']) await service.call('workflow_start', { workflow_key: copy, dry_run: false });
+    expect([await runs('2'), await runs('3')]).toMatchObject([
+      [{ run_id: 1, how: 'rerun', source_workflow_key: key }],
+      [{ run_id: 1, how: 'clone', source_workflow_key: key }],
+    ]);
+    await service.call('workflow_delete', { workflow_key: '2', dry_run: false });
+    expect(service.db.all('SELECT * FROM runs WHERE workflow_key = 2')).toEqual([]);
   });
 
   it('costs one row for the moves of many jobs', async () => {

@@ -24,11 +24,15 @@ afterEach(async () => {
 const place = { workingDirectory: '/w', outputDirectory: '/w/output' };
 const read = (spec: object) =>
   expandValue({ name: 'study', jobs: [{ name: 'a', command: 'true' }], ...spec }, { file: 'spec' }).workflow;
-const create = async (spec: object, user = 'ann') =>
-  (await createWorkflow(service, read(spec), user, () => {}, place)).workflow_key;
+/** The user is whose server it is. */
+const create = async (spec: object, user = 'tester') => {
+  service.info.user = user;
+  return (await createWorkflow(service, read(spec), () => {}, place)).workflow_key;
+};
 const find = async (args: string, more: { user?: string; tool?: string; name?: string } = {}) => {
-  const { user = 'ann', tool = null, name = 'study' } = more;
-  return (await service.call('workflow_find', { user, tool, name, args })).workflow_key;
+  const { user = 'tester', tool = null, name = 'study' } = more;
+  service.info.user = user;
+  return (await service.call('workflow_find', { tool, name, args })).workflow_key;
 };
 
 describe('creating', () => {
@@ -65,7 +69,7 @@ describe('creating', () => {
 
   it('lets one of two creators have it', async () => {
     const begin = () =>
-      service.call('workflow_create_begin', { ...beginRequest(read({ args: 'v1' }), 'ann', place), num_jobs: 0 });
+      service.call('workflow_create_begin', { ...beginRequest(read({ args: 'v1' }), place), num_jobs: 0 });
     const [first, second] = [await begin(), await begin()];
     await service.call('workflow_create_finish', second);
     await expect(service.call('workflow_create_finish', first)).rejects.toMatchObject({ code: 'conflict' });
@@ -82,7 +86,7 @@ describe('an identity', () => {
 
   it('stays with the original of a copy', async () => {
     const key = await create({ args: 'v1' });
-    const copy = { workflow_key: key, how: 'clone', dry_run: false, name: null, user: 'ann' } as const;
+    const copy = { workflow_key: key, how: 'clone', dry_run: false, name: null } as const;
     const { workflow_key } = await service.call('workflow_copy', copy);
     expect(await service.call('workflow_show', { workflow_key: String(workflow_key) })).toMatchObject({ args: null });
     expect(await find('v1')).toBe(key);

@@ -66,7 +66,7 @@ const place = { workingDirectory: directory, outputDirectory: directory };
 const read = (value: object) => expandValue(value, { file: 'spec' }).workflow;
 
 async function created(value: object = spec): Promise<string> {
-  const { workflow_key } = await createWorkflow(service, read(value), 'ann', () => {}, place);
+  const { workflow_key } = await createWorkflow(service, read(value), () => {}, place);
   return workflow_key;
 }
 
@@ -75,7 +75,7 @@ function withJob(name: string, change: object): Spec {
   return { ...spec, jobs: spec.jobs.map((job) => (job.name === name ? { ...job, ...change } : job)) } as Spec;
 }
 
-const compare = (key: string, value: object) => compareWorkflow(service, key, read(value), 'ann');
+const compare = (key: string, value: object) => compareWorkflow(service, key, read(value));
 
 async function resume(
   key: string,

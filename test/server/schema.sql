@@ -188,7 +188,7 @@ CREATE TABLE events (
   old_status TEXT,
   new_status TEXT,
   data TEXT
-) STRICT;
+, who TEXT) STRICT;
 
 CREATE INDEX events_job ON events (job_key) WHERE job_key IS NOT NULL;
 
@@ -334,6 +334,25 @@ CREATE TABLE resource_requirements (
 ) STRICT;
 
 CREATE UNIQUE INDEX resource_requirements_name ON resource_requirements (workflow_key, name);
+
+CREATE TABLE runs (
+  run_key INTEGER PRIMARY KEY,
+  workflow_key INTEGER NOT NULL,
+  run_id INTEGER NOT NULL,
+  -- 'start', 'restart', 'resume', 'rerun', 'clone', 'import'
+  how TEXT NOT NULL,
+  -- of the first run of a copy
+  source_workflow_key INTEGER,
+  who TEXT,
+  started_at INTEGER,
+  ended_at INTEGER,
+  status TEXT,
+  num_jobs INTEGER,
+  num_done INTEGER,
+  num_failed INTEGER,
+  num_canceled INTEGER,
+  UNIQUE (workflow_key, run_id)
+) STRICT;
 
 CREATE TABLE shapes (
   shape_key INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -338,7 +338,7 @@ describe('attributes', () => {
     expect((await rows(service, 'jobs', one, { 'attribute.n': '10' })).map(({ name }) => name)).toEqual(['b']);
     expect(service.db.all('SELECT * FROM job_attributes')).toHaveLength(1);
 
-    await service.call('workflow_copy', { workflow_key: one, how: 'clone', dry_run: false, name: null, user: 'u' });
+    await service.call('workflow_copy', { workflow_key: one, how: 'clone', dry_run: false, name: null });
     expect(await rows(service, 'workflows', null, { 'attribute.release_id': '123' })).toHaveLength(2);
     expect((await rows(service, 'jobs', '3', { 'attribute.n': '10' })).map(({ name }) => name)).toEqual(['b']);
     await service.call('workflow_delete', { workflow_key: '3', dry_run: false });

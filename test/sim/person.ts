@@ -152,7 +152,7 @@ export class Person {
 
   /** The copy stays as it is: the workers of this world belong to its source. */
   async copy(how: 'clone' | 'rerun'): Promise<void> {
-    const request = { workflow_key: this.#world.workflowKey, dry_run: false, name: null, user: 'person' };
+    const request = { workflow_key: this.#world.workflowKey, dry_run: false, name: null };
     await this.#type('workflow_copy', { ...request, how });
   }
 

@@ -16,6 +16,7 @@ export async function freshService(
 ): Promise<{ service: Service; directory: string; close: () => Promise<void> }> {
   const directory = temporaryDirectory();
   const service = await openService(directory, clock, 'test');
+  service.info.user = 'tester';
   return {
     service,
     directory,
@@ -123,7 +124,6 @@ export async function createWorkflow(
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
     name: 'test',
-    user: 'tester',
     description: null,
     project: null,
     metadata: null,

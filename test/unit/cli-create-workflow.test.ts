@@ -122,12 +122,11 @@ describe('user data', () => {
 
 describe('creating', () => {
   it('begins with a request that the contract accepts, without losing metadata', () => {
-    const begin = endpoints.workflow_create_begin.request.parse(beginRequest(workflow(2, 1, 1), 'alice'));
+    const begin = endpoints.workflow_create_begin.request.parse(beginRequest(workflow(2, 1, 1)));
     expect(begin).toMatchObject({
       num_jobs: 2,
       num_files: 1,
       num_barriers: 1,
-      user: 'alice',
       metadata: { a: [1, null] },
     });
   });
@@ -142,7 +141,7 @@ describe('creating', () => {
       async close() {},
     } as unknown as Api;
     const seen: number[] = [];
-    await createWorkflow(api, workflow(6000, 0, 1), 'alice', (stored) => seen.push(stored));
+    await createWorkflow(api, workflow(6000, 0, 1), (stored) => seen.push(stored));
     expect(called).toEqual([
       'workflow_create_begin',
       'workflow_create_chunk',
@@ -170,9 +169,7 @@ describe('creating', () => {
       rules: [{ exitCodes: [75], matchAllExitCodes: false, causes: [], recoveryScript: 'x', maxRetries: 2, ...delays }],
     };
     const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
-    const begin = endpoints.workflow_create_begin.request.parse(
-      beginRequest({ ...workflow(0, 0, 0), ...parts }, 'alice'),
-    );
+    const begin = endpoints.workflow_create_begin.request.parse(beginRequest({ ...workflow(0, 0, 0), ...parts }));
     expect(begin).toMatchObject({
       slurm_configs: [{ name: 'gpu', walltime_seconds: 3600, num_nodes: 2, extra: '--exclusive' }],
       failure_handlers: [
@@ -190,7 +187,7 @@ describe('creating', () => {
     });
     for (const other of [{ granularity: 'summary' }, { enabled: false }] as const) {
       const resourceMonitor = { ...monitor, ...other };
-      expect(beginRequest({ ...workflow(0, 0, 0), resourceMonitor }, 'alice').sample_interval_seconds).toBeNull();
+      expect(beginRequest({ ...workflow(0, 0, 0), resourceMonitor }).sample_interval_seconds).toBeNull();
     }
   });
 

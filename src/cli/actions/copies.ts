@@ -10,7 +10,6 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { cellText } from '../output/table.ts';
 import { shown } from '../plans/apply.ts';
 import { changesText, printPlan } from '../plans/output.ts';
-import { ownerOf } from './workflows-create.ts';
 import { type Started, type StartOptions, startStored, startText } from './workflows-start-cancel-delete.ts';
 
 export interface CopyOptions extends StartOptions {
@@ -34,7 +33,6 @@ export async function copyWorkflow(
       how,
       dry_run: options.dryRun ?? false,
       name: options.name ?? null,
-      user: ownerOf(context, null),
     };
     const copied = await shown(context, `copying workflow ${source}`, connection.api.call('workflow_copy', request));
     const started = await startCopy(context, connection, copied, options);

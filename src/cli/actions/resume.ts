@@ -53,7 +53,6 @@ export interface Recreated {
   /** As typed. */
   spec: string;
   workflow: ExpandedWorkflow;
-  user: string;
 }
 
 /**
@@ -63,15 +62,15 @@ export interface Recreated {
 export async function resumeRecreated(
   context: Context,
   { api }: Pick<Connection, 'api'>,
-  { spec, workflow, user }: Recreated,
+  { spec, workflow }: Recreated,
   options: ResumeOptions & { command: string },
 ): Promise<Restarted | null> {
   const { args, tool = null, name } = workflow;
   if (args === undefined) return null;
-  const found = await api.call('workflow_find', { user, tool, name, args });
+  const found = await api.call('workflow_find', { tool, name, args });
   const { workflow_key: key, status, base_directory: base } = found;
   if (key === null) return null;
-  const comparing = compareWorkflow(api, key, workflow, user);
+  const comparing = compareWorkflow(api, key, workflow);
   const comparison = await shown(context, `comparing ${spec} with workflow ${key}`, comparing);
   refuseDifferences(context, spec, key, comparison);
   if (status === 'done') throw alreadyComplete(context, key, workflow, comparison);

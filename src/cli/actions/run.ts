@@ -18,7 +18,7 @@ import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
 import { checkResume, noteResumed, planRecreated, type Recreated, resumeRecreated } from './resume.ts';
-import { ownerOf, type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
+import { type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
 import { printRestart, exitCodeOf as restartExitCode } from './workflows-restart.ts';
 
 export interface RunOptions extends WorkerCommandOptions, StatedOptions, MissingDataOption, ResumeOptions {
@@ -40,7 +40,7 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   await checkStorable(workflow);
   if (options.resume !== true) refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);
-  const recreated = { spec, workflow, user: ownerOf(context, read.user) };
+  const recreated = { spec, workflow };
   if (options.dryRun === true) return planRun(context, recreated, options);
   const output = chosenOutput(context, options.output);
   prepareOutputDirectory(context, output);
@@ -80,7 +80,7 @@ async function resumeOrStart(
   recreated: Recreated,
   options: RunOptions & { output: string },
 ): Promise<string> {
-  const { workflow, user } = recreated;
+  const { workflow } = recreated;
   const { output, ignoreMissingData: ignore_missing_data = false } = options;
   if (options.resume === true) {
     const resumed = await resumeRecreated(context, connection, recreated, { ...options, command: 'run' });
@@ -91,7 +91,7 @@ async function resumeOrStart(
     refuseMissingInputs(workflow, options);
   }
   const place = { workingDirectory: process.cwd(), outputDirectory: output };
-  const { workflow_key, num_jobs } = await storeWorkflow(context, connection, workflow, user, place);
+  const { workflow_key, num_jobs } = await storeWorkflow(context, connection, workflow, place);
   const started = await connection.api.call('workflow_start', { workflow_key, dry_run: false, ignore_missing_data });
   noteSharedOutputs(context, started);
   note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}, output in ${output}`);

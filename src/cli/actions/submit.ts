@@ -11,7 +11,7 @@ import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts'
 import type { ResumeOptions } from '../input/options.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { refuseKey, refuseWithoutJobs } from './run.ts';
-import { ownerOf, type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
+import { type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
 import { exitCodeOf, printRestart, type Restarted } from './workflows-restart.ts';
 import { startWorkflow } from './workflows-start-cancel-delete.ts';
 
@@ -20,14 +20,13 @@ export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions;
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
   refuseKey(context, spec, 'workflows start');
-  const { workflow, user } = withStated(await readWorkflow(context, spec, null), options);
+  const { workflow } = withStated(await readWorkflow(context, spec, null), options);
   checkResume(options, workflow);
   refuseWithoutJobs(spec, workflow);
   requireNodes(context, spec, workflow);
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
-  const owner = ownerOf(context, user);
-  const recreated = { spec, workflow, user: owner };
+  const recreated = { spec, workflow };
   const resume = { ...options, command: 'submit' };
   if (options.dryRun === true) {
     const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
@@ -45,7 +44,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
         return { resumed, needs: await needsServer(connection, resumed.plan.workflow_key, false) };
       }
       refuseMissingInputs(workflow, options);
-      return { made: await storeWorkflow(context, connection, workflow, owner) };
+      return { made: await storeWorkflow(context, connection, workflow) };
     },
     { creates: true, leavesServer: true, serves: options.stopRunning === true },
   );

@@ -78,14 +78,13 @@ export function withStated(read: ReadWorkflow, { stdio, tool, args }: StatedOpti
 async function createOrCount(
   context: Context,
   spec: string,
-  { workflow, user }: ReadWorkflow,
+  { workflow }: ReadWorkflow,
   options: CreateOptions,
 ): Promise<number> {
   checkResume(options, workflow);
   noteWithoutEffect(context, workflow);
   noteMissingInputs(context, workflow);
-  const owner = ownerOf(context, user);
-  const recreated = { spec, workflow, user: owner };
+  const recreated = { spec, workflow };
   const resume = { ...options, command: 'workflows create' };
   if (options.dryRun === true) {
     const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
@@ -99,7 +98,7 @@ async function createOrCount(
     async (connection) => {
       const resumed = options.resume === true ? await resumeRecreated(context, connection, recreated, resume) : null;
       if (resumed === null) {
-        const made = await storeWorkflow(context, connection, workflow, owner);
+        const made = await storeWorkflow(context, connection, workflow);
         if (workflow.schedulers.length > 0) await noteUnfit(context, connection.api, made.workflow_key);
         return { made };
       }
@@ -126,12 +125,11 @@ export async function storeWorkflow(
   context: Context,
   { api }: Pick<Connection, 'api'>,
   workflow: ExpandedWorkflow,
-  owner: string,
   place?: ActionPlace,
 ): Promise<Reply<'workflow_create_finish'>> {
   const progress = startProgress(context);
   const show = (count: number) => progress.update(`${count} of ${workflow.numJobs} jobs stored`);
-  return createWorkflow(api, workflow, owner, show, place).finally(() => progress.clear());
+  return createWorkflow(api, workflow, show, place).finally(() => progress.clear());
 }
 
 /** The walltime has a default, so it is shown. */
@@ -141,11 +139,6 @@ function schedulersText({ schedulers }: ExpandedWorkflow): string {
   });
   const left = schedulers.length - shown.length;
   return `${shown.join('')}${left > 0 ? `\n  and ${counted(left, 'more Slurm config')}` : ''}`;
-}
-
-/** `-U`, else the user in the specification, else the user who runs the command. */
-export function ownerOf(context: Context, specUser: string | null): string {
-  return context.userOption ?? specUser ?? context.user;
 }
 
 /** At most this many Slurm configs are shown. */

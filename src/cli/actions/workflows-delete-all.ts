@@ -14,10 +14,9 @@ const mostNamed = 10;
 
 export async function deleteAllWorkflows(context: Context, options: DeleteOptions): Promise<void> {
   await withConnection(context, async ({ api }) => {
-    const filter = context.userOption === null ? [] : [{ column: 'user', value: context.userOption }];
     const workflows: { workflow_key: string; name: string; num_jobs: number; num_results: number }[] = [];
     const running: { workflow_key: string; name: string }[] = [];
-    for await (const page of listPages(api, 'workflows', null, { filter, excludeColumn: [] })) {
+    for await (const page of listPages(api, 'workflows', null, { filter: [], excludeColumn: [] })) {
       for (const { workflow_key, name } of page) {
         const workflow = { workflow_key: String(workflow_key), name: String(name) };
         try {

@@ -16,7 +16,6 @@ import { checkStorable, createWorkflow } from '../documents/send-workflow.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { ownerOf } from './workflows-create.ts';
 
 export interface ExportOptions {
   output?: string;
@@ -49,14 +48,13 @@ interface ExportDocument {
 export async function importWorkflow(context: Context, file: string): Promise<void> {
   const document = readDocument(file);
   const { expandValue } = await import('../../model/expand/read.ts');
-  const { spec, workflow: read } = expandValue(document.workflow, { file: `${file}: workflow` });
+  const { workflow: read } = expandValue(document.workflow, { file: `${file}: workflow` });
   await checkStorable(read);
-  const owner = ownerOf(context, spec.user ?? null);
   const reply = await withConnection(
     context,
     async ({ api }) => {
-      const workflow = await withoutTakenIdentity(context, api, read, owner);
-      const made = await createWorkflow(api, workflow, owner);
+      const workflow = await withoutTakenIdentity(context, api, read);
+      const made = await createWorkflow(api, workflow);
       const { workflow_key } = made;
       try {
         const numbers = await addHistory(
@@ -83,15 +81,10 @@ export async function importWorkflow(context: Context, file: string): Promise<vo
 }
 
 /** An import beside the workflow that was exported: that one keeps the identity. */
-async function withoutTakenIdentity(
-  context: Context,
-  api: Api,
-  workflow: ExpandedWorkflow,
-  user: string,
-): Promise<ExpandedWorkflow> {
+async function withoutTakenIdentity(context: Context, api: Api, workflow: ExpandedWorkflow): Promise<ExpandedWorkflow> {
   const { args, ...rest } = workflow;
   if (args === undefined) return workflow;
-  const found = await api.call('workflow_find', { user, tool: workflow.tool ?? null, name: workflow.name, args });
+  const found = await api.call('workflow_find', { tool: workflow.tool ?? null, name: workflow.name, args });
   if (found.workflow_key === null) return workflow;
   note(context, `workflow ${found.workflow_key} keeps the identity (args ${quoted(args)}); the imported one has none`);
   return rest;

@@ -30,6 +30,25 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareShow(group, act);
   declareGraph(group.command('graph'), 'torc workflows graph', act);
   declareWorkflowList(group, act);
+  declareRuns(group, act);
+}
+
+function declareRuns(group: Command, act: Act): void {
+  const runs = addListOptions(group.command('runs'))
+    .description('list the runs of a workflow: who started each and how, and what it came to')
+    .argument('[key]', keyArgument)
+    .addHelpText(
+      'after',
+      examples(
+        'torc workflows runs 7',
+        'torc workflows runs 7 -f how=restart',
+        "torc -F json workflows runs 7 | jq '.runs[-1]'",
+      ),
+    );
+  act(runs, async ([key], self) => {
+    const { showList } = await import('../input/list.ts');
+    return (context) => showList(context, 'runs', listOptions(self), key ?? null);
+  });
 }
 
 function declareWorkflowList(group: Command, act: Act): void {
@@ -147,14 +166,11 @@ function declarePlans(group: Command, act: Act): void {
   });
   const removeAll = group
     .command('delete-all')
-    .description('delete all workflows, with -U those of a user; refused while jobs run in one of them')
+    .description('delete all workflows; refused while jobs run in one of them')
     .option('--force', 'do not ask for confirmation')
     .addOption(new Option('-y, --yes', 'do not ask for confirmation').hideHelp())
     .option('--dry-run', 'show what would be deleted without deleting it')
-    .addHelpText(
-      'after',
-      examples('torc workflows delete-all --dry-run', 'torc -U alice workflows delete-all --force'),
-    );
+    .addHelpText('after', examples('torc workflows delete-all --dry-run', 'torc workflows delete-all --force'));
   act(removeAll, async (_, self) => {
     const { deleteAllWorkflows } = await import('../actions/workflows-delete-all.ts');
     return (context) => deleteAllWorkflows(context, self.opts<DeleteOptions>());

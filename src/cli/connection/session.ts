@@ -3,6 +3,7 @@ import { exitCodes } from '../../base/errors.ts';
 import { type Context, note } from '../context/context.ts';
 import { findAwaited, settleAwaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
+import { cannotActAs, otherUser, readingApi } from './other-user.ts';
 
 /** A process that uses the database for longer than this serves others meanwhile. */
 const serveAfterMs = 1000;
@@ -18,12 +19,17 @@ export interface SessionOptions {
   leavesServer?: boolean;
 }
 
-/** Connects, works, closes; an interrupt closes and ends the process. */
+/**
+ * Connects, works, closes; an interrupt closes and ends the process. With `-U` of another user work can only read; throws
+ * TorcError 'usage' else.
+ */
 export async function withConnection<T>(
   context: Context,
   work: (connection: Connection) => Promise<T>,
   options: SessionOptions = {},
 ): Promise<T> {
+  const other = otherUser(context);
+  if (other !== null && (options.creates === true || options.serves === true)) throw cannotActAs(context, other);
   const connection = await connectFor(context, options);
   let isEnding = false;
   const removeHandler = context.interrupts.handle((signal) => {
@@ -37,7 +43,8 @@ export async function withConnection<T>(
   try {
     if (options.serves === true) await connection.serve({ runsActions: options.runsActions === true });
     else stopWaiting = serveWhenSlow(context, connection);
-    const result = await work(connection);
+    const given = other === null ? connection : { ...connection, api: readingApi(context, connection.api, other) };
+    const result = await work(given);
     hasEnded = true;
     return result;
   } finally {

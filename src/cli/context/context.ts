@@ -41,9 +41,9 @@ export interface Context {
   commandLine: string;
   format: OutputFormat;
   consoleLevel: ConsoleLevel;
-  /** The owner of new workflows. */
+  /** Who runs the command. */
   user: string;
-  /** The user given with `-U`, or null. */
+  /** The user given with `-U`, which filters what is listed; or null. */
   userOption: string | null;
   /** `-k`, or null; `TORC_WORKFLOW_KEY` is read where a key is needed. */
   workflowKey: string | null;
@@ -90,7 +90,7 @@ export function createContext(options: GlobalOptions, parts: ContextParts): Cont
     commandLine: ['torc', ...(parts.words ?? [])].map(shellWord).join(' ').slice(0, longestCommandLine),
     format: options.outputFormat ?? 'text',
     consoleLevel,
-    user: options.user ?? currentUser(),
+    user: currentUser(),
     userOption: options.user ?? null,
     workflowKey: options.workflowKey ?? null,
     mayAsk: !isNoPrompts && terminal.isStdinTerminal && terminal.isStderrTerminal,

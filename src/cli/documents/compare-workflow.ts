@@ -27,12 +27,7 @@ interface StoredJob extends JobOutline {
   key: string;
 }
 
-export async function compareWorkflow(
-  api: Api,
-  workflowKey: string,
-  workflow: ExpandedWorkflow,
-  user: string,
-): Promise<Comparison> {
+export async function compareWorkflow(api: Api, workflowKey: string, workflow: ExpandedWorkflow): Promise<Comparison> {
   const stored = await storedJobs(api, workflowKey);
   const numJobs = stored.size;
   const written = new Set<number>();
@@ -51,7 +46,7 @@ export async function compareWorkflow(
   const differences = compareJobs(stored, wanted(), ({ key: job_key }) => {
     if (current !== null) jobs.push({ job_key, ...settingsOf(workflow, current) });
   });
-  const { num_jobs: _, num_files, num_user_data, num_barriers, actions, ...begin } = beginRequest(workflow, user);
+  const { num_jobs: _, num_files, num_user_data, num_barriers, actions, ...begin } = beginRequest(workflow);
   const user_data = await otherData(api, workflowKey, workflow, written);
   return { differences, takeOver: { workflow: begin, num_jobs: numJobs, jobs, user_data } };
 }

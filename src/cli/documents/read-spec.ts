@@ -7,9 +7,10 @@ import { setFlagsFromString } from 'node:v8';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { quoted } from '../../model/spec/names.ts';
 import { SpecError } from '../../model/spec/problems.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
 
@@ -29,8 +30,6 @@ export interface CommandsNeeds {
 
 export interface ReadWorkflow {
   workflow: ExpandedWorkflow;
-  /** The user that the specification names, or null. */
-  user: string | null;
 }
 
 const exampleHint = 'torc workflows example prints one to start from.';
@@ -52,9 +51,7 @@ export async function readWorkflow(
   const hint = isCommands ? commandsHint : exampleHint;
   if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {
-    return isCommands
-      ? { workflow: await readCommands(path, commands ?? {}), user: null }
-      : await readOne(context, path, syntax);
+    return isCommands ? { workflow: await readCommands(path, commands ?? {}) } : await readOne(context, path, syntax);
   } finally {
     progress.clear();
   }
@@ -67,13 +64,18 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   try {
     const { spec, where } = readSpec(bytes, { file: shownName(path), syntax });
     keepHeapSmall();
-    return {
-      workflow: expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) }),
-      user: spec.user ?? null,
-    };
+    const workflow = expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) });
+    noteOtherOwner(context, spec.user ?? null);
+    return { workflow };
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }
+}
+
+/** What a person creates is theirs, whoever wrote the specification. */
+function noteOtherOwner(context: Context, named: string | null): void {
+  if (named === null || named === context.user) return;
+  note(context, `the specification names the user ${quoted(named)}; the workflow belongs to you (${context.user})`);
 }
 
 const specExtensions = ['.yaml', '.yml', '.json', '.json5', '.kdl'];

@@ -83,11 +83,10 @@ function configOf(scheduler: ExpandedScheduler) {
 export async function createWorkflow(
   api: Api,
   workflow: ExpandedWorkflow,
-  user: string,
   onProgress: (numJobs: number) => void = () => {},
   place: ActionPlace = actionPlace(),
 ): Promise<Reply<'workflow_create_finish'>> {
-  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(workflow, user, place));
+  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(workflow, place));
   for (const chunk of chunksOf(workflow, workflow_key)) {
     await api.call('workflow_create_chunk', chunk);
     onProgress(chunk.first_job + chunk.jobs.length);
@@ -107,7 +106,6 @@ function actionPlace(): ActionPlace {
 
 export function beginRequest(
   workflow: ExpandedWorkflow,
-  user: string,
   place: ActionPlace = actionPlace(),
 ): Request<'workflow_create_begin'> {
   const actions = {
@@ -117,7 +115,6 @@ export function beginRequest(
   };
   return {
     name: workflow.name,
-    user,
     ...(workflow.tool === undefined ? {} : { tool: workflow.tool }),
     ...(workflow.args === undefined ? {} : { args: workflow.args }),
     description: workflow.description,

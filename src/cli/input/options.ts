@@ -120,7 +120,7 @@ const globals: readonly GlobalDeclaration[] = [
     description: `minimum log level: ${consoleLevels.join(', ')}`,
     read: oneOf<ConsoleLevel>(consoleLevels, 'a console level'),
   },
-  { letter: 'U', long: '--user', flags: '--user <name>', description: 'owner of the workflows' },
+  { letter: 'U', long: '--user', flags: '--user <name>', description: 'show only workflows of this user' },
   {
     letter: null,
     long: '--dir',

@@ -48,7 +48,7 @@ export async function chooseWorkflow(context: Context, api: Api, positional: str
   const request = { list: 'workflows', workflow_key: null, filters: [], sort_by: null, reverse: true } as const;
   const { records, more } = await api.call('list', {
     ...request,
-    filters: [{ column: 'is_archived', value: 'false' }],
+    filters: [{ column: 'is_archived', value: 'false' }, ...ofUser(context)],
     limit: shownWorkflows,
     skip: 0,
   });
@@ -67,6 +67,11 @@ export async function chooseWorkflow(context: Context, api: Api, positional: str
     'more than one workflow exists; choose one with -k',
     `Use -k KEY, -k ${newest} or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
   );
+}
+
+/** With `-U`, only the workflows of that user. */
+function ofUser({ userOption }: Context): { column: string; value: string }[] {
+  return userOption === null ? [] : [{ column: 'user', value: userOption }];
 }
 
 function described(workflow: ListRecord): string {

@@ -6,7 +6,6 @@ import { expandValue } from '../../model/expand/read.ts';
 import { isMapping } from '../../model/spec/check.ts';
 import type { JobSpec, WorkflowSpec } from '../../model/spec/spec.ts';
 import { requireStarted, runLocally } from '../actions/jobs-run.ts';
-import { ownerOf } from '../actions/workflows-create.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import { pathPlace } from '../documents/read-spec.ts';
@@ -97,8 +96,7 @@ export class Workflow {
     const context = contextAt(place);
     const { workflow } = expandValue(spec, { file: spec.name, place: pathPlace(context) });
     await checkStorable(workflow);
-    const owner = ownerOf(context, spec.user ?? null);
-    const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow, owner), { creates: true });
+    const made = await withConnection(context, ({ api }) => createWorkflow(api, workflow), { creates: true });
     this.#key = made.workflow_key;
     this.#place = place;
     return this.#key;
@@ -173,7 +171,6 @@ export class Workflow {
       how,
       dry_run: false,
       name: options.name ?? null,
-      user: ownerOf(context, null),
     };
     const { workflow_key } = await withConnection(context, ({ api }) => api.call('workflow_copy', request));
     if (workflow_key === null) throw new TorcError('bug', 'the server did not copy the workflow');
@@ -200,6 +197,11 @@ export class Workflow {
   /** The rows of `torc -F json results list`. */
   results(): Promise<ListRecord[]> {
     return this.#rows('results');
+  }
+
+  /** The rows of `torc -F json workflows runs`: who started each run and how, and what it came to. */
+  runs(): Promise<ListRecord[]> {
+    return this.#rows('runs');
   }
 
   /** The rows of `torc -F json jobs list`. */

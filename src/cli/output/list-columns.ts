@@ -30,6 +30,18 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'slurm_job_id',
     'job_name',
   ],
+  runs: [
+    'run_id',
+    'how',
+    'who',
+    'status',
+    'num_jobs',
+    'num_done',
+    'num_failed',
+    'num_canceled',
+    'started_at',
+    'elapsed_seconds',
+  ],
   files: ['file_key', 'size_bytes', 'modified_at', 'name', 'path'],
   compute_nodes: [
     'compute_node_key',
@@ -87,7 +99,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'what',
     'error',
   ],
-  events: ['event_key', 'timestamp', 'type', 'job_key', 'old_status', 'new_status', 'data'],
+  events: ['event_key', 'timestamp', 'type', 'job_key', 'old_status', 'new_status', 'who', 'data'],
   resource_requirements: [
     'resource_requirements_key',
     'num_cpus',

@@ -3,7 +3,7 @@
  * it is submitted, so a second attempt finds the first one in the database and in Slurm's queue.
  */
 import { createHash } from 'node:crypto';
-import type { ListRecord } from '../../api/contract.ts';
+import type { Api, ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { isOutcomeUnknown } from '../../slurm/commands.ts';
 import type { Firing } from '../../storage/running/actions.ts';
@@ -86,13 +86,22 @@ async function find(
   return records;
 }
 
+/** Its calls are the server's own: an action fired them, and no person. */
+function byServer(context: ServerContext): Api {
+  return {
+    call: (endpoint, request, options) => context.call(endpoint, request, { ...options, isByServer: true }),
+    close: async () => {},
+  };
+}
+
 /** The id of the Slurm job with this name, which is submitted unless that was done before. */
 async function submitOnce(context: ServerContext, batch: Batch, name: string): Promise<string> {
   const { slurm } = context.machine;
+  const api = byServer(context);
   const [known] = await find(context, 'allocations', batch.workflowKey, name);
   if (known === undefined) {
-    const allocationKey = await recordAllocation(context, batch, name);
-    const { slurmJobId } = await submitRecorded(context, slurm, batch, { name, allocationKey });
+    const allocationKey = await recordAllocation(api, batch, name);
+    const { slurmJobId } = await submitRecorded(api, slurm, batch, { name, allocationKey });
     return slurmJobId;
   }
   if (known.slurm_job_id !== null) return String(known.slurm_job_id);
@@ -102,9 +111,9 @@ async function submitOnce(context: ServerContext, batch: Batch, name: string): P
   if (queue.kind === 'failed') throw new NotKnown(queue.reason);
   const [job] = queue.value.records.filter((record) => record.name === name);
   if (job === undefined) {
-    return (await submitRecorded(context, slurm, batch, { name, allocationKey })).slurmJobId;
+    return (await submitRecorded(api, slurm, batch, { name, allocationKey })).slurmJobId;
   }
-  await context.call('allocation_confirm', {
+  await api.call('allocation_confirm', {
     allocation_key: allocationKey,
     slurm_job_id: job.slurmJobId,
     cluster: null,

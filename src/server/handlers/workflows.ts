@@ -2,7 +2,8 @@
 import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
-import { beginDelete, deleteStep, planDelete } from '../../storage/authoring/workflow-deletion.ts';
+import { ownerOf } from '../../storage/authoring/owner.ts';
+import { beginDelete, deleteStep, planDelete, wasDeleted } from '../../storage/authoring/workflow-deletion.ts';
 import { findIdentity, identityOf } from '../../storage/authoring/workflow-identity.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
@@ -31,8 +32,8 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
   };
 }
 
-export function findWorkflow({ view }: ServerContext, request: Request<'workflow_find'>): Reply<'workflow_find'> {
-  const identity = identityOf(request);
+export function findWorkflow({ view, info }: ServerContext, request: Request<'workflow_find'>): Reply<'workflow_find'> {
+  const identity = identityOf({ ...request, user: ownerOf(info.user, request.user) });
   const found = identity === null ? null : findIdentity(view, identity);
   if (found === null) return { workflow_key: null, status: null, run_id: null, base_directory: null };
   return {
@@ -44,7 +45,10 @@ export function findWorkflow({ view }: ServerContext, request: Request<'workflow
 }
 
 export function listRecords({ db, view }: ServerContext, request: Request<'list'>): Reply<'list'> {
-  if (request.workflow_key !== null) getWorkflow(view, Number(request.workflow_key));
+  const key = request.workflow_key === null ? null : Number(request.workflow_key);
+  // of a deleted workflow there is still who deleted it
+  const isPast = key !== null && request.list === 'events' && wasDeleted(view, key);
+  if (key !== null && !isPast) getWorkflow(view, key);
   return readList(db, request);
 }
 
@@ -118,7 +122,7 @@ export function cancelWorkflow(tx: Transaction, request: Request<'workflow_cance
 export function deleteWorkflow(tx: Transaction, request: Request<'workflow_delete'>): Steps<'workflow_delete'> {
   const workflowKey = Number(request.workflow_key);
   const plan = planDelete(tx, workflowKey);
-  if (!request.dry_run) beginDelete(tx, workflowKey);
+  if (!request.dry_run) beginDelete(tx, workflowKey, plan);
   return {
     step: request.dry_run ? null : (stepTx) => deleteStep(stepTx, workflowKey),
     reply: {

@@ -2,6 +2,7 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { aims, planRerun, settle } from '../../model/decide/restart.ts';
+import { ownerOf } from '../../storage/authoring/owner.ts';
 import { type Copy, copyWorkflow as storeCopy } from '../../storage/authoring/workflow-copy.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { findChanges } from '../../storage/running/input-versions.ts';
@@ -18,7 +19,8 @@ export function copyWorkflow(tx: Transaction, request: Request<'workflow_copy'>)
 }
 
 function clone(tx: Transaction, request: Request<'workflow_copy'>, source: Workflow): CopyReply {
-  const { name, user } = request;
+  const { name } = request;
+  const user = ownerOf(tx.person, request.user);
   const copy = storeCopy(tx, { source: source.workflowKey, name, user, fresh: 'all' });
   return { ...facts(request, source, copy), parent_workflow_key: null, changes: [], num_changes: 0 };
 }
@@ -40,7 +42,8 @@ function rerun(tx: Transaction, request: Request<'workflow_copy'>, source: Workf
       `To run all of them again in a new workflow: torc workflows clone ${workflowKey}`,
     );
   }
-  const copy = storeCopy(tx, { source: workflowKey, name: request.name, user: request.user, fresh });
+  const user = ownerOf(tx.person, request.user);
+  const copy = storeCopy(tx, { source: workflowKey, name: request.name, user, fresh });
   const made = { plan, settled: settle(jobs, plan), changes };
   const page = { workflow_key: request.workflow_key, dry_run: request.dry_run, expected_state: null, skip: 0 };
   const rendered = renderPlan(tx, page, '', jobs, made, isFresh);

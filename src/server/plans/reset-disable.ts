@@ -51,14 +51,13 @@ export async function prepareMark(
   request: Request<'jobs_mark_done'>,
 ): Promise<(tx: Transaction) => Plan> {
   const evidence = await evidenceOfWorkflow(context, request);
-  const { user } = context.info;
   return (tx) =>
     planNamed(tx, request, evidence, {
       by: 'mark',
       plan: (jobs) => planMark(jobs, seedsOf(jobs, request.job_keys), canceledByFailure(tx, jobs)),
       apply: (jobs, { aim }, settled) => {
         const marked = [...aim.keys()].filter((job) => aim[job] === aims.done);
-        applyMarks(tx, jobs, settled, { marked, user });
+        applyMarks(tx, jobs, settled, marked);
       },
     });
 }

@@ -20,7 +20,7 @@ import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import { type ClaimedJob, claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setPaused } from '../../storage/runs/pauses.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
-import { beginRun, setStopping } from '../../storage/runs/runs.ts';
+import { beginRun, closeRun, setStopping } from '../../storage/runs/runs.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
 import type { ServerContext } from '../context.ts';
 import { probeBased } from './file-probe.ts';
@@ -100,11 +100,13 @@ function restart(
     const beginsRun = rendered.num_changes > 0 || (!isUnderWay(workflow) && hasWork(settled));
     if (!request.dry_run && !beginsRun && workflow.isStopping) setStopping(tx, workflowKey, false);
     if (!request.dry_run && beginsRun) {
+      closeRun(tx, workflowKey);
       applySettled(tx, jobs, settled, 'restart');
       clearUserData(tx, workflowKey, cleared);
       beginRun(tx, workflowKey, {
         numChanges: rendered.num_changes,
         onlyUninitialized: request.only_uninitialized,
+        how: request.resume === undefined ? 'restart' : 'resume',
       });
     }
     const count = (status: JobStatus) =>

@@ -267,6 +267,7 @@ export const tablesNotCopied = [
   // counted from the jobs of the copy
   'job_counts',
   'orphans',
+  'runs',
 ] as const;
 
 /** Columns that keep their values where a condition holds. */

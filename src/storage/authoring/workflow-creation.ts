@@ -20,13 +20,15 @@ import { storedAttributes } from './attributes.ts';
 import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
+import { ownerOf } from './owner.ts';
 import { reserveKeys } from './reserved-keys.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
 import { identityOf, refuseKnown, takeIdentity } from './workflow-identity.ts';
 
 /** Begins a workflow that stays invisible until `finishCreate`. Throws 'conflict' when there is one with its identity. */
 export function beginCreate(tx: Transaction, request: Request<'workflow_create_begin'>): number {
-  refuseKnown(tx, identityOf(request));
+  const user = ownerOf(tx.person, request.user);
+  refuseKnown(tx, identityOf({ ...request, user }));
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_failures, timeout_ms, base_directory,
@@ -35,7 +37,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
        created_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
-    request.user,
+    user,
     request.tool ?? null,
     request.args ?? null,
     request.description,

@@ -25,8 +25,20 @@ export function planDelete(tx: Transaction, workflowKey: number): { numJobs: num
   };
 }
 
-export function beginDelete(tx: Transaction, workflowKey: number): void {
+/** Begins a delete. An event that says who deleted what is all that stays. */
+export function beginDelete(tx: Transaction, workflowKey: number, plan: { numJobs: number; numResults: number }): void {
+  const { name } = getWorkflow(tx, workflowKey);
+  const data = { name, num_jobs: plan.numJobs, num_results: plan.numResults };
+  tx.event({ workflowKey, type: deletedEvent, data });
   tx.db.run(`UPDATE workflows SET phase = 'deleting', identity_hash = NULL WHERE workflow_key = ?`, workflowKey);
+}
+
+const deletedEvent = 'workflow_deleted';
+
+/** Whether there was a workflow with this key, which a person deleted. */
+export function wasDeleted(tx: Transaction, workflowKey: number): boolean {
+  const sql = 'SELECT 1 FROM events WHERE workflow_key = ? AND type = ?';
+  return tx.db.get(sql, workflowKey, deletedEvent) !== undefined;
 }
 
 /** One step of a delete, which also drops what a creation left behind. Returns whether it was the last one. */
@@ -58,6 +70,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     );
   }
   for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
+  tx.db.run('DELETE FROM events WHERE workflow_key = ? AND type <> ?', workflowKey, deletedEvent);
   return true;
 }
 
@@ -76,7 +89,7 @@ const workflowTables = [
   'compute_nodes',
   'due',
   'orphans',
-  'events',
+  'runs',
   'workflows',
 ] as const;
 

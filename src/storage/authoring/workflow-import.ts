@@ -10,6 +10,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 import { loadJobs, type StoredJobs } from '../runs/restart.ts';
+import { recordRun, recordRunEnd } from '../runs/run-records.ts';
 
 type Result = Request<'workflow_import_history'>['results'][number];
 
@@ -22,7 +23,8 @@ export function importHistory(
   for (const result of request.results) addResult(tx, workflowKey, result);
   for (const event of request.events) {
     tx.db.run(
-      'INSERT INTO events (at, workflow_key, job_key, type, old_status, new_status, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO events (at, workflow_key, job_key, type, old_status, new_status, data, who)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       Date.parse(event.timestamp),
       workflowKey,
       event.job_name === null ? null : jobKeyOf(tx, workflowKey, event.job_name),
@@ -30,6 +32,7 @@ export function importHistory(
       event.old_status,
       event.new_status,
       event.data === null ? null : jsonText(event.data),
+      event.who ?? null,
     );
   }
   return { num_results: request.results.length, num_events: request.events.length };
@@ -143,6 +146,7 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
   tx.silently(() => applyStatuses(tx, jobs, settled, failed));
   tx.flushCounts();
   const endedAt = request.ended_at === null ? tx.now : Date.parse(request.ended_at);
+  const startedAt = request.started_at === null ? null : Date.parse(request.started_at);
   const isActive = isWorkflowActive(tx, workflowKey);
   tx.db.run(
     `UPDATE workflows SET phase = 'started', run_id = ?, told_run_id = ?, is_canceled = ?, started_at = ?, ended_at = ?
@@ -150,10 +154,12 @@ export function finishImport(tx: Transaction, request: Request<'workflow_import_
     request.run_id,
     isActive ? request.run_id - 1 : request.run_id,
     request.is_canceled ? 1 : 0,
-    request.started_at === null ? null : Date.parse(request.started_at),
+    startedAt,
     isActive ? null : endedAt,
     workflowKey,
   );
+  recordRun(tx, workflowKey, request.run_id, 'import', startedAt);
+  if (!isActive) recordRunEnd(tx, workflowKey, { at: endedAt });
   tx.event({ workflowKey, type: 'workflow_imported', data: { run_id: request.run_id } });
 }
 

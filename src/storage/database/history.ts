@@ -49,11 +49,12 @@ export class History {
     this.#now = now;
   }
 
-  add(fields: NewEvent): void {
+  /** `who`: the person who caused it, or null. */
+  add(fields: NewEvent, who: string | null): void {
     const { workflowKey, jobKey } = fields;
     if (jobKey === undefined) this.endMoves(workflowKey);
     else this.#open.get(workflowKey)?.jobsWithEvents.add(jobKey);
-    this.#insert(fields);
+    this.#insert(fields, who);
   }
 
   moves(workflowKey: number, jobKey: number): MoveRow {
@@ -61,7 +62,7 @@ export class History {
     if (open !== undefined && open.moves.length < mostMoves && !open.jobsWithEvents.has(jobKey)) return open;
     this.endMoves(workflowKey);
     const moves: string[] = [];
-    const eventKey = this.#insert({ workflowKey, type: 'job_moves' });
+    const eventKey = this.#insert({ workflowKey, type: 'job_moves' }, null);
     const add = (key: number, letter: MoveLetter): void => void moves.push(`${key}${letter}`);
     const row = { eventKey, moves, add, jobsWithEvents: new Set<number>() };
     this.#open.set(workflowKey, row);
@@ -95,11 +96,11 @@ export class History {
     this.#db.run('UPDATE events SET data = ? WHERE event_key = ?', JSON.stringify(row.moves), row.eventKey);
   }
 
-  #insert(fields: NewEvent): number {
+  #insert(fields: NewEvent, who: string | null): number {
     this.#grown.add(fields.workflowKey);
     return this.#db.run(
-      `INSERT INTO events (at, workflow_key, job_key, attempt_key, type, old_status, new_status, data)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO events (at, workflow_key, job_key, attempt_key, type, old_status, new_status, data, who)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       this.#now,
       fields.workflowKey,
       fields.jobKey ?? null,
@@ -108,6 +109,7 @@ export class History {
       fields.oldStatus ?? null,
       fields.newStatus ?? null,
       fields.data === undefined ? null : jsonText(fields.data),
+      who,
     ).key;
   }
 }

@@ -12,6 +12,8 @@ export class Transaction {
   readonly db: Database;
   /** The instant of everything in this transaction; milliseconds UTC. */
   readonly now: number;
+  /** The login name of the person whose request this part serves; null while nobody's is served. */
+  #who: string | null = null;
   #facts: Fact[] = [];
   /** Changes of job_counts by `workflow status failed`. */
   #counts = new Map<string, number>();
@@ -32,6 +34,27 @@ export class Transaction {
   /** Notes that something became true. Rolling back the savepoint removes it again. */
   tell(fact: Fact): void {
     this.#facts.push(fact);
+  }
+
+  get who(): string | null {
+    return this.#who;
+  }
+
+  /** The person whose request is served. */
+  get person(): string {
+    if (this.#who === null) throw new TorcError('bug', 'no person asked for this');
+    return this.#who;
+  }
+
+  /** Runs `work` for a person: its events carry the name. */
+  actFor<T>(who: string | null, work: () => T): T {
+    const before = this.#who;
+    this.#who = who;
+    try {
+      return work();
+    } finally {
+      this.#who = before;
+    }
   }
 
   /** Runs `work` as if it had happened long ago: its facts reach nobody. */
@@ -138,7 +161,7 @@ export class Transaction {
 
   /** Writes a row of the history: what happened other than the normal life of a job. */
   event(fields: NewEvent): void {
-    this.#history.add(fields);
+    this.#history.add(fields, this.#who);
   }
 
   /** The row of the history that takes the next normal move of a job's attempt; valid until the next event. */

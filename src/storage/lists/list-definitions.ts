@@ -12,6 +12,7 @@ import { files } from './definitions/files.ts';
 import { jobs } from './definitions/jobs.ts';
 import { resourceRequirements } from './definitions/resource-requirements.ts';
 import { results } from './definitions/results.ts';
+import { runs } from './definitions/runs.ts';
 import { slurmConfigs } from './definitions/slurm-configs.ts';
 import { userData } from './definitions/user-data.ts';
 import { workflows } from './definitions/workflows.ts';
@@ -20,6 +21,7 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
   workflows,
   jobs,
   results,
+  runs,
   files,
   compute_nodes: computeNodes,
   slurm_configs: slurmConfigs,

@@ -2,8 +2,9 @@
 import type { Settled } from '../../model/decide/restart.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { personsHold, removeHold } from '../running/holds.ts';
-import { getWorkflow } from '../running/workflows.ts';
+import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 import { applySettled, type StoredJobs } from './restart.ts';
+import { recordRunEnd } from './run-records.ts';
 
 /**
  * The jobs, by number, that a failure upstream canceled; none where nothing more may start: a person canceled the
@@ -20,24 +21,27 @@ export function canceledByFailure(tx: Transaction, jobs: StoredJobs): Set<number
 }
 
 /** Writes what a mark of these jobs settled. Nothing holds them any more. */
-export function applyMarks(
-  tx: Transaction,
-  jobs: StoredJobs,
-  settled: Settled,
-  { marked, user }: { marked: readonly number[]; user: string },
-): void {
+export function applyMarks(tx: Transaction, jobs: StoredJobs, settled: Settled, marked: readonly number[]): void {
   for (const job of marked) {
     const hold = personsHold(tx, jobs.keys[job] as number);
     if (hold !== null) removeHold(tx, hold);
   }
   applySettled(tx, jobs, settled, 'mark');
-  recordMarks(tx, jobs, marked, user);
+  recordMarks(tx, jobs, marked);
   // a job that a person held may have kept the run open
   tx.tell({ kind: 'jobs_settled', workflowKey: jobs.workflowKey });
+  noteEnded(tx, jobs.workflowKey);
+}
+
+/** A run that has ended is told of no second time, and the marks belong to it. */
+function noteEnded(tx: Transaction, workflowKey: number): void {
+  tx.flushCounts();
+  const { hasEnded } = getWorkflow(tx, workflowKey);
+  if (hasEnded && !isWorkflowActive(tx, workflowKey)) recordRunEnd(tx, workflowKey);
 }
 
 /** The results; what earlier attempts were made from is forgotten, so that a restart compares nothing with it. */
-function recordMarks(tx: Transaction, jobs: StoredJobs, marked: readonly number[], user: string): void {
+function recordMarks(tx: Transaction, jobs: StoredJobs, marked: readonly number[]): void {
   const { runId } = getWorkflow(tx, jobs.workflowKey);
   for (const job of marked) {
     const jobKey = jobs.keys[job] as number;
@@ -61,6 +65,6 @@ function recordMarks(tx: Transaction, jobs: StoredJobs, marked: readonly number[
       jobKey,
     );
     tx.db.run('UPDATE job_user_data SET version = NULL WHERE job_key = ?', jobKey);
-    tx.event({ workflowKey: jobs.workflowKey, jobKey, attemptKey, type: 'job_marked_done', data: { by: user } });
+    tx.event({ workflowKey: jobs.workflowKey, jobKey, attemptKey, type: 'job_marked_done' });
   }
 }

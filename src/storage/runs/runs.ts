@@ -1,4 +1,5 @@
 /** How a run begins and ends. */
+import type { RunOrigin } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkflowActions, noteReadyActions } from '../running/action-triggers.ts';
 import { removeDue, setDue } from '../running/due.ts';
@@ -8,17 +9,20 @@ import { forgetRetries } from '../running/retries.ts';
 import { setRunTimeout } from '../running/run-limits.ts';
 import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
+import { recordRun, recordRunEnd, reopenRun } from './run-records.ts';
 
 /** A restart that stops jobs says so every second, and then needs time for its plan; one that was killed does neither. */
 const longestSilenceMs = 300_000;
 
-/** Begins the next run after a restart has moved the jobs, also of a workflow that was canceled or never started. */
+/**
+ * Begins the next run after `closeRun` and after a restart has moved the jobs, also of a workflow that was canceled or
+ * never started.
+ */
 export function beginRun(
   tx: Transaction,
   workflowKey: number,
-  { numChanges, onlyUninitialized }: { numChanges: number; onlyUninitialized: boolean },
+  { numChanges, onlyUninitialized, how }: { numChanges: number; onlyUninitialized: boolean; how: RunOrigin },
 ): void {
-  closeRun(tx, workflowKey);
   removeDue(tx, { kind: 'stopping', subjectKey: workflowKey });
   removeDue(tx, { kind: 'cancel_rest', subjectKey: workflowKey });
   const row = tx.db.get<{ run_id: number }>(
@@ -31,21 +35,24 @@ export function beginRun(
   forgetRetries(tx, workflowKey, onlyUninitialized);
   restartWaits(tx, workflowKey);
   tx.event({ workflowKey, type: 'workflow_restarted', data: { run_id: row?.run_id, num_changes: numChanges } });
-  announceRun(tx, workflowKey, row?.run_id ?? 0);
+  announceRun(tx, workflowKey, row?.run_id ?? 0, how);
 }
 
-/** A run that had not ended is closed by the restart: nothing fires for it. */
-function closeRun(tx: Transaction, workflowKey: number): void {
+/** A run that has not ended is closed by a restart, before that moves the jobs: nothing fires for it. */
+export function closeRun(tx: Transaction, workflowKey: number): void {
   const open = tx.db.get<{ run_id: number }>(
     `SELECT run_id FROM workflows WHERE workflow_key = ? AND phase = 'started' AND ended_at IS NULL`,
     workflowKey,
   );
   if (open === undefined) return;
   tx.event({ workflowKey, type: 'workflow_ended', data: { run_id: open.run_id, status: 'restarted' } });
+  tx.flushCounts();
+  recordRunEnd(tx, workflowKey, { status: 'restarted' });
 }
 
 /** The consequences of the start of a run: actions fire, workers look for jobs, and a run without work ends. */
-export function announceRun(tx: Transaction, workflowKey: number, runId: number): void {
+export function announceRun(tx: Transaction, workflowKey: number, runId: number, how: RunOrigin): void {
+  recordRun(tx, workflowKey, runId, how);
   tx.tell({ kind: 'run_started', workflowKey, runId });
   setRunTimeout(tx, workflowKey);
   fireWorkflowActions(tx, workflowKey, 'on_workflow_start');
@@ -89,7 +96,10 @@ export function setStopping(tx: Transaction, workflowKey: number, isStopping: bo
 export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   if (isWorkflowActive(tx, workflowKey)) {
     const sql = 'UPDATE workflows SET ended_at = NULL WHERE workflow_key = ? AND ended_at IS NOT NULL';
-    if (tx.db.run(sql, workflowKey).changes > 0) setRunTimeout(tx, workflowKey);
+    if (tx.db.run(sql, workflowKey).changes > 0) {
+      setRunTimeout(tx, workflowKey);
+      reopenRun(tx, workflowKey);
+    }
     return;
   }
   const { changes } = tx.db.run(
@@ -101,6 +111,7 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   );
   if (changes === 0) return;
   removeDue(tx, { kind: 'run_timeout', subjectKey: workflowKey });
+  recordRunEnd(tx, workflowKey);
   tellEnd(tx, workflowKey);
 }
 

@@ -91,7 +91,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     type: 'workflow_started',
     data: { run_id: workflow.runId + 1, num_ready: counts.ready, num_blocked: counts.blocked },
   });
-  announceRun(tx, workflowKey, workflow.runId + 1);
+  announceRun(tx, workflowKey, workflow.runId + 1, 'start');
   return null;
 }
 /**

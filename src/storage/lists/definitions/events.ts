@@ -44,6 +44,7 @@ export const events: ListDefinition = {
       `CASE h.letter WHEN 'c' THEN 'submitted_pending' WHEN 's' THEN 'submitted' WHEN 'f' THEN a.end_status
         WHEN 'u' THEN a.end_status ELSE e.new_status END`,
     ),
+    ...columns('text', ['who', 'e.who']),
     ...columns('json', [
       'data',
       `CASE WHEN h.move IS NULL THEN e.data

@@ -6,6 +6,10 @@ const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_cod
   WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'failed' END
   ELSE a.end_status END`;
 
+/** Who marked a job as done; earlier versions kept the name elsewhere. */
+const markedBy = `CASE a.cause WHEN 'marked' THEN (SELECT coalesce(e.who, e.data ->> 'by') FROM events e
+  WHERE e.job_key = a.job_key AND e.attempt_key = a.attempt_key AND e.type = 'job_marked_done') END`;
+
 export const results: ListDefinition = {
   columns: [
     ...columns('key', ['job_key', 'a.job_key']),
@@ -29,6 +33,7 @@ export const results: ListDefinition = {
     ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
     ...columns('text', ['detail', 'a.detail']),
     ...columns('json', ['inherited_from', 'a.inherited_from']),
+    ...columns('text', ['marked_by', markedBy]),
   ],
   from: `attempts a JOIN jobs j ON j.job_key = a.job_key
     LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,

@@ -5,7 +5,7 @@ import { hasHeldJobSql } from '../../running/holds.ts';
 import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
 import { type Column, columns, type ListDefinition, word } from '../columns.ts';
 
-const countColumns: Column[] = [
+export const countColumns: Column[] = [
   ...columns('integer', [
     'num_jobs',
     '(SELECT coalesce(sum(n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key)',
@@ -33,7 +33,7 @@ const hasBegun = `(${anyActive} ('done', 'terminated')) OR ${numLeft} > 0)`;
 const hasTimedHold = `EXISTS (SELECT 1 FROM due d WHERE d.workflow_key = w.workflow_key AND d.kind = 'hold')`;
 
 /** The decision of the model's `workflowStatus` as an expression; a test compares the two. */
-const workflowStatusSql = `CASE
+export const workflowStatusSql = `CASE
   WHEN w.run_id = 0 THEN CASE w.is_canceled WHEN 1 THEN 'canceled' ELSE 'uninitialized' END
   WHEN (SELECT coalesce(sum(c.n), 0) FROM job_counts c WHERE c.workflow_key = w.workflow_key
     AND c.status IN ('submitted', 'submitted_pending')) > ${numLeft} THEN 'running'
