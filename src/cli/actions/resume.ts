@@ -73,12 +73,29 @@ export async function resumeRecreated(
   const comparing = compareWorkflow(api, key, workflow);
   const comparison = await shown(context, `comparing ${spec} with workflow ${key}`, comparing);
   refuseDifferences(context, spec, key, comparison);
-  if (status === 'done') throw alreadyComplete(context, key, workflow, comparison);
+  if (status === 'done') {
+    const { num_jobs: numJobs, jobs } = comparison.takeOver;
+    throw alreadyComplete(context, key, name, { numJobs, numOthers: jobs.length });
+  }
   if (base !== null && base !== process.cwd()) {
     note(context, `workflow ${key} runs in ${base}, where it was created`);
   }
   const restart = restartOptions(context, options, `${options.command} ${spec} --resume`);
   return restartStored(context, api, key, { ...restart, resume: { take_over: comparison.takeOver } });
+}
+
+/** Continues a stored workflow by its key, or plans that; null when it has not started. Throws as `resumeRecreated`. */
+export async function continueStored(
+  context: Context,
+  { api }: Pick<Connection, 'api'>,
+  key: string,
+  options: ResumeOptions & { command: string },
+): Promise<Restarted | null> {
+  const { name, status, run_id, num_jobs } = await api.call('workflow_show', { workflow_key: key });
+  if (run_id === 0 && status !== 'canceled') return null;
+  if (status === 'done') throw alreadyComplete(context, key, name, { numJobs: num_jobs, numOthers: 0 });
+  const restart = restartOptions(context, options, `${options.command} ${key}`);
+  return restartStored(context, api, key, { ...restart, resume: {} });
 }
 
 function refuseDifferences({ torc }: Context, spec: string, key: string, { differences }: Comparison): void {
@@ -94,13 +111,13 @@ function refuseDifferences({ torc }: Context, spec: string, key: string, { diffe
 function alreadyComplete(
   { torc }: Context,
   key: string,
-  { name }: ExpandedWorkflow,
-  { takeOver: { num_jobs, jobs } }: Comparison,
+  name: string,
+  { numJobs, numOthers }: { numJobs: number; numOthers: number },
 ): TorcError {
-  const others = jobs.length === 0 ? '' : `; other settings of ${counted(jobs.length, 'job')} were not taken over`;
+  const others = numOthers === 0 ? '' : `; other settings of ${counted(numOthers, 'job')} were not taken over`;
   return new TorcError(
     'already_complete',
-    `workflow ${key} (${quoted(name)}) is already complete: ${counted(num_jobs, 'job')} done${others}`,
+    `workflow ${key} (${quoted(name)}) is already complete: ${counted(numJobs, 'job')} done${others}`,
     `Other --args make a new workflow; ${torc} clone ${key} runs all of it again; ${torc} workflows restart ${key} looks for changed inputs.`,
   );
 }

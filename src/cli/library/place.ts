@@ -34,6 +34,15 @@ export interface WorkflowRunOptions extends Place, RunOptions {
   failFast?: boolean;
   /** `timeout`: this long after the start of the run nothing more starts. */
   secondsUntilTimeout?: number;
+  /** Continues the workflow if it is there: by its args, or the stored one. What has not succeeded runs again. */
+  resume?: boolean;
+  /** With `resume`, running jobs continue (hot), or are stopped first (cold); without either, they are an error. */
+  keepRunning?: boolean;
+  stopRunning?: boolean;
+  /** Seconds that stopping may take; 300 by default. */
+  resumeTimeout?: number;
+  /** Jobs of workers that no longer answer count as dead. */
+  forceCleanup?: boolean;
 }
 
 /** The keys of T, checked by the compiler to be complete. */
@@ -61,6 +70,11 @@ export const workflowRunKeys: Keys<WorkflowRunOptions> = {
   ...runKeys,
   failFast: true,
   secondsUntilTimeout: true,
+  resume: true,
+  keepRunning: true,
+  stopRunning: true,
+  resumeTimeout: true,
+  forceCleanup: true,
 };
 
 /** Throws 'usage' for an unknown option: a misspelled limit would limit nothing. */

@@ -29,6 +29,7 @@ import {
   waitKeys,
   workflowRunKeys,
 } from './place.ts';
+import { checkResumeOptions, resumeWorkflow } from './resume.ts';
 
 /** A new workflow, or a stored one. Methods throw TorcError. */
 export class Workflow {
@@ -136,18 +137,44 @@ export class Workflow {
 
   /**
    * Stores the workflow if it is not stored, starts it and runs its jobs on this machine until none is left, as `torc run`
-   * does. Returns the status of the workflow then; failed jobs are no error. Throws 'conflict' when it has run before.
+   * does. Returns the status of the workflow then; failed jobs are no error. Throws 'conflict' when it is there already or
+   * has run before, unless it resumes; then when its jobs are others, and 'already_complete' when all of them are done.
    */
   async run(options: WorkflowRunOptions = {}): Promise<WorkflowShown['status']> {
     refuseUnknown(options, workflowRunKeys);
-    const { dir, failFast, secondsUntilTimeout, ...worker } = options;
+    checkResumeOptions(options);
+    const { dir, failFast, secondsUntilTimeout, resume, keepRunning, stopRunning, ...others } = options;
+    const { resumeTimeout, forceCleanup, ...worker } = others;
     const limits = {
       ...(failFast === true ? { fail_fast: true } : {}),
       ...(secondsUntilTimeout === undefined ? {} : { timeout: `PT${secondsUntilTimeout}S` }),
     };
-    if (this.#key === null) await this.#store({ ...this.spec, ...limits }, dir === undefined ? {} : { dir });
-    await this.start();
+    const spec = { ...this.spec, ...limits };
+    if (this.#key === null) this.#place = dir === undefined ? {} : { dir };
+    else await this.#limit(options);
+    const how = {
+      ...(keepRunning === undefined ? {} : { keepRunning }),
+      ...(stopRunning === undefined ? {} : { stopRunning }),
+      ...(resumeTimeout === undefined ? {} : { resumeTimeout }),
+      ...(forceCleanup === undefined ? {} : { forceCleanup }),
+    };
+    const resumed =
+      resume === true ? await resumeWorkflow(contextAt(this.#place), { key: this.#key, spec }, how) : null;
+    if (resumed !== null) this.#key = resumed;
+    else if (this.#key === null) await this.#store(spec, this.#place);
+    if (resumed === null) await this.start();
     return (await this.runLocally(worker)).status;
+  }
+
+  /** What a run of a stored workflow may not exceed. */
+  async #limit({ failFast, secondsUntilTimeout }: WorkflowRunOptions): Promise<void> {
+    const changes = {
+      ...(failFast === true ? { max_failures: 1 } : {}),
+      ...(secondsUntilTimeout === undefined ? {} : { timeout_seconds: secondsUntilTimeout }),
+    };
+    if (Object.keys(changes).length === 0) return;
+    const request = { workflow_key: this.key, changes };
+    await withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_modify', request));
   }
 
   /** A new workflow with the same jobs, in any state of this one; nothing is inherited, and it has not started. */
