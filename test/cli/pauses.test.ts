@@ -43,3 +43,20 @@ it('a paused workflow starts nothing until it is resumed', async () => {
   expect(await shown()).toMatchObject({ status: 'done', num_done: 2 });
   expect(await place.torc('workflows', 'pause', '1')).toMatchObject({ code: 4 });
 });
+
+it('resume of what is not paused runs what has not succeeded, and ends with 7 when all of it is done', async () => {
+  const jobs = [{ name: 'a', command: 'echo a >> ran; test -e fixed' }];
+  await place.torc('workflows', 'create', place.file('w.json', JSON.stringify({ name: 'study', jobs })));
+  expect(await place.torc('workflows', 'resume', '1')).toMatchObject({ code: 4 });
+  await place.torc('workflows', 'start', '1');
+  expect((await place.torc('jobs', 'run', '1')).code).toBe(1);
+  place.file('fixed', '');
+  const planned = await place.json<{ changes: unknown[] }>(['workflows', 'resume', '1', '--dry-run']);
+  expect(planned.changes).toMatchObject([{ job_name: 'a', new_status: 'ready', reason: 'return code 1' }]);
+  expect(await place.json(['workflows', 'resume', '1'])).toEqual({ ...planned, dry_run: false });
+  expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
+  expect(await place.torc('workflows', 'resume', '1')).toMatchObject({
+    code: 7,
+    stderr: expect.stringContaining('already complete'),
+  });
+});

@@ -9,15 +9,16 @@ import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.t
 import { changesText, printPlan } from '../plans/output.ts';
 import { distinctKeys } from './jobs-reset.ts';
 
-export async function pauseWorkflow(context: Context, key: string | null, paused: boolean): Promise<void> {
+export async function pauseWorkflow(context: Context, key: string | null): Promise<void> {
   await withConnection(context, async ({ api }) => {
     const workflowKey = await chooseWorkflow(context, api, key);
-    const reply = await api.call('workflow_pause', { workflow_key: workflowKey, paused });
+    const reply = await api.call('workflow_pause', { workflow_key: workflowKey, paused: true });
     await printResult(context, reply, () => pauseText(context, reply));
   });
 }
 
-function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
+/** A pause that began or ended, or was there already. */
+export function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
   const { workflow_key: key, is_paused, was_paused, num_running, num_ready } = reply;
   const jobs = `${counted(num_running, 'running job')}, ${num_ready} ready`;
   if (is_paused) {
@@ -25,7 +26,8 @@ function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
     return `${line}; running jobs continue\nto resume:  ${context.torc} workflows resume ${key}\n`;
   }
   if (was_paused) return `resumed workflow ${key}: ${jobs}\n`;
-  return `workflow ${key} is not paused: ${jobs}\nto run what failed again:  ${context.torc} workflows restart ${key}\n`;
+  const again = `${context.torc} workflows resume ${key} --keep-running`;
+  return `workflow ${key} is not paused: ${jobs}\nto run what failed again:  ${again}\n`;
 }
 
 export async function holdJobs(

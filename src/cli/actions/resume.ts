@@ -16,9 +16,7 @@ import { exitCodeOf, type Restarted, type RestartOptions, restartStored } from '
 /** Throws 'usage' for options that only `--resume` gives a meaning, and for a resume without an identity. */
 export function checkResume(options: ResumeOptions, { args }: ExpandedWorkflow): void {
   const { resume, keepRunning, stopRunning, resumeTimeout, forceCleanup } = options;
-  if (keepRunning === true && stopRunning === true) {
-    throw new TorcError('usage', '--keep-running and --stop-running cannot be combined', 'Give only one of them.');
-  }
+  refuseBoth(options);
   if (resume === true) {
     if (args !== undefined) return;
     const hint = 'Add args to the specification, or --args: they make it the same workflow again.';
@@ -31,6 +29,12 @@ export function checkResume(options: ResumeOptions, { args }: ExpandedWorkflow):
     ...(forceCleanup === true ? ['--force-cleanup'] : []),
   ];
   if (given.length > 0) throw new TorcError('usage', `${given[0]} means something only with --resume`);
+}
+
+/** Running jobs either continue or are stopped. */
+export function refuseBoth({ keepRunning, stopRunning }: ResumeOptions): void {
+  if (keepRunning !== true || stopRunning !== true) return;
+  throw new TorcError('usage', '--keep-running and --stop-running cannot be combined', 'Give only one of them.');
 }
 
 /** The options of a restart that a resume means. */

@@ -19,29 +19,40 @@ import { type PlannedSubmission, plannedSubmission, planSchedule, type Schedule 
 import { submitAll } from '../workers/submit-allocations.ts';
 
 export async function scheduleNodes(context: Context, options: ScheduleOptions): Promise<void> {
-  if (options.dryRun === true) {
-    await withConnection(context, async (connection) => {
-      const schedule = await planSchedule(context, connection.api, options);
-      const willStart = connection.kind === 'in_process' && options.server;
-      const allocations = Array.from({ length: options.count }, (_, at) =>
-        plannedSubmission(context, schedule, options, at),
-      );
-      const plan = planValue(schedule, options, allocations, willStart);
-      await noteMisfits(context, connection.api, schedule, options);
-      await printResult(context, { dry_run: true, ...plan }, () => dryRunText(schedule, allocations, willStart));
-    });
-    return;
-  }
+  const { value, text } = await submitNodes(context, options);
+  await printResult(context, value, () => text);
+}
+
+/** What was submitted, or would be, for programs and for people. */
+export interface SubmittedNodes {
+  value: object;
+  text: string;
+}
+
+/** Submits the allocations, or with `dryRun` plans that; warns, and prints nothing else. */
+export async function submitNodes(context: Context, options: ScheduleOptions): Promise<SubmittedNodes> {
+  if (options.dryRun === true) return withConnection(context, (connection) => planNodes(context, connection, options));
   const { connection, wasStarted } = await connectToServer(context, options);
   try {
     const schedule = await planSchedule(context, connection.api, options);
     await noteMisfits(context, connection.api, schedule, options);
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
-    await printResult(context, { dry_run: false, ...plan }, () => submittedText(context, schedule, allocations));
+    return { value: { dry_run: false, ...plan }, text: submittedText(context, schedule, allocations) };
   } finally {
     await connection.close();
   }
+}
+
+async function planNodes(context: Context, connection: Connection, options: ScheduleOptions): Promise<SubmittedNodes> {
+  const schedule = await planSchedule(context, connection.api, options);
+  const willStart = connection.kind === 'in_process' && options.server;
+  const allocations = Array.from({ length: options.count }, (_, at) =>
+    plannedSubmission(context, schedule, options, at),
+  );
+  const plan = planValue(schedule, options, allocations, willStart);
+  await noteMisfits(context, connection.api, schedule, options);
+  return { value: { dry_run: true, ...plan }, text: dryRunText(schedule, allocations, willStart) };
 }
 
 /** Warns about jobs that the allocations cannot run. */

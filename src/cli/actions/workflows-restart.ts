@@ -78,13 +78,19 @@ export async function restartStored(
   return { plan, stopped };
 }
 
-export async function printRestart(context: Context, { plan, stopped }: Restarted): Promise<void> {
-  await printPlan(
-    context,
-    stopped === null ? plan : { ...plan, stopped },
-    plan.changes,
-    () => stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan),
-  );
+export async function printRestart(context: Context, restarted: Restarted): Promise<void> {
+  const { changes } = restarted.plan;
+  await printPlan(context, restartedValue(restarted), changes, () => restartedText(context, restarted));
+}
+
+/** For programs. */
+export function restartedValue({ plan, stopped }: Restarted): object {
+  return stopped === null ? plan : { ...plan, stopped };
+}
+
+/** For people. */
+export function restartedText(context: Context, { plan, stopped }: Restarted): string {
+  return stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan);
 }
 
 /** A run that goes on without a restart is no error, so that commands that follow a restart go on too. */
@@ -185,7 +191,8 @@ export function restartText(context: Context, plan: RestartPlan): string {
   const cleared =
     plan.cleared_user_data.length === 0 ? '' : `\nephemeral user data cleared: ${plan.cleared_user_data.join(', ')}\n`;
   const jobs = jobsWords(plan);
-  const also = `${takenOverText(context, plan)}${givenUpText(plan)}`;
+  const pause = plan.ends_pause ? `${dry_run ? 'the pause would end' : 'the pause has ended'}\n` : '';
+  const also = `${pause}${takenOverText(context, plan)}${givenUpText(plan)}`;
   if (!plan.begins_run) return `${also}${unchangedText(context, plan)}${kept}`;
   const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;

@@ -1,5 +1,7 @@
 /** `torc workflows pause|resume`, `torc jobs hold|release`: what waits until a person says so. */
 import type { Command } from 'commander';
+import type { ResumeKeyOptions } from '../actions/workflows-resume.ts';
+import { addRunningOptions, wholeNumber } from '../input/options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
@@ -12,16 +14,31 @@ export function declareWorkflowPauses(group: Command, act: Act): void {
     .addHelpText('after', examples('torc workflows pause 7', 'torc workflows resume 7'));
   act(pause, async ([key]) => {
     const { pauseWorkflow } = await import('../actions/pauses.ts');
-    return (context) => pauseWorkflow(context, key ?? null, true);
+    return (context) => pauseWorkflow(context, key ?? null);
   });
   const resume = group
     .command('resume')
-    .description('let jobs of a paused workflow start again')
+    .description('continue a workflow: end its pause, or start the next run with what has not succeeded')
     .argument('[key]', keyArgument)
-    .addHelpText('after', examples('torc workflows resume 7'));
-  act(resume, async ([key]) => {
-    const { pauseWorkflow } = await import('../actions/pauses.ts');
-    return (context) => pauseWorkflow(context, key ?? null, false);
+    .option('-i, --ignore-missing-data', 'continue even if input files or user data are missing')
+    .option('--schedule <n>', 'submit this many Slurm allocations for it', wholeNumber('--schedule', 1))
+    .option('-s, --scheduler-key <config>', 'with --schedule: key of the Slurm config (default: the only one)')
+    .option('-o, --output <directory>', 'with --schedule: output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
+    .option('-d, --dry-run', 'show what would change without changing anything');
+  addRunningOptions(resume).addHelpText(
+    'after',
+    `
+A paused workflow goes on with what waits; failed jobs stay as they are. Otherwise failed, canceled and lost jobs, and
+everything downstream of them, run again. Ends with 7 when every job is done, with 4 when the workflow has not started.
+${examples(
+  'torc workflows resume 7',
+  'torc workflows resume 7 --schedule 2',
+  'torc workflows resume 7 --stop-running --resume-timeout 60 --dry-run',
+).trimStart()}`,
+  );
+  act(resume, async ([key], self) => {
+    const { resumeWorkflow } = await import('../actions/workflows-resume.ts');
+    return (context) => resumeWorkflow(context, key ?? null, self.opts<ResumeKeyOptions>());
   });
 }
 
