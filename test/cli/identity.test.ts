@@ -80,6 +80,19 @@ it('the same args are the same workflow, other args are fresh, and what is done 
   expect(await workflows()).toMatchObject([{ args: 'v1' }, { workflow_key: '2', args: 'v2', run_id: 1 }]);
 });
 
+it('a change of verbosity alone is still resumable, and is used', async () => {
+  const templates = [{ name: 't', command: 'echo {loc}{v} >> ran; test -e fixed', key_args: ['loc'], op_args: ['v'] }];
+  const withArgs = (args: object) => spec([{ name: 'a', template: 't', args } as unknown as Job], { templates });
+  withArgs({ loc: 'us', v: 1 });
+  expect((await run()).code).toBe(1);
+  place.file('fixed', '');
+  withArgs({ loc: 'de', v: 1 });
+  expect(await run('--resume')).toMatchObject({ code: 4, stderr: expect.stringContaining('"a" (command)') });
+  withArgs({ loc: 'us', v: 2 });
+  expect(await run('--resume')).toMatchObject({ code: 0, stderr: expect.stringContaining('command of 1 job') });
+  expect(ran()).toBe('us1us2');
+});
+
 it('two creators at the same time: one wins, the other is refused', async () => {
   spec();
   const both = await Promise.all(

@@ -70,6 +70,20 @@ describe('the library', () => {
     expect(await failed.status()).toMatchObject({ num_done: 1, num_canceled: 2, max_failures: 1 });
     const slow = make('slow', 'sleep 1', 'true');
     expect(await slow.run({ ...where, secondsUntilTimeout: 0.5 })).toBe(WorkflowRunStatus.TIMEOUT);
+    // the same args again: complete, continued, or refused because the jobs are others
+    await expect(make('done', 'true', 'true').run({ ...where, resume: true })).rejects.toMatchObject({
+      code: 'already_complete',
+    });
+    await expect(make('failed', 'true', 'true', 'true').run({ ...where, resume: true })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('0 added, 0 removed, 1 changed'),
+    });
+    const continued = make('slow', 'sleep 1', 'true');
+    expect(await continued.run({ ...where, resume: true })).toBe(WorkflowRunStatus.DONE);
+    expect([continued.key, (await continued.status()).run_id]).toEqual([slow.key, 2]);
+    expect(await failed.run({ ...where, resume: true })).toBe(WorkflowRunStatus.ERROR);
+    expect(await failed.status()).toMatchObject({ run_id: 2, num_done: 1 });
+    await expect(failed.run({ ...where, stopRunning: true })).rejects.toMatchObject({ code: 'usage' });
     const twice = { name: 'w', args: 'a', workflowArgs: 'b' };
     expect(() => tool.createWorkflow(twice)).toThrow('workflowArgs and args are the same key');
     await expect(make('typo', 'true').run({ failfast: true } as object)).rejects.toThrow('did you mean "failFast"');

@@ -43,6 +43,7 @@ export function jobSpec(
   return {
     name: job.name,
     command: job.command,
+    ...(job.identity === undefined ? {} : { identity: job.identity }),
     ...(job.invocation_script === null ? {} : { invocation_script: job.invocation_script }),
     ...(requirements === null ? {} : { resource_requirements: requirements }),
     ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),

@@ -6,6 +6,7 @@ import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
 import { expandPath, type PathPlace, PathProblem } from './file-paths.ts';
 import { type Element, Instances, templateOf } from './instances.ts';
 import { stepsCommand } from './job-steps.ts';
+import type { JobTemplates } from './job-templates.ts';
 import { NameTable, unnamed } from './name-table.ts';
 import type { SweepReader } from './sweeps.ts';
 import { Template } from './template.ts';
@@ -37,6 +38,8 @@ export interface ReferenceList {
 export interface JobElement extends Element {
   spec: JobSpec;
   command: Template;
+  /** The command with its op args left open; null when it has none. */
+  open: Template | null;
   script: Template | null;
   requirements: Template | null;
   failureHandler: Template | null;
@@ -46,13 +49,21 @@ export interface JobElement extends Element {
   references: readonly ReferenceList[];
 }
 
-export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, findings: Findings): JobElement {
+export function jobElement(
+  spec: JobSpec,
+  path: SpecPath,
+  { sweeps, templates }: { sweeps: SweepReader; templates: JobTemplates },
+  findings: Findings,
+): JobElement {
   const { sweep, isFactory } = sweeps.ofJob(spec, path);
-  const of = (key: string, text: string) => {
-    return sweep === null ? Template.of(text, null) : templateOf(text, sweep, isFactory, [...path, key], findings);
+  const of = (key: string, text: string, by = sweep) => {
+    return by === null ? Template.of(text, null) : templateOf(text, by, isFactory, [...path, key], findings);
   };
   const optional = (key: string, text: string | null | undefined) => (text == null ? null : of(key, text));
-  const command = of(spec.steps == null ? 'command' : 'steps', commandOf(spec));
+  const written = templates.of(spec, sweep, path);
+  const text = written?.command ?? commandOf(spec);
+  const command = of(commandKey(spec), text);
+  const open = written?.open ? of('template', written.open.text, without(sweep, written.open.names)) : null;
   const script = optional('invocation_script', spec.invocation_script);
   const requirements = optional('resource_requirements', spec.resource_requirements);
   const failureHandler = optional('failure_handler', spec.failure_handler);
@@ -74,12 +85,13 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
   return {
     path,
     spec,
-    numCharacters: charactersOf(spec, references),
+    numCharacters: charactersOf(spec, text, references),
     writtenName: spec.name,
     name: nameTemplate(spec.name, sweep, isFactory, path, findings),
     sweep,
     identity: sweep === null ? [] : changing(identity),
     command,
+    open: open ?? optional('identity', spec.identity),
     script,
     requirements,
     failureHandler,
@@ -90,12 +102,23 @@ export function jobElement(spec: JobSpec, path: SpecPath, sweeps: SweepReader, f
   };
 }
 
+/** The key that says what a job runs. */
+export function commandKey({ steps, template }: JobSpec): 'command' | 'steps' | 'template' {
+  if (template != null) return 'template';
+  return steps == null ? 'command' : 'steps';
+}
+
+/** A sweep without some of its parameters, which stay as they are written. */
+function without(sweep: Sweep | null, names: readonly string[]): Sweep | null {
+  return sweep === null ? null : { ...sweep, parameters: sweep.parameters.filter(({ name }) => !names.includes(name)) };
+}
+
 function commandOf({ command, steps }: JobSpec): string {
   return steps == null ? (command ?? '') : stepsCommand(steps);
 }
 
-function charactersOf(spec: JobSpec, references: readonly ReferenceList[]): number {
-  let characters = spec.name.length + commandOf(spec).length + (spec.invocation_script?.length ?? 0);
+function charactersOf(spec: JobSpec, command: string, references: readonly ReferenceList[]): number {
+  let characters = spec.name.length + command.length + (spec.invocation_script?.length ?? 0);
   for (const { templates } of references) for (const { written } of templates) characters += written.length;
   for (const [name, value] of Object.entries(spec.attributes ?? {})) characters += name.length + String(value).length;
   return characters;

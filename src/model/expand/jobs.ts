@@ -8,9 +8,10 @@ import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
-import { DataFlow, References } from './data-flow.ts';
+import { DataFlow } from './data-flow.ts';
 import { specDefaults } from './defaults.ts';
 import {
+  commandKey,
   expandFiles,
   type JobElement,
   jobElement,
@@ -20,35 +21,19 @@ import {
 } from './elements.ts';
 import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
+import { JobTemplates } from './job-templates.ts';
 import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
 import { PlainRetries } from './plain-retries.ts';
 import type { SweepReader } from './sweeps.ts';
 import type { Template } from './template.ts';
+import { Uses } from './uses.ts';
 import { type Direction, substitute } from './variables.ts';
 
 /** How many files and user data all jobs together may list. */
 const mostUses = 20_000_000;
 
 type Target = ReferenceList['to'];
-
-const nothing = new References();
-
-/** What one job refers to, which is little for most jobs. */
-class Uses {
-  readonly #input: Partial<Record<Target, References>> = {};
-  readonly #output: Partial<Record<Target, References>> = {};
-
-  add(to: Target, direction: Direction, found: number | readonly number[]): void {
-    const uses = direction === 'input' ? this.#input : this.#output;
-    uses[to] ??= new References();
-    uses[to].add(found);
-  }
-
-  of(to: Target, direction: Direction): References {
-    return (direction === 'input' ? this.#input : this.#output)[to] ?? nothing;
-  }
-}
 
 export interface JobTables {
   requirements: NameTable;
@@ -76,7 +61,8 @@ export class JobExpansion {
     this.files = files;
     this.plainRetries = new PlainRetries(tables.failureHandlers, findings);
     for (const [i, job] of spec.jobs.entries()) this.plainRetries.add(job, ['jobs', i]);
-    const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], sweeps, findings));
+    const templates = new JobTemplates(spec, findings);
+    const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], { sweeps, templates }, findings));
     this.jobs = new Instances(new NameTable('jobs', findings), elements);
     this.matcher = new PatternMatcher(this.jobs.table.names);
     const same = sameFiles(files, place?.directory ?? null);
@@ -112,11 +98,12 @@ export class JobExpansion {
     for (let number = 0; number < this.jobs.length; number++) {
       const { spec } = this.jobs.elementOf(number);
       const labels = this.#labels(number);
-      const { command, invocationScript, uses } = this.#resolve(number);
+      const { command, identity, invocationScript, uses } = this.#resolve(number);
       const attributes = this.#attributes(number);
       yield {
         name: this.jobs.nameOf(number),
         command,
+        ...(identity === null ? {} : { identity }),
         invocationScript,
         requirements: this.#tableNumber(number, 'requirements', 'resource_requirements'),
         failureHandler:
@@ -163,7 +150,7 @@ export class JobExpansion {
   }
 
   /** The texts and references of a job. */
-  #resolve(number: number): { command: string; invocationScript: string | null; uses: Uses } {
+  #resolve(number: number): { command: string; identity: string | null; invocationScript: string | null; uses: Uses } {
     const element = this.jobs.elementOf(number);
     const first = this.jobs.instanceOf(number);
     const uses = new Uses();
@@ -174,7 +161,8 @@ export class JobExpansion {
     const substituted = (template: Template, key: string) => {
       return this.#substituted(template.at(first), () => [...element.path, key], uses);
     };
-    const command = substituted(element.command, element.spec.steps == null ? 'command' : 'steps');
+    const command = substituted(element.command, commandKey(element.spec));
+    const identity = element.open === null ? null : substituted(element.open, commandKey(element.spec));
     const invocationScript = element.script === null ? null : substituted(element.script, 'invocation_script');
     if (this.#isReporting) {
       this.#tableNumber(number, 'requirements', 'resource_requirements');
@@ -183,7 +171,7 @@ export class JobExpansion {
       this.#checkAttributes(number);
       this.#labels(number);
     }
-    return { command, invocationScript, uses };
+    return { command, identity, invocationScript, uses };
   }
 
   #attributes(number: number): Attributes | null {

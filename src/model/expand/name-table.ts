@@ -5,6 +5,7 @@ import type { WorkflowSpec } from '../spec/spec.ts';
 
 const labels = {
   jobs: 'job',
+  templates: 'template',
   files: 'file',
   user_data: 'user data',
   resource_requirements: 'resource requirement',

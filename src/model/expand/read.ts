@@ -89,14 +89,22 @@ const placeholders: Readonly<Record<string, unknown>> = {
 };
 
 /** Keys of jobs and files that determine their number and their names. */
-const naming: readonly string[] = ['name', 'parameters', 'parameter_mode', 'use_parameters', 'factory'];
+const naming: readonly string[] = [
+  'name',
+  'parameters',
+  'parameter_mode',
+  'use_parameters',
+  'factory',
+  'template',
+  'args',
+];
 
 /** An action that refers to nothing. */
 const harmlessAction = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' };
 
 /** Lists of names that jobs refer to. */
 const referredTo: readonly string[] = [
-  ...['jobs', 'files', 'user_data', 'resource_requirements', 'parameters', 'factory', 'factories'],
+  ...['jobs', 'templates', 'files', 'user_data', 'resource_requirements', 'parameters', 'factory', 'factories'],
   ...['failure_handlers', 'slurm_schedulers', 'slurm_defaults'],
 ];
 

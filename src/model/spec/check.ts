@@ -99,14 +99,27 @@ function checkCommands(jobs: readonly unknown[], findings: Findings): void {
   for (const [i, job] of jobs.entries()) {
     if (!isMapping(job)) continue;
     const path = ['jobs', i];
+    checkTemplate(job, path, findings);
     if (job.steps == null) {
-      if (job.command == null) findings.add([...path, 'command'], () => 'is missing; it is required');
+      if (job.command == null && job.template == null)
+        findings.add([...path, 'command'], () => 'is missing; it is required');
       continue;
     }
     for (const key of ['command', 'invocation_script']) {
       if (job[key] != null)
         findings.add([...path, key], () => 'cannot be used together with steps; give it in each step');
     }
+  }
+}
+
+/** A template says the command, and what a later creation of the job is compared by. */
+function checkTemplate(job: Record<string, unknown>, path: SpecPath, findings: Findings): void {
+  if (job.template == null) {
+    if (job.args != null) findings.add([...path, 'args'], () => 'are values for a template, and the job names none');
+    return;
+  }
+  for (const key of ['command', 'steps', 'identity']) {
+    if (job[key] != null) findings.add([...path, key], () => 'cannot be used together with template');
   }
 }
 

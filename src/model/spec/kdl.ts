@@ -49,7 +49,7 @@ const job: Shape = {
     output_user_data: 'output_user_data',
   },
   objects: { step: { list: 'steps', shape: plain } },
-  single: { parameters: plain, factory, attributes: plain },
+  single: { parameters: plain, factory, attributes: plain, args: plain },
 };
 const handler: Shape = {
   objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
@@ -57,6 +57,7 @@ const handler: Shape = {
 const workflow: Shape = {
   objects: {
     job: { list: 'jobs', shape: job },
+    template: { list: 'templates', shape: { lists: lists('key_args', 'op_args') } },
     file: { list: 'files', shape: swept },
     user_data: { list: 'user_data', shape: { json: ['data'] } },
     resource_requirements: { list: 'resource_requirements', shape: plain },

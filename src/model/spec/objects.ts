@@ -10,6 +10,7 @@ export interface SpecObject {
 
 const labels: Readonly<Record<string, string>> = {
   jobs: 'a job',
+  templates: 'a template',
   files: 'a file',
   user_data: 'user data',
   resource_requirements: 'a resource requirement',

@@ -84,10 +84,25 @@ const step = z.strictObject({
   max_retries: maxRetries,
 });
 
+/** A command that jobs share; its args stand in braces. */
+const template = z.strictObject({
+  name,
+  command,
+  /** Args that make another job of it. */
+  key_args: names.nullish(),
+  /** Args that do not. */
+  op_args: names.nullish(),
+});
+
 const job = z.strictObject({
   name,
-  /** Every job has either this or `steps`. */
+  /** Every job has this, `steps` or `template`. */
   command: command.nullish(),
+  template: name.nullish(),
+  /** Values of the args of its template. */
+  args: z.record(name, scalar).nullish(),
+  /** Compared instead of the command when the workflow is created again. */
+  identity: text.min(1).nullish(),
   steps: z.array(step).min(1).max(1000).nullish(),
   invocation_script: text.nullish(),
   cancel_on_blocking_job_failure: flag.nullish(),
@@ -248,6 +263,7 @@ export const workflowSpec = z.strictObject({
   execution_config: executionConfig.nullish(),
   create_output_folders: flag.nullish(),
   jobs: z.array(job),
+  templates: z.array(template).nullish(),
   files: z.array(file).nullish(),
   user_data: z.array(userData).nullish(),
   resource_requirements: z.array(resourceRequirements).nullish(),
@@ -262,6 +278,7 @@ export const workflowSpec = z.strictObject({
 });
 
 export type WorkflowSpec = z.infer<typeof workflowSpec>;
+export type TemplateSpec = z.infer<typeof template>;
 export type StepSpec = z.infer<typeof step>;
 export type JobSpec = z.infer<typeof job>;
 export type FileSpec = z.infer<typeof file>;

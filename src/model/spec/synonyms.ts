@@ -15,6 +15,11 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   command: ['cmd', 'cmds', 'script', 'shell', 'run', 'exec', 'executable', 'cmdline', 'shell_command', 'program'],
   commands: ['command', 'cmd', 'cmds', 'script', 'run'],
   steps: ['tasks', 'commands', 'cmds'],
+  templates: ['task_templates', 'command_templates', 'job_templates'],
+  template: ['task_template', 'command_template'],
+  key_args: ['node_args', 'unique_args'],
+  op_args: ['operational_args', 'options'],
+  args: ['workflow_args', 'arguments', 'values'],
   invocation_script: ['wrapper', 'prolog', 'pre_script', 'setup', 'shebang', 'interpreter'],
   depends_on: [
     ...[
