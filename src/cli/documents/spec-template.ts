@@ -5,6 +5,8 @@ name: my_workflow
 description: What it computes
 # project: wind
 # metadata: {grant: 12}
+# With args it is the same workflow when it is created again, and torc run --resume continues it.
+# args: v1
 # Texts to find it by: torc workflows list -f attribute.release_id=123. Jobs can have them too.
 # attributes: {release_id: 123, stage: test}
 
