@@ -4,7 +4,9 @@ import { jobSpec } from '../../src/cli/documents/export-spec-parts.ts';
 import { expandValue } from '../../src/model/expand/read.ts';
 import { loadWorkflow } from '../support/specification.ts';
 
-const templates = [{ name: 't', command: 'python x.py {loc} -v {level:02d} {other}', key_args: ['loc'], op_args: ['level'] }];
+const templates = [
+  { name: 't', command: 'python x.py {loc} -v {level:02d} {other}', key_args: ['loc'], op_args: ['level'] },
+];
 const expanded = (jobs: object[], more: object = {}) => {
   const { workflow } = expandValue({ name: 'w', templates, jobs, ...more }, { file: 'spec' });
   return [...workflow.jobs].map(({ name, command, identity }) => [name, command, identity]);
