@@ -3,7 +3,6 @@ import { TorcError } from '../../base/errors.ts';
 import { expandValue } from '../../model/expand/read.ts';
 import type { WorkflowSpec } from '../../model/spec/spec.ts';
 import { continueStored, noteResumed, resumeRecreated } from '../actions/resume.ts';
-import { ownerOf } from '../actions/workflows-create.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -60,5 +59,5 @@ async function recreated(context: Context, spec: WorkflowSpec) {
     throw new TorcError('usage', 'resume needs a workflow with args', "new Workflow({ name: 'w', args: 'v1' })");
   }
   await checkStorable(workflow);
-  return { spec: `the workflow ${spec.name}`, workflow, user: ownerOf(context, spec.user ?? null) };
+  return { spec: `the workflow ${spec.name}`, workflow };
 }
