@@ -57,6 +57,19 @@ describe('lists', () => {
     }
   });
 
+  it('choose the jobs of a reset: those that failed with one code, and no others', async () => {
+    const { changes } = await place.json<{ changes: { job_name: string }[] }>([
+      ...['jobs', 'reset-status', '--failed', '-f', 'return_code=2', '--dry-run'],
+    ]);
+    expect(changes.map(({ job_name }) => job_name)).toEqual(oddNames.filter((_, at) => at % 3 === 2));
+    expect(await place.torc('jobs', 'reset-status', '--return-code', '77')).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/^error: no job of workflow 1 has return_code=77\n/),
+    });
+    const failed = await place.torc('jobs', 'list', '--failed');
+    expect(failed.stderr).toContain(`jobs logs KEY`);
+  });
+
   it('keeps every name unchanged in JSON', async () => {
     const { jobs } = await place.json<{ jobs: { name: string }[] }>(['jobs', 'list']);
     expect(jobs.map((job) => job.name)).toEqual(oddNames);

@@ -1,22 +1,57 @@
 /** `torc jobs reset-status|disable|mark-done`: single jobs of one workflow, by key. */
-import type { Plan } from '../../api/contract.ts';
+import type { Api, Plan } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { checkedKey } from '../input/workflow-key.ts';
+import type { ListFilter } from '../input/filters.ts';
+import { listPages } from '../input/list.ts';
+import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
 import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
 import { changesText, printPlan } from '../plans/output.ts';
 import { nextRestart, resetPlanText } from './workflows-reset.ts';
 
-export async function resetJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
-  const jobKeys = distinctKeys(keys);
+/** Jobs by their keys, or by filters of the list of jobs. */
+export interface ChosenJobs {
+  keys: readonly string[];
+  filter: readonly ListFilter[];
+}
+
+export async function resetJobs(context: Context, chosen: ChosenJobs, options: PlanOptions): Promise<void> {
+  if (chosen.keys.length > 0 === chosen.filter.length > 0) {
+    const hint = 'torc jobs reset-status 12 13, or torc jobs reset-status --failed';
+    throw new TorcError('usage', 'give either job keys or filters', hint);
+  }
+  const given = distinctKeys(chosen.keys);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await workflowOfJobs(context, api, jobKeys);
+    const isByKey = given.length > 0;
+    const workflowKey = isByKey ? await workflowOfJobs(context, api, given) : await chooseWorkflow(context, api, null);
+    const jobKeys = isByKey ? given : await matchingJobs(context, api, workflowKey, chosen.filter);
     const request = { workflow_key: workflowKey, which: jobKeys };
     const plan = await planAndApply(context, api, 'jobs_reset', request, options.dryRun ?? false);
     const next = await nextRestart(api, workflowKey);
     await printPlan(context, plan, plan.changes, () => resetPlanText(context, plan, next));
   });
+}
+
+/** The keys of the jobs that match; throws 'not_found' when none does. */
+async function matchingJobs(
+  { torc }: Context,
+  api: Api,
+  workflowKey: string,
+  filter: readonly ListFilter[],
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of listPages(api, 'jobs', workflowKey, { filter, excludeColumn: [] })) {
+    for (const { job_key } of page) keys.push(String(job_key));
+  }
+  if (keys.length > 0) return keys;
+  const words = filter.map(({ column, value }) => `${column}=${value}`).join(', ');
+  throw new TorcError(
+    'not_found',
+    `no job of workflow ${workflowKey} has ${words}`,
+    `${torc} jobs list -k ${workflowKey}`,
+  );
 }
 
 export async function disableJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {

@@ -1,5 +1,6 @@
 /** `torc jobs reset-status|disable|cancel|mark-done`: jobs that run again, that never run, that stop, that need not run. */
 import type { Command } from 'commander';
+import { addOutcomeOptions, filters, listOptions } from '../input/options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -10,12 +11,22 @@ export function declareJobReset(group: Command, act: Act): void {
   const reset = group
     .command('reset-status')
     .description('reset jobs and all downstream jobs, so that the next restart runs them again')
-    .argument('<keys...>', 'job keys, all of one workflow')
-    .option('-d, --dry-run', 'show what would change without changing anything')
-    .addHelpText('after', examples('torc jobs reset-status 12 13', 'torc jobs reset-status 12 --dry-run', seedExample));
+    .argument('[keys...]', 'job keys, all of one workflow; or choose jobs by what torc jobs list shows of them:')
+    .option('-f, --filter <column=value>', 'jobs with this value; may be repeated (all must match)', filters, [])
+    .option('-d, --dry-run', 'show what would change without changing anything');
+  addOutcomeOptions(reset).addHelpText(
+    'after',
+    examples(
+      'torc jobs reset-status 12 13',
+      'torc jobs reset-status --failed --return-code 137 --dry-run',
+      'torc jobs reset-status -k 7 -f cause=oom',
+      seedExample,
+    ),
+  );
   act(reset, async (keys, self) => {
     const { resetJobs } = await import('../actions/jobs-reset.ts');
-    return (context) => resetJobs(context, keys, self.opts<PlanOptions>());
+    const { filter } = listOptions(self);
+    return (context) => resetJobs(context, { keys, filter }, self.opts<PlanOptions>());
   });
   const cancel = group
     .command('cancel')

@@ -10,6 +10,7 @@ import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { SpecError } from '../../model/spec/problems.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
+import { cannotActAs, otherUser } from '../connection/other-user.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
@@ -38,13 +39,18 @@ const commandsHint = 'A commands file has one shell command on each line.';
 /** The argument that means standard input. */
 const standardInput = '-';
 
-/** A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError. */
+/**
+ * A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError, also for `-U` of
+ * another user, who would not own what is made of it.
+ */
 export async function readWorkflow(
   context: Context,
   path: string,
   commands: CommandsNeeds | null = null,
   syntax?: SpecSyntax,
 ): Promise<ReadWorkflow> {
+  const other = otherUser(context);
+  if (other !== null) throw cannotActAs(context, other);
   // reading is synchronous, so no timer can draw the line later
   const progress = startProgress(context, 0);
   const isCommands = commands !== null || (extname(path).toLowerCase() === '.txt' && syntax === undefined);

@@ -1,9 +1,9 @@
 /** Any `list` command: reads a list page by page and prints each page at once. */
 import type { Api, ListName, ListRecord } from '../../api/contract.ts';
 import { withConnection } from '../connection/session.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { printList } from '../output/output.ts';
-import { type ListOptions, listRequest } from './filters.ts';
+import { type ListFilter, type ListOptions, listRequest } from './filters.ts';
 import { chooseWorkflow } from './workflow-key.ts';
 
 /** The first page is small, so that its lines appear at once; others have as many rows as the server allows. */
@@ -45,6 +45,10 @@ function ownedBy(options: ListOptions, user: string | null): ListOptions {
   return user === null ? options : { ...options, filter: [...options.filter, { column: 'user', value: user }] };
 }
 
+function isFailed({ column, value }: ListFilter): boolean {
+  return column === 'outcome' && value === 'failed';
+}
+
 /** Prints a list: the rows of one workflow, or the workflows. */
 export async function showList(
   context: Context,
@@ -57,5 +61,11 @@ export async function showList(
     const owned = list === 'workflows' ? ownedBy(options, context.userOption) : options;
     const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
     await printList(context, list, listPages(api, list, workflowKey, owned), shown);
+    if (list === 'jobs' && options.filter.some(isFailed)) {
+      note(
+        context,
+        `what they printed: ${context.torc} jobs logs KEY; why, and what to type: ${context.torc} jobs show KEY`,
+      );
+    }
   });
 }

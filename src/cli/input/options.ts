@@ -195,7 +195,8 @@ export function addListOptions(command: Command): Command {
     .option('-x, --exclude-column <column>', 'hide a column in text and csv; may be repeated', excluded, []);
 }
 
-const filters = collect<ListFilter>((text) => [parseFilter(text)]);
+/** Reads the filters of a list. */
+export const filters = collect<ListFilter>((text) => [parseFilter(text)]);
 const excluded = collect<string>(parseColumns);
 
 /** Adds short forms of the filters for failures. */

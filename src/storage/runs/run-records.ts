@@ -36,8 +36,8 @@ function copiedFrom(tx: Transaction, workflowKey: number): { how: 'rerun' | 'clo
 }
 
 /**
- * Records what the present run has come to, as its end or because the next one begins; a later call replaces it. Only right after
- * `flushCounts`.
+ * Records what the present run has come to, at its end or because the next one begins; a later call replaces all but the
+ * instant. Only right after `flushCounts`.
  */
 export function recordRunEnd(tx: Transaction, workflowKey: number, end: { status?: string; at?: number } = {}): void {
   const workflow = findWorkflow(tx, workflowKey);
