@@ -19,10 +19,12 @@ beforeAll(async () => {
     resource_requirements: [{ name: 'r', num_cpus: 1, memory: '333333333b', runtime: 'PT90.5S', num_gpus: 0 }],
     files: [{ name: "it's", path: 'x y.txt' }],
     user_data: [{ name: 'in', data: [1, 'é'] }, { name: 'out' }, { name: 'gone', is_ephemeral: true }],
-    slurm_schedulers: [{ name: 's', account: 'a', walltime: '1-02:00:00', gres: 'gpu:1' }],
+    slurm_schedulers: [
+      { name: 's', account: 'a', walltime: '1-02:00:00', gres: 'gpu:1', labels: ['gpu', 'b'], also_unlabelled: true },
+    ],
     jobs: [
       { name: '__proto__', command: 'echo a > "${files.output.it\'s}"', resource_requirements: 'r', priority: -3 },
-      { name: 'reader $HOME', command: "cat '${files.input.it's}'", supports_termination: true },
+      { name: 'reader $HOME', command: "cat '${files.input.it's}'", supports_termination: true, labels: ['local'] },
       { name: 'writes', command: 'echo \'${user_data.input.in}\' > "${user_data.output.out}"' },
       { name: 'bad', command: 'exit 3', depends_on: ['writes'] },
       { name: 'never', command: 'true', depends_on: ['bad'] },

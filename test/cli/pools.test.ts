@@ -33,6 +33,7 @@ it('a chain of jobs of three types runs on three pools, in order', async () => {
   const note = (name: string) => `echo ${name} >> order.txt`;
   const spec = stored({
     name: 'three pools',
+    compute_node_wait_for_new_jobs_seconds: 600,
     slurm_schedulers: [
       { name: 'big', account: 'x', walltime: '00:10:00' },
       { name: 'h100', account: 'x', walltime: '00:10:00', labels: ['gpu'] },
@@ -57,7 +58,7 @@ it('a chain of jobs of three types runs on three pools, in order', async () => {
   };
   await expect
     .poll(async () => (await listed()).toSorted(), { interval: 200 })
-    .toEqual(['big,slurm', 'gpu,h100,slurm']);
+    .toEqual(['big,fake,slurm', 'fake,gpu,h100,slurm']);
   // both wait, and neither takes what is for a local worker
   expect(await place.json(['jobs', 'show', '1'])).toMatchObject({
     job: { status: 'ready', labels: 'local' },
@@ -67,7 +68,7 @@ it('a chain of jobs of three types runs on three pools, in order', async () => {
 
   expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
   expect(readFileSync(join(place.path, 'order.txt'), 'utf8')).toBe('fetch\ntrain\nplot\n');
-  expect(await poolsOfJobs()).toEqual({ fetch: 'local', train: 'gpu,h100,slurm', plot: 'big,slurm' });
+  expect(await poolsOfJobs()).toEqual({ fetch: 'local', train: 'fake,gpu,h100,slurm', plot: 'big,fake,slurm' });
 });
 
 it('jobs whose labels no worker has are left with the command that runs them, and move to other pools', async () => {

@@ -7,6 +7,7 @@ import type { Service } from '../../src/server/service.ts';
 import { inTransaction, type Transaction } from '../../src/storage/database/transaction.ts';
 import { claimJobs } from '../../src/storage/running/claims.ts';
 import { closeComputeNode, findComputeNode } from '../../src/storage/running/compute-nodes.ts';
+import { forgetReadyJobs } from '../../src/storage/running/ready-jobs.ts';
 import { moveJob } from '../../src/storage/running/transitions.ts';
 import { createWorkflow, freshService, rows, TestWorker } from '../support/service.ts';
 
@@ -20,6 +21,7 @@ const job = fc.record({
   /** Seconds; three minutes of the time left are kept for the end, so ten minutes do not fit into twelve. */
   runtime: fc.constantFrom(undefined, undefined, 600, 3500),
   slurmConfig: fc.constantFrom(undefined, undefined, 0, 1),
+  labels: fc.constantFrom<(string[] | undefined)[]>(undefined, undefined, undefined, ['x'], ['local'], ['x', 'y']),
   supportsTermination: fc.constantFrom(false, false, true),
   after: fc.array(fc.nat(), { maxLength: 2 }),
 });
@@ -30,6 +32,7 @@ const worker = fc.record({
   memory: fc.constantFrom(1000, 4000),
   nodes: fc.constantFrom(1, 1, 2),
   config: fc.constantFrom(null, null, 1, 2),
+  labels: fc.constantFrom<string[][]>([], [], [], ['x'], ['y', 'x']),
   minutesLeft: fc.constantFrom(4, 5, 12, 50, 120),
   state: fc.constantFrom('idle', 'busy', 'busy', 'silent', 'ended'),
 });
@@ -47,8 +50,8 @@ function timeLeftMs({ config, minutesLeft }: Worker): number | null {
 }
 
 async function join(service: Service, key: string, given: Worker): Promise<TestWorker> {
-  const { nodes, cpus, memory, gpus, config, minutesLeft, state } = given;
-  const one = await TestWorker.join(service, key, { nodes, cpus, memory, gpus });
+  const { nodes, cpus, memory, gpus, config, labels, minutesLeft, state } = given;
+  const one = await TestWorker.join(service, key, { nodes, cpus, memory, gpus }, null, { labels });
   await service.write((tx) => {
     if (config === null) return;
     const { key: allocation } = tx.db.run(
@@ -103,7 +106,10 @@ function identity(
   reasons: Reason[],
 ): string {
   const asked = (
-    ['status', 'num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds', 'slurm_config_key'] as const
+    [
+      ...(['status', 'num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds'] as const),
+      ...(['slurm_config_key', 'labels'] as const),
+    ] as const
   ).map((field) => row[field]);
   return JSON.stringify([asked, row.supports_termination, reasons.map(common)]);
 }
@@ -149,6 +155,7 @@ function canClaim(service: Service, jobKey: number, workers: Joined[], isIdle: b
     inTransaction(service.db, service.clock.now(), (tx) =>
       tx.rehearse(() => {
         tx.db.run(`UPDATE jobs SET status = 'disabled' WHERE status = 'ready' AND job_key <> ?`, jobKey);
+        forgetReadyJobs(tx, 1);
         if (isIdle) {
           tx.db.run('UPDATE attempts SET is_occupying = 0');
           tx.db.run('DELETE FROM attempt_gpus');
@@ -167,7 +174,8 @@ function expectTrue(service: Service, { jobKey, reasons }: JobAsked, workers: Jo
   const isClaimable = canClaim(service, jobKey, heard, false);
   expect(codes.includes('waits_for_turn') && flags === 0).toBe(isClaimable);
   const fitsSomewhere = canClaim(service, jobKey, workers, true);
-  const able = !codes.includes('no_worker') && !codes.includes('no_worker_of_config');
+  const unable = ['no_worker', 'no_worker_of_config', 'no_worker_with_labels', 'workers_exclusive'];
+  const able = !codes.some((code) => unable.includes(code));
   if (able) expect(codes.includes('larger_than_any_worker')).toBe(!fitsSomewhere);
   else expect(fitsSomewhere).toBe(false);
 }
@@ -190,11 +198,12 @@ it('is the sum of the reasons of each job', { timeout: 120_000 }, async () => {
         const edges = jobs.flatMap(({ after }, at) =>
           at === 0 ? [] : [...new Set(after.map((n) => n % at))].map((before): [number, number] => [before, at]),
         );
-        const named = jobs.map(({ runtime, slurmConfig, ...needs }, at) => ({
+        const named = jobs.map(({ runtime, slurmConfig, labels, ...needs }, at) => ({
           ...needs,
           name: `j${at}`,
           ...(runtime === undefined ? {} : { runtime }),
           ...(slurmConfig === undefined ? {} : { slurmConfig }),
+          ...(labels === undefined ? {} : { labels }),
         }));
         const key = await createWorkflow(service, named, edges, { slurmConfigs: ['a', 'b'], start });
         const joined: Joined[] = [];

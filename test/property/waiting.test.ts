@@ -1,4 +1,7 @@
-/** Workers of different sizes whose requests wait: after every commit none of them could take a job that is ready. */
+/**
+ * Workers of different sizes and labels whose requests wait: after every commit none of them could take a job that is
+ * ready, and none has one that belongs elsewhere. A person moves jobs that wait.
+ */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { ExchangeReply } from '../../src/api/contract.ts';
@@ -13,13 +16,18 @@ const size = fc.record({
   gpus: fc.nat(1),
   memory: fc.constantFrom(1000, 4000),
   nodes: fc.constantFrom(1, 1, 2),
+  labels: fc.constantFrom<string[][]>([], [], ['a'], ['a', 'b']),
+  also_unlabelled: fc.boolean(),
 });
+
+const labelsOfJob = fc.constantFrom<string[][]>([], [], [], ['a'], ['b'], ['b', 'a'], ['local'], ['nowhere']);
 
 const job = fc.record({
   cpus: fc.integer({ min: 1, max: 3 }),
   gpuThousandths: fc.constantFrom(0, 0, 0, 500, 1000),
   memory: fc.constantFrom(500, 2000),
   nodes: fc.constantFrom(1, 1, 1, 2),
+  labels: labelsOfJob,
   after: fc.array(fc.nat(), { maxLength: 3 }),
 });
 
@@ -56,14 +64,29 @@ function couldClaim(service: Service, { worker }: Waiting): number {
   });
 }
 
+/** Attempts that a worker has although it lacks a label of their job, or takes no jobs without labels. */
+function misplaced({ db }: Service): unknown[] {
+  return db
+    .all<{ attempt_key: number; asked: string; had: string; takes_unlabelled: number }>(
+      `SELECT a.attempt_key, s.labels AS asked, n.labels AS had, n.takes_unlabelled FROM attempts a
+       JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+       JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key WHERE a.is_live = 1`,
+    )
+    .filter(({ asked, had, takes_unlabelled }) => {
+      if (asked === '') return takes_unlabelled === 0;
+      return asked.split(',').some((label) => !had.split(',').includes(label));
+    });
+}
+
 it('a job that becomes ready waits only while no waiting worker has room for it', { timeout: 120_000 }, async () => {
   const history = fc.tuple(
     fc.array(size, { minLength: 1, maxLength: 4 }),
     fc.array(job, { minLength: 1, maxLength: 14 }),
     fc.infiniteStream(fc.nat()),
+    fc.array(fc.option(fc.tuple(fc.nat(), labelsOfJob)), { minLength: 20, maxLength: 20 }),
   );
   await fc.assert(
-    fc.asyncProperty(history, async ([sizes, jobs, picks]) => {
+    fc.asyncProperty(history, async ([sizes, jobs, picks, moves]) => {
       const { service, close } = await freshService();
       try {
         const edges = jobs.flatMap(({ after }, at) =>
@@ -75,13 +98,23 @@ it('a job that becomes ready waits only while no waiting worker has room for it'
           edges,
         );
         const present = new Set<Waiting>();
-        for (const capacity of sizes)
-          present.add({ worker: await TestWorker.join(service, key, capacity), reply: null });
+        for (const { labels, also_unlabelled, ...capacity } of sizes) {
+          const worker = await TestWorker.join(service, key, capacity, null, { labels, also_unlabelled });
+          present.add({ worker, reply: null });
+        }
         for (const one of present) wait(one);
         await settle(present);
         for (let ends = 0; ; ends++) {
           for (const one of present) expect(couldClaim(service, one)).toBe(0);
           expect(service.numParked).toBe(present.size);
+          expect(misplaced(service)).toEqual([]);
+          const [at, labels] = moves[ends] ?? [null, []];
+          if (at !== null) {
+            const job_keys = [String(1 + (at % jobs.length))];
+            await service.call('jobs_modify', { job_keys, dry_run: false, changes: { labels } });
+            await settle(present);
+            for (const one of present) expect(couldClaim(service, one)).toBe(0);
+          }
           const busy = [...present].filter(({ worker }) => worker.held.length > 0);
           if (busy.length === 0 || ends > jobs.length) break;
           const one = busy[(picks.next().value as number) % busy.length] as Waiting;

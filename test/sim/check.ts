@@ -5,6 +5,7 @@ import type { Fact } from '../../src/storage/database/facts.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
+import { brokenPools } from './pool-check.ts';
 import { nodeCpus } from './worker.ts';
 
 interface StoredEnd {
@@ -114,7 +115,7 @@ export class Check {
     if (numChanges !== this.#numChanges) {
       this.#numChanges = numChanges;
       this.numChecks += 1;
-      this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db));
+      this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db), ...brokenPools(this.#db));
     }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);

@@ -98,6 +98,7 @@ export class Faults {
       () => void person.pause(random.chance(0.5)),
       () => void person.changeLimits(),
       () => void person.hold(random.chance(0.6), random.int(1, 3)),
+      ...(world.workflow.hasLabels ? [() => void person.changeLabels(), () => void person.changeLabels()] : []),
     ];
   }
 

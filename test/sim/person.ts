@@ -2,7 +2,7 @@
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
-import { randomLimits } from './workflow.ts';
+import { labelSets, randomLimits } from './workflow.ts';
 import type { World } from './world.ts';
 
 /** Open allocations, and workers on the login host. */
@@ -117,6 +117,14 @@ export class Person {
     const job_keys = Array.from({ length: numJobs }, () => String(random.int(1, workflow.jobs.length)));
     const request = { workflow_key: workflowKey, expected_state: null, skip: 0, dry_run: false };
     return this.#type('jobs_hold', { ...request, job_keys: [...new Set(job_keys)], hold });
+  }
+
+  /** Moves jobs that wait to another pool. */
+  changeLabels(): Promise<unknown> {
+    const { random, workflow } = this.#world;
+    const job_keys = Array.from({ length: random.int(1, 3) }, () => String(random.int(1, workflow.jobs.length)));
+    const labels = random.pick([[], ...labelSets]);
+    return this.#type('jobs_modify', { job_keys, dry_run: false, changes: { labels } });
   }
 
   /** Releases what is held. */

@@ -94,6 +94,7 @@ export class SimWorker {
         gpuIds: [],
       },
       maxParallelJobs: null,
+      ...this.#world.labelsOfWorker(),
       deadlineMs: slurm === null ? null : slurm.endMs + skewMs,
       walltimeSeconds: slurm === null ? null : slurm.walltimeMs / 1000,
       waitForNewJobsSeconds: null,

@@ -12,6 +12,8 @@ export class SimWorkflow {
   readonly maxLosses: number;
   /** What cuts its runs off; null for nothing. */
   readonly limits: { max_failures: number | null; timeout_seconds: number | null };
+  /** Whether jobs ask for labels, and workers and allocations are given some. */
+  readonly hasLabels: boolean;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -25,6 +27,7 @@ export class SimWorkflow {
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
     this.#isEven = isLong || random.chance(0.3);
+    this.hasLabels = random.chance(0.3);
     if (isLong) this.#longestMs = random.spread(200_000, 600_000);
     else this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
     this.jobs = Array.from(
@@ -38,6 +41,7 @@ export class SimWorkflow {
         // longer than any allocation: it starts nevertheless
         ...(random.chance(0.2) ? { supportsTermination: true, runtime: 7200 } : {}),
         ...(random.chance(0.15) ? { maxWaitMs: Math.round(random.spread(20_000, 600_000)) } : {}),
+        ...(this.hasLabels && random.chance(0.6) ? { labels: random.pick(labelSets) } : {}),
         ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
       }),
     );
@@ -81,6 +85,9 @@ export class SimWorkflow {
     };
   }
 }
+
+/** What jobs ask for and workers are given. */
+export const labelSets = [['a'], ['b'], ['a', 'b']];
 
 /** Short enough to cut many runs off. */
 export function randomLimits(random: Random): SimWorkflow['limits'] {

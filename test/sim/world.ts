@@ -14,7 +14,7 @@ import { Random } from './random.ts';
 import { SimServer } from './server.ts';
 import { Slurm } from './slurm.ts';
 import { SimWorker, type WorkerPlace } from './worker.ts';
-import { SimWorkflow } from './workflow.ts';
+import { labelSets, SimWorkflow } from './workflow.ts';
 
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
@@ -51,6 +51,8 @@ export class World {
   /** Long jobs on several nodes that are cut off while they run; nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
   readonly trace: string[] = [];
+  /** From now on workers take jobs of any labels. */
+  arePoolsOpen = false;
   workflowKey = '';
   server: SimServer | null = null;
   /** All workers, also those that have ended. */
@@ -102,11 +104,20 @@ export class World {
     const service = this.service;
     if (service === null) throw new Error('no server');
     const { jobs, edges, numBarriers, failureHandlers, maxLosses, limits } = this.workflow;
-    const options = { numBarriers, failureHandlers, slurmConfigs: ['c'] };
+    const { labels = [], alsoUnlabelled: also_unlabelled = false } = this.labelsOfWorker();
+    const options = { numBarriers, failureHandlers, slurmConfigs: [{ name: 'c', labels, also_unlabelled }] };
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
     const changes = { max_losses: maxLosses, ...limits };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
     this.check.look();
+  }
+
+  /** What a worker, or the workers of a Slurm config, are given. */
+  labelsOfWorker(): { labels?: string[]; alsoUnlabelled?: boolean } {
+    const { random, workflow } = this;
+    if (!workflow.hasLabels) return {};
+    if (this.arePoolsOpen) return { labels: ['a', 'b'], alsoUnlabelled: true };
+    return { labels: random.pick([[], ...labelSets]), alsoUnlabelled: random.chance(0.3) };
   }
 
   // ---------------------------------------------------------------- processes

@@ -1,5 +1,6 @@
 /** `torc hpc slurm schedule-nodes`: submits Slurm jobs that run workers; with `--dry-run` only prints them. */
 import type { Api, ListRecord } from '../../api/contract.ts';
+import type { DemandRow } from '../../api/demand.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
@@ -11,7 +12,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { noteElsewhere } from '../input/base-directory.ts';
 import { printResult } from '../output/output.ts';
-import { notePools } from '../output/pool-notes.ts';
+import { isForConfig, notePools } from '../output/pool-notes.ts';
 import { slurmTime } from '../output/reason-help.ts';
 import { cellText } from '../output/table.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
@@ -59,10 +60,13 @@ async function planNodes(context: Context, connection: Connection, options: Sche
 async function noteMisfits(context: Context, api: Api, schedule: Schedule, options: ScheduleOptions): Promise<void> {
   noteOthers(context, schedule);
   noteElsewhere(context, schedule.workflow);
-  await noteTooLong(context, api, schedule);
+  const { demand } = await api.call('demand', { workflow_key: schedule.workflow.workflow_key });
+  const theirs = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(schedule.config, row));
+  await noteTooLong(context, schedule, theirs);
   await notePools(context, api, schedule.workflow.workflow_key, schedule.config);
   const { config } = schedule;
-  const [asked, given] = [Number(config.most_nodes_asked_for), Number(config.num_nodes)];
+  const ready = theirs.filter(({ status }) => status === 'ready');
+  const [asked, given] = [Math.max(0, ...ready.map(({ num_nodes }) => num_nodes)), Number(config.num_nodes)];
   if (asked > given) {
     const command = `${context.torc} hpc slurm modify-config ${config.slurm_config_key} -n ${asked}`;
     note(context, `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`, 'warning');
@@ -71,14 +75,10 @@ async function noteMisfits(context: Context, api: Api, schedule: Schedule, optio
   }
 }
 
-async function noteTooLong(context: Context, api: Api, { workflow, config }: Schedule): Promise<void> {
+async function noteTooLong(context: Context, { config }: Schedule, jobs: readonly DemandRow[]): Promise<void> {
   const { slurm_config_key: key, walltime_seconds } = config;
   const walltime = Number(walltime_seconds);
-  const { demand } = await api.call('demand', { workflow_key: workflow.workflow_key });
-  const tooLong = demand.filter(({ runtime_seconds, slurm_config_key, status }) => {
-    const isTheirs = slurm_config_key === null || slurm_config_key === String(key);
-    return status !== 'uninitialized' && isTheirs && runtime_seconds !== null && runtime_seconds > walltime;
-  });
+  const tooLong = jobs.filter(({ runtime_seconds }) => runtime_seconds !== null && runtime_seconds > walltime);
   const numJobs = tooLong.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
   const longest = Math.max(0, ...tooLong.map(({ runtime_seconds }) => runtime_seconds ?? 0));
   const modify = `${context.torc} hpc slurm modify-config ${key} -w`;

@@ -65,6 +65,7 @@ jobs:
     # retry_delay: 30s
     # retry_backoff: 2
     # scheduler: standard
+    # labels: [gpu]
 
 # What happens after a failure: the first rule that matches the return code applies.
 # failure_handlers:

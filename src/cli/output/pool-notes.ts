@@ -1,7 +1,15 @@
 /** Notes on waiting jobs that belong elsewhere: to other Slurm configs, or to none, because of their labels. */
 import type { Api, ListRecord } from '../../api/contract.ts';
+import type { DemandRow } from '../../api/demand.ts';
 import { counted } from '../../base/text.ts';
-import { type Belonging, mayTake, missingLabels, type Pool, poolOfConfig } from '../../model/decide/pools.ts';
+import {
+  anyConfig,
+  type Belonging,
+  mayTake,
+  missingLabels,
+  type Pool,
+  poolOfConfig,
+} from '../../model/decide/pools.ts';
 import { labelWords } from '../../model/decide/reason-text.ts';
 import { labelsIn, noLabels } from '../../model/labels.ts';
 import { type Context, note } from '../context/context.ts';
@@ -35,7 +43,7 @@ export async function notePools(
   const key = chosen === null ? null : Number(chosen.slurm_config_key);
   const own = all.filter((config) => key === null || config.key === key);
   const left = (await waiting(api, workflowKey)).filter((job) => {
-    const isElsewhere = job.slurmConfigKey !== 0 && key !== null && job.slurmConfigKey !== key;
+    const isElsewhere = job.slurmConfigKey !== anyConfig && key !== null && job.slurmConfigKey !== key;
     return !isElsewhere && !labelsIn(job.labels).includes('local') && !own.some(({ pool }) => mayTake(pool, job));
   });
   const lines = new Map<string, { numJobs: number; isHopeless: boolean }>();
@@ -53,18 +61,27 @@ export async function notePools(
 
 async function waiting(api: Api, workflow_key: string): Promise<Waiting[]> {
   const { demand } = await api.call('demand', { workflow_key });
-  return demand.map(({ num_jobs, slurm_config_key, labels }) => {
-    return { numJobs: num_jobs, slurmConfigKey: Number(slurm_config_key ?? 0), labels: labels ?? noLabels };
-  });
+  return demand.map((row) => ({ numJobs: row.num_jobs, ...belongingOf(row) }));
+}
+
+function belongingOf({ slurm_config_key, labels }: DemandRow): Belonging {
+  return { slurmConfigKey: Number(slurm_config_key ?? anyConfig), labels: labels ?? noLabels };
+}
+
+/** Whether the workers of a listed Slurm config will take the jobs of a row of the demand, whatever their size. */
+export function isForConfig(config: ListRecord, row: DemandRow): boolean {
+  return mayTake(configOf(config).pool, belongingOf(row));
 }
 
 async function listedConfigs(api: Api, workflow_key: string): Promise<Config[]> {
   const request = { list: 'slurm_configs', workflow_key, sort_by: null, reverse: false } as const;
   const { records } = await api.call('list', { ...request, filters: [], limit: mostConfigs, skip: 0 });
-  return records.map(({ slurm_config_key, name, labels, also_unlabelled }) => {
-    const config = { key: Number(slurm_config_key), name: String(name), labels: String(labels ?? '') };
-    return { ...config, pool: poolOfConfig({ ...config, alsoUnlabelled: also_unlabelled === true }) };
-  });
+  return records.map(configOf);
+}
+
+function configOf({ slurm_config_key, name, labels, also_unlabelled }: ListRecord): Config {
+  const config = { key: Number(slurm_config_key), name: String(name), labels: String(labels ?? noLabels) };
+  return { ...config, pool: poolOfConfig({ ...config, alsoUnlabelled: also_unlabelled === true }) };
 }
 
 /** What follows the number of jobs; the lines fit one job and several. */
