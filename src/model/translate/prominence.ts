@@ -60,12 +60,13 @@ function checkReferences({ jobs, dependencies }: ProminenceWorkflow, findings: F
   }
 }
 
-/** What PROMINENCE sets for every task, by the name that a document mentions. */
+/** What PROMINENCE also replaces in commands. */
 const jobVariables = { PROMINENCE_JOB_ID: 'TORC_JOB_KEY', PROMINENCE_WORKFLOW_ID: 'TORC_WORKFLOW_KEY' } as const;
 
 class WorkflowTranslator {
   readonly #workflow: ProminenceWorkflow;
-  readonly #text: string;
+  /** Of the variables that PROMINENCE sets, those that the document mentions. */
+  readonly #mentioned: ReadonlySet<string>;
   readonly #isWorkflow: boolean;
   readonly #findings: Findings;
   readonly #remarks: Remarks;
@@ -80,7 +81,7 @@ class WorkflowTranslator {
     remarks: Remarks,
   ) {
     this.#workflow = workflow;
-    this.#text = JSON.stringify(document);
+    this.#mentioned = new Set(JSON.stringify(document).match(/PROMINENCE_[A-Z_]+/g) ?? []);
     this.#isWorkflow = isWorkflow;
     this.#findings = findings;
     this.#remarks = remarks;
@@ -91,7 +92,7 @@ class WorkflowTranslator {
 
   spec(): WorkflowSpec {
     const { name, jobs, labels } = this.#workflow;
-    const files: FileSpec[] = [];
+    const files = new Map<string, FileSpec>();
     const requirements = new Map<string, RequirementsSpec>();
     const upstream = this.#upstream();
     const translated = jobs.map((job, i) => {
@@ -105,7 +106,7 @@ class WorkflowTranslator {
         dependsOn: upstream.get(job.name) ?? [],
         maxRetries: this.#workflow.policies?.maximumRetries ?? null,
       });
-      for (const file of made.files) if (!files.some((known) => known.name === file.name)) files.push(file);
+      for (const file of made.files) files.set(file.name, file);
       if (made.requirements !== null) requirements.set(made.requirements.name, made.requirements);
       return made.job;
     });
@@ -114,7 +115,7 @@ class WorkflowTranslator {
       name: name == null || name === '' ? 'workflow' : name,
       ...attributesOf(labels, ['labels'], this.#remarks),
       ...(requirements.size === 0 ? {} : { resource_requirements: [...requirements.values()] }),
-      ...(files.length === 0 ? {} : { files }),
+      ...(files.size === 0 ? {} : { files: [...files.values()] }),
       jobs: translated,
       ...this.#factories,
     };
@@ -158,7 +159,7 @@ class WorkflowTranslator {
       PROMINENCE_CONTAINER_RUNTIME: 'singularity',
       PROMINENCE_JOB_ID: '"$TORC_JOB_KEY"',
       PROMINENCE_WORKFLOW_ID: '"$TORC_WORKFLOW_KEY"',
-    }).filter(([name]) => this.#text.includes(name));
+    }).filter(([name]) => this.#mentioned.has(name));
     const parameters = (sweep?.parameters ?? []).filter(({ name }) => this.#isWritten(name));
     const swept = parameters.map(({ name }) => [`PROMINENCE_PARAMETER_${name}`, `'\${${name}}'`] as const);
     const words = [...given, ...swept].map(([name, value]) => `${name}=${value}`);
