@@ -9,6 +9,7 @@
  * waits until they are made.
  */
 import type { z } from 'zod';
+import * as concurrency from './concurrency.ts';
 import * as demand from './demand.ts';
 import * as documents from './documents.ts';
 import * as jobs from './jobs.ts';
@@ -70,6 +71,7 @@ export const endpoints = {
   workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
   job_show: on(jobs.showJob, jobs.jobShown),
+  limits_list: on(concurrency.listLimits, concurrency.limitsListed),
   demand: on(demand.askDemand, demand.demandReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),
 
@@ -96,6 +98,8 @@ export const endpoints = {
   // people change what is stored
   workflow_pause: on(workflows.pauseWorkflow, workflows.pauseReply),
   workflow_modify: on(workflows.modifyWorkflow, workflows.modifyWorkflowReply),
+  limit_set: on(concurrency.setLimit, concurrency.limitChanged),
+  limit_delete: on(concurrency.deleteLimit, concurrency.limitChanged),
   workflow_delete: on(plans.planned, plans.deleteWorkflowReply),
   jobs_add: on(jobs.addJobs, jobs.addJobsReply),
   job_modify: on(jobs.modifyJob, jobs.modifyJobReply),

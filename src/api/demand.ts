@@ -29,6 +29,8 @@ const demandRow = () =>
     slurm_config: z.string().nullable(),
     /** Only workers with all of them may take them. */
     labels: z.string().nullable(),
+    /** Limits under which they run, separated by commas. */
+    limits: z.string().nullable(),
     reasons: z.array(waitingReason()),
   });
 export type DemandRow = z.infer<ReturnType<typeof demandRow>>;

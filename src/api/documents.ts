@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, attributes, count, instant, json, key, name, text } from './fields.ts';
+import { age, attributes, count, instant, json, key, limitName, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { failureHandler, newAction } from './workflows.ts';
@@ -62,6 +62,8 @@ const exportedWorkflow = () =>
     stdio: z.enum(stdioModes).nullable(),
     max_losses: count.nullable(),
     max_failures: count.nullable(),
+    max_concurrent_jobs: count.nullable(),
+    limits: z.record(limitName, count).nullable(),
     timeout: z.string().nullable(),
     termination_signal: z.enum(terminationSignals).nullable(),
     sigterm_lead_seconds: count.nullable(),

@@ -21,6 +21,9 @@ export const labels = z
   .max(mostLabels);
 /** The caller's own login name, as which a request acts anyway; any other is refused. */
 export const self = name.optional();
+/** The name of a limit on jobs that run at once. */
+export const limitName = z.string().regex(labelPattern, 'the name of a limit has letters, digits and _.:/@+=- alone');
+export const limitNames = z.array(limitName).max(mostLabels);
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');
 /** A document of a user, passed on as it is: zod would drop the key `__proto__` and numbers that are kept as written. */

@@ -4,7 +4,18 @@ import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
-import { attributes, changedAttributes, changedField, count, json, key, labels, name, text } from './fields.ts';
+import {
+  attributes,
+  changedAttributes,
+  changedField,
+  count,
+  json,
+  key,
+  labels,
+  limitNames,
+  name,
+  text,
+} from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 
@@ -120,6 +131,8 @@ export const addedJob = z.strictObject({
   scheduler: name.nullable(),
   /** Only workers with all of them take it; missing for none. */
   labels: labels.optional(),
+  /** Names of limits under which it runs; missing for none. */
+  limits: limitNames.optional(),
   failure_handler: name.nullable(),
   priority: z.number().int(),
   cancel_on_blocking_job_failure: z.boolean(),

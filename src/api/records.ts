@@ -41,6 +41,8 @@ const job = () =>
     ...requirements,
     scheduler: z.string().nullable(),
     labels: z.string().nullable(),
+    /** Limits under which it runs, separated by commas. */
+    limits: z.string().nullable(),
     failure_handler: z.string().nullable(),
     num_retries: count,
     command: z.string(),

@@ -38,6 +38,8 @@ export const workflow = () =>
     sigterm_lead_seconds: age,
     /** With this many failures in a run nothing more starts. */
     max_failures: count.nullable(),
+    /** So many of its jobs run at once. */
+    max_concurrent_jobs: count.nullable(),
     /** Of a run, counted from its start. */
     timeout_seconds: age.nullable(),
     /** What ended, or is about to end, the present run before all its jobs have run. */

@@ -4,7 +4,20 @@ import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../mo
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { retryCauses } from '../model/retry.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
-import { attributes, changedAttributes, changedField, count, json, key, labels, name, self, text } from './fields.ts';
+import {
+  attributes,
+  changedAttributes,
+  changedField,
+  count,
+  json,
+  key,
+  labels,
+  limitName,
+  limitNames,
+  name,
+  self,
+  text,
+} from './fields.ts';
 import { limits } from './limits.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
@@ -94,6 +107,10 @@ export const createBegin = z.strictObject({
   max_losses: count.max(1_000_000).optional(),
   /** With this many failures in a run nothing more starts, and what waits is canceled; missing for no limit. */
   max_failures: count.min(1).optional(),
+  /** So many of its jobs run at once, 0 for none; missing for as many as fit. */
+  max_concurrent_jobs: count.optional(),
+  /** Its own limits, which jobs name; those of the server directory need not be named here. */
+  limits: z.array(z.strictObject({ name: limitName, maximum: count })).optional(),
   /** This long after its start nothing more of a run starts; missing for never. */
   timeout_ms: delay.min(1).optional(),
   /** What jobs with `supports_termination` get this long before their time is over; missing for SIGTERM and 30 s. */
@@ -138,6 +155,8 @@ const newJob = z.strictObject({
   slurm_config: count.optional(),
   /** Only workers with all of them take it; missing for none. */
   labels: labels.optional(),
+  /** Names of limits of the workflow or of the server directory under which it runs; missing for none. */
+  limits: limitNames.optional(),
   /** Index into the workflow's failure handlers. */
   failure_handler: count.optional(),
   priority: z.number().int(),
@@ -219,6 +238,7 @@ export const modifyWorkflow = z.strictObject({
       stdio: z.enum(stdioModes),
       max_losses: count.max(1_000_000),
       max_failures: count.min(1).nullable(),
+      max_concurrent_jobs: count.nullable(),
       timeout_seconds: z
         .number()
         .min(0.001)

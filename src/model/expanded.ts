@@ -45,6 +45,8 @@ export interface ExpandedJob {
   scheduler: number | null;
   /** It runs only on workers that have all of them; undefined for none. */
   labels?: readonly string[];
+  /** Names of limits under which it runs; undefined for none. */
+  limits?: readonly string[];
   priority: number;
   cancelOnBlockingJobFailure: boolean;
   supportsTermination: boolean;
@@ -136,6 +138,10 @@ export interface ExpandedWorkflow {
   maxLosses: number;
   /** With this many failures in a run nothing more starts, and what waits is canceled; undefined for no limit. */
   maxFailures?: number;
+  /** So many of its jobs run at once; undefined for as many as fit. */
+  maxConcurrentJobs?: number;
+  /** Its own limits; undefined for none. */
+  limits?: readonly { name: string; maximum: number }[];
   /** This long after its start nothing more of a run starts; undefined for never. */
   timeoutMs?: number;
   /** Sent to jobs with `supportsTermination` this long before their time is over. */

@@ -15,15 +15,16 @@ export const mostLabels = 64;
 
 export const labelPattern = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.:/@+=-]{0,99}$/u;
 
-const rule = 'A label is up to 100 letters, digits and any of _ . : / @ + = -, and begins with a letter, digit or _.';
+export const labelRule = (what: string): string =>
+  `A ${what} is up to 100 letters, digits and any of _ . : / @ + = -, and begins with a letter, digit or _.`;
 
 /** Labels that tell what a worker is; nobody gives them. */
 const kinds: readonly string[] = ['local', 'slurm'];
 
 /** What is wrong with a label, as the end of a sentence, or null. */
-export function problemOfLabel(word: string): string | null {
+export function problemOfLabel(word: string, what = 'label'): string | null {
   if (labelPattern.test(word)) return null;
-  return word === '' ? `is empty. ${rule}` : `is no label. ${rule}`;
+  return word === '' ? `is empty. ${labelRule(what)}` : `is no ${what}. ${labelRule(what)}`;
 }
 
 /** What is wrong with labels of a worker or a Slurm config, or null. */
@@ -45,16 +46,25 @@ export function labelsIn(set: LabelSet): string[] {
 
 /** Labels as they are typed, separated by commas; none for an empty text. Throws TorcError 'usage' for an odd one. */
 export function typedLabels(text: string): string[] {
-  return text.trim() === '' ? [] : text.split(',').map((word) => checkedLabel(word.trim()));
+  return typedWords(text, 'label');
 }
 
-function checkedLabel(word: string): string {
-  const problem = problemOfLabel(word);
+/** The same of names of limits. */
+export function typedLimits(text: string): string[] {
+  return typedWords(text, 'name of a limit');
+}
+
+function typedWords(text: string, what: string): string[] {
+  return text.trim() === '' ? [] : text.split(',').map((word) => checkedLabel(word.trim(), what));
+}
+
+function checkedLabel(word: string, kind: string): string {
+  const problem = problemOfLabel(word, kind);
   if (problem === null) return word;
   const [what = '', ...hint] = problem.split('. ');
   throw new TorcError(
     'usage',
-    `${word === '' ? 'a label' : harmless(JSON.stringify(word.slice(0, 120)), 'lines')} ${what}`,
+    `${word === '' ? `a ${kind}` : harmless(JSON.stringify(word.slice(0, 120)), 'lines')} ${what}`,
     hint.join('. '),
   );
 }

@@ -148,10 +148,16 @@ function apply(
     runMember(tx, member);
   }
   tx.flushCounts();
+  // of a worker that is answered twice the later reply says everything
+  const parked = new Map<string, { workerId: string; reply: ExchangeReply }>();
+  const giveOut = (members: readonly ExchangeMember[], since: number): void => {
+    for (const answered of exchange.answerWaiting(tx, members, since)) parked.set(answered.workerId, answered);
+  };
+  // a slot of several workflows goes to the worker that waits for it, not to the one whose job has left it
+  if (factsOf(tx.facts, 'limit_freed').length > 0) giveOut([], 0);
   for (const member of exchanges) exchange.answer(tx, member);
-  const parked: { workerId: string; reply: ExchangeReply }[] = [];
-  conclude(tx, (since) => parked.push(...exchange.answerWaiting(tx, exchanges, since)));
-  return parked;
+  conclude(tx, (since) => giveOut(exchanges, since));
+  return [...parked.values()];
 }
 
 function runMember(tx: Transaction, member: WriteMember): void {

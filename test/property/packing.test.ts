@@ -72,7 +72,7 @@ function queuesOf(shapeList: { need: Requirements; sortRank: number; priorities:
   return { queues, jobs };
 }
 
-const needOf = (shape: TestShape): Requirements => shape.need;
+const admission = { needOf: (shape: TestShape): Requirements => shape.need, take: () => undefined };
 
 function copy(free: FreeNode): FreeNode {
   return { ...free, gpus: [...free.gpus], idleNodes: [...free.idleNodes] };
@@ -83,7 +83,7 @@ describe('packing', () => {
     fc.assert(
       fc.property(worker, shapes, (start, shapeList) => {
         const { queues } = queuesOf(shapeList);
-        const placed = pack(copy(start), queues.walk(), needOf);
+        const placed = pack(copy(start), queues.walk(), admission);
         const packed = placed.filter((p) => p.need.numNodes === 1);
         const total = (of: (request: Requirements) => number) => packed.reduce((sum, p) => sum + of(p.need), 0);
         expect(total((r) => r.numCpus)).toBeLessThanOrEqual(start.numCpus);
@@ -121,7 +121,7 @@ describe('packing', () => {
       fc.property(worker, shapes, (start, shapeList) => {
         const { queues, jobs } = queuesOf(shapeList);
         const free = copy(start);
-        const placed = pack(free, queues.walk(), needOf).map((p) => p.jobKey);
+        const placed = pack(free, queues.walk(), admission).map((p) => p.jobKey);
         // reference: take one job after the other from the sorted list, skipping what does not fit
         const walk = copy(start);
         const expected: number[] = [];
@@ -159,7 +159,7 @@ describe('packing', () => {
           leftMs -= runtimeMs;
           expected.push(job.jobKey);
         }
-        const placed = nextInOrder(start, queues.walk(), needOf, runtimeOf, { workMs, most });
+        const placed = nextInOrder(start, queues.walk(), admission, runtimeOf, { workMs, most });
         expect(placed.map(({ jobKey }) => jobKey)).toEqual(expected);
       }),
     );

@@ -1,8 +1,10 @@
 /** What must hold for the whole stored state after every step; each broken rule is a sentence. */
 
+import type { Concurrency } from '../../src/model/decide/concurrency.ts';
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
+import { concurrency } from '../../src/storage/running/limits.ts';
 import { readyQueues } from '../../src/storage/running/ready-jobs.ts';
 
 interface JobRow {
@@ -100,6 +102,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenOrphans(db),
     ...brokenHistory(db),
     ...brokenQueues(db),
+    ...brokenConcurrency(db),
   );
   return broken;
 }
@@ -142,6 +145,39 @@ function brokenQueues(db: Database): string[] {
     if (known.join() === expected.join()) return [];
     return [`ready jobs of workflow ${workflowKey} in memory: ${known.join()}; stored: ${expected.join()}`];
   });
+}
+
+/**
+ * Every occupying attempt of a limited job counts, and nothing else does. What is kept in memory is what is stored. That no
+ * claim goes beyond a limit is seen by the tests that know when it was lowered.
+ */
+function brokenConcurrency(db: Database): string[] {
+  const uses = 'SELECT attempt_key, name, workflow_key FROM attempt_limits';
+  const should = `SELECT a.attempt_key, l.name, a.workflow_key FROM attempts a
+      JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+      JOIN (SELECT '' AS name UNION SELECT name FROM limits) l ON l.name <> '' AND instr(',' || s.limits || ',', ',' || l.name || ',') > 0
+        OR l.name = '' AND (SELECT max_concurrent_jobs FROM workflows w WHERE w.workflow_key = a.workflow_key) IS NOT NULL
+     WHERE a.is_occupying = 1`;
+  const differ = [
+    `${should} EXCEPT ${uses}`,
+    `${uses} WHERE name IN (SELECT '' UNION SELECT name FROM limits) EXCEPT ${should}`,
+  ];
+  const broken = differ.flatMap((sql, at) =>
+    db.all(sql).map((row) => `${at === 0 ? 'does not count' : 'counts'}: ${JSON.stringify(row)}`),
+  );
+  const known = db.mirrors.peek(concurrency).get(0);
+  if (known === undefined) return broken;
+  const stored = concurrency.load(db, 0);
+  const asText = (state: Concurrency) =>
+    db
+      .all<{ workflow_key: number; name: string }>(
+        `SELECT workflow_key, l.name FROM workflows,
+           (SELECT '' AS name UNION SELECT name FROM limits UNION SELECT name FROM attempt_limits) l ORDER BY 1, 2`,
+      )
+      .map(({ workflow_key: key, name }) => JSON.stringify([key, name, state.room(key, name)]))
+      .join();
+  if (asText(known) !== asText(stored)) broken.push(`limits in memory: ${asText(known)}; stored: ${asText(stored)}`);
+  return broken;
 }
 
 /** Nothing is claimed while a workflow is paused. */

@@ -48,6 +48,7 @@ export interface TestJob {
   /** Indices of the workflow's Slurm configs and failure handlers. */
   slurmConfig?: number;
   labels?: string[];
+  limits?: string[];
   failureHandler?: number | undefined;
 }
 
@@ -119,6 +120,8 @@ export async function createWorkflow(
     actions?: TestAction[];
     directory?: string;
     maxFailures?: number;
+    maxConcurrentJobs?: number;
+    limits?: Record<string, number>;
     timeoutMs?: number;
   } = {},
 ): Promise<string> {
@@ -149,6 +152,8 @@ export async function createWorkflow(
     failure_handlers: (options.failureHandlers ?? []).map((rules, index) => ({ name: `h${index}`, rules })),
     sample_interval_seconds: null,
     ...(options.maxFailures === undefined ? {} : { max_failures: options.maxFailures }),
+    ...(options.maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: options.maxConcurrentJobs }),
+    limits: Object.entries(options.limits ?? {}).map(([name, maximum]) => ({ name, maximum })),
     ...(options.timeoutMs === undefined ? {} : { timeout_ms: options.timeoutMs }),
     num_jobs: jobs.length,
     num_files: 0,
@@ -169,6 +174,7 @@ export async function createWorkflow(
       invocation_script: null,
       requirements: index,
       ...(job.slurmConfig === undefined ? {} : { slurm_config: job.slurmConfig }),
+      ...(job.limits === undefined ? {} : { limits: job.limits }),
       ...(job.labels === undefined ? {} : { labels: job.labels }),
       ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
       priority: job.priority ?? 0,

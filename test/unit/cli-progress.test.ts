@@ -35,6 +35,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     stdio: 'files',
     max_losses: 3,
     max_failures: null,
+    max_concurrent_jobs: null,
     timeout_seconds: null,
     cut_off_by: null,
     termination_signal: 'SIGTERM',

@@ -20,6 +20,7 @@ const situation: Situation = {
   isStopping: false,
   isServed: true,
   leadMs: 30_000,
+  fullLimits: [],
   workers: [],
   pastWorkers: [],
   configs: [],
@@ -54,6 +55,7 @@ type Given = Partial<Omit<WaitingJob, 'need'>> & { need?: Partial<Requirements> 
 function waiting({ need = {}, ...given }: Given = {}): WaitingJob {
   return {
     status: 'ready',
+    limits: '',
     slurmConfigKey: anyConfig,
     labels: noLabels,
     supportsTermination: false,

@@ -16,6 +16,7 @@ export interface AddJobOptions extends AttributeOptions {
   resourceRequirements?: string;
   scheduler?: string;
   labels?: string[];
+  limits?: string[];
   failureHandler?: string;
   priority?: number;
   supportsTermination?: boolean;
@@ -48,6 +49,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     resource_requirements: options.resourceRequirements ?? null,
     scheduler: options.scheduler ?? null,
     ...(options.labels === undefined ? {} : { labels: options.labels }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     failure_handler: options.failureHandler ?? null,
     priority: options.priority ?? 0,
     cancel_on_blocking_job_failure: options.cancelOnBlockingJobFailure,

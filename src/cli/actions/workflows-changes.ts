@@ -22,6 +22,7 @@ export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions {
   maxLosses?: number;
   failFast?: boolean;
   maxFailures?: number;
+  maxConcurrentJobs?: number | null;
   timeout?: number;
   terminationSignal?: TerminationSignal;
   sigtermLeadSeconds?: number;
@@ -67,13 +68,15 @@ export async function modifyWorkflow(
 }
 
 /** 0 takes a limit away. */
-function limitChanges({ failFast, maxFailures, timeout }: ModifyWorkflowOptions): Changes {
+function limitChanges(options: ModifyWorkflowOptions): Changes {
+  const { failFast, maxFailures, maxConcurrentJobs, timeout } = options;
   if (failFast === true && maxFailures !== undefined && maxFailures !== 1) {
     throw new TorcError('usage', '--fail-fast means --max-failures 1', 'Give only one of them.');
   }
   const most = failFast === true ? 1 : maxFailures;
   return {
     ...(most === undefined ? {} : { max_failures: most === 0 ? null : most }),
+    ...(maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: maxConcurrentJobs }),
     ...(timeout === undefined ? {} : { timeout_seconds: timeout === 0 ? null : timeout }),
   };
 }

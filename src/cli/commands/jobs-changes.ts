@@ -1,6 +1,6 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
 import type { Command } from 'commander';
-import { typedLabels } from '../../model/labels.ts';
+import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
 import { collect, someTime, wholeNumberOrLess } from '../input/options.ts';
@@ -63,6 +63,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('-r, --resource-requirements <name>', 'name of its resource requirements')
     .option('--scheduler <name>', 'only workers of this Slurm config take it')
     .option('--labels <a,b>', 'only workers with all of these labels take it', typedLabels)
+    .option('--limits <a,b>', 'it runs under these limits: torc limits list -k KEY', typedLimits)
     .option('--failure-handler <name>', 'its failure handler')
     .option('--priority <n>', 'jobs with a larger priority run first', wholeNumberOrLess('the priority'))
     .option('--no-cancel-on-blocking-job-failure', 'run it even when a job that it depends on fails')

@@ -8,6 +8,10 @@ import { someTime, stdioOption, terminationSignalOption, wholeNumber } from '../
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
+function mostAtOnce(text: string): number | null {
+  return text === 'none' ? null : wholeNumber('--max-concurrent-jobs', 0)(text);
+}
+
 export function declareChanges(group: Command, act: Act): void {
   const modify = group
     .command('modify')
@@ -27,6 +31,7 @@ export function declareChanges(group: Command, act: Act): void {
     )
     .option('--fail-fast', 'start nothing more after the first failure of a run; cancel what waits')
     .option('--max-failures <n>', 'the same after this many failures; 0: no limit', wholeNumber('--max-failures', 0))
+    .option('--max-concurrent-jobs <n>', 'so many jobs run at once; 0: no more start; none: no limit', mostAtOnce)
     .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>
       text === '0' ? 0 : someTime(text),
     )
@@ -43,6 +48,7 @@ export function declareChanges(group: Command, act: Act): void {
       examples(
         'torc workflows modify 7 --archive',
         "torc workflows modify 7 --name 'second try' --project wind",
+        'torc workflows modify 7 --max-concurrent-jobs 50     # also while it runs',
         'torc workflows modify 7 --attribute release_id=123 --attribute draft=',
       ),
     );

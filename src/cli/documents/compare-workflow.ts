@@ -98,6 +98,7 @@ function settingsOf(workflow: ExpandedWorkflow, job: ExpandedJob): JobSettings {
     slurm_config,
     failure_handler,
     labels,
+    limits,
     hold,
     input_files,
     output_files,
@@ -108,6 +109,7 @@ function settingsOf(workflow: ExpandedWorkflow, job: ExpandedJob): JobSettings {
   return {
     ...settings,
     ...(labels === undefined ? {} : { labels: labelsIn(labelSet(labels)) }),
+    ...(limits === undefined ? {} : { limits: labelsIn(labelSet(limits)) }),
     resource_requirements: requirements === null ? null : (workflow.requirements[requirements]?.name ?? null),
     scheduler: slurm_config === undefined ? null : (workflow.schedulers[slurm_config]?.name ?? null),
     failure_handler: failure_handler === undefined ? null : (workflow.failureHandlers[failure_handler]?.name ?? null),

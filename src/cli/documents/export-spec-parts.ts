@@ -48,6 +48,7 @@ export function jobSpec(
     ...(requirements === null ? {} : { resource_requirements: requirements }),
     ...(job.scheduler === null ? {} : { scheduler: job.scheduler }),
     ...(job.labels === undefined ? {} : { labels: job.labels }),
+    ...(job.limits === undefined ? {} : { limits: job.limits }),
     ...(job.failure_handler === null
       ? {}
       : (plainRetries.get(job.failure_handler) ?? { failure_handler: job.failure_handler })),

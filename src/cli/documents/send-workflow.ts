@@ -129,6 +129,8 @@ export function beginRequest(
     jobs_sort_method: workflow.jobsSortMethod,
     max_losses: workflow.maxLosses,
     ...(workflow.maxFailures === undefined ? {} : { max_failures: workflow.maxFailures }),
+    ...(workflow.maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: workflow.maxConcurrentJobs }),
+    ...(workflow.limits === undefined ? {} : { limits: workflow.limits.map((limit) => ({ ...limit })) }),
     ...(workflow.timeoutMs === undefined ? {} : { timeout_ms: workflow.timeoutMs }),
     termination_signal: workflow.terminationSignal,
     sigterm_lead_seconds: workflow.sigtermLeadSeconds,

@@ -60,6 +60,7 @@ jobs:
     # cancel_on_blocking_job_failure: false
     # task_failure_is_success: true
     # max_wait: PT6H
+    # limit: matlab
     # failure_handler: again, or retries without one:
     # max_retries: 3
     # retry_delay: 30s
@@ -97,6 +98,10 @@ jobs:
 # When to start nothing more: after so many failures of a run (fail_fast: true for 1), or so long after its start.
 # max_failures: 5
 # timeout: PT12H
+
+# How many jobs run at once: all of the workflow, and those that name a limit (limit: matlab).
+# max_concurrent_jobs: 50
+# limits: {matlab: 2}
 
 # What jobs with supports_termination get, and how many seconds before their time is over.
 # termination_signal: SIGTERM

@@ -26,6 +26,7 @@ export function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     requirements: job.requirements,
     ...(job.scheduler === null ? {} : { slurm_config: job.scheduler }),
     ...(job.labels === undefined ? {} : { labels: [...job.labels] }),
+    ...(job.limits === undefined ? {} : { limits: [...job.limits] }),
     ...(job.failureHandler === null ? {} : { failure_handler: job.failureHandler }),
     priority: job.priority,
     cancel_on_blocking_job_failure: job.cancelOnBlockingJobFailure,

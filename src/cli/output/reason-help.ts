@@ -22,6 +22,9 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (has('waits_for_restart', 'workflow_canceled', 'terminated'))
     return [`${torc} workflows restart ${job.workflow_key}`];
   if (has('no_server')) return [`${torc} server start --daemon`];
+  const limit = find('waits_for_limit');
+  // one that is in use has room again by itself
+  if (limit?.maximum === 0) return [helpOfLimit(torc, job.workflow_key, limit)];
   const larger = find('larger_than_any_worker');
   if (larger !== undefined) return helpOfSize(torc, job, larger);
   const config = find('outlasts_configs');
@@ -38,6 +41,11 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (has('outlasts_workers')) return [`${schedule} -n 1`];
   const upstream = find('waits_for_upstreams')?.first[0] ?? find('upstream_failed');
   return upstream === undefined ? [] : [`${torc} jobs show ${upstream.job_key}`];
+}
+
+function helpOfLimit(torc: string, workflowKey: string, { limit, shared }: Of<'waits_for_limit'>): string {
+  if (limit === null) return `${torc} workflows modify ${workflowKey} --max-concurrent-jobs N`;
+  return `${torc} limits set ${shellWord(limit)} N${shared ? '' : ` -k ${workflowKey}`}`;
 }
 
 /** A Slurm config that has the labels, else a worker here: what `local` alone asks for needs none given. */

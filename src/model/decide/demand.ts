@@ -7,6 +7,7 @@ import { isoInstant } from '../../base/clock.ts';
 import type { Requirements } from '../job.ts';
 import { labelsIn, noLabels } from '../labels.ts';
 import type { JobStatus } from '../status.ts';
+import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
 import { type FreeNode, fits, fitsTime, idleWorker, type Offer } from './packing.ts';
 import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
 import type { WaitingReason } from './reason.ts';
@@ -21,6 +22,8 @@ export interface WaitingJob extends Belonging {
   status: WaitingStatus;
   need: Requirements;
   supportsTermination: boolean;
+  /** The limits under which it runs. */
+  limits: LimitSet;
   /** Null when all of its upstream jobs have ended. */
   upstreams: { total: number | null; first: { job_key: string; name: string; status: string }[] } | null;
   /** Instants in milliseconds. */
@@ -50,6 +53,8 @@ export interface Situation {
   isStopping: boolean;
   /** Whether a server answers its workers. */
   isServed: boolean;
+  /** Limits under which nothing more may start. */
+  fullLimits: readonly (LimitState & { name: string })[];
   /** The lead of the signal of jobs that support termination. */
   leadMs: number;
   workers: readonly PresentWorker[];
@@ -92,7 +97,11 @@ function reasonsOfWorkflow({ status }: WaitingJob, situation: Situation): Waitin
 /** Of a ready job: what keeps each worker from taking it. */
 function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[] {
   const able = situation.workers.filter(({ pool }) => mayTake(pool, job));
-  const reasons = [...reasonsOfPresence(job, able, situation), ...lastingObstacles(job, situation)];
+  const reasons = [
+    ...reasonsOfLimits(job, situation),
+    ...reasonsOfPresence(job, able, situation),
+    ...lastingObstacles(job, situation),
+  ];
   const large = able.filter(({ idle }) => isLargeEnough(idle, job.need));
   const [longest] = large.toSorted((a, b) => timeLeft(b) - timeLeft(a));
   if (
@@ -105,6 +114,20 @@ function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[
   if (reasons.length > 0) return reasons;
   const hasRoom = able.some((worker) => !worker.isSilent && fits(worker.free, needOn(worker, job, situation)));
   return [hasRoom ? { code: 'waits_for_turn' } : { code: 'waits_for_room', needed: sizeOf(job.need) }];
+}
+
+function reasonsOfLimits({ limits }: WaitingJob, { fullLimits }: Situation): WaitingReason[] {
+  const names = [wholeWorkflow, ...labelsIn(limits)];
+  return fullLimits
+    .filter(({ name }) => names.includes(name))
+    .map(({ name, maximum, isShared, running }) => ({
+      code: 'waits_for_limit',
+      limit: name === wholeWorkflow ? null : name,
+      maximum,
+      num_running: running.reduce((sum, { numRunning }) => sum + numRunning, 0),
+      shared: isShared,
+      workflows: running.map((each) => ({ workflow_key: String(each.workflowKey), num_running: each.numRunning })),
+    }));
 }
 
 function timeLeft({ idle }: PresentWorker): number {

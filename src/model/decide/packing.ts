@@ -152,11 +152,17 @@ export function isFull(free: FreeNode): boolean {
   return free.slots <= 0 || (free.numCpus <= 0 && free.idleNodes.length === 0);
 }
 
-/** What a job of a shape needs at its start; null when the worker may not take jobs of that shape. */
-export type NeedOf<S> = (shape: S) => Requirements | null;
+/** What decides about a claim besides the room on the worker. */
+export interface Admission<S> {
+  /** What a job of a shape needs at its start; null when the worker may take no job of that shape, or no more. */
+  needOf: (shape: S) => Requirements | null;
+  /** Notes that a job of a shape starts. */
+  take: (shape: S) => void;
+}
 
-export interface Placement extends Share {
+export interface Placement<S> extends Share {
   jobKey: number;
+  shape: S;
   need: Requirements;
 }
 
@@ -164,17 +170,19 @@ export interface Placement extends Share {
  * Packs jobs into what a worker has free: always the first in claim order among the shapes that still fit, until nothing
  * fits. Changes `free`.
  */
-export function pack<S extends Ranked>(free: FreeNode, walk: ClaimWalk<S>, needOf: NeedOf<S>): Placement[] {
-  const placed: Placement[] = [];
+export function pack<S extends Ranked>(free: FreeNode, walk: ClaimWalk<S>, admission: Admission<S>): Placement<S>[] {
+  const placed: Placement<S>[] = [];
   for (let next = walk.peek(); next !== null && !isFull(free); next = walk.peek()) {
-    const need = needOf(next.queue.shape);
+    const { shape } = next.queue;
+    const need = admission.needOf(shape);
     // what is free only shrinks: what does not fit now will not fit later
     if (need === null || !fits(free, need)) {
       walk.skip();
       continue;
     }
     walk.take();
-    placed.push({ jobKey: next.head.jobKey, need, ...take(free, need) });
+    admission.take(shape);
+    placed.push({ jobKey: next.head.jobKey, shape, need, ...take(free, need) });
   }
   return placed;
 }
@@ -187,11 +195,11 @@ export function pack<S extends Ranked>(free: FreeNode, walk: ClaimWalk<S>, needO
 export function nextInOrder<S extends Ranked>(
   whole: FreeNode,
   walk: ClaimWalk<S>,
-  needOf: NeedOf<S>,
+  { needOf }: Admission<S>,
   runtimeOf: (shape: S) => number | null,
   { workMs, most }: { workMs: number; most: number },
-): Placement[] {
-  const placed: Placement[] = [];
+): Placement<S>[] {
+  const placed: Placement<S>[] = [];
   let leftMs = workMs;
   for (let next = walk.peek(); next !== null && leftMs > 0 && placed.length < most; next = walk.peek()) {
     const { shape } = next.queue;
@@ -204,7 +212,7 @@ export function nextInOrder<S extends Ranked>(
     if (runtimeMs === null) break;
     walk.take();
     leftMs -= Math.max(1, runtimeMs);
-    placed.push({ jobKey: next.head.jobKey, need, gpuIndices: [], nodeIndices: [0] });
+    placed.push({ jobKey: next.head.jobKey, shape, need, gpuIndices: [], nodeIndices: [0] });
   }
   return placed;
 }

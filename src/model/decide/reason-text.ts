@@ -44,6 +44,8 @@ export function reasonText(reason: Reason): string {
       return `It needs ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
     case 'outlasts_configs':
       return `It may run for ${outlastsText(reason)}.`;
+    case 'waits_for_limit':
+      return limitText(reason);
     case 'waits_for_room':
       return `It waits until a worker has room for ${sizeText(reason.needed)}.`;
     case 'waits_for_turn':
@@ -194,4 +196,23 @@ function workers(count: number): string {
 
 function counted(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
+}
+
+function limitText({
+  limit,
+  maximum,
+  num_running: n,
+  shared,
+  workflows,
+}: Extract<Reason, { code: 'waits_for_limit' }>) {
+  const what =
+    limit === null
+      ? 'the max_concurrent_jobs of its workflow'
+      : shared
+        ? `the shared limit ${limit}`
+        : `the limit ${limit} of its workflow`;
+  if (maximum === 0 && n === 0) return `It waits for ${what}, which is 0.`;
+  const where = workflows.map(({ workflow_key, num_running }) => `${workflow_key}: ${num_running}`).join(', ');
+  const of = shared && n > 0 ? ` (workflow ${where})` : '';
+  return `It waits for ${what}: ${n} of ${maximum} ${n === 1 ? 'runs' : 'run'}${of}.`;
 }

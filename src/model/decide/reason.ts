@@ -75,6 +75,15 @@ const waitingReasons = () =>
       slurm_config_key: key,
       slurm_config: z.string(),
     }),
+    /** `limit` is null for the workflow's `max_concurrent_jobs`. A shared one counts jobs of these workflows. */
+    z.strictObject({
+      code: z.literal('waits_for_limit'),
+      limit: nullableText,
+      maximum: count,
+      num_running: count,
+      shared: z.boolean(),
+      workflows: z.array(z.strictObject({ workflow_key: key, num_running: count })),
+    }),
     z.strictObject({ code: z.literal('waits_for_room'), needed: size() }),
     /** It fits into a worker now. */
     z.strictObject({ code: z.literal('waits_for_turn') }),

@@ -46,6 +46,7 @@ export interface JobElement extends Element {
   scheduler: Template | null;
   attributes: readonly { name: string; template: Template }[];
   labels: readonly Template[];
+  limits: readonly Template[];
   references: readonly ReferenceList[];
 }
 
@@ -72,6 +73,10 @@ export function jobElement(
     return { name, template: of('attributes', String(value)) };
   });
   const labels = (spec.labels ?? []).map((label) => of('labels', label));
+  const limits = [
+    ...(spec.limit == null ? [] : [of('limit', spec.limit)]),
+    ...(spec.limits ?? []).map((name) => of('limits', name)),
+  ];
   const identity = {
     command,
     invocation_script: script,
@@ -80,6 +85,7 @@ export function jobElement(
     scheduler,
     ...Object.fromEntries(attributes.map(({ name, template }) => [`attribute ${name}`, template])),
     ...Object.fromEntries(labels.map((label, k) => [`labels[${k}]`, label])),
+    ...Object.fromEntries(limits.map((limit, k) => [`limits[${k}]`, limit])),
   };
   const references = referencesOf(spec, sweep, isFactory, path, findings);
   return {
@@ -98,6 +104,7 @@ export function jobElement(
     scheduler,
     attributes,
     labels,
+    limits,
     references,
   };
 }

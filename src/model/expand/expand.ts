@@ -58,6 +58,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     stdio: spec.stdio ?? defaults.stdio,
     maxLosses: spec.max_losses ?? defaults.maxLosses,
     ...runLimits(spec, findings),
+    ...concurrency(spec),
     terminationSignal:
       spec.termination_signal ?? spec.execution_config?.termination_signal ?? defaults.terminationSignal,
     sigtermLeadSeconds:
@@ -106,6 +107,15 @@ function runLimits(spec: WorkflowSpec, findings: Findings): Pick<ExpandedWorkflo
   return {
     ...(maxFailures == null ? {} : { maxFailures }),
     ...(timeout == null ? {} : { timeoutMs: Math.max(1, Math.round(parseDuration(timeout) * 1000)) }),
+  };
+}
+
+/** How many jobs run at once. */
+function concurrency({ max_concurrent_jobs: most, limits }: WorkflowSpec) {
+  const own = Object.entries(limits ?? {}).map(([name, maximum]) => ({ name: name.normalize(), maximum }));
+  return {
+    ...(most == null ? {} : { maxConcurrentJobs: most }),
+    ...(own.length === 0 ? {} : { limits: own }),
   };
 }
 

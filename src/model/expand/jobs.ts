@@ -97,7 +97,8 @@ export class JobExpansion {
   *expanded(): Generator<ExpandedJob> {
     for (let number = 0; number < this.jobs.length; number++) {
       const { spec } = this.jobs.elementOf(number);
-      const labels = this.#labels(number);
+      const labels = this.#words(number, 'labels');
+      const limits = this.#words(number, 'limits');
       const { command, identity, invocationScript, uses } = this.#resolve(number);
       const attributes = this.#attributes(number);
       yield {
@@ -110,6 +111,7 @@ export class JobExpansion {
           this.plainRetries.numberOf(spec) ?? this.#tableNumber(number, 'failureHandlers', 'failure_handler'),
         scheduler: this.#tableNumber(number, 'schedulers', 'scheduler'),
         ...(labels.length === 0 ? {} : { labels }),
+        ...(limits.length === 0 ? {} : { limits }),
         priority: spec.priority ?? specDefaults.priority,
         cancelOnBlockingJobFailure: spec.cancel_on_blocking_job_failure ?? specDefaults.cancelOnBlockingJobFailure,
         supportsTermination: spec.supports_termination ?? specDefaults.supportsTermination,
@@ -169,7 +171,8 @@ export class JobExpansion {
       this.#tableNumber(number, 'failureHandlers', 'failure_handler');
       this.#tableNumber(number, 'schedulers', 'scheduler');
       this.#checkAttributes(number);
-      this.#labels(number);
+      this.#words(number, 'labels');
+      this.#words(number, 'limits');
     }
     return { command, identity, invocationScript, uses };
   }
@@ -189,13 +192,16 @@ export class JobExpansion {
     this.#findings.addOnce(path, problem.message, () => problem.message);
   }
 
-  #labels(number: number): string[] {
-    const { labels, path } = this.jobs.elementOf(number);
-    if (labels.length === 0) return [];
-    const words = labels.map((label) => label.at(this.jobs.instanceOf(number)));
+  /** Names of limits look like labels. */
+  #words(number: number, kind: 'labels' | 'limits'): string[] {
+    const { path, spec, ...element } = this.jobs.elementOf(number);
+    if (element[kind].length === 0) return [];
+    const words = element[kind].map((word) => word.at(this.jobs.instanceOf(number)));
     for (const [k, word] of this.#isReporting ? words.entries() : []) {
-      const problem = problemOfLabel(word);
-      if (problem !== null) this.#findings.addOnce([...path, 'labels', k], word, () => `${quoted(word)} ${problem}`);
+      const problem = problemOfLabel(word, kind === 'labels' ? 'label' : 'name of a limit');
+      const isSingle = kind === 'limits' && k === 0 && spec.limit != null;
+      const at = isSingle ? ['limit'] : [kind, k - (kind === 'limits' && spec.limit != null ? 1 : 0)];
+      if (problem !== null) this.#findings.addOnce([...path, ...at], word, () => `${quoted(word)} ${problem}`);
     }
     return labelsIn(labelSet(words));
   }

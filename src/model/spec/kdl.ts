@@ -42,7 +42,7 @@ const swept = { lists: lists('use_parameters'), single: { parameters: plain } };
 const job: Shape = {
   lists: {
     ...lists('use_parameters', 'depends_on_regexes', 'input_files', 'input_file_regexes', 'output_files'),
-    ...lists('labels', 'output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
+    ...lists('labels', 'limits', 'output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
     depends_on: 'depends_on',
     depends_on_job: 'depends_on',
     input_user_data: 'input_user_data',
@@ -68,7 +68,7 @@ const workflow: Shape = {
   },
   single: {
     ...{ parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
-    ...{ attributes: plain, workflow_attributes: plain },
+    ...{ attributes: plain, workflow_attributes: plain, limits: plain },
   },
   json: ['metadata'],
 };

@@ -15,7 +15,7 @@ import {
   triggerTypes,
 } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
-import { mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
+import { labelPattern, labelRule, mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { quoted } from './names.ts';
@@ -121,6 +121,12 @@ const job = z.strictObject({
   scheduler: name.nullish(),
   /** Runs only on workers that have all of them. */
   labels: z.array(name).max(mostLabels).nullish(),
+  /** Names of limits under which it runs, of the workflow or of the server directory. */
+  limit: name.nullish(),
+  limits: z
+    .array(name)
+    .max(mostLabels - 1)
+    .nullish(),
   depends_on: names.nullish(),
   depends_on_regexes: patterns.nullish(),
   input_files: names.nullish(),
@@ -257,6 +263,10 @@ export const workflowSpec = z.strictObject({
   max_losses: z.int().min(0).max(1_000_000).nullish(),
   fail_fast: flag.nullish(),
   max_failures: positive.nullish(),
+  /** So many of its jobs run at once; 0 for none. */
+  max_concurrent_jobs: count.max(1_000_000_000).nullish(),
+  /** The same of jobs that name a limit. */
+  limits: z.record(z.string().regex(labelPattern, labelRule('name of a limit')), count.max(1_000_000_000)).nullish(),
   timeout: someTime.nullish(),
   termination_signal: z.enum(terminationSignals).nullish(),
   sigterm_lead_seconds: count.max(1_000_000).nullish(),

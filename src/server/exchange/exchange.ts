@@ -13,7 +13,7 @@ import { TorcError } from '../../base/errors.ts';
 import { type Fact, factsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { assignmentsAbove } from '../../storage/running/assignments.ts';
-import { claimJobs } from '../../storage/running/claims.ts';
+import { claimJobs, waitsForLimit } from '../../storage/running/claims.ts';
 import {
   type ComputeNode,
   closeComputeNode,
@@ -46,6 +46,9 @@ const hopelessMs = 900_000;
 const pauseMs = 600_000;
 /** How long idle workers stay at a time while a worker may have lost its jobs; they ask again before. */
 const lossMs = 60_000;
+
+/** How long idle workers stay at a time while a limit alone keeps jobs back that they could take. */
+const limitMs = 60_000;
 
 export class Exchange {
   readonly #clock: Clock;
@@ -174,15 +177,17 @@ export class Exchange {
   }
 
   /**
-   * When a job that nobody can claim now may be there: a hold ends, another worker turns out to have lost it, or a person
-   * resumes a workflow that was paused.
+   * When a job that nobody can claim now may be there: a hold ends, another worker turns out to have lost it, a limit has
+   * room again, or a person resumes a workflow that was paused.
    */
-  #whenJobsMayCome(tx: Transaction, { workflowKey, workerId }: ComputeNode): number | null {
+  #whenJobsMayCome(tx: Transaction, node: ComputeNode): number | null {
+    const { workflowKey, workerId } = node;
     const fallsAt = nextFall(tx, workflowKey);
     const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
     // its workflow may have been deleted
     const pausedAt = findWorkflow(tx, workflowKey)?.pausedAt ?? null;
     if (pausedAt !== null && pausedAt + pauseMs > tx.now) delaysMs.push(pausedAt + pauseMs - tx.now);
+    if (waitsForLimit(tx, node)) delaysMs.push(limitMs);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
     return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);

@@ -35,6 +35,7 @@ import {
   showJob,
 } from './jobs.ts';
 import type { Handler } from './kinds.ts';
+import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
@@ -68,6 +69,8 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_graph: { kind: 'read', run: drawWorkflow },
   workflow_start: { kind: 'steps', check: checkStart, begin: startWorkflow },
   workflow_cancel: { kind: 'steps', begin: cancelWorkflow },
+  limit_set: { kind: 'write', run: putLimit },
+  limit_delete: { kind: 'write', run: removeLimit },
   workflow_delete: { kind: 'steps', begin: deleteWorkflow },
   workflow_restart: { kind: 'prepared', prepare: prepareRestart },
   workflow_stop_running: { kind: 'write', run: stopRunning },
@@ -87,6 +90,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   jobs_add: { kind: 'write', run: addJobsTo },
   jobs_delete: { kind: 'write', run: deleteJobs },
   job_show: { kind: 'read', run: showJob },
+  limits_list: { kind: 'read', run: showLimits },
   demand: { kind: 'read', run: showDemand },
   job_modify: { kind: 'write', run: changeJob },
   jobs_modify: { kind: 'write', run: modifyJobs },

@@ -48,6 +48,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
+      'max_concurrent_jobs',
     ],
     made: {
       ...workflow,
@@ -78,6 +79,13 @@ export const copiedTables: readonly CopiedTable[] = [
     unset: [],
   },
   {
+    table: 'limits',
+    from: 'limits t WHERE t.workflow_key = @source',
+    same: ['name', 'maximum'],
+    made: workflow,
+    unset: [],
+  },
+  {
     table: 'failure_handlers',
     from: 'failure_handlers t WHERE t.workflow_key = @source',
     same: ['name', 'rules', 'is_plain'],
@@ -89,7 +97,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'shapes t WHERE t.workflow_key = @source',
     same: [
       ...['num_cpus', 'memory_bytes', 'gpu_thousandths', 'num_nodes', 'runtime_ms', 'is_memory_stated'],
-      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels'],
+      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels', 'limits'],
     ],
     made: {
       ...workflow,
@@ -260,6 +268,7 @@ export const tablesNotCopied = [
   'action_firings',
   'allocations',
   'attempt_gpus',
+  'attempt_limits',
   'compute_nodes',
   'due',
   'events',

@@ -1,4 +1,5 @@
 /** What the jobs of a new workflow name by its place in the specification, as keys. */
+
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
@@ -6,6 +7,7 @@ import { labelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { internShape, readShape } from '../running/shapes.ts';
 import type { JobReferences } from './job-rows.ts';
+import { limitSet } from './limits.ts';
 
 type ChunkJob = Request<'workflow_create_chunk'>['jobs'][number];
 
@@ -48,7 +50,11 @@ export class CreationReferences {
     const requirements = this.#requirements[job.requirements === null ? 0 : job.requirements + 1];
     if (requirements === undefined) throw noSuch(job, 'requirements');
     const { resource_requirements_key: key, shape_key: shapeKey } = requirements;
-    const isPlain = job.slurm_config === undefined && job.labels === undefined && !job.supports_termination;
+    const isPlain =
+      job.slurm_config === undefined &&
+      job.labels === undefined &&
+      job.limits === undefined &&
+      !job.supports_termination;
     return {
       requirementsKey: job.requirements === null ? null : key,
       shapeKey: isPlain ? shapeKey : this.#shapeOf(job, requirements),
@@ -67,10 +73,11 @@ export class CreationReferences {
     if (slurmConfigKey === undefined) throw noSuch(job, 'a Slurm config');
     const { supports_termination: supportsTermination } = job;
     const labels = labelSet(job.labels ?? []);
-    const id = `${base} ${slurmConfigKey} ${supportsTermination} ${labels}`;
+    const limits = limitSet(this.#tx, this.#workflowKey, job);
+    const id = `${base} ${slurmConfigKey} ${supportsTermination} ${labels} ${limits}`;
     const known = this.#shapes.get(id);
     if (known !== undefined) return known;
-    const request = { need: readShape(this.#tx, base), slurmConfigKey, labels, supportsTermination };
+    const request = { need: readShape(this.#tx, base), slurmConfigKey, labels, supportsTermination, limits };
     const made = internShape(this.#tx, this.#workflowKey, request, sort_rank);
     this.#shapes.set(id, made);
     return made;

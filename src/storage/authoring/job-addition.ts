@@ -19,6 +19,7 @@ import { setHeld } from '../runs/pauses.ts';
 import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
+import { limitSet } from './limits.ts';
 import { keyOfName, unknownName } from './named-parts.ts';
 
 /** Adds jobs in the order of the request, so that each may depend on those before it. */
@@ -219,12 +220,13 @@ class JobAddition {
     const { resource_requirements: name, scheduler, supports_termination: supportsTermination } = this.#job;
     const { workflowKey } = this.#workflow;
     const labels = labelSet(this.#job.labels ?? []);
+    const limits = limitSet(this.#tx, workflowKey, this.#job);
     const slurmConfigKey = scheduler === null ? anyConfig : this.#named('scheduler', scheduler);
     const key = name === null ? null : this.#named('resource_requirements', name);
     const need = key === null ? defaultRequirements : needOf(this.#tx, key);
     return {
       requirementsKey: key,
-      shapeKey: addShape(this.#tx, workflowKey, { need, slurmConfigKey, labels, supportsTermination }),
+      shapeKey: addShape(this.#tx, workflowKey, { need, slurmConfigKey, labels, supportsTermination, limits }),
     };
   }
 

@@ -151,6 +151,7 @@ function changedWay(tx: Transaction, workflowKey: number, before: Way, changes: 
     supportsTermination,
     slurmConfigKey: scheduler === undefined ? before.slurmConfigKey : key,
     labels: labels === undefined ? before.labels : labelSet(labels),
+    limits: before.limits,
   };
 }
 

@@ -104,7 +104,8 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
         `UPDATE jobs SET shape_key = ?
          WHERE workflow_key = ? AND job_key > ? AND job_key <= ? AND resource_requirements_key = ?
            AND shape_key IN (SELECT shape_key FROM shapes
-             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ? AND labels = ?)`,
+             WHERE workflow_key = ? AND slurm_config_key = ? AND supports_termination = ? AND labels = ?
+               AND limits = ?)`,
         addShape(tx, workflowKey, { ...way, need }),
         workflowKey,
         cursor,
@@ -114,6 +115,7 @@ export function followRequirements(workflowKey: number, requirementsKey: number)
         way.slurmConfigKey,
         way.supportsTermination ? 1 : 0,
         way.labels,
+        way.limits,
       );
     }
     forgetReadyJobs(tx, workflowKey);

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { storeLimit } from '../running/limits.ts';
 import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
 import { needOf, plainRequest } from '../running/shapes.ts';
 import { addShape, rankShapes } from './added-shapes.ts';
@@ -15,6 +16,7 @@ type Wanted = Omit<Request<'workflow_create_begin'>, `num_${string}` | 'actions'
 export function takeOverParts(tx: Transaction, workflowKey: number, wanted: Wanted): ChangedField[] {
   return [
     ...ordering(tx, workflowKey, wanted),
+    ...limits(tx, workflowKey, wanted.limits ?? []),
     ...wanted.requirements.flatMap((part) => requirements(tx, workflowKey, part)),
     ...handlers(tx, workflowKey, wanted.failure_handlers),
     ...wanted.slurm_configs.flatMap((part) => slurmConfig(tx, workflowKey, part)),
@@ -35,6 +37,22 @@ function ordering(tx: Transaction, workflowKey: number, wanted: Wanted): Changed
   }
   if (changed.includes('jobs_sort_method')) rankShapes(tx, workflowKey);
   return changed.map((field) => ({ field, old_value: before[field], new_value: after[field] }));
+}
+
+/** Limits that the specification no longer has are gone: their jobs name others now, or the shared ones of that name. */
+function limits(tx: Transaction, workflowKey: number, wanted: NonNullable<Wanted['limits']>): ChangedField[] {
+  const sql = 'SELECT name, maximum FROM limits WHERE workflow_key = ?';
+  const before = new Map(
+    tx.db.all<{ name: string; maximum: number }>(sql, workflowKey).map(({ name, maximum }) => [name, maximum]),
+  );
+  const after = new Map(wanted.map(({ name, maximum }) => [name, maximum]));
+  const names = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (name) => before.get(name) !== after.get(name),
+  );
+  for (const name of names) storeLimit(tx, { workflowKey, name, maximum: after.get(name) ?? null });
+  return names.map((name) => {
+    return { field: `limits ${name}`, old_value: before.get(name) ?? null, new_value: after.get(name) ?? null };
+  });
 }
 
 function requirements(tx: Transaction, workflowKey: number, part: Wanted['requirements'][number]): ChangedField[] {

@@ -17,6 +17,7 @@ import type { Workflow } from '../running/workflows.ts';
 import { addShape } from './added-shapes.ts';
 import { changedAttributes, storeJobAttributes } from './attributes.ts';
 import { type JobReferences, updateJob } from './job-rows.ts';
+import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
 import { takeOverParts } from './take-over-parts.ts';
 import { exportedJobs, jobSettings } from './workflow-export.ts';
@@ -66,6 +67,7 @@ function workflowSettings(tx: Transaction, workflowKey: number, wanted: Wanted['
     stdio: wanted.stdio ?? 'files',
     max_losses: wanted.max_losses ?? specDefaults.maxLosses,
     max_failures: wanted.max_failures ?? null,
+    max_concurrent_jobs: wanted.max_concurrent_jobs ?? null,
     timeout_seconds: wanted.timeout_ms === undefined ? null : wanted.timeout_ms / 1000,
     termination_signal: wanted.termination_signal ?? specDefaults.terminationSignal,
     sigterm_lead_seconds: wanted.sigterm_lead_seconds ?? specDefaults.sigtermLeadSeconds,
@@ -127,7 +129,8 @@ class NamedReferences {
   of(job: Omit<WantedJob, 'job_key'>): JobReferences {
     const { resource_requirements: requirements, scheduler, failure_handler, supports_termination } = job;
     const labels = labelSet(job.labels ?? []);
-    const names = JSON.stringify([requirements, scheduler, failure_handler, supports_termination, labels]);
+    const limits = limitSet(this.#tx, this.#workflowKey, job);
+    const names = JSON.stringify([requirements, scheduler, failure_handler, supports_termination, labels, limits]);
     const known = this.#known.get(names);
     if (known !== undefined) return known;
     const key = (kind: Parameters<typeof keyOfName>[2], name: string) =>
@@ -135,7 +138,7 @@ class NamedReferences {
     const requirementsKey = requirements === null ? null : key('resource_requirements', requirements);
     const need = requirementsKey === null ? defaultRequirements : needOf(this.#tx, requirementsKey);
     const slurmConfigKey = scheduler === null ? anyConfig : key('scheduler', scheduler);
-    const request = { need, slurmConfigKey, labels, supportsTermination: supports_termination };
+    const request = { need, slurmConfigKey, labels, supportsTermination: supports_termination, limits };
     const made = {
       requirementsKey,
       shapeKey: addShape(this.#tx, this.#workflowKey, request),

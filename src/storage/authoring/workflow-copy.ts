@@ -2,6 +2,7 @@
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJobs } from '../running/actions.ts';
+import { forgetLimits } from '../running/limits.ts';
 import { type CopiedTable, copiedTables } from './copied-tables.ts';
 import { reserveKeys } from './reserved-keys.ts';
 
@@ -57,6 +58,7 @@ export function copyWorkflow(tx: Transaction, { source, name, user, fresh }: Cop
     now: tx.now,
   };
   for (const table of copiedTables) tx.db.run(insertion(table), values);
+  forgetLimits(tx);
   countActionJobs(tx, target);
   const counts = countJobs(tx, target);
   const copy = {

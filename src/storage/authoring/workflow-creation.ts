@@ -12,6 +12,7 @@ import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { countFirstHolds, holdFromStart } from '../running/holds.ts';
+import { followMaxConcurrent, storeLimit } from '../running/limits.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
@@ -31,11 +32,11 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   refuseKnown(tx, identityOf({ ...request, user }));
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, expiration_buffer_ms, wait_for_new_jobs_ms,
-       ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_failures, timeout_ms, base_directory,
+       ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_failures, max_concurrent_jobs, timeout_ms, base_directory,
        termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     user,
     request.tool ?? null,
@@ -52,6 +53,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.stdio ?? 'files',
     request.max_losses ?? specDefaults.maxLosses,
     request.max_failures ?? null,
+    request.max_concurrent_jobs ?? null,
     request.timeout_ms ?? null,
     request.base_directory ?? null,
     request.termination_signal ?? specDefaults.terminationSignal,
@@ -82,6 +84,8 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
       shapeKey,
     );
   }
+  for (const limit of request.limits ?? []) storeLimit(tx, { workflowKey: key, ...limit });
+  if (request.max_concurrent_jobs !== undefined) followMaxConcurrent(tx, key, request.max_concurrent_jobs);
   for (const config of request.slurm_configs) storeSlurmConfig(tx, key, config);
   storeFailureHandlers(tx, key, request.failure_handlers);
   if (request.actions !== undefined) storeActions(tx, key, request.actions);

@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
+import { deleteLimits } from '../running/limits.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { claimedJobs } from '../runs/claimed-jobs.ts';
@@ -69,6 +70,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
       workflowKey,
     );
   }
+  deleteLimits(tx, workflowKey);
   for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
   tx.db.run('DELETE FROM events WHERE workflow_key = ? AND type <> ?', workflowKey, deletedEvent);
   return true;

@@ -2,6 +2,7 @@
 
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
 import { type Json, parseJson } from '../../base/exact-json.ts';
+import { noLimits } from '../../model/decide/concurrency.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
@@ -56,6 +57,7 @@ interface WorkflowRow {
   stdio: StdioMode;
   max_losses: number;
   max_failures: number | null;
+  max_concurrent_jobs: number | null;
   timeout_ms: number | null;
   termination_signal: TerminationSignal;
   sigterm_lead_ms: number;
@@ -88,6 +90,8 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     stdio: row.stdio === 'files' ? null : row.stdio,
     max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
     max_failures: row.max_failures,
+    max_concurrent_jobs: row.max_concurrent_jobs,
+    limits: limitsOf(tx, workflowKey),
     timeout: row.timeout_ms === null ? null : `PT${row.timeout_ms / 1000}S`,
     termination_signal: row.termination_signal === specDefaults.terminationSignal ? null : row.termination_signal,
     sigterm_lead_seconds:
@@ -105,6 +109,13 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     sample_interval_seconds: row.sample_interval_ms === null ? null : row.sample_interval_ms / 1000,
     actions: actionsOf(tx, workflowKey),
   };
+}
+
+/** Its own ones; null without any. */
+function limitsOf(tx: Transaction, workflowKey: number): Record<string, number> | null {
+  const sql = 'SELECT name, maximum FROM limits WHERE workflow_key = ? ORDER BY name';
+  const rows = tx.db.all<{ name: string; maximum: number }>(sql, workflowKey);
+  return rows.length === 0 ? null : Object.fromEntries(rows.map(({ name, maximum }) => [name, maximum]));
 }
 
 interface ActionRow {
@@ -171,6 +182,7 @@ interface ExportedJobRow extends JobRow {
   requirements: string | null;
   scheduler: string | null;
   labels: LabelSet | null;
+  limits: LabelSet | null;
   failure_handler: string | null;
   attributes: string | null;
 }
@@ -182,7 +194,7 @@ export function exportedJobs(
   { after = 0, skip = 0, limit }: { after?: number; skip?: number; limit: number },
 ): ExportedJobRow[] {
   return tx.db.all<ExportedJobRow>(
-    `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, h.name AS failure_handler, t.attributes
+    `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, s.limits, h.name AS failure_handler, t.attributes
      FROM jobs j
      LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
      LEFT JOIN shapes s ON s.shape_key = j.shape_key
@@ -207,6 +219,7 @@ export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
     resource_requirements: row.requirements,
     scheduler: row.scheduler,
     ...(row.labels === null || row.labels === noLabels ? {} : { labels: labelsIn(row.labels) }),
+    ...(row.limits === null || row.limits === noLimits ? {} : { limits: labelsIn(row.limits) }),
     failure_handler: row.failure_handler,
     priority: row.priority,
     cancel_on_blocking_job_failure: row.cancel_on_blocking_job_failure === 1,

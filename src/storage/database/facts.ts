@@ -6,6 +6,8 @@
 export type Fact =
   /** A job became ready, or claims of the workflow may continue. */
   | { kind: 'jobs_ready'; workflowKey: number }
+  /** More jobs may run under a limit that counts those of several workflows, or no longer does. */
+  | { kind: 'limit_freed'; name: string }
   /** A job left the statuses in which it waits, or a worker runs it or can claim it: the run may have ended. */
   | { kind: 'jobs_settled'; workflowKey: number }
   /** The run has as many failures as it may have: what waits is canceled. */

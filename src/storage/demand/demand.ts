@@ -1,6 +1,7 @@
 /** The demand: which jobs wait and why, by shape. One query for everything that plans with it. */
 import type { DemandReply, DemandRow } from '../../api/demand.ts';
 import { limits } from '../../api/limits.ts';
+import { noLimits } from '../../model/decide/concurrency.ts';
 import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
 import { sizeOf } from '../../model/decide/size.ts';
@@ -52,7 +53,7 @@ interface Group {
 }
 
 function demandRow(tx: Transaction, workflowKey: number, { group, situation, usualRuntime }: Group): DemandRow {
-  const { need, slurmConfigKey, labels, supportsTermination } = findShape(tx, group.shapeKey);
+  const { need, slurmConfigKey, labels, supportsTermination, limits } = findShape(tx, group.shapeKey);
   const isRestricted = slurmConfigKey !== anyConfig;
   const expectedMs = usualRuntime(group.shapeKey);
   const upstreams = group.hasUpstreams ? { total: null, first: [] } : null;
@@ -67,6 +68,7 @@ function demandRow(tx: Transaction, workflowKey: number, { group, situation, usu
     slurm_config_key: isRestricted ? String(slurmConfigKey) : null,
     slurm_config: situation.configs.find(({ key }) => key === slurmConfigKey)?.name ?? null,
     labels: labels === noLabels ? null : labels,
-    reasons: reasonsOf({ ...group, need, slurmConfigKey, labels, supportsTermination, upstreams }, situation),
+    limits: limits === noLimits ? null : limits,
+    reasons: reasonsOf({ ...group, need, slurmConfigKey, labels, supportsTermination, limits, upstreams }, situation),
   };
 }

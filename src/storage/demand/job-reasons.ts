@@ -29,13 +29,14 @@ export function reasonsOfJob(tx: Transaction, job: ListRecord, facts: JobFacts):
 
 function waitingJob(tx: Transaction, jobKey: number, status: WaitingStatus, { upstreams }: JobFacts): WaitingJob {
   const job = tx.db.get<{ shape_key: number }>('SELECT shape_key FROM jobs WHERE job_key = ?', jobKey);
-  const { need, slurmConfigKey, labels, supportsTermination } = findShape(tx, job?.shape_key ?? 0);
+  const { need, slurmConfigKey, labels, supportsTermination, limits } = findShape(tx, job?.shape_key ?? 0);
   return {
     status,
     need,
     slurmConfigKey,
     labels,
     supportsTermination,
+    limits,
     upstreams: upstreams.total === 0 ? null : upstreams,
     holds: tx.db.all<WaitingJob['holds'][number]>(
       `SELECT kind, CASE WHEN count(*) = count(until) THEN max(until) END AS until

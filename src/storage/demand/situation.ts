@@ -10,6 +10,7 @@ import type { LabelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { freeResources } from '../running/claims.ts';
 import { findComputeNode } from '../running/compute-nodes.ts';
+import { limitsNow } from '../running/limits.ts';
 
 /** `isServed`: whether this process answers workers. The workflow exists. */
 export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
@@ -28,6 +29,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     hasTimedOut: workflow?.has_timed_out === 1,
     isStopping: workflow?.is_stopping === 1,
     isServed,
+    fullLimits: limitsNow(tx).full(workflowKey),
     leadMs: workflow?.sigterm_lead_ms ?? 0,
     workers: presentWorkers(tx, workflowKey, bufferMs),
     pastWorkers: pastWorkers(tx, workflowKey),

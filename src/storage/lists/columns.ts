@@ -41,6 +41,10 @@ export function columns(kind: Kind, ...names: (string | [name: string, sql: stri
   return names.map((name) => (typeof name === 'string' ? { name, kind } : { name: name[0], kind, sql: name[1] }));
 }
 
+export function limitsColumn(sql: string): Column {
+  return { ...labelsColumn(sql), name: 'limits' };
+}
+
 /** A set of labels; a filter finds the sets that contain all that it names. */
 export function labelsColumn(sql: string): Column {
   return {

@@ -9,6 +9,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { recordFileStates } from './input-versions.ts';
+import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
@@ -130,7 +131,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   const isOutOfTime = status === 'terminated' && report.cause === 'walltime' && !attempt.supportsTermination;
   const mayRetry =
     attempt.hasFailureHandler && ((failed && attempt.stopReason !== 'cancel') || (isOutOfTime && !attempt.stopReason));
-  freeGpus(tx, attempt);
+  freeHeld(tx, attempt);
   if (!attempt.isOccupying) forgetOrphan(tx, attempt.attemptKey);
   if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
   // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below
@@ -242,14 +243,17 @@ export function release(
 ): void {
   if (!attempt.isOccupying) return;
   tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
-  freeGpus(tx, attempt);
+  freeHeld(tx, attempt);
 }
 
-function freeGpus(
+/** What an attempt holds while its process may exist: GPUs, and its slots under limits. */
+function freeHeld(
   tx: Transaction,
   { attemptKey, computeNodeKey, isOccupying, hasGpus }: Parameters<typeof release>[1],
 ): void {
-  if (!isOccupying || !hasGpus) return;
+  if (!isOccupying) return;
+  endLimited(tx, attemptKey);
+  if (!hasGpus) return;
   tx.db.run('DELETE FROM attempt_gpus WHERE compute_node_key = ? AND attempt_key = ?', computeNodeKey, attemptKey);
 }
 

@@ -4,13 +4,14 @@
  * those that run on this worker, not with the workflow.
  */
 
+import { noLimits, type Quota } from '../../model/decide/concurrency.ts';
 import {
+  type Admission,
   type FreeNode,
   fits,
   idleWorker,
   isFull,
   leaveNothing,
-  type NeedOf,
   nextInOrder,
   type Placement,
   pack,
@@ -21,6 +22,7 @@ import type { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { beginLimited, limitsNow } from './limits.ts';
 import { poolOf } from './pools.ts';
 import { readyJobs } from './ready-jobs.ts';
 import type { JobRequest, Shape } from './shapes.ts';
@@ -50,22 +52,27 @@ export function claimJobs(
 ): number {
   const run = runToClaimFor(tx, node.workflowKey);
   if (run === null) return 0;
-  // after a failure too many nothing more may start
-  const usualRuntime = run.hasMaxFailures === 1 ? null : usualRuntimeMs;
+  const quota = limitsNow(tx).quota(node.workflowKey);
+  // after a failure too many, or a job more at once than may run, nothing more may start
+  const usualRuntime = run.hasMaxFailures === 1 || quota.slots < Number.POSITIVE_INFINITY ? null : usualRuntimeMs;
   const free = freeResources(tx, node, timeLeftMs);
-  const needOf = needsOn(poolOf(tx, node), leastTimeMs(run.leadMs, node.walltimeMs));
-  const placements = isFull(free) ? [] : pack(free, readyJobs(tx, node.workflowKey).walk(), needOf);
+  free.slots = Math.min(free.slots, quota.slots);
+  const admission = admissionTo(poolOf(tx, node), leastTimeMs(run.leadMs, node.walltimeMs), quota);
+  const placements = isFull(free) ? [] : pack(free, readyJobs(tx, node.workflowKey).walk(), admission);
   for (const placement of placements) recordClaim(tx, node, run.runId, placement, false);
-  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, needOf, timeLeftMs, usualRuntime);
+  const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, admission, timeLeftMs, usualRuntime);
   for (const placement of ahead) recordClaim(tx, node, run.runId, placement, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   return jobKeys.length;
 }
 
-/** What jobs need at their start on a worker of this pool; null for those that it may not take. */
-function needsOn(pool: Pool, leastMs: number): NeedOf<JobRequest> {
-  return (shape) => (mayTake(pool, shape) ? needAtStart(shape, leastMs) : null);
+/** What a worker of this pool may claim, and as much of it as the limits leave. */
+function admissionTo(pool: Pool, leastMs: number, quota: Quota): Admission<JobRequest> {
+  return {
+    needOf: (shape) => (mayTake(pool, shape) && quota.admits(shape.limits) ? needAtStart(shape, leastMs) : null),
+    take: ({ limits }) => quota.take(limits),
+  };
 }
 
 /** The run of a workflow for which jobs may be claimed. */
@@ -89,10 +96,10 @@ function runToClaimFor(tx: Transaction, workflowKey: number): ClaimableRun | nul
 function chooseAhead(
   tx: Transaction,
   node: ComputeNode,
-  needOf: NeedOf<JobRequest>,
+  admission: Admission<JobRequest>,
   timeLeftMs: number | null,
   usualRuntime: UsualRuntime,
-): Placement[] {
+): Placement<Shape>[] {
   const { running, ahead } = tx.db.get(
     `SELECT count(*) FILTER (WHERE is_ahead = 0 OR started_at IS NOT NULL) AS running,
        count(*) FILTER (WHERE is_ahead = 1 AND started_at IS NULL) AS ahead
@@ -101,21 +108,21 @@ function chooseAhead(
   ) as { running: number; ahead: number };
   // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
   const whole = { ...idleWorker({ ...node, numGpus: 0 }, timeLeftMs), slots: mostAhead };
-  const runtimeOf = ({ shapeKey, need }: Shape): number | null => {
-    const runtimeMs = need.numNodes > 1 ? null : usualRuntime(shapeKey);
+  const runtimeOf = ({ shapeKey, need, limits }: Shape): number | null => {
+    const runtimeMs = need.numNodes > 1 || limits !== noLimits ? null : usualRuntime(shapeKey);
     return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
   };
   const ready = readyJobs(tx, node.workflowKey);
-  const queuedMs = ahead === 0 ? 0 : ahead * shortestRuntime(ready, whole, needOf, runtimeOf);
+  const queuedMs = ahead === 0 ? 0 : ahead * shortestRuntime(ready, whole, admission, runtimeOf);
   const room = { workMs: running * aheadMs - queuedMs, most: mostAhead - ahead };
-  return nextInOrder(whole, ready.walk(), needOf, runtimeOf, room);
+  return nextInOrder(whole, ready.walk(), admission, runtimeOf, room);
 }
 
 /** What the shortest of the ready jobs that fit take; what takes longer than `aheadMs` counts as that. */
 function shortestRuntime(
   ready: ReadyQueues<Shape>,
   whole: FreeNode,
-  needOf: NeedOf<JobRequest>,
+  { needOf }: Admission<JobRequest>,
   runtimeOf: (shape: Shape) => number | null,
 ): number {
   let shortest = aheadMs;
@@ -181,12 +188,15 @@ export interface Claimable {
   ready: ReadyQueues<Shape> | null;
   /** The lead of the signal of jobs that support termination. */
   leadMs: number;
+  quota: Quota;
 }
 
 /** Valid until a transaction or a part of it is rolled back. */
 export function claimable(tx: Transaction, workflowKey: number): Claimable {
   const run = runToClaimFor(tx, workflowKey);
-  return run === null ? { ready: null, leadMs: 0 } : { ready: readyJobs(tx, workflowKey), leadMs: run.leadMs };
+  const quota = limitsNow(tx).quota(workflowKey);
+  if (run === null || quota.slots <= 0) return { ready: null, leadMs: 0, quota };
+  return { ready: readyJobs(tx, workflowKey), leadMs: run.leadMs, quota };
 }
 
 export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
@@ -197,19 +207,36 @@ export function vacancyOf(tx: Transaction, node: ComputeNode): Vacancy {
 export function couldTakeAny(
   { free, pool, walltimeMs }: Vacancy,
   timeLeftMs: number | null,
-  { ready, leadMs }: Claimable,
+  { ready, leadMs, quota }: Claimable,
 ): boolean {
   if (ready === null || isFull(free)) return false;
   const now = { ...free, timeLeftMs };
-  const needOf = needsOn(pool, leastTimeMs(leadMs, walltimeMs));
+  const { needOf } = admissionTo(pool, leastTimeMs(leadMs, walltimeMs), quota);
   return ready.some((shape) => {
     const need = needOf(shape);
     return need !== null && fits(now, need);
   });
 }
 
-function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placement: Placement, isAhead: boolean): void {
-  const { jobKey, need, gpuIndices, nodeIndices } = placement;
+/** Whether a limit alone keeps ready jobs back that the worker could take when it is idle. */
+export function waitsForLimit(tx: Transaction, node: ComputeNode): boolean {
+  if (runToClaimFor(tx, node.workflowKey) === null) return false;
+  const quota = limitsNow(tx).quota(node.workflowKey);
+  const [pool, idle] = [poolOf(tx, node), idleWorker(node, null)];
+  const isLimited = ({ limits }: Shape) => quota.slots <= 0 || !quota.admits(limits);
+  return readyJobs(tx, node.workflowKey).some(
+    (shape) => isLimited(shape) && mayTake(pool, shape) && fits(idle, shape.need),
+  );
+}
+
+function recordClaim(
+  tx: Transaction,
+  node: ComputeNode,
+  runId: number,
+  placement: Placement<Shape>,
+  isAhead: boolean,
+): void {
+  const { jobKey, shape, need, gpuIndices, nodeIndices } = placement;
   const isWide = need.numNodes > 1;
   const moves = tx.moves(node.workflowKey, jobKey);
   const attempt = tx.db.run(
@@ -244,6 +271,7 @@ function recordClaim(tx: Transaction, node: ComputeNode, runId: number, placemen
       Math.min(need.gpuThousandths, 1000),
     );
   }
+  beginLimited(tx, attempt.key, node.workflowKey, shape.limits);
   const job = { jobKey, workflowKey: node.workflowKey, status: 'ready', failed: false } as const;
   moveJob(tx, job, { to: 'submitted_pending', by: 'claim', attemptKey: attempt.key, isOfAttempt: true });
 }

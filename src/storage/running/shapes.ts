@@ -1,5 +1,6 @@
 /** Shapes: each distinct request of a workflow's jobs, once, with its place in claim order. */
 import { TorcError } from '../../base/errors.ts';
+import { type LimitSet, noLimits } from '../../model/decide/concurrency.ts';
 import { anyConfig, type Belonging } from '../../model/decide/pools.ts';
 import type { Requirements } from '../../model/job.ts';
 import { type LabelSet, noLabels } from '../../model/labels.ts';
@@ -18,6 +19,7 @@ export const requestColumns = [
   'slurm_config_key',
   'supports_termination',
   'labels',
+  'limits',
 ] as const;
 
 /** What a job asks for, and how it may be started. */
@@ -25,18 +27,19 @@ export interface JobRequest extends Belonging {
   need: Requirements;
   /** Its stated runtime does not keep it from starting. */
   supportsTermination: boolean;
+  limits: LimitSet;
 }
 
 /** A request of resources alone: of requirements that no job has yet. */
 export function plainRequest(need: Requirements): JobRequest {
-  return { need, slurmConfigKey: anyConfig, labels: noLabels, supportsTermination: false };
+  return { need, slurmConfigKey: anyConfig, labels: noLabels, supportsTermination: false, limits: noLimits };
 }
 
 export function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
-  const { need, slurmConfigKey, supportsTermination, labels } = request;
+  const { need, slurmConfigKey, supportsTermination, labels, limits } = request;
   const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
   const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
-  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels];
+  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels, limits];
   return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, ...how];
 }
 
@@ -82,6 +85,7 @@ export interface ShapeRow {
   slurm_config_key: number;
   supports_termination: number;
   labels: LabelSet;
+  limits: LimitSet;
 }
 
 export function shapeOf(row: ShapeRow): Shape {
@@ -114,18 +118,20 @@ export function requirementsOf(row: ShapeRow): Requirements {
 /** How a job may be started, whatever it needs. */
 export type Way = Omit<JobRequest, 'need'>;
 
-type WayRow = Pick<ShapeRow, 'slurm_config_key' | 'supports_termination' | 'labels'>;
+type WayRow = Pick<ShapeRow, 'slurm_config_key' | 'supports_termination' | 'labels' | 'limits'>;
 
 function wayOf(row: WayRow): Way {
   return {
     slurmConfigKey: row.slurm_config_key,
     supportsTermination: row.supports_termination === 1,
     labels: row.labels,
+    limits: row.limits,
   };
 }
 
 /** How jobs of a workflow may be started: each way once. */
 export function waysToStart(tx: Transaction, workflowKey: number): Way[] {
-  const sql = 'SELECT DISTINCT slurm_config_key, supports_termination, labels FROM shapes WHERE workflow_key = ?';
+  const sql =
+    'SELECT DISTINCT slurm_config_key, supports_termination, labels, limits FROM shapes WHERE workflow_key = ?';
   return tx.db.all<WayRow>(sql, workflowKey).map(wayOf);
 }

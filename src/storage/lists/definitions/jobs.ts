@@ -1,6 +1,6 @@
 /** The list of jobs, each with its last attempt. */
 import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
-import { columns, type ListDefinition, labelsColumn, word } from '../columns.ts';
+import { columns, type ListDefinition, labelsColumn, limitsColumn, word } from '../columns.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
@@ -35,6 +35,7 @@ export const jobs: ListDefinition = {
     ...requirementColumns,
     ...columns('text', ['scheduler', 'sc.name']),
     labelsColumn('s.labels'),
+    limitsColumn('s.limits'),
     ...columns('text', ['failure_handler', 'fh.name']),
     ...columns('integer', ['num_retries', 'j.num_retries']),
     ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),

@@ -1,0 +1,57 @@
+/** `torc limits set|list|delete`: shared limits, or with -k those of a workflow. */
+import type { Api, Reply } from '../../api/contract.ts';
+import { typedLimits } from '../../model/labels.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult, textTable } from '../output/output.ts';
+
+/** Null without -k: a workflow of the environment does not make a limit that of a workflow. */
+async function ofWorkflow(context: Context, api: Api): Promise<string | null> {
+  return context.workflowKey === null ? null : await chooseWorkflow(context, api, null);
+}
+
+const checkedName = (name: string): string => typedLimits(name)[0] ?? name;
+
+export async function setLimit(context: Context, name: string, maximum: number): Promise<void> {
+  const reply = await withConnection(context, async ({ api }) => {
+    const workflow_key = await ofWorkflow(context, api);
+    return api.call('limit_set', { name: checkedName(name), workflow_key, maximum });
+  });
+  await printResult(context, reply, () => {
+    const { old_maximum: old, num_running: n } = reply;
+    if (old === maximum) return `nothing to change: ${titleOf(reply)} is ${maximum} already\n`;
+    const change = old === null ? `is ${maximum}` : `was ${old} and is ${maximum} now`;
+    const rest = n > maximum ? `; ${n === 1 ? 'the 1 that runs goes' : `the ${n} that run go`} on` : '';
+    return `${titleOf(reply)} ${change}${rest}\n`;
+  });
+}
+
+export async function deleteLimit(context: Context, name: string): Promise<void> {
+  const reply = await withConnection(context, async ({ api }) => {
+    const workflow_key = await ofWorkflow(context, api);
+    return api.call('limit_delete', { name: checkedName(name), workflow_key });
+  });
+  await printResult(context, reply, () => `deleted ${titleOf(reply)}, which was ${reply.old_maximum}\n`);
+}
+
+function titleOf({ name, workflow_key }: Reply<'limit_set'>): string {
+  return workflow_key === null ? `the shared limit ${name}` : `the limit ${name} of workflow ${workflow_key}`;
+}
+
+export async function listLimits(context: Context): Promise<void> {
+  const reply = await withConnection(context, async ({ api }) =>
+    api.call('limits_list', { workflow_key: await ofWorkflow(context, api) }),
+  );
+  await printResult(context, reply, () => {
+    if (reply.limits.length === 0) return 'there are no limits; to make one: torc limits set NAME N\n';
+    const rows = reply.limits.map(({ name, workflow_key, maximum, num_running, workflows }) => ({
+      name,
+      workflow_key,
+      maximum,
+      num_running,
+      running_in: workflows.map((each) => `${each.workflow_key}: ${each.num_running}`).join(', '),
+    }));
+    return textTable(context, ['name', 'workflow_key', 'maximum', 'num_running', 'running_in'], rows);
+  });
+}

@@ -1,0 +1,45 @@
+/** `torc limits set|list|delete`: how many jobs that name a limit run at once. */
+import type { Command } from 'commander';
+import { wholeNumber } from '../input/options.ts';
+import { type Act, examples } from './declare.ts';
+
+const nameArgument = 'what jobs name, such as matlab';
+
+export function declareLimits(program: Command, act: Act): void {
+  const group = program
+    .command('limits')
+    .description('how many jobs that name a limit run at once, over all workflows or (-k) in one');
+  const set = group
+    .command('set')
+    .description('make or change a limit, also while jobs run; those that run go on')
+    .argument('<name>', nameArgument)
+    .argument('<n>', 'how many at once; 0: none', wholeNumber('the limit', 0))
+    .addHelpText(
+      'after',
+      examples(
+        'torc limits set matlab 3         # licences: counts the jobs of all workflows of this server directory',
+        'torc limits set matlab 2 -k 7    # of workflow 7 alone, instead of the shared one',
+      ),
+    );
+  act(set, async ([name = ''], self) => {
+    const { setLimit } = await import('../actions/limits.ts');
+    return (context) => setLimit(context, name, Number(self.processedArgs[1]));
+  });
+  const list = group
+    .command('list')
+    .description('show the shared limits, or with -k those that apply to a workflow, and what runs under them')
+    .addHelpText('after', examples('torc limits list', 'torc limits list -k 7'));
+  act(list, async () => {
+    const { listLimits } = await import('../actions/limits.ts');
+    return (context) => listLimits(context);
+  });
+  const remove = group
+    .command('delete')
+    .description('delete a limit; its jobs are not limited any more, or by the shared one of that name')
+    .argument('<name>', nameArgument)
+    .addHelpText('after', examples('torc limits delete matlab', 'torc limits delete matlab -k 7'));
+  act(remove, async ([name = '']) => {
+    const { deleteLimit } = await import('../actions/limits.ts');
+    return (context) => deleteLimit(context, name);
+  });
+}

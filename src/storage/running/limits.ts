@@ -1,0 +1,136 @@
+/**
+ * Limits on jobs that run at once. Every attempt of a limited job counts while it occupies its worker, that is while its
+ * process may exist. Rows and memory change together.
+ */
+import {
+  Concurrency,
+  type Limit,
+  type LimitSet,
+  type LimitUse,
+  shared,
+  wholeWorkflow,
+} from '../../model/decide/concurrency.ts';
+import { labelsIn } from '../../model/labels.ts';
+import type { Database } from '../database/database.ts';
+import type { Mirror } from '../database/mirrors.ts';
+import type { Transaction } from '../database/transaction.ts';
+
+/** One for the whole database, under the key 0. */
+export const concurrency: Mirror<Database, Concurrency> = {
+  load(db) {
+    const limits = db.all<Limit>('SELECT workflow_key AS workflowKey, name, maximum FROM limits');
+    const wholes = db.all<Limit>(
+      `SELECT workflow_key AS workflowKey, '${wholeWorkflow}' AS name, max_concurrent_jobs AS maximum FROM workflows
+       INDEXED BY workflows_limited WHERE max_concurrent_jobs IS NOT NULL`,
+    );
+    const uses = db.all<LimitUse>(
+      'SELECT attempt_key AS attemptKey, workflow_key AS workflowKey, name FROM attempt_limits',
+    );
+    return new Concurrency([...limits, ...wholes], uses);
+  },
+};
+
+/** Limits and what runs under them; valid until the end of the transaction. */
+export function limitsNow(tx: Transaction): Concurrency {
+  return tx.db.mirrors.get(concurrency, 0);
+}
+
+/** Counts a claimed job. */
+export function beginLimited(tx: Transaction, attemptKey: number, workflowKey: number, limits: LimitSet): void {
+  const now = limitsNow(tx);
+  const names = labelsIn(limits);
+  if (now.maximum(workflowKey, wholeWorkflow) !== null) names.push(wholeWorkflow);
+  if (names.length === 0) return;
+  for (const name of names) tx.db.run(insertUse, attemptKey, name, workflowKey);
+  now.begin(attemptKey, workflowKey, names);
+}
+
+const insertUse = 'INSERT INTO attempt_limits (attempt_key, name, workflow_key) VALUES (?, ?, ?)';
+
+/** The process of an attempt is gone: what waits for its slots may go on. */
+export function endLimited(tx: Transaction, attemptKey: number): void {
+  const now = limitsNow(tx);
+  const ended = now.end(attemptKey);
+  if (ended === null) return;
+  tx.db.run('DELETE FROM attempt_limits WHERE attempt_key = ?', attemptKey);
+  const { workflowKey, names } = ended;
+  // one more has run until now: a limit with room for exactly one had none
+  for (const name of names) if (now.room(workflowKey, name) === 1) tellRoom(tx, workflowKey, name);
+}
+
+/** Others may start: those of the workflow, or of every workflow that the shared limit counts. */
+function tellRoom(tx: Transaction, workflowKey: number, name: string): void {
+  const isShared = limitsNow(tx).isShared(workflowKey, name);
+  tx.tell(isShared || workflowKey === shared ? { kind: 'limit_freed', name } : { kind: 'jobs_ready', workflowKey });
+}
+
+/** Sets or, with null, deletes a limit of one workflow, or with the key `shared` of all; returns what it was. */
+export function storeLimit(tx: Transaction, limit: Omit<Limit, 'maximum'> & { maximum: number | null }): number | null {
+  const { workflowKey, name, maximum } = limit;
+  const now = limitsNow(tx);
+  const before = now.maximum(workflowKey, name);
+  if (maximum === null) {
+    tx.db.run('DELETE FROM limits WHERE workflow_key = ? AND name = ?', workflowKey, name);
+    now.delete(workflowKey, name);
+  } else {
+    tx.db.run(
+      `INSERT INTO limits (workflow_key, name, maximum) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET maximum = excluded.maximum`,
+      workflowKey,
+      name,
+      maximum,
+    );
+    now.set({ workflowKey, name, maximum });
+  }
+  // a workflow with a limit of its own takes nothing of the shared one any more
+  tx.tell({ kind: 'limit_freed', name });
+  if (workflowKey !== shared) tx.tell({ kind: 'jobs_ready', workflowKey });
+  return before;
+}
+
+/** Follows a workflow's `max_concurrent_jobs`, whose column has changed: counts what runs, or counts no more. */
+export function followMaxConcurrent(tx: Transaction, workflowKey: number, maximum: number | null): void {
+  const now = limitsNow(tx);
+  const hadOne = now.maximum(workflowKey, wholeWorkflow) !== null;
+  if (maximum === null) {
+    now.delete(workflowKey, wholeWorkflow);
+    const uses = tx.db.all<{ attempt_key: number }>(
+      'DELETE FROM attempt_limits WHERE workflow_key = ? AND name = ? RETURNING attempt_key',
+      workflowKey,
+      wholeWorkflow,
+    );
+    for (const { attempt_key: attemptKey } of uses) now.end(attemptKey, wholeWorkflow);
+  } else {
+    now.set({ workflowKey, name: wholeWorkflow, maximum });
+    if (!hadOne) {
+      for (const attemptKey of occupying(tx, workflowKey)) {
+        tx.db.run(insertUse, attemptKey, wholeWorkflow, workflowKey);
+        now.begin(attemptKey, workflowKey, [wholeWorkflow]);
+      }
+    }
+  }
+  tx.tell({ kind: 'jobs_ready', workflowKey });
+}
+
+function occupying(tx: Transaction, workflowKey: number): number[] {
+  const sql = `SELECT a.attempt_key FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key
+     AND a.is_occupying = 1 WHERE n.workflow_key = ?`;
+  return [...tx.db.rows<[number]>(sql, workflowKey)].map(([attemptKey]) => attemptKey);
+}
+
+/** Whether a limit has this name for a workflow. */
+export function knowsLimit(tx: Transaction, workflowKey: number, name: string): boolean {
+  return limitsNow(tx).state(workflowKey, name) !== null;
+}
+
+/** The workflow is being deleted, with its attempts. */
+export function deleteLimits(tx: Transaction, workflowKey: number): void {
+  for (const table of ['limits', 'attempt_limits'])
+    tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
+  forgetLimits(tx);
+}
+
+/** Rows of limits were written by other means. */
+export function forgetLimits(tx: Transaction): void {
+  tx.db.mirrors.forget(concurrency, 0);
+}
