@@ -81,6 +81,13 @@ CREATE TABLE attempt_gpus (
   PRIMARY KEY (compute_node_key, gpu_index, attempt_key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE attempt_limits (
+  attempt_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  workflow_key INTEGER NOT NULL,
+  PRIMARY KEY (attempt_key, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE attempts (
   attempt_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -300,6 +307,13 @@ CREATE TABLE lasting_server (
   lease_seconds REAL
 ) STRICT;
 
+CREATE TABLE limits (
+  workflow_key INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  maximum INTEGER NOT NULL,
+  PRIMARY KEY (workflow_key, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
@@ -368,10 +382,10 @@ CREATE TABLE shapes (
   slurm_config_key INTEGER NOT NULL DEFAULT 0,
   -- place in claim order by the workflow's jobs_sort_method: smaller goes first
   sort_rank INTEGER NOT NULL DEFAULT 0
-, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '') STRICT;
+, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '', limits TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
-  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels);
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits);
 
 CREATE TABLE slurm_configs (
   slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -436,6 +450,8 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, attributes TEXT) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;
+
+CREATE INDEX workflows_limited ON workflows (workflow_key) WHERE max_concurrent_jobs IS NOT NULL;
