@@ -2,7 +2,6 @@
 
 import { parseDuration } from '../../base/units.ts';
 import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
-import { labelSet, labelsIn, problemOfLabel } from '../labels.ts';
 import { attributesProblem } from '../spec/attributes.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
@@ -22,6 +21,7 @@ import {
 import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
 import { JobTemplates } from './job-templates.ts';
+import { wordsOf } from './job-words.ts';
 import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
 import { PlainRetries } from './plain-retries.ts';
@@ -192,18 +192,9 @@ export class JobExpansion {
     this.#findings.addOnce(path, problem.message, () => problem.message);
   }
 
-  /** Names of limits look like labels. */
   #words(number: number, kind: 'labels' | 'limits'): string[] {
-    const { path, spec, ...element } = this.jobs.elementOf(number);
-    if (element[kind].length === 0) return [];
-    const words = element[kind].map((word) => word.at(this.jobs.instanceOf(number)));
-    for (const [k, word] of this.#isReporting ? words.entries() : []) {
-      const problem = problemOfLabel(word, kind === 'labels' ? 'label' : 'name of a limit');
-      const isSingle = kind === 'limits' && k === 0 && spec.limit != null;
-      const at = isSingle ? ['limit'] : [kind, k - (kind === 'limits' && spec.limit != null ? 1 : 0)];
-      if (problem !== null) this.#findings.addOnce([...path, ...at], word, () => `${quoted(word)} ${problem}`);
-    }
-    return labelsIn(labelSet(words));
+    const findings = this.#isReporting ? this.#findings : null;
+    return wordsOf(this.jobs.elementOf(number), kind, this.jobs.instanceOf(number), findings);
   }
 
   #tableNumber(number: number, table: keyof JobTables, key: string): number | null {
