@@ -182,6 +182,12 @@ describe('show', () => {
       status: 'failed',
       counts: { done: 3 },
     });
+    const run = { run_id: 1, how: 'start', who: userInfo().username, status: 'failed' };
+    expect(await place.json(['workflows', 'runs', '1'])).toMatchObject({
+      runs: [{ ...run, num_jobs: 4, num_done: 3, num_failed: 1, num_canceled: 1, elapsed_seconds: expect.any(Number) }],
+    });
+    const line = new RegExp(`^ +1 +start +${run.who} +failed +4 +3 +1 +1 `, 'm');
+    expect((await place.torc('workflows', 'runs')).stdout).toMatch(line);
   });
 });
 

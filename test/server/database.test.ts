@@ -94,6 +94,33 @@ describe('the database', () => {
     db.close();
   });
 
+  it('of an earlier version tells its runs from its events', () => {
+    const shipped = new URL('../../src/storage/schema/', import.meta.url);
+    const schema = join(directory, 'schema');
+    cpSync(shipped, schema, { recursive: true });
+    for (const name of readdirSync(schema)) if (Number(name.slice(0, 3)) > 31) rmSync(join(schema, name));
+    const old = Database.open(path, schema);
+    const event = (at: number, type: string, data: object) => {
+      const sql = 'INSERT INTO events (at, workflow_key, type, data) VALUES (?, 7, ?, ?)';
+      old.run(sql, at, type, JSON.stringify(data));
+    };
+    event(1, 'workflow_created', { num_jobs: 2 });
+    event(2, 'workflow_started', { run_id: 1 });
+    event(3, 'job_moves', ['1c', '1u']);
+    event(4, 'workflow_ended', { run_id: 1, status: 'failed' });
+    event(5, 'workflow_restarted', { run_id: 2, num_changes: 1 });
+    old.close();
+    const db = Database.open(path);
+    const sql =
+      'SELECT workflow_key, run_id, how, who, started_at, ended_at, status, num_jobs FROM runs ORDER BY run_key';
+    const unknown = { workflow_key: 7, who: null, num_jobs: null };
+    expect(db.all(sql)).toEqual([
+      { ...unknown, run_id: 1, how: 'start', started_at: 2, ended_at: 4, status: 'failed' },
+      { ...unknown, run_id: 2, how: 'restart', started_at: 5, ended_at: null, status: null },
+    ]);
+    db.close();
+  });
+
   it('an unwritable directory is reported as such', () => {
     if (process.getuid?.() === 0) return;
     chmodSync(directory, 0o500);

@@ -12,7 +12,7 @@ import { diagnosisText } from '../plans/output.ts';
 
 const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
 const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;
-const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'data'] as const;
+const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'who', 'data'] as const;
 const neighbourColumns = ['job_key', 'status', 'name'] as const;
 /** At most this many rows of each kind are shown as text; JSON has all that the server sends. */
 const shownRows = 20;
