@@ -266,7 +266,7 @@ describe('jobs with labels', () => {
       dry_run: false,
       changes: { num_cpus: 2 },
     });
-    const copy = { workflow_key: key, how: 'clone', dry_run: false, name: null, user: 'u' } as const;
+    const copy = { workflow_key: key, how: 'clone', dry_run: false, name: null } as const;
     const { workflow_key } = await service.call('workflow_copy', copy);
     for (const each of [key, String(workflow_key)]) {
       expect(await rows(service, 'jobs', each, { name: 'site' })).toMatchObject([{ labels: 'fast,site', num_cpus: 2 }]);
