@@ -55,14 +55,24 @@ describe('the library', () => {
   it('runs a workflow of a tool in one call, which returns how it ended', async () => {
     const tool = new Tool({ name: 'fits' });
     const make = (name: string, ...commands: string[]) => {
-      const workflow = tool.createWorkflow({ name, workflowArgs: { site: 3 }, workflowAttributes: { release: 1 } });
+      const workflow = tool.createWorkflow({
+        name,
+        workflowArgs: { site: 3 },
+        workflowAttributes: { release: 1 },
+        maxConcurrentlyRunning: 9,
+      });
       workflow.addTasks(commands.map((command, i) => ({ name: `${i}`, command, depends_on: i === 0 ? [] : ['0'] })));
       return workflow;
     };
     const where = { dir: place.dir, output: join(place.path, 'out') };
     const done = make('done', 'true', 'true');
     expect(await done.run(where)).toBe(WorkflowRunStatus.DONE);
-    expect(await done.status()).toMatchObject({ tool: 'fits', args: '{"site":3}', attributes: { release: '1' } });
+    expect(await done.status()).toMatchObject({
+      tool: 'fits',
+      args: '{"site":3}',
+      attributes: { release: '1' },
+      max_concurrent_jobs: 9,
+    });
     await expect(done.run(where)).rejects.toMatchObject({ code: 'conflict' });
     await expect(make('done', 'true').run(where)).rejects.toMatchObject({ code: 'conflict' });
     const failed = make('failed', 'exit 1', 'true', 'true');

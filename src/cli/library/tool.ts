@@ -22,10 +22,16 @@ export interface ToolWorkflow extends Omit<WorkflowSpec, 'jobs' | 'tool'> {
   workflowArgs?: WorkflowSpec['args'];
   /** `attributes`: texts to find it by. */
   workflowAttributes?: WorkflowSpec['attributes'];
+  /** `max_concurrent_jobs`: how many of its jobs run at a time. */
+  maxConcurrentlyRunning?: WorkflowSpec['max_concurrent_jobs'];
 }
 
 /** The other names, with the keys of a specification. */
-const otherNames = { workflowArgs: 'args', workflowAttributes: 'attributes' } as const;
+const otherNames = {
+  workflowArgs: 'args',
+  workflowAttributes: 'attributes',
+  maxConcurrentlyRunning: 'max_concurrent_jobs',
+} as const;
 
 export class Tool {
   readonly name: string;
