@@ -1,5 +1,5 @@
 /** What makes a workflow the same one again: SHA-256 over canonical JSON, so that no two values are written alike. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { parseJson, WrittenNumber } from '../base/exact-json.ts';
 
 /** Longest args, as text. */
@@ -20,9 +20,9 @@ export function workflowHash({ user, tool, name, args }: WorkflowIdentity): stri
     .digest('hex');
 }
 
-/** A short hash of any JSON value, for the comparison of two values. */
-export function digest(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('base64url').slice(0, 16);
+/** A short hash of a text, for the comparison of two texts. */
+export function digest(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 16);
 }
 
 /** JSON without spaces, keys in order, equal numbers written alike. */

@@ -91,6 +91,8 @@ describe('the library', () => {
     const continued = make('slow', 'sleep 1', 'true');
     expect(await continued.run({ ...where, resume: true })).toBe(WorkflowRunStatus.DONE);
     expect([continued.key, (await continued.status()).run_id]).toEqual([slow.key, 2]);
+    // what ran when the time was over has finished, and does not run again
+    expect((await continued.results()).map(({ job_name }) => job_name)).toEqual(['0', '1']);
     expect(await failed.run({ ...where, resume: true })).toBe(WorkflowRunStatus.ERROR);
     expect(await failed.status()).toMatchObject({ run_id: 2, num_done: 1 });
     await expect(failed.run({ ...where, stopRunning: true })).rejects.toMatchObject({ code: 'usage' });

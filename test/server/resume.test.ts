@@ -242,7 +242,10 @@ describe('a resume', () => {
     await service.call('workflow_start', { workflow_key: key, dry_run: false });
     const worker = await TestWorker.join(service, key);
     await worker.exchange();
+    const stop = { workflow_key: key, stop: true };
+    expect(await service.call('workflow_stop_running', stop)).toMatchObject({ running: [{ job_name: 'a' }] });
     await clock.advance(180_000);
+    expect(await service.call('workflow_stop_running', stop)).toMatchObject({ running: [{ job_name: 'a' }] });
     await expect(resume(key, value)).rejects.toMatchObject({ hint: expect.stringContaining('--force-cleanup') });
     expect(await resume(key, value, { force: true })).toMatchObject({ num_given_up: 1, num_ready: 1 });
     const [event] = (await rows(service, 'events', key)).filter(({ type }) => type === 'jobs_given_up');

@@ -6,10 +6,10 @@ import {
   type JobDifferences,
   type JobOutline,
   jobIdentity,
+  SettingsDigests,
   setHash,
 } from '../../model/decide/job-outline.ts';
 import type { ExpandedJob, ExpandedWorkflow } from '../../model/expanded.ts';
-import { digest } from '../../model/identity.ts';
 import { labelSet, labelsIn } from '../../model/labels.ts';
 import { listPages } from '../input/list.ts';
 import { beginRequest } from './send-workflow.ts';
@@ -35,11 +35,12 @@ export async function compareWorkflow(api: Api, workflowKey: string, workflow: E
   let current: ExpandedJob | null = null;
   function* wanted(): Generator<JobOutline> {
     const waitsFor = new Upstreams(workflow);
+    const digests = new SettingsDigests();
     let number = 0;
     for (const job of workflow.jobs) {
       for (const datum of job.outputUserData) written.add(datum);
       current = job;
-      yield outlineOf(workflow, job, waitsFor.of(number));
+      yield outlineOf(workflow, job, waitsFor.of(number), digests);
       number += 1;
     }
   }
@@ -70,6 +71,7 @@ function outlineOf(
   workflow: ExpandedWorkflow,
   job: ExpandedJob,
   waitsFor: { upstreams: readonly string[]; sets: readonly string[] },
+  digests: SettingsDigests,
 ): JobOutline {
   const files = (numbers: readonly number[]) =>
     numbers.map((number): [string, string] => [workflow.files[number]?.name ?? '', workflow.files[number]?.path ?? '']);
@@ -86,7 +88,7 @@ function outlineOf(
       outputUserData: data(job.outputUserData),
       ...waitsFor,
     }),
-    settings: digest({ ...settingsOf(workflow, job), own_requirements: null }),
+    settings: digests.of({ ...settingsOf(workflow, job), own_requirements: null }),
   };
 }
 

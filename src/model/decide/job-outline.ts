@@ -2,7 +2,7 @@
  * What a job is, and how it is carried out, as short hashes: a workflow that is created again has the same jobs when what
  * they are is equal; how they are carried out may differ.
  */
-import { digest } from '../identity.ts';
+import { canonicalJson, digest } from '../identity.ts';
 
 /** What a job is. */
 export interface JobFacts {
@@ -27,7 +27,7 @@ type OutlinePart = (typeof outlineParts)[number];
 
 /** One hash for each of `outlineParts`. */
 export function jobIdentity(job: JobFacts): string {
-  const parts: Record<OutlinePart, unknown> = {
+  const parts: Record<OutlinePart, readonly unknown[]> = {
     command: [job.identity ?? job.command, job.identity === null, job.invocationScript],
     files: [inOrder(job.inputFiles), inOrder(job.outputFiles)],
     'user data': [job.inputUserData.toSorted(), job.outputUserData.toSorted()],
@@ -36,11 +36,33 @@ export function jobIdentity(job: JobFacts): string {
   return outlineParts.map((part) => partHash(parts[part])).join(' ');
 }
 
-/** Most jobs have no files or data at all. */
-const ofNothing = JSON.stringify([[], []]);
+/** Two lists or a command: for most jobs the lists are empty. Lists of texts are written alike by any JSON writer. */
+function partHash(value: readonly unknown[]): string {
+  const isEmpty = value.every((list) => Array.isArray(list) && list.length === 0);
+  return isEmpty ? '-' : digest(JSON.stringify(value));
+}
 
-function partHash(value: unknown): string {
-  return JSON.stringify(value) === ofNothing ? '-' : digest(value);
+/** Digests of settings, without what `jobIdentity` has already; jobs with the same settings share one. */
+export class SettingsDigests {
+  readonly #known = new Map<string, string>();
+
+  of({ command, invocation_script, ...settings }: DigestedSettings): string {
+    if (settings.identity !== undefined) return digest(canonicalJson({ ...settings, command }));
+    const key = JSON.stringify(settings);
+    let found = this.#known.get(key);
+    if (found === undefined) {
+      found = digest(canonicalJson(settings));
+      this.#known.set(key, found);
+    }
+    return found;
+  }
+}
+
+interface DigestedSettings {
+  command: string;
+  identity?: string | undefined;
+  invocation_script: string | null;
+  own_requirements: unknown;
 }
 
 function inOrder(files: JobFacts['inputFiles']): JobFacts['inputFiles'] {
@@ -49,7 +71,7 @@ function inOrder(files: JobFacts['inputFiles']): JobFacts['inputFiles'] {
 
 /** Of the names of jobs, in any order. */
 export function setHash(names: readonly string[]): string {
-  return digest(names.toSorted());
+  return digest(JSON.stringify(names.toSorted()));
 }
 
 /** A job of a workflow: what it is, and a hash of its settings. */

@@ -1,7 +1,6 @@
 /** What the jobs of a stored workflow are, page by page, for the comparison with a specification. */
 import type { Reply, Request } from '../../api/contract.ts';
-import { type JobFacts, jobIdentity, setHash } from '../../model/decide/job-outline.ts';
-import { digest } from '../../model/identity.ts';
+import { type JobFacts, jobIdentity, SettingsDigests, setHash } from '../../model/decide/job-outline.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { exportedJobs, jobSettings } from './workflow-export.ts';
@@ -14,6 +13,7 @@ export function outlinePage(tx: Transaction, request: Request<'workflow_outline'
   const rows = exportedJobs(tx, workflowKey, { after: Number(request.after ?? 0), limit: request.limit });
   const [first, last] = [rows[0]?.job_key ?? 0, rows.at(-1)?.job_key ?? -1];
   const facts = new FactsOfJobs(tx, first, last);
+  const digests = new SettingsDigests();
   return {
     jobs: rows.map((row) => [
       String(row.job_key),
@@ -24,7 +24,7 @@ export function outlinePage(tx: Transaction, request: Request<'workflow_outline'
         invocationScript: row.invocation_script,
         ...facts.of(row.job_key),
       }),
-      digest(jobSettings(tx, row)),
+      digests.of(jobSettings(tx, row)),
     ]),
     more: rows.length === request.limit,
   };
