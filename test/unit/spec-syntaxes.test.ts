@@ -211,8 +211,10 @@ describe('every key of the format', () => {
   });
 
   it.each(specSyntaxes)('is written as %s, with comments before it, so that it is read the same', (syntax) => {
-    const text = specText(everything as WorkflowSpec, syntax, ['what it is', '']);
-    expect(parseSpec(text, { file: `w.${syntax}` })).toEqual(JSON.parse(JSON.stringify(everything)));
+    const templates = [{ name: 't', command: 'x {k} {o}', key_args: ['k'], op_args: ['o'] }];
+    const spec = { ...everything, templates };
+    const text = specText(spec as WorkflowSpec, syntax, ['what it is', '']);
+    expect(parseSpec(text, { file: `w.${syntax}` })).toEqual(JSON.parse(JSON.stringify(spec)));
     expect(text.includes('what it is')).toBe(syntax !== 'json');
   });
 

@@ -11,6 +11,7 @@ const elements: Readonly<Record<string, string>> = {
   failure_handlers: 'failure_handler',
   slurm_schedulers: 'slurm_scheduler',
   actions: 'action',
+  templates: 'template',
   factories: 'factories',
   rules: 'rule',
   steps: 'step',
