@@ -72,6 +72,10 @@ describe('a paused workflow', () => {
     const { hold_ms } = await asked;
     expect(hold_ms).toBeGreaterThan(400_000);
     expect(hold_ms).toBeLessThanOrEqual(540_000);
+    clock.set(-3_600_000);
+    const afterwards = worker.exchange();
+    await clock.advance(60_000);
+    expect((await afterwards).hold_ms).toBeLessThanOrEqual(600_000);
   });
 
   it('has not ended, and is still paused after a restart', async () => {

@@ -94,10 +94,10 @@ async function join(slurmJobId: string, allocationKey: string, restartCount = 0)
 }
 
 /** A running worker of Slurm job 7 with both jobs started. */
-async function running(): Promise<TestWorker> {
+async function running(restartCount = 0): Promise<TestWorker> {
   const [allocationKey] = await allocate(['7']);
-  machine.slurm.queue = [queued('7', 'alloc 7', 'RUNNING')];
-  const worker = await join('7', allocationKey as string);
+  machine.slurm.queue = [queued('7', 'alloc 7', 'RUNNING', { restartCount })];
+  const worker = await join('7', allocationKey as string, restartCount);
   await worker.exchange();
   await worker.exchange({ started: worker.held.map((attempt) => ({ attempt, age_ms: 0, pid: 1 })) });
   return worker;
@@ -457,6 +457,24 @@ describe('a node that Slurm lost', () => {
     await look();
     expect(machine.stopFiles.size).toBe(0);
     expect(await statuses(service, key)).toEqual({ a: 'canceled', b: 'canceled' });
+  });
+
+  it.each([
+    ['accounting has no record of the start that it waits for', [100, 200]],
+    ['accounting has no record of the newest start yet', [100, null]],
+  ])('a second start whose node failed is told to stop first, although %s', async (_, startedAt) => {
+    const worker = await running(1);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING', { restartCount: 2 })];
+    machine.slurm.accounts = startedAt.map((startTimeMs, index) =>
+      accounted('7', 'alloc 7', startTimeMs === null ? 'PENDING' : (['PREEMPTED', 'NODE_FAIL'][index] as string), {
+        startTimeMs,
+      }),
+    );
+    await clock.advance(1_000);
+    await look();
+    // the end of the first start says nothing about the second one
+    expect(machine.stopFiles.size).toBe(1);
+    expect(occupying()).toBe(worker.held.length);
   });
 });
 

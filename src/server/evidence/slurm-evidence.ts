@@ -194,7 +194,10 @@ function readMemoryWords(machine: Machine, target: Target, slurmJobId: string | 
   return text === null ? null : findMemoryWords(text);
 }
 
-/** Accounting has one unnumbered record per start: the newest has the highest restart count. */
+/**
+ * Accounting has one unnumbered record per start, and lags: they are numbered from the first one on, and only when none
+ * can be missing. The start that a requeued allocation waits for may have none yet.
+ */
 function endsOf(
   machine: Machine,
   target: Target,
@@ -204,18 +207,24 @@ function endsOf(
   const starts = records
     .filter((record) => record.step === null && isOwn(target, record))
     .toSorted((a, b) => (a.startTimeMs ?? Number.MAX_SAFE_INTEGER) - (b.startTimeMs ?? Number.MAX_SAFE_INTEGER));
-  const newest = Math.max(job?.restartCount ?? 0, target.restartCount, starts.length - 1);
+  const newest = Math.max(job?.restartCount ?? 0, target.restartCount);
   const ends: SlurmEvidence['ends'] = [];
   if (job !== null && isFinal(job.state)) ends.push({ restartCount: newest, end: endOf(machine, job, []) });
   const isAlive = job !== null && !isFinal(job.state);
-  for (const [index, start] of starts.entries()) {
-    const restartCount = newest - (starts.length - 1 - index);
-    const isNewest = index === starts.length - 1;
-    // accounting lags: a start that squeue shows alive has not ended, an earlier one has
-    if (restartCount < 0 || (isNewest && (isAlive || !isFinal(start.state)))) continue;
-    ends.push({ restartCount, end: endOf(machine, start, isNewest ? records : []) });
+  const numStarted = starts.filter(({ startTimeMs }) => startTimeMs !== null).length;
+  const hasAll = starts.length > newest || (job?.state.phase === 'pending' && numStarted === newest);
+  for (const [restartCount, start] of hasAll ? starts.entries() : []) {
+    // what squeue shows alive has not ended; what accounting still shows alive has, but how is not known yet
+    const isOpen = restartCount >= newest && isAlive;
+    if (isOpen || !hasEnded(start)) continue;
+    ends.push({ restartCount, end: endOf(machine, start, restartCount === starts.length - 1 ? records : []) });
   }
   return ends;
+}
+
+/** An earlier start may also be shown as requeued for good. */
+function hasEnded({ state, startTimeMs }: AccountedJob): boolean {
+  return isFinal(state) || (state.name === 'REQUEUED' && startTimeMs !== null);
 }
 
 function endOf(

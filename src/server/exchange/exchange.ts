@@ -186,7 +186,9 @@ export class Exchange {
     const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
     // its workflow may have been deleted
     const pausedAt = findWorkflow(tx, workflowKey)?.pausedAt ?? null;
-    if (pausedAt !== null && pausedAt + pauseMs > tx.now) delaysMs.push(pausedAt + pauseMs - tx.now);
+    // never longer, even when the clock of the host was set back
+    const pauseLeftMs = pausedAt === null ? 0 : Math.min(pauseMs, pausedAt + pauseMs - tx.now);
+    if (pauseLeftMs > 0) delaysMs.push(pauseLeftMs);
     if (waitsForLimit(tx, node)) delaysMs.push(limitMs);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
