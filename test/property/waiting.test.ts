@@ -9,6 +9,7 @@ import type { Service } from '../../src/server/service.ts';
 import { inTransaction } from '../../src/storage/database/transaction.ts';
 import { claimJobs } from '../../src/storage/running/claims.ts';
 import { findComputeNode } from '../../src/storage/running/compute-nodes.ts';
+import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, freshService, TestWorker } from '../support/service.ts';
 
 const size = fc.record({
@@ -28,8 +29,20 @@ const job = fc.record({
   memory: fc.constantFrom(500, 2000),
   nodes: fc.constantFrom(1, 1, 1, 2),
   labels: labelsOfJob,
+  limits: fc.constantFrom<string[][]>([], [], ['x'], ['y'], ['y', 'x']),
   after: fc.array(fc.nat(), { maxLength: 3 }),
 });
+
+const concurrency = fc.record({ x: fc.nat(3), y: fc.nat(3), all: fc.option(fc.nat(5)) });
+
+/** Under each limit run as many as it allows now, or no more than before it was lowered. */
+function runningUnder({ db }: Service): Record<string, number> {
+  const count = (sql: string) => db.get<{ n: number }>(`SELECT count(*) AS n FROM attempts a ${sql}`)?.n ?? 0;
+  const named = (name: string) =>
+    count(`JOIN jobs j USING (job_key) JOIN shapes s USING (shape_key)
+      WHERE a.is_occupying = 1 AND instr(',' || s.limits || ',', ',${name},') > 0`);
+  return { x: named('x'), y: named('y'), all: count('WHERE a.is_occupying = 1') };
+}
 
 /** A worker that always has a request waiting; `reply` is the reply to the last one. */
 interface Waiting {
@@ -84,19 +97,25 @@ it('a job that becomes ready waits only while no waiting worker has room for it'
     fc.array(job, { minLength: 1, maxLength: 14 }),
     fc.infiniteStream(fc.nat()),
     fc.array(fc.option(fc.tuple(fc.nat(), labelsOfJob)), { minLength: 20, maxLength: 20 }),
+    concurrency,
+    fc.array(fc.option(concurrency), { minLength: 20, maxLength: 20 }),
   );
   await fc.assert(
-    fc.asyncProperty(history, async ([sizes, jobs, picks, moves]) => {
+    fc.asyncProperty(history, async ([sizes, jobs, picks, moves, first, changes]) => {
       const { service, close } = await freshService();
       try {
         const edges = jobs.flatMap(({ after }, at) =>
           at === 0 ? [] : [...new Set(after.map((n) => n % at))].map((before): [number, number] => [before, at]),
         );
+        // one of the two is shared
+        await service.call('limit_set', { name: 'x', workflow_key: null, maximum: first.x });
         const key = await createWorkflow(
           service,
           jobs.map((needs, at) => ({ ...needs, name: `j${at}` })),
           edges,
+          { limits: { y: first.y }, ...(first.all === null ? {} : { maxConcurrentJobs: first.all }) },
         );
+        let limits = first;
         const present = new Set<Waiting>();
         for (const { labels, also_unlabelled, ...capacity } of sizes) {
           const worker = await TestWorker.join(service, key, capacity, null, { labels, also_unlabelled });
@@ -115,6 +134,24 @@ it('a job that becomes ready waits only while no waiting worker has room for it'
             await settle(present);
             for (const one of present) expect(couldClaim(service, one)).toBe(0);
           }
+          const change = changes[ends] ?? null;
+          const before = runningUnder(service);
+          if (change !== null) {
+            limits = change;
+            await Promise.all([
+              service.call('limit_set', { name: 'x', workflow_key: null, maximum: change.x }),
+              service.call('limit_set', { name: 'y', workflow_key: key, maximum: change.y }),
+              service.call('workflow_modify', { workflow_key: key, changes: { max_concurrent_jobs: change.all } }),
+            ]);
+            await settle(present);
+            for (const one of present) expect(couldClaim(service, one)).toBe(0);
+          }
+          const now = runningUnder(service);
+          for (const [name, maximum] of Object.entries(limits)) {
+            const most = Math.max(maximum ?? Number.POSITIVE_INFINITY, before[name] ?? 0);
+            expect(now[name]).toBeLessThanOrEqual(most);
+          }
+          expect(brokenInvariants(service.db)).toEqual([]);
           const busy = [...present].filter(({ worker }) => worker.held.length > 0);
           if (busy.length === 0 || ends > jobs.length) break;
           const one = busy[(picks.next().value as number) % busy.length] as Waiting;

@@ -3,6 +3,7 @@ import type { EndpointName, ExchangeReply, Request } from '../../src/api/contrac
 import type { Database } from '../../src/storage/database/database.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
 import { brokenInvariants } from '../support/invariants.ts';
+import { ConcurrencyCheck } from './concurrency-check.ts';
 import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
 import { brokenPools } from './pool-check.ts';
@@ -46,6 +47,7 @@ export class Check {
   readonly #ends = new Map<number, string>();
   /** What workers have been told is stored. */
   readonly #acknowledged = new Map<string, { attempt: number; kind: string; returnCode: number | null }>();
+  readonly #concurrency = new ConcurrencyCheck();
   #lastEvent = 0;
   /** Facts that this server's subscribers got, and what was stored when it started. */
   #told: Counted = noFacts;
@@ -76,6 +78,8 @@ export class Check {
   committed(): void {
     this.numCommits += 1;
     this.#isDue = true;
+    // a limit may change again before everything is looked at
+    if (this.#db !== null) this.broken.push(...this.#concurrency.look(this.#db));
   }
 
   /** Subscribers of the running server got the facts of a transaction. */
@@ -116,6 +120,7 @@ export class Check {
       this.#numChanges = numChanges;
       this.numChecks += 1;
       this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db), ...brokenPools(this.#db));
+      this.broken.push(...this.#concurrency.look(this.#db));
     }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);

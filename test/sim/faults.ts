@@ -97,6 +97,9 @@ export class Faults {
       () => void person.cancelJob(),
       () => void person.pause(random.chance(0.5)),
       () => void person.changeLimits(),
+      ...(world.workflow.concurrency === null
+        ? []
+        : [() => person.changeConcurrency(), () => person.changeConcurrency()]),
       () => void person.hold(random.chance(0.6), random.int(1, 3)),
       ...(world.workflow.hasLabels ? [() => void person.changeLabels(), () => void person.changeLabels()] : []),
     ];

@@ -2,7 +2,7 @@
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
-import { labelSets, randomLimits } from './workflow.ts';
+import { labelSets, randomConcurrency, randomLimits } from './workflow.ts';
 import type { World } from './world.ts';
 
 /** Open allocations, and workers on the login host. */
@@ -137,6 +137,20 @@ export class Person {
   changeLimits(): Promise<unknown> {
     const { workflowKey, random } = this.#world;
     return this.#type('workflow_modify', { workflow_key: workflowKey, changes: randomLimits(random) });
+  }
+
+  /** Other numbers of jobs at once; `isLast`: all jobs can run. */
+  changeConcurrency(isLast = false): void {
+    const { workflowKey: workflow_key, random, workflow } = this.#world;
+    if (workflow.concurrency === null) return;
+    const { max_concurrent_jobs, limits } = randomConcurrency(random);
+    const least = isLast ? 1 : 0;
+    const most = isLast ? null : max_concurrent_jobs;
+    void this.#type('workflow_modify', { workflow_key, changes: { max_concurrent_jobs: most } });
+    for (const [name, maximum] of Object.entries(limits)) {
+      const of = name === 'own' ? workflow_key : null;
+      void this.#type('limit_set', { name, workflow_key: of, maximum: Math.max(least, maximum) });
+    }
   }
 
   /** Retries may need more time than a run has. */

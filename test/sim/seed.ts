@@ -121,6 +121,9 @@ async function advance(world: World, person: Person): Promise<void> {
   else if (workflow.is_stopping === 1) void person.claimAgain();
   if (workflow?.has_timed_out === 1) void person.liftTimeout();
   if (workflow?.paused_at != null) void person.pause(false);
+  const isHeldUp =
+    'SELECT 1 FROM limits WHERE maximum = 0 UNION ALL SELECT 1 FROM workflows WHERE max_concurrent_jobs = 0';
+  if (db.get(isHeldUp) !== undefined) person.changeConcurrency(true);
   const held = db.all(`SELECT job_key FROM holds WHERE kind = 'person'`).map(({ job_key }) => String(job_key));
   if (held.length > 0) void person.release(held);
   const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;

@@ -14,6 +14,8 @@ export class SimWorkflow {
   readonly limits: { max_failures: number | null; timeout_seconds: number | null };
   /** Whether jobs ask for labels, and workers and allocations are given some. */
   readonly hasLabels: boolean;
+  /** How many jobs run at once; null for as many as fit. */
+  readonly concurrency: { max_concurrent_jobs: number | null; limits: Record<string, number> } | null;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -28,6 +30,7 @@ export class SimWorkflow {
     const isWide = random.chance(0.25);
     this.#isEven = isLong || random.chance(0.3);
     this.hasLabels = random.chance(0.3);
+    this.concurrency = random.chance(0.3) ? randomConcurrency(random) : null;
     if (isLong) this.#longestMs = random.spread(200_000, 600_000);
     else this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
     this.jobs = Array.from(
@@ -42,6 +45,7 @@ export class SimWorkflow {
         ...(random.chance(0.2) ? { supportsTermination: true, runtime: 7200 } : {}),
         ...(random.chance(0.15) ? { maxWaitMs: Math.round(random.spread(20_000, 600_000)) } : {}),
         ...(this.hasLabels && random.chance(0.6) ? { labels: random.pick(labelSets) } : {}),
+        ...(this.concurrency !== null && random.chance(0.7) ? { limits: random.pick(limitSets) } : {}),
         ...(random.chance(0.4) ? { failureHandler: random.pick([0, 1, 1]) } : {}),
       }),
     );
@@ -88,6 +92,16 @@ export class SimWorkflow {
 
 /** What jobs ask for and workers are given. */
 export const labelSets = [['a'], ['b'], ['a', 'b']];
+
+/** Limits that jobs name: the first is shared. */
+const limitSets = [['licence'], ['own'], ['licence', 'own']];
+
+export function randomConcurrency(random: Random): NonNullable<SimWorkflow['concurrency']> {
+  return {
+    max_concurrent_jobs: random.chance(0.5) ? random.int(0, 4) : null,
+    limits: { licence: random.int(0, 3), own: random.int(0, 3) },
+  };
+}
 
 /** Short enough to cut many runs off. */
 export function randomLimits(random: Random): SimWorkflow['limits'] {

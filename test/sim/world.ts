@@ -103,9 +103,14 @@ export class World {
     await this.startServer();
     const service = this.service;
     if (service === null) throw new Error('no server');
-    const { jobs, edges, numBarriers, failureHandlers, maxLosses, limits } = this.workflow;
+    const { jobs, edges, numBarriers, failureHandlers, maxLosses, limits, concurrency } = this.workflow;
     const { labels = [], alsoUnlabelled: also_unlabelled = false } = this.labelsOfWorker();
     const options = { numBarriers, failureHandlers, slurmConfigs: [{ name: 'c', labels, also_unlabelled }] };
+    if (concurrency !== null) {
+      const { licence = 0, own = 0 } = concurrency.limits;
+      await service.call('limit_set', { name: 'licence', workflow_key: null, maximum: licence });
+      Object.assign(options, { limits: { own }, maxConcurrentJobs: concurrency.max_concurrent_jobs ?? undefined });
+    }
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
     const changes = { max_losses: maxLosses, ...limits };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
