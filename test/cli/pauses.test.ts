@@ -1,5 +1,7 @@
 /** `workflows pause|resume` and `jobs hold|release`, with real workers. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { newPlace, type Place } from './place.ts';
 
 let place: Place;
@@ -59,4 +61,40 @@ it('resume of what is not paused runs what has not succeeded, and ends with 7 wh
     code: 7,
     stderr: expect.stringContaining('already complete'),
   });
+});
+
+/** For a slow machine. */
+const patient = { timeout: 120_000, interval: 100 };
+
+it('S43: 50 at once, then 2, then none, then 5, while jobs run', async () => {
+  const command = (n: number) => `touch at-${n}; while [ ! -e go-${n} ]; do sleep 1; done`;
+  const jobs = Array.from({ length: 60 }, (_, n) => ({ name: `j${n}`, command: command(n), limit: 'fits' }));
+  const spec = { name: 'study', max_concurrent_jobs: 50, limits: { fits: 55 }, jobs };
+  await place.torc('workflows', 'create', place.file('w.json', JSON.stringify(spec)));
+  await place.torc('workflows', 'start', '1');
+  await place.torc('server', 'start', '--daemon');
+  place.start('jobs', 'run', '1', '--cpus', '100', '--memory', '100g');
+  const here = dirname(place.file('unused', ''));
+  const started = () => readdirSync(here).filter((name) => name.startsWith('at-'));
+  const settled = async (count: number) => {
+    await vi.waitUntil(() => started().length >= count, patient);
+    const ready = await place.json<{ jobs: unknown[] }>(['jobs', 'list', '-f', 'status=ready']);
+    expect([started().length, ready.jobs.length]).toEqual([count, 60 - count]);
+  };
+  const end = (from: number, to: number) => {
+    for (const name of started().slice(from, to)) place.file(name.replace('at-', 'go-'), '');
+  };
+  await settled(50);
+  await place.torc('workflows', 'modify', '1', '--max-concurrent-jobs', '2');
+  end(0, 50);
+  await settled(52);
+  await place.torc('workflows', 'modify', '1', '--max-concurrent-jobs', '0');
+  expect((await place.torc('jobs', 'show', '60')).stdout).toContain('max_concurrent_jobs');
+  for (const name of started()) place.file(name.replace('at-', 'go-'), '');
+  await vi.waitUntil(async () => (await shown()).num_done === 52, patient);
+  await settled(52);
+  await place.torc('workflows', 'modify', '1', '--max-concurrent-jobs', '5');
+  await settled(57);
+  for (const { name } of jobs) place.file(name.replace('j', 'go-'), '');
+  await vi.waitUntil(async () => (await shown()).num_done === 60, patient);
 });

@@ -95,6 +95,10 @@ async function change(service: Service, workflow_key: string): Promise<void> {
   await service.call('user_data_modify', { user_data_key, changes: { data: 2 } });
   await service.call('user_data_delete', { user_data_key });
   await service.call('workflow_modify', { workflow_key, changes: { description: 'described', metadata: { x: 1 } } });
+  const limit = { name: 'matlab', workflow_key };
+  await service.call('limit_set', { ...limit, maximum: 2 });
+  await service.call('limits_list', { workflow_key });
+  await service.call('limit_delete', limit);
 }
 
 async function submit(service: Service, workflow_key: string): Promise<void> {

@@ -440,6 +440,9 @@ describe('delete', () => {
     const plan = await service.call('workflow_delete', { workflow_key: key, dry_run: true });
     expect(plan).toMatchObject({ num_jobs: 3, num_results: 3 });
     await service.call('workflow_delete', { workflow_key: key, dry_run: false });
+    // what is left says who deleted it
+    expect(await rows(service, 'events', key)).toMatchObject([{ type: 'workflow_deleted' }]);
+    service.db.run('DELETE FROM events WHERE workflow_key = ?', Number(key));
     expect(count()).toEqual(before);
     await expect(service.call('workflow_show', { workflow_key: key })).rejects.toMatchObject({ code: 'not_found' });
     expect(await statuses(service, other)).toEqual({ u0: 'ready', u1: 'ready', d: 'blocked' });
