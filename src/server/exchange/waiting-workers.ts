@@ -108,10 +108,11 @@ export class WaitingWorkers<Waiting extends WaitingRequest> {
     const facts = tx.facts.slice(since);
     const [readied, settled] = [workflowsOf(facts, 'jobs_ready'), workflowsOf(facts, 'jobs_settled')];
     const stopping = new Set(factsOf(facts, 'worker_stopping').map((fact) => fact.computeNodeKey));
-    // a slot that is free may be for a job of any workflow
+    const isLimitFreed = factsOf(facts, 'limit_freed').length > 0;
+    if (!isLimitFreed && readied.size + settled.size + stopping.size === 0) return;
     const waiters = this.#waiting(members);
-    if (factsOf(facts, 'limit_freed').length > 0) for (const { node } of waiters) readied.add(node.workflowKey);
-    if (readied.size + settled.size + stopping.size === 0) return;
+    // a slot that is free may be for a job of any workflow
+    if (isLimitFreed) for (const { node } of waiters) readied.add(node.workflowKey);
     const ended = new Set([...settled].filter((workflowKey) => !isWorkflowActive(tx, workflowKey)));
     const ready = new Map([...readied].map((workflowKey) => [workflowKey, claimable(tx, workflowKey)]));
     for (const waiting of waiters) {
