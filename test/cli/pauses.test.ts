@@ -68,8 +68,14 @@ const patient = { timeout: 120_000, interval: 100 };
 
 it('S43: 50 at once, then 2, then none, then 5, while jobs run', async () => {
   const command = (n: number) => `touch at-${n}; while [ ! -e go-${n} ]; do sleep 1; done`;
-  const jobs = Array.from({ length: 60 }, (_, n) => ({ name: `j${n}`, command: command(n), limit: 'fits' }));
+  const jobs = Array.from({ length: 60 }, (_, n) => ({
+    name: `j${n}`,
+    command: command(n),
+    limits: ['fits', 'licence'],
+  }));
   const spec = { name: 'study', max_concurrent_jobs: 50, limits: { fits: 55 }, jobs };
+  // also before there is a database
+  expect((await place.torc('limits', 'set', 'licence', '60')).stdout).toBe('the shared limit licence is 60\n');
   await place.torc('workflows', 'create', place.file('w.json', JSON.stringify(spec)));
   await place.torc('workflows', 'start', '1');
   await place.torc('server', 'start', '--daemon');

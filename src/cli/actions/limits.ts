@@ -14,10 +14,13 @@ async function ofWorkflow(context: Context, api: Api): Promise<string | null> {
 const checkedName = (name: string): string => typedLimits(name)[0] ?? name;
 
 export async function setLimit(context: Context, name: string, maximum: number): Promise<void> {
-  const reply = await withConnection(context, async ({ api }) => {
+  // a specification whose jobs name a shared limit is created after it
+  const creates = context.workflowKey === null;
+  const set = async ({ api }: { api: Api }) => {
     const workflow_key = await ofWorkflow(context, api);
     return api.call('limit_set', { name: checkedName(name), workflow_key, maximum });
-  });
+  };
+  const reply = await withConnection(context, set, { creates });
   await printResult(context, reply, () => {
     const { old_maximum: old, num_running: n } = reply;
     if (old === maximum) return `nothing to change: ${titleOf(reply)} is ${maximum} already\n`;
