@@ -82,6 +82,17 @@ describe('max_concurrent_jobs', () => {
     await modify(key, { max_concurrent_jobs: 5 });
     expect((await waiting).jobs).toHaveLength(2);
   });
+
+  it('wakes a waiting worker when another one that takes no more jobs leaves a slot', async () => {
+    const key = await createWorkflow(service, jobs(2));
+    await modify(key, { max_concurrent_jobs: 1 });
+    const [worker, other] = [await TestWorker.join(service, key), await TestWorker.join(service, key)];
+    expect(await take(worker)).toBe(1);
+    const waiting = other.exchange();
+    await moment();
+    await worker.finish(worker.held[0] as number, 0, { draining: true });
+    expect((await waiting).jobs).toHaveLength(1);
+  });
 });
 
 describe('a named limit', () => {
