@@ -2,11 +2,21 @@
 import { createNoops, runSimulatedWorker, sayHello } from './simulated.mjs';
 import { inDirectory, openFresh, repeat } from './support.mjs';
 
-const { numJobs, shapes, runs, numClaims } = JSON.parse(process.argv[2]);
+const { numJobs, shapes, runs, numClaims, sets = 0, execMs = 1 } = JSON.parse(process.argv[2]);
+
+/** Eight labels have 255 sets; with `sets` each job asks for one of so many, and counts towards one of as many limits. */
+const labels = Array.from({ length: 8 }, (_, bit) => `label${bit}`);
+const limited = {
+  ofJob: (number) => {
+    const set = (number % sets) + 1;
+    return { labels: labels.filter((_, bit) => (set >> bit) & 1), limits: [`limit${set}`] };
+  },
+  ofWorkflow: { limits: Array.from({ length: sets }, (_, n) => ({ name: `limit${n + 1}`, maximum: 1000 })) },
+};
 
 const costs = await inDirectory(async (directory) => {
   const service = await openFresh(directory);
-  const key = await createNoops(service, numJobs, { shapes });
+  const key = await createNoops(service, numJobs, { shapes, ...(sets === 0 ? {} : limited) });
   const exchanges = { count: 0, numJobs: 0, bytes: 0 };
   const counting = {
     async call(endpoint, request) {
@@ -18,7 +28,14 @@ const costs = await inDirectory(async (directory) => {
     },
   };
   const claim = async (api, index, most) =>
-    await runSimulatedWorker(api, await sayHello(service, key, { index, slots: 64 }), { most });
+    await runSimulatedWorker(
+      api,
+      await sayHello(service, key, { index, slots: 64, ...(sets === 0 ? {} : { labels }) }),
+      {
+        most,
+        execMs,
+      },
+    );
   // also warms up compiled code and cached pages
   await claim(counting, 999, 640);
   const samples = await repeat(runs, async (run) => {

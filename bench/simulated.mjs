@@ -6,10 +6,16 @@ const chunkSize = 5000;
 
 /**
  * Creates and starts a workflow of no-op jobs through an Api; with `shapes` different resource requests. With a `width`
- * each job depends on the job `width` places before it.
+ * each job depends on the job `width` places before it. `ofJob` gives further fields of a job by its number, `ofWorkflow`
+ * those of the workflow.
  */
-export async function createNoops(api, numJobs, { shapes = 1, width = numJobs, slurm_configs = [] } = {}) {
-  const { workflow_key } = await api.call('workflow_create_begin', beginRequest(numJobs, shapes, slurm_configs));
+export async function createNoops(
+  api,
+  numJobs,
+  { shapes = 1, width = numJobs, slurm_configs = [], ofJob = () => ({}), ofWorkflow = {} } = {},
+) {
+  const begin = { ...beginRequest(numJobs, shapes, slurm_configs), ...ofWorkflow };
+  const { workflow_key } = await api.call('workflow_create_begin', begin);
   for (let first = 0; first < numJobs; first += chunkSize) {
     const jobs = Array.from({ length: Math.min(chunkSize, numJobs - first) }, (_, index) => ({
       name: `job_${first + index}`,
@@ -23,6 +29,7 @@ export async function createNoops(api, numJobs, { shapes = 1, width = numJobs, s
       output_files: [],
       input_user_data: [],
       output_user_data: [],
+      ...ofJob(first + index),
     }));
     await api.call('workflow_create_chunk', {
       workflow_key,

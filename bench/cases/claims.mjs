@@ -5,9 +5,27 @@ import { progress, withChild } from '../support.mjs';
 const megabyte = 1024 ** 2;
 
 /** Each in its own process, so that its memory is that of this workflow. */
-async function costsOf(numJobs, shapes, runs) {
+async function costsOf(numJobs, shapes, runs, changes = {}) {
   progress(`${numJobs} jobs of ${shapes} shapes`);
-  return await withChild('claims.mjs', { numJobs, shapes, runs, numClaims: 2048 }, ({ message }) => message());
+  return await withChild('claims.mjs', { numJobs, shapes, runs, numClaims: 2048, ...changes }, ({ message }) =>
+    message(),
+  );
+}
+
+/** Jobs of a minute, none of which is given ahead of time: jobs under a limit never are. */
+async function withLimits(numJobs, runs) {
+  const execMs = 60_000;
+  const without = await costsOf(numJobs, 1, runs, { execMs });
+  const limited = await costsOf(numJobs, 1, runs, { execMs, sets: 200 });
+  const title = `claim and completion of a job of a minute at ${numJobs} jobs, processor time`;
+  const baseline = { what: 'without limits and labels', samples: without.cpuMicroseconds };
+  return [
+    row(title, without.cpuMicroseconds, 'us/job'),
+    row('.. with 200 limits and 200 sets of labels', limited.cpuMicroseconds, 'us/job', {
+      baseline,
+      budget: { ratio: 1.2 },
+    }),
+  ];
 }
 
 export async function claims({ isFull, runs }) {
@@ -28,5 +46,6 @@ export async function claims({ isFull, runs }) {
       baseline ??= { what: `at ${smallest} jobs`, samples: costs.microseconds };
     }
   }
+  rows.push(...(await withLimits(sizes[0], runs)));
   return rows;
 }
