@@ -77,7 +77,7 @@ it('jobs whose labels no worker has are left with the command that runs them, an
     command: 'true',
     ...(name === 'a' ? {} : { labels: ['x', 'y'] }),
   }));
-  const run = await place.torc('run', stored({ name: 'w', jobs }));
+  const run = await place.torc('run', stored({ name: 'w', compute_node_wait_for_new_jobs_seconds: 1, jobs }));
   expect(run.code).toBe(1);
   expect(run.stderr).toMatch(/^3 jobs need a worker with the labels "x", "y": torc .*jobs run 1 --label x --label y$/m);
 
