@@ -47,6 +47,7 @@ beforeAll(async () => {
   await createWorkflow(first, [{ name: 'p' }, { name: 'q' }], [[0, 1]], { start: false });
   await first.call('file_add', { workflow_key: '2', name: 'f', path: 'f' });
   await first.call('user_data_add', { workflow_key: '2', name: 'v', data: [1], is_ephemeral: true });
+  await first.call('limit_set', { name: 'scratch', workflow_key: key, maximum: 1 });
   const named = await first.call('resource_requirements_add', {
     workflow_key: key,
     name: 'named',
@@ -215,7 +216,7 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_graph: { workflow_key: '1' },
   limits_list: { workflow_key: null },
   limit_set: { name: 'matlab', workflow_key: '1', maximum: 2 },
-  limit_delete: { name: 'matlab', workflow_key: '1' },
+  limit_delete: { name: 'scratch', workflow_key: '1' },
   workflow_start: { workflow_key: '2', dry_run: false },
   workflow_cancel: { workflow_key: '1', dry_run: false },
   workflow_delete: { workflow_key: '2', dry_run: false },
