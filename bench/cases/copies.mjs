@@ -36,7 +36,7 @@ async function measureOnce(numJobs, run) {
       const size = megabytes();
       let key = '';
       const seconds = await secondsOf(async () => {
-        const request = { workflow_key, how, name: null, user: 'bench', dry_run: false };
+        const request = { workflow_key, how, name: null, dry_run: false };
         key = (await service.call('workflow_copy', request)).workflow_key;
       });
       return { key, seconds, bytesOfJob: ((megabytes() - size) * 1e6) / numJobs };
