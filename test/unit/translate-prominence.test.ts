@@ -39,7 +39,7 @@ const messagesOf = (remarks: ForeignWorkflow['leftOut']) => remarks.map(({ messa
 const lastLine = (text: string | null | undefined) => text?.split('\n').at(-1);
 
 describe('a workflow of PROMINENCE', () => {
-  it('has children depend on their parents, and instances of a factory run before the job behind it', () => {
+  it('makes children depend on their parents, and a job downstream of a factory on all of its instances', () => {
     const found = jobsOf({
       name: 'factory-dag-workflow',
       jobs: [job('process', 'echo $id'), job('merge', 'echo merge'), job('end')],

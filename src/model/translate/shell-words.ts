@@ -60,7 +60,7 @@ type Part = readonly [kind: 'literal' | 'parameter' | 'variable', text: string];
 
 const plainText = /^[A-Za-z0-9_\-+=:,./@%^]*$/;
 
-/** One word of a shell for a text: literal but for what is replaced. */
+/** Quotes a text as one shell word; only the names to be replaced keep a meaning in it. */
 export function shellWordOf(text: string, replaced: Replaced): string {
   const parts = partsOf(text, replaced);
   const isPlain = ([kind, part]: Part) => (kind === 'literal' ? plainText.test(part) : !replaced.isUnsafe);

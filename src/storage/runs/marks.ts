@@ -33,7 +33,7 @@ export function applyMarks(tx: Transaction, jobs: StoredJobs, settled: Settled, 
   noteEnded(tx, jobs.workflowKey);
 }
 
-/** A run that has ended is told of no second time, and the marks belong to it. */
+/** Updates the record of a run that has already ended: its end is not told again, but its counts include the marks. */
 function noteEnded(tx: Transaction, workflowKey: number): void {
   tx.flushCounts();
   const { hasEnded } = getWorkflow(tx, workflowKey);
