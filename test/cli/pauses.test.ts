@@ -66,7 +66,7 @@ it('resume of what is not paused runs what has not succeeded, and ends with 7 wh
 /** For a slow machine. */
 const patient = { timeout: 120_000, interval: 100 };
 
-it('S43: 50 at once, then 2, then none, then 5, while jobs run', async () => {
+it('S43: 50 at once, then 2, then 0, then 5, then no limit, while jobs run', async () => {
   const command = (n: number) => `touch at-${n}; while [ ! -e go-${n} ]; do sleep 1; done`;
   const jobs = Array.from({ length: 60 }, (_, n) => ({
     name: `j${n}`,
@@ -101,6 +101,8 @@ it('S43: 50 at once, then 2, then none, then 5, while jobs run', async () => {
   await settled(52);
   await place.torc('workflows', 'modify', '1', '--max-concurrent-jobs', '5');
   await settled(57);
+  await place.torc('workflows', 'modify', '1', '--max-concurrent-jobs', 'none');
+  await settled(60);
   for (const { name } of jobs) place.file(name.replace('j', 'go-'), '');
   await vi.waitUntil(async () => (await shown()).num_done === 60, patient);
 });

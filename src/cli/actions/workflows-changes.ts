@@ -22,7 +22,7 @@ export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions {
   maxLosses?: number;
   failFast?: boolean;
   maxFailures?: number;
-  maxConcurrentJobs?: number | null;
+  maxConcurrentJobs?: number | 'none';
   timeout?: number;
   terminationSignal?: TerminationSignal;
   sigtermLeadSeconds?: number;
@@ -76,7 +76,9 @@ function limitChanges(options: ModifyWorkflowOptions): Changes {
   const most = failFast === true ? 1 : maxFailures;
   return {
     ...(most === undefined ? {} : { max_failures: most === 0 ? null : most }),
-    ...(maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: maxConcurrentJobs }),
+    ...(maxConcurrentJobs === undefined
+      ? {}
+      : { max_concurrent_jobs: maxConcurrentJobs === 'none' ? null : maxConcurrentJobs }),
     ...(timeout === undefined ? {} : { timeout_seconds: timeout === 0 ? null : timeout }),
   };
 }

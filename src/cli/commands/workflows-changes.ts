@@ -8,8 +8,8 @@ import { someTime, stdioOption, terminationSignalOption, wholeNumber } from '../
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
-function mostAtOnce(text: string): number | null {
-  return text === 'none' ? null : wholeNumber('--max-concurrent-jobs', 0)(text);
+function mostAtOnce(text: string): number | 'none' {
+  return text === 'none' ? text : wholeNumber('--max-concurrent-jobs', 0)(text);
 }
 
 export function declareChanges(group: Command, act: Act): void {
