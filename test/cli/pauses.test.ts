@@ -61,6 +61,8 @@ it('resume of what is not paused runs what has not succeeded, and ends with 7 wh
     code: 7,
     stderr: expect.stringContaining('already complete'),
   });
+  // whether or not nodes could be scheduled
+  expect(await place.torc('workflows', 'resume', '1', '--schedule', '2')).toMatchObject({ code: 7 });
 });
 
 /** For a slow machine. */

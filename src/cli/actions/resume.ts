@@ -1,4 +1,5 @@
 /** `--resume` of `torc run`, `torc submit` and `torc workflows create`: continues the workflow that is created again. */
+import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { namedDifferences } from '../../model/decide/job-outline.ts';
@@ -95,11 +96,18 @@ export async function continueStored(
   key: string,
   options: ResumeOptions & { command: string },
 ): Promise<Restarted | null> {
-  const { name, status, run_id, num_jobs } = await api.call('workflow_show', { workflow_key: key });
+  const { status, run_id } = await showIncomplete(context, api, key);
   if (run_id === 0 && status !== 'canceled') return null;
-  if (status === 'done') throw alreadyComplete(context, key, name, { numJobs: num_jobs, numOthers: 0 });
   const restart = restartOptions(context, options, `${options.command} ${key}`);
   return restartStored(context, api, key, { ...restart, resume: {} });
+}
+
+/** A workflow with something left to run; throws 'already_complete' for one without. */
+export async function showIncomplete(context: Context, api: Api, key: string): Promise<WorkflowShown> {
+  const workflow = await api.call('workflow_show', { workflow_key: key });
+  const { name, status, num_jobs: numJobs } = workflow;
+  if (status === 'done') throw alreadyComplete(context, key, name, { numJobs, numOthers: 0 });
+  return workflow;
 }
 
 function refuseDifferences({ torc }: Context, spec: string, key: string, { differences }: Comparison): void {

@@ -10,7 +10,7 @@ import { printResult } from '../output/output.ts';
 import { printPlan } from '../plans/output.ts';
 import { planSchedule, type ScheduleOptions } from '../workers/allocation-plan.ts';
 import { pauseText } from './pauses.ts';
-import { continueStored, refuseBoth } from './resume.ts';
+import { continueStored, refuseBoth, showIncomplete } from './resume.ts';
 import { submitNodes } from './slurm-schedule.ts';
 import { exitCodeOf, type Restarted, restartedText, restartedValue } from './workflows-restart.ts';
 
@@ -32,7 +32,10 @@ export async function resumeWorkflow(context: Context, key: string | null, optio
       const workflowKey = await chooseWorkflow(context, api, key);
       const nodes = nodesOptions(options);
       // errors of the submission are found before anything is changed
-      if (nodes !== null) await planSchedule({ ...context, workflowKey }, api, nodes);
+      if (nodes !== null) {
+        await showIncomplete(context, api, workflowKey);
+        await planSchedule({ ...context, workflowKey }, api, nodes);
+      }
       const resumed = await resume(context, api, workflowKey, options);
       const isApplied = options.dryRun !== true && options.schedule === undefined;
       return { workflowKey, resumed, needs: isApplied && (await needsServer(connection, workflowKey, false)) };
