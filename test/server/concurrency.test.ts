@@ -83,6 +83,15 @@ describe('max_concurrent_jobs', () => {
     expect((await waiting).jobs).toHaveLength(2);
   });
 
+  it('counts what ran before it was set, as the first thing that a server does after its start', async () => {
+    const key = await createWorkflow(service, jobs(8));
+    const worker = await TestWorker.join(service, key, { cpus: 3 });
+    expect(await take(worker)).toBe(3);
+    service.db.mirrors.clear();
+    await modify(key, { max_concurrent_jobs: 3 });
+    expect(await take(await TestWorker.join(service, key, { cpus: 3 }))).toBe(0);
+  });
+
   it('wakes a waiting worker when another one that takes no more jobs leaves a slot', async () => {
     const key = await createWorkflow(service, jobs(2));
     await modify(key, { max_concurrent_jobs: 1 });
@@ -135,7 +144,12 @@ describe('a named limit', () => {
     });
     expect(service.db.get('SELECT is_live, is_occupying FROM attempts')).toEqual({ is_live: 0, is_occupying: 1 });
     expect(await take(second)).toBe(0);
-    expect(await take(first, first.held)).toBe(1);
+    const waiting = second.exchange();
+    await moment();
+    // whoever waits is woken even when nothing has looked at the limits since the server's start
+    service.db.mirrors.clear();
+    await first.finish(first.held[0] as number, 0, { draining: true });
+    expect((await waiting).jobs).toHaveLength(1);
   });
 
   it('gives no jobs ahead of time', async () => {

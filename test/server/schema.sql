@@ -81,13 +81,6 @@ CREATE TABLE attempt_gpus (
   PRIMARY KEY (compute_node_key, gpu_index, attempt_key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE attempt_limits (
-  attempt_key INTEGER NOT NULL,
-  name TEXT NOT NULL,
-  workflow_key INTEGER NOT NULL,
-  PRIMARY KEY (attempt_key, name)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE attempts (
   attempt_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -119,7 +112,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 

@@ -19,13 +19,6 @@ export interface Limit {
   maximum: number;
 }
 
-/** An attempt that occupies a worker. */
-export interface LimitUse {
-  attemptKey: number;
-  workflowKey: number;
-  name: string;
-}
-
 /** What a limit with a name means to a workflow now. */
 export interface LimitState {
   maximum: number;
@@ -39,11 +32,10 @@ export class Concurrency {
   readonly #maxima = new Map<number, Map<string, number>>();
   /** How many run, by name and workflow. */
   readonly #running = new Map<string, Map<number, number>>();
-  readonly #attempts = new Map<number, { workflowKey: number; names: string[] }>();
+  readonly #attempts = new Map<number, { workflowKey: number; names: readonly string[] }>();
 
-  constructor(limits: Iterable<Limit>, uses: Iterable<LimitUse>) {
+  constructor(limits: Iterable<Limit>) {
     for (const limit of limits) this.set(limit);
-    for (const { attemptKey, workflowKey, name } of uses) this.begin(attemptKey, workflowKey, [name]);
   }
 
   /** Follows a limit that was set. */
@@ -64,26 +56,17 @@ export class Concurrency {
 
   /** Follows an attempt that begins to occupy a worker. */
   begin(attemptKey: number, workflowKey: number, names: readonly string[]): void {
-    const known = this.#attempts.get(attemptKey) ?? { workflowKey, names: [] };
-    known.names.push(...names);
-    this.#attempts.set(attemptKey, known);
+    this.#attempts.set(attemptKey, { workflowKey, names });
     for (const name of names) this.#count(name, workflowKey, 1);
   }
 
-  /**
-   * Follows an attempt that occupies its worker no more, or does not count towards `only` any more. Returns the names
-   * that it counted towards, or null.
-   */
-  end(attemptKey: number, only: string | null = null): { workflowKey: number; names: string[] } | null {
+  /** Follows an attempt that occupies its worker no more. Returns the names that it counted towards, or null. */
+  end(attemptKey: number): { workflowKey: number; names: readonly string[] } | null {
     const known = this.#attempts.get(attemptKey);
     if (known === undefined) return null;
-    const { workflowKey } = known;
-    const names = known.names.filter((name) => only === null || name === only);
-    const left = known.names.filter((name) => !names.includes(name));
-    if (left.length === 0) this.#attempts.delete(attemptKey);
-    else known.names = left;
-    for (const name of names) this.#count(name, workflowKey, -1);
-    return { workflowKey, names };
+    this.#attempts.delete(attemptKey);
+    for (const name of known.names) this.#count(name, known.workflowKey, -1);
+    return known;
   }
 
   #count(name: string, workflowKey: number, change: number): void {

@@ -12,7 +12,7 @@ import { defaultRequirements, type Requirements } from '../../model/job.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { countFirstHolds, holdFromStart } from '../running/holds.ts';
-import { followMaxConcurrent, storeLimit } from '../running/limits.ts';
+import { maxConcurrentChanged, storeLimit } from '../running/limits.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
 import { storeUserData } from '../running/user-data.ts';
@@ -85,7 +85,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     );
   }
   for (const limit of request.limits ?? []) storeLimit(tx, { workflowKey: key, ...limit });
-  if (request.max_concurrent_jobs !== undefined) followMaxConcurrent(tx, key, request.max_concurrent_jobs);
+  if (request.max_concurrent_jobs !== undefined) maxConcurrentChanged(tx, key);
   for (const config of request.slurm_configs) storeSlurmConfig(tx, key, config);
   storeFailureHandlers(tx, key, request.failure_handlers);
   if (request.actions !== undefined) storeActions(tx, key, request.actions);

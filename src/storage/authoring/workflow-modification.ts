@@ -7,7 +7,7 @@ import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
-import { followMaxConcurrent } from '../running/limits.ts';
+import { maxConcurrentChanged } from '../running/limits.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, readAttributes, storedAttributes } from './attributes.ts';
@@ -90,8 +90,7 @@ export function modifyWorkflow(
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
   if (changes.some(({ field }) => field === 'name')) takeIdentity(tx, workflowKey);
   if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);
-  const { max_concurrent_jobs: maximum } = others;
-  if (maximum !== undefined) followMaxConcurrent(tx, workflowKey, maximum);
+  if (changes.some(({ field }) => field === 'max_concurrent_jobs')) maxConcurrentChanged(tx, workflowKey);
   if (changes.some(({ field }) => field === 'timeout_seconds')) setRunTimeout(tx, workflowKey);
   return { name: request.changes.name ?? name, changes };
 }

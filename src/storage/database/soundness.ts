@@ -88,16 +88,6 @@ const wholeQueries = [
      AND a.is_occupying = 1 AND a.is_ahead = 0 AND a.num_nodes = 1
    GROUP BY n.compute_node_key HAVING sum(a.num_cpus) > n.num_cpus OR sum(a.memory_bytes) > n.memory_bytes
    LIMIT ${mostPerStep}`,
-  // each counts while its attempt occupies a worker, and no longer
-  `SELECT l.workflow_key, 'attempt ' || l.attempt_key || ' counts towards ' ||
-     CASE l.name WHEN '' THEN 'max_concurrent_jobs' ELSE 'the limit ' || l.name END || ', but no job runs in it' AS words
-   FROM attempt_limits l LEFT JOIN attempts a ON a.attempt_key = l.attempt_key
-   WHERE a.is_occupying IS NOT 1 LIMIT ${mostPerStep}`,
-  `SELECT a.workflow_key, 'attempt ' || a.attempt_key || ' does not count towards max_concurrent_jobs' AS words
-   FROM workflows w JOIN compute_nodes n ON n.workflow_key = w.workflow_key
-     JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
-   WHERE w.max_concurrent_jobs IS NOT NULL AND NOT EXISTS
-     (SELECT 1 FROM attempt_limits l WHERE l.attempt_key = a.attempt_key AND l.name = '') LIMIT ${mostPerStep}`,
 ];
 
 const countQuery = `SELECT c.workflow_key, 'the count of ' || c.status || ' jobs is ' || c.n || ', which should be ' || c.really AS words

@@ -242,8 +242,8 @@ export function release(
   attempt: Pick<Attempt, 'attemptKey' | 'computeNodeKey' | 'isOccupying' | 'hasGpus'>,
 ): void {
   if (!attempt.isOccupying) return;
-  tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
   freeHeld(tx, attempt);
+  tx.db.run('UPDATE attempts SET is_occupying = 0 WHERE attempt_key = ?', attempt.attemptKey);
 }
 
 /** What an attempt holds while its process may exist: GPUs, and its slots under limits. */

@@ -241,9 +241,10 @@ function recordClaim(
   const moves = tx.moves(node.workflowKey, jobKey);
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
-       gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event)
+       gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event,
+       limits)
      VALUES (?, ?, ?, 1 + coalesce((SELECT a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
@@ -259,6 +260,7 @@ function recordClaim(
     tx.now,
     isAhead ? 1 : 0,
     moves.eventKey,
+    shape.limits === noLimits ? null : shape.limits,
   );
   moves.add(attempt.key, 'c');
   // a whole node includes its GPUs

@@ -1,12 +1,12 @@
 /**
  * Limits on jobs that run at once. Every attempt of a limited job counts while it occupies its worker, that is while its
- * process may exist. Rows and memory change together.
+ * process may exist.
  */
 import {
   Concurrency,
   type Limit,
   type LimitSet,
-  type LimitUse,
+  noLimits,
   shared,
   wholeWorkflow,
 } from '../../model/decide/concurrency.ts';
@@ -23,36 +23,43 @@ export const concurrency: Mirror<Database, Concurrency> = {
       `SELECT workflow_key AS workflowKey, '${wholeWorkflow}' AS name, max_concurrent_jobs AS maximum FROM workflows
        INDEXED BY workflows_limited WHERE max_concurrent_jobs IS NOT NULL`,
     );
-    const uses = db.all<LimitUse>(
-      'SELECT attempt_key AS attemptKey, workflow_key AS workflowKey, name FROM attempt_limits',
+    const running = db.all<{ attemptKey: number; workflowKey: number; limits: LimitSet | null; isLimited: number }>(
+      `SELECT a.attempt_key AS attemptKey, a.workflow_key AS workflowKey, a.limits,
+         w.max_concurrent_jobs IS NOT NULL AS isLimited
+       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+         JOIN workflows w ON w.workflow_key = a.workflow_key
+       WHERE a.limits IS NOT NULL OR isLimited`,
     );
-    return new Concurrency([...limits, ...wholes], uses);
+    const known = new Concurrency([...limits, ...wholes]);
+    for (const { attemptKey, workflowKey, limits: names, isLimited } of running)
+      known.begin(attemptKey, workflowKey, namesOf(names, isLimited !== 0));
+    return known;
   },
 };
 
-/** Limits and what runs under them; valid until the end of the transaction. */
+/** Limits and what runs under them; valid until the end of the transaction. Look before a row changes, not after. */
 export function limitsNow(tx: Transaction): Concurrency {
   return tx.db.mirrors.get(concurrency, 0);
+}
+
+/** The names under which an attempt counts. */
+function namesOf(limits: LimitSet | null, isWorkflowLimited: boolean): string[] {
+  const names = labelsIn(limits ?? noLimits);
+  return isWorkflowLimited ? [...names, wholeWorkflow] : names;
 }
 
 /** Counts a claimed job. */
 export function beginLimited(tx: Transaction, attemptKey: number, workflowKey: number, limits: LimitSet): void {
   const now = limitsNow(tx);
-  const names = labelsIn(limits);
-  if (now.maximum(workflowKey, wholeWorkflow) !== null) names.push(wholeWorkflow);
-  if (names.length === 0) return;
-  for (const name of names) tx.db.run(insertUse, attemptKey, name, workflowKey);
-  now.begin(attemptKey, workflowKey, names);
+  const names = namesOf(limits, now.maximum(workflowKey, wholeWorkflow) !== null);
+  if (names.length > 0) now.begin(attemptKey, workflowKey, names);
 }
 
-const insertUse = 'INSERT INTO attempt_limits (attempt_key, name, workflow_key) VALUES (?, ?, ?)';
-
-/** The process of an attempt is gone: what waits for its slots may go on. */
+/** The process of an attempt is gone, which is not stored yet: what waits for its slots may go on. */
 export function endLimited(tx: Transaction, attemptKey: number): void {
   const now = limitsNow(tx);
   const ended = now.end(attemptKey);
   if (ended === null) return;
-  tx.db.run('DELETE FROM attempt_limits WHERE attempt_key = ?', attemptKey);
   const { workflowKey, names } = ended;
   // one more has run until now: a limit with room for exactly one had none
   for (const name of names) if (now.room(workflowKey, name) === 1) tellRoom(tx, workflowKey, name);
@@ -88,34 +95,10 @@ export function storeLimit(tx: Transaction, limit: Omit<Limit, 'maximum'> & { ma
   return before;
 }
 
-/** Follows a workflow's `max_concurrent_jobs`, whose column has changed: counts what runs, or counts no more. */
-export function followMaxConcurrent(tx: Transaction, workflowKey: number, maximum: number | null): void {
-  const now = limitsNow(tx);
-  const hadOne = now.maximum(workflowKey, wholeWorkflow) !== null;
-  if (maximum === null) {
-    now.delete(workflowKey, wholeWorkflow);
-    const uses = tx.db.all<{ attempt_key: number }>(
-      'DELETE FROM attempt_limits WHERE workflow_key = ? AND name = ? RETURNING attempt_key',
-      workflowKey,
-      wholeWorkflow,
-    );
-    for (const { attempt_key: attemptKey } of uses) now.end(attemptKey, wholeWorkflow);
-  } else {
-    now.set({ workflowKey, name: wholeWorkflow, maximum });
-    if (!hadOne) {
-      for (const attemptKey of occupying(tx, workflowKey)) {
-        tx.db.run(insertUse, attemptKey, wholeWorkflow, workflowKey);
-        now.begin(attemptKey, workflowKey, [wholeWorkflow]);
-      }
-    }
-  }
+/** A workflow's `max_concurrent_jobs` has changed: what runs counts towards it now, or no more. */
+export function maxConcurrentChanged(tx: Transaction, workflowKey: number): void {
+  forgetLimits(tx);
   tx.tell({ kind: 'jobs_ready', workflowKey });
-}
-
-function occupying(tx: Transaction, workflowKey: number): number[] {
-  const sql = `SELECT a.attempt_key FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key
-     AND a.is_occupying = 1 WHERE n.workflow_key = ?`;
-  return [...tx.db.rows<[number]>(sql, workflowKey)].map(([attemptKey]) => attemptKey);
 }
 
 /** Whether a limit has this name for a workflow. */
@@ -125,8 +108,7 @@ export function knowsLimit(tx: Transaction, workflowKey: number, name: string): 
 
 /** The workflow is being deleted, with its attempts. */
 export function deleteLimits(tx: Transaction, workflowKey: number): void {
-  for (const table of ['limits', 'attempt_limits'])
-    tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
+  tx.db.run('DELETE FROM limits WHERE workflow_key = ?', workflowKey);
   forgetLimits(tx);
 }
 
