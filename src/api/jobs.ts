@@ -42,6 +42,8 @@ const jobChanges = z
     scheduler: name.nullable(),
     /** Instead of those that it had; none for workers of any labels. */
     labels,
+    /** Instead of those that it had; none for no limit. */
+    limits: limitNames,
     ...changedResources,
   })
   .partial();

@@ -91,6 +91,8 @@ it('jobs whose labels no worker has are left with the command that runs them, an
   expect(again.stdout).toMatch(/^4 +d +labels +x,y +z$/m);
   expect(again.stdout).toContain('dry run: 2 jobs would be changed');
   expect((await place.torc('jobs', 'modify', '3', '--labels', '')).stdout).toMatch(/^labels +site-b +-$/m);
+  const unknown = await place.torc('jobs', 'modify', '3', '--limits', 'matlab', '--dry-run');
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('job "c" names the limit "matlab"') });
   const table = await place.torc('jobs', 'list', '-f', 'status=ready', '--columns', 'labels,name');
   expect(table.stdout).toMatch(/^labels +name\nsite-b +b\n- +c\nx,y +d\n$/);
 

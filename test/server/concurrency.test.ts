@@ -152,6 +152,21 @@ describe('a named limit', () => {
     expect((await waiting).jobs).toHaveLength(1);
   });
 
+  it('can be taken from jobs that do not run, and given to them', async () => {
+    const key = await createWorkflow(service, jobs(3, { limits: ['a'] }), [], { limits: { a: 1, b: 0 } });
+    const worker = await TestWorker.join(service, key);
+    expect(await take(worker)).toBe(1);
+    const change = (job_key: string, limits: string[]) =>
+      service.call('job_modify', { job_key, dry_run: false, changes: { limits } });
+    await expect(change('1', [])).rejects.toMatchObject({ code: 'conflict' });
+    await expect(change('2', ['c'])).rejects.toMatchObject({ code: 'usage' });
+    expect((await change('3', ['b'])).changes).toEqual([{ field: 'limits', old_value: 'a', new_value: 'b' }]);
+    const waiting = (await TestWorker.join(service, key)).exchange();
+    await moment();
+    await change('2', []);
+    expect((await waiting).jobs).toMatchObject([{ job_key: '2' }]);
+  });
+
   it('gives no jobs ahead of time', async () => {
     const key = await createWorkflow(service, jobs(40, { limits: ['a'] }), [], { limits: { a: 100 } });
     const worker = await TestWorker.join(service, key, { cpus: 2 });

@@ -156,7 +156,7 @@ function brokenConcurrency(db: Database): string[] {
     .all(
       `SELECT a.attempt_key, a.limits, s.limits AS of_job FROM attempts a
          JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
-       WHERE a.is_occupying = 1 AND coalesce(a.limits, '') <> s.limits`,
+       WHERE a.is_live = 1 AND a.is_occupying = 1 AND coalesce(a.limits, '') <> s.limits`,
     )
     .map((row) => `counts towards other limits: ${JSON.stringify(row)}`);
   const known = db.mirrors.peek(concurrency).get(0);

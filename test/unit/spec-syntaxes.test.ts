@@ -36,6 +36,8 @@ const everything = {
   compute_node_ignore_workflow_completion: true,
   compute_node_wait_for_healthy_database_minutes: 3,
   jobs_sort_method: 'none',
+  max_concurrent_jobs: 8,
+  limits: { matlab: 3, disk: 0 },
   jobs: [
     {
       name: 'a_{i}',
@@ -47,6 +49,7 @@ const everything = {
       failure_handler: 'h',
       scheduler: 's',
       labels: ['fast', 'site-{i}'],
+      limits: ['matlab', 'disk'],
       input_files: ['raw'],
       output_files: ['f_{i}'],
       output_user_data: ['u'],
@@ -136,6 +139,8 @@ compute_node_wait_for_new_jobs_seconds 2
 compute_node_ignore_workflow_completion #true
 compute_node_wait_for_healthy_database_minutes 3
 jobs_sort_method none
+max_concurrent_jobs 8
+limits matlab=3 { disk 0 }
 job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
   command "x \\"{i}\\"\\ny"
@@ -147,6 +152,7 @@ job "a_{i}" priority=-1 {
   scheduler "s"
   label "fast"
   label "site-{i}"
+  limits "matlab" "disk"
   input_file "raw"
   output_file "f_{i}"
   output_user_data "u"

@@ -21,6 +21,7 @@ export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   taskFailureIsSuccess?: boolean;
   scheduler?: string;
   labels?: string[];
+  limits?: string[];
 }
 
 type Changes = Request<'jobs_modify'>['changes'];
@@ -95,7 +96,7 @@ async function modifyOne(context: Context, job_key: string, changes: Changes, dr
 
 function jobChanges(options: ModifyJobOptions): Changes {
   const { command, name, priority, invocationScript, cancelOnBlockingJobFailure, supportsTermination } = options;
-  const { taskFailureIsSuccess, scheduler, labels } = options;
+  const { taskFailureIsSuccess, scheduler, labels, limits: names } = options;
   for (const [option, value] of Object.entries({ '--command': command, '--name': name })) {
     if (value?.trim() === '') throw new TorcError('usage', `${option} is empty`, 'Every job has a name and a command.');
   }
@@ -111,6 +112,7 @@ function jobChanges(options: ModifyJobOptions): Changes {
     ...(taskFailureIsSuccess === undefined ? {} : { task_failure_is_success: taskFailureIsSuccess }),
     ...(scheduler === undefined ? {} : { scheduler: scheduler === '' ? null : scheduler }),
     ...(labels === undefined ? {} : { labels }),
+    ...(names === undefined ? {} : { limits: names }),
     ...resourceChanges(options),
     ...attributeChanges(options),
   };

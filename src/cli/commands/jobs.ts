@@ -1,7 +1,7 @@
 /** `torc jobs ..`: the jobs of a workflow, and the worker that runs them on this machine. */
 
 import { type Command, Option } from 'commander';
-import { typedLabels } from '../../model/labels.ts';
+import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
 import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { attributeOption } from '../input/attributes.ts';
@@ -80,6 +80,11 @@ function declareModify(group: Command, act: Act): void {
       '--labels <a,b>',
       "only workers with all of these labels take it, instead of those before; '' for none",
       typedLabels,
+    )
+    .option(
+      '--limits <a,b>',
+      "it runs under these limits, instead of those before; '' for none: torc limits list -k KEY",
+      typedLimits,
     )
     .addOption(attributeOption('set an attribute, also of a running job; NAME= removes it; may be repeated'));
   addResourceOptions(modify).addHelpText(

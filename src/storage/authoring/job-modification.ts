@@ -14,6 +14,7 @@ import { addShape } from './added-shapes.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
+import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
 import { changedNeed, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
 
@@ -38,7 +39,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const { need } = shape;
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
-  const way = changedWay(tx, workflowKey, shape, next);
+  const way = changedWay(tx, job, shape, next);
   const attributes = changedAttributes(jobAttributes(tx, jobKey), givenAttributes);
   const changes = [
     ...fieldDifferences(job, next),
@@ -144,14 +145,14 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
   );
 }
 
-function changedWay(tx: Transaction, workflowKey: number, before: Way, changes: JobChanges): Way {
-  const { scheduler, labels, supports_termination: supportsTermination = before.supportsTermination } = changes;
-  const key = scheduler == null ? anyConfig : keyOfName(tx, workflowKey, 'scheduler', scheduler);
+function changedWay(tx: Transaction, job: JobRow, before: Way, changes: JobChanges): Way {
+  const { scheduler, labels, limits, supports_termination: supportsTermination = before.supportsTermination } = changes;
+  const key = scheduler == null ? anyConfig : keyOfName(tx, job.workflow_key, 'scheduler', scheduler);
   return {
     supportsTermination,
     slurmConfigKey: scheduler === undefined ? before.slurmConfigKey : key,
     labels: labels === undefined ? before.labels : labelSet(labels),
-    limits: before.limits,
+    limits: limits === undefined ? before.limits : limitSet(tx, job.workflow_key, { name: job.name, limits }),
   };
 }
 
@@ -162,11 +163,12 @@ function wayDifferences(tx: Transaction, before: Way, after: Way): ChangedField[
     return tx.db.get<{ name: string }>(sql, slurmConfigKey)?.name ?? null;
   };
   const changes: ChangedField[] = [];
+  for (const field of ['labels', 'limits'] as const) {
+    if (before[field] === after[field]) continue;
+    changes.push({ field, old_value: before[field] || null, new_value: after[field] || null });
+  }
   if (before.slurmConfigKey !== after.slurmConfigKey) {
     changes.push({ field: 'scheduler', old_value: nameOf(before), new_value: nameOf(after) });
-  }
-  if (before.labels !== after.labels) {
-    changes.push({ field: 'labels', old_value: before.labels || null, new_value: after.labels || null });
   }
   return changes;
 }
