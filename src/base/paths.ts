@@ -63,12 +63,14 @@ function attemptName({ jobKey, runId, attemptId }: AttemptName): string {
   return `job_${jobKey}_run_${runId}_attempt_${attemptId}`;
 }
 
+export const userDataFolder = 'user_data';
+
 /**
  * Where one attempt writes its output user data, the one of each index of its list: `0.json` and so on below
  * `user_data/0012/job_12345_run_1_attempt_1/` in the output directory. Names may hold anything, so they are not used.
  */
 export function userDataPaths(outputDirectory: string, attempt: AttemptName, numData: number): string[] {
-  const directory = join(outputDirectory, 'user_data', shardName(attempt), attemptName(attempt));
+  const directory = join(outputDirectory, userDataFolder, shardName(attempt), attemptName(attempt));
   return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 

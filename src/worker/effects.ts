@@ -23,6 +23,8 @@ export interface WorkerEffects {
   workingDirectory: string;
   /** The innermost runner, which starts processes; see runner-chain.ts for what is wrapped around it. */
   openRunner(events: RunnerEvents): JobRunner;
+  /** Below it lie the user data of jobs and the marks of their recovery scripts. */
+  dataDirectory: string;
   files: FileReader;
   logs: LogStore;
   spool: SpoolWriter;
@@ -32,4 +34,6 @@ export interface WorkerEffects {
   isFenced(): Promise<boolean>;
   /** From 0 to 1. */
   random(): number;
+  /** The worker has ended. */
+  close(): void;
 }

@@ -25,7 +25,7 @@ export interface RunnerChainDependencies {
 /** Opens the whole chain; the caller talks to its outermost runner. */
 export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainDependencies): LoggedRunner {
   const { clock, log, effects, outputDirectory, isEndOpen } = dependencies;
-  const { files, logs: store, workerId, workingDirectory } = effects;
+  const { files, dataDirectory, logs: store, workerId, workingDirectory } = effects;
   const logged = new LoggedRunner(events, {
     clock,
     log,
@@ -38,7 +38,7 @@ export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainD
         clock,
         files,
         workingDirectory,
-        outputDirectory,
+        dataDirectory,
         createsFolders: () => logged.createsFolders,
         openRunner: (innermostEvents) => effects.openRunner(innermostEvents),
       }),

@@ -6,9 +6,10 @@ import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
 import { openFilesOfCaller } from '../base/open-files.ts';
-import { actionOutputPath, workerPaths } from '../base/paths.ts';
+import { actionOutputPath, userDataFolder, workerPaths } from '../base/paths.ts';
 import { readStat, systemUnits } from '../base/proc.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
+import { type ExchangeFolder, exchangeFolder } from '../base/trusted/exchange-folder.ts';
 import { isPrivateFileThere } from '../base/trusted/private-async.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
@@ -38,6 +39,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
   const { clock, log } = dependencies;
   const workerId = randomBytes(16).toString('hex');
   const paths = workerPaths(options.directory, workerId);
+  const data = dataFolder(options);
   return {
     workerId,
     bootId: bootId(),
@@ -45,7 +47,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     startTicks: readStat('/proc', 'self')?.startTime ?? null,
     workingDirectory: process.cwd(),
     random: Math.random,
-    files: openFileReader(options.outputDirectory),
+    dataDirectory: data.path,
+    files: openFileReader(data.path),
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
@@ -58,6 +61,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         workflowKey,
         directory,
         outputDirectory,
+        dataDirectory: data.path,
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
         rawVariables: rawVariables(environment()),
@@ -79,7 +83,14 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
       });
     },
+    close: data.close,
   };
+}
+
+/** Jobs on several nodes need a folder that all of them see, whoever can write to it. */
+function dataFolder({ outputDirectory, capacity }: WorkerOptions): ExchangeFolder {
+  if (capacity.nodeNames.length > 1) return { path: outputDirectory, close() {} };
+  return exchangeFolder(outputDirectory, userDataFolder);
 }
 
 /** For all commands of one firing together. */

@@ -13,5 +13,9 @@ export async function runWorker(options: WorkerOptions, dependencies: WorkerDepe
     dependencies.log.warn({}, text);
     dependencies.warn?.(text);
   };
-  return await new WorkerLoop(options, { ...dependencies, warn, effects }).run();
+  try {
+    return await new WorkerLoop(options, { ...dependencies, warn, effects }).run();
+  } finally {
+    effects.close();
+  }
 }

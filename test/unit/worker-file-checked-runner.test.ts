@@ -73,7 +73,7 @@ function world(reader: Partial<FileReader>) {
     inner = given;
     return inside;
   };
-  const places = { workingDirectory: '/work dir', outputDirectory: '/out' };
+  const places = { workingDirectory: '/work dir', dataDirectory: '/out' };
   const runner = new FileCheckedRunner(events, { clock, files, openRunner, ...places, createsFolders: () => true });
   return {
     runner,

@@ -9,6 +9,7 @@ const context: LaunchContext = {
   workflowKey: '1',
   directory: '/t',
   outputDirectory: '/o',
+  dataDirectory: '/o',
   gpuIds: [],
   nodeNames: ['here'],
   rawVariables: new Map(),

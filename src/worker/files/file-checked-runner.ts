@@ -36,7 +36,7 @@ export interface FileCheckedRunnerDependencies {
   clock: Clock;
   files: FileReader;
   workingDirectory: string;
-  outputDirectory: string;
+  dataDirectory: string;
   /** Whether the folders of declared outputs are made before a job starts. */
   createsFolders(): boolean;
   /** Opens the runner that this one wraps. */
@@ -66,13 +66,13 @@ export class FileCheckedRunner implements JobRunner {
       this.#runner.start(assignment, sampleEveryMs, output);
       return;
     }
-    const { files: reader, workingDirectory: directory, clock, outputDirectory } = this.#deps;
+    const { files: reader, workingDirectory: directory, clock, dataDirectory } = this.#deps;
     const hurry = new AbortController();
     const job: FiledJob = {
       assignment,
       dataNames,
-      dataPaths: dataPaths(assignment, outputDirectory),
-      recoveryPath: recovery === undefined ? null : recoveryPath(assignment, outputDirectory),
+      dataPaths: dataPaths(assignment, dataDirectory),
+      recoveryPath: recovery === undefined ? null : recoveryPath(assignment, dataDirectory),
       sampleEveryMs,
       output,
       files: new DeclaredFiles(files, {

@@ -60,10 +60,10 @@ const rememberedHashes = 10_000;
 const directoryMs = 10_000;
 
 /**
- * The files of this machine. Content that many jobs share is hashed once. Room is made and texts are read below the
- * output directory, where others may be able to write.
+ * The files of this machine. Content that many jobs share is hashed once. Room is made and texts are read below one
+ * directory, where others may be able to write.
  */
-export function openFileReader(outputDirectory: string): FileReader {
+export function openFileReader(dataDirectory: string): FileReader {
   const looks = gate(looksTogether);
   const readings = gate(hashesTogether);
   const hashes = new Map<string, Promise<string | null>>();
@@ -102,12 +102,12 @@ export function openFileReader(outputDirectory: string): FileReader {
     async makeRoom(paths) {
       for (const path of paths) {
         // a file system that does not answer must not block this process in the synchronous calls that follow
-        await stat(outputDirectory).catch(() => {});
-        below(outputDirectory, path, true, (place) => rmSync(place.path, { force: true }));
+        await stat(dataDirectory).catch(() => {});
+        below(dataDirectory, path, true, (place) => rmSync(place.path, { force: true }));
       }
     },
-    readText: (path, longestBytes) => looks(() => textOf(outputDirectory, path, longestBytes)),
-    hasLink: (path) => looks(() => isLinkOf(outputDirectory, path)),
+    readText: (path, longestBytes) => looks(() => textOf(dataDirectory, path, longestBytes)),
+    hasLink: (path) => looks(() => isLinkOf(dataDirectory, path)),
   };
 }
 
@@ -190,23 +190,23 @@ async function* pieces(file: FileHandle, numBytes: number): AsyncGenerator<Buffe
   }
 }
 
-async function isLinkOf(outputDirectory: string, path: string): Promise<boolean> {
+async function isLinkOf(dataDirectory: string, path: string): Promise<boolean> {
   try {
     // a file system that does not answer must not block this process in the synchronous calls that follow
-    await stat(outputDirectory);
-    return below(outputDirectory, path, false, isOwnLink);
+    await stat(dataDirectory);
+    return below(dataDirectory, path, false, isOwnLink);
   } catch {
     return false;
   }
 }
 
-async function textOf(outputDirectory: string, path: string, longestBytes: number): Promise<ReadText> {
+async function textOf(dataDirectory: string, path: string, longestBytes: number): Promise<ReadText> {
   let found: number | null = null;
   let file: FileHandle | null = null;
   try {
     // a file system that does not answer must not block this process in one of the synchronous calls that follow
-    await stat(outputDirectory);
-    found = below(outputDirectory, path, false, openOwnOrLinked);
+    await stat(dataDirectory);
+    found = below(dataDirectory, path, false, openOwnOrLinked);
     if (!fstatSync(found).isFile()) return { text: null, problem: 'is not a regular file' };
     file = await openAgain(found);
     const read: Buffer[] = [];

@@ -18,6 +18,8 @@ export interface LaunchContext {
   workflowKey: string;
   directory: string;
   outputDirectory: string;
+  /** Below it lie user data and the marks of recovery scripts. */
+  dataDirectory: string;
   /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
   gpuIds: readonly string[];
   /** The nodes that the worker owns, its own first. */
@@ -31,9 +33,9 @@ export function spawnRequest(job: Assignment, context: LaunchContext, output: Jo
   const { stdoutPath, stderrPath } = output ?? stdioPaths(job, context.outputDirectory);
   const text = job.invocation_script === null ? job.command : withScript(job.invocation_script, job.command);
   const variables = jobVariables(job, context);
-  const command = withDataPaths(text, job, context.outputDirectory);
+  const command = withDataPaths(text, job, context.dataDirectory);
   const before = exportText(context) + (job.node_indices === undefined ? '' : forgetTasks);
-  const recovery = recoveryText(job, context.outputDirectory);
+  const recovery = recoveryText(job, context.dataDirectory);
   return { text: before + recovery + command, stdoutPath, stderrPath, variables };
 }
 
@@ -64,18 +66,18 @@ const forgetTasks = 'unset SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE\n';
  * variables of the command. When it fails, the command does not run, and a link that leads nowhere tells the worker why:
  * making one follows no other link and waits for no pipe, whatever others have put there.
  */
-function recoveryText(job: Assignment, outputDirectory: string): string {
+function recoveryText(job: Assignment, dataDirectory: string): string {
   if (job.recovery === undefined) return '';
   const { script, run_id, attempt_id, return_code, cause = '' } = job.recovery;
   const variables = `TORC_RUN_ID=${run_id} TORC_ATTEMPT_ID=${attempt_id} TORC_RETURN_CODE=${return_code ?? ''} TORC_CAUSE=${cause}`;
-  const tell = `command -p ln -sfn "$torc_code" ${shellWord(recoveryPath(job, outputDirectory))}`;
+  const tell = `command -p ln -sfn "$torc_code" ${shellWord(recoveryPath(job, dataDirectory))}`;
   const onFailure = `{ torc_code=$?; ${tell}; exit "$torc_code"; }`;
   return `${variables} bash -e -c -- ${shellWord(script)} || ${onFailure}\n`;
 }
 
 /** Where a failed recovery script leaves a mark. */
-export function recoveryPath(job: Assignment, outputDirectory: string): string {
-  return failedRecoveryPath(outputDirectory, attemptName(job));
+export function recoveryPath(job: Assignment, dataDirectory: string): string {
+  return failedRecoveryPath(dataDirectory, attemptName(job));
 }
 
 /** Where a job's memory and processor time are recorded. */
@@ -93,15 +95,15 @@ export function attemptName(job: Assignment): AttemptName {
 }
 
 /** Where the job writes its output user data, in the order of the names it was given. */
-export function dataPaths(job: Assignment, outputDirectory: string): string[] {
-  return userDataPaths(outputDirectory, attemptName(job), job.output_user_data?.length ?? 0);
+export function dataPaths(job: Assignment, dataDirectory: string): string[] {
+  return userDataPaths(dataDirectory, attemptName(job), job.output_user_data?.length ?? 0);
 }
 
 /** `${user_data.output.NAME}` becomes the path that NAME is written to. */
-function withDataPaths(text: string, job: Assignment, outputDirectory: string): string {
+function withDataPaths(text: string, job: Assignment, dataDirectory: string): string {
   const { output_user_data: names = [] } = job;
   if (names.length === 0) return text;
-  const paths = dataPaths(job, outputDirectory);
+  const paths = dataPaths(job, dataDirectory);
   const places = new Map(names.map((name, index) => [`\${user_data.output.${name}}`, paths[index] ?? '']));
   // a name may contain brackets too: the longest match wins
   const longestFirst = [...places.keys()].sort((a, b) => b.length - a.length);
