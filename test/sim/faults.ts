@@ -278,6 +278,7 @@ export class Faults {
     }
     for (const worker of world.workers) worker.process.thaw();
     for (const server of world.servers) server.process.thaw();
-    void world.startServer();
+    // one that has just died leaves the directory first
+    world.timeline.after(10, () => void world.startServer());
   }
 }

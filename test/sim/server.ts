@@ -45,6 +45,8 @@ export class SimServer {
     world.servers.push(server);
     const service = await openService(world.directory, server.process.clock, 'simulation');
     if (!server.process.isAlive) {
+      // its host went down meanwhile: what it had opened is as a killed process leaves it
+      rmSync(join(world.directory, 'holder.json'), { force: true });
       service.db.close();
       return null;
     }

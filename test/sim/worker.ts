@@ -120,6 +120,7 @@ export class SimWorker {
       startTicks: process.pid,
       workingDirectory: '/nowhere',
       random: random.next,
+      dataDirectory: '/nowhere',
       files: {
         look: async () => none,
         hash: async () => null,
@@ -136,6 +137,7 @@ export class SimWorker {
           process.clock.after(random.spread(1, 500), () => resolve(machine.hasFiles && existsSync(stopPath)));
         }),
       openRunner: (events) => new SimRunner(events, this.#world, this),
+      close() {},
     };
   }
 
