@@ -77,7 +77,7 @@ export function userDataPaths(outputDirectory: string, attempt: AttemptName, num
 /** Everything in a server directory whose content torc believes, or to which it adds; `*` is each one in a folder. */
 export const serverDirectoryNames: readonly string[] = [
   ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],
-  ...['server.log', 'server.jsonl', 'workers/*', 'actions', 'slurm_stdio', 'slurm_scripts'],
+  ...['server.log', 'server.jsonl', 'workers/*', 'actions', 'job_data', 'slurm_stdio', 'slurm_scripts'],
 ];
 
 export interface WorkerPaths {
@@ -92,6 +92,11 @@ export interface WorkerPaths {
 export function workerPaths(serverDirectory: string, workerId: string): WorkerPaths {
   const directory = join(serverDirectory, 'workers', workerId);
   return { directory, spoolPath: join(directory, 'spool'), stopPath: join(directory, 'stop') };
+}
+
+/** Stands in for the output directory of one worker where others could exchange what jobs write for it. */
+export function privateDataDirectory(serverDirectory: string, workerId: string): string {
+  return join(serverDirectory, 'job_data', workerId);
 }
 
 /** Where the output of the commands of an action goes, one file for each time that it fired. */

@@ -35,5 +35,5 @@ export interface WorkerEffects {
   /** From 0 to 1. */
   random(): number;
   /** The worker has ended. */
-  close(): void;
+  close(): Promise<void>;
 }

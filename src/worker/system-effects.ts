@@ -1,15 +1,17 @@
 /** The worker's effects on the real machine. */
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import { rawVariables } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
 import { openFilesOfCaller } from '../base/open-files.ts';
-import { actionOutputPath, userDataFolder, workerPaths } from '../base/paths.ts';
+import { actionOutputPath, privateDataDirectory, userDataFolder, workerPaths } from '../base/paths.ts';
 import { readStat, systemUnits } from '../base/proc.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
-import { type ExchangeFolder, exchangeFolder } from '../base/trusted/exchange-folder.ts';
+import { unsafeFolder } from '../base/trusted/parents.ts';
 import { isPrivateFileThere } from '../base/trusted/private-async.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
@@ -39,7 +41,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
   const { clock, log } = dependencies;
   const workerId = randomBytes(16).toString('hex');
   const paths = workerPaths(options.directory, workerId);
-  const data = dataFolder(options);
+  const isShared = unsafeFolder(join(options.outputDirectory, userDataFolder)) !== null;
+  const dataDirectory = isShared ? privateDataDirectory(options.directory, workerId) : options.outputDirectory;
   return {
     workerId,
     bootId: bootId(),
@@ -47,8 +50,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     startTicks: readStat('/proc', 'self')?.startTime ?? null,
     workingDirectory: process.cwd(),
     random: Math.random,
-    dataDirectory: data.path,
-    files: openFileReader(data.path),
+    dataDirectory,
+    files: openFileReader(dataDirectory),
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
@@ -61,7 +64,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         workflowKey,
         directory,
         outputDirectory,
-        dataDirectory: data.path,
+        dataDirectory,
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
         rawVariables: rawVariables(environment()),
@@ -83,14 +86,11 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
       });
     },
-    close: data.close,
+    async close() {
+      // what is left in the server directory is in nobody's way
+      if (isShared) await rm(dataDirectory, { recursive: true, force: true }).catch(() => {});
+    },
   };
-}
-
-/** Jobs on several nodes need a folder that all of them see, whoever can write to it. */
-function dataFolder({ outputDirectory, capacity }: WorkerOptions): ExchangeFolder {
-  if (capacity.nodeNames.length > 1) return { path: outputDirectory, close() {} };
-  return exchangeFolder(outputDirectory, userDataFolder);
 }
 
 /** For all commands of one firing together. */

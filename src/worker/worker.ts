@@ -16,6 +16,6 @@ export async function runWorker(options: WorkerOptions, dependencies: WorkerDepe
   try {
     return await new WorkerLoop(options, { ...dependencies, warn, effects }).run();
   } finally {
-    effects.close();
+    await effects.close();
   }
 }

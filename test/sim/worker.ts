@@ -137,7 +137,7 @@ export class SimWorker {
           process.clock.after(random.spread(1, 500), () => resolve(machine.hasFiles && existsSync(stopPath)));
         }),
       openRunner: (events) => new SimRunner(events, this.#world, this),
-      close() {},
+      close: async () => {},
     };
   }
 
