@@ -1,6 +1,7 @@
 /** Workflows that are the same one again: by user, tool, name and args. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { beginRequest, createWorkflow } from '../../src/cli/documents/send-workflow.ts';
+import { beginRequest } from '../../src/api/creation.ts';
+import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
 import { expandValue } from '../../src/model/expand/read.ts';
 import type { Service } from '../../src/server/service.ts';
 import { FakeClock } from '../support/fake-machine.ts';

@@ -1,13 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the shell are written like that
 import { describe, expect, it } from 'vitest';
 import { type Api, endpoints } from '../../src/api/contract.ts';
+import { beginRequest } from '../../src/api/creation.ts';
+import { chunkLimits, chunksOf } from '../../src/api/creation-chunks.ts';
 import {
-  beginRequest,
+  actionPlace,
   checkStorable,
   createWorkflow,
   noteWithoutEffect,
 } from '../../src/cli/documents/send-workflow.ts';
-import { chunkLimits, chunksOf } from '../../src/cli/documents/workflow-chunks.ts';
 import { type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../../src/model/expanded.ts';
 import { defaultRequirements } from '../../src/model/job.ts';
 import { loadWorkflow } from '../support/specification.ts';
@@ -122,7 +123,7 @@ describe('user data', () => {
 
 describe('creating', () => {
   it('begins with a request that the contract accepts, without losing metadata', () => {
-    const begin = endpoints.workflow_create_begin.request.parse(beginRequest(workflow(2, 1, 1)));
+    const begin = endpoints.workflow_create_begin.request.parse(beginRequest(workflow(2, 1, 1), actionPlace()));
     expect(begin).toMatchObject({
       num_jobs: 2,
       num_files: 1,
@@ -169,7 +170,9 @@ describe('creating', () => {
       rules: [{ exitCodes: [75], matchAllExitCodes: false, causes: [], recoveryScript: 'x', maxRetries: 2, ...delays }],
     };
     const parts = { schedulers: [scheduler], failureHandlers: [handler], resourceMonitor: monitor };
-    const begin = endpoints.workflow_create_begin.request.parse(beginRequest({ ...workflow(0, 0, 0), ...parts }));
+    const begin = endpoints.workflow_create_begin.request.parse(
+      beginRequest({ ...workflow(0, 0, 0), ...parts }, actionPlace()),
+    );
     expect(begin).toMatchObject({
       slurm_configs: [{ name: 'gpu', walltime_seconds: 3600, num_nodes: 2, extra: '--exclusive' }],
       failure_handlers: [
@@ -187,7 +190,7 @@ describe('creating', () => {
     });
     for (const other of [{ granularity: 'summary' }, { enabled: false }] as const) {
       const resourceMonitor = { ...monitor, ...other };
-      expect(beginRequest({ ...workflow(0, 0, 0), resourceMonitor }).sample_interval_seconds).toBeNull();
+      expect(beginRequest({ ...workflow(0, 0, 0), resourceMonitor }, actionPlace()).sample_interval_seconds).toBeNull();
     }
   });
 

@@ -1,6 +1,7 @@
 /** `torc workflows create|create-from-commands-file`: check, count, store. */
 
 import type { Reply } from '../../api/contract.ts';
+import type { ActionPlace } from '../../api/creation.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -14,7 +15,7 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { noteMissingInputs } from '../documents/outside-inputs.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
-import { type ActionPlace, checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
 import { noteUnfit } from '../output/obstacles.ts';

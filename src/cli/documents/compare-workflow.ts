@@ -1,6 +1,8 @@
 /** Compares a specification with the stored workflow of its identity: the jobs that differ, and what a resume takes over. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Api, limits, type Request } from '../../api/contract.ts';
+import { beginRequest } from '../../api/creation.ts';
+import { wireJob } from '../../api/creation-chunks.ts';
 import {
   compareJobs,
   type JobDifferences,
@@ -12,8 +14,7 @@ import {
 import type { ExpandedJob, ExpandedWorkflow } from '../../model/expanded.ts';
 import { labelSet, labelsIn } from '../../model/labels.ts';
 import { listPages } from '../input/list.ts';
-import { beginRequest } from './send-workflow.ts';
-import { wireJob } from './workflow-chunks.ts';
+import { actionPlace } from './send-workflow.ts';
 
 export type TakeOver = NonNullable<NonNullable<Request<'workflow_restart'>['resume']>['take_over']>;
 type JobSettings = Omit<TakeOver['jobs'][number], 'job_key'>;
@@ -47,7 +48,14 @@ export async function compareWorkflow(api: Api, workflowKey: string, workflow: E
   const differences = compareJobs(stored, wanted(), ({ key: job_key }) => {
     if (current !== null) jobs.push({ job_key, ...settingsOf(workflow, current) });
   });
-  const { num_jobs: _, num_files, num_user_data, num_barriers, actions, ...begin } = beginRequest(workflow);
+  const {
+    num_jobs: _,
+    num_files,
+    num_user_data,
+    num_barriers,
+    actions,
+    ...begin
+  } = beginRequest(workflow, actionPlace());
   const user_data = await otherData(api, workflowKey, workflow, written);
   return { differences, takeOver: { workflow: begin, num_jobs: numJobs, jobs, user_data } };
 }

@@ -1,8 +1,8 @@
 /** An expanded workflow as requests, each small enough for a short transaction. */
 
-import type { Request } from '../../api/contract.ts';
-import { jsonText } from '../../base/exact-json.ts';
-import type { ExpandedJob, ExpandedWorkflow } from '../../model/expanded.ts';
+import { jsonText } from '../base/exact-json.ts';
+import type { ExpandedJob, ExpandedWorkflow } from '../model/expanded.ts';
+import type { Request } from './contract.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
 
