@@ -1,6 +1,8 @@
 /** Identity and resume with the built program, by the words of the rows S1 to S4, S6, S15, S39 and S40. */
 import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
 
@@ -145,3 +147,36 @@ it('cold: the old pid is gone before the new one starts', async () => {
   expect((await cold).code).toBe(0);
   expect(await workflows()).toMatchObject([{ run_id: 2, status: 'done', num_done: 2 }]);
 });
+
+it('S40: a resume of jobs whose worker is silent times out and names them; with --force-cleanup it goes on', async () => {
+  spec([{ name: 'long', command: 'echo $$ >> pids; until test -e go; do sleep 0.05; done' }]);
+  await place.torc('workflows', 'create', 'spec.json');
+  await place.torc('workflows', 'start', '1');
+  await place.torc('server', 'start', '--daemon');
+  const worker = place.start('jobs', 'run', '1', '--worker', '-o', 'out');
+  await until(() => existsSync(join(place.path, 'pids')) && pids().length === 1);
+  // what only the person knows: nothing of it runs any more
+  worker.child.kill('SIGSTOP');
+  process.kill(Number(pids()[0]), 'SIGKILL');
+  const cold = ['--resume', '--stop-running', '--resume-timeout', '0'];
+  const stuck = await run(...cold);
+  expect(stuck).toMatchObject({ code: 8, stderr: expect.stringContaining('1 job did not stop within 0 s: 1 (long)') });
+  expect(stuck.stderr).toMatch(/run spec\.json --resume --stop-running --force-cleanup$/m);
+  await place.torc('server', 'stop');
+  letPass(46);
+  place.file('go', '');
+  const forced = await run(...cold, '--force-cleanup');
+  expect(forced).toMatchObject({ code: 0, stderr: expect.stringContaining('took 1 job of silent workers for dead') });
+  expect(pids()).toHaveLength(2);
+  expect(await workflows()).toMatchObject([{ run_id: 2, status: 'done', num_done: 1 }]);
+  const { events } = await place.json<{ events: object[] }>(['events', 'list', '-f', 'type=jobs_given_up']);
+  const jobs = [{ job_name: 'long', attempt_id: 1 }];
+  expect(events).toMatchObject([{ who: userInfo().username, data: { num_jobs: 1, jobs } }]);
+});
+
+/** Workers were heard from longer ago; no server may be running. */
+function letPass(seconds: number): void {
+  const db = new Sqlite(join(place.dir, 'torc.db'));
+  db.prepare('UPDATE compute_nodes SET last_heartbeat_at = last_heartbeat_at - ?').run(seconds * 1000);
+  db.close();
+}
