@@ -178,6 +178,24 @@ describe('torc jobs mark-done', () => {
     expect(await jobs(key, '--uninitialized')).toHaveLength(3);
   });
 
+  it('S41: a reset of a job that is done runs it again with what is downstream of it, with all its attempts', async () => {
+    const jobs = [
+      // fails in every other attempt
+      { name: 'a', command: 'echo x >> tries; [ $(( $(wc -l < tries) % 2 )) = 0 ]', max_retries: 1 },
+      { name: 'b', command: 'true', depends_on: ['a'] },
+      { name: 'beside', command: 'true' },
+    ];
+    const key = await create({ name: 'cone', jobs }, 'run');
+    expect(await show(key)).toMatchObject({ status: 'done', run_id: 1 });
+    await place.json(['jobs', 'reset-status', await jobKey(key, 'a')]);
+    await place.json(['workflows', 'restart', key]);
+    expect((await place.torc('jobs', 'run', key)).code).toBe(0);
+    expect(await show(key)).toMatchObject({ status: 'done', run_id: 2 });
+    const { results } = await place.json<{ results: Row[] }>(['results', 'list', '-k', key]);
+    const attempts = results.map(({ job_name, run_id, attempt_id }) => `${job_name} ${run_id} ${attempt_id}`);
+    expect(attempts.sort()).toEqual(['a 1 1', 'a 1 2', 'a 2 1', 'a 2 2', 'b 1 1', 'b 2 1', 'beside 1 1']);
+  });
+
   it('is refused for a running job', async () => {
     const key = await create({
       name: 'long',

@@ -88,6 +88,28 @@ describe('task_failure_is_success', () => {
     ]);
     expect(changes.map(({ job_name }) => job_name)).toEqual(['dies']);
   });
+
+  it('S17, H5: a job that is killed with its worker runs again, and that is no retry', async () => {
+    const command = 'test -e go && exit 3; echo $$ > pid.new; mv pid.new pid; exec sleep 600';
+    const jobs = [{ name: 'finds', command, max_retries: 1, task_failure_is_success: true }];
+    await place.torc('workflows', 'create', specification({ jobs }));
+    await place.torc('workflows', 'start', '1');
+    await place.torc('server', 'start', '--daemon');
+    const worker = place.start('jobs', 'run', '1', '--worker');
+    const pid = join(place.path, 'pid');
+    await expect.poll(() => existsSync(pid)).toBe(true);
+    worker.child.kill('SIGKILL');
+    process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL');
+    place.file('go', '');
+    expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
+    const { results } = await place.json<Listed>(['results', 'list', '-k', '1']);
+    expect(results).toMatchObject([
+      { attempt_id: 1, status: 'lost', cause: 'worker_lost' },
+      { attempt_id: 2, status: 'done', return_code: 3 },
+    ]);
+    const listed = await place.json<{ jobs: object[] }>(['jobs', 'list', '-k', '1']);
+    expect(listed.jobs).toMatchObject([{ outcome: 'forgiven', num_retries: 0 }]);
+  });
 });
 
 describe('runs that end early', () => {

@@ -13,9 +13,9 @@ afterEach(() => place.remove());
 const shown = (): Promise<{ status: string; is_paused: boolean; num_done: number }> =>
   place.json(['workflows', 'show', '1']);
 
-async function stored(): Promise<void> {
+async function stored(waitSeconds = 0): Promise<void> {
   const jobs = ['a', 'b'].map((name) => ({ name, command: `echo ${name} >> ran` }));
-  const spec = { name: 'study', compute_node_wait_for_new_jobs_seconds: 0, jobs };
+  const spec = { name: 'study', compute_node_wait_for_new_jobs_seconds: waitSeconds, jobs };
   await place.torc('workflows', 'create', place.file('w.json', JSON.stringify(spec)));
   await place.torc('workflows', 'start', '1');
 }
@@ -36,12 +36,25 @@ it('a held job stays while the others run, and runs once it is released', async 
   expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('a (job 1) is done') });
 });
 
-it('a paused workflow starts nothing until it is resumed', async () => {
-  await stored();
+it('S56: a paused workflow starts nothing; resumed, a worker that waits starts its jobs without being asked', async () => {
+  await stored(600);
   expect((await place.torc('workflows', 'pause', '1')).stdout).toContain('workflows resume 1');
   expect(await shown()).toMatchObject({ status: 'paused', is_paused: true, num_done: 0 });
+  await place.torc('server', 'start', '--daemon');
+  const worker = place.start('jobs', 'run', '1', '-m', '1');
+  await expect
+    .poll(() => place.json(['compute-nodes', 'list']))
+    .toMatchObject({ compute_nodes: [{ is_active: true }] });
   expect(await place.json(['workflows', 'resume', '1'])).toMatchObject({ was_paused: true, is_paused: false });
-  expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
+  expect((await worker.ended).code).toBe(0);
+  const instant = async (list: string, column: string, ...words: string[]): Promise<number> => {
+    const rows = (await place.json<Record<string, Record<string, string>[]>>([list, 'list', ...words]))[list];
+    return Date.parse(rows?.[0]?.[column] ?? '');
+  };
+  const resumedAt = await instant('events', 'timestamp', '-f', 'type=workflow_resumed');
+  const startedAt = await instant('results', 'start_time');
+  // by itself it looks only every 20 to 30 s
+  expect([startedAt >= resumedAt, startedAt - resumedAt < 10_000]).toEqual([true, true]);
   expect(await shown()).toMatchObject({ status: 'done', num_done: 2 });
   expect(await place.torc('workflows', 'pause', '1')).toMatchObject({ code: 4 });
 });

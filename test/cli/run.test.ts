@@ -103,6 +103,14 @@ describe('torc run', () => {
     expect(third.failed_jobs).toHaveLength(2);
   });
 
+  it('S51: a higher priority first among the ready jobs, else as submitted', async () => {
+    const jobs = [0, 0, 5].map((priority, n) => ({ name: `j${n}`, command: `echo ${n} >> order`, priority }));
+    expect((await place.torc('run', place.file('w.json', JSON.stringify({ name: 'w', jobs })), '-m', '1')).code).toBe(
+      0,
+    );
+    expect(readFileSync(join(place.path, 'order'), 'utf8')).toBe('2\n0\n1\n');
+  });
+
   it('takes commands from standard input', async () => {
     const child = spawn(process.execPath, [mainJs, '--dir', place.dir, '-F', 'json', 'run', '-', '--commands'], {
       cwd: place.path,

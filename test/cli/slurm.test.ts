@@ -214,6 +214,50 @@ describe('schedule-nodes', () => {
     expect(applied.allocations.map((allocation) => allocation.slurm_job_id)).toEqual(ids);
     expect(slurm.calls('scancel')).toMatchObject([{ args: ids }]);
   });
+
+  it('S48: a cancel ends the processes in an allocation, and keeps what is done', async () => {
+    slurm.configure({ run: true });
+    const key = await startedWorkflow('true', 'echo $$ > pid.new; mv pid.new pid; exec sleep 600', 'true');
+    await place.json([...schedule, '-n', '1', '-o', 'out']);
+    const jobs = async () => (await place.json<{ jobs: { status: string }[] }>(['jobs', 'list'])).jobs;
+    const statuses = async () => (await jobs()).map(({ status }) => status).join(' ');
+    await expect.poll(() => existsSync(join(place.path, 'pid'))).toBe(true);
+    await expect.poll(statuses).toBe('done submitted done');
+    const pid = readFileSync(join(place.path, 'pid'), 'utf8').trim();
+    expect(await place.json(['workflows', 'cancel', key])).toMatchObject({ workflow_key: key });
+    expect(slurm.calls('scancel')).toMatchObject([{ args: [slurm.jobs()[0]?.id] }]);
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+    expect(await statuses()).toBe('done canceled done');
+    expect(await place.json(['workflows', 'show', key])).toMatchObject({ status: 'canceled', num_done: 2 });
+  });
+});
+
+describe('workflows resume --schedule', () => {
+  it('starts the next run and submits nodes for it; what cannot be submitted leaves the run as it is', async () => {
+    const key = await place.create('test -e fixed', 'true');
+    await place.torc('workflows', 'start', key);
+    expect((await place.torc('jobs', 'run', key, '-o', 'out')).code).toBe(1);
+    place.file('fixed', '');
+    const words = ['workflows', 'resume', key, '--schedule', '2'];
+    const run = () => place.json(['workflows', 'show', key]);
+    expect(await place.torc(...words)).toMatchObject({ code: 3, stdout: '' });
+    expect(await run()).toMatchObject({ run_id: 1, status: 'failed' });
+    await place.json(['hpc', 'slurm', 'add-config', '-k', key, '-a', 'acc']);
+    const planned = await place.json<Plan>([...words, '--dry-run']);
+    expect(planned).toMatchObject({ dry_run: true, run_id: 2, num_ready: 1 });
+    expect([slurm.jobs(), await run()]).toMatchObject([[], { run_id: 1 }]);
+    const applied = await place.json<Plan>(words);
+    expect(applied.allocations.map(({ slurm_job_id }) => slurm_job_id)).toEqual(slurm.jobs().map(({ id }) => id));
+    expect(applied).toMatchObject({ ...planned, dry_run: false, allocations: [{}, {}] });
+    expect(await run()).toMatchObject({ run_id: 2, num_ready: 1 });
+    // a run that has not ended goes on, with more nodes
+    expect(await place.json([...words.slice(0, -1), '1'])).toMatchObject({
+      run_id: 2,
+      begins_run: false,
+      num_ready: 1,
+    });
+    expect(slurm.jobs()).toHaveLength(3);
+  });
 });
 
 describe('the worker of an allocation', () => {
