@@ -11,6 +11,7 @@ import { durability } from './cases/durability.mjs';
 import { graphs } from './cases/graphs.mjs';
 import { idle } from './cases/idle.mjs';
 import { latency } from './cases/latency.mjs';
+import { limits } from './cases/limits.mjs';
 import { memory } from './cases/memory.mjs';
 import { noop } from './cases/noop.mjs';
 import { restart } from './cases/restart.mjs';
@@ -28,6 +29,7 @@ const cases = {
   durability,
   creation,
   claims,
+  limits,
   restart,
   copies,
   startup,
