@@ -31,6 +31,8 @@ const attempt = () => ({
   exit_code: integer.nullable(),
   signal: integer.nullable(),
   detail: z.string().nullable(),
+  /** What the job left for those that wait for it; null for nothing. */
+  result: json(),
   /** With the cause `inherited`, the attempt that ran: {workflow_key, job_key, run_id, attempt_id}; else null. */
   inherited_from: json(),
   /** With the cause `marked`, who said that the job is done; else null. */

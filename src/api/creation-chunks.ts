@@ -17,7 +17,7 @@ export const chunkLimits = {
 } as const;
 
 /** A job as it is stored; what it names by its place in the workflow. */
-export function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
+export function wireJob(job: ExpandedJob, order: readonly (readonly [number, number])[] = []): Chunk['jobs'][number] {
   return {
     name: job.name,
     command: job.command,
@@ -39,6 +39,7 @@ export function wireJob(job: ExpandedJob): Chunk['jobs'][number] {
     output_files: [...job.outputFiles],
     input_user_data: [...job.inputUserData],
     output_user_data: [...job.outputUserData],
+    ...(order.length === 0 ? {} : { upstream_order: order.map(([first, count]): [number, number] => [first, count]) }),
   };
 }
 
@@ -136,10 +137,13 @@ export function* chunksOf(workflow: ExpandedWorkflow, workflowKey: string): Gene
     if (full !== null) yield full;
     builder.addUserData(datum);
   }
+  let number = 0;
   for (const job of workflow.jobs) {
-    const full = builder.closeBefore('jobs', jobCharacters(job));
+    const order = workflow.upstreamOrders?.get(number);
+    const full = builder.closeBefore('jobs', jobCharacters(job) + (order?.length ?? 0) * 20);
     if (full !== null) yield full;
-    builder.addJob(wireJob(job));
+    builder.addJob(wireJob(job, order));
+    number += 1;
   }
   for (const [upstream, downstream] of workflow.edges) {
     const full = builder.closeBefore('edges', 20);

@@ -119,6 +119,7 @@ const importedResult = z.object({
   exit_code: z.number().int().nullable(),
   signal: z.number().int().nullable(),
   detail: text.nullable(),
+  result: json().optional(),
 });
 
 /** Adds the history of another workflow to a new one with the same jobs, in any number of requests before `finish`. */

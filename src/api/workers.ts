@@ -140,6 +140,8 @@ const finishedReport = z.object({
   files: z.array(fileState).optional(),
   /** What the job wrote for its output user data. */
   user_data: z.array(z.object({ name, data: json() })).optional(),
+  /** Its result value; missing for none. */
+  result: json().optional(),
   /** Missing when the workflow's `stdio` is enough to know. */
   log: logPlace.optional(),
 });
@@ -231,6 +233,15 @@ const assignment = () =>
     /** Names of the user data that the job writes; missing when there is none. */
     output_user_data: z.array(z.string()).exactOptional(),
     recovery: recovery().exactOptional(),
+    /**
+     * The JSON of its file of inputs; missing when no upstream job has left a result value, null when they are too large
+     * together.
+     */
+    inputs: z.string().nullable().exactOptional(),
+    /** For its environment; missing for none. */
+    variables: z.record(z.string(), z.string()).exactOptional(),
+    /** Why it cannot be run: it fails without being started. */
+    refusal: z.string().exactOptional(),
   });
 export type Assignment = z.infer<ReturnType<typeof assignment>>;
 

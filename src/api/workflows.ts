@@ -175,6 +175,8 @@ const newJob = z.strictObject({
   /** Indices of the workflow's user data. */
   input_user_data: z.array(count),
   output_user_data: z.array(count),
+  /** Indices of the jobs that it waits for, in its own order: runs of successive ones. Missing when they ascend. */
+  upstream_order: z.array(z.tuple([count, count])).optional(),
 });
 
 export const createChunk = z.strictObject({

@@ -74,6 +74,12 @@ export function userDataPaths(outputDirectory: string, attempt: AttemptName, num
   return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 
+/** Where an attempt on several nodes leaves its result value and finds its inputs: a folder that all its nodes see. */
+export function sharedValuePaths(outputDirectory: string, attempt: AttemptName): { result: string; inputs: string } {
+  const directory = join(outputDirectory, 'values', shardName(attempt), attemptName(attempt));
+  return { result: join(directory, 'result.json'), inputs: join(directory, 'inputs.json') };
+}
+
 /** Everything in a server directory whose content torc believes, or to which it adds; `*` is each one in a folder. */
 export const serverDirectoryNames: readonly string[] = [
   ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],

@@ -164,6 +164,11 @@ export interface ExpandedWorkflow {
   edges: readonly (readonly [GraphNode, GraphNode])[];
   failureHandlers: readonly ExpandedFailureHandler[];
   schedulers: readonly ExpandedScheduler[];
+  /**
+   * What jobs wait for in the order in which they declare it, as runs of successive jobs: the first and how many.
+   * Undefined, or missing for a job, where the numbers of the jobs ascend.
+   */
+  upstreamOrders?: ReadonlyMap<number, readonly (readonly [number, number])[]>;
   /** How many jobs name a scheduler. */
   numJobsWithScheduler: number;
   resourceMonitor: ResourceMonitor | null;

@@ -27,6 +27,7 @@ export const reportedCauses = [
   'node_failure',
   'preempted',
   'missing_output',
+  'missing_input',
   'canceled',
   'worker_lost',
   'spawn_error',

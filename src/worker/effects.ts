@@ -3,6 +3,7 @@ import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import type { SpoolWriter } from './exchange/spool.ts';
 import type { FileReader } from './files/file-reader.ts';
 import type { LogStore } from './files/log-store.ts';
+import type { ValueFiles } from './files/values.ts';
 import type { JobRunner, RunnerEvents } from './processes/job-runner.ts';
 
 /** `warning`: the end of the allocation is announced. `terminate`: end within seconds. */
@@ -26,6 +27,7 @@ export interface WorkerEffects {
   /** Below it lie the user data of jobs and the marks of their recovery scripts. */
   dataDirectory: string;
   files: FileReader;
+  values: ValueFiles;
   logs: LogStore;
   spool: SpoolWriter;
   /** Runs the commands of an action one after the other, until one fails or `abort` fires. Never fails. */

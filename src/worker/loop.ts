@@ -235,7 +235,11 @@ export class WorkerLoop {
     this.#cancelTimer();
     this.#stopListening();
     const { resolve, reject } = this.#settle;
-    void this.#ending.finish(reason).then((exit) => (error === null ? resolve(exit) : reject(error)));
+    void this.#ending.finish(reason).then((exit) => {
+      this.#deps.effects.values.close();
+      if (error === null) resolve(exit);
+      else reject(error);
+    });
   }
 
   // ---------------------------------------------------------------- what is due

@@ -25,7 +25,7 @@ export interface RunnerChainDependencies {
 /** Opens the whole chain; the caller talks to its outermost runner. */
 export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainDependencies): LoggedRunner {
   const { clock, log, effects, outputDirectory, isEndOpen } = dependencies;
-  const { files, dataDirectory, logs: store, workerId, workingDirectory } = effects;
+  const { files, values, dataDirectory, logs: store, workerId, workingDirectory } = effects;
   const logged = new LoggedRunner(events, {
     clock,
     log,
@@ -37,6 +37,7 @@ export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainD
       new FileCheckedRunner(innerEvents, {
         clock,
         files,
+        values,
         workingDirectory,
         dataDirectory,
         createsFolders: () => logged.createsFolders,

@@ -17,6 +17,7 @@ import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
 import { openFileReader } from './files/file-reader.ts';
 import { openLogStore } from './files/log-store.ts';
+import { openValueFiles } from './files/values.ts';
 import type { WorkerOptions } from './options.ts';
 import { openCgroupMemory } from './processes/cgroup.ts';
 import { openHelperSpawner } from './processes/helper-spawner.ts';
@@ -43,6 +44,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
   const paths = workerPaths(options.directory, workerId);
   const isShared = unsafeFolder(join(options.outputDirectory, userDataFolder)) !== null;
   const dataDirectory = isShared ? privateDataDirectory(options.directory, workerId) : options.outputDirectory;
+  const files = openFileReader(dataDirectory);
+  const values = openValueFiles(dataDirectory, files);
   return {
     workerId,
     bootId: bootId(),
@@ -51,7 +54,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     workingDirectory: process.cwd(),
     random: Math.random,
     dataDirectory,
-    files: openFileReader(dataDirectory),
+    files,
+    values,
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
@@ -68,6 +72,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
         rawVariables: rawVariables(environment()),
+        valueVariables: values.variables,
       };
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();
@@ -87,6 +92,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
       });
     },
     async close() {
+      values.close();
       // what is left in the server directory is in nobody's way
       if (isShared) await rm(dataDirectory, { recursive: true, force: true }).catch(() => {});
     },

@@ -8,6 +8,7 @@ import type { StopSignal, WorkerEffects } from '../../src/worker/effects.ts';
 import { WorkerLoop } from '../../src/worker/loop.ts';
 import type { WorkerExit, WorkerOptions } from '../../src/worker/options.ts';
 import type { JobRunner, RunnerEvents, Sample } from '../../src/worker/processes/job-runner.ts';
+import { noValueFiles } from '../support/no-value-files.ts';
 import { Process } from './clock.ts';
 import type { JobExit, JobProcess, Machine } from './machines.ts';
 import { openSimSpool, type SimSpool } from './spool.ts';
@@ -129,6 +130,7 @@ export class SimWorker {
         readText: async () => ({ text: null, problem: null }),
         hasLink: async () => false,
       },
+      values: noValueFiles,
       logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },
       spool: this.#spool,
       runCommands: async ({ firing }) => ({ firing, return_codes: [0], output_path: '/nowhere', error: null }),

@@ -7,6 +7,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { FileCheckedRunner } from '../../src/worker/files/file-checked-runner.ts';
 import { type FileReader, openFileReader, type SeenFile } from '../../src/worker/files/file-reader.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents } from '../../src/worker/processes/job-runner.ts';
+import { noValueFiles } from '../support/no-value-files.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 const never = new Promise<never>(() => {});
@@ -74,7 +75,14 @@ function world(reader: Partial<FileReader>) {
     return inside;
   };
   const places = { workingDirectory: '/work dir', dataDirectory: '/out' };
-  const runner = new FileCheckedRunner(events, { clock, files, openRunner, ...places, createsFolders: () => true });
+  const runner = new FileCheckedRunner(events, {
+    clock,
+    files,
+    values: noValueFiles,
+    openRunner,
+    ...places,
+    createsFolders: () => true,
+  });
   return {
     runner,
     happened,

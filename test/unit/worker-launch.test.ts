@@ -13,6 +13,7 @@ const context: LaunchContext = {
   gpuIds: [],
   nodeNames: ['here'],
   rawVariables: new Map(),
+  valueVariables: () => ({}),
 };
 
 describe('the text of a job with an invocation script', () => {

@@ -46,7 +46,7 @@ function jobText(context: Context, shown: JobShown): string {
   ].join('');
 }
 
-function facts(context: Context, { job, why, reasons }: JobShown): [string, unknown][] {
+function facts(context: Context, { job, why, reasons, attempts }: JobShown): [string, unknown][] {
   const subject = { workflow_key: String(job.workflow_key), job_key: String(job.job_key) };
   const all: [string, unknown][] = [
     ['job_key', job.job_key],
@@ -70,6 +70,7 @@ function facts(context: Context, { job, why, reasons }: JobShown): [string, unkn
     ['attributes', job.attributes],
     ['max_wait', job.max_wait_seconds === null ? null : formatDuration(Number(job.max_wait_seconds))],
     ['expires_at', job.expires_at],
+    ['result', job.status === 'done' ? (attempts.at(-1)?.result ?? null) : null],
     ['num_retries', job.num_retries === 0 ? null : job.num_retries],
   ];
   return all.filter(([name, value]) => value !== null || name === 'return_code');

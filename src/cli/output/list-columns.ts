@@ -29,6 +29,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'hostname',
     'slurm_job_id',
     'job_name',
+    'result',
   ],
   runs: [
     'run_id',

@@ -130,6 +130,11 @@ export function withoutOutput(end: AttemptEnd, detail: string): AttemptEnd {
   return { ...end, returnCode: 1, cause: 'missing_output', detail };
 }
 
+/** The failure of an attempt that was not started because a value that its command names is missing; `detail` says which. */
+export function withoutInput(detail: string): AttemptEnd {
+  return { status: 'done', returnCode: 1, cause: 'missing_input', exitCode: null, signal: null, detail };
+}
+
 /** Whether an end counts as success although its return code is not 0, for a job whose failures are forgiven. */
 export function isForgivable({
   status,

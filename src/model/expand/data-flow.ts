@@ -11,12 +11,18 @@ const none: readonly never[] = [];
 export class References {
   #numbers: number[] | null = null;
   #groups: Set<readonly number[]> | null = null;
+  /** Both in the order in which they were added, once there is a group. */
+  #all: (number | readonly number[])[] | null = null;
 
   add(found: number | readonly number[]): void {
     if (typeof found !== 'number') {
+      this.#all ??= [...this.numbers];
       this.#groups ??= new Set();
       this.#groups.add(found);
-    } else if (this.#numbers === null) this.#numbers = [found];
+    }
+    this.#all?.push(found);
+    if (typeof found !== 'number') return;
+    if (this.#numbers === null) this.#numbers = [found];
     else this.#numbers.push(found);
   }
 
@@ -27,6 +33,11 @@ export class References {
 
   get groups(): Iterable<readonly number[]> {
     return this.#groups ?? none;
+  }
+
+  /** Numbers and groups in the order in which they were added, possibly repeated. */
+  get all(): readonly (number | readonly number[])[] {
+    return this.#all ?? this.numbers;
   }
 
   /** How many there are, repeats included. */

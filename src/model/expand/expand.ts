@@ -16,6 +16,8 @@ import { NameTable, unnamed } from './name-table.ts';
 import { expandActions, expandResourceMonitor, expandSchedulers } from './parts.ts';
 import { SweepReader } from './sweeps.ts';
 import { parametersIn } from './template.ts';
+import { UpstreamOrders } from './upstream-orders.ts';
+import { checkValues } from './value-checks.ts';
 
 /**
  * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
@@ -39,7 +41,8 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     schedulers: NameTable.of('slurm_schedulers', spec, findings),
   };
   const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, place, findings);
-  const { numBarriers, edges } = wire(jobs);
+  const { numBarriers, edges, upstreamOrders } = wire(jobs);
+  checkValues(jobs, findings);
   addCycles(jobs, { numBarriers, edges }, findings);
   const defaults = specDefaults;
   return {
@@ -76,6 +79,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     jobs: { [Symbol.iterator]: () => jobs.expanded() },
     numBarriers,
     edges,
+    ...(upstreamOrders.size === 0 ? {} : { upstreamOrders }),
     failureHandlers: [...expandFailureHandlers(spec.failure_handlers ?? [], findings), ...jobs.plainRetries.handlers],
     schedulers: expandSchedulers(spec, findings),
     numJobsWithScheduler: jobs.numJobsWithScheduler,
@@ -147,11 +151,12 @@ function requirementsOf(spec: RequirementsSpec): Requirements & { name: string }
 const nothing: readonly number[] = [];
 
 /** The edges between the jobs; sets of upstreams that many jobs share are not written out for each of them. */
-function wire(jobs: JobExpansion): Wiring {
+function wire(jobs: JobExpansion): Wiring & { upstreamOrders: Map<number, [number, number][]> } {
   const numJobs = jobs.jobs.length;
   const lastSeenBy = new Int32Array(numJobs).fill(-1);
   const sets = new SharedSets();
   const upstreams: (readonly number[])[] = [];
+  const orders = new UpstreamOrders();
   for (let job = 0; job < numJobs; job++) {
     const waitsFor: number[] = [];
     const waitFor = (upstream: number | readonly number[]): void => {
@@ -161,10 +166,15 @@ function wire(jobs: JobExpansion): Wiring {
         waitsFor.push(upstream);
       }
     };
-    jobs.eachUpstream(job, waitFor);
+    const declared: (number | readonly number[])[] = [];
+    jobs.eachUpstream(job, (upstream) => {
+      declared.push(upstream);
+      waitFor(upstream);
+    });
+    orders.note(job, declared);
     upstreams.push(waitsFor.length === 0 ? nothing : waitsFor);
   }
-  return wireJobs(upstreams, sets.jobs);
+  return { ...wireJobs(upstreams, sets.jobs), upstreamOrders: orders.runs };
 }
 
 /** Sets of jobs that others wait for as a whole, each with the jobs that do; the same members are the same set. */

@@ -130,11 +130,10 @@ export class JobExpansion {
   /** Calls `waitFor` with each job, or list of jobs, that a job waits for; a job that names itself is a finding. */
   eachUpstream(number: number, waitFor: (upstream: number | readonly number[]) => void): void {
     const { uses } = this.#resolve(number);
-    for (const upstream of uses.of('jobs', 'input').numbers) {
+    for (const upstream of uses.of('jobs', 'input').all) {
       if (upstream !== number) waitFor(upstream);
       else this.#refuseItself(number);
     }
-    for (const group of uses.of('jobs', 'input').groups) waitFor(group);
     this.#fileFlow.eachProducer(uses.of('files', 'input'), number, waitFor);
     this.#dataFlow.eachProducer(uses.of('userData', 'input'), number, waitFor);
   }

@@ -48,7 +48,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
-      'max_concurrent_jobs',
+      ...['max_concurrent_jobs', 'has_results'],
     ],
     made: {
       ...workflow,
@@ -160,6 +160,14 @@ export const copiedTables: readonly CopiedTable[] = [
     unset: [],
   },
   {
+    table: 'upstream_orders',
+    from: `jobs n JOIN upstream_orders t ON t.job_key = n.job_key - @jobs
+      WHERE n.workflow_key = @target ORDER BY n.job_key`,
+    same: ['runs'],
+    made: { job_key: 'n.job_key' },
+    unset: [],
+  },
+  {
     table: 'edges',
     from: `edges t WHERE t.upstream IN (SELECT job_key FROM jobs WHERE workflow_key = @source
       UNION ALL SELECT -barrier_key FROM barriers WHERE workflow_key = @source)`,
@@ -175,7 +183,7 @@ export const copiedTables: readonly CopiedTable[] = [
     same: [
       ...['num_cpus', 'memory_bytes', 'gpu_thousandths', 'gpu_indices', 'num_nodes', 'claimed_at', 'started_at'],
       ...['ended_at', 'end_status', 'return_code', 'exit_code', 'exec_ms', 'peak_memory_bytes'],
-      ...['average_memory_bytes', 'cpu_ms', 'is_forgiven'],
+      ...['average_memory_bytes', 'cpu_ms', 'is_forgiven', 'result', 'inputs_digest'],
     ],
     made: {
       ...workflow,

@@ -14,10 +14,12 @@ import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from '../running/completion.ts';
 import { needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
+import { runsUnlessAscending, storeUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
 import { setHeld } from '../runs/pauses.ts';
 import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
+import { refuseUnknownValues } from './job-texts.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
 import { limitSet } from './limits.ts';
 import { keyOfName, unknownName } from './named-parts.ts';
@@ -67,6 +69,10 @@ class JobAddition {
     const { name } = this.#job;
     const { workflowKey } = this.#workflow;
     const upstreams = this.#upstreams();
+    refuseUnknownValues(
+      this.#job,
+      [...upstreams.values()].map((upstream) => upstream.name),
+    );
     const downstreams = this.#downstreams();
     this.#refuseCycle(upstreams, downstreams);
     const jobKey = this.#insert();
@@ -204,6 +210,8 @@ class JobAddition {
     const { db } = this.#tx;
     const all = [...upstreams.values()];
     for (const upstream of upstreams.keys()) addEdge(this.#tx, upstream, jobKey);
+    const order = runsUnlessAscending([...upstreams.keys()]);
+    if (order !== null) storeUpstreamOrder(this.#tx, jobKey, order);
     db.run(
       'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ? WHERE job_key = ?',
       all.filter(({ status }) => !endedStatuses.includes(status)).length,

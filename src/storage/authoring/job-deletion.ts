@@ -7,6 +7,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { forgetActionJob } from '../running/action-triggers.ts';
 import { deleteHolds } from '../running/holds.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { deleteUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
 /** How many jobs a reply lists at most, and how many names an event and an error. */
@@ -92,6 +93,7 @@ function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
   tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
+  deleteUpstreamOrder(tx, jobKey);
   deleteHolds(tx, jobKey);
   const row = tx.db.get<{ status: JobStatus; failed: number; resource_requirements_key: number | null }>(
     'DELETE FROM jobs WHERE job_key = ? RETURNING status, failed, resource_requirements_key',

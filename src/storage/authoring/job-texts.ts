@@ -3,6 +3,7 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Direction, substitute } from '../../model/expand/variables.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
+import { hasValueVariables, valueVariables, variableProblem } from '../../model/spec/values.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { JobRow } from './job-rows.ts';
 
@@ -11,6 +12,10 @@ type JobChanges = Request<'job_modify'>['changes'];
 /** The changes with the paths of files in command and invocation script, as in a specification. */
 export function resolved(tx: Transaction, job: JobRow, changes: JobChanges): JobChanges {
   const { command, invocation_script: script } = changes;
+  const texts = { name: job.name, command: command ?? '', invocation_script: script ?? null };
+  if (hasValueVariables(texts.command + (texts.invocation_script ?? ''))) {
+    refuseUnknownValues(texts, upstreamNames(tx, job.job_key));
+  }
   return {
     ...changes,
     ...(command === undefined ? {} : { command: withPaths(tx, job, command) }),
@@ -58,4 +63,29 @@ function declaredUserData(tx: Transaction, job: JobRow, direction: Direction): {
     job.job_key,
     direction === 'output' ? 1 : 0,
   );
+}
+
+/** Throws 'usage' when a text names the result value of a job that this one does not wait for. */
+export function refuseUnknownValues(
+  job: { name: string; command: string; invocation_script: string | null },
+  upstreams: readonly string[],
+): void {
+  const known = { isEmpty: upstreams.length === 0, has: (name: string) => upstreams.includes(name) };
+  for (const variable of valueVariables(`${job.command} ${job.invocation_script ?? ''}`)) {
+    const problem = variableProblem(variable, known);
+    if (problem === null) continue;
+    const hint = 'What a job waits for is set when it is created: torc jobs add --depends-on NAME.';
+    throw new TorcError('usage', `job ${quoted(job.name)}: ${problem}`, hint);
+  }
+}
+
+function upstreamNames(tx: Transaction, jobKey: number): string[] {
+  return tx.db
+    .all<{ name: string }>(
+      `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
+         UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)
+       SELECT j.name FROM near CROSS JOIN jobs j ON j.job_key = near.node`,
+      jobKey,
+    )
+    .map((row) => row.name);
 }

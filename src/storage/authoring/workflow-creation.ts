@@ -15,6 +15,7 @@ import { countFirstHolds, holdFromStart } from '../running/holds.ts';
 import { maxConcurrentChanged, storeLimit } from '../running/limits.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
+import { type KeyRun, storeUpstreamOrder } from '../running/upstream-orders.ts';
 import { storeUserData } from '../running/user-data.ts';
 import { findWorkflow, type Workflow } from '../running/workflows.ts';
 import { storedAttributes } from './attributes.ts';
@@ -139,6 +140,13 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
       inputUserData: userDataKeys(job.input_user_data),
       outputUserData: userDataKeys(job.output_user_data),
     });
+    if (job.upstream_order !== undefined) {
+      const runs = job.upstream_order.map(([first, length]): KeyRun => {
+        checkRange('job', first, length, workflow.numSpecJobs);
+        return [workflow.firstJobKey + first, length];
+      });
+      storeUpstreamOrder(tx, jobKey, runs);
+    }
     if (job.hold === true) holdFromStart(tx, { jobKey, workflowKey });
   }
   for (const [upstream, downstream] of request.edges) {

@@ -5,6 +5,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
 import { deleteLimits } from '../running/limits.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { deleteUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { claimedJobs } from '../runs/claimed-jobs.ts';
 
@@ -53,6 +54,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
     tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
+    deleteUpstreamOrder(tx, jobKey);
     deleteHolds(tx, jobKey);
     tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM jobs WHERE job_key = ?', jobKey);

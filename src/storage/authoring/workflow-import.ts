@@ -7,6 +7,7 @@ import { aims, type Settled, settle, statusCode } from '../../model/decide/resta
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses, type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { noteResults } from '../running/result-values.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 import { loadJobs, type StoredJobs } from '../runs/restart.ts';
@@ -67,8 +68,8 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
        num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
        return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms,
-       is_forgiven)
-     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       is_forgiven, result)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     workflowKey,
     jobKey,
     result.run_id,
@@ -93,7 +94,9 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     result.average_memory_bytes,
     milliseconds(result.cpu_seconds),
     result.outcome === 'forgiven' ? 1 : 0,
+    result.result == null ? null : jsonText(result.result),
   );
+  if (result.result != null) noteResults(tx, workflowKey);
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
 }
 

@@ -3,6 +3,7 @@ import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import { leastTimeMs } from '../../model/decide/time-left.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { withInputs } from './result-values.ts';
 import { recoveryOf } from './retries.ts';
 import { withUserData } from './user-data.ts';
 
@@ -48,7 +49,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
   );
   const assignments = [...rows].map((row) => assignment(tx, row));
   setTimeAtStart(tx, node, assignments);
-  return withUserData(tx, computeNodeKey, assignments);
+  return withInputs(tx, node.workflowKey, withUserData(tx, computeNodeKey, assignments));
 }
 
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {

@@ -12,6 +12,7 @@ import { recordFileStates } from './input-versions.ts';
 import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
+import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
 import { giveBack, type JobState, moveJob } from './transitions.ts';
@@ -116,7 +117,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   const attempt = findAttempt(tx, node, reported.attempt);
   if (attempt === null) return 'rejected';
   if (!attempt.isLive) return recordLateFinish(tx, attempt, reported);
-  const report = withStoredOutputs(tx, attempt.job, reported);
+  const report = withStoredOutputs(tx, attempt.job, withSoundResult(reported));
   // a person canceled it and the allocation ended first: a restart must not bring it back
   const status = report.status === 'terminated' && attempt.stopReason === 'cancel' ? 'canceled' : report.status;
   const endedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
@@ -161,6 +162,9 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   );
   if (isForgiven) tx.db.run('UPDATE attempts SET is_forgiven = 1 WHERE attempt_key = ?', attempt.attemptKey);
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
+  if (report.result != null && status === 'done' && report.return_code === 0) {
+    storeResult(tx, attempt.job.workflowKey, attempt.attemptKey, report.result);
+  }
   if (mayRetry && retryFailed(tx, attempt.job, { ...end, attemptKey: attempt.attemptKey })) return 'accepted';
   if (status === 'terminated') {
     recordTerminated(tx, { ...attempt, cause: report.cause, isInSlurm: node.slurmJobId !== null });

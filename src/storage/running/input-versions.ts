@@ -2,6 +2,7 @@
 import type { FileState } from '../../api/contract.ts';
 import { type FileFacts, fileChange } from '../../model/decide/changes.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { jobsWithOtherInputs } from './result-values.ts';
 
 /** Stores the states in which a worker saw a job's declared files; files that the job does not declare are ignored. */
 export function recordFileStates(tx: Transaction, jobKey: number, states: readonly FileState[]): void {
@@ -104,6 +105,9 @@ export function findChanges(
     workflowKey,
   )) {
     note(row.job_key, userDataChange(row));
+  }
+  for (const jobKey of jobsWithOtherInputs(tx, workflowKey)) {
+    note(jobKey, 'the result values of its upstream jobs changed');
   }
   return changes;
 }

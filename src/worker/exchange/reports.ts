@@ -16,13 +16,14 @@ const plainReportBytes = 1024;
 const fileStateBytes = 256;
 
 /** The approximate size of the report in a request. */
-export function reportBytes({ files = [], userData = [] }: FinishedAttempt): number {
-  const dataBytes = userData.length === 0 ? 0 : Buffer.byteLength(jsonText(userData));
+export function reportBytes({ files = [], userData = [], result }: FinishedAttempt): number {
+  const data = [...userData, ...(result === undefined ? [] : [result])];
+  const dataBytes = data.length === 0 ? 0 : Buffer.byteLength(jsonText(data));
   return plainReportBytes + files.length * fileStateBytes + dataBytes;
 }
 
 function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> {
-  const { end, startedAtMs, endedAtMs, files, userData, log } = finished;
+  const { end, startedAtMs, endedAtMs, files, userData, result, log } = finished;
   return {
     status: end.status,
     return_code: end.returnCode,
@@ -36,6 +37,7 @@ function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'star
     cpu_ms: finished.cpuMs,
     ...(files === undefined ? {} : { files }),
     ...(userData === undefined ? {} : { user_data: userData }),
+    ...(result === undefined ? {} : { result }),
     ...(log === undefined ? {} : { log }),
   };
 }

@@ -7,13 +7,21 @@ import type { Clock } from '../../base/clock.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
-import { type StopReason, spawnFailed, withoutOutput, withoutRecovery } from '../../model/decide/outcome.ts';
+import {
+  type StopReason,
+  spawnFailed,
+  withoutInput,
+  withoutOutput,
+  withoutRecovery,
+} from '../../model/decide/outcome.ts';
+import type { AttemptEnd } from '../../model/job.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
 import { shortageOf } from '../processes/spawner.ts';
 import { DeclaredFiles } from './declared-files.ts';
 import type { FileReader } from './file-reader.ts';
 import { readUserData, type WrittenData } from './user-data.ts';
+import type { TakenResult, ValueFiles } from './values.ts';
 
 /** How long a file system may take to answer after a job's end. */
 const readLimits = { longestMs: 30_000, hurriedMs: 200 };
@@ -35,6 +43,7 @@ interface FiledJob {
 export interface FileCheckedRunnerDependencies {
   clock: Clock;
   files: FileReader;
+  values: ValueFiles;
   workingDirectory: string;
   dataDirectory: string;
   /** Whether the folders of declared outputs are made before a job starts. */
@@ -62,7 +71,13 @@ export class FileCheckedRunner implements JobRunner {
 
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
     const { files = [], output_user_data: dataNames = [], attempt, recovery } = assignment;
-    if (files.length + dataNames.length === 0 && recovery === undefined) {
+    if (assignment.refusal !== undefined) {
+      const end = withoutInput(assignment.refusal);
+      queueMicrotask(() => this.#tellUnstarted(attempt, end));
+      return;
+    }
+    const isPlain = files.length + dataNames.length === 0 && recovery === undefined;
+    if (isPlain && !this.#deps.values.needsPreparation(assignment)) {
       this.#runner.start(assignment, sampleEveryMs, output);
       return;
     }
@@ -93,6 +108,7 @@ export class FileCheckedRunner implements JobRunner {
     const written = job.recoveryPath === null ? job.dataPaths : [...job.dataPaths, job.recoveryPath];
     try {
       if (written.length > 0) await this.#deps.files.makeRoom(written);
+      await this.#deps.values.prepare(job.assignment);
     } catch (error) {
       return this.#fail(job, error);
     }
@@ -114,7 +130,12 @@ export class FileCheckedRunner implements JobRunner {
       this.#events.unstarted(attempt, shortage);
       return;
     }
-    const end = spawnFailed(code, message);
+    this.#tellUnstarted(attempt, spawnFailed(code, message));
+  }
+
+  /** An attempt ended without a process. */
+  #tellUnstarted(attempt: number, end: AttemptEnd): void {
+    if (this.#isClosed) return;
     const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#deps.clock.monotonic(), end, ...nothing });
   }
@@ -144,7 +165,7 @@ export class FileCheckedRunner implements JobRunner {
     if (job !== undefined && finished.startedAtMs !== null) void this.#conclude(job, finished);
     else {
       this.#jobs.delete(finished.attempt);
-      this.#events.ended(finished);
+      this.#events.ended(job === undefined ? withResult(finished, this.#deps.values.take(finished.attempt)) : finished);
     }
   }
 
@@ -156,9 +177,10 @@ export class FileCheckedRunner implements JobRunner {
     const written = isSuccess ? await this.#readData(job) : { data: [], problems: [] };
     const isUnprepared = end.cause === 'exit_code' && (await this.#hasFailedRecovery(job));
     const states = await files.states();
+    const result = await this.#takeResult(job);
     this.#jobs.delete(attempt);
     if (this.#isClosed) return;
-    const problems = [...missing, ...written.problems];
+    const problems = [...missing, ...written.problems, ...('problem' in result ? [result.problem] : [])];
     const hasFailed = isSuccess && problems.length > 0;
     const kept = isSuccess && !hasFailed ? files.untouchedOutputs() : null;
     this.#events.ended({
@@ -172,7 +194,14 @@ export class FileCheckedRunner implements JobRunner {
             : { ...end, detail: `it did not write ${kept}` },
       ...(states.length > 0 ? { files: states } : {}),
       ...(written.data.length > 0 && !hasFailed ? { userData: written.data } : {}),
+      ...('value' in result && result.value !== undefined && isSuccess && !hasFailed ? { result: result.value } : {}),
     });
+  }
+
+  async #takeResult({ assignment, hurry }: FiledJob): Promise<TakenResult> {
+    const budget = new TimeBudget(this.#deps.clock, hurry.signal, readLimits);
+    const unread = { problem: 'wrote a result value that could not be read in time' };
+    return await budget.waitFor(this.#deps.values.takePrepared(assignment), unread);
   }
 
   async #hasFailedRecovery({ recoveryPath: path, hurry }: FiledJob): Promise<boolean> {
@@ -197,4 +226,12 @@ export class FileCheckedRunner implements JobRunner {
     for (const job of this.#jobs.values()) job.hurry.abort();
     this.#runner.close();
   }
+}
+
+/** The end of an attempt with its result value, which counts only after a success; a bad one fails it. */
+function withResult(finished: FinishedAttempt, result: TakenResult): FinishedAttempt {
+  const { end } = finished;
+  if (end.returnCode !== 0) return finished;
+  if ('problem' in result) return { ...finished, end: withoutOutput(end, `it ended with 0 but ${result.problem}`) };
+  return result.value === undefined ? finished : { ...finished, result: result.value };
 }

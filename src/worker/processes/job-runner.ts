@@ -1,5 +1,6 @@
 /** What a runner of jobs does and what it reports: the process runner has this form, and so has every wrapper around it. */
 import type { Assignment, FileState, LogPlace, Request } from '../../api/contract.ts';
+import type { Json } from '../../base/exact-json.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import type { TerminationSignal } from '../../model/expanded.ts';
@@ -24,6 +25,8 @@ export interface FinishedAttempt {
   files?: FileState[];
   /** What the job wrote for its output user data. */
   userData?: NonNullable<ExchangeRequest['finished'][number]['user_data']>;
+  /** Its result value; missing when it left none. */
+  result?: Json;
   /** Where its output is, when that does not follow from the workflow's settings. */
   log?: LogPlace;
   /** Some of its processes could not be killed: they may still write. */

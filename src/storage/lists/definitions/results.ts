@@ -32,7 +32,7 @@ export const results: ListDefinition = {
     ...columns('json', ['gpu_indices', 'a.gpu_indices']),
     ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
     ...columns('text', ['detail', 'a.detail']),
-    ...columns('json', ['inherited_from', 'a.inherited_from']),
+    ...columns('json', ['result', 'a.result'], ['inherited_from', 'a.inherited_from']),
     ...columns('text', ['marked_by', markedBy]),
   ],
   from: `attempts a JOIN jobs j ON j.job_key = a.job_key

@@ -1,0 +1,44 @@
+/** A folder of this process alone on this node, for files through which it and its jobs tell each other something. */
+import { closeSync, mkdtempSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openRegularFile } from './shared.ts';
+
+/** Makes the folder, with a name that nobody can foresee. Throws the system's error. */
+export function makeScratchFolder(prefix: string): string {
+  return mkdtempSync(join(tmpdir(), prefix));
+}
+
+/** Throws the system's error. */
+export function writeScratch(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+}
+
+/**
+ * The first `mostBytes` of a file, which is then removed; null when there is none. Throws the system's error, EINVAL or
+ * ELOOP for what is no regular file.
+ */
+export function takeScratch(path: string, mostBytes: number): Buffer | null {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
+  const file = openRegularFile(path);
+  try {
+    const content = Buffer.alloc(mostBytes);
+    let length = 0;
+    for (let read = 1; read > 0 && length < mostBytes; length += read) {
+      read = readSync(file, content, length, mostBytes - length, null);
+    }
+    return content.subarray(0, length);
+  } finally {
+    closeSync(file);
+    removeScratch(path);
+  }
+}
+
+/** Removes a file or folder. Never fails. */
+export function removeScratch(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // what is left is in the node's folder for such files
+  }
+}
