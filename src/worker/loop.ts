@@ -76,6 +76,7 @@ export class WorkerLoop {
       commands: this.#commands,
       exchanger: this.#exchanger,
       withoutServer: this.#withoutServer,
+      values: effects.values,
     });
   }
 
@@ -235,11 +236,7 @@ export class WorkerLoop {
     this.#cancelTimer();
     this.#stopListening();
     const { resolve, reject } = this.#settle;
-    void this.#ending.finish(reason).then((exit) => {
-      this.#deps.effects.values.close();
-      if (error === null) resolve(exit);
-      else reject(error);
-    });
+    void this.#ending.finish(reason).then((exit) => (error === null ? resolve(exit) : reject(error)));
   }
 
   // ---------------------------------------------------------------- what is due

@@ -1,7 +1,6 @@
 /** Exports a stored workflow page by page in the words of a specification, with names instead of keys. */
 
 import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
-import { limits } from '../../api/limits.ts';
 import { type Json, parseJson } from '../../base/exact-json.ts';
 import { noLimits } from '../../model/decide/concurrency.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
@@ -12,9 +11,9 @@ import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
-import { hasUpstreamOrder, inDeclaredOrder } from '../running/upstream-orders.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { readAttributes } from './attributes.ts';
+import { dependencesOf } from './exported-dependences.ts';
 import type { JobRow } from './job-rows.ts';
 
 type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
@@ -250,41 +249,6 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     input_user_data: usedNames(tx, jobKey, 'user_data', 0),
     output_user_data: usedNames(tx, jobKey, 'user_data', 1),
   };
-}
-
-/** A job with an order of its own names every job behind its barriers, unless there are more than a request can have. */
-function dependencesOf(tx: Transaction, jobKey: number): Pick<ExportedJob, 'depends_on' | 'barriers'> {
-  const sql = 'SELECT -upstream AS key FROM edges WHERE downstream = ? AND upstream < 0';
-  const barriers = tx.db.all<{ key: number }>(sql, jobKey).map(({ key }) => String(key));
-  if (barriers.length > 0 && hasUpstreamOrder(tx, jobKey)) {
-    const jobs = tx.db.all<{ name: string; jobKey: number }>(
-      `SELECT DISTINCT j.name, j.job_key AS jobKey FROM jobs j WHERE j.job_key IN (
-         SELECT upstream FROM edges WHERE downstream = ?1 AND upstream > 0
-         UNION SELECT b.upstream FROM edges e JOIN edges b ON b.downstream = e.upstream
-           WHERE e.downstream = ?1 AND e.upstream < 0) ORDER BY j.job_key LIMIT ?2`,
-      jobKey,
-      limits.listPage + 1,
-    );
-    const depends_on = inDeclaredOrder(tx, jobKey, jobs).map((row) => row.name);
-    if (depends_on.length <= limits.listPage) return { depends_on, barriers: [] };
-  }
-  return { depends_on: dependsOn(tx, jobKey), barriers };
-}
-
-/** The jobs that it names as dependencies: without those that write what it reads, which follow from that. */
-function dependsOn(tx: Transaction, jobKey: number): string[] {
-  const jobs = tx.db.all<{ name: string; jobKey: number }>(
-    `SELECT j.name, j.job_key AS jobKey FROM edges e JOIN jobs j ON j.job_key = e.upstream WHERE e.downstream = ?
-       AND e.upstream NOT IN (SELECT o.job_key FROM job_files i JOIN job_files o ON o.file_key = i.file_key
-         WHERE i.job_key = ? AND i.is_output = 0 AND o.is_output = 1)
-       AND e.upstream NOT IN (SELECT o.job_key FROM job_user_data i JOIN job_user_data o
-         ON o.user_data_key = i.user_data_key WHERE i.job_key = ? AND i.is_output = 0 AND o.is_output = 1)
-       ORDER BY j.job_key`,
-    jobKey,
-    jobKey,
-    jobKey,
-  );
-  return inDeclaredOrder(tx, jobKey, jobs).map((row) => row.name);
 }
 
 function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data', isOutput: number): string[] {

@@ -59,8 +59,7 @@ function withOwnInputs(tx: Transaction, workflowKey: number, assignment: Assignm
   const jobKey = Number(assignment.job_key);
   const { rows, bytes } = upstreamRows(tx, jobKey);
   if (rows.length > 0) {
-    const update = 'UPDATE attempts SET inputs_digest = ?1 WHERE attempt_key = ?2 AND inputs_digest IS NOT ?1';
-    tx.db.run(update, digestOf(rows), assignment.attempt);
+    tx.db.run('UPDATE attempts SET inputs_digest = ? WHERE attempt_key = ?', digestOf(rows), assignment.attempt);
   }
   const inputs = rows.map(({ name, result }): Input => ({ name, value: parseJson(result) as Json }));
   const filled = filledTexts(assignment, inputs);
@@ -119,14 +118,15 @@ export function jobsWithOtherInputs(tx: Transaction, workflowKey: number): numbe
   if (tx.db.get<{ has_results: number }>(sql, workflowKey)?.has_results !== 1) return [];
   const candidates = tx.db.all<{ jobKey: number; digest: string | null }>(
     `WITH last (node, attempt_key) AS MATERIALIZED (
-       SELECT job_key, attempt_key FROM jobs WHERE workflow_key = ?1 AND attempt_key IS NOT NULL
+       SELECT job_key, attempt_key FROM jobs WHERE workflow_key = ? AND attempt_key IS NOT NULL
        UNION ALL SELECT -b.barrier_key, max(u.attempt_key) FROM barriers b
          JOIN edges e ON e.downstream = -b.barrier_key JOIN jobs u ON u.job_key = e.upstream
-         WHERE b.workflow_key = ?1 GROUP BY b.barrier_key)
+         WHERE b.workflow_key = ? GROUP BY b.barrier_key)
      SELECT j.job_key AS jobKey, a.inputs_digest AS digest FROM last CROSS JOIN edges e ON e.upstream = last.node
        CROSS JOIN jobs j ON j.job_key = e.downstream CROSS JOIN attempts a ON a.attempt_key = j.attempt_key
      WHERE j.status = 'done' AND last.attempt_key > j.attempt_key AND a.cause IS NOT 'marked'
      GROUP BY j.job_key ORDER BY j.job_key`,
+    workflowKey,
     workflowKey,
   );
   return candidates.flatMap(({ jobKey, digest }) => {
