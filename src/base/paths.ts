@@ -74,9 +74,9 @@ export function userDataPaths(outputDirectory: string, attempt: AttemptName, num
   return Array.from({ length: numData }, (_, index) => join(directory, `${index}.json`));
 }
 
-/** Where an attempt on several nodes leaves its result value and finds its inputs: a folder that all its nodes see. */
-export function sharedValuePaths(outputDirectory: string, attempt: AttemptName): { result: string; inputs: string } {
-  const directory = join(outputDirectory, 'values', shardName(attempt), attemptName(attempt));
+/** Where an attempt on several nodes leaves its result value and finds its inputs: beside its user data. */
+export function sharedValuePaths(dataDirectory: string, attempt: AttemptName): { result: string; inputs: string } {
+  const directory = join(dataDirectory, userDataFolder, shardName(attempt), attemptName(attempt));
   return { result: join(directory, 'result.json'), inputs: join(directory, 'inputs.json') };
 }
 

@@ -10,7 +10,6 @@ import type { StopSignal } from './effects.ts';
 import type { Exchanger } from './exchange/exchanger.ts';
 import type { Session } from './exchange/session.ts';
 import type { WithoutServer } from './exchange/without-server.ts';
-import type { ValueFiles } from './files/values.ts';
 import type { WorkerJobs } from './jobs.ts';
 import type { Phase } from './lifetime.ts';
 import type { NodeCommands } from './node-commands.ts';
@@ -28,7 +27,6 @@ export interface EndingParts {
   commands: NodeCommands;
   exchanger: Exchanger;
   withoutServer: WithoutServer;
-  values: ValueFiles;
 }
 
 export class Ending {
@@ -165,7 +163,7 @@ export class Ending {
    * reason that is already known.
    */
   async finish(reason: ExitReason | null): Promise<WorkerExit> {
-    const { log, session, jobs, commands, exchanger, withoutServer, values } = this.#parts;
+    const { log, session, jobs, commands, exchanger, withoutServer } = this.#parts;
     this.#phase = 'ended';
     if (reason !== null) this.#reason = reason;
     commands.stop();
@@ -175,7 +173,6 @@ export class Ending {
     const exit = { reason: this.#reason, numJobs: jobs.numEnded, numFailed: jobs.numFailed };
     log.info({ ...exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
     await Promise.all([withoutServer.close(), jobs.tidy()]);
-    values.close();
     return exit;
   }
 }

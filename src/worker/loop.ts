@@ -76,7 +76,6 @@ export class WorkerLoop {
       commands: this.#commands,
       exchanger: this.#exchanger,
       withoutServer: this.#withoutServer,
-      values: effects.values,
     });
   }
 

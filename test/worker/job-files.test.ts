@@ -1,11 +1,24 @@
 /** Declared files and output user data of jobs that really run. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readSpool } from '../../src/api/spool.ts';
-import { userDataPaths, workerPaths } from '../../src/base/paths.ts';
-import { FakeServer, type Finished, type JobSpec } from './fake-server.ts';
+import { sharedValuePaths, userDataPaths, workerPaths } from '../../src/base/paths.ts';
+import { openFileReader } from '../../src/worker/files/file-reader.ts';
+import { openValueFiles } from '../../src/worker/files/values.ts';
+import { assignment, FakeServer, type Finished, type JobSpec } from './fake-server.ts';
 import { startWorker, type TestWorker, until } from './run.ts';
 
 const oddNames = ['plain', 'with space', 'it\'s "quoted"', 'new\nline', '-rf', '$HOME `id` *', 'größe 数 🙂', 'a\\b'];
@@ -286,5 +299,83 @@ describe('output user data', () => {
     const finished = await report(worker, { command: 'true', output_user_data: ['d'] });
     expect(finished).toMatchObject({ status: 'done', return_code: 126, cause: 'spawn_error', start_age_ms: null });
     expect(finished.detail).toContain('user_data');
+  });
+});
+
+describe('result values', () => {
+  const twoNodes = { nodeNames: ['here', 'there'], numCpus: 64, memoryBytes: 2 ** 40, numGpus: 0, gpuIds: [] };
+
+  it('are what jobs write; each finds those of its upstream jobs in a file and in its environment', async () => {
+    const inputs = '{"args":[1,"é"],"by_name":{"a":[1,"é"]}}';
+    const worker = startWorker();
+    worker.server.add(
+      { command: 'echo "[1.5, null]" > "$TORC_RESULT_FILE"; cat "$TORC_INPUTS_FILE"' },
+      {
+        command: 'cat "$TORC_INPUTS_FILE" > "$TORC_RESULT_FILE"; echo "$TORC_VALUE_1"',
+        inputs,
+        variables: { TORC_VALUE_1: '$x' },
+      },
+      { command: 'echo null > "$TORC_RESULT_FILE"' },
+      { command: 'echo 1 > "$TORC_RESULT_FILE"; exit 3' },
+      { command: 'test ! -e "$TORC_INPUTS_FILE"', inputs: null },
+    );
+    await worker.exit;
+    const ends = [1, 2, 3, 4, 5].map((attempt) => worker.server.attempts.get(attempt)?.finished);
+    expect(ends.map((finished) => finished?.return_code)).toEqual([0, 0, 0, 3, 0]);
+    expect(JSON.stringify(ends.map((finished) => finished?.result))).toBe(`[[1.5,null],${inputs},null,null,null]`);
+    for (const end of ends.slice(2)) expect(end).not.toHaveProperty('result');
+    expect([worker.stdout(1), worker.stdout(2)]).toEqual(['{"args":[],"by_name":{}}', '$x\n']);
+  });
+
+  it('of a job on several nodes are where all of them see them, also those of its upstream jobs', async () => {
+    const worker = startWorker(new FakeServer(), { capacity: twoNodes });
+    const finished = await report(worker, {
+      command: 'cp "$TORC_INPUTS_FILE" "$TORC_RESULT_FILE"; echo "$TORC_INPUTS_FILE"',
+      inputs: '{"args":[7],"by_name":{"a":7}}',
+      node_indices: [0, 1],
+    });
+    expect(finished.result).toEqual({ args: [7], by_name: { a: 7 } });
+    const paths = sharedValuePaths(join(worker.directory, 'output'), { jobKey: '1', runId: 1, attemptId: 1 });
+    expect(worker.stdout(1)).toBe(`${paths.inputs}\n`);
+  });
+
+  it('go through the output directory on a node without room for temporary files', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'torc values '));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    vi.stubEnv('TMPDIR', join(directory, 'nowhere'));
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const values = openValueFiles(directory, openFileReader(directory));
+    const job = assignment({ command: 'true', attempt: 1, job_key: '5', inputs: '[1]' });
+    const { result, inputs } = sharedValuePaths(directory, { jobKey: job.job_key, runId: 1, attemptId: 1 });
+    expect(values.variables(job)).toEqual({ TORC_RESULT_FILE: result, TORC_INPUTS_FILE: inputs });
+    await values.prepare(job);
+    expect(readFileSync(inputs, 'utf8')).toBe('[1]');
+    writeFileSync(result, '[2]');
+    expect(await values.takePrepared(job)).toEqual({ value: [2] });
+    values.close();
+  });
+
+  it.each([
+    ['echo "{" > R', /^it ended with 0 but wrote a result value that is not valid JSON \(/],
+    ['printf \'"\\377"\' > R', /that is not UTF-8$/],
+    ['mkdir R', /that is not a regular file$/],
+    ['mkfifo R', /that is not a regular file$/],
+    ['head -c 65537 /dev/zero | tr "\\0" 1 > R', /that is larger than 65536 bytes/],
+  ])('make the job fail when they are not good: %s', async (written, detail) => {
+    const command = `cd "$(dirname "$TORC_RESULT_FILE")"; ${written.replaceAll('R', '"$TORC_RESULT_FILE"')}`;
+    for (const node_indices of [undefined, [0]]) {
+      const worker = startWorker(new FakeServer(), { capacity: twoNodes });
+      const finished = await report(worker, { command, ...(node_indices === undefined ? {} : { node_indices }) });
+      expect(finished).toMatchObject({ status: 'done', return_code: 1, cause: 'missing_output', exit_code: 0 });
+      expect(finished.detail).toMatch(detail);
+      expect(finished).not.toHaveProperty('result');
+    }
+  });
+
+  it('that a command names and that are missing keep it from being started', async () => {
+    const worker = startWorker();
+    const finished = await report(worker, { command: 'touch started', refusal: 'no value' });
+    expect(finished).toMatchObject({ status: 'done', return_code: 1, cause: 'missing_input', start_age_ms: null });
+    expect(finished).toMatchObject({ detail: 'no value', exit_code: null });
   });
 });

@@ -3,6 +3,7 @@
  * inputs or by name in their commands.
  */
 import { type Json, jsonText, parseJson, WrittenNumber } from '../../base/exact-json.ts';
+import { counted } from '../../base/text.ts';
 import { quoted } from './names.ts';
 import { documentProblem } from './user-data.ts';
 
@@ -139,7 +140,8 @@ function valueAt(
     const { args } = inputsDocument(inputs);
     const [number = '', ...more] = path.split('.');
     [found, keys, what] = [args[Number(number)], more, `input ${number}`];
-    if (found === undefined) return problem(`the result values of its upstream jobs are ${args.length} inputs`);
+    if (found === undefined)
+      return problem(`the result values of its upstream jobs are ${counted(args.length, 'input')}`);
   } else {
     const named = splitPath(path, (name) => inputs.some((input) => input.name === name));
     if (named === null) return problem('the job that it names has left no result value');

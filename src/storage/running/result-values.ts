@@ -41,18 +41,28 @@ export function withSoundResult(report: Finished): Finished {
   return { ...report, return_code: 1, cause: 'missing_output', detail };
 }
 
+/** Of the inputs in one reply to a worker, in bytes. */
+const mostReplyBytes = 8 * 1024 * 1024;
+
 /**
- * Assignments of one worker with the result values of their upstream jobs. A job whose command names a value that is
- * not there is refused. Remembers what each was given, so that a restart sees what has changed.
+ * Assignments of one worker with the result values of their upstream jobs; the last ones are left for its next request
+ * when the values are too many for one reply. A job whose command names a value that is not there is refused. Remembers
+ * what each was given, so that a restart sees what has changed.
  */
 export function withInputs(tx: Transaction, workflowKey: number, assignments: Assignment[]): Assignment[] {
   if (assignments.length === 0) return assignments;
   const sql = 'SELECT has_results FROM workflows WHERE workflow_key = ?';
   const hasResults = tx.db.get<{ has_results: number }>(sql, workflowKey)?.has_results === 1;
-  return assignments.map((assignment) => {
+  const given: Assignment[] = [];
+  let bytes = 0;
+  for (const assignment of assignments) {
     const names = hasValueVariables(assignment.command) || hasValueVariables(assignment.invocation_script ?? '');
-    return hasResults || names ? withOwnInputs(tx, workflowKey, assignment) : assignment;
-  });
+    const filled = hasResults || names ? withOwnInputs(tx, workflowKey, assignment) : assignment;
+    bytes += Buffer.byteLength(filled.inputs ?? '');
+    if (bytes > mostReplyBytes) break;
+    given.push(filled);
+  }
+  return given;
 }
 
 function withOwnInputs(tx: Transaction, workflowKey: number, assignment: Assignment): Assignment {

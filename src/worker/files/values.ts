@@ -1,7 +1,7 @@
 /**
  * The files through which jobs pass values: each may leave its result value in one, and finds those of its upstream jobs
- * in another. Both are on this node, in a folder of the worker; those of a job on several nodes are below the output
- * directory, where its first node sees them too.
+ * in another. Both are on this node, in a folder of the worker. Those of a job on several nodes lie beside its user data,
+ * where all its nodes see them; so do all of them on a node without room for temporary files.
  */
 
 import { closeSync } from 'node:fs';
@@ -36,18 +36,11 @@ export interface ValueFiles {
 
 const noInputs = '{"args":[],"by_name":{}}';
 
-export function openValueFiles(outputDirectory: string, files: FileReader): ValueFiles {
-  let made: string | null = null;
-  function folder(): string {
-    if (made !== null) return made;
-    made = makeScratchFolder('torc-values-');
-    writeScratch(join(made, 'no-inputs.json'), noInputs);
-    return made;
-  }
-
-  const resultPath = (attempt: number): string => join(folder(), `${attempt}.result.json`);
-  const inputsPath = (attempt: number): string => join(folder(), `${attempt}.inputs.json`);
-  const isShared = (job: Assignment): boolean => job.node_indices !== undefined;
+export function openValueFiles(dataDirectory: string, files: FileReader): ValueFiles {
+  const folder = openFolder();
+  const resultPath = (attempt: number): string => join(folder ?? '', `${attempt}.result.json`);
+  const inputsPath = (attempt: number): string => join(folder ?? '', `${attempt}.inputs.json`);
+  const isShared = (job: Assignment): boolean => folder === null || job.node_indices !== undefined;
 
   function take(attempt: number): TakenResult {
     try {
@@ -63,19 +56,19 @@ export function openValueFiles(outputDirectory: string, files: FileReader): Valu
   return {
     variables(job) {
       const { attempt, inputs } = job;
-      const shared = sharedValuePaths(outputDirectory, attemptName(job));
+      const shared = sharedValuePaths(dataDirectory, attemptName(job));
       if (isShared(job)) return { TORC_RESULT_FILE: shared.result, TORC_INPUTS_FILE: shared.inputs };
-      const given = inputs === undefined ? join(folder(), 'no-inputs.json') : inputsPath(attempt);
+      const given = inputs === undefined ? join(folder ?? '', 'no-inputs.json') : inputsPath(attempt);
       return { TORC_RESULT_FILE: resultPath(attempt), TORC_INPUTS_FILE: given };
     },
     needsPreparation: (job) => isShared(job) || job.inputs !== undefined,
     async prepare(job) {
       const { attempt, inputs = noInputs } = job;
       if (!isShared(job)) return inputs === null ? undefined : writeScratch(inputsPath(attempt), inputs);
-      const { result, inputs: path } = sharedValuePaths(outputDirectory, attemptName(job));
+      const { result, inputs: path } = sharedValuePaths(dataDirectory, attemptName(job));
       await files.makeRoom([result, path]);
       if (inputs === null) return;
-      const file = below(outputDirectory, path, true, openOutput);
+      const file = below(dataDirectory, path, true, openOutput);
       try {
         writeText(file, inputs);
       } finally {
@@ -88,15 +81,26 @@ export function openValueFiles(outputDirectory: string, files: FileReader): Valu
         removeScratch(inputsPath(job.attempt));
         return take(job.attempt);
       }
-      const { result } = sharedValuePaths(outputDirectory, attemptName(job));
+      const { result } = sharedValuePaths(dataDirectory, attemptName(job));
       const read = await files.readText(result, mostResultBytes);
       if (read.text !== null) return checked(read.text);
       return read.problem === null ? { value: undefined } : bad(read.problem);
     },
     close() {
-      if (made !== null) removeScratch(made);
+      if (folder !== null) removeScratch(folder);
     },
   };
+}
+
+/** The folder of this worker with the inputs of jobs that have none; null where it cannot be made. */
+function openFolder(): string | null {
+  try {
+    const folder = makeScratchFolder('torc-values-');
+    writeScratch(join(folder, 'no-inputs.json'), noInputs);
+    return folder;
+  } catch {
+    return null;
+  }
 }
 
 function checked(text: string): TakenResult {
