@@ -27,12 +27,16 @@ export interface LimitState {
   running: { workflowKey: number; numRunning: number }[];
 }
 
+const none: readonly string[] = [];
+
 export class Concurrency {
   /** Maxima, by the key of a workflow or `shared`, and by name. */
   readonly #maxima = new Map<number, Map<string, number>>();
   /** How many run, by name and workflow. */
   readonly #running = new Map<string, Map<number, number>>();
   readonly #attempts = new Map<number, { workflowKey: number; names: readonly string[] }>();
+  /** The names in each set that was asked about. */
+  readonly #namesIn = new Map<LimitSet, readonly string[]>();
 
   constructor(limits: Iterable<Limit>) {
     for (const limit of limits) this.set(limit);
@@ -70,12 +74,22 @@ export class Concurrency {
   }
 
   #count(name: string, workflowKey: number, change: number): void {
-    const of = this.#running.get(name) ?? new Map<number, number>();
+    let of = this.#running.get(name);
+    if (of === undefined) {
+      of = new Map();
+      this.#running.set(name, of);
+    }
     const n = (of.get(workflowKey) ?? 0) + change;
     if (n === 0) of.delete(workflowKey);
     else of.set(workflowKey, n);
-    if (of.size === 0) this.#running.delete(name);
-    else this.#running.set(name, of);
+  }
+
+  /** The limits that a job of this set counts towards. */
+  namesIn(limits: LimitSet): readonly string[] {
+    if (limits === noLimits) return none;
+    const known = this.#namesIn.get(limits) ?? labelsIn(limits);
+    this.#namesIn.set(limits, known);
+    return known;
   }
 
   isShared(workflowKey: number, name: string): boolean {
@@ -139,14 +153,12 @@ export class Quota {
   }
 
   admits(limits: LimitSet): boolean {
-    if (limits === noLimits) return true;
-    return labelsIn(limits).every(
-      (name) => this.#concurrency.room(this.#workflowKey, name) > (this.#taken.get(name) ?? 0),
-    );
+    return this.#concurrency
+      .namesIn(limits)
+      .every((name) => this.#concurrency.room(this.#workflowKey, name) > (this.#taken.get(name) ?? 0));
   }
 
   take(limits: LimitSet): void {
-    if (limits === noLimits) return;
-    for (const name of labelsIn(limits)) this.#taken.set(name, (this.#taken.get(name) ?? 0) + 1);
+    for (const name of this.#concurrency.namesIn(limits)) this.#taken.set(name, (this.#taken.get(name) ?? 0) + 1);
   }
 }

@@ -10,7 +10,6 @@ import {
   shared,
   wholeWorkflow,
 } from '../../model/decide/concurrency.ts';
-import { labelsIn } from '../../model/labels.ts';
 import type { Database } from '../database/database.ts';
 import type { Mirror } from '../database/mirrors.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -32,7 +31,7 @@ export const concurrency: Mirror<Database, Concurrency> = {
     );
     const known = new Concurrency([...limits, ...wholes]);
     for (const { attemptKey, workflowKey, limits: names, isLimited } of running)
-      known.begin(attemptKey, workflowKey, namesOf(names, isLimited !== 0));
+      known.begin(attemptKey, workflowKey, namesOf(known, names ?? noLimits, isLimited !== 0));
     return known;
   },
 };
@@ -43,15 +42,15 @@ export function limitsNow(tx: Transaction): Concurrency {
 }
 
 /** The names under which an attempt counts. */
-function namesOf(limits: LimitSet | null, isWorkflowLimited: boolean): string[] {
-  const names = labelsIn(limits ?? noLimits);
+function namesOf(known: Concurrency, limits: LimitSet, isWorkflowLimited: boolean): readonly string[] {
+  const names = known.namesIn(limits);
   return isWorkflowLimited ? [...names, wholeWorkflow] : names;
 }
 
 /** Counts a claimed job. */
 export function beginLimited(tx: Transaction, attemptKey: number, workflowKey: number, limits: LimitSet): void {
   const now = limitsNow(tx);
-  const names = namesOf(limits, now.maximum(workflowKey, wholeWorkflow) !== null);
+  const names = namesOf(now, limits, now.maximum(workflowKey, wholeWorkflow) !== null);
   if (names.length > 0) now.begin(attemptKey, workflowKey, names);
 }
 
