@@ -17,6 +17,7 @@ import * as lists from './lists.ts';
 import * as maintenance from './maintenance.ts';
 import * as plans from './plans.ts';
 import * as resume from './resume.ts';
+import * as schedules from './schedules.ts';
 import * as slurm from './slurm.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
@@ -30,6 +31,7 @@ export type { CheckReply, Problem } from './maintenance.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { TakenOver } from './resume.ts';
+export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type {
   ActionReport,
   AssignedFile,
@@ -72,6 +74,8 @@ export const endpoints = {
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
   job_show: on(jobs.showJob, jobs.jobShown),
   limits_list: on(concurrency.listLimits, concurrency.limitsListed),
+  schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
+  schedule_show: on(schedules.showSchedule, schedules.scheduleShown),
   demand: on(demand.askDemand, demand.demandReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),
 
@@ -94,6 +98,12 @@ export const endpoints = {
   jobs_hold: on(plans.holdJobs, plans.planReply),
   jobs_mark_done: on(plans.markJobs, plans.planReply),
   workflow_copy: on(plans.copyWorkflow, plans.copyWorkflowReply),
+
+  // workflows that the server makes by itself
+  schedule_add: on(schedules.addSchedule, schedules.scheduleAdded),
+  schedule_pause: on(schedules.pauseSchedule, schedules.schedulePaused),
+  schedule_run: on(schedules.scheduleOnly, schedules.scheduleRun),
+  schedule_delete: on(schedules.scheduleOnly, schedules.scheduleDeleted),
 
   // people change what is stored
   workflow_pause: on(workflows.pauseWorkflow, workflows.pauseReply),

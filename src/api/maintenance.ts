@@ -26,6 +26,8 @@ export const serverAwaited = () =>
     num_workers: count,
     /** Allocations of any workflow that may still wait or run. */
     num_allocations: count,
+    /** With an instant to come. */
+    num_schedules: count,
     /** The server in the background that was started last and was not meant to end, with its options. */
     lasting: z
       .strictObject({

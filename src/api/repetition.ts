@@ -19,6 +19,8 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_find',
   'workflow_outline',
   'limits_list',
+  'schedules_list',
+  'schedule_show',
   'workflow_graph',
   'workflow_export',
   'job_show',

@@ -11,6 +11,7 @@ import { forgetLastingServer, noteLastingServer } from '../storage/database/last
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
+import { hasOpenTicks } from '../storage/running/ticks.ts';
 import { openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import type { Service } from './service.ts';
@@ -39,7 +40,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   const log = await openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
   service.onAway = (text) => options.warn?.(text);
-  const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true });
+  const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true, runsSchedules: true });
   // without the note a person starts it again
   await noteServer(service, options).catch((error) => log.warn({ err: error }, 'the server could not be noted'));
   log.info({ addresses: serving.file.addresses, epoch: serving.file.epoch }, 'serving');
@@ -57,7 +58,8 @@ export async function runServer(options: DaemonOptions): Promise<void> {
             countActiveComputeNodes(service.view, null) > 0 ||
             countOpenAllocations(service.view) > 0 ||
             countOpenFirings(service.view, null) > 0 ||
-            nextDueAt(service.view) !== null;
+            nextDueAt(service.view) !== null ||
+            hasOpenTicks(service.view);
           if (!isNeeded) resolve('idle');
         },
         Math.min(idleCheckMs, idleMs),

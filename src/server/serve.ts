@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
 import { ActionRunner } from './actions/action-runner.ts';
+import { ScheduleRunner } from './actions/schedule-runner.ts';
 import { Reconciler } from './evidence/reconcile.ts';
 import { loadIdentity } from './http/certificate.ts';
 import { listen } from './http/http.ts';
@@ -23,6 +24,8 @@ export interface ServeOptions {
   runsActions?: boolean;
   /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
   startsWorkers?: boolean;
+  /** Whether this process makes the workflows of schedules; only one that lasts does. */
+  runsSchedules?: boolean;
 }
 
 export interface Serving {
@@ -62,9 +65,12 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   timekeeper.start();
   const actions = options.runsActions === true ? new ActionRunner(service, options) : null;
   actions?.start();
+  const schedules = options.runsSchedules === true ? new ScheduleRunner(service) : null;
+  schedules?.start();
   void service.lost.then(() => {
     reconciler.close();
     timekeeper.close();
+    void schedules?.close();
     void actions?.close();
     server.close();
     server.closeAllConnections();
@@ -75,6 +81,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       service.onRotateToken = null;
       reconciler.close();
       timekeeper.close();
+      await schedules?.close();
       await actions?.close();
       await stopServing(directory, file, server);
     },

@@ -1,4 +1,5 @@
-/** Actions through the whole program, from a specification to their effects. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: words of schedules are written like that
+/** Actions and schedules through the whole program, from a specification to their effects. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -158,5 +159,70 @@ describe('actions that schedule nodes', () => {
     await expect.poll(shown, { interval: 200 }).toEqual([['failed', expect.stringContaining('Invalid account')]]);
     expect((await place.torc('workflows', 'show-status', key)).stdout).toContain('1 action failed');
     expect(await place.json(['jobs', 'run', key, '--wait-for-new-jobs', '0'])).toMatchObject({ status: 'done' });
+  });
+});
+
+describe('torc schedules', () => {
+  const scheduled = {
+    name: 'tick of ${schedule.name}',
+    jobs: [{ name: 'a', command: 'echo begin >> log; sleep 1.5; echo end >> log' }],
+    actions: [{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' }],
+  };
+  interface Shown {
+    is_paused: boolean;
+    next_at: string | null;
+    runs: { state: string; origin: string; workflow_key: string | null; workflow_status: string | null }[];
+  }
+  const show = (...more: string[]) => place.json<Shown>(['schedules', 'show', 'tick', ...more]);
+
+  it('starts a workflow every second unless the one before it runs: never two at a time', async () => {
+    const file = place.file('tick.json', JSON.stringify(scheduled));
+    const planned = await place.torc('schedules', 'add', 'tick', file, '--every', 'PT1S', '--dry-run');
+    expect(planned).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
+    const added = await place.torc('schedules', 'add', 'tick', file, '--every', 'PT1S');
+    expect(added).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
+    const ended = async () => (await show()).runs.filter((run) => run.workflow_status === 'done').length;
+    await expect.poll(ended, { interval: 500, timeout: 120_000 }).toBeGreaterThanOrEqual(3);
+    expect(await place.json(['schedules', 'pause', 'tick'])).toMatchObject({ is_paused: true, was_paused: false });
+    const isOver = async () =>
+      (await show()).runs.every((run) => !/running|ready|pending/.test(run.workflow_status ?? ''));
+    await expect.poll(isOver, { interval: 500, timeout: 60_000 }).toBe(true);
+    const lines = log().filter((line) => line !== '');
+    expect(lines).toEqual(lines.map((_, index) => (index % 2 === 0 ? 'begin' : 'end')));
+    const { runs } = await show('--runs', '1000');
+    expect(runs.map((run) => run.state)).toContain('skipped');
+    const named = await place.json<{ workflows: { name: string }[] }>([
+      'workflows',
+      'list',
+      '-f',
+      'attribute.schedule=tick',
+    ]);
+    expect(named.workflows[0]?.name).toBe('tick of tick');
+
+    expect((await place.torc('schedules', 'run', 'tick')).stdout).toContain('a workflow of schedule tick starts');
+    const origin = async () => (await show()).runs[0]?.origin;
+    expect(await origin()).toBe('by_hand');
+    expect((await place.torc('schedules', 'list')).stdout).toMatch(/^name +when .*\ntick +every 1.0 s +paused/);
+    expect((await place.torc('schedules', 'show', 'tick')).stdout).toMatch(/to resume: torc .*schedules resume tick/);
+    expect(await place.torc('schedules', 'delete', 'tick')).toMatchObject({ code: 0 });
+    expect(await place.torc('schedules', 'show', 'tick')).toMatchObject({ code: 3 });
+  });
+
+  it('refuses what could never run, and says what to write', async () => {
+    const file = place.file('tick.json', JSON.stringify(scheduled));
+    const add = (...words: string[]) => place.torc('schedules', 'add', 'tick', file, ...words);
+    for (const [words, message] of [
+      [[], 'either --cron or --every'],
+      [['--cron', '61 * * * *'], 'cannot be read'],
+      [['--cron', '@daily', '--time-zone', 'Mars/Base'], 'no time zone'],
+      [['--every', 'PT0.5S'], 'shorter than a second'],
+      [['--every', '1h', '--catch-up', 'all'], 'would be skipped'],
+    ] as const) {
+      expect(await add(...words)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
+    }
+    const { actions: _, ...without } = scheduled;
+    place.file('tick.json', JSON.stringify(without));
+    expect(await add('--every', '1h')).toMatchObject({ code: 2, stderr: expect.stringContaining('schedules nodes') });
+    expect((await place.torc('schedules', 'list')).code).toBe(0);
   });
 });

@@ -48,6 +48,7 @@ beforeAll(async () => {
   await first.call('file_add', { workflow_key: '2', name: 'f', path: 'f' });
   await first.call('user_data_add', { workflow_key: '2', name: 'v', data: [1], is_ephemeral: true });
   await first.call('limit_set', { name: 'scratch', workflow_key: key, maximum: 1 });
+  await first.call('schedule_add', newSchedule);
   const named = await first.call('resource_requirements_add', {
     workflow_key: key,
     name: 'named',
@@ -106,6 +107,30 @@ const config = {
   tmp: null,
   gres: 'gpu:1',
   extra: '--exclusive',
+};
+const newSchedule: Request<'schedule_add'> = {
+  name: 'nightly',
+  cron: '0 3 * * *',
+  every_ms: null,
+  time_zone: 'Europe/Berlin',
+  overlap: 'queue',
+  catch_up: 'all',
+  max_catch_up: 10,
+  paused: false,
+  specification: {
+    text: JSON.stringify({
+      name: 'w',
+      jobs: [{ name: 'a', command: 'true' }],
+      actions: [{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' }],
+    }),
+    file: 'w.json',
+    syntax: 'json',
+    working_directory: '/w',
+    output_directory: '/w/out',
+    home: '/h',
+    variables: { DATA: '/data' },
+  },
+  dry_run: false,
 };
 const job = {
   name: 'new',
@@ -214,6 +239,12 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_find: { tool: null, name: 'n', args: 'a' },
   workflow_outline: { workflow_key: '1', after: null, limit: 10 },
   workflow_graph: { workflow_key: '1' },
+  schedules_list: {},
+  schedule_show: { name: 'nightly', limit: 5 },
+  schedule_add: { ...newSchedule, name: 'weekly' },
+  schedule_pause: { name: 'nightly', paused: true },
+  schedule_run: { name: 'nightly' },
+  schedule_delete: { name: 'nightly' },
   limits_list: { workflow_key: null },
   limit_set: { name: 'matlab', workflow_key: '1', maximum: 2 },
   limit_delete: { name: 'scratch', workflow_key: '1' },

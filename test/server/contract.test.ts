@@ -48,6 +48,7 @@ async function callAll(): Promise<void> {
   );
   await change(service, workflow_key);
   await service.call('workflow_start', { workflow_key, dry_run: false });
+  await schedule(service, directory);
   await service.call('demand', { workflow_key: null });
   await submit(service, workflow_key);
   await run(service, workflow_key);
@@ -61,6 +62,28 @@ async function callAll(): Promise<void> {
 }
 
 type Service = Awaited<ReturnType<typeof freshService>>['service'];
+
+/** A schedule with a run. */
+async function schedule(service: Service, directory: string): Promise<void> {
+  const actions = [{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' }];
+  const text = JSON.stringify({ name: 'w', jobs: [{ name: 'a', command: 'true' }], actions });
+  const place = { working_directory: directory, output_directory: directory, home: directory, variables: {} };
+  const rules = { time_zone: 'UTC', overlap: 'skip', catch_up: 'once', max_catch_up: 1, paused: false } as const;
+  const specification = { text, file: 'w.json', syntax: null, ...place };
+  await service.call('schedule_add', {
+    name: 's',
+    cron: '@daily',
+    every_ms: null,
+    ...rules,
+    specification,
+    dry_run: false,
+  });
+  await service.call('schedule_run', { name: 's' });
+  await service.call('schedules_list', {});
+  await service.call('schedule_show', { name: 's', limit: 10 });
+  await service.call('schedule_pause', { name: 's', paused: true });
+  await service.call('schedule_delete', { name: 's' });
+}
 
 async function change(service: Service, workflow_key: string): Promise<void> {
   const { jobs } = await service.call('jobs_add', {

@@ -35,8 +35,9 @@ export async function startAgain(context: Context, awaited: Awaited): Promise<vo
   note(context, `${whoWaited(awaited)} without a server; started one on ${where}.`);
 }
 
-function whoWaited({ num_workers: workers, num_allocations: allocations }: Awaited): string {
-  const [count, one] = workers > 0 ? [workers, 'worker'] : [allocations, 'allocation'];
+function whoWaited({ num_workers: workers, num_allocations: allocations, num_schedules: schedules }: Awaited): string {
+  const others = allocations > 0 ? ([allocations, 'allocation'] as const) : ([schedules, 'schedule'] as const);
+  const [count, one] = workers > 0 ? ([workers, 'worker'] as const) : others;
   return `${counted(count, one)} ${count === 1 ? 'was' : 'were'}`;
 }
 

@@ -19,7 +19,8 @@ export async function findAwaited({ kind, api }: Connection, serves: boolean): P
   const found = await api.call('server_awaited', {}).catch(() => null);
   if (found === null) return null;
   const awaited = serves ? { ...found, num_workers: 0 } : found;
-  return awaited.num_workers + awaited.num_allocations === 0 ? null : awaited;
+  const { num_workers, num_allocations, num_schedules } = awaited;
+  return num_workers + num_allocations + num_schedules === 0 ? null : awaited;
 }
 
 /** Called once the command has closed the database. A server that does not start fails no command. */
@@ -50,7 +51,8 @@ function mayStart({ env, isDryRun }: Context, { lasting }: Awaited): boolean {
   return policy === 'auto' || lasting?.hostname === hostname();
 }
 
-function whoWaits({ num_workers: workers, num_allocations: allocations }: Awaited): string {
+function whoWaits({ num_workers: workers, num_allocations: allocations, num_schedules: schedules }: Awaited): string {
   if (workers > 0) return `${counted(workers, 'worker')} ${workers === 1 ? 'waits' : 'wait'} for one`;
-  return `${counted(allocations, 'allocation')} ${allocations === 1 ? 'needs' : 'need'} one`;
+  const [count, one] = allocations > 0 ? [allocations, 'allocation'] : [schedules, 'schedule'];
+  return `${counted(count, one)} ${count === 1 ? 'needs' : 'need'} one`;
 }

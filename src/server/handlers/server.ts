@@ -4,6 +4,7 @@ import { protocolVersion } from '../../api/limits.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { countOpenAllocations } from '../../storage/authoring/allocations.ts';
+import { countActiveSchedules } from '../../storage/authoring/schedules.ts';
 import { forgetLastingServer, lastingServer } from '../../storage/database/lasting-server.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { watchedWorkers } from '../../storage/evidence/scope.ts';
@@ -30,7 +31,12 @@ export function showAwaited({ machine, view }: ServerContext): Reply<'server_awa
   const mayLive = watchedWorkers(view, null).filter((worker) => {
     return worker.isActive && (lookLocally(machine, worker)?.state ?? 'alive') === 'alive';
   });
-  return { num_workers: mayLive.length, num_allocations: countOpenAllocations(view), lasting: lastingServer(view) };
+  return {
+    num_workers: mayLive.length,
+    num_allocations: countOpenAllocations(view),
+    num_schedules: countActiveSchedules(view),
+    lasting: lastingServer(view),
+  };
 }
 
 /** In a process that does not serve: no command starts the server in the background again. */

@@ -37,6 +37,7 @@ import {
 import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
+import { listSchedules, makeSchedule, pauseSchedule, removeSchedule, runSchedule, showSchedule } from './schedules.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
 import { greetWorker } from './workers.ts';
@@ -92,6 +93,12 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   job_show: { kind: 'read', run: showJob },
   limits_list: { kind: 'read', run: showLimits },
   demand: { kind: 'read', run: showDemand },
+  schedules_list: { kind: 'read', run: listSchedules },
+  schedule_show: { kind: 'read', run: showSchedule },
+  schedule_add: { kind: 'prepared', prepare: makeSchedule },
+  schedule_pause: { kind: 'prepared', prepare: pauseSchedule },
+  schedule_run: { kind: 'write', run: runSchedule },
+  schedule_delete: { kind: 'write', run: removeSchedule },
   job_modify: { kind: 'write', run: changeJob },
   jobs_modify: { kind: 'write', run: modifyJobs },
   resource_requirements_add: { kind: 'write', run: createRequirements },

@@ -33,6 +33,15 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   max_wait: { measures: 'duration', run: (tx, { subjectKey }) => expireJobs(tx, subjectKey) },
   // late: nothing of the run has started meanwhile
   cancel_rest: { measures: 'duration', run: (tx, { subjectKey }) => cancelRest(tx, subjectKey) },
+  // late: only a server makes workflows, and its schedules say what becomes of the instants that have passed
+  schedule: {
+    measures: 'instant',
+    run: (tx, { subjectKey }) => tx.tell({ kind: 'schedule_due', scheduleKey: subjectKey }),
+  },
+  interval: {
+    measures: 'duration',
+    run: (tx, { subjectKey }) => tx.tell({ kind: 'schedule_due', scheduleKey: subjectKey }),
+  },
 };
 
 /** The kinds that move along when the wall clock is set. */

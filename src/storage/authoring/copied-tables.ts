@@ -285,6 +285,8 @@ export const tablesNotCopied = [
   'job_counts',
   'orphans',
   'runs',
+  // a copy belongs to no schedule
+  'ticks',
 ] as const;
 
 /** Columns that keep their values where a condition holds. */

@@ -5,6 +5,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
 import { deleteLimits } from '../running/limits.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { forgetWorkflowOfTick } from '../running/ticks.ts';
 import { deleteUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { claimedJobs } from '../runs/claimed-jobs.ts';
@@ -73,6 +74,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     );
   }
   deleteLimits(tx, workflowKey);
+  forgetWorkflowOfTick(tx, workflowKey);
   for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
   tx.db.run('DELETE FROM events WHERE workflow_key = ? AND type <> ?', workflowKey, deletedEvent);
   return true;

@@ -20,6 +20,8 @@ export type Fact =
   | { kind: 'run_ended'; workflowKey: number; runId: number; status: string }
   /** A row was added to the table `due`. */
   | { kind: 'due_set'; dueAt: number }
+  /** A schedule has an instant, or something of it ended or changed. */
+  | { kind: 'schedule_due'; scheduleKey: number }
   /** A worker has another attempt to stop. */
   | { kind: 'worker_stopping'; computeNodeKey: number }
   /** A worker that is out of reach is told to stop by a file. */

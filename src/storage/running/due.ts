@@ -8,7 +8,8 @@ import type { Transaction } from '../database/transaction.ts';
  * `hold`: a hold ends. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
  * that has ended are given up. `stopping`: a restart that stops jobs has not been heard from. `run_timeout`: a run has
  * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the
- * ready jobs of a workflow has waited too long. A subject has at most one row of a kind.
+ * ready jobs of a workflow has waited too long. `schedule`, `interval`: a schedule has its next instant. A subject has
+ * at most one row of a kind.
  */
 export const dueKinds = [
   'hold',
@@ -18,6 +19,8 @@ export const dueKinds = [
   'run_timeout',
   'cancel_rest',
   'max_wait',
+  'schedule',
+  'interval',
 ] as const;
 export type DueKind = (typeof dueKinds)[number];
 
@@ -26,8 +29,9 @@ export interface Due {
   /** Milliseconds UTC. */
   dueAt: number;
   kind: DueKind;
+  /** 0 for a schedule. */
   workflowKey: number;
-  /** The key of the hold, the firing, the compute node or the workflow. */
+  /** The key of the hold, the firing, the compute node, the schedule or the workflow. */
   subjectKey: number;
 }
 
@@ -133,10 +137,14 @@ export function hasDurationsToCome(tx: Transaction): boolean {
   return tx.db.get('SELECT 1 FROM due WHERE set_at > ? LIMIT 1', tx.now) !== undefined;
 }
 
-/** Gives holds the same instant as their rows. */
+/** Gives holds and schedules with an interval the same instant as their rows. */
 function followDue(tx: Transaction): void {
   tx.db.run(
     `UPDATE holds SET until = d.due_at FROM due d
      WHERE d.kind = 'hold' AND d.subject_key = holds.hold_key AND holds.until <> d.due_at`,
+  );
+  tx.db.run(
+    `UPDATE schedules SET next_at = d.due_at FROM due d
+     WHERE d.kind = 'interval' AND d.subject_key = schedules.schedule_key AND schedules.next_at <> d.due_at`,
   );
 }

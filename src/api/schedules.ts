@@ -1,0 +1,103 @@
+/** Schedules: specifications of which the server makes a workflow at each of their instants. */
+import { z } from 'zod';
+import {
+  catchUpRules,
+  overlapRules,
+  scheduleName,
+  scheduleNameRule,
+  tickOrigins,
+  tickStates,
+} from '../model/decide/schedule.ts';
+import { specSyntaxes } from '../model/spec/source.ts';
+import { count, instant, key, name, text } from './fields.ts';
+
+const schedule = z.string().regex(scheduleName, scheduleNameRule);
+/** A hundred years. */
+const longestMs = 36_525 * 86_400_000;
+
+/** What each workflow is made of. Paths and variables stand for what they did where the schedule was made. */
+const specification = z.strictObject({
+  text: text.max(8 * 1024 * 1024),
+  file: name,
+  syntax: z.enum(specSyntaxes).nullable(),
+  working_directory: name,
+  output_directory: name,
+  home: text,
+  variables: z.record(z.string(), text),
+});
+
+/** Either `cron` or `every_ms`. */
+export const addSchedule = z
+  .strictObject({
+    name: schedule,
+    cron: text.max(1000).nullable(),
+    every_ms: z.number().int().min(1000).max(longestMs).nullable(),
+    time_zone: text.max(100),
+    overlap: z.enum(overlapRules),
+    catch_up: z.enum(catchUpRules),
+    max_catch_up: z.number().int().min(1).max(1000),
+    paused: z.boolean(),
+    specification,
+    dry_run: z.boolean(),
+  })
+  .refine(({ cron, every_ms }) => (cron === null) !== (every_ms === null), 'either cron or every_ms is needed');
+
+const tick = () =>
+  z.strictObject({
+    /** The instant; of several that were missed together the first and the last. */
+    scheduled_at: instant,
+    last_at: instant,
+    /** Null: more than were counted. */
+    num_instants: count.nullable(),
+    origin: z.enum(tickOrigins),
+    state: z.enum(tickStates),
+    run: count.nullable(),
+    workflow_key: key.nullable(),
+    /** Null when it has none any more. */
+    workflow_status: z.string().nullable(),
+    /** Why there is no workflow. */
+    reason: z.string().nullable(),
+  });
+export type TickRecord = z.infer<ReturnType<typeof tick>>;
+
+const scheduleRecord = () =>
+  z.strictObject({
+    name: z.string(),
+    cron: z.string().nullable(),
+    time_zone: z.string(),
+    every_seconds: z.number().nullable(),
+    overlap: z.enum(overlapRules),
+    catch_up: z.enum(catchUpRules),
+    max_catch_up: count,
+    spec: z.string(),
+    working_directory: z.string(),
+    user: z.string(),
+    is_paused: z.boolean(),
+    /** The next instant; null when there is none. */
+    next_at: instant.nullable(),
+    /** Instants that wait for the end of a workflow. */
+    num_queued: count,
+    num_runs: count,
+    last: tick().nullable(),
+    created_at: instant,
+  });
+export type ScheduleRecord = z.infer<ReturnType<typeof scheduleRecord>>;
+
+export const scheduleAdded = () =>
+  z.strictObject({ dry_run: z.boolean(), name: z.string(), is_paused: z.boolean(), instants: z.array(instant) });
+
+export const listSchedules = z.strictObject({});
+export const schedulesListed = () => z.strictObject({ schedules: z.array(scheduleRecord()) });
+
+/** `limit`: how many of the latest runs. */
+export const showSchedule = z.strictObject({ name: schedule, limit: z.number().int().min(0).max(1000) });
+export const scheduleShown = () =>
+  z.strictObject({ ...scheduleRecord().shape, instants: z.array(instant), runs: z.array(tick()) });
+
+export const scheduleOnly = z.strictObject({ name: schedule });
+export const pauseSchedule = z.strictObject({ name: schedule, paused: z.boolean() });
+export const schedulePaused = () =>
+  z.strictObject({ name: z.string(), is_paused: z.boolean(), was_paused: z.boolean(), next_at: instant.nullable() });
+export const scheduleRun = () => z.strictObject({ name: z.string(), scheduled_at: instant, state: z.enum(tickStates) });
+/** Workflows of the schedule that have not ended go on. */
+export const scheduleDeleted = () => z.strictObject({ name: z.string(), workflow_keys: z.array(key) });

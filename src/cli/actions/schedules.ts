@@ -1,0 +1,262 @@
+/** `torc schedules add|list|show|pause|resume|run|delete`. */
+import type { Reply, Request, ScheduleRecord, TickRecord } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
+import { formatDuration } from '../../base/units.ts';
+import { type CatchUpRule, type OverlapRule, scheduleName, scheduleNameRule } from '../../model/decide/schedule.ts';
+import { checkScheduled, type ScheduledSpec } from '../../model/expand/scheduled.ts';
+import { decodeSpec } from '../../model/spec/source.ts';
+import { startOwnServer } from '../connection/action-server.ts';
+import type { Connection } from '../connection/connection.ts';
+import { cannotActAs, otherUser } from '../connection/other-user.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { pathPlace, readBytes, shownName } from '../documents/read-spec.ts';
+import { actionPlace, checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { printResult, textTable } from '../output/output.ts';
+import { cellText, factLines } from '../output/table.ts';
+
+export interface AddScheduleOptions {
+  cron?: string;
+  timeZone?: string;
+  /** Seconds. */
+  every?: number;
+  overlap: OverlapRule;
+  catchUp: CatchUpRule;
+  maxCatchUp: number;
+  paused?: boolean;
+  dryRun?: boolean;
+}
+
+export async function addSchedule(
+  context: Context,
+  name: string,
+  path: string,
+  options: AddScheduleOptions,
+): Promise<void> {
+  checkOptions(name, options);
+  const timeZone = options.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const { every, dryRun = false, paused = false } = options;
+  const request = {
+    name,
+    cron: options.cron ?? null,
+    every_ms: every === undefined ? null : Math.round(every * 1000),
+    time_zone: timeZone,
+    overlap: options.overlap,
+    catch_up: options.catchUp,
+    max_catch_up: options.maxCatchUp,
+    paused,
+    specification: await readScheduled(context, path, name),
+    dry_run: dryRun,
+  };
+  const done = await withConnection(
+    context,
+    async ({ api, kind }) => ({ reply: await api.call('schedule_add', request), isRemote: kind === 'remote' }),
+    { creates: true, leavesServer: !dryRun },
+  );
+  const { reply } = done;
+  if (!dryRun && !paused && !done.isRemote) await startOwnServer(context);
+  await printResult(context, reply, () => addedText(context, reply, timeZone));
+}
+
+function checkOptions(name: string, { cron, every, timeZone }: AddScheduleOptions): void {
+  const example = "For example: torc schedules add nightly report.yaml --cron '0 3 * * *'";
+  if (!scheduleName.test(name)) throw new TorcError('usage', `'${name}' cannot name a schedule: ${scheduleNameRule}`);
+  if ((cron === undefined) === (every === undefined)) {
+    throw new TorcError('usage', 'a schedule needs either --cron or --every', example);
+  }
+  if (every !== undefined && every < 1)
+    throw new TorcError('usage', '--every is shorter than a second', 'PT1S is the shortest.');
+  if (every !== undefined && timeZone !== undefined) {
+    throw new TorcError('usage', 'an interval has no time zone: --time-zone belongs to --cron', example);
+  }
+}
+
+/** The specification as text, checked as it would expand now, with the variables that its paths use. */
+async function readScheduled(
+  context: Context,
+  path: string,
+  schedule: string,
+): Promise<Request<'schedule_add'>['specification']> {
+  const other = otherUser(context);
+  if (other !== null) throw cannotActAs(context, other);
+  const file = shownName(path);
+  const text = decodeSpec(readBytes(path, 'torc workflows example prints one to start from.'), file);
+  const place = pathPlace(context);
+  const used = new Map<string, string>();
+  const spec: ScheduledSpec = { text, file, place: { ...place, variables: recordingUse(place.variables, used) } };
+  const workflow = checkScheduled(spec, { schedule, at: context.clock.now(), timeZone: 'UTC', run: 1 });
+  await checkStorable(workflow);
+  noteWithoutEffect(context, workflow);
+  const { workingDirectory, outputDirectory } = actionPlace();
+  return {
+    text,
+    file,
+    syntax: null,
+    working_directory: workingDirectory,
+    output_directory: outputDirectory,
+    home: place.home,
+    variables: Object.fromEntries(used),
+  };
+}
+
+function recordingUse<T extends Readonly<Record<string, string | undefined>>>(
+  variables: T,
+  used: Map<string, string>,
+): T {
+  return new Proxy(variables, {
+    get(target, key) {
+      const value = typeof key === 'string' ? target[key] : undefined;
+      if (typeof key === 'string' && value !== undefined) used.set(key, value);
+      return value;
+    },
+  });
+}
+
+/** Long lists of instants help nobody. */
+function instantLines(instants: readonly string[], timeZone: string): string {
+  return instants.map((at) => `  ${cellText(at)}  ${localTime(at, timeZone)}\n`).join('');
+}
+
+/** An instant as the clocks of a time zone show it. */
+function localTime(at: string, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    weekday: 'short',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  }).formatToParts(new Date(at));
+  const part = (type: string): string => parts.find((each) => each.type === type)?.value ?? '';
+  const date = `${part('year')}-${part('month')}-${part('day')}`;
+  return `${part('weekday')} ${date} ${part('hour')}:${part('minute')}:${part('second')} ${timeZone}`;
+}
+
+function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: string): string {
+  const { name, dry_run, is_paused, instants } = reply;
+  const isSo = is_paused ? ', paused' : '';
+  const line = dry_run
+    ? `dry run: schedule ${name} would be made${isSo}; nothing was changed`
+    : `made schedule ${name}${isSo}`;
+  const what = is_paused ? 'instants, if it were not paused' : 'next instants';
+  const next = dry_run
+    ? ''
+    : is_paused
+      ? `to let it run:  ${context.torc} schedules resume ${name}\n`
+      : `to see its runs:  ${context.torc} schedules show ${name}\n`;
+  return `${line}\n${what}:\n${instantLines(instants, timeZone)}${next}`;
+}
+
+export async function listSchedules(context: Context): Promise<void> {
+  const reply = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
+  await printResult(context, reply, () => {
+    if (reply.schedules.length === 0) return 'there are no schedules; to make one: torc schedules add --help\n';
+    const rows = reply.schedules.map((each) => ({
+      name: each.name,
+      when: whenOf(each),
+      next_at: each.is_paused ? 'paused' : each.next_at,
+      overlap: each.overlap,
+      catch_up: each.catch_up,
+      num_runs: each.num_runs,
+      last: each.last === null ? '' : fateOf(each.last),
+    }));
+    return textTable(context, ['name', 'when', 'next_at', 'overlap', 'catch_up', 'num_runs', 'last'], rows);
+  });
+}
+
+function whenOf({ cron, time_zone, every_seconds }: ScheduleRecord): string {
+  return cron === null ? `every ${formatDuration(every_seconds ?? 0)}` : `${cron} (${time_zone})`;
+}
+
+/** What became of an instant. */
+function fateOf({ state, workflow_key, workflow_status, reason, num_instants }: TickRecord): string {
+  if (state === 'missed') {
+    const many = num_instants === null ? 'many instants' : counted(num_instants, 'instant');
+    return `missed ${many}`;
+  }
+  const why = reason === null ? '' : `: ${reason}`;
+  if (workflow_key === null) return `${state}${why}`;
+  return state === 'started'
+    ? `workflow ${workflow_key} ${workflow_status ?? ''}`
+    : `workflow ${workflow_key} ${state}${why}`;
+}
+
+export async function showSchedule(context: Context, name: string, numRuns: number): Promise<void> {
+  const reply = await withConnection(context, ({ api }) => api.call('schedule_show', { name, limit: numRuns }));
+  await printResult(context, reply, () => {
+    const { catch_up, max_catch_up } = reply;
+    const facts = factLines([
+      ['name', name],
+      ['when', whenOf(reply)],
+      ['spec', reply.spec],
+      ['directory', reply.working_directory],
+      ['overlap', reply.overlap],
+      ['catch-up', catch_up === 'all' ? `all, at most ${max_catch_up}` : catch_up],
+      ['state', reply.is_paused ? `paused; to resume: ${context.torc} schedules resume ${name}` : 'active'],
+      ['queued', reply.num_queued],
+    ]);
+    const instants =
+      reply.instants.length === 0 ? '' : `next instants:\n${instantLines(reply.instants, reply.time_zone)}`;
+    const rows = reply.runs.map((each) => ({
+      run: each.run,
+      scheduled_at: each.scheduled_at,
+      origin: each.origin,
+      workflow_key: each.workflow_key,
+      result: fateOf(each),
+    }));
+    const columns = ['run', 'scheduled_at', 'origin', 'workflow_key', 'result'];
+    const runs = rows.length === 0 ? 'no runs yet\n' : `last runs:\n${textTable(context, columns, rows)}`;
+    return `${facts}${instants}${runs}`;
+  });
+}
+
+export async function pauseSchedule(context: Context, name: string, paused: boolean): Promise<void> {
+  const { reply, isRemote } = await changed(context, (api) => api.call('schedule_pause', { name, paused }), !paused);
+  if (!paused && !isRemote) await startOwnServer(context);
+  await printResult(context, reply, () => {
+    if (reply.was_paused === paused)
+      return `nothing to change: schedule ${name} ${paused ? 'is paused already' : 'is not paused'}\n`;
+    if (paused) return `paused schedule ${name}\nto resume:  ${context.torc} schedules resume ${name}\n`;
+    return `resumed schedule ${name}; next instant: ${cellText(reply.next_at)}\n`;
+  });
+}
+
+export async function runSchedule(context: Context, name: string): Promise<void> {
+  const { reply, isRemote } = await changed(context, (api) => api.call('schedule_run', { name }), true);
+  if (!isRemote) await startOwnServer(context);
+  await printResult(context, reply, () => {
+    const line =
+      reply.state === 'queued'
+        ? `queued a run of schedule ${name}: its workflow before this one has not ended`
+        : `a workflow of schedule ${name} starts`;
+    return `${line}\nto see it:  ${context.torc} schedules show ${name}\n`;
+  });
+}
+
+/** A change after which a server may have to run. */
+async function changed<T>(
+  context: Context,
+  work: (api: Connection['api']) => Promise<T>,
+  leavesServer: boolean,
+): Promise<{ reply: T; isRemote: boolean }> {
+  return await withConnection(
+    context,
+    async ({ api, kind }) => ({ reply: await work(api), isRemote: kind === 'remote' }),
+    { leavesServer },
+  );
+}
+
+export async function deleteSchedule(context: Context, name: string): Promise<void> {
+  const reply = await withConnection(context, ({ api }) => api.call('schedule_delete', { name }));
+  await printResult(context, reply, () => {
+    const { workflow_keys: keys } = reply;
+    const rest =
+      keys.length === 0
+        ? ''
+        : `; ${keys.length === 1 ? 'workflow' : 'workflows'} ${keys.join(', ')} ${keys.length === 1 ? 'goes' : 'go'} on`;
+    return `deleted schedule ${name}${rest}\n`;
+  });
+}
