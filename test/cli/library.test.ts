@@ -77,9 +77,11 @@ describe('the library', () => {
     await expect(make('done', 'true').run(where)).rejects.toMatchObject({ code: 'conflict' });
     const failed = make('failed', 'exit 1', 'true', 'true');
     expect(await failed.run({ ...where, failFast: true, maxParallelJobs: 1 })).toBe(WorkflowRunStatus.ERROR);
-    expect(await failed.status()).toMatchObject({ num_done: 1, num_canceled: 2, max_failures: 1 });
+    expect(await failed.status()).toMatchObject({ num_done: 1, num_canceled: 2, max_failures: null });
     const slow = make('slow', 'sleep 1', 'true');
     expect(await slow.run({ ...where, secondsUntilTimeout: 0.5 })).toBe(WorkflowRunStatus.TIMEOUT);
+    // the limits of a call end with it
+    expect(await slow.status()).toMatchObject({ status: 'timeout', timeout_seconds: null });
     // the same args again: complete, continued, or refused because the jobs are others
     await expect(make('done', 'true', 'true').run({ ...where, resume: true })).rejects.toMatchObject({
       code: 'already_complete',

@@ -30,9 +30,9 @@ export interface RunOptions extends WorkerCommandOptions {
 
 /** How `run` runs a workflow: what it is stored with, and the worker. */
 export interface WorkflowRunOptions extends Place, RunOptions {
-  /** `fail_fast`: after the first failure nothing more starts. */
+  /** In this call, after the first failure nothing more starts (`fail_fast`). */
   failFast?: boolean;
-  /** `timeout`: this long after the start of the run nothing more starts. */
+  /** In this call, this long after the start of the run nothing more starts (`timeout`). */
   secondsUntilTimeout?: number;
   /** Continues the workflow if it is there: by its args, or the stored one. What has not succeeded runs again. */
   resume?: boolean;

@@ -30,6 +30,7 @@ import {
   workflowRunKeys,
 } from './place.ts';
 import { checkResumeOptions, resumeWorkflow } from './resume.ts';
+import { whileLimited } from './run-limits.ts';
 
 /** A new workflow, or a stored one. Methods throw TorcError. */
 export class Workflow {
@@ -137,7 +138,7 @@ export class Workflow {
 
   /**
    * Stores the workflow if it is not stored, starts it and runs its jobs on this machine until none is left, as `torc run`
-   * does. Returns the status of the workflow then; failed jobs are no error. Throws 'conflict' when it is there already or
+   * does. Returns the status of the workflow then; failed jobs are no error. Limits of the options end with the call. Throws 'conflict' when it is there already or
    * has run before, unless it resumes; then when its jobs are others, and 'already_complete' when all of them are done.
    */
   async run(options: WorkflowRunOptions = {}): Promise<WorkflowShown['status']> {
@@ -145,36 +146,21 @@ export class Workflow {
     checkResumeOptions(options);
     const { dir, failFast, secondsUntilTimeout, resume, keepRunning, stopRunning, ...others } = options;
     const { resumeTimeout, forceCleanup, ...worker } = others;
-    const limits = {
-      ...(failFast === true ? { fail_fast: true } : {}),
-      ...(secondsUntilTimeout === undefined ? {} : { timeout: `PT${secondsUntilTimeout}S` }),
-    };
-    const spec = { ...this.spec, ...limits };
     if (this.#key === null) this.#place = dir === undefined ? {} : { dir };
-    else await this.#limit(options);
     const how = {
       ...(keepRunning === undefined ? {} : { keepRunning }),
       ...(stopRunning === undefined ? {} : { stopRunning }),
       ...(resumeTimeout === undefined ? {} : { resumeTimeout }),
       ...(forceCleanup === undefined ? {} : { forceCleanup }),
     };
-    const resumed =
-      resume === true ? await resumeWorkflow(contextAt(this.#place), { key: this.#key, spec }, how) : null;
+    const known = { key: this.#key, spec: this.spec };
+    const resumed = resume === true ? await resumeWorkflow(contextAt(this.#place), known, how) : null;
     if (resumed !== null) this.#key = resumed;
-    else if (this.#key === null) await this.#store(spec, this.#place);
-    if (resumed === null) await this.start();
-    return (await this.runLocally(worker)).status;
-  }
-
-  /** What a run of a stored workflow may not exceed. */
-  async #limit({ failFast, secondsUntilTimeout }: WorkflowRunOptions): Promise<void> {
-    const changes = {
-      ...(failFast === true ? { max_failures: 1 } : {}),
-      ...(secondsUntilTimeout === undefined ? {} : { timeout_seconds: secondsUntilTimeout }),
-    };
-    if (Object.keys(changes).length === 0) return;
-    const request = { workflow_key: this.key, changes };
-    await withConnection(contextAt(this.#place), ({ api }) => api.call('workflow_modify', request));
+    else if (this.#key === null) await this.#store(this.spec, this.#place);
+    return whileLimited(contextAt(this.#place), this.key, { failFast, secondsUntilTimeout }, async () => {
+      if (resumed === null) await this.start();
+      return (await this.runLocally(worker)).status;
+    });
   }
 
   /** A new workflow with the same jobs, in any state of this one; nothing is inherited, and it has not started. */
