@@ -2,7 +2,17 @@
 // a licence that is not on the list, an unknown install script, or a dependency whose version is not exact: node scripts/licences.mjs > THIRD_PARTY.md
 import { readFileSync } from 'node:fs';
 
-const allowed = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', '0BSD', 'Unlicense'];
+const allowed = [
+  'MIT',
+  'MIT-0',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  '0BSD',
+  'Unlicense',
+];
 /** (MIT OR X) and similar: one of the alternatives is enough. */
 const alternatives = (licence) => licence.replace(/[()]/g, '').split(' OR ');
 const withInstallScript = ['better-sqlite3'];

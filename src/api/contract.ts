@@ -15,6 +15,7 @@ import * as documents from './documents.ts';
 import * as jobs from './jobs.ts';
 import * as lists from './lists.ts';
 import * as maintenance from './maintenance.ts';
+import * as notifications from './notifications.ts';
 import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
@@ -28,6 +29,7 @@ export type { AddedJob, DiagnosedJob, JobShown } from './jobs.ts';
 export { limits, protocolVersion } from './limits.ts';
 export type { ListRecord } from './lists.ts';
 export type { CheckReply, Problem } from './maintenance.ts';
+export type { ExportedNotification } from './notifications.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { TakenOver } from './resume.ts';
@@ -128,6 +130,9 @@ export const endpoints = {
   workflow_export: on(documents.exportWorkflow, documents.exportReply),
   workflow_import_history: on(documents.importHistory, documents.importHistoryReply),
   workflow_import_finish: on(documents.importFinish, documents.importFinishReply),
+
+  // messages to people
+  notifications_test: on(notifications.testNotifications, notifications.testedNotifications),
 
   // Slurm
   slurm_config_add: on(slurm.addSlurmConfig, slurm.slurmConfigReply),

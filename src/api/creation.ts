@@ -115,6 +115,18 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
     num_user_data: workflow.userData.length,
     num_barriers: workflow.numBarriers,
     ...(actions.list.length === 0 ? {} : { actions }),
+    ...notificationsOf(workflow),
+  };
+}
+
+function notificationsOf({ notifications }: ExpandedWorkflow): Pick<Request<'workflow_create_begin'>, 'notifications'> {
+  if (notifications === undefined) return {};
+  return {
+    notifications: notifications.map(({ events, tokenFile: token_file, ...rule }) => ({
+      ...rule,
+      events: [...events],
+      token_file,
+    })),
   };
 }
 

@@ -5,6 +5,7 @@ import { causes, jobStatuses } from '../model/status.ts';
 import { age, attributes, count, instant, json, key, limitName, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
+import { exportedNotification } from './notifications.ts';
 import { failureHandler, newAction } from './workflows.ts';
 
 export const exportWorkflow = z.strictObject({
@@ -84,6 +85,7 @@ export const exportReply = () =>
         sample_interval_seconds: z.number().nullable(),
         /** Only those that can fire. */
         actions: z.array(exportedAction()),
+        notifications: z.array(exportedNotification()),
       })
       .nullable(),
     jobs: z.array(exportedJob()),

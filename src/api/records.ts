@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { actionTypes, triggerTypes } from '../model/expanded.ts';
+import { messageStates, notificationKinds } from '../model/notification.ts';
 import { allocationStatuses, causes, jobStatuses, outcomes, runOrigins, runStatuses } from '../model/status.ts';
 import { result } from './attempt-records.ts';
 import { age, count, instant, json, key } from './fields.ts';
@@ -227,6 +228,40 @@ const run = () =>
 const resourceRequirements = () =>
   z.strictObject({ resource_requirements_key: key, workflow_key: key, name: z.string(), ...requirements });
 
+const message = () =>
+  z.strictObject({
+    message_key: key,
+    run_id: count,
+    event: z.string(),
+    state: z.string(),
+    num_attempts: count,
+    written_at: instant,
+    sent_at: instant.nullable(),
+    error: z.string().nullable(),
+  });
+
+const notification = () =>
+  z.strictObject({
+    notification_key: key,
+    workflow_key: key,
+    /** Separated by commas. */
+    events: z.string(),
+    kind: z.enum(notificationKinds),
+    /** Of the URL of a webhook only the host. */
+    target: z.string(),
+    num_messages: count,
+    num_sent: count,
+    num_failed: count,
+    /** Of the newest message, as are the next three. */
+    run_id: count.nullable(),
+    event: z.string().nullable(),
+    state: z.enum(messageStates).nullable(),
+    error: z.string().nullable(),
+    next_try_at: instant.nullable(),
+    /** The newest ones. */
+    messages: z.array(message()),
+  });
+
 /** By the list's name. */
 export const records = {
   workflows: workflow,
@@ -241,6 +276,7 @@ export const records = {
   resource_requirements: resourceRequirements,
   user_data: userData,
   actions: action,
+  notifications: notification,
 } as const;
 
 export type ListName = keyof typeof records;

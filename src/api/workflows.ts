@@ -19,6 +19,7 @@ import {
   text,
 } from './fields.ts';
 import { limits } from './limits.ts';
+import { newNotification } from './notifications.ts';
 import { records } from './records.ts';
 import { slurmConfigFields } from './slurm.ts';
 
@@ -124,6 +125,8 @@ export const createBegin = z.strictObject({
   num_files: count,
   num_user_data: count,
   num_barriers: count,
+  /** Missing where the specification says nothing about them. */
+  notifications: z.array(newNotification).max(100).optional(),
   /** Missing when there are none; their commands start in the working directory. Directories are absolute. */
   actions: z
     .strictObject({ working_directory: text.min(1), output_directory: text.min(1), list: z.array(newAction) })
@@ -267,6 +270,12 @@ export const workflowShown = () =>
     /** Firings of actions that a server still has to carry out, and failed ones of the present run. */
     num_open_actions: count,
     num_failed_actions: count,
+    /** Messages to people that are being sent, that failed and are sent again later, and that were given up in this run. */
+    num_open_notifications: count,
+    num_late_notifications: count,
+    num_failed_notifications: count,
+    /** Why the newest of the last two was not sent. */
+    notification_error: z.string().nullable(),
   });
 export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
 

@@ -83,7 +83,17 @@ export function sharedValuePaths(dataDirectory: string, attempt: AttemptName): {
 /** Everything in a server directory whose content torc believes, or to which it adds; `*` is each one in a folder. */
 export const serverDirectoryNames: readonly string[] = [
   ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],
-  ...['server.log', 'server.jsonl', 'workers/*', 'actions', 'job_data', 'slurm_stdio', 'slurm_scripts'],
+  ...[
+    'server.log',
+    'server.jsonl',
+    'workers/*',
+    'actions',
+    'notifications',
+    'smtp.json',
+    'job_data',
+    'slurm_stdio',
+    'slurm_scripts',
+  ],
 ];
 
 export interface WorkerPaths {
@@ -103,6 +113,16 @@ export function workerPaths(serverDirectory: string, workerId: string): WorkerPa
 /** Stands in for the output directory of one worker where others could exchange what jobs write for it. */
 export function privateDataDirectory(serverDirectory: string, workerId: string): string {
   return join(serverDirectory, 'job_data', workerId);
+}
+
+/** The settings of the mail server, which a person writes. */
+export function smtpPath(serverDirectory: string): string {
+  return join(serverDirectory, 'smtp.json');
+}
+
+/** Where the output of a command that sends a message goes. */
+export function notificationOutputPath(serverDirectory: string, messageKey: number): string {
+  return join(serverDirectory, 'notifications', `${messageKey}.out`);
 }
 
 /** Where the output of the commands of an action goes, one file for each time that it fired. */

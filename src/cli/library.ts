@@ -2,8 +2,8 @@
 
 export type { WorkflowShown } from '../api/contract.ts';
 export { TorcError } from '../base/errors.ts';
+export type { ActionSpec, NotificationSpec } from '../model/spec/reactions.ts';
 export type {
-  ActionSpec,
   FailureHandlerSpec,
   FileSpec,
   JobSpec,

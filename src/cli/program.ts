@@ -21,6 +21,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],
   [['files'], async () => (await import('./commands/files.ts')).declareFiles],
   [['actions'], async () => (await import('./commands/actions.ts')).declareActions],
+  [['notifications'], async () => (await import('./commands/notifications.ts')).declareNotifications],
   [['user-data'], async () => (await import('./commands/user-data.ts')).declareUserData],
   [
     ['resource-requirements'],

@@ -1,5 +1,6 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { Requirements } from './job.ts';
+import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
 
 export const jobsSortMethods = ['gpus_runtime_memory', 'gpus_memory_runtime', 'none'] as const;
@@ -173,6 +174,8 @@ export interface ExpandedWorkflow {
   numJobsWithScheduler: number;
   resourceMonitor: ResourceMonitor | null;
   actions: readonly ExpandedAction[];
+  /** Undefined when the specification says nothing about them. */
+  notifications?: readonly NotificationRule[];
   usePendingFailed: boolean;
   /** Parameters of the workflow that a job has in braces and does not use, by its written name. */
   unusedParameters: readonly { job: string; parameters: readonly string[] }[];

@@ -11,6 +11,7 @@ import { forgetLastingServer, noteLastingServer } from '../storage/database/last
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
+import { countOpenMessages } from '../storage/running/outbox.ts';
 import { hasOpenTicks } from '../storage/running/ticks.ts';
 import { openService } from './open.ts';
 import { type ServeOptions, serve } from './serve.ts';
@@ -58,6 +59,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
             countActiveComputeNodes(service.view, null) > 0 ||
             countOpenAllocations(service.view) > 0 ||
             countOpenFirings(service.view, null) > 0 ||
+            countOpenMessages(service.view, null) > 0 ||
             nextDueAt(service.view) !== null ||
             hasOpenTicks(service.view);
           if (!isNeeded) resolve('idle');

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
 import { ActionRunner } from './actions/action-runner.ts';
+import { MessageSender } from './actions/message-sender.ts';
 import { ScheduleRunner } from './actions/schedule-runner.ts';
 import { Reconciler } from './evidence/reconcile.ts';
 import { loadIdentity } from './http/certificate.ts';
@@ -20,7 +21,7 @@ export interface ServeOptions {
   port?: number;
   /** How long a worker may be silent before contact counts as lost. */
   leaseSeconds?: number;
-  /** Whether this process runs actions; a process that serves only until its own work is done does not. */
+  /** Whether this process runs actions and sends messages; a process that serves only until its own work is done does not. */
   runsActions?: boolean;
   /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
   startsWorkers?: boolean;
@@ -67,11 +68,14 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   actions?.start();
   const schedules = options.runsSchedules === true ? new ScheduleRunner(service) : null;
   schedules?.start();
+  const sender = options.runsActions === true ? new MessageSender(service) : null;
+  sender?.start();
   void service.lost.then(() => {
     reconciler.close();
     timekeeper.close();
     void schedules?.close();
     void actions?.close();
+    void sender?.close();
     server.close();
     server.closeAllConnections();
   });
@@ -83,6 +87,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       timekeeper.close();
       await schedules?.close();
       await actions?.close();
+      await sender?.close();
       await stopServing(directory, file, server);
     },
   };

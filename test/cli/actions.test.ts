@@ -1,6 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: words of schedules are written like that
 /** Actions and schedules through the whole program, from a specification to their effects. */
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -224,5 +226,71 @@ describe('torc schedules', () => {
     place.file('tick.json', JSON.stringify(without));
     expect(await add('--every', '1h')).toMatchObject({ code: 2, stderr: expect.stringContaining('schedules nodes') });
     expect((await place.torc('schedules', 'list')).code).toBe(0);
+  });
+});
+
+describe('notifications', () => {
+  it('a failed run is one message to a receiver that fails twice; success is one of its own', async () => {
+    const got: string[] = [];
+    const receiver = createServer((request, response) => {
+      request.setEncoding('utf8').on('data', (part: string) => (got[got.length - 1] += part));
+      got.push('');
+      response.writeHead(got.length > 2 ? 200 : 500).end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    try {
+      const webhook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/SECRET`;
+      const notifications = [
+        { to: { command: 'echo "$TORC_NOTIFICATION_EVENT" >> log; printf %s "$TORC_NOTIFICATION_TEXT" > text' } },
+        { to: { webhook } },
+      ];
+      const spec = {
+        name: 'n',
+        jobs: [
+          { name: 'good', command: 'true' },
+          { name: 'bad', command: 'test -e fixed' },
+        ],
+      };
+      const file = place.file('n.json', JSON.stringify({ ...spec, notifications }));
+      const run = await place.torc('run', file, '-o', 'out');
+      expect(run.code).toBe(1);
+      expect(run.stderr).toMatch(/^1 notification could not be sent yet, 127.0.0.1:\d+ answered with status 500/m);
+      expect(readFileSync(join(place.path, 'log'), 'utf8')).toBe('failed\n');
+      const text = readFileSync(join(place.path, 'text'), 'utf8');
+      expect(text).toContain('2 jobs: 1 succeeded, 1 failed\n');
+      expect(text).toMatch(/ {2}torc --dir .* jobs logs \d+ --stderr\n/);
+
+      const listed = await place.torc('notifications', 'list', '1');
+      expect(listed.stdout).toMatch(
+        /command +done,failed,timeout,canceled +1 +0 +sent .*\n.*webhook .* 0 +0 +(postponed|pending) /,
+      );
+      const status = await place.torc('workflows', 'show-status', '1');
+      // half a minute later the message is due again, which a slow machine reaches here
+      expect(status.stdout).toMatch(
+        /could not be sent yet, .* notifications list 1\n|1 waiting for a server that sends/,
+      );
+      const exported = await place.torc('workflows', 'export', '1');
+      expect(exported.stderr).toContain('1 webhook is left out, because its URL is a secret');
+      expect(exported.stdout).toContain('TORC_NOTIFICATION_EVENT');
+      const tested = await place.torc('notifications', 'test', '1');
+      expect([tested.code, got.length]).toEqual([1, 2]);
+      expect(tested.stdout).toMatch(/command +sent .*\n.*webhook +not sent +127.0.0.1:\d+ answered with status 500 /);
+      const shown = await place.torc('notifications', 'test', '1', '--dry-run', '--only', '1');
+      expect(shown.stdout).toMatch(
+        /^Subject: torc: workflow 1 \(n\) sends a test message\n(.*\n)+1 +command +would be sent/,
+      );
+
+      place.file('fixed', '');
+      await place.torc('workflows', 'reset-status', '1', '--failed-only', '--restart');
+      expect((await place.torc('jobs', 'run', '1', '-o', 'out')).code).toBe(0);
+      expect(readFileSync(join(place.path, 'log'), 'utf8')).toBe('failed\ntest\ndone\n');
+      const events = got.map((body) => (JSON.parse(body) as { event: string }).event);
+      expect(events.slice(0, 2)).toEqual(['failed', 'test']);
+      expect(events.filter((event) => event === 'done')).toHaveLength(1);
+      expect([listed, status, exported, tested, shown].map(({ stdout }) => stdout).join()).not.toContain('SECRET');
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
   });
 });

@@ -203,6 +203,7 @@ const valid: { [N in EndpointName]: unknown } = {
     num_files: 1,
     num_user_data: 1,
     num_barriers: 1,
+    notifications: [{ events: ['failed'], kind: 'command', target: 'true', token_file: null }],
     actions: {
       working_directory: '/',
       output_directory: '/o',
@@ -246,6 +247,7 @@ const valid: { [N in EndpointName]: unknown } = {
   schedule_run: { name: 'nightly' },
   schedule_delete: { name: 'nightly' },
   limits_list: { workflow_key: null },
+  notifications_test: { workflow_key: '1', notification_key: null, dry_run: true },
   limit_set: { name: 'matlab', workflow_key: '1', maximum: 2 },
   limit_delete: { name: 'scratch', workflow_key: '1' },
   workflow_start: { workflow_key: '2', dry_run: false },

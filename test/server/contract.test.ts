@@ -43,6 +43,7 @@ async function callAll(): Promise<void> {
         { trigger: 'on_jobs_complete', jobs: [2] },
         { trigger: 'on_worker_start' },
       ],
+      notifications: [{ events: ['job_failed'], kind: 'command', target: 'true', token_file: null }],
       directory,
     },
   );
@@ -179,6 +180,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   await service.call('workflow_outline', { workflow_key, after: null, limit: 10 });
   await service.call('workflow_graph', { workflow_key });
   await service.call('workflow_find', { tool: null, name: 'test', args: 'v1' });
+  await service.call('notifications_test', { workflow_key, notification_key: null, dry_run: true });
   await service.call('server_info', {});
   await service.call('server_awaited', {});
   await service.call('server_check', {});

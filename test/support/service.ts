@@ -123,10 +123,12 @@ export async function createWorkflow(
     maxConcurrentJobs?: number;
     limits?: Record<string, number>;
     timeoutMs?: number;
+    notifications?: Request<'workflow_create_begin'>['notifications'];
+    name?: string;
   } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
-    name: 'test',
+    name: options.name ?? 'test',
     description: null,
     project: null,
     metadata: null,
@@ -155,6 +157,7 @@ export async function createWorkflow(
     ...(options.maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: options.maxConcurrentJobs }),
     limits: Object.entries(options.limits ?? {}).map(([name, maximum]) => ({ name, maximum })),
     ...(options.timeoutMs === undefined ? {} : { timeout_ms: options.timeoutMs }),
+    ...(options.notifications === undefined ? {} : { notifications: options.notifications }),
     num_jobs: jobs.length,
     num_files: 0,
     num_user_data: options.userData?.length ?? 0,

@@ -35,7 +35,7 @@ const rooms: Record<string, Rooms> = {
     levels: [['database'], ['running'], ['runs', 'demand'], ['evidence', 'authoring', 'lists']],
   },
   model: {
-    foundation: ['status.ts', 'job.ts', 'labels.ts', 'retry.ts', 'expanded.ts', 'identity.ts'],
+    foundation: ['status.ts', 'job.ts', 'labels.ts', 'retry.ts', 'expanded.ts', 'identity.ts', 'notification.ts'],
     levels: [['graph', 'spec'], ['expand', 'decide'], ['translate']],
   },
   server: {

@@ -13,6 +13,7 @@ import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
 import { failedJobs, numEnded, type Summary, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
+import { unsentLines } from '../output/unsent-notifications.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
 import { stopSurvivors } from '../workers/survivors.ts';
@@ -105,6 +106,7 @@ export async function runLocally(
     await lastLook(context, api, workflowKey, isEnough);
     const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
     if (!isInterrupted) await noteLeftJobs(context, api, workflow);
+    for (const line of unsentLines(context, workflow)) note(context, line, 'warning');
     const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output, numEndedBefore);
     if (isInterrupted) throw interrupted(context, summary);
     return { summary, worker };
@@ -129,7 +131,7 @@ async function lastLook(
   }
 }
 
-/** The workflow once its actions are done; at the end of a run this process runs them. */
+/** The workflow once its actions are done and its messages are sent; at the end of a run this process does both. */
 async function actionsEnded(
   context: Context,
   api: Api,
@@ -138,8 +140,10 @@ async function actionsEnded(
 ): Promise<WorkflowShown> {
   for (let isTold = false; ; isTold = true) {
     const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-    if (workflow.num_open_actions === 0 || isEnough()) return workflow;
-    if (!isTold) note(context, `waiting for ${counted(workflow.num_open_actions, 'action')}`, 'debug');
+    const { num_open_actions: actions, num_open_notifications: messages } = workflow;
+    if (actions + messages === 0 || isEnough()) return workflow;
+    const what = actions > 0 ? counted(actions, 'action') : counted(messages, 'notification');
+    if (!isTold) note(context, `waiting for ${what}`, 'debug');
     await delay(context.clock, actionsEveryMs);
   }
 }

@@ -29,8 +29,20 @@ export async function exportWorkflow(context: Context, key: string | null, optio
     const workflow = await api.call('workflow_show', { workflow_key });
     const parts = { results: options.results === true, events: options.events === true };
     await writePieces(context, options.output ?? null, exportLines(api, workflow, parts));
+    await noteSecretWebhooks(context, api, workflow_key);
     if (options.output !== undefined) note(context, `wrote workflow ${workflow_key} to ${options.output}`);
   });
+}
+
+/** The URL of a webhook lets anybody who knows it write there, and exports are passed on. */
+async function noteSecretWebhooks(context: Context, api: Api, workflow_key: string): Promise<void> {
+  const filters = [{ column: 'kind', value: 'webhook' }];
+  const page = { sort_by: null, reverse: false, limit: limits.listPage, skip: 0 };
+  const { records } = await api.call('list', { list: 'notifications', workflow_key, filters, ...page });
+  if (records.length === 0) return;
+  const [what, them] = records.length === 1 ? ['is', 'its URL is a secret'] : ['are', 'their URLs are secrets'];
+  const remedy = 'write it into a private file and name that with webhook_file';
+  note(context, `${counted(records.length, 'webhook')} ${what} left out, because ${them}: ${remedy}`, 'warning');
 }
 
 type History = Request<'workflow_import_history'>;

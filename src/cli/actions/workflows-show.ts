@@ -8,6 +8,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
+import { unsentLines } from '../output/unsent-notifications.ts';
 
 async function read(context: Context, api: Api, key: string | null): Promise<WorkflowShown> {
   return api.call('workflow_show', { workflow_key: await chooseWorkflow(context, api, key) });
@@ -30,6 +31,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
   });
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
   const { cut_off_by, counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
+  const { num_open_notifications, num_late_notifications, num_failed_notifications, notification_error } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
   const more = {
     cut_off_by,
@@ -38,6 +40,10 @@ export async function showStatus(context: Context, key: string | null): Promise<
     num_lost,
     num_open_actions,
     num_failed_actions,
+    num_open_notifications,
+    num_late_notifications,
+    num_failed_notifications,
+    notification_error,
     counts,
     obstacles,
   };
@@ -55,6 +61,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
       ['failed', num_failed],
       ...obstacleLines(context, workflow_key, obstacles).map((line): [string, unknown] => ['warning', line]),
       ...actionLines(context, workflow_key, num_open_actions, num_failed_actions),
+      ...notificationLines(context, workflow, is_served),
       ...nextLines(context, workflow),
     ]),
   );
@@ -97,4 +104,14 @@ function actionLines(context: Context, key: string, numOpen: number, numFailed: 
   const where = `${context.torc} actions list ${key}`;
   if (numFailed > 0) lines.push(['warning', `${counted(numFailed, 'action')} failed: ${where}`]);
   return lines;
+}
+
+/** Notifications get a line only when some are not sent. */
+function notificationLines(context: Context, workflow: WorkflowShown, isServed: boolean): [string, unknown][] {
+  const { num_open_notifications: numOpen } = workflow;
+  const waits = isServed ? 'being sent' : `waiting for a server that sends them: ${context.torc} server start`;
+  return [
+    ...(numOpen > 0 ? [['notifications', `${numOpen} ${waits}`] as [string, unknown]] : []),
+    ...unsentLines(context, workflow).map((line): [string, unknown] => ['warning', line]),
+  ];
 }

@@ -23,6 +23,7 @@ import {
   freeName,
   handlerSpec,
   jobSpec,
+  notificationSpecs,
   plainRetrySpecs,
   requirementsSpec,
   schedulerSpec,
@@ -142,6 +143,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
     'actions',
     actions.map((action) => actionSpec(action, jobsOf.get(action.action_key) ?? [])),
   );
+  yield* optional('notifications', notificationSpecs(first.head.notifications));
   if (sample_interval_seconds !== null) {
     yield `,\n"resource_monitor":${jsonText({ enabled: true, granularity: 'time_series', sample_interval_seconds })}`;
   }

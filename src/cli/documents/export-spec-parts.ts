@@ -1,5 +1,12 @@
 /** The parts of a stored workflow as parts of a specification, without default values. */
-import type { ExportedAction, ExportedJob, ExportedRequirements, ListRecord, Reply } from '../../api/contract.ts';
+import type {
+  ExportedAction,
+  ExportedJob,
+  ExportedNotification,
+  ExportedRequirements,
+  ListRecord,
+  Reply,
+} from '../../api/contract.ts';
 import { labelsIn } from '../../model/labels.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
 
@@ -151,6 +158,14 @@ export function actionSpec({ action_key: _, ...action }: ExportedAction, jobs: r
     ...(start_one_worker_per_node ? { start_one_worker_per_node } : {}),
     ...(persistent ? { persistent } : {}),
   };
+}
+
+/** Rules without those whose webhook is a secret. */
+export function notificationSpecs(rules: readonly ExportedNotification[]): object[] {
+  return rules.flatMap(({ events, kind, target, token_file }) => {
+    if (target === null) return [];
+    return [{ on: events, to: { [kind]: target, ...stated({ token_file }) } }];
+  });
 }
 
 /** The fields that have a value. */

@@ -89,6 +89,11 @@ jobs:
 #     action_type: schedule_nodes
 #     scheduler: standard
 
+# Who is told of the end of a run, of failed jobs, of jobs without a worker: docs/notifications.md
+# notifications:
+#   - to: {email: me@example.org}
+#   - {on: [job_failed, waiting], to: {webhook_file: ~/.torc-webhook}}
+
 # Where job output goes: files (two per job), combined, on-failure or none.
 # stdio: combined
 

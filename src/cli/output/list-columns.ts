@@ -86,6 +86,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'name',
     'error',
   ],
+  notifications: ['notification_key', 'kind', 'events', 'num_sent', 'num_failed', 'state', 'error', 'target'],
   user_data: ['user_data_key', 'is_ephemeral', 'name', 'data'],
   actions: [
     'action_key',

@@ -13,6 +13,7 @@ import { expandFailureHandlers } from './failure-handlers.ts';
 import type { PathPlace } from './file-paths.ts';
 import { JobExpansion } from './jobs.ts';
 import { NameTable, unnamed } from './name-table.ts';
+import { expandNotifications } from './notifications.ts';
 import { expandActions, expandResourceMonitor, expandSchedulers } from './parts.ts';
 import { SweepReader } from './sweeps.ts';
 import { parametersIn } from './template.ts';
@@ -85,6 +86,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     numJobsWithScheduler: jobs.numJobsWithScheduler,
     resourceMonitor: expandResourceMonitor(spec),
     actions: expandActions(spec.actions ?? [], jobs, tables.schedulers, findings),
+    ...expandNotifications(spec.notifications, place, findings),
     usePendingFailed: spec.use_pending_failed ?? false,
     unusedParameters: unusedParameters(spec, jobs),
   };

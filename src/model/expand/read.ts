@@ -122,6 +122,10 @@ function leaveOut(copy: Record<string, unknown>, path: SpecPath): boolean {
     copy[list] = elements.with(Number(index), harmlessAction);
     return true;
   }
+  if (list === 'notifications') {
+    delete copy[list];
+    return true;
+  }
   if (typeof key !== 'string' || naming.includes(key) || !isMapping(element)) return false;
   const { [key]: _, ...rest } = element;
   const isNeeded = Object.hasOwn(placeholders, key);

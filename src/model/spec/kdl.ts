@@ -64,6 +64,10 @@ const workflow: Shape = {
     failure_handler: { list: 'failure_handlers', shape: handler },
     slurm_scheduler: { list: 'slurm_schedulers', shape: { lists: lists('labels') } },
     action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
+    notification: {
+      list: 'notifications',
+      shape: { lists: { on: 'on' }, single: { to: { lists: { email: 'email' } } } },
+    },
     factories: { list: 'factories', shape: factory },
   },
   single: {

@@ -5,20 +5,13 @@
 import { z } from 'zod';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration, parseMemory, parseWalltime } from '../../base/units.ts';
-import {
-  actionTypes,
-  jobsSortMethods,
-  monitorGranularities,
-  schedulerTypes,
-  stdioModes,
-  terminationSignals,
-  triggerTypes,
-} from '../expanded.ts';
+import { jobsSortMethods, monitorGranularities, stdioModes, terminationSignals } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
 import { labelPattern, labelRule, mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { quoted } from './names.ts';
+import { action, notification } from './reactions.ts';
 import {
   command,
   count,
@@ -218,20 +211,6 @@ const resourceMonitor = z.looseObject({
   generate_plots: flag.nullish(),
 });
 
-const action = z.strictObject({
-  trigger_type: z.enum(triggerTypes),
-  action_type: z.enum(actionTypes),
-  jobs: names.nullish(),
-  job_name_regexes: patterns.nullish(),
-  commands: z.array(command).nullish(),
-  scheduler: name.nullish(),
-  scheduler_type: z.enum(schedulerTypes).nullish(),
-  num_allocations: positive.nullish(),
-  start_one_worker_per_node: flag.nullish(),
-  max_parallel_jobs: positive.nullish(),
-  persistent: flag.nullish(),
-});
-
 /** Where torc 1.0 has these two keys. */
 const executionConfig = z.strictObject({
   termination_signal: z.enum(terminationSignals).nullish(),
@@ -282,6 +261,7 @@ export const workflowSpec = z.strictObject({
   slurm_defaults: z.record(text, scalar).nullish(),
   resource_monitor: resourceMonitor.nullish(),
   actions: z.array(action).nullish(),
+  notifications: z.array(notification).max(100).nullish(),
   use_pending_failed: flag.nullish(),
   factory: factory.nullish(),
   factories: z.array(factory.extend({ name: name.nullish() })).nullish(),
@@ -295,6 +275,5 @@ export type FileSpec = z.infer<typeof file>;
 export type RequirementsSpec = z.infer<typeof resourceRequirements>;
 export type FailureHandlerSpec = z.infer<typeof failureHandler>;
 export type SlurmSchedulerSpec = z.infer<typeof slurmScheduler>;
-export type ActionSpec = z.infer<typeof action>;
 export type FactorySpec = z.infer<typeof factory>;
 export type ParameterSpec = z.infer<typeof parameterValues>;

@@ -37,6 +37,7 @@ import {
 import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
+import { testNotifications } from './notifications.ts';
 import { listSchedules, makeSchedule, pauseSchedule, removeSchedule, runSchedule, showSchedule } from './schedules.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
@@ -70,6 +71,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_graph: { kind: 'read', run: drawWorkflow },
   workflow_start: { kind: 'steps', check: checkStart, begin: startWorkflow },
   workflow_cancel: { kind: 'steps', begin: cancelWorkflow },
+  notifications_test: { kind: 'read', run: testNotifications },
   limit_set: { kind: 'write', run: putLimit },
   limit_delete: { kind: 'write', run: removeLimit },
   workflow_delete: { kind: 'steps', begin: deleteWorkflow },

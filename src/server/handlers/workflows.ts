@@ -11,6 +11,7 @@ import { countsRecord, readList, workflowRecord } from '../../storage/lists/list
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { countLeft } from '../../storage/running/losses.ts';
+import { countOpenMessages, unsentMessages } from '../../storage/running/outbox.ts';
 import { getWorkflow, jobCounts, stateToken, statusOf } from '../../storage/running/workflows.ts';
 import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setPaused } from '../../storage/runs/pauses.ts';
@@ -22,6 +23,7 @@ import type { Steps } from './kinds.ts';
 
 export function showWorkflow({ db, view }: ServerContext, request: Request<'workflow_show'>): WorkflowShown {
   const { workflowKey } = getWorkflow(view, Number(request.workflow_key));
+  const unsent = unsentMessages(view, workflowKey);
   return {
     ...(workflowRecord(db, workflowKey) as RecordOf<'workflows'>),
     counts: countsRecord(db, workflowKey),
@@ -29,6 +31,10 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     num_lost: countLeft(view, workflowKey),
     num_open_actions: countOpenFirings(view, workflowKey),
     num_failed_actions: countFailedFirings(view, workflowKey),
+    num_open_notifications: countOpenMessages(view, workflowKey),
+    num_late_notifications: unsent.num_late,
+    num_failed_notifications: unsent.num_failed,
+    notification_error: unsent.error,
   };
 }
 

@@ -7,9 +7,11 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { failWorkerCommands, retryFiring } from '../../storage/running/actions.ts';
 import { type Due, type DueKind, dueKinds } from '../../storage/running/due.ts';
 import { expireJobs } from '../../storage/running/max-wait.ts';
+import { closeDigest, retryMessage } from '../../storage/running/outbox.ts';
 import { timeOutRun } from '../../storage/running/run-limits.ts';
 import { releaseHold } from '../../storage/running/transitions.ts';
 import { cancelRest } from '../../storage/runs/cancel-rest.ts';
+import { tellWaiting } from '../../storage/runs/messages.ts';
 import { setStopping } from '../../storage/runs/runs.ts';
 
 export interface DueWork {
@@ -31,6 +33,12 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   run_timeout: { measures: 'duration', run: (tx, { subjectKey }) => timeOutRun(tx, subjectKey) },
   // late: a job that no server could give out has waited all the same
   max_wait: { measures: 'duration', run: (tx, { subjectKey }) => expireJobs(tx, subjectKey) },
+  // late: the message is sent once, however many tries would have been due meanwhile
+  message: { measures: 'duration', run: (tx, { subjectKey }) => retryMessage(tx, subjectKey) },
+  // late: no job has failed meanwhile
+  digest: { measures: 'duration', run: (tx, { subjectKey }) => closeDigest(tx, subjectKey) },
+  // late: the jobs have waited for longer
+  waiting: { measures: 'duration', run: (tx, { subjectKey }) => tellWaiting(tx, subjectKey) },
   // late: nothing of the run has started meanwhile
   cancel_rest: { measures: 'duration', run: (tx, { subjectKey }) => cancelRest(tx, subjectKey) },
   // late: only a server makes workflows, and its schedules say what becomes of the instants that have passed

@@ -264,6 +264,13 @@ export const copiedTables: readonly CopiedTable[] = [
     unset: ['num_jobs', 'num_unmet'],
   },
   {
+    table: 'notifications',
+    from: 'notifications t WHERE t.workflow_key = @source ORDER BY t.notification_key',
+    same: ['events', 'kind', 'target', 'shown_target', 'token_file'],
+    made: workflow,
+    unset: ['notification_key'],
+  },
+  {
     table: 'action_jobs',
     from: 'jobs n JOIN action_jobs t ON t.job_key = n.job_key - @jobs WHERE n.workflow_key = @target',
     same: [],
@@ -283,6 +290,7 @@ export const tablesNotCopied = [
   'holds',
   // counted from the jobs of the copy
   'job_counts',
+  'messages',
   'orphans',
   'runs',
   // a copy belongs to no schedule

@@ -1,14 +1,16 @@
 /** The named parts of a specification that a resume takes over: requirements, handlers, Slurm configs, and how jobs are ordered. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
+import { type NotificationRule, shownTarget } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { storeLimit } from '../running/limits.ts';
+import { notificationRules, replaceRules } from '../running/notifications.ts';
 import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
 import { needOf, plainRequest } from '../running/shapes.ts';
 import { addShape, rankShapes } from './added-shapes.ts';
 import { followRequirements, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
 import { slurmConfigChanges, storeSlurmConfig } from './slurm-configs.ts';
-import { requestedNeed } from './workflow-creation.ts';
+import { requestedNeed, statedRules } from './workflow-creation.ts';
 
 type Wanted = Omit<Request<'workflow_create_begin'>, `num_${string}` | 'actions'>;
 
@@ -20,6 +22,7 @@ export function takeOverParts(tx: Transaction, workflowKey: number, wanted: Want
     ...wanted.requirements.flatMap((part) => requirements(tx, workflowKey, part)),
     ...handlers(tx, workflowKey, wanted.failure_handlers),
     ...wanted.slurm_configs.flatMap((part) => slurmConfig(tx, workflowKey, part)),
+    ...notifications(tx, workflowKey, wanted),
   ];
 }
 
@@ -92,6 +95,18 @@ function handlers(tx: Transaction, workflowKey: number, wanted: Wanted['failure_
     );
     return [{ field: `${field} rules`, old_value: before.rules, new_value: handler.rules }];
   });
+}
+
+/** A specification that says nothing about notifications leaves them as they are. */
+function notifications(tx: Transaction, workflowKey: number, wanted: Wanted): ChangedField[] {
+  if (wanted.notifications === undefined) return [];
+  const before = notificationRules(tx, workflowKey).map(({ notificationKey: _, ...rule }) => rule);
+  const after = statedRules(wanted.notifications);
+  if (isDeepStrictEqual(before, after)) return [];
+  replaceRules(tx, workflowKey, after);
+  const shown = (rules: readonly NotificationRule[]) =>
+    rules.map((rule) => `${rule.events.join(',')}: ${shownTarget(rule)}`);
+  return [{ field: 'notifications', old_value: shown(before), new_value: shown(after) }];
 }
 
 function slurmConfig(tx: Transaction, workflowKey: number, config: Wanted['slurm_configs'][number]): ChangedField[] {

@@ -9,10 +9,12 @@ import { jsonText } from '../../base/exact-json.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements, type Requirements } from '../../model/job.ts';
+import type { NotificationRule } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { countFirstHolds, holdFromStart } from '../running/holds.ts';
 import { maxConcurrentChanged, storeLimit } from '../running/limits.ts';
+import { storeRules } from '../running/notifications.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
 import { type KeyRun, storeUpstreamOrder } from '../running/upstream-orders.ts';
@@ -90,7 +92,15 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   for (const config of request.slurm_configs) storeSlurmConfig(tx, key, config);
   storeFailureHandlers(tx, key, request.failure_handlers);
   if (request.actions !== undefined) storeActions(tx, key, request.actions);
+  storeRules(tx, key, statedRules(request.notifications ?? []));
   return key;
+}
+
+/** Notification rules as a request states them. */
+export function statedRules(
+  stated: NonNullable<Request<'workflow_create_begin'>['notifications']>,
+): NotificationRule[] {
+  return stated.map(({ token_file: tokenFile, ...rule }) => ({ ...rule, tokenFile }));
 }
 
 export function requestedNeed(requirements: Request<'workflow_create_begin'>['requirements'][number]): Requirements {

@@ -88,6 +88,8 @@ const workflowTables = [
   'failure_handlers',
   'shapes',
   'job_counts',
+  'messages',
+  'notifications',
   'action_firings',
   'actions',
   'slurm_configs',

@@ -9,6 +9,7 @@ import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
+import { exportedRules } from '../running/notifications.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
@@ -109,6 +110,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     failure_handlers: failureHandlers(tx, workflowKey),
     sample_interval_seconds: row.sample_interval_ms === null ? null : row.sample_interval_ms / 1000,
     actions: actionsOf(tx, workflowKey),
+    notifications: exportedRules(tx, workflowKey),
   };
 }
 

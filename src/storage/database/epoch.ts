@@ -5,7 +5,7 @@ import type { Database } from './database.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How far the keys that people type jump, so that none repeats a key that the restored backup does not contain. */
-const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000 };
+const keyGaps = { workflows: 1_000, jobs: 10_000_000, compute_nodes: 10_000, action_firings: 10_000, messages: 10_000 };
 
 export function readEpoch(db: Database): number {
   return readMeta(db, 'epoch') ?? 0;

@@ -16,6 +16,10 @@ export type Fact =
   | { kind: 'action_advanced'; actionKey: number }
   /** An action fired, and a server has to carry it out. */
   | { kind: 'action_fired'; workflowKey: number; actionKey: number }
+  /** A job has failed and is not tried again; told only where somebody wants to know. */
+  | { kind: 'job_failed'; workflowKey: number; jobKey: number }
+  /** A message to people is to be sent. */
+  | { kind: 'message_written'; workflowKey: number }
   | { kind: 'run_started'; workflowKey: number; runId: number }
   | { kind: 'run_ended'; workflowKey: number; runId: number; status: string }
   /** A row was added to the table `due`. */

@@ -10,6 +10,7 @@ import { computeNodes } from './definitions/compute-nodes.ts';
 import { events } from './definitions/events.ts';
 import { files } from './definitions/files.ts';
 import { jobs } from './definitions/jobs.ts';
+import { notifications } from './definitions/notifications.ts';
 import { resourceRequirements } from './definitions/resource-requirements.ts';
 import { results } from './definitions/results.ts';
 import { runs } from './definitions/runs.ts';
@@ -27,6 +28,7 @@ export const definitions: Readonly<Record<ListName, ListDefinition>> = {
   slurm_configs: slurmConfigs,
   allocations,
   actions,
+  notifications,
   user_data: userData,
   events,
   resource_requirements: resourceRequirements,

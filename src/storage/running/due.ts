@@ -8,8 +8,9 @@ import type { Transaction } from '../database/transaction.ts';
  * `hold`: a hold ends. `firing`: scheduling nodes for a firing is tried again. `worker_commands`: commands of a worker
  * that has ended are given up. `stopping`: a restart that stops jobs has not been heard from. `run_timeout`: a run has
  * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the
- * ready jobs of a workflow has waited too long. `schedule`, `interval`: a schedule has its next instant. A subject has
- * at most one row of a kind.
+ * ready jobs of a workflow has waited too long. `schedule`, `interval`: a schedule has its next instant. `message`: a
+ * message is sent again. `digest`: a message about failed jobs grows no more. `waiting`: whether ready jobs have no
+ * worker is looked at, to tell it. A subject has at most one row of a kind.
  */
 export const dueKinds = [
   'hold',
@@ -21,6 +22,9 @@ export const dueKinds = [
   'max_wait',
   'schedule',
   'interval',
+  'message',
+  'digest',
+  'waiting',
 ] as const;
 export type DueKind = (typeof dueKinds)[number];
 
@@ -31,7 +35,7 @@ export interface Due {
   kind: DueKind;
   /** 0 for a schedule. */
   workflowKey: number;
-  /** The key of the hold, the firing, the compute node, the schedule or the workflow. */
+  /** The key of the hold, the firing, the compute node, the schedule, the message or the workflow. */
   subjectKey: number;
 }
 

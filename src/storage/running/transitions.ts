@@ -4,6 +4,7 @@ import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../mod
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
 import { dropRetryHold, removeHold } from './holds.ts';
+import { isAnyoneTold } from './notifications.ts';
 import { followReady } from './ready-jobs.ts';
 import { noteFailure } from './run-limits.ts';
 
@@ -48,7 +49,12 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
     });
   }
   countActionJob(tx, job, move.to);
-  if (failed && move.by !== 'import') noteFailure(tx, job.workflowKey);
+  if (failed && move.by !== 'import') {
+    noteFailure(tx, job.workflowKey);
+    if (isAnyoneTold(tx, job.workflowKey, 'job_failed')) {
+      tx.tell({ kind: 'job_failed', workflowKey: job.workflowKey, jobKey: job.jobKey });
+    }
+  }
   if (move.to === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey: job.workflowKey });
   // a blocked job may have been held back, and the last one that the run was waiting for
   if ((isActive(job.status) || job.status === 'blocked') && !isActive(move.to))

@@ -4,6 +4,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { fireJobActions } from '../running/action-triggers.ts';
 import { setExpiry } from '../running/max-wait.ts';
 import { cancelRest } from './cancel-rest.ts';
+import { tellFailures, watchForWaiting } from './messages.ts';
 import { deriveRunEnd } from './runs.ts';
 
 /**
@@ -22,8 +23,25 @@ export function conclude(tx: Transaction, giveOut: (since: number) => void): voi
   }
   for (const workflowKey of workflowsOf(tx.facts, 'jobs_ready')) setExpiry(tx, workflowKey);
   tx.flushCounts();
+  for (const [workflowKey, jobKeys] of failedJobs(tx.facts)) tellFailures(tx, workflowKey, jobKeys);
+  for (const workflowKey of mayWait(tx.facts)) watchForWaiting(tx, workflowKey);
   const concerned = tx.facts.filter((fact) => fact.kind === 'jobs_settled' || fact.kind === 'jobs_ready');
   for (const workflowKey of new Set(concerned.map((fact) => fact.workflowKey))) deriveRunEnd(tx, workflowKey);
+}
+
+/** The workflows whose jobs may have no worker any more. */
+function mayWait(facts: readonly Fact[]): Set<number> {
+  const concerned = facts.filter((fact) => fact.kind === 'worker_left' || fact.kind === 'allocation_changed');
+  return new Set(concerned.map((fact) => fact.workflowKey));
+}
+
+/** The jobs of each workflow that have failed for good and that somebody is told of. */
+function failedJobs(facts: readonly Fact[]): Map<number, number[]> {
+  const jobs = new Map<number, number[]>();
+  for (const { workflowKey, jobKey } of factsOf(facts, 'job_failed')) {
+    jobs.set(workflowKey, [...(jobs.get(workflowKey) ?? []), jobKey]);
+  }
+  return jobs;
 }
 
 function mayBeCutOff(facts: readonly Fact[]): Set<number> {

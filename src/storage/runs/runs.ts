@@ -9,6 +9,7 @@ import { forgetRetries } from '../running/retries.ts';
 import { setRunTimeout } from '../running/run-limits.ts';
 import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
+import { tellRunEnd } from './messages.ts';
 import { recordRun, recordRunEnd, reopenRun } from './run-records.ts';
 
 /** A restart that stops jobs says so every second, and then needs time for its plan; one that was killed does neither. */
@@ -127,4 +128,5 @@ function tellEnd(tx: Transaction, workflowKey: number): void {
   tx.event({ workflowKey, type: 'workflow_ended', data: { run_id: runId, status } });
   tx.tell({ kind: 'run_ended', workflowKey, runId, status });
   fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
+  tellRunEnd(tx, workflowKey, status);
 }
