@@ -42,6 +42,7 @@ beforeAll(async () => {
       slurmConfigs: ['s'],
       failureHandlers: [[rule()]],
       actions: [{ trigger: 'on_jobs_complete', jobs: [0], commands: ['true'] }],
+      notifications: [{ events: ['failed'], kind: 'command', target: 'true', token_file: null }],
     },
   );
   await createWorkflow(first, [{ name: 'p' }, { name: 'q' }], [[0, 1]], { start: false });
