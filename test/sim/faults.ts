@@ -88,6 +88,7 @@ export class Faults {
       () => person.startLocalWorker(),
       () => void person.restart({ keepRunning: random.chance(0.7) }),
       () => void person.restart({ force: person.knowsThatAllIsDead() }),
+      () => void person.resume({ keepRunning: random.chance(0.7) }),
       () => void person.resetFailed(),
       () => void person.diagnose(),
       () => void person.markDone(),

@@ -2,6 +2,7 @@
 import type { EndpointName, Reply, Request } from '../../src/api/contract.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { Process } from './clock.ts';
+import { recreated } from './recreation.ts';
 import { labelSets, randomConcurrency, randomLimits } from './workflow.ts';
 import type { World } from './world.ts';
 
@@ -69,7 +70,21 @@ export class Person {
 
   /** `force` is for a person who knows that everything silent is dead. */
   restart(options: { keepRunning?: boolean; force?: boolean } = {}): Promise<unknown> {
+    return this.#startRun(options);
+  }
+
+  /** By its key, or by creating it again with other settings. */
+  resume(options: { keepRunning: boolean }): Promise<unknown> {
+    const { random, workflow } = this.#world;
+    return this.#startRun(options, random.chance(0.3) ? {} : { take_over: recreated(workflow, random) });
+  }
+
+  #startRun(
+    options: { keepRunning?: boolean; force?: boolean },
+    resume?: NonNullable<Request<'workflow_restart'>['resume']>,
+  ): Promise<unknown> {
     return this.#type('workflow_restart', {
+      ...(resume === undefined ? {} : { resume }),
       workflow_key: this.#world.workflowKey,
       expected_state: null,
       skip: 0,
