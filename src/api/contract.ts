@@ -114,6 +114,7 @@ export const endpoints = {
   limit_delete: on(concurrency.deleteLimit, concurrency.limitChanged),
   workflow_delete: on(plans.planned, plans.deleteWorkflowReply),
   jobs_add: on(jobs.addJobs, jobs.addJobsReply),
+  jobs_add_children: on(jobs.addChildren, jobs.addChildrenReply),
   job_modify: on(jobs.modifyJob, jobs.modifyJobReply),
   jobs_modify: on(jobs.modifyJobs, jobs.modifyJobsReply),
   jobs_delete: on(jobs.deleteJobs, jobs.deleteJobsReply),

@@ -76,6 +76,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
     wait_for_healthy_database_minutes: workflow.waitForHealthyDatabaseMinutes,
     jobs_sort_method: workflow.jobsSortMethod,
     max_losses: workflow.maxLosses,
+    ...(workflow.maxDynamicJobs === undefined ? {} : { max_dynamic_jobs: workflow.maxDynamicJobs }),
     ...(workflow.maxFailures === undefined ? {} : { max_failures: workflow.maxFailures }),
     ...(workflow.maxConcurrentJobs === undefined ? {} : { max_concurrent_jobs: workflow.maxConcurrentJobs }),
     ...(workflow.limits === undefined ? {} : { limits: workflow.limits.map((limit) => ({ ...limit })) }),

@@ -62,6 +62,7 @@ const exportedWorkflow = () =>
     jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
     stdio: z.enum(stdioModes).nullable(),
     max_losses: count.nullable(),
+    max_dynamic_jobs: count.nullable(),
     max_failures: count.nullable(),
     max_concurrent_jobs: count.nullable(),
     limits: z.record(limitName, count).nullable(),

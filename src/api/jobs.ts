@@ -149,7 +149,7 @@ export const addedJob = z.strictObject({
     .max(36_525 * 86_400_000)
     .optional(),
   attributes,
-  /** Names of jobs that exist, or that come earlier in the request. */
+  /** Names of jobs that exist, or that come earlier in the request; of children anywhere in the request. */
   depends_on: names,
   input_files: names,
   output_files: names,
@@ -160,7 +160,31 @@ export type AddedJob = z.infer<typeof addedJob>;
 
 /** All of them or none. */
 export const addJobs = z.strictObject({ workflow_key: key, jobs: z.array(addedJob).min(1).max(limits.createChunk) });
-export const addJobsReply = () => z.strictObject({ workflow_key: key, jobs: z.array(namedJobWithStatus()) });
+/** `is_new`: false for a job that the same request has added before. */
+const addedJobReply = () => namedJobWithStatus().extend({ is_new: z.boolean() });
+export const addJobsReply = () => z.strictObject({ workflow_key: key, jobs: z.array(addedJobReply()) });
+
+/** What a running job adds to its workflow: all of them or none. */
+export const addChildren = z.strictObject({
+  /** The live attempt of the job that adds them. */
+  attempt_key: key,
+  jobs: z.array(addedJob).min(1).max(limits.children),
+  /** Names of blocked jobs that will wait for all of them. */
+  before: names,
+  /** They do not wait for the job that adds them. */
+  now: z.boolean(),
+  dry_run: z.boolean(),
+});
+export const addChildrenReply = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    workflow_key: key,
+    /** The job that adds them. */
+    job_key: key,
+    job_name: z.string(),
+    before: z.array(namedJob()),
+    jobs: z.array(addedJobReply()),
+  });
 
 export const deleteJobs = z.strictObject({
   job_keys: z.array(key).min(1).max(limits.listPage),

@@ -12,6 +12,8 @@ export const limits = {
   /** A plan is computed again for each of its pages. */
   planPage: 100_000,
   createChunk: 5_000,
+  /** Jobs that a running job adds at once. */
+  children: 20_000,
   nodesOfWorker: 100_000,
   longPollSeconds: 25,
   parkedRequests: 10_000,

@@ -106,6 +106,8 @@ export const createBegin = z.strictObject({
   sample_interval_seconds: z.number().positive().nullable(),
   /** How often in a run a job comes back whose attempt was lost by infrastructure; missing for 3. */
   max_losses: count.max(1_000_000).optional(),
+  /** So many jobs may be added by its running jobs, 0 for none; missing for 100,000. */
+  max_dynamic_jobs: count.optional(),
   /** With this many failures in a run nothing more starts, and what waits is canceled; missing for no limit. */
   max_failures: count.min(1).optional(),
   /** So many of its jobs run at once, 0 for none; missing for as many as fit. */
@@ -242,6 +244,7 @@ export const modifyWorkflow = z.strictObject({
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
       max_losses: count.max(1_000_000),
+      max_dynamic_jobs: count,
       max_failures: count.min(1).nullable(),
       max_concurrent_jobs: count.nullable(),
       timeout_seconds: z

@@ -72,6 +72,12 @@ export function currentUser(): string {
   }
 }
 
+/** The key of the attempt in which this process runs, when it is one of the server directory. */
+export function runningAttempt(directory: string, env: Environment): string | undefined {
+  const { TORC_ATTEMPT_KEY: key = '', TORC_JOB_DIR: ofJob = directory } = env;
+  return key === '' || ofJob !== directory ? undefined : key;
+}
+
 /**
  * The workflow key that commands take when none is given. That of the job or action in which this process runs counts
  * only in the server directory of that job.

@@ -11,6 +11,7 @@ export type {
   SlurmSchedulerSpec,
   WorkflowSpec,
 } from '../model/spec/spec.ts';
+export { addChildren, type ChildrenOptions } from './library/children.ts';
 export type { CopyOptions, Place, RunOptions, WaitOptions, WorkflowRunOptions } from './library/place.ts';
 export { Tool, type ToolWorkflow, WorkflowRunStatus } from './library/tool.ts';
 export { Workflow } from './library/workflow.ts';

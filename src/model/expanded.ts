@@ -137,6 +137,8 @@ export interface ExpandedWorkflow {
   stdio: StdioMode;
   /** How often in a run a job comes back whose attempt was lost by infrastructure. */
   maxLosses: number;
+  /** So many jobs may be added by its running jobs; undefined for the default. */
+  maxDynamicJobs?: number;
   /** With this many failures in a run nothing more starts, and what waits is canceled; undefined for no limit. */
   maxFailures?: number;
   /** So many of its jobs run at once; undefined for as many as fit. */

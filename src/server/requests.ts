@@ -10,8 +10,8 @@ import { handlerOf } from './handlers/table.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
 
-/** What workers ask for; everything else is asked for by a person. */
-const workersOwn: ReadonlySet<EndpointName> = new Set<EndpointName>(['worker_hello', 'exchange']);
+/** What workers and jobs ask for; everything else is asked for by a person. */
+const workersOwn: ReadonlySet<EndpointName> = new Set<EndpointName>(['worker_hello', 'exchange', 'jobs_add_children']);
 
 /** Whether an endpoint only reads. */
 export function isRead(endpoint: EndpointName): boolean {

@@ -31,6 +31,7 @@ describe('a workflow that is changed step by step', () => {
       job_key: '2',
       name: '-reader',
       status: 'uninitialized',
+      is_new: true,
     });
     await place.json(['jobs', 'add', 'writer', '--command', 'echo $HOME > "x y.txt"', '--output-file', 'a\\, b']);
     await place.json(['jobs', 'add', 'extra', '--command', 'false', '--depends-on', 'writer,-reader']);

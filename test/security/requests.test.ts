@@ -282,6 +282,7 @@ const valid: { [N in EndpointName]: unknown } = {
   jobs_modify: { job_keys: ['4'], dry_run: false, changes: { scheduler: null, labels: ['a', 'b'] } },
   resource_requirements_modify: { resource_requirements_key: '1', dry_run: false, changes: { num_cpus: 2 } },
   jobs_add: { workflow_key: '2', jobs: [job] },
+  jobs_add_children: { attempt_key: '1', jobs: [job], before: ['b'], now: false, dry_run: true },
   jobs_delete: { job_keys: ['7'], cascade: true, dry_run: false },
   file_add: { workflow_key: '2', name: 'g', path: 'g' },
   file_delete: { file_key: '1' },

@@ -64,6 +64,16 @@ async function callAll(): Promise<void> {
 
 type Service = Awaited<ReturnType<typeof freshService>>['service'];
 
+function newJob(name: string) {
+  return {
+    name,
+    command: 'true',
+    ...{ invocation_script: null, resource_requirements: null, scheduler: null, failure_handler: null },
+    ...{ priority: 0, cancel_on_blocking_job_failure: true, supports_termination: false },
+    ...{ depends_on: [], input_files: [], output_files: [], input_user_data: [], output_user_data: [] },
+  };
+}
+
 /** A schedule with a run. */
 async function schedule(service: Service, directory: string): Promise<void> {
   const actions = [{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' }];
@@ -89,13 +99,7 @@ async function schedule(service: Service, directory: string): Promise<void> {
 async function change(service: Service, workflow_key: string): Promise<void> {
   const { jobs } = await service.call('jobs_add', {
     workflow_key,
-    jobs: ['e', 'f'].map((name) => ({
-      name,
-      command: 'true',
-      ...{ invocation_script: null, resource_requirements: null, scheduler: null, failure_handler: null },
-      ...{ priority: 0, cancel_on_blocking_job_failure: true, supports_termination: false },
-      ...{ depends_on: [], input_files: [], output_files: [], input_user_data: [], output_user_data: [] },
-    })),
+    jobs: ['e', 'f'].map(newJob),
   });
   const job_keys = jobs.map(({ job_key }) => job_key);
   for (const dry_run of [true, false]) {
@@ -145,6 +149,11 @@ async function submit(service: Service, workflow_key: string): Promise<void> {
 async function run(service: Service, workflow_key: string): Promise<void> {
   const worker = await TestWorker.join(service, workflow_key);
   const { jobs } = await worker.exchange();
+  await service.call('jobs_add_children', {
+    attempt_key: String(jobs[0]?.attempt),
+    jobs: [newJob('child')],
+    ...{ before: [], now: true, dry_run: true },
+  });
   await worker.finish(jobs[0]?.attempt as number, 1);
   await worker.finish(jobs[1]?.attempt as number, 2);
   await service.call('workflow_stop_running', { workflow_key, stop: true });

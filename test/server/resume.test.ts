@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Reply, Request } from '../../src/api/contract.ts';
 import { compareWorkflow } from '../../src/cli/documents/compare-workflow.ts';
 import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
+import { expandChildren } from '../../src/model/expand/children.ts';
 import { expandValue } from '../../src/model/expand/read.ts';
 import type { Service } from '../../src/server/service.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -105,6 +106,22 @@ describe('comparing', () => {
     const { differences, takeOver } = await compare(key, { ...spec, jobs: spec.jobs.toReversed() });
     expect(differences).toMatchObject({ numAdded: 0, numRemoved: 0, numChanged: 0 });
     expect(takeOver).toMatchObject({ num_jobs: 9, jobs: [], user_data: [] });
+  });
+
+  it('leaves out what running jobs have added', async () => {
+    const key = await created();
+    await service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data: true });
+    const worker = await TestWorker.join(service, key, { cpus: 1 });
+    const [first] = (await worker.exchange()).jobs;
+    const jobs = expandChildren([{ name: 'child_{i}', command: 'true', parameters: { i: '1:3' } }], { file: 'jobs' });
+    const request = { attempt_key: String(first?.attempt), jobs, before: ['m1'], now: false, dry_run: false };
+    await service.call('jobs_add_children', request);
+    const { differences, takeOver } = await compare(key, spec);
+    expect(differences).toMatchObject({ numAdded: 0, numRemoved: 0, numChanged: 0 });
+    await worker.finish(first?.attempt ?? 0, 1, { leaving: true });
+    expect(takeOver.num_jobs).toBe(9);
+    await resume(key);
+    expect(await rows(service, 'jobs', key)).toHaveLength(12);
   });
 
   it('names the jobs that were added, removed and changed, and what of each is another', async () => {

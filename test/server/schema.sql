@@ -51,6 +51,16 @@ CREATE TABLE actions (
 
 CREATE INDEX actions_workflow ON actions (workflow_key);
 
+CREATE TABLE added_jobs (
+  job_key INTEGER PRIMARY KEY,
+  workflow_key INTEGER NOT NULL,
+  -- the job whose attempt added it; NULL for a person
+  parent_key INTEGER,
+  digest TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX added_jobs_workflow ON added_jobs (workflow_key, parent_key);
+
 CREATE TABLE allocations (
   allocation_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -540,7 +550,7 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0, max_dynamic_jobs INTEGER NOT NULL DEFAULT 100000) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;
 

@@ -34,6 +34,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     is_archived: false,
     stdio: 'files',
     max_losses: 3,
+    max_dynamic_jobs: 100_000,
     max_failures: null,
     max_concurrent_jobs: null,
     timeout_seconds: null,

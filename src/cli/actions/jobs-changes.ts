@@ -70,7 +70,10 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     const [added] = jobs;
     if (added === undefined) throw new TorcError('bug', 'the server did not add the job');
     await printResult(context, { workflow_key, ...added }, () => {
-      return `added job ${added.job_key} (${cellText(name)}) to workflow ${workflow_key}: it is ${added.status}\n`;
+      const what = `job ${added.job_key} (${cellText(name)})`;
+      return added.is_new
+        ? `added ${what} to workflow ${workflow_key}: it is ${added.status}\n`
+        : `${what} of workflow ${workflow_key} has the same definition: it is ${added.status}\n`;
     });
   });
 }

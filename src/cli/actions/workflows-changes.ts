@@ -20,6 +20,7 @@ export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions {
   project?: string;
   metadata?: string;
   maxLosses?: number;
+  maxDynamicJobs?: number;
   failFast?: boolean;
   maxFailures?: number;
   maxConcurrentJobs?: number | 'none';
@@ -45,7 +46,7 @@ export async function modifyWorkflow(
   key: string | null,
   options: ModifyWorkflowOptions,
 ): Promise<void> {
-  const { name, description, project, metadata, stdio, maxLosses, archive, unarchive } = options;
+  const { name, description, project, metadata, stdio, maxLosses, maxDynamicJobs, archive, unarchive } = options;
   const { terminationSignal, sigtermLeadSeconds } = options;
   if (archive === true && unarchive === true) {
     throw new TorcError('usage', '--archive and --unarchive cannot be combined', 'Give only one of them.');
@@ -59,6 +60,7 @@ export async function modifyWorkflow(
     ...attributeChanges(options),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
+    ...(maxDynamicJobs === undefined ? {} : { max_dynamic_jobs: maxDynamicJobs }),
     ...limitChanges(options),
     ...(terminationSignal === undefined ? {} : { termination_signal: terminationSignal }),
     ...(sigtermLeadSeconds === undefined ? {} : { sigterm_lead_seconds: sigtermLeadSeconds }),

@@ -7,7 +7,7 @@ import { collect, someTime, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 /** Names separated by commas; a comma in a name is written `\,`. */
-const names = collect<string>((text) =>
+export const names = collect<string>((text) =>
   text
     .split(/(?<!\\),/)
     .map((name) => name.replaceAll('\\,', ','))

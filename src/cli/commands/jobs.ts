@@ -8,6 +8,7 @@ import { attributeOption } from '../input/attributes.ts';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
 import { addStateOptions, jobStates } from '../input/state-options.ts';
 import { keyArgument } from './arguments.ts';
+import { declareChildren } from './children.ts';
 import { type Act, examples } from './declare.ts';
 import { declareJobChanges } from './jobs-changes.ts';
 import { declareJobReset } from './jobs-reset.ts';
@@ -54,6 +55,7 @@ export function declareJobs(program: Command, act: Act): void {
   });
   declareModify(group, act);
   declareJobChanges(group, act);
+  declareChildren(group, act);
   declareJobReset(group, act);
   declareJobHolds(group, act);
   declareJobShow(group, act);

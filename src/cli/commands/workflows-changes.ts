@@ -29,6 +29,11 @@ export function declareChanges(group: Command, act: Act): void {
       'how often in a run a job that was lost comes back by itself',
       wholeNumber('--max-losses', 0),
     )
+    .option(
+      '--max-dynamic-jobs <n>',
+      'so many jobs may be added by its running jobs; 0: none',
+      wholeNumber('--max-dynamic-jobs', 0),
+    )
     .option('--fail-fast', 'start nothing more after the first failure of a run; cancel what waits')
     .option('--max-failures <n>', 'the same after this many failures; 0: no limit', wholeNumber('--max-failures', 0))
     .option('--max-concurrent-jobs <n>', 'so many jobs run at once; 0: no more start; none: no limit', mostAtOnce)

@@ -108,6 +108,9 @@ jobs:
 # max_concurrent_jobs: 50
 # limits: {matlab: 2}
 
+# How many jobs its running jobs may add: torc jobs add-children --help
+# max_dynamic_jobs: 100000
+
 # What jobs with supports_termination get, and how many seconds before their time is over.
 # termination_signal: SIGTERM
 # sigterm_lead_seconds: 30

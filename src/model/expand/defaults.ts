@@ -16,6 +16,7 @@ export const specDefaults = {
   runtimeMs: 3_600_000,
   maxRetries: 3,
   maxLosses: 3,
+  maxDynamicJobs: 100_000,
   terminationSignal: 'SIGTERM' as const,
   sigtermLeadSeconds: 30,
   createOutputFolders: true,

@@ -61,6 +61,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     stdio: spec.stdio ?? defaults.stdio,
     maxLosses: spec.max_losses ?? defaults.maxLosses,
+    ...(spec.max_dynamic_jobs == null ? {} : { maxDynamicJobs: spec.max_dynamic_jobs }),
     ...runLimits(spec, findings),
     ...concurrency(spec),
     terminationSignal:

@@ -61,6 +61,7 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   max_concurrent_jobs: ['max_concurrently_running', 'max_running_jobs', 'max_parallel', 'concurrency', 'throttle'],
   limit: ['licence', 'license', 'semaphore', 'mutex'],
   limits: ['licences', 'licenses', 'semaphores'],
+  max_dynamic_jobs: ['max_children', 'max_dynamic', 'max_added_jobs', 'max_child_jobs'],
   max_failures: ['max_fails', 'maxfail', 'max_failed', 'failure_limit'],
   timeout: ['time_limit', 'timelimit', 'walltime', 'max_runtime', 'seconds_until_timeout', 'deadline'],
   path: ['file', 'filename', 'file_name', 'location', 'filepath', 'url'],

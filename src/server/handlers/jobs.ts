@@ -1,5 +1,6 @@
 /** Jobs and what they are declared with: requirements, files, user data. */
 import type { Reply, Request } from '../../api/contract.ts';
+import { addChildren } from '../../storage/authoring/children.ts';
 import { addFile, addRequirements, deleteFile } from '../../storage/authoring/declarations.ts';
 import { addJobs } from '../../storage/authoring/job-addition.ts';
 import { modifyJob } from '../../storage/authoring/job-modification.ts';
@@ -25,6 +26,10 @@ export function showDemand(
 
 export function addJobsTo(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'> {
   return { workflow_key: request.workflow_key, jobs: addJobs(tx, request) };
+}
+
+export function addChildrenOf(tx: Transaction, request: Request<'jobs_add_children'>): Reply<'jobs_add_children'> {
+  return request.dry_run ? tx.rehearse(() => addChildren(tx, request)) : addChildren(tx, request);
 }
 
 export function changeJob(tx: Transaction, request: Request<'job_modify'>): Reply<'job_modify'> {

@@ -22,6 +22,7 @@ import {
 } from './documents.ts';
 import { drawWorkflow } from './graph.ts';
 import {
+  addChildrenOf,
   addJobsTo,
   changeJob,
   changeRequirements,
@@ -91,6 +92,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_copy: { kind: 'write', run: copyWorkflow },
   jobs_diagnose: { kind: 'prepared', prepare: prepareDiagnosis },
   jobs_add: { kind: 'write', run: addJobsTo },
+  jobs_add_children: { kind: 'write', run: addChildrenOf },
   jobs_delete: { kind: 'write', run: deleteJobs },
   job_show: { kind: 'read', run: showJob },
   limits_list: { kind: 'read', run: showLimits },

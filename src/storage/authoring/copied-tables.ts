@@ -50,7 +50,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
-      ...['max_concurrent_jobs', 'has_results'],
+      ...['max_concurrent_jobs', 'has_results', 'max_dynamic_jobs'],
     ],
     made: {
       ...workflow,
@@ -167,6 +167,13 @@ export const copiedTables: readonly CopiedTable[] = [
       WHERE n.workflow_key = @target ORDER BY n.job_key`,
     same: ['runs'],
     made: { job_key: 'n.job_key' },
+    unset: [],
+  },
+  {
+    table: 'added_jobs',
+    from: 'added_jobs t WHERE t.workflow_key = @source ORDER BY t.job_key',
+    same: ['digest'],
+    made: { ...workflow, job_key: 't.job_key + @jobs', parent_key: 't.parent_key + @jobs' },
     unset: [],
   },
   {

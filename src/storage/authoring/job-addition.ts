@@ -17,6 +17,7 @@ import { moveJob } from '../running/transitions.ts';
 import { runsUnlessAscending, storeUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
 import { setHeld } from '../runs/pauses.ts';
+import { additionDigest, knownJob, noteAddition } from './added-jobs.ts';
 import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { refuseUnknownValues } from './job-texts.ts';
@@ -28,10 +29,13 @@ import { keyOfName, unknownName } from './named-parts.ts';
 export function addJobs(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'>['jobs'] {
   const workflow = getWorkflow(tx, Number(request.workflow_key));
   refuseClosed(workflow);
-  return request.jobs.map((job) => new JobAddition(tx, workflow, job).add());
+  return request.jobs.map((job) => {
+    const known = knownJob(tx, workflow.workflowKey, job, { parentKey: null, digest: additionDigest(job) });
+    return known ?? new JobAddition(tx, workflow, job).add();
+  });
 }
 
-function refuseClosed({ workflowKey, phase, isCanceled, isStopping }: Workflow): void {
+export function refuseClosed({ workflowKey, phase, isCanceled, isStopping }: Workflow): void {
   const restart = `torc workflows restart ${workflowKey}`;
   if (isCanceled) {
     throw new TorcError('conflict', `workflow ${workflowKey} is canceled`, `Restart it first: ${restart}`);
@@ -42,7 +46,7 @@ function refuseClosed({ workflowKey, phase, isCanceled, isStopping }: Workflow):
 }
 
 /** A job that the new one waits for, or that waits for it. */
-interface Neighbour {
+export interface Neighbour {
   jobKey: number;
   name: string;
   status: JobStatus;
@@ -51,18 +55,40 @@ interface Neighbour {
 
 const neighbourColumns = 'j.job_key AS jobKey, j.name, j.status, j.failed';
 
-class JobAddition {
+export function jobNamed(tx: Transaction, workflowKey: number, name: string): Neighbour | undefined {
+  return tx.db.get<Neighbour>(
+    `SELECT ${neighbourColumns} FROM jobs j WHERE j.workflow_key = ? AND j.name = ?`,
+    workflowKey,
+    name,
+  );
+}
+
+/** What a child of a running job has besides what it states. */
+export interface Family {
+  parentKey: number;
+  digest: string;
+  /** The parent, unless the child does not wait for it. */
+  upstreams: readonly Neighbour[];
+  /** The jobs before which it is added; they are blocked. */
+  downstreams: readonly Neighbour[];
+  /** Whether a job is one of those, or waits for one. */
+  isBehind(jobKey: number): boolean;
+}
+
+/** A job that is to be added; its name is free. */
+export class JobAddition {
+  readonly uses: JobUses;
   readonly #tx: Transaction;
   readonly #workflow: Workflow;
   readonly #job: AddedJob;
-  readonly #uses: JobUses;
+  readonly #family: Family | null;
 
-  constructor(tx: Transaction, workflow: Workflow, job: AddedJob) {
+  constructor(tx: Transaction, workflow: Workflow, job: AddedJob, family: Family | null = null) {
     this.#tx = tx;
     this.#workflow = workflow;
     this.#job = job;
-    this.#refuseTakenName();
-    this.#uses = new JobUses(tx, workflow.workflowKey, job);
+    this.#family = family;
+    this.uses = new JobUses(tx, workflow.workflowKey, job);
   }
 
   add(): Reply<'jobs_add'>['jobs'][number] {
@@ -76,31 +102,22 @@ class JobAddition {
     const downstreams = this.#downstreams();
     this.#refuseCycle(upstreams, downstreams);
     const jobKey = this.#insert();
-    this.#connect(jobKey, upstreams, downstreams);
-    const data = { name, depends_on: [...upstreams.values()].slice(0, 100).map((upstream) => upstream.name) };
-    this.#tx.event({ workflowKey, jobKey, type: 'job_added', data });
+    this.#connect(jobKey, upstreams, new Map([...downstreams, ...this.#before()]));
+    if (this.#family === null) {
+      const data = { name, depends_on: [...upstreams.values()].slice(0, 100).map((upstream) => upstream.name) };
+      this.#tx.event({ workflowKey, jobKey, type: 'job_added', data });
+    }
     const status =
       this.#workflow.phase === 'started' ? this.#activate(jobKey, [...upstreams.values()]) : 'uninitialized';
     const [held] = this.#job.hold === true ? setHeld(this.#tx, workflowKey, [jobKey], true) : [];
-    return { job_key: String(jobKey), name, status: held?.newStatus ?? status };
-  }
-
-  #refuseTakenName(): void {
-    const { name } = this.#job;
-    const taken = this.#jobNamed(name);
-    if (taken === undefined) return;
-    throw new TorcError('conflict', `job ${taken.jobKey} already has the name ${quoted(name)}`, 'Choose another name.');
+    return { job_key: String(jobKey), name, status: held?.newStatus ?? status, is_new: true };
   }
 
   #jobNamed(name: string): Neighbour | undefined {
-    return this.#tx.db.get<Neighbour>(
-      `SELECT ${neighbourColumns} FROM jobs j WHERE j.workflow_key = ? AND j.name = ?`,
-      this.#workflow.workflowKey,
-      name,
-    );
+    return jobNamed(this.#tx, this.#workflow.workflowKey, name);
   }
 
-  /** The jobs that the new one waits for: those it names, and the producers of what it reads. */
+  /** The jobs that the new one waits for: those it names, the producers of what it reads, and its parent. */
   #upstreams(): Map<number, Neighbour> {
     const found = new Map<number, Neighbour>();
     for (const name of this.#job.depends_on) {
@@ -112,10 +129,11 @@ class JobAddition {
       found.set(upstream.jobKey, upstream);
     }
     for (const kind of ['files', 'user_data'] as const) {
-      for (const key of this.#uses[kind].input) {
+      for (const key of this.uses[kind].input) {
         for (const producer of this.#users(kind, key, 1)) found.set(producer.jobKey, producer);
       }
     }
+    for (const parent of this.#family?.upstreams ?? []) found.set(parent.jobKey, parent);
     return found;
   }
 
@@ -123,7 +141,7 @@ class JobAddition {
   #downstreams(): Map<number, Neighbour> {
     const found = new Map<number, Neighbour>();
     for (const kind of ['files', 'user_data'] as const) {
-      for (const key of this.#uses[kind].output) {
+      for (const key of this.uses[kind].output) {
         const [producer] = this.#users(kind, key, 1);
         if (producer !== undefined) this.#refuseSecondProducer(kind, key, producer);
         for (const reader of this.#users(kind, key, 0)) found.set(reader.jobKey, reader);
@@ -163,6 +181,14 @@ class JobAddition {
 
   /** A path from a reader of the new job's outputs to a job that the new one waits for would close a cycle. */
   #refuseCycle(upstreams: ReadonlyMap<number, Neighbour>, downstreams: ReadonlyMap<number, Neighbour>): void {
+    for (const { jobKey, name } of this.#family === null ? [] : upstreams.values()) {
+      if (this.#family?.isBehind(jobKey) !== true) continue;
+      throw new TorcError(
+        'usage',
+        `the job ${quoted(this.#job.name)} would wait for itself: it waits for ${quoted(name)}, which runs after it`,
+        'Leave that job out of depends_on, or out of --before.',
+      );
+    }
     const seen = new Set<number>(downstreams.keys());
     const work = upstreams.size === 0 ? [] : [...seen];
     for (let node = work.pop(); node !== undefined; node = work.pop()) {
@@ -183,7 +209,7 @@ class JobAddition {
   }
 
   #insert(): number {
-    const { command, invocationScript, files, user_data: userData } = this.#uses;
+    const { command, invocationScript, files, user_data: userData } = this.uses;
     const handler = this.#job.failure_handler;
     const jobKey = insertJob(this.#tx, {
       jobKey: null,
@@ -199,7 +225,13 @@ class JobAddition {
       outputUserData: userData.output,
     });
     this.#tx.count(this.#workflow.workflowKey, 'uninitialized', false, 1);
+    const { parentKey, digest } = this.#family ?? { parentKey: null, digest: additionDigest(this.#job) };
+    noteAddition(this.#tx, this.#workflow.workflowKey, jobKey, { parentKey, digest });
     return jobKey;
+  }
+
+  #before(): [number, Neighbour][] {
+    return (this.#family?.downstreams ?? []).map((job) => [job.jobKey, job]);
   }
 
   #connect(
@@ -245,18 +277,19 @@ class JobAddition {
   /** In a started workflow, the job gets the status at once that a start would give it. */
   #activate(jobKey: number, upstreams: readonly Neighbour[]): JobStatus {
     const { workflowKey } = this.#workflow;
+    const by = this.#family === null ? {} : { added_by: String(this.#family.parentKey) };
     const culprit = this.#job.cancel_on_blocking_job_failure ? upstreams.find(hasFailed) : undefined;
     const state = { jobKey, workflowKey, status: 'uninitialized', failed: false } as const;
     if (culprit !== undefined) {
       this.#tx.db.run('UPDATE jobs SET failed_upstream_key = ? WHERE job_key = ?', culprit.jobKey, jobKey);
-      const data = { failed_upstream_key: String(culprit.jobKey) };
+      const data = { failed_upstream_key: String(culprit.jobKey), ...by };
       moveJob(this.#tx, state, { to: 'canceled', by: 'start', data });
       propagateEnd(this.#tx, jobKey, true);
       return 'canceled';
     }
     const to = upstreams.every(({ status }) => endedStatuses.includes(status)) ? 'ready' : 'blocked';
     // this continues a run that had ended
-    moveJob(this.#tx, state, { to, by: 'start' });
+    moveJob(this.#tx, state, { to, by: 'start', ...(this.#family === null ? {} : { data: by }) });
     return to;
   }
 }

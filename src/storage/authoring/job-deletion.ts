@@ -94,6 +94,7 @@ function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
   tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
   deleteUpstreamOrder(tx, jobKey);
+  tx.db.run('DELETE FROM added_jobs WHERE job_key = ?', jobKey);
   deleteHolds(tx, jobKey);
   const row = tx.db.get<{ status: JobStatus; failed: number; resource_requirements_key: number | null }>(
     'DELETE FROM jobs WHERE job_key = ? RETURNING status, failed, resource_requirements_key',

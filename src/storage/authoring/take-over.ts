@@ -14,6 +14,7 @@ import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { needOf } from '../running/shapes.ts';
 import { modifyUserData } from '../running/user-data.ts';
 import type { Workflow } from '../running/workflows.ts';
+import { countChildren } from './added-jobs.ts';
 import { addShape } from './added-shapes.ts';
 import { changedAttributes, storeJobAttributes } from './attributes.ts';
 import { type JobReferences, updateJob } from './job-rows.ts';
@@ -51,7 +52,8 @@ export function takeOver(tx: Transaction, { workflowKey }: Workflow, wanted: Wan
 
 function refuseOtherJobs(tx: Transaction, workflowKey: number, numJobs: number): void {
   const sql = 'SELECT count(*) AS n FROM jobs WHERE workflow_key = ?';
-  if (tx.db.get<{ n: number }>(sql, workflowKey)?.n === numJobs) return;
+  const numStored = tx.db.get<{ n: number }>(sql, workflowKey)?.n ?? 0;
+  if (numStored - countChildren(tx, workflowKey) === numJobs) return;
   throw new TorcError('conflict', `the jobs of workflow ${workflowKey} have just changed`, 'Type the command again.');
 }
 
@@ -66,6 +68,7 @@ function workflowSettings(tx: Transaction, workflowKey: number, wanted: Wanted['
     wait_for_healthy_database_minutes: wanted.wait_for_healthy_database_minutes,
     stdio: wanted.stdio ?? 'files',
     max_losses: wanted.max_losses ?? specDefaults.maxLosses,
+    max_dynamic_jobs: wanted.max_dynamic_jobs ?? specDefaults.maxDynamicJobs,
     max_failures: wanted.max_failures ?? null,
     max_concurrent_jobs: wanted.max_concurrent_jobs ?? null,
     timeout_seconds: wanted.timeout_ms === undefined ? null : wanted.timeout_ms / 1000,

@@ -81,6 +81,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
 }
 
 const workflowTables = [
+  'added_jobs',
   'barriers',
   'files',
   'user_data',

@@ -58,6 +58,7 @@ interface WorkflowRow {
   jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
   stdio: StdioMode;
   max_losses: number;
+  max_dynamic_jobs: number;
   max_failures: number | null;
   max_concurrent_jobs: number | null;
   timeout_ms: number | null;
@@ -91,6 +92,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     // not fields of torc's own format
     stdio: row.stdio === 'files' ? null : row.stdio,
     max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
+    max_dynamic_jobs: row.max_dynamic_jobs === specDefaults.maxDynamicJobs ? null : row.max_dynamic_jobs,
     max_failures: row.max_failures,
     max_concurrent_jobs: row.max_concurrent_jobs,
     limits: limitsOf(tx, workflowKey),
@@ -194,7 +196,7 @@ interface ExportedJobRow extends JobRow {
 export function exportedJobs(
   tx: Transaction,
   workflowKey: number,
-  { after = 0, skip = 0, limit }: { after?: number; skip?: number; limit: number },
+  { after = 0, skip = 0, limit, only = '1' }: { after?: number; skip?: number; limit: number; only?: string },
 ): ExportedJobRow[] {
   return tx.db.all<ExportedJobRow>(
     `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, s.limits, h.name AS failure_handler, t.attributes
@@ -204,7 +206,7 @@ export function exportedJobs(
      LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
      LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
      LEFT JOIN job_attributes t ON t.job_key = j.job_key
-     WHERE j.workflow_key = ? AND j.job_key > ? ORDER BY j.job_key LIMIT ? OFFSET ?`,
+     WHERE j.workflow_key = ? AND j.job_key > ? AND ${only} ORDER BY j.job_key LIMIT ? OFFSET ?`,
     workflowKey,
     after,
     limit,

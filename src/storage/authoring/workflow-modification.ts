@@ -53,6 +53,7 @@ const fields: Readonly<Record<FieldName, Field>> = {
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
   stdio: plain('stdio'),
   max_losses: plain('max_losses'),
+  max_dynamic_jobs: plain('max_dynamic_jobs'),
   max_failures: plain('max_failures'),
   max_concurrent_jobs: plain('max_concurrent_jobs'),
   timeout_seconds: {

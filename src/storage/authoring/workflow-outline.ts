@@ -3,14 +3,16 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { type JobFacts, jobIdentity, SettingsDigests, setHash } from '../../model/decide/job-outline.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { isChildSql } from './added-jobs.ts';
 import { exportedJobs, jobSettings } from './workflow-export.ts';
 
 type Facts = Omit<JobFacts, 'command' | 'identity' | 'invocationScript'>;
 
-/** Jobs in stored order, with what belongs to each read in as few walks as there are tables. */
+/** Jobs in stored order without those that running jobs have added, with what belongs to each read in as few walks as there are tables. */
 export function outlinePage(tx: Transaction, request: Request<'workflow_outline'>): Reply<'workflow_outline'> {
   const { workflowKey } = getWorkflow(tx, Number(request.workflow_key));
-  const rows = exportedJobs(tx, workflowKey, { after: Number(request.after ?? 0), limit: request.limit });
+  const page = { after: Number(request.after ?? 0), limit: request.limit };
+  const rows = exportedJobs(tx, workflowKey, { ...page, only: `NOT ${isChildSql('j.job_key')}` });
   const [first, last] = [rows[0]?.job_key ?? 0, rows.at(-1)?.job_key ?? -1];
   const facts = new FactsOfJobs(tx, first, last);
   const digests = new SettingsDigests();
@@ -56,7 +58,7 @@ class FactsOfJobs {
     const barriers: [number, number][] = [];
     for (const [job, upstream, name] of tx.db.rows<[number, number, string | null]>(
       `SELECT e.downstream, e.upstream, j.name FROM edges e LEFT JOIN jobs j ON j.job_key = e.upstream
-       WHERE e.downstream BETWEEN ? AND ?`,
+       WHERE e.downstream BETWEEN ? AND ? AND NOT ${isChildSql('e.upstream')}`,
       first,
       last,
     )) {

@@ -73,7 +73,7 @@ export const workflows: ListDefinition = {
     ...columns('flag', ['is_paused', 'w.paused_at IS NOT NULL'], ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
     ...columns('integer', ['max_losses', 'w.max_losses'], ['max_failures', 'w.max_failures']),
-    ...columns('integer', ['max_concurrent_jobs', 'w.max_concurrent_jobs']),
+    ...columns('integer', ['max_concurrent_jobs', 'w.max_concurrent_jobs'], ['max_dynamic_jobs', 'w.max_dynamic_jobs']),
     ...columns('seconds', ['timeout_seconds', 'w.timeout_ms'], ['sigterm_lead_seconds', 'w.sigterm_lead_ms']),
     word(terminationSignals, 'termination_signal', 'w.termination_signal'),
     word(cutOffs, 'cut_off_by', cutOffBy),
