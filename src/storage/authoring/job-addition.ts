@@ -117,9 +117,9 @@ export class JobAddition {
     return jobNamed(this.#tx, this.#workflow.workflowKey, name);
   }
 
-  /** The jobs that the new one waits for: those it names, the producers of what it reads, and its parent. */
+  /** The jobs that the new one waits for: its parent, those it names, and the producers of what it reads. */
   #upstreams(): Map<number, Neighbour> {
-    const found = new Map<number, Neighbour>();
+    const found = new Map((this.#family?.upstreams ?? []).map((parent) => [parent.jobKey, parent]));
     for (const name of this.#job.depends_on) {
       if (name === this.#job.name) {
         throw new TorcError('usage', `the job ${quoted(name)} depends on itself`, 'Leave it out of --depends-on.');
@@ -133,7 +133,6 @@ export class JobAddition {
         for (const producer of this.#users(kind, key, 1)) found.set(producer.jobKey, producer);
       }
     }
-    for (const parent of this.#family?.upstreams ?? []) found.set(parent.jobKey, parent);
     return found;
   }
 
