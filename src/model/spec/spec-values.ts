@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
+import { problemOfGivenLabels, problemOfLabel } from '../labels.ts';
+import { quoted } from './names.ts';
 
 /** Longest name that is stored. */
 const longestName = 4096;
@@ -47,3 +49,10 @@ export const parameterValues = z.union(
 );
 
 export const parameters = z.record(name, parameterValues);
+
+/** A label that a worker may be given. */
+export const givenLabel = text.superRefine((value, context) => {
+  const word = problemOfLabel(value);
+  const problem = word === null ? problemOfGivenLabels([value]) : `${quoted(value)} ${word}`;
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});

@@ -7,15 +7,15 @@ import { TorcError } from '../../base/errors.ts';
 import { parseDuration, parseMemory, parseWalltime } from '../../base/units.ts';
 import { jobsSortMethods, monitorGranularities, stdioModes, terminationSignals } from '../expanded.ts';
 import { isGpuCount } from '../job.ts';
-import { labelPattern, labelRule, mostLabels, problemOfGivenLabels, problemOfLabel } from '../labels.ts';
+import { labelPattern, labelRule, mostLabels } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
-import { quoted } from './names.ts';
 import { action, notification } from './reactions.ts';
 import {
   command,
   count,
   flag,
+  givenLabel,
   name,
   names,
   parameters,
@@ -179,12 +179,6 @@ const failureHandler = z.strictObject({
       }),
     )
     .min(1),
-});
-
-const givenLabel = text.superRefine((value, context) => {
-  const word = problemOfLabel(value);
-  const problem = word === null ? problemOfGivenLabels([value]) : `${quoted(value)} ${word}`;
-  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
 });
 
 const slurmScheduler = z.strictObject({

@@ -38,19 +38,11 @@ export const copiedTables: readonly CopiedTable[] = [
     table: 'workflows',
     from: 'workflows t WHERE t.workflow_key = @source',
     same: [
-      ...[
-        'description',
-        'project',
-        'metadata',
-        'attributes',
-        'expiration_buffer_ms',
-        'wait_for_new_jobs_ms',
-        'jobs_sort_method',
-      ],
+      ...['description', 'project', 'metadata', 'attributes', 'expiration_buffer_ms', 'wait_for_new_jobs_ms'],
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
-      ...['max_concurrent_jobs', 'has_results', 'max_dynamic_jobs'],
+      ...['max_concurrent_jobs', 'has_results', 'max_dynamic_jobs', 'jobs_sort_method'],
     ],
     made: {
       ...workflow,
