@@ -5,7 +5,7 @@
 import { TorcError } from './errors.ts';
 
 const memoryUnits = ['', 'k', 'm', 'g', 't', 'p'] as const;
-const memoryPattern = /^([0-9]+(?:\.[0-9]+)?|\.[0-9]+) *([kmgtp]?)(i?b)?$/i;
+const memoryPattern = /^([0-9]+(?:\.[0-9]+)?|\.[0-9]+) *([kmgtp]?)(ib?|b)?$/i;
 const memoryHint = "Write memory as a number with a unit: '512m', '1.5g' or '1t' (binary: 1g is 1024m).";
 
 const minute = 60;

@@ -58,6 +58,6 @@ it('import-spec writes to stdout or a file in any format, and its exit code says
   const read = await place.json(['import-spec', '--from', 'prominence', 'partly.json', '-o', 'partly.kdl'], 1);
   expect(read).toMatchObject({ num_jobs: 1, output: 'partly.kdl', differences: [], left_out: [{ path: 'storage' }] });
   expect((await place.torc('workflows', 'create', 'partly.kdl', '--dry-run')).code).toBe(0);
-  const wrong = await place.torc('import-spec', '--from', 'colonies', 'partly.json');
-  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('Choose one of: prominence')]);
+  const wrong = await place.torc('import-spec', '--from', 'airflow', 'partly.json');
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('Choose one of: prominence, colonies')]);
 });

@@ -18,14 +18,14 @@ export interface ImportSpecOptions {
   format?: SpecSyntax;
 }
 
-const systemNames: Readonly<Record<ForeignSystem, string>> = { prominence: 'PROMINENCE' };
+const systemNames: Readonly<Record<ForeignSystem, string>> = { prominence: 'PROMINENCE', colonies: 'ColonyOS' };
 
 /** Returns 1 when something was left out. */
 export async function importSpec(context: Context, path: string, options: ImportSpecOptions): Promise<number> {
   const { from, output } = options;
   const syntax = options.format ?? syntaxOf(output);
   const file = shownName(path);
-  const bytes = readBytes(path, `torc import-spec reads a workflow or a job of ${systemNames[from]}.`);
+  const bytes = readBytes(path, `torc import-spec reads a workflow or a single job of ${systemNames[from]}.`);
   const read = readForeign(bytes, { system: from, file, place: pathPlace(context) });
   const text = specText(read.spec, syntax, commentsOf(read, file, systemNames[from]));
   if (output !== undefined) write(output, text);

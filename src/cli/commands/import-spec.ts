@@ -30,6 +30,7 @@ Exit code: 0 when everything was translated, 1 when something was left out: the 
 ${examples(
   'torc import-spec --from prominence workflow.json -o workflow.yaml',
   'torc import-spec --from prominence workflow.json | torc run -',
+  'torc import-spec --from colonies functions.json -o workflow.yaml',
   'torc -F json import-spec --from prominence workflow.json | jq .left_out',
 ).trimStart()}`,
     );

@@ -1,7 +1,7 @@
 /** A workflow or a job of PROMINENCE as a specification, with what has no counterpart. */
 import type { z } from 'zod';
 import { SweepReader } from '../expand/sweeps.ts';
-import { addIssue, isMapping } from '../spec/check.ts';
+import { isMapping } from '../spec/check.ts';
 import { didYouMean, quoted } from '../spec/names.ts';
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -9,33 +9,20 @@ import type { FactorySpec, FileSpec, RequirementsSpec, WorkflowSpec } from '../s
 import { type ProminenceWorkflow, prominenceJob, prominenceWorkflow } from './prominence-format.ts';
 import { attributesOf, noCounterpart, notifications, translateJob } from './prominence-jobs.ts';
 import type { Replaced } from './shell-words.ts';
-import { Remarks, type Translation, unknownKeys } from './translation.ts';
+import { checked, Remarks, type Translation } from './translation.ts';
 
 /** Null when findings were added. */
 export function translateProminence(document: unknown, findings: Findings): Translation | null {
   const remarks = new Remarks();
   const isWorkflow = !isMapping(document) || document.jobs !== undefined || document.tasks === undefined;
+  const from = { system: 'PROMINENCE', findings, remarks };
   const workflow = isWorkflow
-    ? checked(prominenceWorkflow, document, findings, remarks)
-    : workflowOf(checked(prominenceJob, document, findings, remarks));
+    ? checked(prominenceWorkflow, document, from)
+    : workflowOf(checked(prominenceJob, document, from));
   if (workflow === null) return null;
   checkReferences(workflow, findings);
   const spec = new WorkflowTranslator(workflow, document, isWorkflow, findings, remarks).spec();
   return findings.count > 0 ? null : remarks.of(spec);
-}
-
-function checked<S extends z.ZodType>(
-  schema: S,
-  document: unknown,
-  findings: Findings,
-  remarks: Remarks,
-): z.infer<S> | null {
-  const result = schema.safeParse(document);
-  for (const issue of result.error?.issues ?? []) addIssue(issue, document, findings);
-  for (const { path, key, allowed } of unknownKeys(schema, document)) {
-    remarks.leaveOut(path, `PROMINENCE has no key ${quoted(key)} here${didYouMean(key, allowed)}`);
-  }
-  return result.success ? result.data : null;
 }
 
 /** A document of one job as a workflow of the same name. */

@@ -5,12 +5,14 @@ import type { PathPlace } from '../expand/file-paths.ts';
 import { readDocument } from '../expand/read.ts';
 import { checkShape } from '../spec/check.ts';
 import { Findings, type Position } from '../spec/problems.ts';
+import { translateColonies } from './colonies.ts';
 import { translateProminence } from './prominence.ts';
 import type { ForeignSystem } from './systems.ts';
 import type { Remark, Translation } from './translation.ts';
 
 const translators: Readonly<Record<ForeignSystem, (document: unknown, findings: Findings) => Translation | null>> = {
   prominence: translateProminence,
+  colonies: translateColonies,
 };
 
 /** A remark with its place. */

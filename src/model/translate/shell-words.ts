@@ -56,6 +56,11 @@ export interface Replaced {
   variables: ReadonlyMap<string, string>;
 }
 
+/** Quotes a text as one shell word of which nothing is replaced. */
+export function literalWord(text: string): string {
+  return text !== '' && plainText.test(text) ? text : `'${literal(text, null)}'`;
+}
+
 type Part = readonly [kind: 'literal' | 'parameter' | 'variable', text: string];
 
 const plainText = /^[A-Za-z0-9_\-+=:,./@%^]*$/;
@@ -101,7 +106,7 @@ function partsOf(text: string, { parameters, variables }: Replaced): Part[] {
 function literal(text: string, parameters: ReadonlySet<string> | null): string {
   const names = parameters === null ? [] : [...parameters, factoryIndex];
   const ours = new RegExp(
-    `(\\$\\{)(?=(?:files|user_data)\\.)|(\\$\\{?|\\{)(?=(?:${names.join('|') || '(?!)'})(?![A-Za-z0-9_]))`,
+    `(\\$\\{)(?=(?:files|user_data|result|inputs)\\.)|(\\$\\{?|\\{)(?=(?:${names.join('|') || '(?!)'})(?![A-Za-z0-9_]))`,
     'g',
   );
   return text.replaceAll("'", `'\\''`).replace(ours, "$&''");

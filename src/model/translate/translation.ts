@@ -1,6 +1,8 @@
 /** What the translation of another system's workflow has in common: the result, and what is told about it. */
 import { z } from 'zod';
-import type { SpecPath } from '../spec/problems.ts';
+import { addIssue } from '../spec/check.ts';
+import { didYouMean, quoted } from '../spec/names.ts';
+import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
 
 /** Something that people should know of a translation. */
@@ -45,8 +47,22 @@ function add(remarks: Map<string, Remark>, remark: Remark): void {
   else same.count += 1;
 }
 
+/** The document by its schema, null when findings were added; keys that the other system has not are told. */
+export function checked<S extends z.ZodType>(
+  schema: S,
+  document: unknown,
+  { system, findings, remarks }: { system: string; findings: Findings; remarks: Remarks },
+): z.infer<S> | null {
+  const result = schema.safeParse(document);
+  for (const issue of result.error?.issues ?? []) addIssue(issue, document, findings);
+  for (const { path, key, allowed } of unknownKeys(schema, document)) {
+    remarks.leaveOut(path, `${system} has no key ${quoted(key)} here${didYouMean(key, allowed)}`);
+  }
+  return result.success ? result.data : null;
+}
+
 /** The keys of a document that its schema does not have, outermost first. */
-export function unknownKeys(schema: z.core.$ZodType, value: unknown, path: SpecPath = []): UnknownKey[] {
+function unknownKeys(schema: z.core.$ZodType, value: unknown, path: SpecPath = []): UnknownKey[] {
   const bare = withoutNull(schema);
   if (Array.isArray(value)) {
     return bare instanceof z.ZodArray
@@ -62,7 +78,7 @@ export function unknownKeys(schema: z.core.$ZodType, value: unknown, path: SpecP
   });
 }
 
-export interface UnknownKey {
+interface UnknownKey {
   path: SpecPath;
   key: string;
   allowed: readonly string[];
