@@ -1,6 +1,6 @@
 /** The commands of docs/coming-from-colonies.md, as they are printed there. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -28,15 +28,10 @@ afterAll(() => place.remove());
 async function type(title: string): Promise<string> {
   const commands = sections.find((section) => section.title === title)?.commands ?? [];
   expect(commands.length).toBeGreaterThan(1);
-  const script = `set -e\ntorc() { "$NODE" "$MAIN" "$@"; }\n${commands.join('\n')}\n`;
-  // jobs call torc too
-  place.file('bin/torc', `#!/bin/sh\nexec "${process.execPath}" "${mainJs}" "$@"\n`, 0o755);
-  const env = { ...process.env, NODE: process.execPath, MAIN: mainJs, TORC_DIR: place.dir };
-  const path = `${join(place.path, 'bin')}:${process.env.PATH}`;
-  const { stdout } = await promisify(execFile)('bash', ['-c', script], {
-    cwd: place.path,
-    env: { ...env, PATH: path },
-  });
+  // a program in the path, because jobs call it too
+  chmodSync(place.file('torc', `#!/bin/sh\nexec "${process.execPath}" "${mainJs}" "$@"\n`), 0o755);
+  const env = { ...process.env, PATH: `${place.path}:${process.env.PATH}`, TORC_DIR: place.dir };
+  const { stdout } = await promisify(execFile)('bash', ['-ec', commands.join('\n')], { cwd: place.path, env });
   return stdout;
 }
 
