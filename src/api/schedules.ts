@@ -1,5 +1,6 @@
 /** Schedules: specifications of which the server makes a workflow at each of their instants. */
 import { z } from 'zod';
+import { jsonText } from '../base/exact-json.ts';
 import {
   catchUpRules,
   overlapRules,
@@ -9,7 +10,8 @@ import {
   tickStates,
 } from '../model/decide/schedule.ts';
 import { specSyntaxes } from '../model/spec/source.ts';
-import { count, instant, key, name, text } from './fields.ts';
+import { documentProblem } from '../model/spec/user-data.ts';
+import { count, instant, json, key, name, text } from './fields.ts';
 
 const schedule = z.string().regex(scheduleName, scheduleNameRule);
 /** A hundred years. */
@@ -26,12 +28,27 @@ const specification = z.strictObject({
   variables: z.record(z.string(), text),
 });
 
-/** Either `cron` or `every_ms`. */
+/** An item of a generator; a thousand of them fit into user data. */
+const item = json().refine(
+  // what is no document has been refused already
+  (data) => documentProblem(data) !== null || Buffer.byteLength(jsonText(data)) <= 1000,
+  'an item is at most 1000 bytes of JSON',
+);
+
+/** One of `cron`, `every_ms` and `items`; `items` makes a generator. */
 export const addSchedule = z
   .strictObject({
     name: schedule,
     cron: text.max(1000).nullable(),
     every_ms: z.number().int().min(1000).max(longestMs).nullable(),
+    items: z
+      .strictObject({
+        /** So many make a workflow. */
+        max: z.number().int().min(1).max(1000),
+        /** No item waits for longer than this; null for ever. */
+        max_wait_ms: z.number().int().min(1000).max(longestMs).nullable(),
+      })
+      .nullable(),
     time_zone: text.max(100),
     overlap: z.enum(overlapRules),
     catch_up: z.enum(catchUpRules),
@@ -40,7 +57,10 @@ export const addSchedule = z
     specification,
     dry_run: z.boolean(),
   })
-  .refine(({ cron, every_ms }) => (cron === null) !== (every_ms === null), 'either cron or every_ms is needed');
+  .refine(
+    ({ cron, every_ms, items }) => [cron, every_ms, items].filter((given) => given !== null).length === 1,
+    'one of cron, every_ms and items is needed',
+  );
 
 const tick = () =>
   z.strictObject({
@@ -66,6 +86,11 @@ const scheduleRecord = () =>
     cron: z.string().nullable(),
     time_zone: z.string(),
     every_seconds: z.number().nullable(),
+    /** Of a generator. */
+    max_items: count.nullable(),
+    max_wait_seconds: z.number().nullable(),
+    /** Items that wait. */
+    num_items: count,
     overlap: z.enum(overlapRules),
     catch_up: z.enum(catchUpRules),
     max_catch_up: count,
@@ -93,6 +118,27 @@ export const schedulesListed = () => z.strictObject({ schedules: z.array(schedul
 export const showSchedule = z.strictObject({ name: schedule, limit: z.number().int().min(0).max(1000) });
 export const scheduleShown = () =>
   z.strictObject({ ...scheduleRecord().shape, instants: z.array(instant), runs: z.array(tick()) });
+
+/** Into a generator; an item with an `id` counts once. */
+export const putItems = z.strictObject({
+  name: schedule,
+  items: z
+    .array(z.strictObject({ data: item, id: text.min(1).max(200).nullable() }))
+    .min(1)
+    .max(10_000),
+});
+export const itemsPut = () =>
+  z.strictObject({
+    name: z.string(),
+    num_new: count,
+    /** Known by their ids. */
+    num_known: count,
+    num_waiting: count,
+    /** When they make a workflow although there are not enough; null for never. */
+    next_at: instant.nullable(),
+    /** Workflows that these items complete. */
+    num_workflows: count,
+  });
 
 export const scheduleOnly = z.strictObject({ name: schedule });
 export const pauseSchedule = z.strictObject({ name: schedule, paused: z.boolean() });

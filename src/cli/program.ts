@@ -28,6 +28,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
     async () => (await import('./commands/resource-requirements.ts')).declareResourceRequirements,
   ],
   [['schedules'], async () => (await import('./commands/schedules.ts')).declareSchedules],
+  [['generators'], async () => (await import('./commands/generators.ts')).declareGenerators],
   [['limits'], async () => (await import('./commands/limits.ts')).declareLimits],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
   [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],

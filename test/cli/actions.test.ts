@@ -294,3 +294,31 @@ describe('notifications', () => {
     }
   });
 });
+
+describe('torc generators', () => {
+  it('start a workflow of the items that they were given', async () => {
+    const convert = {
+      name: 'convert',
+      parameters: { item: ['example'] },
+      jobs: [{ name: 'j_{item}', command: 'echo {item} >> log', use_parameters: ['item'] }],
+      actions: [{ trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler_type: 'local' }],
+    };
+    const file = place.file('convert.json', JSON.stringify(convert));
+    const made = await place.torc('generators', 'add', 'convert', file, '--items', '3', '--max-wait', 'PT1H');
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('made generator convert') });
+    place.file('names', 'b\nc\nd\n');
+    const first = await place.torc('generators', 'put', 'convert', 'a');
+    expect(first).toMatchObject({ code: 0, stdout: 'put 1 item into generator convert: 1 waiting\n' });
+    const more = await place.torc('generators', 'put', 'convert', '--file', 'names');
+    expect(more.stdout).toContain('put 3 items into generator convert: 1 waiting; 1 workflow will start');
+    const statuses = async () =>
+      (await place.json<{ workflows: { status: string }[] }>(['workflows', 'list'])).workflows.map(
+        ({ status }) => status,
+      );
+    await expect.poll(statuses, { interval: 500, timeout: 60_000 }).toEqual(['done']);
+    expect(log().toSorted()).toEqual(['', 'a', 'b', 'c']);
+    expect((await place.torc('generators', 'list')).stdout).toMatch(/convert +3 items, or after 1h 00m +1 /);
+    expect((await place.torc('generators', 'show', 'convert')).stdout).toMatch(/items that wait: +1/);
+    expect((await place.torc('generators', 'delete', 'convert')).code).toBe(0);
+  });
+});

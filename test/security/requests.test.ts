@@ -50,6 +50,16 @@ beforeAll(async () => {
   await first.call('user_data_add', { workflow_key: '2', name: 'v', data: [1], is_ephemeral: true });
   await first.call('limit_set', { name: 'scratch', workflow_key: key, maximum: 1 });
   await first.call('schedule_add', newSchedule);
+  const collects = JSON.stringify({
+    ...JSON.parse(newSchedule.specification.text),
+    user_data: [{ name: 'items', data: [] }],
+  });
+  const generator = { name: 'collector', cron: null, items: { max: 3, max_wait_ms: 60_000 } };
+  await first.call('schedule_add', {
+    ...newSchedule,
+    ...generator,
+    specification: { ...newSchedule.specification, text: collects },
+  });
   const named = await first.call('resource_requirements_add', {
     workflow_key: key,
     name: 'named',
@@ -113,6 +123,7 @@ const newSchedule: Request<'schedule_add'> = {
   name: 'nightly',
   cron: '0 3 * * *',
   every_ms: null,
+  items: null,
   time_zone: 'Europe/Berlin',
   overlap: 'queue',
   catch_up: 'all',
@@ -244,6 +255,13 @@ const valid: { [N in EndpointName]: unknown } = {
   schedules_list: {},
   schedule_show: { name: 'nightly', limit: 5 },
   schedule_add: { ...newSchedule, name: 'weekly' },
+  generator_put: {
+    name: 'collector',
+    items: [
+      { data: { a: [1] }, id: 'x' },
+      { data: 'text', id: null },
+    ],
+  },
   schedule_pause: { name: 'nightly', paused: true },
   schedule_run: { name: 'nightly' },
   schedule_delete: { name: 'nightly' },

@@ -85,10 +85,16 @@ async function schedule(service: Service, directory: string): Promise<void> {
     name: 's',
     cron: '@daily',
     every_ms: null,
+    items: null,
     ...rules,
     specification,
     dry_run: false,
   });
+  const collects = { ...specification, text: text.replace('"jobs"', '"user_data":[{"name":"items"}],"jobs"') };
+  const items = { max: 1, max_wait_ms: null };
+  const generator = { cron: null, every_ms: null, items, ...rules, overlap: 'allow', specification: collects } as const;
+  await service.call('schedule_add', { name: 'g', ...generator, dry_run: false });
+  await service.call('generator_put', { name: 'g', items: [{ data: 1, id: 'one' }] });
   await service.call('schedule_run', { name: 's' });
   await service.call('schedules_list', {});
   await service.call('schedule_show', { name: 's', limit: 10 });

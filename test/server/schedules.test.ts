@@ -81,8 +81,9 @@ type Given = Partial<Request<'schedule_add'>> & { text?: string };
 function add({ text: written = text, ...given }: Given): Promise<Reply<'schedule_add'>> {
   return service.call('schedule_add', {
     name: 's',
-    cron: given.every_ms == null ? '* * * * *' : null,
+    cron: given.every_ms == null && given.items == null ? '* * * * *' : null,
     every_ms: null,
+    items: null,
     time_zone: 'UTC',
     overlap: 'skip',
     catch_up: 'once',
@@ -359,6 +360,95 @@ describe('a person', () => {
     });
     expect(await service.call('schedules_list', {})).toEqual({ schedules: [] });
     expect(service.db.all('SELECT * FROM due')).toEqual([]);
+  });
+});
+
+describe('a generator', () => {
+  const collecting = `
+name: convert
+parameters: {item: [example]}
+user_data: [{name: items, data: []}]
+jobs: [{name: "convert_{item}", command: "convert {item}", use_parameters: [item], input_user_data: [items]}]
+actions: [{trigger_type: on_workflow_start, action_type: schedule_nodes, scheduler_type: local}]
+`;
+  const generate = (given: Given = {}) =>
+    add({ text: collecting, items: { max: 3, max_wait_ms: 5 * minute }, overlap: 'allow', ...given });
+  const put = (...words: string[]) =>
+    service.call('generator_put', { name: 's', items: words.map((data) => ({ data, id: null })) });
+  const commands = async (key: string) => (await rows(service, 'jobs', key)).map(({ command }) => command);
+
+  it('makes a workflow of enough items, or of those that have waited long enough', async () => {
+    await generate();
+    expect(await put('a', 'b')).toMatchObject({
+      num_waiting: 2,
+      num_workflows: 0,
+      next_at: '2026-01-01T00:05:00.000Z',
+    });
+    await pass(minute);
+    expect(await put('c', 'd')).toMatchObject({
+      num_waiting: 1,
+      num_workflows: 1,
+      next_at: '2026-01-01T00:06:00.000Z',
+    });
+    await carriedOut();
+    expect(await commands('1')).toEqual(['convert a', 'convert b', 'convert c']);
+    expect((await rows(service, 'user_data', '1'))[0]).toMatchObject({ name: 'items', data: ['a', 'b', 'c'] });
+    await pass(5 * minute - 1);
+    expect(await workflows()).toHaveLength(1);
+    await pass(1);
+    expect(await commands('2')).toEqual(['convert d']);
+    expect(service.db.all('SELECT * FROM items')).toEqual([]);
+    expect(await show()).toMatchObject({ next_at: null, num_items: 0, num_runs: 2 });
+  });
+
+  it('loses no item and takes none twice, whatever becomes of the server', async () => {
+    await generate();
+    await put('a');
+    await end();
+    clock.stall(60 * minute);
+    const command = await openService(directory, clock, 'command');
+    const items = ['b', 'c', 'd', 'e'].map((data) => ({ data, id: data }));
+    expect(await command.call('generator_put', { name: 's', items })).toMatchObject({ num_new: 4, num_workflows: 1 });
+    expect(await command.call('generator_put', { name: 's', items })).toMatchObject({ num_known: 4, num_workflows: 0 });
+    await command.close();
+    await serve();
+    expect(await commands('1')).toEqual(['convert a', 'convert b', 'convert c']);
+    expect(await service.call('schedule_run', { name: 's' })).toMatchObject({ state: 'pending' });
+    await carriedOut();
+    expect(await commands('2')).toEqual(['convert d', 'convert e']);
+    expect(await service.call('generator_put', { name: 's', items })).toMatchObject({ num_known: 4, num_waiting: 0 });
+  });
+
+  it('waits for the workflow before with queue, and while it is paused', async () => {
+    await generate({ overlap: 'queue', items: { max: 1, max_wait_ms: null } });
+    await put('a', 'b');
+    await expect.poll(fates).toEqual(['00:00 started', '00:00 queued']);
+    await service.call('schedule_pause', { name: 's', paused: true });
+    await put('c');
+    await complete('1');
+    await expect.poll(fates).toEqual(['00:00 started', '00:00 started']);
+    await complete('2');
+    expect(await show()).toMatchObject({ num_items: 1, is_paused: true });
+    await service.call('schedule_pause', { name: 's', paused: false });
+    await expect.poll(fates).toEqual(['00:00 started', '00:00 started', '00:00 started']);
+    await expect(service.call('schedule_run', { name: 's' })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('is refused when its items would be lost', async () => {
+    await expect(generate({ overlap: 'skip' })).rejects.toMatchObject({
+      message: expect.stringContaining('would be lost'),
+    });
+    await expect(generate({ text })).rejects.toMatchObject({
+      message: expect.stringContaining('nothing of the items'),
+    });
+    await add({ every_ms: minute, paused: true });
+    await expect(put('a')).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('collects no items'),
+    });
+    await expect(
+      service.call('generator_put', { name: 's', items: [{ data: 'x'.repeat(1000), id: null }] }),
+    ).rejects.toMatchObject({ code: 'usage' });
   });
 });
 

@@ -16,6 +16,9 @@ import { actionPlace, checkStorable, noteWithoutEffect } from '../documents/send
 import { printResult, textTable } from '../output/output.ts';
 import { cellText, factLines } from '../output/table.ts';
 
+/** Generators are schedules of another kind, and other words for people. */
+export type Kind = 'schedule' | 'generator';
+
 export interface AddScheduleOptions {
   cron?: string;
   timeZone?: string;
@@ -41,6 +44,7 @@ export async function addSchedule(
     name,
     cron: options.cron ?? null,
     every_ms: every === undefined ? null : Math.round(every * 1000),
+    items: null,
     time_zone: timeZone,
     overlap: options.overlap,
     catch_up: options.catchUp,
@@ -61,7 +65,7 @@ export async function addSchedule(
 
 function checkOptions(name: string, { cron, every, timeZone }: AddScheduleOptions): void {
   const example = "For example: torc schedules add nightly report.yaml --cron '0 3 * * *'";
-  if (!scheduleName.test(name)) throw new TorcError('usage', `'${name}' cannot name a schedule: ${scheduleNameRule}`);
+  checkName(name, 'schedule');
   if ((cron === undefined) === (every === undefined)) {
     throw new TorcError('usage', 'a schedule needs either --cron or --every', example);
   }
@@ -72,11 +76,18 @@ function checkOptions(name: string, { cron, every, timeZone }: AddScheduleOption
   }
 }
 
+/** Throws TorcError 'usage'. */
+export function checkName(name: string, kind: Kind): void {
+  if (scheduleName.test(name)) return;
+  throw new TorcError('usage', `'${name}' cannot name a ${kind}: ${scheduleNameRule}`);
+}
+
 /** The specification as text, checked as it would expand now, with the variables that its paths use. */
-async function readScheduled(
+export async function readScheduled(
   context: Context,
   path: string,
   schedule: string,
+  items?: string[],
 ): Promise<Request<'schedule_add'>['specification']> {
   const other = otherUser(context);
   if (other !== null) throw cannotActAs(context, other);
@@ -85,7 +96,13 @@ async function readScheduled(
   const place = pathPlace(context);
   const used = new Map<string, string>();
   const spec: ScheduledSpec = { text, file, place: { ...place, variables: recordingUse(place.variables, used) } };
-  const workflow = checkScheduled(spec, { schedule, at: context.clock.now(), timeZone: 'UTC', run: 1 });
+  const workflow = checkScheduled(spec, {
+    schedule,
+    at: context.clock.now(),
+    timeZone: 'UTC',
+    run: 1,
+    ...(items === undefined ? {} : { items }),
+  });
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const { workingDirectory, outputDirectory } = actionPlace();
@@ -151,10 +168,11 @@ function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: str
 }
 
 export async function listSchedules(context: Context): Promise<void> {
-  const reply = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
-  await printResult(context, reply, () => {
-    if (reply.schedules.length === 0) return 'there are no schedules; to make one: torc schedules add --help\n';
-    const rows = reply.schedules.map((each) => ({
+  const all = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
+  const schedules = all.schedules.filter(({ max_items }) => max_items === null);
+  await printResult(context, { schedules }, () => {
+    if (schedules.length === 0) return 'there are no schedules; to make one: torc schedules add --help\n';
+    const rows = schedules.map((each) => ({
       name: each.name,
       when: whenOf(each),
       next_at: each.is_paused ? 'paused' : each.next_at,
@@ -167,12 +185,16 @@ export async function listSchedules(context: Context): Promise<void> {
   });
 }
 
-function whenOf({ cron, time_zone, every_seconds }: ScheduleRecord): string {
+export function whenOf({ cron, time_zone, every_seconds, max_items, max_wait_seconds }: ScheduleRecord): string {
+  if (max_items !== null) {
+    const wait = max_wait_seconds === null ? '' : `, or after ${formatDuration(max_wait_seconds)}`;
+    return `${counted(max_items, 'item')}${wait}`;
+  }
   return cron === null ? `every ${formatDuration(every_seconds ?? 0)}` : `${cron} (${time_zone})`;
 }
 
 /** What became of an instant. */
-function fateOf({ state, workflow_key, workflow_status, reason, num_instants }: TickRecord): string {
+export function fateOf({ state, workflow_key, workflow_status, reason, num_instants }: TickRecord): string {
   if (state === 'missed') {
     const many = num_instants === null ? 'many instants' : counted(num_instants, 'instant');
     return `missed ${many}`;
@@ -184,7 +206,12 @@ function fateOf({ state, workflow_key, workflow_status, reason, num_instants }: 
     : `workflow ${workflow_key} ${state}${why}`;
 }
 
-export async function showSchedule(context: Context, name: string, numRuns: number): Promise<void> {
+export async function showSchedule(
+  context: Context,
+  name: string,
+  numRuns: number,
+  kind: Kind = 'schedule',
+): Promise<void> {
   const reply = await withConnection(context, ({ api }) => api.call('schedule_show', { name, limit: numRuns }));
   await printResult(context, reply, () => {
     const { catch_up, max_catch_up } = reply;
@@ -195,8 +222,9 @@ export async function showSchedule(context: Context, name: string, numRuns: numb
       ['directory', reply.working_directory],
       ['overlap', reply.overlap],
       ['catch-up', catch_up === 'all' ? `all, at most ${max_catch_up}` : catch_up],
-      ['state', reply.is_paused ? `paused; to resume: ${context.torc} schedules resume ${name}` : 'active'],
+      ['state', reply.is_paused ? `paused; to resume: ${context.torc} ${kind}s resume ${name}` : 'active'],
       ['queued', reply.num_queued],
+      ...(reply.max_items === null ? [] : [['items that wait', reply.num_items] as const]),
     ]);
     const instants =
       reply.instants.length === 0 ? '' : `next instants:\n${instantLines(reply.instants, reply.time_zone)}`;
@@ -213,31 +241,36 @@ export async function showSchedule(context: Context, name: string, numRuns: numb
   });
 }
 
-export async function pauseSchedule(context: Context, name: string, paused: boolean): Promise<void> {
+export async function pauseSchedule(
+  context: Context,
+  name: string,
+  paused: boolean,
+  kind: Kind = 'schedule',
+): Promise<void> {
   const { reply, isRemote } = await changed(context, (api) => api.call('schedule_pause', { name, paused }), !paused);
   if (!paused && !isRemote) await startOwnServer(context);
   await printResult(context, reply, () => {
     if (reply.was_paused === paused)
-      return `nothing to change: schedule ${name} ${paused ? 'is paused already' : 'is not paused'}\n`;
-    if (paused) return `paused schedule ${name}\nto resume:  ${context.torc} schedules resume ${name}\n`;
-    return `resumed schedule ${name}; next instant: ${cellText(reply.next_at)}\n`;
+      return `nothing to change: ${kind} ${name} ${paused ? 'is paused already' : 'is not paused'}\n`;
+    if (paused) return `paused ${kind} ${name}\nto resume:  ${context.torc} ${kind}s resume ${name}\n`;
+    return `resumed ${kind} ${name}${reply.next_at === null ? '' : `; next instant: ${cellText(reply.next_at)}`}\n`;
   });
 }
 
-export async function runSchedule(context: Context, name: string): Promise<void> {
+export async function runSchedule(context: Context, name: string, kind: Kind = 'schedule'): Promise<void> {
   const { reply, isRemote } = await changed(context, (api) => api.call('schedule_run', { name }), true);
   if (!isRemote) await startOwnServer(context);
   await printResult(context, reply, () => {
     const line =
       reply.state === 'queued'
-        ? `queued a run of schedule ${name}: its workflow before this one has not ended`
-        : `a workflow of schedule ${name} starts`;
-    return `${line}\nto see it:  ${context.torc} schedules show ${name}\n`;
+        ? `queued a run of ${kind} ${name}: its workflow before this one has not ended`
+        : `a workflow of ${kind} ${name} starts`;
+    return `${line}\nto see it:  ${context.torc} ${kind}s show ${name}\n`;
   });
 }
 
 /** A change after which a server may have to run. */
-async function changed<T>(
+export async function changed<T>(
   context: Context,
   work: (api: Connection['api']) => Promise<T>,
   leavesServer: boolean,
@@ -249,7 +282,7 @@ async function changed<T>(
   );
 }
 
-export async function deleteSchedule(context: Context, name: string): Promise<void> {
+export async function deleteSchedule(context: Context, name: string, kind: Kind = 'schedule'): Promise<void> {
   const reply = await withConnection(context, ({ api }) => api.call('schedule_delete', { name }));
   await printResult(context, reply, () => {
     const { workflow_keys: keys } = reply;
@@ -257,6 +290,6 @@ export async function deleteSchedule(context: Context, name: string): Promise<vo
       keys.length === 0
         ? ''
         : `; ${keys.length === 1 ? 'workflow' : 'workflows'} ${keys.join(', ')} ${keys.length === 1 ? 'goes' : 'go'} on`;
-    return `deleted schedule ${name}${rest}\n`;
+    return `deleted ${kind} ${name}${rest}\n`;
   });
 }

@@ -1,9 +1,11 @@
 /** The specification of a schedule: `${schedule.date}` and the like are replaced in its text, then it is any other. */
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { type Json, jsonText } from '../../base/exact-json.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { didYouMean, quoted } from '../spec/names.ts';
 import type { SpecSyntax } from '../spec/source.ts';
+import type { WorkflowSpec } from '../spec/spec.ts';
 import { expandSpec } from './expand.ts';
 import type { PathPlace } from './file-paths.ts';
 import { readSpec } from './read.ts';
@@ -16,6 +18,8 @@ export interface ScheduledRun {
   timeZone: string;
   /** From 1. */
   run: number;
+  /** What a generator has collected; undefined for a schedule. */
+  items?: readonly Json[];
 }
 
 export interface ScheduledSpec {
@@ -58,9 +62,32 @@ export function expandScheduled(spec: ScheduledSpec, run: ScheduledRun): Expande
   const { file, syntax, place } = spec;
   const text = scheduledText(spec.text, run);
   const { spec: read, where } = readSpec(text, { file, syntax });
-  const workflow = expandSpec(read, { file, where, place });
+  const workflow = expandSpec(withItemParameter(read, run), { file, where, place });
   const attributes = { ...workflow.attributes, schedule: run.schedule, schedule_time: isoInstant(run.at) };
-  return { ...workflow, attributes };
+  const { items } = run;
+  if (items === undefined) return { ...workflow, attributes };
+  const userData = workflow.userData.map((each) => (each.name === itemsName ? { ...each, data: items } : each));
+  return { ...workflow, attributes, userData };
+}
+
+/** What a specification receives the items of a generator in: user data, or a parameter with one value for each. */
+const itemsName = 'items';
+const itemName = 'item';
+
+function withItemParameter(spec: WorkflowSpec, { items }: ScheduledRun): WorkflowSpec {
+  if (items === undefined || !Object.hasOwn(spec.parameters ?? {}, itemName)) return spec;
+  const values = items.map((item) => {
+    if (typeof item === 'string' || typeof item === 'number') return item;
+    throw new TorcError('usage', `the item ${jsonText(item)} is no text and no number, as the parameter item needs`);
+  });
+  return { ...spec, parameters: { ...spec.parameters, [itemName]: [...new Set(values)] } };
+}
+
+/** Whether a specification makes anything of the items of a generator. */
+function receivesItems(spec: ScheduledSpec, run: ScheduledRun): boolean {
+  const { spec: read } = readSpec(scheduledText(spec.text, run), spec);
+  const hasData = (read.user_data ?? []).some(({ name }) => name === itemsName);
+  return hasData || Object.hasOwn(read.parameters ?? {}, itemName);
 }
 
 /** The workflow of the first run of a new schedule; throws TorcError for what could never run by itself. */
@@ -79,6 +106,13 @@ export function checkScheduled(spec: ScheduledSpec, run: ScheduledRun): Expanded
       'usage',
       `${file} has no action that schedules nodes when the workflow starts, so nobody would run its jobs`,
       'Add one: trigger_type: on_workflow_start, action_type: schedule_nodes, and a scheduler, or scheduler_type: local for a worker on the host of the server.',
+    );
+  }
+  if (run.items !== undefined && !receivesItems(spec, run)) {
+    throw new TorcError(
+      'usage',
+      `${file} makes nothing of the items: it has neither the parameter item nor user data named items`,
+      'Write parameters: {item: [example]} and use it in a job, or user_data: [{name: items, data: []}].',
     );
   }
   const later = { ...run, at: run.at + 400 * 86_400_000, run: run.run + 1 };

@@ -5,6 +5,7 @@
  */
 import { asTorcError, type ErrorCode } from '../../base/errors.ts';
 import { settleInstants } from '../../model/decide/schedule.ts';
+import { fireGenerator } from '../../storage/authoring/generators.ts';
 import {
   dueSchedules,
   hasDueSchedule,
@@ -15,6 +16,7 @@ import {
   setNextInstant,
 } from '../../storage/authoring/schedules.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { itemsOfTick } from '../../storage/running/items.ts';
 import {
   addMissed,
   admitTick,
@@ -110,7 +112,10 @@ export class ScheduleRunner {
 
   /** Turns the instants that have come into rows; returns what is to be done outside of a transaction. */
   #advance(tx: Transaction, instants: Instants): { ticks: Tick[]; toCancel: number[] } {
-    for (const schedule of dueSchedules(tx)) this.#noteInstants(tx, schedule, instants);
+    for (const schedule of dueSchedules(tx)) {
+      if (schedule.mostItems === null) this.#noteInstants(tx, schedule, instants);
+      else fireGenerator(tx, schedule, true);
+    }
     restoreAlarms(tx);
     const toCancel: number[] = [];
     for (const { scheduleKey, overlap } of queuedSchedules(tx)) {
@@ -168,8 +173,9 @@ export class ScheduleRunner {
   async #create(tick: Tick): Promise<number | null> {
     const schedule = scheduleByKey(this.#context.view, tick.scheduleKey);
     if (schedule === null) return null;
-    const { name, timeZone, specification } = schedule;
-    const run = { schedule: name, at: tick.at, timeZone, run: tick.run ?? 0 };
+    const { name, timeZone, specification, mostItems } = schedule;
+    const items = mostItems === null ? {} : { items: itemsOfTick(this.#context.view, tick.tickKey) };
+    const run = { schedule: name, at: tick.at, timeZone, run: tick.run ?? 0, ...items };
     return await createScheduled(this.#context, tick, specification, run);
   }
 

@@ -3,6 +3,7 @@ import type { Reply, Request, ScheduleRecord, TickRecord } from '../../api/contr
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Timing } from '../../model/decide/instants.ts';
+import { fireGenerator, putIntoGenerator } from '../../storage/authoring/generators.ts';
 import {
   addSchedule,
   allSchedules,
@@ -15,6 +16,7 @@ import {
   type TickRow,
 } from '../../storage/authoring/schedules.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { countWaitingItems } from '../../storage/running/items.ts';
 import { admitTick, countQueued, liveTick } from '../../storage/running/ticks.ts';
 import { findWorkflow, statusOf } from '../../storage/running/workflows.ts';
 import { timingOf } from '../actions/schedule-instants.ts';
@@ -28,6 +30,7 @@ export async function makeSchedule(
   { clock }: ServerContext,
   request: Request<'schedule_add'>,
 ): Promise<(tx: Transaction) => Reply<'schedule_add'>> {
+  if (request.items !== null) return await makeGenerator(clock.now(), request);
   const { checkedTiming, nextInstants } = await import('../../model/decide/instants.ts');
   const { name, every_ms: everyMs, time_zone: timeZone, paused, specification } = request;
   const given: Timing =
@@ -41,11 +44,57 @@ export async function makeSchedule(
   return (tx) => {
     const instants = nextInstants(timing, tx.now, numShownInstants);
     const nextAt = paused ? null : (instants[0] ?? null);
-    const row = { name, user: tx.person, cron, everyMs, timeZone, ...rules, specification, isPaused: paused, nextAt };
+    const row = {
+      ...noItems,
+      name,
+      user: tx.person,
+      cron,
+      everyMs,
+      timeZone,
+      ...rules,
+      specification,
+      isPaused: paused,
+      nextAt,
+    };
     const add = (): Schedule => addSchedule(tx, row);
     if (request.dry_run) tx.rehearse(add);
     else add();
     return { dry_run: request.dry_run, name, is_paused: paused, instants: instants.map((at) => isoInstant(at)) };
+  };
+}
+
+const noItems = { mostItems: null, longestWaitMs: null };
+
+async function makeGenerator(
+  now: number,
+  request: Request<'schedule_add'>,
+): Promise<(tx: Transaction) => Reply<'schedule_add'>> {
+  const { name, items, overlap, time_zone: timeZone, paused: isPaused, specification } = request;
+  if (overlap !== 'queue' && overlap !== 'allow') {
+    const hint = 'With queue they wait for the end of the workflow before; with allow both run.';
+    throw new TorcError('usage', `with overlap ${overlap} the items of a generator would be lost`, hint);
+  }
+  await checkNewSchedule(specification, { schedule: name, at: now, timeZone, run: 1, items: ['example'] });
+  return (tx) => {
+    const rules = { overlap, catchUp: request.catch_up, mostCaughtUp: request.max_catch_up };
+    const counts = { mostItems: items?.max ?? null, longestWaitMs: items?.max_wait_ms ?? null };
+    const when = { cron: null, everyMs: null, timeZone, nextAt: null, ...counts };
+    const add = () => addSchedule(tx, { name, user: tx.person, specification, isPaused, ...when, ...rules });
+    if (request.dry_run) tx.rehearse(add);
+    else add();
+    return { dry_run: request.dry_run, name, is_paused: isPaused, instants: [] };
+  };
+}
+
+export function collectItems(tx: Transaction, { name, items }: Request<'generator_put'>): Reply<'generator_put'> {
+  const { numNew, numWaiting, numRuns } = putIntoGenerator(tx, getSchedule(tx, name), items);
+  return {
+    name,
+    num_new: numNew,
+    num_known: items.length - numNew,
+    num_waiting: numWaiting,
+    next_at: isoInstant(getSchedule(tx, name).nextAt),
+    num_workflows: numRuns,
   };
 }
 
@@ -71,7 +120,10 @@ export async function showSchedule(
   const schedule = getSchedule(view, name);
   const { nextInstants } = await import('../../model/decide/instants.ts');
   const { nextAt } = schedule;
-  const later = nextAt === null ? [] : nextInstants(timingOf(schedule), nextAt, numShownInstants - 1);
+  const later =
+    nextAt === null || schedule.mostItems !== null
+      ? []
+      : nextInstants(timingOf(schedule), nextAt, numShownInstants - 1);
   const instants = nextAt === null ? [] : [nextAt, ...later];
   return {
     ...scheduleRecord(view, schedule),
@@ -88,6 +140,9 @@ function scheduleRecord(tx: Transaction, schedule: Schedule): ScheduleRecord {
     cron,
     time_zone: schedule.timeZone,
     every_seconds: schedule.everyMs === null ? null : schedule.everyMs / 1000,
+    max_items: schedule.mostItems,
+    max_wait_seconds: schedule.longestWaitMs === null ? null : schedule.longestWaitMs / 1000,
+    num_items: schedule.mostItems === null ? 0 : countWaitingItems(tx, schedule.scheduleKey),
     overlap,
     catch_up: schedule.catchUp,
     max_catch_up: schedule.mostCaughtUp,
@@ -125,16 +180,39 @@ export async function pauseSchedule(
   const { nextInstant } = await import('../../model/decide/instants.ts');
   return (tx) => {
     const schedule = getSchedule(tx, name);
-    const { isPaused, nextAt } = schedule;
+    const { isPaused, nextAt, mostItems } = schedule;
+    if (mostItems !== null) return pauseGenerator(tx, schedule, paused);
     const next = paused ? null : isPaused ? nextInstant(timingOf(schedule), tx.now) : nextAt;
     if (isPaused !== paused) setSchedulePaused(tx, schedule, paused, next);
     return { name, is_paused: paused, was_paused: isPaused, next_at: isoInstant(next) };
   };
 }
 
+function pauseGenerator(tx: Transaction, generator: Schedule, paused: boolean): Reply<'schedule_pause'> {
+  const { name, isPaused: wasPaused } = generator;
+  if (wasPaused !== paused) {
+    setSchedulePaused(tx, generator, paused, null);
+    fireGenerator(tx, { ...generator, isPaused: paused }, false);
+  }
+  return { name, is_paused: paused, was_paused: wasPaused, next_at: isoInstant(getSchedule(tx, name).nextAt) };
+}
+
+/** A workflow of the items that wait. */
+function runGenerator(tx: Transaction, generator: Schedule): Reply<'schedule_run'> {
+  const { name, scheduleKey } = generator;
+  const numRuns = fireGenerator(tx, generator, true);
+  if (numRuns === 0) {
+    throw new TorcError('conflict', `no items wait in generator ${name}`, `torc generators put ${name} ITEM`);
+  }
+  const [latest] = latestTicks(tx, scheduleKey, 1);
+  return { name, scheduled_at: isoInstant(tx.now), state: latest?.state ?? 'pending' };
+}
+
 /** A workflow of the schedule now, also while it is paused. */
 export function runSchedule(tx: Transaction, { name }: Request<'schedule_run'>): Reply<'schedule_run'> {
-  const { scheduleKey, overlap } = getSchedule(tx, name);
+  const schedule = getSchedule(tx, name);
+  const { scheduleKey, overlap, mostItems } = schedule;
+  if (mostItems !== null) return runGenerator(tx, schedule);
   const live = overlap === 'skip' ? liveTick(tx, scheduleKey) : null;
   if (live !== null) {
     const what =

@@ -39,7 +39,15 @@ import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { testNotifications } from './notifications.ts';
-import { listSchedules, makeSchedule, pauseSchedule, removeSchedule, runSchedule, showSchedule } from './schedules.ts';
+import {
+  collectItems,
+  listSchedules,
+  makeSchedule,
+  pauseSchedule,
+  removeSchedule,
+  runSchedule,
+  showSchedule,
+} from './schedules.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
 import { greetWorker } from './workers.ts';
@@ -100,6 +108,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   schedules_list: { kind: 'read', run: listSchedules },
   schedule_show: { kind: 'read', run: showSchedule },
   schedule_add: { kind: 'prepared', prepare: makeSchedule },
+  generator_put: { kind: 'write', run: collectItems },
   schedule_pause: { kind: 'prepared', prepare: pauseSchedule },
   schedule_run: { kind: 'write', run: runSchedule },
   schedule_delete: { kind: 'write', run: removeSchedule },

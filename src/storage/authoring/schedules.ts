@@ -24,6 +24,9 @@ export interface Schedule {
   user: string;
   cron: string | null;
   everyMs: number | null;
+  /** Of a generator: so many items make a workflow, or those that have waited so long. */
+  mostItems: number | null;
+  longestWaitMs: number | null;
   timeZone: string;
   overlap: OverlapRule;
   catchUp: CatchUpRule;
@@ -43,6 +46,8 @@ interface ScheduleRow {
   user: string;
   cron: string | null;
   every_ms: number | null;
+  most_items: number | null;
+  longest_wait_ms: number | null;
   time_zone: string;
   overlap: OverlapRule;
   catch_up: CatchUpRule;
@@ -61,6 +66,8 @@ function scheduleOf(row: ScheduleRow): Schedule {
     user: row.user,
     cron: row.cron,
     everyMs: row.every_ms,
+    mostItems: row.most_items,
+    longestWaitMs: row.longest_wait_ms,
     timeZone: row.time_zone,
     overlap: row.overlap,
     catchUp: row.catch_up,
@@ -83,12 +90,14 @@ export function addSchedule(tx: Transaction, schedule: NewSchedule): Schedule {
     );
   }
   tx.db.run(
-    `INSERT INTO schedules (name, user, cron, every_ms, time_zone, overlap, catch_up, most_caught_up, specification,
-       is_paused, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO schedules (name, user, cron, every_ms, most_items, longest_wait_ms, time_zone, overlap, catch_up, most_caught_up, specification,
+       is_paused, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     schedule.name,
     schedule.user,
     schedule.cron,
     schedule.everyMs,
+    schedule.mostItems,
+    schedule.longestWaitMs,
     schedule.timeZone,
     schedule.overlap,
     schedule.catchUp,
@@ -200,6 +209,7 @@ export function deleteSchedule(tx: Transaction, schedule: Schedule): number[] {
     scheduleKey,
   );
   setNextInstant(tx, schedule, null);
+  tx.db.run('DELETE FROM items WHERE schedule_key = ?', scheduleKey);
   tx.db.run('DELETE FROM ticks WHERE schedule_key = ?', scheduleKey);
   tx.db.run('DELETE FROM schedules WHERE schedule_key = ?', scheduleKey);
   return goingOn.map((row) => row.workflow_key);

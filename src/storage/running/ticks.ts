@@ -3,6 +3,7 @@ import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { mostQueued, type OverlapRule, type TickOrigin, type TickState } from '../../model/decide/schedule.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { dropItems, forgetOldItems } from './items.ts';
 
 /** What is known of a tick; `at` in milliseconds UTC. */
 export interface Tick {
@@ -67,7 +68,7 @@ export function admitTick(tx: Transaction, { scheduleKey, overlap, at, origin }:
       `the instant ${isoInstant(at)} came before it could start`,
       scheduleKey,
     );
-  } else if (countQueued(tx, scheduleKey) >= mostQueued) {
+  } else if (origin !== 'items' && countQueued(tx, scheduleKey) >= mostQueued) {
     return addTick(tx, { ...tick, state: 'skipped', reason: `${mostQueued} instants were waiting already` });
   }
   addTick(tx, { ...tick, state: 'queued' });
@@ -183,6 +184,7 @@ export function noteCreated(tx: Transaction, tickKey: number, workflowKey: numbe
 
 export function noteStarted(tx: Transaction, { tickKey, scheduleKey }: Tick): void {
   tx.db.run(`UPDATE ticks SET state = 'started' WHERE tick_key = ? AND state = 'created'`, tickKey);
+  dropItems(tx, tickKey);
   trimTicks(tx, scheduleKey);
 }
 
@@ -195,7 +197,7 @@ export function noteFailed(tx: Transaction, { tickKey, scheduleKey }: Tick, reas
 
 /** Removes the oldest rows that say nothing about the present. */
 export function trimTicks(tx: Transaction, scheduleKey: number): void {
-  tx.db.run(
+  const { changes } = tx.db.run(
     `DELETE FROM ticks WHERE tick_key IN (
        SELECT t.tick_key FROM ticks t JOIN schedules s ON s.schedule_key = t.schedule_key
        WHERE t.schedule_key = ? AND t.tick_key < (SELECT tick_key FROM ticks WHERE schedule_key = ?
@@ -204,6 +206,7 @@ export function trimTicks(tx: Transaction, scheduleKey: number): void {
     scheduleKey,
     mostKept,
   );
+  if (changes > 0) forgetOldItems(tx, scheduleKey);
 }
 
 /** A workflow is deleted: its tick says so, and what waits for its end goes on. */

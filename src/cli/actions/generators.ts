@@ -1,0 +1,136 @@
+/** `torc generators add|put|list`. */
+import type { Reply, Request } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { type Json, parseJson } from '../../base/exact-json.ts';
+import { counted } from '../../base/text.ts';
+import type { OverlapRule } from '../../model/decide/schedule.ts';
+import { startOwnServer } from '../connection/action-server.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { readBytes } from '../documents/read-spec.ts';
+import { printResult, textTable } from '../output/output.ts';
+import { changed, checkName, fateOf, readScheduled, whenOf } from './schedules.ts';
+
+export interface AddGeneratorOptions {
+  items: number;
+  /** Seconds. */
+  maxWait?: number;
+  overlap: OverlapRule;
+  paused?: boolean;
+  dryRun?: boolean;
+}
+
+export async function addGenerator(
+  context: Context,
+  name: string,
+  path: string,
+  { items, maxWait, overlap, paused = false, dryRun = false }: AddGeneratorOptions,
+): Promise<void> {
+  checkName(name, 'generator');
+  if (items > 1000) throw new TorcError('usage', '--items is more than 1000', 'A workflow gets at most 1000 items.');
+  if (maxWait !== undefined && maxWait < 1) {
+    throw new TorcError('usage', '--max-wait is shorter than a second', 'PT1S is the shortest.');
+  }
+  const request: Request<'schedule_add'> = {
+    name,
+    cron: null,
+    every_ms: null,
+    items: { max: items, max_wait_ms: maxWait === undefined ? null : Math.round(maxWait * 1000) },
+    time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    overlap,
+    catch_up: 'once',
+    max_catch_up: 1,
+    paused,
+    specification: await readScheduled(context, path, name, ['example']),
+    dry_run: dryRun,
+  };
+  const reply = await withConnection(context, ({ api }) => api.call('schedule_add', request), { creates: true });
+  await printResult(context, reply, () =>
+    dryRun
+      ? `dry run: generator ${name} would be made; nothing was changed\n`
+      : `made generator ${name}\nto give it items:  ${context.torc} generators put ${name} ITEM..\n`,
+  );
+}
+
+export interface PutOptions {
+  json?: boolean;
+  file?: string;
+  id?: string;
+}
+
+/** A request carries so many. */
+const mostOfRequest = 5000;
+
+export async function putItems(
+  context: Context,
+  name: string,
+  typed: readonly string[],
+  { json = false, file, id }: PutOptions,
+): Promise<void> {
+  const words = [...typed, ...(file === undefined ? [] : linesOf(file))];
+  const example = 'For example: torc generators put convert a.nc b.nc';
+  if (words.length === 0) throw new TorcError('usage', 'there are no items', example);
+  if (id !== undefined && words.length > 1) throw new TorcError('usage', '--id belongs to a single item', example);
+  const items = words.map((word) => ({ data: json ? jsonItem(word) : word, id: id ?? null }));
+  const { reply, isRemote } = await changed(
+    context,
+    async (api) => {
+      let sum: Reply<'generator_put'> | null = null;
+      for (let from = 0; from < items.length; from += mostOfRequest) {
+        const part = await api.call('generator_put', { name, items: items.slice(from, from + mostOfRequest) });
+        sum = sum === null ? part : added(sum, part);
+      }
+      return sum as Reply<'generator_put'>;
+    },
+    true,
+  );
+  if (!isRemote && (reply.num_workflows > 0 || reply.next_at !== null)) await startOwnServer(context);
+  await printResult(context, reply, () => {
+    const known = reply.num_known === 0 ? '' : `, ${reply.num_known} known already`;
+    const starts = reply.num_workflows === 0 ? '' : `; ${counted(reply.num_workflows, 'workflow')} will start`;
+    return `put ${counted(reply.num_new, 'item')} into generator ${name}${known}: ${reply.num_waiting} waiting${starts}\n`;
+  });
+}
+
+function added(sum: Reply<'generator_put'>, part: Reply<'generator_put'>): Reply<'generator_put'> {
+  return {
+    ...part,
+    num_new: sum.num_new + part.num_new,
+    num_known: sum.num_known + part.num_known,
+    num_workflows: sum.num_workflows + part.num_workflows,
+  };
+}
+
+function linesOf(file: string): string[] {
+  const text = readBytes(file, 'Give the items as arguments, or a file with one on each line.').toString('utf8');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+function jsonItem(word: string): Json {
+  try {
+    return parseJson(word) as Json;
+  } catch {
+    throw new TorcError(
+      'usage',
+      `the item ${word} is no JSON`,
+      `A text is JSON with quotes: '"a.nc"'. Without --json items are texts.`,
+    );
+  }
+}
+
+export async function listGenerators(context: Context): Promise<void> {
+  const all = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
+  const generators = all.schedules.filter(({ max_items }) => max_items !== null);
+  await printResult(context, { generators }, () => {
+    if (generators.length === 0) return 'there are no generators; to make one: torc generators add --help\n';
+    const rows = generators.map((each) => ({
+      name: each.name,
+      when: whenOf(each),
+      num_items: each.num_items,
+      next_at: each.is_paused ? 'paused' : each.next_at,
+      num_runs: each.num_runs,
+      last: each.last === null ? '' : fateOf(each.last),
+    }));
+    return textTable(context, ['name', 'when', 'num_items', 'next_at', 'num_runs', 'last'], rows);
+  });
+}
