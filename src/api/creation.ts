@@ -93,6 +93,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
       runtime_ms: need.runtimeMs,
       is_memory_stated: need.isMemoryStated,
       is_runtime_stated: need.isRuntimeStated,
+      ...(need.fromData === undefined ? {} : { from_data: need.fromData }),
     })),
     slurm_configs: workflow.schedulers.map(configOf),
     failure_handlers: workflow.failureHandlers.map(({ name, rules, isPlain = false }) => ({

@@ -6,6 +6,7 @@ import { age, attributes, count, instant, json, key, limitName, name, text } fro
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { exportedNotification } from './notifications.ts';
+import { fromData } from './requirements-from-data.ts';
 import { failureHandler, newAction } from './workflows.ts';
 
 export const exportWorkflow = z.strictObject({
@@ -28,6 +29,7 @@ const exportedRequirements = () =>
     num_gpus: age,
     num_nodes: count,
     runtime_seconds: age.nullable(),
+    from_data: fromData.exactOptional(),
   });
 export type ExportedRequirements = z.infer<ReturnType<typeof exportedRequirements>>;
 

@@ -21,6 +21,7 @@ import {
 import { limits } from './limits.ts';
 import { newNotification } from './notifications.ts';
 import { records } from './records.ts';
+import { fromData } from './requirements-from-data.ts';
 import { slurmConfigFields } from './slurm.ts';
 
 const absolutePath = text.regex(/^\//, 'is not an absolute path');
@@ -37,6 +38,8 @@ const requirements = z.strictObject({
   runtime_ms: count,
   is_memory_stated: z.boolean(),
   is_runtime_stated: z.boolean(),
+  /** Texts of fields that come from data; missing for none. */
+  from_data: fromData.optional(),
 });
 
 /** A hundred years, as in specifications: now plus this is still a date. */

@@ -1,5 +1,5 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
-import type { Requirements } from './job.ts';
+import type { FromData, Requirements } from './job.ts';
 import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
 
@@ -152,7 +152,7 @@ export interface ExpandedWorkflow {
   sigtermLeadSeconds: number;
   /** Whether the folders of declared output files are made before a job starts. */
   createOutputFolders: boolean;
-  requirements: readonly (Requirements & { name: string | null })[];
+  requirements: readonly (Requirements & { name: string | null; fromData?: FromData })[];
   /** `written`: the path before variables and `~` were replaced, where there were any. */
   files: readonly { name: string; path: string; written?: string }[];
   /** Numbers of the files and user data that jobs read and none writes, with the name of the first reader. */

@@ -27,6 +27,13 @@ export interface Requirements extends Resources {
   isRuntimeStated: boolean;
 }
 
+/** Fields of requirements that can come from data, by their keys in a specification. */
+export const fieldsFromData = ['num_cpus', 'memory', 'num_gpus', 'runtime'] as const;
+export type FieldFromData = (typeof fieldsFromData)[number];
+
+/** The texts of fields that name data. */
+export type FromData = Partial<Record<FieldFromData, string>>;
+
 /** What a job without resource requirements gets: for packing and order only. */
 export const defaultRequirements: Requirements = {
   numCpus: 1,

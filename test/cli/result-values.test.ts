@@ -41,7 +41,9 @@ describe('result values', () => {
   it('of two steps give 3, of a merge 30, of map and reduce 15', async () => {
     const maps = [1, 2, 3, 4, 5];
     const key = await run({
+      resource_requirements: [{ name: 'sized', num_cpus: 1, memory: '${result.ten}m' }],
       jobs: [
+        { name: 'sized', command: 'true', depends_on: ['ten'], resource_requirements: 'sized' },
         { name: 'gen', command: leave('[1, 2]') },
         { name: 'sum', command: sum, depends_on: ['gen'] },
         { name: 'ten', command: leave('10') },
@@ -68,6 +70,9 @@ describe('result values', () => {
     });
     expect(await results(key)).toMatchObject({ sum: 3, merge: 30, reduce: 15, minus: 10, 'by name': -10, use: null });
     expect(readFileSync(join(place.path, 'use.txt'), 'utf8')).toBe('sum 3, first 3, 31\n');
+    expect(await place.json(['jobs', 'list', '-k', key, '-f', 'name=sized'])).toMatchObject({
+      jobs: [{ return_code: 0, memory_bytes: 10 * 1024 ** 2 }],
+    });
     const { jobs } = await place.json<{ jobs: Job[] }>(['jobs', 'list', '-k', key, '-f', 'name=gen']);
     const gen = jobs[0]?.job_key ?? '';
     expect((await place.torc('jobs', 'show', gen)).stdout).toMatch(/^result: +\[1,2\]$/m);

@@ -232,7 +232,7 @@ CREATE TABLE holds (
   job_key INTEGER NOT NULL,
   kind TEXT NOT NULL,
   until INTEGER
-) STRICT;
+, detail TEXT) STRICT;
 
 CREATE INDEX holds_job ON holds (job_key);
 
@@ -403,6 +403,14 @@ CREATE TABLE replies (
   reply TEXT NOT NULL,
   answered_at INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE requirements_from_data (
+  resource_requirements_key INTEGER PRIMARY KEY,
+  workflow_key INTEGER NOT NULL,
+  fields TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX requirements_from_data_workflow ON requirements_from_data (workflow_key);
 
 CREATE TABLE resource_requirements (
   resource_requirements_key INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -256,7 +256,7 @@ function brokenRuns(db: Database): string[] {
        + (SELECT count(*) FROM holds h WHERE h.workflow_key = w.workflow_key AND h.until IS NOT NULL
          AND w.has_timed_out = 0)
        + (SELECT count(*) FROM holds h JOIN jobs j USING (job_key) WHERE h.workflow_key = w.workflow_key
-         AND h.kind = 'person' AND w.has_timed_out = 0 AND j.status = 'blocked'
+         AND h.kind <> 'retry' AND w.has_timed_out = 0 AND j.status = 'blocked'
          AND j.num_blockers = (SELECT count(*) FROM holds o WHERE o.job_key = j.job_key)) AS active
      FROM workflows w WHERE w.phase = 'started' AND w.cancel_below IS NULL AND (w.is_stopping = 0 OR w.is_canceled = 1)`,
   )) {

@@ -88,6 +88,7 @@ export function requirementsSpec(need: ExportedRequirements): object {
     ...(num_gpus === 0 ? {} : { num_gpus }),
     ...(num_nodes === 1 ? {} : { num_nodes }),
     ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
+    ...need.from_data,
   };
 }
 

@@ -22,6 +22,7 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (has('waits_for_restart', 'workflow_canceled', 'terminated'))
     return [`${torc} workflows restart ${job.workflow_key}`];
   if (has('no_server')) return [`${torc} server start --daemon`];
+  if (find('held')?.kind === 'requirements') return [`${torc} jobs modify ${job.job_key} --memory SIZE`];
   const limit = find('waits_for_limit');
   // one that is in use has room again by itself
   if (limit?.maximum === 0) return [helpOfLimit(torc, job.workflow_key, limit)];

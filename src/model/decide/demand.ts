@@ -27,7 +27,7 @@ export interface WaitingJob extends Belonging {
   /** Null when all of its upstream jobs have ended. */
   upstreams: { total: number | null; first: { job_key: string; name: string; status: string }[] } | null;
   /** Instants in milliseconds. */
-  holds: readonly { kind: string; until: number | null }[];
+  holds: readonly { kind: string; until: number | null; detail?: string | null }[];
 }
 
 /** A worker that has not ended. */
@@ -76,7 +76,12 @@ export function reasonsOf(job: WaitingJob, situation: Situation): WaitingReason[
 function reasonsOfJob({ status, upstreams, holds }: WaitingJob): WaitingReason[] {
   if (status !== 'blocked') return [];
   const held = holds.map(
-    ({ kind, until }): WaitingReason => ({ code: 'held', kind, until: until === null ? null : isoInstant(until) }),
+    ({ kind, until, detail }): WaitingReason => ({
+      code: 'held',
+      kind,
+      until: until === null ? null : isoInstant(until),
+      ...(detail == null ? {} : { detail }),
+    }),
   );
   return upstreams === null ? held : [{ code: 'waits_for_upstreams', ...upstreams }, ...held];
 }

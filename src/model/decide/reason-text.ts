@@ -138,9 +138,11 @@ function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
   return `It waits for ${counted(total, 'upstream job')}: ${named}${more}.`;
 }
 
-function heldText({ kind, until }: Of<'held'>): string {
+function heldText({ kind, until, detail }: Of<'held'>): string {
   const end = until === null ? '' : ` until ${until}`;
   if (kind === 'person') return 'A person holds it until it is released.';
+  if (kind === 'requirements')
+    return `Its resource requirements are not known${detail === undefined ? '' : `: ${detail}`}.`;
   return kind === 'retry' ? `It failed and waits${end} for its next attempt.` : `It is held back (${kind})${end}.`;
 }
 

@@ -33,7 +33,12 @@ const waitingReasons = () =>
       first: z.array(z.strictObject({ job_key: key, name: z.string(), status: z.string() })),
     }),
     /** `until` is null for a hold without an end; in a row of many jobs it is the earliest one. */
-    z.strictObject({ code: z.literal('held'), kind: z.string(), until: nullableText }),
+    z.strictObject({
+      code: z.literal('held'),
+      kind: z.string(),
+      until: nullableText,
+      detail: z.string().exactOptional(),
+    }),
     /** Workers are registered, and nothing serves them. */
     z.strictObject({ code: z.literal('no_server'), num_workers: count }),
     z.strictObject({ code: z.literal('no_worker') }),

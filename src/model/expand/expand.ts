@@ -4,8 +4,9 @@ import type { ExpandedWorkflow } from '../expanded.ts';
 import { type Wiring, wireJobs } from '../graph/barriers.ts';
 import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
 import { argsText } from '../identity.ts';
-import { defaultRequirements, type Requirements } from '../job.ts';
+import { defaultRequirements, type FromData, type Requirements } from '../job.ts';
 import { quoted } from '../spec/names.ts';
+import { withoutData } from '../spec/needs-from-data.ts';
 import { Findings, type Where } from '../spec/problems.ts';
 import type { RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
@@ -18,7 +19,7 @@ import { expandActions, expandResourceMonitor, expandSchedulers } from './parts.
 import { SweepReader } from './sweeps.ts';
 import { parametersIn } from './template.ts';
 import { UpstreamOrders } from './upstream-orders.ts';
-import { checkValues } from './value-checks.ts';
+import { checkNeeds, checkValues } from './value-checks.ts';
 
 /**
  * The workflow that a specification describes. Throws SpecError with every unknown or repeated name, every file
@@ -43,7 +44,9 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
   };
   const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, place, findings);
   const { numBarriers, edges, upstreamOrders } = wire(jobs);
+  const requirements = (spec.resource_requirements ?? []).map(requirementsOf);
   checkValues(jobs, findings);
+  checkNeeds(jobs, requirements, spec.user_data ?? [], findings);
   addCycles(jobs, { numBarriers, edges }, findings);
   const defaults = specDefaults;
   return {
@@ -69,7 +72,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     sigtermLeadSeconds:
       spec.sigterm_lead_seconds ?? spec.execution_config?.sigterm_lead_seconds ?? defaults.sigtermLeadSeconds,
     createOutputFolders: spec.create_output_folders ?? defaults.createOutputFolders,
-    requirements: (spec.resource_requirements ?? []).map(requirementsOf),
+    requirements,
     files: jobs.files,
     fromOutside: jobs.fromOutside,
     userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
@@ -137,17 +140,20 @@ function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedW
   });
 }
 
-function requirementsOf(spec: RequirementsSpec): Requirements & { name: string } {
+/** What comes from data is that of a job without requirements until it is known. */
+function requirementsOf(given: RequirementsSpec): Requirements & { name: string; fromData?: FromData } {
+  const { spec, fromData } = withoutData(given);
   const runtime = spec.runtime ?? null;
   return {
     name: spec.name,
-    numCpus: spec.num_cpus,
+    numCpus: spec.num_cpus ?? defaultRequirements.numCpus,
     memoryBytes: spec.memory == null ? defaultRequirements.memoryBytes : parseMemory(spec.memory),
     gpuThousandths: Math.round((spec.num_gpus ?? specDefaults.numGpus) * 1000),
     numNodes: spec.num_nodes ?? specDefaults.numNodes,
     runtimeMs: runtime === null ? specDefaults.runtimeMs : Math.round(parseDuration(runtime) * 1000),
     isMemoryStated: spec.memory != null,
     isRuntimeStated: runtime !== null,
+    ...(fromData === null ? {} : { fromData }),
   };
 }
 

@@ -126,6 +126,13 @@ function checkTemplate(job: Record<string, unknown>, path: SpecPath, findings: F
 /** Adds what a schema found wrong with a document. */
 export function addIssue(issue: Issue, document: unknown, findings: Findings): void {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  // a union without a message of its own is one of what its first option is for
+  const isPlain = issue.code === 'invalid_union' && issue.message === 'Invalid input';
+  const first = isPlain ? issue.errors[0]?.[0] : undefined;
+  if (first !== undefined) {
+    addIssue({ ...first, path: issue.path } as Issue, document, findings);
+    return;
+  }
   if (issue.code === 'unrecognized_keys') {
     const object = specObjectAt(path);
     for (const key of issue.keys) findings.add([...path, key], () => aboutKey(key, object), 'key');

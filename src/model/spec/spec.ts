@@ -3,14 +3,13 @@
  * (snake_case, as people write them); defaults are applied by the expansion, so a spec says only what was written.
  */
 import { z } from 'zod';
-import { TorcError } from '../../base/errors.ts';
-import { parseDuration, parseMemory, parseWalltime } from '../../base/units.ts';
+import { parseDuration, parseWalltime } from '../../base/units.ts';
 import { jobsSortMethods, monitorGranularities, stdioModes, terminationSignals } from '../expanded.ts';
-import { isGpuCount } from '../job.ts';
 import { labelPattern, labelRule, mostLabels } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { action, notification } from './reactions.ts';
+import { resourceRequirements } from './requirements-spec.ts';
 import {
   command,
   count,
@@ -145,24 +144,6 @@ const file = z.strictObject({
 });
 
 const userData = z.strictObject({ name: name.nullish(), data: z.unknown().optional(), is_ephemeral: flag.nullish() });
-
-const resourceRequirements = z.strictObject({
-  name,
-  num_cpus: z.int().min(1).max(1_000_000),
-  memory: readable((value) => {
-    if (parseMemory(value) === 0) throw new TorcError('usage', 'A job needs some memory.');
-  }).nullish(),
-  num_gpus: z
-    .number()
-    .min(0)
-    .max(10_000)
-    .refine(isGpuCount, 'a share of one GPU (0.001 to 0.999) or whole GPUs')
-    .nullish(),
-  num_nodes: z.int().min(1).max(100_000).nullish(),
-  runtime: readable((value) => {
-    if (parseDuration(value) === 0) throw new TorcError('usage', 'A job needs some time.');
-  }).nullish(),
-});
 
 const failureHandler = z.strictObject({
   name,

@@ -56,7 +56,7 @@ export interface ValueVariable {
 }
 
 // one that another `${` follows before its end is not closed
-const variable = /\$\{(result|inputs)\.((?:(?!\$\{)[^}])+)\}/g;
+export const inputVariable = /\$\{(result|inputs)\.((?:(?!\$\{)[^}])+)\}/g;
 
 export function hasValueVariables(text: string): boolean {
   return text.includes('${result.') || text.includes('${inputs.');
@@ -64,7 +64,7 @@ export function hasValueVariables(text: string): boolean {
 
 export function valueVariables(text: string): ValueVariable[] {
   if (!hasValueVariables(text)) return [];
-  return [...text.matchAll(variable)].map(([written, kind, path = '']) => {
+  return [...text.matchAll(inputVariable)].map(([written, kind, path = '']) => {
     return { written, kind: kind === 'result' ? 'result' : 'inputs', path };
   });
 }
@@ -121,14 +121,15 @@ export function fillValues(text: string, inputs: readonly Input[], first = 1): F
     variables[name] = value.text;
   }
   const mayQuote = !text.includes('<<');
-  const filled = text.replace(variable, (written, _kind, _path, at: number) => {
+  const filled = text.replace(inputVariable, (written, _kind, _path, at: number) => {
     const use = `\${${names.get(written)}}`;
     return mayQuote && isInSingleQuotes(text.slice(0, at)) ? `'"${use}"'` : use;
   });
   return { text: filled, variables };
 }
 
-function valueAt(
+/** The text that stands for a variable. */
+export function valueAt(
   { written, kind, path }: ValueVariable,
   inputs: readonly Input[],
 ): { text: string } | { problem: string } {
@@ -147,10 +148,22 @@ function valueAt(
     if (named === null) return problem('the job that it names has left no result value');
     [found, keys, what] = [inputs.find(({ name }) => name === named.name)?.value, named.keys, quoted(named.name)];
   }
+  return partOf(found, keys, { written, what: `the result value of ${what}` });
+}
+
+/** A part of a value as text, or that it has no such part. */
+export function partOf(
+  value: Json | undefined,
+  keys: readonly string[],
+  { written, what }: { written: string; what: string },
+): { text: string } | { problem: string } {
+  const problem = (why: string) => ({ problem: `${written} has no value: ${why}` });
+  let found = value;
   for (const key of keys) {
     found = memberOf(found, key);
-    if (found === undefined) return problem(`the result value of ${what} has no ${quoted(key)}`);
+    if (found === undefined) return problem(`${what} has no ${quoted(key)}`);
   }
+  if (found === undefined) return problem(`${what} is missing`);
   const text = typeof found === 'string' ? found : jsonText(found);
   return text.includes('\0') ? problem('it contains a NUL character, which no command can') : { text };
 }

@@ -22,10 +22,13 @@ export interface JobPlace {
   maxRetries: number | null;
 }
 
+/** No number of theirs comes from data. */
+type WholeRequirements = RequirementsSpec & { num_cpus: number };
+
 export interface TranslatedJob {
   job: JobSpec;
   files: FileSpec[];
-  requirements: RequirementsSpec | null;
+  requirements: WholeRequirements | null;
 }
 
 export function translateJob(job: ProminenceJob, place: JobPlace): TranslatedJob {
@@ -148,7 +151,7 @@ function tellOfPolicies({ policies, inputs, artifacts }: ProminenceJob, path: Sp
   }
 }
 
-function requirementsOf(resources: ProminenceResources, path: SpecPath, remarks: Remarks): RequirementsSpec | null {
+function requirementsOf(resources: ProminenceResources, path: SpecPath, remarks: Remarks): WholeRequirements | null {
   const { nodes, cpus, cpusRange, cpusOptions, totalCpusRange, memory, memoryPerCpu, walltime } = resources;
   for (const key of ['cpusRange', 'cpusOptions', 'totalCpusRange'] as const) {
     const range = resources[key];

@@ -112,6 +112,13 @@ export const copiedTables: readonly CopiedTable[] = [
     unset: [],
   },
   {
+    table: 'requirements_from_data',
+    from: 'requirements_from_data t WHERE t.workflow_key = @source',
+    same: ['fields'],
+    made: { ...workflow, resource_requirements_key: 't.resource_requirements_key + @requirements' },
+    unset: [],
+  },
+  {
     table: 'barriers',
     from: 'barriers t WHERE t.workflow_key = @source',
     same: [],

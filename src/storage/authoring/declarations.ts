@@ -5,13 +5,14 @@ import { TorcError } from '../../base/errors.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape } from '../running/added-shapes.ts';
 import { refuseUsed } from '../running/declared-uses.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { findShape, needOf, plainRequest } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
-import { addShape } from './added-shapes.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
+import { refuseFromData } from './requirements-modification.ts';
 import { fileWithPath } from './same-path.ts';
 
 /** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken, or its path has a name. */
@@ -129,6 +130,7 @@ export function assignRequirements(
   }
   const { workflowKey } = getWorkflow(tx, row.workflow_key);
   const jobKeys = [...new Set(request.job_keys.map(Number))];
+  refuseFromData(tx, requirementsKey, row.name);
   const need = needOf(tx, requirementsKey);
   for (const jobKey of jobKeys) {
     const job = findJob(tx, jobKey);

@@ -11,6 +11,7 @@ import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { endedStatuses, type JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape } from '../running/added-shapes.ts';
 import { propagateEnd } from '../running/completion.ts';
 import { needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
@@ -18,7 +19,6 @@ import { runsUnlessAscending, storeUpstreamOrder } from '../running/upstream-ord
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
 import { setHeld } from '../runs/pauses.ts';
 import { additionDigest, knownJob, noteAddition } from './added-jobs.ts';
-import { addShape } from './added-shapes.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { refuseUnknownValues } from './job-texts.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
@@ -288,8 +288,7 @@ export class JobAddition {
     }
     const to = upstreams.every(({ status }) => endedStatuses.includes(status)) ? 'ready' : 'blocked';
     // this continues a run that had ended
-    moveJob(this.#tx, state, { to, by: 'start', ...(this.#family === null ? {} : { data: by }) });
-    return to;
+    return moveJob(this.#tx, state, { to, by: 'start', ...(this.#family === null ? {} : { data: by }) });
   }
 }
 

@@ -7,10 +7,11 @@ import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape } from '../running/added-shapes.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { findShape, type JobRequest, plainRequest, type Way } from '../running/shapes.ts';
+import { askNeedsAgain } from '../running/transitions.ts';
 import { getWorkflow } from '../running/workflows.ts';
-import { addShape } from './added-shapes.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
@@ -57,7 +58,10 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
   setShape(tx, job, { ...way, need: nextNeed });
   forgetReadyJobs(tx, workflowKey);
-  if (resources.length > 0) giveOwnRequirements(tx, job, nextNeed);
+  if (resources.length > 0) {
+    giveOwnRequirements(tx, job, nextNeed);
+    askNeedsAgain(tx, workflowKey, jobKey);
+  }
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
   if (job.status === 'ready') tx.tell({ kind: 'jobs_ready', workflowKey });
   return { name, changes };

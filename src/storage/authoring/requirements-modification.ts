@@ -3,12 +3,14 @@ import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { Requirements } from '../../model/job.ts';
+import { quoted } from '../../model/spec/names.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape } from '../running/added-shapes.ts';
+import { fromDataOf } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { needOf, plainRequest, readShape, waysToStart } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
-import { addShape } from './added-shapes.ts';
 
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
@@ -73,6 +75,7 @@ export function modifyRequirements(
   }
   const { workflow_key: workflowKey, name } = row;
   getWorkflow(tx, workflowKey);
+  refuseFromData(tx, requirementsKey, name);
   const need = readShape(tx, row.shape_key);
   const nextNeed = changedNeed(need, request.changes);
   const changes = resourceDifferences(need, nextNeed);
@@ -88,6 +91,17 @@ export function modifyRequirements(
     tx.event({ workflowKey, type: 'resource_requirements_modified', data });
   }
   return { workflowKey, name, numJobs, changes };
+}
+
+/** Throws 'conflict' for requirements of which each job has its own. */
+export function refuseFromData(tx: Transaction, requirementsKey: number, name: string): void {
+  const fields = Object.keys(fromDataOf(tx, requirementsKey) ?? {});
+  if (fields.length === 0) return;
+  throw new TorcError(
+    'conflict',
+    `the resource requirements ${quoted(name)} come from data (${fields.join(', ')}): each job has its own`,
+    'Give jobs other ones: torc jobs modify KEYS --memory SIZE',
+  );
 }
 
 /**

@@ -3,11 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { type NotificationRule, shownTarget } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape, rankShapes } from '../running/added-shapes.ts';
 import { storeLimit } from '../running/limits.ts';
+import { fromDataOf, storeFromData } from '../running/needs-from-data.ts';
 import { notificationRules, replaceRules } from '../running/notifications.ts';
 import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
 import { needOf, plainRequest } from '../running/shapes.ts';
-import { addShape, rankShapes } from './added-shapes.ts';
 import { followRequirements, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
 import { slurmConfigChanges, storeSlurmConfig } from './slurm-configs.ts';
 import { requestedNeed, statedRules } from './workflow-creation.ts';
@@ -66,10 +67,16 @@ function requirements(tx: Transaction, workflowKey: number, part: Wanted['requir
   const field = `resource_requirements ${part.name}`;
   if (known === undefined) {
     const insert = 'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)';
-    tx.db.run(insert, workflowKey, part.name, addShape(tx, workflowKey, plainRequest(need)));
+    const { key } = tx.db.run(insert, workflowKey, part.name, addShape(tx, workflowKey, plainRequest(need)));
+    storeFromData(tx, workflowKey, key, part.from_data ?? null);
     return [{ field, old_value: null, new_value: 'new' }];
   }
+  const [before, after] = [fromDataOf(tx, known.key), part.from_data ?? null];
   const changes = resourceDifferences(needOf(tx, known.key), need);
+  if (!isDeepStrictEqual(before, after)) {
+    storeFromData(tx, workflowKey, known.key, after);
+    changes.push({ field: 'from_data', old_value: before, new_value: after });
+  }
   if (changes.length === 0) return [];
   setRequirementsShape(tx, known.key, addShape(tx, workflowKey, plainRequest(need)));
   for (const step = followRequirements(workflowKey, known.key); !step(tx); );

@@ -8,12 +8,13 @@ import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
-import { defaultRequirements, type Requirements } from '../../model/job.ts';
+import { defaultRequirements, type FromData, type Requirements } from '../../model/job.ts';
 import type { NotificationRule } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { countFirstHolds, holdFromStart } from '../running/holds.ts';
 import { maxConcurrentChanged, storeLimit } from '../running/limits.ts';
+import { storeFromData } from '../running/needs-from-data.ts';
 import { storeRules } from '../running/notifications.ts';
 import { storeFailureHandlers } from '../running/retries.ts';
 import { internShape, plainRequest } from '../running/shapes.ts';
@@ -74,19 +75,16 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.num_barriers,
     tx.now,
   );
-  const all: (Requirements & { name: string | null })[] = [
+  const all: (Requirements & { name: string | null; fromData?: FromData | undefined })[] = [
     { ...defaultRequirements, name: null },
-    ...request.requirements.map((r) => ({ name: r.name, ...requestedNeed(r) })),
+    ...request.requirements.map((r) => ({ name: r.name, ...requestedNeed(r), fromData: r.from_data })),
   ];
   const ranks = sortRanks(request.jobs_sort_method, all);
   for (const [index, need] of all.entries()) {
     const shapeKey = internShape(tx, key, plainRequest(need), ranks[index] ?? 0);
-    tx.db.run(
-      'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',
-      key,
-      need.name,
-      shapeKey,
-    );
+    const insert = 'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)';
+    const { key: requirementsKey } = tx.db.run(insert, key, need.name, shapeKey);
+    if (need.fromData !== undefined) storeFromData(tx, key, requirementsKey, need.fromData);
   }
   for (const limit of request.limits ?? []) storeLimit(tx, { workflowKey: key, ...limit });
   if (request.max_concurrent_jobs !== undefined) maxConcurrentChanged(tx, key);

@@ -86,6 +86,7 @@ const workflowTables = [
   'files',
   'user_data',
   'resource_requirements',
+  'requirements_from_data',
   'failure_handlers',
   'shapes',
   'job_counts',

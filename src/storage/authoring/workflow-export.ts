@@ -9,6 +9,7 @@ import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
+import { fromDataOf } from '../running/needs-from-data.ts';
 import { exportedRules } from '../running/notifications.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
@@ -68,6 +69,8 @@ interface WorkflowRow {
 }
 
 interface RequirementsRow {
+  /** Null for those of a single job. */
+  resource_requirements_key: number | null;
   name: string | null;
   shape_key: number;
 }
@@ -232,7 +235,9 @@ export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
     ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
     ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
-    own_requirements: hasOwn ? requirementsOf(tx, { name: null, shape_key: row.shape_key }) : null,
+    own_requirements: hasOwn
+      ? requirementsOf(tx, { resource_requirements_key: null, name: null, shape_key: row.shape_key })
+      : null,
   };
 }
 
@@ -269,6 +274,7 @@ function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data',
 
 function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirements {
   const need = readShape(tx, row.shape_key);
+  const from_data = row.resource_requirements_key === null ? null : fromDataOf(tx, row.resource_requirements_key);
   return {
     name: row.name,
     num_cpus: need.numCpus,
@@ -276,5 +282,6 @@ function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirem
     num_gpus: need.gpuThousandths / 1000,
     num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+    ...(from_data === null ? {} : { from_data }),
   };
 }

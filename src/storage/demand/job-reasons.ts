@@ -39,7 +39,7 @@ function waitingJob(tx: Transaction, jobKey: number, status: WaitingStatus, { up
     limits,
     upstreams: upstreams.total === 0 ? null : upstreams,
     holds: tx.db.all<WaitingJob['holds'][number]>(
-      `SELECT kind, CASE WHEN count(*) = count(until) THEN max(until) END AS until
+      `SELECT kind, CASE WHEN count(*) = count(until) THEN max(until) END AS until, max(detail) AS detail
        FROM holds WHERE job_key = ? GROUP BY kind ORDER BY kind`,
       jobKey,
     ),

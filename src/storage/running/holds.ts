@@ -6,8 +6,11 @@
 import type { Transaction } from '../database/transaction.ts';
 import { removeDue, setDue } from './due.ts';
 
-/** `retry`: a failed job waits for its next attempt. `person`: until a person releases it. */
-type HoldKind = 'retry' | 'person';
+/**
+ * `retry`: a failed job waits for its next attempt. `person`: until a person releases it. `requirements`: until what its
+ * resource requirements come from is there.
+ */
+type HoldKind = 'retry' | 'person' | 'requirements';
 
 interface HeldJob {
   jobKey: number;
@@ -18,13 +21,20 @@ interface HeldJob {
  * Adds a hold that ends by itself at `until` (milliseconds UTC), or never when it is null; the caller moves the job to
  * `blocked`.
  */
-export function holdJob(tx: Transaction, { jobKey, workflowKey }: HeldJob, kind: HoldKind, until: number | null): void {
+export function holdJob(
+  tx: Transaction,
+  { jobKey, workflowKey }: HeldJob,
+  kind: HoldKind,
+  until: number | null,
+  detail: string | null = null,
+): void {
   const { key } = tx.db.run(
-    'INSERT INTO holds (workflow_key, job_key, kind, until) VALUES (?, ?, ?, ?)',
+    'INSERT INTO holds (workflow_key, job_key, kind, until, detail) VALUES (?, ?, ?, ?, ?)',
     workflowKey,
     jobKey,
     kind,
     until,
+    detail,
   );
   if (until !== null) setDue(tx, { kind: 'hold', dueAt: until, workflowKey, subjectKey: key });
   tx.db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', jobKey);
@@ -63,14 +73,12 @@ export function removeHold(tx: Transaction, holdKey: number): { jobKey: number; 
   return { jobKey: hold.job_key, numBlockers: job?.num_blockers ?? 0 };
 }
 
-/** Removes the retry hold of a job that was canceled, reset, disabled or restarted; a person's hold stays. */
-export function dropRetryHold(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
-  const hold = tx.db.get<{ hold_key: number }>(
-    `SELECT hold_key FROM holds WHERE job_key = ? AND kind = 'retry'`,
-    jobKey,
-  );
-  if (hold === undefined) return;
-  removeHold(tx, hold.hold_key);
+/** Removes the holds of a job that was canceled, reset, disabled or restarted; a person's hold stays. */
+export function dropOwnHolds(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
+  const sql = `SELECT hold_key FROM holds WHERE job_key = ? AND kind <> 'person'`;
+  const holds = tx.db.all<{ hold_key: number }>(sql, jobKey);
+  if (holds.length === 0) return;
+  for (const hold of holds) removeHold(tx, hold.hold_key);
   // it may have been the last thing that the run was waiting for
   tx.tell({ kind: 'jobs_settled', workflowKey });
 }
@@ -81,10 +89,16 @@ export function personsHold(tx: Transaction, jobKey: number): number | null {
   return tx.db.get<{ hold_key: number }>(sql, jobKey)?.hold_key ?? null;
 }
 
-/** Whether a row `w` of workflows has a job that waits for nothing but a person to release it, as an SQL condition. */
+/** The key of the hold of a job whose resource requirements are not known; null without one. */
+export function needsHold(tx: Transaction, jobKey: number): number | null {
+  const sql = `SELECT hold_key FROM holds WHERE job_key = ? AND kind = 'requirements'`;
+  return tx.db.get<{ hold_key: number }>(sql, jobKey)?.hold_key ?? null;
+}
+
+/** Whether a row `w` of workflows has a job that waits for nothing but a person, as an SQL condition. */
 export const hasHeldJobSql = (w: string): string =>
   `EXISTS (SELECT 1 FROM holds h JOIN jobs hj ON hj.job_key = h.job_key WHERE h.workflow_key = ${w}.workflow_key
-     AND h.kind = 'person' AND hj.status = 'blocked'
+     AND h.kind <> 'retry' AND hj.status = 'blocked'
      AND hj.num_blockers = (SELECT count(*) FROM holds o WHERE o.job_key = hj.job_key))`;
 
 export function hasHeldJob(tx: Transaction, workflowKey: number): boolean {

@@ -71,7 +71,7 @@ function withOwnInputs(tx: Transaction, workflowKey: number, assignment: Assignm
   if (rows.length > 0) {
     tx.db.run('UPDATE attempts SET inputs_digest = ? WHERE attempt_key = ?', digestOf(rows), assignment.attempt);
   }
-  const inputs = rows.map(({ name, result }): Input => ({ name, value: parseJson(result) as Json }));
+  const inputs = rows.map(inputOf);
   const filled = filledTexts(assignment, inputs);
   if (rows.length === 0) return { ...assignment, ...filled };
   if (bytes <= mostInputsBytes) return { ...assignment, ...filled, inputs: jsonText(inputsDocument(inputs)) };
@@ -111,6 +111,15 @@ function upstreamRows(tx: Transaction, jobKey: number): { rows: UpstreamRow[]; b
   );
   const rows = found.length < 2 ? found : inDeclaredOrder(tx, jobKey, found);
   return { rows, bytes: rows.reduce((sum, { result }) => sum + Buffer.byteLength(result), 0) };
+}
+
+/** The result values that a job would find in its file of inputs. */
+export function resultsOfUpstreams(tx: Transaction, jobKey: number): Input[] {
+  return upstreamRows(tx, jobKey).rows.map(inputOf);
+}
+
+function inputOf({ name, result }: UpstreamRow): Input {
+  return { name, value: parseJson(result) as Json };
 }
 
 function digestOf(rows: readonly UpstreamRow[]): string {

@@ -3,7 +3,8 @@ import { TorcError } from '../../base/errors.ts';
 import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from './action-triggers.ts';
-import { dropRetryHold, removeHold } from './holds.ts';
+import { dropOwnHolds, removeHold } from './holds.ts';
+import { waitsForNeed } from './needs-from-data.ts';
 import { isAnyoneTold } from './notifications.ts';
 import { followReady } from './ready-jobs.ts';
 import { noteFailure } from './run-limits.ts';
@@ -27,14 +28,20 @@ export interface Move {
   data?: unknown;
 }
 
-/** Moves a job along the transition table; throws TorcError 'bug' for a move that is not in it. */
-export function moveJob(tx: Transaction, job: JobState, move: Move): void {
+/**
+ * Moves a job along the transition table; throws TorcError 'bug' for a move that is not in it. Returns its status, which
+ * is `blocked` for a job that would be ready but for its resource requirements.
+ */
+export function moveJob(tx: Transaction, job: JobState, move: Move): JobStatus {
   if (!isAllowed(job.status, move.to, move.by)) {
     throw new TorcError('bug', `job ${job.jobKey} cannot go from ${job.status} to ${move.to} by ${move.by}`);
   }
+  if (move.to === 'ready' && isFirstReady(job, move) && waitsForNeed(tx, job)) {
+    return job.status === 'blocked' ? 'blocked' : moveJob(tx, job, { ...move, to: 'blocked' });
+  }
   const failed = move.failed ?? false;
   setStatus(tx, job, move);
-  if (job.status === 'blocked' && move.to !== 'ready') dropRetryHold(tx, job);
+  if (job.status === 'blocked' && move.to !== 'ready') dropOwnHolds(tx, job);
   tx.count(job.workflowKey, job.status, job.failed, -1);
   tx.count(job.workflowKey, move.to, failed, 1);
   if (move.isOfAttempt !== true) {
@@ -59,6 +66,12 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): void {
   // a blocked job may have been held back, and the last one that the run was waiting for
   if ((isActive(job.status) || job.status === 'blocked') && !isActive(move.to))
     tx.tell({ kind: 'jobs_settled', workflowKey: job.workflowKey });
+  return move.to;
+}
+
+/** One that was claimed keeps what it asks for; nothing of an import runs before a restart. */
+function isFirstReady({ status }: JobState, { by }: Move): boolean {
+  return by !== 'import' && status !== 'submitted' && status !== 'submitted_pending';
 }
 
 /** Writes the status with what belongs to it; the queues of ready jobs follow. */
@@ -111,6 +124,13 @@ export function releaseHold(tx: Transaction, holdKey: number): void {
   if (status === 'blocked' && numBlockers === 0) moveJob(tx, state, { to: 'ready', by: 'unblock' });
   // what it still waits for may need a person
   else tx.tell({ kind: 'jobs_settled', workflowKey });
+}
+
+/** The jobs of a workflow whose resource requirements were not known, or one of them, try again. */
+export function askNeedsAgain(tx: Transaction, workflowKey: number, jobKey: number | null = null): void {
+  const sql = `SELECT hold_key AS holdKey FROM holds
+    WHERE workflow_key = ? AND kind = 'requirements' AND job_key = coalesce(?, job_key) ORDER BY hold_key`;
+  for (const { holdKey } of tx.db.all<{ holdKey: number }>(sql, workflowKey, jobKey)) releaseHold(tx, holdKey);
 }
 
 function isActive(status: JobStatus): boolean {

@@ -11,6 +11,7 @@ import { quoted } from '../../model/spec/names.ts';
 import { fillInputs, userDataProblem } from '../../model/spec/user-data.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { refuseUsed } from './declared-uses.ts';
+import { askNeedsAgain } from './transitions.ts';
 import { getWorkflow } from './workflows.ts';
 
 type Finished = Request<'exchange'>['finished'][number];
@@ -129,6 +130,7 @@ function replaceData(
   }
   tx.db.run('UPDATE user_data SET data = ?, version = version + 1 WHERE user_data_key = ?', next, userDataKey);
   tx.tell({ kind: 'user_data_written', workflowKey, userDataKey });
+  askNeedsAgain(tx, workflowKey);
   return true;
 }
 

@@ -4,7 +4,7 @@ import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
-import { dropRetryHold } from '../running/holds.ts';
+import { dropOwnHolds } from '../running/holds.ts';
 import { moveJob } from '../running/transitions.ts';
 
 /** The jobs of a workflow as plans see them; `keys[n]` is the key of job number n. */
@@ -79,7 +79,7 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
   }
   const numberOf = numbering(jobs.keys);
   for (const [jobKey, numHolds, numRetryHolds] of tx.db.rows<[number, number, number]>(
-    `SELECT job_key, count(*), sum(kind = 'retry') FROM holds WHERE workflow_key = ? GROUP BY 1`,
+    `SELECT job_key, count(*), sum(kind <> 'person') FROM holds WHERE workflow_key = ? GROUP BY 1`,
     workflowKey,
   )) {
     const number = numberOf(jobKey) as number;
@@ -143,9 +143,11 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
     const to = settled.status[job] as number;
     const dropsHold = settled.dropsRetryHold[job] === 1;
     // this changes the stored counter
-    if (dropsHold) dropRetryHold(tx, { jobKey, workflowKey });
+    if (dropsHold) dropOwnHolds(tx, { jobKey, workflowKey });
     const hasMoved = isChanged(jobs, settled, job);
-    if (hasMoved) moveSettled(tx, jobs, job, jobStatuses[to] as JobStatus, by);
+    const planned = jobStatuses[to] as JobStatus;
+    // it may turn out that it has to wait for its resource requirements
+    const isHeld = hasMoved && moveSettled(tx, jobs, job, planned, by) !== planned;
     const failedUpstream = to === statusCode.canceled ? (settled.failedUpstream[job] as number) : -1;
     const hasSameCounters =
       jobs.storedBlockers[job] === settled.numBlockers[job] &&
@@ -153,7 +155,7 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
     if (hasSameCounters && !hasMoved && !dropsHold) continue;
     tx.db.run(
       'UPDATE jobs SET num_blockers = ?, num_failed_upstreams = ?, failed_upstream_key = ? WHERE job_key = ?',
-      settled.numBlockers[job],
+      (settled.numBlockers[job] as number) + (isHeld ? 1 : 0),
       settled.numFailedUpstreams[job],
       failedUpstream < 0 ? null : jobs.keys[failedUpstream],
       jobKey,
@@ -171,7 +173,8 @@ export function applySettled(tx: Transaction, jobs: StoredJobs, settled: Settled
   }
 }
 
-function moveSettled(tx: Transaction, jobs: StoredJobs, job: number, to: JobStatus, by: Mover): void {
+/** Returns the status that the job has now. */
+function moveSettled(tx: Transaction, jobs: StoredJobs, job: number, to: JobStatus, by: Mover): JobStatus {
   const status = jobStatuses[jobs.status[job] as number] as JobStatus;
   const state = {
     jobKey: jobs.keys[job] as number,
@@ -181,5 +184,5 @@ function moveSettled(tx: Transaction, jobs: StoredJobs, job: number, to: JobStat
   };
   if (status === 'submitted' || status === 'submitted_pending') giveUpAttempt(tx, jobs.attemptKeys[job] as number);
   const isUnblocked = (by === 'disable' || by === 'mark') && status === 'blocked' && to === 'ready';
-  moveJob(tx, state, { to, by: isUnblocked ? 'unblock' : by });
+  return moveJob(tx, state, { to, by: isUnblocked ? 'unblock' : by });
 }

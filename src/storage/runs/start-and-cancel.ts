@@ -6,6 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { countActionJob } from '../running/action-triggers.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
+import { holdUnknownNeeds } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { requestStop } from '../running/stops.ts';
 import { moveJob } from '../running/transitions.ts';
@@ -60,6 +61,7 @@ function startStep(tx: Transaction, workflowKey: number, after: number): number 
     tx.db.run(`UPDATE workflows SET phase = 'starting' WHERE workflow_key = ?`, workflowKey);
   }
   const last = lastKeyOfStep(tx, workflowKey, after);
+  holdUnknownNeeds(tx, workflowKey, after, last ?? Number.MAX_SAFE_INTEGER);
   const moved = tx.db.all<{ job_key: number; status: JobStatus }>(
     `UPDATE jobs SET status = CASE num_blockers WHEN 0 THEN 'ready' ELSE 'blocked' END,
        expires_at = ? + max_wait_ms

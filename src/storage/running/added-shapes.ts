@@ -2,7 +2,7 @@
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import type { JobsSortMethod } from '../../model/expanded.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { forgetReadyJobs } from './ready-jobs.ts';
 import {
   internShape,
   type JobRequest,
@@ -10,7 +10,7 @@ import {
   requestValues,
   requirementsOf,
   type ShapeRow,
-} from '../running/shapes.ts';
+} from './shapes.ts';
 
 /** The shape of a request that is added later: ranks are relative, so all shapes of the workflow are ranked again. */
 export function addShape(tx: Transaction, workflowKey: number, request: JobRequest): number {
