@@ -5,8 +5,8 @@
 import type { EndpointName } from './contract.ts';
 
 /**
- * These have their own rules: reads change nothing, a second stop finds nothing to do, chunks name their place, workers
- * repeat what was not answered.
+ * These have their own rules: reads change nothing, a second stop finds nothing to do, a test message is not worth
+ * storing, chunks name their place, workers repeat what was not answered.
  */
 const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_info',
@@ -15,6 +15,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_rotate_token',
   'server_backup',
   'server_check',
+  'notifications_test',
   'workflow_show',
   'workflow_find',
   'workflow_outline',
