@@ -34,12 +34,15 @@ class NotDelivered extends Error {
 /** The request may have been carried out. */
 class ConnectionLost extends TorcError {}
 
-/** A client of the server that is published in `directory`; throws TorcError 'unreachable' when none is. */
-export function openClient(directory: string): Api {
+/**
+ * A client of the server that is published in `directory`, or that `find` finds; throws TorcError 'unreachable' when
+ * none is.
+ */
+export function openClient(directory: string, find: () => ServerFile | null = () => readServerFile(directory)): Api {
   let target: Target | null = null;
 
   function aim(): Target {
-    const file = readServerFile(directory);
+    const file = find();
     if (file === null) {
       throw new TorcError(
         'unreachable',

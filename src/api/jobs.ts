@@ -168,6 +168,11 @@ export const addJobsReply = () => z.strictObject({ workflow_key: key, jobs: z.ar
 export const addChildren = z.strictObject({
   /** The live attempt of the job that adds them. */
   attempt_key: key,
+  /** The worker that runs it: set by the server when the job shows its own credential. */
+  worker_id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   jobs: z.array(addedJob).min(1).max(limits.children),
   /** Names of blocked jobs that will wait for all of them. */
   before: names,

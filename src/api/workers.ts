@@ -78,6 +78,8 @@ export const helloReply = () =>
     compute_node_key: z.union([key, z.literal('0')]),
     workflow_name: z.string(),
     settings: workerSettings(),
+    /** From which the worker makes the credentials of its jobs; missing where the server gives none. */
+    credential_key: z.string().exactOptional(),
     /** Missing when there are none. */
     actions: z.array(workerCommands()).exactOptional(),
   });

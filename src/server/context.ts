@@ -54,6 +54,8 @@ export interface ServiceInfo {
   pid: number;
   user: string;
   log: Log;
+  /** The key of a worker, with which it makes credentials of jobs; missing in a process that does not serve. */
+  workerKey?: (workerId: string) => string;
 }
 
 /** How long workers have been silent, on a clock that never jumps. */

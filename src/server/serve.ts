@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
+import { credentialSecret, workerKey } from '../base/job-credential.ts';
 import { ActionRunner } from './actions/action-runner.ts';
 import { MessageSender } from './actions/message-sender.ts';
 import { ScheduleRunner } from './actions/schedule-runner.ts';
@@ -41,7 +42,9 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const identity = await loadIdentity(directory);
   // the token of a server that crashed stays valid, so its workers notice nothing
   const token = readServerFileToken(directory) ?? newToken();
-  const tokens = new Tokens(service.clock, token);
+  const secret = credentialSecret(identity.key);
+  const tokens = new Tokens(service.clock, token, secret);
+  service.info.workerKey = (workerId) => workerKey(secret, workerId);
   const host = options.host ?? '0.0.0.0';
   const server = await listen({ context: service, ...identity, tokens, host, port: options.port ?? 0 });
   let file: ServerFile;

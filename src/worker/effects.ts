@@ -1,6 +1,7 @@
 /** Everything a worker does to the world, so that a simulator can drive the worker with a world of its own. */
 import type { ActionReport, WorkerCommands } from '../api/contract.ts';
 import type { SpoolWriter } from './exchange/spool.ts';
+import type { Credentials } from './files/credentials.ts';
 import type { FileReader } from './files/file-reader.ts';
 import type { LogStore } from './files/log-store.ts';
 import type { ValueFiles } from './files/values.ts';
@@ -28,6 +29,7 @@ export interface WorkerEffects {
   dataDirectory: string;
   files: FileReader;
   values: ValueFiles;
+  credentials: Credentials;
   logs: LogStore;
   spool: SpoolWriter;
   /** Runs the commands of an action one after the other, until one fails or `abort` fires. Never fails. */

@@ -154,6 +154,7 @@ export class WorkerLoop {
     this.#jobs.configure(reply.settings);
     this.#deadline.keepBuffer(expiration_buffer_seconds, sigterm_lead_seconds);
     this.#idleSinceMs = this.#nowMs();
+    this.#deps.effects.credentials.greeted(reply.credential_key);
     this.#commands.add(reply.actions ?? []);
     this.#commands.begin('start');
     const { compute_node_key, epoch } = reply;

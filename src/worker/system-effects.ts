@@ -15,6 +15,7 @@ import { unsafeFolder } from '../base/trusted/parents.ts';
 import { isPrivateFileThere } from '../base/trusted/private-async.ts';
 import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
+import { type Credentials, openCredentials } from './files/credentials.ts';
 import { openFileReader } from './files/file-reader.ts';
 import { openLogStore } from './files/log-store.ts';
 import { openValueFiles } from './files/values.ts';
@@ -22,6 +23,7 @@ import type { WorkerOptions } from './options.ts';
 import { openCgroupMemory } from './processes/cgroup.ts';
 import { openHelperSpawner } from './processes/helper-spawner.ts';
 import { jobEnvironment } from './processes/job-environment.ts';
+import type { RunnerEvents } from './processes/job-runner.ts';
 import { type LaunchContext, workerVariables } from './processes/launch.ts';
 import { openNodeSpawner } from './processes/node-spawner.ts';
 import { OomWatch } from './processes/oom-watch.ts';
@@ -46,6 +48,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
   const dataDirectory = isShared ? privateDataDirectory(options.directory, workerId) : options.outputDirectory;
   const files = openFileReader(dataDirectory);
   const values = openValueFiles(dataDirectory, files);
+  const credentials = openCredentials(options.directory, workerId);
   return {
     workerId,
     bootId: bootId(),
@@ -56,6 +59,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     dataDirectory,
     files,
     values,
+    credentials,
     logs: openLogStore(options.outputDirectory, workerId, { clock, log }),
     spool: openSpool({ path: paths.spoolPath, clock, log }),
     runCommands: (commands, abort) => runNodeCommands(options, commands, abort),
@@ -72,12 +76,12 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
         rawVariables: rawVariables(environment()),
-        valueVariables: values.variables,
+        fileVariables: (job) => ({ ...values.variables(job), ...credentials.give(job) }),
       };
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();
       const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles, outputDirectory);
-      return new ProcessRunner(events, {
+      return new ProcessRunner(withCredentials(events, credentials), {
         clock,
         log,
         units,
@@ -93,8 +97,24 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     },
     async close() {
       values.close();
+      credentials.close();
       // what is left in the server directory is in nobody's way
       if (isShared) await rm(dataDirectory, { recursive: true, force: true }).catch(() => {});
+    },
+  };
+}
+
+/** The credential of an attempt ends with its processes. */
+function withCredentials(events: RunnerEvents, credentials: Credentials): RunnerEvents {
+  return {
+    ...events,
+    ended(finished) {
+      credentials.take(finished.attempt);
+      events.ended(finished);
+    },
+    unstarted(attempt, shortage) {
+      credentials.take(attempt);
+      events.unstarted(attempt, shortage);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Jobs that add jobs, as docs/children.md shows it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mainJs } from '../support/torc.ts';
 import { newPlace, type Place } from './place.ts';
@@ -32,6 +32,27 @@ describe('torc jobs add-children', () => {
     expect(events.events).toMatchObject([{ job_key: '1', data: { num_jobs: 5, before: ['reduce'] } }]);
   });
 
+  it('works with the credential of the job alone, which ends with it', async () => {
+    const hidden = `mv "$TORC_DIR/server.json" hidden.json`;
+    const add = `echo '[{"name": "gen", "command": "cat $F; true"}]' | ${torc} jobs add-children`;
+    const look = 'stat -c %a "$TORC_JOB_TOKEN_FILE" > mode.txt; echo "$TORC_JOB_TOKEN_FILE" > path.txt';
+    // without the server directory's file nothing but the credential and what lies beside it leads to the server
+    const command = `${look}; ${hidden} && ${add}; code=$?; mv hidden.json "$TORC_DIR/server.json"; exit $code`;
+    const jobs = [
+      { name: 'map', command },
+      { name: 'after', command: '[ ! -e "$(cat path.txt)" ]', depends_on: ['map'] },
+    ];
+    const file = place.file('credential.json', JSON.stringify({ name: 'credential', jobs }));
+    const ended = await place.torc('run', file);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(readFileSync(join(place.path, 'mode.txt'), 'utf8')).toBe('600\n');
+    const { jobs: listed } = await place.json<Listed>(['jobs', 'list', '-k', '2']);
+    expect(listed).toMatchObject([{ name: 'map' }, { name: 'after' }, { name: 'gen', status: 'done' }]);
+    const token = readFileSync(join(place.path, 'path.txt'), 'utf8').trim();
+    expect(existsSync(token)).toBe(false);
+    expect(existsSync(dirname(token))).toBe(false);
+  });
+
   it('a job killed in the middle of adding, and retried, adds each job once; a second job before one that is done is refused', async () => {
     const add = (names: string, before: string) => `printf '[${names}]' | ${torc} jobs add-children --before ${before}`;
     const child = (n: number) => `{"name": "gen_${n}", "command": "echo ${n} > part_${n}"}`;
@@ -58,7 +79,7 @@ describe('torc jobs add-children', () => {
     expect(ended.code, ended.stderr).toBe(0);
     expect(existsSync(join(place.path, 'tried'))).toBe(true);
     expect(readFileSync(join(place.path, 'whole'), 'utf8')).toBe('1\n2\n3\n');
-    const { jobs } = await place.json<Listed>(['jobs', 'list', '-k', '2']);
+    const { jobs } = await place.json<Listed>(['jobs', 'list', '-k', '3']);
     expect(jobs.map(({ name }) => name)).toEqual(['first', 'map', 'reduce', 'late', 'gen_1', 'gen_2', 'gen_3']);
     const refused = readFileSync(join(place.path, 'late.txt'), 'utf8');
     expect(refused).toContain('("first") is already done, so no job can be added before it');

@@ -6,6 +6,8 @@ import { openClient } from '../../src/api/client.ts';
 import type { Api } from '../../src/api/contract.ts';
 import { readServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { jobToken } from '../../src/base/job-credential.ts';
+import { expandChildren } from '../../src/model/expand/children.ts';
 import { openService } from '../../src/server/open.ts';
 import { type Serving, serve } from '../../src/server/serve.ts';
 import type { Service } from '../../src/server/service.ts';
@@ -55,6 +57,48 @@ function raw(path: string, headers: Record<string, string>, body: string): Promi
 }
 
 describe('the server over HTTPS', () => {
+  it('lets a job add jobs with its own credential, for its attempt while that is live, and do nothing else', async () => {
+    const key = await createWorkflow(service, [{ name: 'map' }, { name: 'other' }, { name: 'reduce' }], [[0, 2]]);
+    const worker = await TestWorker.join(client, key, { cpus: 2 });
+    const [map, other] = (await worker.exchange()).jobs;
+    const attempt = map?.attempt ?? 0;
+    const { workerId } = worker;
+    const own = service.info.workerKey?.(workerId) ?? '';
+    const jobs = expandChildren([{ name: 'gen', command: 'true' }], { file: 'jobs' });
+    const add = { attempt_key: String(attempt), jobs, before: ['reduce'], now: false, dry_run: false };
+    const ask = (token: string, endpoint: string, request: unknown) =>
+      raw(`/v1/${endpoint}`, { authorization: `Bearer ${token}` }, JSON.stringify(request));
+    const token = jobToken(own, { workerId, attempt });
+    const refused: [string, string, unknown][] = [
+      [token, 'server_info', {}],
+      [token, 'exchange', {}],
+      [token, 'no_such', {}],
+      [token, 'jobs_add', { workflow_key: key, jobs }],
+      [token, 'jobs_add_children', { ...add, attempt_key: String(other?.attempt) }],
+      [token, 'jobs_add_children', {}],
+      [token, 'jobs_add_children', null],
+      [token.replace(`.${attempt}.`, `.${other?.attempt}.`), 'jobs_add_children', add],
+      [jobToken(own, { workerId: 'f'.repeat(32), attempt }), 'jobs_add_children', add],
+      [jobToken('another key', { workerId, attempt }), 'jobs_add_children', add],
+      [`${token}0`, 'jobs_add_children', add],
+    ];
+    for (const [given, endpoint, request] of refused) {
+      const { status } = await ask(given, endpoint, request);
+      expect([401, 404], `${endpoint} ${JSON.stringify(request)}`).toContain(status);
+    }
+    // a worker makes credentials for its own attempts alone
+    const stranger = await TestWorker.join(client, key);
+    const theirs = service.info.workerKey?.(stranger.workerId) ?? '';
+    const foreign = jobToken(theirs, { workerId: stranger.workerId, attempt });
+    expect(await ask(foreign, 'jobs_add_children', add)).toMatchObject({ status: 404 });
+    expect(await rows(service, 'jobs', key)).toHaveLength(3);
+    expect(await ask(token, 'jobs_add_children', add)).toMatchObject({ status: 200 });
+    expect(await rows(service, 'jobs', key)).toHaveLength(4);
+    await worker.finish(attempt);
+    const late = await ask(token, 'jobs_add_children', add);
+    expect(late).toMatchObject({ status: 409, text: expect.stringContaining('has ended, so it can add nothing') });
+  });
+
   it('stops listening when it cannot publish its address, so that its process can end', async () => {
     const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
     const before = listening();

@@ -5,6 +5,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { workerPaths } from '../../src/base/paths.ts';
 import { classifyEnd, type StopReason } from '../../src/model/decide/outcome.ts';
 import type { StopSignal, WorkerEffects } from '../../src/worker/effects.ts';
+import { noCredentials } from '../../src/worker/files/credentials.ts';
 import { WorkerLoop } from '../../src/worker/loop.ts';
 import type { WorkerExit, WorkerOptions } from '../../src/worker/options.ts';
 import type { JobRunner, RunnerEvents, Sample } from '../../src/worker/processes/job-runner.ts';
@@ -131,6 +132,7 @@ export class SimWorker {
         hasLink: async () => false,
       },
       values: noValueFiles,
+      credentials: noCredentials,
       logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },
       spool: this.#spool,
       runCommands: async ({ firing }) => ({ firing, return_codes: [0], output_path: '/nowhere', error: null }),

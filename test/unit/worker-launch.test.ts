@@ -13,7 +13,7 @@ const context: LaunchContext = {
   gpuIds: [],
   nodeNames: ['here'],
   rawVariables: new Map(),
-  valueVariables: () => ({}),
+  fileVariables: () => ({}),
 };
 
 describe('the text of a job with an invocation script', () => {

@@ -1,8 +1,11 @@
 /** `torc jobs add-children`: a running job adds jobs to its workflow. */
-import type { AddedJob, Reply } from '../../api/contract.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AddedJob, Reply, Request } from '../../api/contract.ts';
 import { runningAttempt } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { openJobClient } from '../connection/job-client.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { readBytes, shownName } from '../documents/read-spec.ts';
@@ -23,19 +26,44 @@ export interface AddChildrenOptions {
 type Added = Reply<'jobs_add_children'>;
 
 export async function addChildren(context: Context, file: string, options: AddChildrenOptions): Promise<void> {
-  const request = {
-    attempt_key: attemptOf(context, options.attempt),
+  const add = callerFor(context, options.attempt);
+  const added = await add({
     jobs: await readJobs(context, file, options),
     before: [...options.before],
     now: options.now === true,
     dry_run: options.dryRun === true,
-  };
-  const added = await withConnection(context, ({ api }) => api.call('jobs_add_children', request));
+  });
   await printResult(context, added, () => addedText(context, added));
 }
 
-/** The attempt that is given, or the one in which this process runs. */
-export function attemptOf({ directory, env }: Context, given: string | undefined): string {
+type Call = (request: Omit<Request<'jobs_add_children'>, 'attempt_key'>) => Promise<Added>;
+
+/**
+ * Adds jobs for the attempt that is given, as the person, or for the one in which this process runs, with its credential if
+ * it has one. Throws 'usage' outside of a job.
+ */
+export function callerFor(context: Context, given: string | undefined): Call {
+  const job = given === undefined ? openJobClient(context) : null;
+  const attempt_key = job?.attempt ?? attemptOf(context, given);
+  return async (request) => {
+    const all = { ...request, attempt_key };
+    try {
+      if (job !== null) return await job.api.call('jobs_add_children', all);
+    } catch (error) {
+      // where no server answers, perhaps no process has the database open
+      if (!(error instanceof TorcError && error.code === 'unreachable' && hasDatabase(context))) throw error;
+    } finally {
+      await job?.api.close();
+    }
+    return await withConnection(context, ({ api }) => api.call('jobs_add_children', all));
+  };
+}
+
+function hasDatabase({ directory }: Context): boolean {
+  return existsSync(join(directory, 'torc.db'));
+}
+
+function attemptOf({ directory, env }: Context, given: string | undefined): string {
   const attempt = given ?? runningAttempt(directory, env);
   if (attempt !== undefined) return checkedKey(attempt, 'attempt key');
   throw new TorcError(

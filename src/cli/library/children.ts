@@ -2,8 +2,7 @@
 import type { Reply } from '../../api/contract.ts';
 import { expandChildren } from '../../model/expand/children.ts';
 import type { JobSpec } from '../../model/spec/spec.ts';
-import { attemptOf } from '../actions/jobs-add-children.ts';
-import { withConnection } from '../connection/session.ts';
+import { callerFor } from '../actions/jobs-add-children.ts';
 import { contextAt, type Keys, type Place, placeKeys, refuseUnknown } from './place.ts';
 
 /** How children are added. */
@@ -31,12 +30,14 @@ export async function addChildren(
 ): Promise<Reply<'jobs_add_children'>['jobs']> {
   refuseUnknown(options, childrenKeys);
   const context = contextAt(options);
-  const request = {
-    attempt_key: attemptOf(context, options.attempt),
+  const { jobs: added } = await callerFor(
+    context,
+    options.attempt,
+  )({
     jobs: expandChildren([...jobs], { file: 'addChildren' }),
     before: [...(options.before ?? [])],
     now: options.now === true,
     dry_run: options.dryRun === true,
-  };
-  return (await withConnection(context, ({ api }) => api.call('jobs_add_children', request))).jobs;
+  });
+  return added;
 }

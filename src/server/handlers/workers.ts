@@ -27,6 +27,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch, info }: Se
   settleBaseDirectory(tx, workflow, request.working_directory);
   notePredecessors(tx, request);
   const actions = workerCommands(tx, node.computeNodeKey);
+  const credentialKey = info.workerKey?.(request.worker_id);
   return {
     answer: 'welcome',
     epoch,
@@ -35,6 +36,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch, info }: Se
     workflow_name: workflow.name,
     settings: settingsOf(workflow, node.stdio),
     ...(actions.length === 0 ? {} : { actions }),
+    ...(credentialKey === undefined ? {} : { credential_key: credentialKey }),
   };
 }
 

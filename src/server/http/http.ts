@@ -7,6 +7,7 @@ import { type EndpointName, endpoints, limits, type Request } from '../../api/co
 import { idempotencyHeader } from '../../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
 import { jsonText, parseMessage } from '../../base/exact-json.ts';
+import type { JobCredential } from '../../base/job-credential.ts';
 import type { ServerContext } from '../context.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
@@ -86,7 +87,10 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
   });
   outgoing.on('error', () => gone.abort());
   try {
-    if (!options.tokens.accepts(incoming.headers.authorization)) {
+    const { authorization } = incoming.headers;
+    const isOwner = options.tokens.accepts(authorization);
+    const job = isOwner ? null : options.tokens.jobOf(authorization);
+    if (!isOwner && job === null) {
       throw new TorcError(
         'unauthorized',
         'the token is missing or wrong',
@@ -95,9 +99,11 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     }
     options.unauthenticated.recognize(incoming.socket);
     const endpoint = endpointOf(incoming);
+    if (job !== null && endpoint !== 'jobs_add_children') throw beyondJob();
     refuseWhenFull(options);
     const body = await readBody(incoming, outgoing, options.bodies);
-    const request = parseJson(body) as Request<typeof endpoint>;
+    const parsed = parseJson(body);
+    const request = (job === null ? parsed : asJob(parsed, job)) as Request<typeof endpoint>;
     const idempotencyKey = keyOf(incoming);
     const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
     const reply = await options.context.call(endpoint, request, call);
@@ -120,6 +126,17 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
     size += piece.length;
     if (size > limits.discardedBytes) incoming.destroy();
   });
+}
+
+/** What a job asks for with its credential, which is good for its own attempt alone. */
+function asJob(request: unknown, { workerId, attempt }: JobCredential): object {
+  const given = typeof request === 'object' && request !== null ? request : {};
+  if ('attempt_key' in given && given.attempt_key === String(attempt)) return { ...given, worker_id: workerId };
+  throw beyondJob();
+}
+
+function beyondJob(): TorcError {
+  return new TorcError('unauthorized', 'the credential of a job adds jobs for its own attempt and does nothing else');
 }
 
 /** Nothing has been read yet, so the client may repeat the request. */

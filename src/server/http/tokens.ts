@@ -1,14 +1,20 @@
-/** The secrets that open the server: the current token and, for a while after a rotation, the previous one. */
+/**
+ * The secrets that open the server: the current token and, for a while after a rotation, the previous one. Credentials of
+ * jobs open one endpoint.
+ */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { checkJobToken, type JobCredential } from '../../base/job-credential.ts';
 
 export class Tokens {
   readonly #clock: Clock;
+  readonly #jobSecret: Buffer | null;
   #current: Buffer;
   #previous: { digest: Buffer; untilMs: number } | null = null;
 
-  constructor(clock: Clock, token: string) {
+  constructor(clock: Clock, token: string, jobSecret: Buffer | null = null) {
     this.#clock = clock;
+    this.#jobSecret = jobSecret;
     this.#current = digest(`Bearer ${token}`);
   }
 
@@ -24,6 +30,12 @@ export class Tokens {
     if (timingSafeEqual(given, this.#current)) return true;
     const previous = this.#previous;
     return previous !== null && timingSafeEqual(given, previous.digest) && this.#clock.monotonic() < previous.untilMs;
+  }
+
+  /** The job whose credential an Authorization header is; null for any other. */
+  jobOf(header: string | undefined): JobCredential | null {
+    if (this.#jobSecret === null || header?.startsWith('Bearer ') !== true) return null;
+    return checkJobToken(this.#jobSecret, header.slice('Bearer '.length));
   }
 }
 

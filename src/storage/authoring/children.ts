@@ -19,7 +19,7 @@ type Added = Reply<'jobs_add_children'>['jobs'][number];
 
 /** The jobs in the order of the request. Throws 'conflict' when the attempt has ended, or a job of `before` no longer waits. */
 export function addChildren(tx: Transaction, request: Request<'jobs_add_children'>): Reply<'jobs_add_children'> {
-  const parent = runningJob(tx, Number(request.attempt_key));
+  const parent = runningJob(tx, Number(request.attempt_key), request.worker_id);
   const workflow = getWorkflow(tx, parent.workflowKey);
   refuseClosed(workflow);
   if (workflow.hasFailedOut) {
@@ -66,12 +66,14 @@ interface RunningJob extends Neighbour {
 }
 
 /** The job of a live attempt. */
-function runningJob(tx: Transaction, attemptKey: number): RunningJob {
+function runningJob(tx: Transaction, attemptKey: number, workerId: string | undefined): RunningJob {
   const row = tx.db.get<RunningJob & { isLive: number; attemptId: number }>(
     `SELECT j.job_key AS jobKey, j.workflow_key AS workflowKey, j.name, j.status, j.failed, a.is_live AS isLive,
        a.attempt_id AS attemptId
-     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+     WHERE a.attempt_key = ? AND n.worker_id = coalesce(?, n.worker_id)`,
     attemptKey,
+    workerId ?? null,
   );
   if (row === undefined) {
     throw new TorcError('not_found', `there is no attempt ${attemptKey}`, 'Only a running job adds jobs this way.');

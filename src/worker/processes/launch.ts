@@ -26,8 +26,8 @@ export interface LaunchContext {
   nodeNames: readonly string[];
   /** Variables that are not UTF-8: only the shell of a job can set them. */
   rawVariables: ReadonlyMap<string, Buffer>;
-  /** Variables that name the files in which a job leaves and finds values. */
-  valueVariables(job: Assignment): Record<string, string>;
+  /** Makes the files of a job that is about to start, and returns the variables that name them. */
+  fileVariables(job: Assignment): Record<string, string>;
 }
 
 /** How a job is started; without `output` it writes to files of its own. */
@@ -149,7 +149,7 @@ function jobVariables(job: Assignment, context: LaunchContext): Record<string, s
   if (gpuIds.length > 0) {
     variables.CUDA_VISIBLE_DEVICES = job.gpu_indices.map((index) => gpuIds[index] ?? String(index)).join(',');
   }
-  return { ...variables, ...context.valueVariables(job), ...job.variables };
+  return { ...variables, ...context.fileVariables(job), ...job.variables };
 }
 
 /** The end of a job whose process could not be started. */

@@ -1,0 +1,64 @@
+/**
+ * The files with which jobs prove which attempt they are: one for each running job, and beside them where the server is.
+ * They are in a folder of the worker on its node.
+ */
+import { join } from 'node:path';
+import type { Assignment } from '../../api/contract.ts';
+import { readServerFile } from '../../api/server-file.ts';
+import { jobToken } from '../../base/job-credential.ts';
+import { makeScratchFolder, removeScratch, writeScratch } from '../../base/trusted/scratch.ts';
+
+export interface Credentials {
+  /** The server has given the worker its key; without one jobs get no credentials. */
+  greeted(key: string | undefined): void;
+  /** Writes the credential of a job that is about to start; the variable that names it, empty where that is not possible. */
+  give(job: Assignment): Record<string, string>;
+  /** The attempt has ended. */
+  take(attempt: number): void;
+  /** Removes the folder. */
+  close(): void;
+}
+
+/** Not that of a job in which the worker runs. */
+const none = { TORC_JOB_TOKEN_FILE: '' };
+
+export function openCredentials(directory: string, workerId: string): Credentials {
+  let folder: string | null = null;
+  let key: string | undefined;
+  const path = (attempt: number): string => join(folder ?? '', `${attempt}.token`);
+  return {
+    greeted(given) {
+      key = given;
+      try {
+        if (key === undefined) return;
+        folder ??= makeScratchFolder('torc-jobs-');
+        const server = readServerFile(directory);
+        if (server === null) return;
+        const { token: _, ...public_ } = server;
+        writeScratch(join(folder, 'server.json'), `${JSON.stringify(public_, null, 2)}\n`);
+      } catch {
+        // jobs then use the server directory
+        key = undefined;
+      }
+    },
+    give({ attempt }) {
+      if (key === undefined || folder === null) return none;
+      try {
+        writeScratch(path(attempt), `${jobToken(key, { workerId, attempt })}\n`);
+        return { TORC_JOB_TOKEN_FILE: path(attempt) };
+      } catch {
+        return none;
+      }
+    },
+    take(attempt) {
+      if (folder !== null) removeScratch(path(attempt));
+    },
+    close() {
+      if (folder !== null) removeScratch(folder);
+      folder = null;
+    },
+  };
+}
+
+/** Of a worker whose jobs get none. */
+export const noCredentials: Credentials = { greeted: () => {}, give: () => ({}), take: () => {}, close: () => {} };
