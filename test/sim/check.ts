@@ -3,6 +3,7 @@ import type { EndpointName, ExchangeReply, Request } from '../../src/api/contrac
 import type { Database } from '../../src/storage/database/database.ts';
 import type { Fact } from '../../src/storage/database/facts.ts';
 import { brokenInvariants } from '../support/invariants.ts';
+import { brokenChildren } from './children.ts';
 import { ConcurrencyCheck } from './concurrency-check.ts';
 import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
@@ -120,6 +121,7 @@ export class Check {
       this.#numChanges = numChanges;
       this.numChecks += 1;
       this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db), ...brokenPools(this.#db));
+      this.broken.push(...brokenChildren(this.#db));
       this.broken.push(...this.#concurrency.look(this.#db));
     }
     this.#lookAtEnds(this.#db);

@@ -178,7 +178,7 @@ function stateOf({ service, workers, slurm }: World): string {
 }
 
 /** Every job ran to its end or was marked as done, or is canceled exactly if an upstream job failed. */
-function checkEnd({ service, check, workflow, workflowKey }: World): void {
+function checkEnd({ service, check, children, workflow, workflowKey }: World): void {
   if (service === null) return;
   const { db } = service;
   const jobs = db.all(
@@ -186,11 +186,14 @@ function checkEnd({ service, check, workflow, workflowKey }: World): void {
      WHERE j.workflow_key = ? ORDER BY j.job_key`,
     workflowKey,
   );
-  if (jobs.length !== workflow.jobs.length) check.broken.push(`${jobs.length} jobs of ${workflow.jobs.length}`);
+  check.broken.push(...children.lookAtEnd(db, workflowKey));
+  const numOwn = jobs.filter(({ name }) => !String(name).includes('_c')).length;
+  if (numOwn !== workflow.jobs.length) check.broken.push(`${numOwn} jobs of ${workflow.jobs.length}`);
   const hasFailed = failures(db);
   for (const [index, job] of jobs.entries()) {
     const before = upstreamsOf(db, job.job_key as number);
-    const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure === true && before.some((key) => hasFailed.has(key));
+    // children, which come last, are canceled too
+    const isToBeCanceled = workflow.jobs[index]?.cancelOnFailure !== false && before.some((key) => hasFailed.has(key));
     const isMarked = job.status === 'done' && job.cause === 'marked';
     const expected = isToBeCanceled && !isMarked ? 'canceled' : 'done';
     if (job.status !== expected) check.broken.push(`job ${job.name} is ${job.status}, expected ${expected}`);

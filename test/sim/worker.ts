@@ -198,6 +198,7 @@ class SimRunner implements JobRunner {
     run.process = world.machines.launch({ attempt, jobKey, workerId: id, machine, numCpus, runMs, code, exited });
     run.startedAtMs = process.clock.monotonic();
     world.note(`job ${name} attempt ${attempt} starts on ${this.#worker.name}`);
+    world.children.begin(name, run.process);
     this.#events.started(attempt, run.process.pid, run.startedAtMs);
     if (run.reason !== null) world.machines.stop(run.process, run.graceMs);
   }

@@ -1,6 +1,7 @@
 /** A small random workflow, and how its jobs behave when they run. */
 
 import { rule, type TestJob } from '../support/service.ts';
+import { type Adding, randomAdding } from './children.ts';
 import type { Random } from './random.ts';
 
 export class SimWorkflow {
@@ -16,6 +17,8 @@ export class SimWorkflow {
   readonly hasLabels: boolean;
   /** How many jobs run at once; null for as many as fit. */
   readonly concurrency: { max_concurrent_jobs: number | null; limits: Record<string, number> } | null;
+  /** Jobs that add jobs, by name. */
+  readonly adding: ReadonlyMap<string, Adding>;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -72,6 +75,7 @@ export class SimWorkflow {
       for (let job = cut; job < numJobs; job++) if (job === cut || random.chance(0.6)) link(-1, job);
     }
     this.edges = [...edges.values()];
+    this.adding = randomAdding(this, random);
   }
 
   /** From now on all jobs are short. */

@@ -6,6 +6,7 @@ import { Database, replaceByCopy } from '../../src/storage/database/database.ts'
 import { createWorkflow } from '../support/service.ts';
 import { AllocationCheck } from './allocation-check.ts';
 import { Check } from './check.ts';
+import { Children } from './children.ts';
 import { Timeline } from './clock.ts';
 import { HoldCheck } from './hold-check.ts';
 import { Machine, Machines } from './machines.ts';
@@ -45,6 +46,7 @@ export class World {
   readonly workers: SimWorker[] = [];
   readonly workflow: SimWorkflow;
   readonly check: Check;
+  readonly children = new Children(this);
   readonly holdCheck: HoldCheck;
   readonly allocationCheck: AllocationCheck;
   readonly leaseMs: number;

@@ -47,7 +47,8 @@ export function addChildren(tx: Transaction, request: Request<'jobs_add_children
       isBehind: (jobKey: number) => behind.has(jobKey),
     };
     for (const job of addInOrder(tx, workflow, missing, family)) added.set(job.name, job);
-    tellAddition(tx, parent, { before: names, added: [...added.values()] });
+    const attemptKey = Number(request.attempt_key);
+    tellAddition(tx, { ...parent, attemptKey }, { before: names, added: [...added.values()] });
   }
   const jobs = known.map(({ job, stored }) => stored ?? (added.get(job.name) as Added));
   const { workflowKey, jobKey } = parent;
@@ -188,9 +189,15 @@ const namedChildren = 100;
 
 function tellAddition(
   tx: Transaction,
-  { workflowKey, jobKey }: RunningJob,
+  { workflowKey, jobKey, attemptKey }: RunningJob & { attemptKey: number },
   { before, added }: { before: readonly string[]; added: readonly Added[] },
 ): void {
   const names = added.slice(0, namedChildren).map(({ name }) => name);
-  tx.event({ workflowKey, jobKey, type: 'children_added', data: { num_jobs: added.length, names, before } });
+  tx.event({
+    workflowKey,
+    jobKey,
+    attemptKey,
+    type: 'children_added',
+    data: { num_jobs: added.length, names, before },
+  });
 }
