@@ -332,15 +332,19 @@ describe('e-mail', () => {
   let server: SMTPServer;
   let mails: Mail[];
   let refusals: number;
+  let logins: string[];
 
   beforeEach(async () => {
-    [mails, refusals] = [[], 0];
+    [mails, refusals, logins] = [[], 0, []];
     server = new SMTPServer({
       authOptional: true,
       allowInsecureAuth: true,
       disabledCommands: ['STARTTLS'],
-      onAuth: ({ username, password }, _session, done) =>
-        password === 'PASSWORD' ? done(null, { user: username }) : done(new Error('wrong password')),
+      onAuth({ username, password }, _session, done) {
+        logins.push(String(username));
+        if (password === 'PASSWORD') done(null, { user: username });
+        else done(new Error('wrong password'));
+      },
       onRcptTo(_address, _session, done) {
         refusals -= 1;
         done(refusals >= 0 ? Object.assign(new Error('try again later'), { responseCode: 451 }) : null);
@@ -405,6 +409,11 @@ describe('e-mail', () => {
     const error = (await service.call('notifications_test', test)).notifications[0]?.error;
     expect(error).toMatch(/the mail server 127.0.0.1 did not take it: .*wrong password/);
     expect(error).not.toContain('WRONG');
+    // the server speaks no TLS
+    configure({ security: 'starttls', user: 'me', password_file: 'password' });
+    const unsafe = (await service.call('notifications_test', test)).notifications[0]?.error;
+    expect(unsafe).toMatch(/the mail server 127.0.0.1 did not take it: .*(TLS|STARTTLS)/);
+    expect(logins).toEqual(['me']);
     configure({ host: 'mail.example.org', user: 'me', password_file: 'password' });
     const open = (await service.call('notifications_test', test)).notifications[0]?.error;
     expect(open).toContain('would send the password unencrypted');

@@ -184,6 +184,7 @@ describe('a resume', () => {
       failure_handlers: [{ name: 'twice', rules: [{ exit_codes: [3], max_retries: 5 }] }],
       slurm_schedulers: [{ name: 'short', account: 'acct', walltime: '04:00:00' }],
       user_data: [{ name: 'given', data: { a: 2 } }, spec.user_data[1]],
+      notifications: [{ on: 'failed', to: { webhook: 'https://example.org/SECRET' } }],
       jobs,
     };
     const before = service.db.all('SELECT * FROM jobs');
@@ -204,8 +205,14 @@ describe('a resume', () => {
       'failure_handlers twice rules',
       'failure_handlers max_retries 2',
       'slurm_schedulers short walltime_seconds',
+      'notifications',
       'user_data given',
     ]);
+    expect(done.taken_over?.settings).toContainEqual({
+      field: 'notifications',
+      old_value: [],
+      new_value: ['failed: https://example.org/..'],
+    });
     expect((await compare(key, other)).takeOver).toMatchObject({ jobs: [], user_data: [] });
     const [a] = await rows(service, 'jobs', key);
     expect(a).toMatchObject({ priority: 9, num_cpus: 8 });

@@ -14,7 +14,9 @@ export function unsentLines(
   const { workflow_key: key, num_late_notifications: late, num_failed_notifications: failed } = workflow;
   const why = `${workflow.notification_error ?? 'the cause is not known'}: ${torc} notifications list ${key}`;
   return [
-    ...(late > 0 ? [`${counted(late, 'notification')} could not be sent yet, ${why}`] : []),
+    ...(late > 0
+      ? [`${counted(late, 'notification')} could not be sent yet, ${why} (a server or the next run tries again)`]
+      : []),
     ...(failed > 0 ? [`${counted(failed, 'notification')} could not be sent, ${why}`] : []),
   ];
 }

@@ -39,7 +39,9 @@ function mayWait(facts: readonly Fact[]): Set<number> {
 function failedJobs(facts: readonly Fact[]): Map<number, number[]> {
   const jobs = new Map<number, number[]>();
   for (const { workflowKey, jobKey } of factsOf(facts, 'job_failed')) {
-    jobs.set(workflowKey, [...(jobs.get(workflowKey) ?? []), jobKey]);
+    const known = jobs.get(workflowKey);
+    if (known === undefined) jobs.set(workflowKey, [jobKey]);
+    else known.push(jobKey);
   }
   return jobs;
 }
