@@ -94,6 +94,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
       is_memory_stated: need.isMemoryStated,
       is_runtime_stated: need.isRuntimeStated,
       ...(need.fromData === undefined ? {} : { from_data: need.fromData }),
+      ...(need.expectedMs === undefined ? {} : { expected_runtime_ms: need.expectedMs }),
     })),
     slurm_configs: workflow.schedulers.map(configOf),
     failure_handlers: workflow.failureHandlers.map(({ name, rules, isPlain = false }) => ({

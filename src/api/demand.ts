@@ -18,11 +18,11 @@ const demandRow = () =>
     memory_bytes: count,
     num_gpus: z.number(),
     num_nodes: count,
-    /** Null when it is not stated. */
+    /** What they are packed with: the expected runtime, else the stated one; null without either. */
     runtime_seconds: seconds.nullable(),
     /** The median of those that ended lately; null while too few have. */
     expected_runtime_seconds: seconds.nullable(),
-    /** Their stated runtime does not keep them from starting. */
+    /** Their runtime does not keep them from starting. */
     supports_termination: z.boolean(),
     /** Only workers of this Slurm config may take them; null for any worker. */
     slurm_config_key: key.nullable(),

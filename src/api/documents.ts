@@ -30,6 +30,7 @@ const exportedRequirements = () =>
     num_nodes: count,
     runtime_seconds: age.nullable(),
     from_data: fromData.exactOptional(),
+    expected_runtime_seconds: age.optional(),
   });
 export type ExportedRequirements = z.infer<ReturnType<typeof exportedRequirements>>;
 

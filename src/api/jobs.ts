@@ -27,6 +27,8 @@ const changedResources = {
   memory_bytes: z.number().int().positive(),
   gpu_thousandths: count,
   runtime_ms: z.number().int().positive().nullable(),
+  /** Null: as long as the runtime. */
+  expected_runtime_ms: z.number().int().positive().nullable(),
 };
 const jobChanges = z
   .strictObject({
@@ -213,6 +215,7 @@ export const addResourceRequirements = z.strictObject({
   num_nodes: z.number().int().positive(),
   /** Null: not stated. */
   memory_bytes: z.number().int().positive().nullable(),
+  expected_runtime_ms: changedResources.expected_runtime_ms.optional(),
 });
 export const addRequirementsReply = () => z.strictObject({ resource_requirements_key: key });
 export const assignResourceRequirements = z.strictObject({

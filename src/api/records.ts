@@ -18,6 +18,7 @@ const requirements = {
   num_gpus: age,
   num_nodes: count,
   runtime_seconds: age,
+  expected_runtime_seconds: age.nullable(),
 };
 
 const job = () =>

@@ -40,6 +40,8 @@ const requirements = z.strictObject({
   is_runtime_stated: z.boolean(),
   /** Texts of fields that come from data; missing for none. */
   from_data: fromData.optional(),
+  /** Missing: as long as the runtime. */
+  expected_runtime_ms: count.min(1).optional(),
 });
 
 /** A hundred years, as in specifications: now plus this is still a date. */

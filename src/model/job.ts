@@ -18,13 +18,20 @@ export type Dimension = (typeof dimensions)[number];
 
 /**
  * What a job asks for. `runtimeMs` and `memoryBytes` serve the packing; they are enforced only where someone stated
- * them. A job without a stated runtime fits into any time that is left.
+ * them. A job without a stated or expected runtime fits into any time that is left.
  */
 export interface Requirements extends Resources {
   numNodes: number;
   runtimeMs: number;
   isMemoryStated: boolean;
   isRuntimeStated: boolean;
+  /** How long it is expected to run, at most its stated runtime; missing where that is the same. */
+  expectedMs?: number;
+}
+
+/** How long a job is taken to run when it is packed. */
+export function packedMs({ runtimeMs, expectedMs }: Pick<Requirements, 'runtimeMs' | 'expectedMs'>): number {
+  return expectedMs ?? runtimeMs;
 }
 
 /** Fields of requirements that can come from data, by their keys in a specification. */

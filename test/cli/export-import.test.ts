@@ -16,7 +16,9 @@ beforeAll(async () => {
     metadata: { a: [1, null] },
     compute_node_wait_for_new_jobs_seconds: 3,
     jobs_sort_method: 'none',
-    resource_requirements: [{ name: 'r', num_cpus: 1, memory: '333333333b', runtime: 'PT90.5S', num_gpus: 0 }],
+    resource_requirements: [
+      { name: 'r', num_cpus: 1, memory: '333333333b', runtime: 'PT90.5S', expected_runtime: '1m', num_gpus: 0 },
+    ],
     files: [{ name: "it's", path: 'x y.txt' }],
     user_data: [{ name: 'in', data: [1, 'é'] }, { name: 'out' }, { name: 'gone', is_ephemeral: true }],
     slurm_schedulers: [
@@ -77,8 +79,9 @@ describe('an exported workflow', () => {
     expect(await place.json(['workflows', 'create', again])).toMatchObject({ num_jobs: 126, num_barriers: 1 });
     for (const group of ['files', 'jobs', 'user-data']) {
       const rows = await list(group, '2');
-      const expected = (await list(group, '1')).map(({ name, command, num_cpus, memory_bytes, path, priority }) => {
-        return { name, command, num_cpus, memory_bytes, path, priority };
+      const expected = (await list(group, '1')).map(({ name, command, path, priority, ...need }) => {
+        const { num_cpus, memory_bytes, runtime_seconds, expected_runtime_seconds } = need;
+        return { name, command, path, priority, num_cpus, memory_bytes, runtime_seconds, expected_runtime_seconds };
       });
       expect(rows).toMatchObject(expected.map((row) => JSON.parse(JSON.stringify(row))));
     }

@@ -44,6 +44,20 @@ describe('a changed job', () => {
     ]);
   });
 
+  it('is packed by its expected runtime, and stopped at its runtime', async () => {
+    const key = await createWorkflow(service, [{ name: 'a', runtime: 3600 }]);
+    const worker = await TestWorker.join(service, key);
+    const left = { time_left_ms: 600_000 };
+    expect((await worker.exchange(left)).jobs).toEqual([]);
+    await expect(modify('a', { expected_runtime_ms: 3_600_001 })).rejects.toMatchObject({ code: 'usage' });
+    const changes = [{ field: 'expected_runtime_seconds', old_value: null, new_value: 300 }];
+    expect(await modify('a', { expected_runtime_ms: 300_000 })).toMatchObject({
+      changes: expect.arrayContaining(changes),
+    });
+    expect((await worker.exchange(left)).jobs).toMatchObject([{ runtime_ms: 300_000, runtime_limit_ms: 3_600_000 }]);
+    expect(await rows(service, 'jobs', key)).toMatchObject([{ runtime_seconds: 3600, expected_runtime_seconds: 300 }]);
+  });
+
   it('is marked for a restart only when it was claimed and its command changes; a claim clears the mark', async () => {
     const key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', priority: -1 }]);
     const worker = await TestWorker.join(service, key, { cpus: 1 });

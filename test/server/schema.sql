@@ -477,10 +477,10 @@ CREATE TABLE shapes (
   slurm_config_key INTEGER NOT NULL DEFAULT 0,
   -- place in claim order by the workflow's jobs_sort_method: smaller goes first
   sort_rank INTEGER NOT NULL DEFAULT 0
-, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '', limits TEXT NOT NULL DEFAULT '') STRICT;
+, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '', limits TEXT NOT NULL DEFAULT '', expected_ms INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
-  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits);
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits, expected_ms);
 
 CREATE TABLE slurm_configs (
   slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,

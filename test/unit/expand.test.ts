@@ -113,7 +113,7 @@ describe('a workflow', () => {
       jobs_sort_method: 'none',
       resource_requirements: [
         { name: 'small', num_cpus: 1, memory: '512m' },
-        { name: 'big', num_cpus: 8, memory: '1.5g', num_gpus: 1, runtime: 'PT90S' },
+        { name: 'big', num_cpus: 8, memory: '1.5g', num_gpus: 1, runtime: 'PT90S', expected_runtime: '1s' },
         { name: 'unlimited', num_cpus: 2 },
       ],
     });
@@ -134,7 +134,15 @@ describe('a workflow', () => {
           isMemoryStated: true,
           isRuntimeStated: false,
         },
-        { name: 'big', numCpus: 8, gpuThousandths: 1000, numNodes: 1, runtimeMs: 90_000, isRuntimeStated: true },
+        {
+          name: 'big',
+          numCpus: 8,
+          gpuThousandths: 1000,
+          numNodes: 1,
+          runtimeMs: 90_000,
+          isRuntimeStated: true,
+          expectedMs: 1000,
+        },
         { name: 'unlimited', numCpus: 2, isMemoryStated: false, isRuntimeStated: false },
       ],
       jobs: [

@@ -84,7 +84,9 @@ const everything = {
     { name: 'v', data: 5 },
     { name: 'w', data: [{ k: null }] },
   ],
-  resource_requirements: [{ name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M' }],
+  resource_requirements: [
+    { name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M', expected_runtime: '50s' },
+  ],
   failure_handlers: [
     {
       name: 'h',
@@ -181,7 +183,7 @@ file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
 user_data "v" data=5
 user_data "w" data="[{\\"k\\": null}]"
-resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M" }
+resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M"; expected_runtime "50s" }
 failure_handler "h" {
   rule { exit_codes 10 11; recovery_script "fix.sh"; max_retries 1 }
   rule { match_all_exit_codes #true }

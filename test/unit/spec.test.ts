@@ -250,6 +250,10 @@ describe('shape', () => {
     ['jobs: []\nslurm_schedulers: [{account: a, Queue: q}]', '"Queue" in a Slurm scheduler; did you mean "partition"?'],
     ['jobs: []\nresource_requirements: [{name: r, num_cpus: 1, time-limit: x}]', 'did you mean "runtime"?'],
     [
+      'jobs: []\nresource_requirements: [{name: r, num_cpus: 1, runtime: 1m, expected_runtime: 61s}]',
+      'than the runtime',
+    ],
+    [
       'jobs: [{name: a, command: x, mem: 1g}]',
       '"mem" in a job; "memory" is a key of a resource requirement; the allowed keys',
     ],

@@ -84,6 +84,7 @@ function resources(job: ListRecord): string {
   if (job.num_gpus !== 0) parts.push(counted(Number(job.num_gpus), 'GPU'));
   if (job.num_nodes !== 1) parts.push(`${job.num_nodes} nodes`);
   parts.push(job.is_runtime_stated === false ? 'runtime not stated' : `runtime ${job.runtime_seconds} s`);
+  if (job.expected_runtime_seconds !== null) parts.push(`expected ${job.expected_runtime_seconds} s`);
   return parts.join(', ');
 }
 

@@ -43,6 +43,7 @@ export async function addRequirements(context: Context, name: string, options: R
     gpu_thousandths: stated.gpu_thousandths ?? 0,
     num_nodes: options.nodes ?? 1,
     runtime_ms: stated.runtime_ms ?? null,
+    expected_runtime_ms: stated.expected_runtime_ms ?? null,
   };
   await withConnection(context, async ({ api }) => {
     const workflow_key = await chooseWorkflow(context, api, null);

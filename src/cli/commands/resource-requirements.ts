@@ -18,6 +18,11 @@ export function addResourceOptions(command: Command): Command {
     .option('--runtime <duration>', "maximum runtime as an ISO 8601 duration, such as PT2H; '' for no limit", (text) =>
       text === '' ? text : readable(parseDuration)(text),
     )
+    .option(
+      '--expected-runtime <duration>',
+      "what must be left for it to start, if less; '' for the runtime",
+      (text) => (text === '' ? text : readable(parseDuration)(text)),
+    )
     .option('--dry-run', 'show what would change without changing anything');
 }
 
@@ -62,6 +67,7 @@ export function declareResourceRequirements(program: Command, act: Act): void {
       wholeNumber('the number of nodes', 1),
     )
     .option('--runtime <duration>', 'maximum runtime as an ISO 8601 duration, such as PT2H', readable(parseDuration))
+    .option('--expected-runtime <duration>', 'what must be left for it to start, if less', readable(parseDuration))
     .addHelpText('after', examples('torc resource-requirements add large --num-cpus 8 --memory 64g --runtime PT4H'));
   act(add, async ([name = ''], self) => {
     const { addRequirements } = await import('../actions/resource-requirements.ts');

@@ -81,6 +81,7 @@ export function freeName(jobName: string, taken: Set<string | null>): string {
 
 export function requirementsSpec(need: ExportedRequirements): object {
   const { name, num_cpus, memory_bytes: memory, num_gpus, num_nodes, runtime_seconds: runtime } = need;
+  const { expected_runtime_seconds: expected } = need;
   return {
     name,
     num_cpus,
@@ -89,6 +90,7 @@ export function requirementsSpec(need: ExportedRequirements): object {
     ...(num_nodes === 1 ? {} : { num_nodes }),
     ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
     ...need.from_data,
+    ...(expected === undefined ? {} : { expected_runtime: `PT${expected}S` }),
   };
 }
 

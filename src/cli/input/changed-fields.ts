@@ -12,6 +12,7 @@ export interface ResourceOptions {
   memory?: string;
   gpus?: number;
   runtime?: string;
+  expectedRuntime?: string;
   nodes?: number;
   dryRun?: boolean;
 }
@@ -19,7 +20,7 @@ export interface ResourceOptions {
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
 /** The resource options as changes. Throws TorcError 'usage' for values that no job can have. */
-export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions): ResourceChanges {
+export function resourceChanges({ cpus, memory, gpus, runtime, expectedRuntime }: ResourceOptions): ResourceChanges {
   if (gpus !== undefined && !isGpuCount(gpus)) {
     throw new TorcError(
       'usage',
@@ -27,13 +28,18 @@ export function resourceChanges({ cpus, memory, gpus, runtime }: ResourceOptions
       'Give a fraction of one GPU (0.001 to 0.999) or whole GPUs.',
     );
   }
-  const runtimeMs = runtime === undefined || runtime === '' ? null : Math.round(parseDuration(runtime) * 1000);
   return {
     ...(cpus === undefined ? {} : { num_cpus: cpus }),
     ...(memory === undefined ? {} : { memory_bytes: positive(parseMemory(memory), 'memory') }),
     ...(gpus === undefined ? {} : { gpu_thousandths: Math.round(gpus * 1000) }),
-    ...(runtime === undefined ? {} : { runtime_ms: runtimeMs === null ? null : positive(runtimeMs, 'runtime') }),
+    ...(runtime === undefined ? {} : { runtime_ms: typedMs(runtime, 'runtime') }),
+    ...(expectedRuntime === undefined ? {} : { expected_runtime_ms: typedMs(expectedRuntime, 'expected runtime') }),
   };
+}
+
+/** Null for an empty text. */
+function typedMs(duration: string, what: string): number | null {
+  return duration === '' ? null : positive(Math.round(parseDuration(duration) * 1000), what);
 }
 
 function positive(value: number, what: string): number {

@@ -1,6 +1,6 @@
 /** The place of each distinct request in claim order: what the workflow's `jobs_sort_method` means. */
 import type { JobsSortMethod } from '../expanded.ts';
-import type { Requirements } from '../job.ts';
+import { packedMs, type Requirements } from '../job.ts';
 
 /**
  * Ranks for a list of requirements, by the method: the most demanding first, in the method's order of resources.
@@ -10,8 +10,8 @@ export function sortRanks(method: JobsSortMethod, all: readonly Requirements[]):
   if (method === 'none') return all.map(() => 0);
   const demand = (r: Requirements): number[] =>
     method === 'gpus_runtime_memory'
-      ? [r.gpuThousandths, r.runtimeMs, r.memoryBytes]
-      : [r.gpuThousandths, r.memoryBytes, r.runtimeMs];
+      ? [r.gpuThousandths, packedMs(r), r.memoryBytes]
+      : [r.gpuThousandths, r.memoryBytes, packedMs(r)];
   const order = [...all.keys()].sort((a, b) =>
     compareDemand(demand(all[b] as Requirements), demand(all[a] as Requirements)),
   );

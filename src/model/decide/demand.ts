@@ -4,7 +4,7 @@
  * none is a reason.
  */
 import { isoInstant } from '../../base/clock.ts';
-import type { Requirements } from '../job.ts';
+import { packedMs, type Requirements } from '../job.ts';
 import { labelsIn, noLabels } from '../labels.ts';
 import type { JobStatus } from '../status.ts';
 import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
@@ -113,7 +113,7 @@ function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[
     longest !== undefined &&
     !large.some((worker) => fitsTime(worker.idle.timeLeftMs, needOn(worker, job, situation)))
   ) {
-    const runtime_seconds = needOn(longest, job, situation).runtimeMs / 1000;
+    const runtime_seconds = packedMs(needOn(longest, job, situation)) / 1000;
     reasons.push({ code: 'outlasts_workers', runtime_seconds, longest_seconds: timeLeft(longest) / 1000 });
   }
   if (reasons.length > 0) return reasons;
@@ -216,7 +216,7 @@ function reasonsOfConfigs(job: WaitingJob, situation: Situation): WaitingReason[
   return [
     {
       code: 'outlasts_configs',
-      runtime_seconds: need.runtimeMs / 1000,
+      runtime_seconds: packedMs(need) / 1000,
       longest_seconds: longest.walltimeMs / 1000,
       slurm_config_key: String(longest.key),
       slurm_config: longest.name,

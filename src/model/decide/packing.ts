@@ -3,7 +3,7 @@
  * node or several equal ones. Number 0 is its own: jobs of one node are packed there. A job of several nodes takes
  * whole ones, on which no other job is.
  */
-import type { Requirements, Resources } from '../job.ts';
+import { packedMs, type Requirements, type Resources } from '../job.ts';
 import type { ClaimWalk, Ranked } from './ready-queues.ts';
 
 /** What is free on a worker at the instant of a claim; resources are those of the worker's own node. */
@@ -78,12 +78,13 @@ function numGpuIndices({ gpuThousandths }: Pick<Resources, 'gpuThousandths'>): n
   return Math.ceil(gpuThousandths / 1000);
 }
 
-/** Whether the stated runtime fits into what is left; a job without a stated runtime always fits. */
+/** Whether the expected or stated runtime fits into what is left; a job without one always fits. */
 export function fitsTime(
   timeLeftMs: number | null,
-  need: Pick<Requirements, 'isRuntimeStated' | 'runtimeMs'>,
+  need: Pick<Requirements, 'isRuntimeStated' | 'runtimeMs' | 'expectedMs'>,
 ): boolean {
-  return timeLeftMs === null || !need.isRuntimeStated || need.runtimeMs <= timeLeftMs;
+  const isAny = !need.isRuntimeStated && need.expectedMs === undefined;
+  return timeLeftMs === null || isAny || packedMs(need) <= timeLeftMs;
 }
 
 /**

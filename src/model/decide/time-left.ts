@@ -1,5 +1,5 @@
 /** How much time jobs have in an allocation. Durations in milliseconds. */
-import type { Requirements } from '../job.ts';
+import { packedMs, type Requirements } from '../job.ts';
 
 /**
  * From now until the latest end of a worker's jobs: the end of the allocation less the buffer, which is at most a tenth
@@ -48,5 +48,8 @@ export function needAtStart(
   { need, supportsTermination }: { need: Requirements; supportsTermination: boolean },
   leastMs: number,
 ): Requirements {
-  return supportsTermination ? { ...need, runtimeMs: Math.min(need.runtimeMs, leastMs) } : need;
+  if (!supportsTermination) return need;
+  const { expectedMs: _, ...others } = need;
+  const isAny = !need.isRuntimeStated && need.expectedMs === undefined;
+  return { ...others, isRuntimeStated: !isAny, runtimeMs: Math.min(packedMs(need), leastMs) };
 }

@@ -144,6 +144,7 @@ function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedW
 function requirementsOf(given: RequirementsSpec): Requirements & { name: string; fromData?: FromData } {
   const { spec, fromData } = withoutData(given);
   const runtime = spec.runtime ?? null;
+  const expected = spec.expected_runtime ?? null;
   return {
     name: spec.name,
     numCpus: spec.num_cpus ?? defaultRequirements.numCpus,
@@ -154,6 +155,7 @@ function requirementsOf(given: RequirementsSpec): Requirements & { name: string;
     isMemoryStated: spec.memory != null,
     isRuntimeStated: runtime !== null,
     ...(fromData === null ? {} : { fromData }),
+    ...(expected === null ? {} : { expectedMs: Math.round(parseDuration(expected) * 1000) }),
   };
 }
 

@@ -210,6 +210,7 @@ function expectedWord(expected: string): string {
 const withUnits = new Map([
   ['memory', '8g'],
   ['runtime', 'PT1H'],
+  ['expected_runtime', 'PT30M'],
 ]);
 
 /** Advice for a common mistake. */

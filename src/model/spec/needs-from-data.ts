@@ -112,6 +112,7 @@ function setField(need: Requirements, field: FieldFromData, text: string): strin
       return readInto(() => {
         need.runtimeMs = Math.round(aboveZero(parseDuration(text)) * 1000);
         need.isRuntimeStated = true;
+        if ((need.expectedMs ?? 0) > need.runtimeMs) delete need.expectedMs;
       });
   }
 }

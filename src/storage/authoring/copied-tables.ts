@@ -91,7 +91,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'shapes t WHERE t.workflow_key = @source',
     same: [
       ...['num_cpus', 'memory_bytes', 'gpu_thousandths', 'num_nodes', 'runtime_ms', 'is_memory_stated'],
-      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels', 'limits'],
+      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels', 'limits', 'expected_ms'],
     ],
     made: {
       ...workflow,

@@ -12,7 +12,7 @@ import { findShape, needOf, plainRequest } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { refuseRunning } from './job-modification.ts';
 import { findJob } from './job-rows.ts';
-import { refuseFromData } from './requirements-modification.ts';
+import { checkedNeed, refuseFromData } from './requirements-modification.ts';
 import { fileWithPath } from './same-path.ts';
 
 /** Adds a file that no job reads or writes yet; throws 'conflict' when its name is taken, or its path has a name. */
@@ -87,15 +87,18 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
   const shapeKey = addShape(
     tx,
     workflowKey,
-    plainRequest({
-      numCpus: request.num_cpus,
-      memoryBytes: request.memory_bytes ?? defaultRequirements.memoryBytes,
-      gpuThousandths: request.gpu_thousandths,
-      numNodes: request.num_nodes,
-      runtimeMs: request.runtime_ms ?? defaultRequirements.runtimeMs,
-      isMemoryStated: request.memory_bytes !== null,
-      isRuntimeStated: request.runtime_ms !== null,
-    }),
+    plainRequest(
+      checkedNeed({
+        numCpus: request.num_cpus,
+        memoryBytes: request.memory_bytes ?? defaultRequirements.memoryBytes,
+        gpuThousandths: request.gpu_thousandths,
+        numNodes: request.num_nodes,
+        runtimeMs: request.runtime_ms ?? defaultRequirements.runtimeMs,
+        isMemoryStated: request.memory_bytes !== null,
+        isRuntimeStated: request.runtime_ms !== null,
+        ...(request.expected_runtime_ms == null ? {} : { expectedMs: request.expected_runtime_ms }),
+      }),
+    ),
   );
   const { key } = tx.db.run(
     'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, ?, ?)',

@@ -17,15 +17,29 @@ type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 /** What is asked for after the changes. */
 export function changedNeed(need: Requirements, changes: ResourceChanges): Requirements {
   const { memory_bytes: memoryBytes, runtime_ms: runtimeMs } = changes;
-  return {
-    ...need,
+  const { expectedMs: before, ...others } = need;
+  const expectedMs = changes.expected_runtime_ms === undefined ? before : changes.expected_runtime_ms;
+  return checkedNeed({
+    ...others,
     numCpus: changes.num_cpus ?? need.numCpus,
     gpuThousandths: changes.gpu_thousandths ?? need.gpuThousandths,
     ...(memoryBytes === undefined ? {} : { memoryBytes, isMemoryStated: true }),
     ...(runtimeMs === undefined
       ? {}
       : { runtimeMs: runtimeMs ?? specDefaults.runtimeMs, isRuntimeStated: runtimeMs !== null }),
-  };
+    ...(expectedMs == null ? {} : { expectedMs }),
+  });
+}
+
+/** Throws TorcError 'usage' for a job that would be stopped before it is expected to end. */
+export function checkedNeed(need: Requirements): Requirements {
+  const { expectedMs = 0, isRuntimeStated, runtimeMs } = need;
+  if (!isRuntimeStated || expectedMs <= runtimeMs) return need;
+  throw new TorcError(
+    'usage',
+    `the expected runtime of ${expectedMs / 1000} s is longer than the runtime of ${runtimeMs / 1000} s, after which the job is stopped`,
+    'Give a longer runtime, or a shorter expected one.',
+  );
 }
 
 /** The fields that differ, named by the columns of the lists; memory and runtime that were not stated are null. */
@@ -36,9 +50,11 @@ export function resourceDifferences(before: Requirements, after: Requirements): 
     num_gpus: need.gpuThousandths / 1000,
     num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+    expected_runtime_seconds: need.expectedMs === undefined ? null : need.expectedMs / 1000,
   });
   const [old, now] = [values(before), values(after)];
-  return (['num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds'] as const)
+  const fields = ['num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds', 'expected_runtime_seconds'];
+  return (fields as (keyof typeof old)[])
     .filter((field) => old[field] !== now[field])
     .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
 }

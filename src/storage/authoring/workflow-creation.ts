@@ -111,6 +111,7 @@ export function requestedNeed(requirements: Request<'workflow_create_begin'>['re
     runtimeMs: requirements.runtime_ms,
     isMemoryStated: requirements.is_memory_stated,
     isRuntimeStated: requirements.is_runtime_stated,
+    ...(requirements.expected_runtime_ms === undefined ? {} : { expectedMs: requirements.expected_runtime_ms }),
   };
 }
 

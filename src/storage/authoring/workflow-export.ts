@@ -283,5 +283,6 @@ function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirem
     num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
     ...(from_data === null ? {} : { from_data }),
+    ...(need.expectedMs === undefined ? {} : { expected_runtime_seconds: need.expectedMs / 1000 }),
   };
 }

@@ -5,6 +5,7 @@ import { noLimits } from '../../model/decide/concurrency.ts';
 import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
 import { sizeOf } from '../../model/decide/size.ts';
+import { packedMs } from '../../model/job.ts';
 import { noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -62,7 +63,7 @@ function demandRow(tx: Transaction, workflowKey: number, { group, situation, usu
     status: group.status,
     num_jobs: group.numJobs,
     ...sizeOf(need),
-    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
+    runtime_seconds: need.isRuntimeStated || need.expectedMs !== undefined ? packedMs(need) / 1000 : null,
     expected_runtime_seconds: expectedMs === null ? null : expectedMs / 1000,
     supports_termination: supportsTermination,
     slurm_config_key: isRestricted ? String(slurmConfigKey) : null,

@@ -16,6 +16,7 @@ type AssignmentNeed = [
   runtimeMs: number,
   isMemoryStated: number,
   isRuntimeStated: number,
+  expectedMs: number,
 ];
 type AssignmentRow = [
   attemptKey: number,
@@ -40,7 +41,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
-       s.is_memory_stated, s.is_runtime_stated
+       s.is_memory_stated, s.is_runtime_stated, s.expected_ms
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
@@ -55,7 +56,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
   const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
-  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated] = row;
+  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, expectedMs] = row;
   const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
   return {
     attempt,
@@ -69,7 +70,7 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     memory_bytes,
     memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
     runtime_limit_ms: runtimeLimitMs,
-    runtime_ms: runtimeLimitMs,
+    runtime_ms: expectedMs > 0 ? expectedMs : runtimeLimitMs,
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
     ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
     supports_termination: supportsTermination === 1,

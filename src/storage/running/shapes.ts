@@ -20,6 +20,7 @@ export const requestColumns = [
   'supports_termination',
   'labels',
   'limits',
+  'expected_ms',
 ] as const;
 
 /** What a job asks for, and how it may be started. */
@@ -37,9 +38,10 @@ export function plainRequest(need: Requirements): JobRequest {
 
 export function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
   const { need, slurmConfigKey, supportsTermination, labels, limits } = request;
-  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
+  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated, expectedMs } =
+    need;
   const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
-  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels, limits];
+  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels, limits, expectedMs ?? 0];
   return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, ...how];
 }
 
@@ -86,6 +88,8 @@ export interface ShapeRow {
   supports_termination: number;
   labels: LabelSet;
   limits: LimitSet;
+  /** 0: as long as its runtime. */
+  expected_ms: number;
 }
 
 export function shapeOf(row: ShapeRow): Shape {
@@ -112,6 +116,7 @@ export function requirementsOf(row: ShapeRow): Requirements {
     runtimeMs: row.runtime_ms,
     isMemoryStated: row.is_memory_stated === 1,
     isRuntimeStated: row.is_runtime_stated === 1,
+    ...(row.expected_ms === 0 ? {} : { expectedMs: row.expected_ms }),
   };
 }
 

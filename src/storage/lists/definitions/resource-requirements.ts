@@ -5,7 +5,7 @@ export const requirementColumns: Column[] = [
   ...columns('integer', ['num_cpus', 's.num_cpus'], ['memory_bytes', 's.memory_bytes']),
   { name: 'num_gpus', kind: 'integer', sql: 's.gpu_thousandths / 1000.0' },
   ...columns('integer', ['num_nodes', 's.num_nodes']),
-  ...columns('seconds', ['runtime_seconds', 's.runtime_ms']),
+  ...columns('seconds', ['runtime_seconds', 's.runtime_ms'], ['expected_runtime_seconds', 'nullif(s.expected_ms, 0)']),
 ];
 
 export const resourceRequirements: ListDefinition = {
