@@ -21,9 +21,14 @@ const spec = JSON.stringify({
   name: 'several nodes',
   resource_requirements: [{ name: 'pair', num_cpus: 1, memory: '300m', num_nodes: 2 }],
   jobs: [
-    { name: 'first', command: `${onEachNode} > first.txt`, resource_requirements: 'pair' },
+    {
+      name: 'first',
+      command: `${onEachNode} > first.txt; echo 5 > "$TORC_RESULT_FILE"`,
+      resource_requirements: 'pair',
+    },
     { name: 'second', command: `${onEachNode} > second.txt`, resource_requirements: 'pair' },
     { name: 'single', command: 'echo "$TORC_NUM_NODES $TORC_NODE_LIST" > single.txt' },
+    { name: 'third', command: 'cp "$TORC_INPUTS_FILE" inputs.txt', depends_on: ['first'] },
   ],
 });
 
@@ -49,6 +54,7 @@ describe('jobs of several nodes', () => {
     await expect.poll(status, { interval: 300 }).toBe('done');
     expect([lines('first.txt'), lines('second.txt')]).toEqual(Array(2).fill(['fake2', 'fake3']));
     expect(lines('single.txt')).toEqual(['1 fake1']);
+    expect(lines('inputs.txt')).toEqual(['{"args":[5],"by_name":{"first":5}}']);
     const { compute_nodes } = await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list']);
     expect(compute_nodes).toMatchObject([{ num_nodes: 3 }]);
   });

@@ -8,6 +8,7 @@ import { ConcurrencyCheck } from './concurrency-check.ts';
 import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
 import { brokenPools } from './pool-check.ts';
+import { brokenValues } from './value-check.ts';
 import { nodeCpus } from './worker.ts';
 
 interface StoredEnd {
@@ -121,7 +122,7 @@ export class Check {
       this.#numChanges = numChanges;
       this.numChecks += 1;
       this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db), ...brokenPools(this.#db));
-      this.broken.push(...brokenChildren(this.#db));
+      this.broken.push(...brokenChildren(this.#db), ...brokenValues(this.#db));
       this.broken.push(...this.#concurrency.look(this.#db));
     }
     this.#lookAtEnds(this.#db);

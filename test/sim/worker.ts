@@ -13,6 +13,7 @@ import { noValueFiles } from '../support/no-value-files.ts';
 import { Process } from './clock.ts';
 import type { JobExit, JobProcess, Machine } from './machines.ts';
 import { openSimSpool, type SimSpool } from './spool.ts';
+import { resultOf } from './value-check.ts';
 import type { World } from './world.ts';
 
 export interface WorkerPlace {
@@ -131,7 +132,7 @@ export class SimWorker {
         readText: async () => ({ text: null, problem: null }),
         hasLink: async () => false,
       },
-      values: noValueFiles,
+      values: { ...noValueFiles, take: (attempt) => ({ value: resultOf(attempt) }) },
       credentials: noCredentials,
       logs: { collect: async () => null, remove: async () => {}, tidy: async () => {} },
       spool: this.#spool,

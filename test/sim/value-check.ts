@@ -1,0 +1,45 @@
+/** Every job that succeeded has left its own result value, and has been given those that its upstream jobs have now. */
+import { createHash } from 'node:crypto';
+import type { Database } from '../../src/storage/database/database.ts';
+
+interface Row {
+  job_key: number;
+  attempt_key: number;
+  inputs_digest: string | null;
+  result: string | null;
+  return_code: number;
+}
+
+/** What the process of an attempt leaves when it ends with 0: some leave nothing, and no two leave the same. */
+export function resultOf(attempt: number): { attempt: number } | undefined {
+  return attempt % 4 === 0 ? undefined : { attempt };
+}
+
+/** Broken rules, each as a sentence. */
+export function brokenValues(db: Database): string[] {
+  const rows = db.all<Row>(
+    `SELECT j.job_key, a.attempt_key, a.inputs_digest, a.result, a.return_code FROM jobs j
+     JOIN attempts a ON a.attempt_key = j.attempt_key
+     WHERE j.status = 'done' AND a.cause NOT IN ('marked', 'inherited', 'max_wait')`,
+  );
+  return rows.flatMap(({ job_key, attempt_key, inputs_digest, result, return_code }) => {
+    const left = return_code === 0 ? resultOf(attempt_key) : undefined;
+    const expected = left === undefined ? null : JSON.stringify(left);
+    if (result !== expected) return [`attempt ${attempt_key} left ${expected}, stored is ${result}`];
+    const isAsNow = inputs_digest === digestOfUpstreams(db, job_key);
+    return isAsNow ? [] : [`attempt ${attempt_key} of job ${job_key} was given other values than there are`];
+  });
+}
+
+function digestOfUpstreams(db: Database, jobKey: number): string | null {
+  const upstreams = db.all<{ name: string; result: string }>(
+    `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
+       UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)
+     SELECT j.name, a.result FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+     WHERE j.job_key IN (SELECT node FROM near) AND j.status = 'done' AND a.result IS NOT NULL ORDER BY j.job_key`,
+    jobKey,
+  );
+  if (upstreams.length === 0) return null;
+  const text = upstreams.map(({ name, result }) => JSON.stringify([name, result])).join('');
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
