@@ -28,6 +28,8 @@ export const serverAwaited = () =>
     num_allocations: count,
     /** With an instant to come. */
     num_schedules: count,
+    /** To people, not tried yet. */
+    num_messages: count,
     /** The server in the background that was started last and was not meant to end, with its options. */
     lasting: z
       .strictObject({

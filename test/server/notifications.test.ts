@@ -237,6 +237,19 @@ it('ready jobs without a worker are told a minute later, once in a run, unless a
   expect(received).toHaveLength(1);
 });
 
+it('a message that no process here sends is known to whoever starts a server', async () => {
+  for (const close of closers.splice(0, 2)) await close();
+  const key = await createWorkflow(service, [{ name: 'a' }], [], { notifications: [webhook(['canceled'])] });
+  expect(await service.call('server_awaited', {})).toMatchObject({ num_messages: 0 });
+  await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+  expect(await service.call('server_awaited', {})).toMatchObject({ num_messages: 1 });
+  expect(await service.call('workflow_show', { workflow_key: key })).toMatchObject({ num_open_notifications: 1 });
+  await end();
+  await serve();
+  await expect.poll(() => received.map(({ body }) => body.event)).toEqual(['canceled']);
+  await expect.poll(() => service.call('server_awaited', {})).toMatchObject({ num_messages: 0 });
+});
+
 describe('secrets', () => {
   it('are in no list, event, export, log or text; a token goes with the request', async () => {
     const token_file = secretFile('token', 'TOKEN\n');

@@ -1,12 +1,10 @@
 /** The server that a command starts: for workers of allocations, for actions that schedule nodes, for workers that wait. */
-import type { Api, Reply } from '../../api/contract.ts';
+import type { Api } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { type Context, note } from '../context/context.ts';
+import { type Awaited, firstAwaited } from './awaited.ts';
 import type { Connection } from './connection.ts';
 import { askServer, type DaemonOptions, type ServerPlace, startDaemon } from './daemon.ts';
-
-/** Who waits for a server. */
-export type Awaited = Reply<'server_awaited'>;
 
 /** A server that torc starts automatically stops after this long without workers, allocations and clients. */
 export const idleMinutes = 15;
@@ -35,9 +33,8 @@ export async function startAgain(context: Context, awaited: Awaited): Promise<vo
   note(context, `${whoWaited(awaited)} without a server; started one on ${where}.`);
 }
 
-function whoWaited({ num_workers: workers, num_allocations: allocations, num_schedules: schedules }: Awaited): string {
-  const others = allocations > 0 ? ([allocations, 'allocation'] as const) : ([schedules, 'schedule'] as const);
-  const [count, one] = workers > 0 ? ([workers, 'worker'] as const) : others;
+function whoWaited(awaited: Awaited): string {
+  const [count, one] = firstAwaited(awaited);
   return `${counted(count, one)} ${count === 1 ? 'was' : 'were'}`;
 }
 

@@ -7,7 +7,7 @@ import { isInsideJob, serverPolicy } from '../../base/config.ts';
 import { asTorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { type Context, note } from '../context/context.ts';
-import type { Awaited } from './action-server.ts';
+import { type Awaited, firstAwaited } from './awaited.ts';
 import type { Connection } from './connection.ts';
 
 /**
@@ -19,8 +19,8 @@ export async function findAwaited({ kind, api }: Connection, serves: boolean): P
   const found = await api.call('server_awaited', {}).catch(() => null);
   if (found === null) return null;
   const awaited = serves ? { ...found, num_workers: 0 } : found;
-  const { num_workers, num_allocations, num_schedules } = awaited;
-  return num_workers + num_allocations + num_schedules === 0 ? null : awaited;
+  const { num_workers, num_allocations, num_schedules, num_messages } = awaited;
+  return num_workers + num_allocations + num_schedules + num_messages === 0 ? null : awaited;
 }
 
 /** Called once the command has closed the database. A server that does not start fails no command. */
@@ -51,8 +51,8 @@ function mayStart({ env, isDryRun }: Context, { lasting }: Awaited): boolean {
   return policy === 'auto' || lasting?.hostname === hostname();
 }
 
-function whoWaits({ num_workers: workers, num_allocations: allocations, num_schedules: schedules }: Awaited): string {
-  if (workers > 0) return `${counted(workers, 'worker')} ${workers === 1 ? 'waits' : 'wait'} for one`;
-  const [count, one] = allocations > 0 ? [allocations, 'allocation'] : [schedules, 'schedule'];
+function whoWaits(awaited: Awaited): string {
+  const [count, one] = firstAwaited(awaited);
+  if (one === 'worker') return `${counted(count, one)} ${count === 1 ? 'waits' : 'wait'} for one`;
   return `${counted(count, one)} ${count === 1 ? 'needs' : 'need'} one`;
 }

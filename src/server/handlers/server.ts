@@ -9,6 +9,7 @@ import { forgetLastingServer, lastingServer } from '../../storage/database/lasti
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { watchedWorkers } from '../../storage/evidence/scope.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
+import { countUntriedMessages } from '../../storage/running/outbox.ts';
 import type { ServerContext } from '../context.ts';
 import { lookLocally } from '../evidence/gather.ts';
 
@@ -35,6 +36,7 @@ export function showAwaited({ machine, view }: ServerContext): Reply<'server_awa
     num_workers: mayLive.length,
     num_allocations: countOpenAllocations(view),
     num_schedules: countActiveSchedules(view),
+    num_messages: countUntriedMessages(view),
     lasting: lastingServer(view),
   };
 }

@@ -187,6 +187,12 @@ export function countOpenMessages(tx: Transaction, workflowKey: number | null): 
   )?.n as number;
 }
 
+/** Messages that no server has tried to send, of all workflows. */
+export function countUntriedMessages(tx: Transaction): number {
+  const sql = `SELECT count(*) AS n FROM messages WHERE state = 'pending' AND num_attempts = 0`;
+  return tx.db.get<{ n: number }>(sql)?.n ?? 0;
+}
+
 export interface UnsentMessages {
   /** A try has failed, and another one follows. */
   num_late: number;
