@@ -263,6 +263,36 @@ describe('a server that was away', () => {
     expect((await workflows()).map(({ run_id }) => run_id)).toEqual([1, 1]);
   });
 
+  it('nor when it dies after any of the transactions of an instant', async () => {
+    await add({ cron: '* * * * *', overlap: 'allow' });
+    for (let numCommits = 1; numCommits <= 8; numCommits++) {
+      const { db } = service;
+      const run = db.run.bind(db);
+      let left = numCommits;
+      db.run = (sql, ...values) => {
+        if (left === 0) throw new Error('the server is dead');
+        const result = run(sql, ...values);
+        if (sql === 'COMMIT') left -= 1;
+        return result;
+      };
+      await clock.advance(minute);
+      await expect
+        .poll(
+          () =>
+            left === 0 || db.get('SELECT max(tick_key) AS n FROM ticks t WHERE state = ?', 'started')?.n === numCommits,
+        )
+        .toBe(true);
+      die();
+      await serve();
+    }
+    expect((await show()).runs.map(({ state }) => state)).toEqual(Array(8).fill('started'));
+    const times = (await workflows()).map(({ attributes, run_id }) => [
+      (attributes as Record<string, string>).schedule_time,
+      run_id,
+    ]);
+    expect(times).toEqual(Array.from({ length: 8 }, (_, index) => [`2026-01-01T00:0${index + 1}:00.000Z`, 1]));
+  });
+
   it('a command that has the database meanwhile makes no workflow and takes no instant away', async () => {
     await add({ cron: '* * * * *' });
     await end();

@@ -65,6 +65,8 @@ async function live(world: World): Promise<void> {
   await world.run(random.spread(isAboutIsolation ? 300_000 : 60_000, 600_000));
   if (world.check.broken.length > 0) return;
   faults.heal();
+  await world.endSchedules();
+  if (world.check.broken.length > 0) return;
   world.arePoolsOpen = true;
   world.workflow.hurry();
   await finish(world, person);

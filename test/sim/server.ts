@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
+import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
 import { systemMachine } from '../../src/server/evidence/machine.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
@@ -27,6 +28,7 @@ export class SimServer {
   #service: Service | null = null;
   #reconciler: Reconciler | null = null;
   #timekeeper: Timekeeper | null = null;
+  #schedules: ScheduleRunner | null = null;
   /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
@@ -65,6 +67,10 @@ export class SimServer {
     server.#watch(service.db);
     world.check.opened(service.db);
     service.subscribe((facts) => world.check.told(facts));
+    service.subscribe((facts) => {
+      const strike = facts.some(({ kind }) => kind === 'schedule_due') ? world.scheduleCheck.fault() : null;
+      if (strike !== null) server.arm(strike.fault, strike.countdown);
+    });
     try {
       service.beginEpoch();
     } catch {
@@ -72,10 +78,13 @@ export class SimServer {
     }
     // loads what a service loads on demand, which takes real time
     await service.call('server_info', {});
+    await Promise.all([import('../../src/model/decide/instants.ts'), import('../../src/model/expand/scheduled.ts')]);
     server.#reconciler = new Reconciler(service);
     server.#reconciler.start();
     server.#timekeeper = new Timekeeper(service);
     server.#timekeeper.start();
+    server.#schedules = new ScheduleRunner(service);
+    server.#schedules.start();
     world.network.listener = {
       process: server.process,
       call: (endpoint, request, options) => service.call(endpoint, request as never, options),
@@ -165,6 +174,7 @@ export class SimServer {
     this.process.kill();
     this.#reconciler?.close();
     this.#timekeeper?.close();
+    void this.#schedules?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
         // the copy is what a killed process leaves; SQLite would write the log into the database and remove it
@@ -180,6 +190,7 @@ export class SimServer {
   async stop(): Promise<void> {
     this.#reconciler?.close();
     this.#timekeeper?.close();
+    await this.#schedules?.close();
     await this.service.close();
     if (!this.process.isAlive) return;
     this.process.kill();

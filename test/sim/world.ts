@@ -12,6 +12,7 @@ import { HoldCheck } from './hold-check.ts';
 import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
+import { ScheduleCheck, schedulesOf } from './schedules.ts';
 import { SimServer } from './server.ts';
 import { Slurm } from './slurm.ts';
 import { SimWorker, type WorkerPlace } from './worker.ts';
@@ -20,6 +21,8 @@ import { labelSets, SimWorkflow } from './workflow.ts';
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
 const longestTrace = 400;
+/** Time in which what schedules have left to do is done. */
+const settledMs = 110_000;
 /** How long a server may continue after another one has replaced it. */
 const supersededMs = 5_000;
 
@@ -49,6 +52,7 @@ export class World {
   readonly children = new Children(this);
   readonly holdCheck: HoldCheck;
   readonly allocationCheck: AllocationCheck;
+  readonly scheduleCheck: ScheduleCheck;
   readonly leaseMs: number;
   /** Long jobs on several nodes that are cut off while they run; nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
@@ -65,6 +69,7 @@ export class World {
   /** FNV-1a hash of all notes. */
   hash = 0x811c9dc5;
   readonly #togetherness: number;
+  readonly #schedules: ReturnType<typeof schedulesOf>;
   #starting: Promise<void> | null = null;
 
   constructor(seed: number, directory: string) {
@@ -76,6 +81,8 @@ export class World {
     this.check = new Check(this.machines);
     this.network.onBug = (words) => this.check.broken.push(`a bug: ${words}`);
     this.login = new Machine('login', random.hex(8));
+    this.scheduleCheck = new ScheduleCheck(seed, this.check);
+    this.#schedules = schedulesOf(seed);
     this.holdCheck = new HoldCheck(this.timeline, this.login.host, this.check);
     this.isAboutIsolation = random.chance(0.2);
     const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
@@ -116,6 +123,10 @@ export class World {
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
     const changes = { max_losses: maxLosses, ...limits };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
+    for (const schedule of this.#schedules) {
+      const { instants } = await service.call('schedule_add', schedule);
+      this.scheduleCheck.added(schedule.name, instants[0]);
+    }
     this.check.look();
   }
 
@@ -125,6 +136,17 @@ export class World {
     if (!workflow.hasLabels) return {};
     if (this.arePoolsOpen) return { labels: ['a', 'b'], alsoUnlabelled: true };
     return { labels: random.pick([[], ...labelSets]), alsoUnlabelled: random.chance(0.3) };
+  }
+
+  /** Ends the schedules, once nothing goes wrong any more. */
+  async endSchedules(): Promise<void> {
+    this.scheduleCheck.isDangerous = false;
+    if (this.#schedules.length === 0) return;
+    await this.run(settledMs, () => this.service === null);
+    const { service } = this;
+    if (service === null || this.check.broken.length > 0) return;
+    this.scheduleCheck.count(service.db);
+    for (const { name } of this.#schedules) await service.call('schedule_delete', { name });
   }
 
   // ---------------------------------------------------------------- processes
@@ -203,6 +225,7 @@ export class World {
       this.check.look();
       this.holdCheck.look(this.server);
       this.allocationCheck.look(this.service);
+      this.scheduleCheck.look(this.server, this.timeline.nowMs);
       if (this.check.broken.length > 0 || isOver()) return;
     }
     this.timeline.nowMs = untilMs;
