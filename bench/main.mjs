@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { allocation } from './cases/allocation.mjs';
 import { busy } from './cases/busy.mjs';
+import { children } from './cases/children.mjs';
 import { claims } from './cases/claims.mjs';
 import { copies } from './cases/copies.mjs';
 import { creation } from './cases/creation.mjs';
@@ -31,6 +32,7 @@ const cases = {
   claims,
   limits,
   restart,
+  children,
   copies,
   startup,
   memory,
