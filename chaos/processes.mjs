@@ -81,12 +81,18 @@ export function processesOf(place) {
     .filter(({ environ }) => environ.includes(mark));
 }
 
-/** Leaders of running jobs. */
+/** Leaders of running jobs: a child has the command line of its shell too until it is the program that it was forked for. */
 export function runningJobs(place) {
   return processesOf(place)
     .filter(({ environ }) => environ.includes('\0TORC_ATTEMPT_ID='))
-    .filter(({ pid }) => readProc(pid, 'cmdline').includes('job.sh'))
+    .filter(({ pid }) => readProc(pid, 'cmdline').includes('job.sh') && groupOf(pid) === pid)
     .map(({ pid, environ }) => ({ pid, jobKey: /\0TORC_JOB_KEY=(\d+)/.exec(environ)?.[1] ?? '' }));
+}
+
+/** The process group, the third field behind the name of the program; NaN when the process is gone. */
+function groupOf(pid) {
+  const stat = readProc(pid, 'stat');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
 }
 
 /** Sends a signal to a process or, with a negative number, to a group; false if it is gone. */
