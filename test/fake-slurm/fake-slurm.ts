@@ -135,7 +135,8 @@ export class FakeSlurm {
   /** Kills what still runs and removes the state. */
   remove(): void {
     for (const job of this.jobs()) this.killProcesses(job);
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+    // a server that still ends may ask once more meanwhile
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 20 });
   }
 
   /** As `locked` of state.mjs: a process killed meanwhile has not started a change, and leaves no lock behind. */
