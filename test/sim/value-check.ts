@@ -1,4 +1,7 @@
-/** Every job that succeeded has left its own result value, and has been given those that its upstream jobs have now. */
+/**
+ * Every job that succeeded has left its own result value, and has been given those that its upstream jobs have now, unless
+ * one of them ran again beside it.
+ */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../src/storage/database/database.ts';
 
@@ -27,15 +30,31 @@ export function brokenValues(db: Database): string[] {
     const expected = left === undefined ? null : JSON.stringify(left);
     if (result !== expected) return [`attempt ${attempt_key} left ${expected}, stored is ${result}`];
     const isAsNow = inputs_digest === digestOfUpstreams(db, job_key);
-    return isAsNow ? [] : [`attempt ${attempt_key} of job ${job_key} was given other values than there are`];
+    return isAsNow || wasKept(db, job_key)
+      ? []
+      : [`attempt ${attempt_key} of job ${job_key} was given other values than there are`];
   });
+}
+
+/** The nodes before a job, through barriers. */
+const near = `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
+  UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`;
+
+/** Whether it went on running, as a restart was asked to let it, while an upstream job ran again; the next restart sees that. */
+function wasKept(db: Database, jobKey: number): boolean {
+  const later = db.get(
+    `${near} SELECT 1 FROM jobs j JOIN attempts own ON own.attempt_key = j.attempt_key
+     JOIN jobs u ON u.job_key IN (SELECT node FROM near) JOIN attempts a ON a.attempt_key = u.attempt_key
+     WHERE j.job_key = ? AND a.run_id > own.run_id AND a.claim_event < own.end_event`,
+    jobKey,
+    jobKey,
+  );
+  return later !== undefined;
 }
 
 function digestOfUpstreams(db: Database, jobKey: number): string | null {
   const upstreams = db.all<{ name: string; result: string }>(
-    `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
-       UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)
-     SELECT j.name, a.result FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
+    `${near} SELECT j.name, a.result FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
      WHERE j.job_key IN (SELECT node FROM near) AND j.status = 'done' AND a.result IS NOT NULL ORDER BY j.job_key`,
     jobKey,
   );
