@@ -11,7 +11,7 @@ const jobs = [{ name: 'a', command: 'true' }];
 const rules = (notifications: unknown) => {
   return expandValue({ name: 'w', jobs, notifications }, { file: 'spec', place }).workflow.notifications;
 };
-const place = { directory: '/work', home: '/home/me', variables: {} };
+const place = { directory: '/study', home: '/home/user', variables: {} };
 
 describe('notifications', () => {
   const usual = ['done', 'failed', 'timeout', 'canceled'];
@@ -43,7 +43,7 @@ notification {
         { ...mail, target: 'me@example.org' },
         { ...mail, target: 'you@example.org' },
         { events: ['job_failed'], kind: 'command', target: './tell', tokenFile: null },
-        { events: ['failed', 'waiting'], kind: 'webhook_file', target: '/home/me/url', tokenFile: '/work/token' },
+        { events: ['failed', 'waiting'], kind: 'webhook_file', target: '/home/user/url', tokenFile: '/study/token' },
       ]);
     }
     expect(rules(null)).toBeUndefined();

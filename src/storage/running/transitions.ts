@@ -29,8 +29,8 @@ export interface Move {
 }
 
 /**
- * Moves a job along the transition table; throws TorcError 'bug' for a move that is not in it. Returns its status, which
- * is `blocked` for a job that would be ready but for its resource requirements.
+ * Moves a job along the transition table; throws TorcError 'bug' for a move that is not in it. Returns the status that it
+ * has now: `blocked` instead of `ready` while its resource requirements are not known.
  */
 export function moveJob(tx: Transaction, job: JobState, move: Move): JobStatus {
   if (!isAllowed(job.status, move.to, move.by)) {

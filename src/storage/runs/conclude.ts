@@ -35,7 +35,7 @@ function mayWait(facts: readonly Fact[]): Set<number> {
   return new Set(concerned.map((fact) => fact.workflowKey));
 }
 
-/** The jobs of each workflow that have failed for good and that somebody is told of. */
+/** The jobs that have failed for good, by workflow; only those whose failure somebody wants to hear about. */
 function failedJobs(facts: readonly Fact[]): Map<number, number[]> {
   const jobs = new Map<number, number[]>();
   for (const { workflowKey, jobKey } of factsOf(facts, 'job_failed')) {
