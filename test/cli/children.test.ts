@@ -35,12 +35,13 @@ describe('torc jobs add-children', () => {
   it('works with the credential of the job alone, which ends with it', async () => {
     const hidden = `mv "$TORC_DIR/server.json" hidden.json`;
     const add = `echo '[{"name": "gen", "command": "cat $F; true"}]' | ${torc} jobs add-children`;
-    const look = 'stat -c %a "$TORC_JOB_TOKEN_FILE" > mode.txt; echo "$TORC_JOB_TOKEN_FILE" > path.txt';
+    const look =
+      'stat -c %a "$TORC_JOB_TOKEN_FILE" > mode.txt; echo "$TORC_JOB_TOKEN_FILE" > path.txt; cat "$TORC_JOB_TOKEN_FILE" > token.txt';
     // without the server directory's file nothing but the credential and what lies beside it leads to the server
     const command = `${look}; ${hidden} && ${add}; code=$?; mv hidden.json "$TORC_DIR/server.json"; exit $code`;
     const jobs = [
       { name: 'map', command },
-      { name: 'after', command: '[ ! -e "$(cat path.txt)" ]', depends_on: ['map'] },
+      { name: 'after', command: '! cmp "$(cat path.txt)" token.txt', depends_on: ['map'] },
     ];
     const file = place.file('credential.json', JSON.stringify({ name: 'credential', jobs }));
     const ended = await place.torc('run', file);

@@ -1,5 +1,16 @@
 /** A folder of this process alone on this node, for files through which it and its jobs tell each other something. */
-import { closeSync, mkdtempSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRegularFile } from './shared.ts';
@@ -12,6 +23,30 @@ export function makeScratchFolder(prefix: string): string {
 /** Throws the system's error. */
 export function writeScratch(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
+}
+
+/** A file that is written again and again, which costs less than one file after the other. */
+export interface ReusedFile {
+  path: string;
+  /** Its whole content from now on. Throws the system's error. */
+  write(text: string): void;
+  close(): void;
+}
+
+/** Makes an empty file. Throws the system's error. */
+export function openReusedFile(path: string): ReusedFile {
+  const file = openSync(path, 'wx', 0o600);
+  let length = 0;
+  return {
+    path,
+    write(text) {
+      const bytes = Buffer.from(text);
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, done);
+      if (bytes.length < length) ftruncateSync(file, bytes.length);
+      length = bytes.length;
+    },
+    close: () => closeSync(file),
+  };
 }
 
 /**
@@ -30,12 +65,21 @@ export function takeScratch(path: string, mostBytes: number): Buffer | null {
     return content.subarray(0, length);
   } finally {
     closeSync(file);
-    removeScratch(path);
+    removeScratchFile(path);
   }
 }
 
-/** Removes a file or folder. Never fails. */
-export function removeScratch(path: string): void {
+/** Never fails. */
+export function removeScratchFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // what is left is removed with its folder
+  }
+}
+
+/** Removes a folder. Never fails. */
+export function removeScratchFolder(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {

@@ -16,11 +16,13 @@ export interface JobClient {
 
 /** Null outside of a job that has a credential for the server directory. */
 export function openJobClient({ directory, env }: Context): JobClient | null {
-  const { TORC_JOB_TOKEN_FILE: path = '', TORC_JOB_DIR: ofJob = directory } = env;
+  const { TORC_JOB_TOKEN_FILE: path = '', TORC_JOB_DIR: ofJob = directory, TORC_ATTEMPT_KEY: own } = env;
   if (path === '' || ofJob !== directory) return null;
   const token = textOf(path)?.trim() ?? '';
   const credential = readJobToken(token);
   if (credential === null) return null;
+  // the job has ended and left this process behind: the file is another job's by now
+  if (own !== undefined && own !== String(credential.attempt)) return null;
   return { attempt: String(credential.attempt), api: openClient(directory, () => serverFor(directory, path, token)) };
 }
 

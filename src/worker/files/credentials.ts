@@ -1,12 +1,18 @@
 /**
  * The files with which jobs prove which attempt they are: one for each running job, and beside them where the server is.
- * They are in a folder of the worker on its node.
+ * They are in a folder of the worker on its node. A file serves one job after the other.
  */
 import { join } from 'node:path';
 import type { Assignment } from '../../api/contract.ts';
 import { readServerFile } from '../../api/server-file.ts';
 import { jobToken } from '../../base/job-credential.ts';
-import { makeScratchFolder, removeScratch, writeScratch } from '../../base/trusted/scratch.ts';
+import {
+  makeScratchFolder,
+  openReusedFile,
+  type ReusedFile,
+  removeScratchFolder,
+  writeScratch,
+} from '../../base/trusted/scratch.ts';
 
 export interface Credentials {
   /** The server has given the worker its key; without one jobs get no credentials. */
@@ -15,7 +21,7 @@ export interface Credentials {
   give(job: Assignment): Record<string, string>;
   /** The attempt has ended. */
   take(attempt: number): void;
-  /** Removes the folder. */
+  /** Removes the folder; there are no running jobs. */
   close(): void;
 }
 
@@ -25,10 +31,12 @@ const none = { TORC_JOB_TOKEN_FILE: '' };
 export function openCredentials(directory: string, workerId: string): Credentials {
   let folder: string | null = null;
   let key: string | undefined;
-  const path = (attempt: number): string => join(folder ?? '', `${attempt}.token`);
+  const given = new Map<number, ReusedFile>();
+  const free: ReusedFile[] = [];
+  const newFile = (): ReusedFile => openReusedFile(join(folder ?? '', `${given.size}.token`));
   return {
-    greeted(given) {
-      key = given;
+    greeted(newKey) {
+      key = newKey;
       try {
         if (key === undefined) return;
         folder ??= makeScratchFolder('torc-jobs-');
@@ -44,17 +52,25 @@ export function openCredentials(directory: string, workerId: string): Credential
     give({ attempt }) {
       if (key === undefined || folder === null) return none;
       try {
-        writeScratch(path(attempt), `${jobToken(key, { workerId, attempt })}\n`);
-        return { TORC_JOB_TOKEN_FILE: path(attempt) };
+        const file = free.pop() ?? newFile();
+        given.set(attempt, file);
+        file.write(`${jobToken(key, { workerId, attempt })}\n`);
+        return { TORC_JOB_TOKEN_FILE: file.path };
       } catch {
         return none;
       }
     },
     take(attempt) {
-      if (folder !== null) removeScratch(path(attempt));
+      const file = given.get(attempt);
+      if (file === undefined) return;
+      given.delete(attempt);
+      free.push(file);
     },
     close() {
-      if (folder !== null) removeScratch(folder);
+      for (const file of [...given.values(), ...free]) file.close();
+      given.clear();
+      free.length = 0;
+      if (folder !== null) removeScratchFolder(folder);
       folder = null;
     },
   };

@@ -10,7 +10,13 @@ import type { Assignment } from '../../api/contract.ts';
 import { systemCode } from '../../base/errors.ts';
 import type { Json } from '../../base/exact-json.ts';
 import { sharedValuePaths } from '../../base/paths.ts';
-import { makeScratchFolder, removeScratch, takeScratch, writeScratch } from '../../base/trusted/scratch.ts';
+import {
+  makeScratchFolder,
+  removeScratchFile,
+  removeScratchFolder,
+  takeScratch,
+  writeScratch,
+} from '../../base/trusted/scratch.ts';
 import { below, openOutput, writeText } from '../../base/trusted/shared.ts';
 import { mostResultBytes, readResult, tooLarge } from '../../model/spec/values.ts';
 import { attemptName } from '../processes/launch.ts';
@@ -78,7 +84,7 @@ export function openValueFiles(dataDirectory: string, files: FileReader): ValueF
     take,
     async takePrepared(job) {
       if (!isShared(job)) {
-        removeScratch(inputsPath(job.attempt));
+        removeScratchFile(inputsPath(job.attempt));
         return take(job.attempt);
       }
       const { result } = sharedValuePaths(dataDirectory, attemptName(job));
@@ -87,7 +93,7 @@ export function openValueFiles(dataDirectory: string, files: FileReader): ValueF
       return read.problem === null ? { value: undefined } : bad(read.problem);
     },
     close() {
-      if (folder !== null) removeScratch(folder);
+      if (folder !== null) removeScratchFolder(folder);
     },
   };
 }
