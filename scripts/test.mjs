@@ -49,6 +49,13 @@ function isUpForThisCheckout() {
   return up === true && checkout === root;
 }
 
+/** Where the Slurm layer must run, nothing else may be skipped either. */
+function installPrograms() {
+  const status = run(join(root, 'scripts', 'test-programs'), []);
+  if (status !== 0 && process.env.TORC_TEST_SLURM === 'require')
+    stop(1, 'Programs that tests need could not be installed.');
+}
+
 function wantsSlurm() {
   const projects = given.flatMap((arg, index) => (arg === '--project' ? [given[index + 1]] : []));
   return projects.length === 0 || projects.includes('slurm');
@@ -59,6 +66,8 @@ if (run(process.execPath, [join(root, 'scripts', 'build.mjs')]) !== 0) stop(1);
 step('format, lint, types');
 if (run(join(bin, 'biome'), ['check', '.']) !== 0) stop(1);
 if (run(join(bin, 'tsc'), ['--noEmit', '-p', 'tsconfig.json']) !== 0) stop(1);
+
+installPrograms();
 
 let owner = null;
 if (wantsSlurm()) {
