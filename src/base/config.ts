@@ -41,6 +41,14 @@ export function outputDirectory(option: string | undefined, env: Environment = e
   return readablePath(resolve(chosen === undefined || chosen === '' ? 'torc_output' : chosen), 'output directory');
 }
 
+/** Where the configuration file of the person is, whether there is one or not; null for a user without a home directory. */
+export function userConfigFile(env: Environment): string | null {
+  const { XDG_CONFIG_HOME: chosen = '', HOME: stated = '' } = env;
+  const home = isAbsolute(stated) ? stated : homeDirectory();
+  if (isAbsolute(chosen)) return join(chosen, 'torc', 'config.toml');
+  return home === null ? null : join(home, '.config', 'torc', 'config.toml');
+}
+
 /** An empty HOME is none: it would mean the working directory. */
 function homeDirectory(): string | null {
   try {

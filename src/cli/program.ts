@@ -1,9 +1,11 @@
 /** The tree of commands, and the way from a command line to its action. */
 import { Command, CommanderError, Help, Option } from 'commander';
+import { type Environment, environment } from '../base/config.ts';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
-import { type Context, type ContextParts, createContext, isJsonAsked } from './context/context.ts';
+import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
+import { type FoundSettings, foundSettings } from './context/found-settings.ts';
 import { namedCommand } from './input/command-words.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 
@@ -32,6 +34,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['limits'], async () => (await import('./commands/limits.ts')).declareLimits],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
   [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
+  [['config'], async () => (await import('./commands/config.ts')).declareConfig],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
 ];
 
@@ -51,7 +54,9 @@ export async function runProgram(typed: readonly string[], parts: ContextParts):
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const action = await load(operands, command);
-      const context = createContext(options, { ...parts, words, isDryRun: command.opts().dryRun === true });
+      const { settings, warnings } = await settingsFor(command, parts.env ?? environment());
+      const context = createContext(options, { ...parts, settings, words, isDryRun: command.opts().dryRun === true });
+      for (const warning of warnings) note(context, warning, 'warning');
       try {
         exitCode = (await action(context)) ?? 0;
       } catch (error) {
@@ -80,6 +85,17 @@ export async function runProgram(typed: readonly string[], parts: ContextParts):
   }
   await parts.terminal.out(printed.join(''));
   return exitCode;
+}
+
+/** Commands that work whatever configuration files say: those that look at them, and workers. */
+const withoutSettings = ['config', 'doctor', 'completion', 'run-jobs'];
+
+async function settingsFor(command: Command, env: Environment): Promise<FoundSettings> {
+  if (command.opts().worker === true) return { settings: {}, warnings: [] };
+  for (let at: Command | null = command; at !== null; at = at.parent) {
+    if (withoutSettings.includes(at.name())) return { settings: {}, warnings: [] };
+  }
+  return foundSettings(env);
 }
 
 /** The error with a hint that works for this server directory: the server does not know the option `--dir`. */

@@ -28,12 +28,17 @@ export function preload(url: string): void {
   nodeOptions = `--import=${url}`;
 }
 
-/** Starts `torc ARGS` without the caller's torc settings. */
+/** Starts `torc ARGS` without the caller's torc settings and configuration file. */
 export function startTorc(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Running {
   const { TORC_DIR: _dir, TORC_OUTPUT_DIR: _out, TORC_WORKFLOW_KEY: _key, ...env } = process.env;
   const child = spawn(process.execPath, [mainJs, ...args], {
     cwd: options.cwd,
-    env: { ...env, ...(nodeOptions === null ? {} : { NODE_OPTIONS: nodeOptions }), ...options.env },
+    env: {
+      ...env,
+      XDG_CONFIG_HOME: '/nowhere',
+      ...(nodeOptions === null ? {} : { NODE_OPTIONS: nodeOptions }),
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -149,10 +149,10 @@ describe('typing mistakes', () => {
   });
 
   it.each([
-    [['config', '--help']],
-    [['-k', '7', 'config', 'show', '-h']],
+    [['configs', '--help']],
+    [['-k', '7', 'configs', 'show', '-h']],
     [['hpc', 'slurm', 'config', '--help']],
-    [['help', 'config']],
+    [['help', 'configs']],
     [['jobs', 'list', '-l', '0']],
     [['jobs', 'list', '-l', 'many']],
     [['jobs', 'list', '-F', 'xml']],

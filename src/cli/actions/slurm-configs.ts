@@ -28,6 +28,15 @@ export interface ConfigOptions {
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 
+/** The options of a new config, and what the person's configuration states where they say nothing. */
+export function withSlurmSettings<T extends ConfigOptions>({ settings }: Context, options: T): T {
+  const { account, partition, qos, walltime, nodes, mem } = settings;
+  const stated = Object.entries({ account, partition, qos, walltime, nodes, mem }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return { ...Object.fromEntries(stated), ...options };
+}
+
 /** The options as fields; an empty text removes a value. */
 export function configChanges(options: ConfigOptions): Changes {
   const changes: Changes = {};
@@ -45,10 +54,15 @@ export function configChanges(options: ConfigOptions): Changes {
   return changes;
 }
 
-export async function addConfig(context: Context, options: ConfigOptions): Promise<void> {
+export async function addConfig(context: Context, given: ConfigOptions): Promise<void> {
+  const options = withSlurmSettings(context, given);
   const { name = 'default', account, walltime = '04:00:00', qos = 'normal' } = options;
   if (account === undefined || account === '') {
-    throw new TorcError('usage', 'a Slurm config needs an account', `${context.torc} hpc slurm add-config -a ACCOUNT`);
+    throw new TorcError(
+      'usage',
+      'a Slurm config needs an account',
+      `${context.torc} hpc slurm add-config -a ACCOUNT, or for all of them: torc config init`,
+    );
   }
   const typed = configChanges(options);
   const fields = {

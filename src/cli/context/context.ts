@@ -11,6 +11,7 @@ import {
 } from '../../base/config.ts';
 import { shellWord } from '../../base/text.ts';
 import type { Interrupts } from './interrupts.ts';
+import { environmentWith, type Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 export const outputFormats = ['text', 'csv', 'json'] as const;
@@ -58,6 +59,8 @@ export interface Context {
   /** Whether progress is shown. */
   hasProgress: boolean;
   env: Environment;
+  /** What configuration files and the environment state; options override it. */
+  settings: Settings;
   terminal: Terminal;
   clock: Clock;
   interrupts: Interrupts;
@@ -74,11 +77,13 @@ export interface ContextParts {
   terminal: Terminal;
   interrupts: Interrupts;
   env?: Environment;
+  settings?: Settings;
   clock?: Clock;
 }
 
 export function createContext(options: GlobalOptions, parts: ContextParts): Context {
-  const { terminal, interrupts, env = environment(), clock = systemClock } = parts;
+  const { terminal, interrupts, settings = {}, clock = systemClock } = parts;
+  const env = environmentWith(parts.env ?? environment(), settings);
   const directory = resolve(serverDirectory(options.dir, env));
   // refuses an unknown value before anything happens
   serverPolicy(env);
@@ -99,6 +104,7 @@ export function createContext(options: GlobalOptions, parts: ContextParts): Cont
     hasColor: terminal.isStdoutTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
     hasProgress: terminal.isStderrTerminal && env.TERM !== 'dumb' && isShown('info', consoleLevel),
     env,
+    settings,
     terminal,
     clock,
     interrupts,

@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { usualEvents } from '../../model/notification.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { SpecError } from '../../model/spec/problems.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
@@ -57,7 +58,9 @@ export async function readWorkflow(
   const hint = isCommands ? commandsHint : exampleHint;
   if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {
-    return isCommands ? { workflow: await readCommands(path, commands ?? {}) } : await readOne(context, path, syntax);
+    return isCommands
+      ? withSettings(context, await readCommands(path, commands ?? {}), false)
+      : await readOne(context, path, syntax);
   } finally {
     progress.clear();
   }
@@ -72,10 +75,24 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
     keepHeapSmall();
     const workflow = expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) });
     noteOtherOwner(context, spec.user ?? null);
-    return { workflow };
+    return withSettings(context, workflow, spec.stdio != null);
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }
+}
+
+/** What a configuration file states counts where the specification says nothing. */
+function withSettings({ settings }: Context, workflow: ExpandedWorkflow, hasStdio: boolean): ReadWorkflow {
+  const { stdio, notify } = settings;
+  const target = notify === undefined || workflow.notifications !== undefined ? null : notify;
+  const kind = target?.startsWith('/') === true ? 'webhook_file' : 'email';
+  return {
+    workflow: {
+      ...workflow,
+      ...(stdio === undefined || hasStdio ? {} : { stdio }),
+      ...(target === null ? {} : { notifications: [{ events: usualEvents, kind, target, tokenFile: null }] }),
+    },
+  };
 }
 
 /** What a person creates is theirs, whoever wrote the specification. */

@@ -86,7 +86,7 @@ export function batchOf(context: Context, schedule: Schedule, options: ScheduleO
     serverDirectory: context.directory,
     outputDirectory: schedule.output,
     workingDirectory: schedule.workflow.base_directory,
-    maxParallelJobs: options.maxParallelJobs ?? null,
+    maxParallelJobs: options.maxParallelJobs ?? context.settings.max_parallel_jobs ?? null,
     pollIntervalSeconds: options.pollInterval ?? null,
     oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
     keepScripts: options.keepScripts ?? false,

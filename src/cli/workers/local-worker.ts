@@ -60,6 +60,12 @@ export function workerWords(options: WorkerCommandOptions): string[] {
   ];
 }
 
+/** A worker itself reads no configuration files: it may start in another directory. */
+function withMost<T extends WorkerCommandOptions>({ settings }: Context, options: T): T {
+  const { max_parallel_jobs: maxParallelJobs } = settings;
+  return maxParallelJobs === undefined ? options : { maxParallelJobs, ...options };
+}
+
 /**
  * Starts this program as a worker of this process, which serves, in a directory or here. The child has its own process group, so
  * that ^C reaches only this process, which then stops the worker cleanly.
@@ -81,7 +87,7 @@ export function spawnWorker(
     'run',
     workflowKey,
     '--worker',
-    ...workerWords(options),
+    ...workerWords(withMost(context, options)),
   ];
   const child = spawn(process.execPath, [...workerNodeOptions, programPath(), ...words], {
     detached: true,
