@@ -35,6 +35,7 @@ export function wireJob(job: ExpandedJob, order: readonly (readonly [number, num
     ...(job.isHeld === true ? { hold: true } : {}),
     ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
     ...(job.attributes === undefined ? {} : { attributes: { ...job.attributes } }),
+    ...(job.env === undefined ? {} : { env: { ...job.env } }),
     input_files: [...job.inputFiles],
     output_files: [...job.outputFiles],
     input_user_data: [...job.inputUserData],
@@ -47,9 +48,10 @@ function jobCharacters(job: ExpandedJob): number {
   const numFiles = job.inputFiles.length + job.outputFiles.length;
   const uses = (numFiles + job.inputUserData.length + job.outputUserData.length) * 8;
   const attributes = job.attributes === undefined ? 0 : jsonText(job.attributes).length;
+  const env = job.env === undefined ? 0 : jsonText(job.env).length;
   const texts =
     job.name.length + job.command.length + (job.identity?.length ?? 0) + (job.invocationScript?.length ?? 0);
-  return 200 + attributes + texts + uses;
+  return 200 + attributes + env + texts + uses;
 }
 
 /** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */

@@ -70,6 +70,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
     base_directory: place.workingDirectory,
     metadata: (workflow.metadata ?? null) as Request<'workflow_create_begin'>['metadata'],
     ...(workflow.attributes === undefined ? {} : { attributes: { ...workflow.attributes } }),
+    ...(workflow.env === undefined ? {} : { env: { ...workflow.env } }),
     expiration_buffer_seconds: workflow.expirationBufferSeconds,
     wait_for_new_jobs_seconds: workflow.waitForNewJobsSeconds,
     ignore_workflow_completion: workflow.ignoreWorkflowCompletion,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
-import { age, attributes, count, instant, json, key, limitName, name, text } from './fields.ts';
+import { age, attributes, count, environment, instant, json, key, limitName, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { exportedNotification } from './notifications.ts';
@@ -58,6 +58,7 @@ const exportedWorkflow = () =>
     project: z.string().nullable(),
     metadata: json(),
     attributes: attributes.unwrap().nullable(),
+    env: environment.unwrap().nullable(),
     compute_node_expiration_buffer_seconds: count,
     compute_node_wait_for_new_jobs_seconds: count,
     compute_node_ignore_workflow_completion: z.boolean(),

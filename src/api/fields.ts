@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
+import { environmentProblem, variableName, variableNameRule } from '../model/launch.ts';
 import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
@@ -38,6 +39,10 @@ const few = (given: object): boolean => Object.keys(given).length <= mostAttribu
 const tooMany = `at most ${mostAttributes} attributes are allowed`;
 /** Missing when there are none. */
 export const attributes = z.record(attributeKey, attributeValue).refine(few, tooMany).optional();
+const variable = z.string().regex(variableName, variableNameRule);
+const fits = (env: Readonly<Record<string, string>>): boolean => environmentProblem(env) === null;
+/** Environment variables; missing when there are none. */
+export const environment = z.record(variable, text).refine(fits, 'has too many or too long variables').optional();
 /** Null removes one; the others stay. */
 export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);
 /** ISO 8601 UTC. */

@@ -9,6 +9,7 @@ import {
   changedAttributes,
   changedField,
   count,
+  environment,
   json,
   key,
   labels,
@@ -117,6 +118,8 @@ export const jobShown = () =>
     num_upstream: count,
     downstream: z.array(namedJobWithStatus()),
     num_downstream: count,
+    /** Its environment variables, those of the workflow among them; values that look like secrets are hidden. */
+    env: z.record(z.string(), z.string()),
   });
 export type JobShown = z.infer<ReturnType<typeof jobShown>>;
 
@@ -151,6 +154,8 @@ export const addedJob = z.strictObject({
     .max(36_525 * 86_400_000)
     .optional(),
   attributes,
+  /** Over those of the workflow. */
+  env: environment,
   /** Names of jobs that exist, or that come earlier in the request; of children anywhere in the request. */
   depends_on: names,
   input_files: names,

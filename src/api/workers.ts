@@ -242,6 +242,8 @@ const assignment = () =>
     inputs: z.string().nullable().exactOptional(),
     /** For its environment; missing for none. */
     variables: z.record(z.string(), z.string()).exactOptional(),
+    /** Environment variables that its workflow or it states; missing for none. */
+    env: z.record(z.string(), z.string()).exactOptional(),
     /** Why it cannot be run: it fails without being started. */
     refusal: z.string().exactOptional(),
   });

@@ -9,6 +9,7 @@ import {
   changedAttributes,
   changedField,
   count,
+  environment,
   json,
   key,
   labels,
@@ -96,6 +97,7 @@ export const createBegin = z.strictObject({
   project: text.nullable(),
   metadata: json().nullable(),
   attributes,
+  env: environment,
   /** Where relative paths start and jobs run; absolute. Missing: where the first worker starts. */
   base_directory: absolutePath.optional(),
   /** How workers of this workflow behave; seconds. */
@@ -179,6 +181,8 @@ const newJob = z.strictObject({
   /** How long it may be ready without starting; missing for ever. */
   max_wait_ms: delay.min(1).optional(),
   attributes,
+  /** Over those of the workflow. */
+  env: environment,
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),
@@ -242,6 +246,8 @@ export const modifyWorkflow = z.strictObject({
       project: text.nullable(),
       metadata: json().nullable(),
       attributes: changedAttributes,
+      /** Replaces all of them. */
+      env: environment.unwrap(),
       is_archived: z.boolean(),
       expiration_buffer_seconds: count,
       wait_for_new_jobs_seconds: count,
@@ -284,6 +290,8 @@ export const workflowShown = () =>
     num_failed_notifications: count,
     /** Why the newest of the last two was not sent. */
     notification_error: z.string().nullable(),
+    /** Environment variables of every job; values that look like secrets are hidden. */
+    env: z.record(z.string(), z.string()),
   });
 export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
 

@@ -1,5 +1,6 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { FromData, Requirements } from './job.ts';
+import type { Environment } from './launch.ts';
 import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
 
@@ -58,6 +59,8 @@ export interface ExpandedJob {
   /** How long it may be ready without starting; undefined for ever. */
   maxWaitMs?: number;
   attributes?: Attributes;
+  /** Environment variables over those of the workflow; undefined for none. */
+  env?: Environment;
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];
@@ -129,6 +132,8 @@ export interface ExpandedWorkflow {
   project: string | null;
   metadata: unknown;
   attributes?: Attributes;
+  /** Environment variables of every job; undefined for none. */
+  env?: Environment;
   expirationBufferSeconds: number;
   waitForNewJobsSeconds: number;
   ignoreWorkflowCompletion: boolean;

@@ -32,6 +32,7 @@ const everything = {
   project: 'p',
   metadata: { a: [1, null] },
   attributes: { release_id: 123, note: 'a "b" {c}' },
+  env: { A: 1, QUOTED: "it's\n$HOME" },
   compute_node_expiration_buffer_seconds: 7,
   compute_node_wait_for_new_jobs_seconds: 3,
   compute_node_ignore_workflow_completion: true,

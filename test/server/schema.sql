@@ -278,6 +278,11 @@ CREATE TABLE job_files (
 
 CREATE INDEX job_files_file ON job_files (file_key);
 
+CREATE TABLE job_launch (
+  job_key INTEGER PRIMARY KEY,
+  launch TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE job_user_data (
   job_key INTEGER NOT NULL,
   user_data_key INTEGER NOT NULL,
@@ -576,7 +581,7 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0, max_dynamic_jobs INTEGER NOT NULL DEFAULT 100000) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0, max_dynamic_jobs INTEGER NOT NULL DEFAULT 100000, env TEXT, has_job_launch INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;
 

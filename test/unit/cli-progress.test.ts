@@ -19,6 +19,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     description: null,
     project: null,
     attributes: null,
+    env: {},
     parent_workflow_key: null,
     run_id: 1,
     status: 'running',

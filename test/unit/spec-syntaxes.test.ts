@@ -30,6 +30,7 @@ const everything = {
   project: 'p',
   metadata: { a: [1, { b: null }], c: 'x' },
   attributes: { release_id: 123, description: 'Q4' },
+  env: { A: 1.5, B: 'b {i}' },
   parameters: { i: '1:2', s: [3, 'x', true] },
   compute_node_expiration_buffer_seconds: 1,
   compute_node_wait_for_new_jobs_seconds: 2,
@@ -55,6 +56,7 @@ const everything = {
       output_user_data: ['u'],
       priority: -1,
       attributes: { site: 'site {i}', draft: true },
+      env: { SEED: '{i}' },
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -135,6 +137,7 @@ const everythingInKdl = `
 name "w"; user "me"; description "d"; project "p"
 metadata { a { - 1; - { b #null } }; c "x" }
 attributes release_id=123 { description "Q4" }
+env A=1.5 { B "b {i}" }
 parameters { i "1:2"; s 3 "x" #true }
 compute_node_expiration_buffer_seconds 1
 compute_node_wait_for_new_jobs_seconds 2
@@ -145,6 +148,7 @@ max_concurrent_jobs 8
 limits matlab=3 { disk 0 }
 job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
+  env SEED="{i}"
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false

@@ -33,6 +33,13 @@ describe('the text of a job with an invocation script', () => {
 });
 
 describe('the environment of jobs', () => {
+  it('has the variables that the specification states, below those of torc', () => {
+    const env = { MODE: 'test', TORC_JOB_NAME: 'mine', CUDA_VISIBLE_DEVICES: '7' };
+    const job = assignment({ attempt: 1, job_key: '1', command: 'x', job_name: 'a', env, gpu_indices: [1] });
+    const { variables } = spawnRequest(job, { ...context, gpuIds: ['GPU-a', 'GPU-b'] }, null);
+    expect(variables).toMatchObject({ MODE: 'test', TORC_JOB_NAME: 'a', CUDA_VISIBLE_DEVICES: 'GPU-b' });
+  });
+
   const allocation = { PATH: '/bin', SLURM_JOB_ID: '5', SLURM_NODEID: '1', SLURMD_NODENAME: 'n1' };
   const step = { SLURM_STEP_ID: '0', SLURM_STEPID: '0', SLURM_STEP_NODELIST: 'n[0-1]', SLURM_PROCID: '1' };
   const parallel = { PMI_RANK: '1', PMI2_FD: '9', PMIX_NAMESPACE: 'slurm.5.0', SLURM_PMIX_MAPPING_SERV: '(vector)' };

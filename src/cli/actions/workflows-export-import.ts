@@ -27,9 +27,11 @@ export async function exportWorkflow(context: Context, key: string | null, optio
   await withConnection(context, async ({ api }) => {
     const workflow_key = await chooseWorkflow(context, api, key);
     const workflow = await api.call('workflow_show', { workflow_key });
-    const parts = { results: options.results === true, events: options.events === true };
+    const secrets = new Set<string>();
+    const parts = { results: options.results === true, events: options.events === true, secrets };
     await writePieces(context, options.output ?? null, exportLines(api, workflow, parts));
     await noteSecretWebhooks(context, api, workflow_key);
+    noteSecretVariables(context, [...secrets]);
     if (options.output !== undefined) note(context, `wrote workflow ${workflow_key} to ${options.output}`);
   });
 }
@@ -43,6 +45,14 @@ async function noteSecretWebhooks(context: Context, api: Api, workflow_key: stri
   const [what, them] = records.length === 1 ? ['is', 'its URL is a secret'] : ['are', 'their URLs are secrets'];
   const remedy = 'write it into a private file and name that with webhook_file';
   note(context, `${counted(records.length, 'webhook')} ${what} left out, because ${them}: ${remedy}`, 'warning');
+}
+
+/** Without their values it would be another workflow. */
+function noteSecretVariables(context: Context, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ' ..' : '');
+  const what = `${counted(names.length, 'environment variable')} that ${names.length === 1 ? 'looks like a secret' : 'look like secrets'}`;
+  note(context, `the export contains the values of ${what}: ${shown}; keep it private`, 'warning');
 }
 
 type History = Request<'workflow_import_history'>;

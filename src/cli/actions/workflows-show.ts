@@ -17,8 +17,11 @@ async function read(context: Context, api: Api, key: string | null): Promise<Wor
 /** Everything about one workflow. */
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
   const workflow = await withConnection(context, ({ api }) => read(context, api, key));
-  const { counts: _, ...facts } = workflow;
-  await printResult(context, workflow, () => factLines([...Object.entries(facts), ...nextLines(context, workflow)]));
+  const { counts: _, env, ...facts } = workflow;
+  const variables: [string, unknown][] = Object.keys(env).length === 0 ? [] : [['env', env]];
+  await printResult(context, workflow, () =>
+    factLines([...Object.entries(facts), ...variables, ...nextLines(context, workflow)]),
+  );
 }
 
 /** The progress of a workflow: the jobs by status, one status per line. */

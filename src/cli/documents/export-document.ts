@@ -13,6 +13,7 @@ import {
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { type NewFile, newFile } from '../../base/trusted/shared.ts';
+import { secretNames } from '../../model/launch.ts';
 import { exportFormat, exportVersion } from '../../model/spec/export.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
@@ -34,15 +35,15 @@ const everything = { filter: [], excludeColumn: [] };
 /** Jobs per page: each job takes several queries. */
 const jobsPerPage = 2000;
 
-/** The document in pieces, with one job, result or event per line. */
+/** The document in pieces, with one job, result or event per line; `secrets` gets the names of variables that look like some. */
 export async function* exportLines(
   api: Api,
   workflow: WorkflowShown,
-  parts: { results: boolean; events: boolean },
+  parts: { results: boolean; events: boolean; secrets?: Set<string> },
 ): AsyncGenerator<string> {
   const key = workflow.workflow_key;
   yield `{"format":"${exportFormat}","version":${exportVersion},\n"workflow":`;
-  yield* specLines(api, key, parts.results);
+  yield* specLines(api, key, parts.results, parts.secrets ?? new Set());
   if (parts.results) {
     const { run_id, started_at, ended_at } = workflow;
     yield `,\n"run":${jsonText({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
@@ -100,10 +101,11 @@ function without(row: ListRecord, columns: readonly string[]): ListRecord {
   return Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column)));
 }
 
-async function* specLines(api: Api, key: string, withResults: boolean): AsyncGenerator<string> {
+async function* specLines(api: Api, key: string, withResults: boolean, secrets: Set<string>): AsyncGenerator<string> {
   const [first] = await all(parts(api, key, 'head'));
   if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
   const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
+  for (const name of secretNames(workflow.env ?? {})) secrets.add(name);
   const taken = new Set(requirements.map(({ name }) => name));
   yield '{';
   for (const [field, value] of Object.entries(workflow)) {
@@ -118,6 +120,7 @@ async function* specLines(api: Api, key: string, withResults: boolean): AsyncGen
   for await (const page of parts(api, key, 'jobs')) {
     for (const job of page.jobs) {
       for (const datum of job.output_user_data) written.add(datum);
+      for (const name of secretNames(job.env ?? {})) secrets.add(name);
       const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
       if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
       yield `${separator}${jsonText(jobSpec(job, requirementsName, barriers, plainRetries))}`;

@@ -65,6 +65,7 @@ export function jobSpec(
     ...(job.supports_termination ? { supports_termination: true } : {}),
     ...(job.task_failure_is_success === true ? { task_failure_is_success: true } : {}),
     ...(job.attributes === undefined ? {} : { attributes: job.attributes }),
+    ...(job.env === undefined ? {} : { env: job.env }),
     ...(job.hold === true ? { hold: true } : {}),
     ...(job.max_wait_ms === undefined ? {} : { max_wait: `PT${job.max_wait_ms / 1000}S` }),
   };

@@ -15,7 +15,7 @@ import { wordsOf } from './job-words.ts';
 import { NameTable } from './name-table.ts';
 import { readDocument, type SpecOptions } from './read.ts';
 import { SweepReader } from './sweeps.ts';
-import type { Template } from './template.ts';
+import { type Template, textsAt } from './template.ts';
 
 /** A job as it is added; names are the workflow's, or those of others in the list. */
 export interface ChildJob {
@@ -35,6 +35,7 @@ export interface ChildJob {
   hold?: boolean;
   max_wait_ms?: number;
   attributes?: Record<string, string>;
+  env?: Record<string, string>;
   depends_on: string[];
   input_files: string[];
   output_files: string[];
@@ -134,6 +135,7 @@ function childOf(jobs: Instances<JobElement>, number: number, findings: Findings
     ...(spec.hold === true ? { hold: true } : {}),
     ...(spec.max_wait == null ? {} : { max_wait_ms: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
     ...(attributes === null ? {} : { attributes }),
+    ...(element.env.length === 0 ? {} : { env: textsAt(element.env, instance) }),
     depends_on: namesIn(jobs, number, (list) => list.to === 'jobs'),
     input_files: namesIn(jobs, number, (list) => list.to === 'files' && list.direction === 'input'),
     output_files: namesIn(jobs, number, (list) => list.to === 'files' && list.direction === 'output'),
@@ -148,7 +150,7 @@ function attributesOf(
   findings: Findings,
 ): Record<string, string> | null {
   if (attributes.length === 0) return null;
-  const texts = Object.fromEntries(attributes.map(({ name, template }) => [name, template.at(instance)]));
+  const texts = textsAt(attributes, instance);
   const problem = attributesProblem(texts);
   if (problem !== null) findings.addOnce([...path, 'attributes'], problem.message, () => problem.message);
   return texts;

@@ -1,5 +1,6 @@
 /** Jobs, files and user data as they are written, with their sweeps, ready to be instantiated. */
 
+import { environmentOf } from '../launch.ts';
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
@@ -45,6 +46,7 @@ export interface JobElement extends Element {
   failureHandler: Template | null;
   scheduler: Template | null;
   attributes: readonly { name: string; template: Template }[];
+  env: readonly { name: string; template: Template }[];
   labels: readonly Template[];
   limits: readonly Template[];
   references: readonly ReferenceList[];
@@ -72,6 +74,10 @@ export function jobElement(
   const attributes = Object.entries(spec.attributes ?? {}).map(([name, value]) => {
     return { name, template: of('attributes', String(value)) };
   });
+  const env = Object.entries(environmentOf(spec.env) ?? {}).map(([name, value]) => ({
+    name,
+    template: of('env', value),
+  }));
   const labels = (spec.labels ?? []).map((label) => of('labels', label));
   const limits = [
     ...(spec.limit == null ? [] : [of('limit', spec.limit)]),
@@ -84,6 +90,7 @@ export function jobElement(
     failureHandler,
     scheduler,
     ...Object.fromEntries(attributes.map(({ name, template }) => [`attribute ${name}`, template])),
+    ...Object.fromEntries(env.map(({ name, template }) => [`env ${name}`, template])),
     ...Object.fromEntries(labels.map((label, k) => [`labels[${k}]`, label])),
     ...Object.fromEntries(limits.map((limit, k) => [`limits[${k}]`, limit])),
   };
@@ -103,6 +110,7 @@ export function jobElement(
     failureHandler,
     scheduler,
     attributes,
+    env,
     labels,
     limits,
     references,
@@ -127,7 +135,9 @@ function commandOf({ command, steps }: JobSpec): string {
 function charactersOf(spec: JobSpec, command: string, references: readonly ReferenceList[]): number {
   let characters = spec.name.length + command.length + (spec.invocation_script?.length ?? 0);
   for (const { templates } of references) for (const { written } of templates) characters += written.length;
-  for (const [name, value] of Object.entries(spec.attributes ?? {})) characters += name.length + String(value).length;
+  for (const [name, value] of Object.entries({ ...spec.attributes, ...spec.env })) {
+    characters += name.length + String(value).length;
+  }
   return characters;
 }
 

@@ -5,6 +5,7 @@ import { type Wiring, wireJobs } from '../graph/barriers.ts';
 import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
 import { argsText } from '../identity.ts';
 import { defaultRequirements, type FromData, type Requirements } from '../job.ts';
+import { environmentOf } from '../launch.ts';
 import { quoted } from '../spec/names.ts';
 import { withoutData } from '../spec/needs-from-data.ts';
 import { Findings, type Where } from '../spec/problems.ts';
@@ -56,6 +57,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     project: spec.project ?? null,
     metadata: spec.metadata ?? null,
     ...attributesOf(spec),
+    ...envOf(spec),
     expirationBufferSeconds: spec.compute_node_expiration_buffer_seconds ?? defaults.expirationBufferSeconds,
     waitForNewJobsSeconds: spec.compute_node_wait_for_new_jobs_seconds ?? defaults.waitForNewJobsSeconds,
     ignoreWorkflowCompletion: spec.compute_node_ignore_workflow_completion ?? defaults.ignoreWorkflowCompletion,
@@ -105,6 +107,11 @@ function attributesOf(spec: WorkflowSpec): Pick<ExpandedWorkflow, 'attributes'> 
   const given = Object.entries(spec.attributes ?? spec.workflow_attributes ?? {});
   if (given.length === 0) return {};
   return { attributes: Object.fromEntries(given.map(([name, value]) => [name, String(value)])) };
+}
+
+function envOf({ env }: WorkflowSpec): Pick<ExpandedWorkflow, 'env'> {
+  const given = environmentOf(env);
+  return given === null ? {} : { env: given };
 }
 
 /** What cuts a run off: `fail_fast` is a limit of one failure. */

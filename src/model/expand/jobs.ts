@@ -2,6 +2,7 @@
 
 import { parseDuration } from '../../base/units.ts';
 import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
+import { type Environment, environmentProblem } from '../launch.ts';
 import { attributesProblem } from '../spec/attributes.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
@@ -26,7 +27,7 @@ import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
 import { PlainRetries } from './plain-retries.ts';
 import type { SweepReader } from './sweeps.ts';
-import type { Template } from './template.ts';
+import { type Template, textsAt } from './template.ts';
 import { Uses } from './uses.ts';
 import { type Direction, substitute } from './variables.ts';
 
@@ -101,6 +102,7 @@ export class JobExpansion {
       const limits = this.#words(number, 'limits');
       const { command, identity, invocationScript, uses } = this.#resolve(number);
       const attributes = this.#attributes(number);
+      const env = this.#env(number);
       yield {
         name: this.jobs.nameOf(number),
         command,
@@ -119,6 +121,7 @@ export class JobExpansion {
         ...(spec.hold === true ? { isHeld: true } : {}),
         ...(spec.max_wait == null ? {} : { maxWaitMs: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
         ...(attributes === null ? {} : { attributes }),
+        ...(env === null ? {} : { env }),
         inputFiles: uses.of('files', 'input').list(),
         outputFiles: uses.of('files', 'output').list(),
         inputUserData: uses.of('userData', 'input').list(),
@@ -169,7 +172,7 @@ export class JobExpansion {
       this.#tableNumber(number, 'requirements', 'resource_requirements');
       this.#tableNumber(number, 'failureHandlers', 'failure_handler');
       this.#tableNumber(number, 'schedulers', 'scheduler');
-      this.#checkAttributes(number);
+      this.#checkTexts(number);
       this.#words(number, 'labels');
       this.#words(number, 'limits');
     }
@@ -180,15 +183,22 @@ export class JobExpansion {
     const { attributes } = this.jobs.elementOf(number);
     if (attributes.length === 0) return null;
     const instance = this.jobs.instanceOf(number);
-    return Object.fromEntries(attributes.map(({ name, template }) => [name, template.at(instance)]));
+    return textsAt(attributes, instance);
+  }
+
+  #env(number: number): Environment | null {
+    const { env } = this.jobs.elementOf(number);
+    return env.length === 0 ? null : textsAt(env, this.jobs.instanceOf(number));
   }
 
   /** Written out, a text may be too long. */
-  #checkAttributes(number: number): void {
+  #checkTexts(number: number): void {
+    const { path } = this.jobs.elementOf(number);
+    const environment = environmentProblem(this.#env(number) ?? {});
+    if (environment !== null) this.#findings.addOnce([...path, 'env'], environment, () => environment);
     const problem = attributesProblem(this.#attributes(number) ?? {});
     if (problem === null) return;
-    const path = [...this.jobs.elementOf(number).path, 'attributes', problem.name ?? ''];
-    this.#findings.addOnce(path, problem.message, () => problem.message);
+    this.#findings.addOnce([...path, 'attributes', problem.name ?? ''], problem.message, () => problem.message);
   }
 
   #words(number: number, kind: 'labels' | 'limits'): string[] {

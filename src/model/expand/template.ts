@@ -90,6 +90,14 @@ export class Template {
   }
 }
 
+/** The texts of an instance by name. */
+export function textsAt(
+  named: readonly { name: string; template: Template }[],
+  instance: number,
+): Record<string, string> {
+  return Object.fromEntries(named.map(({ name, template }) => [name, template.at(instance)]));
+}
+
 function constant(raw: string): Part {
   return { raw, parameter: null, format: String };
 }

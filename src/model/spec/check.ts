@@ -64,12 +64,12 @@ function checkRecords(value: Record<string, unknown>, findings: Findings): void 
     findings.add([...path, '__proto__'], () => 'cannot be used as a name here', 'key');
   };
   refuse(value.parameters, ['parameters']);
-  for (const key of ['slurm_defaults', 'attributes', 'workflow_attributes']) refuse(value[key], [key]);
+  for (const key of ['slurm_defaults', 'attributes', 'workflow_attributes', 'env']) refuse(value[key], [key]);
   for (const [list, elements] of Object.entries(value)) {
     if (!Array.isArray(elements)) continue;
     for (const [i, element] of elements.entries()) {
       if (!isMapping(element)) continue;
-      for (const key of ['parameters', 'attributes']) refuse(element[key], [list, i, key]);
+      for (const key of ['parameters', 'attributes', 'env']) refuse(element[key], [list, i, key]);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 import { type Document, Entry, getLocation, InvalidKdlError, type Node, parse } from '@bgotink/kdl';
 import { parseJson, writtenNumber } from '../../base/exact-json.ts';
+import { type Shape, workflow } from './kdl-shape.ts';
 import { quoted } from './names.ts';
 import { positionsOf } from './places.ts';
 import type { Place } from './problems.ts';
@@ -13,69 +14,6 @@ import { type Fault, type ReadDocument, throwFaults, withinDepth } from './sourc
 
 /** The library is slow: larger workflows must be written as JSON. */
 const mostCharacters = 8 * 1024 * 1024;
-
-/** How the nodes inside an object are read. */
-interface Shape {
-  /** Nodes that add one element to a list of objects, by their names; its argument is the element's name. */
-  objects?: Readonly<Record<string, { list: string; shape: Shape }>>;
-  /** Nodes whose arguments are added to a list. */
-  lists?: Readonly<Record<string, string>>;
-  /** Nodes that are an object by themselves. */
-  single?: Readonly<Record<string, Shape>>;
-  /** Nodes whose text is JSON. */
-  json?: readonly string[];
-}
-
-/** For each list of texts, the names of the nodes that add to it. */
-function lists(...names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.flatMap((list) => [list, list.replace(/(regex)es$|s$/, '$1')].map((node) => [node, list])),
-  );
-}
-
-const plain: Shape = {};
-const factory: Shape = {
-  objects: { parameter: { list: 'parameters', shape: { lists: lists('values') } } },
-  lists: lists('jobs'),
-};
-const swept = { lists: lists('use_parameters'), single: { parameters: plain } };
-const job: Shape = {
-  lists: {
-    ...lists('use_parameters', 'depends_on_regexes', 'input_files', 'input_file_regexes', 'output_files'),
-    ...lists('labels', 'limits', 'output_file_regexes', 'input_user_data_regexes', 'output_user_data_regexes'),
-    depends_on: 'depends_on',
-    depends_on_job: 'depends_on',
-    input_user_data: 'input_user_data',
-    output_user_data: 'output_user_data',
-  },
-  objects: { step: { list: 'steps', shape: plain } },
-  single: { parameters: plain, factory, attributes: plain, args: plain },
-};
-const handler: Shape = {
-  objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
-};
-const workflow: Shape = {
-  objects: {
-    job: { list: 'jobs', shape: job },
-    template: { list: 'templates', shape: { lists: lists('key_args', 'op_args') } },
-    file: { list: 'files', shape: swept },
-    user_data: { list: 'user_data', shape: { json: ['data'] } },
-    resource_requirements: { list: 'resource_requirements', shape: plain },
-    failure_handler: { list: 'failure_handlers', shape: handler },
-    slurm_scheduler: { list: 'slurm_schedulers', shape: { lists: lists('labels') } },
-    action: { list: 'actions', shape: { lists: lists('jobs', 'job_name_regexes', 'commands') } },
-    notification: {
-      list: 'notifications',
-      shape: { lists: { on: 'on' }, single: { to: { lists: { email: 'email' } } } },
-    },
-    factories: { list: 'factories', shape: factory },
-  },
-  single: {
-    ...{ parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
-    ...{ attributes: plain, workflow_attributes: plain, limits: plain },
-  },
-  json: ['metadata'],
-};
 
 /** The document of a KDL text; throws SpecError with its faults. */
 export function readKdl(text: string, file: string): ReadDocument {
@@ -207,7 +145,7 @@ class Reading {
     if (values.length === 0 && !hasProperties && children.length > 0 && children.every((c) => c.getName() === '-')) {
       return depth > withinDepth ? [] : this.#list(children, depth);
     }
-    if (hasProperties || node.children !== null) return this.#rest(node, plain, {}, depth);
+    if (hasProperties || node.children !== null) return this.#rest(node, {}, {}, depth);
     if (values.length === 1) return readEntry(values[0] as Entry);
     if (values.length === 0) return null;
     const list: unknown[] = [];

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
 import { problemOfGivenLabels, problemOfLabel } from '../labels.ts';
+import { environmentProblem, variableName, variableNameRule } from '../launch.ts';
 import { quoted } from './names.ts';
 
 /** Longest name that is stored. */
@@ -41,6 +42,14 @@ export const someTime = readable((value) => {
 export const command = text.refine((value) => value.trim() !== '', 'is empty');
 
 export const scalar = z.union([text, z.number(), flag], 'a text, a number, true or false');
+
+/** Environment variables; each value is stored as a text. */
+export const environment = z
+  .record(z.string().regex(variableName, variableNameRule), scalar)
+  .superRefine((given, context) => {
+    const problem = environmentProblem(given);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  });
 
 /** Values of one parameter: a range or list as text (`1:100`, `[a,b]`), a list, or a single value. */
 export const parameterValues = z.union(

@@ -13,6 +13,7 @@ import { resourceRequirements } from './requirements-spec.ts';
 import {
   command,
   count,
+  environment,
   flag,
   givenLabel,
   name,
@@ -131,6 +132,8 @@ const job = z.strictObject({
   output_user_data_regexes: patterns.nullish(),
   priority: z.int().min(-1_000_000_000).max(1_000_000_000).nullish(),
   attributes: attributes.nullish(),
+  /** Over those of the workflow. */
+  env: environment.nullish(),
   ...swept,
   factory: factory.nullish(),
 });
@@ -207,6 +210,8 @@ export const workflowSpec = z.strictObject({
   attributes: attributes.nullish(),
   /** What Jobmon calls them. */
   workflow_attributes: attributes.nullish(),
+  /** Environment variables of every job. */
+  env: environment.nullish(),
   parameters: parameters.nullish(),
   compute_node_expiration_buffer_seconds: count.nullish(),
   compute_node_wait_for_new_jobs_seconds: count.nullish(),

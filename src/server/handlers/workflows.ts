@@ -1,6 +1,7 @@
 /** Workflows: show, start, cancel, delete, modify. */
 import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { shownEnvironment } from '../../model/launch.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
 import { ownerOf } from '../../storage/authoring/owner.ts';
 import { beginDelete, deleteStep, planDelete, wasDeleted } from '../../storage/authoring/workflow-deletion.ts';
@@ -10,6 +11,7 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
+import { workflowEnvironment } from '../../storage/running/launch.ts';
 import { countLeft } from '../../storage/running/losses.ts';
 import { countOpenMessages, unsentMessages } from '../../storage/running/outbox.ts';
 import { getWorkflow, jobCounts, stateToken, statusOf } from '../../storage/running/workflows.ts';
@@ -35,6 +37,7 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     num_late_notifications: unsent.num_late,
     num_failed_notifications: unsent.num_failed,
     notification_error: unsent.error,
+    env: shownEnvironment(workflowEnvironment(view, workflowKey)),
   };
 }
 

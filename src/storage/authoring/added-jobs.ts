@@ -15,9 +15,13 @@ export interface Addition {
 
 /** Equal for requests that state the same, with whatever else says how the job is added. */
 export function additionDigest(job: AddedJob, how: object = {}): string {
-  const stated = Object.entries({ ...job, attributes: Object.entries(job.attributes ?? {}).sort(), ...how });
+  const stated = Object.entries({ ...job, attributes: sorted(job.attributes), env: sorted(job.env), ...how });
   const text = JSON.stringify(stated.filter(([, value]) => !isNothing(value)).sort(([a], [b]) => (a < b ? -1 : 1)));
   return hash('sha256', text, 'hex');
+}
+
+function sorted(texts: Readonly<Record<string, string>> | undefined): [string, string][] {
+  return Object.entries(texts ?? {}).sort();
 }
 
 /** What is not stated is the same as what is stated to be missing. */

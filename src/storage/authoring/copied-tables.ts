@@ -38,7 +38,16 @@ export const copiedTables: readonly CopiedTable[] = [
     table: 'workflows',
     from: 'workflows t WHERE t.workflow_key = @source',
     same: [
-      ...['description', 'project', 'metadata', 'attributes', 'expiration_buffer_ms', 'wait_for_new_jobs_ms'],
+      ...[
+        'description',
+        'project',
+        'metadata',
+        'attributes',
+        'env',
+        'has_job_launch',
+        'expiration_buffer_ms',
+        'wait_for_new_jobs_ms',
+      ],
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
@@ -157,6 +166,14 @@ export const copiedTables: readonly CopiedTable[] = [
     from: `jobs n JOIN job_attributes t ON t.job_key = n.job_key - @jobs
       WHERE n.workflow_key = @target ORDER BY n.job_key`,
     same: ['attributes'],
+    made: { job_key: 'n.job_key' },
+    unset: [],
+  },
+  {
+    table: 'job_launch',
+    from: `jobs n JOIN job_launch t ON t.job_key = n.job_key - @jobs
+      WHERE n.workflow_key = @target ORDER BY n.job_key`,
+    same: ['launch'],
     made: { job_key: 'n.job_key' },
     unset: [],
   },

@@ -6,6 +6,7 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { forgetActionJob } from '../running/action-triggers.ts';
 import { deleteHolds } from '../running/holds.ts';
+import { deleteJobLaunch } from '../running/launch.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { deleteUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow } from '../running/workflows.ts';
@@ -93,6 +94,7 @@ function deleteJob(tx: Transaction, workflowKey: number, jobKey: number): void {
   tx.db.run('DELETE FROM job_files WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_user_data WHERE job_key = ?', jobKey);
   tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
+  deleteJobLaunch(tx, jobKey);
   deleteUpstreamOrder(tx, jobKey);
   tx.db.run('DELETE FROM added_jobs WHERE job_key = ?', jobKey);
   deleteHolds(tx, jobKey);

@@ -2,6 +2,7 @@
 import type { AddedJob } from '../../api/contract.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addJobLaunch, replaceJobLaunch } from '../running/launch.ts';
 import { addJobAttributes } from './attributes.ts';
 
 /** Columns with what a request states about a job, besides its name and what it names. */
@@ -37,6 +38,7 @@ export type StatedJob = Pick<
   | 'task_failure_is_success'
   | 'max_wait_ms'
   | 'attributes'
+  | 'env'
 >;
 
 /** Keys of what a job names. */
@@ -101,6 +103,7 @@ export function insertJob(tx: Transaction, job: NewJob): number {
   );
   const jobKey = job.jobKey ?? key;
   addJobAttributes(tx, jobKey, stated.attributes);
+  addJobLaunch(tx, job.workflowKey, jobKey, stated);
   linkFiles(tx, jobKey, 0, job.inputFiles);
   linkFiles(tx, jobKey, 1, job.outputFiles);
   linkUserData(tx, jobKey, 0, job.inputUserData);
@@ -119,6 +122,7 @@ export function updateJob(tx: Transaction, jobKey: number, stated: StatedJob, re
     ...statedValues(stated),
     jobKey,
   );
+  replaceJobLaunch(tx, jobKey, stated);
 }
 
 function linkFiles(tx: Transaction, jobKey: number, isOutput: 0 | 1, fileKeys: Iterable<number>): void {

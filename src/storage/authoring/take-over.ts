@@ -75,6 +75,7 @@ function workflowSettings(tx: Transaction, workflowKey: number, wanted: Wanted['
     termination_signal: wanted.termination_signal ?? specDefaults.terminationSignal,
     sigterm_lead_seconds: wanted.sigterm_lead_seconds ?? specDefaults.sigtermLeadSeconds,
     ...(wanted.attributes === undefined ? {} : { attributes: wanted.attributes }),
+    env: wanted.env ?? {},
     create_output_folders: wanted.create_output_folders ?? specDefaults.createOutputFolders,
   };
   return modifyWorkflow(tx, { workflow_key: String(workflowKey), changes }).changes;

@@ -13,6 +13,7 @@ import type { NotificationRule } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
 import { countFirstHolds, holdFromStart } from '../running/holds.ts';
+import { storedEnvironment } from '../running/launch.ts';
 import { maxConcurrentChanged, storeLimit } from '../running/limits.ts';
 import { storeFromData } from '../running/needs-from-data.ts';
 import { storeRules } from '../running/notifications.ts';
@@ -35,12 +36,12 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   const user = ownerOf(tx.person, request.user);
   refuseKnown(tx, identityOf({ ...request, user }));
   const { key } = tx.db.run(
-    `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, expiration_buffer_ms, wait_for_new_jobs_ms,
+    `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, env, expiration_buffer_ms, wait_for_new_jobs_ms,
        ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_dynamic_jobs, max_failures, max_concurrent_jobs, timeout_ms, base_directory,
        termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     user,
     request.tool ?? null,
@@ -49,6 +50,7 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.project,
     request.metadata === null ? null : jsonText(request.metadata),
     storedAttributes(request.attributes),
+    storedEnvironment(request.env),
     request.expiration_buffer_seconds * 1000,
     request.wait_for_new_jobs_seconds * 1000,
     request.ignore_workflow_completion ? 1 : 0,

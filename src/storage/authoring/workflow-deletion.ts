@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { deleteHolds } from '../running/holds.ts';
+import { deleteJobLaunch } from '../running/launch.ts';
 import { deleteLimits } from '../running/limits.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { forgetWorkflowOfTick } from '../running/ticks.ts';
@@ -55,6 +56,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     tx.db.run('DELETE FROM attempts WHERE workflow_key = ? AND job_key = ?', workflowKey, jobKey);
     tx.db.run('DELETE FROM events WHERE job_key = ?', jobKey);
     tx.db.run('DELETE FROM job_attributes WHERE job_key = ?', jobKey);
+    deleteJobLaunch(tx, jobKey);
     deleteUpstreamOrder(tx, jobKey);
     deleteHolds(tx, jobKey);
     tx.db.run('DELETE FROM action_jobs WHERE job_key = ?', jobKey);

@@ -9,6 +9,7 @@ import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
+import { readEnvironment, readLaunch } from '../running/launch.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
 import { exportedRules } from '../running/notifications.ts';
 import { failureHandlers } from '../running/retries.ts';
@@ -51,6 +52,7 @@ interface WorkflowRow {
   project: string | null;
   metadata: string | null;
   attributes: string | null;
+  env: string | null;
   expiration_buffer_ms: number;
   wait_for_new_jobs_ms: number;
   ignore_workflow_completion: number;
@@ -87,6 +89,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     project: row.project,
     metadata: row.metadata === null ? null : (parseJson(row.metadata) as Json),
     attributes: row.attributes === null ? null : readAttributes(row.attributes),
+    env: row.env === null ? null : readEnvironment(row.env),
     compute_node_expiration_buffer_seconds: row.expiration_buffer_ms / 1000,
     compute_node_wait_for_new_jobs_seconds: row.wait_for_new_jobs_ms / 1000,
     compute_node_ignore_workflow_completion: row.ignore_workflow_completion === 1,
@@ -193,6 +196,7 @@ interface ExportedJobRow extends JobRow {
   limits: LabelSet | null;
   failure_handler: string | null;
   attributes: string | null;
+  launch: string | null;
 }
 
 /** Rows of a workflow's jobs with the names of what they name, in stored order. */
@@ -202,13 +206,15 @@ export function exportedJobs(
   { after = 0, skip = 0, limit, only = '1' }: { after?: number; skip?: number; limit: number; only?: string },
 ): ExportedJobRow[] {
   return tx.db.all<ExportedJobRow>(
-    `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, s.limits, h.name AS failure_handler, t.attributes
+    `SELECT j.*, r.name AS requirements, c.name AS scheduler, s.labels, s.limits, h.name AS failure_handler, t.attributes,
+       l.launch
      FROM jobs j
      LEFT JOIN resource_requirements r ON r.resource_requirements_key = j.resource_requirements_key
      LEFT JOIN shapes s ON s.shape_key = j.shape_key
      LEFT JOIN slurm_configs c ON c.slurm_config_key = s.slurm_config_key
      LEFT JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
      LEFT JOIN job_attributes t ON t.job_key = j.job_key
+     LEFT JOIN job_launch l ON l.job_key = j.job_key
      WHERE j.workflow_key = ? AND j.job_key > ? AND ${only} ORDER BY j.job_key LIMIT ? OFFSET ?`,
     workflowKey,
     after,
@@ -235,6 +241,7 @@ export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
     ...(row.task_failure_is_success === 1 ? { task_failure_is_success: true } : {}),
     ...(row.max_wait_ms === null ? {} : { max_wait_ms: row.max_wait_ms }),
     ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
+    ...readLaunch(row.launch),
     own_requirements: hasOwn
       ? requirementsOf(tx, { resource_requirements_key: null, name: null, shape_key: row.shape_key })
       : null,

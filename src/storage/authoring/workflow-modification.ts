@@ -5,8 +5,10 @@ import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
+import { type Environment, environmentDifferences } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
+import { readEnvironment, storedEnvironment } from '../running/launch.ts';
 import { maxConcurrentChanged } from '../running/limits.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
@@ -14,7 +16,7 @@ import { changedAttributes, readAttributes, storedAttributes } from './attribute
 import { takeIdentity } from './workflow-identity.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
-type FieldName = Exclude<keyof Changes, 'attributes'>;
+type FieldName = Exclude<keyof Changes, 'attributes' | 'env'>;
 
 /** The column of a field, and how its value is stored and read. */
 interface Field {
@@ -77,7 +79,7 @@ export function modifyWorkflow(
 ): { name: string; changes: ChangedField[] } {
   const { workflowKey, name } = getWorkflow(tx, Number(request.workflow_key));
   const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
-  const { attributes, ...others } = request.changes;
+  const { attributes, env, ...others } = request.changes;
   const changes: ChangedField[] = [];
   for (const [key, value] of Object.entries(others)) {
     const field = fields[key as FieldName];
@@ -88,6 +90,7 @@ export function modifyWorkflow(
     tx.db.run(`UPDATE workflows SET ${field.column} = ? WHERE workflow_key = ?`, field.stored(value), workflowKey);
   }
   if (attributes !== undefined) changes.push(...modifyAttributes(tx, workflowKey, row.attributes, attributes));
+  if (env !== undefined) changes.push(...modifyEnvironment(tx, workflowKey, row.env, env));
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
   if (changes.some(({ field }) => field === 'name')) takeIdentity(tx, workflowKey);
   if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);
@@ -105,6 +108,15 @@ function modifyAttributes(
   const { fields, after } = changedAttributes(readAttributes(stored === null ? null : String(stored)), changes);
   if (fields.length === 0) return fields;
   tx.db.run('UPDATE workflows SET attributes = ? WHERE workflow_key = ?', storedAttributes(after), workflowKey);
+  return fields;
+}
+
+/** Jobs that start from now on get them. */
+function modifyEnvironment(tx: Transaction, workflowKey: number, stored: unknown, after: Environment): ChangedField[] {
+  const fields = environmentDifferences(readEnvironment(stored === null ? null : String(stored)), after);
+  if (fields.length > 0) {
+    tx.db.run('UPDATE workflows SET env = ? WHERE workflow_key = ?', storedEnvironment(after), workflowKey);
+  }
   return fields;
 }
 

@@ -2,9 +2,11 @@
 import type { JobShown, RecordOf } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { reasonText } from '../../model/decide/reason-text.ts';
+import { shownEnvironment } from '../../model/launch.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type JobFacts, reasonsOfJob } from '../demand/job-reasons.ts';
+import { jobLaunch, workflowEnvironment } from '../running/launch.ts';
 import { columns, type ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
 import { lastRecords, readList } from './lists.ts';
@@ -79,6 +81,7 @@ export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): Jo
     num_upstream: upstream.total,
     downstream: downstream.jobs,
     num_downstream: downstream.total,
+    env: shownEnvironment({ ...workflowEnvironment(tx, workflowKey), ...jobLaunch(tx, jobKey).env }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import { leastTimeMs } from '../../model/decide/time-left.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { setLaunch } from './launch.ts';
 import { withInputs } from './result-values.ts';
 import { recoveryOf } from './retries.ts';
 import { withUserData } from './user-data.ts';
@@ -50,6 +51,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
   );
   const assignments = [...rows].map((row) => assignment(tx, row));
   setTimeAtStart(tx, node, assignments);
+  setLaunch(tx, node.workflowKey, assignments);
   return withInputs(tx, node.workflowKey, withUserData(tx, computeNodeKey, assignments));
 }
 

@@ -41,7 +41,7 @@ export function withSoundResult(report: Finished): Finished {
   return { ...report, return_code: 1, cause: 'missing_output', detail };
 }
 
-/** Of the inputs in one reply to a worker, in bytes. */
+/** Of the inputs and environment variables in one reply to a worker, in bytes. */
 const mostReplyBytes = 8 * 1024 * 1024;
 
 /**
@@ -58,11 +58,15 @@ export function withInputs(tx: Transaction, workflowKey: number, assignments: As
   for (const assignment of assignments) {
     const names = hasValueVariables(assignment.command) || hasValueVariables(assignment.invocation_script ?? '');
     const filled = hasResults || names ? withOwnInputs(tx, workflowKey, assignment) : assignment;
-    bytes += Buffer.byteLength(filled.inputs ?? '');
+    bytes += Buffer.byteLength(filled.inputs ?? '') + environmentBytes(filled);
     if (bytes > mostReplyBytes) break;
     given.push(filled);
   }
   return given;
+}
+
+function environmentBytes({ env }: Assignment): number {
+  return env === undefined ? 0 : Buffer.byteLength(JSON.stringify(env));
 }
 
 function withOwnInputs(tx: Transaction, workflowKey: number, assignment: Assignment): Assignment {

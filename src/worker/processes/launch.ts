@@ -137,6 +137,7 @@ function nodeVariables(indices: readonly number[], { nodeNames }: LaunchContext)
 function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
   const { gpuIds } = context;
   const variables: Record<string, string> = {
+    ...job.env,
     TORC_JOB_KEY: job.job_key,
     TORC_JOB_ID: job.job_key,
     TORC_JOB_NAME: job.job_name,

@@ -1,0 +1,76 @@
+/** How the process of a job is started, besides its command: what a specification may state about it. */
+import { quoted } from './spec/names.ts';
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** What a job states itself; what is missing is as for every other job. */
+export interface Launch {
+  env?: Environment | undefined;
+}
+
+/** How many variables a workflow or a job may have, and how many bytes all of them together. */
+const mostVariables = 1000;
+const mostBytes = 65_536;
+
+/** A name that every shell can read. */
+export const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
+export const variableNameRule = 'a name of an environment variable is a letter or "_", then letters, digits and "_"';
+
+/** Names that begin like this are set by torc itself, whatever a specification says. */
+export const ownPrefix = 'TORC_';
+
+/** What is wrong with these variables together, as what follows "it"; null when a job can be given them. */
+export function environmentProblem(env: Readonly<Record<string, unknown>>): string | null {
+  const names = Object.keys(env);
+  if (names.length > mostVariables) {
+    return `has ${names.length} variables; at most ${mostVariables} are allowed`;
+  }
+  const bytes = names.reduce((sum, name) => sum + name.length + Buffer.byteLength(String(env[name])) + 2, 0);
+  if (bytes <= mostBytes) return null;
+  return `has ${bytes} bytes of variables; at most ${mostBytes} are allowed`;
+}
+
+/** The text of a value as a process gets it; null for none. */
+export function environmentOf(given: Readonly<Record<string, unknown>> | null | undefined): Environment | null {
+  const entries = Object.entries(given ?? {}).filter(([name]) => !name.startsWith(ownPrefix));
+  if (entries.length === 0) return null;
+  return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
+}
+
+/** Names of variables that usually hold a secret. */
+const secretName = /secret|token|passw|passphrase|credential|api_?key|access_?key|private_?key/i;
+
+/** The variables as they are shown: the values of those that look like secrets are hidden. */
+export function shownEnvironment(env: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [name, secretName.test(name) ? hiddenValue : value]),
+  );
+}
+
+/** Names of variables whose values are not shown. */
+export function secretNames(env: Environment): string[] {
+  return Object.keys(env).filter((name) => secretName.test(name));
+}
+
+/** Instead of a value that is a secret. */
+export const hiddenValue = '(hidden)';
+
+/** What differs, without the values. */
+export function environmentDifferences(
+  before: Environment,
+  after: Environment,
+): { field: string; old_value: string | null; new_value: string | null }[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return names.flatMap((name) => {
+    const [old, now] = [before, after].map((env) => (Object.hasOwn(env, name) ? (env[name] ?? null) : null));
+    if (old === now) return [];
+    const field = `env.${name}`;
+    return [{ field, old_value: old === null ? null : 'a value', new_value: now === null ? null : 'another value' }];
+  });
+}
+
+/** For a message. */
+export function ownNameMessage(name: string): string {
+  return `has no effect: ${quoted(name)} begins with ${ownPrefix}, and torc sets these variables itself`;
+}

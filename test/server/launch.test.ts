@@ -1,0 +1,142 @@
+/** How the processes of jobs are started besides their commands: what a specification states, and who gets to see it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compareWorkflow } from '../../src/cli/documents/compare-workflow.ts';
+import { exportLines } from '../../src/cli/documents/export-document.ts';
+import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
+import { expandChildren } from '../../src/model/expand/children.ts';
+import { expandValue } from '../../src/model/expand/read.ts';
+import type { Service } from '../../src/server/service.ts';
+import { freshService, statuses, TestWorker } from '../support/service.ts';
+import { loadWorkflow } from '../support/specification.ts';
+
+let service: Service;
+let close: () => Promise<void>;
+
+beforeEach(async () => {
+  ({ service, close } = await freshService());
+});
+afterEach(() => close());
+
+const place = { workingDirectory: '/w', outputDirectory: '/w/output' };
+const read = (spec: object) => expandValue({ name: 'w', ...spec }, { file: 'spec' }).workflow;
+const create = async (spec: object) => (await createWorkflow(service, read(spec), () => {}, place)).workflow_key;
+
+async function started(spec: object): Promise<{ key: string; worker: TestWorker }> {
+  const key = await create(spec);
+  await service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data: true });
+  const worker = await TestWorker.join(service, key, { cpus: 8 });
+  return { key, worker };
+}
+
+const spec = {
+  args: 'v1',
+  env: { THREADS: 4, MODE: 'production', API_KEY: 'xyzzy' },
+  jobs: [
+    { name: 'a_{i}', command: 'x', parameters: { i: '1:2' }, env: { SEED: 's{i:02d}', MODE: 'test' } },
+    { name: 'b', command: 'y', env: { DB_PASSWORD: 'plugh', TORC_JOB_KEY: '7' } },
+    { name: 'c', command: 'z' },
+  ],
+};
+const shared = { THREADS: '4', MODE: 'production', API_KEY: 'xyzzy' };
+
+describe('environment variables', () => {
+  it('reach the worker: those of the workflow, over them those of the job', async () => {
+    const { worker } = await started(spec);
+    const given = (await worker.exchange()).jobs;
+    expect(given.map(({ job_name, env }) => [job_name, env])).toEqual([
+      ['a_1', { ...shared, SEED: 's01', MODE: 'test' }],
+      ['a_2', { ...shared, SEED: 's02', MODE: 'test' }],
+      ['b', { ...shared, DB_PASSWORD: 'plugh' }],
+      ['c', shared],
+    ]);
+  });
+
+  it('cost nothing where there are none', async () => {
+    const { worker } = await started({ jobs: [{ name: 'a', command: 'x' }] });
+    const [given] = (await worker.exchange()).jobs;
+    expect(given).not.toHaveProperty('env');
+    expect(service.db.all('SELECT * FROM job_launch')).toEqual([]);
+  });
+
+  it('are in exports and copies, and their secrets in nothing else that is shown', async () => {
+    const key = await create(spec);
+    const shown = await service.call('workflow_show', { workflow_key: key });
+    expect(shown.env).toEqual({ ...shared, API_KEY: '(hidden)' });
+    const job = await service.call('job_show', { job_key: '3' });
+    expect(job.env).toEqual({ ...shared, API_KEY: '(hidden)', DB_PASSWORD: '(hidden)' });
+    let text = '';
+    const secrets = new Set<string>();
+    for await (const piece of exportLines(service, shown, { results: false, events: false, secrets })) text += piece;
+    expect([...secrets].sort()).toEqual(['API_KEY', 'DB_PASSWORD']);
+    const again = loadWorkflow(text, { file: 'export.json' }).workflow;
+    expect([again.env, ...[...again.jobs].map(({ env }) => env)]).toEqual([
+      shared,
+      { SEED: 's01', MODE: 'test' },
+      { SEED: 's02', MODE: 'test' },
+      { DB_PASSWORD: 'plugh' },
+      undefined,
+    ]);
+    const copy = { workflow_key: key, how: 'clone', name: null, dry_run: false } as const;
+    await service.call('workflow_copy', copy);
+    expect((await service.call('workflow_show', { workflow_key: '2' })).env).toEqual(shown.env);
+    expect((await service.call('job_show', { job_key: '7' })).env).toEqual(job.env);
+    const page = { sort_by: null, reverse: false, limit: 100, skip: 0, filters: [] };
+    for (const list of ['workflows', 'jobs', 'events'] as const) {
+      expect(JSON.stringify(await service.call('list', { list, workflow_key: key, ...page }))).not.toMatch(
+        /xyzzy|plugh/,
+      );
+    }
+  });
+
+  it('go with a job that is deleted, and come with one that is added', async () => {
+    const { key, worker } = await started({ jobs: [{ name: 'a', command: 'x', env: { A: '1' } }] });
+    const [parent] = (await worker.exchange()).jobs;
+    const jobs = expandChildren([{ name: 'child', command: 'y', env: { B: 2 } }], { file: 'children' });
+    await service.call('jobs_add_children', {
+      ...{ attempt_key: String(parent?.attempt), jobs, before: [], now: true, dry_run: false },
+    });
+    const [child] = (await worker.exchange()).jobs;
+    expect([child?.job_name, child?.env]).toEqual(['child', { B: '2' }]);
+    expect(await statuses(service, key)).toMatchObject({ child: 'submitted_pending' });
+    expect(service.db.all('SELECT launch FROM job_launch ORDER BY job_key')).toEqual([
+      { launch: '{"env":{"A":"1"}}' },
+      { launch: '{"env":{"B":"2"}}' },
+    ]);
+  });
+
+  it('that are others are taken over by a resume without running a job again, and events name them alone', async () => {
+    const { key, worker } = await started(spec);
+    for (const { attempt } of (await worker.exchange()).jobs) {
+      await worker.finish(attempt);
+    }
+    const jobs = spec.jobs.map((job) => (job.name === 'b' ? { ...job, env: { DB_PASSWORD: 'other' } } : job));
+    const changed = read({ ...spec, env: { THREADS: 4, MODE: 'slow' }, jobs });
+    const { takeOver, differences } = await compareWorkflow(service, key, changed);
+    expect(differences).toMatchObject({ changed: [], added: [], removed: [] });
+    const reply = await service.call('workflow_restart', {
+      ...{ workflow_key: key, dry_run: false, expected_state: null, skip: 0, ignore_missing_data: true },
+      ...{ only_uninitialized: false, keep_running: false, force: false, assume_stopped: false },
+      ...{ working_directory: '/w', resume: { take_over: takeOver } },
+    });
+    expect(JSON.stringify(reply)).toContain('env.MODE');
+    expect((await service.call('workflow_show', { workflow_key: key })).env).toEqual({ THREADS: '4', MODE: 'slow' });
+    expect(Object.values(await statuses(service, key))).toEqual(['done', 'done', 'done', 'done']);
+    const events = service.db.all<{ data: string | null }>('SELECT data FROM events');
+    expect(JSON.stringify(events)).toContain('env.API_KEY');
+    expect(JSON.stringify(events)).not.toMatch(/xyzzy|plugh|slow|other"/);
+    expect(service.db.all('SELECT launch FROM job_launch WHERE job_key = 3')).toEqual([
+      { launch: '{"env":{"DB_PASSWORD":"other"}}' },
+    ]);
+  });
+});
+
+describe('a specification with wrong variables', () => {
+  it('is refused with the place', () => {
+    const wrong = { name: 'w', env: { 'a-b': 1, L: [1] }, jobs: [{ name: 'a', command: 'x', env: { N: 'a\0' } }] };
+    expect(() => loadWorkflow(JSON.stringify(wrong, null, 1), { file: 'w.json' })).toThrow(
+      /w\.json:4:10: env\["a-b"\]: a name of an environment variable is a letter or "_"[\s\S]*w\.json:5:8: env\.L: found a list[\s\S]*w\.json:\d+:\d+: jobs\[0\]\.env\.N: contains a NUL/,
+    );
+    const huge = { name: 'w', jobs: [{ name: 'a', command: 'x', env: { N: 'x'.repeat(70_000) } }] };
+    expect(() => loadWorkflow(JSON.stringify(huge), { file: 'w.json' })).toThrow('has 70003 bytes of variables');
+  });
+});
