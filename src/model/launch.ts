@@ -1,5 +1,4 @@
 /** How the process of a job is started, besides its command: what a specification may state about it. */
-import { quoted } from './spec/names.ts';
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
@@ -68,9 +67,4 @@ export function environmentDifferences(
     const field = `env.${name}`;
     return [{ field, old_value: old === null ? null : 'a value', new_value: now === null ? null : 'another value' }];
   });
-}
-
-/** For a message. */
-export function ownNameMessage(name: string): string {
-  return `has no effect: ${quoted(name)} begins with ${ownPrefix}, and torc sets these variables itself`;
 }

@@ -35,7 +35,16 @@ const rooms: Record<string, Rooms> = {
     levels: [['database'], ['running'], ['runs', 'demand'], ['evidence', 'authoring', 'lists']],
   },
   model: {
-    foundation: ['status.ts', 'job.ts', 'labels.ts', 'retry.ts', 'expanded.ts', 'identity.ts', 'notification.ts'],
+    foundation: [
+      'status.ts',
+      'job.ts',
+      'labels.ts',
+      'launch.ts',
+      'retry.ts',
+      'expanded.ts',
+      'identity.ts',
+      'notification.ts',
+    ],
     levels: [['graph', 'spec'], ['expand', 'decide'], ['translate']],
   },
   server: {

@@ -7,6 +7,7 @@
  * JSON list, NULL for all of them.
  */
 
+import { copiedJobParts } from './copied-job-parts.ts';
 import { copiedReactions } from './copied-reactions.ts';
 
 export interface CopiedTable {
@@ -161,30 +162,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ...['recovery_attempt_key', 'recovery_rule'],
     ],
   },
-  {
-    table: 'job_attributes',
-    from: `jobs n JOIN job_attributes t ON t.job_key = n.job_key - @jobs
-      WHERE n.workflow_key = @target ORDER BY n.job_key`,
-    same: ['attributes'],
-    made: { job_key: 'n.job_key' },
-    unset: [],
-  },
-  {
-    table: 'job_launch',
-    from: `jobs n JOIN job_launch t ON t.job_key = n.job_key - @jobs
-      WHERE n.workflow_key = @target ORDER BY n.job_key`,
-    same: ['launch'],
-    made: { job_key: 'n.job_key' },
-    unset: [],
-  },
-  {
-    table: 'upstream_orders',
-    from: `jobs n JOIN upstream_orders t ON t.job_key = n.job_key - @jobs
-      WHERE n.workflow_key = @target ORDER BY n.job_key`,
-    same: ['runs'],
-    made: { job_key: 'n.job_key' },
-    unset: [],
-  },
+  ...copiedJobParts,
   {
     table: 'added_jobs',
     from: 'added_jobs t WHERE t.workflow_key = @source ORDER BY t.job_key',
