@@ -14,6 +14,8 @@ export const serverInfo = () =>
     user: z.string(),
     directory: z.string(),
     started_at: instant,
+    /** The server's clock. */
+    now: instant,
     num_active_workers: count,
     /** Allocations of any workflow that may still wait or run. */
     num_open_allocations: count,

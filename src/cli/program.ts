@@ -35,6 +35,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
   [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
   [['config'], async () => (await import('./commands/config.ts')).declareConfig],
+  [['doctor'], async () => (await import('./commands/doctor.ts')).declareDoctor],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
 ];
 

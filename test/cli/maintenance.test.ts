@@ -85,3 +85,26 @@ it('a check ends with 0 or 4, a backup keeps no damaged copy, and an unusable da
     expect(ended.stderr).toMatch(/^error: [^\n]+\nhint: [^\n]+\n$/);
   }
 });
+
+it('doctor changes nothing, and sees the locks, the database and the server', async () => {
+  type Doctor = { checks: { check: string; status: string; found: string }[]; num_failed: number };
+  const found = ({ checks }: Doctor, check: string) => checks.find((each) => each.check === check)?.found;
+  const fresh = await place.json<Doctor>(['doctor']);
+  expect(fresh.num_failed).toBe(0);
+  expect(readdirSync(place.path)).toEqual([]);
+  await place.create('true');
+  const before = readdirSync(place.dir).map((name) => [name, statSync(join(place.dir, name)).mtimeMs]);
+  const stored = await place.json<Doctor>(['doctor']);
+  expect(found(stored, 'database')).toMatch(/schema version \d+, pages are sound/);
+  expect(found(stored, 'locks')).toBe('other processes see them');
+  expect(readdirSync(place.dir).map((name) => [name, statSync(join(place.dir, name)).mtimeMs])).toEqual(before);
+  await place.json(['server', 'start', '--daemon']);
+  const served = await place.json<Doctor>(['doctor']);
+  expect(served.num_failed).toBe(0);
+  expect(found(served, 'database')).toMatch(/in use by .*server start/);
+  expect(found(served, 'server')).toMatch(/answers in \d+ ms/);
+  await place.torc('server', 'stop');
+  writeFileSync(database(), 'no database '.repeat(100));
+  const damaged = await place.torc('doctor');
+  expect(damaged).toMatchObject({ code: 5, stdout: expect.stringMatching(/failed +database .*\n.*server check/) });
+});

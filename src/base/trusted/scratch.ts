@@ -1,6 +1,7 @@
 /** A folder of this process alone on this node, for files through which it and its jobs tell each other something. */
 import {
   closeSync,
+  copyFileSync,
   ftruncateSync,
   mkdtempSync,
   openSync,
@@ -16,13 +17,18 @@ import { join } from 'node:path';
 import { openRegularFile } from './shared.ts';
 
 /** Makes the folder, with a name that nobody can foresee. Throws the system's error. */
-export function makeScratchFolder(prefix: string): string {
-  return mkdtempSync(join(tmpdir(), prefix));
+export function makeScratchFolder(prefix: string, parent = tmpdir()): string {
+  return mkdtempSync(join(parent, prefix));
 }
 
 /** Throws the system's error. */
 export function writeScratch(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
+}
+
+/** A copy of a file in a folder of this process. Throws the system's error. */
+export function copyToScratch(from: string, to: string): void {
+  copyFileSync(from, to);
 }
 
 /** A file that is written again and again, which costs less than one file after the other. */

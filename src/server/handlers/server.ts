@@ -13,7 +13,7 @@ import { countUntriedMessages } from '../../storage/running/outbox.ts';
 import type { ServerContext } from '../context.ts';
 import { lookLocally } from '../evidence/gather.ts';
 
-export function describeServer({ info, epoch, startedAt, view }: ServerContext): Reply<'server_info'> {
+export function describeServer({ info, epoch, startedAt, clock, view }: ServerContext): Reply<'server_info'> {
   return {
     version: info.version,
     protocol: protocolVersion,
@@ -23,6 +23,7 @@ export function describeServer({ info, epoch, startedAt, view }: ServerContext):
     user: info.user,
     directory: info.directory,
     started_at: isoInstant(startedAt),
+    now: isoInstant(clock.now()),
     num_active_workers: countActiveComputeNodes(view, null),
     num_open_allocations: countOpenAllocations(view),
   };

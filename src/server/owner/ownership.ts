@@ -166,6 +166,13 @@ function mayBeEnded(directory: string, { hostname: host, pid, start_ticks }: Hol
   return isOwnProcess(pid) && hasOpen(pid, join(directory, 'torc.db'));
 }
 
+/** The process that says it has the database open; null when there is none, or one of this host that has ended. */
+export function presentHolder(directory: string): Pick<Holder, 'hostname' | 'pid' | 'command'> | null {
+  const holder = parse(readPrivateFile(holderPath(directory)));
+  const isHere = holder?.hostname === hostname();
+  return holder === null || (isHere && !isProcessAlive(holder.pid, holder.start_ticks)) ? null : holder;
+}
+
 /** Says who has become the owner while this process worked. */
 export function takenBy(directory: string): TorcError {
   const holder = parse(readPrivateFile(holderPath(directory)));

@@ -31,3 +31,16 @@ export function readCopy(path: string): { schema_version: number; num_workflows:
     copy.close();
   }
 }
+
+/** What a copy with its write-ahead log has, after a check of its pages: 'ok', or what is wrong. Changes the copy. */
+export function quickCheck(path: string): { found: string; schema_version: number } {
+  const copy = new Sqlite(path, { fileMustExist: true });
+  try {
+    return {
+      found: String(copy.pragma('quick_check(1)', { simple: true })),
+      schema_version: Number(copy.pragma('user_version', { simple: true })),
+    };
+  } finally {
+    copy.close();
+  }
+}

@@ -1,0 +1,181 @@
+/** What `torc doctor` looks at on this machine and in the server directory; nothing is changed. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
+import { jobStarterPath, programPath, schemaDirectory } from '../../base/program.ts';
+import { refuseUnsafePrivateFolder } from '../../base/trusted/private.ts';
+import { formatMemory } from '../../base/units.ts';
+import { version } from '../../base/version.ts';
+import type { Context } from '../context/context.ts';
+import { environmentSettings } from '../context/settings.ts';
+import { fileSettings, settingsFiles } from '../context/settings-files.ts';
+import {
+  type CheckName,
+  checkNames,
+  type Finding,
+  failed,
+  mountOf,
+  nearestFolder,
+  ok,
+  statOrNull,
+  warning,
+} from './doctor-findings.ts';
+import { checkQuota } from './doctor-quota.ts';
+import { checkServer, checkSlurm } from './doctor-server.ts';
+
+type Check = (context: Context) => Finding | Promise<Finding>;
+
+const checks: Readonly<Record<CheckName, Check>> = {
+  node: checkNode,
+  helper: checkHelper,
+  sqlite: checkSqlite,
+  config: checkConfig,
+  directory: checkDirectory,
+  'file system': checkFileSystem,
+  quota: checkQuota,
+  locks: (context) => checkProbe(context, 'locks'),
+  clock: (context) => checkProbe(context, 'clock'),
+  database: checkDatabase,
+  server: checkServer,
+  slurm: checkSlurm,
+};
+
+/** The finding of one check; whatever it throws is one as well. */
+export async function findingOf(name: string, context: Context): Promise<Finding> {
+  try {
+    const known = checkNames.find((each) => each === name);
+    if (known === undefined) throw new TorcError('usage', `there is no check ${name}`);
+    return await checks[known](context);
+  } catch (error) {
+    const { message, hint } = asTorcError(error);
+    return failed(message, error instanceof TorcError && hint !== null ? hint : 'See the message of the system.');
+  }
+}
+
+function checkNode(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const found = `torc ${version()}, node ${process.version}`;
+  const isNew = major > 20 || (major === 20 && minor >= 19);
+  return isNew ? ok(found) : failed(found, 'torc needs node 20.19 or newer: load a newer module, or install one.');
+}
+
+async function checkHelper(): Promise<Finding> {
+  const path = jobStarterPath();
+  const without = 'jobs start, but more slowly: install a C compiler (cc) and install torc again';
+  if (!existsSync(path)) return warning(`there is no ${path}`, without);
+  const helper = spawn(path, ['0', '0', '/', 'bash', '-c', '--'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const printed = await Promise.race([
+    text(helper.stdout),
+    new Promise<string>((fulfil) => helper.once('error', (error) => fulfil(error.message))),
+  ]);
+  if (printed.startsWith('ready')) return ok('torc-start-jobs runs');
+  return warning(`${path} does not run here: ${printed.trim() || 'it printed nothing'}`, without);
+}
+
+async function checkSqlite(): Promise<Finding> {
+  try {
+    const { sqliteVersion } = await import('../../server/owner/inspection.ts');
+    return ok(`version ${sqliteVersion()}`);
+  } catch (error) {
+    const [first = ''] = asTorcError(error).message.split('\n');
+    return failed(`better-sqlite3 cannot be loaded: ${first}`, 'Build it for this node: npm rebuild better-sqlite3');
+  }
+}
+
+function checkConfig({ env }: Context): Finding {
+  const files = settingsFiles(env);
+  fileSettings(files);
+  environmentSettings(env);
+  const present = files.filter(({ exists }) => exists);
+  const ignored = present.find((file) => file.ignored !== null);
+  if (ignored !== undefined) {
+    return warning(
+      `${ignored.path} is ignored: it ${ignored.ignored}`,
+      'Remove it, or make your own: torc config init',
+    );
+  }
+  return ok(present.length === 0 ? 'no configuration file' : present.map(({ path }) => path).join(', '));
+}
+
+function checkDirectory({ directory }: Context): Finding {
+  refuseUnsafePrivateFolder(directory);
+  return ok(statOrNull(directory) === null ? `${directory} is not there yet; the first workflow makes it` : directory);
+}
+
+const littleBytes = 1024 ** 3;
+const fewInodes = 10_000;
+
+function checkFileSystem({ directory }: Context): Finding {
+  const folder = nearestFolder(directory);
+  const { bavail, bsize, ffree, files } = statfsSync(folder);
+  const free = bavail * bsize;
+  const type = mountOf(folder)?.type ?? 'unknown type';
+  // some file systems do not count inodes
+  const inodes = files === 0 ? '' : `, ${ffree} inodes`;
+  const found = `${type}, ${formatMemory(free)} free${inodes} in ${folder}`;
+  if (free < littleBytes) return warning(found, 'Free some space: without any, nothing can be stored.');
+  if (files > 0 && ffree < fewInodes)
+    return warning(found, 'Remove files: without inodes, no job can write its output.');
+  if (type === 'tmpfs' || type === 'ramfs') {
+    return warning(found, 'What is in memory is lost when this machine restarts; choose another with --dir.');
+  }
+  return ok(found);
+}
+
+const mostSecondsApart = 5;
+
+/** Both need a file in the directory, which is removed again. */
+async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Promise<Finding> {
+  if (statOrNull(directory) === null) return ok(`not checked: ${directory} is not there yet`);
+  const { probeFolder } = await import('../../server/owner/inspection.ts');
+  const { hasLocks, aheadSeconds } = await probeFolder(directory, what === 'locks' ? asksOther : async () => true);
+  if (what === 'locks') {
+    if (hasLocks) return ok('other processes see them');
+    return warning(
+      'this file system has none that other processes see',
+      'torc keeps others out by holder.json as well; mount it with locks (NFS: without nolock, Lustre: flock) if you can.',
+    );
+  }
+  const now = new Date().toISOString();
+  const seconds = Math.abs(aheadSeconds).toFixed(1);
+  if (seconds === '0.0' || Math.abs(aheadSeconds) <= mostSecondsApart) return ok(`${now}, the file system agrees`);
+  const found = `the file system's clock is ${seconds} s ${aheadSeconds > 0 ? 'ahead of' : 'behind'} this machine's`;
+  return warning(found, 'Ask for time synchronization (chrony, ntp): changes of files are noticed by their times.');
+}
+
+/** Another process says whether it sees the lock. */
+async function asksOther(path: string): Promise<boolean> {
+  const asked = spawn(process.execPath, [programPath(), 'doctor', '--locked', path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const printed = await text(asked.stdout);
+  if (printed === 'true\n' || printed === 'false\n') return printed === 'true\n';
+  throw new TorcError('unusable', 'the lock of a file could not be tried', 'Try again.');
+}
+
+async function checkDatabase({ directory, torc }: Context): Promise<Finding> {
+  const { lookAtDatabase, presentHolder } = await import('../../server/owner/inspection.ts');
+  const restore = `${torc} server check tells more; a backup (torc server backup) can take its place.`;
+  try {
+    const look = lookAtDatabase(directory);
+    if (look === null) return ok('none yet; the first workflow makes it');
+    const size = formatMemory(look.sizeBytes);
+    if (look.problem !== null) return failed(`${size}, damaged: ${look.problem}`, restore);
+    if (look.unread === 'large') return ok(`${size}; not read for its size: ${torc} server check`);
+    if (look.unread === 'in use') {
+      const holder = presentHolder(directory);
+      const who = holder === null ? '' : ` by '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
+      return ok(`${size}, in use${who}; not read: ${torc} server check`);
+    }
+    const newest = Math.max(...readdirSync(schemaDirectory()).map((name) => Number.parseInt(name, 10) || 0));
+    const found = `${size}, schema version ${look.schemaVersion}, pages are sound`;
+    if ((look.schemaVersion ?? 0) <= newest) return ok(found);
+    return failed(found, 'A newer torc wrote it: use that one, or choose another directory with --dir.');
+  } catch (error) {
+    const code = systemCode(error) ?? '';
+    if (!code.startsWith('SQLITE_')) throw error;
+    return failed(`${join(directory, 'torc.db')} cannot be read: ${asTorcError(error).message}`, restore);
+  }
+}

@@ -1,0 +1,74 @@
+/** Whether the server and Slurm answer. */
+import { accessSync, constants } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { readServerFile } from '../../api/server-file.ts';
+import { version } from '../../base/version.ts';
+import { systemSlurm } from '../../slurm/commands.ts';
+import { askServer } from '../connection/daemon.ts';
+import type { Context } from '../context/context.ts';
+import { type Finding, failed, ok, warning } from './doctor-findings.ts';
+
+const mostSecondsApart = 5;
+
+export async function checkServer({ directory, torc }: Context): Promise<Finding> {
+  const file = readServerFile(directory);
+  if (file === null) return ok(`none is running; commands that need one start it (${torc} server start --daemon)`);
+  const sentAt = Date.now();
+  const info = await askServer(directory);
+  const endedAt = Date.now();
+  const place = `${file.hostname} (pid ${file.pid}, version ${file.version})`;
+  if (info === null) {
+    const where = file.hostname === hostname() ? '' : ` Or look at it: ssh ${file.hostname}`;
+    return warning(`${place} does not answer`, `Start one here: ${torc} server start --daemon.${where}`);
+  }
+  const now = Date.parse(info.now ?? '');
+  const apart = Math.max(sentAt - now, now - endedAt, 0) / 1000;
+  if (info.version !== version()) {
+    return warning(
+      `${place} is not the version of this command`,
+      `${torc} server stop && ${torc} server start --daemon`,
+    );
+  }
+  if (apart > mostSecondsApart) {
+    return warning(
+      `the clock of ${place} differs by ${apart.toFixed(1)} s`,
+      'Ask for time synchronization (chrony, ntp).',
+    );
+  }
+  return ok(`${place} answers in ${endedAt - sentAt} ms`);
+}
+
+const commands = ['sbatch', 'squeue', 'scancel', 'sinfo', 'scontrol', 'sacct'];
+
+export async function checkSlurm({ env }: Context): Promise<Finding> {
+  const missing = commands.filter((name) => !isOnPath(name, env.PATH ?? ''));
+  if (missing.length === commands.length) return ok('not on this machine: torc runs jobs here alone');
+  const load = 'Load the module that puts the Slurm commands on your PATH.';
+  if (missing.length > 0) return failed(`${missing.join(', ')} not found, but others are`, load);
+  const slurm = systemSlurm(env);
+  const [nodes, queue, accounting] = await Promise.all([
+    slurm.sinfo(),
+    slurm.squeue({ names: ['torc-doctor'] }),
+    slurm.sacct(['1'], Date.now()),
+  ]);
+  for (const answer of [nodes, queue]) {
+    if (answer.kind === 'failed') return failed(answer.reason, answer.hint ?? 'Try again in a minute; ask the site.');
+  }
+  const partitions = nodes.kind === 'ok' ? new Set(nodes.value.records.map(({ partition }) => partition)).size : 0;
+  const found = `answers; ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}`;
+  if (accounting.kind === 'ok') return ok(found);
+  const advice = 'Without accounting, torc learns less of allocations that ended while no server ran.';
+  return warning(`${found}; sacct does not work: ${accounting.reason}`, advice);
+}
+
+function isOnPath(name: string, path: string): boolean {
+  return path.split(':').some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return folder !== '';
+    } catch {
+      return false;
+    }
+  });
+}

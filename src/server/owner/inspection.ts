@@ -1,0 +1,79 @@
+/** A look at a server directory that leaves everything in it as it was. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { copyToScratch, makeScratchFolder, removeScratchFolder } from '../../base/trusted/scratch.ts';
+import { quickCheck } from '../../storage/database/backup-copy.ts';
+import { holdLock, isLocked, sqliteVersion } from '../../storage/database/lock-probe.ts';
+import { presentHolder } from './ownership.ts';
+
+export { isLocked, presentHolder, sqliteVersion };
+
+/** A larger database is not copied for a look at it. */
+const mostCopiedBytes = 256 * 1024 * 1024;
+
+export interface DatabaseLook {
+  sizeBytes: number;
+  /** Null when it was not read. */
+  schemaVersion: number | null;
+  /** What is wrong with its pages; null when nothing is, or they were not read. */
+  problem: string | null;
+  /** Why its pages were not read; null when they were. */
+  unread: 'in use' | 'large' | null;
+}
+
+/** Null where there is no database. Throws the system's error, or the database's for a file that is none. */
+export function lookAtDatabase(directory: string): DatabaseLook | null {
+  const path = join(directory, 'torc.db');
+  const before = stateOf(path);
+  if (before === null) return null;
+  const look = { sizeBytes: before.sizeBytes, schemaVersion: null, problem: null };
+  if (presentHolder(directory) !== null) return { ...look, unread: 'in use' };
+  if (before.sizeBytes > mostCopiedBytes) return { ...look, unread: 'large' };
+  const scratch = makeScratchFolder('torc-doctor-');
+  try {
+    const copy = join(scratch, 'torc.db');
+    copyToScratch(path, copy);
+    if (existsSync(`${path}-wal`)) copyToScratch(`${path}-wal`, `${copy}-wal`);
+    const { found, schema_version } = quickCheck(copy);
+    // a copy that was made while it was written says nothing
+    if (presentHolder(directory) !== null || stateOf(path)?.stamp !== before.stamp)
+      return { ...look, unread: 'in use' };
+    return { ...look, schemaVersion: schema_version, problem: found === 'ok' ? null : found, unread: null };
+  } finally {
+    removeScratchFolder(scratch);
+  }
+}
+
+function stateOf(path: string): { sizeBytes: number; stamp: string } | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  const stamp = [found.mtimeMs, found.size, log?.mtimeMs, log?.size].join(' ');
+  return { sizeBytes: found.size + (log?.size ?? 0), stamp };
+}
+
+/**
+ * Whether another process sees the lock of a file in this directory, and how far the clock of its file system is ahead,
+ * in seconds. `asks` lets another process look. Removes what it made. Throws the system's or the database's error.
+ */
+export async function probeFolder(
+  directory: string,
+  asks: (path: string) => Promise<boolean>,
+): Promise<{ hasLocks: boolean; aheadSeconds: number }> {
+  const scratch = makeScratchFolder('.torc-doctor-', directory);
+  try {
+    const path = join(scratch, 'locked');
+    const startedAt = Date.now();
+    const release = holdLock(path);
+    const { mtimeMs } = statSync(path);
+    const endedAt = Date.now();
+    try {
+      const ahead = mtimeMs > endedAt ? mtimeMs - endedAt : Math.min(0, mtimeMs - startedAt);
+      return { hasLocks: await asks(path), aheadSeconds: ahead / 1000 };
+    } finally {
+      release();
+    }
+  } finally {
+    removeScratchFolder(scratch);
+  }
+}

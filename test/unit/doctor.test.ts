@@ -1,0 +1,60 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { findingOf } from '../../src/cli/actions/doctor-checks.ts';
+import { type CheckName, mountOf } from '../../src/cli/actions/doctor-findings.ts';
+import { fakeContext, fakeTerminal } from './cli-fakes.ts';
+
+let place: string;
+let env: Record<string, string>;
+
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), 'torc doctor '));
+  env = { XDG_CONFIG_HOME: place, PATH: join(place, 'bin') };
+  mkdirSync(join(place, 'bin'));
+});
+afterEach(() => rmSync(place, { recursive: true, force: true }));
+
+const directory = () => join(place, 'server');
+const find = (check: CheckName) => findingOf(check, fakeContext(fakeTerminal(), { dir: directory() }, env));
+
+function program(name: string, text: string): void {
+  writeFileSync(join(place, 'bin', name), `#!/bin/sh\n${text}\n`);
+  chmodSync(join(place, 'bin', name), 0o755);
+}
+
+it('a directory that is not there yet is ok', async () => {
+  for (const check of ['directory', 'file system', 'locks', 'clock', 'database', 'server', 'slurm'] as const) {
+    expect(await find(check), check).toMatchObject({ status: 'ok', advice: null });
+  }
+});
+
+it('a database that is none, and a directory of others, are failures with advice', async () => {
+  mkdirSync(directory());
+  writeFileSync(join(directory(), 'torc.db'), 'this is no database '.repeat(100));
+  expect(await find('database')).toMatchObject({ status: 'failed', advice: expect.stringContaining('server check') });
+  chmodSync(directory(), 0o777);
+  expect(await find('directory')).toMatchObject({ status: 'failed', advice: expect.stringMatching(/^chmod go-w/) });
+});
+
+it('a mistake in a configuration file is a failure', async () => {
+  mkdirSync(join(place, 'torc'));
+  writeFileSync(join(place, 'torc', 'config.toml'), 'acount = "a"\n');
+  expect(await find('config')).toMatchObject({ status: 'failed', found: expect.stringContaining('"account"') });
+});
+
+it('Slurm commands that are missing or do not answer are named with their own words', async () => {
+  for (const name of ['sbatch', 'squeue', 'scancel', 'scontrol', 'sacct']) program(name, 'exit 0');
+  expect(await find('slurm')).toMatchObject({ status: 'failed', found: 'sinfo not found, but others are' });
+  program('sinfo', 'echo "slurm_load_partitions: Unable to contact slurm controller" >&2; exit 1');
+  expect(await find('slurm')).toMatchObject({ status: 'failed', found: expect.stringContaining('Unable to contact') });
+  program('sinfo', 'exit 0');
+  program('sacct', 'echo "Slurm accounting storage is disabled" >&2; exit 1');
+  expect(await find('slurm')).toMatchObject({ status: 'warning', found: expect.stringContaining('is disabled') });
+});
+
+it('the mount of a path is the deepest one that has it', () => {
+  expect(mountOf('/proc/self')).toMatchObject({ type: 'proc', point: '/proc' });
+  expect(mountOf('/')).toMatchObject({ point: '/' });
+});
