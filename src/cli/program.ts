@@ -15,6 +15,7 @@ const widestHelp = 110;
 /** The groups in the order of the help; a command line loads only its own. */
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
+  [['exec'], async () => (await import('./commands/exec.ts')).declareExec],
   [['import-spec'], async () => (await import('./commands/import-spec.ts')).declareImportSpec],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
   [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],

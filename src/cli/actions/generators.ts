@@ -7,7 +7,7 @@ import type { OverlapRule } from '../../model/decide/schedule.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { readBytes } from '../documents/read-spec.ts';
+import { readBytes } from '../documents/given-file.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { changed, checkName, fateOf, readScheduled, whenOf } from './schedules.ts';
 

@@ -9,7 +9,8 @@ import { specText } from '../../model/spec/spec-text.ts';
 import { type ForeignWorkflow, type PlacedRemark, readForeign } from '../../model/translate/read-foreign.ts';
 import type { ForeignSystem } from '../../model/translate/systems.ts';
 import { type Context, note } from '../context/context.ts';
-import { pathPlace, readBytes, shownName } from '../documents/read-spec.ts';
+import { readBytes, shownName } from '../documents/given-file.ts';
+import { pathPlace } from '../documents/read-spec.ts';
 import { printResult } from '../output/output.ts';
 
 export interface ImportSpecOptions {

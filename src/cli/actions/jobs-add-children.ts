@@ -8,7 +8,7 @@ import { counted } from '../../base/text.ts';
 import { openJobClient } from '../connection/job-client.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { readBytes, shownName } from '../documents/read-spec.ts';
+import { readBytes, shownName } from '../documents/given-file.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';

@@ -26,7 +26,12 @@ export interface RunOptions extends WorkerCommandOptions, StatedOptions, Missing
   failFast?: boolean;
   maxFailures?: number;
   timeout?: number;
+  /** In a dry run. */
+  showJobs?: boolean;
 }
+
+/** So many jobs of a plan are shown unless all are asked for. */
+export const shownInPlan = 20;
 
 /** Seconds without a fitting job: as the only worker, this one has nothing to wait for. */
 const waitForNewJobs = 0;
@@ -42,6 +47,11 @@ export async function runSpec(context: Context, spec: string, options: RunOption
   noteWithoutEffect(context, workflow);
   const recreated = { spec, workflow };
   if (options.dryRun === true) return planRun(context, recreated, options);
+  return runWorkflow(context, recreated, options);
+}
+
+/** Stores and starts a workflow, or resumes it, runs its jobs here and prints the summary; returns the exit code. */
+export async function runWorkflow(context: Context, recreated: Recreated, options: RunOptions): Promise<number> {
   const output = chosenOutput(context, options.output);
   prepareOutputDirectory(context, output);
   return withConnection(
@@ -69,7 +79,7 @@ async function planRun(context: Context, recreated: Recreated, options: RunOptio
     return restartExitCode(planned.plan);
   }
   refuseMissingInputs(recreated.workflow, options);
-  await showCounts(context, recreated.workflow, false);
+  await showCounts(context, recreated.workflow, options.showJobs === true, shownInPlan);
   return 0;
 }
 

@@ -28,6 +28,8 @@ export async function scheduleNodes(context: Context, options: ScheduleOptions):
 export interface SubmittedNodes {
   value: object;
   text: string;
+  schedule: Schedule;
+  allocations: readonly PlannedSubmission[];
 }
 
 /** Submits the allocations, or with `dryRun` plans that; warns, and prints nothing else. */
@@ -39,7 +41,8 @@ export async function submitNodes(context: Context, options: ScheduleOptions): P
     await noteMisfits(context, connection.api, schedule, options);
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
-    return { value: { dry_run: false, ...plan }, text: submittedText(context, schedule, allocations) };
+    const text = submittedText(context, schedule, allocations);
+    return { value: { dry_run: false, ...plan }, text, schedule, allocations };
   } finally {
     await connection.close();
   }
@@ -53,7 +56,8 @@ async function planNodes(context: Context, connection: Connection, options: Sche
   );
   const plan = planValue(schedule, options, allocations, willStart);
   await noteMisfits(context, connection.api, schedule, options);
-  return { value: { dry_run: true, ...plan }, text: dryRunText(schedule, allocations, willStart) };
+  const text = dryRunText(schedule, allocations, willStart);
+  return { value: { dry_run: true, ...plan }, text, schedule, allocations };
 }
 
 /** Warns about jobs that the allocations cannot run. */

@@ -1,29 +1,36 @@
-/** `torc submit SPEC`: creates and starts a workflow whose actions schedule nodes. */
+/** `torc submit SPEC`: creates and starts a workflow, and has allocations submitted for it. */
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { formatWalltime } from '../../slurm/script.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
-import { type Context, note } from '../context/context.ts';
+import type { Context } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { ResumeOptions } from '../input/options.ts';
+import { chosenOutput } from '../input/output-directory.ts';
+import { namesAllocations, type SubmissionOptions, withScheduler } from '../input/submission.ts';
+import { printResult } from '../output/output.ts';
+import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { refuseKey, refuseWithoutJobs } from './run.ts';
-import { type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
+import { jobsText, leftBehind, submitStarted, submittedText, submittedValue } from './submit-allocations.ts';
+import { countsOf, type StatedOptions, storeWorkflow, withStated } from './workflows-create.ts';
 import { exitCodeOf, printRestart, type Restarted } from './workflows-restart.ts';
-import { startWorkflow } from './workflows-start-cancel-delete.ts';
+import { type Started, startStored } from './workflows-start-cancel-delete.ts';
 
-export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions;
+export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions & SubmissionOptions;
 
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
   refuseKey(context, spec, 'workflows start');
-  const { workflow } = withStated(await readWorkflow(context, spec, null), options);
-  checkResume(options, workflow);
-  refuseWithoutJobs(spec, workflow);
-  requireNodes(context, spec, workflow);
+  const { workflow: written } = withStated(await readWorkflow(context, spec, null), options);
+  checkResume(options, written);
+  refuseWithoutJobs(spec, written);
+  const schedulesItself = requireNodes(context, spec, written, options);
+  const workflow = namesAllocations(options) ? withScheduler(context, spec, written, options) : written;
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const recreated = { spec, workflow };
@@ -32,7 +39,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
     if (planned !== null) return printed(context, planned);
     refuseMissingInputs(workflow, options);
-    await showCounts(context, workflow, false);
+    await showSubmission(context, workflow, schedulesItself, options);
     return 0;
   }
   if (options.resume !== true) refuseMissingInputs(workflow, options);
@@ -44,7 +51,10 @@ export async function submitSpec(context: Context, spec: string, options: Submit
         return { resumed, needs: await needsServer(connection, resumed.plan.workflow_key, false) };
       }
       refuseMissingInputs(workflow, options);
-      return { made: await storeWorkflow(context, connection, workflow) };
+      const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
+      const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
+      const { ignoreMissingData = false } = options;
+      return { started: await startStored(context, connection, workflow_key, { ignoreMissingData }) };
     },
     { creates: true, leavesServer: true, serves: options.stopRunning === true },
   );
@@ -52,11 +62,69 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     if (done.needs) await startOwnServer(context);
     return printed(context, done.resumed);
   }
-  const { workflow_key, num_jobs } = done.made;
-  note(context, `workflow ${workflow_key}: ${counted(num_jobs, 'job')}`);
-  const { ignoreMissingData = false } = options;
-  await startWorkflow(context, workflow_key, { ignoreMissingData });
+  const { started } = done;
+  if (schedulesItself) await bySubmittingActions(context, workflow, started, options);
+  else {
+    const { value, text } = await submitStarted(context, started.plan, workflow.name, options);
+    await printResult(context, value, () => text);
+  }
   return 0;
+}
+
+/** Starts the server that carries out the actions, waits for the first of them, and says what they submitted. */
+async function bySubmittingActions(
+  context: Context,
+  { name, actions }: ExpandedWorkflow,
+  { plan, startsServer }: Started,
+  options: SubmitOptions,
+): Promise<void> {
+  const { workflow_key: key } = plan;
+  if (startsServer) await startOwnServer(context);
+  const hasSlurm = actions.some((action) => isSubmission(action) && action.schedulerType !== 'local');
+  const ids = await awaitSubmission(context, key, plan.run_id).catch((error: unknown) => {
+    throw leftBehind(context, key, 1, error);
+  });
+  const what =
+    ids === null
+      ? `not submitted yet: ${context.torc} actions list ${key}`
+      : hasSlurm
+        ? `submitted ${counted(ids.length, 'allocation')}: ${jobsText(ids)}`
+        : 'started its workers on this host';
+  const value = { starts_server: startsServer, slurm_job_ids: ids ?? [] };
+  const place = { outputDirectory: chosenOutput(context, options.output), scripts: false };
+  const text = () => submittedText(context, name, plan, what, place);
+  await printResult(context, submittedValue(context, name, plan, value), text);
+}
+
+/** What would be submitted. */
+async function showSubmission(
+  context: Context,
+  workflow: ExpandedWorkflow,
+  schedulesItself: boolean,
+  options: SubmitOptions,
+): Promise<void> {
+  const { value, text } = countsOf(workflow);
+  const submissions = schedulesItself
+    ? workflow.actions.filter(isSubmission).map(({ scheduler, numAllocations }) => ({ scheduler, numAllocations }))
+    : [{ scheduler: 0, numAllocations: options.allocations ?? 1 }];
+  const lines = submissions.map(({ scheduler, numAllocations }) => {
+    const config = workflow.schedulers[scheduler ?? -1];
+    if (config === undefined) return 'a worker on this host would start\n';
+    const { account, partition, walltimeSeconds, extra } = config;
+    const settings = [
+      ...(account === '' ? [] : [`account ${account}`]),
+      ...(partition === null ? [] : [`partition ${partition}`]),
+      `walltime ${formatWalltime(walltimeSeconds)}`,
+      ...(extra === null ? [] : [extra]),
+    ];
+    return `${counted(numAllocations, 'allocation')} would be submitted: ${settings.join(', ')}\n`;
+  });
+  const allocations = submissions.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
+  await printResult(context, { ...value, allocations }, () => `${text}${lines.join('')}`);
+}
+
+function isSubmission({ triggerType, actionType }: ExpandedWorkflow['actions'][number]): boolean {
+  return triggerType === 'on_workflow_start' && actionType === 'schedule_nodes';
 }
 
 async function printed(context: Context, restarted: Restarted): Promise<number> {
@@ -64,15 +132,17 @@ async function printed(context: Context, restarted: Restarted): Promise<number> 
   return exitCodeOf(restarted.plan);
 }
 
-/** Without nodes the jobs would wait forever. */
-function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWorkflow): void {
-  const schedules = actions.some(
-    ({ triggerType, actionType }) => triggerType === 'on_workflow_start' && actionType === 'schedule_nodes',
-  );
-  if (schedules) return;
+/** Whether actions of the workflow schedule nodes. Without nodes the jobs would wait forever: throws 'usage'. */
+function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWorkflow, options: SubmitOptions): boolean {
+  const schedulesItself = actions.some(isSubmission);
+  if (schedulesItself && options.allocations !== undefined) {
+    const hint = 'Leave out -n, or remove the action from the specification.';
+    throw new TorcError('usage', `${spec} schedules its nodes itself (schedule_nodes on_workflow_start)`, hint);
+  }
+  if (schedulesItself || namesAllocations(options)) return schedulesItself;
   throw new TorcError(
     'usage',
-    `${spec} has no action that schedules nodes when the workflow starts`,
-    `Add one (trigger_type: on_workflow_start, action_type: schedule_nodes), or type ${torc} workflows create, ${torc} workflows start and ${torc} hpc slurm schedule-nodes.`,
+    `${spec} has no action schedule_nodes that schedules nodes when the workflow starts`,
+    `Say how many allocations: ${torc} submit ${spec} -n 1 -a ACCOUNT -t 1:00:00`,
   );
 }

@@ -161,10 +161,10 @@ interface ShownJob {
   output_user_data: string[];
 }
 
-/** What would be created. */
-export async function showCounts(context: Context, workflow: ExpandedWorkflow, isJobsShown: boolean): Promise<void> {
+/** What would be created, as numbers for programs and as a sentence. */
+export function countsOf(workflow: ExpandedWorkflow): { value: object; text: string } {
   const { numJobs, numBarriers, edges, files, userData } = workflow;
-  const counts = {
+  const value = {
     dry_run: true,
     name: workflow.name,
     jobs: numJobs,
@@ -178,22 +178,45 @@ export async function showCounts(context: Context, workflow: ExpandedWorkflow, i
     resource_requirements: workflow.requirements.length,
     failure_handlers: workflow.failureHandlers.length,
   };
-  const list = isJobsShown ? [...shownJobs(workflow)] : [];
-  await printResult(context, isJobsShown ? { ...counts, job_list: list } : counts, () => {
-    const rows = list.map((job) => ({ name: job.name, depends_on: inShort(job), command: job.command }));
-    const table = isJobsShown ? textTable(context, ['name', 'depends_on', 'command'], rows) : '';
-    const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
-    const stages = `in ${counted(counts.stages, 'stage')}, ${counted(counts.files, 'file')}${data}`;
-    return `${table}dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}${schedulersText(workflow)}\n`;
+  const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
+  const stages = `in ${counted(value.stages, 'stage')}, ${counted(value.files, 'file')}${data}`;
+  const what = `dry run: workflow ${cellText(workflow.name)} would be created with ${counted(numJobs, 'job')} ${stages}`;
+  return { value, text: `${what}${schedulersText(workflow)}\n` };
+}
+
+/** Prints what would be created, and its jobs: all, or in text only the first `mostShown`. */
+export async function showCounts(
+  context: Context,
+  workflow: ExpandedWorkflow,
+  isJobsShown: boolean,
+  mostShown = 0,
+): Promise<void> {
+  const { value, text } = countsOf(workflow);
+  if (isJobsShown && context.format === 'json') {
+    await printResult(context, { ...value, job_list: [...shownJobs(workflow, workflow.numJobs)] }, () => '');
+    return;
+  }
+  const number = isJobsShown ? workflow.numJobs : Math.min(mostShown, workflow.numJobs);
+  await printResult(context, value, () => {
+    const rows = [...shownJobs(workflow, number)].map((job) => ({ ...job, depends_on: inShort(job) }));
+    const columns = workflow.edges.length === 0 ? ['name', 'command'] : ['name', 'depends_on', 'command'];
+    const table = number === 0 ? '' : textTable(context, isJobsShown ? allColumns : columns, rows);
+    const left = workflow.numJobs - number;
+    const more = number === 0 || left === 0 ? '' : `.. and ${left} more (--show-jobs shows all)\n`;
+    return `${table}${more}${text}`;
   });
 }
+
+const allColumns = ['name', 'depends_on', 'command'];
 
 /** A long list in a table: its beginning and its length. */
 function inShort({ depends_on: names, num_depends_on: count }: ShownJob): string {
   return count > 6 ? `${names.slice(0, 5).join(',')},.. (${count})` : names.join(',');
 }
 
-function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
+/** The first jobs. */
+function* shownJobs(workflow: ExpandedWorkflow, most: number): Generator<ShownJob> {
+  if (most === 0) return;
   const upstreamsOf = upstreamNames(workflow);
   const namesIn = (list: readonly { name: string }[], indices: readonly number[]) =>
     indices.map((index) => list[index]?.name ?? '');
@@ -212,5 +235,6 @@ function* shownJobs(workflow: ExpandedWorkflow): Generator<ShownJob> {
       output_user_data: namesIn(workflow.userData, job.outputUserData),
     };
     number += 1;
+    if (number >= most) return;
   }
 }

@@ -11,7 +11,7 @@ import type { JobStatus } from '../../model/status.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { exportLines, writePieces } from '../documents/export-document.ts';
-import { readBytes } from '../documents/read-spec.ts';
+import { readBytes } from '../documents/given-file.ts';
 import { checkStorable, createWorkflow } from '../documents/send-workflow.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';

@@ -15,7 +15,11 @@ export function declareRun(program: Command, act: Act): void {
     .option('--fail-fast', 'start nothing more after the first failure; cancel what waits')
     .option('--max-failures <n>', 'the same after this many failures', wholeNumber('--max-failures', 1))
     .option('--timeout <duration>', 'start nothing more this long after the start, such as PT2H', someTime)
-    .option('--dry-run', 'check and count only; with --resume: show what would change; nothing is stored or run')
+    .option(
+      '--dry-run',
+      'check the inputs and show what would run, or with --resume what would change; nothing is stored or run',
+    )
+    .option('--show-jobs', 'with --dry-run: show all jobs, not only the first ones')
     .addOption(stdioOption());
   addWorkerOptions(addResumeOptions(command)).addHelpText(
     'after',

@@ -1,23 +1,39 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
 import type { SubmitOptions } from '../actions/submit.ts';
-import { addResumeOptions, stdioOption } from '../input/options.ts';
+import { addResumeOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
+import { addSubmissionOptions } from './submission-options.ts';
 
 export function declareSubmit(program: Command, act: Act): void {
   const command = program
     .command('submit')
-    .description('create a workflow and start it on Slurm; its actions schedule the nodes')
-    .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
+    .description('create a workflow, start it and submit its allocations to Slurm')
+    .argument('<spec>', 'specification (YAML, JSON), commands file (.txt), or - for standard input');
+  addSubmissionOptions(command)
+    .option(
+      '-m, --max-parallel-jobs <n>',
+      'run at most this many jobs at a time on each worker',
+      wholeNumber('the number of jobs', 1),
+    )
+    .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());
   addResumeOptions(command).addHelpText(
     'after',
     `
-The same as torc workflows create and torc workflows start. A specification without such an action is refused: create and
-start it, and schedule nodes with torc hpc slurm schedule-nodes.
-${examples('torc submit workflow.yaml', 'torc -F json submit workflow.yaml | jq -r .workflow_key').trimStart()}`,
+The options -a, -p, -q and -t replace what the Slurm config of the specification says; without one, they make one. A
+specification with an action schedule_nodes on_workflow_start submits its allocations itself, and needs no -n.
+
+Ends with 6 and the words of Slurm when it refuses an allocation. The workflow is then stored and started: change its Slurm
+config and submit with torc hpc slurm schedule-nodes.
+${examples(
+  'torc submit workflow.yaml -n 2 -p short -t 1:00:00 -a acct',
+  'torc submit commands.txt -n 1 -a acct',
+  'torc submit workflow.yaml    # schedules its nodes itself',
+  'torc -F json submit workflow.yaml | jq -r .workflow_key',
+).trimStart()}`,
   );
   act(command, async ([spec = ''], self) => {
     const { submitSpec } = await import('../actions/submit.ts');

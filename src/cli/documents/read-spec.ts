@@ -1,10 +1,7 @@
 /** Reads the SPEC of a command into a workflow that can be stored. */
-import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, extname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setFlagsFromString } from 'node:v8';
-import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { usualEvents } from '../../model/notification.ts';
@@ -15,6 +12,7 @@ import { cannotActAs, otherUser } from '../connection/other-user.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+import { commandsHint, fileBytes, readBytes, shownName, standardInput } from './given-file.ts';
 
 /** A commands file up to this size is read as one text, which is faster; a larger one line by line. */
 const wholeTextBytes = 128 * 1024 * 1024;
@@ -35,10 +33,6 @@ export interface ReadWorkflow {
 }
 
 const exampleHint = 'torc workflows example prints one to start from.';
-const commandsHint = 'A commands file has one shell command on each line.';
-
-/** The argument that means standard input. */
-const standardInput = '-';
 
 /**
  * A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError, also for `-U` of
@@ -119,7 +113,7 @@ export function pathPlace({ env }: Context): PathPlace {
 }
 
 /** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */
-function keepHeapSmall(): void {
+export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=20');
 }
 
@@ -129,38 +123,8 @@ async function readCommands(path: string, needs: CommandsNeeds): Promise<Expande
   const stem = basename(path, extname(path));
   const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
   if (path !== standardInput && fileBytes(path, commandsHint) > wholeTextBytes) {
-    return expandCommandLines(
-      createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
-      options,
-    );
+    const { LineFile } = await import('./line-file.ts');
+    return expandCommandLines(await LineFile.open(path, commandsHint), options);
   }
   return expandCommands(readBytes(path, commandsHint), options);
-}
-
-export function shownName(path: string): string {
-  return path === standardInput ? 'standard input' : path;
-}
-
-function fileBytes(path: string, hint: string): number {
-  try {
-    return statSync(path).size;
-  } catch (error) {
-    throw unreadable(path, error, hint);
-  }
-}
-
-/** The content of a file, or of standard input for `-`. Throws TorcError, with this hint if the file does not exist. */
-export function readBytes(path: string, hint: string): Buffer {
-  try {
-    return readFileSync(path === standardInput ? 0 : path);
-  } catch (error) {
-    throw unreadable(path, error, hint);
-  }
-}
-
-function unreadable(path: string, error: unknown, hint: string): TorcError {
-  const code = systemCode(error);
-  if (code === 'ENOENT') return new TorcError('not_found', `there is no file ${path}`, hint, { cause: error });
-  const reason = code === 'EISDIR' ? 'it is a directory' : asTorcError(error).message;
-  return new TorcError('usage', `cannot read ${shownName(path)}: ${reason}`, null, { cause: error });
 }

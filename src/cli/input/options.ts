@@ -264,6 +264,12 @@ export function addResumeOptions(command: Command): Command {
   return addRunningOptions(addIdentityOptions(command).option('--resume', resume));
 }
 
+/** A word of another version or tool, which is accepted and not shown. */
+export function hiddenOption(flags: string, read?: (text: string) => unknown): Option {
+  const option = new Option(flags).hideHelp();
+  return read === undefined ? option : option.argParser(read);
+}
+
 /** Where the output of jobs goes. */
 export function stdioOption(what = 'where job output goes (default: the specification, else files)'): Option {
   return new Option('--stdio <mode>', what).choices(stdioModes);

@@ -1,0 +1,101 @@
+/** `torc exec`: commands as jobs of a workflow without a specification, here or in allocations. */
+
+import { isInsideJob } from '../../base/config.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { isOnPath, readProgram } from '../documents/exec-script.ts';
+import { execWorkflow } from '../documents/exec-workflow.ts';
+import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { ExecOptions } from '../input/exec-options.ts';
+import { chosenOutput } from '../input/output-directory.ts';
+import { namesAllocations, withScheduler } from '../input/submission.ts';
+import { printResult } from '../output/output.ts';
+import { awaitRun } from './await-run.ts';
+import { runWorkflow, shownInPlan } from './run.ts';
+import { submitStarted } from './submit-allocations.ts';
+import { showCounts, storeWorkflow } from './workflows-create.ts';
+import { startStored } from './workflows-start-cancel-delete.ts';
+
+export async function execCommands(
+  context: Context,
+  typedWords: readonly string[],
+  typed: ExecOptions,
+): Promise<number> {
+  const program = typedWords.length === 0 ? { words: [], options: {} } : readProgram(context, typedWords);
+  const options = { ...program.options, ...withoutAliases(typed) };
+  const isHere = runsHere(context, typed);
+  const made = await execWorkflow(context, program.words, options);
+  const workflow = isHere ? made : withScheduler(context, 'the command', made, options);
+  await checkStorable(workflow);
+  noteWithoutEffect(context, workflow);
+  if (options.dryRun === true) {
+    await showCounts(context, workflow, options.showJobs === true, shownInPlan);
+    return 0;
+  }
+  return isHere ? runHere(context, workflow, options) : runInAllocations(context, workflow, options);
+}
+
+/** The words of torc 1.0 as ours. */
+function withoutAliases({ numCpus, numGpus, numNodes, ...options }: ExecOptions): ExecOptions {
+  return {
+    ...(numCpus === undefined ? {} : { cpus: numCpus }),
+    ...(numGpus === undefined ? {} : { gpus: numGpus }),
+    ...(numNodes === undefined ? {} : { nodes: numNodes }),
+    ...options,
+  };
+}
+
+/**
+ * Whether jobs run on this machine: as typed; else in allocations when an option says so that only they have; else here,
+ * except on a login node, where nobody should run jobs by accident. Throws TorcError 'usage' there.
+ */
+function runsHere({ env, torc }: Context, options: ExecOptions): boolean {
+  const { local = false, slurm = false } = options;
+  const isForSlurm = slurm || namesAllocations(options);
+  if (local && isForSlurm) {
+    throw new TorcError('usage', '--local and options of allocations cannot be combined', `${torc} exec --help`);
+  }
+  if (local || isForSlurm) return local;
+  if (isInsideJob(env) || !isOnPath('sbatch', env.PATH ?? '')) return true;
+  throw new TorcError(
+    'usage',
+    'this machine can submit to Slurm, so say where the jobs run',
+    '--local runs them here, --slurm -t 1:00:00 in an allocation.',
+  );
+}
+
+function runHere(context: Context, workflow: ExpandedWorkflow, options: ExecOptions): Promise<number> {
+  const { maxParallelJobs, output, cpus } = options;
+  return runWorkflow(
+    context,
+    { spec: 'the command', workflow },
+    {
+      ...(output === undefined ? {} : { output }),
+      ...(maxParallelJobs === undefined ? {} : { maxParallelJobs }),
+      // as in xargs -P: that many at a time, however many CPUs there are, unless the jobs say what they need
+      ...(maxParallelJobs === undefined || cpus !== undefined ? {} : { cpus: maxParallelJobs }),
+    },
+  );
+}
+
+async function runInAllocations(context: Context, workflow: ExpandedWorkflow, options: ExecOptions): Promise<number> {
+  const { wait = false, progress = false } = options;
+  const { plan } = await withConnection(
+    context,
+    async (connection) => {
+      const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
+      const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
+      return startStored(context, connection, workflow_key, {});
+    },
+    { creates: true, leavesServer: true },
+  );
+  const { value, text } = await submitStarted(context, plan, workflow.name, options);
+  if (wait || progress) {
+    context.terminal.err(context.format === 'text' ? text : '');
+    return awaitRun(context, plan.workflow_key, { output: chosenOutput(context, options.output), progress });
+  }
+  await printResult(context, value, () => text);
+  return 0;
+}
