@@ -16,6 +16,7 @@ import * as jobs from './jobs.ts';
 import * as lists from './lists.ts';
 import * as maintenance from './maintenance.ts';
 import * as notifications from './notifications.ts';
+import * as outputs from './outputs.ts';
 import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
@@ -30,6 +31,7 @@ export { limits, protocolVersion } from './limits.ts';
 export type { ListRecord } from './lists.ts';
 export type { CheckReply, Problem } from './maintenance.ts';
 export type { ExportedNotification } from './notifications.ts';
+export type { JobOutputs } from './outputs.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { TakenOver } from './resume.ts';
@@ -75,6 +77,7 @@ export const endpoints = {
   workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
   job_show: on(jobs.showJob, jobs.jobShown),
+  jobs_outputs: on(outputs.askOutputs, outputs.outputsReply),
   limits_list: on(concurrency.listLimits, concurrency.limitsListed),
   schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
   schedule_show: on(schedules.showSchedule, schedules.scheduleShown),

@@ -9,6 +9,8 @@ export const limits = {
   /** Of a refused request's body, so that its sender sees the answer. */
   discardedBytes: 1024 * 1024,
   listPage: 10_000,
+  /** Jobs whose outputs are told at once. */
+  outputsPage: 1_000,
   /** A plan is computed again for each of its pages. */
   planPage: 100_000,
   createChunk: 5_000,

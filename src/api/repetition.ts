@@ -25,6 +25,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_graph',
   'workflow_export',
   'job_show',
+  'jobs_outputs',
   'demand',
   'jobs_diagnose',
   'list',

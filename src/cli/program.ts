@@ -22,6 +22,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['logs'], async () => (await import('./commands/logs.ts')).declareLogs],
   [['files'], async () => (await import('./commands/files.ts')).declareFiles],
   [['actions'], async () => (await import('./commands/actions.ts')).declareActions],
   [['notifications'], async () => (await import('./commands/notifications.ts')).declareNotifications],

@@ -100,8 +100,9 @@ describe('combined logs', () => {
     const shown = async () => (await place.torc('jobs', 'logs', '1')).stdout;
     await expect.poll(shown).toBe('begun 1\n');
     expect((await place.torc('jobs', 'show', '1')).stdout).toContain('slot_1.out');
-    const first = place.start('jobs', 'logs', '1', '--follow', '--stdout');
-    await expect.poll(() => first.stdout()).toBe('begun 1\n');
+    const first = place.start('jobs', 'logs', '1', '--follow', '--stdout', '--attempt', '1');
+    const whole = place.start('logs', 'a', '--follow', '--stdout');
+    await expect.poll(() => [first.stdout(), whole.stdout()]).toEqual(['begun 1\n', 'begun 1\n']);
     place.file('one', '');
     expect(await first.ended).toMatchObject({ code: 0, stdout: 'begun 1\none\n' });
     await expect.poll(shown).toBe('begun 2\none\n');
@@ -109,6 +110,7 @@ describe('combined logs', () => {
     await expect.poll(() => second.stdout()).toBe('begun 2\none\n');
     place.file('two', '');
     expect(await second.ended).toMatchObject({ code: 0, stdout: 'begun 2\none\ntwo\n' });
+    expect(await whole.ended).toMatchObject({ code: 0, stdout: 'begun 1\none\nbegun 2\none\ntwo\n' });
     expect(await ran.ended).toMatchObject({ code: 0 });
     expect((await place.torc('jobs', 'logs', '1', '--attempt', '1')).stdout).toBe('begun 1\none\n');
   });
@@ -128,6 +130,65 @@ describe('combined logs', () => {
     await place.torc('workflows', 'restart');
     await place.torc('jobs', 'reset-status', '1');
     expect(await place.torc('jobs', 'logs', '1', '--run', '1')).toMatchObject({ code: 0, stdout: 'last words\n' });
+  });
+});
+
+describe('several jobs', () => {
+  it('are followed together, each line with its name, also those that have not started', async () => {
+    const step = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done; printf '${file}\\nend'`;
+    const spec = {
+      name: 'two',
+      jobs: [
+        { name: 'first', command: `echo begun; ${step('one')}` },
+        { name: 'second', command: step('two'), depends_on: ['first'] },
+      ],
+    };
+    const ran = place.start('run', place.file('two.json', JSON.stringify(spec)), '-o', 'out');
+    await expect.poll(async () => (await place.torc('logs', '1')).stdout).toBe('begun\n');
+    const all = place.start('logs', 'first', '2', '--follow');
+    await expect.poll(() => all.stdout()).toBe('first  | begun\n');
+    place.file('one', '');
+    await expect.poll(() => all.stdout()).toBe('first  | begun\nfirst  | one\nfirst  | end\n');
+    place.file('two', '');
+    const lines = ['first  | begun', 'first  | one', 'first  | end', 'second | two', 'second | end', ''].join('\n');
+    expect(await all.ended).toMatchObject({ code: 0, stdout: lines, stderr: 'waiting for job 2 to start\n' });
+    expect(await ran.ended).toMatchObject({ code: 0 });
+    expect(await place.torc('logs', '1', '2')).toMatchObject({ code: 0, stdout: lines });
+    expect((await place.torc('logs', '1', '--tail', '2')).stdout).toBe('one\nend');
+    expect((await place.torc('logs', '1', '2', '--tail', '1')).stdout).toBe('first  | end\nsecond | end\n');
+    const { logs } = await place.json<{ logs: { job_name: string; stdout: string }[] }>(['logs', '1', '2']);
+    expect(logs.map(({ job_name, stdout }) => [job_name, stdout])).toEqual([
+      ['first', 'begun\none\nend'],
+      ['second', 'two\nend'],
+    ]);
+    expect(await place.torc('logs', '1', '99')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('no job 99'),
+    });
+  });
+});
+
+describe('failures', () => {
+  it('are grouped by cause and last lines, and put into a bundle without secrets', async () => {
+    const failing = Array.from({ length: 10 }, (_, n) => ({
+      name: `job_${n}`,
+      command:
+        n % 5 < 3
+          ? `echo "ValueError: bad value ${n}.5 at 0x7f${n}a" >&2; exit 1`
+          : `echo "lost node${n} of /data/run_${n}"; echo "Authorization: Bearer abc${n}defghijkl" >&2; API_TOKEN=hush${n}hush exit 3`,
+    }));
+    const spec = { name: 'grouped', jobs: [...failing, { name: 'fine', command: 'true' }] };
+    await place.torc('run', place.file('spec.json', JSON.stringify(spec)), '-o', 'out', '-m', '4');
+    const { groups, ...rest } = await place.json<{ groups: Record<string, unknown>[] }>(['logs', 'analyze']);
+    expect(rest).toEqual({ workflow_key: '1', num_failures: 10, num_read: 10 });
+    expect(groups.map(({ count, cause, pattern, return_codes }) => [count, cause, pattern, return_codes])).toEqual([
+      [6, 'exit_code', 'ValueError: bad value <n> at <hex>', [1]],
+      [4, 'exit_code', 'Authorization: Bearer abc<n>defghijkl', [3]],
+    ]);
+    const { stdout } = await place.torc('logs', 'analyze', '1');
+    expect(stdout).toMatch(
+      /^10 failed jobs in 2 groups\n\n6 jobs: failed, return code 1; for example job_0 \(1\)\n {2}\| ValueError: bad value 0\.5/,
+    );
   });
 });
 

@@ -291,6 +291,7 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_copy: { workflow_key: '1', how: 'clone', dry_run: false, name: null },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },
   job_show: { job_key: '1' },
+  jobs_outputs: { workflow_key: '1', job_keys: ['1', '2'], all_attempts: true, after: null, limit: 10 },
   demand: { workflow_key: '1' },
   job_modify: {
     job_key: '4',

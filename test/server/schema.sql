@@ -322,6 +322,8 @@ CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key
 
 CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
 
+CREATE INDEX jobs_unsuccessful ON jobs (workflow_key) WHERE failed = 1 OR status = 'terminated';
+
 CREATE INDEX jobs_workflow ON jobs (workflow_key);
 
 CREATE TABLE lasting_server (

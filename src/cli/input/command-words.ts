@@ -33,7 +33,8 @@ export async function namedCommand(
     } else if (word === 'help') {
       const others = [...words.slice(0, at), ...words.slice(at + 1)];
       return namedCommand(others.includes('--help') ? others : [...others, '--help'], program, whole);
-    } else throw unknown(word, group, path.join(' '), await whole());
+    } else if (group.registeredArguments.length > 0) return words;
+    else throw unknown(word, group, path.join(' '), await whole());
   }
   return words;
 }

@@ -6,7 +6,7 @@
  * asked afterwards, does not know of an end.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import type { JobShown, ListRecord } from '../../api/contract.ts';
+import type { JobOutputs, ListRecord } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readLogMember } from '../../base/log-member.ts';
 import { openRegularFile } from '../../base/trusted/shared.ts';
@@ -15,20 +15,30 @@ import { cellText } from './table.ts';
 
 export type Stream = 'stdout' | 'stderr';
 
+const firstTailBytes = 64 * 1024;
+/** More is never read to find the last lines. */
+const tailBytes = 32 * 1024 * 1024;
+
 const withoutText: Readonly<Record<string, string>> = {
   none: 'the output of this job was not kept (stdio: none)',
   removed: 'the return code is 0, and only the output of failed jobs is kept (stdio: on-failure)',
   unknown: 'the worker of this attempt did not report where its output is',
 };
 
+/** What is known of a job and its attempts. */
+export interface Outputs {
+  job: Pick<JobOutputs['job'], 'status' | 'orphaned' | 'run_id' | 'attempt_id'>;
+  attempts: readonly ListRecord[];
+}
+
 export class AttemptLog {
-  #shown: JobShown;
+  #shown: Outputs;
   #attempt: ListRecord;
-  readonly #show: () => Promise<JobShown>;
+  readonly #show: () => Promise<Outputs>;
   #member: { stdout: Buffer; stderr: Buffer } | null = null;
 
   /** `show` reads the job from the server again. */
-  constructor(shown: JobShown, attempt: ListRecord, show: () => Promise<JobShown>) {
+  constructor(shown: Outputs, attempt: ListRecord, show: () => Promise<Outputs>) {
     this.#shown = shown;
     this.#attempt = attempt;
     this.#show = show;
@@ -40,7 +50,12 @@ export class AttemptLog {
 
   /** Reads the job from the server again. */
   async refresh(): Promise<void> {
-    this.#shown = await this.#show();
+    this.update(await this.#show());
+  }
+
+  /** Takes what was read from the server meanwhile. */
+  update(shown: Outputs): void {
+    this.#shown = shown;
     const { run_id, attempt_id } = this.#attempt;
     const same = this.#shown.attempts.find((each) => each.run_id === run_id && each.attempt_id === attempt_id);
     this.#attempt = same ?? this.#attempt;
@@ -94,6 +109,38 @@ export class AttemptLog {
     }
   }
 
+  /** Where the last `numLines` lines begin, as far as the last `tailBytes` have them; 0 where there is nothing. */
+  async tailOffset(stream: Stream, numLines: number): Promise<number> {
+    for (;;) {
+      const offset = this.tailStart(stream, numLines);
+      if (!(await this.hasMoved())) return offset;
+    }
+  }
+
+  /** As `tailOffset`, without looking whether the output has moved since. */
+  tailStart(stream: Stream, numLines: number): number {
+    for (let mostBytes = firstTailBytes; ; mostBytes *= 8) {
+      let start = 0;
+      const before = (size: number): number => {
+        start = Math.max(0, size - mostBytes);
+        return start;
+      };
+      const tail = this.#readNow(stream, before, mostBytes);
+      if (tail === null) return 0;
+      const at = lastLines(tail, numLines);
+      if (at > 0 || start === 0 || mostBytes >= tailBytes) return start + at;
+    }
+  }
+
+  /** As `read`, without looking whether the output has moved since. */
+  readOnce(stream: Stream, offset: number, mostBytes: number): Buffer | null {
+    return this.#readNow(stream, (size) => Math.min(offset, size), mostBytes);
+  }
+
+  get isShared(): boolean {
+    return this.#attempt.log_kind === 'slot';
+  }
+
   /** Whether the last read is invalid because the output has moved since. */
   async hasMoved(): Promise<boolean> {
     if (this.#attempt.log_kind !== 'slot') return false;
@@ -130,6 +177,19 @@ export class AttemptLog {
       'Try again: a network file system may show it some seconds later. Otherwise the file was changed.',
     );
   }
+}
+
+/** Where the last lines of a text begin; 0 when it has no more than these. */
+function lastLines(text: Buffer, numLines: number): number {
+  // a line break at the very end begins no line
+  let at = text.length > 0 && text.at(-1) === 0x0a ? text.length - 1 : text.length;
+  for (let left = numLines; left > 0; left -= 1) {
+    if (at <= 0) return 0;
+    const end = text.lastIndexOf(0x0a, at - 1);
+    if (end < 0) return 0;
+    at = end;
+  }
+  return numLines === 0 ? text.length : at + 1;
 }
 
 /** Null when the file does not exist, or not yet. */

@@ -7,6 +7,7 @@ import { modifyJob } from '../../storage/authoring/job-modification.ts';
 import { followRequirements, modifyRequirements } from '../../storage/authoring/requirements-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { readDemand } from '../../storage/demand/demand.ts';
+import { readOutputs } from '../../storage/lists/job-outputs.ts';
 import { jobStory } from '../../storage/lists/job-story.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../../storage/running/user-data.ts';
 import type { ServerContext } from '../context.ts';
@@ -14,6 +15,10 @@ import type { Steps } from './kinds.ts';
 
 export function showJob({ view, lastHeard }: ServerContext, { job_key }: Request<'job_show'>): Reply<'job_show'> {
   return jobStory(view, Number(job_key), lastHeard.isServing);
+}
+
+export function findOutputs({ view }: ServerContext, request: Request<'jobs_outputs'>): Reply<'jobs_outputs'> {
+  return readOutputs(view, request);
 }
 
 export function showDemand(

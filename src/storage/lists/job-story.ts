@@ -7,10 +7,11 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type JobFacts, reasonsOfJob } from '../demand/job-reasons.ts';
 import { jobLaunch, workflowEnvironment } from '../running/launch.ts';
+import { attempts } from './attempts.ts';
 import { columns, type ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
 import { lastRecords, readList } from './lists.ts';
-import { placeColumns, type StoredAttempt, withPlace } from './log-places.ts';
+import { type StoredAttempt, withPlace } from './log-places.ts';
 
 /** Rows of each kind that a story holds at most. */
 const mostRows = 1000;
@@ -22,21 +23,6 @@ const story: ListDefinition = {
     ...definitions.jobs.columns,
     ...columns('flag', ['is_memory_stated', 's.is_memory_stated'], ['is_runtime_stated', 's.is_runtime_stated']),
   ],
-};
-
-/** Every attempt, also one without a result: the columns of results, and what is known before the result. */
-const attempts: ListDefinition = {
-  ...definitions.results,
-  columns: [
-    ...definitions.results.columns.map((column) =>
-      column.name === 'cause' ? { ...column, sql: 'coalesce(a.cause, a.lost_cause)' } : column,
-    ),
-    ...columns('instant', ['claim_time', 'a.claimed_at']),
-    ...columns('text', ['stop_reason', 'a.stop_reason']),
-    ...columns('json', ['diagnosis', 'a.diagnosis']),
-    ...placeColumns,
-  ],
-  where: '1',
 };
 
 /**

@@ -1,0 +1,202 @@
+/** `torc logs`: what jobs wrote, once or as it grows. */
+import { type Api, type JobOutputs, limits } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { chooseJobs } from '../input/chosen-jobs.ts';
+import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
+import { cellText } from '../output/table.ts';
+
+export interface LogsOptions {
+  stdout?: boolean;
+  stderr?: boolean;
+  follow?: boolean;
+  tail?: number;
+  attempt?: number;
+  run?: number;
+}
+
+export const pieceBytes = 1024 * 1024;
+const mostJsonBytes = 1024 * 1024;
+
+/** Prints what these jobs wrote: each a key, a name or a pattern. */
+export async function showLogs(context: Context, words: readonly string[], options: LogsOptions): Promise<void> {
+  if (options.follow === true && context.format === 'json') {
+    throw new TorcError('usage', '--follow cannot be combined with -F json', 'Leave out one of them.');
+  }
+  const chosen = await withConnection(context, ({ api }) => chooseJobs(context, api, words));
+  const { keys, isSingle } = chosen;
+  const asked = (['stdout', 'stderr'] as const).filter((stream) => options[stream] === true);
+  const streams: readonly Stream[] = asked.length === 0 ? ['stdout', 'stderr'] : asked;
+  if (options.follow === true) {
+    const { followLogs } = await import('./logs-follow.ts');
+    return await followLogs(context, chosen, streams, options);
+  }
+  const jobs = await withConnection(context, ({ api }) => readOutputs(api, keys, needsAll(options)));
+  if (context.format === 'json') return await printJson(context, jobs, isSingle, streams, options);
+  const [only] = jobs;
+  if (isSingle && only !== undefined) await printOne(context, only, new PlainPrinter(context), streams, options);
+  else await printMany(context, jobs, streams, options);
+}
+
+/** Whether earlier attempts are of interest too. */
+export function needsAll({ attempt, run }: LogsOptions): boolean {
+  return attempt !== undefined || run !== undefined;
+}
+
+/** The jobs with these keys, page by page. Throws TorcError 'not_found'. */
+export async function readOutputs(api: Api, keys: readonly string[], all: boolean): Promise<JobOutputs[]> {
+  const found: JobOutputs[] = [];
+  for (let at = 0; at < keys.length; at += limits.outputsPage) {
+    const job_keys = keys.slice(at, at + limits.outputsPage);
+    const request = { workflow_key: null, job_keys, all_attempts: all, after: null, limit: limits.outputsPage };
+    found.push(...(await api.call('jobs_outputs', request)).jobs);
+  }
+  return found;
+}
+
+/** Reads one job again. */
+function again(context: Context, { job }: JobOutputs, options: LogsOptions): () => Promise<JobOutputs> {
+  // one connection per refresh: the serving process may end with the job, and no other command is locked out
+  return async () => {
+    const [same] = await withConnection(context, ({ api }) => readOutputs(api, [job.job_key], needsAll(options)));
+    if (same === undefined) throw new TorcError('not_found', `there is no job ${job.job_key}`);
+    return same;
+  };
+}
+
+function logOf(context: Context, shown: JobOutputs, options: LogsOptions): AttemptLog {
+  const chosen = chosenAttempt(shown, options);
+  if (chosen !== null) return new AttemptLog(shown, chosen, again(context, shown, options));
+  const { run, attempt } = options;
+  const which = [run === undefined ? '' : ` in run ${run}`, attempt === undefined ? '' : ` as attempt ${attempt}`];
+  throw new TorcError(
+    'not_found',
+    `job ${shown.job.job_key} (${cellText(shown.job.name)}) has not started${which.join('')}`,
+    `${context.torc} jobs show ${shown.job.job_key}`,
+  );
+}
+
+/** The newest attempt that was asked for; null when there is none. */
+export function chosenAttempt(
+  { attempts }: JobOutputs,
+  { run, attempt }: LogsOptions,
+): JobOutputs['attempts'][number] | null {
+  const isMeant = (each: JobOutputs['attempts'][number]): boolean =>
+    (run ?? each.run_id) === each.run_id && (attempt ?? each.attempt_id) === each.attempt_id;
+  return attempts.filter(isMeant).at(-1) ?? null;
+}
+
+/** Goes on when one of them has nothing to show; throws TorcError 'not_found' when none has. */
+async function printMany(
+  context: Context,
+  jobs: readonly JobOutputs[],
+  streams: readonly Stream[],
+  options: LogsOptions,
+): Promise<void> {
+  const width = nameWidth(jobs.map(({ job }) => job.name));
+  let numFound = 0;
+  for (const shown of jobs) {
+    const printer = new NamedPrinter(context, shown.job.name, width);
+    try {
+      if (!(await printOne(context, shown, printer, streams, options))) return;
+      numFound += 1;
+    } catch (error) {
+      if (!(error instanceof TorcError) || error.code !== 'not_found') throw error;
+      printer.say(error.message);
+    }
+  }
+  if (numFound > 0) return;
+  throw new TorcError('not_found', 'none of these jobs has output here', `${context.torc} jobs list`);
+}
+
+/** False when the reader of stdout is gone. */
+async function printOne(
+  context: Context,
+  shown: JobOutputs,
+  printer: JobPrinter,
+  streams: readonly Stream[],
+  options: LogsOptions,
+): Promise<boolean> {
+  const log = logOf(context, shown, options);
+  refuseNothing(log);
+  const missing: string[] = [];
+  for (const stream of streams) {
+    let offset: number | null = options.tail === undefined ? 0 : await log.tailOffset(stream, options.tail);
+    do {
+      offset = await printMore(log, printer, stream, offset);
+      if (offset === null) return false;
+    } while (await log.hasMoved());
+    await printer.end(stream);
+    if (log.readOnce(stream, 0, 1) === null) {
+      missing.push(log.missing(stream));
+      continue;
+    }
+    if (!log.isEmpty) printer.head(log, stream);
+  }
+  if (log.isEmpty) printer.say('the job wrote nothing');
+  for (const text of missing) printer.say(text);
+  if (missing.length < streams.length) return true;
+  refuseNothing(log);
+  throw new TorcError(
+    'not_found',
+    `the output of job ${log.attempt.job_key} is not on this host`,
+    'Look on the host that wrote it.',
+  );
+}
+
+function refuseNothing({ whyNothing }: AttemptLog): void {
+  if (whyNothing !== null) throw new TorcError('not_found', whyNothing);
+}
+
+/** Prints a stream from `offset` on; returns the offset after it, null when the reader of stdout is gone. */
+async function printMore(log: AttemptLog, printer: JobPrinter, stream: Stream, offset: number): Promise<number | null> {
+  for (let at = offset; ; ) {
+    const piece = await log.read(stream, at, pieceBytes);
+    if (piece === null || piece.length === 0) return at;
+    at += piece.length;
+    if (!(await printer.write(log, stream, piece))) return null;
+  }
+}
+
+/** One job as an object, several as a list. */
+async function printJson(
+  context: Context,
+  jobs: readonly JobOutputs[],
+  isSingle: boolean,
+  streams: readonly Stream[],
+  options: LogsOptions,
+): Promise<void> {
+  const [only] = jobs;
+  if (isSingle && only !== undefined) {
+    const value = await jsonOf(logOf(context, only, options), streams, options);
+    await context.terminal.out(`${JSON.stringify(value)}\n`);
+    return;
+  }
+  let before = '{"logs":[';
+  for (const shown of jobs) {
+    if (chosenAttempt(shown, options) === null) continue;
+    const value = await jsonOf(logOf(context, shown, options), streams, options);
+    const { job_key, ...rest } = value;
+    await context.terminal.out(`${before}${JSON.stringify({ job_key, job_name: shown.job.name, ...rest })}`);
+    before = ',\n';
+  }
+  await context.terminal.out(before === ',\n' ? ']}\n' : `${before}]}\n`);
+}
+
+async function jsonOf(
+  log: AttemptLog,
+  streams: readonly Stream[],
+  { tail }: LogsOptions,
+): Promise<Record<string, unknown>> {
+  const text = async (stream: Stream): Promise<string | null> => {
+    if (!streams.includes(stream)) return null;
+    if (tail === undefined) return (await log.readTail(stream, mostJsonBytes))?.toString('utf8') ?? null;
+    const piece = await log.read(stream, await log.tailOffset(stream, tail), mostJsonBytes);
+    return piece?.toString('utf8') ?? null;
+  };
+  const [stdout, stderr] = [await text('stdout'), await text('stderr')];
+  const { job_key, run_id, attempt_id, log_kind, stdout_path, stderr_path } = log.attempt;
+  return { job_key, run_id, attempt_id, log_kind, stdout_path, stderr_path, stdout, stderr };
+}
