@@ -7,8 +7,8 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import type { ChosenJobs } from '../input/chosen-jobs.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from '../output/job-outputs.ts';
 import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
-import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from './logs.ts';
 
 const growEveryMs = 250;
 const lookEveryMs = 1000;

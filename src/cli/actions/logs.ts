@@ -1,23 +1,14 @@
 /** `torc logs`: what jobs wrote, once or as it grows. */
-import { type Api, type JobOutputs, limits } from '../../api/contract.ts';
+import type { JobOutputs } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseJobs } from '../input/chosen-jobs.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from '../output/job-outputs.ts';
 import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
 import { cellText } from '../output/table.ts';
 
-export interface LogsOptions {
-  stdout?: boolean;
-  stderr?: boolean;
-  follow?: boolean;
-  tail?: number;
-  attempt?: number;
-  run?: number;
-}
-
-export const pieceBytes = 1024 * 1024;
 const mostJsonBytes = 1024 * 1024;
 
 /** Prints what these jobs wrote: each a key, a name or a pattern. */
@@ -40,22 +31,6 @@ export async function showLogs(context: Context, words: readonly string[], optio
   else await printMany(context, jobs, streams, options);
 }
 
-/** Whether earlier attempts are of interest too. */
-export function needsAll({ attempt, run }: LogsOptions): boolean {
-  return attempt !== undefined || run !== undefined;
-}
-
-/** The jobs with these keys, page by page. Throws TorcError 'not_found'. */
-export async function readOutputs(api: Api, keys: readonly string[], all: boolean): Promise<JobOutputs[]> {
-  const found: JobOutputs[] = [];
-  for (let at = 0; at < keys.length; at += limits.outputsPage) {
-    const job_keys = keys.slice(at, at + limits.outputsPage);
-    const request = { workflow_key: null, job_keys, all_attempts: all, after: null, limit: limits.outputsPage };
-    found.push(...(await api.call('jobs_outputs', request)).jobs);
-  }
-  return found;
-}
-
 /** Reads one job again. */
 function again(context: Context, { job }: JobOutputs, options: LogsOptions): () => Promise<JobOutputs> {
   // one connection per refresh: the serving process may end with the job, and no other command is locked out
@@ -76,16 +51,6 @@ function logOf(context: Context, shown: JobOutputs, options: LogsOptions): Attem
     `job ${shown.job.job_key} (${cellText(shown.job.name)}) has not started${which.join('')}`,
     `${context.torc} jobs show ${shown.job.job_key}`,
   );
-}
-
-/** The newest attempt that was asked for; null when there is none. */
-export function chosenAttempt(
-  { attempts }: JobOutputs,
-  { run, attempt }: LogsOptions,
-): JobOutputs['attempts'][number] | null {
-  const isMeant = (each: JobOutputs['attempts'][number]): boolean =>
-    (run ?? each.run_id) === each.run_id && (attempt ?? each.attempt_id) === each.attempt_id;
-  return attempts.filter(isMeant).at(-1) ?? null;
 }
 
 /** Goes on when one of them has nothing to show; throws TorcError 'not_found' when none has. */

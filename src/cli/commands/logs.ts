@@ -1,7 +1,7 @@
 /** `torc logs`: what jobs wrote, what it says about failures, and a bundle of it for others. */
 import { type Command, Option } from 'commander';
-import type { LogsOptions } from '../actions/logs.ts';
 import { wholeNumber } from '../input/options.ts';
+import type { LogsOptions } from '../output/job-outputs.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
