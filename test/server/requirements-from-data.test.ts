@@ -116,6 +116,13 @@ describe('resource requirements from data', () => {
     await fresh.service.call('job_modify', { job_key: String(job_key), dry_run: false, changes });
     expect(await jobOf(key, 'b')).toMatchObject({ status: 'ready', memory_bytes: 1024 ** 3, num_blockers: 0 });
 
+    const same = await started();
+    await runA(same, null);
+    const { job_key: b } = await jobOf(same, 'b');
+    // what has stood there in place of the data
+    await fresh.service.call('jobs_modify', { job_keys: [String(b)], dry_run: false, changes: { num_cpus: 1 } });
+    expect(await jobOf(same, 'b')).toMatchObject({ status: 'ready', num_cpus: 1, num_blockers: 0 });
+
     const other = await started();
     await runA(other, null);
     const { job_key: a } = await jobOf(other, 'a');

@@ -9,6 +9,7 @@ import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
 import { Timekeeper } from '../../src/server/time/timekeeper.ts';
+import { beginCancel } from '../../src/storage/runs/start-and-cancel.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { rows, TestWorker, temporaryDirectory } from '../support/service.ts';
@@ -193,6 +194,15 @@ describe('at each instant', () => {
     expect(await fates()).toEqual(['01:00 started', '02:00 skipped', '03:00 queued']);
     await worker.finish(worker.held[0] as number, 143, { leaving: true });
     await expect.poll(fates).toEqual(['01:00 started', '02:00 skipped', '03:00 started']);
+  });
+
+  it('with replace a cancel that a server has left half done when it died is completed', async () => {
+    await add({ every_ms: minute, overlap: 'replace' });
+    await pass(minute);
+    await service.write((tx) => void beginCancel(tx, 1));
+    await pass(minute);
+    await expect.poll(fates).toEqual(['01:00 started', '02:00 started']);
+    expect(await numLive()).toBe(1);
   });
 
   it('with allow they run at the same time', async () => {

@@ -183,6 +183,10 @@ export class Check {
       if (process !== undefined) this.broken.push(`attempt ${end.attempt_key} is ${end.cause} but has run`);
       return;
     }
+    if (end.cause === 'missing_input') {
+      if (process !== undefined) this.broken.push(`attempt ${end.attempt_key} had no input but has run`);
+      return;
+    }
     const exit = process?.exit ?? null;
     const code = exit === null ? null : (exit.code ?? 128 + (exit.signal ?? 0));
     if (code !== end.return_code) {

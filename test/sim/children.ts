@@ -35,7 +35,14 @@ export function randomAdding(
   return adding;
 }
 
+/** How many jobs there are to add. */
+export function countAdded(adding: ReadonlyMap<string, Adding>): number {
+  return new Set([...adding.values()].flatMap(({ calls }) => calls.flatMap(({ names }) => names))).size;
+}
+
 const mostTries = 20;
+/** How long a process that a job has left behind goes on. */
+const longestAfterMs = 20_000;
 
 export class Children {
   readonly #world: World;
@@ -50,11 +57,13 @@ export class Children {
   begin(name: string, job: JobProcess): void {
     const adding = this.#world.workflow.adding.get(name);
     if (adding === undefined) return;
-    const { timeline, machines } = this.#world;
+    const { timeline, machines, random } = this.#world;
     const client = new Process(timeline, job.machine.host, machines.nextPid());
     const { exited } = job;
+    const isLeftBehind = random.chance(0.3);
     job.exited = (exit) => {
-      client.kill();
+      if (isLeftBehind) timeline.after(random.spread(100, longestAfterMs), () => client.kill());
+      else client.kill();
       exited(exit);
     };
     void this.#add(client, String(job.attempt), adding);
@@ -77,7 +86,7 @@ export class Children {
         } catch (error) {
           const { code, message } = asTorcError(error);
           check.note(`children ${code}`);
-          if (code === 'usage' || code === 'not_found' || message.includes('already has the name')) {
+          if (code === 'usage' || code === 'not_found' || /already has the name|max_dynamic_jobs/.test(message)) {
             check.broken.push(`a job cannot add its jobs: ${message}`);
           }
           if (code === 'conflict') return;

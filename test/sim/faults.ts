@@ -269,6 +269,7 @@ export class Faults {
     this.#isOver = true;
     world.note('everything is healed');
     world.network.faults = soundNetwork;
+    world.receiver.isReliable = true;
     world.slurm.faults = { failure: 0, lateness: 0, garbling: 0, missing: 0 };
     world.serverReturnsMs = () => 1_000;
     for (const machine of [world.login, ...world.nodes]) {

@@ -148,6 +148,12 @@ export class Person {
     return this.#type('jobs_hold', { ...request, job_keys, hold: false });
   }
 
+  /** Says what a job asks for, in place of data that is not there. */
+  async stateNeed(job_key: string): Promise<void> {
+    this.#world.dataUses.stated.add(job_key);
+    await this.#type('job_modify', { job_key, dry_run: false, changes: { num_cpus: 1 } });
+  }
+
   /** Other limits of the run, or none. */
   changeLimits(): Promise<unknown> {
     const { workflowKey, random } = this.#world;

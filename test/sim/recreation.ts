@@ -50,7 +50,7 @@ function ofWorkflow({ max_concurrent_jobs, limits: { own = 0 } }: NonNullable<Si
 function settings(job: TestJob, index: number, random: Random): TakeOver['jobs'][number] {
   return {
     job_key: String(index + 1),
-    command: 'true',
+    command: job.command ?? 'true',
     invocation_script: null,
     resource_requirements: `r${index}`,
     scheduler: null,

@@ -74,10 +74,11 @@ export class ScheduleCheck {
 
   /** What strikes the server that has just seen an instant; null for nothing. */
   fault(): { fault: Fault; countdown: number } | null {
-    if (!this.isDangerous || this.#firstAt.size === 0 || !this.#random.chance(0.1)) return null;
+    if (!this.isDangerous || this.#firstAt.size === 0 || !this.#random.chance(0.2)) return null;
     this.#check.note('deaths at an instant');
-    const at = this.#random.pick(['statement', 'before_commit', 'after_commit'] as const);
-    return { fault: { kind: 'crash', at }, countdown: this.#random.int(0, at === 'statement' ? 40 : 7) };
+    // a workflow is made in a few transactions, and what may count twice is stored by one of them
+    const at = this.#random.pick(['statement', 'before_commit', 'after_commit', 'after_commit'] as const);
+    return { fault: { kind: 'crash', at }, countdown: this.#random.int(0, at === 'statement' ? 40 : 6) };
   }
 
   look(server: SimServer | null, nowMs: number): void {

@@ -27,6 +27,8 @@ const memory = '/dev/shm';
 const roundMs = 60_000;
 const latestMs = 150_000;
 const mostRounds = 40;
+/** A message that could not be sent is tried again at last after an hour. */
+const longestPostponedMs = 4_000_000;
 
 export async function runSeed(seed: number): Promise<SeedResult> {
   const directory = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'torc-sim-'));
@@ -94,6 +96,7 @@ async function finish(world: World, person: Person): Promise<void> {
   await world.run(900_000, () => isClosed(world));
   if (world.check.broken.length > 0) return;
   if (!isClosed(world)) world.check.broken.push(`something stays open: ${stateOf(world)}`);
+  await world.run(longestPostponedMs, () => world.service !== null && world.receiver.isDone(world.service.db));
   checkEnd(world);
   const count = (sql: string) => world.service?.db.all(sql) ?? [];
   for (const { type, n } of count('SELECT type, count(*) AS n FROM events GROUP BY type'))
@@ -128,6 +131,9 @@ async function advance(world: World, person: Person): Promise<void> {
   if (db.get(isHeldUp) !== undefined) person.changeConcurrency(true);
   const held = db.all(`SELECT job_key FROM holds WHERE kind = 'person'`).map(({ job_key }) => String(job_key));
   if (held.length > 0) void person.release(held);
+  for (const { job_key } of db.all(`SELECT job_key FROM holds WHERE kind = 'requirements'`)) {
+    void person.stateNeed(String(job_key));
+  }
   const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
   if (isServed) return;
   if (world.workflow.widest > 1 || world.random.chance(0.5)) void person.schedule(3_600_000);
@@ -180,7 +186,7 @@ function stateOf({ service, workers, slurm }: World): string {
 }
 
 /** Every job ran to its end or was marked as done, or is canceled exactly if an upstream job failed. */
-function checkEnd({ service, check, children, workflow, workflowKey }: World): void {
+function checkEnd({ service, check, children, receiver, workflow, workflowKey }: World): void {
   if (service === null) return;
   const { db } = service;
   const jobs = db.all(
@@ -188,7 +194,7 @@ function checkEnd({ service, check, children, workflow, workflowKey }: World): v
      WHERE j.workflow_key = ? ORDER BY j.job_key`,
     workflowKey,
   );
-  check.broken.push(...children.lookAtEnd(db, workflowKey));
+  check.broken.push(...children.lookAtEnd(db, workflowKey), ...receiver.lookAtEnd(db, workflowKey));
   const numOwn = jobs.filter(({ name }) => !String(name).includes('_c')).length;
   if (numOwn !== workflow.jobs.length) check.broken.push(`${numOwn} jobs of ${workflow.jobs.length}`);
   const hasFailed = failures(db);

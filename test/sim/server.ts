@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
+import { MessageSender } from '../../src/server/actions/message-sender.ts';
 import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
 import { systemMachine } from '../../src/server/evidence/machine.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
@@ -29,6 +30,7 @@ export class SimServer {
   #reconciler: Reconciler | null = null;
   #timekeeper: Timekeeper | null = null;
   #schedules: ScheduleRunner | null = null;
+  #messages: MessageSender | null = null;
   /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
@@ -85,6 +87,11 @@ export class SimServer {
     server.#timekeeper.start();
     server.#schedules = new ScheduleRunner(service);
     server.#schedules.start();
+    if (world.receiver.rules.length > 0) {
+      const { receiver } = world;
+      server.#messages = new MessageSender(service, (_, message, ended) => receiver.deliver(server, message, ended));
+      server.#messages.start();
+    }
     world.network.listener = {
       process: server.process,
       call: (endpoint, request, options) => service.call(endpoint, request as never, options),
@@ -175,6 +182,7 @@ export class SimServer {
     this.#reconciler?.close();
     this.#timekeeper?.close();
     void this.#schedules?.close();
+    void this.#messages?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
         // the copy is what a killed process leaves; SQLite would write the log into the database and remove it
@@ -191,6 +199,7 @@ export class SimServer {
     this.#reconciler?.close();
     this.#timekeeper?.close();
     await this.#schedules?.close();
+    await this.#messages?.close();
     await this.service.close();
     if (!this.process.isAlive) return;
     this.process.kill();

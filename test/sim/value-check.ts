@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../src/storage/database/database.ts';
+import { resultOf } from './data-uses.ts';
 
 interface Row {
   job_key: number;
@@ -11,11 +12,6 @@ interface Row {
   inputs_digest: string | null;
   result: string | null;
   return_code: number;
-}
-
-/** What the process of an attempt leaves when it ends with 0: some leave nothing, and no two leave the same. */
-export function resultOf(attempt: number): { attempt: number } | undefined {
-  return attempt % 4 === 0 ? undefined : { attempt };
 }
 
 /** Broken rules, each as a sentence. */
@@ -30,7 +26,7 @@ export function brokenValues(db: Database): string[] {
     const expected = left === undefined ? null : JSON.stringify(left);
     if (result !== expected) return [`attempt ${attempt_key} left ${expected}, stored is ${result}`];
     const isAsNow = inputs_digest === digestOfUpstreams(db, job_key);
-    return isAsNow || wasKept(db, job_key)
+    return isAsNow || isBehind(db, job_key)
       ? []
       : [`attempt ${attempt_key} of job ${job_key} was given other values than there are`];
   });
@@ -40,12 +36,18 @@ export function brokenValues(db: Database): string[] {
 const near = `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
   UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`;
 
-/** Whether it went on running, as a restart was asked to let it, while an upstream job ran again; the next restart sees that. */
-function wasKept(db: Database, jobKey: number): boolean {
+/**
+ * Whether an upstream job has to run again, or has done so, after this one: a restart let it go on, or a job marked as done
+ * brought back what the job was allowed to do without. The next restart sees that.
+ */
+function isBehind(db: Database, jobKey: number): boolean {
   const later = db.get(
     `${near} SELECT 1 FROM jobs j JOIN attempts own ON own.attempt_key = j.attempt_key
-     JOIN jobs u ON u.job_key IN (SELECT node FROM near) JOIN attempts a ON a.attempt_key = u.attempt_key
-     WHERE j.job_key = ? AND a.run_id > own.run_id AND a.claim_event < own.end_event`,
+     JOIN jobs u ON u.job_key IN (SELECT node FROM near) LEFT JOIN attempts a ON a.attempt_key = u.attempt_key
+     WHERE j.job_key = ? AND (u.status <> 'done' OR a.claim_event > own.claim_event) AND EXISTS (
+       SELECT 1 FROM events e WHERE e.workflow_key = j.workflow_key AND e.event_key > own.claim_event
+         AND (e.type = 'workflow_restarted' AND e.event_key < own.end_event
+           OR e.type = 'jobs_marked' AND (u.status <> 'done' OR e.event_key < a.claim_event)))`,
     jobKey,
     jobKey,
   );

@@ -11,9 +11,9 @@ import type { WorkerExit, WorkerOptions } from '../../src/worker/options.ts';
 import type { JobRunner, RunnerEvents, Sample } from '../../src/worker/processes/job-runner.ts';
 import { noValueFiles } from '../support/no-value-files.ts';
 import { Process } from './clock.ts';
+import { resultOf } from './data-uses.ts';
 import type { JobExit, JobProcess, Machine } from './machines.ts';
 import { openSimSpool, type SimSpool } from './spool.ts';
-import { resultOf } from './value-check.ts';
 import type { World } from './world.ts';
 
 export interface WorkerPlace {
@@ -199,6 +199,7 @@ class SimRunner implements JobRunner {
     run.process = world.machines.launch({ attempt, jobKey, workerId: id, machine, numCpus, runMs, code, exited });
     run.startedAtMs = process.clock.monotonic();
     world.note(`job ${name} attempt ${attempt} starts on ${this.#worker.name}`);
+    world.dataUses.started(run.job);
     world.children.begin(name, run.process);
     this.#events.started(attempt, run.process.pid, run.startedAtMs);
     if (run.reason !== null) world.machines.stop(run.process, run.graceMs);

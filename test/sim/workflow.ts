@@ -2,6 +2,7 @@
 
 import { rule, type TestJob } from '../support/service.ts';
 import { type Adding, randomAdding } from './children.ts';
+import { type DataUse, randomUses, withUse } from './data-uses.ts';
 import type { Random } from './random.ts';
 
 export class SimWorkflow {
@@ -19,6 +20,8 @@ export class SimWorkflow {
   readonly concurrency: { max_concurrent_jobs: number | null; limits: Record<string, number> } | null;
   /** Jobs that add jobs, by name. */
   readonly adding: ReadonlyMap<string, Adding>;
+  /** Jobs that use the values of others, by name. */
+  readonly uses: ReadonlyMap<string, DataUse>;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -27,7 +30,7 @@ export class SimWorkflow {
   /** Whether all jobs take about the same time. */
   readonly #isEven: boolean;
 
-  constructor(random: Random, isLong: boolean) {
+  constructor(random: Random, isLong: boolean, randomOfUses: Random) {
     this.#random = random;
     const numJobs = random.int(3, 15);
     const isWide = random.chance(0.25);
@@ -36,7 +39,7 @@ export class SimWorkflow {
     this.concurrency = random.chance(0.3) ? randomConcurrency(random) : null;
     if (isLong) this.#longestMs = random.spread(200_000, 600_000);
     else this.#longestMs = random.chance(0.5) ? random.spread(1_000, 60_000) : random.spread(60_000, 600_000);
-    this.jobs = Array.from(
+    const jobs = Array.from(
       { length: numJobs },
       (_, index): TestJob => ({
         name: `j${index}`,
@@ -55,9 +58,9 @@ export class SimWorkflow {
     this.maxLosses = random.pick([0, 1, 3, 3]);
     this.limits = randomLimits(random);
     this.failureHandlers = [[rule({ exit_codes: [1], max_retries: 1 })], [delayedRule(random)]];
-    this.widest = Math.max(...this.jobs.map(({ nodes = 1 }) => nodes));
+    this.widest = Math.max(...jobs.map(({ nodes = 1 }) => nodes));
     this.#failing = new Map(
-      this.jobs.map(({ name, failureHandler }) => [
+      jobs.map(({ name, failureHandler }) => [
         name,
         random.chance(failureHandler === 1 ? 0.5 : 0.2) ? random.pick([0.3, 1]) : 0,
       ]),
@@ -75,6 +78,8 @@ export class SimWorkflow {
       for (let job = cut; job < numJobs; job++) if (job === cut || random.chance(0.6)) link(-1, job);
     }
     this.edges = [...edges.values()];
+    this.uses = randomUses(jobs, this.edges, randomOfUses);
+    this.jobs = jobs.map((job) => withUse(job, this.uses.get(job.name)));
     this.adding = randomAdding(this, random);
   }
 

@@ -6,12 +6,14 @@ import { Database, replaceByCopy } from '../../src/storage/database/database.ts'
 import { createWorkflow } from '../support/service.ts';
 import { AllocationCheck } from './allocation-check.ts';
 import { Check } from './check.ts';
-import { Children } from './children.ts';
+import { Children, countAdded } from './children.ts';
 import { Timeline } from './clock.ts';
+import { DataUses } from './data-uses.ts';
 import { HoldCheck } from './hold-check.ts';
 import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
+import { Receiver } from './receiver.ts';
 import { ScheduleCheck, schedulesOf } from './schedules.ts';
 import { SimServer } from './server.ts';
 import { Slurm } from './slurm.ts';
@@ -50,9 +52,11 @@ export class World {
   readonly workflow: SimWorkflow;
   readonly check: Check;
   readonly children = new Children(this);
+  readonly dataUses: DataUses;
   readonly holdCheck: HoldCheck;
   readonly allocationCheck: AllocationCheck;
   readonly scheduleCheck: ScheduleCheck;
+  readonly receiver: Receiver;
   readonly leaseMs: number;
   /** Long jobs on several nodes that are cut off while they run; nothing else goes wrong. */
   readonly isAboutIsolation: boolean;
@@ -83,10 +87,12 @@ export class World {
     this.login = new Machine('login', random.hex(8));
     this.scheduleCheck = new ScheduleCheck(seed, this.check);
     this.#schedules = schedulesOf(seed);
+    this.receiver = new Receiver(seed, this.check);
     this.holdCheck = new HoldCheck(this.timeline, this.login.host, this.check);
     this.isAboutIsolation = random.chance(0.2);
     const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
-    this.workflow = new SimWorkflow(random, this.isAboutIsolation);
+    this.workflow = new SimWorkflow(random, this.isAboutIsolation, new Random(seed ^ 0xda7a));
+    this.dataUses = new DataUses(this.workflow.uses, this.machines, this.check);
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
@@ -114,14 +120,21 @@ export class World {
     if (service === null) throw new Error('no server');
     const { jobs, edges, numBarriers, failureHandlers, maxLosses, limits, concurrency } = this.workflow;
     const { labels = [], alsoUnlabelled: also_unlabelled = false } = this.labelsOfWorker();
-    const options = { numBarriers, failureHandlers, slurmConfigs: [{ name: 'c', labels, also_unlabelled }] };
+    const { rules: notifications } = this.receiver;
+    const options = {
+      numBarriers,
+      failureHandlers,
+      notifications,
+      slurmConfigs: [{ name: 'c', labels, also_unlabelled }],
+    };
     if (concurrency !== null) {
       const { licence = 0, own = 0 } = concurrency.limits;
       await service.call('limit_set', { name: 'licence', workflow_key: null, maximum: licence });
       Object.assign(options, { limits: { own }, maxConcurrentJobs: concurrency.max_concurrent_jobs ?? undefined });
     }
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
-    const changes = { max_losses: maxLosses, ...limits };
+    // not one more than there are to add: a call that is repeated counts once
+    const changes = { max_losses: maxLosses, ...limits, max_dynamic_jobs: countAdded(this.workflow.adding) };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
     for (const schedule of this.#schedules) {
       const { instants } = await service.call('schedule_add', schedule);

@@ -49,6 +49,8 @@ export interface TestJob {
   slurmConfig?: number;
   labels?: string[];
   limits?: string[];
+  /** Texts of requirements that come from data. */
+  fromData?: NonNullable<Request<'workflow_create_begin'>['requirements'][number]['from_data']>;
   failureHandler?: number | undefined;
 }
 
@@ -146,6 +148,7 @@ export async function createWorkflow(
       runtime_ms: (job.runtime ?? 60) * 1000,
       is_memory_stated: job.memory !== undefined,
       is_runtime_stated: job.runtime !== undefined,
+      ...(job.fromData === undefined ? {} : { from_data: job.fromData }),
     })),
     slurm_configs: (options.slurmConfigs ?? []).map((given) => ({
       ...plainConfig,

@@ -10,10 +10,13 @@ const mostAtATime = 4;
 
 export class MessageSender {
   readonly #context: ServerContext;
+  readonly #deliver: typeof deliver;
   readonly #work: ClaimedWork<Message>;
 
-  constructor(context: ServerContext) {
+  /** `deliverMessage` is for simulators. */
+  constructor(context: ServerContext, deliverMessage = deliver) {
     this.#context = context;
+    this.#deliver = deliverMessage;
     this.#work = new ClaimedWork(context, {
       announcedBy: 'message_written',
       mostAtATime,
@@ -38,7 +41,7 @@ export class MessageSender {
     const noted = { message_key: messageKey, workflow_key: facts.workflow_key, event: facts.event };
     try {
       const delivery = { ...message, id: `torc-${identity}-${messageKey}`, outputKey: messageKey };
-      await deliver(this.#context, delivery, ended);
+      await this.#deliver(this.#context, delivery, ended);
     } catch (error) {
       // the next server sends it
       if (ended.aborted) return;

@@ -21,6 +21,7 @@ import {
   addMissed,
   admitTick,
   hasOpenTicks,
+  type LiveTick,
   liveTick,
   noteFailed,
   noteStarted,
@@ -29,7 +30,7 @@ import {
   ticksToCarryOut,
   trimTicks,
 } from '../../storage/running/ticks.ts';
-import { findWorkflow } from '../../storage/running/workflows.ts';
+import { findWorkflow, jobCounts } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
 import { timingOf } from './schedule-instants.ts';
 import { createScheduled } from './scheduled-workflow.ts';
@@ -48,6 +49,13 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'unusable',
   'interrupted',
 ]);
+
+/** A server that died may have left its cancel half done. */
+function mustCancel(tx: Transaction, { workflowKey, isCanceled }: LiveTick): boolean {
+  if (!isCanceled || workflowKey === null) return true;
+  const { uninitialized, blocked, ready } = jobCounts(tx, workflowKey);
+  return uninitialized + blocked + ready > 0;
+}
 
 export class ScheduleRunner {
   readonly #context: ServerContext;
@@ -121,7 +129,8 @@ export class ScheduleRunner {
     for (const { scheduleKey, overlap } of queuedSchedules(tx)) {
       promoteTick(tx, scheduleKey);
       const live = overlap === 'replace' ? liveTick(tx, scheduleKey) : null;
-      if (live?.state === 'started' && live.workflowKey !== null && !live.isCanceled) toCancel.push(live.workflowKey);
+      if (live?.state === 'started' && live.workflowKey !== null && mustCancel(tx, live))
+        toCancel.push(live.workflowKey);
     }
     return { ticks: ticksToCarryOut(tx), toCancel };
   }

@@ -2,12 +2,13 @@
 import type { ChangedField, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
-import type { Requirements } from '../../model/job.ts';
+import { fieldsFromData, type Requirements } from '../../model/job.ts';
 import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
+import { fromDataOf } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { findShape, type JobRequest, plainRequest, type Way } from '../running/shapes.ts';
 import { askNeedsAgain } from '../running/transitions.ts';
@@ -49,7 +50,8 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
     ...attributes.fields,
   ];
   const requirements = requirementsName(tx, job);
-  if (resources.length > 0 && requirements !== null) {
+  const isOwnNeed = resources.length > 0 || statesWhatIsData(tx, job, next);
+  if (isOwnNeed && requirements !== null) {
     changes.push({ field: 'resource_requirements', old_value: requirements, new_value: null });
   }
   const name = next.name ?? job.name;
@@ -58,7 +60,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
   setShape(tx, job, { ...way, need: nextNeed });
   forgetReadyJobs(tx, workflowKey);
-  if (resources.length > 0) {
+  if (isOwnNeed) {
     giveOwnRequirements(tx, job, nextNeed);
     askNeedsAgain(tx, workflowKey, jobKey);
   }
@@ -180,6 +182,20 @@ function wayDifferences(tx: Transaction, before: Way, after: Way): ChangedField[
 function requirementsName(tx: Transaction, job: JobRow): string | null {
   const sql = 'SELECT name FROM resource_requirements WHERE resource_requirements_key = ?';
   return tx.db.get<{ name: string | null }>(sql, job.resource_requirements_key)?.name ?? null;
+}
+
+/** Whether a field that came from data is stated now, even as what stood in its place. */
+function statesWhatIsData(tx: Transaction, job: JobRow, next: JobChanges): boolean {
+  const key = job.resource_requirements_key;
+  const fields = key === null ? null : fromDataOf(tx, key);
+  if (fields === null) return false;
+  const stated = {
+    num_cpus: next.num_cpus,
+    memory: next.memory_bytes,
+    num_gpus: next.gpu_thousandths,
+    runtime: next.runtime_ms,
+  };
+  return fieldsFromData.some((field) => fields[field] !== undefined && stated[field] !== undefined);
 }
 
 /** Requirements without a name belong to a single job. */
