@@ -34,12 +34,20 @@ const exportedRequirements = () =>
   });
 export type ExportedRequirements = z.infer<ReturnType<typeof exportedRequirements>>;
 
+/** How a job was added to a stored workflow: by the job of this name, or by a person, with this request. */
+const addition = {
+  added_by: name.nullable(),
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+};
+
 /** A job with the names of all that it refers to. */
 const exportedJob = () =>
   addedJob.extend({
     barriers: z.array(key),
     /** Of a job with requirements of its own, which have no name. */
     own_requirements: exportedRequirements().nullable(),
+    /** Missing for one that the workflow was created with. */
+    added: z.strictObject(addition).exactOptional(),
   });
 export type ExportedJob = z.infer<ReturnType<typeof exportedJob>>;
 
@@ -146,6 +154,11 @@ export const importHistory = z.strictObject({
       }),
     )
     .max(limits.createChunk),
+  /** A job that adds jobs finds these again. */
+  added_jobs: z
+    .array(z.object({ job_name: name, ...addition }))
+    .max(limits.createChunk)
+    .optional(),
 });
 
 export const importHistoryReply = () => z.strictObject({ num_results: count, num_events: count });

@@ -30,6 +30,14 @@ describe('torc jobs add-children', () => {
     expect(jobs.every(({ status, return_code }) => status === 'done' && return_code === 0)).toBe(true);
     const events = await place.json<{ events: object[] }>(['events', 'list', '-k', '1', '-f', 'type=children_added']);
     expect(events.events).toMatchObject([{ job_key: '1', data: { num_jobs: 5, before: ['reduce'] } }]);
+
+    const exportFile = join(place.path, 'exported.json');
+    expect((await place.torc('workflows', 'export', '1', '--results', '-o', exportFile)).code).toBe(0);
+    const imported = await place.json<{ workflow_key: string }>(['workflows', 'import', exportFile]);
+    const exported = async (key: string) => JSON.parse((await place.torc('workflows', 'export', key)).stdout);
+    const [before, after] = [await exported('1'), await exported(imported.workflow_key)];
+    expect(before.added_jobs).toMatchObject([{ job_name: 'gen_1', added_by: 'map' }, {}, {}, {}, {}]);
+    expect(after.added_jobs).toEqual(before.added_jobs);
   });
 
   it('works with the credential of the job alone, which ends with it', async () => {
@@ -47,7 +55,7 @@ describe('torc jobs add-children', () => {
     const ended = await place.torc('run', file);
     expect(ended.code, ended.stderr).toBe(0);
     expect(readFileSync(join(place.path, 'mode.txt'), 'utf8')).toBe('600\n');
-    const { jobs: listed } = await place.json<Listed>(['jobs', 'list', '-k', '2']);
+    const { jobs: listed } = await place.json<Listed>(['jobs', 'list', '-k', '3']);
     expect(listed).toMatchObject([{ name: 'map' }, { name: 'after' }, { name: 'gen', status: 'done' }]);
     const token = readFileSync(join(place.path, 'path.txt'), 'utf8').trim();
     expect(existsSync(token)).toBe(false);
@@ -80,7 +88,7 @@ describe('torc jobs add-children', () => {
     expect(ended.code, ended.stderr).toBe(0);
     expect(existsSync(join(place.path, 'tried'))).toBe(true);
     expect(readFileSync(join(place.path, 'whole'), 'utf8')).toBe('1\n2\n3\n');
-    const { jobs } = await place.json<Listed>(['jobs', 'list', '-k', '3']);
+    const { jobs } = await place.json<Listed>(['jobs', 'list', '-k', '4']);
     expect(jobs.map(({ name }) => name)).toEqual(['first', 'map', 'reduce', 'late', 'gen_1', 'gen_2', 'gen_3']);
     const refused = readFileSync(join(place.path, 'late.txt'), 'utf8');
     expect(refused).toContain('("first") is already done, so no job can be added before it');

@@ -360,6 +360,7 @@ const valid: { [N in EndpointName]: unknown } = {
         data: { a: 1 },
       },
     ],
+    added_jobs: [{ job_name: 'p', added_by: null, digest: 'f'.repeat(64) }],
   },
   workflow_import_finish: {
     workflow_key: '2',

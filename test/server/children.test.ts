@@ -2,10 +2,13 @@
 /** Jobs that running jobs add to their workflow. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AddedJob, Request } from '../../src/api/contract.ts';
+import { exportLines } from '../../src/cli/documents/export-document.ts';
+import { createWorkflow as createStored } from '../../src/cli/documents/send-workflow.ts';
 import { expandChildren } from '../../src/model/expand/children.ts';
 import type { Service } from '../../src/server/service.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, freshService, rows, rule, statuses, type TestJob, TestWorker } from '../support/service.ts';
+import { loadWorkflow } from '../support/specification.ts';
 
 let service: Service;
 let close: () => Promise<void>;
@@ -196,6 +199,31 @@ describe('children', () => {
     await worker.finish(worker.held[0] ?? 0, 0, { leaving: true });
     await service.call('workflow_delete', { workflow_key: key, dry_run: false });
     expect(service.db.all('SELECT DISTINCT workflow_key AS key FROM added_jobs')).toEqual([{ key: Number(clone) }]);
+  });
+});
+
+describe('an import', () => {
+  it('finds the jobs that were added before the export', async () => {
+    const { key, worker, attempt } = await running(...mapReduce);
+    await add(attempt, [child('gen_1')], { before: ['reduce'] });
+    await worker.finish(attempt);
+    await service.call('jobs_add', { workflow_key: key, jobs: [child('mine')] });
+    const shown = await service.call('workflow_show', { workflow_key: key });
+    let text = '';
+    for await (const piece of exportLines(service, shown, { results: false, events: false })) text += piece;
+    const { workflow, added_jobs } = JSON.parse(text);
+    expect(added_jobs).toMatchObject([
+      { job_name: 'gen_1', added_by: 'map' },
+      { job_name: 'mine', added_by: null },
+    ]);
+    const imported = await createStored(service, loadWorkflow(JSON.stringify(workflow), { file: 'w.json' }).workflow);
+    const { workflow_key } = imported;
+    await service.call('workflow_import_history', { workflow_key, results: [], events: [], added_jobs });
+    await service.call('workflow_start', { workflow_key, dry_run: false });
+    const again = (await (await TestWorker.join(service, workflow_key, { cpus: 1 })).exchange()).jobs[0]?.attempt;
+    expect((await add(again, [child('gen_1')], { before: ['reduce'] })).jobs).toMatchObject([{ is_new: false }]);
+    const mine = await service.call('jobs_add', { workflow_key, jobs: [child('mine')] });
+    expect(mine.jobs).toMatchObject([{ is_new: false }]);
   });
 });
 

@@ -213,7 +213,8 @@ async function copy(service: Service, workflow_key: string): Promise<void> {
     [],
     { start: false },
   );
-  await service.call('workflow_import_history', { workflow_key: second, results, events: [] });
+  const added_jobs = [{ job_name: 'b', added_by: 'a', digest: 'f'.repeat(64) }];
+  await service.call('workflow_import_history', { workflow_key: second, results, events: [], added_jobs });
   await service.call('workflow_import_finish', {
     workflow_key: second,
     run_id: 1,

@@ -62,6 +62,7 @@ type Finish = Request<'workflow_import_finish'>;
 interface ExportDocument {
   workflow: unknown;
   run?: Pick<Finish, 'run_id' | 'is_canceled' | 'started_at' | 'ended_at'>;
+  added_jobs?: NonNullable<History['added_jobs']>;
   job_statuses?: { job_name: string; status: JobStatus }[];
   results?: History['results'];
   events?: History['events'];
@@ -130,7 +131,7 @@ function readDocument(file: string): ExportDocument {
   }
   if (!isExport(value)) throw new TorcError('invalid_spec', `${file} is not an export of a workflow`, exportHint);
   refuseOtherVersion(value, file);
-  for (const part of ['job_statuses', 'results', 'events']) {
+  for (const part of ['added_jobs', 'job_statuses', 'results', 'events']) {
     if (value[part] === undefined || Array.isArray(value[part])) continue;
     throw new TorcError('invalid_spec', `${file}: ${part} is not a list`, exportHint);
   }
@@ -148,9 +149,12 @@ const exportHint =
 async function addHistory(
   api: Api,
   workflow_key: string,
-  { run, job_statuses = [], results = [], events = [] }: ExportDocument,
+  { run, added_jobs = [], job_statuses = [], results = [], events = [] }: ExportDocument,
   names: readonly string[],
 ): Promise<{ run_id: number; num_results: number; num_events: number }> {
+  for (const page of pagesOf(added_jobs)) {
+    await api.call('workflow_import_history', { workflow_key, results: [], events: [], added_jobs: page });
+  }
   for (const page of pagesOf(results)) {
     await api.call('workflow_import_history', { workflow_key, results: page, events: [] });
   }

@@ -43,7 +43,10 @@ export async function* exportLines(
 ): AsyncGenerator<string> {
   const key = workflow.workflow_key;
   yield `{"format":"${exportFormat}","version":${exportVersion},\n"workflow":`;
-  yield* specLines(api, key, parts.results, parts.secrets ?? new Set());
+  const secrets = parts.secrets ?? new Set<string>();
+  const added: object[] = [];
+  yield* specLines(api, key, parts.results, { secrets, added });
+  if (added.length > 0) yield* section('added_jobs', each(added));
   if (parts.results) {
     const { run_id, started_at, ended_at } = workflow;
     yield `,\n"run":${jsonText({ run_id, is_canceled: workflow.status === 'canceled', started_at, ended_at })}`;
@@ -70,6 +73,10 @@ export async function* exportLines(
     );
   }
   yield '\n}\n';
+}
+
+async function* each<T>(values: readonly T[]): AsyncGenerator<T> {
+  yield* values;
 }
 
 async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
@@ -101,7 +108,18 @@ function without(row: ListRecord, columns: readonly string[]): ListRecord {
   return Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column)));
 }
 
-async function* specLines(api: Api, key: string, withResults: boolean, secrets: Set<string>): AsyncGenerator<string> {
+/** What is noted on the way: the names of secrets, and who added jobs to the stored workflow. */
+interface Noted {
+  secrets: Set<string>;
+  added: object[];
+}
+
+async function* specLines(
+  api: Api,
+  key: string,
+  withResults: boolean,
+  { secrets, added }: Noted,
+): AsyncGenerator<string> {
   const [first] = await all(parts(api, key, 'head'));
   if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
   const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
@@ -121,6 +139,7 @@ async function* specLines(api: Api, key: string, withResults: boolean, secrets: 
     for (const job of page.jobs) {
       for (const datum of job.output_user_data) written.add(datum);
       for (const name of secretNames(job.env ?? {})) secrets.add(name);
+      if (job.added !== undefined) added.push({ job_name: job.name, ...job.added });
       const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
       if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
       yield `${separator}${jsonText(jobSpec(job, requirementsName, barriers, plainRetries))}`;

@@ -61,8 +61,18 @@ export function noteAddition(
   jobKey: number,
   { parentKey, digest }: Addition,
 ): void {
-  const sql = 'INSERT INTO added_jobs (job_key, workflow_key, parent_key, digest) VALUES (?, ?, ?, ?)';
+  const sql = 'INSERT OR REPLACE INTO added_jobs (job_key, workflow_key, parent_key, digest) VALUES (?, ?, ?, ?)';
   tx.db.run(sql, jobKey, workflowKey, parentKey, digest);
+}
+
+/** How a job was added, as exports say it; null for one that the workflow was created with. */
+export function exportedAddition(tx: Transaction, jobKey: number): { added_by: string | null; digest: string } | null {
+  const row = tx.db.get<{ added_by: string | null; digest: string }>(
+    `SELECT p.name AS added_by, a.digest FROM added_jobs a LEFT JOIN jobs p ON p.job_key = a.parent_key
+     WHERE a.job_key = ?`,
+    jobKey,
+  );
+  return row ?? null;
 }
 
 /** Whether a job, by this expression for its key, was added by a running job: no specification has it. */

@@ -15,6 +15,7 @@ import { exportedRules } from '../running/notifications.ts';
 import { failureHandlers } from '../running/retries.ts';
 import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { exportedAddition } from './added-jobs.ts';
 import { readAttributes } from './attributes.ts';
 import { dependencesOf } from './exported-dependences.ts';
 import type { JobRow } from './job-rows.ts';
@@ -250,14 +251,24 @@ export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
 
 type JobSettings = Omit<
   ExportedJob,
-  'name' | 'hold' | 'depends_on' | 'barriers' | 'input_files' | 'output_files' | 'input_user_data' | 'output_user_data'
+  | 'name'
+  | 'added'
+  | 'hold'
+  | 'depends_on'
+  | 'barriers'
+  | 'input_files'
+  | 'output_files'
+  | 'input_user_data'
+  | 'output_user_data'
 >;
 
 function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
   const { job_key: jobKey } = row;
+  const added = exportedAddition(tx, jobKey);
   return {
     name: row.name,
     ...jobSettings(tx, row),
+    ...(added === null ? {} : { added }),
     ...(personsHold(tx, jobKey) === null ? {} : { hold: true }),
     ...dependencesOf(tx, jobKey),
     input_files: usedNames(tx, jobKey, 'files', 0),

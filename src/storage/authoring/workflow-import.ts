@@ -12,16 +12,21 @@ import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 import { loadJobs, type StoredJobs } from '../runs/restart.ts';
 import { recordRun, recordRunEnd } from '../runs/run-records.ts';
+import { noteAddition } from './added-jobs.ts';
 
 type Result = Request<'workflow_import_history'>['results'][number];
 
-/** Adds results and events; throws 'conflict' for a workflow that has its own history. */
+/** Adds results, events and who added jobs; throws 'conflict' for a workflow that has its own history. */
 export function importHistory(
   tx: Transaction,
   request: Request<'workflow_import_history'>,
 ): { num_results: number; num_events: number } {
   const workflowKey = unstarted(tx, request.workflow_key);
   for (const result of request.results) addResult(tx, workflowKey, result);
+  for (const { job_name, added_by, digest } of request.added_jobs ?? []) {
+    const parentKey = added_by === null ? null : jobKeyOf(tx, workflowKey, added_by);
+    noteAddition(tx, workflowKey, jobKeyOf(tx, workflowKey, job_name), { parentKey, digest });
+  }
   for (const event of request.events) {
     tx.db.run(
       `INSERT INTO events (at, workflow_key, job_key, type, old_status, new_status, data, who)
