@@ -39,3 +39,16 @@ function dependsOn(tx: Transaction, jobKey: number): string[] {
   );
   return inDeclaredOrder(tx, jobKey, jobs).map((row) => row.name);
 }
+
+/** The names of the files or user data that a job reads, or with `isOutput` 1 writes. */
+export function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data', isOutput: number): string[] {
+  const [uses, key] = kind === 'files' ? ['job_files', 'file_key'] : ['job_user_data', 'user_data_key'];
+  return tx.db
+    .all<{ name: string }>(
+      `SELECT d.name FROM ${uses} u JOIN ${kind} d ON d.${key} = u.${key}
+       WHERE u.job_key = ? AND u.is_output = ? ORDER BY d.${key}`,
+      jobKey,
+      isOutput,
+    )
+    .map((row) => row.name);
+}

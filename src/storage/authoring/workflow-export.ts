@@ -17,7 +17,7 @@ import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { exportedAddition } from './added-jobs.ts';
 import { readAttributes } from './attributes.ts';
-import { dependencesOf } from './exported-dependences.ts';
+import { dependencesOf, usedNames } from './exported-dependences.ts';
 import type { JobRow } from './job-rows.ts';
 
 type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
@@ -276,18 +276,6 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     input_user_data: usedNames(tx, jobKey, 'user_data', 0),
     output_user_data: usedNames(tx, jobKey, 'user_data', 1),
   };
-}
-
-function usedNames(tx: Transaction, jobKey: number, kind: 'files' | 'user_data', isOutput: number): string[] {
-  const [uses, key] = kind === 'files' ? ['job_files', 'file_key'] : ['job_user_data', 'user_data_key'];
-  return tx.db
-    .all<{ name: string }>(
-      `SELECT d.name FROM ${uses} u JOIN ${kind} d ON d.${key} = u.${key}
-       WHERE u.job_key = ? AND u.is_output = ? ORDER BY d.${key}`,
-      jobKey,
-      isOutput,
-    )
-    .map((row) => row.name);
 }
 
 function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirements {
