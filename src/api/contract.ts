@@ -21,6 +21,7 @@ import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
 import * as slurm from './slurm.ts';
+import * as status from './status.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
 
@@ -36,6 +37,7 @@ export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
+export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
 export type {
   ActionReport,
   AssignedFile,
@@ -82,6 +84,8 @@ export const endpoints = {
   schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
   schedule_show: on(schedules.showSchedule, schedules.scheduleShown),
   demand: on(demand.askDemand, demand.demandReply),
+  status: on(status.askStatus, status.statusReply),
+  workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),
 
   // a workflow is created, in chunks

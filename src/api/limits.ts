@@ -18,6 +18,8 @@ export const limits = {
   children: 20_000,
   nodesOfWorker: 100_000,
   longPollSeconds: 25,
+  /** Workflows of one reply about how they stand. */
+  statusLines: 200,
   parkedRequests: 10_000,
   /** Requests that wait for a transaction; more are answered 503 before they are read. */
   queuedRequests: 5_000,

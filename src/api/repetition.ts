@@ -27,6 +27,8 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'job_show',
   'jobs_outputs',
   'demand',
+  'status',
+  'workflow_status',
   'jobs_diagnose',
   'list',
   'workflow_create_chunk',

@@ -5,7 +5,7 @@ import { systemCode, TorcError } from '../base/errors.ts';
 import { findReply, keepReply, type RepeatableRequest } from '../storage/database/replies.ts';
 import { isIoError, type Transaction } from '../storage/database/transaction.ts';
 import type { ServerContext } from './context.ts';
-import type { ReadHandler, StepHandler } from './handlers/kinds.ts';
+import type { Handler, ReadHandler, StepHandler } from './handlers/kinds.ts';
 import { handlerOf } from './handlers/table.ts';
 
 type Keep<N extends EndpointName> = (tx: Transaction, reply: Reply<N>) => Reply<N>;
@@ -31,29 +31,29 @@ export class Requests {
   async call<N extends EndpointName>(endpoint: N, request: Request<N>, options: CallOptions): Promise<Reply<N>> {
     const { idempotencyKey: key, isByServer = false } = options;
     const who = isByServer || workersOwn.has(endpoint) ? null : this.#context.info.user;
-    if (key === undefined || !needsKey(endpoint, request)) return await this.#perform(endpoint, request, who, null);
+    const handler = handlerOf(endpoint);
+    if (handler.kind === 'read') return await this.#read(handler, request, options.signal);
+    if (key === undefined || !needsKey(endpoint, request)) return await this.#perform(handler, request, who, null);
     const repeatable = { endpoint, idempotencyKey: key };
     const known = this.#underWay.get(key) ?? findReply(this.#context.view, repeatable);
     if (known !== null) return (await known) as Reply<N>;
-    const work = this.#perform(endpoint, request, who, repeatable).finally(() => this.#underWay.delete(key));
+    const work = this.#perform(handler, request, who, repeatable).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, work);
     return await work;
   }
 
   /** The reply of a repeatable request is kept by the transaction that completes it. */
   async #perform<N extends EndpointName>(
-    endpoint: N,
+    handler: Exclude<Handler<N>, ReadHandler<N>>,
     request: Request<N>,
     who: string | null,
     repeatable: RepeatableRequest | null,
   ): Promise<Reply<N>> {
     const context = this.#context;
-    const handler = handlerOf(endpoint);
     const keep: Keep<N> = (tx, reply) => {
       if (repeatable !== null) keepReply(tx, repeatable, reply);
       return reply;
     };
-    if (handler.kind === 'read') return await this.#read(handler, request);
     if (handler.kind === 'steps') return await this.#runSteps(handler, request, who, keep);
     if (handler.kind === 'prepared') {
       const work = await handler.prepare(context, request);
@@ -66,9 +66,13 @@ export class Requests {
     return this.#context.write((tx) => tx.actFor(who, () => work(tx)));
   }
 
-  async #read<N extends EndpointName>(handler: ReadHandler<N>, request: Request<N>): Promise<Reply<N>> {
+  async #read<N extends EndpointName>(
+    handler: ReadHandler<N>,
+    request: Request<N>,
+    signal?: AbortSignal,
+  ): Promise<Reply<N>> {
     try {
-      return await handler.run(this.#context, request);
+      return await handler.run(this.#context, request, signal);
     } catch (error) {
       if (isIoError(error)) this.#context.startAfresh();
       throw explainMember(error);

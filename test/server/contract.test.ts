@@ -51,6 +51,7 @@ async function callAll(): Promise<void> {
   await service.call('workflow_start', { workflow_key, dry_run: false });
   await schedule(service, directory);
   await service.call('demand', { workflow_key: null });
+  await service.call('status', { workflow_keys: null, limit: 10, state: null, wait_seconds: 0 });
   await submit(service, workflow_key);
   await run(service, workflow_key);
   await look(service, workflow_key);
@@ -162,6 +163,7 @@ async function run(service: Service, workflow_key: string): Promise<void> {
   });
   await worker.finish(jobs[0]?.attempt as number, 1);
   await worker.finish(jobs[1]?.attempt as number, 2);
+  await service.call('workflow_status', { workflow_key });
   await service.call('workflow_stop_running', { workflow_key, stop: true });
   await worker.exchange({ draining: true });
   await service.call('jobs_diagnose', { workflow_key, job_keys: null });

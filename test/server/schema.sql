@@ -312,9 +312,11 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, task_failure_is_success INTEGER NOT NULL DEFAULT 0, max_wait_ms INTEGER, expires_at INTEGER, identity TEXT) STRICT;
+, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, task_failure_is_success INTEGER NOT NULL DEFAULT 0, max_wait_ms INTEGER, expires_at INTEGER, identity TEXT, failure TEXT) STRICT;
 
 CREATE INDEX jobs_expiring ON jobs (workflow_key, expires_at) WHERE status = 'ready' AND expires_at IS NOT NULL;
+
+CREATE INDEX jobs_failed ON jobs (workflow_key, failure) WHERE failed = 1;
 
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 

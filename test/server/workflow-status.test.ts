@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { type JobCounts, type JobStatus, jobStatuses, noJobs, workflowStatus } from '../../src/model/status.ts';
 import { readList } from '../../src/storage/lists/lists.ts';
-import { createWorkflow, freshService } from '../support/service.ts';
+import { createWorkflow, finished, freshService, TestWorker } from '../support/service.ts';
 
 it('the list of workflows derives the same status as the model', async () => {
   const { service, close } = await freshService();
@@ -80,4 +81,114 @@ it('the list of workflows derives the same status as the model', async () => {
     }),
   );
   await close();
+});
+
+describe('how a workflow stands', () => {
+  const ask = { limit: 10, state: null, wait_seconds: 0 } as const;
+
+  it('failures by cause follow the jobs: new ones count, reset ones do not, retried ones never did', async () => {
+    const { service, close } = await freshService();
+    const jobs = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
+    const workflow_key = await createWorkflow(service, jobs);
+    const failures = async () => (await service.call('workflow_status', { workflow_key })).failures;
+    expect(await failures()).toEqual([]);
+    const worker = await TestWorker.join(service, workflow_key);
+    const [a, b, c] = (await worker.exchange()).jobs.map(({ attempt }) => attempt) as [number, number, number];
+    await worker.finish(a, 3);
+    await worker.finish(b, 3);
+    await worker.exchange({
+      held: worker.held.filter((held) => held !== c),
+      finished: [{ ...finished(c, 137), cause: 'oom', signal: 9 }],
+    });
+    expect(await failures()).toEqual([
+      { cause: 'exit_code', return_code: 3, num_jobs: 2, first_job_keys: ['1', '2'] },
+      { cause: 'oom', return_code: 137, num_jobs: 1, first_job_keys: ['3'] },
+    ]);
+    const reset = { dry_run: false, expected_state: null, skip: 0, which: ['1'] };
+    await service.call('jobs_reset', { workflow_key, ...reset });
+    expect((await failures()).map(({ num_jobs }) => num_jobs)).toEqual([1, 1]);
+    await service.call('jobs_mark_done', {
+      ...{ workflow_key, dry_run: false, expected_state: null, skip: 0 },
+      job_keys: ['3'],
+    });
+    expect(await failures()).toMatchObject([{ cause: 'exit_code', num_jobs: 1, first_job_keys: ['2'] }]);
+    await close();
+  });
+
+  it('says what holds jobs back: no worker, a pause, a person; and nothing while they run', async () => {
+    const { service, close } = await freshService();
+    const workflow_key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', hold: true }]);
+    const line = async () => (await service.call('status', { workflow_keys: [workflow_key], ...ask })).workflows[0];
+    const codes = async () => (await line())?.held_back.map(({ num_jobs, reason }) => [num_jobs, reason.code]);
+    expect(await codes()).toEqual([
+      [1, 'no_worker'],
+      [1, 'held'],
+    ]);
+    await service.call('workflow_pause', { workflow_key, paused: true });
+    expect(await codes()).toContainEqual([1, 'workflow_paused']);
+    await service.call('workflow_pause', { workflow_key, paused: false });
+    const worker = await TestWorker.join(service, workflow_key);
+    const { jobs } = await worker.exchange();
+    expect(await line()).toMatchObject({ status: 'running', num_running: 1, jobs_per_second: null, eta_seconds: null });
+    expect(await codes()).toEqual([[1, 'held']]);
+    await worker.finish(jobs[0]?.attempt as number);
+    expect(await line()).toMatchObject({ num_done: 1, num_blocked: 1, jobs_per_second: expect.any(Number) });
+    await close();
+  });
+
+  it('an allocation in the queue of Slurm is what ready jobs wait for', async () => {
+    const { service, close } = await freshService();
+    const workflow_key = await createWorkflow(service, [{ name: 'a' }], [], { slurmConfigs: ['small'] });
+    const allocation = { name: 'n', num_nodes: 1, one_worker_per_node: false, script_path: 's', output_directory: 'o' };
+    await service.call('allocations_record', { workflow_key, slurm_config_key: '1', allocations: [allocation] });
+    const { workflow, allocations } = await service.call('workflow_status', { workflow_key });
+    expect(workflow.held_back).toMatchObject([
+      { num_jobs: 1, text: 'It waits for 1 allocation that is queued in Slurm.' },
+    ]);
+    expect(workflow).toMatchObject({ num_queued_allocations: 1, num_running_allocations: 0 });
+    expect(allocations).toEqual([{ status: 'recorded', num_allocations: 1, slurm_reason: null }]);
+    await close();
+  });
+
+  it('the pace is that of the last ends, and what is left follows from it', async () => {
+    let now = 1_000_000;
+    const { service, close } = await freshService({ ...systemClock, now: () => now });
+    const workflow_key = await createWorkflow(
+      service,
+      Array.from({ length: 20 }, (_, n) => ({ name: `j${n}` })),
+    );
+    const worker = await TestWorker.join(service, workflow_key);
+    await worker.exchange();
+    for (let n = 0; n < 4; n++) {
+      now += 5_000;
+      await worker.finish(worker.held[0] as number);
+    }
+    const [line] = (await service.call('status', { workflow_keys: null, ...ask })).workflows;
+    expect(line).toMatchObject({ num_done: 4, jobs_per_second: 0.2, eta_seconds: 80 });
+    await close();
+  });
+
+  it('a reply to the state of an earlier one comes with the next change, and not before', async () => {
+    const { service, close } = await freshService();
+    const workflow_key = await createWorkflow(service, [{ name: 'a' }]);
+    const other = await createWorkflow(service, [{ name: 'a' }]);
+    const request = { workflow_keys: [workflow_key], limit: 1 };
+    const { state } = await service.call('status', { ...request, state: null, wait_seconds: 25 });
+    let isAnswered = false;
+    const waiting = service.call('status', { ...request, state, wait_seconds: 25 }).finally(() => {
+      isAnswered = true;
+    });
+    await service.call('workflow_pause', { workflow_key: other, paused: true });
+    expect(isAnswered).toBe(false);
+    await service.call('workflow_pause', { workflow_key, paused: true });
+    expect((await waiting).workflows).toMatchObject([{ status: 'paused' }]);
+    // what has changed already is told at once
+    await service.call('status', { ...request, state, wait_seconds: 25 });
+    const gone = new AbortController();
+    const given = { ...request, state: (await waiting).state, wait_seconds: 25 };
+    const abandoned = service.call('status', given, { signal: gone.signal });
+    gone.abort();
+    await abandoned;
+    await close();
+  });
 });

@@ -24,6 +24,7 @@ const situation: Situation = {
   workers: [],
   pastWorkers: [],
   configs: [],
+  queued: [],
 };
 
 const offer = { numNodes: 1, numCpus: 4, memoryBytes: 8 * gigabyte, numGpus: 0, maxParallelJobs: null };

@@ -62,6 +62,8 @@ export interface Situation {
   pastWorkers: readonly (Offer & { pool: Pool })[];
   /** `pool`: of the workers in its allocations. */
   configs: readonly { key: number; name: string; walltimeMs: number; pool: Pool }[];
+  /** Allocations that have not started, by Slurm config. */
+  queued: readonly { config: number; numAllocations: number; slurmReason: string | null }[];
 }
 
 /** All reasons for which a job waits, the nearest first; at least one. */
@@ -155,8 +157,14 @@ function reasonsOfPresence(job: WaitingJob, able: readonly PresentWorker[], situ
 }
 
 /** Of a job that none of the workers may take, whatever its size. */
-function reasonOfPools(job: WaitingJob, { workers, configs }: Situation): WaitingReason {
+function reasonOfPools(job: WaitingJob, { workers, configs, queued }: Situation): WaitingReason {
   const { slurmConfigKey } = job;
+  const coming = queued.filter(({ config }) => configs.some(({ key, pool }) => key === config && mayTake(pool, job)));
+  if (coming.length > 0) {
+    const num_allocations = coming.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
+    const slurm_reason = coming.find(({ slurmReason }) => slurmReason !== null)?.slurmReason ?? null;
+    return { code: 'waits_for_allocation', num_allocations, slurm_reason };
+  }
   const near = workers.filter(({ pool }) => admitsConfig(pool, job));
   if (near.length === 0 && slurmConfigKey !== anyConfig) {
     const name = configs.find(({ key }) => key === slurmConfigKey)?.name ?? null;

@@ -26,6 +26,8 @@ export function reasonText(reason: Reason): string {
       return `No server is running, so its ${workers(reason.num_workers)} cannot get jobs.`;
     case 'no_worker':
       return 'There is no worker to run it.';
+    case 'waits_for_allocation':
+      return `It waits for ${queuedText(reason)}.`;
     case 'no_worker_of_config':
       return `Only workers of Slurm config ${configName(reason)} may take it, and there are none.`;
     case 'no_worker_with_labels':
@@ -90,6 +92,12 @@ export function obstacleText(reason: Obstacle, numJobs: number): string {
     case 'larger_than_any_worker':
       return `${jobs} ${need} ${largerText(reason)}`;
   }
+}
+
+/** `2 allocations that are queued in Slurm (Priority)`. */
+function queuedText({ num_allocations: n, slurm_reason }: Of<'waits_for_allocation'>): string {
+  const why = slurm_reason === null || slurm_reason === 'None' ? '' : ` (${slurm_reason})`;
+  return `${counted(n, 'allocation')} that ${n === 1 ? 'is' : 'are'} queued in Slurm${why}`;
 }
 
 function configName({ slurm_config_key, slurm_config }: Of<'no_worker_of_config'>): string {

@@ -42,6 +42,8 @@ const waitingReasons = () =>
     /** Workers are registered, and nothing serves them. */
     z.strictObject({ code: z.literal('no_server'), num_workers: count }),
     z.strictObject({ code: z.literal('no_worker') }),
+    /** There is no worker yet; allocations whose workers may take it wait in Slurm. The reason is Slurm's own word. */
+    z.strictObject({ code: z.literal('waits_for_allocation'), num_allocations: count, slurm_reason: nullableText }),
     /** Workers of this Slurm config alone may take it. */
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
     /**

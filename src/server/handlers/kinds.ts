@@ -5,7 +5,8 @@ import type { ServerContext } from '../context.ts';
 
 export interface ReadHandler<N extends EndpointName> {
   kind: 'read';
-  run: (context: ServerContext, request: Request<N>) => Reply<N> | Promise<Reply<N>>;
+  /** One that waits for a change gives up when the signal fires: nobody wants the reply any more. */
+  run: (context: ServerContext, request: Request<N>, signal?: AbortSignal) => Reply<N> | Promise<Reply<N>>;
 }
 
 /** Runs in the next transaction, together with others. */

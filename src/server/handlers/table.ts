@@ -51,6 +51,7 @@ import {
 } from './schedules.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
+import { showStatus, showWorkflowStatus } from './status.ts';
 import { greetWorker } from './workers.ts';
 import {
   cancelWorkflow,
@@ -107,6 +108,8 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   jobs_outputs: { kind: 'read', run: findOutputs },
   limits_list: { kind: 'read', run: showLimits },
   demand: { kind: 'read', run: showDemand },
+  status: { kind: 'read', run: showStatus },
+  workflow_status: { kind: 'read', run: showWorkflowStatus },
   schedules_list: { kind: 'read', run: listSchedules },
   schedule_show: { kind: 'read', run: showSchedule },
   schedule_add: { kind: 'prepared', prepare: makeSchedule },

@@ -158,7 +158,7 @@ export const copiedTables: readonly CopiedTable[] = [
     },
     unset: [
       'expires_at',
-      ...['failed', 'num_failed_upstreams', 'failed_upstream_key', 'is_command_changed', 'num_retries'],
+      ...['failed', 'failure', 'num_failed_upstreams', 'failed_upstream_key', 'is_command_changed', 'num_retries'],
       ...['recovery_attempt_key', 'recovery_rule'],
     ],
   },

@@ -34,6 +34,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     workers: presentWorkers(tx, workflowKey, bufferMs),
     pastWorkers: pastWorkers(tx, workflowKey),
     configs: configs(tx, workflowKey),
+    queued: queuedAllocations(tx, workflowKey),
   };
 }
 
@@ -48,6 +49,14 @@ function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
       const pool = poolOfConfig({ key, name, labels, alsoUnlabelled: also_unlabelled === 1 });
       return { key, name, walltimeMs: walltime_seconds * 1000, pool };
     });
+}
+
+function queuedAllocations(tx: Transaction, workflowKey: number): Situation['queued'] {
+  return tx.db.all<Situation['queued'][number]>(
+    `SELECT slurm_config_key AS config, count(*) AS numAllocations, max(slurm_reason) AS slurmReason FROM allocations
+     WHERE workflow_key = ? AND status IN ('recorded', 'submitted') GROUP BY slurm_config_key`,
+    workflowKey,
+  );
 }
 
 interface WorkerRow {

@@ -56,6 +56,7 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): JobStatus {
     });
   }
   countActionJob(tx, job, move.to);
+  if (failed) tx.db.run(setFailure, job.jobKey);
   if (failed && move.by !== 'import') {
     noteFailure(tx, job.workflowKey);
     if (isAnyoneTold(tx, job.workflowKey, 'job_failed')) {
@@ -100,6 +101,9 @@ const returningPlace = ' RETURNING shape_key, priority';
 const setPlain = 'UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?';
 const setReady = `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`;
 const setClaimed = 'UPDATE jobs SET status = ?, failed = 0, attempt_key = ?, is_command_changed = 0 WHERE job_key = ?';
+/** The attempt that failed is stored by now. */
+const setFailure = `UPDATE jobs SET failure = (SELECT a.cause || ' ' || coalesce(a.return_code, '') FROM attempts a
+  WHERE a.attempt_key = jobs.attempt_key) WHERE job_key = ?`;
 const setAnew = `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
   WHERE job_key = ?`;
 
