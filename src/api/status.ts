@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import { reason } from '../model/decide/reason.ts';
 import { allocationStatuses, cutOffs, workflowStatuses } from '../model/status.ts';
-import { count, instant, key } from './fields.ts';
+import { count, instant, key, name } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const askStatus = z.strictObject({
   /** Null for all that are not archived, the newest first. */
   workflow_keys: z.array(key).max(limits.statusLines).nullable(),
+  /** Only workflows of this user; null for all. */
+  user: name.nullable(),
   limit: count.min(1).max(limits.statusLines),
   /** Of an earlier reply: this one then waits until something has changed, for `wait_seconds` at most. */
   state: z.string().max(10_000).nullable(),
@@ -46,7 +48,10 @@ const statusLine = () =>
     jobs_per_second: z.number().nonnegative().nullable(),
     /** Until the end of the run, if jobs go on ending like that; null where nothing suggests it. */
     eta_seconds: z.number().nonnegative().nullable(),
-    /** What keeps jobs from running, the most jobs first. */
+    /**
+     * What keeps jobs from running, the most jobs first. `num_jobs` is exact where all ready jobs share the reason;
+     * otherwise jobs that ask for the same are counted up to 2,000.
+     */
     held_back: z.array(z.strictObject({ num_jobs: count, reason: reason(), text: z.string() })),
   });
 export type StatusLine = z.infer<ReturnType<typeof statusLine>>;

@@ -19,6 +19,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['import-spec'], async () => (await import('./commands/import-spec.ts')).declareImportSpec],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
   [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],
+  [['status'], async () => (await import('./commands/status.ts')).declareStatus],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],

@@ -84,7 +84,7 @@ it('the list of workflows derives the same status as the model', async () => {
 });
 
 describe('how a workflow stands', () => {
-  const ask = { limit: 10, state: null, wait_seconds: 0 } as const;
+  const ask = { user: null, limit: 10, state: null, wait_seconds: 0 } as const;
 
   it('failures by cause follow the jobs: new ones count, reset ones do not, retried ones never did', async () => {
     const { service, close } = await freshService();
@@ -143,7 +143,7 @@ describe('how a workflow stands', () => {
     await service.call('allocations_record', { workflow_key, slurm_config_key: '1', allocations: [allocation] });
     const { workflow, allocations } = await service.call('workflow_status', { workflow_key });
     expect(workflow.held_back).toMatchObject([
-      { num_jobs: 1, text: 'It waits for 1 allocation that is queued in Slurm.' },
+      { num_jobs: 1, text: '1 job waits for 1 allocation that is queued in Slurm' },
     ]);
     expect(workflow).toMatchObject({ num_queued_allocations: 1, num_running_allocations: 0 });
     expect(allocations).toEqual([{ status: 'recorded', num_allocations: 1, slurm_reason: null }]);
@@ -172,7 +172,7 @@ describe('how a workflow stands', () => {
     const { service, close } = await freshService();
     const workflow_key = await createWorkflow(service, [{ name: 'a' }]);
     const other = await createWorkflow(service, [{ name: 'a' }]);
-    const request = { workflow_keys: [workflow_key], limit: 1 };
+    const request = { workflow_keys: [workflow_key], user: null, limit: 1 };
     const { state } = await service.call('status', { ...request, state: null, wait_seconds: 25 });
     let isAnswered = false;
     const waiting = service.call('status', { ...request, state, wait_seconds: 25 }).finally(() => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Api, WorkflowShown } from '../../src/api/contract.ts';
 import { shellWord } from '../../src/base/text.ts';
+import { lastLines, shareOut } from '../../src/cli/output/failures.ts';
 import { createProgress } from '../../src/cli/output/progress.ts';
 import { followRun, runLine } from '../../src/cli/output/run-progress.ts';
 import { exitCodeOf, summaryOf, summaryText, summaryValue } from '../../src/cli/output/summary.ts';
@@ -157,36 +158,60 @@ describe('summary', () => {
   it('of a further run counts that run', () => {
     const context = fakeContext(fakeTerminal());
     const again = summaryOf(shown({ done: 121 }, { status: 'done', run_id: 2 }), 4, '/out', 113);
-    expect(summaryText(context, again, [])).toContain('121 (8 of them now)\n');
-    expect(summaryText(context, again, [])).toContain(' (2 jobs/s)\n');
+    expect(summaryText(context, again, { groups: [] })).toContain('121 (8 of them now)\n');
+    expect(summaryText(context, again, { groups: [] })).toContain(' (2 jobs/s)\n');
     const first = summaryOf(shown({ done: 121 }, { status: 'done' }), 4, '/out', 0);
-    expect(summaryText(context, first, [])).toContain('121\n');
+    expect(summaryText(context, first, { groups: [] })).toContain('121\n');
   });
 
-  it('tells programs which jobs failed', () => {
+  const failedJob = {
+    ...{ job_key: '4', job_name: 'a\nb', run_id: 1, attempt_id: 2, return_code: 3, cause: 'exit_code' },
+    ...{ detail: null, hostname: 'n1', command: 'python a.py\nmore', log_kind: 'files', stderr_path: '/e.err' },
+    stderr_tail: ['\x1b[2JValueError: x'],
+  };
+  const group = { cause: 'exit_code', return_code: 3, num_jobs: 12, first_job_keys: ['4'] };
+
+  it('tells programs how jobs failed, and the first of them in the order of their keys, lost ones first', () => {
     const summary = summaryOf(shown({ done: 1, failed: 1 }, { status: 'failed' }), 1, '/out', 0);
-    const end = { run_id: 1, attempt_id: 2, return_code: 3, cause: 'exit_code', detail: null, stderr_path: '/e' };
-    expect(summaryValue(summary, [{ job_key: '4', name: 'a', status: 'done', ...end }])).toEqual({
-      ...summary,
-      failed_jobs: [{ job_key: '4', job_name: 'a', ...end }],
-    });
+    const lost = { ...failedJob, job_key: '9', cause: null, return_code: null };
+    const groups = [
+      { ...group, shown: [{ ...failedJob, job_key: '10' }, failedJob] },
+      { ...group, cause: null, return_code: null, num_jobs: 1, shown: [lost] },
+    ];
+    const value = summaryValue(summary, { groups }) as { failed_jobs: { job_key: string }[]; failures: object[] };
+    expect(value.failed_jobs.map(({ job_key }) => job_key)).toEqual(['9', '4', '10']);
+    expect(value.failures).toEqual([
+      { cause: 'exit_code', return_code: 3, num_jobs: 12 },
+      { cause: null, return_code: null, num_jobs: 1 },
+    ]);
   });
 
-  it('names failed jobs with their stderr, and commands that find this directory again', () => {
+  it('shows a failed job with its command and last lines, harmless, and commands that find this directory again', () => {
     const context = fakeContext(fakeTerminal(), { dir: "/my dir's" });
-    const end = { return_code: 1, cause: 'missing_output', detail: 'it did not make "/out.txt"' };
-    const place = { log_kind: 'files', stderr_path: '/other/job_stdio/0001/job_1234_run_1_attempt_2.err' };
-    const failed = [{ job_key: '1234', run_id: 1, attempt_id: 2, name: 'a\nb', ...end, ...place }];
-    const text = summaryText(
-      context,
-      summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out', 0),
-      failed,
-    );
-    expect(text).toContain('/other/job_stdio/0001/job_1234_run_1_attempt_2.err');
-    expect(text).toContain('a\\nb');
-    expect(text).toContain('it did not make "/out.txt"');
-    expect(text).toContain('.. and 11 more');
-    expect(text).toContain("torc --dir '/my dir'\\''s' jobs list -k 7 --failed");
+    const summary = summaryOf(shown({ done: 12, failed: 12 }, { status: 'failed' }), 1, '/out', 0);
+    const text = summaryText(context, summary, { groups: [{ ...group, shown: [failedJob] }] });
+    const torc = "torc --dir '/my dir'\\''s'";
+    expect(text).toContain(`
+12 jobs failed with return code 3 (exit_code):
+  a\\nb (job 4), attempt 2 on n1
+    $ python a.py ..
+    | \\x1b[2JValueError: x
+    stderr: /e.err
+  .. and 11 more: ${torc} jobs list -k 7 --failed -f cause=exit_code -f return_code=3
+`);
+    expect(text).toContain(`${torc} rerun-failed 7 --run\n`);
+  });
+
+  it('shows one job of each kind of failure before a second one', () => {
+    expect(shareOut([100, 1, 2], 5)).toEqual([2, 1, 2]);
+    expect(shareOut([100, 100], 5)).toEqual([3, 2]);
+    expect(shareOut([1], 5)).toEqual([1]);
+    expect(shareOut([9, 9, 9], 2)).toEqual([1, 1, 0]);
+  });
+
+  it('the last lines are those that say something; of a line drawn over, what is left', () => {
+    expect(lastLines('a\nb\n\nc  \n 10%\r 100%\r\n\n')).toEqual(['b', 'c', ' 100%']);
+    expect(lastLines('')).toEqual([]);
   });
 });
 

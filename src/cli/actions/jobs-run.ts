@@ -12,7 +12,7 @@ import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
-import { failedJobs, numEnded, type Summary, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
+import { numEnded, type Summary, summaryFailures, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
 import { unsentLines } from '../output/unsent-notifications.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
@@ -37,7 +37,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const directory = await startDirectory(context, workflow);
       const output = chosenOutput(context, options.output);
       const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
-      const failed = await failedJobs(context, api, summary);
+      const failed = await summaryFailures(context, api, summary);
       const value = { ...summaryValue(summary, failed), worker };
       await printResult(context, value, () => summaryText(context, summary, failed));
       // the worker's own count includes failures that were retried

@@ -13,7 +13,7 @@ import { startDirectory } from '../input/base-directory.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput, prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
-import { exitCodeOf, failedJobs, summaryText, summaryValue } from '../output/summary.ts';
+import { exitCodeOf, summaryFailures, summaryText, summaryValue } from '../output/summary.ts';
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
@@ -62,7 +62,7 @@ export async function runWorkflow(context: Context, recreated: Recreated, option
       const directory = await startDirectory(context, await api.call('workflow_show', { workflow_key }));
       const run = { ...options, output, directory, waitForNewJobs };
       const { summary } = await runLocally(context, api, workflow_key, run);
-      const failed = await failedJobs(context, api, summary);
+      const failed = await summaryFailures(context, api, summary);
       await printResult(context, summaryValue(summary, failed), () => summaryText(context, summary, failed));
       return exitCodeOf(summary);
     },

@@ -1,15 +1,13 @@
 /** The summary of a run: as numbers for programs, and as text. */
-import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
+import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { exitCodes } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { Context } from '../context/context.ts';
-import { colored, textTable } from './output.ts';
+import { type Failures, failureColumns, failuresText, failuresValue, readFailures } from './failures.ts';
+import { colored } from './output.ts';
 import { cellText, factLines } from './table.ts';
-
-/** At most this many failed jobs are listed. */
-const shownFailures = { text: 10, csv: 10, json: 100 };
 
 export interface Summary {
   workflow_key: string;
@@ -82,46 +80,20 @@ export function exitCodeOf(summary: Summary): number {
   return summary.status === 'timeout' ? exitCodes.timeout : exitCodes.jobs_failed;
 }
 
-/** The first lost and failed jobs of a workflow, each with its last attempt's `detail` and place of its output. */
-export async function failedJobs(
-  { format }: Pick<Context, 'format'>,
-  api: Api,
-  { workflow_key, num_lost, num_failed }: Summary,
-): Promise<ListRecord[]> {
-  const limit = shownFailures[format];
-  const find = (column: string, value: string) => jobsWith(api, workflow_key, { column, value }, limit);
-  const lost = num_lost > 0 ? await find('orphaned', 'true') : [];
-  const failed = num_failed > 0 ? await find('outcome', 'failed') : [];
-  return [...lost, ...failed];
+/** What failed or was lost in the workflow of the summary. */
+export async function summaryFailures(context: Context, api: Api, summary: Summary): Promise<Failures> {
+  if (summary.num_failed + summary.num_lost === 0) return { groups: [] };
+  const { failures } = await api.call('workflow_status', { workflow_key: summary.workflow_key });
+  return readFailures(context, api, failures);
 }
 
-async function jobsWith(
-  api: Api,
-  workflowKey: string,
-  filter: { column: string; value: string },
-  limit: number,
-): Promise<ListRecord[]> {
-  const page = { sort_by: null, reverse: false, limit, skip: 0 };
-  const { records } = await api.call('list', { list: 'jobs', workflow_key: workflowKey, filters: [filter], ...page });
-  return Promise.all(
-    records.map(async (job) => {
-      const { attempts } = await api.call('job_show', { job_key: String(job.job_key) });
-      const { detail = null, log_kind = null, stderr_path = null } = attempts.at(-1) ?? {};
-      return { ...job, detail, log_kind, stderr_path };
-    }),
-  );
-}
-
-/** The summary for programs, with the first failed jobs. */
-export function summaryValue(summary: Summary, failed: readonly ListRecord[]): object {
-  const failed_jobs = failed.map(({ job_key, name, run_id, attempt_id, return_code, cause, detail, stderr_path }) => {
-    return { job_key, job_name: name, run_id, attempt_id, return_code, cause, detail, stderr_path };
-  });
-  return { ...summary, failed_jobs };
+/** The summary for programs, with how jobs failed, and the first of them. */
+export function summaryValue(summary: Summary, failures: Failures): object {
+  return { ...summary, ...failuresValue(failures) };
 }
 
 /** The summary as text: jobs by status, the first failed jobs with their stderr, and commands that show more. */
-export function summaryText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
+export function summaryText(context: Context, summary: Summary, failures: Failures): string {
   const facts = factLines([
     ['jobs', summary.num_jobs],
     ['done', doneText(summary)],
@@ -132,8 +104,9 @@ export function summaryText(context: Context, summary: Summary, failed: readonly
     ...actionsWarning(context, summary),
   ]);
   const status = colored(context, summary.status);
+  const columns = failureColumns(context);
   const head = `workflow ${summary.workflow_key} (${cellText(summary.name)}), run ${summary.run_id}: ${status}\n`;
-  return `${head}${facts}${failuresText(context, summary, failed)}${furtherText(context, summary)}`;
+  return `${head}${facts}${failuresText(context, summary.workflow_key, failures, columns)}${furtherText(context, summary)}`;
 }
 
 /** What ended the run before all its jobs have run. */
@@ -169,29 +142,6 @@ function others(summary: Summary): [string, number][] {
   return counts.filter(([, count]) => count > 0);
 }
 
-function failuresText(context: Context, summary: Summary, failed: readonly ListRecord[]): string {
-  if (failed.length === 0) return '';
-  const rows = failed.map((job) => ({ ...job, stderr: stderrOf(context, job) }));
-  const left = summary.num_failed + summary.num_lost - failed.length;
-  const more = left > 0 ? `.. and ${left} more\n` : '';
-  const detail = failed.some((job) => typeof job.detail === 'string') ? ['detail'] : [];
-  const columns = [
-    'job_key',
-    'return_code',
-    'cause',
-    'name',
-    ...detail,
-    ...(failed.every((job) => job.log_kind === 'none') ? [] : ['stderr']),
-  ];
-  return `\n${textTable(context, columns, rows)}${more}`;
-}
-
-/** The stderr file, or the command that prints it. */
-function stderrOf(context: Context, { job_key, log_kind, stderr_path }: ListRecord): string | null {
-  if (log_kind === 'files') return String(stderr_path);
-  return log_kind === 'none' ? null : `${context.torc} jobs logs ${job_key} --stderr`;
-}
-
 function furtherText(context: Context, summary: Summary): string {
   const key = summary.workflow_key;
   const jobs = summary.num_failed > 0 ? ' --failed' : '';
@@ -199,6 +149,10 @@ function furtherText(context: Context, summary: Summary): string {
 to run the stopped jobs again:
   ${context.torc} workflows restart ${key}
   ${context.torc} jobs run ${key}
+`;
+  const failed = `
+to run the failed jobs again, with all downstream jobs:
+  ${context.torc} rerun-failed ${key} --run
 `;
   const waiting = `
 ready jobs wait for a worker:
@@ -219,9 +173,9 @@ to continue where the run ended:
   ${context.torc} workflows restart ${key}
   ${context.torc} jobs run ${key}
 `;
-  const { num_terminated, num_lost, status, cut_off_by } = summary;
+  const { num_failed, num_terminated, num_lost, status, cut_off_by } = summary;
   const isCutOff = cut_off_by !== null && num_terminated === 0;
-  return `${num_terminated > 0 ? again : ''}${isCutOff ? cutOff : ''}${status === 'waiting' ? waiting : ''}${status === 'paused' ? paused : ''}${num_lost > 0 ? lost : ''}
+  return `${num_failed > 0 && !isCutOff ? failed : ''}${num_terminated > 0 ? again : ''}${isCutOff ? cutOff : ''}${status === 'waiting' ? waiting : ''}${status === 'paused' ? paused : ''}${num_lost > 0 ? lost : ''}
 see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}

@@ -2,8 +2,8 @@
 import type { StatusLine } from '../../api/status.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
+import { groupReasonText } from '../../model/decide/group-reason-text.ts';
 import type { WaitingReason } from '../../model/decide/reason.ts';
-import { reasonText } from '../../model/decide/reason-text.ts';
 import type { JobCounts } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { findShape } from '../running/shapes.ts';
@@ -13,18 +13,22 @@ type HeldBack = StatusLine['held_back'];
 
 /** More shapes than this say nothing new. */
 const mostShapes = 100;
+/** Of each shape so many jobs are counted, so that a million ready ones cost no more than a few. */
+const mostCounted = 2_000;
 
 /** The most jobs first; none while every ready job waits for its turn alone. `isServed`: whether this process answers workers. */
 export function heldBack(tx: Transaction, workflowKey: number, counts: JobCounts, isServed: boolean): HeldBack {
   const situation = readSituation(tx, workflowKey, isServed);
-  const found = new Map<string, HeldBack[number]>();
+  const found = new Map<string, { num_jobs: number; reason: WaitingReason }>();
   const add = (reason: WaitingReason, numJobs: number): void => {
     const id = JSON.stringify(reason);
-    found.set(id, { num_jobs: numJobs + (found.get(id)?.num_jobs ?? 0), reason, text: reasonText(reason) });
+    found.set(id, { num_jobs: numJobs + (found.get(id)?.num_jobs ?? 0), reason });
   };
   for (const [reason, numJobs] of ofReadyJobs(tx, workflowKey, counts, situation)) add(reason, numJobs);
   for (const [reason, numJobs] of ofOthers(tx, workflowKey, counts, situation)) add(reason, numJobs);
-  return [...found.values()].toSorted((a, b) => b.num_jobs - a.num_jobs);
+  return [...found.values()]
+    .map(({ num_jobs, reason }) => ({ num_jobs, reason, text: groupReasonText(reason, num_jobs) }))
+    .toSorted((a, b) => b.num_jobs - a.num_jobs);
 }
 
 function* ofReadyJobs(
@@ -35,24 +39,47 @@ function* ofReadyJobs(
 ): Generator<[WaitingReason, number]> {
   if (counts.ready === 0) return;
   const isBusy = counts.submitted + counts.submitted_pending > 0;
-  for (const { shapeKey, numJobs } of readyShapes(tx, workflowKey)) {
+  const shapeKeys = readyShapes(tx, workflowKey);
+  const shapesByReason = new Map<string, { reason: WaitingReason; shapeKeys: number[] }>();
+  for (const shapeKey of shapeKeys) {
     const { need, slurmConfigKey, labels, supportsTermination, limits } = findShape(tx, shapeKey);
     const job = { status: 'ready', need, slurmConfigKey, labels, supportsTermination, limits } as const;
     for (const reason of reasonsOf({ ...job, upstreams: null, holds: [] }, situation)) {
       // with other jobs at work, that is how it should be
       if (reason.code === 'waits_for_turn' || (reason.code === 'waits_for_room' && isBusy)) continue;
-      yield [reason, numJobs];
+      const id = JSON.stringify(reason);
+      const known = shapesByReason.get(id);
+      if (known === undefined) shapesByReason.set(id, { reason, shapeKeys: [shapeKey] });
+      else known.shapeKeys.push(shapeKey);
     }
+  }
+  for (const { reason, shapeKeys: those } of shapesByReason.values()) {
+    const isAll = those.length === shapeKeys.length && shapeKeys.length < mostShapes;
+    yield [reason, isAll ? counts.ready : those.reduce((sum, key) => sum + countReady(tx, workflowKey, key), 0)];
   }
 }
 
-function readyShapes(tx: Transaction, workflowKey: number): { shapeKey: number; numJobs: number }[] {
-  return tx.db.all<{ shapeKey: number; numJobs: number }>(
-    `SELECT shape_key AS shapeKey, count(*) AS numJobs FROM jobs
-     WHERE workflow_key = ? AND status = 'ready' GROUP BY shape_key LIMIT ?`,
-    workflowKey,
-    mostShapes,
-  );
+/** The first shapes that have ready jobs: one step in the index for each. */
+function readyShapes(tx: Transaction, workflowKey: number): number[] {
+  const next = (after: string): string =>
+    `(SELECT shape_key FROM jobs WHERE workflow_key = ? AND status = 'ready' AND shape_key > ${after}
+      ORDER BY shape_key LIMIT 1)`;
+  return tx.db
+    .all<{ shapeKey: number }>(
+      `WITH RECURSIVE found (shapeKey) AS (SELECT ${next('0')} UNION ALL
+         SELECT ${next('found.shapeKey')} FROM found WHERE found.shapeKey IS NOT NULL LIMIT ?)
+       SELECT shapeKey FROM found WHERE shapeKey IS NOT NULL`,
+      workflowKey,
+      workflowKey,
+      mostShapes,
+    )
+    .map(({ shapeKey }) => shapeKey);
+}
+
+function countReady(tx: Transaction, workflowKey: number, shapeKey: number): number {
+  const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM jobs
+    WHERE workflow_key = ? AND status = 'ready' AND shape_key = ? LIMIT ?)`;
+  return tx.db.get<{ n: number }>(sql, workflowKey, shapeKey, mostCounted)?.n ?? 0;
 }
 
 /** Jobs that are not ready: those that are held, and those of a workflow that stands still as a whole. */

@@ -10,26 +10,28 @@ import { getWorkflow, jobCounts, statusOf, type Workflow } from '../running/work
 import { recentPace } from './pace.ts';
 
 /** Jobs that are named for each group of failures. */
-const namedJobs = 5;
+const namedJobs = 100;
 const mostGroups = 100;
 const mostWorkers = 100;
 
 /** `isServed`: whether this process answers workers. Throws TorcError 'not_found' for an unknown key. */
 export function readStatus(
   tx: Transaction,
-  { workflow_keys, limit }: Pick<Request<'status'>, 'workflow_keys' | 'limit'>,
+  { workflow_keys, user, limit }: Pick<Request<'status'>, 'workflow_keys' | 'user' | 'limit'>,
   isServed: boolean,
 ): Reply<'status'> {
-  const keys = workflow_keys === null ? newestWorkflows(tx, limit + 1) : workflow_keys.map(Number);
+  const keys = workflow_keys === null ? newestWorkflows(tx, user, limit + 1) : workflow_keys.map(Number);
   const workflows = keys.slice(0, limit).map((key) => statusLine(tx, key, isServed));
   return { state: stateOf(tx, workflow_keys), is_served: isServed, workflows, more: keys.length > limit };
 }
 
-function newestWorkflows(tx: Transaction, limit: number): number[] {
+function newestWorkflows(tx: Transaction, user: string | null, limit: number): number[] {
   return tx.db
     .all<{ key: number }>(
       `SELECT workflow_key AS key FROM workflows WHERE phase IN ('created', 'starting', 'started') AND is_archived = 0
+         AND user = coalesce(?, user)
        ORDER BY workflow_key DESC LIMIT ?`,
+      user,
       limit,
     )
     .map(({ key }) => key);

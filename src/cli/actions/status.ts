@@ -1,0 +1,57 @@
+/** `torc status`: how workflows stand, a line for each, or the page of one. */
+import type { Api } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
+import { counted } from '../../base/text.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
+import { failuresValue, readFailures } from '../output/failures.ts';
+import { printResult } from '../output/output.ts';
+import { statusPage } from '../output/status-page.ts';
+import { type Look, statusTable } from '../output/status-table.ts';
+
+export interface StatusOptions {
+  limit?: number;
+  all?: boolean;
+}
+
+const usualLimit = 20;
+
+/** One key, typed or stated by `-k` or the environment, asks for its page; none, or `--all`, for all workflows. */
+export async function showStatus(context: Context, keys: readonly string[], options: StatusOptions): Promise<void> {
+  const isOne = keys.length === 1 || (keys.length === 0 && options.all !== true && isStated(context));
+  await withConnection(context, async ({ api }) => {
+    if (isOne) return await showPage(context, api, keys[0] ?? null);
+    const chosen = keys.length === 0 ? null : await Promise.all(keys.map((key) => chooseWorkflow(context, api, key)));
+    await showTable(context, api, chosen, options.limit ?? usualLimit);
+  });
+}
+
+function isStated(context: Context): boolean {
+  return context.workflowKey === 'last' || statedKey(context, null) !== null;
+}
+
+export function lookOf({ terminal, hasColor }: Context): Look {
+  return { columns: terminal.isStdoutTerminal ? terminal.columns() : Number.POSITIVE_INFINITY, hasColor };
+}
+
+async function showTable(context: Context, api: Api, keys: string[] | null, limit: number): Promise<void> {
+  const request = { workflow_keys: keys, user: context.userOption, state: null, wait_seconds: 0 };
+  const asked = { ...request, limit: Math.min(limits.statusLines, keys === null ? limit : keys.length) };
+  const { workflows, more, is_served } = await api.call('status', asked);
+  const value = { is_served, workflows, more };
+  await printResult(context, value, () => (workflows.length === 0 ? '' : statusTable(workflows, lookOf(context))));
+  const what = context.userOption === null ? 'workflow' : `workflow of ${context.userOption}`;
+  if (workflows.length === 0) note(context, `no ${what} in ${context.directory}: ${context.torc} run SPEC`);
+  if (more) note(context, `the newest ${counted(workflows.length, 'workflow')}; more with -l`);
+}
+
+async function showPage(context: Context, api: Api, key: string | null): Promise<void> {
+  const workflow_key = await chooseWorkflow(context, api, key);
+  const page = await api.call('workflow_status', { workflow_key });
+  const failures = await readFailures(context, api, page.failures);
+  const { workflow, is_served, workers, allocations } = page;
+  const value = { ...workflow, is_served, workers, allocations, ...failuresValue(failures) };
+  const parts = { page, failures, now: context.clock.now() };
+  await printResult(context, value, () => statusPage(context, parts, lookOf(context)));
+}

@@ -1,0 +1,139 @@
+/** How one workflow stands: all that a person needs to know of it at a time, and what to type next. */
+import type { StatusLine, WorkflowStatusReply } from '../../api/contract.ts';
+import { visible } from '../../base/text.ts';
+import { formatDuration } from '../../base/units.ts';
+import type { Context } from '../context/context.ts';
+import { type Failures, failuresText } from './failures.ts';
+import { reasonHelp } from './reason-help.ts';
+import { bar, type Look } from './status-table.ts';
+import { factLines, fitWidth } from './table.ts';
+
+const widestBar = 60;
+const mostHeldBack = 5;
+const mostHosts = 4;
+
+type Fact = [name: string, value: string | number];
+
+export interface PageParts {
+  page: WorkflowStatusReply;
+  failures: Failures;
+  /** Milliseconds UTC. */
+  now: number;
+}
+
+export function statusPage(context: Pick<Context, 'torc'>, { page, failures, now }: PageParts, look: Look): string {
+  const { workflow, is_served } = page;
+  const facts: Fact[] = [
+    ...countFacts(workflow),
+    ...timeFacts(workflow, now),
+    ...workerFacts(page, is_served),
+    ...allocationFacts(page),
+  ];
+  return [
+    headLines(workflow, look),
+    factLines(facts),
+    heldBackText(context, workflow, look),
+    failuresText(context, workflow.workflow_key, failures, look.columns),
+    nextText(context, workflow),
+  ].join('');
+}
+
+/** The name, the state, a bar. */
+export function headLines(line: StatusLine, { columns, hasColor }: Look): string {
+  const { workflow_key, name, run_id, status, num_jobs, num_done } = line;
+  const head = `workflow ${workflow_key} (${visible(name)}), run ${run_id}: ${status}`;
+  if (num_jobs === 0) return `${fitWidth(head, columns)}\n`;
+  const done = `${num_done} of ${num_jobs} done`;
+  const width = Math.max(10, Math.min(widestBar, columns - done.length - 4));
+  return `${fitWidth(head, columns)}\n${bar(line, width, hasColor)}  ${done}\n`;
+}
+
+function countFacts(line: StatusLine): Fact[] {
+  const counts: Fact[] = [
+    ['failed', line.num_failed],
+    ['canceled', line.num_canceled],
+    ['terminated', line.num_terminated],
+    ['lost', line.num_lost],
+    ['running', line.num_running],
+    ['ready', line.num_ready],
+    ['blocked', line.num_blocked],
+    ['uninitialized', line.num_uninitialized],
+    ['disabled', line.num_disabled],
+  ];
+  return [['succeeded', line.num_done - line.num_failed], ...counts.filter(([, count]) => Number(count) > 0)];
+}
+
+function timeFacts(line: StatusLine, now: number): Fact[] {
+  const { started_at, ended_at, has_ended, jobs_per_second, eta_seconds } = line;
+  if (started_at === null) return [];
+  const end = has_ended && ended_at !== null ? Date.parse(ended_at) : now;
+  const elapsed: Fact = ['elapsed', formatDuration((end - Date.parse(started_at)) / 1000)];
+  if (has_ended) return [elapsed];
+  const left = eta_seconds === null ? 'not known' : `about ${formatDuration(eta_seconds)}`;
+  return [elapsed, ['left', jobs_per_second === null ? left : `${left} (${paceText(jobs_per_second)})`]];
+}
+
+/** `3.1 jobs/s`, `12 jobs/h`: with a unit in which it is at least 1. */
+export function paceText(perSecond: number): string {
+  const [value, unit] =
+    perSecond >= 1 ? [perSecond, 's'] : perSecond * 60 >= 1 ? [perSecond * 60, 'min'] : [perSecond * 3600, 'h'];
+  return `${value >= 10 ? Math.round(value) : value.toFixed(1)} jobs/${unit}`;
+}
+
+function workerFacts({ workers, workflow }: WorkflowStatusReply, isServed: boolean): Fact[] {
+  const { num_active_workers: count } = workflow;
+  if (count === 0) return workflow.has_ended ? [] : [['workers', 'none']];
+  const hosts = [...new Set(workers.map(({ hostname }) => visible(hostname)))];
+  const more = hosts.length > mostHosts ? ` and ${hosts.length - mostHosts} more` : '';
+  const where = `${hosts.slice(0, mostHosts).join(', ')}${more}`;
+  const silent = workers.filter(({ is_silent }) => is_silent).length;
+  const notes = [
+    ...(isServed ? [] : ['no server answers them']),
+    ...(isServed && silent > 0 ? [`${silent} not responding`] : []),
+  ];
+  return [['workers', `${count} on ${where}${notes.length === 0 ? '' : `; ${notes.join(', ')}`}`]];
+}
+
+const allocationWords = { recorded: 'being submitted', submitted: 'queued' } as const;
+
+function allocationFacts({ allocations }: WorkflowStatusReply): Fact[] {
+  if (allocations.length === 0) return [];
+  const parts = allocations.map(({ status, num_allocations, slurm_reason }) => {
+    const word = status === 'recorded' || status === 'submitted' ? allocationWords[status] : status;
+    const why = status === 'submitted' && slurm_reason !== null && slurm_reason !== 'None' ? ` (${slurm_reason})` : '';
+    return `${num_allocations} ${word}${why}`;
+  });
+  return [['allocations', parts.join(', ')]];
+}
+
+/** What keeps jobs from running, each with the command that helps. */
+export function heldBackText({ torc }: Pick<Context, 'torc'>, line: StatusLine, { columns }: Look): string {
+  const { held_back, workflow_key } = line;
+  if (held_back.length === 0) return '';
+  const lines = held_back
+    .slice(0, mostHeldBack)
+    .flatMap(({ reason, text }) => [
+      fitWidth(`  ${visible(text)}`, columns),
+      ...reasonHelp({ torc }, { workflow_key, job_key: 'JOB' }, [reason]).map((command) => `    ${command}`),
+    ]);
+  const more = held_back.length > mostHeldBack ? [`  .. and ${held_back.length - mostHeldBack} more reasons`] : [];
+  return `\nheld back:\n${[...lines, ...more].join('\n')}\n`;
+}
+
+function nextText({ torc }: Pick<Context, 'torc'>, line: StatusLine): string {
+  const commands = nextCommands(torc, line);
+  return commands.length === 0 ? '' : `\nnext:\n${commands.map((command) => `  ${command}\n`).join('')}`;
+}
+
+/** What helps most, first. */
+export function nextCommands(torc: string, line: StatusLine): string[] {
+  const { workflow_key: key, has_ended, num_failed, num_lost, num_terminated, cut_off_by, num_running } = line;
+  if (!has_ended) return num_running > 0 ? [`${torc} watch ${key}`] : [];
+  const restarts = num_terminated > 0 || cut_off_by !== null || line.status === 'canceled';
+  return [
+    ...(num_lost > 0 ? [`${torc} jobs diagnose -k ${key}`] : []),
+    ...(num_failed > 0 ? [`${torc} rerun-failed ${key} --dry-run`] : []),
+    ...(restarts || (num_lost > 0 && num_failed === 0) ? [`${torc} workflows restart ${key} --dry-run`] : []),
+    ...(num_failed + num_lost === 0 && !restarts ? [`${torc} results list -k ${key}`] : []),
+  ];
+}
