@@ -63,7 +63,10 @@ describe('torc run', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/^done: +2 succeeded, 1 failed$/m);
     expect(stdout).toMatch(/^canceled: +1$/m);
-    const [, stderrPath = ''] = /^3 +3 +exit_code +c +(.+)$/m.exec(stdout) ?? [];
+    expect(stdout).toMatch(
+      /^1 job failed with return code 3 \(exit_code\):\n {2}c \(job 3\) on .+\n {4}\$ .+\n {4}\| broken$/m,
+    );
+    const [, stderrPath = ''] = /^ {4}stderr: (.+)$/m.exec(stdout) ?? [];
     expect(readFileSync(stderrPath, 'utf8')).toBe('broken\n');
   });
 

@@ -132,14 +132,13 @@ describe('typing mistakes', () => {
     [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
     [['workflows', 'status'], 'torc workflows show-status', 'torc workflows --help'],
     [['workflows', 'status', '--help'], 'torc workflows show-status', 'torc workflows --help'],
-    [['status', '7'], 'torc workflows show-status', 'torc --help'],
     [['recover', '7'], 'torc workflows restart', 'torc --help'],
     [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
     [['logs'], 'torc jobs logs', 'torc --help'],
     [['help', 'jobs', 'lgs'], 'torc jobs logs', 'torc jobs --help'],
     [['workflows', 'recover', '7'], 'torc workflows restart', 'torc workflows --help'],
     [['workflows', 'logs', '7'], 'torc jobs logs', 'torc workflows --help'],
-    [['jobs', 'status', '-h'], 'torc workflows show-status', 'torc jobs --help'],
+    [['jobs', 'status', '-h'], 'torc status', 'torc jobs --help'],
   ])('%j: the hint names %s and %s', async (words, nearest, help) => {
     await expect(run(...words)).rejects.toMatchObject({
       code: 'usage',
