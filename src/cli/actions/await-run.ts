@@ -7,7 +7,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
-import { exitCodeOf, failedJobs, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
+import { exitCodeOf, summaryFailures, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
 
 const lookEveryMs = 1000;
 
@@ -38,7 +38,7 @@ export async function awaitRun(
           if (hasEnded(workflow) || (await isForsaken(context, api, workflow))) {
             await stopFollowing();
             const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, output, 0);
-            const failed = await failedJobs(context, api, summary);
+            const failed = await summaryFailures(context, api, summary);
             await printResult(context, summaryValue(summary, failed), () => summaryText(context, summary, failed));
             return exitCodeOf(summary);
           }
