@@ -8,6 +8,7 @@ import { type Context, type ContextParts, createContext, isJsonAsked, note } fro
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
 import { namedCommand } from './input/command-words.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
+import { translated } from './input/translate-words.ts';
 
 /** Help is as wide as the terminal up to this many columns. */
 const widestHelp = 110;
@@ -43,8 +44,9 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
 ];
 
 /** Runs one command line (without `node` and the program's path); returns the exit code or throws TorcError. */
-export async function runProgram(typed: readonly string[], parts: ContextParts): Promise<number> {
-  let words = typed;
+export async function runProgram(given: readonly string[], parts: ContextParts): Promise<number> {
+  const typed = translated(given);
+  let words: readonly string[] = typed;
   let exitCode = 0;
   const act: Act = (command, load) => {
     command.action(async (...given: unknown[]) => {

@@ -130,8 +130,6 @@ describe('typing mistakes', () => {
     [['jobs', 'lst'], 'list', 'torc jobs --help'],
     [['wokflows'], 'workflows', 'torc --help'],
     [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
-    [['workflows', 'status'], 'torc workflows show-status', 'torc workflows --help'],
-    [['workflows', 'status', '--help'], 'torc workflows show-status', 'torc workflows --help'],
     [['recover', '7'], 'torc workflows restart', 'torc --help'],
     [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
     [['logs'], 'torc jobs logs', 'torc --help'],

@@ -1,9 +1,11 @@
 /** The commands that only list: one group each, all with the same options. */
 import type { Command } from 'commander';
 import type { ListName } from '../../api/contract.ts';
+import type { MonitorOptions } from '../actions/events-monitor.ts';
 import { parseEventKey } from '../input/filters.ts';
-import { addListOptions, addOutcomeOptions, listOptions } from '../input/options.ts';
+import { addListOptions, addOutcomeOptions, filters, listOptions, someTime } from '../input/options.ts';
 import type { States } from '../input/state-options.ts';
+import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
 interface Listing {
@@ -54,9 +56,26 @@ const listings: readonly Listing[] = [
 
 export function declareLists(program: Command, act: Act): void {
   for (const { group, about, list, what, examples: lines, addOptions } of listings) {
-    const command = program.command(group).description(about).command('list').description(what);
+    const parent = program.command(group).description(about);
+    const command = parent.command('list').description(what);
     declareList((addOptions?.(command) ?? command).addHelpText('after', examples(...lines)), list, act);
+    if (group === 'events') declareMonitor(parent, act);
   }
+}
+
+function declareMonitor(group: Command, act: Act): void {
+  const monitor = group
+    .command('monitor')
+    .description('print events as they happen, until the run has ended or ^C')
+    .argument('[key]', keyArgument)
+    .option('-d, --duration <duration>', 'end after this long, such as PT10M (default: with the run)', someTime)
+    .option('-f, --filter <column=value>', 'only events with this value; may be repeated (all must match)', filters, [])
+    .option('--after <event-key>', 'first those after this one (default: only new ones)', parseEventKey)
+    .addHelpText('after', examples('torc events monitor 7', 'torc events monitor 7 -f job_key=12 -d PT10M'));
+  act(monitor, async ([key], self) => {
+    const { monitorEvents } = await import('../actions/events-monitor.ts');
+    return (context) => monitorEvents(context, key ?? null, { ...self.opts<MonitorOptions>(), excludeColumn: [] });
+  });
 }
 
 /** Makes `command` print a list. */

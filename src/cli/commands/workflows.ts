@@ -10,6 +10,7 @@ import { declareCopies } from './copies.ts';
 import { type Act, examples } from './declare.ts';
 import { declareGraph } from './graphs.ts';
 import { declareWorkflowPauses } from './pauses.ts';
+import { declareArchive } from './workflows-archive.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-documents.ts';
 import { declareRecovery } from './workflows-restart.ts';
@@ -26,6 +27,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareRecovery(group, act);
   declareCopies(group, act);
   declareChanges(group, act);
+  declareArchive(group, act);
   declareWorkflowPauses(group, act);
   declareShow(group, act);
   declareGraph(group.command('graph'), 'torc workflows graph', act);

@@ -127,12 +127,11 @@ export function note({ format, consoleLevel, terminal }: Context, text: string, 
   }
 }
 
-/** Whether the command line asks for JSON, even if it cannot be parsed. */
+/** Whether the command line asks for JSON, even if it cannot be parsed; torc 1.0 says it with `-f` and `--format`. */
 export function isJsonAsked(words: readonly string[]): boolean {
   return words.some(
     (word, at) =>
-      word === '-Fjson' ||
-      word === '--output-format=json' ||
-      (word === 'json' && ['-F', '--output-format'].includes(words[at - 1] ?? '')),
+      ['-Fjson', '--output-format=json', '--format=json'].includes(word) ||
+      (word === 'json' && ['-F', '--output-format', '-f', '--format'].includes(words[at - 1] ?? '')),
   );
 }
