@@ -100,6 +100,11 @@ function packagesLoadedBy(entry: string): string[] {
   return [...packages];
 }
 
+it('the schema has one file for each of its versions', () => {
+  const versions = readdirSync(join(source, 'storage', 'schema')).map((name) => name.slice(0, 3));
+  expect(versions).toEqual([...new Set(versions)]);
+});
+
 describe('layers', () => {
   it('every folder of src is a layer', () => {
     expect(new Set(files.map(layerOf))).toEqual(new Set(Object.keys(below)));
