@@ -20,6 +20,7 @@ import * as outputs from './outputs.ts';
 import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
+import * as selection from './selection.ts';
 import * as slurm from './slurm.ts';
 import * as status from './status.ts';
 import * as workers from './workers.ts';
@@ -37,6 +38,7 @@ export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
+export type { Selectable, Selection } from './selection.ts';
 export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
 export type {
   ActionReport,
@@ -75,6 +77,7 @@ export const endpoints = {
 
   // what exists
   list: on(lists.list, lists.listReply),
+  select: on(selection.select, selection.selectReply),
   workflow_show: on(workflows.workflowOnly, workflows.workflowShown),
   workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),

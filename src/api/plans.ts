@@ -4,6 +4,7 @@ import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { jobStatuses } from '../model/status.ts';
 import { count, key, name, self, text } from './fields.ts';
 import { resume, takenOver } from './resume.ts';
+import { jobNames } from './selection.ts';
 
 /**
  * For every plan: with `dry_run` it is only returned, and nothing changes. `expected_state` is the `state` of an
@@ -20,7 +21,10 @@ const planOptions = {
  * `all`, those whose last result has a return code other than 0, those that have not succeeded (without the disabled
  * ones), or the named jobs; each with all downstream jobs.
  */
-const jobsToReset = z.union([z.enum(['all', 'failed', 'unfinished']), z.array(key).min(1)]);
+const jobsToReset = z.union([z.enum(['all', 'failed', 'unfinished']), z.array(key)]);
+
+/** Jobs by their keys, by names and patterns, or both; at least one. */
+const jobChoice = { job_keys: z.array(key), job_names: jobNames };
 
 export const restart = z.strictObject({
   workflow_key: key,
@@ -42,17 +46,17 @@ export const restart = z.strictObject({
   /** Relative paths are resolved against it where the workflow has no base directory yet; absolute. */
   working_directory: text.min(1),
 });
-export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset });
-export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
-export const cancelJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+export const resetJobs = z.strictObject({ workflow_key: key, ...planOptions, which: jobsToReset, job_names: jobNames });
+export const disableJobs = z.strictObject({ workflow_key: key, ...planOptions, ...jobChoice });
+export const cancelJobs = z.strictObject({ workflow_key: key, ...planOptions, ...jobChoice });
 /** With `hold` false, jobs that were held are released. */
 export const holdJobs = z.strictObject({
   workflow_key: key,
   ...planOptions,
-  job_keys: z.array(key).min(1),
+  ...jobChoice,
   hold: z.boolean(),
 });
-export const markJobs = z.strictObject({ workflow_key: key, ...planOptions, job_keys: z.array(key).min(1) });
+export const markJobs = z.strictObject({ workflow_key: key, ...planOptions, ...jobChoice });
 /**
  * A new workflow with the same jobs. `clone`: nothing is inherited. `rerun`: jobs that succeeded are done, with their
  * results; the changes are the jobs that run, by their keys in the source.

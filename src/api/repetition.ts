@@ -31,6 +31,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_status',
   'jobs_diagnose',
   'list',
+  'select',
   'workflow_create_chunk',
   'worker_hello',
   'exchange',

@@ -4,6 +4,7 @@ import { type Environment, environment } from '../base/config.ts';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
+import { groupCommands, optionsLast } from './commands/help-groups.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
 import { namedCommand } from './input/command-words.ts';
@@ -13,12 +14,16 @@ import { translated } from './input/translate-words.ts';
 /** Help is as wide as the terminal up to this many columns. */
 const widestHelp = 110;
 
+/** Commands of `torc workflows` that are typed without the group. */
+const shortForms = ['create', 'start', 'list', 'pause', 'resume', 'cancel', 'restart', 'recover', 'delete'];
+
 /** The groups in the order of the help; a command line loads only its own. */
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['exec'], async () => (await import('./commands/exec.ts')).declareExec],
   [['import-spec'], async () => (await import('./commands/import-spec.ts')).declareImportSpec],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
+  [shortForms, async () => (await import('./commands/short-forms.ts')).declareShortForms],
   [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],
   [['status'], async () => (await import('./commands/status.ts')).declareStatus],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
@@ -128,8 +133,8 @@ export async function declareProgram(act: Act, only: string | null = null, colum
       examples(
         'torc workflows example word-count > workflow.yaml',
         'torc run workflow.yaml',
-        'torc jobs list -f status=ready',
-        'torc workflows --help',
+        'torc jobs list last --failed',
+        'torc jobs --help                    # the commands of a group',
       ),
     );
   const named = groups.filter(([names]) => only !== null && names.includes(only));
@@ -139,18 +144,25 @@ export async function declareProgram(act: Act, only: string | null = null, colum
   forEachCommand(program, (command) => {
     if (command.commands.length > 0) command.enablePositionalOptions();
     command.showSuggestionAfterError(true).exitOverride();
-    if (command === program) command.helpCommand('help [command..]', 'show the help for a command');
-    else command.helpCommand(false);
+    if (command !== program) command.helpCommand(false);
     const isLetterFree = !command.options.some((option) => option.short === '-h');
     command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));
     command.configureHelp({
       subcommandTerm: termOf,
       optionDescription: descriptionOf,
       helpWidth: Math.min(columns, widestHelp),
+      ...(command === program ? programHelp : {}),
     });
   });
+  groupCommands(program);
   return program;
 }
+
+/** How the help of the program differs from that of a group. */
+const programHelp: Partial<Help> = {
+  subcommandTerm: (command) => command.name(),
+  formatHelp: (command, helper) => optionsLast(new Help().formatHelp(command, helper), globalHelp),
+};
 
 /** A command in the help of its group: its name and arguments. */
 function termOf(command: Command): string {

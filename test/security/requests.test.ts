@@ -248,6 +248,7 @@ const valid: { [N in EndpointName]: unknown } = {
     action_jobs: [[0, 1]],
   },
   workflow_create_finish: { workflow_key: '3' },
+  select: { list: 'jobs', workflow_key: '1', words: ['a*', '4'], user: null },
   workflow_show: { workflow_key: '1' },
   workflow_find: { tool: null, name: 'n', args: 'a' },
   workflow_outline: { workflow_key: '1', after: null, limit: 10 },

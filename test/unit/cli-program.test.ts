@@ -130,11 +130,9 @@ describe('typing mistakes', () => {
     [['jobs', 'lst'], 'list', 'torc jobs --help'],
     [['wokflows'], 'workflows', 'torc --help'],
     [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
-    [['recover', '7'], 'torc workflows restart', 'torc --help'],
     [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
     [['logs'], 'torc jobs logs', 'torc --help'],
     [['help', 'jobs', 'lgs'], 'torc jobs logs', 'torc jobs --help'],
-    [['workflows', 'recover', '7'], 'torc workflows restart', 'torc workflows --help'],
     [['workflows', 'logs', '7'], 'torc jobs logs', 'torc workflows --help'],
     [['jobs', 'status', '-h'], 'torc status', 'torc jobs --help'],
   ])('%j: the hint names %s and %s', async (words, nearest, help) => {
@@ -154,7 +152,7 @@ describe('typing mistakes', () => {
     [['jobs', 'list', '-l', 'many']],
     [['jobs', 'list', '-F', 'xml']],
     [['jobs', 'list', '-f', 'ready']],
-    [['jobs', 'list', 'extra']],
+    [['jobs', 'list', '7', 'extra']],
     [['run']],
     [['hpc', 'slurm', 'schedule-nodes']],
     [['hpc', 'slurm', 'schedule-nodes', '-n', '-1']],
@@ -227,7 +225,7 @@ describe('completion', () => {
     expect(await offered('workflows', 'show')).toEqual(['show', 'show-status']);
     expect(await offered('hpc', 'slurm', 'sch')).toEqual(['schedule-nodes']);
     expect(await offered('jobs', 'list', '--sort')).toEqual(['--sort-by']);
-    expect(await offered('-k', 'jobs', 'res')).toEqual(['results', 'resource-requirements']);
+    expect(await offered('-k', 'jobs', 'resu')).toEqual(['resume', 'results']);
     expect(await offered('jobs', 'run', '--worker')).toEqual([]);
   });
 

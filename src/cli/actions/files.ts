@@ -4,10 +4,10 @@ import { expandPath, PathProblem } from '../../model/expand/file-paths.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { pathPlace } from '../documents/read-spec.ts';
-import { findByNameOrKey } from '../input/name-or-key.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { deleteParts } from './part-deletion.ts';
 
 export async function addFile(context: Context, name: string, typed: string): Promise<void> {
   for (const [what, value] of Object.entries({ 'the name': name, '--path': typed })) {
@@ -33,11 +33,15 @@ function fixedPath(context: Context, typed: string): string {
   }
 }
 
-export async function deleteFile(context: Context, nameOrKey: string): Promise<void> {
-  const deleted = await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, null);
-    const { file_key } = await findByNameOrKey(context, api, 'files', workflowKey, nameOrKey);
-    return api.call('file_delete', { file_key: String(file_key) });
+export async function deleteFiles(
+  context: Context,
+  words: readonly string[],
+  options: { yes?: boolean },
+): Promise<void> {
+  await deleteParts(context, words, options, {
+    list: 'files',
+    words: ['file', 'files'],
+    remove: (api, file_key) => api.call('file_delete', { file_key }),
+    done: (name) => `removed file ${name} from the workflow\n`,
   });
-  await printResult(context, deleted, () => `removed file ${cellText(deleted.name)} from the workflow\n`);
 }

@@ -44,7 +44,7 @@ type NamedGraph = GroupedGraph & { name: string; num_jobs: number };
 
 function storedGraph(context: Context, key: string | null): Promise<NamedGraph> {
   return withConnection(context, async ({ api }) => {
-    const workflow_key = await chooseWorkflow(context, api, key);
+    const workflow_key = await chooseWorkflow(context, api, key, 'reads');
     return api.call('workflow_graph', { workflow_key });
   });
 }

@@ -1,40 +1,44 @@
-/** `torc jobs cancel`: single jobs of one workflow, by key. */
+/** `torc jobs cancel`: single jobs of one workflow. */
 import type { Api, Reply } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { chooseJobs } from '../input/chosen-jobs.ts';
 import { pageRows } from '../input/list.ts';
-import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import type { PlanOptions } from '../plans/apply.ts';
+import { planForJobs } from '../plans/chosen-jobs.ts';
 import { changesText, printPlan } from '../plans/output.ts';
 import { deliverStops } from '../workers/stop-delivery.ts';
-import { distinctKeys } from './jobs-reset.ts';
 
 export async function cancelJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
-  const jobKeys = distinctKeys(keys);
   await withConnection(context, async (connection) => {
     const { api } = connection;
-    const workflowKey = await workflowOfJobs(context, api, jobKeys);
-    const request = { workflow_key: workflowKey, job_keys: jobKeys };
-    const plan = await planAndApply(context, api, 'jobs_cancel', request, options.dryRun ?? false);
+    const chosen = await chooseJobs(context, api, keys);
+    const plan = await planForJobs(context, api, 'jobs_cancel', chosen, options);
     const isServed = connection.kind === 'remote';
     const isOver = plan.dry_run || plan.num_stopping === 0;
-    const numLeft = isOver ? 0 : await deliverStops(context, connection, () => numRunning(api, workflowKey, jobKeys));
+    const numLeft = isOver ? 0 : await deliverStops(context, connection, () => numStopping(api, plan));
     await printPlan(context, plan, plan.changes, () =>
       cancelText(context, plan, isServed ? plan.num_stopping : numLeft),
     );
   });
 }
 
-async function numRunning(api: Api, workflowKey: string, jobKeys: readonly string[]): Promise<number> {
+/** How many of the jobs that were asked to stop still run. */
+async function numStopping(api: Api, { workflow_key, changes }: Reply<'jobs_cancel'>): Promise<number> {
+  const keys = changes.flatMap(({ job_key, old_status }) => (isClaimed(old_status) ? [job_key] : []));
   let num = 0;
-  for (let at = 0; at < jobKeys.length; at += pageRows) {
-    const value = jobKeys.slice(at, at + pageRows).join(',');
-    const filters = [{ column: 'job_key', value }];
-    const request = { list: 'jobs', workflow_key: workflowKey, filters, sort_by: null, reverse: false } as const;
+  for (let at = 0; at < keys.length; at += pageRows) {
+    const filters = [{ column: 'job_key', value: keys.slice(at, at + pageRows).join(',') }];
+    const request = { list: 'jobs', workflow_key, filters, sort_by: null, reverse: false } as const;
     const { records } = await api.call('list', { ...request, filters, limit: pageRows, skip: 0 });
-    num += records.filter(({ status }) => status === 'submitted' || status === 'submitted_pending').length;
+    num += records.filter(({ status }) => isClaimed(status)).length;
   }
   return num;
+}
+
+function isClaimed(status: unknown): boolean {
+  return status === 'submitted' || status === 'submitted_pending';
 }
 
 /** `numLeft`: how many of the running ones have not stopped yet. */

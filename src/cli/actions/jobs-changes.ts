@@ -5,10 +5,12 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
 import { type AttributeOptions, givenAttributes } from '../input/attributes.ts';
+import { chosenJobKeys } from '../input/chosen-jobs.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
-import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { askAboutPattern } from '../plans/chosen-jobs.ts';
 
 export interface AddJobOptions extends AttributeOptions {
   command: string;
@@ -35,6 +37,7 @@ export interface AddJobOptions extends AttributeOptions {
 export interface DeleteJobsOptions {
   cascade?: boolean;
   force?: boolean;
+  yes?: boolean;
   dryRun?: boolean;
 }
 
@@ -79,9 +82,9 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
 }
 
 export async function deleteJobs(context: Context, keys: readonly string[], options: DeleteJobsOptions): Promise<void> {
-  const job_keys = keys.map((key) => checkedKey(key, 'job key'));
-  const request = { job_keys, cascade: options.cascade === true };
   await withConnection(context, async ({ api }) => {
+    const { keys: job_keys } = await chosenJobKeys(context, api, keys);
+    const request = { job_keys, cascade: options.cascade === true };
     const plan = await api.call('jobs_delete', { ...request, dry_run: true });
     const what = `${counted(plan.num_jobs, 'job')} of workflow ${plan.workflow_key}`;
     const table = textTable(context, ['job_key', 'name'], plan.jobs);
@@ -89,7 +92,8 @@ export async function deleteJobs(context: Context, keys: readonly string[], opti
       await printResult(context, plan, () => `${table}dry run: ${what} would be deleted\n`);
       return;
     }
-    if (options.force !== true && !context.isNoPrompts) {
+    if (options.force !== true && options.yes !== true && !context.isNoPrompts) {
+      context.terminal.err(context.format === 'json' ? '' : table);
       const cascade = request.cascade ? ' --cascade' : '';
       await askToDelete(context, what, `jobs delete ${job_keys.join(' ')}${cascade} --force`);
     }
@@ -98,12 +102,19 @@ export async function deleteJobs(context: Context, keys: readonly string[], opti
   });
 }
 
-export async function assignRequirements(context: Context, nameOrKey: string, keys: readonly string[]): Promise<void> {
-  const job_keys = keys.map((key) => checkedKey(key, 'job key'));
+export async function assignRequirements(
+  context: Context,
+  nameOrKey: string,
+  words: readonly string[],
+  options: { yes?: boolean },
+): Promise<void> {
   const reply = await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, null);
+    const { workflowKey, keys: job_keys, patterns } = await chosenJobKeys(context, api, words);
     const found = await findByNameOrKey(context, api, 'resource_requirements', workflowKey, nameOrKey);
     const resource_requirements_key = String(found.resource_requirements_key);
+    if (patterns.length > 0 && options.yes !== true && !context.isNoPrompts) {
+      await askAboutPattern(context, patterns, `change ${counted(job_keys.length, 'job')} of workflow ${workflowKey}`);
+    }
     return api.call('resource_requirements_assign', { resource_requirements_key, job_keys });
   });
   await printResult(context, reply, () => {

@@ -4,11 +4,10 @@ import type { Api, DiagnosedJob } from '../../api/contract.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { chosenJobKeys } from '../input/chosen-jobs.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { cellText } from '../output/table.ts';
-import { workflowOfJobs } from '../plans/apply.ts';
 import { diagnosisText, printCsv } from '../plans/output.ts';
-import { distinctKeys } from './jobs-reset.ts';
 import { hasRunningJobs } from './workflows-restart.ts';
 
 /** At most this many jobs without a diagnosis are shown. */
@@ -17,10 +16,10 @@ const shownOthers = 20;
 const identity = ['job_key', 'job_name', 'status', 'run_id', 'attempt_id'] as const;
 
 export async function diagnoseJobs(context: Context, keys: readonly string[]): Promise<void> {
-  const jobKeys = keys.length === 0 ? null : distinctKeys(keys);
   await withConnection(context, async ({ api }) => {
-    const workflowKey =
-      jobKeys === null ? await chooseWorkflow(context, api, null) : await workflowOfJobs(context, api, jobKeys);
+    const chosen = keys.length === 0 ? null : await chosenJobKeys(context, api, keys, 'reads');
+    const workflowKey = chosen?.workflowKey ?? (await chooseWorkflow(context, api, null, 'reads'));
+    const jobKeys = chosen?.keys ?? null;
     const { jobs } = await api.call('jobs_diagnose', { workflow_key: workflowKey, job_keys: jobKeys });
     if (context.format === 'json') await context.terminal.out(`${jsonText({ jobs })}\n`);
     else if (context.format === 'csv') await printCsv(context, csvFields, jobs.map(flat));

@@ -1,15 +1,17 @@
 /** `torc jobs modify`: changes the command, resources, priority or pool of jobs. */
-import { type ChangedField, limits, type Reply, type Request } from '../../api/contract.ts';
+import { type Api, type ChangedField, limits, type Reply, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { isPattern } from '../../model/pattern.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
 import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
-import { checkedKey } from '../input/workflow-key.ts';
+import { chooseJob, chosenJobKeys, isKey } from '../input/chosen-jobs.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { askAboutPattern } from '../plans/chosen-jobs.ts';
 
 export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   command?: string;
@@ -22,24 +24,47 @@ export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   scheduler?: string;
   labels?: string[];
   limits?: string[];
+  /** Jobs that a pattern chose change without a question. */
+  yes?: boolean;
 }
 
 type Changes = Request<'jobs_modify'>['changes'];
 
-export async function modifyJobs(context: Context, keys: readonly string[], options: ModifyJobOptions): Promise<void> {
+export async function modifyJobs(context: Context, words: readonly string[], options: ModifyJobOptions): Promise<void> {
   const changes = jobChanges(options);
   if (Object.keys(changes).length === 0) {
     throw new TorcError('usage', 'no changes were given', `${context.torc} jobs modify --help`);
   }
   const dryRun = options.dryRun === true;
-  const [first = '', ...more] = [...new Set(keys.map((key) => checkedKey(key, 'job key')))];
-  if (more.length === 0) await modifyOne(context, first, changes, dryRun);
-  else await modifyMany(context, [first, ...more], changes, dryRun);
+  await withConnection(context, async ({ api }) => {
+    const chosen = await modifiedJobs(context, api, words, options);
+    const [first = '', ...more] = chosen;
+    if (more.length === 0) await modifyOne(context, api, first, changes, dryRun);
+    else await modifyMany(context, api, chosen, changes, dryRun);
+  });
+}
+
+async function modifiedJobs(
+  context: Context,
+  api: Api,
+  words: readonly string[],
+  { dryRun, yes }: ModifyJobOptions,
+): Promise<string[]> {
+  const distinct = [...new Set(words)];
+  const [only = '', ...others] = distinct;
+  if (others.length === 0 && !isPattern(only)) return [await chooseJob(context, api, only, 'changes')];
+  if (distinct.every(isKey)) return distinct;
+  const { workflowKey, keys, patterns } = await chosenJobKeys(context, api, distinct);
+  if (patterns.length > 0 && dryRun !== true && yes !== true && !context.isNoPrompts) {
+    await askAboutPattern(context, patterns, `change ${counted(keys.length, 'job')} of workflow ${workflowKey}`);
+  }
+  return keys;
 }
 
 /** In pieces when they are many. */
 async function modifyMany(
   context: Context,
+  api: Api,
   keys: readonly string[],
   changes: Changes,
   dry_run: boolean,
@@ -48,14 +73,12 @@ async function modifyMany(
     throw new TorcError('usage', 'several jobs cannot have one name', 'Give --name with a single key.');
   }
   const all: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
-  await withConnection(context, async ({ api }) => {
-    for (let at = 0; at < keys.length; at += limits.createChunk) {
-      const job_keys = keys.slice(at, at + limits.createChunk);
-      const { jobs, running } = await api.call('jobs_modify', { job_keys, dry_run, changes });
-      for (const job of jobs) all.jobs.push(job);
-      for (const key of running) all.running.push(key);
-    }
-  });
+  for (let at = 0; at < keys.length; at += limits.createChunk) {
+    const job_keys = keys.slice(at, at + limits.createChunk);
+    const { jobs, running } = await api.call('jobs_modify', { job_keys, dry_run, changes });
+    for (const job of jobs) all.jobs.push(job);
+    for (const key of running) all.running.push(key);
+  }
   noteRunning(context, all.running);
   await printResult(context, all, () => manyText(context, all));
 }
@@ -83,9 +106,15 @@ function manyText(context: Context, { dry_run, jobs }: Reply<'jobs_modify'>): st
   return `${table}${more}${dry_run ? `dry run: ${what} would be changed` : `changed ${what}`}\n`;
 }
 
-async function modifyOne(context: Context, job_key: string, changes: Changes, dry_run: boolean): Promise<void> {
+async function modifyOne(
+  context: Context,
+  api: Api,
+  job_key: string,
+  changes: Changes,
+  dry_run: boolean,
+): Promise<void> {
   const request = { job_key, dry_run, changes };
-  const reply = await withConnection(context, ({ api }) => api.call('job_modify', request));
+  const reply = await api.call('job_modify', request);
   await printResult(context, reply, () => {
     const job = `job ${reply.job_key} (${cellText(reply.job_name)})`;
     if (reply.changes.length === 0) return `nothing to change: ${job} already has these values\n`;

@@ -1,35 +1,36 @@
-/** `torc jobs reset-status|disable|mark-done`: single jobs of one workflow, by key. */
+/** `torc jobs reset-status|disable|mark-done`: single jobs of one workflow. */
 import type { Api, Plan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { type ChosenJobs, chooseJobs } from '../input/chosen-jobs.ts';
 import type { ListFilter } from '../input/filters.ts';
 import { listPages } from '../input/list.ts';
-import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
-import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import type { PlanOptions } from '../plans/apply.ts';
+import { planForJobs } from '../plans/chosen-jobs.ts';
 import { changesText, printPlan } from '../plans/output.ts';
 import { nextRestart, resetPlanText } from './workflows-reset.ts';
 
-/** Jobs by their keys, or by filters of the list of jobs. */
-export interface ChosenJobs {
+/** Jobs as typed: keys, names and patterns, or filters of the list of jobs. */
+export interface TypedJobs {
   keys: readonly string[];
   filter: readonly ListFilter[];
 }
 
-export async function resetJobs(context: Context, chosen: ChosenJobs, options: PlanOptions): Promise<void> {
+export async function resetJobs(context: Context, chosen: TypedJobs, options: PlanOptions): Promise<void> {
   if (chosen.keys.length > 0 === chosen.filter.length > 0) {
     const hint = 'torc jobs reset-status 12 13, or torc jobs reset-status --failed';
-    throw new TorcError('usage', 'give either job keys or filters', hint);
+    throw new TorcError('usage', 'give either jobs or filters', hint);
   }
-  const given = distinctKeys(chosen.keys);
   await withConnection(context, async ({ api }) => {
-    const isByKey = given.length > 0;
-    const workflowKey = isByKey ? await workflowOfJobs(context, api, given) : await chooseWorkflow(context, api, null);
-    const jobKeys = isByKey ? given : await matchingJobs(context, api, workflowKey, chosen.filter);
-    const request = { workflow_key: workflowKey, which: jobKeys };
-    const plan = await planAndApply(context, api, 'jobs_reset', request, options.dryRun ?? false);
-    const next = await nextRestart(api, workflowKey);
+    const jobs =
+      chosen.keys.length > 0
+        ? await chooseJobs(context, api, chosen.keys)
+        : await matchingJobs(context, api, await chooseWorkflow(context, api, null), chosen.filter);
+    const plan = await planForJobs(context, api, 'jobs_reset', jobs, options);
+    const next = await nextRestart(api, jobs.workflowKey);
     await printPlan(context, plan, plan.changes, () => resetPlanText(context, plan, next));
   });
 }
@@ -40,12 +41,12 @@ async function matchingJobs(
   api: Api,
   workflowKey: string,
   filter: readonly ListFilter[],
-): Promise<string[]> {
+): Promise<ChosenJobs> {
   const keys: string[] = [];
   for await (const page of listPages(api, 'jobs', workflowKey, { filter, excludeColumn: [] })) {
     for (const { job_key } of page) keys.push(String(job_key));
   }
-  if (keys.length > 0) return keys;
+  if (keys.length > 0) return { workflowKey, keys, names: [], patterns: [] };
   const words = filter.map(({ column, value }) => `${column}=${value}`).join(', ');
   throw new TorcError(
     'not_found',
@@ -55,11 +56,8 @@ async function matchingJobs(
 }
 
 export async function disableJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
-  const jobKeys = distinctKeys(keys);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await workflowOfJobs(context, api, jobKeys);
-    const request = { workflow_key: workflowKey, job_keys: jobKeys };
-    const plan = await planAndApply(context, api, 'jobs_disable', request, options.dryRun ?? false);
+    const plan = await planForJobs(context, api, 'jobs_disable', await chooseJobs(context, api, keys), options);
     await printPlan(context, plan, plan.changes, () => disableText(context, plan));
   });
 }
@@ -77,11 +75,8 @@ function disableText(context: Context, plan: Plan): string {
 }
 
 export async function markJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
-  const jobKeys = distinctKeys(keys);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await workflowOfJobs(context, api, jobKeys);
-    const request = { workflow_key: workflowKey, job_keys: jobKeys };
-    const plan = await planAndApply(context, api, 'jobs_mark_done', request, options.dryRun ?? false);
+    const plan = await planForJobs(context, api, 'jobs_mark_done', await chooseJobs(context, api, keys), options);
     await printPlan(context, plan, plan.changes, () => markText(context, plan));
   });
 }
@@ -96,9 +91,4 @@ function markText(context: Context, plan: Plan): string {
     ? `dry run: ${what} would be marked as done${others}; nothing was changed`
     : `marked ${what} as done${others}`;
   return `${changesText(context, plan)}\n${line}\n`;
-}
-
-/** The job keys, each once. Throws TorcError 'usage'. */
-export function distinctKeys(keys: readonly string[]): string[] {
-  return [...new Set(keys.map((key) => checkedKey(key, 'key of a job')))];
 }

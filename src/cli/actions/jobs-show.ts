@@ -4,7 +4,7 @@ import { counted } from '../../base/text.ts';
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { checkedKey } from '../input/workflow-key.ts';
+import { chooseJob } from '../input/chosen-jobs.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { reasonHelp } from '../output/reason-help.ts';
 import { cellText, factLines, fitWidth } from '../output/table.ts';
@@ -20,8 +20,9 @@ const shownRows = 20;
 const dataColumns = 100;
 
 export async function showJob(context: Context, key: string): Promise<void> {
-  const jobKey = checkedKey(key, 'key of a job');
-  const shown = await withConnection(context, ({ api }) => api.call('job_show', { job_key: jobKey }));
+  const shown = await withConnection(context, async ({ api }) =>
+    api.call('job_show', { job_key: await chooseJob(context, api, key) }),
+  );
   await printResult(context, shown, () => jobText(context, shown));
 }
 

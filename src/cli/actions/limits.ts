@@ -3,12 +3,12 @@ import type { Api, Reply } from '../../api/contract.ts';
 import { typedLimits } from '../../model/labels.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow, type Use } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 
 /** Null without -k: a workflow of the environment does not make a limit that of a workflow. */
-async function ofWorkflow(context: Context, api: Api): Promise<string | null> {
-  return context.workflowKey === null ? null : await chooseWorkflow(context, api, null);
+async function ofWorkflow(context: Context, api: Api, use: Use = 'changes'): Promise<string | null> {
+  return context.workflowKey === null ? null : await chooseWorkflow(context, api, null, use);
 }
 
 const checkedName = (name: string): string => typedLimits(name)[0] ?? name;
@@ -44,7 +44,7 @@ function titleOf({ name, workflow_key }: Reply<'limit_set'>): string {
 
 export async function listLimits(context: Context): Promise<void> {
   const reply = await withConnection(context, async ({ api }) =>
-    api.call('limits_list', { workflow_key: await ofWorkflow(context, api) }),
+    api.call('limits_list', { workflow_key: await ofWorkflow(context, api, 'reads') }),
   );
   await printResult(context, reply, () => {
     if (reply.limits.length === 0) return 'there are no limits; to make one: torc limits set NAME N\n';

@@ -23,7 +23,7 @@ export interface Analysis {
 
 export async function analyzeLogs(context: Context, key: string | null, options: { limit?: number }): Promise<void> {
   const analysis = await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key);
+    const workflowKey = await chooseWorkflow(context, api, key, 'reads');
     return await analyze(context, api, workflowKey, options.limit ?? mostJobs);
   });
   const value = jsonOf(analysis);

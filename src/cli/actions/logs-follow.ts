@@ -5,7 +5,7 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
-import type { ChosenJobs } from '../input/chosen-jobs.ts';
+import type { JobsToRead } from '../input/chosen-jobs.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
 import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from '../output/job-outputs.ts';
 import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
@@ -18,7 +18,7 @@ const mostFollowed = 500;
 
 export async function followLogs(
   context: Context,
-  { keys, isSingle }: ChosenJobs,
+  { keys, isSingle }: JobsToRead,
   streams: readonly Stream[],
   options: LogsOptions,
 ): Promise<void> {

@@ -3,7 +3,7 @@ import type { JobOutputs } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { chooseJobs } from '../input/chosen-jobs.ts';
+import { jobsToRead } from '../input/chosen-jobs.ts';
 import { AttemptLog, type Stream } from '../output/attempt-log.ts';
 import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from '../output/job-outputs.ts';
 import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
@@ -16,7 +16,7 @@ export async function showLogs(context: Context, words: readonly string[], optio
   if (options.follow === true && context.format === 'json') {
     throw new TorcError('usage', '--follow cannot be combined with -F json', 'Leave out one of them.');
   }
-  const chosen = await withConnection(context, ({ api }) => chooseJobs(context, api, words));
+  const chosen = await withConnection(context, ({ api }) => jobsToRead(context, api, words));
   const { keys, isSingle } = chosen;
   const asked = (['stdout', 'stderr'] as const).filter((stream) => options[stream] === true);
   const streams: readonly Stream[] = asked.length === 0 ? ['stdout', 'stderr'] : asked;

@@ -1,13 +1,14 @@
 /** `torc workflows pause|resume`, `torc jobs hold|release`. */
 import type { Plan, Reply } from '../../api/contract.ts';
-import { counted } from '../../base/text.ts';
+import { counted, shellWord } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { chooseJobs } from '../input/chosen-jobs.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
-import { type PlanOptions, planAndApply, workflowOfJobs } from '../plans/apply.ts';
+import type { PlanOptions } from '../plans/apply.ts';
+import { planForJobs } from '../plans/chosen-jobs.ts';
 import { changesText, printPlan } from '../plans/output.ts';
-import { distinctKeys } from './jobs-reset.ts';
 
 export async function pauseWorkflow(context: Context, key: string | null): Promise<void> {
   await withConnection(context, async ({ api }) => {
@@ -36,21 +37,22 @@ export async function holdJobs(
   hold: boolean,
   options: PlanOptions,
 ): Promise<void> {
-  const jobKeys = distinctKeys(keys);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await workflowOfJobs(context, api, jobKeys);
-    const request = { workflow_key: workflowKey, job_keys: jobKeys, hold };
-    const plan = await planAndApply(context, api, 'jobs_hold', request, options.dryRun ?? false);
-    await printPlan(context, plan, plan.changes, () => holdText(context, plan, jobKeys, hold));
+    const chosen = await chooseJobs(context, api, keys);
+    const plan = await planForJobs(context, api, 'jobs_hold', chosen, options, { hold });
+    await printPlan(context, plan, plan.changes, () => holdText(context, plan, keys, hold));
   });
 }
 
-function holdText(context: Context, plan: Plan, jobKeys: readonly string[], hold: boolean): string {
+function holdText(context: Context, plan: Plan, words: readonly string[], hold: boolean): string {
   const key = plan.workflow_key;
   if (plan.num_changes === 0) return `nothing to ${hold ? 'hold' : 'release'} in workflow ${key}\n`;
   const jobs = `${counted(plan.num_changes, 'job')} of workflow ${key}`;
   const done = hold ? 'held' : 'released';
   const line = plan.dry_run ? `dry run: ${jobs} would be ${done}; nothing was changed` : `${done} ${jobs}`;
-  const next = hold && !plan.dry_run ? `to release:  ${context.torc} jobs release ${jobKeys.join(' ')}\n` : '';
+  const next =
+    hold && !plan.dry_run
+      ? `to release:  ${context.torc} jobs release ${[`-k ${key}`, ...words.map(shellWord)].join(' ')}\n`
+      : '';
   return `${changesText(context, plan)}\n${line}\n${next}`;
 }

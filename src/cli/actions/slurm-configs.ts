@@ -5,8 +5,9 @@ import { parseWalltime } from '../../base/units.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import { isKey } from '../input/chosen-jobs.ts';
 import { checkConfig, chooseConfig } from '../input/slurm-config.ts';
-import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
@@ -102,9 +103,10 @@ export async function modifyConfig(context: Context, key: string | null, options
   await checkConfig(changes);
   await withConnection(context, async ({ api }) => {
     const configKey =
-      key === null
-        ? String((await chooseConfig(context, api, null)).slurm_config_key)
-        : checkedKey(key, 'key of a Slurm config');
+      // a key says which workflow is meant
+      key !== null && isKey(key) && context.workflowKey === null
+        ? key
+        : String((await chooseConfig(context, api, key)).slurm_config_key);
     const modified = await api.call('slurm_config_modify', { slurm_config_key: configKey, changes });
     await printResult(context, { ...modified, ...changes }, () => `changed Slurm config ${configKey}\n`);
   });

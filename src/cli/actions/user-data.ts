@@ -7,9 +7,10 @@ import { jsonText } from '../../base/exact-json.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow, type Use } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { deleteParts } from './part-deletion.ts';
 
 export interface UserDataOptions {
   data?: string;
@@ -24,14 +25,14 @@ const example = `For example: --data '{"a": [1, "text"]}'`;
 
 /** Prints only the document in any format: indented on a terminal, else on one line. */
 export async function showUserData(context: Context, nameOrKey: string): Promise<void> {
-  const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey));
+  const { name, data } = await withConnection(context, ({ api }) => find(context, api, nameOrKey, 'reads'));
   if (data === null) note(context, `user data ${cellText(name)} has no value yet`);
   const isForPeople = context.format === 'text' && context.terminal.isStdoutTerminal;
   await context.terminal.out(`${jsonText(data, isForPeople ? 2 : 0)}\n`);
 }
 
-async function find(context: Context, api: Api, nameOrKey: string): Promise<ListRecord> {
-  const workflowKey = await chooseWorkflow(context, api, null);
+async function find(context: Context, api: Api, nameOrKey: string, use: Use = 'changes'): Promise<ListRecord> {
+  const workflowKey = await chooseWorkflow(context, api, null, use);
   return findByNameOrKey(context, api, 'user_data', workflowKey, nameOrKey);
 }
 
@@ -81,12 +82,17 @@ export async function addUserData(
   });
 }
 
-export async function deleteUserData(context: Context, nameOrKey: string): Promise<void> {
-  const deleted = await withConnection(context, async ({ api }) => {
-    const { user_data_key: key } = await find(context, api, nameOrKey);
-    return api.call('user_data_delete', { user_data_key: String(key) });
+export async function deleteUserData(
+  context: Context,
+  words: readonly string[],
+  options: { yes?: boolean },
+): Promise<void> {
+  await deleteParts(context, words, options, {
+    list: 'user_data',
+    words: ['document', 'documents'],
+    remove: (api, user_data_key) => api.call('user_data_delete', { user_data_key }),
+    done: (name) => `deleted user data ${name}\n`,
   });
-  await printResult(context, deleted, () => `deleted user data ${cellText(deleted.name)}\n`);
 }
 
 /** The document from its source; undefined when no source is given. */

@@ -25,7 +25,7 @@ export interface ExportOptions {
 
 export async function exportWorkflow(context: Context, key: string | null, options: ExportOptions): Promise<void> {
   await withConnection(context, async ({ api }) => {
-    const workflow_key = await chooseWorkflow(context, api, key);
+    const workflow_key = await chooseWorkflow(context, api, key, 'reads');
     const workflow = await api.call('workflow_show', { workflow_key });
     const secrets = new Set<string>();
     const parts = { results: options.results === true, events: options.events === true, secrets };

@@ -11,11 +11,13 @@ export interface ListWorkflowsOptions extends ListOptions {
 
 export async function listWorkflows(
   context: Context,
+  words: readonly string[],
   { onlyArchived, includeArchived, allUsers, ...options }: ListWorkflowsOptions,
 ): Promise<void> {
-  const isSaid = includeArchived === true || options.filter.some(({ column }) => column === 'is_archived');
+  const isNamed = words.length > 0 || context.workflowKey !== null;
+  const isSaid = isNamed || includeArchived === true || options.filter.some(({ column }) => column === 'is_archived');
   const shown = onlyArchived === true ? 'true' : isSaid ? null : 'false';
   const filter = shown === null ? options.filter : [...options.filter, { column: 'is_archived', value: shown }];
   const asked = allUsers === true ? { ...context, userOption: null } : context;
-  await showList(asked, 'workflows', { ...options, filter });
+  await showList(asked, 'workflows', { ...options, filter }, words);
 }

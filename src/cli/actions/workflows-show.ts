@@ -11,7 +11,7 @@ import { factLines } from '../output/table.ts';
 import { unsentLines } from '../output/unsent-notifications.ts';
 
 async function read(context: Context, api: Api, key: string | null): Promise<WorkflowShown> {
-  return api.call('workflow_show', { workflow_key: await chooseWorkflow(context, api, key) });
+  return api.call('workflow_show', { workflow_key: await chooseWorkflow(context, api, key, 'reads') });
 }
 
 /** Everything about one workflow. */

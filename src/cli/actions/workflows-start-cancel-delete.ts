@@ -8,11 +8,12 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
 import { listPages } from '../input/list.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflow, chooseWorkflows } from '../input/workflow-key.ts';
 import { noteUnfit } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { type PlanOptions, shown } from '../plans/apply.ts';
+import { askAboutWorkflows } from '../plans/chosen-workflows.ts';
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { PlannedAllocation } from '../plans/output.ts';
 import { changesText, nextCommands } from '../plans/output.ts';
@@ -68,19 +69,43 @@ export function startText(context: Context, plan: Reply<'workflow_start'>, start
   return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
 }
 
-export async function cancelWorkflow(context: Context, key: string | null, options: PlanOptions): Promise<void> {
+export async function cancelWorkflows(context: Context, words: readonly string[], options: PlanOptions): Promise<void> {
   await withConnection(context, async (connection) => {
-    const { api } = connection;
-    const workflowKey = await chooseWorkflow(context, api, key);
-    const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
-    const plan = await shown(context, `canceling workflow ${workflowKey}`, api.call('workflow_cancel', request));
-    const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
-    if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
-    const isServed = connection.kind === 'remote';
-    const jobsLeft = async () => (await api.call('workflow_show', { workflow_key: workflowKey })).num_running;
-    const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, jobsLeft);
-    await printResult(context, { ...plan, allocations }, () => cancelText(context, plan, isServed ? null : numLeft));
+    const chosen = await chooseWorkflows(context, connection.api, words);
+    await askAboutWorkflows(context, connection.api, chosen, 'cancel', options);
+    const canceled: Canceled[] = [];
+    for (const key of chosen.keys) canceled.push(await cancelWorkflow(context, connection, key, options));
+    await printEach(context, canceled);
   });
+}
+
+interface Canceled {
+  value: object;
+  text: string;
+}
+
+/** What was done to one workflow is a value of its own; what was done to several is a list. */
+async function printEach(context: Context, done: readonly Canceled[]): Promise<void> {
+  const [only, ...others] = done;
+  const value = only !== undefined && others.length === 0 ? only.value : { plans: done.map((each) => each.value) };
+  await printResult(context, value, () => done.map(({ text }) => text).join(''));
+}
+
+async function cancelWorkflow(
+  context: Context,
+  connection: Connection,
+  workflowKey: string,
+  options: PlanOptions,
+): Promise<Canceled> {
+  const { api } = connection;
+  const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
+  const plan = await shown(context, `canceling workflow ${workflowKey}`, api.call('workflow_cancel', request));
+  const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
+  if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
+  const isServed = connection.kind === 'remote';
+  const jobsLeft = async () => (await api.call('workflow_show', { workflow_key: workflowKey })).num_running;
+  const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, jobsLeft);
+  return { value: { ...plan, allocations }, text: cancelText(context, plan, isServed ? null : numLeft) };
 }
 
 async function plannedCancels(api: Api, workflowKey: string, ids: readonly string[]): Promise<PlannedAllocation[]> {
@@ -126,20 +151,37 @@ function stopWords({ dry_run, num_stopping: count }: Reply<'workflow_cancel'>, n
   return `to stop, of which ${numLeft} still ${numLeft === 1 ? 'runs' : 'run'}: no server is running`;
 }
 
-export async function deleteWorkflow(context: Context, key: string | null, options: DeleteOptions): Promise<void> {
+export async function deleteWorkflows(
+  context: Context,
+  words: readonly string[],
+  options: DeleteOptions,
+): Promise<void> {
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key);
-    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-    const plan = await api.call('workflow_delete', { workflow_key: workflowKey, dry_run: true });
-    const what = `workflow ${workflowKey} (${cellText(workflow.name)}) with ${counted(plan.num_jobs, 'job')} and ${counted(plan.num_results, 'result')}`;
-    if (options.dryRun === true) {
-      await printResult(context, plan, () => `dry run: ${what} would be deleted\n`);
-      return;
+    const { keys } = await chooseWorkflows(context, api, words);
+    const plans: { key: string; what: string; plan: Reply<'workflow_delete'> }[] = [];
+    // all are checked before the first one is deleted
+    for (const key of keys) {
+      const workflow = await api.call('workflow_show', { workflow_key: key });
+      const plan = await api.call('workflow_delete', { workflow_key: key, dry_run: true });
+      const what = `workflow ${key} (${cellText(workflow.name)}) with ${counted(plan.num_jobs, 'job')} and ${counted(plan.num_results, 'result')}`;
+      plans.push({ key, what, plan });
     }
-    if (options.force !== true && !context.isNoPrompts)
-      await askToDelete(context, what, `workflows delete ${workflowKey} --force`);
-    const request = { workflow_key: workflowKey, dry_run: false };
-    const deleted = await shown(context, `deleting workflow ${workflowKey}`, api.call('workflow_delete', request));
-    await printResult(context, deleted, () => `deleted ${what}\n`);
+    if (options.dryRun === true) {
+      const told = plans.map(({ plan, what }) => ({ value: plan, text: `dry run: ${what} would be deleted\n` }));
+      return printEach(context, told);
+    }
+    if (options.force !== true && options.yes !== true && !context.isNoPrompts) {
+      const [first, ...others] = plans;
+      if (others.length > 0) context.terminal.err(plans.map(({ what }) => `${what}\n`).join(''));
+      const what = others.length === 0 ? String(first?.what) : counted(plans.length, 'workflow');
+      await askToDelete(context, what, `workflows delete ${keys.join(' ')} --yes`);
+    }
+    const deleted: Canceled[] = [];
+    for (const { key, what } of plans) {
+      const request = { workflow_key: key, dry_run: false };
+      const value = await shown(context, `deleting workflow ${key}`, api.call('workflow_delete', request));
+      deleted.push({ value, text: `deleted ${what}\n` });
+    }
+    await printEach(context, deleted);
   });
 }

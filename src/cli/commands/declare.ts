@@ -11,6 +11,11 @@ export type Act = (command: Command, load: (words: string[], command: Command) =
 /** Adds a group of commands to the program. */
 export type Declare = (program: Command, act: Act) => void;
 
+/** How a command of the program or of one of its groups is typed. */
+export function pathOf(group: Command, name: string): string {
+  return group.name() === 'torc' ? `torc ${name}` : `torc ${group.name()} ${name}`;
+}
+
 /** The last part of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;

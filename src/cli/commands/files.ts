@@ -26,10 +26,11 @@ export function declareFiles(program: Command, act: Act): void {
   const remove = group
     .command('delete')
     .description('remove the declaration of a file that no job uses; the file itself is kept')
-    .argument('<name-or-key>', 'name or key')
-    .addHelpText('after', examples('torc files delete table'));
-  act(remove, async ([nameOrKey = '']) => {
-    const { deleteFile } = await import('../actions/files.ts');
-    return (context) => deleteFile(context, nameOrKey);
+    .argument('<files...>', "names, keys or patterns such as 'out_*'")
+    .option('-y, --yes', 'do not ask when a pattern chooses the files')
+    .addHelpText('after', examples('torc files delete table', "torc files delete 'out_*'"));
+  act(remove, async (files, self) => {
+    const { deleteFiles } = await import('../actions/files.ts');
+    return (context) => deleteFiles(context, files, self.opts<{ yes?: boolean }>());
   });
 }

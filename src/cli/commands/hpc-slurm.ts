@@ -69,7 +69,7 @@ function declareConfigs(group: Command, act: Act): void {
     group
       .command('modify-config')
       .description("change a Slurm config; '' removes a value")
-      .argument('[config]', 'key of the config (default: the only one of the workflow)'),
+      .argument('[config]', 'key or name of the config (default: the only one of the workflow)'),
     false,
   ).addHelpText(
     'after',
@@ -94,7 +94,7 @@ function declareSchedule(group: Command, act: Act): void {
     .command('schedule-nodes')
     .description('submit Slurm jobs that run workers for a started workflow')
     .requiredOption('-n, --count <n>', 'number of allocations to submit', wholeNumber('the number of allocations', 1))
-    .option('-s, --scheduler-key <config>', 'key of the Slurm config (default: the only one of the workflow)')
+    .option('-s, --scheduler-key <config>', 'key or name of the Slurm config (default: the only one of the workflow)')
     .option('-j, --job-prefix <prefix>', 'prefix of the Slurm job names', 'worker')
     .option('-k, --keep-scripts', 'keep the sbatch scripts after submission')
     .option(

@@ -1,5 +1,5 @@
 /** `torc jobs add|delete|assign-resource-requirements`: the jobs of a stored workflow, one by one. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
@@ -19,9 +19,10 @@ export function declareJobChanges(group: Command, act: Act): void {
   const remove = group
     .command('delete')
     .description('delete jobs of a workflow that has not started')
-    .argument('<keys...>', 'job keys')
+    .argument('<jobs...>', "jobs of one workflow: keys, names or patterns such as 'sim_*'")
     .option('--cascade', 'also delete all downstream jobs')
-    .option('--force', 'do not ask for confirmation')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .addOption(new Option('--force').hideHelp())
     .option('--dry-run', 'show what would be deleted without deleting it')
     .addHelpText('after', examples('torc jobs delete 12 13', 'torc jobs delete 12 --cascade --dry-run'));
   act(remove, async (keys, self) => {
@@ -32,7 +33,8 @@ export function declareJobChanges(group: Command, act: Act): void {
     .command('assign-resource-requirements')
     .description('assign other resource requirements to jobs that are not running')
     .argument('<name-or-key>', 'name or key of the requirements')
-    .argument('<job-keys...>', 'job keys')
+    .argument('<jobs...>', "jobs of one workflow: keys, names or patterns such as 'sim_*'")
+    .option('-y, --yes', 'do not ask when a pattern chooses the jobs')
     .addHelpText(
       'after',
       examples(
@@ -40,9 +42,9 @@ export function declareJobChanges(group: Command, act: Act): void {
         "torc jobs assign-resource-requirements large $(torc -F json jobs list -f cause=oom | jq -r '.jobs[].job_key')",
       ),
     );
-  act(assign, async ([nameOrKey = '', ...keys]) => {
+  act(assign, async ([nameOrKey = '', ...jobs], self) => {
     const { assignRequirements } = await import('../actions/jobs-changes.ts');
-    return (context) => assignRequirements(context, nameOrKey, keys);
+    return (context) => assignRequirements(context, nameOrKey, jobs, self.opts<{ yes?: boolean }>());
   });
 }
 

@@ -7,7 +7,7 @@ import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { attributeOption } from '../input/attributes.ts';
 import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
 import { addStateOptions, jobStates } from '../input/state-options.ts';
-import { keyArgument } from './arguments.ts';
+import { addJobArguments, keyArgument } from './arguments.ts';
 import { declareChildren } from './children.ts';
 import { type Act, examples } from './declare.ts';
 import { declareJobChanges } from './jobs-changes.ts';
@@ -62,10 +62,13 @@ export function declareJobs(program: Command, act: Act): void {
 }
 
 function declareModify(group: Command, act: Act): void {
-  const modify = group
-    .command('modify')
-    .description('change jobs that are not running; a restart reruns one if its command or invocation script changed')
-    .argument('<keys...>', 'job keys')
+  const modify = addJobArguments(
+    group
+      .command('modify')
+      .description(
+        'change jobs that are not running; a restart reruns one if its command or invocation script changed',
+      ),
+  )
     .option('--command <command>', 'command to run')
     .option('--invocation-script <command>', "script that runs the command; '' removes it")
     .option('--name <name>', 'new name, of a single job')

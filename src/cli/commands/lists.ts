@@ -80,8 +80,8 @@ function declareMonitor(group: Command, act: Act): void {
 
 /** Makes `command` print a list. */
 export function declareList(command: Command, list: ListName, act: Act, states?: States): void {
-  act(addListOptions(command), async () => {
+  act(addListOptions(command).argument('[key]', keyArgument), async (words) => {
     const { showList } = await import('../input/list.ts');
-    return (context) => showList(context, list, listOptions(command, states));
+    return (context) => showList(context, list, listOptions(command, states), words);
   });
 }

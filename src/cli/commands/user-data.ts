@@ -87,10 +87,11 @@ function declareChanges(group: Command, act: Act): void {
   const remove = group
     .command('delete')
     .description('delete a document that no job uses')
-    .argument('<name-or-key>', nameOrKeyArgument)
-    .addHelpText('after', examples('torc user-data delete notes'));
-  act(remove, async ([nameOrKey = '']) => {
+    .argument('<documents...>', "names, keys or patterns such as 'part_*'")
+    .option('-y, --yes', 'do not ask when a pattern chooses the documents')
+    .addHelpText('after', examples('torc user-data delete notes', "torc user-data delete 'part_*'"));
+  act(remove, async (documents, self) => {
     const { deleteUserData } = await import('../actions/user-data.ts');
-    return (context) => deleteUserData(context, nameOrKey);
+    return (context) => deleteUserData(context, documents, self.opts<{ yes?: boolean }>());
   });
 }

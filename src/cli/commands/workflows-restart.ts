@@ -4,10 +4,11 @@ import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
 import { decimalNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
-import { type Act, examples } from './declare.ts';
+import { type Act, examples, pathOf } from './declare.ts';
 
 export function declareRecovery(group: Command, act: Act): void {
   declareRestart(group, act);
+  declareRecover(group, act);
   declareReset(
     group,
     act,
@@ -18,10 +19,28 @@ export function declareRecovery(group: Command, act: Act): void {
   declareReset(group, act, 'reset', 'shorter name of reset-status');
 }
 
-function declareRestart(group: Command, act: Act): void {
+/** Of `torc workflows` or of the program. */
+export function declareRestart(group: Command, act: Act): void {
+  declareNextRun(
+    group,
+    act,
+    'restart',
+    'start the next run: jobs that did not finish or whose inputs changed run again',
+  );
+}
+
+/** The same command under the word for what most restarts are for. */
+export function declareRecover(group: Command, act: Act): void {
+  const what =
+    'run lost jobs again, after nodes or allocations are gone: say what happened to them, start the next run';
+  declareNextRun(group, act, 'recover', what);
+}
+
+function declareNextRun(group: Command, act: Act, name: 'restart' | 'recover', description: string): void {
+  const path = pathOf(group, name);
   const restart = group
-    .command('restart')
-    .description('start the next run: jobs that did not finish or whose inputs changed run again')
+    .command(name)
+    .description(description)
     .argument('[key]', keyArgument)
     .option('-d, --dry-run', 'show what would change, and why jobs were lost, without changing anything')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
@@ -33,10 +52,10 @@ function declareRestart(group: Command, act: Act): void {
     .addHelpText(
       'after',
       examples(
-        'torc workflows restart --dry-run',
-        'torc workflows restart 7',
-        'torc workflows restart 7 --stop-running --timeout 60',
-        "torc -F json workflows restart 7 -d | jq -r '.changes[] | select(.diagnosis) | .job_key'",
+        `${path} --dry-run`,
+        `${path} 7`,
+        `${path} 7 --stop-running --timeout 60`,
+        `${path} 7 -d -F json | jq -r '.changes[] | select(.diagnosis) | .job_key'`,
       ),
     );
   act(restart, async ([key], self) => {

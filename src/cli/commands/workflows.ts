@@ -1,18 +1,17 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
-import type { DeleteOptions, StartOptions } from '../actions/workflows-start-cancel-delete.ts';
 import { addListOptions, addResumeOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { addStateOptions, workflowStates } from '../input/state-options.ts';
-import type { PlanOptions } from '../plans/apply.ts';
 import { keyArgument } from './arguments.ts';
 import { declareCopies } from './copies.ts';
-import { type Act, examples } from './declare.ts';
+import { type Act, examples, pathOf } from './declare.ts';
 import { declareGraph } from './graphs.ts';
 import { declareWorkflowPauses } from './pauses.ts';
 import { declareArchive } from './workflows-archive.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-documents.ts';
+import { declareCancel, declareDelete, declareDeleteAll, declareStart } from './workflows-plans.ts';
 import { declareRecovery } from './workflows-restart.ts';
 
 export function declareWorkflows(program: Command, act: Act): void {
@@ -53,29 +52,29 @@ function declareRuns(group: Command, act: Act): void {
   });
 }
 
-function declareWorkflowList(group: Command, act: Act): void {
+/** Of `torc workflows` or of the program. */
+export function declareWorkflowList(group: Command, act: Act): void {
+  const path = pathOf(group, 'list');
   const list = group
     .command('list')
-    .description('list the workflows that are not archived')
+    .description('list the workflows that are not archived, or those that are named')
+    .argument('[keys...]', 'keys, names, ranges such as 3-7, patterns')
     .option('-A, --only-archived', 'only archived workflows')
     .option('-i, --include-archived', 'include archived workflows')
     .option('-a, --all-users', 'workflows of all users (default without -U)');
   addListOptions(addStateOptions(list, workflowStates)).addHelpText(
     'after',
-    examples(
-      'torc workflows list',
-      'torc workflows list --running',
-      'torc workflows list -f status=failed',
-      'torc workflows list -U alice -A',
-    ),
+    examples(path, `${path} --running`, `${path} 3-7,9`, `${path} 'wind*' -f status=failed`, `${path} -U alice -A`),
   );
-  act(list, async (_, self) => {
+  act(list, async (words, self) => {
     const { listWorkflows } = await import('../actions/workflows-list.ts');
-    return (context) => listWorkflows(context, { ...self.opts<object>(), ...listOptions(self, workflowStates) });
+    return (context) => listWorkflows(context, words, { ...self.opts<object>(), ...listOptions(self, workflowStates) });
   });
 }
 
-function declareCreate(group: Command, act: Act): void {
+/** Of `torc workflows` or of the program. */
+export function declareCreate(group: Command, act: Act): void {
+  const path = pathOf(group, 'create');
   const create = group
     .command('create')
     .description('store a workflow without starting it')
@@ -86,9 +85,9 @@ function declareCreate(group: Command, act: Act): void {
   addResumeOptions(create).addHelpText(
     'after',
     examples(
-      'torc workflows create workflow.yaml',
-      'torc workflows create sweep.yaml --dry-run --show-jobs',
-      'KEY=$(torc -F json workflows create workflow.yaml | jq -r .workflow_key)',
+      `${path} workflow.yaml`,
+      `${path} sweep.yaml --dry-run --show-jobs`,
+      `KEY=$(${path} workflow.yaml -F json | jq -r .workflow_key)`,
     ),
   );
   act(create, async ([spec = ''], self) => {
@@ -134,49 +133,10 @@ function declareSchema(group: Command, act: Act): void {
 }
 
 function declarePlans(group: Command, act: Act): void {
-  const start = group
-    .command('start')
-    .description('start a stored workflow: its jobs become ready for workers')
-    .argument('[key]', keyArgument)
-    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
-    .option('--dry-run', 'show what would change without changing anything')
-    .addHelpText('after', examples('torc workflows start 7', 'torc workflows start 7 --dry-run'));
-  act(start, async ([key], self) => {
-    const { startWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
-    return (context) => startWorkflow(context, key ?? null, self.opts<StartOptions>());
-  });
-  const cancel = group
-    .command('cancel')
-    .description('cancel a workflow: stop its running jobs, cancel the others and its Slurm allocations')
-    .argument('[key]', keyArgument)
-    .option('--dry-run', 'show what would change without changing anything')
-    .addHelpText('after', examples('torc workflows cancel 7', 'torc workflows cancel 7 --dry-run'));
-  act(cancel, async ([key], self) => {
-    const { cancelWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
-    return (context) => cancelWorkflow(context, key ?? null, self.opts<PlanOptions>());
-  });
-  const remove = group
-    .command('delete')
-    .description('delete a workflow with its jobs and results; files are kept')
-    .argument('[key]', keyArgument)
-    .option('--force', 'do not ask for confirmation')
-    .option('--dry-run', 'show what would be deleted without deleting it')
-    .addHelpText('after', examples('torc workflows delete 7', 'torc workflows delete 7 --force'));
-  act(remove, async ([key], self) => {
-    const { deleteWorkflow } = await import('../actions/workflows-start-cancel-delete.ts');
-    return (context) => deleteWorkflow(context, key ?? null, self.opts<DeleteOptions>());
-  });
-  const removeAll = group
-    .command('delete-all')
-    .description('delete all workflows; refused while jobs run in one of them')
-    .option('--force', 'do not ask for confirmation')
-    .addOption(new Option('-y, --yes', 'do not ask for confirmation').hideHelp())
-    .option('--dry-run', 'show what would be deleted without deleting it')
-    .addHelpText('after', examples('torc workflows delete-all --dry-run', 'torc workflows delete-all --force'));
-  act(removeAll, async (_, self) => {
-    const { deleteAllWorkflows } = await import('../actions/workflows-delete-all.ts');
-    return (context) => deleteAllWorkflows(context, self.opts<DeleteOptions>());
-  });
+  declareStart(group, act);
+  declareCancel(group, act);
+  declareDelete(group, act);
+  declareDeleteAll(group, act);
 }
 
 function declareShow(group: Command, act: Act): void {

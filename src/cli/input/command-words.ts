@@ -5,7 +5,7 @@ import { nearestName } from '../../model/spec/names.ts';
 import { takesValue } from './options.ts';
 
 /** Commands of other systems, and of other versions of torc, that are called differently here. */
-const otherNames: Readonly<Record<string, string>> = { recover: 'workflows restart', get: 'show' };
+const otherNames: Readonly<Record<string, string>> = { get: 'show' };
 
 /**
  * The words with `--help` for the word `help` where a command is named: `help jobs logs` and `jobs help logs` are

@@ -4,7 +4,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { printList } from '../output/output.ts';
 import { type ListFilter, type ListOptions, listRequest } from './filters.ts';
-import { chooseWorkflow } from './workflow-key.ts';
+import { chooseWorkflow, chooseWorkflows } from './workflow-key.ts';
 
 /** The first page is small, so that its lines appear at once; others have as many rows as the server allows. */
 export const firstPageRows = 500;
@@ -45,20 +45,34 @@ function ownedBy(options: ListOptions, user: string | null): ListOptions {
   return user === null ? options : { ...options, filter: [...options.filter, { column: 'user', value: user }] };
 }
 
+/** Of workflows only those that are named, in arguments or with `-k`; the environment does not shorten the list. */
+async function namedBy(
+  context: Context,
+  api: Api,
+  options: ListOptions,
+  words: readonly string[],
+): Promise<ListOptions> {
+  if (words.length === 0 && context.workflowKey === null) return options;
+  const { keys } = await chooseWorkflows(context, api, words, 'reads');
+  return { ...options, filter: [...options.filter, { column: 'workflow_key', value: keys.join(',') }] };
+}
+
 function isFailed({ column, value }: ListFilter): boolean {
   return column === 'outcome' && value === 'failed';
 }
 
-/** Prints a list: the rows of one workflow, or the workflows. */
+/** Prints a list: the rows of the workflow that is given, or the workflows that are. */
 export async function showList(
   context: Context,
   list: ListName,
   options: ListOptions,
-  positionalKey: string | null = null,
+  given: string | null | readonly string[] = null,
 ): Promise<void> {
+  const words = typeof given === 'string' ? [given] : (given ?? []);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = list === 'workflows' ? null : await chooseWorkflow(context, api, positionalKey);
-    const owned = list === 'workflows' ? ownedBy(options, context.userOption) : options;
+    const workflowKey = list === 'workflows' ? null : await chooseWorkflow(context, api, words[0] ?? null, 'reads');
+    const owned =
+      list === 'workflows' ? ownedBy(await namedBy(context, api, options, words), context.userOption) : options;
     const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
     await printList(context, list, listPages(api, list, workflowKey, owned), shown);
     if (list === 'jobs' && options.filter.some(isFailed)) {

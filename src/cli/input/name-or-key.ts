@@ -1,44 +1,57 @@
-/** Finds a row by its name or key; if both match, the name counts. */
-import type { Api, ListRecord } from '../../api/contract.ts';
+/** Finds rows by names, keys and patterns; if a name and a key match, the name counts. */
+import type { Api, ListRecord, Selectable } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { didYouMean, quoted } from '../../model/spec/names.ts';
 import type { Context } from '../context/context.ts';
 import { listRequest } from './filters.ts';
 
 const kinds = {
-  files: { key: 'file_key', words: 'file', command: 'files' },
-  user_data: { key: 'user_data_key', words: 'user data', command: 'user-data' },
+  files: { key: 'file_key', words: 'file', command: 'files list' },
+  user_data: { key: 'user_data_key', words: 'user data', command: 'user-data list' },
+  slurm_configs: { key: 'slurm_config_key', words: 'Slurm config', command: 'hpc slurm list-configs' },
   resource_requirements: {
     key: 'resource_requirements_key',
     words: 'resource requirements',
-    command: 'resource-requirements',
+    command: 'resource-requirements list',
   },
-} as const;
-
-/** A suggestion is looked for among this many names. */
-const comparedNames = 100;
+} as const satisfies Partial<Record<Selectable, object>>;
+type Kind = keyof typeof kinds;
 
 /** The record of the workflow with this name, else the one with this key. Throws TorcError 'usage' or 'not_found'. */
 export async function findByNameOrKey(
   context: Context,
   api: Api,
-  list: keyof typeof kinds,
+  list: Kind,
   workflowKey: string,
   nameOrKey: string,
 ): Promise<ListRecord> {
-  const { key, words, command } = kinds[list];
-  const listed = `${context.torc} -k ${workflowKey} ${command} list`;
-  if (nameOrKey === '') throw new TorcError('usage', `the name of the ${words} is empty`, listed);
-  const read = async (limit: number, filter: { column: string; value: string }[]): Promise<ListRecord[]> => {
-    const options = { filter, excludeColumn: [] };
-    return (await api.call('list', listRequest(list, workflowKey, options, { limit, skip: 0 }))).records;
-  };
-  const [named] = await read(1, [{ column: 'name', value: nameOrKey }]);
-  if (named !== undefined) return named;
-  const isKey = /^[1-9][0-9]{0,15}$/.test(nameOrKey);
-  const [keyed] = isKey ? await read(1, [{ column: key, value: nameOrKey }]) : [];
-  if (keyed !== undefined) return keyed;
-  const names = (await read(comparedNames, [])).map((record) => String(record.name));
-  const meant = didYouMean(nameOrKey, names);
-  throw new TorcError('not_found', `workflow ${workflowKey} has no ${words} ${quoted(nameOrKey)}${meant}`, listed);
+  const { rows } = await selectParts(context, api, list, workflowKey, [nameOrKey]);
+  const [only, ...others] = rows;
+  if (only === undefined || others.length > 0) {
+    const { words, command } = kinds[list];
+    const names = rows.map(({ name }) => name).join(', ');
+    const hint = `${context.torc} -k ${workflowKey} ${command}`;
+    throw new TorcError('usage', `${nameOrKey} means ${rows.length} ${words}: ${names}; this command takes one`, hint);
+  }
+  const filter = [{ column: kinds[list].key, value: only.key }];
+  const request = listRequest(list, workflowKey, { filter, excludeColumn: [] }, { limit: 1, skip: 0 });
+  const [record] = (await api.call('list', request)).records;
+  if (record !== undefined) return record;
+  throw new TorcError('not_found', `${kinds[list].words} ${only.name} of workflow ${workflowKey} has been deleted`);
+}
+
+/** The rows of a workflow that these words mean, each once, and whether a pattern chose some. Throws as above. */
+export async function selectParts(
+  context: Context,
+  api: Api,
+  list: Kind,
+  workflowKey: string,
+  words: readonly string[],
+): Promise<{ rows: { key: string; name: string }[]; hasPattern: boolean }> {
+  const { words: what, command } = kinds[list];
+  if (words.includes('')) {
+    throw new TorcError('usage', `the name of the ${what} is empty`, `${context.torc} -k ${workflowKey} ${command}`);
+  }
+  const { selected } = await api.call('select', { list, workflow_key: workflowKey, words: [...words], user: null });
+  const rows = new Map(selected.flatMap((each) => each.rows).map((row) => [row.key, row]));
+  return { rows: [...rows.values()], hasPattern: selected.some(({ by }) => by === 'pattern') };
 }

@@ -3,7 +3,8 @@ import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import { cellText } from '../output/table.ts';
-import { checkedKey, chooseWorkflow } from './workflow-key.ts';
+import { findByNameOrKey } from './name-or-key.ts';
+import { chooseWorkflow } from './workflow-key.ts';
 
 type Changes = Request<'slurm_config_modify'>['changes'];
 
@@ -16,7 +17,7 @@ export async function checkConfig(fields: Changes): Promise<void> {
   extraDirectives(fields.extra ?? '');
 }
 
-/** The Slurm config with this key, or the only one of the workflow. Throws TorcError 'usage' or 'not_found'. */
+/** The Slurm config with this name or key, or the only one of the workflow. Throws TorcError 'usage' or 'not_found'. */
 export async function chooseConfig(
   context: Context,
   api: Api,
@@ -24,11 +25,11 @@ export async function chooseConfig(
   workflowKey: string | null = null,
 ): Promise<ListRecord> {
   const workflow = workflowKey ?? (await chooseWorkflow(context, api, null));
-  const filters = key === null ? [] : [{ column: 'slurm_config_key', value: checkedKey(key, 'key of a Slurm config') }];
+  if (key !== null) return findByNameOrKey(context, api, 'slurm_configs', workflow, key);
   const { records } = await api.call('list', {
     list: 'slurm_configs',
     workflow_key: workflow,
-    filters,
+    filters: [],
     sort_by: null,
     reverse: false,
     limit: 10,
@@ -36,13 +37,6 @@ export async function chooseConfig(
   });
   const [first, ...others] = records;
   const inWorkflow = `-k ${workflow} hpc slurm`;
-  if (first === undefined && key !== null) {
-    throw new TorcError(
-      'not_found',
-      `workflow ${workflow} has no Slurm config ${key}`,
-      `${context.torc} ${inWorkflow} list-configs`,
-    );
-  }
   if (first === undefined) {
     throw new TorcError(
       'not_found',
@@ -55,6 +49,6 @@ export async function chooseConfig(
   throw new TorcError(
     'usage',
     `workflow ${workflow} has more than one Slurm config`,
-    `Choose one by its key: ${names}`,
+    `Choose one by its key or name: ${names}`,
   );
 }

@@ -1,16 +1,19 @@
 /**
- * The workflow of a command: its argument, `-k`, `TORC_WORKFLOW_KEY`, the only one, or the answer to a question. `last`
- * is the newest one.
+ * The workflows of a command: its arguments, `-k`, `TORC_WORKFLOW_KEY`, the only one, the newest, or the answer to a
+ * question. Each is a key, a name, a pattern, a range, a list of these (`3-7,9`), or `last`.
  */
-import type { Api, ListRecord } from '../../api/contract.ts';
+import type { Api, ListRecord, Selection } from '../../api/contract.ts';
 import { defaultWorkflowKey } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { Context } from '../context/context.ts';
+import { quoted } from '../../model/spec/names.ts';
+import { type Context, note } from '../context/context.ts';
 import { cellText } from '../output/table.ts';
 import { ask } from './ask.ts';
 
+/** What a command does to the workflow that it means: one that only reads may take the newest of several. */
+export type Use = 'reads' | 'changes';
+
 const shownWorkflows = 10;
-const newest = 'last';
 const workflowWords = 'workflow key';
 
 /** The text if it is a key; throws TorcError 'usage'. */
@@ -19,7 +22,7 @@ export function checkedKey(text: string, what = workflowWords): string {
   throw new TorcError(
     'usage',
     `'${text}' is not a ${what}`,
-    `Keys are whole numbers, as the list commands print them${what === workflowWords ? `; ${newest} is the newest workflow` : ''}.`,
+    'Keys are whole numbers, as the list commands print them.',
   );
 }
 
@@ -27,6 +30,11 @@ export function checkedKey(text: string, what = workflowWords): string {
 export function statedKey(context: Context, positional: string | null): string | null {
   const stated = statedText(context, positional);
   return stated === null ? null : checkedKey(stated);
+}
+
+/** Whether the command line or the environment says which workflow is meant. */
+export function isWorkflowStated(context: Context): boolean {
+  return statedText(context, null) !== null;
 }
 
 function statedText(context: Context, positional: string | null): string | null {
@@ -38,35 +46,126 @@ function statedText(context: Context, positional: string | null): string | null 
       'Give only one of them.',
     );
   }
-  return positional ?? option ?? defaultWorkflowKey(context.directory, context.env) ?? null;
+  const stated = positional ?? option ?? defaultWorkflowKey(context.directory, context.env) ?? null;
+  if (stated === '') throw new TorcError('usage', 'the workflow key is empty', `${context.torc} workflows list`);
+  return stated;
 }
 
-/** The key of the workflow to use. Throws TorcError 'usage' when there are several, 'not_found' when there is none. */
-export async function chooseWorkflow(context: Context, api: Api, positional: string | null): Promise<string> {
+/**
+ * The key of the workflow to use. Throws TorcError 'usage' when several are meant and the command changes something,
+ * 'not_found' when there is none.
+ */
+export async function chooseWorkflow(
+  context: Context,
+  api: Api,
+  positional: string | null,
+  use: Use = 'changes',
+): Promise<string> {
   const stated = statedText(context, positional);
-  if (stated !== null && stated !== newest) return checkedKey(stated);
-  const request = { list: 'workflows', workflow_key: null, filters: [], sort_by: null, reverse: true } as const;
-  const { records, more } = await api.call('list', {
-    ...request,
-    filters: [{ column: 'is_archived', value: 'false' }, ...ofUser(context)],
-    limit: shownWorkflows,
-    skip: 0,
-  });
-  const [only] = records;
-  if (only === undefined) {
+  if (stated === null) return unstated(context, api, use);
+  const [selection] = await select(context, api, [stated]);
+  const [only = '', ...others] = keysOf(selection);
+  if (others.length === 0) return only;
+  if (selection?.by === 'name') return oneOfName(context, api, selection, use);
+  throw new TorcError(
+    'usage',
+    `${stated} means ${others.length + 1} workflows: ${shortened(keysOf(selection))}; this command takes one`,
+    `Choose one with -k, such as -k ${only}.`,
+  );
+}
+
+export interface ChosenWorkflows {
+  keys: string[];
+  /** Whether a pattern chose some of them. */
+  hasPattern: boolean;
+}
+
+/** The keys of all workflows that are meant, each once. Throws as `chooseWorkflow` does. */
+export async function chooseWorkflows(
+  context: Context,
+  api: Api,
+  positionals: readonly string[],
+  use: Use = 'changes',
+): Promise<ChosenWorkflows> {
+  const stated = positionals.length > 1 ? null : statedText(context, positionals[0] ?? null);
+  const words = positionals.length > 1 ? positionals : stated === null ? [] : [stated];
+  if (words.length === 0) return { keys: [await unstated(context, api, use)], hasPattern: false };
+  const selected = await select(context, api, words);
+  const keys = new Set<string>();
+  for (const selection of selected) {
+    const isAmbiguous = selection.by === 'name' && use === 'changes' && selection.rows.length > 1;
+    const meant = isAmbiguous ? [await oneOfName(context, api, selection, use)] : keysOf(selection);
+    for (const key of meant) keys.add(key);
+  }
+  return { keys: [...keys], hasPattern: selected.some(({ by }) => by === 'pattern') };
+}
+
+async function select({ userOption }: Context, api: Api, words: readonly string[]): Promise<Selection[]> {
+  const request = { list: 'workflows' as const, workflow_key: null, words: [...words], user: userOption };
+  return (await api.call('select', request)).selected;
+}
+
+function keysOf(selection: Selection | undefined): string[] {
+  return selection?.rows.map(({ key }) => key) ?? [];
+}
+
+/** A name that several workflows have: the newest for reading, an error that lists their keys for changing. */
+async function oneOfName(context: Context, api: Api, selection: Selection, use: Use): Promise<string> {
+  const keys = keysOf(selection);
+  const [newest = ''] = keys;
+  if (use === 'reads') {
+    noteNewest(context, newest, selection.word, `${keys.length} with this name`);
+    return newest;
+  }
+  if (context.mayAsk) {
+    const shown = { column: 'workflow_key', value: keys.slice(0, shownWorkflows).join(',') };
+    const { records } = await newestWorkflows(api, [shown]);
+    return askForWorkflow(context, records, keys.length > shownWorkflows);
+  }
+  throw new TorcError(
+    'usage',
+    `${keys.length} workflows have the name ${quoted(selection.word)}: ${shortened(keys)}`,
+    `Choose one by its key, such as -k ${newest}.`,
+  );
+}
+
+function shortened(keys: readonly string[]): string {
+  const shown = keys.slice(0, shownWorkflows).join(', ');
+  return keys.length > shownWorkflows ? `${shown}, ..` : shown;
+}
+
+async function newestWorkflows(api: Api, filters: { column: string; value: string }[]) {
+  const request = { list: 'workflows', workflow_key: null, sort_by: null, reverse: true } as const;
+  return api.call('list', { ...request, filters, limit: shownWorkflows, skip: 0 });
+}
+
+/** The only workflow, the newest one for reading, or the answer. */
+async function unstated(context: Context, api: Api, use: Use): Promise<string> {
+  const { records, more } = await newestWorkflows(api, [{ column: 'is_archived', value: 'false' }, ...ofUser(context)]);
+  const [newest, ...others] = records;
+  if (newest === undefined) {
     throw new TorcError(
       'not_found',
       `there is no workflow in ${context.directory}`,
       `${context.torc} workflows create SPEC`,
     );
   }
-  if (records.length === 1 || stated === newest) return String(only.workflow_key);
+  const key = String(newest.workflow_key);
+  if (others.length === 0) return key;
+  if (use === 'reads') {
+    noteNewest(context, key, String(newest.name), more ? `more than ${records.length}` : String(records.length));
+    return key;
+  }
   if (context.mayAsk) return askForWorkflow(context, records, more);
   throw new TorcError(
     'usage',
     'more than one workflow exists; choose one with -k',
-    `Use -k KEY, -k ${newest} or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
+    `Use -k KEY, -k NAME, -k last or TORC_WORKFLOW_KEY. Workflows: ${records.map(described).join('; ')}${more ? '; ..' : ''}`,
   );
+}
+
+function noteNewest(context: Context, key: string, name: string, count: string): void {
+  note(context, `using workflow ${key} (${cellText(name)}), the newest of ${count}; choose another with -k`, 'warning');
 }
 
 /** With `-U`, only the workflows of that user. */

@@ -2,12 +2,13 @@
 import type { Api, EndpointName, Plan, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
-import { pageRows } from '../input/list.ts';
 import { startProgress } from '../output/progress.ts';
 
 /** As typed: every command with a plan can print it instead of applying it. */
 export interface PlanOptions {
   dryRun?: boolean;
+  /** Whether jobs chosen by a pattern change without a question. */
+  yes?: boolean;
 }
 
 /** Shows progress while one long call runs. */
@@ -79,53 +80,4 @@ async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {
       if (!isConflict || tries === mostTries) throw error;
     }
   }
-}
-
-/**
- * The workflow that these jobs belong to. Throws 'not_found' naming keys that do not exist, 'usage' when
- * they belong to more than one workflow or not to the one given with `-k`.
- */
-export async function workflowOfJobs(context: Context, api: Api, jobKeys: readonly string[]): Promise<string> {
-  const found = new Map<string, string>();
-  for (let at = 0; at < jobKeys.length; at += pageRows) {
-    const value = jobKeys.slice(at, at + pageRows).join(',');
-    const { records } = await api.call('list', {
-      list: 'jobs',
-      workflow_key: null,
-      filters: [{ column: 'job_key', value }],
-      sort_by: null,
-      reverse: false,
-      limit: pageRows,
-      skip: 0,
-    });
-    for (const { job_key, workflow_key } of records) found.set(String(job_key), String(workflow_key));
-  }
-  const unknown = jobKeys.filter((key) => !found.has(key));
-  if (unknown.length > 0) {
-    const what = unknown.length === 1 ? 'there is no job' : 'there are no jobs';
-    throw new TorcError('not_found', `${what} ${firstOf(unknown)}`, `${context.torc} jobs list`);
-  }
-  const workflows = new Map([...found].reverse().map(([job, workflow]) => [workflow, job]));
-  const [only = ''] = workflows.keys();
-  if (workflows.size > 1) {
-    const places = [...workflows].reverse().map(([workflow, job]) => `job ${job} to workflow ${workflow}`);
-    throw new TorcError(
-      'usage',
-      `the jobs belong to ${workflows.size} workflows: ${firstOf(places)}`,
-      'Give jobs of one workflow at a time.',
-    );
-  }
-  if (context.workflowKey !== null && context.workflowKey !== only) {
-    throw new TorcError(
-      'usage',
-      `the jobs belong to workflow ${only}, not to ${context.workflowKey}`,
-      'Leave out -k: the job keys say which workflow is meant.',
-    );
-  }
-  return only;
-}
-
-function firstOf(words: readonly string[]): string {
-  const most = 10;
-  return words.length <= most ? words.join(', ') : `${words.slice(0, most).join(', ')} and ${words.length - most} more`;
 }

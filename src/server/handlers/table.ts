@@ -56,6 +56,7 @@ import { greetWorker } from './workers.ts';
 import {
   cancelWorkflow,
   changeWorkflow,
+  chooseRows,
   deleteWorkflow,
   findWorkflow,
   listRecords,
@@ -94,6 +95,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_import_history: { kind: 'write', run: importHistory },
   workflow_import_finish: { kind: 'write', run: finishHistory },
   list: { kind: 'read', run: listRecords },
+  select: { kind: 'read', run: chooseRows },
   jobs_reset: { kind: 'prepared', prepare: prepareReset },
   jobs_cancel: { kind: 'write', run: planJobCancel },
   jobs_hold: { kind: 'write', run: planHold },

@@ -9,6 +9,7 @@ import { findIdentity, identityOf } from '../../storage/authoring/workflow-ident
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
+import { selectRows } from '../../storage/lists/selection.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { workflowEnvironment } from '../../storage/running/launch.ts';
@@ -59,6 +60,11 @@ export function listRecords({ db, view }: ServerContext, request: Request<'list'
   const isPast = key !== null && request.list === 'events' && wasDeleted(view, key);
   if (key !== null && !isPast) getWorkflow(view, key);
   return readList(db, request);
+}
+
+export function chooseRows({ db, view }: ServerContext, request: Request<'select'>): Reply<'select'> {
+  if (request.workflow_key !== null) getWorkflow(view, Number(request.workflow_key));
+  return selectRows(db, request);
 }
 
 export function changeWorkflow(tx: Transaction, request: Request<'workflow_modify'>): Reply<'workflow_modify'> {

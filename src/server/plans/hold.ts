@@ -2,12 +2,13 @@
 import type { Plan, Request } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { setHeld } from '../../storage/runs/pauses.ts';
+import { isHoldable, setHeld } from '../../storage/runs/pauses.ts';
+import { chosenJobs } from './chosen-jobs.ts';
 import { planned } from './planning.ts';
 
 export function planHold(tx: Transaction, request: Request<'jobs_hold'>): Plan {
   return planned(tx, request, ({ workflowKey }, state) => {
-    const jobKeys = [...new Set(request.job_keys)].map(Number);
+    const jobKeys = chosenJobs(tx, workflowKey, request, (status) => !request.hold || isHoldable(status));
     const changed = setHeld(tx, workflowKey, jobKeys, request.hold);
     const changes = changed.slice(request.skip, request.skip + limits.planPage);
     return {

@@ -2,12 +2,13 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
-import { type CanceledJob, cancelJobs } from '../../storage/runs/job-cancel.ts';
+import { type CanceledJob, cancelJobs, isOver } from '../../storage/runs/job-cancel.ts';
+import { chosenJobs } from './chosen-jobs.ts';
 import { planned } from './planning.ts';
 
 export function planJobCancel(tx: Transaction, request: Request<'jobs_cancel'>): Reply<'jobs_cancel'> {
   return planned(tx, request, ({ workflowKey }, state) => {
-    const jobKeys = [...new Set(request.job_keys)].map(Number);
+    const jobKeys = chosenJobs(tx, workflowKey, request, (status) => !isOver(status));
     const canceled = cancelJobs(tx, workflowKey, jobKeys);
     const page = canceled.slice(request.skip, request.skip + limits.planPage);
     return {

@@ -18,6 +18,7 @@ import { claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { applyMarks, canceledByFailure } from '../../storage/runs/marks.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import type { ServerContext } from '../context.ts';
+import { chosenJobs } from './chosen-jobs.ts';
 import { evidenceOfWorkflow, named, planned } from './planning.ts';
 import { type PlanRequest, renderPlan } from './rendering.ts';
 
@@ -32,7 +33,7 @@ export async function prepareReset(
 export function reset(tx: Transaction, request: Request<'jobs_reset'>, evidence: Evidence): Plan {
   return planNamed(tx, request, evidence, {
     by: 'reset',
-    plan: (jobs) => planReset(jobs, seedsOf(jobs, request.which)),
+    plan: (jobs) => planReset(jobs, resetSeeds(tx, jobs, request)),
   });
 }
 
@@ -41,8 +42,10 @@ export async function prepareDisable(
   request: Request<'jobs_disable'>,
 ): Promise<(tx: Transaction) => Plan> {
   const evidence = await evidenceOfWorkflow(context, request);
-  const plan = (jobs: StoredJobs) => planDisable(jobs, seedsOf(jobs, request.job_keys));
-  return (tx) => planNamed(tx, request, evidence, { by: 'disable', plan });
+  return (tx) => {
+    const plan = (jobs: StoredJobs) => planDisable(jobs, chosenSeeds(tx, jobs, request));
+    return planNamed(tx, request, evidence, { by: 'disable', plan });
+  };
 }
 
 /** A person says that jobs are done; no process runs, and their downstream jobs go on. */
@@ -54,7 +57,7 @@ export async function prepareMark(
   return (tx) =>
     planNamed(tx, request, evidence, {
       by: 'mark',
-      plan: (jobs) => planMark(jobs, seedsOf(jobs, request.job_keys), canceledByFailure(tx, jobs)),
+      plan: (jobs) => planMark(jobs, chosenSeeds(tx, jobs, request), canceledByFailure(tx, jobs)),
       apply: (jobs, { aim }, settled) => {
         const marked = [...aim.keys()].filter((job) => aim[job] === aims.done);
         applyMarks(tx, jobs, settled, marked);
@@ -62,7 +65,7 @@ export async function prepareMark(
     });
 }
 
-function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): number[] {
+function resetSeeds(tx: Transaction, jobs: StoredJobs, { which, job_names }: Request<'jobs_reset'>): number[] {
   if (which === 'all') return Array.from({ length: jobs.numJobs }, (_, job) => job);
   if (which === 'failed') return [...jobs.failed.keys()].filter((job) => jobs.failed[job] === 1);
   if (which === 'unfinished') {
@@ -71,8 +74,12 @@ function seedsOf(jobs: StoredJobs, which: Request<'jobs_reset'>['which']): numbe
       jobs.status[job] === disabled || (jobs.status[job] === done && jobs.failed[job] === 0);
     return [...jobs.status.keys()].filter((job) => !stays(job));
   }
-  return [...new Set(which)].map((key) => {
-    const job = jobs.numberOf(Number(key));
+  return chosenSeeds(tx, jobs, { job_keys: which, job_names });
+}
+
+function chosenSeeds(tx: Transaction, jobs: StoredJobs, choice: Parameters<typeof chosenJobs>[2]): number[] {
+  return chosenJobs(tx, jobs.workflowKey, choice).map((key) => {
+    const job = jobs.numberOf(key);
     if (job !== undefined) return job;
     throw new TorcError('not_found', `workflow ${jobs.workflowKey} has no job ${key}`, 'torc jobs list');
   });

@@ -22,6 +22,11 @@ interface JobRow {
   status: JobStatus;
 }
 
+/** Whether a job with this status has ended, or never runs: there is nothing to cancel. */
+export function isOver(status: JobStatus): boolean {
+  return ['done', 'terminated', 'disabled'].includes(status);
+}
+
 /** Jobs that an error names. */
 const mostNamed = 5;
 
@@ -32,7 +37,7 @@ const mostNamed = 5;
 export function cancelJobs(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): CanceledJob[] {
   const jobs = jobKeys.map((jobKey) => jobOf(tx, workflowKey, jobKey));
   if (getWorkflow(tx, workflowKey).phase !== 'started') throw hasNotStarted(workflowKey, jobKeys);
-  const ended = jobs.filter(({ status }) => ['done', 'terminated', 'disabled'].includes(status));
+  const ended = jobs.filter(({ status }) => isOver(status));
   if (ended.length > 0) throw hasEnded(ended);
   const open = jobs.filter(({ status }) => status !== 'canceled');
   const named = open.map(({ job_key: jobKey, name, status: oldStatus }): CanceledJob => {

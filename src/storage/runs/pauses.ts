@@ -18,6 +18,10 @@ export function setPaused(tx: Transaction, { workflowKey, pausedAt }: Workflow, 
 /** Statuses in which holding a job back means something: it may be claimed one day, and is not now. */
 const holdable: readonly JobStatus[] = ['uninitialized', 'blocked', 'ready', 'canceled', 'terminated'];
 
+export function isHoldable(status: JobStatus): boolean {
+  return holdable.includes(status);
+}
+
 export interface HeldChange {
   jobKey: number;
   name: string;
@@ -42,7 +46,7 @@ export function setHeld(
   isHeld: boolean,
 ): HeldChange[] {
   const jobs = jobKeys.map((jobKey) => jobOf(tx, workflowKey, jobKey));
-  const refused = isHeld ? jobs.filter(({ status }) => !holdable.includes(status)) : [];
+  const refused = isHeld ? jobs.filter(({ status }) => !isHoldable(status)) : [];
   if (refused.length > 0) throw cannotHold(refused);
   return jobs.flatMap((job): HeldChange[] => {
     const { job_key: jobKey, name, status: oldStatus } = job;

@@ -1,0 +1,64 @@
+/** What choosing rows by their names is made of: conditions that an index narrows, and suggestions. */
+import type { Selectable, Selection } from '../../api/selection.ts';
+import { globOf, prefixOf } from '../../model/pattern.ts';
+import { nearestName, quoted } from '../../model/spec/names.ts';
+import type { Database } from '../database/database.ts';
+
+export interface NamedRow {
+  key: number;
+  name: string;
+}
+
+export function selection(word: string, by: Selection['by'], rows: readonly NamedRow[]): Selection {
+  return { word, by, rows: rows.map(({ key, name }) => ({ key: String(key), name })) };
+}
+
+export function isKey(word: string): boolean {
+  return /^[1-9][0-9]{0,15}$/.test(word);
+}
+
+/** The condition for names that match, which an index over names narrows to those with its prefix. */
+export function matches(pattern: string): { sql: string; values: string[] } {
+  const prefix = prefixOf(pattern);
+  return { sql: 'name GLOB ? AND name >= ? AND name < ?', values: [globOf(pattern), prefix, afterAll(prefix)] };
+}
+
+/** Greater than every text with this prefix. */
+function afterAll(prefix: string): string {
+  return `${prefix}\u{10ffff}`;
+}
+
+/** A name is looked for among this many that begin alike, then among as many others. */
+const comparedNames = 2000;
+
+/** The words "; did you mean X?" with a name from a table, or nothing. */
+export function suggestion(
+  db: Database,
+  table: Selectable,
+  scope: string,
+  values: readonly unknown[],
+  word: string,
+): string {
+  const slips = Math.max(1, Math.floor(word.length / 3));
+  const prefix = word.slice(0, Math.ceil(word.length / 2));
+  const near = `SELECT name FROM ${table} WHERE ${scope} AND length(name) BETWEEN ? AND ?`;
+  const sizes = [word.length - slips, word.length + slips];
+  const alike = db.all<{ name: string }>(
+    `${near} AND name >= ? AND name < ? LIMIT ?`,
+    ...values,
+    ...sizes,
+    prefix,
+    afterAll(prefix),
+    comparedNames,
+  );
+  const found = nearestName(word, namesOf(alike)) ?? nearestName(word, others());
+  return found === null ? '' : `; did you mean ${quoted(found)}?`;
+
+  function others(): string[] {
+    return namesOf(db.all<{ name: string }>(`${near} LIMIT ?`, ...values, ...sizes, comparedNames));
+  }
+}
+
+function namesOf(rows: readonly { name: string }[]): string[] {
+  return rows.map(({ name }) => name);
+}
