@@ -69,7 +69,8 @@ describe('jobs show', () => {
       // the server does not know the option --dir
       stderr: expect.stringMatching(/^error: there is no job 4\nhint: torc --dir '.*server dir' jobs list\n$/),
     });
-    expect(await place.torc('jobs', 'show', 'x')).toMatchObject({ code: 2 });
+    expect(await place.torc('jobs', 'show', 'x')).toMatchObject({ code: 3 });
+    expect(await place.json(['jobs', 'show', '--', '--last'])).toMatchObject({ job: { job_key: '3' } });
   });
 });
 

@@ -157,7 +157,7 @@ describe('mistakes', () => {
     [['jobs', 'list', '-f', 'nme=x'], 2, 'usage', "no column 'nme'"],
     [['jobs', 'list', '--sort-by', 'name; DROP TABLE jobs'], 2, 'usage', 'no column'],
     [['jobs', 'list', '-k', '99'], 3, 'not_found', 'no workflow 99'],
-    [['jobs', 'list', '-k', 'x'], 2, 'usage', 'not a workflow key'],
+    [['jobs', 'list', '-k', 'x'], 3, 'not_found', 'no workflow "x"'],
     [['jobs', 'lst'], 2, 'usage', 'lst'],
   ])(
     '%j ends with %i; JSON errors are one object on stderr, and stdout stays empty',
@@ -192,15 +192,24 @@ describe('mistakes', () => {
     expect((await place.torc('jobs', 'list', '-f', 'nme=x')).stderr).toMatch(/hint: Columns: job_key, .*name, status/);
   });
 
-  it('lists the workflows when there is more than one', async () => {
+  it('of several workflows a list takes the newest and says so, and a change lists them', async () => {
     const other = newPlace();
     await other.create('true');
     await other.create('true');
-    expect(await other.torc('jobs', 'list')).toMatchObject({
+    expect(await other.torc('start')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('2 (commands); 1 (commands)'),
     });
-    expect(await other.torc('jobs', 'list', '-k', '2')).toMatchObject({ code: 0 });
+    expect(await other.torc('jobs', 'list', '-F', 'csv')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^job_key.*\n2,2,/),
+      stderr: 'using workflow 2 (commands), the newest of 2; choose another with -k\n',
+    });
+    expect(await other.torc('jobs', 'list', '1', '-F', 'csv')).toMatchObject({
+      stdout: expect.stringMatching(/^job_key.*\n1,1,/),
+      stderr: '',
+    });
+    expect((await other.json<{ workflows: unknown[] }>(['list', '2-9,last'])).workflows).toHaveLength(1);
     expect(await other.json(['workflows', 'show', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
     expect(await other.json(['workflows', 'start', 'last'])).toMatchObject({ workflow_key: '2' });
     await other.remove();

@@ -107,12 +107,12 @@ describe('on a terminal', () => {
   it('asks which workflow to use when there is more than one', async () => {
     await place.create('true');
     await place.create('true', 'true');
-    const list = onTerminal({}, 'jobs', 'list');
-    await expect.poll(list.seen).toContain('Number (1 to 2):');
-    list.child.stdin?.write('1\r');
-    expect(await list.code).toBe(0);
-    expect(list.seen()).toContain('job_2');
-    const unasked = onTerminal({}, '-n', 'jobs', 'list');
+    const start = onTerminal({}, 'start');
+    await expect.poll(start.seen).toContain('Number (1 to 2):');
+    start.child.stdin?.write('1\r');
+    expect(await start.code).toBe(0);
+    expect(start.seen()).toContain('started run 1 of workflow 2');
+    const unasked = onTerminal({}, '-n', 'start');
     expect(await unasked.code).toBe(2);
   });
 

@@ -158,7 +158,7 @@ describe('changing', () => {
 
   it.each([
     [['jobs', 'modify', '1'], 2, 'no changes were given'],
-    [['jobs', 'modify', 'make', '--priority', '1'], 2, 'is not a job key'],
+    [['jobs', 'modify', 'maek', '--priority', '1'], 3, 'has no job "maek"; did you mean "make"?'],
     [['jobs', 'modify', '99', '--priority', '1'], 3, 'there is no job 99'],
     [['jobs', 'modify', '1', '--name', 'read'], 4, 'already has the name "read"'],
     [['jobs', 'modify', '1', '--command', ' '], 2, 'is empty'],
