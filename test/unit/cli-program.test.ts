@@ -131,9 +131,8 @@ describe('typing mistakes', () => {
     [['wokflows'], 'workflows', 'torc --help'],
     [['jobs', 'list', '--limt', '3'], '--limit', 'torc jobs list --help'],
     [['-k', '7', 'schedule-nodes', '-n', '1'], 'torc hpc slurm schedule-nodes', 'torc --help'],
-    [['logs'], 'torc jobs logs', 'torc --help'],
     [['help', 'jobs', 'lgs'], 'torc jobs logs', 'torc jobs --help'],
-    [['workflows', 'logs', '7'], 'torc jobs logs', 'torc workflows --help'],
+    [['workflows', 'logs', '7'], 'torc logs', 'torc workflows --help'],
     [['jobs', 'status', '-h'], 'torc status', 'torc jobs --help'],
   ])('%j: the hint names %s and %s', async (words, nearest, help) => {
     await expect(run(...words)).rejects.toMatchObject({

@@ -4,7 +4,7 @@ import { limits } from '../../api/limits.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
-import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
+import { chooseWorkflow, chooseWorkflows, isWorkflowStated } from '../input/workflow-key.ts';
 import { failuresValue, readFailures } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
 import { statusPage } from '../output/status-page.ts';
@@ -17,18 +17,14 @@ export interface StatusOptions {
 
 const usualLimit = 20;
 
-/** One key, typed or stated by `-k` or the environment, asks for its page; none, or `--all`, for all workflows. */
+/** One workflow, typed or stated by `-k` or the environment, asks for its page; none, or `--all`, for all workflows. */
 export async function showStatus(context: Context, keys: readonly string[], options: StatusOptions): Promise<void> {
-  const isOne = keys.length === 1 || (keys.length === 0 && options.all !== true && isStated(context));
+  const isStated = keys.length > 0 || (options.all !== true && isWorkflowStated(context));
   await withConnection(context, async ({ api }) => {
-    if (isOne) return await showPage(context, api, keys[0] ?? null);
-    const chosen = keys.length === 0 ? null : await Promise.all(keys.map((key) => chooseWorkflow(context, api, key)));
+    const chosen = isStated ? (await chooseWorkflows(context, api, keys, 'reads')).keys : null;
+    if (chosen?.length === 1) return await showPage(context, api, chosen[0] ?? null);
     await showTable(context, api, chosen, options.limit ?? usualLimit);
   });
-}
-
-function isStated(context: Context): boolean {
-  return context.workflowKey === 'last' || statedKey(context, null) !== null;
 }
 
 export function lookOf({ terminal, hasColor }: Context): Look {
@@ -47,7 +43,7 @@ async function showTable(context: Context, api: Api, keys: string[] | null, limi
 }
 
 async function showPage(context: Context, api: Api, key: string | null): Promise<void> {
-  const workflow_key = await chooseWorkflow(context, api, key);
+  const workflow_key = await chooseWorkflow(context, api, key, 'reads');
   const page = await api.call('workflow_status', { workflow_key });
   const failures = await readFailures(context, api, page.failures);
   const { workflow, is_served, workers, allocations } = page;

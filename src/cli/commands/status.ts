@@ -8,7 +8,10 @@ export function declareStatus(program: Command, act: Act): void {
   const status = program
     .command('status')
     .description('show how workflows stand: a line for each, or the page of one')
-    .argument('[keys...]', 'workflow keys; one key shows its page (default: all that are not archived)')
+    .argument(
+      '[keys...]',
+      'keys, names, ranges, patterns; one workflow shows its page (default: all that are not archived)',
+    )
     .option('-a, --all', 'all workflows, even if -k or TORC_WORKFLOW_KEY names one')
     .option('-l, --limit <n>', 'show at most this many, the newest ones (default: 20)', wholeNumber('--limit', 1))
     .addHelpText(
