@@ -35,7 +35,7 @@ export function wireJob(job: ExpandedJob, order: readonly (readonly [number, num
     ...(job.isHeld === true ? { hold: true } : {}),
     ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
     ...(job.attributes === undefined ? {} : { attributes: { ...job.attributes } }),
-    ...(job.env === undefined ? {} : { env: { ...job.env } }),
+    ...wireLaunch(job.launch),
     input_files: [...job.inputFiles],
     output_files: [...job.outputFiles],
     input_user_data: [...job.inputUserData],
@@ -44,14 +44,22 @@ export function wireJob(job: ExpandedJob, order: readonly (readonly [number, num
   };
 }
 
+function wireLaunch(
+  launch: ExpandedJob['launch'],
+): Pick<Chunk['jobs'][number], 'env' | 'stdio' | 'cwd' | 'stdin' | 'container'> {
+  if (launch === undefined) return {};
+  const { env, ...others } = launch;
+  return { ...others, ...(env === undefined ? {} : { env: { ...env } }) };
+}
+
 function jobCharacters(job: ExpandedJob): number {
   const numFiles = job.inputFiles.length + job.outputFiles.length;
   const uses = (numFiles + job.inputUserData.length + job.outputUserData.length) * 8;
   const attributes = job.attributes === undefined ? 0 : jsonText(job.attributes).length;
-  const env = job.env === undefined ? 0 : jsonText(job.env).length;
+  const launch = job.launch === undefined ? 0 : JSON.stringify(job.launch).length;
   const texts =
     job.name.length + job.command.length + (job.identity?.length ?? 0) + (job.invocationScript?.length ?? 0);
-  return 200 + attributes + env + texts + uses;
+  return 200 + attributes + launch + texts + uses;
 }
 
 /** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */

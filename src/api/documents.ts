@@ -82,6 +82,8 @@ const exportedWorkflow = () =>
     termination_signal: z.enum(terminationSignals).nullable(),
     sigterm_lead_seconds: count.nullable(),
     create_output_folders: z.boolean().nullable(),
+    /** Where memory is for packing only. */
+    execution_config: z.strictObject({ limit_resources: z.literal(false) }).nullable(),
   });
 
 /** One page of one part; the others are empty. */

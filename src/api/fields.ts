@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
-import { environmentProblem, variableName, variableNameRule } from '../model/launch.ts';
+import { environmentProblem, stdioModes, variableName, variableNameRule } from '../model/launch.ts';
 import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
@@ -43,6 +43,20 @@ const variable = z.string().regex(variableName, variableNameRule);
 const fits = (env: Readonly<Record<string, string>>): boolean => environmentProblem(env) === null;
 /** Environment variables; missing when there are none. */
 export const environment = z.record(variable, text).refine(fits, 'has too many or too long variables').optional();
+const path = text.min(1).max(4096);
+/** How the process of a job is started; what is missing is as for all jobs of the workflow. */
+export const launch = {
+  /** Over those of the workflow. */
+  env: environment,
+  /** Instead of that of the workflow. */
+  stdio: z.enum(stdioModes).optional(),
+  /** Where it starts, relative to where the others start. */
+  cwd: path.optional(),
+  /** What it reads, relative to where it starts. */
+  stdin: path.optional(),
+  /** The image in which its command runs. */
+  container: path.optional(),
+};
 /** Null removes one; the others stay. */
 export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);
 /** ISO 8601 UTC. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
+import { stdioModes } from '../model/launch.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
 import {
@@ -9,10 +10,10 @@ import {
   changedAttributes,
   changedField,
   count,
-  environment,
   json,
   key,
   labels,
+  launch,
   limitNames,
   name,
   text,
@@ -120,6 +121,13 @@ export const jobShown = () =>
     num_downstream: count,
     /** Its environment variables, those of the workflow among them; values that look like secrets are hidden. */
     env: z.record(z.string(), z.string()),
+    /** What the job itself states about its start. */
+    launch: z.strictObject({
+      stdio: z.enum(stdioModes).optional(),
+      cwd: z.string().optional(),
+      stdin: z.string().optional(),
+      container: z.string().optional(),
+    }),
   });
 export type JobShown = z.infer<ReturnType<typeof jobShown>>;
 
@@ -154,8 +162,7 @@ export const addedJob = z.strictObject({
     .max(36_525 * 86_400_000)
     .optional(),
   attributes,
-  /** Over those of the workflow. */
-  env: environment,
+  ...launch,
   /** Names of jobs that exist, or that come earlier in the request; of children anywhere in the request. */
   depends_on: names,
   input_files: names,

@@ -1,6 +1,7 @@
 /** What workers and the server exchange. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
+import { stdioOutputs } from '../model/launch.ts';
 import { reportedCauses } from '../model/status.ts';
 import { age, count, instant, json, key, labels, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -98,13 +99,13 @@ const startedReport = z.object({
 /**
  * Where the output of an ended attempt is. `combined`: a part of the worker's one file; `slot`: in the files in which
  * it ran, which no other attempt uses; `empty`: it wrote nothing; `removed`: it succeeded, and only output of failures
- * is kept.
+ * is kept. Any other kind: what the job itself states.
  */
 const logPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('combined'), offset: count, length: count }),
   z.object({ kind: z.literal('slot'), slot: count }),
   z.object({ kind: z.literal('empty') }),
-  z.object({ kind: z.literal('removed') }),
+  z.object({ kind: z.enum(['removed', ...stdioOutputs.filter((each) => each !== 'combined')]) }),
 ]);
 export type LogPlace = z.infer<typeof logPlace>;
 
@@ -244,6 +245,12 @@ const assignment = () =>
     variables: z.record(z.string(), z.string()).exactOptional(),
     /** Environment variables that its workflow or it states; missing for none. */
     env: z.record(z.string(), z.string()).exactOptional(),
+    /** Instead of the worker's setting. */
+    stdio: z.enum(stdioModes).exactOptional(),
+    /** Where it starts, what it reads, and the image in which its command runs; missing for what all others have. */
+    cwd: z.string().exactOptional(),
+    stdin: z.string().exactOptional(),
+    container: z.string().exactOptional(),
     /** Why it cannot be run: it fails without being started. */
     refusal: z.string().exactOptional(),
   });

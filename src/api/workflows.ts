@@ -13,6 +13,7 @@ import {
   json,
   key,
   labels,
+  launch,
   limitName,
   limitNames,
   name,
@@ -181,8 +182,7 @@ const newJob = z.strictObject({
   /** How long it may be ready without starting; missing for ever. */
   max_wait_ms: delay.min(1).optional(),
   attributes,
-  /** Over those of the workflow. */
-  env: environment,
+  ...launch,
   /** Indices of the workflow's files. */
   input_files: z.array(count),
   output_files: z.array(count),

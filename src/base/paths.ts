@@ -11,6 +11,8 @@ export interface AttemptName {
 export interface JobStdioPaths {
   stdoutPath: string;
   stderrPath: string;
+  /** Both streams go to the first path. */
+  isJoined?: boolean;
 }
 
 /**

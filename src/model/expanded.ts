@@ -1,8 +1,10 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { FromData, Requirements } from './job.ts';
-import type { Environment } from './launch.ts';
+import type { Environment, Launch, StdioMode } from './launch.ts';
 import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
+
+export { type StdioMode, stdioModes } from './launch.ts';
 
 export const jobsSortMethods = ['gpus_runtime_memory', 'gpus_memory_runtime', 'none'] as const;
 export type JobsSortMethod = (typeof jobsSortMethods)[number];
@@ -22,13 +24,6 @@ export const monitorGranularities = ['summary', 'time_series'] as const;
 /** Signals that a job can use to write a checkpoint. */
 export const terminationSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
 export type TerminationSignal = (typeof terminationSignals)[number];
-
-/**
- * Where the output of jobs goes. `files`: two files for each attempt; `combined`: one compressed file for each worker;
- * `on-failure`: two files, removed when the job ends with 0; `none`: nowhere.
- */
-export const stdioModes = ['files', 'combined', 'on-failure', 'none'] as const;
-export type StdioMode = (typeof stdioModes)[number];
 
 /** Texts by which people find workflows and jobs. */
 export type Attributes = Readonly<Record<string, string>>;
@@ -59,8 +54,8 @@ export interface ExpandedJob {
   /** How long it may be ready without starting; undefined for ever. */
   maxWaitMs?: number;
   attributes?: Attributes;
-  /** Environment variables over those of the workflow; undefined for none. */
-  env?: Environment;
+  /** How its process is started; undefined where it is as for all others. */
+  launch?: Launch;
   /** Indices into `ExpandedWorkflow.files`. */
   inputFiles: readonly number[];
   outputFiles: readonly number[];
@@ -184,6 +179,8 @@ export interface ExpandedWorkflow {
   /** Undefined when the specification says nothing about them. */
   notifications?: readonly NotificationRule[];
   usePendingFailed: boolean;
+  /** What the specification says without an effect, each with its place; undefined for nothing. */
+  notes?: readonly string[];
   /** Parameters of the workflow that a job has in braces and does not use, by its written name. */
   unusedParameters: readonly { job: string; parameters: readonly string[] }[];
 }

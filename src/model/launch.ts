@@ -3,9 +3,77 @@
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
+/**
+ * Where the output of jobs goes. `files`: two files for each attempt; `combined`: one compressed file for each worker;
+ * `per-job`: one file for each attempt; `no-stdout`, `no-stderr`: the other one alone; `none`: nowhere. `on-failure`, and
+ * those that end like it: files, removed when the job ends with 0.
+ */
+export const stdioModes = [
+  ...(['files', 'combined', 'on-failure', 'none', 'per-job', 'no-stdout', 'no-stderr'] as const),
+  ...(['per-job-on-failure', 'no-stdout-on-failure', 'no-stderr-on-failure'] as const),
+] as const;
+export type StdioMode = (typeof stdioModes)[number];
+
+/** What a mode keeps while the job runs, and whether that goes when the job succeeds. */
+export function stdioParts(mode: StdioMode): { output: StdioOutput; isForFailures: boolean } {
+  switch (mode) {
+    case 'on-failure':
+      return { output: 'files', isForFailures: true };
+    case 'per-job-on-failure':
+      return { output: 'per-job', isForFailures: true };
+    case 'no-stdout-on-failure':
+      return { output: 'no-stdout', isForFailures: true };
+    case 'no-stderr-on-failure':
+      return { output: 'no-stderr', isForFailures: true };
+    default:
+      return { output: mode, isForFailures: false };
+  }
+}
+
+/** Modes of output that stays. */
+export const stdioOutputs = ['files', 'combined', 'none', 'per-job', 'no-stdout', 'no-stderr'] as const;
+export type StdioOutput = (typeof stdioOutputs)[number];
+
+/** What torc 1.0 calls them: `combined` is one log for each job. */
+export const torcStdioModes = ['separate', 'combined', 'no_stdout', 'no_stderr', 'none'] as const;
+
+/** As torc 1.0 writes it; `none` has nothing to remove. */
+export interface TorcStdio {
+  mode?: (typeof torcStdioModes)[number] | null | undefined;
+  delete_on_success?: boolean | null | undefined;
+}
+
+export function modeOf({ mode, delete_on_success: isForFailures }: TorcStdio): StdioMode {
+  switch (mode) {
+    case 'combined':
+      return isForFailures === true ? 'per-job-on-failure' : 'per-job';
+    case 'no_stdout':
+      return isForFailures === true ? 'no-stdout-on-failure' : 'no-stdout';
+    case 'no_stderr':
+      return isForFailures === true ? 'no-stderr-on-failure' : 'no-stderr';
+    case 'none':
+      return 'none';
+    default:
+      return isForFailures === true ? 'on-failure' : 'files';
+  }
+}
+
 /** What a job states itself; what is missing is as for every other job. */
 export interface Launch {
   env?: Environment | undefined;
+  stdio?: StdioMode | undefined;
+  /** Where it starts, relative to where the others start. */
+  cwd?: string | undefined;
+  /** What it reads, relative to where it starts. */
+  stdin?: string | undefined;
+  /** The image in which its command runs. */
+  container?: string | undefined;
+}
+
+/** The image of a container as apptainer names it: a name that is neither a file nor a URL is one of a registry. */
+export function imageName(image: string): string {
+  const isFile = /^[./~]/.test(image) || /\.(?:sif|simg|img)$/.test(image);
+  return isFile || /^[a-z-]+:\/\//.test(image) ? image : `docker://${image}`;
 }
 
 /** How many variables a workflow or a job may have, and how many bytes all of them together. */

@@ -202,11 +202,13 @@ it('the schema is that of the package, and that of every example', async () => {
   }
 });
 
-it('use_pending_failed is read, and a note says what to do instead', async () => {
+it('keys without an effect are read, and notes with their places say what to do instead', async () => {
   const file = place.file('w.yaml', 'name: w\nuse_pending_failed: true\njobs: [{name: a, command: "true"}]\n');
   const created = await place.torc('workflows', 'create', file);
   expect(created.code).toBe(0);
-  expect(created.stderr).toMatch(/^use_pending_failed has no effect here: .*reset-status KEY --failed-only --restart/);
+  expect(created.stderr).toMatch(
+    /w\.yaml:2:1: use_pending_failed has no effect: .*reset-status KEY --failed-only --restart/,
+  );
   expect(await place.torc('-F', 'json', 'workflows', 'create', file)).toMatchObject({ code: 0, stderr: '' });
 });
 

@@ -6,7 +6,7 @@ import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
 import { expandChildren } from '../../src/model/expand/children.ts';
 import { expandValue } from '../../src/model/expand/read.ts';
 import type { Service } from '../../src/server/service.ts';
-import { freshService, statuses, TestWorker } from '../support/service.ts';
+import { finished, freshService, statuses, TestWorker } from '../support/service.ts';
 import { loadWorkflow } from '../support/specification.ts';
 
 let service: Service;
@@ -69,7 +69,7 @@ describe('environment variables', () => {
     for await (const piece of exportLines(service, shown, { results: false, events: false, secrets })) text += piece;
     expect([...secrets].sort()).toEqual(['API_KEY', 'DB_PASSWORD']);
     const again = loadWorkflow(text, { file: 'export.json' }).workflow;
-    expect([again.env, ...[...again.jobs].map(({ env }) => env)]).toEqual([
+    expect([again.env, ...[...again.jobs].map(({ launch }) => launch?.env)]).toEqual([
       shared,
       { SEED: 's01', MODE: 'test' },
       { SEED: 's02', MODE: 'test' },
@@ -127,6 +127,67 @@ describe('environment variables', () => {
     expect(service.db.all('SELECT launch FROM job_launch WHERE job_key = 3')).toEqual([
       { launch: '{"env":{"DB_PASSWORD":"other"}}' },
     ]);
+  });
+});
+
+describe('stdio of a job', () => {
+  it('says where its output is: as stated while it runs, as reported when it has ended', async () => {
+    const modes = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'on-failure'] as const;
+    const jobs = modes.map((stdio) => ({ name: stdio, command: 'x', stdio, cwd: 'd', stdin: 'f', container: 'i' }));
+    const { worker } = await started({ stdio: 'combined', jobs: [...jobs, { name: 'other', command: 'x' }] });
+    const hello = { output_directory: '/out', working_directory: '/w' };
+    const writer = await TestWorker.join(service, '1', { cpus: 8 }, null, hello);
+    await worker.exchange({ draining: true });
+    const given = (await writer.exchange()).jobs;
+    expect(given.map(({ stdio, cwd, stdin, container }) => [stdio, cwd, stdin, container])).toEqual([
+      ...modes.map((mode) => [mode, 'd', 'f', 'i']),
+      [undefined, undefined, undefined, undefined],
+    ]);
+    const places = async () => {
+      const found = [];
+      for (const { job_key } of given) {
+        const [attempt] = (await service.call('job_show', { job_key })).attempts;
+        const end = (path: string | null | undefined) => path?.split('.').at(-1) ?? null;
+        found.push([attempt?.log_kind, end(attempt?.stdout_path), end(attempt?.stderr_path)]);
+      }
+      return found;
+    };
+    const kept = [
+      ['files', 'out', null],
+      ['files', null, 'err'],
+      ['files', 'out', null],
+      ['none', null, null],
+      ['files', 'out', 'err'],
+      ['files', 'out', 'err'],
+    ];
+    expect(await places()).toEqual([...kept, ['unknown', null, null]]);
+    const first = await service.call('job_show', { job_key: '1' });
+    expect(first.launch).toEqual({ stdio: 'per-job', cwd: 'd', stdin: 'f', container: 'i' });
+    const kinds = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'removed'] as const;
+    for (const [i, { attempt }] of given.slice(0, 6).entries()) {
+      writer.held = writer.held.filter((held) => held !== attempt);
+      await writer.exchange({ finished: [{ ...finished(attempt), log: { kind: kinds[i] ?? 'files' } }] });
+    }
+    // what the job states meanwhile does not move the output of an attempt that has ended
+    service.db.run('UPDATE job_launch SET launch = \'{"stdio":"no-stderr"}\'');
+    expect(await places()).toEqual([...kept.slice(0, 5), ['removed', null, null], ['unknown', null, null]]);
+  });
+
+  it('and memory that is no limit are in exports', async () => {
+    const key = await create({
+      execution_config: { limit_resources: false, stdio: { mode: 'combined', delete_on_success: true } },
+      resource_requirements: [{ name: 'r', num_cpus: 1, memory: '8g' }],
+      jobs: [
+        { name: 'a', command: 'x', resource_requirements: 'r', stdio: 'none', cwd: 'd', stdin: 'f', container: 'i' },
+      ],
+    });
+    const shown = await service.call('workflow_show', { workflow_key: key });
+    let text = '';
+    for await (const piece of exportLines(service, shown, { results: false, events: false })) text += piece;
+    const again = loadWorkflow(text, { file: 'export.json' }).workflow;
+    expect(again.stdio).toBe('per-job-on-failure');
+    expect(again.requirements[0]).toMatchObject({ memoryBytes: 8 * 1024 ** 3, isMemoryStated: false });
+    expect([...again.jobs][0]?.launch).toEqual({ stdio: 'none', cwd: 'd', stdin: 'f', container: 'i' });
   });
 });
 

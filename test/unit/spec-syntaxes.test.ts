@@ -57,6 +57,10 @@ const everything = {
       priority: -1,
       attributes: { site: 'site {i}', draft: true },
       env: { SEED: '{i}' },
+      stdio: { mode: 'combined', delete_on_success: true },
+      cwd: 'd{i}',
+      stdin: 'in',
+      container: 'tool.sif',
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -77,7 +81,7 @@ const everything = {
     { name: 'd', steps: [{ command: 'x', ignore_failure: true, max_retries: 2 }, { command: 'y' }] },
   ],
   files: [
-    { name: 'raw', path: 'raw' },
+    { name: 'raw', path: 'raw', identifier: 'doi:1' },
     { name: 'f_{i}', path: 'f{i}', parameters: { i: [1] }, parameter_mode: 'product' },
     { name: 'out', path: 'o' },
   ],
@@ -110,10 +114,19 @@ const everything = {
       extra: '--exclusive',
       labels: ['fast', 'site-1'],
       also_unlabelled: true,
+      serialize_allocations: true,
     },
   ],
   slurm_defaults: { 'mail-type': 'END', requeue: true },
-  resource_monitor: { enabled: true, granularity: 'summary', sample_interval_seconds: 5, generate_plots: false },
+  resource_monitor: {
+    enabled: true,
+    granularity: 'summary',
+    sample_interval_seconds: 5,
+    generate_plots: false,
+    jobs: { enabled: true, granularity: 'summary' },
+    compute_node: { enabled: true, granularity: 'summary', cpu: true, memory: false },
+    flush_interval_seconds: 9,
+  },
   actions: [
     { trigger_type: 'on_workflow_start', action_type: 'run_commands', commands: ['mkdir x', 'true'] },
     {
@@ -130,6 +143,22 @@ const everything = {
     },
   ],
   use_pending_failed: false,
+  enable_ro_crate: true,
+  access_groups: ['g'],
+  dynamic_jobs: { max_iterations: 3 },
+  execution_config: {
+    mode: 'direct',
+    termination_signal: 'SIGINT',
+    sigterm_lead_seconds: 5,
+    timeout_exit_code: 7,
+    oom_exit_code: 8,
+    limit_resources: false,
+    staggered_start: true,
+    srun_termination_signal: 'TERM@60',
+    enable_cpu_bind: true,
+    srun_mpi: 'none',
+    stdio: { mode: 'no_stdout', delete_on_success: false },
+  },
   factories: [{ type: 'repeat', number: 2, jobs: ['c'] }],
 };
 
@@ -149,6 +178,8 @@ limits matlab=3 { disk 0 }
 job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
   env SEED="{i}"
+  stdio mode="combined" { delete_on_success #true }
+  cwd "d{i}"; stdin "in"; container "tool.sif"
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false
@@ -181,7 +212,7 @@ job "b" {
 }
 job "c" { command "x" }
 job "d" { step command="x" { ignore_failure #true; max_retries 2 }; step { command "y" } }
-file "raw" path="raw"
+file "raw" path="raw" identifier="doi:1"
 file "f_{i}" path="f{i}" { parameters { i { - 1 } }; parameter_mode "product" }
 file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
@@ -195,10 +226,12 @@ failure_handler "h" {
 slurm_scheduler "s" {
   account "acc"; partition "p"; qos "q"; walltime "1-00:00:00"; nodes 2; ntasks_per_node 1
   mem "10G"; gres "gpu:1"; tmp "1G"; extra "--exclusive"
-  labels "fast" "site-1"; also_unlabelled #true
+  labels "fast" "site-1"; also_unlabelled #true; serialize_allocations #true
 }
 slurm_defaults { mail-type "END"; requeue #true }
-resource_monitor enabled=#true { granularity "summary"; sample_interval_seconds 5; generate_plots #false }
+resource_monitor enabled=#true { granularity "summary"; sample_interval_seconds 5; generate_plots #false
+  jobs enabled=#true { granularity "summary" }
+  compute_node enabled=#true granularity="summary" cpu=#true memory=#false; flush_interval_seconds 9 }
 action { trigger_type "on_workflow_start"; action_type "run_commands"; command "mkdir x"; command "true" }
 action {
   trigger_type "on_jobs_ready"; action_type "schedule_nodes"
@@ -207,6 +240,14 @@ action {
   start_one_worker_per_node #true; max_parallel_jobs 4; persistent #true
 }
 use_pending_failed #false
+enable_ro_crate #true
+access_groups "g"
+dynamic_jobs max_iterations=3
+execution_config mode="direct" {
+  termination_signal "SIGINT"; sigterm_lead_seconds 5; timeout_exit_code 7; oom_exit_code 8
+  limit_resources #false; staggered_start #true; srun_termination_signal "TERM@60"; enable_cpu_bind #true; srun_mpi "none"
+  stdio mode="no_stdout" { delete_on_success #false }
+}
 factories type="repeat" number=2 { jobs "c" }
 `;
 

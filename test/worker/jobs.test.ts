@@ -1,8 +1,10 @@
 /** Jobs as real processes: how they are started, how they end, what is reported. */
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readStat } from '../../src/base/proc.ts';
+import { stdioModes } from '../../src/model/launch.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
@@ -281,5 +283,66 @@ describe('files of jobs', () => {
     expect(worker.stdout(1)).toBe('new\n');
     const mode = statSync(join(folder, 'job_1_run_1_attempt_1.err')).mode & 0o777;
     expect(mode).toBe(0o666 & ~process.umask());
+  });
+});
+
+describe('a job that states how it is started', () => {
+  it('starts in its directory, reads its file, has its variables, and runs in its image', async () => {
+    const folder = mkdtempSync(join(tmpdir(), "torc it's "));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    writeFileSync(join(folder, 'in put'), 'hello\n');
+    mkdirSync(join(folder, 'bin'));
+    // it stands for apptainer: tells its arguments and runs the last one
+    const fake = '#!/bin/bash\necho "$1 $2 $(basename "$3") $4"\nshift 4\nexec "$@"\n';
+    writeFileSync(join(folder, 'bin/apptainer'), fake, { mode: 0o755 });
+    const env = { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, GREETING: "it's $HOME" };
+    const worker = await runJobs(
+      { command: 'pwd; cat; printf %s "$GREETING"', cwd: folder, stdin: 'in put', env },
+      { command: 'echo "in $GREETING"', cwd: folder, container: 'busybox:1', env },
+      { command: 'true', cwd: join(folder, 'none') },
+      { command: 'true', cwd: folder, stdin: 'none' },
+    );
+    expect(worker.stdout(1)).toBe(`${folder}\nhello\nit's $HOME`);
+    expect(worker.stdout(2)).toBe(`exec --pwd ${basename(folder)} docker://busybox:1\nin it's $HOME\n`);
+    expect(worker.reports.map(({ return_code }) => return_code)).toEqual([0, 0, 126, 126]);
+    expect(worker.stderr(3)).toContain('none');
+  });
+
+  it('writes to where it says instead of the worker, and the report says where', async () => {
+    const modes = [...stdioModes.filter((mode) => mode !== 'combined'), undefined];
+    const jobs = modes.flatMap((stdio) =>
+      [0, 1].map((code) => ({
+        command: `echo o; echo e >&2; exit ${code}`,
+        ...(stdio === undefined ? {} : { stdio }),
+      })),
+    );
+    const worker = await runJobs(...jobs);
+    const kept = (read: (attempt: number) => string, attempt: number) => {
+      try {
+        return read(attempt);
+      } catch {
+        return null;
+      }
+    };
+    const found = jobs.map(({ stdio = 'default' }, i) => [
+      ...[stdio, worker.reports[i]?.log?.kind ?? null],
+      ...[kept(worker.stdout, i + 1), kept(worker.stderr, i + 1)],
+    ]);
+    expect(found).toEqual([
+      ...['files', 'files'].map((mode) => [mode, 'files', 'o\n', 'e\n']),
+      ['on-failure', 'removed', null, null],
+      ['on-failure', 'files', 'o\n', 'e\n'],
+      ...['none', 'none'].map((mode) => [mode, 'none', null, null]),
+      ...['per-job', 'per-job'].map((mode) => [mode, 'per-job', 'o\ne\n', null]),
+      ...['no-stdout', 'no-stdout'].map((mode) => [mode, 'no-stdout', null, 'e\n']),
+      ...['no-stderr', 'no-stderr'].map((mode) => [mode, 'no-stderr', 'o\n', null]),
+      ['per-job-on-failure', 'removed', null, null],
+      ['per-job-on-failure', 'per-job', 'o\ne\n', null],
+      ['no-stdout-on-failure', 'removed', null, null],
+      ['no-stdout-on-failure', 'no-stdout', null, 'e\n'],
+      ['no-stderr-on-failure', 'removed', null, null],
+      ['no-stderr-on-failure', 'no-stderr', 'o\n', null],
+      ...['default', 'default'].map((mode) => [mode, null, 'o\n', 'e\n']),
+    ]);
   });
 });

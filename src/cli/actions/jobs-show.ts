@@ -47,7 +47,7 @@ function jobText(context: Context, shown: JobShown): string {
   ].join('');
 }
 
-function facts(context: Context, { job, why, reasons, attempts, env }: JobShown): [string, unknown][] {
+function facts(context: Context, { job, why, reasons, attempts, env, launch }: JobShown): [string, unknown][] {
   const subject = { workflow_key: String(job.workflow_key), job_key: String(job.job_key) };
   const all: [string, unknown][] = [
     ['job_key', job.job_key],
@@ -70,6 +70,7 @@ function facts(context: Context, { job, why, reasons, attempts, env }: JobShown)
     ['failure_handler', job.failure_handler],
     ['attributes', job.attributes],
     ['env', Object.keys(env).length === 0 ? null : env],
+    ...Object.entries(launch),
     ['max_wait', job.max_wait_seconds === null ? null : formatDuration(Number(job.max_wait_seconds))],
     ['expires_at', job.expires_at],
     ['result', job.status === 'done' ? (attempts.at(-1)?.result ?? null) : null],

@@ -65,10 +65,15 @@ export function jobSpec(
     ...(job.supports_termination ? { supports_termination: true } : {}),
     ...(job.task_failure_is_success === true ? { task_failure_is_success: true } : {}),
     ...(job.attributes === undefined ? {} : { attributes: job.attributes }),
-    ...(job.env === undefined ? {} : { env: job.env }),
+    ...statedOf(job, ['env', 'stdio', 'cwd', 'stdin', 'container']),
     ...(job.hold === true ? { hold: true } : {}),
     ...(job.max_wait_ms === undefined ? {} : { max_wait: `PT${job.max_wait_ms / 1000}S` }),
   };
+}
+
+/** Those keys of a job that it states. */
+function statedOf(job: ExportedJob, keys: readonly (keyof ExportedJob)[]): object {
+  return Object.fromEntries(keys.flatMap((key) => (job[key] === undefined ? [] : [[key, job[key]]])));
 }
 
 /** A free name for the requirements of one job. */

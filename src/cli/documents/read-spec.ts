@@ -63,13 +63,16 @@ export async function readWorkflow(
 async function readOne(context: Context, path: string, syntax: SpecSyntax | undefined): Promise<ReadWorkflow> {
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
+  const { notesOn } = await import('../../model/spec/without-effect.ts');
   const bytes = readBytes(path, exampleHint);
   try {
     const { spec, where } = readSpec(bytes, { file: shownName(path), syntax });
     keepHeapSmall();
     const workflow = expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) });
     noteOtherOwner(context, spec.user ?? null);
-    return withSettings(context, workflow, spec.stdio != null);
+    const notes = notesOn(spec, shownName(path), where);
+    const read = withSettings(context, workflow, (spec.stdio ?? spec.execution_config?.stdio) != null);
+    return notes.length === 0 ? read : { workflow: { ...read.workflow, notes } };
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }

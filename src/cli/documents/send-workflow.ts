@@ -19,6 +19,7 @@ const shownUnused = 5;
 
 /** Prints notes on parts of a specification that have no effect: unneeded here, or possibly forgotten. */
 export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow): void {
+  for (const line of workflow.notes ?? []) note(context, line);
   noteExpandedPaths(context, workflow);
   if (workflow.numJobs === 0) note(context, 'the workflow has no jobs; it can start once some are added', 'warning');
   const unused = workflow.unusedParameters;
@@ -34,12 +35,6 @@ export function noteWithoutEffect(context: Context, workflow: ExpandedWorkflow):
     if (alsoUnlabelled !== true || labels !== undefined) continue;
     note(context, `also_unlabelled of Slurm config ${quoted(name)} has no effect: its workers are given no labels.`);
   }
-  if (workflow.resourceMonitor?.generatePlots === true) {
-    note(context, 'generate_plots has no effect here: the time series are tables of text that any program can plot.');
-  }
-  if (!workflow.usePendingFailed) return;
-  const instead = `failed jobs keep their status until you reset them with ${context.torc} workflows reset-status KEY --failed-only --restart.`;
-  note(context, `use_pending_failed has no effect here: ${instead}`);
 }
 
 /** Paths are fixed now: a variable that has another value on a node does not change them. */

@@ -94,8 +94,11 @@ jobs:
 #   - to: {email: me@example.org}
 #   - {on: [job_failed, waiting], to: {webhook_file: ~/.torc-webhook}}
 
-# Where job output goes: files (two per job), combined, on-failure or none.
+# Where job output goes: files (two per job), combined (one per worker), per-job (one per job), on-failure or none.
 # stdio: combined
+
+# Environment variables of every job; a job can have env too.
+# env: {OMP_NUM_THREADS: 4}
 
 # How often in a run a job starts again that was lost with its worker, node or allocation.
 # max_losses: 3

@@ -89,6 +89,9 @@ export class AttemptLog {
   }
 
   missing(stream: Stream): string {
+    if (this.whyNothing === null && this.#attempt[`${stream}_path`] === null) {
+      return `no ${stream}: it is not kept apart (stdio per-job, no-stdout or no-stderr)`;
+    }
     const path = cellText(this.#attempt[`${stream}_path`]);
     return `no ${stream}: ${this.whyNothing ?? `${path} is not on this host; it was written on ${cellText(this.#attempt.hostname)}`}`;
   }

@@ -3,6 +3,7 @@
  * when they are added.
  */
 import { parseDuration } from '../../base/units.ts';
+import type { Launch } from '../launch.ts';
 import { attributesProblem } from '../spec/attributes.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
 import { Findings, type SpecPath, type Where } from '../spec/problems.ts';
@@ -10,6 +11,7 @@ import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
 import { type JobElement, jobElement, type ReferenceList } from './elements.ts';
 import { Instances } from './instances.ts';
+import { launchAt } from './job-launch.ts';
 import { JobTemplates } from './job-templates.ts';
 import { wordsOf } from './job-words.ts';
 import { NameTable } from './name-table.ts';
@@ -18,7 +20,7 @@ import { SweepReader } from './sweeps.ts';
 import { type Template, textsAt } from './template.ts';
 
 /** A job as it is added; names are the workflow's, or those of others in the list. */
-export interface ChildJob {
+export interface ChildJob extends Omit<Launch, 'env'> {
   name: string;
   command: string;
   identity?: string;
@@ -135,13 +137,18 @@ function childOf(jobs: Instances<JobElement>, number: number, findings: Findings
     ...(spec.hold === true ? { hold: true } : {}),
     ...(spec.max_wait == null ? {} : { max_wait_ms: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
     ...(attributes === null ? {} : { attributes }),
-    ...(element.env.length === 0 ? {} : { env: textsAt(element.env, instance) }),
+    ...launchOf(element, instance),
     depends_on: namesIn(jobs, number, (list) => list.to === 'jobs'),
     input_files: namesIn(jobs, number, (list) => list.to === 'files' && list.direction === 'input'),
     output_files: namesIn(jobs, number, (list) => list.to === 'files' && list.direction === 'output'),
     input_user_data: namesIn(jobs, number, (list) => list.to === 'userData' && list.direction === 'input'),
     output_user_data: namesIn(jobs, number, (list) => list.to === 'userData' && list.direction === 'output'),
   };
+}
+
+function launchOf(element: JobElement, instance: number): Omit<Launch, 'env'> & { env?: Record<string, string> } {
+  const { env, ...others } = launchAt(element, instance, (text) => text) ?? {};
+  return { ...others, ...(env === undefined ? {} : { env: { ...env } }) };
 }
 
 function attributesOf(

@@ -1,11 +1,11 @@
 /** Jobs, files and user data as they are written, with their sweeps, ready to be instantiated. */
 
-import { environmentOf } from '../launch.ts';
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
 import { expandPath, type PathPlace, PathProblem } from './file-paths.ts';
 import { type Element, Instances, templateOf } from './instances.ts';
+import { type LaunchElement, launchElement, launchIdentity } from './job-launch.ts';
 import { stepsCommand } from './job-steps.ts';
 import type { JobTemplates } from './job-templates.ts';
 import { NameTable, unnamed } from './name-table.ts';
@@ -36,7 +36,7 @@ export interface ReferenceList {
   templates: readonly Template[];
 }
 
-export interface JobElement extends Element {
+export interface JobElement extends Element, LaunchElement {
   spec: JobSpec;
   command: Template;
   /** The command with its op args left open; null when it has none. */
@@ -46,7 +46,6 @@ export interface JobElement extends Element {
   failureHandler: Template | null;
   scheduler: Template | null;
   attributes: readonly { name: string; template: Template }[];
-  env: readonly { name: string; template: Template }[];
   labels: readonly Template[];
   limits: readonly Template[];
   references: readonly ReferenceList[];
@@ -74,10 +73,7 @@ export function jobElement(
   const attributes = Object.entries(spec.attributes ?? {}).map(([name, value]) => {
     return { name, template: of('attributes', String(value)) };
   });
-  const env = Object.entries(environmentOf(spec.env) ?? {}).map(([name, value]) => ({
-    name,
-    template: of('env', value),
-  }));
+  const launch = launchElement(spec, of);
   const labels = (spec.labels ?? []).map((label) => of('labels', label));
   const limits = [
     ...(spec.limit == null ? [] : [of('limit', spec.limit)]),
@@ -90,7 +86,7 @@ export function jobElement(
     failureHandler,
     scheduler,
     ...Object.fromEntries(attributes.map(({ name, template }) => [`attribute ${name}`, template])),
-    ...Object.fromEntries(env.map(({ name, template }) => [`env ${name}`, template])),
+    ...launchIdentity(launch),
     ...Object.fromEntries(labels.map((label, k) => [`labels[${k}]`, label])),
     ...Object.fromEntries(limits.map((limit, k) => [`limits[${k}]`, limit])),
   };
@@ -110,7 +106,7 @@ export function jobElement(
     failureHandler,
     scheduler,
     attributes,
-    env,
+    ...launch,
     labels,
     limits,
     references,

@@ -5,7 +5,7 @@ import { type Wiring, wireJobs } from '../graph/barriers.ts';
 import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
 import { argsText } from '../identity.ts';
 import { defaultRequirements, type FromData, type Requirements } from '../job.ts';
-import { environmentOf } from '../launch.ts';
+import { environmentOf, modeOf } from '../launch.ts';
 import { quoted } from '../spec/names.ts';
 import { withoutData } from '../spec/needs-from-data.ts';
 import { Findings, type Where } from '../spec/problems.ts';
@@ -45,7 +45,8 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
   };
   const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, place, findings);
   const { numBarriers, edges, upstreamOrders } = wire(jobs);
-  const requirements = (spec.resource_requirements ?? []).map(requirementsOf);
+  const isLimited = spec.execution_config?.limit_resources ?? true;
+  const requirements = (spec.resource_requirements ?? []).map((given) => requirementsOf(given, isLimited));
   checkValues(jobs, findings);
   checkNeeds(jobs, requirements, spec.user_data ?? [], findings);
   addCycles(jobs, { numBarriers, edges }, findings);
@@ -58,13 +59,16 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     metadata: spec.metadata ?? null,
     ...attributesOf(spec),
     ...envOf(spec),
-    expirationBufferSeconds: spec.compute_node_expiration_buffer_seconds ?? defaults.expirationBufferSeconds,
+    expirationBufferSeconds:
+      spec.compute_node_expiration_buffer_seconds ??
+      spec.execution_config?.sigkill_headroom_seconds ??
+      defaults.expirationBufferSeconds,
     waitForNewJobsSeconds: spec.compute_node_wait_for_new_jobs_seconds ?? defaults.waitForNewJobsSeconds,
     ignoreWorkflowCompletion: spec.compute_node_ignore_workflow_completion ?? defaults.ignoreWorkflowCompletion,
     waitForHealthyDatabaseMinutes:
       spec.compute_node_wait_for_healthy_database_minutes ?? defaults.waitForHealthyDatabaseMinutes,
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
-    stdio: spec.stdio ?? defaults.stdio,
+    stdio: spec.stdio ?? (spec.execution_config?.stdio == null ? defaults.stdio : modeOf(spec.execution_config.stdio)),
     maxLosses: spec.max_losses ?? defaults.maxLosses,
     ...(spec.max_dynamic_jobs == null ? {} : { maxDynamicJobs: spec.max_dynamic_jobs }),
     ...runLimits(spec, findings),
@@ -147,8 +151,11 @@ function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedW
   });
 }
 
-/** What comes from data is that of a job without requirements until it is known. */
-function requirementsOf(given: RequirementsSpec): Requirements & { name: string; fromData?: FromData } {
+/** What comes from data is that of a job without requirements until it is known; without limits, memory is for packing only. */
+function requirementsOf(
+  given: RequirementsSpec,
+  isLimited: boolean,
+): Requirements & { name: string; fromData?: FromData } {
   const { spec, fromData } = withoutData(given);
   const runtime = spec.runtime ?? null;
   const expected = spec.expected_runtime ?? null;
@@ -159,7 +166,7 @@ function requirementsOf(given: RequirementsSpec): Requirements & { name: string;
     gpuThousandths: Math.round((spec.num_gpus ?? specDefaults.numGpus) * 1000),
     numNodes: spec.num_nodes ?? specDefaults.numNodes,
     runtimeMs: runtime === null ? specDefaults.runtimeMs : Math.round(parseDuration(runtime) * 1000),
-    isMemoryStated: spec.memory != null,
+    isMemoryStated: isLimited && spec.memory != null,
     isRuntimeStated: runtime !== null,
     ...(fromData === null ? {} : { fromData }),
     ...(expected === null ? {} : { expectedMs: Math.round(parseDuration(expected) * 1000) }),

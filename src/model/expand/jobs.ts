@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../base/units.ts';
 import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
-import { type Environment, environmentProblem } from '../launch.ts';
+import { environmentProblem, type Launch } from '../launch.ts';
 import { attributesProblem } from '../spec/attributes.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
@@ -21,6 +21,7 @@ import {
 } from './elements.ts';
 import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
+import { launchAt } from './job-launch.ts';
 import { JobTemplates } from './job-templates.ts';
 import { wordsOf } from './job-words.ts';
 import { NameTable } from './name-table.ts';
@@ -30,6 +31,15 @@ import type { SweepReader } from './sweeps.ts';
 import { type Template, textsAt } from './template.ts';
 import { Uses } from './uses.ts';
 import { type Direction, substitute } from './variables.ts';
+
+/** The texts and references of one job. */
+interface ResolvedJob {
+  command: string;
+  identity: string | null;
+  invocationScript: string | null;
+  launch: Launch | null;
+  uses: Uses;
+}
 
 /** How many files and user data all jobs together may list. */
 const mostUses = 20_000_000;
@@ -100,9 +110,8 @@ export class JobExpansion {
       const { spec } = this.jobs.elementOf(number);
       const labels = this.#words(number, 'labels');
       const limits = this.#words(number, 'limits');
-      const { command, identity, invocationScript, uses } = this.#resolve(number);
+      const { command, identity, invocationScript, launch, uses } = this.#resolve(number);
       const attributes = this.#attributes(number);
-      const env = this.#env(number);
       yield {
         name: this.jobs.nameOf(number),
         command,
@@ -121,7 +130,7 @@ export class JobExpansion {
         ...(spec.hold === true ? { isHeld: true } : {}),
         ...(spec.max_wait == null ? {} : { maxWaitMs: Math.max(1, Math.round(parseDuration(spec.max_wait) * 1000)) }),
         ...(attributes === null ? {} : { attributes }),
-        ...(env === null ? {} : { env }),
+        ...(launch === null ? {} : { launch }),
         inputFiles: uses.of('files', 'input').list(),
         outputFiles: uses.of('files', 'output').list(),
         inputUserData: uses.of('userData', 'input').list(),
@@ -153,8 +162,7 @@ export class JobExpansion {
     return k < 0 ? path : [...path, 'depends_on', k];
   }
 
-  /** The texts and references of a job. */
-  #resolve(number: number): { command: string; identity: string | null; invocationScript: string | null; uses: Uses } {
+  #resolve(number: number): ResolvedJob {
     const element = this.jobs.elementOf(number);
     const first = this.jobs.instanceOf(number);
     const uses = new Uses();
@@ -176,7 +184,8 @@ export class JobExpansion {
       this.#words(number, 'labels');
       this.#words(number, 'limits');
     }
-    return { command, identity, invocationScript, uses };
+    const launch = launchAt(element, first, (text) => this.#substituted(text, () => [...element.path, 'stdin'], uses));
+    return { command, identity, invocationScript, launch, uses };
   }
 
   #attributes(number: number): Attributes | null {
@@ -186,15 +195,10 @@ export class JobExpansion {
     return textsAt(attributes, instance);
   }
 
-  #env(number: number): Environment | null {
-    const { env } = this.jobs.elementOf(number);
-    return env.length === 0 ? null : textsAt(env, this.jobs.instanceOf(number));
-  }
-
   /** Written out, a text may be too long. */
   #checkTexts(number: number): void {
-    const { path } = this.jobs.elementOf(number);
-    const environment = environmentProblem(this.#env(number) ?? {});
+    const { path, env } = this.jobs.elementOf(number);
+    const environment = environmentProblem(textsAt(env, this.jobs.instanceOf(number)));
     if (environment !== null) this.#findings.addOnce([...path, 'env'], environment, () => environment);
     const problem = attributesProblem(this.#attributes(number) ?? {});
     if (problem === null) return;

@@ -110,8 +110,8 @@ export function expandResourceMonitor(spec: WorkflowSpec): ResourceMonitor | nul
   const monitor = spec.resource_monitor ?? null;
   if (monitor === null) return null;
   return {
-    enabled: monitor.enabled ?? false,
-    granularity: monitor.granularity ?? 'summary',
+    enabled: monitor.jobs?.enabled ?? monitor.enabled ?? false,
+    granularity: monitor.jobs?.granularity ?? monitor.granularity ?? 'summary',
     sampleIntervalSeconds: monitor.sample_interval_seconds ?? specDefaults.sampleIntervalSeconds,
     generatePlots: monitor.generate_plots ?? false,
   };

@@ -35,8 +35,9 @@ const job: Shape = {
     output_user_data: 'output_user_data',
   },
   objects: { step: { list: 'steps', shape: plain } },
-  single: { parameters: plain, factory, attributes: plain, args: plain, env: plain },
+  single: { parameters: plain, factory, attributes: plain, args: plain, env: plain, stdio: plain },
 };
+const monitor: Shape = { single: { jobs: plain, compute_node: plain } };
 const handler: Shape = {
   objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
 };
@@ -57,8 +58,16 @@ export const workflow: Shape = {
     factories: { list: 'factories', shape: factory },
   },
   single: {
-    ...{ parameters: plain, slurm_defaults: plain, resource_monitor: plain, execution_config: plain, factory },
+    ...{
+      parameters: plain,
+      slurm_defaults: plain,
+      resource_monitor: monitor,
+      execution_config: { single: { stdio: plain } },
+      dynamic_jobs: plain,
+      factory,
+    },
     ...{ attributes: plain, workflow_attributes: plain, limits: plain, env: plain },
   },
+  lists: lists('access_groups'),
   json: ['metadata'],
 };

@@ -20,6 +20,9 @@ const labels: Readonly<Record<string, string>> = {
   slurm_schedulers: 'a Slurm scheduler',
   resource_monitor: 'the resource monitor',
   execution_config: 'the execution config',
+  stdio: 'a stdio mapping',
+  dynamic_jobs: 'dynamic_jobs',
+  compute_node: 'the monitor of nodes',
   actions: 'an action',
   factory: 'a factory',
   factories: 'a factory',
@@ -55,5 +58,7 @@ export function specObjects(): SpecObject[] {
 function bare(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
+  // of several forms, the one with keys
+  if (inner instanceof z.ZodUnion) return inner.options.find((option) => option instanceof z.ZodObject) ?? inner;
   return inner;
 }

@@ -17,6 +17,7 @@ export const text = z
   .refine((value) => !/[\0\p{Cs}]/u.test(value), 'contains a NUL byte or an incomplete character');
 export const name = text.min(1).max(longestName);
 export const names = z.array(name);
+export const path = text.min(1).max(longestName);
 export const patterns = z.array(text.min(1).max(longestPattern));
 export const count = z.int().min(0);
 export const positive = z.int().min(1).max(1_000_000_000);

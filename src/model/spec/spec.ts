@@ -3,11 +3,12 @@
  * (snake_case, as people write them); defaults are applied by the expansion, so a spec says only what was written.
  */
 import { z } from 'zod';
-import { parseDuration, parseWalltime } from '../../base/units.ts';
-import { jobsSortMethods, monitorGranularities, stdioModes, terminationSignals } from '../expanded.ts';
+import { parseDuration } from '../../base/units.ts';
+import { jobsSortMethods, stdioModes, terminationSignals } from '../expanded.ts';
 import { labelPattern, labelRule, mostLabels } from '../labels.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
+import { dynamicJobs, executionConfig, jobStdio, resourceMonitor, slurmScheduler } from './execution-spec.ts';
 import { action, notification } from './reactions.ts';
 import { resourceRequirements } from './requirements-spec.ts';
 import {
@@ -15,11 +16,11 @@ import {
   count,
   environment,
   flag,
-  givenLabel,
   name,
   names,
   parameters,
   type parameterValues,
+  path,
   patterns,
   positive,
   readable,
@@ -134,6 +135,14 @@ const job = z.strictObject({
   attributes: attributes.nullish(),
   /** Over those of the workflow. */
   env: environment.nullish(),
+  /** Instead of that of the workflow; as a mapping in the words of torc 1.0. */
+  stdio: jobStdio.nullish(),
+  /** Where it starts. */
+  cwd: path.nullish(),
+  /** The file that it reads. */
+  stdin: path.nullish(),
+  /** The image in which its command runs. */
+  container: path.nullish(),
   ...swept,
   factory: factory.nullish(),
 });
@@ -143,6 +152,8 @@ const file = z.strictObject({
   path: text.min(1),
   /** Published specifications carry it; torc looks at the file itself. */
   st_mtime: z.number().nullish(),
+  /** What a file is known by elsewhere, such as a DOI; read, without an effect. */
+  identifier: text.nullish(),
   ...swept,
 });
 
@@ -163,36 +174,6 @@ const failureHandler = z.strictObject({
       }),
     )
     .min(1),
-});
-
-const slurmScheduler = z.strictObject({
-  name: name.nullish(),
-  account: name.nullish(),
-  partition: text.nullish(),
-  qos: text.nullish(),
-  walltime: readable((value) => void parseWalltime(value)).nullish(),
-  nodes: positive.nullish(),
-  ntasks_per_node: positive.nullish(),
-  mem: text.nullish(),
-  gres: text.nullish(),
-  tmp: text.nullish(),
-  extra: text.nullish(),
-  /** What its workers are given: they then take only jobs that ask for labels. */
-  labels: z.array(givenLabel).max(mostLabels).nullish(),
-  also_unlabelled: flag.nullish(),
-});
-
-const resourceMonitor = z.looseObject({
-  enabled: flag.nullish(),
-  granularity: z.enum(monitorGranularities).nullish(),
-  sample_interval_seconds: positive.nullish(),
-  generate_plots: flag.nullish(),
-});
-
-/** Where torc 1.0 has these two keys. */
-const executionConfig = z.strictObject({
-  termination_signal: z.enum(terminationSignals).nullish(),
-  sigterm_lead_seconds: count.max(1_000_000).nullish(),
 });
 
 export const workflowSpec = z.strictObject({
@@ -232,6 +213,10 @@ export const workflowSpec = z.strictObject({
   termination_signal: z.enum(terminationSignals).nullish(),
   sigterm_lead_seconds: count.max(1_000_000).nullish(),
   execution_config: executionConfig.nullish(),
+  dynamic_jobs: dynamicJobs.nullish(),
+  /** Read, without an effect. */
+  enable_ro_crate: flag.nullish(),
+  access_groups: names.nullish(),
   create_output_folders: flag.nullish(),
   jobs: z.array(job),
   templates: z.array(template).nullish(),
@@ -257,5 +242,6 @@ export type FileSpec = z.infer<typeof file>;
 export type RequirementsSpec = z.infer<typeof resourceRequirements>;
 export type FailureHandlerSpec = z.infer<typeof failureHandler>;
 export type SlurmSchedulerSpec = z.infer<typeof slurmScheduler>;
+
 export type FactorySpec = z.infer<typeof factory>;
 export type ParameterSpec = z.infer<typeof parameterValues>;

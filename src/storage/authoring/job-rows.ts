@@ -39,6 +39,10 @@ export type StatedJob = Pick<
   | 'max_wait_ms'
   | 'attributes'
   | 'env'
+  | 'stdio'
+  | 'cwd'
+  | 'stdin'
+  | 'container'
 >;
 
 /** Keys of what a job names. */

@@ -1,6 +1,6 @@
 /** Exports a stored workflow page by page in the words of a specification, with names instead of keys. */
 
-import type { ExportedAction, ExportedJob, ExportedRequirements, Reply, Request } from '../../api/contract.ts';
+import type { ExportedAction, ExportedJob, Reply, Request } from '../../api/contract.ts';
 import { type Json, parseJson } from '../../base/exact-json.ts';
 import { noLimits } from '../../model/decide/concurrency.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
@@ -10,14 +10,13 @@ import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
 import { readEnvironment, readLaunch } from '../running/launch.ts';
-import { fromDataOf } from '../running/needs-from-data.ts';
 import { exportedRules } from '../running/notifications.ts';
 import { failureHandlers } from '../running/retries.ts';
-import { readShape } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { exportedAddition } from './added-jobs.ts';
 import { readAttributes } from './attributes.ts';
 import { dependencesOf, usedNames } from './exported-dependences.ts';
+import { hasUnlimitedMemory, type RequirementsRow, requirementsOf } from './exported-requirements.ts';
 import type { JobRow } from './job-rows.ts';
 
 type ExportedHead = NonNullable<Reply<'workflow_export'>['head']>;
@@ -71,13 +70,6 @@ interface WorkflowRow {
   create_output_folders: number;
 }
 
-interface RequirementsRow {
-  /** Null for those of a single job. */
-  resource_requirements_key: number | null;
-  name: string | null;
-  shape_key: number;
-}
-
 function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
   const row = tx.db.get<WorkflowRow>('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
   if (row === undefined) return null;
@@ -108,6 +100,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     sigterm_lead_seconds:
       row.sigterm_lead_ms === specDefaults.sigtermLeadSeconds * 1000 ? null : row.sigterm_lead_ms / 1000,
     create_output_folders: row.create_output_folders === 1 ? null : false,
+    execution_config: hasUnlimitedMemory(tx, workflowKey) ? { limit_resources: false } : null,
   };
   const named = tx.db.all<RequirementsRow>(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',
@@ -275,20 +268,5 @@ function jobOf(tx: Transaction, row: ExportedJobRow): ExportedJob {
     output_files: usedNames(tx, jobKey, 'files', 1),
     input_user_data: usedNames(tx, jobKey, 'user_data', 0),
     output_user_data: usedNames(tx, jobKey, 'user_data', 1),
-  };
-}
-
-function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirements {
-  const need = readShape(tx, row.shape_key);
-  const from_data = row.resource_requirements_key === null ? null : fromDataOf(tx, row.resource_requirements_key);
-  return {
-    name: row.name,
-    num_cpus: need.numCpus,
-    memory_bytes: need.isMemoryStated ? need.memoryBytes : null,
-    num_gpus: need.gpuThousandths / 1000,
-    num_nodes: need.numNodes,
-    runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
-    ...(from_data === null ? {} : { from_data }),
-    ...(need.expectedMs === undefined ? {} : { expected_runtime_seconds: need.expectedMs / 1000 }),
   };
 }

@@ -51,6 +51,7 @@ export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): Jo
   const diagnosis = job.orphaned ? (tries.at(-1)?.diagnosis ?? null) : null;
   const upstream = jobsNear(tx, 'upstream', jobKey);
   const downstream = jobsNear(tx, 'downstream', jobKey);
+  const { env, ...launch } = jobLaunch(tx, jobKey);
   const reasons = reasonsOfJob(tx, job, { diagnosis, upstreams: unfinishedUpstreams(tx, jobKey), isServed });
   return {
     job,
@@ -67,7 +68,8 @@ export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): Jo
     num_upstream: upstream.total,
     downstream: downstream.jobs,
     num_downstream: downstream.total,
-    env: shownEnvironment({ ...workflowEnvironment(tx, workflowKey), ...jobLaunch(tx, jobKey).env }),
+    env: shownEnvironment({ ...workflowEnvironment(tx, workflowKey), ...env }),
+    launch,
   };
 }
 

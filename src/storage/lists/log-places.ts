@@ -1,13 +1,17 @@
 /** Where the output of attempts is, as lists show it. */
 import type { JobShown } from '../../api/contract.ts';
-import { combinedLogPath, type JobStdioPaths, jobStdioPaths, slotPaths } from '../../base/paths.ts';
-import type { StdioMode } from '../../model/expanded.ts';
+import { combinedLogPath, jobStdioPaths, slotPaths } from '../../base/paths.ts';
+import { type StdioMode, stdioOutputs, stdioParts } from '../../model/launch.ts';
 import type { LogPlace } from '../running/log-place.ts';
 import { type Column, columns } from './columns.ts';
 
+/** That of a running job; what an ended one stated is in its `log_kind`. */
+const stdioOf = `CASE WHEN a.ended_at IS NULL
+  THEN coalesce((SELECT l.launch ->> '$.stdio' FROM job_launch l WHERE l.job_key = a.job_key), n.stdio) ELSE n.stdio END`;
+
 /** The columns of an attempt `a` on the compute node `n` that `withPlace` reads. */
 export const placeColumns: Column[] = [
-  ...columns('text', ['output_directory', 'n.output_directory'], ['worker_id', 'n.worker_id'], ['stdio', 'n.stdio']),
+  ...columns('text', ['output_directory', 'n.output_directory'], ['worker_id', 'n.worker_id'], ['stdio', stdioOf]),
   ...columns('text', ['log_kind', 'a.log_kind']),
   ...columns('integer', ['log_slot', 'a.log_slot'], ['log_offset', 'a.log_offset'], ['log_length', 'a.log_length']),
 ];
@@ -41,20 +45,27 @@ export function withPlace(row: StoredAttempt): ShownAttempt {
 
 interface Place {
   kind: ShownKind;
-  paths: JobStdioPaths | null;
+  paths: { stdoutPath: string | null; stderrPath: string | null } | null;
 }
 
 function placeOf(row: StoredAttempt, output: string): Place {
   const { log_kind: kind, job_key, run_id, attempt_id } = row;
   const workerId = row.worker_id ?? '';
-  if (row.stdio === 'none') return { kind: 'none', paths: null };
+  const stated = stdioOutputs.find((output) => output === kind && output !== 'combined');
+  const { output: mode } = stdioParts(stated ?? row.stdio ?? 'files');
   if (kind === 'empty' || kind === 'removed') return { kind, paths: null };
   if (kind === 'combined') {
     const path = combinedLogPath(output, workerId);
     return { kind, paths: { stdoutPath: path, stderrPath: path } };
   }
-  if (row.stdio !== 'combined') {
-    return { kind: 'files', paths: jobStdioPaths(output, { jobKey: job_key, runId: run_id, attemptId: attempt_id }) };
+  if (mode === 'none') return { kind: 'none', paths: null };
+  if (mode !== 'combined') {
+    const { stdoutPath, stderrPath } = jobStdioPaths(output, { jobKey: job_key, runId: run_id, attemptId: attempt_id });
+    const paths = {
+      stdoutPath: mode === 'no-stdout' ? null : stdoutPath,
+      stderrPath: mode === 'no-stderr' || mode === 'per-job' ? null : stderrPath,
+    };
+    return { kind: 'files', paths };
   }
   if (row.log_slot === null) return { kind: 'unknown', paths: null };
   return { kind: kind === 'slot' ? 'files' : 'slot', paths: slotPaths(output, workerId, row.log_slot) };

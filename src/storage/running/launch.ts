@@ -13,8 +13,9 @@ export function readEnvironment(stored: string | null | undefined): Environment 
 }
 
 /** What requests state about a job's launch, under the names of the contract. */
-export function statedLaunch({ env }: Launch): Launch {
-  return { ...(env === undefined || Object.keys(env).length === 0 ? {} : { env }) };
+export function statedLaunch({ env, stdio, cwd, stdin, container }: Launch): Launch {
+  const hasOwn = env !== undefined && Object.keys(env).length > 0;
+  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container };
 }
 
 /** What a job states; a job that is stored already keeps its own. */

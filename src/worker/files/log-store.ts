@@ -199,8 +199,9 @@ class CombinedLog implements LogStore {
   }
 
   async remove({ stdoutPath, stderrPath }: JobStdioPaths): Promise<void> {
-    await stat(dirname(stdoutPath)).catch(() => {});
+    await stat(dirname(stdoutPath === '/dev/null' ? stderrPath : stdoutPath)).catch(() => {});
     for (const path of [stdoutPath, stderrPath]) {
+      if (path === '/dev/null') continue;
       below(this.#outputDirectory, path, false, (place) => rmSync(place.path, { force: true }));
     }
   }

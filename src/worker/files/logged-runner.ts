@@ -11,7 +11,7 @@ import type { Log } from '../../base/log.ts';
 import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
-import type { StdioMode } from '../../model/expanded.ts';
+import { type StdioMode, type StdioOutput, stdioParts } from '../../model/launch.ts';
 import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
 import type { LogStore } from './log-store.ts';
@@ -22,13 +22,33 @@ const collectLimits = { longestMs: 30_000, hurriedMs: 500 };
 /** Files that are not removed within this time stay. */
 const tidyLimits = { longestMs: 2_000, hurriedMs: 2_000 };
 
-const nowhere: JobStdioPaths = { stdoutPath: '/dev/null', stderrPath: '/dev/null' };
+const discarded = '/dev/null';
+
+/** The files of an attempt, as far as something is kept. */
+function keptPaths(output: StdioOutput, { stdoutPath, stderrPath }: JobStdioPaths): JobStdioPaths {
+  switch (output) {
+    case 'none':
+      return { stdoutPath: discarded, stderrPath: discarded };
+    case 'per-job':
+      return { stdoutPath, stderrPath: discarded, isJoined: true };
+    case 'no-stdout':
+      return { stdoutPath: discarded, stderrPath };
+    case 'no-stderr':
+      return { stdoutPath, stderrPath: discarded };
+    default:
+      return { stdoutPath, stderrPath };
+  }
+}
 
 interface LoggedJob {
   assignment: Assignment;
   paths: JobStdioPaths;
-  /** Null when only the output of failures is kept: then the files are the job's own. */
+  /** Null when the files are the job's own. */
   slot: number | null;
+  /** What the job itself states; null when the worker's setting says it. */
+  own: LogPlace | null;
+  /** Its files are removed when it succeeds. */
+  isForFailures: boolean;
   /** Fires when the job is stopped: then its end does not wait for its output. */
   hurry: AbortController;
 }
@@ -83,11 +103,13 @@ export class LoggedRunner implements JobRunner {
 
   /** Null for the job's own files, which stay. */
   #outputOf(assignment: Assignment): JobStdioPaths | null {
-    if (this.#mode === 'files') return null;
-    if (this.#mode === 'none') return nowhere;
-    const slot = this.#mode === 'combined' ? this.#takeSlot() : null;
-    const paths = slot === null ? stdioPaths(assignment, this.#deps.outputDirectory) : this.#pathsOf(slot);
-    this.#jobs.set(assignment.attempt, { assignment, paths, slot, hurry: new AbortController() });
+    const { output, isForFailures } = stdioParts(assignment.stdio ?? this.#mode);
+    const own = assignment.stdio === undefined || output === 'combined' ? null : { kind: output };
+    if (output === 'files' && !isForFailures && own === null) return null;
+    const slot = output === 'combined' ? this.#takeSlot() : null;
+    const files = slot === null ? stdioPaths(assignment, this.#deps.outputDirectory) : this.#pathsOf(slot);
+    const paths = keptPaths(output, files);
+    this.#jobs.set(assignment.attempt, { assignment, paths, slot, own, isForFailures, hurry: new AbortController() });
     return paths;
   }
 
@@ -117,8 +139,8 @@ export class LoggedRunner implements JobRunner {
     const job = this.#jobs.get(finished.attempt);
     if (job === undefined) this.#events.ended(finished);
     else if (job.slot !== null) void this.#collect(job, job.slot, finished);
-    else if (finished.end.returnCode === 0) void this.#remove(job, finished);
-    else this.#tell(finished, null);
+    else if (job.isForFailures && finished.end.returnCode === 0) void this.#remove(job, finished);
+    else this.#tell(finished, job.own);
   }
 
   #tell(finished: FinishedAttempt, log: LogPlace | null, freedSlot: number | null = null): void {
@@ -140,7 +162,7 @@ export class LoggedRunner implements JobRunner {
   async #remove(job: LoggedJob, finished: FinishedAttempt): Promise<void> {
     const removed = this.#deps.store.remove(job.paths).then(() => true);
     const isRemoved = (await this.#wait(job, removed)) === true;
-    this.#tell(finished, isRemoved ? { kind: 'removed' } : null);
+    this.#tell(finished, isRemoved ? { kind: 'removed' } : job.own);
   }
 
   /** Null when the work fails or takes too long: then the output stays where it is. */

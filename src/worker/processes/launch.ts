@@ -11,6 +11,7 @@ import {
 import { shellWord } from '../../base/text.ts';
 import { spawnFailed } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
+import { imageName } from '../../model/launch.ts';
 import type { SpawnRequest } from './spawner.ts';
 
 export interface LaunchContext {
@@ -32,13 +33,35 @@ export interface LaunchContext {
 
 /** How a job is started; without `output` it writes to files of its own. */
 export function spawnRequest(job: Assignment, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
-  const { stdoutPath, stderrPath } = output ?? stdioPaths(job, context.outputDirectory);
+  const { stdoutPath, stderrPath, isJoined } = output ?? stdioPaths(job, context.outputDirectory);
   const text = job.invocation_script === null ? job.command : withScript(job.invocation_script, job.command);
   const variables = jobVariables(job, context);
-  const command = withDataPaths(text, job, context.dataDirectory);
-  const before = exportText(context) + (job.node_indices === undefined ? '' : forgetTasks);
+  const command = inContainer(withDataPaths(text, job, context.dataDirectory), job);
+  const streams = isJoined === true ? 'exec 2>&1\n' : '';
+  const before = streams + exportText(context) + (job.node_indices === undefined ? '' : forgetTasks) + enterText(job);
   const recovery = recoveryText(job, context.dataDirectory);
-  return { text: before + recovery + command, stdoutPath, stderrPath, variables };
+  return { text: before + recovery + readText(job) + command, stdoutPath, stderrPath, variables };
+}
+
+/** What a job says about where it starts; without that directory it cannot be run, as a shell says with 126. */
+function enterText({ cwd }: Assignment): string {
+  return cwd === undefined ? '' : `cd -- ${shellWord(cwd)} || exit 126\n`;
+}
+
+/** What it reads instead of nothing. */
+function readText({ stdin }: Assignment): string {
+  return stdin === undefined ? '' : `exec < ${shellWord(stdin)} || exit 126\n`;
+}
+
+/** The command in the image that the job names, in the directory where it would start without one. */
+function inContainer(command: string, { container }: Assignment): string {
+  if (container === undefined) return command;
+  const missing = 'torc: neither apptainer nor singularity is installed on this node';
+  return [
+    'torc_run=$(command -v apptainer || command -v singularity) ||',
+    `  { echo ${shellWord(missing)} >&2; exit 127; }`,
+    `exec "$torc_run" exec --pwd "$PWD" ${shellWord(imageName(container))} bash -c -- ${shellWord(command)}`,
+  ].join('\n');
 }
 
 /**
