@@ -35,8 +35,8 @@ describe('a workflow', () => {
     expect(problemsOf([{ name: 'a' }], { execution_config, sigterm_lead_seconds: 90 })).toEqual([
       'execution_config.sigterm_lead_seconds: is given in the workflow too; remove one of them',
     ]);
-    expect(problemsOf([{ name: 'a' }], { execution_config: { mode: 'direct' } })).toEqual([
-      expect.stringContaining('unknown key "mode" in the execution config'),
+    expect(problemsOf([{ name: 'a' }], { execution_config: { modus: 'direct' } })).toEqual([
+      expect.stringContaining('unknown key "modus" in the execution config'),
     ]);
     const kdl =
       'name "w"\nexecution_config termination_signal="SIGUSR1" { sigterm_lead_seconds 90 }\njob "a" { command "x" }';
