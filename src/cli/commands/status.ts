@@ -1,7 +1,8 @@
 /** `torc status`, `watch`, `wait`: how workflows stand. */
 import type { Command } from 'commander';
 import type { StatusOptions } from '../actions/status.ts';
-import { wholeNumber } from '../input/options.ts';
+import type { WaitOptions } from '../actions/watch.ts';
+import { someTime, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareStatus(program: Command, act: Act): void {
@@ -25,5 +26,47 @@ ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seco
   act(status, async (keys, self) => {
     const { showStatus } = await import('../actions/status.ts');
     return (context) => showStatus(context, keys, self.opts<StatusOptions>());
+  });
+  declareWatch(program, act);
+  declareWait(program, act);
+}
+
+const endings = `Ends as torc run does: with 0 when every job succeeded, with 1 when jobs failed or the workflow was canceled, with 8 when the
+timeout of the run ended it.`;
+
+function declareWatch(program: Command, act: Act): void {
+  const watch = program
+    .command('watch')
+    .description('follow workflows until their runs have ended')
+    .argument('[keys...]', 'workflow keys')
+    .addHelpText(
+      'after',
+      `
+On a terminal: the page of the workflow (a table of several), redrawn in place; q or Ctrl-C ends watching, not the work (exit
+code 130). In a pipe: a line for each change, at most one a second; with -F json a JSON object for each. Goes on while the server
+is away or restarts. ${endings}
+${examples('torc watch', 'torc watch 7', 'torc watch 7 8 | tee watch.log', 'torc -F json watch 7 | jq .num_done').trimStart()}`,
+    );
+  act(watch, async (keys) => {
+    const { watchWorkflows } = await import('../actions/watch.ts');
+    return (context) => watchWorkflows(context, keys);
+  });
+}
+
+function declareWait(program: Command, act: Act): void {
+  const wait = program
+    .command('wait')
+    .description('wait until the runs of workflows have ended, without output')
+    .argument('[keys...]', 'workflow keys')
+    .option('--timeout <duration>', 'wait no longer than this, such as 2h; then end with 8', someTime)
+    .addHelpText(
+      'after',
+      `
+${endings} It also ends with 8 when --timeout is over, and says so.
+${examples('torc wait 7 && torc results list -k 7', 'torc wait 7 --timeout 2h || echo "not done"').trimStart()}`,
+    );
+  act(wait, async (keys, self) => {
+    const { waitForWorkflows } = await import('../actions/watch.ts');
+    return (context) => waitForWorkflows(context, keys, self.opts<WaitOptions>());
   });
 }

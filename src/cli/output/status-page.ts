@@ -19,9 +19,15 @@ export interface PageParts {
   failures: Failures;
   /** Milliseconds UTC. */
   now: number;
+  /** Whether it is being watched already. */
+  isWatched?: boolean;
 }
 
-export function statusPage(context: Pick<Context, 'torc'>, { page, failures, now }: PageParts, look: Look): string {
+export function statusPage(
+  context: Pick<Context, 'torc'>,
+  { page, failures, now, isWatched = false }: PageParts,
+  look: Look,
+): string {
   const { workflow, is_served } = page;
   const facts: Fact[] = [
     ...countFacts(workflow),
@@ -34,7 +40,7 @@ export function statusPage(context: Pick<Context, 'torc'>, { page, failures, now
     factLines(facts),
     heldBackText(context, workflow, look),
     failuresText(context, workflow.workflow_key, failures, look.columns),
-    nextText(context, workflow),
+    isWatched && !workflow.has_ended ? '' : nextText(context, workflow),
   ].join('');
 }
 

@@ -1,0 +1,230 @@
+/** `torc watch` and `torc wait`: until the runs of workflows have ended, with and without showing how they go. */
+import type { Api, StatusReply, WorkflowStatusReply } from '../../api/contract.ts';
+import { exitCodes, TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
+import { type Followed, followStatus, hasEnded, type Seen } from '../connection/follow-status.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { openScreen, type Screen } from '../context/screen.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
+import { nextCommands, statusPage } from '../output/status-page.ts';
+import { type Look, statusTable } from '../output/status-table.ts';
+import { changeLine, changeText, exitCodeOfAll, screenLines } from '../output/watch-lines.ts';
+
+export interface WaitOptions {
+  /** Seconds. */
+  timeout?: number;
+}
+
+/** The page of a workflow that is watched alone; null of several. */
+type Page = { page: WorkflowStatusReply; failures: Failures } | null;
+
+const onTerminalMs = 200;
+const inPipeMs = 1000;
+/** The elapsed time moves on even if nothing else does. */
+const redrawMs = 1000;
+
+/** The exit code of the run, or 130 when a person ended the watching. */
+export async function watchWorkflows(context: Context, given: readonly string[]): Promise<number> {
+  const keys = await chosenKeys(context, given);
+  const isLive = context.format === 'text' && context.terminal.isStdoutTerminal && context.env.TERM !== 'dumb';
+  return isLive ? await watchOnScreen(context, keys) : await watchInPipe(context, keys);
+}
+
+/** The exit code of the run; throws TorcError 'timeout' when it takes longer than `timeout`. */
+export async function waitForWorkflows(
+  context: Context,
+  given: readonly string[],
+  { timeout }: WaitOptions,
+): Promise<number> {
+  const keys = await chosenKeys(context, given);
+  const ending = new AbortController();
+  const cancel = timeout === undefined ? () => {} : context.clock.after(timeout * 1000, () => ending.abort());
+  const last = await untilEnded(context, { keys, pauseMs: onTerminalMs, look: async () => null, ending }, () => {});
+  cancel();
+  if (last.hasEnded) return exitCodeOfAll(last.reply as StatusReply);
+  if (last.isInterrupted) throw interrupted(context, keys, last.reply);
+  const names = keys.length === 1 ? `workflow ${keys[0]} has` : `workflows ${keys.join(', ')} have`;
+  throw new TorcError('timeout', `${names} not ended after ${timeout} s`, `${context.torc} status ${keys.join(' ')}`);
+}
+
+async function chosenKeys(context: Context, given: readonly string[]): Promise<string[]> {
+  return withConnection(context, async ({ api }) => {
+    const asked = given.length === 0 ? [null] : given;
+    const keys: string[] = [];
+    for (const key of asked) keys.push(await chooseWorkflow(context, api, key));
+    // an unknown key is told now
+    for (const workflow_key of keys) await api.call('workflow_show', { workflow_key });
+    return [...new Set(keys)];
+  });
+}
+
+interface Waiting<T> {
+  keys: readonly string[];
+  pauseMs: number;
+  look: (api: Api) => Promise<T>;
+  ending: AbortController;
+}
+
+interface Last {
+  /** What was seen last; null when nothing was. */
+  reply: StatusReply | null;
+  hasEnded: boolean;
+  isInterrupted: boolean;
+}
+
+/** Shows what is seen until all runs have ended, a signal comes, or `ending` fires. */
+async function untilEnded<T>(
+  context: Context,
+  { ending, ...waiting }: Waiting<T>,
+  show: (seen: Seen<T>) => void | Promise<void>,
+): Promise<Last> {
+  let isInterrupted = false;
+  let reply: StatusReply | null = null;
+  const removeHandler = context.interrupts.handle(() => {
+    isInterrupted = true;
+    ending.abort();
+  });
+  try {
+    for await (const seen of followStatus(context, { ...waiting, signal: ending.signal })) {
+      if (seen.kind === 'status') reply = seen.seen.reply;
+      await show(seen);
+      if (reply !== null && hasEnded(reply)) return { reply, hasEnded: true, isInterrupted };
+    }
+    return { reply, hasEnded: false, isInterrupted };
+  } finally {
+    ending.abort();
+    removeHandler();
+  }
+}
+
+function interrupted({ torc }: Context, keys: readonly string[], reply: StatusReply | null): TorcError {
+  const all = keys.join(' ');
+  return new TorcError(
+    'interrupted',
+    `no longer waiting; ${goesOn(keys, reply)}`,
+    `To wait again: ${torc} wait ${all}. To cancel it: ${torc} workflows cancel ${all}`,
+  );
+}
+
+/** `workflow 7 goes on: 12 of 20 jobs done`. */
+function goesOn(keys: readonly string[], reply: StatusReply | null): string {
+  const name = keys.length === 1 ? `workflow ${keys[0]} goes on` : `workflows ${keys.join(', ')} go on`;
+  if (reply === null) return name;
+  const [done, all] = (['num_done', 'num_jobs'] as const).map((count) =>
+    reply.workflows.reduce((sum, line) => sum + line[count], 0),
+  );
+  return `${name}: ${done} of ${all} jobs done`;
+}
+
+/** A line for each workflow that has changed, and how it failed at the end. */
+async function watchInPipe(context: Context, keys: readonly string[]): Promise<number> {
+  const shown = new Map<string, string>();
+  let isAway = false;
+  const show = async (seen: Seen<null>): Promise<void> => {
+    if (seen.kind === 'away') {
+      if (!isAway) note(context, `${seen.message}; watching goes on`, 'warning');
+      isAway = true;
+      return;
+    }
+    const { is_served, workflows } = seen.seen.reply;
+    if (isAway && is_served) note(context, 'the server answers again');
+    isAway = false;
+    for (const line of workflows) {
+      const text = changeText(line);
+      if (shown.get(line.workflow_key) === text) continue;
+      shown.set(line.workflow_key, text);
+      const json = context.format === 'json' ? jsonText(line) : changeLine(line, context.clock.now());
+      await context.terminal.out(`${json}\n`);
+    }
+  };
+  const ending = new AbortController();
+  const last = await untilEnded(context, { keys, pauseMs: inPipeMs, look: async () => null, ending }, show);
+  if (!last.hasEnded) throw interrupted(context, keys, last.reply);
+  const reply = last.reply as StatusReply;
+  if (context.format === 'text') await context.terminal.out(await endText(context, reply));
+  return exitCodeOfAll(reply);
+}
+
+/** How the workflows failed, and what to type next. */
+async function endText(context: Context, { workflows }: StatusReply): Promise<string> {
+  const failed = workflows.filter(({ num_failed, num_lost }) => num_failed + num_lost > 0);
+  if (failed.length === 0) return '';
+  return withConnection(context, async ({ api }) => {
+    const texts: string[] = [];
+    for (const line of failed) {
+      const { failures } = await api.call('workflow_status', { workflow_key: line.workflow_key });
+      const read = await readFailures(context, api, failures);
+      const next = nextCommands(context.torc, line).map((command) => `  ${command}\n`);
+      texts.push(failuresText(context, line.workflow_key, read, failureColumns(context)), `\nnext:\n${next.join('')}`);
+    }
+    return texts.join('');
+  });
+}
+
+/** The page of one workflow or a table of several, redrawn in place; at the end it stays above the prompt. */
+async function watchOnScreen(context: Context, keys: readonly string[]): Promise<number> {
+  let last: Followed<Page> | null = null;
+  let trouble: string | null = null;
+  let screen: Screen | null = null;
+  const ending = new AbortController();
+  const draw = (): void => {
+    if (screen === null) return;
+    const look = { columns: screen.columns(), hasColor: context.hasColor };
+    const text = last === null ? 'connecting ..' : textOf(context, last, look);
+    const footer = trouble === null ? 'q ends watching; the work goes on' : `${trouble}; watching goes on (q ends it)`;
+    screen.draw(screenLines(text, footer, { columns: look.columns, rows: screen.rows() }));
+  };
+  const quit = (key: string): void => {
+    if (key === 'q' || key === 'Q' || key === '\x03') ending.abort();
+  };
+  screen = openScreen(context.terminal, { key: quit, resized: draw });
+  let ended: Last;
+  let stopTicking = (): void => {};
+  const tick = (): void => {
+    draw();
+    stopTicking = context.clock.after(redrawMs, tick);
+  };
+  try {
+    tick();
+    ended = await untilEnded(
+      context,
+      { keys, pauseMs: onTerminalMs, look: pageReader(context, keys), ending },
+      (seen) => {
+        if (seen.kind === 'status') last = seen.seen;
+        trouble = seen.kind === 'away' ? seen.message : null;
+        draw();
+      },
+    );
+  } finally {
+    stopTicking();
+    screen.close();
+  }
+  const look = { columns: context.terminal.columns(), hasColor: context.hasColor };
+  if (last !== null) await context.terminal.out(textOf(context, last, look), 'colors');
+  if (ended.hasEnded) return exitCodeOfAll(ended.reply as StatusReply);
+  note(
+    context,
+    `\nno longer watching; ${goesOn(keys, ended.reply)}. To watch again: ${context.torc} watch ${keys.join(' ')}`,
+  );
+  return exitCodes.interrupted;
+}
+
+function textOf(context: Context, { reply, more }: Followed<Page>, look: Look): string {
+  if (more === null) return statusTable(reply.workflows, look);
+  return statusPage(context, { ...more, now: context.clock.now(), isWatched: true }, look);
+}
+
+/** Reads the page of the only workflow; the output of failed jobs only when other jobs have failed. */
+function pageReader(context: Context, keys: readonly string[]): (api: Api) => Promise<Page> {
+  const [only] = keys;
+  let known: { id: string; failures: Failures } | null = null;
+  return async (api) => {
+    if (only === undefined || keys.length > 1) return null;
+    const page = await api.call('workflow_status', { workflow_key: only });
+    const id = jsonText(page.failures);
+    if (known?.id !== id) known = { id, failures: await readFailures(context, api, page.failures) };
+    return { page, failures: known.failures };
+  };
+}

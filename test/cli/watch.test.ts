@@ -1,0 +1,95 @@
+/** Following workflows until they have ended: in a pipe, on a terminal, and while the server is away. */
+import { spawn } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mainJs } from '../support/torc.ts';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+const untilGo = 'while [ ! -e go ]; do sleep 0.05; done';
+
+async function started(...commands: string[]) {
+  const run = place.start('run', place.file('c.txt', `${commands.join('\n')}\n`));
+  await expect.poll(async () => (await place.torc('status')).stdout, { timeout: 20_000 }).toMatch(/ running\n$/);
+  return run;
+}
+
+describe('torc status, watch and wait', () => {
+  it('say how a run goes, end with its exit code, and show how jobs failed', async () => {
+    const run = await started(`${untilGo}; printf 'why\\033[2J\\n' >&2; exit 3`, untilGo);
+    const table = await place.torc('status');
+    expect(table.stdout).toMatch(/^key {2}name {2}progress .* state\n +1 {2}c .* 0\/2 +0 +[12] .*running/);
+    expect(await place.json(['status', '1'])).toMatchObject({
+      ...{ workflow_key: '1', status: 'running', has_ended: false, num_jobs: 2, num_done: 0, eta_seconds: null },
+      ...{ is_served: true, failures: [], failed_jobs: [], workers: [{ is_silent: false }], allocations: [] },
+    });
+    const watch = place.start('watch', '1');
+    await expect.poll(watch.stdout).toMatch(/^\d\d:\d\d:\d\d workflow 1 \(c\): running, 0\/2 done, [12] running\n/);
+    const late = await place.torc('wait', '1', '--timeout', '0.2s');
+    expect(late).toMatchObject({ code: 8, stdout: '', stderr: expect.stringContaining('has not ended after 0.2 s') });
+    const wait = place.start('wait', '1');
+    const left = place.start('watch', '1');
+    await expect.poll(left.stdout).toContain('running');
+    left.child.kill('SIGINT');
+    expect(await left.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('workflow 1 goes on') });
+    place.file('go', '');
+    expect(await wait.ended).toMatchObject({ code: 1, stdout: '' });
+    const { code, stdout } = await watch.ended;
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/ workflow 1 \(c\): failed, 2\/2 done, 1 failed\n/);
+    expect(stdout).toContain('1 job failed with return code 3 (exit_code):\n');
+    expect(stdout).toContain('    | why\\x1b[2J\n');
+    expect(stdout).toContain(`rerun-failed 1 --dry-run\n`);
+    expect(await run.ended).toMatchObject({ code: 1 });
+    expect((await place.torc('status', '1')).stdout).toContain('    | why\\x1b[2J\n');
+    const json = await place.torc('-F', 'json', 'watch', '1');
+    expect(JSON.parse(json.stdout)).toMatchObject({ workflow_key: '1', has_ended: true, status: 'failed' });
+    expect(await place.torc('watch', '9')).toMatchObject({ code: 3 });
+  });
+
+  it('go on while the server is gone, say so, and see the end that another one brings', async () => {
+    await place.create(untilGo);
+    await place.torc('workflows', 'start', '1');
+    await place.torc('server', 'start', '--daemon');
+    const worker = place.start('jobs', 'run', '1', '--worker');
+    const watch = place.start('watch', '1');
+    await expect.poll(watch.stdout, { timeout: 20_000 }).toContain('running, 0/1 done, 1 running');
+    const { pid } = await place.json<{ pid: number }>(['server', 'info']);
+    let said = '';
+    watch.child.stderr?.on('data', (text: string) => (said += text));
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/watching goes on/);
+    // it started the server again itself, as every command does
+    place.file('go', '');
+    expect(await watch.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('done, 1/1 done') });
+    await worker.ended;
+  });
+
+  it('on a terminal the page is redrawn in place, fits into it, and q leaves it', async () => {
+    const run = await started(...Array.from({ length: 3 }, () => untilGo));
+    const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+    const words = [process.execPath, mainJs, '--dir', place.dir, 'watch', '1'].map(quoted).join(' ');
+    const shell = spawn('script', ['-qec', `stty cols 80 rows 10; ${words}`, '/dev/null'], {
+      cwd: place.path,
+      env: { ...process.env, TERM: 'xterm', NO_COLOR: '1', SHELL: '/bin/sh' },
+    });
+    let seen = '';
+    shell.stdout.on('data', (bytes) => (seen += bytes));
+    const code = new Promise((resolve) => shell.on('close', resolve));
+    await expect.poll(() => seen, { timeout: 20_000 }).toContain('workflow 1 (c), run 1: running');
+    await expect.poll(() => seen).toContain('q ends watching; the work goes on');
+    const screens = seen.split('\x1b[H').slice(1);
+    for (const screen of screens) expect(screen.split('\n').length).toBeLessThanOrEqual(10);
+    shell.stdin.write('q');
+    expect(await code).toBe(130);
+    expect(seen.replaceAll('\r\n', ' ')).toContain('no longer watching; workflow 1 goes on: 0 of 3 jobs done');
+    // the screen from before comes back
+    expect(seen.indexOf('\x1b[?1049l')).toBeGreaterThan(seen.indexOf('\x1b[?1049h'));
+    place.file('go', '');
+    expect(await run.ended).toMatchObject({ code: 0 });
+  });
+});
