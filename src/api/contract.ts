@@ -9,6 +9,7 @@
  * waits until they are made.
  */
 import type { z } from 'zod';
+import * as candidates from './candidates.ts';
 import * as concurrency from './concurrency.ts';
 import * as demand from './demand.ts';
 import * as documents from './documents.ts';
@@ -78,6 +79,7 @@ export const endpoints = {
   // what exists
   list: on(lists.list, lists.listReply),
   select: on(selection.select, selection.selectReply),
+  candidates: on(candidates.askCandidates, candidates.candidatesReply),
   workflow_show: on(workflows.workflowOnly, workflows.workflowShown),
   workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),

@@ -16,6 +16,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'server_backup',
   'server_check',
   'notifications_test',
+  'candidates',
   'workflow_show',
   'workflow_find',
   'workflow_outline',

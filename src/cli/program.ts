@@ -29,6 +29,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],
   [['results', 'compute-nodes', 'events'], async () => (await import('./commands/lists.ts')).declareLists],
+  [['complete'], async () => (await import('./commands/complete.ts')).declareComplete],
   [['logs'], async () => (await import('./commands/logs.ts')).declareLogs],
   [['files'], async () => (await import('./commands/files.ts')).declareFiles],
   [['actions'], async () => (await import('./commands/actions.ts')).declareActions],

@@ -292,6 +292,7 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_copy: { workflow_key: '1', how: 'clone', dry_run: false, name: null },
   jobs_diagnose: { workflow_key: '1', job_keys: ['1', '2'] },
   job_show: { job_key: '1' },
+  candidates: { kind: 'jobs', workflow: '1', prefix: 'a' },
   jobs_outputs: { workflow_key: '1', job_keys: ['1', '2'], all_attempts: true, after: null, limit: 10 },
   demand: { workflow_key: '1' },
   status: { workflow_keys: ['1'], user: null, limit: 1, state: null, wait_seconds: 0 },

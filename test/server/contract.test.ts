@@ -193,6 +193,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   for (const { job_key } of await rows(service, 'jobs', workflow_key)) {
     await service.call('job_show', { job_key: String(job_key) });
   }
+  await service.call('candidates', { kind: 'jobs', workflow: null, prefix: '' });
   await service.call('jobs_outputs', { workflow_key, job_keys: null, all_attempts: true, after: null, limit: 10 });
   await service.call('select', { list: 'jobs', workflow_key, words: ['a', '*'], user: null });
   await service.call('workflow_show', { workflow_key });

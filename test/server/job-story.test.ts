@@ -266,3 +266,21 @@ describe('results', () => {
     expect(await rows(service, 'jobs', key, { job_key: '1,2,77' })).toHaveLength(2);
   });
 });
+
+describe('candidates for completion', () => {
+  it('are at most 100, keys before names, of the workflow that is meant, and read from an index', async () => {
+    const { service } = fresh;
+    const jobs = (prefix: string, n: number) => Array.from({ length: n }, (_, at) => ({ name: `${prefix}_${at}` }));
+    const first = await createWorkflow(service, jobs('sim', 150), [], { start: false });
+    await createWorkflow(service, jobs('other', 5), [], { start: false });
+    const of = async (prefix: string, workflow: string | null = null, kind: 'jobs' | 'workflows' = 'jobs') =>
+      (await service.call('candidates', { kind, workflow, prefix })).candidates.map(({ value }) => value);
+    expect(await of('')).toEqual(['other_0', 'other_1', 'other_2', 'other_3', 'other_4']);
+    expect(await of('sim_1', first)).toHaveLength(61);
+    expect(await of('s', first)).toHaveLength(100);
+    expect(await of('14', first)).toEqual(['14', ...Array.from({ length: 10 }, (_, at) => String(140 + at))]);
+    expect(await of('nothing', first)).toEqual([]);
+    expect(await of('1', null, 'workflows')).toEqual(['1']);
+    expect(await of('', '99')).toEqual([]);
+  });
+});

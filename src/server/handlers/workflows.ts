@@ -8,6 +8,7 @@ import { beginDelete, deleteStep, planDelete, wasDeleted } from '../../storage/a
 import { findIdentity, identityOf } from '../../storage/authoring/workflow-identity.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { readCandidates } from '../../storage/lists/candidates.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
 import { selectRows } from '../../storage/lists/selection.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
@@ -52,6 +53,10 @@ export function findWorkflow({ view, info }: ServerContext, request: Request<'wo
     run_id: found.runId,
     base_directory: found.baseDirectory,
   };
+}
+
+export function findCandidates({ db }: ServerContext, request: Request<'candidates'>): Reply<'candidates'> {
+  return readCandidates(db, request);
 }
 
 export function listRecords({ db, view }: ServerContext, request: Request<'list'>): Reply<'list'> {
