@@ -78,7 +78,7 @@ export function imageName(image: string): string {
 
 /** How many variables a workflow or a job may have, and how many bytes all of them together. */
 const mostVariables = 1000;
-const mostBytes = 65_536;
+export const mostEnvironmentBytes = 65_536;
 
 /** A name that every shell can read. */
 export const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
@@ -87,6 +87,14 @@ export const variableNameRule = 'a name of an environment variable is a letter o
 /** Names that begin like this are set by torc itself, whatever a specification says. */
 export const ownPrefix = 'TORC_';
 
+/** What tells jobs of one command apart, as `torc exec` makes them. */
+export const entryVariables = ['TORC_TASK_ID', 'TORC_ENTRY'] as const;
+
+/** Whether torc sets this variable itself, for every job. */
+export function isOwnVariable(name: string): boolean {
+  return name.startsWith(ownPrefix) && !entryVariables.some((own) => own === name);
+}
+
 /** What is wrong with these variables together, as what follows "it"; null when a job can be given them. */
 export function environmentProblem(env: Readonly<Record<string, unknown>>): string | null {
   const names = Object.keys(env);
@@ -94,13 +102,13 @@ export function environmentProblem(env: Readonly<Record<string, unknown>>): stri
     return `has ${names.length} variables; at most ${mostVariables} are allowed`;
   }
   const bytes = names.reduce((sum, name) => sum + name.length + Buffer.byteLength(String(env[name])) + 2, 0);
-  if (bytes <= mostBytes) return null;
-  return `has ${bytes} bytes of variables; at most ${mostBytes} are allowed`;
+  if (bytes <= mostEnvironmentBytes) return null;
+  return `has ${bytes} bytes of variables; at most ${mostEnvironmentBytes} are allowed`;
 }
 
 /** The text of a value as a process gets it; null for none. */
 export function environmentOf(given: Readonly<Record<string, unknown>> | null | undefined): Environment | null {
-  const entries = Object.entries(given ?? {}).filter(([name]) => !name.startsWith(ownPrefix));
+  const entries = Object.entries(given ?? {}).filter(([name]) => !isOwnVariable(name));
   if (entries.length === 0) return null;
   return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
 }

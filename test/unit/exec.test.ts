@@ -13,6 +13,7 @@ import {
   sweptJobs,
   unusedParameters,
 } from '../../src/model/expand/repeated-commands.ts';
+import { environmentOf } from '../../src/model/launch.ts';
 import { directiveFor, readDirectives } from '../../src/model/spec/directives.ts';
 import { productOf, readValues } from '../../src/model/spec/parameters.ts';
 import { SpecError } from '../../src/model/spec/problems.ts';
@@ -98,9 +99,9 @@ describe('entries of torc exec', () => {
       [4, '# no comment'],
     ]);
     expect(problems(() => lineEntries(['', ' '], 'f'))).toEqual(['1:1: has no lines']);
-    expect(problems(() => lineEntries(['a', 'b\0', 'é'.repeat(70_000)], 'f'))).toEqual([
+    expect(problems(() => lineEntries(['a', 'b\0', 'é'.repeat(40_000)], 'f'))).toEqual([
       '2:1: a NUL byte, which no variable can have',
-      '3:1: is longer than the 131060 bytes that a variable can have',
+      '3:1: is longer than the 65472 bytes that a variable can have',
     ]);
   });
 
@@ -125,14 +126,20 @@ describe('entries of torc exec', () => {
   });
 
   it('are in the variables of jobs, and number them', () => {
-    expect(commands(entryJobs(['work "$TORC_ENTRY"'], lineEntries(["it's", 'b'], 'f')))).toEqual([
-      ['job_1', `export TORC_TASK_ID=1 TORC_ENTRY='it'\\''s'\nwork "$TORC_ENTRY"`],
-      ['job_2', 'export TORC_TASK_ID=2 TORC_ENTRY=b\nwork "$TORC_ENTRY"'],
+    const command = 'work "$TORC_ENTRY"';
+    expect([...entryJobs([command], lineEntries(["it's", 'b'], 'f')).jobs]).toEqual([
+      { name: 'job_1', command, env: { TORC_TASK_ID: '1', TORC_ENTRY: "it's" } },
+      { name: 'job_2', command, env: { TORC_TASK_ID: '2', TORC_ENTRY: 'b' } },
     ]);
-    expect(commands(entryJobs([['task', 'x y']], readArray('9-10')))).toEqual([
-      ['job_09', "export TORC_TASK_ID=9\ntask 'x y'"],
-      ['job_10', "export TORC_TASK_ID=10\ntask 'x y'"],
+    expect([...entryJobs([['task', 'x y']], readArray('9-10')).jobs]).toEqual([
+      { name: 'job_09', command: "task 'x y'", env: { TORC_TASK_ID: '9' } },
+      { name: 'job_10', command: "task 'x y'", env: { TORC_TASK_ID: '10' } },
     ]);
+    // a specification that was exported keeps them
+    expect(environmentOf({ TORC_ENTRY: 1, TORC_TASK_ID: 2, TORC_DIR: 3 })).toEqual({
+      TORC_ENTRY: '1',
+      TORC_TASK_ID: '2',
+    });
   });
 
   it('are not kept: a million lines are made when they are used', () => {
@@ -143,9 +150,9 @@ describe('entries of torc exec', () => {
     };
     const { numJobs, jobs } = entryJobs(['true'], lineEntries(lines, 'f'));
     const before = process.memoryUsage().heapUsed;
-    let last = '';
-    for (const { command } of plainWorkflow('x', numJobs, jobs, {}).jobs) last = command;
-    expect(last).toContain("'line 999999'");
+    let last: string | undefined;
+    for (const { env } of plainWorkflow('x', numJobs, jobs, {}).jobs) last = env?.TORC_ENTRY;
+    expect(last).toBe('line 999999');
     expect(numJobs).toBe(1_000_000);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(200 * 1024 ** 2);
   });

@@ -14,7 +14,7 @@ import { namesAllocations, withScheduler } from '../input/submission.ts';
 import { printResult } from '../output/output.ts';
 import { awaitRun } from './await-run.ts';
 import { runWorkflow, shownInPlan } from './run.ts';
-import { submitStarted } from './submit-allocations.ts';
+import { plannedText, submitStarted } from './submit-allocations.ts';
 import { showCounts, storeWorkflow } from './workflows-create.ts';
 import { startStored } from './workflows-start-cancel-delete.ts';
 
@@ -31,7 +31,9 @@ export async function execCommands(
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   if (options.dryRun === true) {
-    await showCounts(context, workflow, options.showJobs === true, shownInPlan);
+    const [config = null] = workflow.schedulers;
+    const submission = isHere ? '' : plannedText(config, options.allocations ?? 1);
+    await showCounts(context, workflow, options.showJobs === true, shownInPlan, submission);
     return 0;
   }
   return isHere ? runHere(context, workflow, options) : runInAllocations(context, workflow, options);

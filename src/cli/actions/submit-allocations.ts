@@ -2,6 +2,7 @@
 import type { Reply } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import type { ExpandedScheduler } from '../../model/expanded.ts';
 import { formatWalltime, slurmOutputDirectory } from '../../slurm/script.ts';
 import type { Context } from '../context/context.ts';
 import type { SubmissionOptions } from '../input/submission.ts';
@@ -58,6 +59,21 @@ function idsOf(allocations: readonly PlannedSubmission[]): string[] {
 
 export function jobsText(ids: readonly string[]): string {
   return `Slurm ${ids.length === 1 ? 'job' : 'jobs'} ${ids.join(' ')}`;
+}
+
+/** What would be submitted, for people; without a Slurm config a worker on this host. */
+export function plannedText(config: ExpandedScheduler | null, count: number): string {
+  if (config === null) return 'a worker on this host would start\n';
+  const { account, partition, walltimeSeconds, mem, gres, extra } = config;
+  const settings = [
+    ...(account === '' ? [] : [`account ${account}`]),
+    ...(partition === null ? [] : [`partition ${partition}`]),
+    `walltime ${formatWalltime(walltimeSeconds)}`,
+    ...(mem === null ? [] : [`--mem=${mem}`]),
+    ...(gres === null ? [] : [`--gres=${gres}`]),
+    ...(extra === null ? [] : [extra]),
+  ];
+  return `${counted(count, 'allocation')} would be submitted: ${settings.map(cellText).join(', ')}\n`;
 }
 
 /** The refusal, and how to go on with the workflow that is there without allocations. */

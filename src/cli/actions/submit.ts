@@ -2,7 +2,6 @@
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
-import { formatWalltime } from '../../slurm/script.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -16,7 +15,14 @@ import { printResult } from '../output/output.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { refuseKey, refuseWithoutJobs } from './run.ts';
-import { jobsText, leftBehind, submitStarted, submittedText, submittedValue } from './submit-allocations.ts';
+import {
+  jobsText,
+  leftBehind,
+  plannedText,
+  submitStarted,
+  submittedText,
+  submittedValue,
+} from './submit-allocations.ts';
 import { countsOf, type StatedOptions, storeWorkflow, withStated } from './workflows-create.ts';
 import { exitCodeOf, printRestart, type Restarted } from './workflows-restart.ts';
 import { type Started, startStored } from './workflows-start-cancel-delete.ts';
@@ -108,16 +114,7 @@ async function showSubmission(
     ? workflow.actions.filter(isSubmission).map(({ scheduler, numAllocations }) => ({ scheduler, numAllocations }))
     : [{ scheduler: 0, numAllocations: options.allocations ?? 1 }];
   const lines = submissions.map(({ scheduler, numAllocations }) => {
-    const config = workflow.schedulers[scheduler ?? -1];
-    if (config === undefined) return 'a worker on this host would start\n';
-    const { account, partition, walltimeSeconds, extra } = config;
-    const settings = [
-      ...(account === '' ? [] : [`account ${account}`]),
-      ...(partition === null ? [] : [`partition ${partition}`]),
-      `walltime ${formatWalltime(walltimeSeconds)}`,
-      ...(extra === null ? [] : [extra]),
-    ];
-    return `${counted(numAllocations, 'allocation')} would be submitted: ${settings.join(', ')}\n`;
+    return plannedText(workflow.schedulers[scheduler ?? -1] ?? null, numAllocations);
   });
   const allocations = submissions.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
   await printResult(context, { ...value, allocations }, () => `${text}${lines.join('')}`);

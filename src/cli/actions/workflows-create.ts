@@ -3,10 +3,11 @@
 import type { Reply } from '../../api/contract.ts';
 import type { ActionPlace } from '../../api/creation.ts';
 import { TorcError } from '../../base/errors.ts';
-import { counted } from '../../base/text.ts';
+import { counted, shellWord } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import { argsProblem, argsText } from '../../model/identity.ts';
+import { type Environment, shownEnvironment } from '../../model/launch.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
@@ -151,6 +152,8 @@ const shownUpstreams = 1000;
 interface ShownJob {
   name: string;
   command: string;
+  /** Its own variables, without the values of secrets. */
+  env: Environment;
   /** At most the first `shownUpstreams`. */
   depends_on: string[];
   num_depends_on: number;
@@ -184,12 +187,13 @@ export function countsOf(workflow: ExpandedWorkflow): { value: object; text: str
   return { value, text: `${what}${schedulersText(workflow)}\n` };
 }
 
-/** Prints what would be created, and its jobs: all, or in text only the first `mostShown`. */
+/** Prints what would be created, and its jobs: all, or in text only the first `mostShown`; then `further`. */
 export async function showCounts(
   context: Context,
   workflow: ExpandedWorkflow,
   isJobsShown: boolean,
   mostShown = 0,
+  further = '',
 ): Promise<void> {
   const { value, text } = countsOf(workflow);
   if (isJobsShown && context.format === 'json') {
@@ -198,16 +202,26 @@ export async function showCounts(
   }
   const number = isJobsShown ? workflow.numJobs : Math.min(mostShown, workflow.numJobs);
   await printResult(context, value, () => {
-    const rows = [...shownJobs(workflow, number)].map((job) => ({ ...job, depends_on: inShort(job) }));
-    const columns = workflow.edges.length === 0 ? ['name', 'command'] : ['name', 'depends_on', 'command'];
-    const table = number === 0 ? '' : textTable(context, isJobsShown ? allColumns : columns, rows);
+    const rows = [...shownJobs(workflow, number)].map((job) => {
+      return { ...job, depends_on: inShort(job), env: assignments(job.env) };
+    });
+    const columns = [
+      'name',
+      ...(workflow.edges.length === 0 ? [] : ['depends_on']),
+      ...(rows.some(({ env }) => env !== '') ? ['env'] : []),
+      'command',
+    ];
+    const table = number === 0 ? '' : textTable(context, columns, rows);
     const left = workflow.numJobs - number;
     const more = number === 0 || left === 0 ? '' : `.. and ${left} more (--show-jobs shows all)\n`;
-    return `${table}${more}${text}`;
+    return `${table}${more}${text}${further}`;
   });
 }
 
-const allColumns = ['name', 'depends_on', 'command'];
+function assignments(env: Environment): string {
+  const pairs = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
+  return pairs.join(' ');
+}
 
 /** A long list in a table: its beginning and its length. */
 function inShort({ depends_on: names, num_depends_on: count }: ShownJob): string {
@@ -226,6 +240,7 @@ function* shownJobs(workflow: ExpandedWorkflow, most: number): Generator<ShownJo
     yield {
       name: job.name,
       command: job.command,
+      env: shownEnvironment(job.env ?? {}),
       depends_on: upstreams.length > shownUpstreams ? upstreams.slice(0, shownUpstreams) : upstreams,
       num_depends_on: upstreams.length,
       resource_requirements: job.requirements === null ? null : (workflow.requirements[job.requirements]?.name ?? null),

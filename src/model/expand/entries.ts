@@ -1,6 +1,7 @@
 /** What jobs of one command differ by: the lines of a file, the elements of a JSON list, or the numbers of an array. */
 import { TorcError } from '../../base/errors.ts';
 import { jsonText, parseJson } from '../../base/exact-json.ts';
+import { mostEnvironmentBytes } from '../launch.ts';
 import { mostInstances } from '../spec/parameters.ts';
 import { type Problem, SpecError, shownProblems } from '../spec/problems.ts';
 import { decodeUtf8 } from '../spec/source.ts';
@@ -18,8 +19,8 @@ export interface Entries extends Iterable<Entry> {
   greatestId: number;
 }
 
-/** The kernel gives a process no variable that is longer (MAX_ARG_STRLEN, 128 KiB, with its name). */
-const longestEntryBytes = 131_072 - 'TORC_ENTRY='.length - 1;
+/** With its number, no more than the variables of a job may have together. */
+const longestEntryBytes = mostEnvironmentBytes - 64;
 
 /** Why a text cannot be a variable of a job; null when it can. */
 function entryProblem(text: string): string | null {

@@ -3,6 +3,7 @@ import { TorcError } from '../../base/errors.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { type ExpandedFailureHandler, type ExpandedJob, type ExpandedWorkflow, noFurtherParts } from '../expanded.ts';
 import { defaultRequirements, isGpuCount, type Requirements } from '../job.ts';
+import type { Environment } from '../launch.ts';
 import { defaultMaxDelayMs } from '../retry.ts';
 import { specDefaults } from './defaults.ts';
 
@@ -19,6 +20,7 @@ export interface JobNeeds {
 export interface PlainJob {
   name: string;
   command: string;
+  env?: Environment;
 }
 
 /** The workflow of `numJobs` jobs, which are made each time they are iterated. Throws TorcError 'usage' for the needs. */
@@ -64,14 +66,16 @@ export function plainWorkflow(
 
 function* expanded(
   jobs: Iterable<PlainJob>,
-  references: Pick<ExpandedJob, 'requirements' | 'failureHandler'>,
+  { requirements, failureHandler }: Pick<ExpandedJob, 'requirements' | 'failureHandler'>,
 ): Generator<ExpandedJob> {
-  for (const { name, command } of jobs) {
-    yield {
+  for (const { name, command, env } of jobs) {
+    // written out: objects that are spread here cost a million jobs many seconds
+    const job: ExpandedJob = {
       name,
       command,
       invocationScript: null,
-      ...references,
+      requirements,
+      failureHandler,
       scheduler: null,
       priority: specDefaults.priority,
       cancelOnBlockingJobFailure: specDefaults.cancelOnBlockingJobFailure,
@@ -81,6 +85,8 @@ function* expanded(
       inputUserData: [],
       outputUserData: [],
     };
+    if (env !== undefined) job.env = env;
+    yield job;
   }
 }
 

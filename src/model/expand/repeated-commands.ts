@@ -1,5 +1,6 @@
 /** Jobs of commands that are given on a command line: once each, with the values of parameters, or once for each entry. */
 import { shellWord } from '../../base/text.ts';
+import type { Environment } from '../launch.ts';
 import type { Sweep } from '../spec/parameters.ts';
 import type { Entries, Entry } from './entries.ts';
 import { numberedName, type PlainJob } from './plain-jobs.ts';
@@ -67,7 +68,7 @@ export function entryJobs(commands: readonly GivenCommand[], entries: Entries): 
             number += 1;
             const name =
               texts.length === 1 ? numberedName(entry.id, entries.greatestId) : numberedName(number, numJobs);
-            yield { name, command: `${variablesText(entry)}${text}` };
+            yield { name, command: text, env: variablesOf(entry) };
           }
         }
       },
@@ -75,8 +76,8 @@ export function entryJobs(commands: readonly GivenCommand[], entries: Entries): 
   };
 }
 
-function variablesText({ id, text }: Entry): string {
-  return `export TORC_TASK_ID=${id}${text === null ? '' : ` TORC_ENTRY=${shellWord(text)}`}\n`;
+function variablesOf({ id, text }: Entry): Environment {
+  return text === null ? { TORC_TASK_ID: String(id) } : { TORC_TASK_ID: String(id), TORC_ENTRY: text };
 }
 
 /** Words with which a shell begins something else than a program. */
