@@ -112,7 +112,7 @@ describe('torc exec --slurm', () => {
     const ended = await place.torc(...words, '--wait', ...each);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toMatch(/submitted 2 allocations \(partition short, walltime 01:00:00\): Slurm jobs \d+ \d+/);
-    expect(ended.stdout).toMatch(/3 succeeded, 1 failed/);
+    expect(ended.stdout).toMatch(/3 succeeded, 1 failed[\s\S]*task 3 broke/);
     expect(slurm.jobs()).toHaveLength(2);
     expect(slurm.jobs()[0]?.directives).toMatchObject({
       account: 'acct',
@@ -124,8 +124,10 @@ describe('torc exec --slurm', () => {
   });
 
   it('prints what was submitted and ends', async () => {
+    place.file('torc.toml', 'account = "of file"\nqos = "low"\nwalltime = "20"\n');
     const submitted = await place.json<{ slurm_job_ids: string[] }>(['exec', '--slurm', '--', 'true']);
     expect(submitted).toMatchObject({ workflow_key: '1', num_ready: 1, slurm_job_ids: [expect.any(String)] });
+    expect(slurm.jobs()[0]?.directives).toMatchObject({ account: 'of file', qos: 'low', time: '00:20:00' });
     const status = async () => (await place.json<{ status: string }>(['workflows', 'show', '1'])).status;
     await expect.poll(status, { interval: 500 }).toBe('done');
   });

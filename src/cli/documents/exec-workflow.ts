@@ -19,6 +19,7 @@ import type { ExecOptions } from '../input/exec-options.ts';
 import { programName } from './exec-script.ts';
 import { commandsHint, readBytes, standardInput } from './given-file.ts';
 import { LineFile } from './line-file.ts';
+import { withSettings } from './read-spec.ts';
 
 const repetitions = { param: '--param', eachLine: '--each-line', fromJson: '--from-json', array: '--array' } as const;
 
@@ -29,7 +30,8 @@ export async function execWorkflow(
   options: ExecOptions,
 ): Promise<ExpandedWorkflow> {
   refuseCombinations(context, words, options);
-  const workflow = await commandsWorkflow(context, words, options);
+  const made = await commandsWorkflow(context, words, options);
+  const { workflow } = withSettings(context, made, options.stdio !== undefined);
   const { stdio, failFast, timeout, monitor } = options;
   return {
     ...workflow,

@@ -79,7 +79,7 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
 }
 
 /** What a configuration file states counts where the specification says nothing. */
-function withSettings({ settings }: Context, workflow: ExpandedWorkflow, hasStdio: boolean): ReadWorkflow {
+export function withSettings({ settings }: Context, workflow: ExpandedWorkflow, hasStdio: boolean): ReadWorkflow {
   const { stdio, notify } = settings;
   const target = notify === undefined || workflow.notifications !== undefined ? null : notify;
   const kind = target?.startsWith('/') === true ? 'webhook_file' : 'email';

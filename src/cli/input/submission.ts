@@ -58,25 +58,35 @@ function typedParts({ account, partition, qos, walltime }: SubmissionOptions): P
   };
 }
 
-/** Lasts at least an hour, and as long as the longest job and the time in which its end is written down. */
-function newScheduler({ env }: Context, workflow: ExpandedWorkflow, options: SubmissionOptions): ExpandedScheduler {
+/**
+ * As the configuration files say; without a walltime there, an hour, and as long as the longest job and the time in which
+ * its end is written down.
+ */
+function newScheduler(
+  { env, settings }: Context,
+  workflow: ExpandedWorkflow,
+  options: SubmissionOptions,
+): ExpandedScheduler {
   const { requirements, expirationBufferSeconds } = workflow;
   const runtimes = requirements.filter((need) => need.isRuntimeStated).map(({ runtimeMs }) => runtimeMs / 1000);
   const longest = Math.max(0, ...runtimes);
   const needed = longest === 0 ? 0 : Math.ceil((longest + expirationBufferSeconds) / 60) * 60;
+  const { account, partition, qos, walltime, nodes, mem } = settings;
   return {
     name: 'default',
-    account: env.SBATCH_ACCOUNT ?? '',
-    partition: null,
-    qos: null,
-    walltimeSeconds: Math.max(parseWalltime(specDefaults.walltime), needed),
-    numNodes: Math.max(1, ...requirements.map(({ numNodes }) => numNodes)),
+    account: account ?? env.SBATCH_ACCOUNT ?? '',
+    partition: partition ?? null,
+    qos: qos ?? null,
+    walltimeSeconds:
+      walltime === undefined ? Math.max(parseWalltime(specDefaults.walltime), needed) : parseWalltime(walltime),
+    numNodes: Math.max(nodes ?? 1, ...requirements.map(({ numNodes }) => numNodes)),
     ntasksPerNode: null,
     mem: null,
     tmp: null,
     gres: null,
     extra: null,
     ...sizeOf(workflow, options),
+    ...(mem === undefined ? {} : { mem }),
   };
 }
 
