@@ -151,7 +151,7 @@ describe('entries of torc exec', () => {
     const { numJobs, jobs } = entryJobs(['true'], lineEntries(lines, 'f'));
     const before = process.memoryUsage().heapUsed;
     let last: string | undefined;
-    for (const { env } of plainWorkflow('x', numJobs, jobs, {}).jobs) last = env?.TORC_ENTRY;
+    for (const { launch } of plainWorkflow('x', numJobs, jobs, {}).jobs) last = launch?.env?.TORC_ENTRY;
     expect(last).toBe('line 999999');
     expect(numJobs).toBe(1_000_000);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(200 * 1024 ** 2);

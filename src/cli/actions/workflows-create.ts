@@ -240,7 +240,7 @@ function* shownJobs(workflow: ExpandedWorkflow, most: number): Generator<ShownJo
     yield {
       name: job.name,
       command: job.command,
-      env: shownEnvironment(job.env ?? {}),
+      env: shownEnvironment(job.launch?.env ?? {}),
       depends_on: upstreams.length > shownUpstreams ? upstreams.slice(0, shownUpstreams) : upstreams,
       num_depends_on: upstreams.length,
       resource_requirements: job.requirements === null ? null : (workflow.requirements[job.requirements]?.name ?? null),

@@ -85,7 +85,7 @@ function* expanded(
       inputUserData: [],
       outputUserData: [],
     };
-    if (env !== undefined) job.env = env;
+    if (env !== undefined) job.launch = { env };
     yield job;
   }
 }
