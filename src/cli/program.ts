@@ -8,6 +8,7 @@ import { groupCommands, optionsLast } from './commands/help-groups.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
 import { namedCommand } from './input/command-words.ts';
+import { withoutOlderLetters } from './input/older-letters.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 import { translated } from './input/translate-words.ts';
 
@@ -82,7 +83,7 @@ export async function runProgram(given: readonly string[], parts: ContextParts):
   try {
     if (isVersionAsked(words)) printed.push(`${version()}\n`);
     else {
-      words = await namedCommand(typed, program, () => declareProgram(() => {}));
+      words = withoutOlderLetters(await namedCommand(typed, program, () => declareProgram(() => {})));
       await program.parseAsync([...words], { from: 'user' });
     }
   } catch (error) {
@@ -146,8 +147,7 @@ export async function declareProgram(act: Act, only: string | null = null, colum
     if (command.commands.length > 0) command.enablePositionalOptions();
     command.showSuggestionAfterError(true).exitOverride();
     if (command !== program) command.helpCommand(false);
-    const isLetterFree = !command.options.some((option) => option.short === '-h');
-    command.addHelpOption(new Option(isLetterFree ? '-h, --help' : '--help', 'print this help').helpGroup(globalHelp));
+    command.addHelpOption(new Option('-h, --help', 'print this help').helpGroup(globalHelp));
     command.configureHelp({
       subcommandTerm: termOf,
       optionDescription: descriptionOf,

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { forEachCommand } from '../../src/cli/commands/declare.ts';
 import type { GlobalOptions } from '../../src/cli/context/context.ts';
+import { withoutOlderLetters } from '../../src/cli/input/older-letters.ts';
 import { firstOperand, globalOptionsOf } from '../../src/cli/input/options.ts';
 import { completionScript } from '../../src/cli/output/completion-script.ts';
 import { declareProgram, runProgram } from '../../src/cli/program.ts';
@@ -19,7 +20,7 @@ async function parsed(
       seen = { globals: globalOptionsOf(command), own: command.opts(), operands: given.slice(0, -2) };
     });
   });
-  await program.parseAsync(words, { from: 'user' });
+  await program.parseAsync([...withoutOlderLetters(words)], { from: 'user' });
   return seen;
 }
 
@@ -53,6 +54,32 @@ describe('global options', () => {
     const create = await parsed('workflows', 'create-from-commands-file', 'f', '-c', '2', '-m', '4g', '-r', 'PT1H');
     expect(create).toMatchObject({ globals: {}, own: { cpus: 2, memory: '4g', runtime: 'PT1H' }, operands: ['f'] });
     expect((await parsed('hpc', 'slurm', 'add-config', '-N', 'x', '-n', '2', '-a', 'acc')).globals).toEqual({});
+  });
+
+  it('-h, -k and -F mean the same in every command', async () => {
+    const meanings = { '-h': '--help', '-k': '--workflow-key', '-F': '--output-format' };
+    let numCommands = 0;
+    forEachCommand(await declareProgram(() => {}), (command) => {
+      numCommands += 1;
+      const options = command.createHelp().visibleOptions(command);
+      for (const [letter, long] of Object.entries(meanings)) {
+        const found = options.filter(({ short }) => short === letter).map((option) => option.long);
+        expect([command.name(), ...found]).toEqual([command.name(), long]);
+      }
+    });
+    expect(numCommands).toBeGreaterThan(100);
+  });
+
+  it('an older meaning of -h and -k is understood where it was', async () => {
+    const parameters = ['workflows', 'set-compute-node-parameters'];
+    for (const older of [['-h', '5'], ['-h5'], ['--wait-for-healthy-database', '5']]) {
+      const { own, operands } = await parsed(...parameters, '7', ...older);
+      expect([own.waitForHealthyDatabase, operands[0]]).toEqual([5, '7']);
+    }
+    const schedule = ['hpc', 'slurm', 'schedule-nodes', '-n', '1'];
+    expect((await parsed(...schedule, '-k')).own).toMatchObject({ keepScripts: true });
+    expect(await parsed(...schedule, '-k', '7')).toMatchObject({ globals: { workflowKey: '7' } });
+    expect((await parsed(...schedule, '-k', '7')).own).not.toHaveProperty('keepScripts');
   });
 
   it('have no letter or name twice in any command', async () => {

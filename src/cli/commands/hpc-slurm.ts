@@ -96,7 +96,7 @@ function declareSchedule(group: Command, act: Act): void {
     .requiredOption('-n, --count <n>', 'number of allocations to submit', wholeNumber('the number of allocations', 1))
     .option('-s, --scheduler-key <config>', 'key or name of the Slurm config (default: the only one of the workflow)')
     .option('-j, --job-prefix <prefix>', 'prefix of the Slurm job names', 'worker')
-    .option('-k, --keep-scripts', 'keep the sbatch scripts after submission')
+    .option('--keep-scripts', 'keep the sbatch scripts after submission')
     .option(
       '-m, --max-parallel-jobs <n>',
       'run at most this many jobs at a time on each worker',

@@ -71,7 +71,7 @@ export function declareChanges(group: Command, act: Act): void {
       wholeNumber('the expiration buffer', 0),
     )
     .option(
-      '-h, --wait-for-healthy-database <minutes>',
+      '--wait-for-healthy-database <minutes>',
       'how long to keep running without a server',
       wholeNumber('the wait for the server', 0),
     )
