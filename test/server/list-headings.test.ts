@@ -15,13 +15,13 @@ beforeAll(async () => {
 afterAll(() => close());
 
 /** The words of the first line that a list of one record prints. */
-async function headings(list: ListName, chosen: readonly string[] | null): Promise<string[]> {
-  const terminal = fakeTerminal();
+async function headings(list: ListName, chosen: readonly string[] | null, isTerminal = false): Promise<string[]> {
+  const terminal = fakeTerminal(isTerminal);
   const record = Object.fromEntries(Object.keys(records[list]().shape).map((column) => [column, 1]));
   async function* page() {
     yield [record];
   }
-  await printList(fakeContext(terminal), list, page(), { chosen, excluded: [] });
+  await printList(fakeContext(terminal, {}, { NO_COLOR: '1' }), list, page(), { chosen, excluded: [] });
   return terminal.stdout.join('').split('\n')[0]?.trim().split(/ +/) ?? [];
 }
 
@@ -30,11 +30,15 @@ describe.each(Object.keys(records) as ListName[])('the headings of %s', (list) =
     const all = await headings(list, Object.keys(records[list]().shape));
     expect(await headings(list, all)).toEqual(all);
     expect(await headings(list, null)).toHaveLength(textColumns[list].length);
+    const short = await headings(list, Object.keys(records[list]().shape), true);
+    expect(new Set(short).size).toBe(all.length);
+    expect(await headings(list, short, true)).toEqual(short);
   });
 
   it('are accepted to sort and to filter by', async () => {
-    const all = await headings(list, Object.keys(records[list]().shape));
-    for (const heading of all) {
+    const columns = Object.keys(records[list]().shape);
+    const all = [...(await headings(list, columns)), ...(await headings(list, columns, true))];
+    for (const heading of new Set(all)) {
       const filters = [{ column: heading, value: '' }];
       const request = { list, workflow_key: null, filters, sort_by: heading, reverse: false, limit: 1, skip: 0 };
       await expect(service.call('list', request), heading).resolves.toMatchObject({ records: [] });

@@ -5,9 +5,10 @@ import { type OutputFormat, outputFormats } from '../../src/cli/context/context.
 import { firstPageRows, listPages, pageRows } from '../../src/cli/input/list.ts';
 import { csvLine } from '../../src/cli/output/csv.ts';
 import { textColumns } from '../../src/cli/output/list-columns.ts';
+import { localInstant } from '../../src/cli/output/local-time.ts';
 import { printList, printResult, type ShownColumns } from '../../src/cli/output/output.ts';
 import { cellText, displayWidth, factLines, fitWidth, TextTable } from '../../src/cli/output/table.ts';
-import { fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
+import { fakeClock, fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
 
 const oddNames = [
   'a b',
@@ -155,10 +156,56 @@ describe('text', () => {
       return terminal.stdout.join('');
     };
     expect(await seen({}, true)).toContain('\x1b[32mdone');
-    expect(await seen({}, true)).toMatch(/ {2}done\n$/);
+    expect(await seen({}, true)).toMatch(/\ndone {8}1 {2}/);
     expect(await seen({ NO_COLOR: '1' }, true)).not.toContain('\x1b');
     expect(await seen({ TERM: 'dumb' }, true)).not.toContain('\x1b');
     expect(await seen({}, false)).not.toContain('\x1b');
+  });
+});
+
+describe('a list on a terminal', () => {
+  const now = Date.parse('2026-11-29T12:00:00Z');
+  async function shownOn(columns: number, records: ListRecord[], more: Partial<ShownColumns> = {}, isTerminal = true) {
+    const terminal = { ...fakeTerminal(isTerminal), columns: () => columns };
+    const context = { ...fakeContext(terminal, {}, { NO_COLOR: '1' }), clock: { ...fakeClock(), now: () => now } };
+    await printList(context, 'workflows', pagesOf(records), { chosen: null, excluded: [], ...more });
+    return { stdout: terminal.stdout.join(''), stderr: terminal.stderr.join('') };
+  }
+  const workflow = (key: number, name: string): ListRecord => ({
+    ...{ workflow_key: String(key), name, status: 'running', run_id: 1, num_jobs: 1234, num_done: 7, num_failed: 0 },
+    ...{ num_canceled: 0, num_running: 3, user: 'ada', created_at: '2026-11-29T11:55:00.000Z' },
+  });
+  const records = [workflow(9, 'a'), workflow(10, `a long name of a workflow ${'x'.repeat(40)}`)];
+
+  it('fits: names first and cut, columns left out from the right, which is said', async () => {
+    const { stdout, stderr } = await shownOn(80, records);
+    const lines = stdout.trimEnd().split('\n');
+    expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(80);
+    expect(lines[0]).toMatch(/^name +workflow_key +status +run_id +jobs +done +failed$/);
+    expect(lines[1]).toMatch(/^a {20,}9 {2}running +1 {2}1234 +7 +0$/);
+    expect(lines[2]).toMatch(/^a long name of a work.*… +10 /);
+    expect(stderr).toBe('not shown: canceled, running, user, created; to see them: -w, or --columns\n');
+    const wider = await shownOn(200, records);
+    expect(wider).toMatchObject({ stderr: '', stdout: expect.stringMatching(/x{40} .*\d\d:\d\d:\d\d 5m ago\n$/) });
+    expect((await shownOn(20, records)).stdout).toMatch(/^name\n/);
+  });
+
+  it('-w and --columns show everything; a pipe has whole lines in UTC with names last', async () => {
+    const wide = await shownOn(80, records, { isWide: true });
+    expect(wide).toMatchObject({ stderr: '', stdout: expect.stringMatching(/x{40} .*ada/) });
+    const chosen = await shownOn(20, records, { chosen: ['name', 'jobs', 'created'] });
+    expect(chosen).toMatchObject({ stderr: '', stdout: expect.stringMatching(/x{40} +1234 /) });
+    const piped = await shownOn(80, records, {}, false);
+    expect(piped).toMatchObject({ stderr: '', stdout: expect.stringMatching(/2026-11-29T11:55:00Z {2}a\n/) });
+    expect(piped.stdout.split('\n')[0]).toMatch(/^workflow_key +status .* created_at +name$/);
+  });
+
+  it('writes instants in local time with their distance', () => {
+    const at = (iso: string) => localInstant(iso, now);
+    expect(at('2026-11-29T11:59:57Z')).toMatch(/^\d\d:59:57 3s ago$/);
+    expect(at('2026-11-29T12:02:00Z')).toMatch(/^\d\d:02:00 in 2m$/);
+    expect(at('2026-11-27T06:00:00Z')).toMatch(/^Nov 2[67] \d\d:00 2d ago$/);
+    expect(at('2025-11-27T06:00:00Z')).toMatch(/^2025-11-2[67] \d\d:00 367d ago$/);
   });
 });
 

@@ -10,7 +10,7 @@ export interface Terminal {
   isStdinTerminal: boolean;
   isStdoutTerminal: boolean;
   isStderrTerminal: boolean;
-  /** Width of stderr's terminal in columns. */
+  /** Width of the terminal in columns. */
   columns(): number;
   /**
    * Writes to stdout; false when its reader is gone, so that a long list can stop. What could control a terminal is
@@ -57,7 +57,7 @@ export function processTerminal(): Terminal {
     isStdinTerminal: isatty(0),
     isStdoutTerminal,
     isStderrTerminal,
-    columns: () => process.stderr.columns || 80,
+    columns: () => process.stdout.columns || process.stderr.columns || 80,
     isWriting: () => pending > 0,
     out(given, keeps = 'lines') {
       const text = typeof given === 'string' && isStdoutTerminal ? harmless(given, keeps) : given;

@@ -17,6 +17,9 @@ export interface ListOptions {
   /** The columns of text and CSV, in this order. */
   columns?: readonly string[];
   excludeColumn: readonly string[];
+  /** All usual columns, however wide the terminal is. */
+  wide?: boolean;
+  pager?: boolean;
   /** Only the newest result of each job. */
   latestOnly?: boolean;
   /** Of events: only those after this one. */

@@ -73,7 +73,12 @@ export async function showList(
     const workflowKey = list === 'workflows' ? null : await chooseWorkflow(context, api, words[0] ?? null, 'reads');
     const owned =
       list === 'workflows' ? ownedBy(await namedBy(context, api, options, words), context.userOption) : options;
-    const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
+    const shown = {
+      chosen: options.columns ?? null,
+      excluded: options.excludeColumn,
+      isWide: options.wide ?? false,
+      hasPager: options.pager ?? false,
+    };
     await printList(context, list, listPages(api, list, workflowKey, owned), shown);
     if (list === 'jobs' && options.filter.some(isFailed)) {
       note(

@@ -192,6 +192,8 @@ export function addListOptions(command: Command): Command {
     .option('--sort-by <column>', 'sort by this column (default: the key)')
     .option('--reverse-sort', 'sort in descending order')
     .option('--columns <a,b,c>', 'columns to show in text and csv, in this order', parseColumns)
+    .option('-w, --wide', 'show all usual columns on a terminal, however wide')
+    .option('--pager', 'show the list in PAGER (default: less)')
     .option('-x, --exclude-column <column>', 'hide a column in text and csv; may be repeated', excluded, []);
 }
 

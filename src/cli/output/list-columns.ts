@@ -1,5 +1,6 @@
 /** The default columns of lists as text; JSON and CSV have all columns. */
 import type { ListName } from '../../api/contract.ts';
+import type { Context } from '../context/context.ts';
 
 /** Free text is last, so that a space in it shifts no other column. */
 export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
@@ -112,3 +113,12 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'name',
   ],
 };
+
+/** On a terminal names come first, where they are not the first to be left out; in a pipe they are last. */
+export function usualColumns({ terminal }: Context, list: ListName): readonly string[] {
+  const columns = textColumns[list];
+  if (list === 'events' && terminal.isStdoutTerminal) return [...columns.slice(1), 'event_key'];
+  const name = list === 'results' ? 'job_name' : 'name';
+  if (!terminal.isStdoutTerminal || !columns.includes(name)) return columns;
+  return [name, ...columns.filter((column) => column !== name)];
+}

@@ -3,20 +3,23 @@
 import type { ListName, ListRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
-import { formatMemory } from '../../base/units.ts';
-import type { Attributes } from '../../model/expanded.ts';
 import { didYouMean } from '../../model/spec/names.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { csvLine } from './csv.ts';
-import { textColumns } from './list-columns.ts';
-import { cellText, type TextColumn, TextTable } from './table.ts';
-
-const bytesUnit = '_bytes';
+import { fitted } from './fit.ts';
+import { usualColumns } from './list-columns.ts';
+import type { Sink } from './pager.ts';
+import { TextTable } from './table.ts';
+import { attributePrefix, cellOf, namesOfHeading, textColumn } from './text-columns.ts';
 
 export interface ShownColumns {
   /** The columns to print, in this order; null for the usual ones. */
   chosen: readonly string[] | null;
   excluded: readonly string[];
+  /** Whether the usual columns are shown as wide as they are. */
+  isWide?: boolean;
+  /** Whether a pager shows the list, where stdout is a terminal. */
+  hasPager?: boolean;
 }
 
 /** Prints a list as its pages arrive; stops early when the reader is gone. */
@@ -27,47 +30,58 @@ export async function printList(
   shown: ShownColumns = { chosen: null, excluded: [] },
 ): Promise<void> {
   const printer = listPrinter(context, list, shown);
-  const keeps = context.format === 'text' ? 'colors' : 'lines';
+  const sink = await openSink(context, shown.hasPager ?? false);
   let isFirst = true;
+  let isRead = true;
   for await (const records of pages) {
     const text = printer.page(records, isFirst);
     isFirst = false;
-    if (!(await context.terminal.out(text, keeps))) return;
+    isRead = await sink.out(text);
+    if (!isRead) break;
   }
-  await context.terminal.out(printer.end(isFirst), keeps);
+  if (isRead) await sink.out(printer.end(isFirst));
+  await sink.close();
+  if (isRead) noteHidden(context, printer.hidden?.() ?? []);
+}
+
+async function openSink(context: Context, hasPager: boolean): Promise<Sink> {
+  const { terminal, format } = context;
+  if (hasPager && terminal.isStdoutTerminal) return (await import('./pager.ts')).openPager(context);
+  const keeps = format === 'text' ? 'colors' : 'lines';
+  return { out: (text) => terminal.out(text, keeps), close: async () => {} };
+}
+
+function noteHidden(context: Context, hidden: readonly string[]): void {
+  if (hidden.length === 0) return;
+  note(context, `not shown: ${hidden.join(', ')}; to see them: -w, or --columns`);
 }
 
 interface ListPrinter {
   page(records: readonly ListRecord[], isFirst: boolean): string;
   /** `isEmpty`: there was no page. */
   end(isEmpty: boolean): string;
+  /** The headers of columns that did not fit. */
+  hidden?(): readonly string[];
 }
 
 function listPrinter(context: Context, list: ListName, shown: ShownColumns): ListPrinter {
   if (context.format === 'json') return jsonPrinter(list);
   const usual = (record: ListRecord): readonly string[] =>
-    context.format === 'csv' ? Object.keys(record) : textColumns[list].filter((column) => column in record);
+    context.format === 'csv' ? Object.keys(record) : usualColumns(context, list).filter((column) => column in record);
   const columnsOf = (record: ListRecord | undefined): string[] => {
     if (record === undefined)
-      return [...(shown.chosen ?? textColumns[list])].filter((c) => !shown.excluded.includes(c));
+      return [...(shown.chosen ?? usualColumns(context, list))].filter((c) => !shown.excluded.includes(c));
     const excluded = shown.excluded.map((name) => columnNamed(list, record, name));
     const chosen = shown.chosen?.map((name) => columnNamed(list, record, name)) ?? usual(record);
     return chosen.filter((column) => !excluded.includes(column));
   };
-  return context.format === 'csv' ? csvPrinter(columnsOf) : textPrinter(context, columnsOf);
+  const isFitted = context.terminal.isStdoutTerminal && shown.chosen === null && shown.isWide !== true;
+  return context.format === 'csv' ? csvPrinter(columnsOf) : textPrinter(context, columnsOf, isFitted);
 }
 
-const attributePrefix = 'attribute.';
-
-/** The value of a column, which may be one attribute: `attribute.release_id`. */
-function cellOf(record: ListRecord, column: string): unknown {
-  if (!column.startsWith(attributePrefix)) return record[column];
-  return (record.attributes as Attributes | null | undefined)?.[column.slice(attributePrefix.length)] ?? null;
-}
-
-/** The heading of a size has no unit: `peak_memory` names the column `peak_memory_bytes`. */
+/** The heading of a column may be shorter than its name: `peak_memory` names the column `peak_memory_bytes`. */
 function columnNamed(list: ListName, record: ListRecord, name: string): string {
-  const found = [name, `${name}${bytesUnit}`].find((each) => each in record);
+  const found = namesOfHeading(name).find((each) => each in record);
   if (found !== undefined) return found;
   if (name.startsWith(attributePrefix) && 'attributes' in record) return name;
   const known = Object.keys(record);
@@ -98,40 +112,32 @@ function csvPrinter(columnsOf: (record: ListRecord | undefined) => string[]): Li
   };
 }
 
-function textPrinter(context: Context, columnsOf: (record: ListRecord | undefined) => string[]): ListPrinter {
+function textPrinter(
+  context: Context,
+  columnsOf: (record: ListRecord | undefined) => string[],
+  isFitted: boolean,
+): ListPrinter {
   let table: TextTable | null = null;
+  let hidden: readonly string[] = [];
+  const start = (records: readonly ListRecord[]): TextTable => {
+    const all = columnsOf(records[0]).map(textColumn(context, records));
+    const fit = isFitted ? fitted(all, records, context.terminal.columns()) : { columns: all, hidden: [] };
+    hidden = fit.hidden;
+    return new TextTable(fit.columns, painter(context));
+  };
   return {
     page(records) {
-      table ??= new TextTable(columnsOf(records[0]).map(textColumn(records)), painter(context));
+      table ??= start(records);
       return table.lines(records);
     },
-    end: (isEmpty) => (isEmpty ? new TextTable(columnsOf(undefined).map(textColumn([]))).lines([]) : ''),
+    end: (isEmpty) => (isEmpty ? start([]).lines([]) : ''),
+    hidden: () => hidden,
   };
 }
 
 /** A table of a few records, for plans and summaries. */
 export function textTable(context: Context, columns: readonly string[], records: readonly ListRecord[]): string {
-  return new TextTable(columns.map(textColumn(records)), painter(context)).lines(records);
-}
-
-/** Text shows sizes with a unit and instants without milliseconds; everything else is as in JSON. */
-function textColumn(sample: readonly ListRecord[]): (name: string) => TextColumn {
-  return (name) => {
-    const isMemory = name.endsWith(bytesUnit);
-    return {
-      header: isMemory ? name.slice(0, -bytesUnit.length) : name,
-      cell: (record) => readable(cellOf(record, name), isMemory),
-      isNumeric: sample.length > 0 && sample.every((record) => isNumberOrNull(cellOf(record, name))),
-    };
-  };
-}
-
-function isNumberOrNull(value: unknown): boolean {
-  return value === null || typeof value === 'number';
-}
-
-function readable(value: unknown, isMemory: boolean): string {
-  return isMemory && typeof value === 'number' ? formatMemory(value) : cellText(value);
+  return new TextTable(columns.map(textColumn(context, records)), painter(context)).lines(records);
 }
 
 const green = 32;
@@ -155,11 +161,22 @@ const statusColors: Readonly<Record<string, number>> = {
 /** The text in the colour of its status, if stdout has colour. */
 export function colored(context: Context, text: string): string {
   const color = statusColors[text.trim()];
-  return context.hasColor && color !== undefined ? `\x1b[${color}m${text}\x1b[0m` : text;
+  return context.hasColor && color !== undefined ? painted(color, text) : text;
 }
 
 function painter(context: Context): (header: string, padded: string) => string {
-  return (header, padded) => (/status$/.test(header) ? colored(context, padded) : padded);
+  return (header, padded) => {
+    if (/status$|^outcome$/.test(header)) return colored(context, padded);
+    const isFailure = failureColumns.includes(header) && /[1-9]/.test(padded);
+    return isFailure && context.hasColor ? painted(red, padded) : padded;
+  };
+}
+
+/** Columns in which any number but 0 is a failure. */
+const failureColumns: readonly string[] = ['return_code', 'num_failed', 'failed'];
+
+function painted(color: number, text: string): string {
+  return `\x1b[${color}m${text}\x1b[0m`;
 }
 
 /** Prints one result: the value as JSON, its fields as one line of CSV, or `text`. */

@@ -6,6 +6,8 @@ export interface TextColumn {
   header: string;
   cell(record: Readonly<Record<string, unknown>>): string;
   isNumeric: boolean;
+  /** A text of any length, which may be cut on a terminal. */
+  isText?: boolean;
 }
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

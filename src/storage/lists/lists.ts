@@ -132,8 +132,9 @@ function sqlOf(column: Column): string {
 function findColumn(list: ListName, name: string): Column {
   const { columns, attributes } = definitions[list];
   if (attributes !== undefined && name.startsWith(attributePrefix)) return attributeColumn(name, attributes);
-  // the heading of a size in a table has no unit
-  const found = [name, `${name}_bytes`].flatMap((each) => columns.find((column) => column.name === each) ?? [])[0];
+  // headings in a table are shorter
+  const headings = [name, `${name}_bytes`, `${name}_seconds`, `${name}_at`, `num_${name}`];
+  const found = headings.flatMap((each) => columns.find((column) => column.name === each) ?? [])[0];
   if (found !== undefined) return found;
   const known = [
     ...columns.map((column) => column.name),
