@@ -106,6 +106,13 @@ describe('jobs', () => {
     await expect(select('jobs', ['x*'], key)).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  it('a list is filtered by a pattern too', async () => {
+    const filters = [{ column: 'name', value: 'sim_?' }];
+    const request = { list: 'jobs', workflow_key: key, filters, sort_by: null, reverse: false } as const;
+    const { records } = await service.call('list', { ...request, filters, limit: 10, skip: 0 });
+    expect(records.map(({ name }) => name)).toEqual(['sim_1', 'sim_2']);
+  });
+
   it('a pattern is matched by the index of names', () => {
     const plan = service.db.all<{ detail: string }>(
       `EXPLAIN QUERY PLAN SELECT job_key FROM jobs WHERE workflow_key = ? AND name GLOB ? AND name >= ? AND name < ?`,

@@ -186,7 +186,12 @@ function isOwnGlobal(option: Option | undefined): boolean {
 /** Adds the options of a list: filters, limit, order, columns. */
 export function addListOptions(command: Command): Command {
   return command
-    .option('-f, --filter <column=value>', 'only rows with this value; may be repeated (all must match)', filters, [])
+    .option(
+      '-f, --filter <column=value>',
+      "only rows with this value, of names also a pattern such as 'name=sim_*'; may be repeated (all must match)",
+      filters,
+      [],
+    )
     .option('-l, --limit <n>', 'show at most this many rows (default: all)', wholeNumber('the limit', 1))
     .option('-s, --skip <n>', 'skip this many rows', wholeNumber('the number of rows to skip', 0))
     .option('--sort-by <column>', 'sort by this column (default: the key)')

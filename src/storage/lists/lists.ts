@@ -7,12 +7,17 @@ import type { ListName, ListRecord, RecordOf, Reply, Request } from '../../api/c
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseJson } from '../../base/exact-json.ts';
+import { isPattern } from '../../model/pattern.ts';
 import { attributeName, attributeNameRule } from '../../model/spec/attributes.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
 import type { Column, Kind, ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
+import { matches } from './named-rows.ts';
+
+/** Columns whose filters may be patterns. */
+const nameColumns: readonly string[] = ['name', 'job_name'];
 
 /** One page of a list. Throws TorcError 'usage' for a column that the list does not have. */
 export function readList(db: Database, request: Request<'list'>): Reply<'list'> {
@@ -32,6 +37,10 @@ export function readList(db: Database, request: Request<'list'>): Reply<'list'> 
     if (filter.value === '') conditions.push(`${sqlOf(column)} IS NULL`);
     else if (column.matches !== undefined) {
       const { sql, values: given } = column.matches(filter.value);
+      conditions.push(sql);
+      values.push(...given);
+    } else if (nameColumns.includes(column.name) && isPattern(filter.value)) {
+      const { sql, values: given } = matches(filter.value, sqlOf(column));
       conditions.push(sql);
       values.push(...given);
     } else if ((column.kind === 'key' || column.values !== undefined) && filter.value.includes(',')) {

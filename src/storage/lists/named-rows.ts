@@ -18,9 +18,10 @@ export function isKey(word: string): boolean {
 }
 
 /** The condition for names that match, which an index over names narrows to those with its prefix. */
-export function matches(pattern: string): { sql: string; values: string[] } {
+export function matches(pattern: string, name = 'name'): { sql: string; values: string[] } {
   const prefix = prefixOf(pattern);
-  return { sql: 'name GLOB ? AND name >= ? AND name < ?', values: [globOf(pattern), prefix, afterAll(prefix)] };
+  const sql = `${name} GLOB ? AND ${name} >= ? AND ${name} < ?`;
+  return { sql, values: [globOf(pattern), prefix, afterAll(prefix)] };
 }
 
 /** Greater than every text with this prefix. */
