@@ -227,7 +227,14 @@ const run = () =>
   });
 
 const resourceRequirements = () =>
-  z.strictObject({ resource_requirements_key: key, workflow_key: key, name: z.string(), ...requirements });
+  z.strictObject({
+    resource_requirements_key: key,
+    workflow_key: key,
+    name: z.string(),
+    ...requirements,
+    /** Fields that each job gets from data, with their texts; those beside it are what stands in their place. */
+    from_data: z.record(z.string(), z.string()).nullable(),
+  });
 
 const message = () =>
   z.strictObject({

@@ -66,8 +66,12 @@ const restart = (key: string) =>
   });
 
 describe('resource requirements from data', () => {
-  it('are set when the job would become ready', async () => {
+  it('are set when the job would become ready; the list says where they come from', async () => {
     const key = await started();
+    expect(await rows(fresh.service, 'resource_requirements', key)).toMatchObject([
+      { name: 'from a', num_cpus: 1, from_data: { num_cpus: '${result.a.cpus}', memory: '${result.a.mem}g' } },
+      { name: 'from data', from_data: { num_gpus: '${user_data.input.sizes.gpus}' } },
+    ]);
     expect(await jobOf(key, 'b')).toMatchObject({ status: 'blocked', num_cpus: 1, memory_bytes: 1024 ** 2 });
     await runA(key, { cpus: 2, mem: 4, minutes: 90 });
     const b = { num_cpus: 2, memory_bytes: 4 * 1024 ** 3, runtime_seconds: 5400 };

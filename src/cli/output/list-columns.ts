@@ -110,6 +110,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'num_gpus',
     'num_nodes',
     'runtime_seconds',
+    'from_data',
     'name',
   ],
 };
