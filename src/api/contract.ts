@@ -115,6 +115,7 @@ export const endpoints = {
 
   // workflows that the server makes by itself
   schedule_add: on(schedules.addSchedule, schedules.scheduleAdded),
+  schedule_modify: on(schedules.modifySchedule, schedules.scheduleModified),
   generator_put: on(schedules.putItems, schedules.itemsPut),
   schedule_pause: on(schedules.pauseSchedule, schedules.schedulePaused),
   schedule_run: on(schedules.scheduleOnly, schedules.scheduleRun),

@@ -11,11 +11,22 @@ import {
 } from '../model/decide/schedule.ts';
 import { specSyntaxes } from '../model/spec/source.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
-import { count, instant, json, key, name, text } from './fields.ts';
+import { changedField, count, instant, json, key, name, text } from './fields.ts';
 
 const schedule = z.string().regex(scheduleName, scheduleNameRule);
 /** A hundred years. */
 const longestMs = 36_525 * 86_400_000;
+
+const timing = {
+  cron: text.max(1000),
+  every_ms: z.number().int().min(1000).max(longestMs),
+  time_zone: text.max(100),
+};
+const rules = {
+  overlap: z.enum(overlapRules),
+  catch_up: z.enum(catchUpRules),
+  max_catch_up: z.number().int().min(1).max(1000),
+};
 
 /** What each workflow is made of. Paths and variables stand for what they did where the schedule was made. */
 const specification = z.strictObject({
@@ -39,8 +50,8 @@ const item = json().refine(
 export const addSchedule = z
   .strictObject({
     name: schedule,
-    cron: text.max(1000).nullable(),
-    every_ms: z.number().int().min(1000).max(longestMs).nullable(),
+    cron: timing.cron.nullable(),
+    every_ms: timing.every_ms.nullable(),
     items: z
       .strictObject({
         /** So many make a workflow. */
@@ -49,10 +60,8 @@ export const addSchedule = z
         max_wait_ms: z.number().int().min(1000).max(longestMs).nullable(),
       })
       .nullable(),
-    time_zone: text.max(100),
-    overlap: z.enum(overlapRules),
-    catch_up: z.enum(catchUpRules),
-    max_catch_up: z.number().int().min(1).max(1000),
+    time_zone: timing.time_zone,
+    ...rules,
     paused: z.boolean(),
     specification,
     dry_run: z.boolean(),
@@ -61,6 +70,29 @@ export const addSchedule = z
     ({ cron, every_ms, items }) => [cron, every_ms, items].filter((given) => given !== null).length === 1,
     'one of cron, every_ms and items is needed',
   );
+
+/** Only what is to change; `cron` and `every_ms` take the place of each other. */
+export const modifySchedule = z.strictObject({
+  name: schedule,
+  changes: z
+    .strictObject({ ...timing, ...rules, specification })
+    .partial()
+    .refine(
+      ({ cron, every_ms }) => cron === undefined || every_ms === undefined,
+      'a schedule has either cron or every_ms',
+    ),
+  dry_run: z.boolean(),
+});
+/** Only what differs from before; `instants`: the next ones. */
+export const scheduleModified = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    name: z.string(),
+    is_paused: z.boolean(),
+    time_zone: z.string(),
+    changes: z.array(changedField()),
+    instants: z.array(instant),
+  });
 
 const tick = () =>
   z.strictObject({

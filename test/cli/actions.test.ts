@@ -205,6 +205,15 @@ describe('torc schedules', () => {
     const origin = async () => (await show()).runs[0]?.origin;
     expect(await origin()).toBe('by_hand');
     expect((await place.torc('schedules', 'list')).stdout).toMatch(/^name +when .*\ntick +every 1.0 s +paused/);
+    const hourly = ['--cron', '0 * * * *', '--time-zone', 'UTC', '--spec', file];
+    const modified = await place.torc('schedules', 'modify', 'tick', ...hourly);
+    expect(modified).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^changed schedule tick\n.*cron .*0 \* \* \* \*/s),
+    });
+    const again = await place.torc('schedules', 'modify', 'tick', ...hourly, '--dry-run');
+    expect(again.stdout).toBe('nothing to change: schedule tick already has these settings\n');
+    expect(await place.torc('schedules', 'modify', 'tick', '--every', '0.5')).toMatchObject({ code: 2 });
     expect((await place.torc('schedules', 'show', 'tick')).stdout).toMatch(/to resume: torc .*schedules resume tick/);
     expect(await place.torc('schedules', 'delete', 'tick')).toMatchObject({ code: 0 });
     expect(await place.torc('schedules', 'show', 'tick')).toMatchObject({ code: 3 });

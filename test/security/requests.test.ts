@@ -119,6 +119,7 @@ const config = {
   gres: 'gpu:1',
   extra: '--exclusive',
 };
+const newTimes = { cron: '0 4 * * *', time_zone: 'UTC', overlap: 'allow', catch_up: 'once', max_catch_up: 2 } as const;
 const newSchedule: Request<'schedule_add'> = {
   name: 'nightly',
   cron: '0 3 * * *',
@@ -256,6 +257,11 @@ const valid: { [N in EndpointName]: unknown } = {
   schedules_list: {},
   schedule_show: { name: 'nightly', limit: 5 },
   schedule_add: { ...newSchedule, name: 'weekly' },
+  schedule_modify: {
+    name: 'nightly',
+    changes: { ...newTimes, specification: newSchedule.specification },
+    dry_run: false,
+  },
   generator_put: {
     name: 'collector',
     items: [

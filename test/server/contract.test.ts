@@ -99,6 +99,7 @@ async function schedule(service: Service, directory: string): Promise<void> {
   await service.call('schedule_run', { name: 's' });
   await service.call('schedules_list', {});
   await service.call('schedule_show', { name: 's', limit: 10 });
+  await service.call('schedule_modify', { name: 's', changes: { cron: '@hourly' }, dry_run: false });
   await service.call('schedule_pause', { name: 's', paused: true });
   await service.call('schedule_delete', { name: 's' });
 }

@@ -362,6 +362,58 @@ describe('a person', () => {
     expect(service.db.all(`SELECT * FROM due WHERE kind = 'interval'`)).toEqual([]);
   });
 
+  it('changes times, rules and what runs; a dry run says how', async () => {
+    await add({ every_ms: minute, overlap: 'allow' });
+    await pass(minute);
+    type Changes = Request<'schedule_modify'>['changes'];
+    const modify = (changes: Changes, dry_run = false) =>
+      service.call('schedule_modify', { name: 's', changes, dry_run });
+    const hourly = { cron: ' 5 * * * * ', time_zone: 'Europe/Berlin' };
+    const changes = [
+      { field: 'cron', old_value: null, new_value: '5 * * * *' },
+      { field: 'every_seconds', old_value: 60, new_value: null },
+      { field: 'time_zone', old_value: 'UTC', new_value: 'Europe/Berlin' },
+    ];
+    const { instants } = await modify(hourly, true);
+    expect(await show()).toMatchObject({ cron: null, every_seconds: 60, next_at: '2026-01-01T00:02:00.000Z' });
+    expect(await modify(hourly)).toEqual({
+      dry_run: false,
+      name: 's',
+      is_paused: false,
+      time_zone: 'Europe/Berlin',
+      changes,
+      instants,
+    });
+    expect(instants[0]).toBe('2026-01-01T00:05:00.000Z');
+    expect(await modify(hourly)).toMatchObject({ changes: [] });
+    await pass(3 * minute);
+    expect(await fates()).toEqual(['01:00 started']);
+    await pass(minute);
+    expect(await fates()).toEqual(['01:00 started', '05:00 started']);
+
+    const { specification } = JSON.parse(JSON.stringify(service.db.get('SELECT specification FROM schedules')));
+    const other = { ...JSON.parse(specification), text: text.replace('echo', 'print') };
+    await modify({ specification: other, every_ms: minute });
+    await pass(minute);
+    const commands = service.db.all<{ command: string }>('SELECT command FROM jobs ORDER BY job_key');
+    expect(commands.map(({ command }) => command.split(' ')[0])).toEqual(['echo', 'echo', 'print']);
+    expect(service.db.all('SELECT kind FROM due')).toEqual([{ kind: 'interval' }]);
+  });
+
+  it.each<[string, Request<'schedule_modify'>['changes'], RegExp]>([
+    ['a time zone that is none', { time_zone: 'Mars' }, /no time zone "?Mars/],
+    ['a cron expression that never comes', { cron: '0 0 31 2 *' }, /the cron expression/],
+    ['a time zone of an interval', { every_ms: minute, time_zone: 'UTC' }, /an interval has no time zone/],
+    ['rules that contradict each other', { catch_up: 'all' }, /would be skipped/],
+    ['both kinds of times', { cron: '@daily', every_ms: minute }, /either cron or every_ms/],
+  ])('is refused %s', async (_, changes, message) => {
+    await add({ cron: '@daily', overlap: 'skip' });
+    const before = await show();
+    const modified = service.call('schedule_modify', { name: 's', changes, dry_run: false });
+    await expect(modified).rejects.toMatchObject({ message: expect.stringMatching(message) });
+    expect(await show()).toEqual(before);
+  });
+
   it('deletes a schedule; what runs goes on', async () => {
     await add({ every_ms: minute });
     await pass(minute);

@@ -16,19 +16,20 @@ export function resultOf(attempt: number): { attempt: number; cpus: number } | u
   return attempt % 4 === 0 ? undefined : { attempt, cpus: 1 + (attempt % 3) };
 }
 
-/** Some jobs use values of those that they wait for; none in most worlds. */
+/** Some jobs use values of those that they wait for; none in half of the worlds. */
 export function randomUses(
   jobs: readonly TestJob[],
   edges: readonly [number, number][],
   random: Random,
 ): Map<string, DataUse> {
   const uses = new Map<string, DataUse>();
-  if (!random.chance(0.35)) return uses;
+  if (!random.chance(0.5)) return uses;
   for (const [from, to] of edges) {
     const [upstream, job] = [jobs[from], jobs[to]];
-    if (upstream === undefined || job === undefined || random.chance(0.5)) continue;
+    if (upstream === undefined || job === undefined || random.chance(0.3)) continue;
     const known = uses.get(job.name) ?? { command: null, cpus: null };
-    uses.set(job.name, { ...known, [random.pick(['command', 'cpus'] as const)]: upstream.name });
+    const use = random.pick([['command'], ['cpus'], ['command', 'cpus']] as const);
+    uses.set(job.name, { ...known, ...Object.fromEntries(use.map((what) => [what, upstream.name])) });
   }
   return uses;
 }

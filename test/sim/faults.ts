@@ -102,6 +102,7 @@ export class Faults {
         ? []
         : [() => person.changeConcurrency(), () => person.changeConcurrency()]),
       () => void person.hold(random.chance(0.6), random.int(1, 3)),
+      ...(world.workflow.uses.size > 0 ? [() => void person.resetOne(), () => void person.resetOne()] : []),
       ...(world.workflow.hasLabels ? [() => void person.changeLabels(), () => void person.changeLabels()] : []),
     ];
   }

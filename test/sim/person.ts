@@ -185,6 +185,14 @@ export class Person {
     return this.#type('jobs_reset', { ...request, dry_run: false, which: 'failed' });
   }
 
+  /** Any job, with what follows from it. */
+  resetOne(): Promise<unknown> {
+    const { random, workflow, workflowKey } = this.#world;
+    const which = [String(random.int(1, workflow.jobs.length))];
+    const request = { workflow_key: workflowKey, expected_state: null, skip: 0 };
+    return this.#type('jobs_reset', { ...request, dry_run: false, which });
+  }
+
   /** The person knows what a job would have made. */
   async markDone(): Promise<void> {
     const { workflowKey, workflow, random } = this.#world;

@@ -14,6 +14,7 @@ import type { Context } from '../context/context.ts';
 import { readBytes, shownName } from '../documents/given-file.ts';
 import { pathPlace } from '../documents/read-spec.ts';
 import { actionPlace, checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import { instantLines } from '../output/instant-lines.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText, factLines } from '../output/table.ts';
 
@@ -70,11 +71,16 @@ function checkOptions(name: string, { cron, every, timeZone }: AddScheduleOption
   if ((cron === undefined) === (every === undefined)) {
     throw new TorcError('usage', 'a schedule needs either --cron or --every', example);
   }
-  if (every !== undefined && every < 1)
-    throw new TorcError('usage', '--every is shorter than a second', 'PT1S is the shortest.');
+  refuseShortInterval(every);
   if (every !== undefined && timeZone !== undefined) {
     throw new TorcError('usage', 'an interval has no time zone: --time-zone belongs to --cron', example);
   }
+}
+
+/** Throws TorcError 'usage' for an interval, in seconds, that is none. */
+export function refuseShortInterval(every: number | undefined): void {
+  if (every === undefined || every >= 1) return;
+  throw new TorcError('usage', '--every is shorter than a second', 'PT1S is the shortest.');
 }
 
 /** Throws TorcError 'usage'. */
@@ -129,28 +135,6 @@ function recordingUse<T extends Readonly<Record<string, string | undefined>>>(
       return value;
     },
   });
-}
-
-/** Long lists of instants help nobody. */
-function instantLines(instants: readonly string[], timeZone: string): string {
-  return instants.map((at) => `  ${cellText(at)}  ${localTime(at, timeZone)}\n`).join('');
-}
-
-/** An instant as the clocks of a time zone show it. */
-function localTime(at: string, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat('en-GB', {
-    timeZone,
-    weekday: 'short',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  }).formatToParts(new Date(at));
-  const part = (type: string): string => parts.find((each) => each.type === type)?.value ?? '';
-  const date = `${part('year')}-${part('month')}-${part('day')}`;
-  return `${part('weekday')} ${date} ${part('hour')}:${part('minute')}:${part('second')} ${timeZone}`;
 }
 
 function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: string): string {

@@ -1,7 +1,8 @@
-/** `torc schedules add|list|show|pause|resume|run|delete`: workflows that the server makes at certain times. */
+/** `torc schedules add|modify|list|show|pause|resume|run|delete`: workflows that the server makes at certain times. */
 import { type Command, Option } from 'commander';
 import { catchUpRules, overlapRules, scheduleDefaults } from '../../model/decide/schedule.ts';
 import type { AddScheduleOptions } from '../actions/schedules.ts';
+import type { ModifyScheduleOptions } from '../actions/schedules-modify.ts';
 import { someTime, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -12,6 +13,7 @@ export function declareSchedules(program: Command, act: Act): void {
     .command('schedules')
     .description('workflows that the server creates and starts at certain times, again and again');
   declareAdd(group, act);
+  declareModify(group, act);
   declareShows(group, act);
   declareChanges(group, act);
 }
@@ -63,6 +65,37 @@ ${examples(
   act(add, async ([name = '', spec = ''], self) => {
     const { addSchedule } = await import('../actions/schedules.ts');
     return (context) => addSchedule(context, name, spec, self.opts<AddScheduleOptions>());
+  });
+}
+
+function declareModify(group: Command, act: Act): void {
+  const modify = group
+    .command('modify')
+    .description(
+      'change when a schedule runs, its rules, or what it runs; workflows that it has started stay as they are',
+    )
+    .argument('<name>', nameArgument)
+    .option('--cron <expression>', 'other times; takes the place of --every')
+    .option('--time-zone <zone>', 'of the cron expression')
+    .option('--every <duration>', 'another interval, from now on; takes the place of --cron', someTime)
+    .addOption(new Option('--overlap <rule>', 'another overlap rule').choices([...overlapRules]))
+    .addOption(new Option('--catch-up <rule>', 'another catch-up rule').choices([...catchUpRules]))
+    .option('--max-catch-up <n>', 'with --catch-up all: at most so many', wholeNumber('--max-catch-up', 1))
+    .option('--spec <file>', 'read the specification again, or another one; - for standard input')
+    .option('-d, --dry-run', 'check the changes and show them without changing anything')
+    .addHelpText(
+      'after',
+      `
+What is not given stays. With other times, the next instant is the first of the new times after now.
+${examples(
+  "torc schedules modify nightly --cron '30 2 * * *' --dry-run",
+  'torc schedules modify nightly --spec report.yaml',
+  'torc schedules modify sync --every PT5M --overlap queue',
+).trimStart()}`,
+    );
+  act(modify, async ([name = ''], self) => {
+    const { modifySchedule } = await import('../actions/schedules-modify.ts');
+    return (context) => modifySchedule(context, name, self.opts<ModifyScheduleOptions>());
   });
 }
 

@@ -24,7 +24,7 @@ import { checkNewSchedule } from '../actions/scheduled-workflow.ts';
 import type { ServerContext } from '../context.ts';
 
 /** So many of the next instants are shown. */
-const numShownInstants = 5;
+export const numShownInstants = 5;
 
 export async function makeSchedule(
   { clock }: ServerContext,
@@ -99,7 +99,7 @@ export function collectItems(tx: Transaction, { name, items }: Request<'generato
 }
 
 /** Instants that are made up for come one right after the other. */
-function refuseContradiction({ overlap, catchUp }: Pick<NewSchedule, 'overlap' | 'catchUp'>): void {
+export function refuseContradiction({ overlap, catchUp }: Pick<NewSchedule, 'overlap' | 'catchUp'>): void {
   if (catchUp !== 'all' || overlap === 'queue' || overlap === 'allow') return;
   const fate = overlap === 'skip' ? 'skipped' : 'replaced';
   throw new TorcError(

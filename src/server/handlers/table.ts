@@ -40,6 +40,7 @@ import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { testNotifications } from './notifications.ts';
+import { modifySchedule } from './schedule-modification.ts';
 import {
   collectItems,
   listSchedules,
@@ -117,6 +118,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   schedules_list: { kind: 'read', run: listSchedules },
   schedule_show: { kind: 'read', run: showSchedule },
   schedule_add: { kind: 'prepared', prepare: makeSchedule },
+  schedule_modify: { kind: 'prepared', prepare: modifySchedule },
   generator_put: { kind: 'write', run: collectItems },
   schedule_pause: { kind: 'prepared', prepare: pauseSchedule },
   schedule_run: { kind: 'write', run: runSchedule },

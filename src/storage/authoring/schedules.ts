@@ -199,6 +199,25 @@ export function setSchedulePaused(tx: Transaction, schedule: Schedule, isPaused:
   setNextInstant(tx, schedule, nextAt);
 }
 
+/** Stores what may change of a schedule, with its next instant. */
+export function changeSchedule(tx: Transaction, before: Schedule, after: Schedule): void {
+  // a cron expression and an interval have alarms of different kinds
+  setNextInstant(tx, before, null);
+  tx.db.run(
+    `UPDATE schedules SET cron = ?, every_ms = ?, time_zone = ?, overlap = ?, catch_up = ?, most_caught_up = ?,
+       specification = ? WHERE schedule_key = ?`,
+    after.cron,
+    after.everyMs,
+    after.timeZone,
+    after.overlap,
+    after.catchUp,
+    after.mostCaughtUp,
+    JSON.stringify(after.specification),
+    after.scheduleKey,
+  );
+  setNextInstant(tx, after, after.nextAt);
+}
+
 /** Deletes a schedule; returns its workflows that have not ended, which go on. */
 export function deleteSchedule(tx: Transaction, schedule: Schedule): number[] {
   const { scheduleKey } = schedule;
