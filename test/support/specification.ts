@@ -10,7 +10,7 @@ export function loadWorkflow(
   options: SpecOptions,
 ): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
   const { spec, where } = readSpec(source, options);
-  return { spec, workflow: expandSpec(spec, { file: options.file, where }) };
+  return { spec, workflow: expandSpec(spec, { file: options.file, where, readText: options.readText }) };
 }
 
 /** The specification, checked for its shape only. Throws SpecError. */

@@ -56,7 +56,7 @@ describe('values', () => {
     ['[]', 'has no values'],
     ['[a,,b]', 'an empty value'],
     ["['a]", 'is not closed'],
-    ['@names.txt', 'is not supported'],
+    ['@names.txt', 'values in a file are not read here'],
   ])('%s is refused', (written, message) => {
     expect(() => readValues(written)).toThrow(message);
   });

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in texts are written like that
 /** The keys of torc 1.0: each does what it says, or is told of with its place. */
 import { describe, expect, it } from 'vitest';
+import { jsonText } from '../../src/base/exact-json.ts';
 import { readSpec } from '../../src/model/expand/read.ts';
 import { modeOf, stdioModes, stdioParts } from '../../src/model/launch.ts';
 import { notesOn } from '../../src/model/spec/without-effect.ts';
@@ -93,6 +94,147 @@ describe('a key that has an effect', () => {
   it('metadata: a text or anything else, as it is written', () => {
     expect(load({ metadata: '{"a": 1}' }).metadata).toBe('{"a": 1}');
     expect(load({ metadata: { a: [1] } }).metadata).toEqual({ a: [1] });
+  });
+});
+
+describe('variables', () => {
+  const jobs = [
+    { name: '{who}_{i:02d}', command: 'x {root}/{i} {n:03d} {v} ${root} {other}', parameters: { i: '1:2' } },
+  ];
+
+  it('stand in every text, with formats, and leave other braces alone', () => {
+    const yaml = [
+      'name: "{who} study"',
+      'variables: { who: ann, root: "/r {v}", n: 7, v: 1.10, on: true }',
+      'files: [{ name: f, path: "{root}/f" }]',
+      'user_data: [{ name: d, data: { list: ["{who}", 5, "{on}"], big: 9007199254740993 } }]',
+      `jobs: ${JSON.stringify(jobs)}`,
+    ].join('\n');
+    const { workflow } = loadWorkflow(yaml, { file: 'w.yaml' });
+    expect(workflow.name).toBe('ann study');
+    expect([...workflow.jobs].map(({ name, command }) => [name, command])).toEqual([
+      ['ann_01', 'x /r {v}/1 007 1.10 ${root} {other}'],
+      ['ann_02', 'x /r {v}/2 007 1.10 ${root} {other}'],
+    ]);
+    expect(workflow.files[0]?.path).toBe('/r {v}/f');
+    expect(jsonText(workflow.userData[0]?.data)).toBe('{"list":["ann",5,"true"],"big":9007199254740993}');
+  });
+
+  it('are refused where a name has two meanings, or a format does not fit', () => {
+    expect(() => load({ variables: { i: 1, who: 'a', root: 'b', n: 'many', v: 1 }, jobs })).toThrow(
+      /jobs\[0\]\.command: the format of "\{n:03d\}"[\s\S]*variables\.i: "i" is also a parameter; give one of them another name/,
+    );
+    expect(() => load({ variables: { a: [1] } })).toThrow('variables.a: found a list');
+    expect(() => load({ variables: { 'a b': 1 } })).toThrow('variables["a b"]: the name "a b"');
+  });
+});
+
+describe('values in files', () => {
+  const texts: Record<string, string> = {
+    'v.txt': 'a\n\n 7 \n"8"\r\n',
+    'rows.csv': 'site,year,rate\n"no,rth", 2023,0.10\nsouth,2024,1e-3\n',
+    'rows.json': '[{"site": "n", "year": 1}, {"site": "s", "year": 2}]',
+    'rows.jsonl': '{"site": "n", "year": 1}\n\n{"site": "s", "year": 2}\n',
+    'short.csv': 'a,b\n1\n',
+    'bad.jsonl': '{"a": 1}\n{"b": 1}\n',
+    'deep.json': '[{"a": [1]}]',
+    'empty.txt': '\n',
+  };
+  const readText = (path: string) => {
+    const text = texts[path];
+    if (text === undefined) throw new Error(`there is no file ${path}`);
+    return text;
+  };
+  const expand = (spec: object) =>
+    loadWorkflow(JSON.stringify({ name: 'w', ...spec }), { file: 'w.json', readText }).workflow;
+  const namesOf = (spec: object) => [...expand(spec).jobs].map(({ name }) => name);
+
+  it('are lists of one value a line', () => {
+    const jobs = [{ name: 'a_{v}', command: 'x', parameters: { v: '@v.txt' } }];
+    expect(namesOf({ jobs })).toEqual(['a_a', 'a_7', 'a_8']);
+    expect(
+      namesOf({ parameters: { v: '@v.txt' }, jobs: [{ name: '{v}', command: 'x', use_parameters: ['v'] }] }),
+    ).toEqual(['a', '7', '8']);
+  });
+
+  it.each(['rows.json', 'rows.jsonl'])('are tables in %s', (parameters_file) => {
+    expect(namesOf({ jobs: [{ name: '{site}{year:02d}', command: 'x', parameters_file }] })).toEqual(['n01', 's02']);
+  });
+
+  it('are tables in CSV, of the workflow or of an element, whose rows go together', () => {
+    const shared = { use_parameters_file: true };
+    const spec = {
+      parameters_file: 'rows.csv',
+      files: [{ name: 'f_{year}', path: '{site}', ...shared }],
+      user_data: [{ name: 'd_{year}', data: { s: '{site}', in: ['{rate}', 1] }, ...shared }],
+      jobs: [
+        {
+          name: '{year}_{k}',
+          command: 'x {site} {rate:.2f}',
+          ...shared,
+          parameters: { k: '1:2' },
+          input_files: ['f_{year}'],
+        },
+        { name: 'z{year}{k}', command: 'x', ...shared, parameters: { k: '[p,q]' }, parameter_mode: 'zip' },
+      ],
+    };
+    const { jobs, files, userData } = expand(spec);
+    expect([...jobs].map(({ name, command, inputFiles }) => [name, command, inputFiles])).toEqual([
+      ['2023_1', 'x no,rth 0.10', [0]],
+      ['2023_2', 'x no,rth 0.10', [0]],
+      ['2024_1', 'x south 0.00', [1]],
+      ['2024_2', 'x south 0.00', [1]],
+      ['z2023p', 'x', []],
+      ['z2024q', 'x', []],
+    ]);
+    expect(files.map(({ name, path }) => [name, path])).toEqual([
+      ['f_2023', 'no,rth'],
+      ['f_2024', 'south'],
+    ]);
+    expect(userData.map(({ name, data }) => [name, data])).toEqual([
+      ['d_2023', { s: 'no,rth', in: ['0.1', 1] }],
+      ['d_2024', { s: 'south', in: ['0.001', 1] }],
+    ]);
+  });
+
+  it.each([
+    [{ parameters: { v: '@none.txt' } }, 'w.json:1:65: jobs[0].parameters.v: there is no file none.txt'],
+    [{ parameters: { v: '@empty.txt' } }, 'jobs[0].parameters.v: "empty.txt" has no values'],
+    [{ parameters_file: 'none.csv' }, 'jobs[0].parameters_file: there is no file none.csv'],
+    [{ parameters_file: 'short.csv' }, 'jobs[0].parameters_file: "short.csv": Invalid Record Length'],
+    [{ parameters_file: 'bad.jsonl' }, 'row 2 of "bad.jsonl" has "b", which the first one has not'],
+    [{ parameters_file: 'deep.json' }, '"a" in row 1 of "deep.json" is not a text, a number, true or false'],
+    [
+      { parameters_file: 'v.txt' },
+      'jobs[0].parameters_file: line 1 of "v.txt" is not JSON; a table is .csv, .json or .jsonl',
+    ],
+    [{ use_parameters_file: true }, 'jobs[0].use_parameters_file: the workflow has no parameters_file'],
+    [{ parameters_file: 'rows.csv', parameters: { site: 1 } }, 'jobs[0].parameters_file: "site" is given twice'],
+    [{ parameters_file: 'rows.csv', parameters: { k: '1:3' }, parameter_mode: 'zip' }, 'zip takes one value of each'],
+  ])('%j is refused', (job, message) => {
+    expect(() => expand({ jobs: [{ name: 'a', command: 'x', ...job }] })).toThrow(message);
+  });
+
+  it('of a workflow that no job uses are told of', () => {
+    expect(notes('parameters_file: rows.csv')).toEqual([
+      'w.yaml:3:1: parameters_file has no effect: no job has use_parameters_file: true',
+    ]);
+  });
+});
+
+describe('parameters of user data', () => {
+  it('make a document for each combination, which jobs refer to by name', () => {
+    const user_data = [{ name: 'd_{i}', data: { n: '{i}', same: 1 }, parameters: { i: '1:2' } }, { data: '{i}' }];
+    const jobs = [{ name: 'a_{i}', command: "x '${user_data.input.d_{i}}'", parameters: { i: '1:2' } }];
+    const workflow = load({ user_data, jobs });
+    expect(workflow.userData.map(({ name, data }) => [name, data])).toEqual([
+      ['d_1', { n: '1', same: 1 }],
+      ['d_2', { n: '2', same: 1 }],
+      ['default', '{i}'],
+    ]);
+    expect([...workflow.jobs].map(({ inputUserData }) => inputUserData)).toEqual([[0], [1]]);
+    const twice = [{ name: 'd', data: '{i}', parameters: { i: '1:2' } }];
+    expect(() => load({ user_data: twice })).toThrow('makes two different user_data named "d": data "1" and "2"');
   });
 });
 

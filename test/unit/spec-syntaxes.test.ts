@@ -32,6 +32,8 @@ const everything = {
   attributes: { release_id: 123, description: 'Q4' },
   env: { A: 1.5, B: 'b {i}' },
   parameters: { i: '1:2', s: [3, 'x', true] },
+  parameters_file: 'rows.csv',
+  variables: { root: '/r', n: 2 },
   compute_node_expiration_buffer_seconds: 1,
   compute_node_wait_for_new_jobs_seconds: 2,
   compute_node_ignore_workflow_completion: true,
@@ -64,6 +66,7 @@ const everything = {
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
+      use_parameters_file: false,
     },
     {
       name: 'b',
@@ -87,7 +90,7 @@ const everything = {
   ],
   user_data: [
     { name: 'u', data: { k: [1, 'two'] }, is_ephemeral: true },
-    { name: 'v', data: 5 },
+    { name: 'v', data: 5, parameters: { u: '1:2' }, use_parameters: ['i'] },
     { name: 'w', data: [{ k: null }] },
   ],
   resource_requirements: [
@@ -168,6 +171,7 @@ metadata { a { - 1; - { b #null } }; c "x" }
 attributes release_id=123 { description "Q4" }
 env A=1.5 { B "b {i}" }
 parameters { i "1:2"; s 3 "x" #true }
+parameters_file "rows.csv"; variables root="/r" { n 2 }
 compute_node_expiration_buffer_seconds 1
 compute_node_wait_for_new_jobs_seconds 2
 compute_node_ignore_workflow_completion #true
@@ -195,7 +199,7 @@ job "a_{i}" priority=-1 {
   output_user_data "u"
   parameters { i "1:1" }
   parameter_mode "zip"
-  use_parameters "i"
+  use_parameters "i"; use_parameters_file #false
 }
 job "b" {
   command "x"
@@ -216,7 +220,7 @@ file "raw" path="raw" identifier="doi:1"
 file "f_{i}" path="f{i}" { parameters { i { - 1 } }; parameter_mode "product" }
 file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
-user_data "v" data=5
+user_data "v" data=5 { parameters u="1:2"; use_parameters "i" }
 user_data "w" data="[{\\"k\\": null}]"
 resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M"; expected_runtime "50s" }
 failure_handler "h" {

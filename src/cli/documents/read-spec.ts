@@ -1,7 +1,8 @@
 /** Reads the SPEC of a command into a workflow that can be stored. */
 import { homedir } from 'node:os';
-import { basename, extname } from 'node:path';
+import { basename, dirname, extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { textsIn } from '../../base/text-files.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { usualEvents } from '../../model/notification.ts';
@@ -66,9 +67,10 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   const { notesOn } = await import('../../model/spec/without-effect.ts');
   const bytes = readBytes(path, exampleHint);
   try {
-    const { spec, where } = readSpec(bytes, { file: shownName(path), syntax });
+    const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
+    const { spec, where } = readSpec(bytes, { file: shownName(path), syntax, readText: place.readText });
     keepHeapSmall();
-    const workflow = expandSpec(spec, { file: shownName(path), where, place: pathPlace(context) });
+    const workflow = expandSpec(spec, { file: shownName(path), where, place });
     noteOtherOwner(context, spec.user ?? null);
     const notes = notesOn(spec, shownName(path), where);
     const read = withSettings(context, workflow, (spec.stdio ?? spec.execution_config?.stdio) != null);
@@ -110,9 +112,12 @@ function explainCommands(error: unknown, path: string): unknown {
   return new SpecError(error.problems.slice(0, fewProblems), error.count, hint);
 }
 
-/** What `~` and variables in paths stand for: what they do for the person who creates the workflow. */
-export function pathPlace({ env }: Context): PathPlace {
-  return { directory: process.cwd(), home: env.HOME ?? homedir(), variables: env };
+/**
+ * What `~` and variables in paths stand for: what they do for the person who creates the workflow. Files of values lie in
+ * the folder of the specification.
+ */
+export function pathPlace({ env }: Context, folder = '.'): PathPlace {
+  return { directory: process.cwd(), home: env.HOME ?? homedir(), variables: env, readText: textsIn(folder) };
 }
 
 /** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */

@@ -8,6 +8,7 @@ import { attributesProblem } from '../spec/attributes.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
 import { Findings, type SpecPath, type Where } from '../spec/problems.ts';
 import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
+import { withConstants } from './constants.ts';
 import { specDefaults } from './defaults.ts';
 import { type JobElement, jobElement, type ReferenceList } from './elements.ts';
 import { Instances } from './instances.ts';
@@ -58,7 +59,8 @@ export function expandChildren(
 ): ChildJob[] {
   const findings = new Findings();
   const isList = Array.isArray(value);
-  const spec = checkShape(isList ? { jobs: value, name: nameOfNone } : named(value), findings);
+  const document = isList ? { jobs: value, name: nameOfNone } : named(value);
+  const spec = checkShape(withConstants(document, findings), findings);
   const jobs = spec === null ? [] : childrenOf(spec, findings);
   const places: Where = (given) =>
     where(isList ? given.map((place) => ({ ...place, path: place.path.slice(1) })) : given);
@@ -76,7 +78,7 @@ function named(value: unknown): unknown {
 }
 
 /** What says how the jobs of a list are made; everything else belongs to the workflow. */
-const listKeys: readonly string[] = ['name', 'jobs', 'templates', 'parameters', 'factory', 'factories'];
+const listKeys: readonly string[] = ['name', 'jobs', 'templates', 'parameters', 'variables', 'factory', 'factories'];
 
 /** What only a specification can say about a job. */
 const specKeys = {

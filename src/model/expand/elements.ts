@@ -8,7 +8,7 @@ import { type Element, Instances, templateOf } from './instances.ts';
 import { type LaunchElement, launchElement, launchIdentity } from './job-launch.ts';
 import { stepsCommand } from './job-steps.ts';
 import type { JobTemplates } from './job-templates.ts';
-import { NameTable, unnamed } from './name-table.ts';
+import { NameTable } from './name-table.ts';
 import type { SweepReader } from './sweeps.ts';
 import { Template } from './template.ts';
 import type { Direction } from './variables.ts';
@@ -218,13 +218,4 @@ function expandedPath(written: string, place: PathPlace | null, refuse: (message
     refuse(error.message);
     return written;
   }
-}
-
-export function userDataInstances(spec: WorkflowSpec, findings: Findings): Instances<Element> {
-  const elements = (spec.user_data ?? []).map(({ name: written }, i) => {
-    const name = written ?? unnamed;
-    const path = ['user_data', i];
-    return { path, writtenName: name, name: Template.of(name, null), sweep: null, numCharacters: 0, identity: [] };
-  });
-  return new Instances(new NameTable('user_data', findings), elements);
 }

@@ -1,4 +1,5 @@
 /** From a specification to a workflow that can be stored: names become numbers, the graph is wired and checked. */
+import type { ReadText } from '../../base/text-files.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { type Wiring, wireJobs } from '../graph/barriers.ts';
@@ -14,7 +15,7 @@ import { specDefaults } from './defaults.ts';
 import { expandFailureHandlers } from './failure-handlers.ts';
 import type { PathPlace } from './file-paths.ts';
 import { JobExpansion } from './jobs.ts';
-import { NameTable, unnamed } from './name-table.ts';
+import { NameTable } from './name-table.ts';
 import { expandNotifications } from './notifications.ts';
 import { expandActions, expandResourceMonitor, expandSchedulers } from './parts.ts';
 import { SweepReader } from './sweeps.ts';
@@ -28,27 +29,33 @@ import { checkNeeds, checkValues } from './value-checks.ts';
  */
 export function expandSpec(
   spec: WorkflowSpec,
-  options: { file: string; where: Where; place?: PathPlace | undefined },
+  options: { file: string; where: Where; place?: PathPlace | undefined; readText?: ReadText | undefined },
 ): ExpandedWorkflow {
   const findings = new Findings();
-  const expanded = expandInto(spec, findings, options.place ?? null);
+  const place = options.place ?? null;
+  const expanded = expandInto(spec, findings, place, options.readText ?? place?.readText ?? null);
   findings.throwIfAny(options.file, options.where);
   return expanded;
 }
 
 /** The same, with the problems added to findings; the workflow is valid only when none were added. */
-export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPlace | null = null): ExpandedWorkflow {
+export function expandInto(
+  spec: WorkflowSpec,
+  findings: Findings,
+  place: PathPlace | null = null,
+  files: ReadText | null = null,
+): ExpandedWorkflow {
   const tables = {
     requirements: NameTable.of('resource_requirements', spec, findings),
     failureHandlers: NameTable.of('failure_handlers', spec, findings),
     schedulers: NameTable.of('slurm_schedulers', spec, findings),
   };
-  const jobs = new JobExpansion(spec, new SweepReader(spec, findings), tables, place, findings);
+  const jobs = new JobExpansion(spec, new SweepReader(spec, findings, files), tables, place, findings);
   const { numBarriers, edges, upstreamOrders } = wire(jobs);
   const isLimited = spec.execution_config?.limit_resources ?? true;
   const requirements = (spec.resource_requirements ?? []).map((given) => requirementsOf(given, isLimited));
   checkValues(jobs, findings);
-  checkNeeds(jobs, requirements, spec.user_data ?? [], findings);
+  checkNeeds(jobs, requirements, jobs.userData, findings);
   addCycles(jobs, { numBarriers, edges }, findings);
   const defaults = specDefaults;
   return {
@@ -81,11 +88,7 @@ export function expandInto(spec: WorkflowSpec, findings: Findings, place: PathPl
     requirements,
     files: jobs.files,
     fromOutside: jobs.fromOutside,
-    userData: (spec.user_data ?? []).map(({ name, data, is_ephemeral }) => ({
-      name: name ?? unnamed,
-      data: data ?? null,
-      isEphemeral: is_ephemeral ?? specDefaults.isEphemeral,
-    })),
+    userData: jobs.userData,
     numJobs: jobs.jobs.length,
     jobs: { [Symbol.iterator]: () => jobs.expanded() },
     numBarriers,

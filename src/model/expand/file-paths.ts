@@ -1,5 +1,6 @@
 /** Paths of declared files: what a shell would expand is expanded once, and a file is its path, whatever its name. */
 import { posix } from 'node:path';
+import type { ReadText } from '../../base/text-files.ts';
 import { quoted } from '../spec/names.ts';
 
 /** Where a workflow is created: what `~` and variables stand for, and where relative paths start. */
@@ -7,6 +8,8 @@ export interface PathPlace {
   directory: string;
   home: string;
   variables: Readonly<Record<string, string | undefined>>;
+  /** Reads files of values; undefined where none are read. */
+  readText?: ReadText | undefined;
 }
 
 /** Why a path cannot be expanded, for people. */

@@ -17,7 +17,6 @@ import {
   jobElement,
   type NamedFile,
   type ReferenceList,
-  userDataInstances,
 } from './elements.ts';
 import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
@@ -29,6 +28,7 @@ import { PatternMatcher } from './patterns.ts';
 import { PlainRetries } from './plain-retries.ts';
 import type { SweepReader } from './sweeps.ts';
 import { type Template, textsAt } from './template.ts';
+import { expandUserData } from './user-data.ts';
 import { Uses } from './uses.ts';
 import { type Direction, substitute } from './variables.ts';
 
@@ -56,6 +56,7 @@ export class JobExpansion {
   readonly jobs: Instances<JobElement>;
   readonly matcher: PatternMatcher;
   readonly files: readonly NamedFile[];
+  readonly userData: ExpandedWorkflow['userData'];
   readonly plainRetries: PlainRetries;
   readonly #findings: Findings;
   readonly #tables: JobTables;
@@ -78,7 +79,9 @@ export class JobExpansion {
     this.matcher = new PatternMatcher(this.jobs.table.names);
     const same = sameFiles(files, place?.directory ?? null);
     this.#fileFlow = new DataFlow(instances, this.jobs, findings, same);
-    this.#dataFlow = new DataFlow(userDataInstances(spec, findings), this.jobs, findings);
+    const data = expandUserData(spec, sweeps, findings);
+    this.userData = data.userData;
+    this.#dataFlow = new DataFlow(data.instances, this.jobs, findings);
     this.#check();
   }
 

@@ -1,5 +1,6 @@
 /** A specification's text in, a checked specification or a workflow out; every problem with its place. */
 import { withPlainNumbers } from '../../base/exact-json.ts';
+import type { ReadText } from '../../base/text-files.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { keepNumbersAsWritten } from '../spec/attributes.ts';
 import { checkShape, isMapping } from '../spec/check.ts';
@@ -11,6 +12,7 @@ import { Findings, type SpecPath, shownProblems, type Where } from '../spec/prob
 import { decodeSpec, type ReadDocument, type SpecSyntax, syntaxOf } from '../spec/source.ts';
 import type { WorkflowSpec } from '../spec/spec.ts';
 import { readYaml } from '../spec/yaml.ts';
+import { withConstants } from './constants.ts';
 import { expandInto, expandSpec } from './expand.ts';
 import type { PathPlace } from './file-paths.ts';
 
@@ -21,6 +23,8 @@ export interface SpecOptions {
   file: string;
   /** Else by the file's name, else by how the text begins. */
   syntax?: SpecSyntax | undefined;
+  /** Reads files of values. */
+  readText?: ReadText | undefined;
 }
 
 /** The workflow that a parsed document describes; problems are named by their path alone. Throws SpecError. */
@@ -30,7 +34,7 @@ export function expandValue(
 ): { spec: WorkflowSpec; workflow: ExpandedWorkflow } {
   const findings = new Findings();
   const where: Where = (places) => places.map(() => ({ line: 1, column: 1 }));
-  const spec = checkShape(value, findings);
+  const spec = checkShape(withConstants(value, findings), findings);
   findings.throwIfAny(options.file, where);
   return { spec: spec as WorkflowSpec, workflow: expandSpec(spec as WorkflowSpec, { ...options, where }) };
 }
@@ -50,12 +54,12 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   const { document, text } = readDocument(source, options);
   const { value: written, where } = withoutHistory(document, file);
   keepNumbersAsWritten(written);
-  const value = withPlainNumbers(written, isUserDocument);
   const findings = new Findings();
+  const value = withConstants(withPlainNumbers(written, isUserDocument), findings);
   const spec = checkShape(value, findings);
   if (spec === null) {
     const rest = withoutFindings(value, findings);
-    if (rest !== null) expandInto(rest, findings);
+    if (rest !== null) expandInto(rest, findings, null, options.readText ?? null);
   }
   findings.throwIfAny(file, where, { hint: typeof value === 'string' ? plainTextHint : undefined, text });
   return { spec: spec as WorkflowSpec, where };
@@ -94,6 +98,8 @@ const naming: readonly string[] = [
   'parameters',
   'parameter_mode',
   'use_parameters',
+  'parameters_file',
+  'use_parameters_file',
   'factory',
   'template',
   'args',
@@ -105,6 +111,7 @@ const harmlessAction = { trigger_type: 'on_workflow_start', action_type: 'schedu
 /** Lists of names that jobs refer to. */
 const referredTo: readonly string[] = [
   ...['jobs', 'templates', 'files', 'user_data', 'resource_requirements', 'parameters', 'factory', 'factories'],
+  ...['parameters_file', 'variables'],
   ...['failure_handlers', 'slurm_schedulers', 'slurm_defaults'],
 ];
 

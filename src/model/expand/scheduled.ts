@@ -61,7 +61,7 @@ export function scheduledText(text: string, run: ScheduledRun): string {
 export function expandScheduled(spec: ScheduledSpec, run: ScheduledRun): ExpandedWorkflow {
   const { file, syntax, place } = spec;
   const text = scheduledText(spec.text, run);
-  const { spec: read, where } = readSpec(text, { file, syntax });
+  const { spec: read, where } = readSpec(text, { file, syntax, readText: place.readText });
   const workflow = expandSpec(withItemParameter(read, run), { file, where, place });
   const attributes = { ...workflow.attributes, schedule: run.schedule, schedule_time: isoInstant(run.at) };
   const { items } = run;
@@ -85,7 +85,7 @@ function withItemParameter(spec: WorkflowSpec, { items }: ScheduledRun): Workflo
 
 /** Whether a specification makes anything of the items of a generator. */
 function receivesItems(spec: ScheduledSpec, run: ScheduledRun): boolean {
-  const { spec: read } = readSpec(scheduledText(spec.text, run), spec);
+  const { spec: read } = readSpec(scheduledText(spec.text, run), { ...spec, readText: spec.place.readText });
   const hasData = (read.user_data ?? []).some(({ name }) => name === itemsName);
   return hasData || Object.hasOwn(read.parameters ?? {}, itemName);
 }

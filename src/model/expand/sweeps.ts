@@ -1,10 +1,12 @@
 /** Which sweep a job or file is for: from its own parameters, those it shares with others, or a factory. */
+import type { ReadText } from '../../base/text-files.ts';
 import { didYouMean, quoted } from '../spec/names.ts';
 import {
   decimalsOf,
   mostInstances,
   ParameterProblem,
   productOf,
+  productOfRows,
   rangeValues,
   readValues,
   type Sweep,
@@ -12,7 +14,8 @@ import {
   zipOf,
 } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { FactorySpec, FileSpec, JobSpec, ParameterSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { FactorySpec, FileSpec, JobSpec, ParameterSpec, UserDataSpec, WorkflowSpec } from '../spec/spec.ts';
+import { type Columns, ValueFiles } from '../spec/value-files.ts';
 
 /** The name of the parameter that numbers the instances of a factory, from 0. */
 export const factoryIndex = 'index';
@@ -20,17 +23,23 @@ export const factoryIndex = 'index';
 /** How many values all parameters of a specification may have together. */
 const mostValues = 5 * mostInstances;
 
+const parameterName = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+
 /** Makes sweeps from parts of a specification, and adds problems to the findings. */
 export class SweepReader {
   readonly #findings: Findings;
+  readonly #files: ValueFiles;
+  readonly #sharedFile: string | null;
   readonly #shared: ReadonlyMap<string, readonly Value[] | null>;
   /** Factories at the top of the specification, by job; null is the one for all jobs. */
   readonly #factories = new Map<string | null, { factory: FactorySpec; path: SpecPath }>();
   #numValues = 0;
   readonly #sweepsOfFactories = new Map<FactorySpec, Sweep | null>();
 
-  constructor(spec: WorkflowSpec, findings: Findings) {
+  constructor(spec: WorkflowSpec, findings: Findings, files: ReadText | null = null) {
     this.#findings = findings;
+    this.#files = new ValueFiles(files);
+    this.#sharedFile = spec.parameters_file ?? null;
     this.#shared = this.#values(spec.parameters ?? {}, ['parameters']);
     const jobs = new Set(spec.jobs.map(({ name }) => name));
     const atTop = (spec.factories ?? []).map((factory, i) => ({
@@ -58,9 +67,15 @@ export class SweepReader {
     return this.#ofParameters(file, path);
   }
 
+  /** The sweep of user data; null when it has none. */
+  ofUserData(userData: UserDataSpec, path: SpecPath): Sweep | null {
+    return this.#ofParameters(userData, path);
+  }
+
   /** The sweep of a job, and whether a factory makes it. */
   ofJob(job: JobSpec, path: SpecPath): { sweep: Sweep | null; isFactory: boolean } {
-    const hasOwn = Object.keys(job.parameters ?? {}).length > 0 || (job.use_parameters ?? []).length > 0;
+    const hasFile = job.parameters_file != null || job.use_parameters_file === true;
+    const hasOwn = hasFile || Object.keys(job.parameters ?? {}).length > 0 || (job.use_parameters ?? []).length > 0;
     const own = job.factory ? { factory: job.factory, path: [...path, 'factory'] } : undefined;
     const found = own ?? this.#factories.get(job.name) ?? (hasOwn ? undefined : this.#factories.get(null));
     if (found === undefined) return { sweep: this.#ofParameters(job, path), isFactory: false };
@@ -75,7 +90,7 @@ export class SweepReader {
     return { sweep, isFactory: true };
   }
 
-  #ofParameters(element: JobSpec | FileSpec, path: SpecPath): Sweep | null {
+  #ofParameters(element: JobSpec | FileSpec | UserDataSpec, path: SpecPath): Sweep | null {
     const values = this.#values(element.parameters ?? {}, [...path, 'parameters']);
     for (const [k, name] of (element.use_parameters ?? []).entries()) {
       const shared = this.#shared.get(name);
@@ -87,20 +102,55 @@ export class SweepReader {
         values.set(name, null);
       } else if (!values.has(name)) values.set(name, shared);
     }
-    if (values.size === 0 || [...values.values()].includes(null)) return null;
+    const tables = this.#tablesOf(element, path);
+    if (tables === null || (values.size === 0 && tables.length === 0)) return null;
+    if ([...values.values()].includes(null)) return null;
     const known = values as Map<string, readonly Value[]>;
-    const place = element.parameter_mode ? 'parameter_mode' : element.parameters ? 'parameters' : 'use_parameters';
-    return this.#guarded([...path, place], () => (element.parameter_mode === 'zip' ? zipOf(known) : productOf(known)));
+    for (const name of tables.flatMap((table) => [...table.keys()])) {
+      if (!known.has(name) && tables.filter((table) => table.has(name)).length === 1) continue;
+      this.#findings.addOnce([...path, 'parameters_file'], name, () => `${quoted(name)} is given twice`);
+      return null;
+    }
+    const keys = ['parameter_mode', 'parameters', 'parameters_file', 'use_parameters', 'use_parameters_file'] as const;
+    const place = keys.find((key) => element[key] != null) ?? 'parameters';
+    return this.#guarded([...path, place], () => {
+      if (element.parameter_mode === 'zip') return zipOf(new Map([...tables, known].flatMap((group) => [...group])));
+      return productOfRows([...tables, ...[...known].map((parameter) => new Map([parameter]))]);
+    });
+  }
+
+  /** The rows of its own file, and of that of the workflow; null when one cannot be read. */
+  #tablesOf(element: JobSpec | FileSpec | UserDataSpec, path: SpecPath): Columns[] | null {
+    const { parameters_file: own, use_parameters_file: usesShared } = element;
+    const tables: (Columns | null)[] = [];
+    if (own != null) tables.push(this.#table(own, [...path, 'parameters_file']));
+    if (usesShared === true && this.#sharedFile !== null) {
+      tables.push(this.#table(this.#sharedFile, ['parameters_file']));
+    } else if (usesShared === true) {
+      this.#findings.add([...path, 'use_parameters_file'], () => 'the workflow has no parameters_file');
+      return null;
+    }
+    const read = tables.filter((table) => table !== null);
+    return read.length === tables.length ? read : null;
+  }
+
+  #table(file: string, place: SpecPath): Columns | null {
+    return this.#guarded(place, () => {
+      const table = this.#files.table(file);
+      const wrong = [...table.keys()].find((name) => !parameterName.test(name));
+      if (wrong === undefined) return table;
+      throw new ParameterProblem(`${quoted(file)} has a column ${quoted(wrong)}, which is no name of a parameter`);
+    });
   }
 
   #values(written: Readonly<Record<string, ParameterSpec>>, path: SpecPath): Map<string, readonly Value[] | null> {
     const values = new Map<string, readonly Value[] | null>();
     for (const [name, value] of Object.entries(written)) {
       const place = [...path, name];
-      if (/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
+      if (parameterName.test(name))
         values.set(
           name,
-          this.#guarded(place, () => this.#counted(() => readValues(value))),
+          this.#guarded(place, () => this.#counted(() => readValues(value, this.#files))),
         );
       else {
         values.set(name, null);

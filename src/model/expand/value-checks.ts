@@ -8,7 +8,6 @@ import { fieldsFromData } from '../job.ts';
 import { quoted } from '../spec/names.ts';
 import { userDataPaths } from '../spec/needs-from-data.ts';
 import type { Findings } from '../spec/problems.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
 import { hasValueVariables, splitPath, valueVariables, variableProblem } from '../spec/values.ts';
 import { commandKey } from './elements.ts';
 import type { JobExpansion } from './jobs.ts';
@@ -70,7 +69,7 @@ export function checkValues(expansion: JobExpansion, findings: Findings): void {
 export function checkNeeds(
   expansion: JobExpansion,
   requirements: ExpandedWorkflow['requirements'],
-  userData: NonNullable<WorkflowSpec['user_data']>,
+  userData: ExpandedWorkflow['userData'],
   findings: Findings,
 ): void {
   if (!requirements.some(({ fromData }) => fromData !== undefined)) return;

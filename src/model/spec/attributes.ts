@@ -27,13 +27,13 @@ export function tooLong(text: string): string {
   return `is ${text.length} characters long; an attribute has at most ${longestAttribute}: ${quoted(text)}`;
 }
 
-/** Numbers in the attributes and environment variables of a written specification become texts in place, so that 1.10 stays 1.10. */
+/** Numbers in the attributes, variables and environment variables of a written specification become texts in place, so that 1.10 stays 1.10. */
 export function keepNumbersAsWritten(specification: unknown): void {
   if (!isObject(specification)) return;
   const jobs: unknown = specification.jobs;
   for (const holder of [specification, ...(Array.isArray(jobs) ? jobs : [])]) {
     if (!isObject(holder)) continue;
-    for (const attributes of [holder.attributes, holder.workflow_attributes, holder.env]) {
+    for (const attributes of [holder.attributes, holder.workflow_attributes, holder.env, holder.variables]) {
       if (!isObject(attributes)) continue;
       for (const [name, value] of Object.entries(attributes)) {
         if (value instanceof WrittenNumber) attributes[name] = value.text;

@@ -19,15 +19,23 @@ export class ParameterProblem extends Error {}
 
 const numberPattern = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 
+/** Lists of values in files of their own. */
+export interface ListFiles {
+  list(path: string): Value[];
+}
+
 /** The values that a specification writes; throws ParameterProblem. */
-export function readValues(written: ParameterSpec): Value[] {
+export function readValues(written: ParameterSpec, files: ListFiles | null = null): Value[] {
   if (typeof written === 'boolean') return [String(written)];
   if (typeof written === 'number') return [checkedNumber(written)];
   if (Array.isArray(written)) return nonEmpty(written.map((value) => scalarOf(value)));
   const trimmed = written.trim();
   const text = /^\{[^{},]*\}$/.test(trimmed) ? trimmed.slice(1, -1).trim() : trimmed;
   if (text.startsWith('[') && text.endsWith(']')) return listOf(text.slice(1, -1));
-  if (text.startsWith('@')) throw new ParameterProblem('reading values from a file is not supported');
+  if (text.startsWith('@')) {
+    if (files === null) throw new ParameterProblem('values in a file are not read here');
+    return [...files.list(text.slice(1).trim())];
+  }
   if (!/^[^'"]*:/.test(text)) return [wordOf(text)];
   return rangeOf(text);
 }
@@ -52,8 +60,13 @@ function checkedNumber(value: number): number {
   return value;
 }
 
+/** Whether a text is written like a number. */
+export function isNumber(text: string): boolean {
+  return numberPattern.test(text);
+}
+
 /** A word of a list in a text: a text if it is in quotes, else a number if it looks like one. */
-function wordOf(word: string): Value {
+export function wordOf(word: string): Value {
   const quote = word[0];
   if ((quote === "'" || quote === '"') && word.length >= 2 && word.endsWith(quote)) return word.slice(1, -1);
   return numberPattern.test(word) ? checkedNumber(Number(word)) : word;
@@ -134,15 +147,21 @@ export interface Sweep {
 
 /** Each value with each: the first parameter varies slowest, the last fastest. Throws ParameterProblem. */
 export function productOf(parameters: ReadonlyMap<string, readonly Value[]>): Sweep {
-  refuseMany(parameters);
-  const count = [...parameters.values()].reduce((product, values) => product * values.length, 1);
+  return productOfRows([...parameters].map((parameter) => new Map([parameter])));
+}
+
+/** The same of groups of parameters, whose values go together: the first of one group with the first of its others. */
+export function productOfRows(groups: readonly ReadonlyMap<string, readonly Value[]>[]): Sweep {
+  refuseMany(new Map(groups.flatMap((group) => [...group])));
+  const lengths = groups.map((group) => [...group.values()][0]?.length ?? 1);
+  const count = lengths.reduce((product, length) => product * length, 1);
   if (count > mostInstances) {
     throw new ParameterProblem(`combine to ${count} instances; at most ${mostInstances} are allowed`);
   }
   let stride = count;
-  const swept = [...parameters].map(([name, values]) => {
-    stride /= values.length;
-    return { name, values, stride };
+  const swept = groups.flatMap((group, i) => {
+    stride /= lengths[i] ?? 1;
+    return [...group].map(([name, values]) => ({ name, values, stride }));
   });
   return { parameters: swept, count };
 }

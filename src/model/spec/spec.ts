@@ -43,6 +43,10 @@ const swept = {
   parameters: parameters.nullish(),
   parameter_mode: z.enum(['product', 'zip']).nullish(),
   use_parameters: names.nullish(),
+  /** A table with a row for each instance: CSV, JSON or JSON lines. */
+  parameters_file: path.nullish(),
+  /** Also that of the workflow. */
+  use_parameters_file: flag.nullish(),
 };
 
 const factory = z.strictObject({
@@ -157,7 +161,12 @@ const file = z.strictObject({
   ...swept,
 });
 
-const userData = z.strictObject({ name: name.nullish(), data: z.unknown().optional(), is_ephemeral: flag.nullish() });
+const userData = z.strictObject({
+  name: name.nullish(),
+  data: z.unknown().optional(),
+  is_ephemeral: flag.nullish(),
+  ...swept,
+});
 
 const failureHandler = z.strictObject({
   name,
@@ -194,6 +203,9 @@ export const workflowSpec = z.strictObject({
   /** Environment variables of every job. */
   env: environment.nullish(),
   parameters: parameters.nullish(),
+  parameters_file: path.nullish(),
+  /** Text constants, which stand in braces in any text. */
+  variables: z.record(name, scalar).nullish(),
   compute_node_expiration_buffer_seconds: count.nullish(),
   compute_node_wait_for_new_jobs_seconds: count.nullish(),
   compute_node_ignore_workflow_completion: flag.nullish(),
@@ -239,6 +251,7 @@ export type TemplateSpec = z.infer<typeof template>;
 export type StepSpec = z.infer<typeof step>;
 export type JobSpec = z.infer<typeof job>;
 export type FileSpec = z.infer<typeof file>;
+export type UserDataSpec = z.infer<typeof userData>;
 export type RequirementsSpec = z.infer<typeof resourceRequirements>;
 export type FailureHandlerSpec = z.infer<typeof failureHandler>;
 export type SlurmSchedulerSpec = z.infer<typeof slurmScheduler>;

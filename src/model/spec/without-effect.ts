@@ -61,6 +61,10 @@ class Notes {
       const instead = 'allocations wait for each other only as you schedule them: torc hpc slurm schedule-nodes -n 1';
       this.#add(['slurm_schedulers', i, 'serialize_allocations'], instead, 'serialize_allocations');
     }
+    const elements = [...spec.jobs, ...(spec.files ?? []), ...(spec.user_data ?? [])];
+    if (spec.parameters_file != null && !elements.some((each) => each.use_parameters_file === true)) {
+      this.#add(['parameters_file'], 'no job has use_parameters_file: true');
+    }
     if (spec.execution_config != null) this.#ofExecution(spec.execution_config);
     if (spec.resource_monitor != null) this.#ofMonitor(spec.resource_monitor);
     this.#ofVariables(spec.env, ['env']);

@@ -2,6 +2,7 @@
 import type { Api } from '../../api/contract.ts';
 import { beginRequest, configOf } from '../../api/creation.ts';
 import { chunksOf } from '../../api/creation-chunks.ts';
+import { textsIn } from '../../base/text-files.ts';
 import type { ScheduledRun, ScheduledSpec } from '../../model/expand/scheduled.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { checkedText, extraDirectives } from '../../slurm/directives.ts';
@@ -13,7 +14,12 @@ import type { ServerContext } from '../context.ts';
 
 function scheduledSpec(given: StoredSpecification): ScheduledSpec {
   const { text, file, syntax, working_directory: directory, home, variables } = given;
-  return { text, file, syntax: syntax ?? undefined, place: { directory, home, variables } };
+  return {
+    text,
+    file,
+    syntax: syntax ?? undefined,
+    place: { directory, home, variables, readText: textsIn(directory) },
+  };
 }
 
 /** Throws TorcError for a specification of which no workflow could be made, or whose workflow could not run by itself. */
