@@ -93,3 +93,71 @@ describe('torc status, watch and wait', () => {
     expect(await run.ended).toMatchObject({ code: 0 });
   });
 });
+
+describe('torc why and rerun-failed', () => {
+  it('H13: why names the upstream job, the walltime, the memory, the hold, each with the command that helps', async () => {
+    const jobs = [
+      { name: 'first', command: 'true', resource_requirements: 'small' },
+      { name: 'long', command: 'true', resource_requirements: 'long' },
+      { name: 'big', command: 'true', resource_requirements: 'big' },
+      { name: 'waits', command: 'true', depends_on: ['long'] },
+      { name: 'held', command: 'true', hold: true },
+    ];
+    const resource_requirements = [
+      { name: 'small', num_cpus: 1, memory: '10m', runtime: 'PT1M' },
+      { name: 'long', num_cpus: 1, memory: '10m', runtime: 'PT5H' },
+      { name: 'big', num_cpus: 1, memory: '900g', runtime: 'PT1M' },
+    ];
+    const slurm_schedulers = [{ name: 'batch', account: 'x', walltime: '00:20:00' }];
+    const spec = JSON.stringify({ name: 'w', jobs, resource_requirements, slurm_schedulers });
+    await place.torc('workflows', 'create', place.file('w.json', spec));
+    const why = async (...words: string[]) => (await place.torc('why', ...words)).stdout;
+    expect(await why('first')).toMatch(
+      /^job 1 \(first\) of workflow 1: uninitialized\n {2}Its workflow .*\n {4}torc .* workflows start 1\n/,
+    );
+    await place.torc('workflows', 'start', '1');
+    expect(await why('1')).toMatch(/There is no worker to run it\.\n {4}torc .* jobs run 1\n {4}torc .* -n 1\n/);
+    expect(await why('long')).toMatch(/may run for 5h 00m, but .*\n {4}torc .* modify-config 1 -w 05:34:00\n/);
+    expect(await why('waits')).toMatch(/waits for 1 upstream job: "long" \(ready\)\.\n {4}torc .* why 2\n/);
+    expect(await why('held')).toMatch(/A person holds it.*\n {4}torc .* jobs release 5\n/);
+    await place.torc('jobs', 'run', '1', '--memory', '500m', '--time-limit', 'PT10M', '--wait-for-new-jobs', '0');
+    expect(await why('big')).toMatch(/no worker so far had more than 500M.*\n {4}torc .* modify 3 --memory 500m\n/);
+    expect(await why('first')).toMatch(
+      /^job 1 .*: done \(success\)\n {2}It ended at .* on .*, attempt 1\.\n {2}It succeeded\.\n$/,
+    );
+    const { jobs: all } = await place.json<{ jobs: object[] }>(['why', '*i*s*', 'held']);
+    expect(all).toMatchObject([
+      { job_name: 'first', status: 'done', return_code: 0, reasons: [{ reason: { code: 'succeeded' }, help: [] }] },
+      { job_name: 'waits', status: 'blocked', hostname: null, stderr_tail: [] },
+      { job_name: 'held', reasons: [{ reason: { code: 'held', kind: 'person' } }] },
+    ]);
+  });
+
+  it('rerun-failed runs what failed and what is behind it, as the dry run says; it ends with 7 when nothing failed', async () => {
+    const jobs = [
+      { name: 'fails', command: 'test -e fixed || { echo because >&2; exit 4; }' },
+      { name: 'after', command: 'true', depends_on: ['fails'] },
+      { name: 'fine', command: 'true' },
+    ];
+    expect(await place.torc('run', place.file('w.json', JSON.stringify({ name: 'w', jobs })))).toMatchObject({
+      code: 1,
+    });
+    expect((await place.torc('why', 'fails')).stdout).toMatch(/ {4}\| because\n {2}It failed with return code 4/);
+    expect((await place.torc('why', 'after')).stdout).toMatch(/upstream job 1 "fails" failed\.\n {4}torc .* why 1\n/);
+    interface Plan {
+      changes: { job_name: string }[];
+      restart: { changes: { job_name: string; new_status: string }[] };
+    }
+    const planned = await place.json<Plan>(['rerun-failed', '1', '--dry-run']);
+    expect(planned.changes.map(({ job_name }) => job_name)).toEqual(['fails', 'after']);
+    expect(planned.restart.changes.map(({ job_name, new_status }) => [job_name, new_status])).toEqual([
+      ['fails', 'ready'],
+      ['after', 'blocked'],
+    ]);
+    place.file('fixed', '');
+    expect(await place.torc('rerun-failed', '--run', '--schedule', '1')).toMatchObject({ code: 2 });
+    expect(await place.torc('rerun-failed', '--run')).toMatchObject({ code: 0 });
+    expect(await place.json(['status', '1'])).toMatchObject({ run_id: 2, num_done: 3, num_failed: 0 });
+    expect(await place.torc('rerun-failed')).toMatchObject({ code: 7, stderr: expect.stringContaining('has failed') });
+  });
+});

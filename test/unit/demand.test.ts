@@ -282,7 +282,7 @@ describe('the command that helps', () => {
     ]);
     expect(help(waiting(), { workers: [worker()] })).toEqual([]);
     const upstreams = { total: 1, first: [{ job_key: '9', name: 'a', status: 'ready' }] };
-    expect(help(waiting({ status: 'blocked', upstreams }), {})).toEqual(['torc jobs show 9']);
+    expect(help(waiting({ status: 'blocked', upstreams }), {})).toEqual(['torc why 9']);
   });
 
   it('never suggests an allocation that cannot run the job', () => {

@@ -6,7 +6,7 @@ import { type Followed, followStatus, hasEnded, type Seen } from '../connection/
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { openScreen, type Screen } from '../context/screen.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
 import { nextCommands, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
@@ -50,14 +50,7 @@ export async function waitForWorkflows(
 }
 
 async function chosenKeys(context: Context, given: readonly string[]): Promise<string[]> {
-  return withConnection(context, async ({ api }) => {
-    const asked = given.length === 0 ? [null] : given;
-    const keys: string[] = [];
-    for (const key of asked) keys.push(await chooseWorkflow(context, api, key));
-    // an unknown key is told now
-    for (const workflow_key of keys) await api.call('workflow_show', { workflow_key });
-    return [...new Set(keys)];
-  });
+  return withConnection(context, async ({ api }) => (await chooseWorkflows(context, api, given, 'reads')).keys);
 }
 
 interface Waiting<T> {

@@ -1,4 +1,4 @@
-/** `torc status`, `watch`, `wait`: how workflows stand. */
+/** `torc status`, `watch`, `wait`, `why`: how workflows and jobs stand. */
 import type { Command } from 'commander';
 import type { StatusOptions } from '../actions/status.ts';
 import type { WaitOptions } from '../actions/watch.ts';
@@ -29,6 +29,7 @@ ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seco
   });
   declareWatch(program, act);
   declareWait(program, act);
+  declareWhy(program, act);
 }
 
 const endings = `Ends as torc run does: with 0 when every job succeeded, with 1 when jobs failed or the workflow was canceled, with 8 when the
@@ -68,5 +69,17 @@ ${examples('torc wait 7 && torc results list -k 7', 'torc wait 7 --timeout 2h ||
   act(wait, async (keys, self) => {
     const { waitForWorkflows } = await import('../actions/watch.ts');
     return (context) => waitForWorkflows(context, keys, self.opts<WaitOptions>());
+  });
+}
+
+function declareWhy(program: Command, act: Act): void {
+  const why = program
+    .command('why')
+    .description('say why jobs do not run or ended as they did, with the commands that help')
+    .argument('<jobs...>', 'job keys, names or patterns')
+    .addHelpText('after', examples('torc why 12', "torc why -k 7 'sim_*'", 'torc -F json why 12 | jq .reasons'));
+  act(why, async (jobs) => {
+    const { explainJobs } = await import('../actions/why.ts');
+    return (context) => explainJobs(context, jobs);
   });
 }

@@ -1,8 +1,9 @@
 /** `torc workflows restart|reset-status`: after failures of jobs, nodes or data. */
 import type { Command } from 'commander';
+import type { RerunFailedOptions } from '../actions/rerun-failed.ts';
 import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
-import { decimalNumber } from '../input/options.ts';
+import { decimalNumber, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 
@@ -85,5 +86,26 @@ function declareReset(group: Command, act: Act, name: string, description: strin
   act(reset, async (keys, self) => {
     const { resetWorkflows } = await import('../actions/workflows-reset.ts');
     return (context) => resetWorkflows(context, keys, self.opts<ResetWorkflowOptions>());
+  });
+}
+
+export function declareRerunFailed(program: Command, act: Act): void {
+  const rerun = program
+    .command('rerun-failed')
+    .description('run failed and lost jobs and all downstream jobs again: reset them, restart the workflow')
+    .argument('[keys...]', keyArgument)
+    .option('--run', 'then run the jobs on this machine')
+    .option('--schedule <n>', 'then submit this many allocations', wholeNumber('--schedule', 1))
+    .option('-d, --dry-run', 'show what would change without changing anything')
+    .addHelpText(
+      'after',
+      `
+The same as torc workflows reset-status --failed-only --restart. Ends with 7 when no job has failed, and with --run as
+torc jobs run does.
+${examples('torc rerun-failed 7 --dry-run', 'torc rerun-failed 7 --run', 'torc rerun-failed 7 --schedule 2').trimStart()}`,
+    );
+  act(rerun, async (keys, self) => {
+    const { rerunFailed } = await import('../actions/rerun-failed.ts');
+    return (context) => rerunFailed(context, keys, self.opts<RerunFailedOptions>());
   });
 }

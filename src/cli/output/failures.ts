@@ -65,7 +65,7 @@ export function shareOut(sizes: readonly number[], most: number): number[] {
   return shares;
 }
 
-async function readFailed(api: Api, job_key: string): Promise<FailedJob> {
+export async function readFailed(api: Api, job_key: string): Promise<FailedJob> {
   const show = () => api.call('job_show', { job_key });
   const shown = await show();
   const { job, attempts, diagnosis } = shown;

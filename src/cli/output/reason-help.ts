@@ -40,8 +40,32 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (has('workers_exclusive')) return [`${torc} jobs run ${job.workflow_key}`];
   if (has('no_worker')) return [`${torc} jobs run ${job.workflow_key}`, `${schedule} -n 1`];
   if (has('outlasts_workers')) return [`${schedule} -n 1`];
+  if (has('waits_for_allocation')) return [`${torc} hpc slurm allocations -k ${job.workflow_key}`];
+  if (has('workers_silent')) return [`${torc} compute-nodes list -k ${job.workflow_key}`];
+  if (has('workflow_paused')) return [`${torc} workflows resume ${job.workflow_key}`];
+  if (find('held')?.kind === 'person') return [`${torc} jobs release ${job.job_key}`];
+  const ended = helpOfEnd(torc, job, reasons);
+  if (ended.length > 0) return ended;
   const upstream = find('waits_for_upstreams')?.first[0] ?? find('upstream_failed');
-  return upstream === undefined ? [] : [`${torc} jobs show ${upstream.job_key}`];
+  return upstream === undefined ? [] : [`${torc} why ${upstream.job_key}`];
+}
+
+/** Of a job that does not wait. */
+function helpOfEnd(torc: string, { workflow_key, job_key }: Subject, reasons: readonly Reason[]): string[] {
+  switch (reasons[0]?.code) {
+    case 'lost':
+      return [`${torc} jobs diagnose ${job_key}`, `${torc} workflows restart ${workflow_key} --dry-run`];
+    case 'failed':
+      return [`${torc} jobs logs ${job_key}`, `${torc} rerun-failed ${workflow_key} --dry-run`];
+    case 'canceled_by_person':
+    case 'disabled':
+      return [`${torc} jobs reset-status ${job_key}`];
+    case 'max_failures':
+    case 'workflow_timed_out':
+      return [`${torc} workflows restart ${workflow_key} --dry-run`];
+    default:
+      return [];
+  }
 }
 
 function helpOfLimit(torc: string, workflowKey: string, { limit, shared }: Of<'waits_for_limit'>): string {
