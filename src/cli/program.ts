@@ -4,16 +4,14 @@ import { type Environment, environment } from '../base/config.ts';
 import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
-import { groupCommands, optionsLast } from './commands/help-groups.ts';
+import { groupCommands } from './commands/help-groups.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
 import { namedCommand } from './input/command-words.ts';
 import { withoutOlderLetters } from './input/older-letters.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
 import { translated } from './input/translate-words.ts';
-
-/** Help is as wide as the terminal up to this many columns. */
-const widestHelp = 110;
+import { brokenParagraphs, helpFormat, helpWidth } from './output/help-format.ts';
 
 /** Commands of `torc workflows` that are typed without the group. */
 const shortForms = ['create', 'start', 'list', 'pause', 'resume', 'cancel', 'restart', 'recover', 'delete'];
@@ -80,7 +78,7 @@ export async function runProgram(given: readonly string[], parts: ContextParts):
   };
   const printed: string[] = [];
   const program = await declareProgram(act, firstOperand(typed), parts.terminal.columns());
-  captureOutput(program, printed);
+  captureOutput(program, (text) => printed.push(brokenParagraphs(text, helpWidth(parts.terminal.columns()))));
   try {
     if (isVersionAsked(words)) printed.push(`${version()}\n`);
     else {
@@ -150,21 +148,15 @@ export async function declareProgram(act: Act, only: string | null = null, colum
     if (command !== program) command.helpCommand(false);
     command.addHelpOption(new Option('-h, --help', 'print this help').helpGroup(globalHelp));
     command.configureHelp({
+      ...helpFormat(columns, globalHelp),
       subcommandTerm: termOf,
       optionDescription: descriptionOf,
-      helpWidth: Math.min(columns, widestHelp),
-      ...(command === program ? programHelp : {}),
+      ...(command === program ? { subcommandTerm: (child: Command) => child.name() } : {}),
     });
   });
   groupCommands(program);
   return program;
 }
-
-/** How the help of the program differs from that of a group. */
-const programHelp: Partial<Help> = {
-  subcommandTerm: (command) => command.name(),
-  formatHelp: (command, helper) => optionsLast(new Help().formatHelp(command, helper), globalHelp),
-};
 
 /** A command in the help of its group: its name and arguments. */
 function termOf(command: Command): string {
@@ -180,13 +172,9 @@ function descriptionOf(option: Option): string {
   return isList ? option.description : new Help().optionDescription(option);
 }
 
-function captureOutput(program: Command, printed: string[]): void {
+function captureOutput(program: Command, write: (text: string) => void): void {
   forEachCommand(program, (command) => {
-    command.configureOutput({
-      writeOut: (text) => printed.push(text),
-      writeErr: (text) => printed.push(text),
-      outputError: () => {},
-    });
+    command.configureOutput({ writeOut: write, writeErr: write, outputError: () => {} });
   });
 }
 

@@ -20,7 +20,7 @@ export function fakeTerminal(isTerminal = false): FakeTerminal {
     isStdinTerminal: isTerminal,
     isStdoutTerminal: isTerminal,
     isStderrTerminal: isTerminal,
-    columns: () => 40,
+    columns: () => 80,
     isWriting: () => false,
     async out(text) {
       if (terminal.stdout.length >= terminal.readsAtMost) return false;

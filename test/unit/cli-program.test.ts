@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../../src/cli/context/context.ts';
 import { withoutOlderLetters } from '../../src/cli/input/older-letters.ts';
 import { firstOperand, globalOptionsOf } from '../../src/cli/input/options.ts';
 import { completionScript } from '../../src/cli/output/completion-script.ts';
+import { brokenParagraphs } from '../../src/cli/output/help-format.ts';
 import { declareProgram, runProgram } from '../../src/cli/program.ts';
 import { fakeTerminal, noInterrupts } from './cli-fakes.ts';
 
@@ -29,6 +30,31 @@ async function run(...words: string[]) {
   const exitCode = await runProgram(words, { terminal, interrupts: noInterrupts, env: { HOME: '/home/a' } });
   return { exitCode, stdout: terminal.stdout.join(''), stderr: terminal.stderr.join('') };
 }
+
+describe('help', () => {
+  it('fits 80 columns, whatever the command', async () => {
+    const paths: string[][] = [];
+    const visit = (command: Command, path: string[]): void => {
+      paths.push(path);
+      for (const child of command.commands) visit(child, [...path, child.name()]);
+    };
+    visit(await declareProgram(() => {}), []);
+    for (const path of paths) {
+      const { stdout } = await run(...path, '--help');
+      expect(
+        stdout.split('\n').filter((line) => line.length > 80),
+        path.join(' '),
+      ).toEqual([]);
+    }
+  });
+
+  it('keeps an example that is broken into lines a command that works', () => {
+    const text = "Examples:\n  torc -F json jobs list | jq -r '.jobs | .[]'    # keys\n";
+    expect(brokenParagraphs(text, 40)).toBe(
+      "Examples:\n  # keys\n  torc -F json jobs list | jq -r \\\n    '.jobs | .[]'\n",
+    );
+  });
+});
 
 describe('global options', () => {
   it('work before and after the command, the last one counts', async () => {

@@ -83,10 +83,3 @@ export function groupCommands(program: Command): void {
   const help = new Command('help').argument('[command..]').helpGroup(`${lastHeading}:`);
   program.addHelpCommand(help.description('help for a command'));
 }
-
-/** The help with the global options at the end: they are looked for least. */
-export function optionsLast(text: string, heading: string): string {
-  const blocks = text.trimEnd().split('\n\n');
-  const isOptions = (block: string): boolean => block.startsWith(heading);
-  return `${[...blocks.filter((block) => !isOptions(block)), ...blocks.filter(isOptions)].join('\n\n')}\n`;
-}
