@@ -9,6 +9,7 @@ import { claims } from './cases/claims.mjs';
 import { copies } from './cases/copies.mjs';
 import { creation } from './cases/creation.mjs';
 import { durability } from './cases/durability.mjs';
+import { exec } from './cases/exec.mjs';
 import { graphs } from './cases/graphs.mjs';
 import { idle } from './cases/idle.mjs';
 import { latency } from './cases/latency.mjs';
@@ -23,6 +24,7 @@ import { header, save, table } from './report.mjs';
 
 const cases = {
   noop,
+  exec,
   graphs,
   latency,
   server,

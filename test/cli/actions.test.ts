@@ -117,17 +117,62 @@ describe('actions that schedule nodes', () => {
     const { actions: _, ...without } = staged;
     const refused = await place.torc('submit', place.file('without.json', JSON.stringify(without)));
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('schedule_nodes') });
+    // of torc 1.0: starts a stored workflow
     expect(await place.torc('submit', '1')).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('workflows start 1'),
+      stderr: expect.stringContaining('no torc database'),
     });
     expect(existsSync(place.dir)).toBe(false);
     const file = place.file('staged.json', JSON.stringify(staged));
     const started = await place.json<object>(['submit', file]);
     expect(started).toMatchObject({ workflow_key: '1', starts_server: true, num_ready: 1 });
+    // not before Slurm has taken them
+    expect(started).toMatchObject({ slurm_job_ids: [expect.any(String), expect.any(String)] });
     const status = async () => (await place.json<{ status: string }>(['workflows', 'show', '1'])).status;
     await expect.poll(status, { interval: 500 }).toBe('done');
     expect(log()).toEqual(['first', 'second', '']);
+  });
+
+  it('are not needed with -n: what is typed is the Slurm config; a dry run shows it and stores nothing', async () => {
+    const { actions: _, ...spec } = staged;
+    const file = place.file('spec.json', JSON.stringify(spec));
+    const words = ['submit', file, '-n', '2', '-p', 'short', '-t', '20', '-a', 'mine'];
+    const planned = await place.torc(...words, '--dry-run');
+    expect(planned.stdout).toContain(
+      '2 allocations would be submitted: account mine, partition short, walltime 00:20:00',
+    );
+    expect(existsSync(place.dir)).toBe(false);
+    expect(await place.torc('submit', place.file('staged.json', JSON.stringify(staged)), '-n', '1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('schedules its nodes itself'),
+    });
+    const submitted = await place.torc(...words);
+    expect(submitted).toMatchObject({ code: 0 });
+    const [first, second] = slurm.jobs().map(({ id }) => id);
+    expect(submitted.stdout).toContain(`Slurm jobs ${first} ${second}\n`);
+    for (const folder of ['torc_output', 'slurm_stdio', 'slurm_scripts']) expect(submitted.stdout).toContain(folder);
+    expect(slurm.jobs().map(({ directives }) => directives)).toMatchObject(
+      Array(2).fill({ account: 'mine', partition: 'short', time: '00:20:00', mem: '1G' }),
+    );
+    expect(slurm.jobs()[0]).toMatchObject({ directives: { account: 'mine', partition: 'short', time: '00:20:00' } });
+  });
+
+  it('that Slurm refuses end torc submit with 6 and its words', async () => {
+    slurm.behave({ command: 'sbatch', stderr: 'sbatch: error: Invalid account', exitCode: 1, times: 9 });
+    const { actions: _, ...spec } = staged;
+    const file = place.file('spec.json', JSON.stringify(spec));
+    const own = await place.torc('submit', place.file('staged.json', JSON.stringify(staged)));
+    const typed = await place.torc('submit', file, '-n', '2');
+    for (const [ended, key] of [
+      [own, '1'],
+      [typed, '2'],
+    ] as const) {
+      expect(ended).toMatchObject({ code: 6, stdout: '' });
+      expect(ended.stderr).toMatch(new RegExp(`Invalid account.*Workflow ${key} is stored and started`));
+      expect(ended.stderr).toContain(`-k ${key} hpc slurm schedule-nodes`);
+    }
+    expect(own.stderr).toContain('Nothing was submitted');
+    expect(typed.stderr).toContain('Submitted 0 of 2 allocations');
   });
 
   it('run when the workflow starts: a server starts, workers come and run the jobs without another command', async () => {

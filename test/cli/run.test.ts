@@ -26,6 +26,12 @@ interface Summary {
 describe('torc run', () => {
   it('runs a specification and ends with 0 and a summary', async () => {
     const spec = place.file('diamond.json', diamond({ a: 'echo hello' }));
+    const planned = await place.torc('run', spec, '--dry-run');
+    expect(planned).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^a +- +echo hello$[\s\S]*4 jobs in 3 stages/m),
+    });
+    expect([place.dir, join(place.path, 'torc_output')].filter((path) => existsSync(path))).toEqual([]);
     const { code, stdout } = await place.torc('run', spec, '-o', 'out');
     expect(code).toBe(0);
     expect(stdout).toContain('workflow 1 (diamond), run 1: done');

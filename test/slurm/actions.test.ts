@@ -234,3 +234,36 @@ exit $code
     kill: (...pids: (number | string)[]) => output(['kill', '-KILL', ...pids.map(String)]),
   };
 }
+
+describe.concurrent('torc exec --slurm --wait', () => {
+  it('asks for what its jobs need, ends with the code of the run, and shows the output of what failed', async (context) => {
+    const site = await siteFor(context, 'exec');
+    const job =
+      'echo "$TORC_TASK_ID on $SLURM_JOB_ID" >> log; echo "task $TORC_TASK_ID broke" >&2; exit $((TORC_TASK_ID == 3))';
+    const needs = ['-j', '2', '--cpus', '1', '--memory', '100m', '--array', '1-6'];
+    const words = ['exec', '-n', '2', '-p', 'main', '-t', '10', '-a', 'torc', ...needs, '--wait', '-c', job];
+    const ran = await site.torc(words);
+    expect(ran.exitCode).toBe(1);
+    const [, ids = ''] = /submitted 2 allocations .*: Slurm jobs ([0-9 ]+)/.exec(ran.stderr) ?? [];
+    expect(ran.stdout).toMatch(/5 succeeded, 1 failed/);
+    expect(ran.stdout).toContain('task 3 broke');
+    const ranOn = (await lines(site)).map((line) => line.split(' on '));
+    expect(ranOn.map(([task]) => task).toSorted()).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect(ids.split(' ')).toEqual(expect.arrayContaining([...new Set(ranOn.map(([, id]) => id))]));
+    await site.queueEmpty();
+  });
+
+  it('ends with 6 and the words of Slurm when it refuses, and the workflow can go on', async (context) => {
+    const site = await siteFor(context, 'exec refused');
+    const refused = await site.torc(['exec', '-p', 'nowhere', '-a', 'torc', '-t', '10', '--', 'touch', 'made']);
+    expect(refused).toMatchObject({ exitCode: 6, stdout: '' });
+    expect(refused.stderr).toMatch(/invalid partition.*Workflow 1 is stored and started/is);
+    await site.say(['-k', '1', 'hpc', 'slurm', 'modify-config', '-p', 'main']);
+    await site.schedule('1', '-n', '1');
+    expect(await site.ended('1')).toMatchObject({ status: 'done', num_done: 1 });
+    expect(await site.torc(['exec', '-t', '10', '--wait', '-a', 'torc', '--', 'test', '-e', 'made'])).toMatchObject({
+      exitCode: 0,
+    });
+    await site.queueEmpty();
+  });
+});
