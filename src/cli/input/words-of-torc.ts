@@ -173,6 +173,10 @@ const profiles = {
   why: 'torc has no profiles of clusters yet: it asks Slurm',
   instead: 'sinfo shows the partitions; torc hpc slurm add-config -a ACCOUNT -p PARTITION -w TIME says which to use.',
 };
+const shells = {
+  why: 'there is no completion for this shell',
+  instead: 'torc completion bash, torc completion zsh and torc completion fish print one.',
+};
 const generated = {
   why: 'Slurm settings are yours to choose; torc does not generate them yet',
   instead:
@@ -200,6 +204,8 @@ export const answers: readonly Answer[] = [
     why: 'lists have everything about their rows, so nothing has to be joined',
     instead: 'torc -F json jobs list, torc -F json results list; torc jobs show KEY has all of a job.',
   },
+  { typed: 'completions elvish', ...shells },
+  { typed: 'completions powershell', ...shells },
   { typed: 'hpc detect', ...profiles },
   { typed: 'hpc generate', ...profiles },
   { typed: 'hpc list', ...profiles },
