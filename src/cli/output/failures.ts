@@ -92,7 +92,8 @@ async function tailOf(shown: JobShown, attempt: ListRecord, show: () => Promise<
   try {
     const log = new AttemptLog(shown, attempt, show);
     if (log.whyNothing !== null) return null;
-    const bytes = await log.readTail('stderr', tailBytes);
+    // one file may have both streams, or stderr may not be kept
+    const bytes = await log.readTail(attempt.stderr_path === null ? 'stdout' : 'stderr', tailBytes);
     return bytes === null ? null : lastLines(bytes.toString('utf8'));
   } catch {
     // the failure is told without its output
@@ -175,6 +176,7 @@ function jobLines(torc: string, job: FailedJob, columns: number): string[] {
 /** The file, or the command that prints it. */
 function stderrLine(torc: string, { job_key, log_kind, stderr_path, stderr_tail }: FailedJob): string[] {
   if (log_kind === null || log_kind === 'none') return [];
+  if (log_kind === 'files' && stderr_path === null) return [`    output: ${torc} jobs logs ${job_key}`];
   const isEmpty = stderr_tail !== null && stderr_tail.length === 0;
   if (isEmpty) return [`    stderr is empty; stdout: ${torc} jobs logs ${job_key}`];
   return [`    stderr: ${log_kind === 'files' ? visible(stderr_path ?? '') : `${torc} jobs logs ${job_key} --stderr`}`];
