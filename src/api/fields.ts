@@ -43,6 +43,8 @@ const variable = z.string().regex(variableName, variableNameRule);
 const fits = (env: Readonly<Record<string, string>>): boolean => environmentProblem(env) === null;
 /** Environment variables; missing when there are none. */
 export const environment = z.record(variable, text).refine(fits, 'has too many or too long variables').optional();
+/** Null removes one; the others stay. */
+export const changedEnvironment = z.record(variable, text.nullable());
 const path = text.min(1).max(4096);
 /** How the process of a job is started; what is missing is as for all jobs of the workflow. */
 export const launch = {

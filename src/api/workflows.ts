@@ -7,6 +7,7 @@ import { jobStatuses, workflowStatuses } from '../model/status.ts';
 import {
   attributes,
   changedAttributes,
+  changedEnvironment,
   changedField,
   count,
   environment,
@@ -246,8 +247,7 @@ export const modifyWorkflow = z.strictObject({
       project: text.nullable(),
       metadata: json().nullable(),
       attributes: changedAttributes,
-      /** Replaces all of them. */
-      env: environment.unwrap(),
+      env: changedEnvironment,
       is_archived: z.boolean(),
       expiration_buffer_seconds: count,
       wait_for_new_jobs_seconds: count,

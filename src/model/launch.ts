@@ -141,6 +141,12 @@ export function environmentDifferences(
     const [old, now] = [before, after].map((env) => (Object.hasOwn(env, name) ? (env[name] ?? null) : null));
     if (old === now) return [];
     const field = `env.${name}`;
-    return [{ field, old_value: old === null ? null : 'a value', new_value: now === null ? null : 'another value' }];
+    return [
+      {
+        field,
+        old_value: old === null ? null : 'a value',
+        new_value: now === null ? null : old === null ? 'a value' : 'another value',
+      },
+    ];
   });
 }

@@ -191,6 +191,24 @@ describe('stdio of a job', () => {
   });
 });
 
+describe('changed variables of a workflow', () => {
+  it('are for jobs that start from then on; null removes one, and events do not have the values', async () => {
+    const { key, worker } = await started({ ...spec, jobs: [{ name: 'a', command: 'x' }] });
+    const change = (env: Record<string, string | null>) =>
+      service.call('workflow_modify', { workflow_key: key, changes: { env } });
+    expect((await change({ MODE: null, NEW: 'frobozz', API_KEY: 'xyzzy' })).changes).toEqual([
+      { field: 'env.MODE', old_value: 'a value', new_value: null },
+      { field: 'env.NEW', old_value: null, new_value: 'a value' },
+    ]);
+    const [job] = (await worker.exchange()).jobs;
+    expect(job?.env).toEqual({ THREADS: '4', NEW: 'frobozz', API_KEY: 'xyzzy' });
+    expect(JSON.stringify(service.db.all('SELECT data FROM events'))).not.toMatch(/frobozz|xyzzy/);
+    await expect(change({ BIG: 'x'.repeat(70_000) })).rejects.toThrow('workflow 1 then has 7');
+    await change({ THREADS: null, NEW: null, API_KEY: null });
+    expect(service.db.all('SELECT env FROM workflows')).toEqual([{ env: null }]);
+  });
+});
+
 describe('a specification with wrong variables', () => {
   it('is refused with the place', () => {
     const wrong = { name: 'w', env: { 'a-b': 1, L: [1] }, jobs: [{ name: 'a', command: 'x', env: { N: 'a\0' } }] };

@@ -6,13 +6,14 @@ import type { Context } from '../context/context.ts';
 import { askToDelete } from '../input/ask.ts';
 import { type AttributeOptions, givenAttributes } from '../input/attributes.ts';
 import { chosenJobKeys } from '../input/chosen-jobs.ts';
+import { type EnvironmentOptions, givenEnvironment } from '../input/environment.ts';
 import { findByNameOrKey } from '../input/name-or-key.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { askAboutPattern } from '../plans/chosen-jobs.ts';
 
-export interface AddJobOptions extends AttributeOptions {
+export interface AddJobOptions extends AttributeOptions, EnvironmentOptions {
   command: string;
   invocationScript?: string;
   resourceRequirements?: string;
@@ -61,6 +62,7 @@ export async function addJob(context: Context, name: string, options: AddJobOpti
     ...(options.hold === true ? { hold: true } : {}),
     ...(options.maxWait === undefined ? {} : { max_wait_ms: Math.max(1, Math.round(options.maxWait * 1000)) }),
     ...givenAttributes(options),
+    ...(options.env === undefined ? {} : { env: givenEnvironment(context, options) }),
     depends_on: [...options.dependsOn],
     input_files: [...options.inputFile],
     output_files: [...options.outputFile],

@@ -9,12 +9,13 @@ import type { Context } from '../context/context.ts';
 import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
 import { existingDirectory } from '../input/base-directory.ts';
 import { changesTable } from '../input/changed-fields.ts';
+import { type EnvironmentOptions, environmentChanges } from '../input/environment.ts';
 import type { StdioOption } from '../input/options.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
-export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions {
+export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions, EnvironmentOptions {
   name?: string;
   description?: string;
   project?: string;
@@ -58,6 +59,7 @@ export async function modifyWorkflow(
     ...(project === undefined ? {} : { project: project === '' ? null : project }),
     ...(metadata === undefined ? {} : { metadata: parsedMetadata(metadata) }),
     ...attributeChanges(options),
+    ...environmentChanges(context, options),
     ...(stdio === undefined ? {} : { stdio }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
     ...(maxDynamicJobs === undefined ? {} : { max_dynamic_jobs: maxDynamicJobs }),

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { AddJobOptions, DeleteJobsOptions } from '../actions/jobs-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
+import { envOption } from '../input/environment.ts';
 import { collect, someTime, wholeNumberOrLess } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
@@ -73,6 +74,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--max-wait <duration>', 'fail it when it is ready for this long without starting', someTime)
     .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
     .addOption(attributeOption('a text to find it by; may be repeated'))
+    .addOption(envOption('an environment variable; NAME alone takes its value here; may be repeated'))
     .option('--hold', 'it does not start until you release it: torc jobs release')
     .addHelpText(
       'after',

@@ -4,6 +4,7 @@ import { typedLabels } from '../../model/labels.ts';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
+import { envOption, unsetEnvOption } from '../input/environment.ts';
 import { someTime, stdioOption, terminationSignalOption, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
@@ -22,6 +23,10 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--project <name>', "project; '' removes it")
     .option('--metadata <json>', 'any JSON value; null removes it')
     .addOption(attributeOption('set an attribute; NAME= removes it; may be repeated'))
+    .addOption(
+      envOption('set a variable of jobs that start from now on; NAME alone takes its value here; may be repeated'),
+    )
+    .addOption(unsetEnvOption())
     .option('--base-directory <dir>', 'where relative paths start and jobs run')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
     .option(

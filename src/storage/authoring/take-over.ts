@@ -9,8 +9,10 @@ import { anyConfig } from '../../model/decide/pools.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { labelSet } from '../../model/labels.ts';
+import type { Environment } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
+import { workflowEnvironment } from '../running/launch.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { needOf } from '../running/shapes.ts';
 import { modifyUserData } from '../running/user-data.ts';
@@ -75,10 +77,15 @@ function workflowSettings(tx: Transaction, workflowKey: number, wanted: Wanted['
     termination_signal: wanted.termination_signal ?? specDefaults.terminationSignal,
     sigterm_lead_seconds: wanted.sigterm_lead_seconds ?? specDefaults.sigtermLeadSeconds,
     ...(wanted.attributes === undefined ? {} : { attributes: wanted.attributes }),
-    env: wanted.env ?? {},
+    env: { ...removed(workflowEnvironment(tx, workflowKey)), ...wanted.env },
     create_output_folders: wanted.create_output_folders ?? specDefaults.createOutputFolders,
   };
   return modifyWorkflow(tx, { workflow_key: String(workflowKey), changes }).changes;
+}
+
+/** Without all variables of before. */
+function removed(env: Environment): Record<string, null> {
+  return Object.fromEntries(Object.keys(env).map((name) => [name, null]));
 }
 
 /** What was made from the data before runs again, as after any change of it. */

@@ -5,7 +5,7 @@ import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
-import { type Environment, environmentDifferences } from '../../model/launch.ts';
+import { environmentDifferences, environmentProblem } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
 import { readEnvironment, storedEnvironment } from '../running/launch.ts';
@@ -112,8 +112,18 @@ function modifyAttributes(
 }
 
 /** Jobs that start from now on get them. */
-function modifyEnvironment(tx: Transaction, workflowKey: number, stored: unknown, after: Environment): ChangedField[] {
-  const fields = environmentDifferences(readEnvironment(stored === null ? null : String(stored)), after);
+function modifyEnvironment(
+  tx: Transaction,
+  workflowKey: number,
+  stored: unknown,
+  changes: NonNullable<Changes['env']>,
+): ChangedField[] {
+  const before = readEnvironment(stored === null ? null : String(stored));
+  const named = Object.entries({ ...before, ...changes });
+  const after = Object.fromEntries(named.flatMap(([name, value]) => (value === null ? [] : [[name, value]])));
+  const problem = environmentProblem(after);
+  if (problem !== null) throw new TorcError('usage', `workflow ${workflowKey} then ${problem}`);
+  const fields = environmentDifferences(before, after);
   if (fields.length > 0) {
     tx.db.run('UPDATE workflows SET env = ? WHERE workflow_key = ?', storedEnvironment(after), workflowKey);
   }
