@@ -129,7 +129,8 @@ function tellOf(job: ProminenceJob, path: SpecPath, remarks: Remarks): void {
   tellOfPolicies(job, [...path, 'policies'], remarks);
 }
 
-export const notifications = 'torc does not know your address: write notifications: [{to: {email: you@example.org}}] into the specification';
+export const notifications =
+  'torc does not know your address: write notifications: [{to: {email: you@example.org}}] into the specification';
 
 export const noCounterpart = {
   placement: 'torc has no sites or regions: give the workers there a label, and the jobs the same labels',
