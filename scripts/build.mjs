@@ -1,7 +1,7 @@
 // Compiles src/ to dist/ and adds the files that the program reads at run time. The new dist/ replaces the old one only at
 // the end and only on success, so that a running torc never sees an incomplete dist/.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -22,12 +22,24 @@ try {
 cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'), { recursive: true });
 const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec', 'schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
+await writeManual();
 await bundle();
 compileJobStarter();
 chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
 rmSync(old, { recursive: true, force: true });
+
+/** A manual page for each command. */
+async function writeManual() {
+  const from = (name) => import(pathToFileURL(join(fresh, 'cli', name)).href);
+  const [{ declareProgram }, { manPages }] = [await from('program.js'), await from('output/man-page.js')];
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  mkdirSync(join(fresh, 'man'));
+  for (const [name, text] of manPages(await declareProgram(() => {}), version)) {
+    writeFileSync(join(fresh, 'man', name), text);
+  }
+}
 
 /** Static, so that it runs on nodes with another C library. Without a compiler, workers work without this program. */
 function compileJobStarter() {

@@ -1,8 +1,9 @@
-/** Completion in real shells: bash and zsh with keys typed into a terminal, fish by its own question for candidates. */
+/** What is made from the commands: manual pages, and completion in real shells: bash and zsh with keys typed into a terminal, fish by its own question for candidates. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { mainJs } from '../support/torc.ts';
 import { newPlace, type Place } from './place.ts';
@@ -128,5 +129,29 @@ describe('completion', () => {
     expect(await place.torc('complete', 'jobs', 's', ...elsewhere)).toEqual(expect.objectContaining(silent));
     const { stdout } = await place.torc('complete', 'jobs', 'train,sim_a', '--', '-k', 'campaign');
     expect(stdout).toBe('train,sim_alpha\tuninitialized\n');
+  });
+});
+
+describe('manual pages', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+
+  it('are listed in package.json, from where npm installs them (npm run manual)', () => {
+    const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { man: string[] };
+    expect(man).toEqual(
+      readdirSync(join(root, 'dist', 'man'))
+        .sort()
+        .map((name) => `dist/man/${name}`),
+    );
+  });
+
+  it.skipIf(!has('man', '--version'))('are shown by man without a warning', () => {
+    for (const name of ['torc', 'torc-run', 'torc-hpc-slurm-schedule-nodes', 'torc-jobs-reset-status', 'torc-logs']) {
+      const words = ['--warnings', '-l', join(root, 'dist', 'man', `${name}.1`)];
+      const options = { env: { ...process.env, MANWIDTH: '80', LC_ALL: 'C.UTF-8', MANPAGER: 'cat' } };
+      const shown = spawnSync('man', words, { ...options, encoding: 'utf8' });
+      expect([shown.status, shown.stderr]).toEqual([0, '']);
+      expect(shown.stdout).toMatch(new RegExp(`^NAME\n +${name} - `, 'm'));
+      expect(shown.stdout).toMatch(/^EXAMPLES\n +torc /m);
+    }
   });
 });

@@ -274,6 +274,7 @@ describe('completion', () => {
 
   it('offers commands and options at the cursor', async () => {
     expect(await offered('w')).toEqual(['watch', 'wait', 'why', 'workflows']);
+    expect(await offered('wo')).toEqual(['workflows']);
     expect(await offered('workflows', 'show')).toEqual(['show', 'show-status']);
     expect(await offered('hpc', 'slurm', 'sch')).toEqual(['schedule-nodes']);
     expect(await offered('jobs', 'list', '--sort')).toEqual(['--sort-by']);
