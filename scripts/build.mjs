@@ -34,9 +34,10 @@ rmSync(old, { recursive: true, force: true });
 async function writeManual() {
   const from = (name) => import(pathToFileURL(join(fresh, 'cli', name)).href);
   const [{ declareProgram }, { manPages }] = [await from('program.js'), await from('output/man-page.js')];
+  const { globalHelp } = await from('input/options.js');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   mkdirSync(join(fresh, 'man'));
-  for (const [name, text] of manPages(await declareProgram(() => {}), version)) {
+  for (const [name, text] of manPages(await declareProgram(() => {}), version, globalHelp)) {
     writeFileSync(join(fresh, 'man', name), text);
   }
 }

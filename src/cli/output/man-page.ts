@@ -1,13 +1,12 @@
 /** Manual pages in roff, made from the help of each command: `torc-jobs-list.1`. */
 import type { Command } from 'commander';
 import { exitCodes } from '../../base/errors.ts';
-import { globalHelp } from '../input/options.ts';
 
-/** Every page by the name of its file; `version` is in the foot of each. */
-export function manPages(program: Command, version: string): Map<string, string> {
+/** Every page by the name of its file; `version` is in the foot of each, options under `globalHelp` only in that of torc. */
+export function manPages(program: Command, version: string, globalHelp: string): Map<string, string> {
   const pages = new Map<string, string>();
   const visit = (command: Command, path: readonly string[]): void => {
-    pages.set(`${path.join('-')}.1`, page(command, path, version));
+    pages.set(`${path.join('-')}.1`, page(command, path, version, globalHelp));
     for (const child of childrenOf(command)) visit(child, [...path, child.name()]);
   };
   visit(program, ['torc']);
@@ -21,7 +20,7 @@ function childrenOf(command: Command): readonly Command[] {
     .filter((child) => child.name() !== 'help');
 }
 
-function page(command: Command, path: readonly string[], version: string): string {
+function page(command: Command, path: readonly string[], version: string, globalHelp: string): string {
   const name = path.join('-');
   const help = command.createHelp();
   const options = help.visibleOptions(command);
