@@ -111,7 +111,7 @@ describe('a workflow that is changed step by step', () => {
         { field: 'wait_for_healthy_database_minutes', old_value: 20, new_value: 5 },
       ],
     });
-    expect((await place.torc(...command, '--help')).stdout).toContain('-h, --wait-for-healthy-database');
+    expect((await place.torc(...command, '-h')).stdout).toContain('  --wait-for-healthy-database <minutes>');
     expect((await place.torc(...command, '2')).code).toBe(2);
   });
 

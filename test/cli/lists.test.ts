@@ -212,6 +212,15 @@ describe('mistakes', () => {
     expect((await other.json<{ workflows: unknown[] }>(['list', '2-9,last'])).workflows).toHaveLength(1);
     expect(await other.json(['workflows', 'show', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
     expect(await other.json(['workflows', 'start', 'last'])).toMatchObject({ workflow_key: '2' });
+    await other.create('true');
+    const pattern = await other.torc('cancel', 'com*');
+    expect(pattern).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('1 (commands): ') });
+    expect(pattern.stderr).toContain('would cancel 3 workflows; nothing was changed');
+    const canceled = await other.json<{ plans: { workflow_key: string }[] }>(['cancel', '2', '1-1']);
+    expect(canceled.plans.map((plan) => plan.workflow_key)).toEqual(['2', '1']);
+    expect(await other.torc('delete', '1-2')).toMatchObject({ code: 2, stdout: '' });
+    expect((await other.torc('delete', '1-2', '-y')).stdout.match(/^deleted workflow /gm)).toHaveLength(2);
+    expect((await other.json<{ workflows: unknown[] }>(['list'])).workflows).toHaveLength(1);
     await other.remove();
   });
 });

@@ -4,17 +4,29 @@ import { counted, shellWord } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseJobs } from '../input/chosen-jobs.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflows } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { planForJobs } from '../plans/chosen-jobs.ts';
+import { askAboutWorkflows } from '../plans/chosen-workflows.ts';
 import { changesText, printPlan } from '../plans/output.ts';
 
-export async function pauseWorkflow(context: Context, key: string | null): Promise<void> {
+/** As JSON one workflow is an object, several are a list. */
+export async function pauseWorkflows(
+  context: Context,
+  words: readonly string[],
+  options: { yes?: boolean },
+): Promise<void> {
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key);
-    const reply = await api.call('workflow_pause', { workflow_key: workflowKey, paused: true });
-    await printResult(context, reply, () => pauseText(context, reply));
+    const chosen = await chooseWorkflows(context, api, words);
+    await askAboutWorkflows(context, api, chosen, 'pause', options);
+    const replies: Reply<'workflow_pause'>[] = [];
+    for (const workflow_key of chosen.keys) {
+      replies.push(await api.call('workflow_pause', { workflow_key, paused: true }));
+    }
+    const [only, ...others] = replies;
+    const value = only !== undefined && others.length === 0 ? only : { workflows: replies };
+    await printResult(context, value, () => replies.map((reply) => pauseText(context, reply)).join(''));
   });
 }
 

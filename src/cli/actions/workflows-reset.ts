@@ -4,8 +4,9 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { checkedKey, chooseWorkflow } from '../input/workflow-key.ts';
+import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type PlanOptions, planAndApply, refuseEarly } from '../plans/apply.ts';
+import { askAboutWorkflows } from '../plans/chosen-workflows.ts';
 import { confirmRestart } from '../plans/file-warnings.ts';
 import { changesText, lostJobsText, printPlan } from '../plans/output.ts';
 import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
@@ -28,7 +29,9 @@ export async function resetWorkflows(
     throw new TorcError('usage', '--failed-only and --partial cannot be combined', 'Give only one of them.');
   }
   await withConnection(context, async ({ api }) => {
-    const workflowKeys = await chosenWorkflows(context, api, keys);
+    const chosen = await chooseWorkflows(context, api, keys);
+    await askAboutWorkflows(context, api, chosen, 'reset', options);
+    const workflowKeys = chosen.keys;
     // all are checked before the first one changes; an error of the restart stops the reset as well
     for (const key of workflowKeys) await refuseReset(context, api, key, options);
     const resets: Reset[] = [];
@@ -42,11 +45,6 @@ export async function resetWorkflows(
       () => resets.map((reset, at) => resetText(context, reset, next[at])).join('\n'),
     );
   });
-}
-
-async function chosenWorkflows(context: Context, api: Api, keys: readonly string[]): Promise<string[]> {
-  if (keys.length < 2) return [await chooseWorkflow(context, api, keys[0] ?? null)];
-  return [...new Set(keys.map((key) => checkedKey(key)))];
 }
 
 async function refuseReset(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {

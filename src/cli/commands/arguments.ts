@@ -6,7 +6,8 @@ export const keyArgument =
   'workflow: key or name, last for the newest (default: -k, TORC_WORKFLOW_KEY, or the only one)';
 
 /** The description of several workflows as arguments. */
-export const keysArgument = 'workflows: keys, names, ranges such as 3-7, patterns (default: as above)';
+export const keysArgument =
+  'workflows: keys, names, ranges such as 3-7, patterns (default: -k, TORC_WORKFLOW_KEY, or the only one)';
 
 export const jobArgument = 'job: key or name';
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ResumeKeyOptions } from '../actions/workflows-resume.ts';
 import { addRunningOptions, wholeNumber } from '../input/options.ts';
 import type { PlanOptions } from '../plans/apply.ts';
-import { addJobArguments, keyArgument } from './arguments.ts';
+import { addJobArguments, keyArgument, keysArgument } from './arguments.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 
 /** Of `torc workflows` or of the program. */
@@ -11,11 +11,12 @@ export function declareWorkflowPauses(group: Command, act: Act): void {
   const pause = group
     .command('pause')
     .description('start no more jobs of a workflow; running jobs continue, and idle workers stay for ten minutes')
-    .argument('[key]', keyArgument)
+    .argument('[keys...]', keysArgument)
+    .option('-y, --yes', 'do not ask when a pattern chooses the workflows')
     .addHelpText('after', examples(`${pathOf(group, 'pause')} 7`, `${pathOf(group, 'resume')} 7`));
-  act(pause, async ([key]) => {
-    const { pauseWorkflow } = await import('../actions/pauses.ts');
-    return (context) => pauseWorkflow(context, key ?? null);
+  act(pause, async (keys, self) => {
+    const { pauseWorkflows } = await import('../actions/pauses.ts');
+    return (context) => pauseWorkflows(context, keys, self.opts<{ yes?: boolean }>());
   });
   const resume = group
     .command('resume')

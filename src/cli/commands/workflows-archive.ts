@@ -1,6 +1,6 @@
 /** `torc workflows archive|unarchive|is-complete`. */
 import type { Command } from 'commander';
-import { keyArgument } from './arguments.ts';
+import { keyArgument, keysArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareArchive(group: Command, act: Act): void {
@@ -10,16 +10,21 @@ export function declareArchive(group: Command, act: Act): void {
       .description(
         isArchived ? 'hide workflows from lists; their results stay' : 'show archived workflows in lists again',
       )
-      .argument('[keys...]', keyArgument)
+      .argument('[keys...]', keysArgument)
+      .option('-y, --yes', 'do not ask when a pattern chooses the workflows')
       .addHelpText(
         'after',
         isArchived
-          ? examples('torc workflows archive 7', 'torc workflows archive 7 8 9', 'torc workflows list --only-archived')
+          ? examples(
+              'torc workflows archive 7',
+              "torc workflows archive 3-7 'test_*'",
+              'torc workflows list --only-archived',
+            )
           : examples('torc workflows unarchive 7'),
       );
-    act(archive, async (words) => {
+    act(archive, async (words, self) => {
       const { archiveWorkflows } = await import('../actions/workflows-archive.ts');
-      return (context) => archiveWorkflows(context, words, isArchived);
+      return (context) => archiveWorkflows(context, words, isArchived, self.opts<{ yes?: boolean }>());
     });
   }
   const complete = group

@@ -4,7 +4,7 @@ import type { RerunFailedOptions } from '../actions/rerun-failed.ts';
 import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
 import { decimalNumber, wholeNumber } from '../input/options.ts';
-import { keyArgument } from './arguments.ts';
+import { keyArgument, keysArgument } from './arguments.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 
 export function declareRecovery(group: Command, act: Act): void {
@@ -69,7 +69,8 @@ function declareReset(group: Command, act: Act, name: string, description: strin
   const reset = group
     .command(name)
     .description(description)
-    .argument('[keys...]', keyArgument)
+    .argument('[keys...]', keysArgument)
+    .option('-y, --yes', 'do not ask when a pattern chooses the workflows')
     .option('-f, --failed-only', 'only jobs that failed (return code other than 0) and all downstream jobs')
     .option('-p, --partial', 'only jobs that have not succeeded and all downstream jobs; disabled ones stay')
     .option('-r, --restart', 'restart the workflow afterwards')

@@ -103,7 +103,7 @@ const globals: readonly GlobalDeclaration[] = [
     letter: 'k',
     long: '--workflow-key',
     flags: '--workflow-key <key>',
-    description: 'workflow to use, last for the newest (default: TORC_WORKFLOW_KEY)',
+    description: 'workflow: key, name or last (default: TORC_WORKFLOW_KEY)',
   },
   {
     letter: 'F',

@@ -31,6 +31,8 @@ function afterAll(prefix: string): string {
 
 /** A name is looked for among this many that begin alike, then among as many others. */
 const comparedNames = 2000;
+/** .. and these are chosen from so many. */
+const readNames = 20_000;
 
 /** The words "; did you mean X?" with a name from a table, or nothing. */
 export function suggestion(
@@ -41,25 +43,19 @@ export function suggestion(
   word: string,
 ): string {
   const slips = Math.max(1, Math.floor(word.length / 3));
+  const near = (condition: string, ...more: unknown[]): string[] =>
+    db
+      .all<{ name: string }>(
+        `SELECT name FROM (SELECT name FROM ${table} WHERE ${scope} ${condition} LIMIT ${readNames})
+         WHERE length(name) BETWEEN ? AND ? LIMIT ${comparedNames}`,
+        ...values,
+        ...more,
+        word.length - slips,
+        word.length + slips,
+      )
+      .map(({ name }) => name);
   const prefix = word.slice(0, Math.ceil(word.length / 2));
-  const near = `SELECT name FROM ${table} WHERE ${scope} AND length(name) BETWEEN ? AND ?`;
-  const sizes = [word.length - slips, word.length + slips];
-  const alike = db.all<{ name: string }>(
-    `${near} AND name >= ? AND name < ? LIMIT ?`,
-    ...values,
-    ...sizes,
-    prefix,
-    afterAll(prefix),
-    comparedNames,
-  );
-  const found = nearestName(word, namesOf(alike)) ?? nearestName(word, others());
+  const alike = near('AND name >= ? AND name < ?', prefix, afterAll(prefix));
+  const found = nearestName(word, alike) ?? nearestName(word, near(''));
   return found === null ? '' : `; did you mean ${quoted(found)}?`;
-
-  function others(): string[] {
-    return namesOf(db.all<{ name: string }>(`${near} LIMIT ?`, ...values, ...sizes, comparedNames));
-  }
-}
-
-function namesOf(rows: readonly { name: string }[]): string[] {
-  return rows.map(({ name }) => name);
 }

@@ -65,7 +65,9 @@ function rowsOfName(db: Database, list: Part, workflowKey: number, word: string)
   if (named !== undefined) return [named];
   if (!isPattern(word)) return [];
   const { sql, values } = matches(word);
-  return db.all<NamedRow>(`${from} AND ${sql} ORDER BY 1 LIMIT ?`, workflowKey, ...values, limits.listPage + 1);
+  // sorted here: sorted there, all that match would be read before the first one is known
+  const rows = db.all<NamedRow>(`${from} AND ${sql} LIMIT ?`, workflowKey, ...values, limits.listPage + 1);
+  return rows.sort((a, b) => a.key - b.key);
 }
 
 /** Jobs of a workflow by names and patterns. Throws 'not_found' for one that is no job's. */
