@@ -21,7 +21,7 @@ const ended = ['uninitialized', 'done', 'failed', 'canceled', 'timeout'];
 /** Prints events until the run has ended, the time is over or ^C; with `after` first those since then. */
 export async function monitorEvents(context: Context, key: string | null, options: MonitorOptions): Promise<void> {
   await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key);
+    const workflowKey = await chooseWorkflow(context, api, key, 'reads');
     const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
     await printList(context, 'events', eventsAsTheyHappen(context, api, workflowKey, options), shown);
   });
