@@ -191,6 +191,22 @@ describe('stdio of a job', () => {
   });
 });
 
+describe('a job with another image, directory or input', () => {
+  it('is another job when its workflow is created again; one with another stdio is not', async () => {
+    const job = { name: 'a', command: 'x', cwd: 'd', stdin: 'f', container: 'i', stdio: 'none' };
+    const key = await create({ args: 'v1', jobs: [job] });
+    const changed = async (change: object) => {
+      const { differences } = await compareWorkflow(service, key, read({ args: 'v1', jobs: [{ ...job, ...change }] }));
+      return differences.changed.map(({ parts }) => parts);
+    };
+    for (const change of [{ cwd: 'e' }, { stdin: 'g' }, { container: 'j' }]) {
+      expect(await changed(change), JSON.stringify(change)).toEqual([['command']]);
+    }
+    expect(await changed({ stdio: 'files' })).toEqual([]);
+    expect(await changed({})).toEqual([]);
+  });
+});
+
 describe('changed variables of a workflow', () => {
   it('are for jobs that start from then on; null removes one, and events do not have the values', async () => {
     const { key, worker } = await started({ ...spec, jobs: [{ name: 'a', command: 'x' }] });

@@ -90,6 +90,7 @@ function outlineOf(
       command: job.command,
       identity: job.identity ?? null,
       invocationScript: job.invocationScript,
+      launch: job.launch ?? {},
       inputFiles: files(job.inputFiles),
       outputFiles: files(job.outputFiles),
       inputUserData: data(job.inputUserData),

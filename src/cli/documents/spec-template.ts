@@ -97,6 +97,10 @@ jobs:
 # Where job output goes: files (two per job), combined (one per worker), per-job (one per job), on-failure or none.
 # stdio: combined
 
+# Texts that stand in braces anywhere, such as {data}; a table with a row for each job with use_parameters_file: true.
+# variables: {data: /scratch/study}
+# parameters_file: cases.csv
+
 # Environment variables of every job; a job can have env too.
 # env: {OMP_NUM_THREADS: 4}
 

@@ -3,6 +3,7 @@
  * they are is equal; how they are carried out may differ.
  */
 import { canonicalJson, digest } from '../identity.ts';
+import type { Launch } from '../launch.ts';
 
 /** What a job is. */
 export interface JobFacts {
@@ -10,6 +11,8 @@ export interface JobFacts {
   /** The command with its op args left open; null when it has none. */
   identity: string | null;
   invocationScript: string | null;
+  /** Where it starts, what it reads and in which image count; variables and output do not. */
+  launch: Launch;
   /** Name and path. */
   inputFiles: readonly (readonly [string, string])[];
   outputFiles: readonly (readonly [string, string])[];
@@ -28,7 +31,7 @@ type OutlinePart = (typeof outlineParts)[number];
 /** One hash for each of `outlineParts`. */
 export function jobIdentity(job: JobFacts): string {
   const parts: Record<OutlinePart, readonly unknown[]> = {
-    command: [job.identity ?? job.command, job.identity === null, job.invocationScript],
+    command: [job.identity ?? job.command, job.identity === null, job.invocationScript, ...placeOf(job.launch)],
     files: [inOrder(job.inputFiles), inOrder(job.outputFiles)],
     'user data': [job.inputUserData.toSorted(), job.outputUserData.toSorted()],
     dependencies: [job.upstreams.toSorted(), job.sets.toSorted()],
@@ -36,11 +39,20 @@ export function jobIdentity(job: JobFacts): string {
   return outlineParts.map((part) => partHash(parts[part])).join(' ');
 }
 
+/** Nothing for most jobs. */
+function placeOf({ cwd, stdin, container }: Launch): object[] {
+  const isPlain = cwd === undefined && stdin === undefined && container === undefined;
+  return isPlain ? [] : [{ cwd, stdin, container }];
+}
+
 /** Two lists or a command: for most jobs the lists are empty. Lists of texts are written alike by any JSON writer. */
 function partHash(value: readonly unknown[]): string {
   const isEmpty = value.every((list) => Array.isArray(list) && list.length === 0);
   return isEmpty ? '-' : digest(JSON.stringify(value));
 }
+
+/** Jobs may all have variables of their own. */
+const mostShared = 10_000;
 
 /** Digests of settings, without what `jobIdentity` has already; jobs with the same settings share one. */
 export class SettingsDigests {
@@ -52,7 +64,7 @@ export class SettingsDigests {
     let found = this.#known.get(key);
     if (found === undefined) {
       found = digest(canonicalJson(settings));
-      this.#known.set(key, found);
+      if (this.#known.size < mostShared) this.#known.set(key, found);
     }
     return found;
   }

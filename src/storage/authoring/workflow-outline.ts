@@ -2,11 +2,12 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { type JobFacts, jobIdentity, SettingsDigests, setHash } from '../../model/decide/job-outline.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { readLaunch } from '../running/launch.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { isChildSql } from './added-jobs.ts';
 import { exportedJobs, jobSettings } from './workflow-export.ts';
 
-type Facts = Omit<JobFacts, 'command' | 'identity' | 'invocationScript'>;
+type Facts = Omit<JobFacts, 'command' | 'identity' | 'invocationScript' | 'launch'>;
 
 /** Jobs in stored order without those that running jobs have added, with what belongs to each read in as few walks as there are tables. */
 export function outlinePage(tx: Transaction, request: Request<'workflow_outline'>): Reply<'workflow_outline'> {
@@ -24,6 +25,7 @@ export function outlinePage(tx: Transaction, request: Request<'workflow_outline'
         command: row.command,
         identity: row.identity,
         invocationScript: row.invocation_script,
+        launch: readLaunch(row.launch),
         ...facts.of(row.job_key),
       }),
       digests.of(jobSettings(tx, row)),
