@@ -91,6 +91,8 @@ describe('a command line of torc', () => {
     ['jobs list -f status=ready -f name=json', 'jobs list -f status=ready -f name=json'],
     ['logs train -f json', 'logs train -f json'],
     ['workflows archive true 7 8', 'workflows archive 7 8'],
+    ['help workflows init', 'help workflows start'],
+    ['logs analyze 7 -f json', 'logs analyze 7 -F json'],
   ])('%s', (typed, ours) => {
     expect(translated(typed.split(' ')).join(' ')).toBe(ours);
   });

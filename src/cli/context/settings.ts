@@ -47,7 +47,7 @@ export const settingList: Readonly<Record<SettingKey, Setting>> = {
   partition: slurm('partition', 'Slurm partition', '"short"', '-p/--partition'),
   qos: slurm('qos', 'Slurm quality of service', '"normal"', '-q/--qos'),
   walltime: {
-    ...slurm('walltime', 'walltime of each allocation', '"04:00:00"', '-w/--walltime'),
+    ...slurm('walltime', 'walltime of each allocation', '"04:00:00"', '--walltime'),
     read(value) {
       const text = textOf(value);
       parseWalltime(text);

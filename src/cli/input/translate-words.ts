@@ -10,6 +10,7 @@ const formats: Readonly<Record<string, string>> = { json: 'json', csv: 'csv', ta
 /** The words of a command line as ours. Throws TorcError 'usage' for what does not exist here, with what helps as the hint. */
 export function translated(typed: readonly string[]): string[] {
   const { before, rest } = splitGlobals(withFormats(typed));
+  if (rest[0] === 'help') return [...before, 'help', ...translated(rest.slice(1))];
   for (const answer of answers) if (matches(answer, rest) !== null) throw refusal(answer, `torc ${answer.typed}`);
   for (const word of table) {
     const operands = matches(word, rest);
@@ -31,7 +32,9 @@ function withFormats(typed: readonly string[]): string[] {
     if (word === '--' || word === 'exec') return [...found, ...typed.slice(at)];
     const [name = '', stated] = word.startsWith('--format=') ? ['--format', word.slice('--format='.length)] : [word];
     const format = formats[stated ?? typed[at + 1] ?? ''];
-    const isFormat = format !== undefined && (name === '--format' || (name === '-f' && !typed.includes('logs')));
+    const isFormat =
+      format !== undefined &&
+      (name === '--format' || (name === '-f' && (!typed.includes('logs') || typed.includes('analyze'))));
     found.push(...(isFormat ? ['-F', format] : [word]));
     if (isFormat && stated === undefined) at += 1;
   }

@@ -162,6 +162,11 @@ export const words: readonly Word[] = [
   },
   { typed: 'workflows run', here: 'jobs run', options: worker },
   { typed: 'workflows show-config', here: 'workflows show' },
+  {
+    typed: 'workflows start',
+    here: 'workflows start',
+    options: { '-a': more, '--auto-tune-resource-requirements': more },
+  },
   { typed: 'workflows status', here: 'status' },
   { typed: 'workflows submit', here: 'workflows start' },
   { typed: 'workflows sync-status', here: 'jobs diagnose --workflow-key {1}', options: { '--dry-run': '' } },
