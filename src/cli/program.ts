@@ -121,7 +121,9 @@ function pasteable(error: unknown, { torc }: Context): unknown {
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */
 function isVersionAsked(words: readonly string[]): boolean {
-  return words.at(-1) === '--version' && words.slice(0, -1).every((word) => !word.startsWith('-'));
+  // exec is followed by the words of another program
+  const isOwn = words[0] !== 'exec' || words.length === 2;
+  return isOwn && words.at(-1) === '--version' && words.slice(0, -1).every((word) => !word.startsWith('-'));
 }
 
 /** The tree, or only the group of the command `only`; `act` receives what each command does. */

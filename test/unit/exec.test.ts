@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isJsonAsked } from '../../src/cli/context/context.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { type Entries, jsonEntries, lineEntries, readArray } from '../../src/model/expand/entries.ts';
 import { plainWorkflow } from '../../src/model/expand/plain-jobs.ts';
@@ -233,9 +234,30 @@ describe('torc exec', () => {
     [['sort x | uniq'], 'there is no program "sort x | uniq"'],
     [['-c', ' '], '-c is empty'],
     [['-t', '10', '--local', '-c', 'a'], '--local and options of allocations'],
+    [['--slurm', '-c', 'a'], 'there is no sbatch on this machine; nothing was stored or submitted'],
     [['--each-line', '/nowhere/x', '-c', 'a'], 'there is no file /nowhere/x'],
   ])('refuses %j', async (words, message) => {
     await expect(run(words, { HOME: '/nowhere', PATH: '/bin' })).rejects.toThrow(message);
+  });
+
+  it('leaves the words after a program to it, also those that torc knows', async () => {
+    const shown = async (...words: string[]) => {
+      const terminal = fakeTerminal();
+      const env = { HOME: '/nowhere', PATH: '/bin', TORC_DIR: '/nowhere' };
+      await runProgram(['exec', ...words], { terminal, interrupts: noInterrupts, env });
+      return terminal.stdout.join('');
+    };
+    expect(await shown('--dry-run', 'ls', '--version')).toContain('ls --version');
+    expect(await shown('--dry-run', '--', 'ls', '-F', 'json', '-h', '-k', '7')).toContain('ls -F json -h -k 7');
+    expect(isJsonAsked(['exec', '--', 'ls', '-F', 'json'])).toBe(false);
+    expect(await shown('--version')).toMatch(/^[0-9]+[.]/);
+    await expect(
+      runProgram(['exec', 'sort', '--version'], {
+        terminal: fakeTerminal(),
+        interrupts: noInterrupts,
+        env: { PATH: '', TORC_DIR: '/proc/x' },
+      }),
+    ).rejects.toThrow();
   });
 
   it('asks where to run where sbatch is found, but inside an allocation', async () => {

@@ -5,12 +5,13 @@ import { TorcError } from '../../base/errors.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { isOnPath, readProgram } from '../documents/exec-script.ts';
+import { readProgram } from '../documents/exec-script.ts';
 import { execWorkflow } from '../documents/exec-workflow.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { ExecOptions } from '../input/exec-options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
-import { namesAllocations, withScheduler } from '../input/submission.ts';
+import { isOnPath } from '../input/programs.ts';
+import { namesAllocations, requireSbatch, withScheduler } from '../input/submission.ts';
 import { printResult } from '../output/output.ts';
 import { awaitRun } from './await-run.ts';
 import { runWorkflow, shownInPlan } from './run.ts';
@@ -84,6 +85,7 @@ function runHere(context: Context, workflow: ExpandedWorkflow, options: ExecOpti
 
 async function runInAllocations(context: Context, workflow: ExpandedWorkflow, options: ExecOptions): Promise<number> {
   const { wait = false, progress = false } = options;
+  requireSbatch(context);
   const { plan } = await withConnection(
     context,
     async (connection) => {

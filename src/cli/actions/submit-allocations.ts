@@ -82,7 +82,7 @@ export function leftBehind(context: Context, key: string, count: number, thrown:
   const torc = `${context.torc} -k ${key} hpc slurm`;
   const goOn = `Change its Slurm config: ${torc} modify-config .., then: ${torc} schedule-nodes -n ${count}; or delete it: ${context.torc} workflows delete ${key}`;
   const first = hint === null || code === 'slurm' ? '' : `${hint} `;
-  const words = `${message.replace(/\.$/, '')}. Workflow ${key} is stored and started, and waits for allocations.`;
+  const words = `${message.replace(/\.$/, '')}. Workflow ${key} is stored and started.`;
   return new TorcError(code, words, `${first}${goOn}`, { cause: thrown });
 }
 

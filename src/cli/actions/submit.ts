@@ -1,6 +1,6 @@
 /** `torc submit SPEC`: creates and starts a workflow, and has allocations submitted for it. */
 import { TorcError } from '../../base/errors.ts';
-import { counted } from '../../base/text.ts';
+import { counted, shellWord } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
@@ -10,7 +10,7 @@ import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
-import { namesAllocations, type SubmissionOptions, withScheduler } from '../input/submission.ts';
+import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
 import { printResult } from '../output/output.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
@@ -49,6 +49,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     return 0;
   }
   if (options.resume !== true) refuseMissingInputs(workflow, options);
+  if (!schedulesItself) requireSbatch(context);
   const done = await withConnection(
     context,
     async (connection) => {
@@ -140,6 +141,6 @@ function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWork
   throw new TorcError(
     'usage',
     `${spec} has no action schedule_nodes that schedules nodes when the workflow starts`,
-    `Say how many allocations: ${torc} submit ${spec} -n 1 -a ACCOUNT -t 1:00:00`,
+    `Say how many allocations: ${torc} submit ${shellWord(spec)} -n 1 -a ACCOUNT -t 1:00:00`,
   );
 }

@@ -129,7 +129,8 @@ export function note({ format, consoleLevel, terminal }: Context, text: string, 
 
 /** Whether the command line asks for JSON, even if it cannot be parsed; torc 1.0 says it with `-f` and `--format`. */
 export function isJsonAsked(words: readonly string[]): boolean {
-  return words.some(
+  const end = words.indexOf('--');
+  return (end < 0 ? words : words.slice(0, end)).some(
     (word, at) =>
       ['-Fjson', '--output-format=json', '--format=json'].includes(word) ||
       (word === 'json' && ['-F', '--output-format', '-f', '--format'].includes(words[at - 1] ?? '')),

@@ -1,6 +1,6 @@
 /** The command after `torc exec`: a program, or a script of this folder with its `#TORC` lines. */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { TorcError } from '../../base/errors.ts';
 import { parseDuration, parseMemory, parseWalltime } from '../../base/units.ts';
 import { readArray } from '../../model/expand/entries.ts';
@@ -9,6 +9,7 @@ import { type DirectiveReaders, directiveFor, readDirectives } from '../../model
 import { type Context, note } from '../context/context.ts';
 import type { ExecOptions } from '../input/exec-options.ts';
 import { decimalNumber, oneOf, readable, wholeNumber } from '../input/options.ts';
+import { isExecutable, isFile, isOnPath } from '../input/programs.ts';
 
 /** No script is larger. */
 const mostScriptBytes = 4 * 1024 * 1024;
@@ -82,29 +83,16 @@ function directives(context: Context, path: string, script: string): Partial<Exe
     note(context, `${path}: #SBATCH lines have no effect in torc exec${instead}`, 'warning');
   }
   const { 'max-retries': maxRetries, ...options } = values;
-  return { ...options, ...(maxRetries === undefined ? {} : { maxRetries: Number(maxRetries) }) };
+  return {
+    name: programName(path),
+    ...options,
+    ...(maxRetries === undefined ? {} : { maxRetries: Number(maxRetries) }),
+  };
 }
 
 /** The text of a script; of a file that is too large for one, a text that is none. */
 function readText(path: string): string {
   return statSync(path).size > mostScriptBytes ? '\0' : readFileSync(path, 'utf8');
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return isFile(path);
-  } catch {
-    return false;
-  }
-}
-
-export function isOnPath(program: string, path: string): boolean {
-  return path.split(':').some((folder) => folder !== '' && isExecutable(join(folder, program)));
 }
 
 /** `sim` for `/opt/bin/sim.py`: the name of a workflow that runs it. */

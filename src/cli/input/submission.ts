@@ -4,6 +4,7 @@ import { parseWalltime } from '../../base/units.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { ExpandedScheduler, ExpandedWorkflow } from '../../model/expanded.ts';
 import type { Context } from '../context/context.ts';
+import { isOnPath } from './programs.ts';
 
 export interface SubmissionOptions {
   /** How many. */
@@ -20,6 +21,13 @@ export interface SubmissionOptions {
 /** Whether one of them was typed that only allocations have. */
 export function namesAllocations({ allocations, account, partition, qos, walltime }: SubmissionOptions): boolean {
   return [allocations, account, partition, qos, walltime].some((option) => option !== undefined);
+}
+
+/** Throws TorcError 'slurm' before anything is stored where nothing can be submitted. */
+export function requireSbatch({ env }: Context): void {
+  if (isOnPath('sbatch', env.PATH ?? '')) return;
+  const hint = 'Type it on a login node. To run the jobs on this machine: torc run SPEC, torc exec --local.';
+  throw new TorcError('slurm', 'there is no sbatch on this machine; nothing was stored or submitted', hint);
 }
 
 /**

@@ -62,7 +62,8 @@ function readLine(
     const read = Object.hasOwn(readers, name) ? readers[name] : undefined;
     if (read === undefined) {
       const meant = didYouMean(name, Object.keys(readers));
-      refuse(word.column, `#TORC has no option --${name}${meant}; it has --${Object.keys(readers).join(', --')}`);
+      const all = meant === '' ? `; it has --${Object.keys(readers).join(', --')}` : meant;
+      refuse(word.column, `#TORC has no option --${name}${all}`);
       return;
     }
     const next = given === undefined ? words[at + 1] : { text: given, column: word.column + name.length + 3 };
