@@ -2,7 +2,7 @@
 import { createNoops, runSimulatedWorker, sayHello } from './simulated.mjs';
 import { inDirectory, openFresh, repeat } from './support.mjs';
 
-const { numJobs, shapes, runs, numClaims, sets = 0, execMs = 1, result } = JSON.parse(process.argv[2]);
+const { numJobs, shapes, runs, numClaims, sets = 0, execMs = 1, result, width } = JSON.parse(process.argv[2]);
 
 /** Eight labels have 255 sets; with `sets` each job asks for one of so many, and counts towards one of as many limits. */
 const labels = Array.from({ length: 8 }, (_, bit) => `label${bit}`);
@@ -16,7 +16,7 @@ const limited = {
 
 const costs = await inDirectory(async (directory) => {
   const service = await openFresh(directory);
-  const key = await createNoops(service, numJobs, { shapes, ...(sets === 0 ? {} : limited) });
+  const key = await createNoops(service, numJobs, { shapes, width, ...(sets === 0 ? {} : limited) });
   const exchanges = { count: 0, numJobs: 0, bytes: 0 };
   const counting = {
     async call(endpoint, request) {

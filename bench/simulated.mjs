@@ -126,8 +126,9 @@ export function exchangeRequest(worker_id, changes) {
 }
 
 /**
- * Ends every job at once, without a process, until `most` jobs have ended or the server tells it to leave. Calls `onReply`
- * with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short jobs ahead of time.
+ * Ends every job at once, without a process, until `most` jobs have ended, and then leaves, or until the server tells it to.
+ * Calls `onReply` with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short
+ * jobs ahead of time.
  * `returnCodeOf`: the return code of a job, by its assignment. `result`: what each job leaves for those that wait for it.
  */
 export async function runSimulatedWorker(
@@ -136,8 +137,13 @@ export async function runSimulatedWorker(
   { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1, returnCodeOf = () => 0, result } = {},
 ) {
   let [seq, ack, done, finished] = [0, 0, 0, []];
-  while (done < most) {
+  for (;;) {
     seq += 1;
+    // what was given to it is reported before it leaves: other jobs may wait for that
+    if (done >= most) {
+      await api.call('exchange', exchangeRequest(worker_id, { seq, ack, finished, draining: true, leaving: true }));
+      return;
+    }
     const begin = performance.now();
     const reply = await api.call('exchange', exchangeRequest(worker_id, { seq, ack, finished }));
     onReply(reply, performance.now() - begin);

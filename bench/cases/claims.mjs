@@ -28,16 +28,31 @@ async function withLimits(numJobs, runs) {
   ];
 }
 
-/** Each job leaves 200 bytes. */
+/** Each job leaves 200 bytes; in chains the next one gets them. */
 async function withResults(numJobs, runs) {
   const result = 'x'.repeat(198);
   const without = await costsOf(numJobs, 1, runs);
   const passing = await costsOf(numJobs, 1, runs, { result });
   const title = `claim and completion at ${numJobs} jobs, processor time`;
-  const baseline = { what: 'without result values', samples: without.cpuMicroseconds };
+  const width = numJobs / 10;
+  const chained = await costsOf(numJobs, 1, runs, { width });
+  const passed = await costsOf(numJobs, 1, runs, { width, result });
+  const against = ({ cpuMicroseconds: samples }, what) => ({ baseline: { what, samples }, budget: { ratio: 1.2 } });
   return [
     row(title, without.cpuMicroseconds, 'us/job'),
-    row('.. with result values of 200 bytes', passing.cpuMicroseconds, 'us/job', { baseline, budget: { ratio: 1.2 } }),
+    row(
+      '.. with result values of 200 bytes',
+      passing.cpuMicroseconds,
+      'us/job',
+      against(without, 'without result values'),
+    ),
+    row('.. in chains of ten jobs', chained.cpuMicroseconds, 'us/job'),
+    row(
+      '.. in chains, each job with the value of the one before',
+      passed.cpuMicroseconds,
+      'us/job',
+      against(chained, 'in chains without result values'),
+    ),
   ];
 }
 
