@@ -8,13 +8,15 @@ import { newPlace, type Place } from './place.ts';
 const root = join(import.meta.dirname, '..', '..');
 
 let place: Place;
+let library: typeof Library;
 let Workflow: typeof Library.Workflow;
 let Tool: typeof Library.Tool;
 let WorkflowRunStatus: typeof Library.WorkflowRunStatus;
 beforeAll(async () => {
   place = newPlace();
   // the built library, because its worker is the built program
-  ({ Workflow, Tool, WorkflowRunStatus } = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library);
+  library = (await import(join(root, 'dist', 'cli', 'library.js'))) as typeof Library;
+  ({ Workflow, Tool, WorkflowRunStatus } = library);
 });
 afterAll(() => place.remove());
 
@@ -137,6 +139,39 @@ describe('the library', () => {
     wrong.addJob({ name: 'more', command: 'true', failure_handler: 'agian', scheduler: 'mayn' });
     const error = { code: 'invalid_spec', message: expect.stringMatching(/mean "again"(.|\n)*mean "many"/) };
     await expect(wrong.create({ dir: place.dir })).rejects.toMatchObject(error);
+  });
+
+  it('makes, lists and deletes schedules and generators', async () => {
+    const at = { dir: place.dir };
+    const actions = [
+      {
+        trigger_type: 'on_workflow_start' as const,
+        action_type: 'schedule_nodes' as const,
+        scheduler_type: 'local' as const,
+      },
+    ];
+    const spec = { name: 'nightly', jobs: [{ name: 'a', command: 'true' }], actions };
+    const added = await library.addSchedule('nightly', spec, {
+      ...at,
+      cron: '0 3 * * *',
+      timeZone: 'UTC',
+      paused: true,
+    });
+    expect(added).toMatchObject({ name: 'nightly', is_paused: true, instants: { length: 5 } });
+    const collecting = { ...spec, user_data: [{ name: 'items' }] };
+    await library.addGenerator('convert', collecting, { ...at, items: 100 });
+    const items = [{ data: 'a.nc', id: 'a' }, { data: { b: 1 } }];
+    expect(await library.putItems('convert', items, at)).toMatchObject({ num_new: 2, num_waiting: 2 });
+    expect(await library.listSchedules(at)).toMatchObject([{ name: 'nightly', cron: '0 3 * * *', overlap: 'skip' }]);
+    expect(await library.listGenerators(at)).toMatchObject([{ name: 'convert', num_items: 2, overlap: 'queue' }]);
+    expect(await library.deleteSchedule('nightly', at)).toEqual([]);
+    expect(await library.deleteGenerator('convert', at)).toEqual([]);
+    expect([...(await library.listSchedules(at)), ...(await library.listGenerators(at))]).toEqual([]);
+    const misspelled = library.addSchedule('n', spec, { ...at, crom: '@daily' } as never);
+    await expect(misspelled).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('crom') });
+    await expect(library.addSchedule('n', { ...spec, actions: [] }, { ...at, every: 60 })).rejects.toThrow(
+      'schedules nodes',
+    );
   });
 
   it('rejects calls that would do nothing, and says what to call', async () => {

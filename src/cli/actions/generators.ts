@@ -9,7 +9,8 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { readBytes } from '../documents/given-file.ts';
 import { printResult, textTable } from '../output/output.ts';
-import { changed, checkName, fateOf, readScheduled, whenOf } from './schedules.ts';
+import { readScheduled } from './scheduled-specification.ts';
+import { changed, checkName, fateOf, whenOf } from './schedules.ts';
 
 export interface AddGeneratorOptions {
   items: number;
@@ -24,8 +25,22 @@ export async function addGenerator(
   context: Context,
   name: string,
   path: string,
-  { items, maxWait, overlap, paused = false, dryRun = false }: AddGeneratorOptions,
+  options: AddGeneratorOptions,
 ): Promise<void> {
+  const reply = await storeGenerator(context, name, options, () => readScheduled(context, path, name, ['example']));
+  await printResult(context, reply, () =>
+    options.dryRun === true
+      ? `dry run: generator ${name} would be made; nothing was changed\n`
+      : `made generator ${name}\nto give it items:  ${context.torc} generators put ${name} ITEM..\n`,
+  );
+}
+
+export async function storeGenerator(
+  context: Context,
+  name: string,
+  { items, maxWait, overlap, paused = false, dryRun = false }: AddGeneratorOptions,
+  read: () => Promise<Request<'schedule_add'>['specification']>,
+): Promise<Reply<'schedule_add'>> {
   checkName(name, 'generator');
   if (items > 1000) throw new TorcError('usage', '--items is more than 1000', 'A workflow gets at most 1000 items.');
   if (maxWait !== undefined && maxWait < 1) {
@@ -41,15 +56,10 @@ export async function addGenerator(
     catch_up: 'once',
     max_catch_up: 1,
     paused,
-    specification: await readScheduled(context, path, name, ['example']),
+    specification: await read(),
     dry_run: dryRun,
   };
-  const reply = await withConnection(context, ({ api }) => api.call('schedule_add', request), { creates: true });
-  await printResult(context, reply, () =>
-    dryRun
-      ? `dry run: generator ${name} would be made; nothing was changed\n`
-      : `made generator ${name}\nto give it items:  ${context.torc} generators put ${name} ITEM..\n`,
-  );
+  return await withConnection(context, ({ api }) => api.call('schedule_add', request), { creates: true });
 }
 
 export interface PutOptions {
@@ -72,6 +82,20 @@ export async function putItems(
   if (words.length === 0) throw new TorcError('usage', 'there are no items', example);
   if (id !== undefined && words.length > 1) throw new TorcError('usage', '--id belongs to a single item', example);
   const items = words.map((word) => ({ data: json ? jsonItem(word) : word, id: id ?? null }));
+  const reply = await storeItems(context, name, items);
+  await printResult(context, reply, () => {
+    const known = reply.num_known === 0 ? '' : `, ${reply.num_known} known already`;
+    const starts = reply.num_workflows === 0 ? '' : `; ${counted(reply.num_workflows, 'workflow')} will start`;
+    return `put ${counted(reply.num_new, 'item')} into generator ${name}${known}: ${reply.num_waiting} waiting${starts}\n`;
+  });
+}
+
+/** Gives a generator items, and sees to it that a server runs when they make workflows. */
+export async function storeItems(
+  context: Context,
+  name: string,
+  items: Request<'generator_put'>['items'],
+): Promise<Reply<'generator_put'>> {
   const { reply, isRemote } = await changed(
     context,
     async (api) => {
@@ -85,11 +109,7 @@ export async function putItems(
     true,
   );
   if (!isRemote && (reply.num_workflows > 0 || reply.next_at !== null)) await startOwnServer(context);
-  await printResult(context, reply, () => {
-    const known = reply.num_known === 0 ? '' : `, ${reply.num_known} known already`;
-    const starts = reply.num_workflows === 0 ? '' : `; ${counted(reply.num_workflows, 'workflow')} will start`;
-    return `put ${counted(reply.num_new, 'item')} into generator ${name}${known}: ${reply.num_waiting} waiting${starts}\n`;
-  });
+  return reply;
 }
 
 function added(sum: Reply<'generator_put'>, part: Reply<'generator_put'>): Reply<'generator_put'> {

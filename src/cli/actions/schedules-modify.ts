@@ -7,7 +7,8 @@ import type { Context } from '../context/context.ts';
 import { changesTable } from '../input/changed-fields.ts';
 import { instantLines } from '../output/instant-lines.ts';
 import { printResult } from '../output/output.ts';
-import { changed, readScheduled, refuseShortInterval } from './schedules.ts';
+import { readScheduled } from './scheduled-specification.ts';
+import { changed, refuseShortInterval } from './schedules.ts';
 
 export interface ModifyScheduleOptions {
   cron?: string;

@@ -4,19 +4,14 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { type CatchUpRule, type OverlapRule, scheduleName, scheduleNameRule } from '../../model/decide/schedule.ts';
-import { checkScheduled, type ScheduledSpec } from '../../model/expand/scheduled.ts';
-import { decodeSpec } from '../../model/spec/source.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import type { Connection } from '../connection/connection.ts';
-import { cannotActAs, otherUser } from '../connection/other-user.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { readBytes, shownName } from '../documents/given-file.ts';
-import { pathPlace } from '../documents/read-spec.ts';
-import { actionPlace, checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { instantLines } from '../output/instant-lines.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { cellText, factLines } from '../output/table.ts';
+import { readScheduled } from './scheduled-specification.ts';
 
 /** Generators are schedules of another kind, and other words for people. */
 export type Kind = 'schedule' | 'generator';
@@ -39,6 +34,17 @@ export async function addSchedule(
   path: string,
   options: AddScheduleOptions,
 ): Promise<void> {
+  const { reply, timeZone } = await storeSchedule(context, name, options, await readScheduled(context, path, name));
+  await printResult(context, reply, () => addedText(context, reply, timeZone));
+}
+
+/** Stores a schedule and sees to it that a server runs. */
+export async function storeSchedule(
+  context: Context,
+  name: string,
+  options: AddScheduleOptions,
+  specification: Request<'schedule_add'>['specification'],
+): Promise<{ reply: Reply<'schedule_add'>; timeZone: string }> {
   checkOptions(name, options);
   const timeZone = options.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   const { every, dryRun = false, paused = false } = options;
@@ -52,7 +58,7 @@ export async function addSchedule(
     catch_up: options.catchUp,
     max_catch_up: options.maxCatchUp,
     paused,
-    specification: await readScheduled(context, path, name),
+    specification,
     dry_run: dryRun,
   };
   const done = await withConnection(
@@ -62,7 +68,7 @@ export async function addSchedule(
   );
   const { reply } = done;
   if (!dryRun && !paused && !done.isRemote) await startOwnServer(context);
-  await printResult(context, reply, () => addedText(context, reply, timeZone));
+  return { reply, timeZone };
 }
 
 function checkOptions(name: string, { cron, every, timeZone }: AddScheduleOptions): void {
@@ -87,54 +93,6 @@ export function refuseShortInterval(every: number | undefined): void {
 export function checkName(name: string, kind: Kind): void {
   if (scheduleName.test(name)) return;
   throw new TorcError('usage', `'${name}' cannot name a ${kind}: ${scheduleNameRule}`);
-}
-
-/** The specification as text, checked as it would expand now, with the variables that its paths use. */
-export async function readScheduled(
-  context: Context,
-  path: string,
-  schedule: string,
-  items?: string[],
-): Promise<Request<'schedule_add'>['specification']> {
-  const other = otherUser(context);
-  if (other !== null) throw cannotActAs(context, other);
-  const file = shownName(path);
-  const text = decodeSpec(readBytes(path, 'torc workflows example prints one to start from.'), file);
-  const place = pathPlace(context);
-  const used = new Map<string, string>();
-  const spec: ScheduledSpec = { text, file, place: { ...place, variables: recordingUse(place.variables, used) } };
-  const workflow = checkScheduled(spec, {
-    schedule,
-    at: context.clock.now(),
-    timeZone: 'UTC',
-    run: 1,
-    ...(items === undefined ? {} : { items }),
-  });
-  await checkStorable(workflow);
-  noteWithoutEffect(context, workflow);
-  const { workingDirectory, outputDirectory } = actionPlace();
-  return {
-    text,
-    file,
-    syntax: null,
-    working_directory: workingDirectory,
-    output_directory: outputDirectory,
-    home: place.home,
-    variables: Object.fromEntries(used),
-  };
-}
-
-function recordingUse<T extends Readonly<Record<string, string | undefined>>>(
-  variables: T,
-  used: Map<string, string>,
-): T {
-  return new Proxy(variables, {
-    get(target, key) {
-      const value = typeof key === 'string' ? target[key] : undefined;
-      if (typeof key === 'string' && value !== undefined) used.set(key, value);
-      return value;
-    },
-  });
 }
 
 function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: string): string {
