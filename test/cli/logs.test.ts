@@ -185,6 +185,21 @@ describe('failures', () => {
       [6, 'exit_code', 'ValueError: bad value <n> at <hex>', [1]],
       [4, 'exit_code', 'Authorization: Bearer abc<n>defghijkl', [3]],
     ]);
+    const planned = await place.json<{ files: { name: string }[] }>(['logs', 'bundle', '--dry-run']);
+    expect(planned.files.map(({ name }) => name)).toContain('torc-1-grouped/specification.json');
+    expect(existsSync(join(place.path, 'torc-1-grouped.tar.gz'))).toBe(false);
+    const made = await place.torc('logs', 'bundle');
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^wrote .*torc-1-grouped\.tar\.gz/) });
+    expect(made.stderr).toContain('logs of 10 failed jobs');
+    const unpacked = execFileSync('tar', ['-xzOf', 'torc-1-grouped.tar.gz'], { cwd: place.path, encoding: 'utf8' });
+    expect(unpacked).toContain('ValueError: bad value 0.5');
+    expect(unpacked).toContain('API_TOKEN=***');
+    expect(unpacked).toContain('Bearer ***');
+    expect(unpacked).not.toMatch(/hush|abc\ddefghijkl/);
+    expect(await place.torc('logs', 'bundle')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('exists already'),
+    });
     const { stdout } = await place.torc('logs', 'analyze', '1');
     expect(stdout).toMatch(
       /^10 failed jobs in 2 groups\n\n6 jobs: failed, return code 1; for example job_0 \(1\)\n {2}\| ValueError: bad value 0\.5/,
@@ -197,7 +212,7 @@ describe('stdio', () => {
     const spec = place.file('spec.json', JSON.stringify({ name: 'f', jobs: jobs.slice(0, 4), stdio: 'on-failure' }));
     const { stdout } = await place.torc('run', spec, '-o', 'out');
     expect(files('out/job_stdio').sort()).toEqual(['job_4_run_1_attempt_1.err', 'job_4_run_1_attempt_1.out']);
-    expect(stdout).toContain('/job_4_run_1_attempt_1.err');
+    expect(stdout).toContain('jobs logs 4');
     expect((await place.torc('jobs', 'logs', '4')).stdout).toBe('before\n');
     expect(await place.torc('jobs', 'logs', '1')).toMatchObject({
       code: 3,

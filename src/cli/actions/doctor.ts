@@ -47,6 +47,13 @@ export async function runDoctor(context: Context, options: DoctorOptions): Promi
   return numFailed > 0 ? exitCodes.unusable : 0;
 }
 
+/** What each check finds. */
+export async function doctorFindings(context: Context): Promise<Named[]> {
+  const findings: Named[] = [];
+  for await (const finding of findingsOf(context)) findings.push(finding);
+  return findings;
+}
+
 async function carryOut(context: Context, names: readonly string[]): Promise<number> {
   for (const check of names) {
     const finding = await findingOf(check, context);

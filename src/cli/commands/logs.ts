@@ -1,5 +1,6 @@
 /** `torc logs`: what jobs wrote, what it says about failures, and a bundle of it for others. */
 import { type Command, Option } from 'commander';
+import type { BundleOptions } from '../actions/logs-bundle.ts';
 import { wholeNumber } from '../input/options.ts';
 import type { LogsOptions } from '../output/job-outputs.ts';
 import { keyArgument } from './arguments.ts';
@@ -11,6 +12,7 @@ export function declareLogs(program: Command, act: Act): void {
   const logs = program.command('logs');
   declareShow(logs, 'torc logs', act);
   declareAnalyze(logs, act);
+  declareBundle(logs, act);
 }
 
 /** Makes a command print what jobs wrote; `path` is what is typed for it. */
@@ -52,5 +54,24 @@ function declareAnalyze(group: Command, act: Act): void {
   act(analyze, async ([key]) => {
     const { analyzeLogs } = await import('../actions/logs-analyze.ts');
     return (context) => analyzeLogs(context, key ?? null, analyze.opts<{ limit?: number }>());
+  });
+}
+
+function declareBundle(group: Command, act: Act): void {
+  const bundle = group
+    .command('bundle')
+    .description(
+      'put what a colleague needs to help into one file: specification, results, events, logs of failed jobs',
+    )
+    .argument('[key]', keyArgument)
+    .option('-o, --output <file>', 'file to write (default: torc-KEY-NAME.tar.gz); it must not exist')
+    .option('-d, --dry-run', 'only list what would be in it')
+    .addHelpText(
+      'after',
+      `\nTokens, passwords, secret URLs and the values of variables whose name says secret, token, password or key are\nreplaced by ***. Look into the file before you send it: torc cannot know every secret.\n${examples('torc logs bundle 7', 'torc logs bundle 7 --dry-run', 'torc logs bundle 7 -o for-help.tar.gz')}`,
+    );
+  act(bundle, async ([key]) => {
+    const { bundleLogs } = await import('../actions/logs-bundle.ts');
+    return (context) => bundleLogs(context, key ?? null, bundle.opts<BundleOptions>());
   });
 }
