@@ -7,8 +7,11 @@ import type { LogStore } from './files/log-store.ts';
 import type { ValueFiles } from './files/values.ts';
 import type { JobRunner, RunnerEvents } from './processes/job-runner.ts';
 
-/** `warning`: the end of the allocation is announced. `terminate`: end within seconds. */
-export type StopSignal = 'warning' | 'terminate';
+/**
+ * `drain`: start nothing more, and end when the running jobs have. `warning`: the end of the allocation is announced.
+ * `terminate`: end within seconds. `kill`: at once.
+ */
+export type StopSignal = 'drain' | 'warning' | 'terminate' | 'kill';
 
 export interface StopSource {
   /** Calls `listener` at each signal; returns a function that ends it. */

@@ -35,6 +35,8 @@ export class Ending {
   #reason: ExitReason = 'complete';
   #stopReason: StopReason = 'walltime';
   #isHurried = false;
+  #isAtOnce = false;
+  #isDrained = false;
   #hasWarned = false;
   #takesNoMore = false;
   #giveUpMs = Number.POSITIVE_INFINITY;
@@ -73,6 +75,11 @@ export class Ending {
     this.#phase = 'draining';
     if (reason !== null) this.#reason = reason;
     this.#parts.jobs.returnWaiting();
+  }
+
+  /** Whether a person let it drain. */
+  get isDrained(): boolean {
+    return this.#isDrained;
   }
 
   /** Jobs that write a checkpoint get their signal; others continue. */
@@ -129,8 +136,15 @@ export class Ending {
 
   /** Ends because of a signal, or faster than before because of a more urgent one. */
   signalled(signal: StopSignal): void {
-    const isMoreUrgent = signal === 'terminate' && !this.#isHurried;
+    if (signal === 'drain') {
+      this.#isDrained = true;
+      this.drain('stopped');
+      this.#parts.exchanger.sendNow();
+      return;
+    }
+    const isMoreUrgent = signal === 'kill' ? !this.#isAtOnce : signal === 'terminate' && !this.#isHurried;
     if (isMoreUrgent) this.#isHurried = true;
+    if (signal === 'kill') this.#isAtOnce = true;
     if (this.isCalm) this.begin('stopped', this.#parts.deadline.reasonOf(signal));
     else if (this.#phase === 'ending' && isMoreUrgent) this.#stopRunning();
     else if (this.#phase === 'leaving' && isMoreUrgent) this.leave(null);
@@ -140,10 +154,9 @@ export class Ending {
     const { clock, deadline, jobs } = this.#parts;
     const mostMs = this.#stopReason === 'fenced' ? fencedGraceMs : Number.POSITIVE_INFINITY;
     const checkpointGraceMs = this.#isHurried ? normalGraceMs : Math.min(mostMs, deadline.checkpointGraceMs());
-    const longestGraceMs = jobs.stopRunning(
-      (job) => (job.supports_termination ? checkpointGraceMs : normalGraceMs),
-      this.#stopReason,
-    );
+    const graceMs = (job: { supports_termination: boolean }): number =>
+      this.#isAtOnce ? 0 : job.supports_termination ? checkpointGraceMs : normalGraceMs;
+    const longestGraceMs = jobs.stopRunning(graceMs, this.#stopReason);
     this.#giveUpMs = Math.min(this.#giveUpMs, clock.monotonic() + longestEndingMs(longestGraceMs, this.#isHurried));
   }
 

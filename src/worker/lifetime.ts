@@ -10,6 +10,8 @@ export type Phase = 'working' | 'draining' | 'ending' | 'leaving' | 'ended';
 /** Instants on the worker's monotonic clock. */
 export interface LifeState {
   phase: Phase;
+  /** A person let it drain. */
+  isDrained: boolean;
   numHeld: number;
   numUnanswered: number;
   latestEndMs: number | null;
@@ -49,7 +51,9 @@ export function decide(state: LifeState, nowMs: number): Decision {
       return decideWorking(state, nowMs);
     case 'draining':
       if (state.numHeld > 0) return decideDeadline(state, nowMs);
-      return state.numUnanswered === 0 ? { step: 'finish', reason: 'complete' } : { step: 'leave', reason: null };
+      // the server has to be told, unless it was the server that said so
+      if (state.isDrained || state.numUnanswered > 0) return { step: 'leave', reason: null };
+      return { step: 'finish', reason: 'complete' };
     case 'ending':
       if (state.numHeld === 0 || nowMs >= state.giveUpMs) return { step: 'leave', reason: null };
       return { step: 'wait', untilMs: state.giveUpMs };

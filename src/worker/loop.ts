@@ -282,6 +282,7 @@ export class WorkerLoop {
   #decide(): Decision {
     const state = {
       phase: this.#ending.phase,
+      isDrained: this.#ending.isDrained,
       // commands count like a job that runs
       numHeld: this.#session.numHeld + (this.#commands.isRunning ? 1 : 0),
       numUnanswered: this.#session.numUnanswered,

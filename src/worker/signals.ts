@@ -5,6 +5,9 @@ const meanings: readonly (readonly [NodeJS.Signals, StopSignal])[] = [
   ['SIGTERM', 'terminate'],
   ['SIGINT', 'terminate'],
   ['SIGHUP', 'terminate'],
+  // the command that started it passes on what a person asks for
+  ['SIGUSR1', 'drain'],
+  ['SIGQUIT', 'kill'],
   // the sbatch script asks Slurm to send it ahead of the end of the allocation
   ['SIGUSR2', 'warning'],
 ];

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -165,12 +165,12 @@ describe('torc run', () => {
     expect(ended.stdout).toMatch(/^unfinished: +1$/m);
   });
 
-  it('stops its jobs on ^C, ends with 130 and can be continued', async () => {
+  it('stops its jobs on SIGTERM, ends with 130 and can be continued', async () => {
     const spec = place.file('commands.txt', `${'mkdir $TORC_JOB_NAME || exit 0; exec sleep 600\n'.repeat(2)}true\n`);
     const run = place.start('run', spec, '-m', '2', '-o', 'out');
     const haveBegun = () => ['job_1', 'job_2'].every((name) => existsSync(join(place.path, name)));
     await expect.poll(haveBegun).toBe(true);
-    run.child.kill('SIGINT');
+    run.child.kill('SIGTERM');
     const ended = await run.ended;
     expect(ended).toMatchObject({ code: 130, stdout: '' });
     expect(ended.stderr).toMatch(/hint: To continue: torc .* jobs run 1$/m);
@@ -234,14 +234,14 @@ describe('a second terminal', () => {
     expect(isProcessAlive(survivor, null)).toBe(true);
     const run = place.start('jobs', 'run', '1', '--cpus', '1');
     await expect.poll(() => existsSync(second), { timeout: 30_000 }).toBe(true);
-    run.child.kill('SIGINT');
+    run.child.kill('SIGTERM');
     expect((await run.ended).code).toBe(130);
     expect(isProcessAlive(survivor, null)).toBe(false);
     const { jobs } = await place.json<{ jobs: { status: string }[] }>(['jobs', 'list', '-k', '1']);
     expect(jobs.map(({ status }) => status)).toEqual(['ready', 'ready']);
   });
 
-  it.each(['SIGINT', 'SIGKILL'] as const)('takes the place of a server that %s ends before it', async (signal) => {
+  it.each(['SIGTERM', 'SIGKILL'] as const)('takes the place of a server that %s ends before it', async (signal) => {
     const wait = 'echo > begun-$TORC_WORKFLOW_KEY; while [ ! -e go ]; do sleep 0.05; done\n';
     const spec = place.file('commands.txt', `${wait}true\n`);
     const hasBegun = (key: number) => existsSync(join(place.path, `begun-${key}`));
@@ -271,5 +271,62 @@ describe('torc jobs run', () => {
       worker: { reason: 'complete', num_jobs: 2, num_failed: 1 },
     });
     expect(await place.torc('jobs', 'run', '99')).toMatchObject({ code: 3 });
+  });
+});
+
+describe('Ctrl-C', () => {
+  interface Watched {
+    run: ReturnType<Place['start']>;
+    said: () => string;
+  }
+  async function started(...commands: string[]): Promise<Watched> {
+    const run = place.start('run', place.file('c.txt', `${commands.join('\n')}\n`), '-m', '1');
+    let text = '';
+    run.child.stderr?.on('data', (piece: string) => (text += piece));
+    await expect.poll(() => existsSync(join(place.path, 'began')), { timeout: 20_000 }).toBe(true);
+    return { run, said: () => text };
+  }
+  const first = 'touch began; while [ ! -e go ]; do sleep 0.05; done';
+
+  it('once: nothing more starts, and the running job finishes; a run whose last jobs finish ends as ever', async () => {
+    const { run, said } = await started(first, 'touch second');
+    run.child.kill('SIGINT');
+    await expect.poll(said).toContain('starting no more jobs; running jobs finish');
+    place.file('go', '');
+    const ended = await run.ended;
+    expect(ended).toMatchObject({ code: 130 });
+    expect(ended.stderr).toMatch(
+      /interrupted: 1 of 2 jobs done, 0 stopped, 1 not finished\nhint: To continue: torc .* jobs run 1\n/,
+    );
+    expect(existsSync(join(place.path, 'second'))).toBe(false);
+    const { compute_nodes } = await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list', '-k', '1']);
+    expect(compute_nodes).toMatchObject([{ is_active: false }]);
+    rmSync(join(place.path, 'go'));
+    rmSync(join(place.path, 'began'));
+    const last = await started(first);
+    last.run.child.kill('SIGINT');
+    await expect.poll(last.said).toContain('starting no more jobs');
+    place.file('go', '');
+    expect(await last.run.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('done:    1') });
+  });
+
+  it('twice stops the running job, three times kills it at once; SIGTERM stops it at the first', async () => {
+    const stubborn = 'trap "" TERM; echo $$ > pid; touch began; while :; do sleep 0.05; done';
+    const { run, said } = await started(stubborn);
+    run.child.kill('SIGINT');
+    await expect.poll(said).toContain('starting no more jobs');
+    run.child.kill('SIGINT');
+    await expect.poll(said).toContain('stopping running jobs; press Ctrl-C again to kill them');
+    run.child.kill('SIGINT');
+    expect(await run.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('killing running jobs') });
+    const pid = readFileSync(join(place.path, 'pid'), 'utf8').trim();
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    rmSync(join(place.path, 'began'));
+    const second = await started(first);
+    second.run.child.kill('SIGTERM');
+    const ended = await second.run.ended;
+    expect(ended).toMatchObject({ code: 130 });
+    expect(ended.stderr).toMatch(/^stopping running jobs$/m);
+    expect(ended.stderr).not.toContain('starting no more');
   });
 });

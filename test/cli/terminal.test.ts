@@ -57,13 +57,17 @@ describe('on a terminal', () => {
     expect(run.seen()).toContain('\r\x1b[Kworkflow 1 (commands), run 1: \x1b[32mdone');
   });
 
-  it('stops on one ^C, which the jobs do not receive', async () => {
+  it('lets running jobs finish on one ^C, which they do not receive, and stops them on the second', async () => {
     const commands = place.file(
       'commands.txt',
       "trap 'echo interrupted > seen' INT; touch ready; while :; do sleep 0.05; done\n",
     );
     const run = onTerminal({}, 'run', commands);
     await expect.poll(run.seen).toMatch(/0\/1 done, 1 running/);
+    run.child.stdin?.write('\x03');
+    await expect
+      .poll(run.seen)
+      .toContain('starting no more jobs; running jobs finish. Press Ctrl-C again to stop them');
     run.child.stdin?.write('\x03');
     expect(await run.code).toBe(130);
     expect(run.seen()).toContain('stopping running jobs');

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Api, WorkflowShown } from '../../src/api/contract.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import { shellWord } from '../../src/base/text.ts';
+import type { GlobalOptions } from '../../src/cli/context/context.ts';
 import { lastLines, shareOut } from '../../src/cli/output/failures.ts';
 import { createProgress } from '../../src/cli/output/progress.ts';
-import { followRun, runLine } from '../../src/cli/output/run-progress.ts';
+import { followRun, PipePace, runLine } from '../../src/cli/output/run-progress.ts';
 import { exitCodeOf, summaryOf, summaryText, summaryValue } from '../../src/cli/output/summary.ts';
 import { workerError, workerWords } from '../../src/cli/workers/local-worker.ts';
 import { type JobCounts, noJobs } from '../../src/model/status.ts';
@@ -98,6 +100,52 @@ describe('progress', () => {
     expect(runLine(shown({ ready: 5 }), 0, 0)).toBe('0/5 done, 0 running, 0.0 s');
     expect(runLine(shown({ submitted: 1, submitted_pending: 4 }), 0, 0)).toBe('0/5 done, 5 with workers, 0.0 s');
     expect(runLine(shown({ done: 5 }), 10, 0)).toBe('5/5 done, 0 running, 10 s, 0.5 jobs/s');
+  });
+
+  it('in a pipe a line comes at each tenth and every 30 seconds, and none at the end', () => {
+    const pace = new PipePace();
+    const looks = [
+      [0.05, 0],
+      [0.09, 1],
+      [0.31, 2],
+      [0.35, 31],
+      [0.36, 32],
+      [0.41, 33],
+      [1, 90],
+    ] as const;
+    expect(looks.map(([share, seconds]) => pace.isDue(share, seconds))).toEqual([
+      ...[false, false, true, false],
+      ...[true, true, false],
+    ]);
+  });
+
+  it('in a pipe it is told on stderr, and not with JSON', async () => {
+    let now = 0;
+    const after: Clock['after'] = (_, call) => {
+      setImmediate(call);
+      return () => {};
+    };
+    const clock: Clock = { now: () => now, monotonic: () => now, after };
+    const told = async (options: GlobalOptions): Promise<string> => {
+      now = 0;
+      const terminal = fakeTerminal(false);
+      let done = 0;
+      const call = async () => {
+        now += 1000;
+        done = Math.min(9, done + 1);
+        return shown({ done, ready: 10 - done });
+      };
+      const stop = followRun({ ...fakeContext(terminal, options), clock }, { call } as unknown as Api, '7');
+      for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+      await stop();
+      return terminal.stderr.join('');
+    };
+    expect((await told({})).split('\n').slice(0, 2)).toEqual([
+      '2/10 done, 0 running, 2.0 s, 0.5 jobs/s, about 16 s left',
+      '3/10 done, 0 running, 3.0 s, 0.7 jobs/s, about 11 s left',
+    ]);
+    expect(await told({ outputFormat: 'json' })).toBe('');
+    expect(await told({ consoleLevel: 'warning' })).toBe('');
   });
 
   it('counts what ends from now on, and not the jobs that were disabled or canceled before', async () => {

@@ -138,6 +138,7 @@ describe('a signal from Slurm', () => {
 describe('the life of a worker', () => {
   const idle: LifeState = {
     phase: 'working',
+    isDrained: false,
     numHeld: 0,
     numUnanswered: 0,
     latestEndMs: null,

@@ -16,7 +16,7 @@ import { numEnded, type Summary, summaryFailures, summaryOf, summaryText, summar
 import { unsentLines } from '../output/unsent-notifications.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
-import { stopSurvivors } from '../workers/survivors.ts';
+import { handleStops } from '../workers/stop-stages.ts';
 
 export interface RunJobsOptions extends WorkerCommandOptions {
   /** The process is the worker itself: it never opens the database. */
@@ -73,8 +73,8 @@ export interface LocalRun {
 }
 
 /**
- * Runs a worker in a directory, or here, as a child of this process until it ends, and shows progress. An interrupt stops the
- * worker cleanly and is then thrown as TorcError 'interrupted'.
+ * Runs a worker in a directory, or here, as a child of this process until it ends, and shows progress. An interrupt lets it
+ * finish its jobs, a second one stops them; it is then thrown as TorcError 'interrupted'.
  */
 export async function runLocally(
   context: Context,
@@ -85,26 +85,16 @@ export async function runLocally(
   const numEndedBefore = numEnded(await api.call('workflow_show', { workflow_key: workflowKey }));
   const startedAt = context.clock.monotonic();
   const child = spawnWorker(context, workflowKey, options, options.directory);
-  let isInterrupted = false;
-  let stopping: Promise<number> | null = null;
-  const removeHandler = context.interrupts.handle(() => {
-    note(
-      context,
-      isInterrupted
-        ? `waiting for the worker (pid ${child.pid}) to stop its jobs`
-        : `${context.hasProgress ? '\n' : ''}stopping running jobs ..`,
-    );
-    isInterrupted = true;
-    child.stop();
-    stopping ??= stopSurvivors(context, workflowKey);
-  });
+  const stages = handleStops(context, workflowKey, child);
   const stopFollowing = followRun(context, api, workflowKey);
   try {
     const worker = await child.result;
-    await stopping;
-    const isEnough = () => isInterrupted || options.waitForNewJobs === undefined;
+    await stages.settled();
+    const isAsked = () => stages.isDraining() || stages.isStopped();
+    const isEnough = () => isAsked() || options.waitForNewJobs === undefined;
     await lastLook(context, api, workflowKey, isEnough);
-    const workflow = await actionsEnded(context, api, workflowKey, () => isInterrupted);
+    const workflow = await actionsEnded(context, api, workflowKey, () => stages.isStopped());
+    const isInterrupted = stages.isStopped() || (stages.isDraining() && !runsOut(workflow));
     if (!isInterrupted) await noteLeftJobs(context, api, workflow);
     for (const line of unsentLines(context, workflow)) note(context, line, 'warning');
     const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output, numEndedBefore);
@@ -112,8 +102,13 @@ export async function runLocally(
     return { summary, worker };
   } finally {
     await stopFollowing();
-    removeHandler();
+    stages.close();
   }
+}
+
+/** Whether the run has ended by itself: the jobs that were let finish were the last ones. */
+function runsOut({ status }: WorkflowShown): boolean {
+  return status === 'done' || status === 'failed' || status === 'timeout';
 }
 
 /** The workflow once its other workers, if any, have ended as well. */

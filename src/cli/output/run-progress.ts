@@ -2,10 +2,12 @@
 import type { Api, WorkflowShown } from '../../api/contract.ts';
 import { delay } from '../../base/clock.ts';
 import { formatDuration } from '../../base/units.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { startProgress } from './progress.ts';
 
 const lookEveryMs = 500;
+const pipeLookEveryMs = 1000;
+const pipeEverySeconds = 30;
 
 /** Jobs that nothing is left to do for, also those that never run. */
 export function numSettled({ num_done, num_canceled, counts }: WorkflowShown): number {
@@ -28,10 +30,28 @@ export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numSett
   return parts.join(', ');
 }
 
-/** Shows progress twice a second until the returned function is called; does nothing without a terminal. */
+/** Which looks at a run a pipe hears of: one every 30 seconds, and one at each tenth of the jobs. */
+export class PipePace {
+  #tenth: number | null = null;
+  #toldAt = 0;
+
+  isDue(share: number, seconds: number): boolean {
+    const tenth = Math.floor(share * 10);
+    this.#tenth ??= tenth;
+    // the summary tells the end
+    if (share >= 1 || (tenth <= this.#tenth && seconds - this.#toldAt < pipeEverySeconds)) return false;
+    this.#tenth = tenth;
+    this.#toldAt = seconds;
+    return true;
+  }
+}
+
+/** Shows progress until the returned function is called: on a terminal a line that is redrawn, in a pipe a line now and then. */
 export function followRun(context: Context, api: Api, workflowKey: string): () => Promise<void> {
-  if (!context.hasProgress) return async () => {};
+  const isPiped = !context.hasProgress;
+  if (isPiped && (context.format !== 'text' || context.consoleLevel !== 'info')) return async () => {};
   const progress = startProgress(context, 0);
+  const pace = new PipePace();
   const startedAt = context.clock.monotonic();
   let isOver = false;
   let wake = (): void => {};
@@ -42,9 +62,14 @@ export function followRun(context: Context, api: Api, workflowKey: string): () =
     let numSettledBefore: number | null = null;
     while (!isOver) {
       const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-      numSettledBefore ??= numSettled(workflow);
-      if (!isOver) progress.update(runLine(workflow, (context.clock.monotonic() - startedAt) / 1000, numSettledBefore));
-      await Promise.race([delay(context.clock, lookEveryMs), over]);
+      const settled = numSettled(workflow);
+      numSettledBefore ??= settled;
+      const seconds = (context.clock.monotonic() - startedAt) / 1000;
+      const line = runLine(workflow, seconds, numSettledBefore);
+      if (isOver) return;
+      if (!isPiped) progress.update(line);
+      else if (pace.isDue(settled / Math.max(1, workflow.num_jobs), seconds)) note(context, line);
+      await Promise.race([delay(context.clock, isPiped ? pipeLookEveryMs : lookEveryMs), over]);
     }
   };
   // a failed request says nothing about the run

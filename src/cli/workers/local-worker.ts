@@ -36,8 +36,12 @@ export interface WorkerChild {
   pid: number;
   /** Rejects with the worker's own TorcError, with 'unusable' when it was killed, otherwise with 'bug'. */
   result: Promise<WorkerResult>;
+  /** Lets the worker start no more jobs, and end when those that run have; may be repeated. */
+  drain(): void;
   /** Lets the worker stop its jobs and report them; may be repeated. */
   stop(): void;
+  /** The same without giving jobs time to end themselves. */
+  kill(): void;
 }
 
 /** The same options as words of a command line. */
@@ -113,7 +117,13 @@ export function spawnWorker(
   });
   // the error is delivered when somebody awaits the result; it may come earlier
   result.catch(() => {});
-  return { pid: child.pid ?? 0, result, stop: () => void child.kill('SIGTERM') };
+  return {
+    pid: child.pid ?? 0,
+    result,
+    drain: () => void child.kill('SIGUSR1'),
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGQUIT'),
+  };
 }
 
 /** Shows a warning of the worker; false when the line is something else. */
