@@ -20,6 +20,8 @@ export function statedLaunch({ env, stdio, cwd, stdin, container }: Launch): Lau
 
 /** What a job states; a job that is stored already keeps its own. */
 export function addJobLaunch(tx: Transaction, workflowKey: number, jobKey: number, stated: Launch): void {
+  const { env, stdio, cwd, stdin, container } = stated;
+  if ((env ?? stdio ?? cwd ?? stdin ?? container) === undefined) return;
   const launch = JSON.stringify(statedLaunch(stated));
   if (launch === '{}') return;
   tx.db.run('INSERT OR IGNORE INTO job_launch (job_key, launch) VALUES (?, ?)', jobKey, launch);
