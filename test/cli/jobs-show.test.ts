@@ -61,6 +61,8 @@ describe('jobs show', () => {
       'num_upstream',
       'downstream',
       'num_downstream',
+      'env',
+      'launch',
     ]);
     expect(shown).toMatchObject({ job: { job_key: '3', status: 'canceled', return_code: null }, attempts: [] });
     expect(await place.torc('jobs', 'show', '4')).toMatchObject({
