@@ -132,6 +132,15 @@ describe('torc exec --slurm', () => {
     await expect.poll(status, { interval: 500 }).toBe('done');
   });
 
+  it('ends the waiting at Ctrl-C, and the jobs continue', async () => {
+    const waiting = place.start('exec', '--slurm', '--wait', '-c', 'touch begun; until [ -e end ]; do sleep 0.1; done');
+    await expect.poll(() => existsSync(join(place.path, 'begun')), { interval: 200 }).toBe(true);
+    waiting.child.kill('SIGINT');
+    expect(await waiting.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('workflow 1 goes on') });
+    place.file('end', '');
+    expect(await place.torc('wait', '1')).toMatchObject({ code: 0 });
+  });
+
   it('says what is left when Slurm refuses', async () => {
     slurm.behave({ command: 'sbatch', stderr: 'sbatch: error: Invalid account', exitCode: 1, times: 9 });
     const ended = await place.torc('exec', '--slurm', '-a', 'nobody', '--', 'true');
