@@ -164,7 +164,7 @@ export interface WorkflowFacts {
   isCanceled: boolean;
   hasTimedOut: boolean;
   counts: JobCounts;
-  /** A restart stops what runs, and the next run has not begun. */
+  /** A restart stops what runs, and the next run has not started. */
   isBeingStopped: boolean;
   /** Claimed jobs that lost their process and do not come back by themselves. */
   numLeft: number;

@@ -84,7 +84,8 @@ export const settingList: Readonly<Record<SettingKey, Setting>> = {
     read: (value) => oneOf(stdioModes, value),
   },
   notify: {
-    about: 'who is told of the end of new workflows without notifications: an address, or a file with a webhook URL',
+    about:
+      'who is notified when new workflows end, unless they say it themselves: an address, or a file with a webhook URL',
     example: '"me@example.org"',
     variable: 'TORC_NOTIFY',
     option: 'notifications in the specification',

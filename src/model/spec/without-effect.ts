@@ -1,4 +1,4 @@
-/** What a specification says without an effect here: every such key is told of, with its place. */
+/** What a specification says without an effect here: every such key is reported with its place. */
 import { ownPrefix } from '../launch.ts';
 import type { ExecutionConfig } from './execution-spec.ts';
 import { quoted } from './names.ts';
@@ -35,7 +35,7 @@ class Notes {
     return [...this.#notes.values()];
   }
 
-  /** `what`: the same for elements that are told of together. */
+  /** `what`: the same for elements that are reported together. */
   #add(path: SpecPath, message: string, what = pathText(path)): void {
     const known = this.#notes.get(what);
     if (known === undefined) this.#notes.set(what, { path, at: 'key', message, numMore: 0 });

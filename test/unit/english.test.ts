@@ -1,0 +1,39 @@
+/** Texts and comments are written as a native speaker writes them in a terminal: turns that nobody uses today are refused. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const src = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** Words and turns with what to write instead. */
+const refused: readonly (readonly [RegExp, string])[] = [
+  [
+    /\b(whence|thence|hitherto|heretofore|thereof|therein|wherein|aforesaid|lest|unto|nigh|naught|behold)\b/i,
+    'plain words',
+  ],
+  [/\b(was|has|is|were|have) not begun\b/i, 'has not started'],
+  [/\bin vain\b/i, 'timed out, found nothing'],
+  [/\b(mend|mends|mended|mending)\b/i, 'fix'],
+  [/\bput (it )?away\b/i, 'archive'],
+  [/\bis good for another\b/i, 'stays valid for'],
+  [/\bnone was named\b/i, 'choose one with -k'],
+  [/\b(is|are) told of\b/i, 'is notified, is reported'],
+  [/\ball jobs behind (it|them)\b/i, 'all downstream jobs'],
+  [/(?<![.\d])1 (jobs|workflows|files|workers|attempts|were|have)\b/, 'counted(): 1 job, 1 was'],
+];
+
+it('no text uses a turn that nobody writes today', () => {
+  const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const found = names.flatMap((name) =>
+    readFileSync(join(src, name), 'utf8')
+      .split('\n')
+      .flatMap((line, at) =>
+        refused.flatMap(([pattern, instead]) =>
+          pattern.test(line) ? [`${name}:${at + 1} ${line.trim()} (${instead})`] : [],
+        ),
+      ),
+  );
+  expect(names.length).toBeGreaterThan(100);
+  expect(found).toEqual([]);
+});
