@@ -76,6 +76,11 @@ describe('resource requirements from data', () => {
     await runA(key, { cpus: 2, mem: 4, minutes: 90 });
     const b = { num_cpus: 2, memory_bytes: 4 * 1024 ** 3, runtime_seconds: 5400 };
     expect(await jobOf(key, 'b')).toMatchObject({ status: 'ready', ...b });
+    // whoever sizes allocations by what waits sees 4 GiB
+    const { demand } = await fresh.service.call('demand', { workflow_key: key });
+    expect(demand.filter(({ status }) => status === 'ready')).toMatchObject([
+      { num_jobs: 1, memory_bytes: 4 * 1024 ** 3 },
+    ]);
     const worker = await TestWorker.join(fresh.service, key, { cpus: 8, memory: 8 * 1024 ** 3 });
     expect((await worker.exchange()).jobs).toMatchObject([
       { job_name: 'b', num_cpus: 2, memory_limit_bytes: 4 * 1024 ** 3, runtime_limit_ms: 5_400_000 },
