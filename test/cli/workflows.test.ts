@@ -192,11 +192,11 @@ describe('show', () => {
 });
 
 describe('delete', () => {
-  it('needs --force or -n without a terminal, and then removes everything', async () => {
+  it('needs --yes or -n without a terminal, and then removes everything', async () => {
     const key = await place.create('true');
     expect(await place.torc('workflows', 'delete', key)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('--force'),
+      stderr: expect.stringContaining('--yes'),
     });
     expect(await place.json(['workflows', 'delete', key, '--dry-run'])).toMatchObject({ dry_run: true, num_jobs: 1 });
     expect(await place.json(['workflows', 'list'])).toMatchObject({ workflows: [{ workflow_key: key }] });
