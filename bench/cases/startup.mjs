@@ -28,6 +28,8 @@ export async function startup({ isFull, runs }) {
       await createNoops(service, numJobs);
       await service.close();
       const list = () => timed(torc, '--dir', directory, 'jobs', 'list', '-l', '10');
+      const status = () => timed(torc, '--dir', directory, 'status', '1');
+      rows.push(row(`torc status 1 at ${numJobs} jobs, no server`, await status(), 's', { baseline, budget }));
       const title = `torc jobs list -l 10 at ${numJobs} jobs`;
       for (const words of readings) {
         const samples = await timed(torc, '--dir', directory, ...words.split(' '));
