@@ -114,13 +114,7 @@ const withAnswers = [
 ];
 
 /** What the documents say around a command line, or what is no command line at all. */
-const prose = [
-  'torc logs bundle',
-  'torc watch detects:',
-  'torc workflows command-name --help',
-  'torc-dash',
-  'torc run http://',
-];
+const prose = ['torc watch detects:', 'torc workflows command-name --help', 'torc-dash', 'torc run http://'];
 
 /** Each of these is typed for a workflow of its own that has not started. */
 const starting =
@@ -131,6 +125,8 @@ const also: readonly (readonly [RegExp, number])[] = [
   [/^torc watch\b/, 1],
   [/^torc workflows reinit/, 7],
   [/^torc recover/, 7],
+  // a bundle of that name is there
+  [/^torc logs bundle/, 4],
   [/^torc slurm schedule-nodes/, 7],
 ];
 
@@ -144,6 +140,7 @@ beforeAll(async () => {
   slurm = new FakeSlurm();
   place = mkdtempSync(join(tmpdir(), 'torc words '));
   mkdirSync(join(place, 'bin'));
+  mkdirSync(join(place, 'bundles'));
   const { TORC_WORKFLOW_KEY: _, TORC_OUTPUT_DIR: _out, ...outer } = process.env;
   env = {
     ...outer,

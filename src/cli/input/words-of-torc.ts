@@ -66,6 +66,11 @@ export const words: readonly Word[] = [
   { typed: 'jobs update', here: 'jobs modify', options: node },
   { typed: 'jobs #', here: 'jobs list' },
   {
+    typed: 'logs bundle',
+    here: 'logs bundle',
+    options: { '--bundle-dir=': '--output=*/torc-bundle.tar.gz', '--output-dir=': '' },
+  },
+  {
     typed: 'recover',
     here: 'recover',
     options: { '--ai-recovery': ai, '--ai-agent=': '', '--memory-multiplier=': more, '--runtime-multiplier=': more },
