@@ -5,7 +5,7 @@ import { formatDuration, formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseJob } from '../input/chosen-jobs.ts';
-import { printResult, textTable } from '../output/output.ts';
+import { cutTable, printResult } from '../output/output.ts';
 import { reasonHelp } from '../output/reason-help.ts';
 import { cellText, factLines, fitWidth } from '../output/table.ts';
 import { diagnosisText } from '../plans/output.ts';
@@ -136,5 +136,5 @@ function section(
   if (records.length === 0) return '';
   const rows = left === 'more' ? records.slice(0, shownRows) : records;
   const more = total > rows.length ? ` (${left === 'more' ? 'first' : 'newest'} ${rows.length} of ${total})` : '';
-  return `\n${title}${more}:\n${textTable(context, columns, rows)}`;
+  return `\n${title}${more}:\n${cutTable(context, columns, rows)}`;
 }

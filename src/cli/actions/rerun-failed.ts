@@ -42,7 +42,7 @@ export async function rerunFailed(
   if ((run || schedule !== undefined) && others.length > 0) {
     throw new TorcError('usage', `${run ? '--run' : '--schedule'} takes one workflow`, `Choose one, such as ${only}.`);
   }
-  await resetWorkflows(context, keys, { failedOnly: true, restart: true, dryRun });
+  await resetWorkflows({ ...context, workflowKey: null }, keys, { failedOnly: true, restart: true, dryRun });
   const chosen = { ...context, workflowKey: only };
   if (schedule !== undefined) {
     await scheduleNodes(chosen, { count: schedule, jobPrefix: 'worker', server: true, dryRun });

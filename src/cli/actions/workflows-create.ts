@@ -20,7 +20,7 @@ import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/s
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
 import { noteUnfit } from '../output/obstacles.ts';
-import { printResult, textTable } from '../output/output.ts';
+import { cutTable, printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
@@ -211,7 +211,7 @@ export async function showCounts(
       ...(rows.some(({ env }) => env !== '') ? ['env'] : []),
       'command',
     ];
-    const table = number === 0 ? '' : textTable(context, columns, rows);
+    const table = number === 0 ? '' : cutTable(context, columns, rows);
     const left = workflow.numJobs - number;
     const more = number === 0 || left === 0 ? '' : `.. and ${left} more (--show-jobs shows all)\n`;
     return `${table}${more}${text}${further}`;

@@ -17,13 +17,18 @@ export interface Terminal {
    * escaped on one, except for what is kept; bytes are written as they are.
    */
   out(text: string | Uint8Array, keeps?: Kept): Promise<boolean>;
-  /** Writes to stderr at once, as `out` does; text that cannot be written is dropped. */
+  /**
+   * Writes to stderr at once, as `out` does; text that cannot be written is dropped. A line of progress gives way to other
+   * text.
+   */
   err(text: string, keeps?: Kept): void;
   /** Whether text for stdout is not yet written. */
   isWriting(): boolean;
 }
 
 const retryMs = 5;
+/** Begins a line anew, as progress does. */
+export const lineStart = '\r\x1b[K';
 
 /** Whether the reader has closed the pipe; other errors are thrown. */
 function isReaderGone(error: unknown): boolean {
@@ -51,6 +56,7 @@ function writeBytes(bytes: Buffer): Promise<boolean> {
 export function processTerminal(): Terminal {
   let isGone = false;
   let pending = 0;
+  let isLineOpen = false;
   let last: Promise<boolean> = Promise.resolve(true);
   const [isStdoutTerminal, isStderrTerminal] = [isatty(1), isatty(2)];
   return {
@@ -74,7 +80,9 @@ export function processTerminal(): Terminal {
       return turn;
     },
     err(text, keeps = 'lines') {
-      const bytes = Buffer.from(isStderrTerminal ? harmless(text, keeps) : text);
+      const before = isLineOpen && !text.startsWith(lineStart) ? lineStart : '';
+      isLineOpen = text.startsWith(lineStart) && text !== lineStart && !text.endsWith('\n');
+      const bytes = Buffer.from(isStderrTerminal ? before + harmless(text, keeps) : text);
       for (let from = 0, tries = 0; from < bytes.length && tries < 1000; ) {
         try {
           from += writeSync(2, bytes, from);

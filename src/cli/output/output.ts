@@ -140,6 +140,18 @@ export function textTable(context: Context, columns: readonly string[], records:
   return new TextTable(columns.map(textColumn(context, records)), painter(context)).lines(records);
 }
 
+/**
+ * The same so that each record is one line of the terminal: long texts are cut, and columns that have no room are left out
+ * from the right and named below.
+ */
+export function cutTable(context: Context, columns: readonly string[], records: readonly ListRecord[]): string {
+  const { terminal } = context;
+  if (!terminal.isStdoutTerminal) return textTable(context, columns, records);
+  const fit = fitted(columns.map(textColumn(context, records)), records, terminal.columns());
+  const left = fit.hidden.length === 0 ? '' : `(too narrow for ${fit.hidden.join(', ')})\n`;
+  return new TextTable(fit.columns, painter(context)).lines(records) + left;
+}
+
 const green = 32;
 const red = 31;
 const yellow = 33;

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
+import { lineStart } from '../context/terminal.ts';
 import { fitWidth } from './table.ts';
 
 export interface Progress {
@@ -34,10 +35,10 @@ export function createProgress(parts: ProgressParts): Progress {
       if (!parts.isShown || now - startedAt < parts.delayMs || now - drawnAt < redrawMs) return;
       drawnAt = now;
       isDrawn = true;
-      parts.err(`\r\x1b[K${fitWidth(visible(text), parts.columns() - 1)}`, 'log');
+      parts.err(`${lineStart}${fitWidth(visible(text), parts.columns() - 1)}`, 'log');
     },
     clear() {
-      if (isDrawn) parts.err('\r\x1b[K', 'log');
+      if (isDrawn) parts.err(lineStart, 'log');
       isDrawn = false;
       drawnAt = Number.NEGATIVE_INFINITY;
     },

@@ -9,6 +9,9 @@ import { type Failures, failureColumns, failuresText, failuresValue, readFailure
 import { colored } from './output.ts';
 import { cellText, factLines } from './table.ts';
 
+/** So many logs can be read one after the other. */
+const fewJobs = 20;
+
 export interface Summary {
   workflow_key: string;
   name: string;
@@ -179,6 +182,6 @@ to continue where the run ended:
 see also:
   ${context.torc} results list -k ${key}
   ${context.torc} jobs list -k ${key}${jobs}
-  ${context.torc} events list -k ${key}
+  ${context.torc} ${summary.num_jobs <= fewJobs ? `logs '*' -k ${key}` : `events list -k ${key}`}
 `;
 }
