@@ -68,6 +68,11 @@ describe('environment variables', () => {
     const secrets = new Set<string>();
     for await (const piece of exportLines(service, shown, { results: false, events: false, secrets })) text += piece;
     expect([...secrets].sort()).toEqual(['API_KEY', 'DB_PASSWORD']);
+    let hidden = '';
+    const parts = { results: false, events: false, hidesSecrets: true };
+    for await (const piece of exportLines(service, shown, parts)) hidden += piece;
+    expect(hidden).toContain('"DB_PASSWORD":"(hidden)"');
+    expect(hidden).not.toMatch(/xyzzy|plugh/);
     const again = loadWorkflow(text, { file: 'export.json' }).workflow;
     expect([again.env, ...[...again.jobs].map(({ launch }) => launch?.env)]).toEqual([
       shared,

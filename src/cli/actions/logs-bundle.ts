@@ -99,7 +99,7 @@ async function collect(
 
 async function specificationOf(api: Api, workflow: Parameters<typeof exportLines>[1]): Promise<string> {
   let text = '';
-  for await (const piece of exportLines(api, workflow, { results: false, events: false })) {
+  for await (const piece of exportLines(api, workflow, { results: false, events: false, hidesSecrets: true })) {
     text += piece;
     if (text.length > mostSpecBytes) return `${text.slice(0, mostSpecBytes)}\n.. cut off here\n`;
   }

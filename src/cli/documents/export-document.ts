@@ -13,7 +13,7 @@ import {
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { type NewFile, newFile } from '../../base/trusted/shared.ts';
-import { secretNames } from '../../model/launch.ts';
+import { secretNames, shownEnvironment } from '../../model/launch.ts';
 import { exportFormat, exportVersion } from '../../model/spec/export.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
@@ -35,17 +35,20 @@ const everything = { filter: [], excludeColumn: [] };
 /** Jobs per page: each job takes several queries. */
 const jobsPerPage = 2000;
 
-/** The document in pieces, with one job, result or event per line; `secrets` gets the names of variables that look like some. */
+/**
+ * The document in pieces, with one job, result or event per line. `secrets` gets the names of variables that look like some,
+ * `hidesSecrets` hides their values.
+ */
 export async function* exportLines(
   api: Api,
   workflow: WorkflowShown,
-  parts: { results: boolean; events: boolean; secrets?: Set<string> },
+  parts: { results: boolean; events: boolean; secrets?: Set<string>; hidesSecrets?: boolean },
 ): AsyncGenerator<string> {
   const key = workflow.workflow_key;
   yield `{"format":"${exportFormat}","version":${exportVersion},\n"workflow":`;
   const secrets = parts.secrets ?? new Set<string>();
   const added: object[] = [];
-  yield* specLines(api, key, parts.results, { secrets, added });
+  yield* specLines(api, key, parts.results, { secrets, added, hidesSecrets: parts.hidesSecrets ?? false });
   if (added.length > 0) yield* section('added_jobs', each(added));
   if (parts.results) {
     const { run_id, started_at, ended_at } = workflow;
@@ -111,6 +114,7 @@ function without(row: ListRecord, columns: readonly string[]): ListRecord {
 /** What is noted on the way: the names of secrets, and who added jobs to the stored workflow. */
 interface Noted {
   secrets: Set<string>;
+  hidesSecrets: boolean;
   added: object[];
 }
 
@@ -118,12 +122,13 @@ async function* specLines(
   api: Api,
   key: string,
   withResults: boolean,
-  { secrets, added }: Noted,
+  { secrets, added, hidesSecrets }: Noted,
 ): AsyncGenerator<string> {
   const [first] = await all(parts(api, key, 'head'));
   if (first?.head == null) throw new TorcError('bug', 'the server sent no workflow');
   const { workflow, resource_requirements: requirements, failure_handlers, sample_interval_seconds } = first.head;
   for (const name of secretNames(workflow.env ?? {})) secrets.add(name);
+  if (hidesSecrets && workflow.env !== null) workflow.env = { ...shownEnvironment(workflow.env) };
   const taken = new Set(requirements.map(({ name }) => name));
   yield '{';
   for (const [field, value] of Object.entries(workflow)) {
@@ -139,6 +144,7 @@ async function* specLines(
     for (const job of page.jobs) {
       for (const datum of job.output_user_data) written.add(datum);
       for (const name of secretNames(job.env ?? {})) secrets.add(name);
+      if (hidesSecrets && job.env !== undefined) job.env = { ...shownEnvironment(job.env) };
       if (job.added !== undefined) added.push({ job_name: job.name, ...job.added });
       const requirementsName = job.own_requirements === null ? job.resource_requirements : freeName(job.name, taken);
       if (job.own_requirements !== null) own.push({ ...job.own_requirements, name: requirementsName });
