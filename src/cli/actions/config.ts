@@ -9,7 +9,7 @@ import { createPrivateFile, replacePrivateFile } from '../../base/trusted/privat
 import { type Context, note } from '../context/context.ts';
 import { environmentSettings, localName, type Settings, settingKeys, settingList } from '../context/settings.ts';
 import { fileSettings, type SettingsFile, settingsFiles } from '../context/settings-files.ts';
-import { printResult, textTable } from '../output/output.ts';
+import { cutTable, printResult } from '../output/output.ts';
 
 export async function showConfig(context: Context): Promise<void> {
   const files = settingsFiles(context.env);
@@ -21,7 +21,7 @@ export async function showConfig(context: Context): Promise<void> {
     return { key, value, from, variable, option, local: isLocal, about };
   });
   await printResult(context, { settings }, () =>
-    textTable(context, ['key', 'value', 'from', 'option', 'variable'], settings),
+    cutTable(context, ['key', 'value', 'from', 'option', 'variable'], settings),
   );
 }
 
@@ -50,7 +50,7 @@ export async function showPaths(context: Context): Promise<void> {
           : 'used';
     return { kind, path, state };
   });
-  await printResult(context, { files }, () => textTable(context, ['kind', 'path', 'state'], files));
+  await printResult(context, { files }, () => cutTable(context, ['kind', 'path', 'state'], files));
 }
 
 function noteIgnored(context: Context, files: readonly SettingsFile[]): void {
