@@ -18,12 +18,14 @@ export const text = z
 export const name = text.min(1).max(4096);
 /** Labels of a job, a worker or a Slurm config. */
 export const labels = z
-  .array(z.string().regex(labelPattern, 'a label has letters, digits and _.:/@+=- alone'))
+  .array(z.string().regex(labelPattern, 'a label may contain only letters, digits and _.:/@+=-'))
   .max(mostLabels);
 /** The caller's own login name, as which a request acts anyway; any other is refused. */
 export const self = name.optional();
 /** The name of a limit on jobs that run at once. */
-export const limitName = z.string().regex(labelPattern, 'the name of a limit has letters, digits and _.:/@+=- alone');
+export const limitName = z
+  .string()
+  .regex(labelPattern, 'the name of a limit may contain only letters, digits and _.:/@+=-');
 export const limitNames = z.array(limitName).max(mostLabels);
 /** A Slurm job id; it appears on command lines, where a leading dash would make it an option. */
 export const slurmJobId = z.string().regex(/^[0-9][0-9A-Za-z_+.,%[\]-]{0,99}$/, 'a Slurm job id begins with a digit');

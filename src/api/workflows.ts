@@ -178,7 +178,7 @@ const newJob = z.strictObject({
   supports_termination: z.boolean(),
   /** It counts as successful whatever code it exits with; missing for false. */
   task_failure_is_success: z.boolean().optional(),
-  /** It does not start until a person releases it; missing for false. */
+  /** It does not start until somebody releases it; missing for false. */
   hold: z.boolean().optional(),
   /** How long it may be ready without starting; missing for ever. */
   max_wait_ms: delay.min(1).optional(),

@@ -49,7 +49,7 @@ export interface ExpandedJob {
   supportsTermination: boolean;
   /** It counts as successful whatever code it exits with. */
   taskFailureIsSuccess?: boolean;
-  /** It does not start until a person releases it. */
+  /** It does not start until somebody releases it. */
   isHeld?: boolean;
   /** How long it may be ready without starting; undefined for ever. */
   maxWaitMs?: number;

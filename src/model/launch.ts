@@ -82,7 +82,7 @@ export const mostEnvironmentBytes = 65_536;
 
 /** A name that every shell can read. */
 export const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
-export const variableNameRule = 'a name of an environment variable is a letter or "_", then letters, digits and "_"';
+export const variableNameRule = 'the name of an environment variable is a letter or "_", then letters, digits and "_"';
 
 /** Names that begin like this are set by torc itself, whatever a specification says. */
 export const ownPrefix = 'TORC_';

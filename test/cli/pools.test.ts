@@ -120,7 +120,7 @@ it('Slurm configs have labels for their workers, and commands warn of jobs that 
     /^1 waiting job with labels that no Slurm config gives its workers, "fast", "gpu"; default lacks "fast": torc /m,
   );
   expect(started.stderr).toMatch(
-    /^1 waiting job without labels, while the workers of every Slurm config take jobs with labels alone: torc /m,
+    /^1 waiting job without labels, while the workers of every Slurm config take only jobs with labels: torc /m,
   );
   await place.json(['hpc', 'slurm', 'modify-config', '--label', 'gpu,fast', '--also-unlabelled']);
   expect(await place.json(['hpc', 'slurm', 'list-configs', '-f', 'labels=fast'])).toMatchObject({

@@ -62,7 +62,7 @@ describe('torc status, watch and wait', () => {
     let said = '';
     watch.child.stderr?.on('data', (text: string) => (said += text));
     process.kill(pid, 'SIGKILL');
-    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/watching goes on/);
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/still watching/);
     // it started the server again itself, as every command does
     place.file('go', '');
     expect(await watch.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('done, 1/1 done') });

@@ -234,7 +234,7 @@ describe('a specification with wrong variables', () => {
   it('is refused with the place', () => {
     const wrong = { name: 'w', env: { 'a-b': 1, L: [1] }, jobs: [{ name: 'a', command: 'x', env: { N: 'a\0' } }] };
     expect(() => loadWorkflow(JSON.stringify(wrong, null, 1), { file: 'w.json' })).toThrow(
-      /w\.json:4:10: env\["a-b"\]: a name of an environment variable is a letter or "_"[\s\S]*w\.json:5:8: env\.L: found a list[\s\S]*w\.json:\d+:\d+: jobs\[0\]\.env\.N: contains a NUL/,
+      /w\.json:4:10: env\["a-b"\]: the name of an environment variable is a letter or "_"[\s\S]*w\.json:5:8: env\.L: found a list[\s\S]*w\.json:\d+:\d+: jobs\[0\]\.env\.N: contains a NUL/,
     );
     const huge = { name: 'w', jobs: [{ name: 'a', command: 'x', env: { N: 'x'.repeat(70_000) } }] };
     expect(() => loadWorkflow(JSON.stringify(huge), { file: 'w.json' })).toThrow('has 70003 bytes of variables');

@@ -221,7 +221,7 @@ describe('a held job', () => {
     await hold(key, ['a']);
     const shown = await service.call('job_show', { job_key: (await keysOf(key)).get('a') ?? '' });
     expect(shown.reasons).toContainEqual({ code: 'held', kind: 'person', until: null });
-    expect(shown.why).toContain('A person holds it');
+    expect(shown.why).toContain('It is held until somebody releases it');
     const { demand } = await service.call('demand', { workflow_key: key });
     expect(demand[0]?.reasons).toContainEqual({ code: 'held', kind: 'person', until: null });
   });

@@ -206,7 +206,7 @@ describe('jobs with labels', () => {
     expect(await whyOf(key, 'site')).toMatch(
       /^No worker has all of the labels "fast", "site"; the worker on n lacks "fast"\.$/,
     );
-    expect(await whyOf(key, 'plain')).toBe('It has no labels, and its only worker takes jobs with labels alone.');
+    expect(await whyOf(key, 'plain')).toBe('It has no labels, and its only worker takes only jobs with labels.');
     const { demand } = await fresh.service.call('demand', { workflow_key: key });
     expect(demand.map(({ labels, reasons }) => [labels, reasons[0]?.code])).toEqual(
       expect.arrayContaining([

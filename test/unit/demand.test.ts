@@ -107,10 +107,10 @@ describe('the reasons of a ready job', () => {
     // what every worker has by itself is no reason to refuse other jobs
     expect(texts(waiting({ labels: 'local' }), { workers: [worker()] })).toEqual(['It waits for its turn.']);
     expect(texts(waiting(), { workers: [labelled(1, 'fast')] })).toEqual([
-      'It has no labels, and its only worker takes jobs with labels alone.',
+      'It has no labels, and its only worker takes only jobs with labels.',
     ]);
     expect(texts(waiting(), { workers: [labelled(1, 'fast'), labelled(1, 'gpu')] })).toEqual([
-      'It has no labels, and all 2 workers take jobs with labels alone.',
+      'It has no labels, and all 2 workers take only jobs with labels.',
     ]);
     // it says where it belongs by naming the config
     expect(texts(waiting({ slurmConfigKey: 1 }), { workers: [labelled(1, 'fast')] })).toEqual([
@@ -234,7 +234,7 @@ describe('the reasons of a job that is not ready', () => {
       texts(waiting({ status: 'blocked', upstreams, holds, need: { numCpus: 5 } }), { workers: [worker()] }),
     ).toEqual([
       'It waits for 4 upstream jobs: "a\\n" (ready) and 3 more.',
-      'A person holds it until it is released.',
+      'It is held until somebody releases it.',
       'It failed and waits until 1970-01-01T00:00:00.000Z for its next attempt.',
       'It needs 5 CPUs; no worker has more than 4 CPUs.',
     ]);

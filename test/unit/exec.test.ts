@@ -233,7 +233,7 @@ describe('torc exec', () => {
     [['--parameter-mode', 'zip', '-c', 'a'], '--parameter-mode means something only with --param'],
     [['sort x | uniq'], 'there is no program "sort x | uniq"'],
     [['-c', ' '], '-c is empty'],
-    [['-t', '10', '--local', '-c', 'a'], '--local and options of allocations'],
+    [['-t', '10', '--local', '-c', 'a'], '--local cannot be combined'],
     [['--slurm', '-c', 'a'], 'there is no sbatch on this machine; nothing was stored or submitted'],
     [['--each-line', '/nowhere/x', '-c', 'a'], 'there is no file /nowhere/x'],
   ])('refuses %j', async (words, message) => {

@@ -202,7 +202,7 @@ describe('values in files', () => {
     [{ parameters: { v: '@empty.txt' } }, 'jobs[0].parameters.v: "empty.txt" has no values'],
     [{ parameters_file: 'none.csv' }, 'jobs[0].parameters_file: there is no file none.csv'],
     [{ parameters_file: 'short.csv' }, 'jobs[0].parameters_file: "short.csv": Invalid Record Length'],
-    [{ parameters_file: 'bad.jsonl' }, 'row 2 of "bad.jsonl" has "b", which the first one has not'],
+    [{ parameters_file: 'bad.jsonl' }, 'row 2 of "bad.jsonl" has "b", which the first one does not have'],
     [{ parameters_file: 'deep.json' }, '"a" in row 1 of "deep.json" is not a text, a number, true or false'],
     [
       { parameters_file: 'v.txt' },

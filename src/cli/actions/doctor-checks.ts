@@ -134,7 +134,7 @@ async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Prom
   if (what === 'locks') {
     if (hasLocks) return ok('other processes see them');
     return warning(
-      'this file system has none that other processes see',
+      'locks on this file system are not seen by other processes',
       'torc keeps others out by holder.json as well; mount it with locks (NFS: without nolock, Lustre: flock) if you can.',
     );
   }
@@ -142,7 +142,10 @@ async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Prom
   const seconds = Math.abs(aheadSeconds).toFixed(1);
   if (seconds === '0.0' || Math.abs(aheadSeconds) <= mostSecondsApart) return ok(`${now}, the file system agrees`);
   const found = `the file system's clock is ${seconds} s ${aheadSeconds > 0 ? 'ahead of' : 'behind'} this machine's`;
-  return warning(found, 'Ask for time synchronization (chrony, ntp): changes of files are noticed by their times.');
+  return warning(
+    found,
+    'Ask your administrators to synchronize the clocks (chrony, ntp): torc notices changed files by their times.',
+  );
 }
 
 /** Another process says whether it sees the lock. */
@@ -152,12 +155,12 @@ async function asksOther(path: string): Promise<boolean> {
   });
   const printed = await text(asked.stdout);
   if (printed === 'true\n' || printed === 'false\n') return printed === 'true\n';
-  throw new TorcError('unusable', 'the lock of a file could not be tried', 'Try again.');
+  throw new TorcError('unusable', 'locking could not be tested', 'Try again.');
 }
 
 async function checkDatabase({ directory, torc }: Context): Promise<Finding> {
   const { lookAtDatabase, presentHolder } = await import('../../server/owner/inspection.ts');
-  const restore = `${torc} server check tells more; a backup (torc server backup) can take its place.`;
+  const restore = `${torc} server check says more; a backup (torc server backup) can take its place.`;
   try {
     const look = lookAtDatabase(directory);
     if (look === null) return ok('none yet; the first workflow makes it');

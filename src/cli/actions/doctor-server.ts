@@ -33,7 +33,7 @@ export async function checkServer({ directory, torc }: Context): Promise<Finding
   if (apart > mostSecondsApart) {
     return warning(
       `the clock of ${place} differs by ${apart.toFixed(1)} s`,
-      'Ask for time synchronization (chrony, ntp).',
+      'Ask your administrators to synchronize the clocks (chrony, ntp).',
     );
   }
   return ok(`${place} answers in ${endedAt - sentAt} ms`);
@@ -58,7 +58,7 @@ export async function checkSlurm({ env }: Context): Promise<Finding> {
   const partitions = nodes.kind === 'ok' ? new Set(nodes.value.records.map(({ partition }) => partition)).size : 0;
   const found = `answers; ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}`;
   if (accounting.kind === 'ok') return ok(found);
-  const advice = 'Without accounting, torc learns less of allocations that ended while no server ran.';
+  const advice = 'Without accounting, torc knows less about allocations that ended while no server was running.';
   return warning(`${found}; sacct does not work: ${accounting.reason}`, advice);
 }
 

@@ -58,7 +58,7 @@ function runsHere({ env, torc }: Context, options: ExecOptions): boolean {
   const { local = false, slurm = false } = options;
   const isForSlurm = slurm || namesAllocations(options);
   if (local && isForSlurm) {
-    throw new TorcError('usage', '--local and options of allocations cannot be combined', `${torc} exec --help`);
+    throw new TorcError('usage', '--local cannot be combined with allocation options', `${torc} exec --help`);
   }
   if (local || isForSlurm) return local;
   if (isInsideJob(env) || !isOnPath('sbatch', env.PATH ?? '')) return true;

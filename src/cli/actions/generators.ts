@@ -132,8 +132,8 @@ function jsonItem(word: string): Json {
   } catch {
     throw new TorcError(
       'usage',
-      `the item ${word} is no JSON`,
-      `A text is JSON with quotes: '"a.nc"'. Without --json items are texts.`,
+      `the item ${word} is not JSON`,
+      `A JSON string needs quotes: '"a.nc"'. Without --json items are texts.`,
     );
   }
 }

@@ -70,7 +70,7 @@ async function modifyMany(
   dry_run: boolean,
 ): Promise<void> {
   if (changes.name !== undefined) {
-    throw new TorcError('usage', 'several jobs cannot have one name', 'Give --name with a single key.');
+    throw new TorcError('usage', 'several jobs cannot share a name', 'Give --name with a single key.');
   }
   const all: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
   for (let at = 0; at < keys.length; at += limits.createChunk) {

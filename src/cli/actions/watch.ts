@@ -117,7 +117,7 @@ async function watchInPipe(context: Context, keys: readonly string[]): Promise<n
   let isAway = false;
   const show = async (seen: Seen<null>): Promise<void> => {
     if (seen.kind === 'away') {
-      if (!isAway) note(context, `${seen.message}; watching goes on`, 'warning');
+      if (!isAway) note(context, `${seen.message}; still watching`, 'warning');
       isAway = true;
       return;
     }
@@ -166,7 +166,7 @@ async function watchOnScreen(context: Context, keys: readonly string[]): Promise
     if (screen === null) return;
     const look = { columns: screen.columns(), hasColor: context.hasColor };
     const text = last === null ? 'connecting ..' : textOf(context, last, look);
-    const footer = trouble === null ? 'q ends watching; the work goes on' : `${trouble}; watching goes on (q ends it)`;
+    const footer = trouble === null ? 'q ends watching; the work goes on' : `${trouble}; still watching (q ends it)`;
     screen.draw(screenLines(text, footer, { columns: look.columns, rows: screen.rows() }));
   };
   const quit = (key: string): void => {

@@ -19,7 +19,7 @@ export function declareStatus(program: Command, act: Act): void {
       'after',
       `
 A bar shows jobs that succeeded (#), failed or never ran (x), are running (>) and are left (.). The time left is an estimate: the
-jobs that have still to end, divided by how many ended in a second lately (the last hundred ends of the run). The page of
+jobs that have still to end, divided by the recent rate (the last hundred jobs of the run that ended). The page of
 a workflow shows what holds jobs back, how jobs failed with their last lines, and what to type next.
 ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seconds').trimStart()}`,
     );

@@ -131,7 +131,7 @@ function swept(
   try {
     const sweep = params.length === 0 ? null : sweepOf(params, parameterMode);
     for (const name of sweep === null ? [] : unusedParameters(commands, sweep)) {
-      note(context, `no command contains {${name}}: its jobs differ in nothing but their number`, 'warning');
+      note(context, `no command contains {${name}}: its jobs would all be the same`, 'warning');
     }
     return sweptJobs(commands, sweep);
   } catch (error) {

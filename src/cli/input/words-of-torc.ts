@@ -36,7 +36,7 @@ const ofStates = (option: string) => Object.entries(states).map(([value, here]) 
 const status = Object.fromEntries(['--status', '-s'].flatMap(ofStates));
 const node = { '--num-cpus=': '--cpus=*', '--num-gpus=': '--gpus=*' };
 const worker = { ...node, '--memory-gb=': '--memory=*g', '--output-dir=': '--output=*' };
-const ai = '!torc asks no assistant: torc logs analyze KEY groups the failures; torc jobs modify changes the jobs.';
+const ai = '!torc has no assistant: torc logs analyze KEY groups the failures; torc jobs modify changes the jobs.';
 const more =
   '!Jobs get what you give them: torc jobs modify JOBS --memory 8g --runtime PT4H, then torc rerun-failed KEY.';
 const recovered =
@@ -247,7 +247,7 @@ export const answers: readonly Answer[] = [
   { typed: 'slurm regenerate', ...generated },
   {
     typed: 'stats',
-    why: 'there is no such summary of all workflows',
+    why: 'torc has no summary of all workflows',
     instead: 'torc status shows how each stands, torc results list what its jobs used.',
   },
   {

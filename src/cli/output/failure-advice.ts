@@ -52,13 +52,13 @@ export function adviceFor({ torc }: Pick<Context, 'torc'>, job: FailedJob): Advi
       };
     case 'spawn_error':
       return {
-        text: 'the command could not be started: look whether it exists on the node and may be executed',
+        text: 'the command could not be started: check that it exists on the node and is executable',
         commands: [`${torc} jobs show ${jobKey}`, again],
       };
     default:
       if (!job.isRead)
         return {
-          text: 'see what is known of them, then run them again',
+          text: 'see what is known about them, then run them again',
           commands: [`${torc} jobs show ${jobKey}`, again],
         };
       return { text: 'fix what the lines say, then run them again', commands: [`${torc} logs ${jobKey}`, again] };

@@ -93,7 +93,7 @@ function hopelessLine({ torc }: Context, workflowKey: string, job: Waiting, conf
   if (job.labels === noLabels) {
     const [first] = configs;
     const command = `${torc} hpc slurm modify-config ${first?.key} --also-unlabelled, or ${torc} jobs run ${workflowKey}`;
-    return `without labels, while the workers of every Slurm config take jobs with labels alone: ${command}`;
+    return `without labels, while the workers of every Slurm config take only jobs with labels: ${command}`;
   }
   const [nearest] = configs
     .map((config) => ({ ...config, missing: missingLabels(config.pool, job) }))

@@ -49,7 +49,7 @@ export function groupReasonText(reason: Reason, numJobs: number): string {
 
 function heldText({ kind, until }: Extract<Reason, { code: 'held' }>, jobs: string, one: boolean): string {
   const are = one ? 'is' : 'are';
-  if (kind === 'person') return `${jobs} ${are} held until a person releases ${one ? 'it' : 'them'}`;
+  if (kind === 'person') return `${jobs} ${are} held until somebody releases ${one ? 'it' : 'them'}`;
   if (kind === 'retry') {
     return `${jobs} failed and ${one ? 'waits' : 'wait'} for the next attempt${until === null ? '' : `, at ${until}`}`;
   }

@@ -34,8 +34,8 @@ export function reasonText(reason: Reason): string {
       return labelsText(reason);
     case 'workers_exclusive':
       return reason.num_workers === 1
-        ? 'It has no labels, and its only worker takes jobs with labels alone.'
-        : `It has no labels, and all ${workers(reason.num_workers)} take jobs with labels alone.`;
+        ? 'It has no labels, and its only worker takes only jobs with labels.'
+        : `It has no labels, and all ${workers(reason.num_workers)} take only jobs with labels.`;
     case 'workers_silent':
       return reason.num_workers === 1
         ? 'Its only worker is not responding.'
@@ -68,7 +68,7 @@ export function reasonText(reason: Reason): string {
     case 'terminated':
       return `torc stopped it before it ended (${reason.cause ?? 'no known cause'}); a restart runs it again.`;
     case 'canceled_by_person':
-      return 'It was canceled by a person.';
+      return 'Somebody canceled it.';
     case 'max_failures':
       return `It never ran because its run had reached ${reason.max_failures ?? 'its number of'} ${reason.max_failures === 1 ? 'failure' : 'failures'} (max_failures).`;
     case 'upstream_failed':
@@ -88,7 +88,7 @@ export function obstacleText(reason: Obstacle, numJobs: number): string {
     case 'no_worker_with_labels':
       return `${jobs} ${need} a worker with ${allLabels(reason.labels)}${lackText(reason)}`;
     case 'workers_exclusive':
-      return `${jobs} ${numJobs === 1 ? 'has' : 'have'} no labels, and the ${counted(reason.num_workers, 'worker')} here ${reason.num_workers === 1 ? 'takes' : 'take'} jobs with labels alone`;
+      return `${jobs} ${numJobs === 1 ? 'has' : 'have'} no labels, and the ${counted(reason.num_workers, 'worker')} here ${reason.num_workers === 1 ? 'takes' : 'take'} only jobs with labels`;
     case 'larger_than_any_worker':
       return `${jobs} ${need} ${largerText(reason)}`;
   }
@@ -148,7 +148,7 @@ function upstreamsText({ total, first }: Of<'waits_for_upstreams'>): string {
 
 function heldText({ kind, until, detail }: Of<'held'>): string {
   const end = until === null ? '' : ` until ${until}`;
-  if (kind === 'person') return 'A person holds it until it is released.';
+  if (kind === 'person') return 'It is held until somebody releases it.';
   if (kind === 'requirements')
     return `Its resource requirements are not known${detail === undefined ? '' : `: ${detail}`}.`;
   return kind === 'retry' ? `It failed and waits${end} for its next attempt.` : `It is held back (${kind})${end}.`;

@@ -51,7 +51,7 @@ export function scheduledText(text: string, run: ScheduledRun): string {
     const known = Object.keys(values);
     throw new TorcError(
       'invalid_spec',
-      `${quoted(whole)} is nothing that a schedule knows${didYouMean(word, known)}`,
+      `${quoted(whole)} is not something that a schedule knows${didYouMean(word, known)}`,
       `It knows ${known.map(written).join(', ')}.`,
     );
   });
@@ -78,7 +78,10 @@ function withItemParameter(spec: WorkflowSpec, { items }: ScheduledRun): Workflo
   if (items === undefined || !Object.hasOwn(spec.parameters ?? {}, itemName)) return spec;
   const values = items.map((item) => {
     if (typeof item === 'string' || typeof item === 'number') return item;
-    throw new TorcError('usage', `the item ${jsonText(item)} is no text and no number, as the parameter item needs`);
+    throw new TorcError(
+      'usage',
+      `the item ${jsonText(item)} is neither a text nor a number, which the parameter item needs`,
+    );
   });
   return { ...spec, parameters: { ...spec.parameters, [itemName]: [...new Set(values)] } };
 }
@@ -97,7 +100,7 @@ export function checkScheduled(spec: ScheduledSpec, run: ScheduledRun): Expanded
   if (workflow.numJobs === 0) throw new TorcError('usage', `${file} has no jobs, so nothing would run`);
   if (workflow.numJobs > mostJobs) {
     const message = `${file} has ${workflow.numJobs} jobs; a workflow of a schedule has at most ${mostJobs}`;
-    throw new TorcError('usage', message, 'Give one job more to do, or start it yourself with torc submit.');
+    throw new TorcError('usage', message, 'Let each job do more, or start it yourself with torc submit.');
   }
   if (
     !workflow.actions.some((each) => each.triggerType === 'on_workflow_start' && each.actionType === 'schedule_nodes')

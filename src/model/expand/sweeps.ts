@@ -139,7 +139,9 @@ export class SweepReader {
       const table = this.#files.table(file);
       const wrong = [...table.keys()].find((name) => !parameterName.test(name));
       if (wrong === undefined) return table;
-      throw new ParameterProblem(`${quoted(file)} has a column ${quoted(wrong)}, which is no name of a parameter`);
+      throw new ParameterProblem(
+        `${quoted(file)} has a column ${quoted(wrong)}, which cannot be the name of a parameter`,
+      );
     });
   }
 

@@ -114,7 +114,7 @@ const job = z.strictObject({
   ...retryDelay,
   /** How long it may be ready without starting. */
   max_wait: someTime.nullish(),
-  /** It does not start until a person releases it. */
+  /** It does not start until somebody releases it. */
   hold: flag.nullish(),
   scheduler: name.nullish(),
   /** Runs only on workers that have all of them. */

@@ -111,7 +111,9 @@ function columnsOf(rows: readonly Row[], path: string): Columns {
   for (const [i, row] of rows.entries()) {
     const extra = [...row.keys()].find((name) => !columns.has(name));
     if (extra !== undefined) {
-      throw new ParameterProblem(`row ${i + 1} of ${quoted(path)} has ${quoted(extra)}, which the first one has not`);
+      throw new ParameterProblem(
+        `row ${i + 1} of ${quoted(path)} has ${quoted(extra)}, which the first one does not have`,
+      );
     }
     for (const [name, values] of columns) {
       const value = row.get(name);

@@ -7,7 +7,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { removeDue, setDue } from './due.ts';
 
 /**
- * `retry`: a failed job waits for its next attempt. `person`: until a person releases it. `requirements`: until what its
+ * `retry`: a failed job waits for its next attempt. `person`: until somebody releases it. `requirements`: until what its
  * resource requirements come from is there.
  */
 type HoldKind = 'retry' | 'person' | 'requirements';
@@ -41,7 +41,7 @@ export function holdJob(
 }
 
 /**
- * Holds a job of a workflow that is being created until a person releases it; again, it changes nothing. Its counter
+ * Holds a job of a workflow that is being created until somebody releases it; again, it changes nothing. Its counter
  * follows with `countFirstHolds`.
  */
 export function holdFromStart(tx: Transaction, { jobKey, workflowKey }: HeldJob): void {
