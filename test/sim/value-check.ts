@@ -36,9 +36,13 @@ export function brokenValues(db: Database): string[] {
 const near = `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
   UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`;
 
+/** Whether the last that was known of the upstream job when its consumer was claimed is that it is canceled. */
+const wasCanceledBefore = `(SELECT c.new_status FROM events c WHERE c.job_key = u.job_key AND c.type = 'job_status'
+  AND c.event_key < own.claim_event ORDER BY c.event_key DESC LIMIT 1) = 'canceled'`;
+
 /**
- * Whether an upstream job has to run again, or has done so, after this one: a restart let it go on, or a job marked as done
- * brought back what the job was allowed to do without. The next restart sees that.
+ * Whether an upstream job has to run again, or has done so, after this one: a restart let it go on, or a restart or a job
+ * marked as done brought back what the job was allowed to do without. The next restart sees that.
  */
 function isBehind(db: Database, jobKey: number): boolean {
   const later = db.get(
@@ -47,6 +51,7 @@ function isBehind(db: Database, jobKey: number): boolean {
      WHERE j.job_key = ? AND (u.status <> 'done' OR a.claim_event > own.claim_event) AND EXISTS (
        SELECT 1 FROM events e WHERE e.workflow_key = j.workflow_key AND e.event_key > own.claim_event
          AND (e.type = 'workflow_restarted' AND e.event_key < own.end_event
+           OR e.type = 'workflow_restarted' AND ${wasCanceledBefore}
            OR e.type = 'jobs_marked' AND (u.status <> 'done' OR e.event_key < a.claim_event)))`,
     jobKey,
     jobKey,
