@@ -119,7 +119,7 @@ describe('torc why and rerun-failed', () => {
     expect(await why('1')).toMatch(/There is no worker to run it\.\n {4}torc .* jobs run 1\n {4}torc .* -n 1\n/);
     expect(await why('long')).toMatch(/may run for 5h 00m, but .*\n {4}torc .* modify-config 1 -w 05:34:00\n/);
     expect(await why('waits')).toMatch(/waits for 1 upstream job: "long" \(ready\)\.\n {4}torc .* why 2\n/);
-    expect(await why('held')).toMatch(/A person holds it.*\n {4}torc .* jobs release 5\n/);
+    expect(await why('held')).toMatch(/It is held until somebody releases it.*\n {4}torc .* jobs release 5\n/);
     await place.torc('jobs', 'run', '1', '--memory', '500m', '--time-limit', 'PT10M', '--wait-for-new-jobs', '0');
     expect(await why('big')).toMatch(/no worker so far had more than 500M.*\n {4}torc .* modify 3 --memory 500m\n/);
     expect(await why('first')).toMatch(
