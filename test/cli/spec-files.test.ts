@@ -220,9 +220,10 @@ it('that is something else is rejected with the command that reads it', async ()
       /^hint: .*torc workflows create-from-commands-file FILE or torc run FILE --commands/m,
     ),
   });
+  // the key of a stored workflow, as torc 0.12 takes it, unless there is such a file
   expect(await place.torc('run', '1')).toMatchObject({
     code: 3,
-    stderr: expect.stringMatching(/^error: there is no file 1\nhint: .* jobs run 1\n$/),
+    stderr: expect.stringContaining('there is no torc database'),
   });
   const hints = [
     [['workflows', 'create'], 'workflows example prints'],

@@ -1,5 +1,4 @@
 /** `torc run SPEC`: create, start, work, wait, summary. */
-import { existsSync } from 'node:fs';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -37,7 +36,6 @@ export const shownInPlan = 20;
 const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
-  refuseKey(context, spec, 'jobs run');
   const read = withStated(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
   const workflow = withLimits(read.workflow, options);
   checkResume(options, workflow);
@@ -126,11 +124,4 @@ export function refuseWithoutJobs(spec: string, { numJobs }: ExpandedWorkflow): 
   if (numJobs > 0) return;
   const hint = 'Add jobs to it. torc workflows create stores a workflow that gets its jobs later.';
   throw new TorcError('invalid_spec', `${spec} has no jobs, so nothing would run`, hint);
-}
-
-/** torc 0.12 takes the key of a stored workflow here; ours has another command for it. */
-export function refuseKey(context: Context, spec: string, command: string): void {
-  if (!/^[0-9]+$/.test(spec) || existsSync(spec)) return;
-  const hint = `To use the stored workflow ${spec}: ${context.torc} ${command} ${spec}`;
-  throw new TorcError('not_found', `there is no file ${spec}`, hint);
 }

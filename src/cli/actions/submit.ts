@@ -14,7 +14,7 @@ import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler 
 import { printResult } from '../output/output.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
-import { refuseKey, refuseWithoutJobs } from './run.ts';
+import { refuseWithoutJobs } from './run.ts';
 import {
   jobsText,
   leftBehind,
@@ -31,7 +31,6 @@ export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions & 
 
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
-  refuseKey(context, spec, 'workflows start');
   const { workflow: written } = withStated(await readWorkflow(context, spec, null), options);
   checkResume(options, written);
   refuseWithoutJobs(spec, written);
