@@ -159,7 +159,7 @@ describe('jobs by key', () => {
       });
       expect(await place.torc('jobs', command, '5', '3')).toMatchObject({
         code: 2,
-        stderr: expect.stringMatching(/job 3 to workflow 1.*job 5 to workflow 2/),
+        stderr: expect.stringMatching(/job 5 to workflow 2, job 3 to workflow 1/),
       });
       expect(await place.torc('jobs', command, '3', '-k', '2')).toMatchObject({ code: 2 });
       expect(await place.torc('jobs', command, '3;')).toMatchObject({ code: 2 });
