@@ -21,7 +21,7 @@ const chain = JSON.stringify({
   name: 'chain',
   jobs: [
     { name: 'write', command: 'echo made > out.txt', output_files: ['out'] },
-    { name: 'read', command: 'cat out.txt; pwd > pwd.txt; test -e fixed', input_files: ['out'] },
+    { name: 'read', command: 'cat out.txt; pwd > pwd.txt; ls fixed', input_files: ['out'] },
   ],
   files: [{ name: 'out', path: 'out.txt' }],
 });
