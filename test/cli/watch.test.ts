@@ -133,7 +133,7 @@ describe('torc why and rerun-failed', () => {
     ]);
   });
 
-  it('rerun-failed runs what failed and what is behind it, as the dry run says; it ends with 7 when nothing failed', async () => {
+  it('rerun-failed runs failed jobs and all downstream jobs, as the dry run says; it ends with 7 when nothing failed', async () => {
     const jobs = [
       { name: 'fails', command: 'test -e fixed || { echo because >&2; exit 4; }' },
       { name: 'after', command: 'true', depends_on: ['fails'] },

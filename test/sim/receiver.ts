@@ -1,5 +1,5 @@
 /**
- * Somebody who is told of ends and failures, and whose receiver fails at times. Each message that is due arrives once or
+ * A receiver that is notified of ends and failures, and fails at times. Each message that is due arrives once or
  * more; none tells of a failure that was tried again.
  */
 import { TorcError } from '../../src/base/errors.ts';
