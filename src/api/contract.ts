@@ -22,6 +22,7 @@ import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
 import * as selection from './selection.ts';
+import * as sites from './sites.ts';
 import * as slurm from './slurm.ts';
 import * as status from './status.ts';
 import * as workers from './workers.ts';
@@ -88,6 +89,7 @@ export const endpoints = {
   limits_list: on(concurrency.listLimits, concurrency.limitsListed),
   schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
   schedule_show: on(schedules.showSchedule, schedules.scheduleShown),
+  sites_list: on(sites.listSites, sites.sitesListed),
   demand: on(demand.askDemand, demand.demandReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),
@@ -154,6 +156,7 @@ export const endpoints = {
   slurm_config_modify: on(slurm.modifySlurmConfig, slurm.slurmConfigReply),
   allocations_record: on(slurm.recordAllocations, slurm.recordAllocationsReply),
   allocation_confirm: on(slurm.confirmAllocation, slurm.confirmAllocationReply),
+  site_put: on(sites.putSite, sites.sitePut),
 
   // workers
   worker_hello: on(workers.hello, workers.helloReply),

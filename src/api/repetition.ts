@@ -21,6 +21,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_find',
   'workflow_outline',
   'limits_list',
+  'sites_list',
   'schedules_list',
   'schedule_show',
   'workflow_graph',

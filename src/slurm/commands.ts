@@ -20,6 +20,7 @@ import {
 import { ownWords, submittedId } from './replies.ts';
 import { type RunCommand, type RunResult, runCommand } from './run.ts';
 import { parseScontrolJobs } from './scontrol.ts';
+import { clusterNameIn, type ParsedSite, parseSite } from './site.ts';
 import { queryVariables, submitVariables } from './variables.ts';
 
 /** The result of a query. `reason` is a sentence with Slurm's own words. */
@@ -60,6 +61,14 @@ export interface SlurmCommands {
   /** Null only when slurmctld says that it does not know the id. For one job at a time. */
   scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;
   sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>>;
+}
+
+/** Questions about the cluster, for planning. */
+export interface SiteQueries {
+  /** What the cluster offers, by three queries. */
+  site(): Promise<SlurmAnswer<ParsedSite>>;
+  /** The name of the cluster, by one query; null when it does not say it. */
+  clusterName(): Promise<SlurmAnswer<string | null>>;
 }
 
 /** Time limits of Slurm's commands, in seconds. slurmctld's own timeouts are shorter. */
@@ -138,7 +147,7 @@ function isHarmless(stderr: string, harmless: RegExp | undefined): boolean {
   return harmless !== undefined && lines.length > 0 && lines.every((line) => harmless.test(line));
 }
 
-class SystemSlurm implements SlurmCommands {
+class SystemSlurm implements SlurmCommands, SiteQueries {
   private readonly env: Environment;
   private readonly run: RunCommand;
 
@@ -222,6 +231,23 @@ class SystemSlurm implements SlurmCommands {
     );
   }
 
+  async site(): Promise<SlurmAnswer<ParsedSite>> {
+    const config = await this.ask('scontrol', ['show', 'config']);
+    if (config.kind === 'failed') return config;
+    const partitions = await this.ask('scontrol', ['--oneliner', 'show', 'partition']);
+    if (partitions.kind === 'failed') return partitions;
+    const nodes = await this.ask('scontrol', ['--oneliner', 'show', 'node']);
+    if (nodes.kind === 'failed') return nodes;
+    const texts = { config: config.value, partitions: partitions.value, nodes: nodes.value };
+    return { kind: 'ok', value: parseSite(texts) };
+  }
+
+  async clusterName(): Promise<SlurmAnswer<string | null>> {
+    const config = await this.ask('scontrol', ['show', 'config']);
+    if (config.kind === 'failed') return config;
+    return { kind: 'ok', value: clusterNameIn(config.value) };
+  }
+
   /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */
   private async ask(command: string, args: readonly string[], harmless?: RegExp): Promise<SlurmAnswer<string>> {
     const result = await this.query(command, args);
@@ -262,6 +288,9 @@ function parsed<T>(
 }
 
 /** Slurm's commands on this machine's PATH. */
-export function systemSlurm(env: Environment = environment(), run: RunCommand = runCommand): SlurmCommands {
+export function systemSlurm(
+  env: Environment = environment(),
+  run: RunCommand = runCommand,
+): SlurmCommands & SiteQueries {
   return new SystemSlurm(env, run);
 }

@@ -24,6 +24,8 @@ export interface FakeSettings {
   /** Whether squeue drops jobs as soon as they end. */
   forgetsEnded: boolean;
   cpusPerNode: number;
+  /** Of every partition, as Slurm writes it. */
+  maxTime: string;
   killWaitSeconds: number;
 }
 

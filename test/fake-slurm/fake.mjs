@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { directivesOf, secondsOf } from './directives.mjs';
 import { accountedRows, queuedRows, sinfoRows } from './rows.mjs';
+import { shownConfig, shownNodes, shownPartitions } from './site.mjs';
 import {
   allJobs,
   isEnded,
@@ -117,8 +118,11 @@ function scancel() {
   }
 }
 
+const shown = { config: shownConfig, partition: shownPartitions, node: shownNodes };
+
 function scontrol() {
-  const [verb, ...rest] = args;
+  const [verb, ...rest] = args.filter((argument) => argument !== '--oneliner');
+  if (verb === 'show' && Object.hasOwn(shown, rest[0] ?? '')) return print(shown[rest[0]](settings()));
   const id = rest.at(-1) ?? '';
   const job = readJob(id);
   if (job === null) fail('slurm_load_jobs error: Invalid job id specified');

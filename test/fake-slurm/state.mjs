@@ -32,7 +32,14 @@ function writeJson(path, value) {
 
 /** Settings of the cluster; fake-slurm.ts writes them. */
 export function settings() {
-  const defaults = { run: false, accounting: true, forgetsEnded: false, cpusPerNode: 2, killWaitSeconds: 2 };
+  const defaults = {
+    run: false,
+    accounting: true,
+    forgetsEnded: false,
+    cpusPerNode: 2,
+    killWaitSeconds: 2,
+    maxTime: 'UNLIMITED',
+  };
   return { ...defaults, ...readJson(join(directory, 'settings.json'), {}) };
 }
 

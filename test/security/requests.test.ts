@@ -15,6 +15,7 @@ import type { Service } from '../../src/server/service.ts';
 import { fakeMachine } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, finished, freshService, rule, TestWorker, temporaryDirectory } from '../support/service.ts';
+import { siteExample } from '../support/site.ts';
 
 const workerId = 'a'.repeat(32);
 const runsPerEndpoint = 15;
@@ -273,6 +274,8 @@ const valid: { [N in EndpointName]: unknown } = {
   schedule_run: { name: 'nightly' },
   schedule_delete: { name: 'nightly' },
   limits_list: { workflow_key: null },
+  sites_list: {},
+  site_put: { site: siteExample },
   notifications_test: { workflow_key: '1', notification_key: null, dry_run: true },
   limit_set: { name: 'matlab', workflow_key: '1', maximum: 2 },
   limit_delete: { name: 'scratch', workflow_key: '1' },

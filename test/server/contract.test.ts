@@ -6,6 +6,7 @@ import { type EndpointName, endpoints } from '../../src/api/contract.ts';
 import { type ListName, records } from '../../src/api/records.ts';
 import { replySchema, type Told } from '../support/reply-check.ts';
 import { createWorkflow, freshService, rows, rule, TestWorker } from '../support/service.ts';
+import { siteExample } from '../support/site.ts';
 
 const told: Told[] = [];
 const listen = (message: unknown): void => void told.push(message as Told);
@@ -135,6 +136,8 @@ async function change(service: Service, workflow_key: string): Promise<void> {
   await service.call('limit_set', { ...limit, maximum: 2 });
   await service.call('limits_list', { workflow_key });
   await service.call('limit_delete', limit);
+  await service.call('site_put', { site: siteExample });
+  await service.call('sites_list', {});
 }
 
 async function submit(service: Service, workflow_key: string): Promise<void> {

@@ -491,6 +491,13 @@ CREATE TABLE shapes (
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
   runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits, expected_ms);
 
+CREATE TABLE site_profiles (
+  cluster TEXT PRIMARY KEY,
+  refreshed_at INTEGER NOT NULL,
+  -- JSON: partitions with their limits and their nodes by kind
+  profile TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE slurm_configs (
   slurm_config_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,

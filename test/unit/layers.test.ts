@@ -45,7 +45,11 @@ const rooms: Record<string, Rooms> = {
       'identity.ts',
       'notification.ts',
     ],
-    levels: [['graph', 'spec'], ['expand', 'decide'], ['translate']],
+    levels: [
+      ['graph', 'spec'],
+      ['expand', 'decide'],
+      ['plan', 'translate'],
+    ],
   },
   server: {
     foundation: ['context.ts'],

@@ -6,6 +6,7 @@ import { collect, decimalNumber, givenLabels, wholeNumber, yesOrNo } from '../in
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
+import { declareSlurmPlanning } from './slurm-planning.ts';
 import { addLabelOptions } from './worker-options.ts';
 
 export function declareHpcSlurm(program: Command, act: Act): void {
@@ -17,6 +18,7 @@ export function declareHpcSlurm(program: Command, act: Act): void {
 function declareSlurm(group: Command, act: Act): void {
   declareConfigs(group, act);
   declareSchedule(group, act);
+  declareSlurmPlanning(group, act);
   declareAllocationWorker(group, act);
 }
 

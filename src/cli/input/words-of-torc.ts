@@ -184,8 +184,8 @@ export const words: readonly Word[] = [
 ];
 
 const profiles = {
-  why: 'torc has no profiles of clusters yet: it asks Slurm',
-  instead: 'sinfo shows the partitions; torc hpc slurm add-config -a ACCOUNT -p PARTITION -w TIME says which to use.',
+  why: 'torc makes its profile of a cluster from what Slurm says',
+  instead: 'torc hpc slurm site show has the partitions, their limits and their nodes.',
 };
 const shells = {
   why: 'there is no completion for this shell',

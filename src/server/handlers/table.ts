@@ -51,6 +51,7 @@ import {
   showSchedule,
 } from './schedules.ts';
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
+import { showSites, storeSite } from './sites.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
 import { showStatus, showWorkflowStatus } from './status.ts';
 import { greetWorker } from './workers.ts';
@@ -112,6 +113,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   job_show: { kind: 'read', run: showJob },
   jobs_outputs: { kind: 'read', run: findOutputs },
   limits_list: { kind: 'read', run: showLimits },
+  sites_list: { kind: 'read', run: showSites },
   demand: { kind: 'read', run: showDemand },
   status: { kind: 'read', run: showStatus },
   workflow_status: { kind: 'read', run: showWorkflowStatus },
@@ -138,6 +140,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   slurm_config_modify: { kind: 'write', run: changeSlurmConfig },
   allocations_record: { kind: 'write', run: recordSubmissions },
   allocation_confirm: { kind: 'write', run: confirmSubmission },
+  site_put: { kind: 'write', run: storeSite },
 };
 
 /** The exchange is served elsewhere; every other endpoint has a handler. */

@@ -1,0 +1,100 @@
+/** The profile of a cluster, from what scontrol prints. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { siteProfile } from '../../src/model/plan/site.ts';
+import { type ParsedSite, parseSite } from '../../src/slurm/site.ts';
+
+const versions = ['22.05', '24.11'] as const;
+const text = (version: string, name: string) =>
+  readFileSync(new URL(`../fixtures/slurm/${version}/site-${name}.txt`, import.meta.url), 'utf8');
+const parsed = (version: string, changed: { nodes?: string; partitions?: string; config?: string } = {}): ParsedSite =>
+  parseSite({
+    config: text(version, 'config'),
+    partitions: text(version, 'partitions'),
+    nodes: text(version, 'nodes'),
+    ...changed,
+  });
+const gib = 1024 ** 3;
+const mib = 1024 ** 2;
+
+describe.each(versions)('the words of Slurm %s', (version) => {
+  const { site, numUnparsed } = parsed(version);
+  const partition = (name: string) => site?.partitions.find((each) => each.name === name);
+
+  it('are understood as a whole and fit into what is stored', () => {
+    expect(numUnparsed).toBe(0);
+    expect(siteProfile().parse(site)).toEqual(site);
+    expect(site?.cluster).toBe('kite');
+    expect(site?.slurm_version).toMatch(version);
+    expect(site?.partitions.map(({ name }) => name)).toEqual(['short', 'standard', 'gpu', 'retired']);
+  });
+
+  it('say the limits of partitions', () => {
+    expect(partition('short')).toMatchObject({
+      is_default: true,
+      is_up: true,
+      max_time_seconds: 4 * 3600,
+      default_time_seconds: 3600,
+      max_nodes: 4,
+      gives_whole_nodes: false,
+      qos: null,
+      allowed_accounts: null,
+    });
+    expect(partition('standard')).toMatchObject({
+      is_default: false,
+      max_time_seconds: 2 * 86_400,
+      default_time_seconds: null,
+      max_nodes: null,
+      gives_whole_nodes: true,
+    });
+    expect(partition('gpu')).toMatchObject({
+      qos: 'gpu_limits',
+      allowed_accounts: ['vision', 'ml'],
+      allowed_qos: ['normal', 'high'],
+      max_cpus_per_node: 120,
+      max_memory_bytes_per_node: 900_000 * mib,
+    });
+    expect(partition('retired')).toMatchObject({ is_up: false, max_time_seconds: null });
+  });
+
+  it('count nodes by kind: those that can be used, and those that are idle', () => {
+    const small = { num_cpus: 104, memory_bytes: 254_250 * mib, gpus: [], sockets: 2, cores_per_socket: 52 };
+    expect(partition('standard')?.nodes).toMatchObject([
+      { ...small, num_nodes: 6, num_usable: 4, num_idle: 1 },
+      { num_nodes: 2, num_usable: 2, num_idle: 2, memory_bytes: 1_030_000 * mib },
+    ]);
+    expect(partition('short')?.nodes).toMatchObject([{ ...small, num_nodes: 6, num_usable: 4, num_idle: 1 }]);
+  });
+
+  it('count GPUs by type, also of nodes that are powered down until they are needed', () => {
+    expect(partition('gpu')?.nodes).toMatchObject([
+      { num_nodes: 2, num_usable: 2, num_idle: 2, threads_per_core: 2, gpus: [{ type: 'h100', count: 4 }] },
+    ]);
+    expect(partition('retired')?.nodes).toMatchObject([{ num_usable: 0, gpus: [{ type: null, count: 2 }] }]);
+  });
+});
+
+describe('odd words', () => {
+  it('cost their own line only', () => {
+    const nodes = `slurm_load_node: something\nNodeName=x State=IDLE\n${text('22.05', 'nodes')}`;
+    const { site, numUnparsed } = parsed('22.05', { nodes });
+    expect(numUnparsed).toBe(2);
+    expect(site?.partitions[1]?.nodes[0]?.num_nodes).toBe(6);
+  });
+
+  it('of a node that has several kinds of GPUs, and memory for jobs only after the site has taken its part', () => {
+    const nodes =
+      'NodeName=a CPUTot=8 Gres=gpu:a100:2(S:0),gpu:t4:1(S:1),mps:200 RealMemory=4096 MemSpecLimit=1024 State=MIXED Partitions=short';
+    const kind = parsed('22.05', { nodes }).site?.partitions[0]?.nodes[0];
+    expect(kind).toMatchObject({ num_cpus: 8, memory_bytes: 3 * gib, num_usable: 1, num_idle: 0 });
+    expect(kind?.gpus).toEqual([
+      { type: 'a100', count: 2 },
+      { type: 't4', count: 1 },
+    ]);
+  });
+
+  it('without the name of a cluster there is no profile', () => {
+    expect(parsed('22.05', { config: 'SLURM_VERSION = 22.05.8\n' }).site).toBeNull();
+    expect(parsed('22.05', { partitions: '', nodes: '' }).site?.partitions).toEqual([]);
+  });
+});
