@@ -47,7 +47,7 @@ const fits = (env: Readonly<Record<string, string>>): boolean => environmentProb
 export const environment = z.record(variable, text).refine(fits, 'has too many or too long variables').optional();
 /** Null removes one; the others stay. */
 export const changedEnvironment = z.record(variable, text.nullable());
-const path = text.min(1).max(4096);
+export const path = text.min(1).max(4096);
 /** How the process of a job is started; what is missing is as for all jobs of the workflow. */
 export const launch = {
   /** Over those of the workflow. */

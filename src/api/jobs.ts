@@ -8,6 +8,7 @@ import { shownAttempt } from './attempt-records.ts';
 import {
   attributes,
   changedAttributes,
+  changedEnvironment,
   changedField,
   count,
   json,
@@ -16,6 +17,7 @@ import {
   launch,
   limitNames,
   name,
+  path,
   text,
 } from './fields.ts';
 import { limits } from './limits.ts';
@@ -48,6 +50,11 @@ const jobChanges = z
     labels,
     /** Instead of those that it had; none for no limit. */
     limits: limitNames,
+    env: changedEnvironment,
+    /** Null: that of the workflow. */
+    stdio: z.enum(stdioModes).nullable(),
+    /** Relative to where the others start; null: there. */
+    cwd: path.nullable(),
     ...changedResources,
   })
   .partial();

@@ -148,6 +148,16 @@ describe('changing', () => {
     expect((await place.torc(...args)).stdout).toContain('already has these values');
   });
 
+  it('how a job starts shows in jobs show; an empty value or --unset-env takes it away', async () => {
+    const args = ['jobs', 'modify', '2', '--env', 'MODE=slow', '--env', 'N=1', '--stdio', 'none', '--cwd', 'runs/2'];
+    const { stdout } = await place.torc(...args);
+    expect(stdout).toMatch(/^stdio +- +none\ncwd +- +runs\/2\nchanged job 2 \(read\)$/m);
+    const shown = (await place.torc('jobs', 'show', '2')).stdout;
+    expect(shown).toMatch(/^env: +\{"MODE":"slow","N":"1"\}\nstdio: +none\ncwd: +runs\/2$/m);
+    await place.torc('jobs', 'modify', '2', '--unset-env', 'N', '--stdio', '', '--cwd', '');
+    expect(await place.json(['jobs', 'show', '2'])).toMatchObject({ env: { MODE: 'slow' }, launch: {} });
+  });
+
   it('resource requirements works by name', async () => {
     const args = ['resource-requirements', 'modify', 'small', '--cpus', '2', '--runtime', 'PT10M'];
     expect((await place.torc(...args)).stdout).toContain('used by 1 job');
@@ -164,6 +174,8 @@ describe('changing', () => {
     [['jobs', 'modify', '1', '--command', ' '], 2, 'is empty'],
     [['jobs', 'modify', '1', '--command', 'cat ${files.input.gvien}'], 2, 'no input file "gvien"'],
     [['jobs', 'modify', '1', '--gpus', '1.5'], 2, '1.5 is not a number of GPUs'],
+    [['jobs', 'modify', '1', '--stdio', 'file'], 2, 'Allowed choices are files, combined,'],
+    [['jobs', 'modify', '1', '--env', '1=x'], 2, 'the name of an environment variable is'],
     [['jobs', 'modify', '1', '--supports-termination', 'maybe'], 2, 'is not true or false'],
     [['resource-requirements', 'modify', 'smal', '--cpus', '1'], 3, 'did you mean "small"?'],
     [['resource-requirements', 'modify', 'small', '--memory', '512'], 2, 'too little for any job'],

@@ -207,7 +207,7 @@ describe('a rerun', () => {
     expect(changes.map(({ job_name, reason }) => [job_name, reason])).toEqual([
       ['a', 'return code 1'],
       ['b', 'downstream of a (job 1)'],
-      ['d', 'its command was changed'],
+      ['d', 'its command or directory was changed'],
     ]);
   });
 

@@ -77,6 +77,38 @@ describe('a changed job', () => {
     expect(isCommandChanged('a')).toBe(false);
   });
 
+  it('starts as it says from then on, and without that as the workflow says', async () => {
+    await createWorkflow(service, [{ name: 'a' }, { name: 'b', priority: -1 }]);
+    const changes = { env: { MODE: 'slow', OLD: 'x' }, stdio: 'none', cwd: 'runs/a' } as const;
+    const expected = [
+      { field: 'env.MODE', old_value: null, new_value: 'a value' },
+      { field: 'env.OLD', old_value: null, new_value: 'a value' },
+      { field: 'stdio', old_value: null, new_value: 'none' },
+      { field: 'cwd', old_value: null, new_value: 'runs/a' },
+    ];
+    expect((await modify('a', changes, true)).changes).toEqual(expected);
+    expect(await service.call('job_show', { job_key: '1' })).toMatchObject({ env: {}, launch: {} });
+    expect((await modify('a', changes)).changes).toEqual(expected);
+    expect((await modify('a', changes)).changes).toEqual([]);
+    await modify('a', { env: { OLD: null, MODE: 'fast', MORE: '1' } });
+    const worker = await TestWorker.join(service, '1', { cpus: 1 });
+    const [a] = (await worker.exchange()).jobs;
+    expect(a).toMatchObject({ job_name: 'a', env: { MODE: 'fast', MORE: '1' }, stdio: 'none', cwd: 'runs/a' });
+    await expect(modify('a', { stdio: 'files' })).rejects.toMatchObject({ code: 'conflict' });
+    worker.held = [];
+    await worker.exchange({ returned: [a?.attempt ?? 0], draining: true });
+    expect(isCommandChanged('a')).toBe(false);
+    await modify('a', { env: { MODE: null, MORE: null }, stdio: null });
+    expect(isCommandChanged('a')).toBe(false);
+    await modify('a', { cwd: null });
+    expect(isCommandChanged('a')).toBe(true);
+    expect(service.db.all('SELECT launch FROM job_launch')).toEqual([]);
+    const [again = {}] = (await worker.exchange()).jobs;
+    expect(['env', 'stdio', 'cwd'].filter((field) => Object.hasOwn(again, field))).toEqual([]);
+    const many = Object.fromEntries(Array.from({ length: 1001 }, (_, n) => [`V${n}`, '']));
+    await expect(modify('b', { env: many })).rejects.toMatchObject({ code: 'usage', message: /job "b" then has 1001/ });
+  });
+
   it('cannot take the name of another job, and must exist', async () => {
     await createWorkflow(service, [{ name: 'a' }, { name: "b's" }]);
     await expect(modify('a', { name: "b's" })).rejects.toMatchObject({

@@ -2,6 +2,7 @@
 import { type Api, type ChangedField, limits, type Reply, type Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import type { StdioMode } from '../../model/launch.ts';
 import { isPattern } from '../../model/pattern.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
@@ -9,11 +10,12 @@ import { type AttributeOptions, attributeChanges } from '../input/attributes.ts'
 import type { ResourceOptions } from '../input/changed-fields.ts';
 import { changesTable, resourceChanges } from '../input/changed-fields.ts';
 import { chooseJob, chosenJobKeys, isKey } from '../input/chosen-jobs.ts';
+import { type EnvironmentOptions, environmentChanges } from '../input/environment.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { askAboutPattern } from '../plans/chosen-jobs.ts';
 
-export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
+export interface ModifyJobOptions extends ResourceOptions, AttributeOptions, EnvironmentOptions {
   command?: string;
   invocationScript?: string;
   name?: string;
@@ -24,6 +26,9 @@ export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
   scheduler?: string;
   labels?: string[];
   limits?: string[];
+  /** Empty: that of the workflow. */
+  stdio?: StdioMode | '';
+  cwd?: string;
   /** Jobs that a pattern chose change without a question. */
   yes?: boolean;
 }
@@ -31,7 +36,7 @@ export interface ModifyJobOptions extends ResourceOptions, AttributeOptions {
 type Changes = Request<'jobs_modify'>['changes'];
 
 export async function modifyJobs(context: Context, words: readonly string[], options: ModifyJobOptions): Promise<void> {
-  const changes = jobChanges(options);
+  const changes = jobChanges(context, options);
   if (Object.keys(changes).length === 0) {
     throw new TorcError('usage', 'no changes were given', `${context.torc} jobs modify --help`);
   }
@@ -123,9 +128,9 @@ async function modifyOne(
   });
 }
 
-function jobChanges(options: ModifyJobOptions): Changes {
+function jobChanges(context: Context, options: ModifyJobOptions): Changes {
   const { command, name, priority, invocationScript, cancelOnBlockingJobFailure, supportsTermination } = options;
-  const { taskFailureIsSuccess, scheduler, labels, limits: names } = options;
+  const { taskFailureIsSuccess, scheduler, labels, limits: names, stdio, cwd } = options;
   for (const [option, value] of Object.entries({ '--command': command, '--name': name })) {
     if (value?.trim() === '') throw new TorcError('usage', `${option} is empty`, 'Every job has a name and a command.');
   }
@@ -142,6 +147,9 @@ function jobChanges(options: ModifyJobOptions): Changes {
     ...(scheduler === undefined ? {} : { scheduler: scheduler === '' ? null : scheduler }),
     ...(labels === undefined ? {} : { labels }),
     ...(names === undefined ? {} : { limits: names }),
+    ...(stdio === undefined ? {} : { stdio: stdio === '' ? null : stdio }),
+    ...(cwd === undefined ? {} : { cwd: cwd === '' ? null : cwd }),
+    ...environmentChanges(context, options),
     ...resourceChanges(options),
     ...attributeChanges(options),
   };

@@ -5,7 +5,15 @@ import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
 import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { attributeOption } from '../input/attributes.ts';
-import { addOutcomeOptions, decimalNumber, wholeNumberOrLess, yesOrNo } from '../input/options.ts';
+import { envOption, unsetEnvOption } from '../input/environment.ts';
+import {
+  addOutcomeOptions,
+  clearable,
+  decimalNumber,
+  stdioOption,
+  wholeNumberOrLess,
+  yesOrNo,
+} from '../input/options.ts';
 import { addStateOptions, jobStates } from '../input/state-options.ts';
 import { addJobArguments, keyArgument } from './arguments.ts';
 import { declareChildren } from './children.ts';
@@ -66,7 +74,7 @@ function declareModify(group: Command, act: Act): void {
     group
       .command('modify')
       .description(
-        'change jobs that are not running; a restart reruns one if its command or invocation script changed',
+        'change jobs that are not running; a restart reruns one if its command, invocation script or directory changed',
       ),
   )
     .option('--command <command>', 'command to run')
@@ -91,6 +99,10 @@ function declareModify(group: Command, act: Act): void {
       "it runs under these limits, instead of those before; '' for none: torc limits list -k KEY",
       typedLimits,
     )
+    .addOption(envOption('set an environment variable; NAME alone takes its value here; may be repeated'))
+    .addOption(unsetEnvOption())
+    .addOption(clearable(stdioOption("where its output goes; '' for where that of the workflow goes")))
+    .option('--cwd <dir>', "directory in which it starts, relative to that of other jobs; '' for the same one")
     .addOption(attributeOption('set an attribute, also of a running job; NAME= removes it; may be repeated'));
   addResourceOptions(modify).addHelpText(
     'after',
@@ -98,6 +110,7 @@ function declareModify(group: Command, act: Act): void {
       'torc jobs modify 12 --memory 16g --runtime PT4H',
       "torc jobs modify 12 --command 'python train.py --rate 0.01' --dry-run",
       "torc jobs modify --memory 32g $(torc -F json jobs list -f cause=oom | jq -r '.jobs[].job_key')",
+      'torc jobs modify 12 --env OMP_NUM_THREADS=4 --stdio none --cwd runs/12',
       'torc jobs modify 12 13 --labels gpu,site-b    # waiting workers that have them get the jobs at once',
     ),
   );

@@ -282,6 +282,12 @@ export function stdioOption(what = 'where job output goes (default: the specific
   return new Option('--stdio <mode>', what).choices(stdioModes);
 }
 
+/** An option of `choices` that also takes an empty text, which removes what was set. */
+export function clearable(option: Option): Option {
+  const read = option.parseArg;
+  return option.argParser((text: string, before: unknown) => (text === '' ? '' : read?.(text, before)));
+}
+
 export function terminationSignalOption(): Option {
   const what = 'what jobs with supports_termination get before their time is over';
   return new Option('--termination-signal <name>', what).choices(terminationSignals);

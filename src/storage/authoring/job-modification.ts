@@ -8,6 +8,7 @@ import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
+import { jobLaunch, replaceJobLaunch } from '../running/launch.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { findShape, type JobRequest, plainRequest, type Way } from '../running/shapes.ts';
@@ -16,6 +17,7 @@ import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
+import { changedLaunch } from './launch-modification.ts';
 import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
 import { changedNeed, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
@@ -24,8 +26,8 @@ type JobChanges = Request<'job_modify'>['changes'];
 
 /**
  * Changes a job that no process runs, even one whose worker is gone, and the attributes of any job; returns the fields
- * that change. Workers that wait and may take it now get it. After a change of its command or invocation script, a
- * restart runs a job again that was ever claimed. Changed resources become requirements of the job's own.
+ * that change. Workers that wait and may take it now get it. After a change of its command, invocation script or
+ * directory, a restart runs a job again that was ever claimed. Changed resources become requirements of the job's own.
  */
 export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { name: string; changes: ChangedField[] } {
   const jobKey = Number(request.job_key);
@@ -42,11 +44,13 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
   const way = changedWay(tx, job, shape, next);
+  const launch = changedLaunch(job, jobLaunch(tx, jobKey), next);
   const attributes = changedAttributes(jobAttributes(tx, jobKey), givenAttributes);
   const changes = [
     ...fieldDifferences(job, next),
     ...wayDifferences(tx, shape, way),
     ...resources,
+    ...launch.fields,
     ...attributes.fields,
   ];
   const requirements = requirementsName(tx, job);
@@ -56,7 +60,8 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   }
   const name = next.name ?? job.name;
   if (request.dry_run || changes.length === 0) return { name, changes };
-  applyFields(tx, job, next);
+  applyFields(tx, job, next, launch.fields);
+  if (launch.fields.length > 0) replaceJobLaunch(tx, jobKey, launch.after);
   if (attributes.fields.length > 0) storeJobAttributes(tx, jobKey, attributes.after);
   setShape(tx, job, { ...way, need: nextNeed });
   forgetReadyJobs(tx, workflowKey);
@@ -124,10 +129,12 @@ function fieldDifferences(job: JobRow, next: JobChanges): ChangedField[] {
     .map((field) => ({ field, old_value: before[field] ?? null, new_value: next[field] ?? null }));
 }
 
-function applyFields(tx: Transaction, job: JobRow, next: JobChanges): void {
+function applyFields(tx: Transaction, job: JobRow, next: JobChanges, launch: readonly ChangedField[]): void {
   const after = { ...job, ...next };
   const isCommandChanged =
-    (after.command !== job.command || after.invocation_script !== job.invocation_script) &&
+    (after.command !== job.command ||
+      after.invocation_script !== job.invocation_script ||
+      launch.some(({ field }) => field === 'cwd')) &&
     tx.db.get(
       'SELECT 1 FROM attempts WHERE workflow_key = ? AND job_key = ? LIMIT 1',
       job.workflow_key,

@@ -84,7 +84,7 @@ export function findChanges(
     `SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'done' AND is_command_changed = 1`,
     workflowKey,
   )) {
-    note(row.job_key, 'its command was changed');
+    note(row.job_key, 'its command or directory was changed');
   }
   for (const row of tx.db.all<JobFileRow>(
     `SELECT j.job_key, j.failed, a.cause IS 'marked' AS is_marked, f.name, jf.*
