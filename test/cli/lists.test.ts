@@ -178,6 +178,19 @@ describe('mistakes', () => {
     expect(misspelt.stderr).toMatch(
       /^error: status cannot be "redy"; did you mean "ready"\?\nhint: .*blocked, ready, /,
     );
+    for (const [list, word, command] of [
+      ['jobs', 'failed', 'jobs list --failed'],
+      ['jobs', 'COMPLETED', 'jobs list -f outcome=success'],
+      ['jobs', 'pending', 'jobs list -f status=blocked,ready,submitted_pending'],
+      ['results', 'failed', 'results list --failed'],
+    ] as const) {
+      const { code, stdout, stderr } = await place.torc(list, 'list', '-f', `status=${word}`);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(
+        new RegExp(`^error: status cannot be "${word}"\nhint: To list these: torc .*${command}\n$`),
+      );
+      expect(await place.torc(...command.split(' '))).toMatchObject({ code: 0 });
+    }
     for (const [list, filter] of [
       ['jobs', 'outcome=bla'],
       ['results', 'cause=omm'],

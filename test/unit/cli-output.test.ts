@@ -6,8 +6,10 @@ import { firstPageRows, listPages, pageRows } from '../../src/cli/input/list.ts'
 import { csvLine } from '../../src/cli/output/csv.ts';
 import { textColumns } from '../../src/cli/output/list-columns.ts';
 import { localInstant } from '../../src/cli/output/local-time.ts';
-import { printList, printResult, type ShownColumns } from '../../src/cli/output/output.ts';
-import { cellText, displayWidth, factLines, fitWidth, TextTable } from '../../src/cli/output/table.ts';
+import { printList, printResult, type ShownColumns, textTable } from '../../src/cli/output/output.ts';
+import { cellText, factLines, TextTable } from '../../src/cli/output/table.ts';
+import { fieldLines } from '../../src/cli/output/text-columns.ts';
+import { displayWidth, fitWidth, wrapped } from '../../src/cli/output/width.ts';
 import { fakeClock, fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
 
 const oddNames = [
@@ -146,6 +148,39 @@ describe('text', () => {
         ['bc', null],
       ]),
     ).toBe('a:  1\nbc: -\n');
+  });
+
+  it('of plans fit a terminal: the last text is broken into lines, a command in it stays whole', () => {
+    const rows = [
+      { job_key: '3', name: 'x'.repeat(60), reason: 'work_2 failed with return code 3: torc jobs reset-status 3 --x' },
+      { job_key: '15', name: 'b', reason: 'none' },
+    ];
+    const columns = ['job_key', 'name', 'reason'];
+    const lines = textTable(fakeContext(fakeTerminal(true)), columns, rows).split('\n');
+    expect(lines).toEqual([
+      `job_key  name${' '.repeat(47)}reason`,
+      `      3  ${'x'.repeat(48)}…  work_2 failed with`,
+      `${' '.repeat(60)}return code 3:`,
+      `${' '.repeat(60)}torc jobs reset-status 3 --x`,
+      `     15  b${' '.repeat(50)}none`,
+      '',
+    ]);
+    expect(textTable(fakeContext(fakeTerminal()), columns, rows).split('\n')[1]).toBe(
+      `3        ${rows[0]?.name}  ${rows[0]?.reason}`,
+    );
+    expect(wrapped('a bb  ccc dddddd e', 4)).toEqual(['a bb', ' ccc', 'dddddd', 'e']);
+  });
+
+  it('name fields on a terminal as tables do, and leave out those without a value', () => {
+    const fields: [string, unknown][] = [
+      ['timeout_seconds', 3600],
+      ['project', null],
+      ['num_done', 0],
+    ];
+    expect(fieldLines(fakeContext(fakeTerminal(true)), fields)).toBe('timeout: 1h 00m\ndone:    0\n');
+    expect(fieldLines(fakeContext(fakeTerminal()), fields)).toBe(
+      'timeout_seconds: 3600\nproject:         -\nnum_done:        0\n',
+    );
   });
 
   it('colours only on a terminal that supports it', async () => {

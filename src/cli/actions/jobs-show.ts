@@ -7,7 +7,9 @@ import type { Context } from '../context/context.ts';
 import { chooseJob } from '../input/chosen-jobs.ts';
 import { cutTable, printResult } from '../output/output.ts';
 import { reasonHelp } from '../output/reason-help.ts';
-import { cellText, factLines, fitWidth } from '../output/table.ts';
+import { cellText, factLines } from '../output/table.ts';
+import { fieldLines } from '../output/text-columns.ts';
+import { fitWidth } from '../output/width.ts';
 import { diagnosisText } from '../plans/output.ts';
 
 const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
@@ -34,7 +36,7 @@ function jobText(context: Context, shown: JobShown): string {
       ? ''
       : `\nlost:\n${diagnosisText(context, { job_key: jobKey, job_name: String(job.name) }, diagnosis)}`;
   return [
-    factLines(facts(context, shown)),
+    fieldLines(context, facts(context, shown)),
     lost,
     attemptsText(context, shown.attempts),
     section(context, 'waits for', neighbourColumns, shown.upstream, shown.num_upstream),
@@ -86,8 +88,11 @@ function resources(job: ListRecord): string {
   );
   if (job.num_gpus !== 0) parts.push(counted(Number(job.num_gpus), 'GPU'));
   if (job.num_nodes !== 1) parts.push(`${job.num_nodes} nodes`);
-  parts.push(job.is_runtime_stated === false ? 'runtime not stated' : `runtime ${job.runtime_seconds} s`);
-  if (job.expected_runtime_seconds !== null) parts.push(`expected ${job.expected_runtime_seconds} s`);
+  parts.push(
+    job.is_runtime_stated === false ? 'runtime not stated' : `runtime ${formatDuration(Number(job.runtime_seconds))}`,
+  );
+  if (job.expected_runtime_seconds !== null)
+    parts.push(`expected ${formatDuration(Number(job.expected_runtime_seconds))}`);
   return parts.join(', ');
 }
 

@@ -10,7 +10,8 @@ import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { instantLines } from '../output/instant-lines.ts';
 import { printResult, textTable } from '../output/output.ts';
-import { cellText, factLines } from '../output/table.ts';
+import { factLines } from '../output/table.ts';
+import { instantText } from '../output/text-columns.ts';
 import { readScheduled } from './scheduled-specification.ts';
 
 /** Generators are schedules of another kind, and other words for people. */
@@ -196,7 +197,7 @@ export async function pauseSchedule(
     if (reply.was_paused === paused)
       return `nothing to change: ${kind} ${name} ${paused ? 'is paused already' : 'is not paused'}\n`;
     if (paused) return `paused ${kind} ${name}\nto resume:  ${context.torc} ${kind}s resume ${name}\n`;
-    return `resumed ${kind} ${name}${reply.next_at === null ? '' : `; next instant: ${cellText(reply.next_at)}`}\n`;
+    return `resumed ${kind} ${name}${reply.next_at === null ? '' : `; next instant: ${instantText(context, reply.next_at)}`}\n`;
   });
 }
 

@@ -10,7 +10,7 @@ import { connect, connectRemote } from '../connection/connection.ts';
 import { askServer, type DaemonOptions, placeOf, startDaemon } from '../connection/daemon.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
-import { factLines } from '../output/table.ts';
+import { fieldLines } from '../output/text-columns.ts';
 
 export interface ServerStartOptions extends DaemonOptions {
   daemon?: boolean;
@@ -77,7 +77,7 @@ export async function showServer(context: Context): Promise<void> {
   const file = readServerFile(context.directory);
   if (info === null || file === null) throw noServer(context);
   const value = { ...info, url: placeOf(context, file).url, fingerprint: file.fingerprint };
-  await printResult(context, value, () => factLines(Object.entries(value)));
+  await printResult(context, value, () => fieldLines(context, Object.entries(value)));
 }
 
 export async function rotateToken(context: Context, graceMinutes: number): Promise<void> {

@@ -8,6 +8,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
+import { fieldLines } from '../output/text-columns.ts';
 import { unsentLines } from '../output/unsent-notifications.ts';
 
 async function read(context: Context, api: Api, key: string | null): Promise<WorkflowShown> {
@@ -20,7 +21,7 @@ export async function showWorkflow(context: Context, key: string | null): Promis
   const { counts: _, env, ...facts } = workflow;
   const variables: [string, unknown][] = Object.keys(env).length === 0 ? [] : [['env', env]];
   await printResult(context, workflow, () =>
-    factLines([...Object.entries(facts), ...variables, ...nextLines(context, workflow)]),
+    fieldLines(context, [...Object.entries(facts), ...variables, ...nextLines(context, workflow)]),
   );
 }
 

@@ -3,7 +3,7 @@ import type { Api, FailureGroup, JobShown, ListRecord } from '../../api/contract
 import { counted, shellWord, visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { AttemptLog } from './attempt-log.ts';
-import { fitWidth } from './table.ts';
+import { fitWidth } from './width.ts';
 
 /** A failed or lost job with its last attempt. */
 export interface FailedJob {

@@ -1,5 +1,6 @@
 /** Tables on a terminal: columns that fit side by side, the most important ones first. */
-import { displayWidth, fitWidth, type TextColumn } from './table.ts';
+import type { TextColumn } from './table.ts';
+import { displayWidth, fitWidth } from './width.ts';
 
 /** A text is cut to no less than this. */
 const leastText = 20;
@@ -12,14 +13,18 @@ interface Measured {
   least: number;
 }
 
+/** What becomes of a long text: all are cut, or the one in the last column is broken into lines. */
+export type LongTexts = 'cut' | 'last-wrapped';
+
 /**
- * The columns that fit into `width` for these records, with long texts cut, and the headers of those that do not fit: they
- * are left out from the right.
+ * The columns that fit into `width` for these records, with long texts shortened, and the headers of those that do not
+ * fit: they are left out from the right.
  */
 export function fitted(
   columns: readonly TextColumn[],
   records: readonly Readonly<Record<string, unknown>>[],
   width: number,
+  longTexts: LongTexts = 'cut',
 ): { columns: TextColumn[]; hidden: string[] } {
   const measured = columns.map((column): Measured => {
     const widest = records.reduce((most, record) => Math.max(most, displayWidth(column.cell(record))), 0);
@@ -31,10 +36,13 @@ export function fitted(
   while (count > 1 && totalWidth(measured.slice(0, count)) > width) count -= 1;
   const kept = measured.slice(0, count);
   let spare = width - totalWidth(kept);
-  const shown = kept.map(({ column, width: wanted, least }) => {
+  const shown = kept.map(({ column, width: wanted, least }, at) => {
     const more = Math.max(0, Math.min(wanted - least, spare));
     spare -= more;
-    return wanted <= least + more ? column : cut(column, Math.max(1, least + more));
+    if (wanted <= least + more) return column;
+    const room = Math.max(1, least + more);
+    const isWrapped = longTexts === 'last-wrapped' && at === measured.length - 1;
+    return isWrapped ? { ...column, wrapsAt: room } : cut(column, room);
   });
   return { columns: shown, hidden: measured.slice(count).map(({ column }) => column.header) };
 }

@@ -2,7 +2,8 @@
 import type { Context } from '../context/context.ts';
 import type { AttemptLog, Stream } from './attempt-log.ts';
 import { LogOutput } from './log-text.ts';
-import { cellText, displayWidth } from './table.ts';
+import { cellText } from './table.ts';
+import { displayWidth } from './width.ts';
 
 /** Prints what one job wrote. */
 export interface JobPrinter {

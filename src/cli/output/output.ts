@@ -6,7 +6,7 @@ import { jsonText } from '../../base/exact-json.ts';
 import { didYouMean } from '../../model/spec/names.ts';
 import { type Context, note } from '../context/context.ts';
 import { csvLine } from './csv.ts';
-import { fitted } from './fit.ts';
+import { fitted, type LongTexts } from './fit.ts';
 import { usualColumns } from './list-columns.ts';
 import type { Sink } from './pager.ts';
 import { TextTable } from './table.ts';
@@ -135,21 +135,33 @@ function textPrinter(
   };
 }
 
-/** A table of a few records, for plans and summaries. */
+/**
+ * A table of a few records, for plans and summaries. On a terminal it is as wide as that: a long text in its last column
+ * is broken into lines, others are cut, and columns that have no room are left out from the right and named below.
+ */
 export function textTable(context: Context, columns: readonly string[], records: readonly ListRecord[]): string {
-  return new TextTable(columns.map(textColumn(context, records)), painter(context)).lines(records);
+  return fittedTable(context, columns, records, 'last-wrapped');
 }
 
-/**
- * The same so that each record is one line of the terminal: long texts are cut, and columns that have no room are left out
- * from the right and named below.
- */
+/** The same with each record on one line of the terminal: all long texts are cut. */
 export function cutTable(context: Context, columns: readonly string[], records: readonly ListRecord[]): string {
+  return fittedTable(context, columns, records, 'cut');
+}
+
+function fittedTable(
+  context: Context,
+  names: readonly string[],
+  records: readonly ListRecord[],
+  longTexts: LongTexts,
+): string {
   const { terminal } = context;
-  if (!terminal.isStdoutTerminal) return textTable(context, columns, records);
-  const fit = fitted(columns.map(textColumn(context, records)), records, terminal.columns());
-  const left = fit.hidden.length === 0 ? '' : `(too narrow for ${fit.hidden.join(', ')})\n`;
-  return new TextTable(fit.columns, painter(context)).lines(records) + left;
+  const all = names.map(textColumn(context, records));
+  const isFitted = terminal.isStdoutTerminal;
+  const { columns, hidden } = isFitted
+    ? fitted(all, records, terminal.columns(), longTexts)
+    : { columns: all, hidden: [] };
+  const left = hidden.length === 0 ? '' : `(too narrow for ${hidden.join(', ')})\n`;
+  return new TextTable(columns, painter(context)).lines(records) + left;
 }
 
 const green = 32;

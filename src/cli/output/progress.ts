@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { lineStart } from '../context/terminal.ts';
-import { fitWidth } from './table.ts';
+import { fitWidth } from './width.ts';
 
 export interface Progress {
   /** Replaces the text; some of many frequent calls are dropped. */

@@ -6,7 +6,8 @@ import type { Context } from '../context/context.ts';
 import { type Failures, failuresText } from './failures.ts';
 import { reasonHelp } from './reason-help.ts';
 import { bar, type Look } from './status-table.ts';
-import { factLines, fitWidth } from './table.ts';
+import { factLines } from './table.ts';
+import { fitWidth } from './width.ts';
 
 const widestBar = 60;
 const mostHeldBack = 5;

@@ -3,7 +3,8 @@ import type { StatusLine } from '../../api/contract.ts';
 import { visible } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { shortReason } from '../../model/decide/group-reason-text.ts';
-import { displayWidth, fitWidth, type TextColumn, TextTable } from './table.ts';
+import { type TextColumn, TextTable } from './table.ts';
+import { displayWidth, fitWidth } from './width.ts';
 
 export interface Look {
   /** Of the terminal; infinite in a pipe. */

@@ -1,6 +1,7 @@
 /** Records as plain aligned columns that people and awk can read. */
 import { jsonText } from '../../base/exact-json.ts';
 import { visible } from '../../base/text.ts';
+import { displayWidth, wrapped } from './width.ts';
 
 export interface TextColumn {
   header: string;
@@ -8,6 +9,8 @@ export interface TextColumn {
   isNumeric: boolean;
   /** A text of any length, which may be cut on a terminal. */
   isText?: boolean;
+  /** As the last column of a table it is broken into lines of this width. */
+  wrapsAt?: number;
 }
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -17,38 +20,6 @@ export function cellText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string' && instant.test(value)) return `${value.slice(0, 19)}Z`;
   return visible(typeof value === 'object' ? jsonText(value) : String(value));
-}
-
-const wide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/;
-const combining = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: this is how colours begin
-const colors = /\x1b\[[0-9;]*m/g;
-
-function characterWidth(character: string): number {
-  if (combining.test(character)) return 0;
-  return wide.test(character) || (character.codePointAt(0) ?? 0) >= 0x1f300 ? 2 : 1;
-}
-
-/** The width of the text in terminal columns; colours take none. */
-export function displayWidth(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  let width = 0;
-  for (const character of text.replace(colors, '')) width += characterWidth(character);
-  return width;
-}
-
-/** The text cut to at most `columns`, ending in `…` when it was cut. */
-export function fitWidth(text: string, columns: number): string {
-  if (displayWidth(text) <= columns) return text;
-  let fitted = '';
-  let width = 0;
-  for (const character of text) {
-    width += characterWidth(character);
-    if (width > columns - 1) break;
-    fitted += character;
-  }
-  return columns < 1 ? '' : `${fitted}…`;
 }
 
 const gap = '  ';
@@ -82,15 +53,19 @@ export class TextTable {
     return header + rows.map((row) => this.#line(row, true)).join('');
   }
 
-  #line(cells: readonly string[], isPainted = false): string {
+  #line(all: readonly string[], isPainted = false): string {
+    const last = all.length - 1;
+    const wrapsAt = this.#columns[last]?.wrapsAt;
+    const [firstLine = '', ...more] = wrapsAt === undefined ? [all[last] ?? ''] : wrapped(all[last] ?? '', wrapsAt);
+    const cells = all.with(last, firstLine);
+    const indent = ' '.repeat(this.#widths?.slice(0, last).reduce((sum, width) => sum + width + gap.length, 0) ?? 0);
     const padded = cells.map((cell, at) => {
       const column = this.#columns[at];
       const space = ' '.repeat(Math.max(0, (this.#widths?.[at] ?? 0) - displayWidth(cell)));
-      const isLast = at === cells.length - 1;
-      const text = column?.isNumeric ? space + cell : isLast ? cell : cell + space;
+      const text = column?.isNumeric ? space + cell : at === last ? cell : cell + space;
       return isPainted ? this.#paint(column?.header ?? '', text) : text;
     });
-    return `${padded.join(gap)}\n`;
+    return `${padded.join(gap)}\n${more.map((line) => `${indent}${line}\n`).join('')}`;
   }
 }
 

@@ -4,7 +4,7 @@ import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Attributes } from '../../model/expanded.ts';
 import type { Context } from '../context/context.ts';
 import { isInstant, localInstant } from './local-time.ts';
-import { cellText, type TextColumn } from './table.ts';
+import { cellText, factLines, type TextColumn } from './table.ts';
 
 export const attributePrefix = 'attribute.';
 
@@ -71,7 +71,29 @@ function isLongText(value: unknown): boolean {
 /** `now` is null where the reader is a program. */
 function readable(name: string, value: unknown, now: number | null): string {
   if (typeof value === 'number' && name.endsWith(bytes)) return formatMemory(value);
-  if (now === null) return cellText(value);
+  return cellText(now === null ? value : forPerson(name, value, now));
+}
+
+function forPerson(name: string, value: unknown, now: number): unknown {
   if (typeof value === 'number' && name.endsWith(seconds)) return formatDuration(value);
-  return isInstant(value) ? localInstant(value, now) : cellText(value);
+  return isInstant(value) ? localInstant(value, now) : value;
+}
+
+/** An instant as it is, and on a terminal in local time. */
+export function instantText({ terminal, clock }: Context, iso: string): string {
+  return cellText(terminal.isStdoutTerminal ? localInstant(iso, clock.now()) : iso);
+}
+
+/** The fields of a record as lines; on a terminal those that have a value, named and written as in tables. */
+export function fieldLines(
+  { terminal, clock }: Context,
+  fields: readonly (readonly [name: string, value: unknown])[],
+): string {
+  if (!terminal.isStdoutTerminal) return factLines(fields);
+  const now = clock.now();
+  return factLines(
+    fields
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => [shortened(name, true), forPerson(name, value, now)]),
+  );
 }

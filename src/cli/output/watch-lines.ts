@@ -4,7 +4,7 @@ import { exitCodes } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { stateText } from './status-table.ts';
-import { fitWidth } from './table.ts';
+import { fitWidth } from './width.ts';
 
 /** `workflow 7 (sim): running, 12/20 done, 1 failed, 3 running`. */
 export function changeText(line: StatusLine): string {

@@ -8,6 +8,7 @@ import type { Context } from '../context/context.ts';
 import { csvLine } from '../output/csv.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { instantText } from '../output/text-columns.ts';
 
 /** An allocation in a plan: what is done with which Slurm job. */
 export interface PlannedAllocation {
@@ -79,7 +80,7 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
     const words = [slurm_job_id, slurm_state ?? 'state unknown', slurm_reason ?? ''].filter((word) => word !== '');
     facts.push(['Slurm job', words.map(cellText).join(', ')]);
   }
-  if (hostname !== null) facts.push(['node', nodeWords(diagnosis)]);
+  if (hostname !== null) facts.push(['node', nodeWords(context, diagnosis)]);
   const memory = memoryWords(diagnosis);
   if (memory !== null) facts.push(['memory', memory]);
   if (diagnosis.role === 'culprit') {
@@ -102,8 +103,8 @@ function diagnosisFacts(context: Context, jobKey: string, diagnosis: Diagnosis):
   return facts;
 }
 
-function nodeWords({ hostname, last_heartbeat }: Diagnosis): string {
-  const heard = last_heartbeat === null ? '' : `, last heard from at ${cellText(last_heartbeat)}`;
+function nodeWords(context: Context, { hostname, last_heartbeat }: Diagnosis): string {
+  const heard = last_heartbeat === null ? '' : `, last heard from at ${instantText(context, last_heartbeat)}`;
   return `${cellText(hostname)}${heard}`;
 }
 

@@ -1,5 +1,6 @@
 /** Columns of a list as data, from which filters, sorting and rendering follow. */
 import { typedLabels } from '../../model/labels.ts';
+import type { OtherWords } from './status-words.ts';
 
 export type Kind = 'text' | 'key' | 'integer' | 'seconds' | 'instant' | 'flag' | 'json' | 'texts';
 
@@ -12,6 +13,8 @@ export interface Column {
   order?: string;
   /** The possible values of a text column with fixed words. */
   values?: readonly string[];
+  /** Words that others use, with the command that lists such rows. */
+  otherWords?: OtherWords;
   /** The condition for a filter, where that is not equality. Throws TorcError 'usage'. */
   matches?(value: string): { sql: string; values: readonly unknown[] };
 }
@@ -60,6 +63,6 @@ export function labelsColumn(sql: string): Column {
 }
 
 /** A text that is one of `values`. */
-export function word(values: readonly string[], name: string, sql: string = name): Column {
-  return { name, kind: 'text', sql, values };
+export function word(values: readonly string[], name: string, sql: string = name, otherWords: OtherWords = {}): Column {
+  return { name, kind: 'text', sql, values, otherWords };
 }

@@ -191,15 +191,17 @@ function attributeColumn(column: string, attributes: string): Column {
   return { name: column, kind: 'text', sql: `(${attributes} ->> '$."${name}"')` };
 }
 
+function unknownWord({ name, otherWords = {} }: Column, values: readonly string[], value: string): TorcError {
+  const lower = value.toLowerCase();
+  const command = Object.hasOwn(otherWords, lower) ? otherWords[lower] : undefined;
+  const hint = command === undefined ? `Possible values: ${values.join(', ')}.` : `To list these: ${command}`;
+  const meant = command === undefined ? didYouMean(lower, values) : '';
+  return new TorcError('usage', `${name} cannot be ${quoted(value)}${meant}`, hint);
+}
+
 /** A filter's text as the stored value, so that flags, numbers and ISO instants compare by their meaning. */
 function storedValue(column: Column, value: string): unknown {
-  if (column.values?.includes(value) === false) {
-    throw new TorcError(
-      'usage',
-      `${column.name} cannot be ${quoted(value)}${didYouMean(value, column.values)}`,
-      `Possible values: ${column.values.join(', ')}.`,
-    );
-  }
+  if (column.values?.includes(value) === false) throw unknownWord(column, column.values, value);
   if (column.kind === 'text' || column.kind === 'json' || column.kind === 'texts') return value;
   if (column.kind === 'flag') {
     if (value === 'true' || value === '1') return 1;

@@ -1,6 +1,7 @@
 /** The list of jobs, each with its last attempt. */
 import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, labelsColumn, limitsColumn, word } from '../columns.ts';
+import { otherJobStatuses } from '../status-words.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
@@ -22,7 +23,7 @@ export const jobs: ListDefinition = {
   columns: [
     ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
     ...columns('text', ['name', 'j.name']),
-    word(jobStatuses, 'status', 'j.status'),
+    word(jobStatuses, 'status', 'j.status', otherJobStatuses),
     word(outcomes, 'outcome', outcome),
     ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
     word(causes, 'cause', presentCause),

@@ -1,6 +1,7 @@
 /** The list of results: attempts that have ended. */
 import { causes, endStatuses, outcomes } from '../../../model/status.ts';
 import { columns, type ListDefinition, word } from '../columns.ts';
+import { otherResultStatuses } from '../status-words.ts';
 
 const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_code = 0 THEN 'success'
   WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'failed' END
@@ -16,7 +17,7 @@ export const results: ListDefinition = {
     ...columns('text', ['job_name', 'j.name']),
     ...columns('key', ['workflow_key', 'a.workflow_key']),
     ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id']),
-    word(endStatuses, 'status', 'a.end_status'),
+    word(endStatuses, 'status', 'a.end_status', otherResultStatuses),
     word([...outcomes, 'lost'], 'outcome', resultOutcome),
     ...columns('integer', ['return_code', 'a.return_code']),
     word(causes, 'cause', 'a.cause'),
