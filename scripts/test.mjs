@@ -6,7 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,6 +16,8 @@ const cluster = join(root, 'docker', 'cluster');
 const engineMissing = 3;
 const namedLayers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'crash', 'security'];
 const toOption = (layer) => ['--project', layer];
+// many tests wait more than they compute, so two files at a time also where vitest would take one at a time
+const maxWorkers = Math.max(2, availableParallelism() - 1);
 const given = process.argv.slice(2);
 
 function run(command, args, options = {}) {
@@ -83,7 +85,7 @@ const statuses = await Promise.all(
   given.includes('--project')
     ? [runTests('all', [], 'inherit')]
     : [
-        runTests('here', namedLayers.flatMap(toOption), 'inherit'),
+        runTests('here', [...namedLayers.flatMap(toOption), `--maxWorkers=${maxWorkers}`], 'inherit'),
         // it mostly waits for Slurm, so the other layers run beside it; its lines come when it has ended
         ...(withSlurm ? [runTests('slurm', toOption('slurm'), 'pipe')] : []),
       ],
