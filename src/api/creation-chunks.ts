@@ -2,6 +2,7 @@
 
 import { jsonText } from '../base/exact-json.ts';
 import type { ExpandedJob, ExpandedWorkflow } from '../model/expanded.ts';
+import type { Launch } from '../model/launch.ts';
 import type { Request } from './contract.ts';
 
 type Chunk = Request<'workflow_create_chunk'>;
@@ -44,9 +45,7 @@ export function wireJob(job: ExpandedJob, order: readonly (readonly [number, num
   };
 }
 
-function wireLaunch(
-  launch: ExpandedJob['launch'],
-): Pick<Chunk['jobs'][number], 'env' | 'stdio' | 'cwd' | 'stdin' | 'container'> {
+function wireLaunch(launch: ExpandedJob['launch']): Pick<Chunk['jobs'][number], keyof Launch> {
   if (launch === undefined) return {};
   const { env, ...others } = launch;
   return { ...others, ...(env === undefined ? {} : { env: { ...env } }) };

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
-import { environmentProblem, stdioModes, variableName, variableNameRule } from '../model/launch.ts';
+import { cpuPlacements, environmentProblem, stdioModes, variableName, variableNameRule } from '../model/launch.ts';
 import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
@@ -60,6 +60,9 @@ export const launch = {
   stdin: path.optional(),
   /** The image in which its command runs. */
   container: path.optional(),
+  /** Its processes run only on the CPUs that it is given. */
+  pin: z.boolean().optional(),
+  cpu_placement: z.enum(cpuPlacements).optional(),
 };
 /** Null removes one; the others stay. */
 export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);

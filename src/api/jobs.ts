@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
-import { stdioModes } from '../model/launch.ts';
+import { cpuPlacements, stdioModes } from '../model/launch.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
 import {
@@ -134,6 +134,8 @@ export const jobShown = () =>
       cwd: z.string().optional(),
       stdin: z.string().optional(),
       container: z.string().optional(),
+      pin: z.boolean().optional(),
+      cpu_placement: z.enum(cpuPlacements).optional(),
     }),
   });
 export type JobShown = z.infer<ReturnType<typeof jobShown>>;

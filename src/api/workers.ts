@@ -1,7 +1,7 @@
 /** What workers and the server exchange. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
-import { stdioOutputs } from '../model/launch.ts';
+import { cpuPlacements, stdioOutputs } from '../model/launch.ts';
 import { reportedCauses } from '../model/status.ts';
 import { age, count, instant, json, key, labels, name, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -251,6 +251,9 @@ const assignment = () =>
     cwd: z.string().exactOptional(),
     stdin: z.string().exactOptional(),
     container: z.string().exactOptional(),
+    /** Whether its processes run only on the CPUs that it is given; missing for what the worker does. */
+    pin: z.boolean().exactOptional(),
+    cpu_placement: z.enum(cpuPlacements).exactOptional(),
     /** Why it cannot be run: it fails without being started. */
     refusal: z.string().exactOptional(),
   });

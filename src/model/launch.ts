@@ -58,6 +58,10 @@ export function modeOf({ mode, delete_on_success: isForFailures }: TorcStdio): S
   }
 }
 
+/** Which CPUs of a node a job is given. `compact`: close to each other; `spread`: far from each other. */
+export const cpuPlacements = ['compact', 'spread'] as const;
+export type CpuPlacement = (typeof cpuPlacements)[number];
+
 /** What a job states itself; what is missing is as for every other job. */
 export interface Launch {
   env?: Environment | undefined;
@@ -68,6 +72,9 @@ export interface Launch {
   stdin?: string | undefined;
   /** The image in which its command runs. */
   container?: string | undefined;
+  /** Its processes run only on the CPUs that it is given. */
+  pin?: boolean | undefined;
+  cpu_placement?: CpuPlacement | undefined;
 }
 
 /** The image of a container as apptainer names it: a name that is neither a file nor a URL is one of a registry. */

@@ -3,17 +3,22 @@
  * ahead of time, so that the next one starts without a round trip; those wait here until their resources are free.
  */
 import type { Assignment } from '../api/contract.ts';
+import { CpuSets, type Topology } from './cpu-sets.ts';
+import type { GivenJob } from './processes/job-runner.ts';
 
 export interface Capacity {
   numCpus: number;
   memoryBytes: number;
   maxParallelJobs: number | null;
+  /** Null, or missing, where jobs get no CPUs of their own. */
+  topology?: Topology | null;
 }
 
 export class Admission {
   readonly #capacity: Capacity;
-  readonly #running = new Map<number, Assignment>();
-  #waiting: Assignment[] = [];
+  readonly #cpuSets: CpuSets | null;
+  readonly #running = new Map<number, GivenJob>();
+  #waiting: GivenJob[] = [];
   #usedCpus = 0;
   #usedMemoryBytes = 0;
   /** The most jobs at a time that the node can start; null for no limit. */
@@ -21,6 +26,7 @@ export class Admission {
 
   constructor(capacity: Capacity) {
     this.#capacity = capacity;
+    this.#cpuSets = capacity.topology == null ? null : new CpuSets(capacity.topology);
   }
 
   get numWaiting(): number {
@@ -32,7 +38,7 @@ export class Admission {
   }
 
   /** Takes the next job in the order given and counts it as running; null when there is none or it does not fit yet. */
-  next(): Assignment | null {
+  next(): GivenJob | null {
     const [job] = this.#waiting;
     if (job === undefined || !this.#fits(job)) return null;
     this.#waiting.shift();
@@ -40,6 +46,10 @@ export class Admission {
     const { numCpus, memoryBytes } = this.#share(job);
     this.#usedCpus += numCpus;
     this.#usedMemoryBytes += memoryBytes;
+    // a job of several nodes only starts tasks, perhaps on none of these CPUs
+    const cpus =
+      job.node_indices === undefined ? this.#cpuSets?.take(job.num_cpus, job.cpu_placement ?? 'compact') : null;
+    if (cpus != null) job.cpus = cpus;
     return job;
   }
 
@@ -70,6 +80,7 @@ export class Admission {
     const { numCpus, memoryBytes } = this.#share(job);
     this.#usedCpus -= numCpus;
     this.#usedMemoryBytes -= memoryBytes;
+    if (job.cpus !== undefined) this.#cpuSets?.give(job.cpus);
   }
 
   /** Removes a waiting job; false when it is not waiting. */

@@ -2,6 +2,7 @@
 import type { Api } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Topology } from './cpu-sets.ts';
 import type { StopSource, WorkerEffects } from './effects.ts';
 
 export interface WorkerOptions {
@@ -14,7 +15,17 @@ export interface WorkerOptions {
    * `nodeNames` are the nodes that the worker owns, its own first; the rest is what each of them has. `gpuIds` holds what
    * CUDA_VISIBLE_DEVICES calls the GPU of each index.
    */
-  capacity: { nodeNames: string[]; numCpus: number; memoryBytes: number; numGpus: number; gpuIds: string[] };
+  capacity: {
+    nodeNames: string[];
+    numCpus: number;
+    memoryBytes: number;
+    numGpus: number;
+    gpuIds: string[];
+    /** The CPUs that the jobs share; null, or missing, where they are not known. */
+    topology?: Topology | null;
+  };
+  /** Jobs that do not say otherwise run only on the CPUs that they are given. */
+  pin?: boolean;
   maxParallelJobs: number | null;
   /** Jobs that ask for labels find it by these; with some it takes no other jobs, unless `alsoUnlabelled`. */
   labels?: readonly string[];

@@ -75,6 +75,8 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         dataDirectory,
         gpuIds: capacity.gpuIds,
         nodeNames: capacity.nodeNames,
+        pins: options.pin ?? false,
+        hasThreads: environment().OMP_NUM_THREADS !== undefined,
         rawVariables: rawVariables(environment()),
         fileVariables: (job) => ({ ...values.variables(job), ...credentials.give(job) }),
       };

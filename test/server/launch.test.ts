@@ -138,15 +138,18 @@ describe('environment variables', () => {
 describe('stdio of a job', () => {
   it('says where its output is: as stated while it runs, as reported when it has ended', async () => {
     const modes = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'on-failure'] as const;
-    const jobs = modes.map((stdio) => ({ name: stdio, command: 'x', stdio, cwd: 'd', stdin: 'f', container: 'i' }));
+    const cpus = { pin: true, cpu_placement: 'spread' } as const;
+    const jobs = modes.map((stdio) => ({
+      ...{ name: stdio, command: 'x', stdio, cwd: 'd', stdin: 'f', container: 'i', ...cpus },
+    }));
     const { worker } = await started({ stdio: 'combined', jobs: [...jobs, { name: 'other', command: 'x' }] });
     const hello = { output_directory: '/out', working_directory: '/w' };
     const writer = await TestWorker.join(service, '1', { cpus: 8 }, null, hello);
     await worker.exchange({ draining: true });
     const given = (await writer.exchange()).jobs;
-    expect(given.map(({ stdio, cwd, stdin, container }) => [stdio, cwd, stdin, container])).toEqual([
-      ...modes.map((mode) => [mode, 'd', 'f', 'i']),
-      [undefined, undefined, undefined, undefined],
+    expect(given.map((job) => [job.stdio, job.cwd, job.stdin, job.container, job.pin, job.cpu_placement])).toEqual([
+      ...modes.map((mode) => [mode, 'd', 'f', 'i', true, 'spread']),
+      Array(6).fill(undefined),
     ]);
     const places = async () => {
       const found = [];
@@ -167,7 +170,7 @@ describe('stdio of a job', () => {
     ];
     expect(await places()).toEqual([...kept, ['unknown', null, null]]);
     const first = await service.call('job_show', { job_key: '1' });
-    expect(first.launch).toEqual({ stdio: 'per-job', cwd: 'd', stdin: 'f', container: 'i' });
+    expect(first.launch).toEqual({ stdio: 'per-job', cwd: 'd', stdin: 'f', container: 'i', ...cpus });
     const kinds = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'removed'] as const;
     for (const [i, { attempt }] of given.slice(0, 6).entries()) {
       writer.held = writer.held.filter((held) => held !== attempt);
@@ -179,12 +182,11 @@ describe('stdio of a job', () => {
   });
 
   it('and memory that is no limit are in exports', async () => {
+    const launch = { stdio: 'none', cwd: 'd', stdin: 'f', container: 'i', pin: false, cpu_placement: 'compact' };
     const key = await create({
       execution_config: { limit_resources: false, stdio: { mode: 'combined', delete_on_success: true } },
       resource_requirements: [{ name: 'r', num_cpus: 1, memory: '8g' }],
-      jobs: [
-        { name: 'a', command: 'x', resource_requirements: 'r', stdio: 'none', cwd: 'd', stdin: 'f', container: 'i' },
-      ],
+      jobs: [{ name: 'a', command: 'x', resource_requirements: 'r', ...launch }],
     });
     const shown = await service.call('workflow_show', { workflow_key: key });
     let text = '';
@@ -192,7 +194,7 @@ describe('stdio of a job', () => {
     const again = loadWorkflow(text, { file: 'export.json' }).workflow;
     expect(again.stdio).toBe('per-job-on-failure');
     expect(again.requirements[0]).toMatchObject({ memoryBytes: 8 * 1024 ** 3, isMemoryStated: false });
-    expect([...again.jobs][0]?.launch).toEqual({ stdio: 'none', cwd: 'd', stdin: 'f', container: 'i' });
+    expect([...again.jobs][0]?.launch).toEqual(launch);
   });
 });
 

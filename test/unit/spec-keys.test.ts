@@ -65,13 +65,21 @@ describe('a key that has an effect', () => {
         stdio: 'combined',
         cwd: 'run_{i}',
         container: 'tool_{i}.sif',
+        pin: true,
+        cpu_placement: 'spread',
         parameters: { i: [1] },
       },
       { name: 'c', command: 'x' },
     ];
     const [a, b, c] = load({ files, jobs }).jobs;
     expect(a).toMatchObject({ launch: { stdio: 'no-stderr', stdin: 'a b.txt' }, inputFiles: [0] });
-    expect(b?.launch).toEqual({ stdio: 'combined', cwd: 'run_1', container: 'tool_1.sif' });
+    expect(b?.launch).toEqual({
+      stdio: 'combined',
+      cwd: 'run_1',
+      container: 'tool_1.sif',
+      pin: true,
+      cpu_placement: 'spread',
+    });
     expect(c).not.toHaveProperty('launch');
     expect(() => load({ jobs: [{ name: 'a', command: 'x', stdio: { mod: 'none' } }] })).toThrow(
       'w.json:1:56: jobs[0].stdio.mod: unknown key "mod" in a stdio mapping; did you mean "mode"?',

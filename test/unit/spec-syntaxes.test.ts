@@ -63,6 +63,8 @@ const everything = {
       cwd: 'd{i}',
       stdin: 'in',
       container: 'tool.sif',
+      pin: false,
+      cpu_placement: 'compact',
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -183,7 +185,7 @@ job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
   env SEED="{i}"
   stdio mode="combined" { delete_on_success #true }
-  cwd "d{i}"; stdin "in"; container "tool.sif"
+  cwd "d{i}"; stdin "in"; container "tool.sif"; pin #false; cpu_placement "compact"
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false

@@ -10,6 +10,8 @@ const context: LaunchContext = {
   directory: '/t',
   outputDirectory: '/o',
   dataDirectory: '/o',
+  pins: false,
+  hasThreads: false,
   gpuIds: [],
   nodeNames: ['here'],
   rawVariables: new Map(),
@@ -51,5 +53,29 @@ describe('the environment of jobs', () => {
   it('is otherwise that of the worker', () => {
     const batch = { ...allocation, SLURM_PROCID: '0', PMIX_MCA_psec: 'native' };
     expect(jobEnvironment({ ...batch, TORC_OPEN_FILES: '1024' })).toEqual(batch);
+  });
+});
+
+describe('the CPUs of a job', () => {
+  const job = (more: object) => assignment({ attempt: 1, job_key: '1', command: 'x', num_cpus: 3, ...more });
+  const given = (more: object, its: Partial<LaunchContext> = {}) => {
+    const { variables, cpus } = spawnRequest(job(more), { ...context, ...its }, null);
+    return { list: variables.TORC_CPUS, threads: variables.OMP_NUM_THREADS, cpus };
+  };
+
+  it('are in its environment, and bind it where somebody asks for that', () => {
+    const own = { cpus: [0, 1, 4] };
+    expect(given(own)).toEqual({ list: '0-1,4', threads: '3', cpus: null });
+    expect(given({ ...own, pin: true }).cpus).toBe('0-1,4');
+    expect(given(own, { pins: true }).cpus).toBe('0-1,4');
+    expect(given({ ...own, pin: false }, { pins: true }).cpus).toBeNull();
+    expect(given({ pin: true })).toEqual({ list: undefined, threads: '3', cpus: null });
+  });
+
+  it('decide the number of threads, unless the job or the environment does', () => {
+    expect(given({}).threads).toBe('3');
+    expect(given({ env: { OMP_NUM_THREADS: '8' } }).threads).toBe('8');
+    expect(given({}, { hasThreads: true }).threads).toBeUndefined();
+    expect(given({ node_indices: [0, 1] }).threads).toBeUndefined();
   });
 });

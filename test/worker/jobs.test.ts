@@ -3,10 +3,14 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { numberList } from '../../src/base/number-list.ts';
 import { readStat } from '../../src/base/proc.ts';
 import { stdioModes } from '../../src/model/launch.ts';
+import { allowedCpus, topologyOf } from '../../src/worker/processes/topology.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
+
+const all = { nodeNames: ['here'], numCpus: 64, memoryBytes: 2 ** 40, numGpus: 0, gpuIds: [] };
 
 /** Runs the jobs to their end and returns the reports in order. */
 async function runJobs(...jobs: JobSpec[]) {
@@ -82,6 +86,33 @@ describe('ends of jobs', () => {
     const { reports } = await runJobs({ command: 'true' });
     expect(reports[0]).toMatchObject({ peak_memory_bytes: null, average_memory_bytes: null });
     expect(reports[0]?.cpu_ms).toBeLessThan(1000);
+  });
+});
+
+describe('the CPUs of jobs', () => {
+  it('are their own while they run: no two jobs have the same one, and those that are bound see no other', async () => {
+    const worker = startWorker(new FakeServer(), {
+      capacity: { ...all, numCpus: 2, topology: topologyOf((allowedCpus() ?? []).slice(0, 2)) },
+      pin: true,
+    });
+    const show = 'echo $TORC_CPUS $OMP_NUM_THREADS $(sed -n "s/Cpus_allowed_list:\\s*//p" /proc/self/status)';
+    // each waits for the other, so that both run at once
+    const meet = (own: string, other: string) =>
+      `touch "$TORC_OUTPUT_DIR/${own}"; until [ -e "$TORC_OUTPUT_DIR/${other}" ]; do sleep 0.1; done`;
+    worker.server.add(
+      { command: `${show}; ${meet('a', 'b')}`, num_cpus: 1 },
+      { command: `${show}; ${meet('b', 'a')}`, num_cpus: 1 },
+      { command: show, num_cpus: 2 },
+      { command: show, num_cpus: 1, pin: false },
+    );
+    await worker.exit;
+    const [first, second, third, fourth] = [1, 2, 3, 4].map((attempt) => worker.stdout(attempt).trim().split(' '));
+    const cpus = (allowedCpus() ?? []).slice(0, 2);
+    expect([first?.[0], second?.[0]].toSorted()).toEqual(cpus.map(String));
+    expect(first).toEqual([first?.[0], '1', first?.[0]]);
+    expect(second).toEqual([second?.[0], '1', second?.[0]]);
+    expect(third).toEqual([numberList(cpus), '2', numberList(cpus)]);
+    expect(fourth?.slice(1)).toEqual(['1', numberList(allowedCpus() ?? [])]);
   });
 });
 

@@ -17,10 +17,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { numberList } from '../../src/base/number-list.ts';
 import { jobStarterPath } from '../../src/base/program.ts';
 import { openHelperSpawner } from '../../src/worker/processes/helper-spawner.ts';
 import { openNodeSpawner } from '../../src/worker/processes/node-spawner.ts';
 import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/processes/spawner.ts';
+import { allowedCpus } from '../../src/worker/processes/topology.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
 
@@ -42,7 +44,7 @@ function begin(
 ): { started: Promise<number>; end: Promise<Outcome> } {
   const directory = folder();
   const stdoutPath = join(directory, 'deep/er/out');
-  const all = { stdoutPath, stderrPath: join(directory, 'err'), variables: {}, ...request };
+  const all = { stdoutPath, stderrPath: join(directory, 'err'), variables: {}, cpus: null, ...request };
   let tellStart: (pid: number) => void = () => {};
   const started = new Promise<number>((resolve) => {
     tellStart = resolve;
@@ -363,5 +365,31 @@ describe('the helper', () => {
     await until(() => server.attempts.get(2)?.finished != null);
     expect(server.attempts.get(2)?.finished).toMatchObject({ return_code: 9 });
     expect(existsSync(join(worker.directory, 'output/ran'))).toBe(true);
+  });
+});
+
+describe.each([
+  ['node itself', () => openNodeSpawner(100, process.env, null, tmpdir())],
+  ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
+] as const)('a bound job, started by %s', (_, open) => {
+  it('may use only its CPUs, whether a shell runs it or not', async () => {
+    const spawner = open();
+    onTestFinished(() => spawner.close());
+    const allowed = allowedCpus() ?? [];
+    const own = numberList(allowed.slice(-1));
+    for (const text of ['grep Cpus_allowed_list /proc/self/status', 'grep Cpus_allowed_list /proc/self/status; :']) {
+      const stdoutPath = join(folder(), 'out');
+      await run(spawner, { text, stdoutPath, cpus: own });
+      expect(readFileSync(stdoutPath, 'utf8')).toBe(`Cpus_allowed_list:\t${own}\n`);
+      await run(spawner, { text, stdoutPath });
+      expect(readFileSync(stdoutPath, 'utf8')).toBe(`Cpus_allowed_list:\t${numberList(allowed)}\n`);
+    }
+  });
+
+  it('runs on the CPUs of the worker when its own are not there any more', async () => {
+    const spawner = open();
+    onTestFinished(() => spawner.close());
+    const stdoutPath = join(folder(), 'out');
+    expect(await run(spawner, { text: 'nproc', stdoutPath, cpus: '1023' })).toMatchObject({ exitCode: 0 });
   });
 });

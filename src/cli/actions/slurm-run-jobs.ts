@@ -6,6 +6,7 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { believedCpus, machineResources } from '../../worker/processes/resources.ts';
+import { usableTopology } from '../../worker/processes/topology.ts';
 import { type Context, note } from '../context/context.ts';
 import { checkedKey } from '../input/workflow-key.ts';
 import { runLogged } from '../workers/worker-process.ts';
@@ -45,6 +46,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
     memoryBytes: Math.min(slurm.memoryBytes ?? Number.POSITIVE_INFINITY, machine.memoryBytes),
     numGpus: slurm.gpuIds.length,
     gpuIds: slurm.gpuIds,
+    topology: usableTopology(cpus.numCpus, slurm.numCpus).topology,
   };
   const exit = await runLogged(
     context,

@@ -26,6 +26,7 @@ export function addWorkerOptions(command: Command): Command {
     )
     .option('--memory <size>', 'memory to use, such as 64g (default: that of the machine)', readable(parseMemory))
     .option('--gpus <n>', 'GPUs to use (default: those of the machine)', wholeNumber('the number of GPUs', 0))
+    .option('--pin', 'bind each job to CPUs of its own (TORC_CPUS), unless the job states pin: false')
     .option(
       '-t, --time-limit <duration>',
       'stop after this ISO 8601 duration, such as PT2H (default: no limit)',

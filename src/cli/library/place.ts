@@ -56,6 +56,7 @@ export const runKeys: Keys<RunOptions> = {
   cpus: true,
   memory: true,
   gpus: true,
+  pin: true,
   timeLimit: true,
   label: true,
   alsoUnlabelled: true,

@@ -16,6 +16,7 @@ export interface WorkerCommandOptions {
   cpus?: number;
   memory?: string;
   gpus?: number;
+  pin?: boolean;
   timeLimit?: string;
   label?: readonly string[];
   alsoUnlabelled?: boolean;
@@ -60,6 +61,7 @@ export function workerWords(options: WorkerCommandOptions): string[] {
   return [
     ...named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
     ...(options.label ?? []).map((label) => `--label=${label}`),
+    ...(options.pin === true ? ['--pin'] : []),
     ...(options.alsoUnlabelled === true ? ['--also-unlabelled'] : []),
   ];
 }

@@ -10,6 +10,7 @@ import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
+import { usableTopology } from '../../worker/processes/topology.ts';
 import { processSignals } from '../../worker/signals.ts';
 import { runWorker } from '../../worker/worker.ts';
 import { type Context, note } from '../context/context.ts';
@@ -31,6 +32,8 @@ export async function runWorkerHere(
   const gpus = chosenGpus(options.gpus ?? null, machine);
   const cpus = believedCpus(slurm?.numCpus ?? machine.numCpus);
   const numCpus = options.cpus ?? cpus.numCpus;
+  const { topology, problem: unknownCpus } = usableTopology(numCpus, slurm === null ? null : slurm.numCpus);
+  if (options.pin === true && unknownCpus !== null) warn(`--pin: no job is bound to CPUs: ${unknownCpus}`);
   const problems = [options.cpus === undefined ? cpus.problem : null, gpus.problem, tooManyJobs(options, numCpus)];
   for (const problem of problems) if (problem !== null) warn(problem);
   const seconds = options.timeLimit === undefined ? null : parseDuration(options.timeLimit);
@@ -49,7 +52,9 @@ export async function runWorkerHere(
           : parseMemory(options.memory),
       numGpus: gpus.gpuIds.length,
       gpuIds: gpus.gpuIds,
+      topology,
     },
+    pin: options.pin ?? false,
     maxParallelJobs: options.maxParallelJobs ?? null,
     labels: options.label ?? [],
     alsoUnlabelled: options.alsoUnlabelled ?? false,

@@ -10,6 +10,8 @@ export interface LaunchElement {
   cwd: Template | null;
   stdin: Template | null;
   container: Template | null;
+  /** What is the same for all instances. */
+  fixed: Pick<Launch, 'pin' | 'cpu_placement'> | null;
 }
 
 export function launchElement(spec: JobSpec, of: (key: string, text: string) => Template): LaunchElement {
@@ -17,7 +19,10 @@ export function launchElement(spec: JobSpec, of: (key: string, text: string) => 
     const text = spec[key];
     return text == null ? null : of(key, text);
   };
+  const { pin, cpu_placement } = spec;
+  const fixed = { ...(pin == null ? {} : { pin }), ...(cpu_placement == null ? {} : { cpu_placement }) };
   return {
+    fixed: Object.keys(fixed).length === 0 ? null : fixed,
     env: Object.entries(environmentOf(spec.env) ?? {}).map(([name, value]) => ({ name, template: of('env', value) })),
     stdio: spec.stdio == null ? null : typeof spec.stdio === 'string' ? spec.stdio : modeOf(spec.stdio),
     ...{ cwd: optional('cwd'), stdin: optional('stdin'), container: optional('container') },
@@ -31,9 +36,10 @@ export function launchIdentity({ env, cwd, stdin, container }: LaunchElement): R
 
 /** Null where nothing is stated; `filled` replaces the names of files in what it reads. */
 export function launchAt(element: LaunchElement, instance: number, filled: (text: string) => string): Launch | null {
-  const { env, stdio, cwd, stdin, container } = element;
-  if (env.length === 0 && stdio === null && cwd === null && stdin === null && container === null) return null;
+  const { env, stdio, cwd, stdin, container, fixed } = element;
+  if (env.length === 0 && (stdio ?? cwd ?? stdin ?? container ?? fixed) === null) return null;
   return {
+    ...fixed,
     ...(env.length === 0 ? {} : { env: textsAt(env, instance) }),
     ...(stdio === null ? {} : { stdio }),
     ...(cwd === null ? {} : { cwd: cwd.at(instance) }),

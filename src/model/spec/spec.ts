@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { parseDuration } from '../../base/units.ts';
 import { jobsSortMethods, stdioModes, terminationSignals } from '../expanded.ts';
 import { labelPattern, labelRule, mostLabels } from '../labels.ts';
+import { cpuPlacements } from '../launch.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { dynamicJobs, executionConfig, jobStdio, resourceMonitor, slurmScheduler } from './execution-spec.ts';
@@ -147,6 +148,9 @@ const job = z.strictObject({
   stdin: path.nullish(),
   /** The image in which its command runs. */
   container: path.nullish(),
+  /** It runs only on the CPUs that it is given. */
+  pin: flag.nullish(),
+  cpu_placement: z.enum(cpuPlacements).nullish(),
   ...swept,
   factory: factory.nullish(),
 });

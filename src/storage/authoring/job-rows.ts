@@ -1,5 +1,6 @@
 /** Rows of jobs as authoring reads them, and their one insert: with links to what a job waits for, reads and writes. */
 import type { AddedJob } from '../../api/contract.ts';
+import type { Launch } from '../../model/launch.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addJobLaunch, replaceJobLaunch } from '../running/launch.ts';
@@ -38,11 +39,7 @@ export type StatedJob = Pick<
   | 'task_failure_is_success'
   | 'max_wait_ms'
   | 'attributes'
-  | 'env'
-  | 'stdio'
-  | 'cwd'
-  | 'stdin'
-  | 'container'
+  | keyof Launch
 >;
 
 /** Keys of what a job names. */

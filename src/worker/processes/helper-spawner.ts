@@ -144,7 +144,7 @@ function processEnd(status: number, cpuMs: number, isGroupGone: boolean): Proces
 /** A length, followed by fields that each end with NUL. */
 function encode(id: number, request: SpawnRequest): Buffer {
   const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
-  const fields = [id, request.stdoutPath, request.stderrPath, request.text, ...variables];
+  const fields = [id, request.stdoutPath, request.stderrPath, request.text, request.cpus ?? '', ...variables];
   const body = Buffer.from(`....${fields.join('\0')}\0`);
   body.writeUInt32BE(body.length - 4);
   return body;

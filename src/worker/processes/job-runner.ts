@@ -11,6 +11,12 @@ type ExchangeRequest = Request<'exchange'>;
 /** What a running job uses, as it is sent. */
 export type Sample = ExchangeRequest['samples'][number];
 
+/** A job with what the worker itself gives it. */
+export interface GivenJob extends Assignment {
+  /** The CPUs that it has for itself, in ascending order; missing where they are not known. */
+  cpus?: readonly number[];
+}
+
 /** How a job ended; instants on the worker's monotonic clock. */
 export interface FinishedAttempt {
   attempt: number;

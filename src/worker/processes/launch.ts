@@ -1,5 +1,6 @@
 /** What the process of a job gets: its shell text, output files and environment. */
 import type { Assignment } from '../../api/contract.ts';
+import { numberList } from '../../base/number-list.ts';
 import {
   type AttemptName,
   failedRecoveryPath,
@@ -12,6 +13,7 @@ import { shellWord } from '../../base/text.ts';
 import { spawnFailed } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import { imageName } from '../../model/launch.ts';
+import type { GivenJob } from './job-runner.ts';
 import type { SpawnRequest } from './spawner.ts';
 
 export interface LaunchContext {
@@ -25,6 +27,10 @@ export interface LaunchContext {
   gpuIds: readonly string[];
   /** The nodes that the worker owns, its own first. */
   nodeNames: readonly string[];
+  /** Jobs that do not say otherwise run only on the CPUs that they are given. */
+  pins: boolean;
+  /** Whether jobs inherit OMP_NUM_THREADS from the worker. */
+  hasThreads: boolean;
   /** Variables that are not UTF-8: only the shell of a job can set them. */
   rawVariables: ReadonlyMap<string, Buffer>;
   /** Makes the files of a job that is about to start, and returns the variables that name them. */
@@ -32,7 +38,7 @@ export interface LaunchContext {
 }
 
 /** How a job is started; without `output` it writes to files of its own. */
-export function spawnRequest(job: Assignment, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
+export function spawnRequest(job: GivenJob, context: LaunchContext, output: JobStdioPaths | null): SpawnRequest {
   const { stdoutPath, stderrPath, isJoined } = output ?? stdioPaths(job, context.outputDirectory);
   const text = job.invocation_script === null ? job.command : withScript(job.invocation_script, job.command);
   const variables = jobVariables(job, context);
@@ -40,7 +46,8 @@ export function spawnRequest(job: Assignment, context: LaunchContext, output: Jo
   const streams = isJoined === true ? 'exec 2>&1\n' : '';
   const before = streams + exportText(context) + (job.node_indices === undefined ? '' : forgetTasks) + enterText(job);
   const recovery = recoveryText(job, context.dataDirectory);
-  return { text: before + recovery + readText(job) + command, stdoutPath, stderrPath, variables };
+  const cpus = (job.pin ?? context.pins) ? (variables.TORC_CPUS ?? null) : null;
+  return { text: before + recovery + readText(job) + command, stdoutPath, stderrPath, variables, cpus };
 }
 
 /** What a job says about where it starts; without that directory it cannot be run, as a shell says with 126. */
@@ -157,9 +164,21 @@ function nodeVariables(indices: readonly number[], { nodeNames }: LaunchContext)
   return { TORC_NUM_NODES: String(nodes.length), TORC_NODE_LIST: nodes.join(',') };
 }
 
-function jobVariables(job: Assignment, context: LaunchContext): Record<string, string> {
+/** How many threads it has CPUs for; a job of several nodes starts tasks, of which torc does not know how many. */
+function cpuVariables(
+  { cpus, num_cpus, node_indices }: GivenJob,
+  { hasThreads }: LaunchContext,
+): Record<string, string> {
+  return {
+    ...(hasThreads || node_indices !== undefined ? {} : { OMP_NUM_THREADS: String(num_cpus) }),
+    ...(cpus === undefined ? {} : { TORC_CPUS: numberList(cpus) }),
+  };
+}
+
+function jobVariables(job: GivenJob, context: LaunchContext): Record<string, string> {
   const { gpuIds } = context;
   const variables: Record<string, string> = {
+    ...cpuVariables(job, context),
     ...job.env,
     TORC_JOB_KEY: job.job_key,
     TORC_JOB_ID: job.job_key,

@@ -48,8 +48,14 @@ export function openNodeSpawner(
     files.push(openJobOutput(outputDirectory, request.stderrPath));
     const env = { ...environment, ...request.variables };
     const limit = openFiles === null ? '' : `ulimit -Sn ${openFiles} 2>/dev/null; `;
+    // `taskset` is not installed everywhere: without it the job runs where it likes
+    const bind = request.cpus === null ? '' : `taskset -pc ${request.cpus} $$ >/dev/null 2>&1; `;
     return score.raised(() =>
-      spawn(shell.file, [...shell.options, limit + request.text], { detached: true, stdio: ['ignore', ...files], env }),
+      spawn(shell.file, [...shell.options, limit + bind + request.text], {
+        detached: true,
+        stdio: ['ignore', ...files],
+        env,
+      }),
     );
   }
 

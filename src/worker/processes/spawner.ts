@@ -8,6 +8,8 @@ export interface SpawnRequest {
   stderrPath: string;
   /** Added to what the spawner gives to all; these win. */
   variables: Record<string, string>;
+  /** The CPUs to which it is bound, as a list such as `0-3,8`; null for those of this process. */
+  cpus: string | null;
 }
 
 /** How a reaped process ended. */

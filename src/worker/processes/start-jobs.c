@@ -7,8 +7,8 @@
  * files a job may have open, until it raises that itself; 0 for as many as this process. OUTPUT_DIRECTORY: no link of
  * another user is followed below it. SHELL with its options runs a job's text, which follows them. A request on standard
  * input is its length (32 bits, big-endian) and fields that each end with NUL: id, file of the standard output, file of
- * the standard error, text, variables as
- * NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
+ * the standard error, text, the CPUs to which it is bound (a list such as 0-3,8; empty for those of this process),
+ * variables as NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
  * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
  * members left. The helper ends when its standard input ends; running jobs continue.
  *
@@ -25,6 +25,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,7 +40,7 @@
 #include <unistd.h>
 
 struct request {
-  char *id, *stdout_path, *stderr_path, *text;
+  char *id, *stdout_path, *stderr_path, *text, *cpus;
   /* this process's own, replaced by what the request says; ends with NULL */
   char **variables;
 };
@@ -290,9 +291,28 @@ static void leave(struct folder *folder) {
   errno = why_not;
 }
 
+/* CPUs by number: more than any kernel has. */
+struct cpu_set {
+  cpu_set_t parts[8];
+};
+
+/* From a list such as 0-3,8; false when it has none. */
+static bool read_cpus(const char *list, struct cpu_set *set) {
+  memset(set, 0, sizeof *set);
+  char *at = (char *)list;
+  while (*at >= '0' && *at <= '9') {
+    unsigned long number = strtoul(at, &at, 10), last = *at == '-' ? strtoul(at + 1, &at, 10) : number;
+    for (; number <= last && number < 8 * sizeof set->parts; number++) CPU_SET_S(number, sizeof set->parts, set->parts);
+    if (*at == ',') at++;
+  }
+  return CPU_COUNT_S(sizeof set->parts, set->parts) > 0;
+}
+
 /* In the child, which shares this process's memory until exec; returns when that fails. */
-static void become(char *program, char **words, int output, int errors, char **variables) {
+static void become(char *program, char **words, int output, int errors, char **variables, const struct cpu_set *cpus) {
   setsid();
+  /* CPUs that were taken from this node meanwhile: the job then runs on those of this process */
+  if (cpus != NULL && sched_setaffinity(0, sizeof cpus->parts, cpus->parts) < 0) errno = 0;
   if (job_score != NULL) {
     int file = open(score_file, O_WRONLY | O_CLOEXEC);
     /* without it the job has the score of this process */
@@ -308,13 +328,16 @@ static void become(char *program, char **words, int output, int errors, char **v
 }
 
 /* Starts one program, closes its files and waits for it; false, with errno set, when it cannot be started. */
-static bool run_program(const char *id, char *program, char **words, int output, int errors, char **variables) {
+static bool run_program(const struct request *request, char *program, char **words, int output, int errors) {
+  const char *id = request->id;
+  struct cpu_set cpus;
+  bool is_bound = read_cpus(request->cpus, &cpus);
   volatile int why_not = 0;
   struct rusage used;
   int status;
   pid_t pid = vfork();
   if (pid == 0) {
-    become(program, words, output, errors, variables);
+    become(program, words, output, errors, request->variables, is_bound ? &cpus : NULL);
     why_not = errno;
     _exit(126);
   }
@@ -341,7 +364,7 @@ static bool run_text(const struct request *request, int output, int errors) {
   char **words = plain_words(request), **variables = request->variables;
   char *program = words == NULL ? NULL : program_of(words[0], variables);
   bool has_run = program != NULL && says_what_it_is(program) &&
-                 run_program(request->id, program, words, output, errors, variables);
+                 run_program(request, program, words, output, errors);
   free(program);
   if (words != NULL) free(words[0]);
   free(words);
@@ -352,7 +375,7 @@ static bool run_text(const struct request *request, int output, int errors) {
   words[num_shell_words + 1] = NULL;
   program = program_of(words[0], variables);
   if (program == NULL) errno = ENOENT;
-  has_run = program != NULL && run_program(request->id, program, words, output, errors, variables);
+  has_run = program != NULL && run_program(request, program, words, output, errors);
   if (!has_run) tell("error %s %d %s", request->id, errno, words[0]);
   free(program);
   free(words);
@@ -403,7 +426,7 @@ static char *read_request(struct request *request) {
   if (fread(body, 1, length, requests) != length) _exit(0);
   body[length] = '\0';
   char *at = body, *end = body + length;
-  char **fields[] = {&request->id, &request->stdout_path, &request->stderr_path, &request->text};
+  char **fields[] = {&request->id, &request->stdout_path, &request->stderr_path, &request->text, &request->cpus};
   for (size_t index = 0; index < sizeof fields / sizeof *fields; index++) {
     if (at >= end) _exit(1);
     *fields[index] = at;
