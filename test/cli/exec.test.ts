@@ -44,6 +44,9 @@ describe('torc exec --local', () => {
   it('runs shell text for each value, each line, each element and each number', async () => {
     await here('-c', 'echo {i}-{x} >> params', '--param', 'i=1:2', '--param', 'x=[a,b]');
     expect(lines('params')).toEqual(['1-a', '1-b', '2-a', '2-b']);
+    const commas = await place.torc('exec', '--local', '--dry-run', '-c', 'echo {y}', '--param', 'y=a,b');
+    expect(commas.stderr).toContain(`y has one value, "a,b"; for several: --param 'y=[a,b]'`);
+    expect(commas.stdout).toMatch(/^echo a,b$|^job_1 +echo a,b/m);
     const file = place.file('entries', 'a  b\n\n$HOME *\n');
     await here('--each-line', file, '-c', 'echo "$TORC_TASK_ID:$TORC_ENTRY" >> each');
     expect(lines('each')).toEqual(['1:a  b', '3:$HOME *']);

@@ -107,13 +107,32 @@ describe('entries of torc exec', () => {
   });
 
   it('are elements of a list, with numbers as they are written', () => {
-    const json = (text: string) => jsonEntries(Buffer.from(text), 'f');
+    const json = (text: string) => jsonEntries([text], 'f');
     expect(texts(json('[{"a": 1.0}, 9007199254740993, "x"]'))).toEqual([
       [1, '{"a":1.0}'],
       [2, '9007199254740993'],
       [3, '"x"'],
     ]);
-    for (const text of ['{}', '[]', '[1,', '3']) expect(problems(() => json(text))).toHaveLength(1);
+    expect(problems(() => json('[1, {"a" 2}]'))).toEqual([expect.stringMatching(/is not JSON/)]);
+    const wrong = ['', '{}', '[]', '[1,', '3', '[1,]', '[,1]', '[1}]', '[[1}]', '[1] 2', '["a]', '["a\\"]', '[a]'];
+    for (const text of wrong)
+      expect(
+        problems(() => json(text)),
+        text,
+      ).toHaveLength(1);
+  });
+
+  it('are the same elements however a list is cut into pieces', () => {
+    const list = [{ a: '],"[\\', b: [1, [2, {}], []] }, '\\"', '\\\\', [], {}, null, -1.5e3, 'ü,', [[[',']]]];
+    for (const text of [JSON.stringify(list), `\n ${JSON.stringify(list, null, 2)}\n`]) {
+      for (let size = 1; size < 40; size += 1) {
+        const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, at) =>
+          text.slice(at * size, (at + 1) * size),
+        );
+        const found = [...jsonEntries(pieces, 'f')].map((entry) => JSON.parse(entry.text ?? ''));
+        expect(found, String(size)).toEqual(list);
+      }
+    }
   });
 
   it('are numbers of an array', () => {

@@ -13,11 +13,12 @@ import {
   unusedParameters,
 } from '../../model/expand/repeated-commands.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { quoted } from '../../model/spec/names.ts';
 import { ParameterProblem, productOf, readValues, type Sweep, type Value, zipOf } from '../../model/spec/parameters.ts';
 import { type Context, note } from '../context/context.ts';
 import type { ExecOptions } from '../input/exec-options.ts';
 import { programName } from './exec-script.ts';
-import { commandsHint, readBytes, standardInput } from './given-file.ts';
+import { commandsHint, standardInput } from './given-file.ts';
 import { LineFile } from './line-file.ts';
 import { withSettings } from './read-spec.ts';
 
@@ -118,8 +119,8 @@ async function entriesOf({ eachLine, fromJson }: ExecOptions): Promise<Entries |
     return lineEntries(lines, lines.name);
   }
   if (fromJson === undefined) return null;
-  const name = fromJson === standardInput ? 'standard input' : fromJson;
-  return jsonEntries(readBytes(fromJson, 'Each element of its list becomes TORC_ENTRY of a job.'), name);
+  const file = await LineFile.open(fromJson, 'Each element of its list becomes TORC_ENTRY of a job.');
+  return jsonEntries({ [Symbol.iterator]: () => file.pieces() }, file.name);
 }
 
 function swept(
@@ -129,7 +130,7 @@ function swept(
   { parameterMode }: ExecOptions,
 ): RepeatedJobs {
   try {
-    const sweep = params.length === 0 ? null : sweepOf(params, parameterMode);
+    const sweep = params.length === 0 ? null : sweepOf(context, params, parameterMode);
     for (const name of sweep === null ? [] : unusedParameters(commands, sweep)) {
       note(context, `no command contains {${name}}: its jobs would all be the same`, 'warning');
     }
@@ -142,7 +143,7 @@ function swept(
 
 const paramHint = 'For example: --param i=1:100, --param lr=0:1:0.1, --param "kind=[a,b]".';
 
-function sweepOf(params: readonly string[], mode: ExecOptions['parameterMode']): Sweep {
+function sweepOf(context: Context, params: readonly string[], mode: ExecOptions['parameterMode']): Sweep {
   const values = new Map<string, Value[]>();
   for (const text of params) {
     const [, name, written] = /^([A-Za-z_][A-Za-z0-9_-]*)=(.+)$/s.exec(text) ?? [];
@@ -151,8 +152,20 @@ function sweepOf(params: readonly string[], mode: ExecOptions['parameterMode']):
     }
     if (values.has(name)) throw new TorcError('usage', `--param ${name} appears twice`, 'Write its values as a list.');
     values.set(name, read(name, written));
+    if (isOneWithCommas(written, values.get(name))) {
+      note(
+        context,
+        `${name} has one value, ${quoted(written)}; for several: --param '${name}=[${written}]'`,
+        'warning',
+      );
+    }
   }
   return mode === 'zip' ? zipOf(values) : productOf(values);
+}
+
+/** Other programs take `a,b` for two values. */
+function isOneWithCommas(written: string, values: readonly Value[] = []): boolean {
+  return values.length === 1 && written.includes(',') && !written.trim().startsWith('[');
 }
 
 function read(name: string, written: string): Value[] {

@@ -1,4 +1,4 @@
-/** A file, or standard input, whose lines are read again each time that they are iterated: few are in memory at once. */
+/** A file, or standard input, that is read again each time that it is iterated: little of it is in memory at once. */
 import { readSync } from 'node:fs';
 import { openRepeatable } from '../../base/trusted/repeatable.ts';
 import { SpecError } from '../../model/spec/problems.ts';
@@ -47,6 +47,17 @@ export class LineFile implements Iterable<string> {
       for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line;
     }
     if (rest.length > 0) yield this.#decoded(rest, number).replace(/\r$/, '');
+  }
+
+  /** The text in pieces of any length. Throws SpecError for a byte that is not UTF-8. */
+  *pieces(): Generator<string> {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    try {
+      for (const block of this.#blocks()) yield decoder.decode(block, { stream: true });
+      yield decoder.decode();
+    } catch (error) {
+      throw error instanceof TypeError ? this.#problem(1, 'a byte that is not UTF-8') : error;
+    }
   }
 
   *#blocks(): Generator<Buffer> {

@@ -4,7 +4,7 @@ import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { mostEnvironmentBytes } from '../launch.ts';
 import { mostInstances } from '../spec/parameters.ts';
 import { type Problem, SpecError, shownProblems } from '../spec/problems.ts';
-import { decodeUtf8 } from '../spec/source.ts';
+import { listElements } from './json-list.ts';
 
 export interface Entry {
   /** Its number, from 1; in an array, as it is written. */
@@ -57,36 +57,34 @@ function* numbered(lines: Iterable<string>): Generator<{ id: number; text: strin
 }
 
 /** The elements of a list, each as JSON on one line, with numbers as they are written. Throws SpecError. */
-export function jsonEntries(bytes: Uint8Array, file: string): Entries {
-  const list = listIn(decodeUtf8(bytes, file), file);
-  const texts = list.map((element) => jsonText(element));
-  for (const [index, text] of texts.entries()) {
+export function jsonEntries(pieces: Iterable<string>, file: string): Entries {
+  let count = 0;
+  for (const { id, text } of elements(pieces, file)) {
     const message = entryProblem(text);
-    if (message !== null) throw problemAt(file, `[${index}]`, message);
+    if (message !== null) throw problemAt(file, id - 1, message);
+    count = id;
   }
-  return {
-    count: texts.length,
-    greatestId: texts.length,
-    *[Symbol.iterator]() {
-      for (const [index, text] of texts.entries()) yield { id: index + 1, text };
-    },
-  };
+  return { count, greatestId: count, [Symbol.iterator]: () => elements(pieces, file) };
 }
 
-function listIn(text: string, file: string): unknown[] {
-  let value: unknown;
+function* elements(pieces: Iterable<string>, file: string): Generator<{ id: number; text: string }> {
+  let id = 0;
+  for (const written of listElements(pieces, file)) {
+    id += 1;
+    yield { id, text: compact(written, file, id - 1) };
+  }
+}
+
+function compact(written: string, file: string, index: number): string {
   try {
-    value = parseJson(text);
+    return jsonText(parseJson(written));
   } catch (error) {
-    throw problemAt(file, '', `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw problemAt(file, index, `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!Array.isArray(value)) throw problemAt(file, '', 'is not a list: write [.., ..], one element for each job');
-  if (value.length === 0) throw problemAt(file, '', 'is an empty list: write one element for each job');
-  return value;
 }
 
-function problemAt(file: string, path: string, message: string): SpecError {
-  return new SpecError([{ file, line: 1, column: 1, path, message }]);
+function problemAt(file: string, index: number, message: string): SpecError {
+  return new SpecError([{ file, line: 1, column: 1, path: `[${index}]`, message }]);
 }
 
 export interface TaskArray extends Entries {
