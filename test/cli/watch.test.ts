@@ -69,6 +69,38 @@ describe('torc status, watch and wait', () => {
     await worker.ended;
   });
 
+  it('end with 4 where nothing goes on before a person starts it, and say once what else is missing', async () => {
+    await place.create('true');
+    for (const command of ['watch', 'wait']) {
+      const ended = await place.torc(command, '1');
+      expect(ended).toMatchObject({ code: 4, stderr: expect.stringMatching(/wait.* for the start of the workflow\n/) });
+      expect(ended.stderr).toMatch(/\nhint: torc .* workflows start 1\n$/);
+    }
+    await place.torc('workflows', 'start', '1');
+    const wait = place.start('wait', '1');
+    const watch = place.start('watch', '1');
+    const note =
+      /^workflow 1: 1 job waits for a worker; there is none: torc .* jobs run 1, or torc .* schedule-nodes -n 1\n$/m;
+    const said = { wait: '', watch: '' };
+    wait.child.stderr?.on('data', (text: string) => (said.wait += text));
+    watch.child.stderr?.on('data', (text: string) => (said.watch += text));
+    await expect.poll(() => said.wait, { timeout: 20_000 }).toMatch(note);
+    await expect.poll(() => said.watch, { timeout: 20_000 }).toMatch(note);
+    expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
+    expect(await wait.ended).toMatchObject({ code: 0, stdout: '' });
+    expect(await watch.ended).toMatchObject({ code: 0 });
+    expect(said.wait.match(/there is none/g)).toHaveLength(1);
+    await place.torc('workflows', 'reset-status', '1');
+    const reset = await place.torc('-F', 'json', 'wait', '1');
+    expect(JSON.parse(reset.stderr)).toMatchObject({
+      error: {
+        code: 'conflict',
+        message: 'nothing runs in workflow 1: 1 job was reset and waits for a restart',
+        hint: expect.stringMatching(/ workflows restart 1$/),
+      },
+    });
+  });
+
   it('on a terminal the page is redrawn in place, fits into it, and q leaves it', async () => {
     const run = await started(...Array.from({ length: 3 }, () => untilGo));
     const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;

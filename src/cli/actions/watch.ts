@@ -8,6 +8,7 @@ import { type Context, note } from '../context/context.ts';
 import { openScreen, type Screen } from '../context/screen.ts';
 import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
+import { LackNotes, standstill } from '../output/standstill.ts';
 import { nextCommands, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
 import { changeLine, changeText, exitCodeOfAll, screenLines } from '../output/watch-lines.ts';
@@ -32,7 +33,7 @@ export async function watchWorkflows(context: Context, given: readonly string[])
   return isLive ? await watchOnScreen(context, keys) : await watchInPipe(context, keys);
 }
 
-/** The exit code of the run; throws TorcError 'timeout' when it takes longer than `timeout`. */
+/** The exit code of the run; throws TorcError 'timeout' when it takes longer than `timeout`, 'conflict' when none goes on. */
 export async function waitForWorkflows(
   context: Context,
   given: readonly string[],
@@ -41,8 +42,8 @@ export async function waitForWorkflows(
   const keys = await chosenKeys(context, given);
   const ending = new AbortController();
   const cancel = timeout === undefined ? () => {} : context.clock.after(timeout * 1000, () => ending.abort());
-  const last = await untilEnded(context, { keys, pauseMs: onTerminalMs, look: async () => null, ending }, () => {});
-  cancel();
+  const waiting = { keys, pauseMs: onTerminalMs, look: async () => null, ending };
+  const last = await untilEnded(context, waiting, () => {}).finally(cancel);
   if (last.hasEnded) return exitCodeOfAll(last.reply as StatusReply);
   if (last.isInterrupted) throw interrupted(context, keys, last.reply);
   const names = keys.length === 1 ? `workflow ${keys[0]} has` : `workflows ${keys.join(', ')} have`;
@@ -58,6 +59,8 @@ interface Waiting<T> {
   pauseMs: number;
   look: (api: Api) => Promise<T>;
   ending: AbortController;
+  /** Whether what is shown says what workflows lack. */
+  showsLack?: boolean;
 }
 
 interface Last {
@@ -67,14 +70,17 @@ interface Last {
   isInterrupted: boolean;
 }
 
-/** Shows what is seen until all runs have ended, a signal comes, or `ending` fires. */
+/**
+ * Shows what is seen until all runs have ended, a signal comes, or `ending` fires. Throws 'conflict' where nothing goes on before somebody starts a workflow.
+ */
 async function untilEnded<T>(
   context: Context,
-  { ending, ...waiting }: Waiting<T>,
+  { ending, showsLack = false, ...waiting }: Waiting<T>,
   show: (seen: Seen<T>) => void | Promise<void>,
 ): Promise<Last> {
   let isInterrupted = false;
   let reply: StatusReply | null = null;
+  const lack = showsLack ? null : new LackNotes(context);
   const removeHandler = context.interrupts.handle(() => {
     isInterrupted = true;
     ending.abort();
@@ -83,11 +89,16 @@ async function untilEnded<T>(
     for await (const seen of followStatus(context, { ...waiting, signal: ending.signal })) {
       if (seen.kind === 'status') reply = seen.seen.reply;
       await show(seen);
-      if (reply !== null && hasEnded(reply)) return { reply, hasEnded: true, isInterrupted };
+      if (reply === null) continue;
+      if (hasEnded(reply)) return { reply, hasEnded: true, isInterrupted };
+      const stop = standstill(context, reply);
+      if (stop !== null) throw stop;
+      lack?.seen(reply);
     }
     return { reply, hasEnded: false, isInterrupted };
   } finally {
     ending.abort();
+    lack?.end();
     removeHandler();
   }
 }
@@ -183,7 +194,7 @@ async function watchOnScreen(context: Context, keys: readonly string[]): Promise
     tick();
     ended = await untilEnded(
       context,
-      { keys, pauseMs: onTerminalMs, look: pageReader(context, keys), ending },
+      { keys, pauseMs: onTerminalMs, look: pageReader(context, keys), ending, showsLack: true },
       (seen) => {
         if (seen.kind === 'status') last = seen.seen;
         trouble = seen.kind === 'away' ? seen.message : null;

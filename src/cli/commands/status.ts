@@ -33,7 +33,7 @@ ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seco
 }
 
 const endings = `Ends as torc run does: with 0 when every job succeeded, with 1 when jobs failed or the workflow was canceled, with 8 when the
-timeout of the run ended it.`;
+timeout of the run ended it. Ends with 4 when nothing runs before somebody starts or restarts the workflow, and says what to type.`;
 
 function declareWatch(program: Command, act: Act): void {
   const watch = program
@@ -63,7 +63,7 @@ function declareWait(program: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-${endings} It also ends with 8 when --timeout is over, and says so.
+${endings} What a workflow lacks, such as a worker, is said once on stderr. It also ends with 8 when --timeout is over, and says so.
 ${examples('torc wait 7 && torc results list -k 7', 'torc wait 7 --timeout 2h || echo "not done"').trimStart()}`,
     );
   act(wait, async (keys, self) => {
