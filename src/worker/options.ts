@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Topology } from './cpu-sets.ts';
 import type { StopSource, WorkerEffects } from './effects.ts';
+import type { GpuMaker } from './processes/gpus.ts';
 
 export interface WorkerOptions {
   /** The server directory. Reports that cannot be delivered are kept below `workers/WORKER_ID/` in it. */
@@ -13,7 +14,7 @@ export interface WorkerOptions {
   outputDirectory: string;
   /**
    * `nodeNames` are the nodes that the worker owns, its own first; the rest is what each of them has. `gpuIds` holds what
-   * CUDA_VISIBLE_DEVICES calls the GPU of each index.
+   * the variable of their maker calls the GPU of each index.
    */
   capacity: {
     nodeNames: string[];
@@ -21,6 +22,8 @@ export interface WorkerOptions {
     memoryBytes: number;
     numGpus: number;
     gpuIds: string[];
+    /** Missing for NVIDIA. */
+    gpuMaker?: GpuMaker;
     /** The CPUs that the jobs share; null, or missing, where they are not known. */
     topology?: Topology | null;
   };

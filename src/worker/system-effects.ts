@@ -74,6 +74,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         outputDirectory,
         dataDirectory,
         gpuIds: capacity.gpuIds,
+        gpuMaker: capacity.gpuMaker ?? 'nvidia',
         nodeNames: capacity.nodeNames,
         pins: options.pin ?? false,
         hasThreads: environment().OMP_NUM_THREADS !== undefined,

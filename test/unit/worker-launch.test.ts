@@ -13,6 +13,7 @@ const context: LaunchContext = {
   pins: false,
   hasThreads: false,
   gpuIds: [],
+  gpuMaker: 'nvidia',
   nodeNames: ['here'],
   rawVariables: new Map(),
   fileVariables: () => ({}),

@@ -5,6 +5,7 @@ import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
+import { gpusHere } from '../../worker/processes/gpus.ts';
 import { believedCpus, machineResources } from '../../worker/processes/resources.ts';
 import { usableTopology } from '../../worker/processes/topology.ts';
 import { type Context, note } from '../context/context.ts';
@@ -40,12 +41,14 @@ export async function runInAllocation(context: Context, key: string, options: Al
   }
   const cpus = believedCpus(slurm.numCpus ?? machine.numCpus);
   if (cpus.problem !== null) note(context, `warning: ${cpus.problem}`, 'warning');
+  const gpus = gpusHere(context.env, slurm.gpuIds);
   const capacity = {
     nodeNames: canSeeAll ? slurm.nodeNames : [slurm.nodeName ?? machine.hostname],
     numCpus: cpus.numCpus,
     memoryBytes: Math.min(slurm.memoryBytes ?? Number.POSITIVE_INFINITY, machine.memoryBytes),
-    numGpus: slurm.gpuIds.length,
-    gpuIds: slurm.gpuIds,
+    numGpus: gpus.ids.length,
+    gpuIds: gpus.ids,
+    gpuMaker: gpus.maker,
     topology: usableTopology(cpus.numCpus, slurm.numCpus).topology,
   };
   const exit = await runLogged(

@@ -52,6 +52,7 @@ export async function runWorkerHere(
           : parseMemory(options.memory),
       numGpus: gpus.gpuIds.length,
       gpuIds: gpus.gpuIds,
+      gpuMaker: machine.gpuMaker,
       topology,
     },
     pin: options.pin ?? false,

@@ -13,6 +13,7 @@ import { shellWord } from '../../base/text.ts';
 import { spawnFailed } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import { imageName } from '../../model/launch.ts';
+import { type GpuMaker, gpuVariables } from './gpus.ts';
 import type { GivenJob } from './job-runner.ts';
 import type { SpawnRequest } from './spawner.ts';
 
@@ -23,8 +24,9 @@ export interface LaunchContext {
   outputDirectory: string;
   /** Below it lie user data and the marks of recovery scripts. */
   dataDirectory: string;
-  /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
+  /** What the variable of their maker calls the GPU of each index. */
   gpuIds: readonly string[];
+  gpuMaker: GpuMaker;
   /** The nodes that the worker owns, its own first. */
   nodeNames: readonly string[];
   /** Jobs that do not say otherwise run only on the CPUs that they are given. */
@@ -176,7 +178,7 @@ function cpuVariables(
 }
 
 function jobVariables(job: GivenJob, context: LaunchContext): Record<string, string> {
-  const { gpuIds } = context;
+  const { gpuIds, gpuMaker } = context;
   const variables: Record<string, string> = {
     ...cpuVariables(job, context),
     ...job.env,
@@ -190,7 +192,8 @@ function jobVariables(job: GivenJob, context: LaunchContext): Record<string, str
   };
   // on a node with GPUs, a job that requests none must see none
   if (gpuIds.length > 0) {
-    variables.CUDA_VISIBLE_DEVICES = job.gpu_indices.map((index) => gpuIds[index] ?? String(index)).join(',');
+    const own = job.gpu_indices.map((index) => gpuIds[index] ?? String(index));
+    Object.assign(variables, gpuVariables(gpuMaker, own));
   }
   return { ...variables, ...context.fileVariables(job), ...job.variables };
 }

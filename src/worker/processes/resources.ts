@@ -1,16 +1,18 @@
 /** What this machine offers to a worker outside Slurm. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, environment } from '../../base/config.ts';
 import { openCgroupMemory } from './cgroup.ts';
+import { type GpuMaker, gpusHere } from './gpus.ts';
 
 export interface MachineResources {
   hostname: string;
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
-  /** What CUDA_VISIBLE_DEVICES calls the GPU of each index. */
+  gpuMaker: GpuMaker;
+  /** What the maker's variable calls the GPU of each index. */
   gpuIds: string[];
 }
 
@@ -20,22 +22,6 @@ export function bootId(root = '/'): string {
     return readFileSync(join(root, 'proc/sys/kernel/random/boot_id'), 'utf8').trim();
   } catch {
     return '';
-  }
-}
-
-/** GPUs as CUDA counts them: the listed ones up to the first invalid entry, else every NVIDIA device file. */
-function gpuIds(env: Environment, root: string): string[] {
-  const listed = env.CUDA_VISIBLE_DEVICES;
-  if (listed !== undefined) {
-    const ids = listed.split(',').map((id) => id.trim());
-    const end = ids.findIndex((id) => id === '' || id.startsWith('-') || /^nodevfiles$/i.test(id));
-    return [...new Set(end < 0 ? ids : ids.slice(0, end))];
-  }
-  try {
-    const devices = readdirSync(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
-    return devices.sort((a, b) => Number(a) - Number(b)).map((_, index) => String(index));
-  } catch {
-    return [];
   }
 }
 
@@ -66,13 +52,14 @@ export function chosenGpus(
 
 /** The processors that this process may use, the memory within its cgroup's limit, and the GPUs. */
 export function machineResources(env: Environment = environment(), root = '/'): MachineResources {
-  const ids = gpuIds(env, root);
+  const { maker, ids } = gpusHere(env, null, root);
   const limitBytes = openCgroupMemory(root).limitBytes();
   return {
     hostname: hostname(),
     numCpus: Math.max(1, availableParallelism()),
     memoryBytes: Math.min(totalmem(), limitBytes ?? Number.POSITIVE_INFINITY),
     numGpus: ids.length,
+    gpuMaker: maker,
     gpuIds: ids,
   };
 }
