@@ -129,12 +129,12 @@ export function exchangeRequest(worker_id, changes) {
  * Ends every job at once, without a process, until `most` jobs have ended, and then leaves, or until the server tells it to.
  * Calls `onReply` with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short
  * jobs ahead of time.
- * `returnCodeOf`: the return code of a job, by its assignment. `result`: what each job leaves for those that wait for it.
+ * `returnCodeOf`: the return code of a job, by its assignment; `usageOf`: further fields of its end. `result`: what each job leaves for those that wait for it.
  */
 export async function runSimulatedWorker(
   api,
   worker_id,
-  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1, returnCodeOf = () => 0, result } = {},
+  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1, returnCodeOf = () => 0, usageOf, result } = {},
 ) {
   let [seq, ack, done, finished] = [0, 0, 0, []];
   for (;;) {
@@ -151,6 +151,7 @@ export async function runSimulatedWorker(
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;
     finished = endsOf(reply.jobs, execMs, returnCodeOf);
+    if (usageOf !== undefined) for (const end of finished) Object.assign(end, usageOf());
     if (result !== undefined) for (const end of finished) end.result = result;
   }
 }

@@ -1,43 +1,70 @@
 // How long a person waits for a short command, as a whole process.
+import { createMixed } from '../mixed.mjs';
 import { row } from '../report.mjs';
-import { createNoops } from '../simulated.mjs';
 import { inDirectory, openFresh, progress, repeat, time, torc, withServer } from '../support.mjs';
 
-/** Every command that only reads, as people type it. */
+const listed = (list, ...options) => ['', ...options].map((option) => `${list} list -k KEY -l 10 ${option}`.trim());
+
+/** Every command that only reads, as people type it, with frequent filters and orders; the first row of a kind is the usual one. */
 const readings = [
-  ...['status', 'status 1', 'workflows list', 'workflows show 1', 'workflows show-status 1', 'workflows runs 1'],
-  ...['jobs list -l 10 -f status=ready', 'jobs list -l 10 -f status=canceled', 'jobs list -l 10 --failed'],
-  ...['jobs list -l 10 --sort-by name', 'jobs list -l 10 -s 9000', 'jobs show 77', 'why 77', 'jobs diagnose'],
-  ...['results list -l 10', 'events list -l 10 --reverse-sort', 'compute-nodes list', 'files list -l 10'],
-  ...['user-data list', 'resource-requirements list', 'actions list', 'notifications list', 'limits list'],
-  ...['schedules list', 'hpc slurm list-configs', 'logs analyze 1', 'complete jobs job_9'],
+  ...['status', 'status KEY', 'workflows list', 'workflows list -a', 'workflows show KEY', 'workflows show-status KEY'],
+  ...['workflows runs KEY', 'workflows show-config KEY', 'jobs show 7777', 'why 7777', 'jobs diagnose -k KEY'],
+  ...listed(
+    'jobs',
+    ...['ready', 'submitted', 'submitted_pending', 'blocked', 'canceled', 'done'].map((each) => `-f status=${each}`),
+    ...['--failed', '--running', '--waiting', '--return-code 2', '--return-code 7', '-f held=true', '-f orphaned=true'],
+    ...['-f cause=exit_code', '-f cause=oom', '-f hostname=host1', '-f hostname=none', '-f run_id=2'],
+    ...['-f name=job_999', '-f name=job_99*', '-f priority=9', '-s 9000', '--reverse-sort', '--sort-by name'],
+    ...['--sort-by priority', '--sort-by status', '-f status=ready --sort-by priority'],
+  ),
+  ...listed(
+    'results',
+    ...['--reverse-sort', '-L', '-L --reverse-sort', '--failed', '-L --failed', '-f cause=exit_code', '-f cause=oom'],
+    ...['-f return_code=2', '-f return_code=7', '-f status=terminated', '-f run_id=2', '-f hostname=none'],
+    ...['-f job_name=job_999', '--sort-by peak_memory_bytes', '--sort-by exec_time_seconds --reverse-sort'],
+  ),
+  ...listed(
+    'events',
+    ...['--reverse-sort', '-f type=job_held', '-f type=workflow_started', '-f new_status=canceled', '-f job_key=7777'],
+  ),
+  ...listed('files'),
+  ...['compute-nodes', 'user-data', 'resource-requirements', 'actions', 'notifications', 'limits', 'schedules'].map(
+    (list) => `${list} list${list === 'schedules' ? '' : ' -k KEY'}`,
+  ),
+  ...['hpc slurm list-configs -k KEY', 'complete jobs job_9'],
+  // a small workflow that shares the database
+  ...['jobs list -k 1 -l 10', 'results list -k 1 -l 10', 'results list -k 1 -l 10 --failed', 'events list -k 1 -l 10'],
 ];
 
+/** The cost grows with the jobs. */
+const wholes = ['graphs plot KEY --format dot'];
+
+/** What a server is asked over HTTPS. */
+const asked = ['status KEY', 'jobs list -k KEY -l 10', 'results list -k KEY -l 10', 'jobs list -k KEY -l 10 --running'];
+
 export async function startup({ isFull, runs }) {
-  const timed = async (...args) => await repeat(runs * 3, async () => (await time(process.execPath, args)).seconds);
-  const baseline = { what: 'node -e 0', samples: await timed('-e', '0') };
+  const timed = async (times, ...args) => await repeat(times, async () => (await time(process.execPath, args)).seconds);
+  const baseline = { what: 'node -e 0', samples: await timed(runs * 3, '-e', '0') };
+  const budget = { atMost: 0.25 };
   const rows = [];
   for (const words of ['--version', '--help', 'run --help', 'jobs list --help']) {
-    rows.push(row(`torc ${words}`, await timed(torc, ...words.split(' ')), 's', { baseline }));
+    rows.push(row(`torc ${words}`, await timed(runs * 3, torc, ...words.split(' ')), 's', { baseline }));
   }
   for (const numJobs of isFull ? [100_000, 1_000_000] : [10_000]) {
     progress(`${numJobs} jobs`);
-    const budget = { atMost: 0.25 };
     await inDirectory(async (directory) => {
       const service = await openFresh(directory);
-      await createNoops(service, numJobs);
+      const key = await createMixed(service, numJobs);
       await service.close();
-      const list = () => timed(torc, '--dir', directory, 'jobs', 'list', '-l', '10');
-      const status = () => timed(torc, '--dir', directory, 'status', '1');
-      rows.push(row(`torc status 1 at ${numJobs} jobs, no server`, await status(), 's', { baseline, budget }));
-      const title = `torc jobs list -l 10 at ${numJobs} jobs`;
-      for (const words of readings) {
-        const samples = await timed(torc, '--dir', directory, ...words.split(' '));
-        rows.push(row(`torc ${words} at ${numJobs} jobs, no server`, samples, 's', { baseline, budget }));
-      }
-      rows.push(row(`${title}, no server`, await list(), 's', { baseline, budget }));
+      const measure = async (words, how, more) => {
+        const typed = words.replaceAll('KEY', key).split(' ');
+        const samples = await timed(runs, torc, '--dir', directory, ...typed);
+        rows.push(row(`torc ${words} at ${numJobs} jobs, ${how}`, samples, 's', { baseline, ...more }));
+      };
+      for (const words of readings) await measure(words, 'no server', { budget });
+      for (const words of wholes) await measure(words, 'no server', {});
       await withServer(directory, async () => {
-        rows.push(row(`${title}, asking a server`, await list(), 's', { baseline, budget }));
+        for (const words of asked) await measure(words, 'asking a server', { budget });
       });
     });
   }

@@ -128,6 +128,11 @@ CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
 CREATE INDEX attempts_node ON attempts (compute_node_key, is_occupying);
 
+CREATE INDEX attempts_unsuccessful ON attempts (workflow_key)
+  WHERE cause IS NOT NULL AND (return_code IS NOT 0 OR end_status IS NOT 'done');
+
+CREATE INDEX attempts_workflow ON attempts (workflow_key);
+
 CREATE TABLE barriers (
   barrier_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -323,8 +328,6 @@ CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key) WHERE status = 'ready';
 
 CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
-
-CREATE INDEX jobs_unsuccessful ON jobs (workflow_key) WHERE failed = 1 OR status = 'terminated';
 
 CREATE INDEX jobs_workflow ON jobs (workflow_key);
 

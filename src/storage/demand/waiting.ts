@@ -25,23 +25,30 @@ export function waitingGroups(tx: Transaction, workflowKey: number): WaitingGrou
   return [...groups, ...held].filter(({ numJobs }) => numJobs > 0);
 }
 
-/** Ready jobs are counted in their index; the others, if there are any, by a scan of the workflow. */
+/**
+ * Where all jobs have one shape, the stored counts say all. Else ready jobs are counted in their index, and the others, if
+ * there are any, by a scan of the workflow.
+ */
 function countedShapes(tx: Transaction, workflowKey: number): CountedShape[] {
-  const statuses = tx.db
-    .all<{ status: WaitingStatus }>(
-      `SELECT DISTINCT status FROM job_counts WHERE workflow_key = ? AND n > 0
-         AND status IN ('uninitialized', 'blocked', 'ready')`,
-      workflowKey,
-    )
-    .map(({ status }) => status);
-  const ready = statuses.includes('ready')
+  const counts = tx.db.all<Omit<CountedShape, 'shapeKey'>>(
+    `SELECT status, sum(n) AS numJobs FROM job_counts WHERE workflow_key = ? AND n > 0
+       AND status IN ('uninitialized', 'blocked', 'ready') GROUP BY status`,
+    workflowKey,
+  );
+  if (counts.length === 0) return [];
+  const shapes = tx.db.all<{ shape_key: number }>(
+    'SELECT shape_key FROM shapes WHERE workflow_key = ? LIMIT 2',
+    workflowKey,
+  );
+  if (shapes.length === 1) return counts.map((count) => ({ ...count, shapeKey: shapes[0]?.shape_key ?? 0 }));
+  const ready = counts.some(({ status }) => status === 'ready')
     ? tx.db.all<CountedShape>(
         `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
          WHERE workflow_key = ? AND status = 'ready' GROUP BY shape_key`,
         workflowKey,
       )
     : [];
-  const others = statuses.some((status) => status !== 'ready')
+  const others = counts.some(({ status }) => status !== 'ready')
     ? tx.db.all<CountedShape>(
         `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
          WHERE workflow_key = ? AND status IN ('uninitialized', 'blocked') GROUP BY shape_key, status`,

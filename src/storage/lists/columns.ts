@@ -16,7 +16,18 @@ export interface Column {
   /** Words that others use, with the command that lists such rows. */
   otherWords?: OtherWords;
   /** The condition for a filter, where that is not equality. Throws TorcError 'usage'. */
-  matches?(value: string): { sql: string; values: readonly unknown[] };
+  matches?(value: string): Condition;
+  /**
+   * A query for the keys of all rows of a workflow that may have one of these stored values, by an index or a table that
+   * is read faster than the list; null where there is none. Other rows may be among them.
+   */
+  find?(workflowKey: number, values: readonly unknown[]): Condition | null;
+}
+
+/** SQL with its values. */
+export interface Condition {
+  sql: string;
+  values: readonly unknown[];
 }
 
 export interface ListDefinition {
@@ -37,6 +48,10 @@ export interface ListDefinition {
   attributes?: string;
   /** A condition that finds the rows of a column's value by an index; added when a request filters by that column. */
   narrow?: Readonly<Record<string, string>>;
+}
+
+export function sqlOf(column: Column): string {
+  return column.sql ?? column.name;
 }
 
 /** Columns of one kind: names, or names with their SQL expressions. */
@@ -60,6 +75,14 @@ export function labelsColumn(sql: string): Column {
       return { sql: labels.map(() => contains).join(' AND '), values: labels };
     },
   };
+}
+
+/** The same columns, with `find` for those named. */
+export function findable(columns: readonly Column[], found: Readonly<Record<string, Column['find']>>): Column[] {
+  return columns.map((column) => {
+    const find = found[column.name];
+    return find === undefined ? column : { ...column, find };
+  });
 }
 
 /** A text that is one of `values`. */

@@ -30,7 +30,7 @@ interface JobRow {
   orphaned: number;
 }
 
-/** Each branch reads an index that holds only such jobs; the first is the condition of jobs_unsuccessful, word for word. */
+/** In the order of keys: together, the pages walk the jobs of the workflow once. */
 const failedKeys = `SELECT job_key FROM jobs WHERE workflow_key = @workflow AND job_key > @after
     AND (failed = 1 OR status = 'terminated')
   UNION SELECT a.job_key FROM orphans o JOIN attempts a ON a.attempt_key = o.attempt_key

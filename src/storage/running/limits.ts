@@ -25,8 +25,8 @@ export const concurrency: Mirror<Database, Concurrency> = {
     const running = db.all<{ attemptKey: number; workflowKey: number; limits: LimitSet | null; isLimited: number }>(
       `SELECT a.attempt_key AS attemptKey, a.workflow_key AS workflowKey, a.limits,
          w.max_concurrent_jobs IS NOT NULL AS isLimited
-       FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
-         JOIN workflows w ON w.workflow_key = a.workflow_key
+       FROM compute_nodes n CROSS JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+         CROSS JOIN workflows w ON w.workflow_key = a.workflow_key
        WHERE a.limits IS NOT NULL OR isLimited`,
     );
     const known = new Concurrency([...limits, ...wholes]);

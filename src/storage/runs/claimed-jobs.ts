@@ -2,6 +2,7 @@
 import type { Diagnosis } from '../../model/decide/diagnosis-fields.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { liveAttemptsSql } from '../running/attempt-sets.ts';
 
 /** A claimed job and what is known about its process. */
 export interface ClaimedJob {
@@ -26,9 +27,10 @@ export function claimedJobs(tx: Transaction, workflowKey: number): ClaimedJob[] 
     .all<ClaimedRow>(
       `SELECT j.job_key, j.name, j.status, a.attempt_key, a.run_id, a.attempt_id, a.is_occupying, a.stop_reason, a.diagnosis, n.hostname, n.slurm_job_id,
          n.is_active, n.contact_lost_at, n.last_heartbeat_at
-       FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-       JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
-       WHERE j.workflow_key = ? AND j.status IN ('submitted_pending', 'submitted') ORDER BY j.job_key`,
+       FROM (${liveAttemptsSql('a.attempt_key')}) live CROSS JOIN attempts a ON a.attempt_key = live.attempt_key
+       CROSS JOIN jobs j ON j.job_key = a.job_key
+       CROSS JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key ORDER BY j.job_key`,
+      workflowKey,
       workflowKey,
     )
     .map((row) => ({

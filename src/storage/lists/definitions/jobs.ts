@@ -1,6 +1,16 @@
 /** The list of jobs, each with its last attempt. */
 import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
-import { columns, type ListDefinition, labelsColumn, limitsColumn, word } from '../columns.ts';
+import { isUnsuccessfulSql, liveAttemptsSql } from '../../running/attempt-sets.ts';
+import {
+  type Column,
+  type Condition,
+  columns,
+  findable,
+  type ListDefinition,
+  labelsColumn,
+  limitsColumn,
+  word,
+} from '../columns.ts';
 import { otherJobStatuses } from '../status-words.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
@@ -19,34 +29,92 @@ const presentCause = `CASE WHEN a.end_status = j.status THEN a.cause WHEN ${orph
 
 const attributes = '(SELECT t.attributes FROM job_attributes t WHERE t.job_key = j.job_key)';
 
+const jobColumns: Column[] = [
+  ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
+  ...columns('text', ['name', 'j.name']),
+  word(jobStatuses, 'status', 'j.status', otherJobStatuses),
+  word(outcomes, 'outcome', outcome),
+  ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
+  word(causes, 'cause', presentCause),
+  ...columns('flag', ['orphaned', orphaned], ['held', held]),
+  ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
+  ...columns('integer', ['num_blockers', 'j.num_blockers']),
+  ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),
+  ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+  ...columns('text', ['resource_requirements', 'r.name']),
+  ...requirementColumns,
+  ...columns('text', ['scheduler', 'sc.name']),
+  labelsColumn('s.labels'),
+  limitsColumn('s.limits'),
+  ...columns('text', ['failure_handler', 'fh.name']),
+  ...columns('integer', ['num_retries', 'j.num_retries']),
+  ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
+  ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
+  ...columns('flag', ['supports_termination', 'j.supports_termination']),
+  ...columns('flag', ['task_failure_is_success', 'j.task_failure_is_success']),
+  ...columns('seconds', ['max_wait_seconds', 'j.max_wait_ms']),
+  ...columns('instant', ['expires_at', `CASE j.status WHEN 'ready' THEN j.expires_at END`]),
+  ...columns('texts', ['attributes', attributes]),
+];
+
+const claimed = (workflowKey: number): Condition => {
+  return { sql: liveAttemptsSql('a.job_key'), values: [workflowKey, workflowKey] };
+};
+
+/** Jobs of which an attempt meets a condition, whether or not it is the last one. */
+const tried = (column: string) => (workflowKey: number, values: readonly unknown[]) => {
+  const sql = `SELECT a.job_key FROM attempts a WHERE a.workflow_key = ? AND ${column} IN (SELECT value FROM json_each(?))`;
+  return { sql, values: [workflowKey, JSON.stringify(values)] };
+};
+
+function withReturnCode(workflowKey: number, codes: readonly unknown[]): Condition {
+  const { sql, values } = tried('a.return_code')(workflowKey, codes);
+  return { sql: codes.includes(0) ? sql : `${sql} AND ${isUnsuccessfulSql}`, values };
+}
+
+/** Jobs that ran on these workers. */
+const ranOn = (column: string) => (workflowKey: number, values: readonly unknown[]) => {
+  const sql = `SELECT a.job_key FROM compute_nodes n CROSS JOIN attempts a ON a.compute_node_key = n.compute_node_key
+    WHERE n.workflow_key = ? AND ${column} IN (SELECT value FROM json_each(?))`;
+  return { sql, values: [workflowKey, JSON.stringify(values)] };
+};
+
+function withStatus(workflowKey: number, statuses: readonly unknown[]): Condition | null {
+  if (statuses.every((status) => status === 'submitted' || status === 'submitted_pending')) return claimed(workflowKey);
+  if (statuses.some((status) => status !== 'ready')) return null;
+  return { sql: `SELECT job_key FROM jobs WHERE workflow_key = ? AND status = 'ready'`, values: [workflowKey] };
+}
+
+function withOutcome(workflowKey: number, found: readonly unknown[]): Condition | null {
+  if (found.some((each) => each !== 'failed')) return null;
+  return { sql: 'SELECT job_key FROM jobs WHERE workflow_key = ? AND failed = 1', values: [workflowKey] };
+}
+
+/** That of the last attempt, or, of a claimed job, of what lost it. */
+function withCause(workflowKey: number, found: readonly unknown[]): Condition {
+  const [ended, open] = [tried('a.cause')(workflowKey, found), claimed(workflowKey)];
+  return { sql: `${ended.sql} UNION ALL ${open.sql}`, values: [...ended.values, ...open.values] };
+}
+
+function withHold(workflowKey: number, [isHeld]: readonly unknown[]): Condition | null {
+  const sql = `SELECT job_key FROM holds WHERE workflow_key = ? AND kind = 'person'`;
+  return isHeld === 1 ? { sql, values: [workflowKey] } : null;
+}
+
+const found = {
+  status: withStatus,
+  outcome: withOutcome,
+  cause: withCause,
+  held: withHold,
+  orphaned: (workflowKey: number, [isOrphaned]: readonly unknown[]) => (isOrphaned === 1 ? claimed(workflowKey) : null),
+  return_code: withReturnCode,
+  run_id: tried('a.run_id'),
+  hostname: ranOn('n.hostname'),
+  slurm_job_id: ranOn('n.slurm_job_id'),
+};
+
 export const jobs: ListDefinition = {
-  columns: [
-    ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
-    ...columns('text', ['name', 'j.name']),
-    word(jobStatuses, 'status', 'j.status', otherJobStatuses),
-    word(outcomes, 'outcome', outcome),
-    ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
-    word(causes, 'cause', presentCause),
-    ...columns('flag', ['orphaned', orphaned], ['held', held]),
-    ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
-    ...columns('integer', ['num_blockers', 'j.num_blockers']),
-    ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),
-    ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
-    ...columns('text', ['resource_requirements', 'r.name']),
-    ...requirementColumns,
-    ...columns('text', ['scheduler', 'sc.name']),
-    labelsColumn('s.labels'),
-    limitsColumn('s.limits'),
-    ...columns('text', ['failure_handler', 'fh.name']),
-    ...columns('integer', ['num_retries', 'j.num_retries']),
-    ...columns('text', ['command', 'j.command'], ['invocation_script', 'j.invocation_script']),
-    ...columns('flag', ['cancel_on_blocking_job_failure', 'j.cancel_on_blocking_job_failure']),
-    ...columns('flag', ['supports_termination', 'j.supports_termination']),
-    ...columns('flag', ['task_failure_is_success', 'j.task_failure_is_success']),
-    ...columns('seconds', ['max_wait_seconds', 'j.max_wait_ms']),
-    ...columns('instant', ['expires_at', `CASE j.status WHEN 'ready' THEN j.expires_at END`]),
-    ...columns('texts', ['attributes', attributes]),
-  ],
+  columns: findable(jobColumns, found),
   from: `jobs j LEFT JOIN shapes s ON s.shape_key = j.shape_key
     LEFT JOIN slurm_configs sc ON sc.slurm_config_key = s.slurm_config_key
     LEFT JOIN failure_handlers fh ON fh.failure_handler_key = j.failure_handler_key
