@@ -61,7 +61,7 @@ function jobCharacters(job: ExpandedJob): number {
   return 200 + attributes + launch + texts + uses;
 }
 
-/** Closes a chunk before it exceeds a limit; a member that alone exceeds it gets its own chunk. */
+/** Closes a chunk before it exceeds a limit; a member that exceeds it by itself gets its own chunk. */
 class ChunkBuilder {
   readonly #workflowKey: string;
   #chunk: Chunk;

@@ -13,7 +13,7 @@ export const exportWorkflow = z.strictObject({
   workflow_key: key,
   /**
    * `barriers`: what the hidden nodes wait for, which jobs name by their keys; `action_jobs`: the jobs that triggers
-   * of actions name. Pages belong to the part alone.
+   * of actions name. Pages belong only to the part.
    */
   part: z.enum(['head', 'jobs', 'barriers', 'action_jobs']),
   limit: z.number().int().positive().max(limits.listPage),

@@ -44,7 +44,7 @@ const jobChanges = z
     supports_termination: z.boolean(),
     task_failure_is_success: z.boolean(),
     attributes: changedAttributes,
-    /** The name of a Slurm config whose workers alone may take it; null for any. */
+    /** The name of a Slurm config whose workers are the only ones that may take it; null for any. */
     scheduler: name.nullable(),
     /** Instead of those that it had; none for workers of any labels. */
     labels,

@@ -16,7 +16,7 @@ export type Selectable = (typeof selectable)[number];
 
 /**
  * Each word is a key, a name or a pattern; of workflows also a range (`3-7`), a list of all these (`3-7,9`) or `last`.
- * `workflow_key` is null for workflows alone. `user` is whose workflows names, patterns and `last` mean; null: anybody's.
+ * `workflow_key` is null only for workflows. `user` is whose workflows names, patterns and `last` mean; null: anybody's.
  */
 export const select = z.strictObject({
   list: z.enum(selectable),

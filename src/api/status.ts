@@ -16,7 +16,7 @@ export const askStatus = z.strictObject({
   wait_seconds: z.number().min(0).max(limits.longPollSeconds),
 });
 
-/** Jobs are counted by what became of them; `num_done` includes `num_failed`. */
+/** Jobs are counted by how they ended; `num_done` includes `num_failed`. */
 const statusLine = () =>
   z.strictObject({
     workflow_key: key,

@@ -33,7 +33,7 @@ export const workflow = () =>
     stdio: z.enum(stdioModes),
     /** How often in a run a job comes back whose attempt was lost by infrastructure. */
     max_losses: count,
-    /** So many jobs may be added by its running jobs. */
+    /** At most this many jobs may be added by its running jobs. */
     max_dynamic_jobs: count,
     /** What jobs with `supports_termination` get, and how long before their time is over. */
     termination_signal: z.enum(terminationSignals),

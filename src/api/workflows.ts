@@ -115,7 +115,7 @@ export const createBegin = z.strictObject({
   sample_interval_seconds: z.number().positive().nullable(),
   /** How often in a run a job comes back whose attempt was lost by infrastructure; missing for 3. */
   max_losses: count.max(1_000_000).optional(),
-  /** So many jobs may be added by its running jobs, 0 for none; missing for 100,000. */
+  /** At most this many jobs may be added by its running jobs, 0 for none; missing for 100,000. */
   max_dynamic_jobs: count.optional(),
   /** With this many failures in a run nothing more starts, and what waits is canceled; missing for no limit. */
   max_failures: count.min(1).optional(),

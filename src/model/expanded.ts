@@ -137,7 +137,7 @@ export interface ExpandedWorkflow {
   stdio: StdioMode;
   /** How often in a run a job comes back whose attempt was lost by infrastructure. */
   maxLosses: number;
-  /** So many jobs may be added by its running jobs; undefined for the default. */
+  /** At most this many jobs may be added by its running jobs; undefined for the default. */
   maxDynamicJobs?: number;
   /** With this many failures in a run nothing more starts, and what waits is canceled; undefined for no limit. */
   maxFailures?: number;

@@ -24,7 +24,7 @@ const kinds: readonly string[] = ['local', 'slurm'];
 /** What is wrong with a label, as the end of a sentence, or null. */
 export function problemOfLabel(word: string, what = 'label'): string | null {
   if (labelPattern.test(word)) return null;
-  return word === '' ? `is empty. ${labelRule(what)}` : `is no ${what}. ${labelRule(what)}`;
+  return word === '' ? `is empty. ${labelRule(what)}` : `is not a ${what}. ${labelRule(what)}`;
 }
 
 /** What is wrong with labels of a worker or a Slurm config, or null. */

@@ -5,7 +5,7 @@ export type Environment = Readonly<Record<string, string>>;
 
 /**
  * Where the output of jobs goes. `files`: two files for each attempt; `combined`: one compressed file for each worker;
- * `per-job`: one file for each attempt; `no-stdout`, `no-stderr`: the other one alone; `none`: nowhere. `on-failure`, and
+ * `per-job`: one file for each attempt; `no-stdout`, `no-stderr`: only the other one; `none`: nowhere. `on-failure`, and
  * those that end like it: files, removed when the job ends with 0.
  */
 export const stdioModes = [

@@ -1,4 +1,4 @@
-/** Which CPUs each running job of a worker has for itself. The cost of a set grows with the cores of the node alone. */
+/** Which CPUs each running job of a worker has for itself. The cost of a set grows only with the cores of the node. */
 import type { CpuPlacement } from '../model/launch.ts';
 
 /** The CPUs that a worker may use: NUMA domains, of cores, of the numbers of their hardware threads. */

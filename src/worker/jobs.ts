@@ -201,7 +201,7 @@ export class WorkerJobs {
     this.#admission.mostJobs = this.#shortage.mostJobs;
     this.returnWaiting();
     if (!this.#isShortageTold) {
-      this.#events.short(`the node has ${reason}: it runs fewer jobs at a time and tries more again later`);
+      this.#events.short(`the node has ${reason}: it runs fewer jobs at a time for now`);
     }
     this.#isShortageTold = true;
   }

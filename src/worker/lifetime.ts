@@ -35,7 +35,7 @@ export type Decision =
   | { step: 'warn_jobs' }
   /** The time is over: stop all jobs. */
   | { step: 'end_jobs' }
-  /** No jobs are left, or only some that will not die. `reason` is null when it is known already. */
+  /** No jobs are left, or only some that will not die. `reason` is null when it is already known. */
   | { step: 'leave'; reason: 'idle' | null }
   | { step: 'finish'; reason: 'complete' | 'server_lost' | null };
 

@@ -359,7 +359,7 @@ describe('torc generators', () => {
     };
     const file = place.file('convert.json', JSON.stringify(convert));
     const made = await place.torc('generators', 'add', 'convert', file, '--items', '3', '--max-wait', 'PT1H');
-    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('made generator convert') });
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('created generator convert') });
     place.file('names', 'b\nc\nd\n');
     const first = await place.torc('generators', 'put', 'convert', 'a');
     expect(first).toMatchObject({ code: 0, stdout: 'put 1 item into generator convert: 1 waiting\n' });

@@ -166,7 +166,7 @@ it('S40: a resume of jobs whose worker is silent times out and names them; with 
   letPass(46);
   place.file('go', '');
   const forced = await run(...cold, '--force-cleanup');
-  expect(forced).toMatchObject({ code: 0, stderr: expect.stringContaining('took 1 job of silent workers for dead') });
+  expect(forced).toMatchObject({ code: 0, stderr: expect.stringContaining('treated 1 job of silent workers as dead') });
   expect(pids()).toHaveLength(2);
   expect(await workflows()).toMatchObject([{ run_id: 2, status: 'done', num_done: 1 }]);
   const { events } = await place.json<{ events: object[] }>(['events', 'list', '-f', 'type=jobs_given_up']);

@@ -198,7 +198,7 @@ describe('failures', () => {
     expect(unpacked).not.toMatch(/hush|abc\ddefghijkl/);
     expect(await place.torc('logs', 'bundle')).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining('exists already'),
+      stderr: expect.stringContaining('already exists'),
     });
     const { stdout } = await place.torc('logs', 'analyze', '1');
     expect(stdout).toMatch(

@@ -135,7 +135,7 @@ it('Slurm configs have labels for their workers, and commands warn of jobs that 
   });
   for (const [label, message] of [
     ['slurm', 'every worker has the label "local" or "slurm" by itself: "slurm" cannot be given'],
-    ['a b', '"a b" is no label'],
+    ['a b', '"a b" is not a label'],
     ['gpu,,fast', 'a label is empty'],
   ] as const) {
     const refused = await place.torc('jobs', 'run', '1', '--label', label);

@@ -100,7 +100,7 @@ describe.skipIf(!canBeOtherUser)('what root has left in the server directory of 
       ]) {
         const ended = await user(dir, ...line);
         expect([name, line, ended]).toMatchObject([name, line, { code: 4, stdout: '' }]);
-        expect(ended.stderr).toContain(`error: ${path} belongs to root, who alone can use it`);
+        expect(ended.stderr).toContain(`error: ${path} belongs to root, and only root can use it`);
         expect(ended.stderr).toContain(`hint: Let root give it back to you: sudo chown -R ${otherName}: `);
       }
       if (isNew) rmSync(path);
@@ -117,7 +117,7 @@ describe.skipIf(!canBeOtherUser)('what root has left in the server directory of 
     ]) {
       const ended = await user(dir, ...line);
       expect(ended).toMatchObject({ code: 4, stdout: '' });
-      expect(ended.stderr).toContain(`error: the server directory ${dir} belongs to root, who alone can use it`);
+      expect(ended.stderr).toContain(`error: the server directory ${dir} belongs to root, and only root can use it`);
     }
   });
 

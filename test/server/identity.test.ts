@@ -43,7 +43,7 @@ describe('creating', () => {
     await expect(again).rejects.toMatchObject({
       code: 'conflict',
       message:
-        'workflow 1 ("study") has this identity already (tool "study", args "{\\"a\\":2,\\"b\\":1}"); its status is uninitialized',
+        'workflow 1 ("study") already has this identity (tool "study", args "{\\"a\\":2,\\"b\\":1}"); its status is uninitialized',
       hint: expect.stringContaining('--resume'),
     });
     expect(service.db.all('SELECT workflow_key FROM workflows')).toHaveLength(1);

@@ -249,7 +249,7 @@ describe('torc exec', () => {
     [['--param', 'i=2:1', '-c', 'a'], '--param i: has no values'],
     [['--param', 'i=[a]', '-c', 'a {i:d}'], '--param: the format'],
     [['-C', 'file', '--array', '1-2'], '-C and --array cannot be combined'],
-    [['--parameter-mode', 'zip', '-c', 'a'], '--parameter-mode means something only with --param'],
+    [['--parameter-mode', 'zip', '-c', 'a'], '--parameter-mode can be used only with --param'],
     [['sort x | uniq'], 'there is no program "sort x | uniq"'],
     [['-c', ' '], '-c is empty'],
     [['-t', '10', '--local', '-c', 'a'], '--local cannot be combined'],

@@ -484,13 +484,13 @@ describe('the parts besides the jobs', () => {
         slurm_schedulers: [{ account: 'a', labels: ['ok', 'a b', 'slurm'] }],
       }),
     ).toEqual([
-      `jobs[0].labels[0]: "p 1" is no label. ${rule}`,
-      `jobs[0].labels[0]: "p 2" is no label. ${rule}`,
-      `jobs[0].labels[1]: "a,b" is no label. ${rule}`,
+      `jobs[0].labels[0]: "p 1" is not a label. ${rule}`,
+      `jobs[0].labels[0]: "p 2" is not a label. ${rule}`,
+      `jobs[0].labels[1]: "a,b" is not a label. ${rule}`,
       'jobs[1].labels[0]: is empty',
       'jobs[2].labels: found the text "gpu", expected a list: write ["gpu"]',
       'jobs[3].executortype: unknown key "executortype" in a job; did you mean "labels"?',
-      `slurm_schedulers[0].labels[1]: "a b" is no label. ${rule}`,
+      `slurm_schedulers[0].labels[1]: "a b" is not a label. ${rule}`,
       'slurm_schedulers[0].labels[2]: every worker has the label "local" or "slurm" by itself: "slurm" cannot be given',
     ]);
   });

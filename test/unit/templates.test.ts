@@ -84,7 +84,7 @@ describe('a job of a template', () => {
     const wrong = [{ name: 't', command: 'x {loc}', key_args: ['lok'], op_args: ['lok'] }];
     const refused = () => expanded([{ name: 'a', template: 't', args: { lok: 1 } }], { templates: wrong });
     expect(refused).toThrow('the command does not contain {lok}; did you mean "loc"?');
-    expect(refused).toThrow('"lok" is a key arg already');
+    expect(refused).toThrow('"lok" is already a key arg');
   });
 });
 

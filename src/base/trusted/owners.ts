@@ -84,7 +84,7 @@ export function refuseForeign(path: string, found: Stats, kind: 'file' | 'folder
   if (isForRootAlone(path, found)) {
     throw new TorcError(
       'conflict',
-      `${path} belongs to root, who alone can use it: root has run torc here`,
+      `${path} belongs to root, and only root can use it: root has run torc here`,
       `Let root give it back to you: sudo chown -R ${shellWord(`${userName(ownUid()).replace('#', '')}:`)} ${shellWord(folder)}`,
     );
   }

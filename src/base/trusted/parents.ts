@@ -86,7 +86,7 @@ function systemText(name: 'overflowuid' | 'uid_map'): string {
   }
 }
 
-/** Whether a group has this user alone: the user's own one where each user gets a group of the same name. */
+/** Whether a group has only this user: the user's own one where each user gets a group of the same name. */
 function isOwnGroup(gid: number): boolean {
   try {
     const user = userInfo();

@@ -63,7 +63,7 @@ async function makeFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Makes a folder for this process alone, with a name that nobody can foresee, and returns its path. */
+/** Makes a folder only for this process, with a name that nobody can foresee, and returns its path. */
 export function makeOwnFolder(parent: string, prefix: string): Promise<string> {
   return mkdtemp(join(parent, prefix));
 }

@@ -1,5 +1,5 @@
 /**
- * Folders and files that this user alone writes and then believes: the server directory and everything in it. Once a
+ * Folders and files that only this user writes and then believes: the server directory and everything in it. Once a
  * folder and the way to it are checked, nobody else can rename or add anything there, so paths in it stay what they are;
  * each file is checked on its descriptor all the same, for what was left while the folder was open to others.
  */
@@ -70,7 +70,7 @@ function unsafe(path: string, problem: string): TorcError {
     'conflict',
     `the server directory ${path} is not safe: ${problem}, so they could run commands as you`,
     owner === 0
-      ? 'Choose another with --dir, such as ~/.torc. TORC_STRICT_MODES=no accepts it: only if you trust them all as yourself.'
+      ? 'Choose another with --dir, such as ~/.torc. TORC_STRICT_MODES=no accepts it: only if you trust all of them completely.'
       : byOwner(owner),
   );
 }
@@ -116,7 +116,7 @@ export function refuseSharedFolder(path: string): void {
   if (isForRootAlone(path, found)) {
     throw new TorcError(
       'conflict',
-      `the server directory ${path} belongs to root, who alone can use it`,
+      `the server directory ${path} belongs to root, and only root can use it`,
       'Choose another directory with --dir. If root made it for you, root can give it to you with chown.',
     );
   }

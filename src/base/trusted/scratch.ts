@@ -1,4 +1,4 @@
-/** A folder of this process alone on this node, for files through which it and its jobs tell each other something. */
+/** A folder only of this process on this node, for files through which it and its jobs tell each other something. */
 import {
   closeSync,
   copyFileSync,

@@ -26,7 +26,7 @@ export function readSecretFile(path: string): string {
   try {
     const found = fstatSync(file);
     if (!found.isFile() || found.size > mostBytes) {
-      throw new TorcError('conflict', `${path} is not a small file`, 'Name a file with the secret alone.');
+      throw new TorcError('conflict', `${path} is not a small file`, 'Name a file that contains only the secret.');
     }
     if (!isOurs(found)) {
       throw new TorcError('conflict', `${path} belongs to another user (uid ${found.uid})`, 'Name a file of your own.');

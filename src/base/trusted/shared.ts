@@ -236,7 +236,7 @@ export function writeNewFile(path: string, text: string): void {
   }
 }
 
-/** Writes a file for this user alone, where there must not be one of that name. Throws the system's error. */
+/** Writes a file only for this user, where there must not be one of that name. Throws the system's error. */
 export function writeOwnNewFile(path: string, bytes: Uint8Array): void {
   writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 });
 }

@@ -101,5 +101,5 @@ function template(isLocal: boolean): string {
   const scope = isLocal
     ? 'commands in this directory'
     : 'all commands; ./torc.toml, environment variables and options override it';
-  return `# Settings of torc for ${scope}.\n# torc config show tells what counts, torc config check what is wrong.\n\n${lines.join('\n')}`;
+  return `# Settings of torc for ${scope}.\n# torc config show prints the settings in effect, torc config check finds mistakes.\n\n${lines.join('\n')}`;
 }

@@ -101,7 +101,9 @@ function checkConfig({ env }: Context): Finding {
 
 function checkDirectory({ directory }: Context): Finding {
   refuseUnsafePrivateFolder(directory);
-  return ok(statOrNull(directory) === null ? `${directory} is not there yet; the first workflow makes it` : directory);
+  return ok(
+    statOrNull(directory) === null ? `${directory} does not exist yet; the first workflow creates it` : directory,
+  );
 }
 
 const littleBytes = 1024 ** 3;
@@ -128,7 +130,7 @@ const mostSecondsApart = 5;
 
 /** Both need a file in the directory, which is removed again. */
 async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Promise<Finding> {
-  if (statOrNull(directory) === null) return ok(`not checked: ${directory} is not there yet`);
+  if (statOrNull(directory) === null) return ok(`not checked: ${directory} does not exist yet`);
   const { probeFolder } = await import('../../server/owner/inspection.ts');
   const { hasLocks, aheadSeconds } = await probeFolder(directory, what === 'locks' ? asksOther : async () => true);
   if (what === 'locks') {
@@ -163,7 +165,7 @@ async function checkDatabase({ directory, torc }: Context): Promise<Finding> {
   const restore = `${torc} server check says more; a backup (torc server backup) can take its place.`;
   try {
     const look = lookAtDatabase(directory);
-    if (look === null) return ok('none yet; the first workflow makes it');
+    if (look === null) return ok('none yet; the first workflow creates it');
     const size = formatMemory(look.sizeBytes);
     if (look.problem !== null) return failed(`${size}, damaged: ${look.problem}`, restore);
     if (look.unread === 'large') return ok(`${size}; not read for its size: ${torc} server check`);

@@ -43,7 +43,7 @@ const commands = ['sbatch', 'squeue', 'scancel', 'sinfo', 'scontrol', 'sacct'];
 
 export async function checkSlurm({ env }: Context): Promise<Finding> {
   const missing = commands.filter((name) => !isOnPath(name, env.PATH ?? ''));
-  if (missing.length === commands.length) return ok('not on this machine: torc runs jobs here alone');
+  if (missing.length === commands.length) return ok('not on this machine: jobs run only on this machine');
   const load = 'Load the module that puts the Slurm commands on your PATH.';
   if (missing.length > 0) return failed(`${missing.join(', ')} not found, but others are`, load);
   const slurm = systemSlurm(env);
@@ -53,7 +53,8 @@ export async function checkSlurm({ env }: Context): Promise<Finding> {
     slurm.sacct(['1'], Date.now()),
   ]);
   for (const answer of [nodes, queue]) {
-    if (answer.kind === 'failed') return failed(answer.reason, answer.hint ?? 'Try again in a minute; ask the site.');
+    if (answer.kind === 'failed')
+      return failed(answer.reason, answer.hint ?? 'Try again in a minute, or ask your administrators.');
   }
   const partitions = nodes.kind === 'ok' ? new Set(nodes.value.records.map(({ partition }) => partition)).size : 0;
   const found = `answers; ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}`;

@@ -31,7 +31,7 @@ export async function addGenerator(
   await printResult(context, reply, () =>
     options.dryRun === true
       ? `dry run: generator ${name} would be made; nothing was changed\n`
-      : `made generator ${name}\nto give it items:  ${context.torc} generators put ${name} ITEM..\n`,
+      : `created generator ${name}\nto give it items:  ${context.torc} generators put ${name} ITEM..\n`,
   );
 }
 
@@ -84,7 +84,7 @@ export async function putItems(
   const items = words.map((word) => ({ data: json ? jsonItem(word) : word, id: id ?? null }));
   const reply = await storeItems(context, name, items);
   await printResult(context, reply, () => {
-    const known = reply.num_known === 0 ? '' : `, ${reply.num_known} known already`;
+    const known = reply.num_known === 0 ? '' : `, ${reply.num_known} already known`;
     const starts = reply.num_workflows === 0 ? '' : `; ${counted(reply.num_workflows, 'workflow')} will start`;
     return `put ${counted(reply.num_new, 'item')} into generator ${name}${known}: ${reply.num_waiting} waiting${starts}\n`;
   });

@@ -108,7 +108,7 @@ function addedText(context: Context, { dry_run, workflow_key, before, jobs }: Ad
   const numNew = jobs.filter(({ is_new }) => is_new).length;
   const numOld = jobs.length - numNew;
   const where = before.length === 0 ? '' : `, before ${before.map(({ name }) => cellText(name)).join(', ')}`;
-  const old = numOld === 0 ? '' : `; ${numOld} ${numOld === 1 ? 'was' : 'were'} there already`;
+  const old = numOld === 0 ? '' : `; ${numOld} already existed`;
   if (!dry_run) return `added ${counted(numNew, 'job')} to workflow ${workflow_key}${where}${old}\n`;
   const table = textTable(context, ['name', 'status', 'is_new'], jobs.slice(0, shownJobs));
   return `${table}dry run: ${counted(numNew, 'job')} would be added to workflow ${workflow_key}${where}${old}\n`;

@@ -1,5 +1,6 @@
 /** `torc limits set|list|delete`: shared limits, or with -k those of a workflow. */
 import type { Api, Reply } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import { typedLimits } from '../../model/labels.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -23,9 +24,9 @@ export async function setLimit(context: Context, name: string, maximum: number):
   const reply = await withConnection(context, set, { creates });
   await printResult(context, reply, () => {
     const { old_maximum: old, num_running: n } = reply;
-    if (old === maximum) return `nothing to change: ${titleOf(reply)} is ${maximum} already\n`;
-    const change = old === null ? `is ${maximum}` : `was ${old} and is ${maximum} now`;
-    const rest = n > maximum ? `; ${n === 1 ? 'the 1 that runs goes' : `the ${n} that run go`} on` : '';
+    if (old === maximum) return `nothing to change: ${titleOf(reply)} is already ${maximum}\n`;
+    const change = old === null ? `is ${maximum}` : `was ${old} and is now ${maximum}`;
+    const rest = n > maximum ? `; ${counted(n, 'running job')} ${n === 1 ? 'continues' : 'continue'}` : '';
     return `${titleOf(reply)} ${change}${rest}\n`;
   });
 }

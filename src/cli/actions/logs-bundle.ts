@@ -74,7 +74,7 @@ function shortened(files: readonly { name: string; bytes: number }[]): { name: s
 
 function refuseExisting(path: string): void {
   if (!existsSync(path)) return;
-  throw new TorcError('conflict', `${path} exists already`, 'Choose another file with -o/--output.');
+  throw new TorcError('conflict', `${path} already exists`, 'Choose another file with -o/--output.');
 }
 
 async function collect(

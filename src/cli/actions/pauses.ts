@@ -30,12 +30,12 @@ export async function pauseWorkflows(
   });
 }
 
-/** A pause that began or ended, or was there already. */
+/** A pause that began or ended, or already existed. */
 export function pauseText(context: Context, reply: Reply<'workflow_pause'>): string {
   const { workflow_key: key, is_paused, was_paused, num_running, num_ready } = reply;
   const jobs = `${counted(num_running, 'running job')}, ${num_ready} ready`;
   if (is_paused) {
-    const line = `workflow ${key} ${was_paused ? 'was paused already' : 'is paused'}: ${jobs}`;
+    const line = `workflow ${key} ${was_paused ? 'was already paused' : 'is paused'}: ${jobs}`;
     return `${line}; running jobs continue\nto resume:  ${context.torc} workflows resume ${key}\n`;
   }
   if (was_paused) return `resumed workflow ${key}: ${jobs}\n`;

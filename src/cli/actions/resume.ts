@@ -29,7 +29,7 @@ export function checkResume(options: ResumeOptions, { args }: ExpandedWorkflow):
     ...(resumeTimeout === undefined ? [] : ['--resume-timeout']),
     ...(forceCleanup === true ? ['--force-cleanup'] : []),
   ];
-  if (given.length > 0) throw new TorcError('usage', `${given[0]} means something only with --resume`);
+  if (given.length > 0) throw new TorcError('usage', `${given[0]} can be used only with --resume`);
 }
 
 /** Running jobs either continue or are stopped. */
@@ -115,7 +115,7 @@ function refuseDifferences({ torc }: Context, spec: string, key: string, { diffe
   if (numAdded + numRemoved + numChanged === 0) return;
   throw new TorcError(
     'conflict',
-    `${spec} has other jobs than workflow ${key}: ${differencesText(differences)}`,
+    `the jobs of ${spec} differ from those of workflow ${key}: ${differencesText(differences)}`,
     `Other --args make a new workflow; ${torc} workflows export ${key} shows the stored one.`,
   );
 }
@@ -157,7 +157,7 @@ export function noteResumed(context: Context, { plan, stopped }: Restarted): voi
   const { workflow_key: key, run_id, num_ready, num_blocked, num_running, num_given_up } = plan;
   for (const line of takenOverLines(plan).slice(0, namedDifferences)) note(context, line);
   if (stopped !== null && stopped.length > 0) note(context, `stopped ${counted(stopped.length, 'running job')} first`);
-  if (num_given_up > 0) note(context, `took ${counted(num_given_up, 'job')} of silent workers for dead`);
+  if (num_given_up > 0) note(context, `treated ${counted(num_given_up, 'job')} of silent workers as dead`);
   if (exitCodeOf(plan) === exitCodes.already_complete) {
     throw new TorcError(
       'already_complete',

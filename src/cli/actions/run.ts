@@ -29,7 +29,7 @@ export interface RunOptions extends WorkerCommandOptions, StatedOptions, Missing
   showJobs?: boolean;
 }
 
-/** So many jobs of a plan are shown unless all are asked for. */
+/** This many jobs of a plan are shown unless all are asked for. */
 export const shownInPlan = 20;
 
 /** Seconds without a fitting job: as the only worker, this one has nothing to wait for. */

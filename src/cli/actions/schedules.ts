@@ -101,7 +101,7 @@ function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: str
   const isSo = is_paused ? ', paused' : '';
   const line = dry_run
     ? `dry run: schedule ${name} would be made${isSo}; nothing was changed`
-    : `made schedule ${name}${isSo}`;
+    : `created schedule ${name}${isSo}`;
   const what = is_paused ? 'instants, if it were not paused' : 'next instants';
   const next = dry_run
     ? ''
@@ -137,7 +137,7 @@ export function whenOf({ cron, time_zone, every_seconds, max_items, max_wait_sec
   return cron === null ? `every ${formatDuration(every_seconds ?? 0)}` : `${cron} (${time_zone})`;
 }
 
-/** What became of an instant. */
+/** How an instant went. */
 export function fateOf({ state, workflow_key, workflow_status, reason, num_instants }: TickRecord): string {
   if (state === 'missed') {
     const many = num_instants === null ? 'many instants' : counted(num_instants, 'instant');
@@ -195,7 +195,7 @@ export async function pauseSchedule(
   if (!paused && !isRemote) await startOwnServer(context);
   await printResult(context, reply, () => {
     if (reply.was_paused === paused)
-      return `nothing to change: ${kind} ${name} ${paused ? 'is paused already' : 'is not paused'}\n`;
+      return `nothing to change: ${kind} ${name} ${paused ? 'is already paused' : 'is not paused'}\n`;
     if (paused) return `paused ${kind} ${name}\nto resume:  ${context.torc} ${kind}s resume ${name}\n`;
     return `resumed ${kind} ${name}${reply.next_at === null ? '' : `; next instant: ${instantText(context, reply.next_at)}`}\n`;
   });
@@ -207,7 +207,7 @@ export async function runSchedule(context: Context, name: string, kind: Kind = '
   await printResult(context, reply, () => {
     const line =
       reply.state === 'queued'
-        ? `queued a run of ${kind} ${name}: its workflow before this one has not ended`
+        ? `queued a run of ${kind} ${name}: its previous workflow has not ended`
         : `a workflow of ${kind} ${name} starts`;
     return `${line}\nto see it:  ${context.torc} ${kind}s show ${name}\n`;
   });

@@ -56,7 +56,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       onReady: (file) => {
         const place = placeOf(context, file);
         void printResult(context, place, () => `serving ${place.directory} at ${place.url} (pid ${place.pid})\n`);
-        note(context, 'Stop it with ^C or torc server stop.');
+        note(context, 'Stop it with Ctrl-C or torc server stop.');
       },
     });
   } finally {

@@ -18,7 +18,7 @@ export interface WaitOptions {
   timeout?: number;
 }
 
-/** The page of a workflow that is watched alone; null of several. */
+/** The page of the only workflow that is watched; null of several. */
 type Page = { page: WorkflowStatusReply; failures: Failures } | null;
 
 const onTerminalMs = 200;

@@ -13,7 +13,7 @@ export function declareConfig(program: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-~/.config/torc/config.toml counts first, then ./torc.toml, environment variables and options: the last one wins.
+~/.config/torc/config.toml is read first, then ./torc.toml, environment variables and options: the last one wins.
 ${examples('torc config show', "torc -F json config show | jq '.settings[] | select(.value != null)'").trimStart()}`,
     );
   act(show, async () => (await import('../actions/config.ts')).showConfig);
@@ -24,7 +24,7 @@ ${examples('torc config show', "torc -F json config show | jq '.settings[] | sel
     .option('--user', 'write your own file, ~/.config/torc/config.toml (default)')
     .option('--local', 'write ./torc.toml, which counts in this directory')
     .addOption(new Option('--system', 'torc 1.0: a file for all users').hideHelp())
-    .option('--force', 'replace a file that is there')
+    .option('--force', 'replace an existing file')
     .addHelpText('after', examples('torc config init', 'torc config init --local'));
   act(init, async (_, self) => {
     const { initConfig } = await import('../actions/config.ts');
@@ -38,7 +38,7 @@ ${examples('torc config show', "torc -F json config show | jq '.settings[] | sel
   act(check, async () => (await import('../actions/config.ts')).checkConfigFiles);
   const paths = group
     .command('paths')
-    .description('show where the configuration files are, and which of them count')
+    .description('show where the configuration files are, and which of them are used')
     .addHelpText('after', examples('torc config paths', 'cat $(torc -F json config paths | jq -r ".files[0].path")'));
   act(paths, async () => (await import('../actions/config.ts')).showPaths);
 }

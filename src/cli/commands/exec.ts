@@ -89,14 +89,14 @@ function addPlaces(command: Command): void {
       wholeNumber('the number of jobs', 1),
     )
     .option('--wait', 'with --slurm: wait until all jobs have ended')
-    .option('--progress', 'with --slurm: the same, and show how far they are')
+    .option('--progress', 'with --slurm: the same, and show progress')
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .optionsGroup('Other options:')
     .option('--name <name>', 'name of the workflow (default: the program, script or file)')
     .addOption(stdioOption('where job output goes (default: files)'))
     .option(
       '--monitor <mode>',
-      'time-series: note memory and CPU time of each job every few seconds',
+      'time-series: record memory and CPU time of each job every few seconds',
       oneOf(['off', 'summary', 'time-series'], 'a way to monitor'),
     )
     .addOption(hiddenOption('--generate-plots'));
@@ -106,7 +106,7 @@ const explanation = `
 Arguments arrive as they are typed: -- 'my file' '*.txt' gets both, unexpanded. For pipes, variables and globs, give shell
 text with -c. Options after the program belong to it.
 
-A script may say what it needs in its first comments: #TORC --cpus 4 --memory 8g --runtime 1h. What is typed wins.
+A script may say what it needs in its first comments: #TORC --cpus 4 --memory 8g --runtime 1h. Options that you type win.
 
 With --local it runs and waits as torc run does, and ends with the same codes. Where sbatch is found, outside of an
 allocation, say --local or --slurm. With --slurm it prints the key of the workflow and ends, unless --wait is given.

@@ -26,13 +26,17 @@ export function declareGenerators(program: Command, act: Act): void {
 function declareAdd(group: Command, act: Act): void {
   const add = group
     .command('add')
-    .description('make a generator: enough items start a workflow of this specification')
-    .argument('<name>', 'what you call it: a word')
+    .description('create a generator: enough items start a workflow of this specification')
+    .argument('<name>', 'a name of your choice')
     .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
-    .requiredOption('--items <n>', 'so many items make a workflow, at most 1000', wholeNumber('--items', 1))
-    .option('--max-wait <duration>', 'fewer do when the first one has waited for so long (PT5M, 90s)', someTime)
+    .requiredOption(
+      '--items <n>',
+      'start a workflow when this many items wait, at most 1000',
+      wholeNumber('--items', 1),
+    )
+    .option('--max-wait <duration>', 'or with fewer, when the first one has waited this long (PT5M, 90s)', someTime)
     .addOption(
-      new Option('--overlap <rule>', 'while the workflow before it has not ended: both run, or the next one waits')
+      new Option('--overlap <rule>', 'while the previous workflow has not ended: run both, or let the next one wait')
         .choices(['allow', 'queue'])
         .default('allow'),
     )
@@ -42,7 +46,7 @@ function declareAdd(group: Command, act: Act): void {
       'after',
       `
 The specification gets the items as the values of its parameter item (written as parameters: {item: [example]}), as the
-data of its user data items, or as both. The words of schedules are replaced in its text too (torc schedules add --help).
+data of its user data items, or as both. Its text may also contain the variables of schedules (torc schedules add --help).
 ${examples(
   'torc generators add convert convert.yaml --items 100 --max-wait PT5M',
   'torc generators put convert a.nc b.nc',
@@ -62,7 +66,7 @@ function declarePut(group: Command, act: Act): void {
     .argument('[items...]', 'texts, or with --json values such as 3 or {"a": 1}')
     .option('--json', 'read each item as JSON')
     .option('-f, --file <file>', 'items, one on each line; - for standard input')
-    .option('--id <id>', 'of a single item: with an id that the generator knows it is not put again')
+    .option('--id <id>', 'of a single item: an id that the generator already has is not added again')
     .addHelpText(
       'after',
       examples(

@@ -47,7 +47,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
       'compute-nodes': 'nodes that workers run on',
       events: 'what happened, in order',
       actions: 'what a workflow does by itself',
-      notifications: 'whom a workflow tells of its end',
+      notifications: 'who is notified when workflows end',
       schedules: 'workflows that start at certain times',
       generators: 'workflows that start when enough has come in',
       limits: 'how many jobs run at once',

@@ -51,7 +51,7 @@ function declareConfigs(group: Command, act: Act): void {
   ).addHelpText(
     'after',
     examples(
-      'torc hpc slurm add-config -a my_account -e --exclusive    # whole nodes; alone, Slurm may give one CPU',
+      'torc hpc slurm add-config -a my_account -e --exclusive    # whole nodes; without it, Slurm may give a single CPU',
       'torc hpc slurm add-config -N gpu -a my_account -p gpu-h100 -w 1-00:00:00 -n 2 -g gpu:4',
     ),
   );
@@ -107,7 +107,7 @@ function declareSchedule(group: Command, act: Act): void {
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option(
       '-p, --poll-interval <seconds>',
-      'ignored, kept for old scripts: workers learn of new work at once',
+      'ignored, kept for old scripts: workers get new work at once',
       decimalNumber('the interval', 0.1),
     )
     .option('-S, --start-one-worker-per-node', 'start one worker on each node, not one for the whole allocation')
@@ -139,7 +139,7 @@ function declareAllocationWorker(group: Command, act: Act): void {
     .option('--max-parallel-jobs <n>', 'run at most this many jobs at a time', wholeNumber('the number of jobs', 1))
     .option(
       '--poll-interval <seconds>',
-      'ignored, kept for old scripts: workers learn of new work at once',
+      'ignored, kept for old scripts: workers get new work at once',
       decimalNumber('the interval', 0.1),
     )
     .addHelpText(

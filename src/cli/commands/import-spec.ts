@@ -9,7 +9,7 @@ import { type Act, examples } from './declare.ts';
 export function declareImportSpec(program: Command, act: Act): void {
   const command = program
     .command('import-spec')
-    .description('print the workflow of another system as a specification, and tell what has no counterpart')
+    .description('print the workflow of another system as a specification, and report what has no counterpart')
     .argument('<file>', 'the document of the other system, or - for standard input')
     .requiredOption(
       '--from <system>',
@@ -25,8 +25,8 @@ export function declareImportSpec(program: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-What could not be translated is told on stderr and in comments at the beginning of the specification (JSON has none).
-Exit code: 0 when everything was translated, 1 when something was left out: the specification is written all the same.
+What could not be translated is reported on stderr and in comments at the beginning of the specification (JSON has none).
+Exit code: 0 when everything was translated, 1 when something was left out: the specification is written anyway.
 ${examples(
   'torc import-spec --from prominence workflow.json -o workflow.yaml',
   'torc import-spec --from prominence workflow.json | torc run -',

@@ -74,7 +74,7 @@ function declareAdd(group: Command, act: Act): void {
     .option('--max-wait <duration>', 'fail it when it is ready for this long without starting', someTime)
     .option('--task-failure-is-success', 'it counts as successful whatever code it exits with')
     .addOption(attributeOption('a text to find it by; may be repeated'))
-    .addOption(envOption('an environment variable; NAME alone takes its value here; may be repeated'))
+    .addOption(envOption('an environment variable; only NAME: its value here; may be repeated'))
     .option('--hold', 'it does not start until you release it: torc jobs release')
     .addHelpText(
       'after',

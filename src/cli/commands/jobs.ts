@@ -99,7 +99,7 @@ function declareModify(group: Command, act: Act): void {
       "it runs under these limits, instead of those before; '' for none: torc limits list -k KEY",
       typedLimits,
     )
-    .addOption(envOption('set an environment variable; NAME alone takes its value here; may be repeated'))
+    .addOption(envOption('set an environment variable; only NAME: its value here; may be repeated'))
     .addOption(unsetEnvOption())
     .addOption(clearable(stdioOption("where its output goes; '' for where that of the workflow goes")))
     .option('--cwd <dir>', "directory in which it starts, relative to that of other jobs; '' for the same one")

@@ -11,14 +11,14 @@ export function declareLimits(program: Command, act: Act): void {
     .description('how many jobs that name a limit run at once, over all workflows or (-k) in one');
   const set = group
     .command('set')
-    .description('make or change a limit, also while jobs run; those that run go on')
+    .description('create or change a limit, also while jobs run; running jobs continue')
     .argument('<name>', nameArgument)
     .argument('<n>', 'how many at once; 0: none', wholeNumber('the limit', 0))
     .addHelpText(
       'after',
       examples(
         'torc limits set matlab 3         # licences: counts the jobs of all workflows of this server directory',
-        'torc limits set matlab 2 -k 7    # of workflow 7 alone, instead of the shared one',
+        'torc limits set matlab 2 -k 7    # only of workflow 7, instead of the shared one',
       ),
     );
   act(set, async ([name = ''], self) => {
@@ -35,7 +35,7 @@ export function declareLimits(program: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('delete a limit; its jobs are not limited any more, or by the shared one of that name')
+    .description('delete a limit; its jobs are then not limited, or by the shared limit of that name')
     .argument('<name>', nameArgument)
     .addHelpText('after', examples('torc limits delete matlab', 'torc limits delete matlab -k 7'));
   act(remove, async ([name = '']) => {

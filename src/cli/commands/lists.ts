@@ -66,7 +66,7 @@ export function declareLists(program: Command, act: Act): void {
 function declareMonitor(group: Command, act: Act): void {
   const monitor = group
     .command('monitor')
-    .description('print events as they happen, until the run has ended or ^C')
+    .description('print events as they happen, until the run ends or you press Ctrl-C')
     .argument('[key]', keyArgument)
     .option('-d, --duration <duration>', 'end after this long, such as PT10M (default: with the run)', someTime)
     .option('-f, --filter <column=value>', 'only events with this value; may be repeated (all must match)', filters, [])

@@ -1,4 +1,4 @@
-/** `torc notifications list|test`: whom a workflow tells of its ends and failures, and what became of the messages. */
+/** `torc notifications list|test`: who is notified when workflows end or jobs fail, and the state of the messages. */
 import type { Command } from 'commander';
 import { addListOptions, listOptions } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
@@ -7,10 +7,10 @@ import { type Act, examples } from './declare.ts';
 export function declareNotifications(program: Command, act: Act): void {
   const group = program
     .command('notifications')
-    .description('whom a workflow tells of its ends and failures: by e-mail, webhook or command');
+    .description('who is notified when workflows end or jobs fail: by e-mail, webhook or command');
   const list = group
     .command('list')
-    .description('list the notification rules of a workflow and what became of their messages')
+    .description('list the notification rules of a workflow and the state of their messages')
     .argument('[key]', keyArgument);
   addListOptions(list).addHelpText(
     'after',
@@ -26,7 +26,7 @@ export function declareNotifications(program: Command, act: Act): void {
   });
   const test = group
     .command('test')
-    .description('send a test message to each of them now, and say what came of it')
+    .description('send a test message to each of them now, and show whether it was sent')
     .argument('[key]', keyArgument)
     .option('--only <notification-key>', 'only this rule')
     .option('--dry-run', 'print the message and send nothing')

@@ -24,7 +24,7 @@ export function declareRun(program: Command, act: Act): void {
   addWorkerOptions(addResumeOptions(command)).addHelpText(
     'after',
     `
-Ends with 0 when every job succeeded, with 1 when jobs failed, with 4 when the workflow is there already, with 7 when all of
+Ends with 0 when every job succeeded, with 1 when jobs failed, with 4 when the workflow already exists, with 7 when all of
 it is done, with 8 when the timeout ended the run, with 130 when it was interrupted. Ctrl-C starts no more jobs and lets
 running ones finish; a second one stops them, a third one kills them.
 ${examples(

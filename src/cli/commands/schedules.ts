@@ -21,8 +21,8 @@ export function declareSchedules(program: Command, act: Act): void {
 function declareAdd(group: Command, act: Act): void {
   const add = group
     .command('add')
-    .description('make a schedule: at each of its instants a new workflow of this specification starts')
-    .argument('<name>', 'what you call it: a word')
+    .description('create a schedule: at each of its instants a new workflow of this specification starts')
+    .argument('<name>', 'a name of your choice')
     .argument('<spec>', 'specification with an action schedule_nodes on_workflow_start, or - for standard input')
     .option('--cron <expression>', 'minute hour day month weekday (six fields: seconds first), or @daily and the like')
     .option('--time-zone <zone>', 'of the cron expression, such as Europe/Berlin (default: that of this host)')
@@ -32,7 +32,7 @@ function declareAdd(group: Command, act: Act): void {
       someTime,
     )
     .addOption(
-      new Option('--overlap <rule>', 'at an instant at which the workflow before it has not ended')
+      new Option('--overlap <rule>', 'when the previous workflow has not ended')
         .choices([...overlapRules])
         .default(scheduleDefaults.overlap),
     )
@@ -43,16 +43,16 @@ function declareAdd(group: Command, act: Act): void {
     )
     .option(
       '--max-catch-up <n>',
-      'with --catch-up all: at most so many, the newest',
+      'with --catch-up all: at most this many, the newest',
       wholeNumber('--max-catch-up', 1),
       scheduleDefaults.mostCaughtUp,
     )
-    .option('--paused', 'make it, but run nothing until torc schedules resume')
+    .option('--paused', 'create it, but run nothing until torc schedules resume')
     .option('-d, --dry-run', 'check the specification and show the first instants without changing anything')
     .addHelpText(
       'after',
       `
-Overlap: skip leaves the instant out, queue lets it wait, replace cancels the workflow before it, allow runs both.
+Overlap: skip leaves the instant out, queue lets it wait, replace cancels the previous workflow, allow runs both.
 The specification is read now; its text may contain \${schedule.date}, \${schedule.time}, \${schedule.run} and
 \${schedule.name}. Its workflows have the attributes schedule and schedule_time.
 ${examples(
@@ -75,12 +75,12 @@ function declareModify(group: Command, act: Act): void {
       'change when a schedule runs, its rules, or what it runs; workflows that it has started stay as they are',
     )
     .argument('<name>', nameArgument)
-    .option('--cron <expression>', 'other times; takes the place of --every')
+    .option('--cron <expression>', 'other times; replaces --every')
     .option('--time-zone <zone>', 'of the cron expression')
-    .option('--every <duration>', 'another interval, from now on; takes the place of --cron', someTime)
+    .option('--every <duration>', 'another interval, from now on; replaces --cron', someTime)
     .addOption(new Option('--overlap <rule>', 'another overlap rule').choices([...overlapRules]))
     .addOption(new Option('--catch-up <rule>', 'another catch-up rule').choices([...catchUpRules]))
-    .option('--max-catch-up <n>', 'with --catch-up all: at most so many', wholeNumber('--max-catch-up', 1))
+    .option('--max-catch-up <n>', 'with --catch-up all: at most this many', wholeNumber('--max-catch-up', 1))
     .option('--spec <file>', 'read the specification again, or another one; - for standard input')
     .option('-d, --dry-run', 'check the changes and show them without changing anything')
     .addHelpText(
@@ -102,7 +102,7 @@ ${examples(
 function declareShows(group: Command, act: Act): void {
   const list = group
     .command('list')
-    .description('show the schedules, when each runs next and what became of its last instant')
+    .description('show the schedules: when each runs next, and how its last instant went')
     .addHelpText('after', examples('torc schedules list', 'torc -F json schedules list'));
   act(list, async () => {
     const { listSchedules } = await import('../actions/schedules.ts');
@@ -123,7 +123,7 @@ function declareShows(group: Command, act: Act): void {
 function declareChanges(group: Command, act: Act): void {
   const pause = group
     .command('pause')
-    .description('let instants pass without workflows; what runs goes on')
+    .description('start no workflows for now; running ones continue')
     .argument('<name>', nameArgument)
     .addHelpText('after', examples('torc schedules pause nightly', 'torc schedules resume nightly'));
   act(pause, async ([name = '']) => {
@@ -132,7 +132,7 @@ function declareChanges(group: Command, act: Act): void {
   });
   const resume = group
     .command('resume')
-    .description('end a pause; the instants that passed meanwhile are not made up for')
+    .description('end a pause; the instants missed during it are not made up')
     .argument('<name>', nameArgument)
     .addHelpText('after', examples('torc schedules resume nightly'));
   act(resume, async ([name = '']) => {
@@ -151,7 +151,7 @@ function declareChanges(group: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('delete a schedule; its workflows stay, and those that run go on')
+    .description('delete a schedule; its workflows stay, and running ones continue')
     .argument('<name>', nameArgument)
     .addHelpText('after', examples('torc schedules delete nightly'));
   act(remove, async ([name = '']) => {

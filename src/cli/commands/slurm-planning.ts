@@ -14,7 +14,7 @@ export function declareSlurmPlanning(group: Command, act: Act): void {
   });
   const refresh = site
     .command('refresh')
-    .description('ask Slurm now, by three commands')
+    .description('ask Slurm now, with three commands')
     .addHelpText('after', examples('torc hpc slurm site refresh'));
   act(refresh, async () => {
     const { refreshStoredSite } = await import('../actions/slurm-site.ts');

@@ -8,7 +8,7 @@ import { type Act, examples } from './declare.ts';
 export function declareStatus(program: Command, act: Act): void {
   const status = program
     .command('status')
-    .description('show how workflows stand: a line for each, or the page of one')
+    .description('show how workflows are doing: a line for each, or the page of one')
     .argument(
       '[keys...]',
       'keys, names, ranges, patterns; one workflow shows its page (default: all that are not archived)',
@@ -19,7 +19,7 @@ export function declareStatus(program: Command, act: Act): void {
       'after',
       `
 A bar shows jobs that succeeded (#), failed or never ran (x), are running (>) and are left (.). The time left is an estimate: the
-jobs that have still to end, divided by the recent rate (the last hundred jobs of the run that ended). The page of
+jobs that have not ended, divided by the recent rate (of the last hundred jobs that ended in this run). The page of
 a workflow shows what holds jobs back, how jobs failed with their last lines, and what to type next.
 ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seconds').trimStart()}`,
     );

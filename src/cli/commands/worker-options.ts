@@ -12,7 +12,7 @@ export function addLabelOptions(command: Command): Command {
       collect(givenLabels),
       [],
     )
-    .option('--also-unlabelled', 'take jobs without labels too, although this worker was given some');
+    .option('--also-unlabelled', 'take jobs without labels too, even though this worker has some');
 }
 
 export function addWorkerOptions(command: Command): Command {
@@ -34,7 +34,7 @@ export function addWorkerOptions(command: Command): Command {
     )
     .option(
       '-p, --poll-interval <seconds>',
-      'ignored, kept for old scripts: workers learn of new work at once',
+      'ignored, kept for old scripts: workers get new work at once',
       decimalNumber('the interval', 0.1),
     )
     .option('-w, --wait <minutes>', 'wait this long for an unreachable server', decimalNumber('the wait', 0));

@@ -23,9 +23,7 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--project <name>', "project; '' removes it")
     .option('--metadata <json>', 'any JSON value; null removes it')
     .addOption(attributeOption('set an attribute; NAME= removes it; may be repeated'))
-    .addOption(
-      envOption('set a variable of jobs that start from now on; NAME alone takes its value here; may be repeated'),
-    )
+    .addOption(envOption('set a variable of jobs that start from now on; only NAME: its value here; may be repeated'))
     .addOption(unsetEnvOption())
     .option('--base-directory <dir>', 'where relative paths start and jobs run')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
@@ -36,12 +34,16 @@ export function declareChanges(group: Command, act: Act): void {
     )
     .option(
       '--max-dynamic-jobs <n>',
-      'so many jobs may be added by its running jobs; 0: none',
+      'at most this many jobs may be added by its running jobs; 0: none',
       wholeNumber('--max-dynamic-jobs', 0),
     )
     .option('--fail-fast', 'start nothing more after the first failure of a run; cancel what waits')
     .option('--max-failures <n>', 'the same after this many failures; 0: no limit', wholeNumber('--max-failures', 0))
-    .option('--max-concurrent-jobs <n>', 'so many jobs run at once; 0: no more start; none: no limit', mostAtOnce)
+    .option(
+      '--max-concurrent-jobs <n>',
+      'run at most this many jobs at once; 0: start no more; none: no limit',
+      mostAtOnce,
+    )
     .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>
       text === '0' ? 0 : someTime(text),
     )

@@ -36,7 +36,7 @@ export function declareWorkflows(program: Command, act: Act): void {
 
 function declareRuns(group: Command, act: Act): void {
   const runs = addListOptions(group.command('runs'))
-    .description('list the runs of a workflow: who started each and how, and what it came to')
+    .description('list the runs of a workflow: who started each, how, and with what result')
     .argument('[key]', keyArgument)
     .addHelpText(
       'after',

@@ -44,7 +44,7 @@ export function fileSettings(files: readonly SettingsFile[]): StatedSettings {
     throw new TorcError(
       'conflict',
       `the configuration file ${unsafe.path} ${unsafe.ignored}`,
-      `It must be yours alone to change: chmod go-w ${unsafe.path}`,
+      `Only you may be able to change it: chmod go-w ${unsafe.path}`,
     );
   }
   return Object.assign({}, ...files.map(({ settings }) => settings));

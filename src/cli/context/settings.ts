@@ -185,7 +185,7 @@ function checkedVariable(variable: string, given: string, read: Setting['read'])
 
 export const localName = 'torc.toml';
 
-/** The values alone. */
+/** Only the values. */
 export function settingValues(stated: StatedSettings): Settings {
   return Object.fromEntries(Object.entries(stated).map(([key, { value }]) => [key, value]));
 }

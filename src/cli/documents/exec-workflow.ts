@@ -58,7 +58,7 @@ function refuseCombinations({ torc }: Context, words: readonly string[], options
     throw new TorcError('usage', 'nothing to run was given', `For example: ${torc} exec -- COMMAND ARGUMENT`);
   }
   if (given.length > 1) {
-    throw new TorcError('usage', `${given.join(' and ')} cannot be combined`, 'Say in one way what runs.');
+    throw new TorcError('usage', `${given.join(' and ')} cannot be combined`, 'Give only one of them.');
   }
   const repeats = Object.entries(repetitions).flatMap(([key, flag]) =>
     options[key as keyof typeof repetitions] === undefined ? [] : [flag],
@@ -71,7 +71,7 @@ function refuseCombinations({ torc }: Context, words: readonly string[], options
     throw new TorcError('usage', `-C and ${repeats[0]} cannot be combined`, hint);
   }
   if (options.parameterMode !== undefined && options.param === undefined) {
-    throw new TorcError('usage', '--parameter-mode means something only with --param');
+    throw new TorcError('usage', '--parameter-mode can be used only with --param');
   }
 }
 

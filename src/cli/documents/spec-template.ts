@@ -89,7 +89,7 @@ jobs:
 #     action_type: schedule_nodes
 #     scheduler: standard
 
-# Whom to tell when a run ends, jobs fail or jobs wait without a worker: docs/notifications.md
+# Who is notified when a run ends, jobs fail or jobs wait without a worker: docs/notifications.md
 # notifications:
 #   - to: {email: me@example.org}
 #   - {on: [job_failed, waiting], to: {webhook_file: ~/.torc-webhook}}

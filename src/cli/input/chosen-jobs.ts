@@ -66,7 +66,7 @@ export async function chooseJob(context: Context, api: Api, word: string, use: U
 
 const shownKeys = 10;
 
-/** The keys of all jobs that are meant, each once, where a request takes keys alone. */
+/** The keys of all jobs that are meant, each once, where a request takes only keys. */
 export async function chosenJobKeys(
   context: Context,
   api: Api,

@@ -267,7 +267,7 @@ export function addRunningOptions(command: Command): Command {
 }
 
 export function addResumeOptions(command: Command): Command {
-  const resume = 'if the workflow with these args is there, continue it: what has not succeeded runs again';
+  const resume = 'if a workflow with these args exists, continue it: what has not succeeded runs again';
   return addRunningOptions(addIdentityOptions(command).option('--resume', resume));
 }
 

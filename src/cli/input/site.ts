@@ -15,7 +15,7 @@ const refreshWords = 'torc hpc slurm site refresh';
 export async function refreshSite(context: Context, api: Api): Promise<StoredSite> {
   const { site, numUnparsed } = answered(await systemSlurm(context.env).site());
   if (site === null) {
-    const hint = 'Ask the site which name `scontrol show config` should print as ClusterName.';
+    const hint = 'Ask your administrators which name `scontrol show config` should print as ClusterName.';
     throw new TorcError('slurm', 'scontrol does not say the name of this cluster', hint);
   }
   if (numUnparsed > 0) note(context, `${counted(numUnparsed, 'line')} of scontrol could not be read`, 'warning');

@@ -20,7 +20,7 @@ export function checkResumeOptions(options: Pick<WorkflowRunOptions, 'resume'> &
   }
   const isGiven = keepRunning !== undefined || stopRunning !== undefined || resumeTimeout !== undefined;
   if (resume !== true && (isGiven || forceCleanup !== undefined)) {
-    throw new TorcError('usage', 'these options mean something only with resume', 'run({ resume: true, .. })');
+    throw new TorcError('usage', 'these options can be used only with resume', 'run({ resume: true, .. })');
   }
 }
 

@@ -138,7 +138,7 @@ export class Workflow {
 
   /**
    * Stores the workflow if it is not stored, starts it and runs its jobs on this machine until none is left, as `torc run`
-   * does. Returns the status of the workflow then; failed jobs are no error. Limits of the options end with the call. Throws 'conflict' when it is there already or
+   * does. Returns the status of the workflow then; failed jobs are no error. Limits of the options end with the call. Throws 'conflict' when it already exists or
    * has run before, unless it resumes; then when its jobs are others, and 'already_complete' when all of them are done.
    */
   async run(options: WorkflowRunOptions = {}): Promise<WorkflowShown['status']> {

@@ -47,7 +47,7 @@ export function adviceFor({ torc }: Pick<Context, 'torc'>, job: FailedJob): Advi
       };
     case 'missing_input':
       return {
-        text: 'a file that they read was not there when they started',
+        text: 'a file that they read did not exist when they started',
         commands: [`${torc} jobs show ${jobKey}`, again],
       };
     case 'spawn_error':

@@ -1,4 +1,4 @@
-/** The ends of the outputs of many jobs: the last bytes alone are read, of several files at a time. */
+/** The ends of the outputs of many jobs: only the last bytes are read, of several files at a time. */
 import { type Api, type JobOutputs, limits, type Request } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readEnd } from '../../base/trusted/shared-async.ts';

@@ -73,7 +73,7 @@ function helpOfLimit(torc: string, workflowKey: string, { limit, shared }: Of<'w
   return `${torc} limits set ${shellWord(limit)} N${shared ? '' : ` -k ${workflowKey}`}`;
 }
 
-/** A Slurm config that has the labels, else a worker here: what `local` alone asks for needs none given. */
+/** A Slurm config that has the labels, else a worker here: what asks only for `local` needs none given. */
 export function helpOfLabels(torc: string, workflowKey: string, reason: Of<'no_worker_with_labels'>): string[] {
   const schedule = `${torc} -k ${workflowKey} hpc slurm schedule-nodes`;
   if (reason.slurm_config_key !== null) return [`${schedule} -s ${reason.slurm_config_key} -n 1`];

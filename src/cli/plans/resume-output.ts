@@ -41,7 +41,7 @@ function shortValue(value: unknown): string {
 /** Jobs of silent workers that count as ended; empty when there are none. */
 export function givenUpText({ num_given_up: count }: Pick<RestartPlan, 'num_given_up'>): string {
   if (count === 0) return '';
-  return `${counted(count, 'job')} of silent workers ${count === 1 ? 'is' : 'are'} taken for dead (event jobs_given_up)\n\n`;
+  return `${counted(count, 'job')} of silent workers ${count === 1 ? 'is' : 'are'} treated as dead (event jobs_given_up)\n\n`;
 }
 
 /** How the jobs of a specification differ from the stored ones, with the first of each kind. */

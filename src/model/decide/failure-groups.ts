@@ -36,7 +36,7 @@ export class FailureGroups {
   add(failure: Failure): void {
     const { pattern, lines } = signatureOf(failure);
     const { cause, unread, returnCode, jobKey } = failure;
-    // what was written decides; the code alone where nothing was
+    // what was written decides; only the code where nothing was
     const id = JSON.stringify([cause, pattern, pattern === '' ? returnCode : null, unread === null]);
     const group = this.#groups.get(id);
     if (group === undefined) {

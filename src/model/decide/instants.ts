@@ -86,7 +86,7 @@ export function checkedTiming(timing: Timing, now: number): Timing {
   }
   const checked = { ...timing, cron };
   if (nextInstant(checked, now) === null) {
-    throw new TorcError('usage', `the cron expression ${quoted(cron)} fits no instant`, cronHint);
+    throw new TorcError('usage', `the cron expression ${quoted(cron)} never matches`, cronHint);
   }
   return checked;
 }

@@ -72,7 +72,7 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
     case 'cancel':
       return { status: 'canceled', returnCode: null, cause: 'canceled', detail: null };
     case 'superseded':
-      return { status: 'canceled', returnCode: null, cause: 'canceled', detail: 'another attempt took its place' };
+      return { status: 'canceled', returnCode: null, cause: 'canceled', detail: 'another attempt replaced it' };
     case 'walltime':
       return {
         status: 'terminated',

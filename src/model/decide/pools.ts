@@ -14,7 +14,7 @@ export interface Pool {
 
 /** Where a job may run. */
 export interface Belonging {
-  /** Of the Slurm config whose workers alone may take it, or `anyConfig`. */
+  /** Of the Slurm config whose workers are the only ones that may take it, or `anyConfig`. */
   slurmConfigKey: number;
   /** The worker has all of them. */
   labels: LabelSet;

@@ -195,7 +195,7 @@ function compareNext<S extends Ranked>(a: Next<S>, b: Next<S>): number {
   );
 }
 
-/** The number of elements for which `isBefore` holds; it holds for the first ones alone. */
+/** The number of elements for which `isBefore` holds; it holds only for the first ones. */
 function placeOf<T>(list: readonly T[], isBefore: (element: T) => boolean): number {
   let [low, high] = [0, list.length];
   while (low < high) {

@@ -3,7 +3,7 @@ import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Dimension } from '../job.ts';
 import type { Reason, Size } from './reason.ts';
 
-/** A full sentence that makes sense alone and next to others. */
+/** A full sentence that makes sense by itself and next to others. */
 export function reasonText(reason: Reason): string {
   switch (reason.code) {
     case 'workflow_not_started':
@@ -78,7 +78,7 @@ export function reasonText(reason: Reason): string {
   }
 }
 
-/** What keeps so many jobs from running for good, as a clause: `2 jobs need 64 CPUs; no worker has more than 2 CPUs`. */
+/** What keeps this many jobs from ever running, as a clause: `2 jobs need 64 CPUs; no worker has more than 2 CPUs`. */
 export function obstacleText(reason: Obstacle, numJobs: number): string {
   const jobs = counted(numJobs, 'job');
   const need = numJobs === 1 ? 'needs' : 'need';

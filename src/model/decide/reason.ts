@@ -44,7 +44,7 @@ const waitingReasons = () =>
     z.strictObject({ code: z.literal('no_worker') }),
     /** There is no worker yet; allocations whose workers may take it wait in Slurm. The reason is Slurm's own word. */
     z.strictObject({ code: z.literal('waits_for_allocation'), num_allocations: count, slurm_reason: nullableText }),
-    /** Workers of this Slurm config alone may take it. */
+    /** Only workers of this Slurm config may take it. */
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
     /**
      * No worker has all of these labels. `nearest` has the most of them; null without any worker. The Slurm config is one

@@ -1,5 +1,5 @@
 /**
- * Jobs for a workflow that is stored already: what they name outside of their own list is the workflow's, and is checked
+ * Jobs for a workflow that is already stored: what they name outside of their own list is the workflow's, and is checked
  * when they are added.
  */
 import { parseDuration } from '../../base/units.ts';
@@ -52,7 +52,7 @@ export function readChildren(source: string | Uint8Array, options: SpecOptions):
   return expandChildren(document.value, { ...options, where: document.where, text });
 }
 
-/** The same of a value; problems are named by their path alone, unless `where` finds their places. Throws SpecError. */
+/** The same of a value; problems are named only by their path, unless `where` finds their places. Throws SpecError. */
 export function expandChildren(
   value: unknown,
   { file, where = nowhere, text }: { file: string; where?: Where; text?: string },
@@ -95,7 +95,7 @@ const specKeys = {
 function childrenOf(spec: WorkflowSpec, findings: Findings): ChildJob[] {
   for (const key of Object.keys(spec)) {
     if (listKeys.includes(key)) continue;
-    findings.add([key], () => 'belongs to the workflow, which is stored already', 'key');
+    findings.add([key], () => 'belongs to the workflow, which is already stored', 'key');
   }
   for (const [i, job] of spec.jobs.entries()) refuseSpecKeys(job, ['jobs', i], findings);
   const parts = { sweeps: new SweepReader(spec, findings), templates: new JobTemplates(spec, findings) };

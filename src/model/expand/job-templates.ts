@@ -44,7 +44,7 @@ export class JobTemplates {
     }
     for (const [k, arg] of opArgs.entries()) {
       if (!keyArgs.includes(arg)) continue;
-      this.#findings.add([...path, 'op_args', k], () => `${quoted(arg)} is a key arg already`);
+      this.#findings.add([...path, 'op_args', k], () => `${quoted(arg)} is already a key arg`);
     }
     return { name, command, keyArgs, opArgs };
   }

@@ -27,7 +27,7 @@ export interface SpecOptions {
   readText?: ReadText | undefined;
 }
 
-/** The workflow that a parsed document describes; problems are named by their path alone. Throws SpecError. */
+/** The workflow that a parsed document describes; problems are named only by their path. Throws SpecError. */
 export function expandValue(
   value: unknown,
   options: { file: string; place?: PathPlace | undefined },

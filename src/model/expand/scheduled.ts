@@ -114,7 +114,7 @@ export function checkScheduled(spec: ScheduledSpec, run: ScheduledRun): Expanded
   if (run.items !== undefined && !receivesItems(spec, run)) {
     throw new TorcError(
       'usage',
-      `${file} makes nothing of the items: it has neither the parameter item nor user data named items`,
+      `${file} does not use the items: it has neither the parameter item nor user data named items`,
       'Write parameters: {item: [example]} and use it in a job, or user_data: [{name: items, data: []}].',
     );
   }

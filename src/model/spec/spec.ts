@@ -217,7 +217,7 @@ export const workflowSpec = z.strictObject({
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   stdio: z.enum(stdioModes).nullish(),
   max_losses: z.int().min(0).max(1_000_000).nullish(),
-  /** So many jobs may be added by its running jobs. */
+  /** At most this many jobs may be added by its running jobs. */
   max_dynamic_jobs: count.max(1_000_000_000).nullish(),
   fail_fast: flag.nullish(),
   max_failures: positive.nullish(),

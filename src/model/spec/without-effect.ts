@@ -45,7 +45,7 @@ class Notes {
   ofWorkflow(spec: WorkflowSpec): void {
     if (spec.enable_ro_crate === true) this.#add(['enable_ro_crate'], 'torc writes no RO-Crate');
     if ((spec.access_groups ?? []).length > 0) {
-      this.#add(['access_groups'], 'a server serves one person, whose workflows are theirs alone');
+      this.#add(['access_groups'], 'a server serves one person, who owns all its workflows');
     }
     if (spec.dynamic_jobs != null) this.#ofDynamicJobs(spec.dynamic_jobs);
     if (spec.use_pending_failed === true) {
@@ -96,7 +96,7 @@ class Notes {
     }
     if (config.staggered_start != null) add('staggered_start', 'the server takes any number of workers at once');
     if (config.srun_termination_signal != null) {
-      add('srun_termination_signal', `${own}; termination_signal and sigterm_lead_seconds tell jobs of their end`);
+      add('srun_termination_signal', `${own}; termination_signal and sigterm_lead_seconds warn jobs before their end`);
     }
     if (config.enable_cpu_bind === true) add('enable_cpu_bind', `${own}; jobs are not bound to CPUs`);
     if (config.srun_mpi != null) add('srun_mpi', `${own}; write srun --mpi=${config.srun_mpi} into the command`);

@@ -4,7 +4,7 @@ import type { FunctionSpec } from './colonies-format.ts';
 import { literalWord } from './shell-words.ts';
 import type { Remarks } from './translation.ts';
 
-/** Where a function is, and whom to tell about it. */
+/** Where a function is, and who hears about it. */
 export interface FunctionPlace {
   path: SpecPath;
   findings: Findings;

@@ -111,7 +111,7 @@ function cpusOf(cpu: string | null | undefined, { path, findings }: FunctionPlac
   if (!cpu) return 1;
   const [, digits, milli] = /^([0-9]+(?:\.[0-9]+)?)(m?)$/.exec(cpu) ?? [];
   if (digits === undefined) {
-    findings.add([...path, 'conditions', 'cpu'], () => `${quoted(cpu)} is no number of CPUs such as 1000m or 2`);
+    findings.add([...path, 'conditions', 'cpu'], () => `${quoted(cpu)} is not a number of CPUs such as 1000m or 2`);
     return 1;
   }
   return Math.max(Math.ceil(Number(digits) / (milli === '' ? 1 : 1000)), 1);

@@ -107,7 +107,7 @@ function isOwn({ name, submitTimeMs }: Target, job: Pick<QueuedJob, 'name' | 'su
   return name === null || job.name === name || (submitTimeMs !== null && job.submitTimeMs === submitTimeMs);
 }
 
-/** Whether it has not started and was missing for so long that lists alone will not tell what became of it. */
+/** Whether it has not started and was missing for so long that lists will not show how it ended. */
 function isMissing({ target, job, isForgotten }: Found): boolean {
   const { isPending, absentSince, checkedAt } = target;
   if (!isPending || job !== null || isForgotten || absentSince === null || checkedAt === null) return false;

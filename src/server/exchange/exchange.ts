@@ -47,7 +47,7 @@ const pauseMs = 600_000;
 /** How long idle workers stay at a time while a worker may have lost its jobs; they ask again before. */
 const lossMs = 60_000;
 
-/** How long idle workers stay at a time while a limit alone keeps jobs back that they could take. */
+/** How long idle workers stay at a time while only a limit keeps jobs back that they could take. */
 const limitMs = 60_000;
 
 export class Exchange {

@@ -17,7 +17,7 @@ export interface ExchangeMember extends WaitingRequest {
   heldUntilMs: number | null;
   /** Set in the last step; null parks the request. */
   reply: ExchangeReply | null;
-  /** What went wrong with this member alone; its part of the transaction is undone. */
+  /** What went wrong with only this member; its part of the transaction is undone. */
   failure: { error: unknown } | null;
 }
 

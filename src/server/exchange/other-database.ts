@@ -11,6 +11,6 @@ export function refuseOtherDatabase(
   throw new TorcError(
     'other_database',
     `the worker belongs to another database than the one that is in ${directory} now`,
-    'The directory was made anew after the worker had started: its workflow is not here. Create the workflow again.',
+    'The directory was created again after the worker had started: its workflow is not here. Create the workflow again.',
   );
 }

@@ -1,4 +1,4 @@
-/** `torc notifications test`: sends a message to each rule at once, past the outbox, and says what came of it. */
+/** `torc notifications test`: sends a message to each rule at once, past the outbox, and says whether it was sent. */
 import type { Reply, Request } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { shownTarget, type ToldFacts } from '../../model/notification.ts';

@@ -71,7 +71,7 @@ async function makeGenerator(
 ): Promise<(tx: Transaction) => Reply<'schedule_add'>> {
   const { name, items, overlap, time_zone: timeZone, paused: isPaused, specification } = request;
   if (overlap !== 'queue' && overlap !== 'allow') {
-    const hint = 'With queue they wait for the end of the workflow before; with allow both run.';
+    const hint = 'With queue they wait until the previous workflow has ended; with allow both run.';
     throw new TorcError('usage', `with overlap ${overlap} the items of a generator would be lost`, hint);
   }
   await checkNewSchedule(specification, { schedule: name, at: now, timeZone, run: 1, items: ['example'] });
@@ -105,7 +105,7 @@ export function refuseContradiction({ overlap, catchUp }: Pick<NewSchedule, 'ove
   throw new TorcError(
     'usage',
     `with catch-up all and overlap ${overlap}, all but one of the missed instants would be ${fate} at once`,
-    'Let them wait for each other (--overlap queue), or make up for all of them at once (--catch-up once).',
+    'Let them wait for each other (--overlap queue), or run once for all of them (--catch-up once).',
   );
 }
 
@@ -217,7 +217,7 @@ export function runSchedule(tx: Transaction, { name }: Request<'schedule_run'>):
   if (live !== null) {
     const what =
       live.workflowKey === null
-        ? 'the workflow before it is being created'
+        ? 'the previous workflow is still being created'
         : `its workflow ${live.workflowKey} has not ended`;
     throw new TorcError(
       'conflict',

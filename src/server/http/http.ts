@@ -128,7 +128,7 @@ function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void 
   });
 }
 
-/** What a job asks for with its credential, which is good for its own attempt alone. */
+/** What a job asks for with its credential, which is good only for its own attempt. */
 function asJob(request: unknown, { workerId, attempt }: JobCredential): object {
   const given = typeof request === 'object' && request !== null ? request : {};
   if ('attempt_key' in given && given.attempt_key === String(attempt)) return { ...given, worker_id: workerId };

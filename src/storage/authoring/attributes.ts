@@ -12,7 +12,7 @@ export function storedAttributes(attributes: Attributes | undefined): string | n
   return attributes === undefined || Object.keys(attributes).length === 0 ? null : JSON.stringify(attributes);
 }
 
-/** Attributes of a new job; a job that is stored already keeps its own. */
+/** Attributes of a new job; a job that is already stored keeps its own. */
 export function addJobAttributes(tx: Transaction, jobKey: number, attributes: Attributes | undefined): void {
   const stored = storedAttributes(attributes);
   if (stored === null) return;

@@ -1,4 +1,4 @@
-/** What a copy of a workflow takes from the tables beside the rows of its jobs, which are stored already. */
+/** What a copy of a workflow takes from the tables beside the rows of its jobs, which are already stored. */
 
 export const copiedJobParts = [
   {

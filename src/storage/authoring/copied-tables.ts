@@ -24,7 +24,7 @@ export interface CopiedTable {
 
 const isFresh = (jobKey: string): string => `(@fresh IS NULL OR ${jobKey} IN (SELECT value FROM json_each(@fresh)))`;
 
-/** Whether a node of the source holds its downstream back in the copy; the barriers of the copy are stored already. */
+/** Whether a node of the source holds its downstream back in the copy; the barriers of the copy are already stored. */
 const holdsBack = `CASE WHEN e.upstream > 0 THEN ${isFresh('e.upstream')}
   ELSE (SELECT num_blockers FROM barriers b WHERE b.barrier_key = @barriers - e.upstream) > 0 END`;
 const numBlockers = (node: string): string =>

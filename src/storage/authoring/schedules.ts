@@ -24,7 +24,7 @@ export interface Schedule {
   user: string;
   cron: string | null;
   everyMs: number | null;
-  /** Of a generator: so many items make a workflow, or those that have waited so long. */
+  /** Of a generator: this many items make a workflow, or those that have waited this long. */
   mostItems: number | null;
   longestWaitMs: number | null;
   timeZone: string;
@@ -85,7 +85,7 @@ export function addSchedule(tx: Transaction, schedule: NewSchedule): Schedule {
   if (findSchedule(tx, schedule.name) !== null) {
     throw new TorcError(
       'conflict',
-      `there is a schedule ${quoted(schedule.name)} already`,
+      `there is already a schedule ${quoted(schedule.name)}`,
       `See torc schedules show ${schedule.name}; torc schedules delete ${schedule.name} makes room for another one.`,
     );
   }

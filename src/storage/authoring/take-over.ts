@@ -32,7 +32,7 @@ type WantedJob = Wanted['jobs'][number];
 /** At most this many jobs are listed. */
 const mostListed = 1000;
 
-/** Throws 'conflict' when the workflow has other jobs than those that were compared. */
+/** Throws 'conflict' when the jobs of the workflow differ from those that were compared. */
 export function takeOver(tx: Transaction, { workflowKey }: Workflow, wanted: Wanted): TakenOver {
   refuseOtherJobs(tx, workflowKey, wanted.num_jobs);
   const settings = [

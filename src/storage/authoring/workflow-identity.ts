@@ -32,7 +32,7 @@ export function refuseKnown(tx: Transaction, identity: WorkflowIdentity | null, 
   const what = `tool ${quoted(identity.tool)}, args ${quoted(identity.args)}`;
   throw new TorcError(
     'conflict',
-    `workflow ${key} (${quoted(name)}) has this identity already (${what}); its status is ${statusOf(tx, known)}`,
+    `workflow ${key} (${quoted(name)}) already has this identity (${what}); its status is ${statusOf(tx, known)}`,
     `--resume continues it; other --args make a new one; torc workflows delete ${key} removes it.`,
   );
 }

@@ -136,7 +136,7 @@ function refuseWorkers(tx: Transaction, workflowKey: number): void {
   if (numWorkers === 0) return;
   throw new TorcError(
     'conflict',
-    `workflow ${workflowKey} has ${counted(numWorkers, 'active worker')}, which started in its present base directory`,
+    `workflow ${workflowKey} has ${counted(numWorkers, 'active worker')}, which started in its current base directory`,
     'Change it once they have ended.',
   );
 }

@@ -144,7 +144,7 @@ export class Database {
   }
 }
 
-/** Makes a new file readable by its owner alone; SQLite gives its write-ahead log the same mode. */
+/** Makes a new file readable only by its owner; SQLite gives its write-ahead log the same mode. */
 function makePrivate(path: string): void {
   try {
     createPrivateFile(path, '');

@@ -18,7 +18,7 @@ export class Mirrors<Db> {
     this.#db = db;
   }
 
-  /** What is known, read now unless it is known already. */
+  /** What is known, read now unless it is already known. */
   get<T>(mirror: Mirror<Db, T>, key: number): T {
     const known = this.change(mirror, key);
     if (known !== undefined) return known;

@@ -13,10 +13,10 @@ type HeldBack = StatusLine['held_back'];
 
 /** More shapes than this say nothing new. */
 const mostShapes = 100;
-/** Of each shape so many jobs are counted, so that a million ready ones cost no more than a few. */
+/** Of each shape at most this many jobs are counted, so that a million ready ones cost no more than a few. */
 const mostCounted = 2_000;
 
-/** The most jobs first; none while every ready job waits for its turn alone. `isServed`: whether this process answers workers. */
+/** The most jobs first; none while every ready job waits only for its turn. `isServed`: whether this process answers workers. */
 export function heldBack(tx: Transaction, workflowKey: number, counts: JobCounts, isServed: boolean): HeldBack {
   const situation = readSituation(tx, workflowKey, isServed);
   const found = new Map<string, { num_jobs: number; reason: WaitingReason }>();

@@ -1,4 +1,4 @@
-/** How workflows stand: from stored counts and indexes alone, so that a million jobs cost no more than ten. */
+/** How workflows stand: only from stored counts and indexes, so that a million jobs cost no more than ten. */
 import type { FailureGroup, Reply, Request, StatusLine } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import type { CutOff, JobCounts, WorkflowStatus } from '../../model/status.ts';

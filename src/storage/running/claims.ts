@@ -218,7 +218,7 @@ export function couldTakeAny(
   });
 }
 
-/** Whether a limit alone keeps ready jobs back that the worker could take when it is idle. */
+/** Whether only a limit keeps ready jobs back that the worker could take when it is idle. */
 export function waitsForLimit(tx: Transaction, node: ComputeNode): boolean {
   if (runToClaimFor(tx, node.workflowKey) === null) return false;
   const quota = limitsNow(tx).quota(node.workflowKey);

@@ -18,7 +18,7 @@ export function statedLaunch({ env, stdio, cwd, stdin, container, pin, cpu_place
   return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement };
 }
 
-/** What a job states; a job that is stored already keeps its own. */
+/** What a job states; a job that is already stored keeps its own. */
 export function addJobLaunch(tx: Transaction, workflowKey: number, jobKey: number, stated: Launch): void {
   const { env, stdio, cwd, stdin, container, pin, cpu_placement } = stated;
   if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement) === undefined) return;

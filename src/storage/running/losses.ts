@@ -16,7 +16,7 @@ export interface Loss {
 /**
  * Makes the job of an attempt that has ended wait to be claimed again, and returns true; false when it was lost too
  * often, or when its workflow is canceled or its run has too many failures: the job then stays as it is. The end of the
- * attempt is stored already, or is stored by the caller.
+ * attempt is already stored, or is stored by the caller.
  */
 export function bringBack(tx: Transaction, job: JobState, { attemptKey, cause, isCounted }: Loss): boolean {
   const workflow = tx.db.get<{ max_losses: number }>(

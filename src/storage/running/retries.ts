@@ -57,7 +57,7 @@ function failureRule(rule: StoredRule): FailureRule {
 
 /**
  * Makes a job whose attempt just failed ready again, at once or after the delay of the rule, when its failure handler
- * allows it; returns whether it did. The result of the attempt is stored already and stays. A job of a canceled
+ * allows it; returns whether it did. The result of the attempt is already stored and stays. A job of a canceled
  * workflow, or of a run with too many failures, is not retried.
  */
 export function retryFailed(tx: Transaction, job: JobState, failure: Failure & { attemptKey: number }): boolean {

@@ -31,7 +31,7 @@ export interface JobRequest extends Belonging {
   limits: LimitSet;
 }
 
-/** A request of resources alone: of requirements that no job has yet. */
+/** A request only of resources: of requirements that no job has yet. */
 export function plainRequest(need: Requirements): JobRequest {
   return { need, slurmConfigKey: anyConfig, labels: noLabels, supportsTermination: false, limits: noLimits };
 }

@@ -1,4 +1,4 @@
-/** The instants of schedules as rows: what became of each, until its workflow has started. */
+/** The instants of schedules as rows: how each went, until its workflow has started. */
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { mostQueued, type OverlapRule, type TickOrigin, type TickState } from '../../model/decide/schedule.ts';
@@ -43,7 +43,9 @@ export function liveTick(tx: Transaction, scheduleKey: number): LiveTick | null 
 }
 
 function liveWords({ workflowKey }: LiveTick): string {
-  return workflowKey === null ? 'the workflow before it was being created' : `workflow ${workflowKey} had not ended`;
+  return workflowKey === null
+    ? 'the previous workflow was still being created'
+    : `workflow ${workflowKey} had not ended`;
 }
 
 interface Admission {
@@ -69,7 +71,7 @@ export function admitTick(tx: Transaction, { scheduleKey, overlap, at, origin }:
       scheduleKey,
     );
   } else if (origin !== 'items' && countQueued(tx, scheduleKey) >= mostQueued) {
-    return addTick(tx, { ...tick, state: 'skipped', reason: `${mostQueued} instants were waiting already` });
+    return addTick(tx, { ...tick, state: 'skipped', reason: `${mostQueued} instants were already waiting` });
   }
   addTick(tx, { ...tick, state: 'queued' });
   return promoteTick(tx, scheduleKey) ? 'pending' : 'queued';

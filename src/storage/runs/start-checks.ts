@@ -1,4 +1,4 @@
-/** What is looked at before a run begins: inputs that must exist already, and others that write the same files. */
+/** What is looked at before a run begins: inputs that must already exist, and others that write the same files. */
 import { resolve } from 'node:path';
 import type { Transaction } from '../database/transaction.ts';
 import type { DeclaredFile, MissingInput } from '../running/input-versions.ts';

@@ -1,4 +1,4 @@
-/** The environment that every job of a worker inherits: the worker's own, without what is about the worker alone. */
+/** The environment that every job of a worker inherits: the worker's own, without what is only about the worker. */
 import type { Environment } from '../../base/config.ts';
 import { openFilesVariable } from '../../base/open-files.ts';
 

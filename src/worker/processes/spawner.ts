@@ -23,7 +23,7 @@ export interface ProcessEnd {
   isGroupGone: boolean;
 }
 
-/** Either `failed` alone (perhaps after `started`), or `started` and later `exited`. */
+/** Either only `failed` (perhaps after `started`), or `started` and later `exited`. */
 export interface SpawnListener {
   /** May be called before `spawn` returns. */
   started(pid: number): void;
