@@ -222,6 +222,22 @@ describe('mistakes', () => {
       stdout: expect.stringMatching(/^job_key.*\n1,1,/),
       stderr: '',
     });
+    for (const words of [
+      ['jobs', 'list', '1-2'],
+      ['jobs', 'list', '-k', 'last,1'],
+    ]) {
+      const { stdout, stderr } = await other.torc(...words, '-f', 'status=uninitialized');
+      expect(stdout.replaceAll(/ +/g, ' ')).toMatch(/^workflow_key job_key status .*\n1 1 .*\n2 2 .*\n$/);
+      expect(stderr).toBe('');
+    }
+    expect(await other.json(['jobs', 'list', 'commands'])).toMatchObject({ jobs: [{ workflow_key: '2' }] });
+    for (const list of ['results', 'files', 'events', 'compute-nodes', 'actions', 'user-data', 'notifications'])
+      expect(await other.torc(list, 'list', 'com*'), list).toMatchObject({ code: 0, stderr: '' });
+    expect(await other.json(['status', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
+    expect(await other.torc('limits', 'list', '2')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('no limits'),
+    });
     expect((await other.json<{ workflows: unknown[] }>(['list', '2-9,last'])).workflows).toHaveLength(1);
     expect(await other.json(['workflows', 'show', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
     expect(await other.json(['workflows', 'start', 'last'])).toMatchObject({ workflow_key: '2' });

@@ -7,9 +7,14 @@ import type { Context } from '../context/context.ts';
 import { chooseWorkflow, type Use } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 
-/** Null without -k: a workflow of the environment does not make a limit that of a workflow. */
-async function ofWorkflow(context: Context, api: Api, use: Use = 'changes'): Promise<string | null> {
-  return context.workflowKey === null ? null : await chooseWorkflow(context, api, null, use);
+/** Null without a key: a workflow of the environment does not make a limit that of a workflow. */
+async function ofWorkflow(
+  context: Context,
+  api: Api,
+  use: Use = 'changes',
+  key: string | null = null,
+): Promise<string | null> {
+  return (key ?? context.workflowKey) === null ? null : await chooseWorkflow(context, api, key, use);
 }
 
 const checkedName = (name: string): string => typedLimits(name)[0] ?? name;
@@ -43,9 +48,9 @@ function titleOf({ name, workflow_key }: Reply<'limit_set'>): string {
   return workflow_key === null ? `the shared limit ${name}` : `the limit ${name} of workflow ${workflow_key}`;
 }
 
-export async function listLimits(context: Context): Promise<void> {
+export async function listLimits(context: Context, key: string | null): Promise<void> {
   const reply = await withConnection(context, async ({ api }) =>
-    api.call('limits_list', { workflow_key: await ofWorkflow(context, api, 'reads') }),
+    api.call('limits_list', { workflow_key: await ofWorkflow(context, api, 'reads', key) }),
   );
   await printResult(context, reply, () => {
     if (reply.limits.length === 0) return 'there are no limits; to make one: torc limits set NAME N\n';

@@ -4,7 +4,7 @@ import { limits } from '../../api/limits.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
-import { chooseWorkflow, chooseWorkflows, isWorkflowStated } from '../input/workflow-key.ts';
+import { chooseWorkflows, isWorkflowStated } from '../input/workflow-key.ts';
 import { failuresValue, readFailures } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
 import { statusPage } from '../output/status-page.ts';
@@ -22,7 +22,8 @@ export async function showStatus(context: Context, keys: readonly string[], opti
   const isStated = keys.length > 0 || (options.all !== true && isWorkflowStated(context));
   await withConnection(context, async ({ api }) => {
     const chosen = isStated ? (await chooseWorkflows(context, api, keys, 'reads')).keys : null;
-    if (chosen?.length === 1) return await showPage(context, api, chosen[0] ?? null);
+    const [only, ...others] = chosen ?? [];
+    if (only !== undefined && others.length === 0) return await showPage(context, api, only);
     await showTable(context, api, chosen, options.limit ?? usualLimit);
   });
 }
@@ -42,8 +43,7 @@ async function showTable(context: Context, api: Api, keys: string[] | null, limi
   if (more) note(context, `the newest ${counted(workflows.length, 'workflow')}; more with -l`);
 }
 
-async function showPage(context: Context, api: Api, key: string | null): Promise<void> {
-  const workflow_key = await chooseWorkflow(context, api, key, 'reads');
+async function showPage(context: Context, api: Api, workflow_key: string): Promise<void> {
   const page = await api.call('workflow_status', { workflow_key });
   const failures = await readFailures(context, api, page.failures);
   const { workflow, is_served, workers, allocations } = page;

@@ -27,11 +27,12 @@ export function declareLimits(program: Command, act: Act): void {
   });
   const list = group
     .command('list')
-    .description('show the shared limits, or with -k those that apply to a workflow, and what runs under them')
-    .addHelpText('after', examples('torc limits list', 'torc limits list -k 7'));
-  act(list, async () => {
+    .description('show the shared limits, or those that apply to a workflow, and what runs under them')
+    .argument('[key]', 'workflow: key or name, last for the newest (default: -k, else the shared limits)')
+    .addHelpText('after', examples('torc limits list', 'torc limits list 7'));
+  act(list, async ([key = null]) => {
     const { listLimits } = await import('../actions/limits.ts');
-    return (context) => listLimits(context);
+    return (context) => listLimits(context, key);
   });
   const remove = group
     .command('delete')

@@ -4,7 +4,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { printList } from '../output/output.ts';
 import { type ListFilter, type ListOptions, listRequest } from './filters.ts';
-import { chooseWorkflow, chooseWorkflows } from './workflow-key.ts';
+import { chooseWorkflows } from './workflow-key.ts';
 
 /** The first page is small, so that its lines appear at once; others have as many rows as the server allows. */
 export const firstPageRows = 500;
@@ -57,6 +57,31 @@ async function namedBy(
   return { ...options, filter: [...options.filter, { column: 'workflow_key', value: keys.join(',') }] };
 }
 
+interface Narrowed {
+  workflowKey: string | null;
+  narrowed: ListOptions;
+  isOfSeveral: boolean;
+}
+
+/** The rows of one workflow, or by a filter those of several. */
+async function narrowedTo(
+  context: Context,
+  api: Api,
+  list: ListName,
+  options: ListOptions,
+  words: readonly string[],
+): Promise<Narrowed> {
+  if (list === 'workflows') {
+    const narrowed = ownedBy(await namedBy(context, api, options, words), context.userOption);
+    return { workflowKey: null, narrowed, isOfSeveral: false };
+  }
+  const { keys } = await chooseWorkflows(context, api, words, 'lists');
+  const [only = '', ...others] = keys;
+  if (others.length === 0) return { workflowKey: only, narrowed: options, isOfSeveral: false };
+  const filter = [...options.filter, { column: 'workflow_key', value: keys.join(',') }];
+  return { workflowKey: null, narrowed: { ...options, filter }, isOfSeveral: true };
+}
+
 function isFailed({ column, value }: ListFilter): boolean {
   return column === 'outcome' && value === 'failed';
 }
@@ -70,16 +95,15 @@ export async function showList(
 ): Promise<void> {
   const words = typeof given === 'string' ? [given] : (given ?? []);
   await withConnection(context, async ({ api }) => {
-    const workflowKey = list === 'workflows' ? null : await chooseWorkflow(context, api, words[0] ?? null, 'reads');
-    const owned =
-      list === 'workflows' ? ownedBy(await namedBy(context, api, options, words), context.userOption) : options;
+    const { workflowKey, narrowed, isOfSeveral } = await narrowedTo(context, api, list, options, words);
     const shown = {
       chosen: options.columns ?? null,
       excluded: options.excludeColumn,
       isWide: options.wide ?? false,
       hasPager: options.pager ?? false,
+      isOfSeveral,
     };
-    await printList(context, list, listPages(api, list, workflowKey, owned), shown);
+    await printList(context, list, listPages(api, list, workflowKey, narrowed), shown);
     if (list === 'jobs' && options.filter.some(isFailed)) {
       note(
         context,

@@ -80,21 +80,25 @@ export interface ChosenWorkflows {
   hasPattern: boolean;
 }
 
-/** The keys of all workflows that are meant, each once. Throws as `chooseWorkflow` does. */
+/**
+ * The keys of all workflows that are meant, each once. Of several with one name a list takes the newest, other reading
+ * commands take all. Throws as `chooseWorkflow` does.
+ */
 export async function chooseWorkflows(
   context: Context,
   api: Api,
   positionals: readonly string[],
-  use: Use = 'changes',
+  use: Use | 'lists' = 'changes',
 ): Promise<ChosenWorkflows> {
+  const reading = use === 'changes' ? use : 'reads';
   const stated = positionals.length > 1 ? null : statedText(context, positionals[0] ?? null);
   const words = positionals.length > 1 ? positionals : stated === null ? [] : [stated];
-  if (words.length === 0) return { keys: [await unstated(context, api, use)], hasPattern: false };
+  if (words.length === 0) return { keys: [await unstated(context, api, reading)], hasPattern: false };
   const selected = await select(context, api, words);
   const keys = new Set<string>();
   for (const selection of selected) {
-    const isAmbiguous = selection.by === 'name' && use === 'changes' && selection.rows.length > 1;
-    const meant = isAmbiguous ? [await oneOfName(context, api, selection, use)] : keysOf(selection);
+    const isAmbiguous = selection.by === 'name' && use !== 'reads' && selection.rows.length > 1;
+    const meant = isAmbiguous ? [await oneOfName(context, api, selection, reading)] : keysOf(selection);
     for (const key of meant) keys.add(key);
   }
   return { keys: [...keys], hasPattern: selected.some(({ by }) => by === 'pattern') };

@@ -116,9 +116,11 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
 };
 
 /** On a terminal names come first, where they are not the first to be left out; in a pipe they are last. */
-export function usualColumns({ terminal }: Context, list: ListName): readonly string[] {
-  const columns = textColumns[list];
-  if (list === 'events' && terminal.isStdoutTerminal) return [...columns.slice(1), 'event_key'];
+export function usualColumns({ terminal }: Context, list: ListName, isOfSeveral = false): readonly string[] {
+  const columns = [...(isOfSeveral ? ['workflow_key'] : []), ...textColumns[list]];
+  if (list === 'events' && terminal.isStdoutTerminal) {
+    return [...columns.filter((column) => column !== 'event_key'), 'event_key'];
+  }
   const name = list === 'results' ? 'job_name' : 'name';
   if (!terminal.isStdoutTerminal || !columns.includes(name)) return columns;
   return [name, ...columns.filter((column) => column !== name)];

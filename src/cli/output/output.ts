@@ -20,6 +20,8 @@ export interface ShownColumns {
   isWide?: boolean;
   /** Whether a pager shows the list, where stdout is a terminal. */
   hasPager?: boolean;
+  /** Whether the rows are those of several workflows, which a column then names. */
+  isOfSeveral?: boolean;
 }
 
 /** Prints a list as its pages arrive; stops early when the reader is gone. */
@@ -66,11 +68,11 @@ interface ListPrinter {
 
 function listPrinter(context: Context, list: ListName, shown: ShownColumns): ListPrinter {
   if (context.format === 'json') return jsonPrinter(list);
+  const named = usualColumns(context, list, shown.isOfSeveral);
   const usual = (record: ListRecord): readonly string[] =>
-    context.format === 'csv' ? Object.keys(record) : usualColumns(context, list).filter((column) => column in record);
+    context.format === 'csv' ? Object.keys(record) : named.filter((column) => column in record);
   const columnsOf = (record: ListRecord | undefined): string[] => {
-    if (record === undefined)
-      return [...(shown.chosen ?? usualColumns(context, list))].filter((c) => !shown.excluded.includes(c));
+    if (record === undefined) return [...(shown.chosen ?? named)].filter((c) => !shown.excluded.includes(c));
     const excluded = shown.excluded.map((name) => columnNamed(list, record, name));
     const chosen = shown.chosen?.map((name) => columnNamed(list, record, name)) ?? usual(record);
     return chosen.filter((column) => !excluded.includes(column));

@@ -43,7 +43,7 @@ const shownChanges = 20;
 async function askForPattern(context: Context, { patterns }: ChosenJobs, plan: Plan): Promise<void> {
   if (plan.num_changes === 0) return;
   const changes = plan.changes.slice(0, shownChanges);
-  if (context.format !== 'json') context.terminal.err(changesText(context, { ...plan, changes }));
+  if (context.format !== 'json') context.terminal.err(changesText(context, { ...plan, changes }), 'colors');
   await askAboutPattern(
     context,
     patterns,
