@@ -27,6 +27,11 @@ const attempt = () => ({
   num_nodes: count,
   num_cpus: count,
   memory_bytes: count,
+  /** Null where the job stated none. */
+  requested_memory_bytes: count.nullable(),
+  requested_runtime_seconds: age.nullable(),
+  /** By how much the job's request grew after this attempt, or why it did not; null for nothing of that. */
+  scaled: json(),
   gpu_indices: z.array(count).nullable(),
   exit_code: integer.nullable(),
   signal: integer.nullable(),

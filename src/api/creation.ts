@@ -37,6 +37,7 @@ export function configOf(scheduler: ExpandedScheduler) {
   const pool = {
     ...(labels === undefined ? {} : { labels: [...labels] }),
     ...(also_unlabelled === undefined ? {} : { also_unlabelled }),
+    ...(scheduler.fallbackOrder === undefined ? {} : { fallback_order: scheduler.fallbackOrder }),
   };
   return {
     name,
@@ -110,6 +111,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
         retry_delay_ms: rule.retryDelayMs,
         retry_backoff: rule.retryBackoff,
         retry_max_delay_ms: rule.retryMaxDelayMs,
+        ...(rule.scale === undefined ? {} : { scale: rule.scale }),
       })),
     })),
     sample_interval_seconds: sampleInterval(workflow.resourceMonitor),

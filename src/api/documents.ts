@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { causes, jobStatuses } from '../model/status.ts';
+import { failureHandler } from './failure-handlers.ts';
 import { age, attributes, count, environment, instant, json, key, limitName, name, text } from './fields.ts';
 import { addedJob } from './jobs.ts';
 import { limits } from './limits.ts';
 import { exportedNotification } from './notifications.ts';
 import { fromData } from './requirements-from-data.ts';
-import { failureHandler, newAction } from './workflows.ts';
+import { newAction } from './workflows.ts';
 
 export const exportWorkflow = z.strictObject({
   workflow_key: key,

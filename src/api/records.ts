@@ -122,6 +122,8 @@ const slurmConfig = () =>
     extra: z.string().nullable(),
     labels: z.string().nullable(),
     also_unlabelled: z.boolean(),
+    /** Its place among the configs that jobs take when they have outgrown their own; null for none. */
+    fallback_order: count.nullable(),
     /** Ready jobs that only workers of this config may take. */
     num_ready_jobs: count,
     /** The most that a ready job asks for which workers of this config may take. */

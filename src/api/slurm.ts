@@ -18,6 +18,8 @@ export const slurmConfigFields = {
   labels: labels.optional(),
   /** Its workers take jobs without labels although they were given some. */
   also_unlabelled: z.boolean().optional(),
+  /** Its place among the configs that jobs take when they have outgrown their own; missing or null for none. */
+  fallback_order: z.number().int().nonnegative().nullable().optional(),
 };
 
 export const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });

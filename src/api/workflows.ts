@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
-import { retryCauses } from '../model/retry.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
+import { delay, failureHandler } from './failure-handlers.ts';
 import {
   attributes,
   changedAttributes,
@@ -45,31 +45,6 @@ const requirements = z.strictObject({
   from_data: fromData.optional(),
   /** Missing: as long as the runtime. */
   expected_runtime_ms: count.min(1).optional(),
-});
-
-/** A hundred years, as in specifications: now plus this is still a date. */
-const delay = count.max(36_525 * 86_400_000);
-
-/** What follows a failure: the first rule that matches the return code or the cause decides. */
-const failureRule = z.strictObject({
-  exit_codes: z.array(z.number().int().min(1).max(255)),
-  match_all_exit_codes: z.boolean(),
-  causes: z.array(z.enum(retryCauses)).optional(),
-  /** Shell text that must succeed before the next attempt starts. */
-  recovery_script: text.nullable(),
-  /** Further attempts after the first. */
-  max_retries: count,
-  /** How long the next attempt waits, the factor by which each further one waits longer, and the longest wait. */
-  retry_delay_ms: delay.optional(),
-  retry_backoff: z.number().min(1).max(1000).optional(),
-  retry_max_delay_ms: delay.optional(),
-});
-
-export const failureHandler = z.strictObject({
-  name,
-  rules: z.array(failureRule),
-  /** Written as `max_retries`, `retry_delay` and `retry_backoff` of jobs. */
-  is_plain: z.boolean().optional(),
 });
 
 export const newAction = z.strictObject({

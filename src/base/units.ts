@@ -47,6 +47,15 @@ export function parseMemory(text: string): number {
   return bytes;
 }
 
+/** A memory size as Slurm writes it: mebibytes, or a number with K, M, G or T. Null when absent, zero or unreadable. */
+export function slurmMemoryBytes(text: string | null | undefined): number | null {
+  const match = /^([0-9]{1,12})([KMGT]?)B?$/i.exec(text?.trim() ?? '');
+  if (match === null) return null;
+  const power = { K: 1, '': 2, M: 2, G: 3, T: 4 }[(match[2] ?? '').toUpperCase()] ?? 2;
+  const bytes = Number(match[1]) * 1024 ** power;
+  return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : null;
+}
+
 /** Bytes for people, at most four characters and a unit, readable by `parseMemory`: `1.5G`, `512M`, `0B`. */
 export function formatMemory(bytes: number): string {
   let value = bytes;

@@ -90,6 +90,8 @@ export interface ExpandedScheduler {
   labels?: readonly string[];
   /** Its workers take jobs without labels although they were given some. */
   alsoUnlabelled?: boolean;
+  /** Its place among the fallbacks of jobs that have outgrown their own; undefined for none. */
+  fallbackOrder?: number;
 }
 
 export interface ExpandedAction {

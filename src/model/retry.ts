@@ -1,4 +1,5 @@
 /** What follows a failure: whether a job is tried again, by the rules of its failure handler. */
+import type { Scale } from './scale.ts';
 import type { Cause } from './status.ts';
 
 /** The causes that a rule can name. `walltime`: torc stopped the job because its allocation ended. */
@@ -21,6 +22,8 @@ export interface FailureRule {
   retryBackoff: number;
   /** No retry waits longer than this. */
   retryMaxDelayMs: number;
+  /** How the request of the job grows before the next attempt; undefined for not at all. */
+  scale?: Scale;
 }
 
 const dayMs = 86_400_000;

@@ -1,5 +1,6 @@
 /** Reads a worker's identity, its share of the node and its time from Slurm's environment variables. */
 import type { Environment } from '../base/config.ts';
+import { slurmMemoryBytes } from '../base/units.ts';
 import { expandHostList } from './host-list.ts';
 
 export interface SlurmEnvironment {
@@ -25,8 +26,6 @@ export interface SlurmEnvironment {
   walltimeSeconds: number | null;
 }
 
-const mebibyte = 1024 * 1024;
-
 function textOf(value: string | undefined): string | null {
   const trimmed = value?.trim() ?? '';
   return trimmed === '' ? null : trimmed;
@@ -41,15 +40,6 @@ function wholeNumber(value: string | undefined): number | null {
 function positive(value: string | undefined): number | null {
   const number = wholeNumber(value);
   return number === null || number === 0 ? null : number;
-}
-
-/** A memory size as Slurm writes it: mebibytes, or a number with K, M, G or T. Null when absent, zero or unreadable. */
-function memoryOf(value: string | undefined): number | null {
-  const match = /^([0-9]{1,12})([KMGT]?)B?$/i.exec(value?.trim() ?? '');
-  if (match === null) return null;
-  const power = { K: 1 / 1024, '': 1, M: 1, G: 1024, T: 1024 * 1024 }[(match[2] ?? '').toUpperCase()] ?? 1;
-  const bytes = Math.floor(Number(match[1]) * power * mebibyte);
-  return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : null;
 }
 
 /** A node's entry in a compressed list such as `4(x2),3` (4, 4, 3). Null beyond its end or when unreadable. */
@@ -102,11 +92,11 @@ function gpusOf(env: Environment): string[] {
 }
 
 function memoryLimit(env: Environment, numCpus: number | null, numGpus: number): number | null {
-  const perNode = memoryOf(env.SLURM_MEM_PER_NODE);
+  const perNode = slurmMemoryBytes(env.SLURM_MEM_PER_NODE);
   if (perNode !== null) return perNode;
-  const perCpu = memoryOf(env.SLURM_MEM_PER_CPU);
+  const perCpu = slurmMemoryBytes(env.SLURM_MEM_PER_CPU);
   if (perCpu !== null && numCpus !== null) return perCpu * numCpus;
-  const perGpu = memoryOf(env.SLURM_MEM_PER_GPU);
+  const perGpu = slurmMemoryBytes(env.SLURM_MEM_PER_GPU);
   return perGpu !== null && numGpus > 0 ? perGpu * numGpus : null;
 }
 

@@ -177,12 +177,11 @@ async function allocate(key: string): Promise<string> {
 
 describe('memory that ran out', () => {
   /** The jobs `big` and `small` of one worker of Slurm job 7, whose allocation ended like this. */
-  async function outOfMemory(state: string): Promise<string> {
-    const jobs = [
-      { name: 'big', memory: 1000 },
-      { name: 'small', memory: 1000 },
-    ];
-    const key = await createWorkflow(service, jobs, [], { actions: [completion] });
+  async function outOfMemory(state: string, rules?: ReturnType<typeof rule>[]): Promise<string> {
+    const failureHandler = rules === undefined ? undefined : 0;
+    const jobs = ['big', 'small'].map((name) => ({ name, memory: 1000, failureHandler }));
+    const failureHandlers = rules === undefined ? [] : [rules];
+    const key = await createWorkflow(service, jobs, [], { actions: [completion], failureHandlers });
     const slurm = { slurmJobId: '7', hostname: 'c1', restartCount: 0, allocationKey: await allocate(key) };
     const worker = await TestWorker.join(service, key, { cpus: 2 }, slurm);
     await worker.exchange();
@@ -224,6 +223,33 @@ describe('memory that ran out', () => {
     ]);
     await restart(key);
     expect(await statuses(service, key)).toEqual({ big: 'ready', small: 'done' });
+  });
+
+  it('is followed by another attempt where a rule raises its memory; its neighbour comes back as it was', async () => {
+    const scale = { memory: { factor: 2 } };
+    const key = await outOfMemory('OUT_OF_MEMORY', [rule({ exit_codes: [], causes: ['oom'], max_retries: 1, scale })]);
+    await look();
+    expect(await statuses(service, key)).toEqual({ big: 'ready', small: 'submitted' });
+    await clock.advance(20_000);
+    await look();
+    const jobs = await rows(service, 'jobs', key);
+    expect(jobs.map(({ name, status, memory_bytes }) => [name, status, memory_bytes])).toEqual([
+      ['big', 'ready', 1024 ** 2],
+      ['small', 'ready', 1000],
+    ]);
+    expect(await rows(service, 'results', key)).toMatchObject([
+      { job_name: 'big', status: 'lost', cause: 'oom', scaled: { old_value: 1000, new_value: 1024 ** 2 } },
+      { job_name: 'small', status: 'lost', cause: 'oom', scaled: null },
+    ]);
+  });
+
+  it('leaves it for a person where its rule does not raise its memory', async () => {
+    const scale = { runtime: { factor: 2 } };
+    const key = await outOfMemory('OUT_OF_MEMORY', [rule({ exit_codes: [], causes: ['oom'], scale })]);
+    await look();
+    await clock.advance(20_000);
+    await look();
+    expect(await statuses(service, key)).toEqual({ big: 'submitted', small: 'ready' });
   });
 
   it('is found by the second look when accounting lags behind', async () => {

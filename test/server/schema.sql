@@ -122,7 +122,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -515,7 +515,7 @@ CREATE TABLE slurm_configs (
   tmp TEXT,
   gres TEXT,
   extra TEXT
-, labels TEXT NOT NULL DEFAULT '', also_unlabelled INTEGER NOT NULL DEFAULT 0) STRICT;
+, labels TEXT NOT NULL DEFAULT '', also_unlabelled INTEGER NOT NULL DEFAULT 0, fallback_order INTEGER) STRICT;
 
 CREATE UNIQUE INDEX slurm_configs_name ON slurm_configs (workflow_key, name);
 

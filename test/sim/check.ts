@@ -8,6 +8,7 @@ import { ConcurrencyCheck } from './concurrency-check.ts';
 import { brokenLosses } from './loss-check.ts';
 import type { Machines } from './machines.ts';
 import { brokenPools } from './pool-check.ts';
+import { brokenScaling, type TrueNeed } from './scale-check.ts';
 import { brokenValues } from './value-check.ts';
 import { nodeCpus } from './worker.ts';
 
@@ -58,6 +59,8 @@ export class Check {
   numCommits = 0;
   /** How often each kind of thing was seen. */
   readonly seen = new Map<string, number>();
+  /** What jobs need that ask for less at first. */
+  trueNeeds: ReadonlyMap<string, TrueNeed> = new Map();
 
   constructor(machines: Machines) {
     this.#machines = machines;
@@ -123,7 +126,7 @@ export class Check {
       this.numChecks += 1;
       this.broken.push(...brokenInvariants(this.#db), ...brokenLosses(this.#db), ...brokenPools(this.#db));
       this.broken.push(...brokenChildren(this.#db), ...brokenValues(this.#db));
-      this.broken.push(...this.#concurrency.look(this.#db));
+      this.broken.push(...this.#concurrency.look(this.#db), ...brokenScaling(this.#db, this.trueNeeds));
     }
     this.#lookAtEnds(this.#db);
     this.#lookAtEvents(this.#db);

@@ -11,7 +11,8 @@ export function brokenLosses(db: Database): string[] {
   const failures = db
     .all<{ job_key: number; num_retries: number }>(
       `SELECT j.job_key, j.num_retries FROM jobs j WHERE j.num_retries > (SELECT count(*) FROM attempts a
-         WHERE a.workflow_key = j.workflow_key AND a.job_key = j.job_key AND a.end_status = 'done' AND a.return_code <> 0)`,
+         WHERE a.workflow_key = j.workflow_key AND a.job_key = j.job_key AND (a.end_status = 'done' AND a.return_code <> 0
+           OR a.end_status = 'lost' AND a.cause = 'oom' AND a.scaled IS NOT NULL))`,
     )
     .map((row) => `job ${row.job_key} has used ${row.num_retries} retries, more than it has failed`);
   const wrong = db

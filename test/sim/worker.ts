@@ -13,6 +13,7 @@ import { noValueFiles } from '../support/no-value-files.ts';
 import { Process } from './clock.ts';
 import { resultOf } from './data-uses.ts';
 import type { JobExit, JobProcess, Machine } from './machines.ts';
+import { runsOutOf } from './scale-check.ts';
 import { openSimSpool, type SimSpool } from './spool.ts';
 import type { World } from './world.ts';
 
@@ -168,6 +169,8 @@ interface Run {
   startedAtMs: number;
   graceMs: number;
   reason: StopReason | null;
+  /** What its process runs out of; null for nothing. */
+  shortage: ReturnType<typeof runsOutOf>;
 }
 
 /** Starts and stops simulated processes as the real runner does with real ones. */
@@ -185,7 +188,14 @@ class SimRunner implements JobRunner {
   }
 
   start(job: Assignment): void {
-    const run: Run = { job, process: null, startedAtMs: 0, graceMs: Number.POSITIVE_INFINITY, reason: null };
+    const run: Run = {
+      job,
+      process: null,
+      startedAtMs: 0,
+      graceMs: Number.POSITIVE_INFINITY,
+      reason: null,
+      shortage: null,
+    };
     this.#runs.set(job.attempt, run);
     this.#worker.process.clock.after(this.#world.random.spread(1, 40), () => this.#spawn(run));
   }
@@ -194,7 +204,10 @@ class SimRunner implements JobRunner {
     const { attempt, job_key: jobKey, job_name: name, num_cpus: numCpus } = run.job;
     const world = this.#world;
     const { process, machine, id } = this.#worker;
-    const { runMs, code } = world.workflow.behaviour(name);
+    const behaviour = world.workflow.behaviour(name);
+    run.shortage = runsOutOf(world.workflow.trueNeeds.get(name), run.job);
+    const { runMs } = behaviour;
+    const code = run.shortage?.code ?? behaviour.code;
     const exited = (exit: JobExit) => process.deliver(() => this.#onExit(run, exit));
     run.process = world.machines.launch({ attempt, jobKey, workerId: id, machine, numCpus, runMs, code, exited });
     run.startedAtMs = process.clock.monotonic();
@@ -215,7 +228,7 @@ class SimRunner implements JobRunner {
       const end = classifyEnd({
         exitCode: exit.code,
         signal: exit.signal,
-        stopped: run.reason,
+        stopped: run.reason ?? (exit.code === run.shortage?.code ? run.shortage.reason : null),
         isOomVictim: false,
         peakMemoryBytes: null,
         memoryLimitBytes: null,

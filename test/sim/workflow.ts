@@ -4,12 +4,13 @@ import { rule, type TestJob } from '../support/service.ts';
 import { type Adding, randomAdding } from './children.ts';
 import { type DataUse, randomUses, withUse } from './data-uses.ts';
 import type { Random } from './random.ts';
+import { randomNeeds, scalingRules, type TrueNeed, withScaling } from './scale-check.ts';
 
 export class SimWorkflow {
   readonly jobs: TestJob[];
   readonly edges: [number, number][];
   readonly numBarriers: number;
-  /** The first retries at once, the second after a delay. */
+  /** The first retries at once, the second after a delay, the third with a larger request. */
   readonly failureHandlers: ReturnType<typeof rule>[][];
   readonly maxLosses: number;
   /** What cuts its runs off; null for nothing. */
@@ -22,6 +23,8 @@ export class SimWorkflow {
   readonly adding: ReadonlyMap<string, Adding>;
   /** Jobs that use the values of others, by name. */
   readonly uses: ReadonlyMap<string, DataUse>;
+  /** What jobs need that ask for less at first, by name. */
+  readonly trueNeeds: ReadonlyMap<string, TrueNeed>;
   /** Nodes that the widest job needs. */
   readonly widest: number;
   readonly #random: Random;
@@ -79,7 +82,10 @@ export class SimWorkflow {
     }
     this.edges = [...edges.values()];
     this.uses = randomUses(jobs, this.edges, randomOfUses);
-    this.jobs = jobs.map((job) => withUse(job, this.uses.get(job.name)));
+    const used = jobs.map((job) => withUse(job, this.uses.get(job.name)));
+    this.trueNeeds = randomNeeds(used, randomOfUses);
+    this.failureHandlers.push(scalingRules);
+    this.jobs = used.map((job) => withScaling(job, this.trueNeeds.get(job.name), this.failureHandlers.length - 1));
     this.adding = randomAdding(this, random);
   }
 

@@ -92,6 +92,7 @@ export class World {
     this.isAboutIsolation = random.chance(0.2);
     const numNodes = random.int(this.isAboutIsolation ? 2 : 1, 4);
     this.workflow = new SimWorkflow(random, this.isAboutIsolation, new Random(seed ^ 0xda7a));
+    this.check.trueNeeds = this.workflow.trueNeeds;
     this.dataUses = new DataUses(this.workflow.uses, this.machines, this.check);
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));

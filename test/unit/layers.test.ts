@@ -41,6 +41,7 @@ const rooms: Record<string, Rooms> = {
       'labels.ts',
       'launch.ts',
       'retry.ts',
+      'scale.ts',
       'expanded.ts',
       'identity.ts',
       'notification.ts',

@@ -517,7 +517,7 @@ describe('the parts besides the jobs', () => {
     ).toEqual([
       'jobs[0].failure_handler: there is no failure handler "hh"; did you mean "h"?',
       'jobs[0].scheduler: there is no Slurm scheduler "gpus"; did you mean "gpu"?',
-      'failure_handlers[0].rules[0]: a rule needs exit_codes, causes or match_all_exit_codes: true',
+      'failure_handlers[0].rules[0]: a rule needs exit_codes, causes, match_all_exit_codes: true or scale',
       'slurm_schedulers[0].account: is missing; it is required, here or in slurm_defaults',
       'slurm_schedulers[1].name: the name "gpu" is already used by slurm_schedulers[0]',
       'slurm_defaults.partition: "partition" cannot be a default: set it in each of the slurm_schedulers',

@@ -101,7 +101,10 @@ function attemptsText(context: Context, attempts: readonly ListRecord[]): string
   const table = section(context, 'attempts', [...attemptColumns, ...placeColumns], newest, attempts.length, 'earlier');
   const last = newest.at(-1);
   if (last === undefined) return table;
-  const details: [string, unknown][] = [['detail', last.detail], ...outputOf(context, last)];
+  const scaled = newest.flatMap(({ attempt_id, scaled: by }): [string, unknown][] => {
+    return by === null ? [] : [[`after ${attempt_id}`, (by as { why: string }).why]];
+  });
+  const details: [string, unknown][] = [...scaled, ['detail', last.detail], ...outputOf(context, last)];
   return table + factLines(details.filter(([, value]) => value !== null));
 }
 

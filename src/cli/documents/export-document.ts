@@ -21,6 +21,7 @@ import {
   actionSpec,
   type Dependence,
   dependenceOn,
+  fallbackSchedulers,
   freeName,
   handlerSpec,
   jobSpec,
@@ -164,7 +165,10 @@ async function* specLines(
   }));
   yield* optional('user_data', await all(data));
   yield* optional('failure_handlers', failure_handlers.filter(({ name }) => !plainRetries.has(name)).map(handlerSpec));
-  yield* optional('slurm_schedulers', await all(records(api, 'slurm_configs', key, schedulerSpec)));
+  const configs = await all(records(api, 'slurm_configs', key, (row) => row));
+  yield* optional('slurm_schedulers', configs.map(schedulerSpec));
+  const fallbacks = fallbackSchedulers(configs);
+  if (fallbacks.length > 0) yield `,\n"fallback_schedulers":${jsonText(fallbacks)}`;
   const { actions } = first.head;
   const jobsOf = actions.length === 0 ? new Map() : await actionJobs(api, key);
   yield* optional(

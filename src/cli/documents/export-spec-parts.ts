@@ -9,6 +9,7 @@ import type {
 } from '../../api/contract.ts';
 import { labelsIn } from '../../model/labels.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
+import type { Growth } from '../../model/scale.ts';
 
 /** Sets of at least this many names become a pattern, if one matches exactly these names. */
 const manyNames = 50;
@@ -91,13 +92,17 @@ export function requirementsSpec(need: ExportedRequirements): object {
   return {
     name,
     num_cpus,
-    ...(memory === null ? {} : { memory: memory % 1024 ** 2 === 0 ? `${memory / 1024 ** 2}m` : `${memory}b` }),
+    ...(memory === null ? {} : { memory: memoryText(memory) }),
     ...(num_gpus === 0 ? {} : { num_gpus }),
     ...(num_nodes === 1 ? {} : { num_nodes }),
     ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
     ...need.from_data,
     ...(expected === undefined ? {} : { expected_runtime: `PT${expected}S` }),
   };
+}
+
+function memoryText(bytes: number): string {
+  return bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2}m` : `${bytes}b`;
 }
 
 export function schedulerSpec(row: ListRecord): object {
@@ -115,6 +120,14 @@ export function schedulerSpec(row: ListRecord): object {
   return { ...stated(all), qos: qos ?? '', ...pool };
 }
 
+/** The names of the Slurm configs that jobs fall back to, in order. */
+export function fallbackSchedulers(configs: readonly ListRecord[]): string[] {
+  return configs
+    .filter(({ fallback_order }) => fallback_order !== null)
+    .sort((a, b) => Number(a.fallback_order) - Number(b.fallback_order))
+    .map(({ name }) => String(name));
+}
+
 /** Retries that jobs state themselves, by the names under which they are stored. */
 export function plainRetrySpecs(handlers: readonly Handler[]): Map<string, object> {
   const plain = handlers.filter(({ is_plain = false }) => is_plain);
@@ -128,15 +141,36 @@ export function plainRetrySpecs(handlers: readonly Handler[]): Map<string, objec
 export function handlerSpec({ name, rules }: Handler): object {
   return {
     name,
-    rules: rules.map(({ exit_codes, match_all_exit_codes, causes = [], recovery_script, max_retries, ...delays }) => ({
-      ...(exit_codes.length === 0 ? {} : { exit_codes }),
-      ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
-      ...(causes.length === 0 ? {} : { causes }),
-      ...(recovery_script === null ? {} : { recovery_script }),
-      max_retries,
-      ...delaySpec(delays),
-    })),
+    rules: rules.map(
+      ({ exit_codes, match_all_exit_codes, causes = [], recovery_script, max_retries, scale, ...delays }) => ({
+        ...(exit_codes.length === 0 ? {} : { exit_codes }),
+        ...(match_all_exit_codes ? { match_all_exit_codes } : {}),
+        ...(causes.length === 0 ? {} : { causes }),
+        ...(recovery_script === null ? {} : { recovery_script }),
+        max_retries,
+        ...delaySpec(delays),
+        ...(scale === undefined ? {} : { scale: scaleSpec(scale) }),
+      }),
+    ),
   };
+}
+
+function scaleSpec({ memory, runtime, max = {} }: NonNullable<Rule['scale']>): object {
+  const [bytes, time] = [(value: number) => memoryText(value), (ms: number) => `PT${ms / 1000}S`];
+  const limits = {
+    ...(max.memory === undefined ? {} : { memory: bytes(max.memory) }),
+    ...(max.runtime === undefined ? {} : { runtime: time(max.runtime) }),
+  };
+  return {
+    ...(memory === undefined ? {} : { memory: growthSpec(memory, bytes) }),
+    ...(runtime === undefined ? {} : { runtime: growthSpec(runtime, time) }),
+    ...(Object.keys(limits).length === 0 ? {} : { max: limits }),
+  };
+}
+
+function growthSpec(growth: Growth, text: (value: number) => string): number | string | string[] {
+  if ('factor' in growth) return growth.factor;
+  return 'peak' in growth ? `peak*${growth.peak}` : growth.values.map(text);
 }
 
 type Handler = NonNullable<Reply<'workflow_export'>['head']>['failure_handlers'][number];

@@ -95,7 +95,7 @@ export function expandInto(
     edges,
     ...(upstreamOrders.size === 0 ? {} : { upstreamOrders }),
     failureHandlers: [...expandFailureHandlers(spec.failure_handlers ?? [], findings), ...jobs.plainRetries.handlers],
-    schedulers: expandSchedulers(spec, findings),
+    schedulers: expandSchedulers(spec, tables.schedulers, findings),
     numJobsWithScheduler: jobs.numJobsWithScheduler,
     resourceMonitor: expandResourceMonitor(spec),
     actions: expandActions(spec.actions ?? [], jobs, tables.schedulers, findings),

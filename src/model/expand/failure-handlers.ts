@@ -1,8 +1,10 @@
 /** Failure handlers: their rules, and how long a next attempt waits. */
 import { parseDuration } from '../../base/units.ts';
 import type { ExpandedFailureHandler } from '../expanded.ts';
-import { defaultMaxDelayMs, type FailureRule } from '../retry.ts';
+import { defaultMaxDelayMs, type FailureRule, type RetryCause } from '../retry.ts';
+import { causeOfField, type Scale, scaledFields } from '../scale.ts';
 import type { Findings } from '../spec/problems.ts';
+import { scaleOf } from '../spec/scale-spec.ts';
 import type { FailureHandlerSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
 
@@ -15,9 +17,15 @@ export function expandFailureHandlers(
     rules: rules.map((rule, k) => {
       const path = ['failure_handlers', i, 'rules', k];
       const exitCodes = rule.exit_codes ?? [];
-      const causes = rule.causes ?? [];
+      const scale =
+        rule.scale == null
+          ? null
+          : scaleOf(rule.scale, (key, message) => findings.add([...path, 'scale', ...key], () => message));
+      const isOpen = exitCodes.length === 0 && rule.causes == null && rule.match_all_exit_codes !== true;
+      // what grows says after which failures
+      const causes = isOpen && scale !== null ? causesOf(scale) : (rule.causes ?? []);
       if (exitCodes.length + causes.length === 0 && rule.match_all_exit_codes !== true) {
-        const message = 'a rule needs exit_codes, causes or match_all_exit_codes: true';
+        const message = 'a rule needs exit_codes, causes, match_all_exit_codes: true or scale';
         findings.add(path, () => message);
       }
       return {
@@ -27,9 +35,14 @@ export function expandFailureHandlers(
         recoveryScript: rule.recovery_script ?? null,
         maxRetries: rule.max_retries ?? specDefaults.maxRetries,
         ...retryDelay(rule, (key, message) => findings.add([...path, key], () => message)),
+        ...(scale === null ? {} : { scale }),
       };
     }),
   }));
+}
+
+function causesOf(scale: Scale): RetryCause[] {
+  return scaledFields.filter((field) => scale[field] !== undefined).map((field) => causeOfField[field]);
 }
 
 type RetryDelay = Pick<FailureRule, 'retryDelayMs' | 'retryBackoff' | 'retryMaxDelayMs'>;

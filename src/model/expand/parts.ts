@@ -24,7 +24,7 @@ function meantOption(key: string): string {
 }
 
 /** The schedulers with what `slurm_defaults` adds to each. */
-export function expandSchedulers(spec: WorkflowSpec, findings: Findings): ExpandedScheduler[] {
+export function expandSchedulers(spec: WorkflowSpec, schedulers: NameTable, findings: Findings): ExpandedScheduler[] {
   const defaults = new Map<string, string | number | boolean>();
   for (const [key, value] of Object.entries(spec.slurm_defaults ?? {})) {
     const path = ['slurm_defaults', key];
@@ -38,9 +38,26 @@ export function expandSchedulers(spec: WorkflowSpec, findings: Findings): Expand
       findings.add(path, () => `${quoted(key)} cannot be a default: ${reasonFor(key)}`, 'key');
     } else defaults.set(key, value);
   }
+  const fallbacks = fallbackOrder(spec, schedulers, findings);
   return (spec.slurm_schedulers ?? []).map((scheduler, i) => {
-    return schedulerOf(scheduler, defaults, ['slurm_schedulers', i], findings);
+    const order = fallbacks.indexOf(i);
+    const expanded = schedulerOf(scheduler, defaults, ['slurm_schedulers', i], findings);
+    return order < 0 ? expanded : { ...expanded, fallbackOrder: order };
   });
+}
+
+/** The numbers of the schedulers that jobs fall back to, in order. */
+function fallbackOrder(
+  { fallback_schedulers }: WorkflowSpec,
+  schedulers: NameTable,
+  findings: Findings,
+): (number | null)[] {
+  const names = fallback_schedulers ?? [];
+  for (const [i, name] of names.entries()) {
+    if (names.indexOf(name) === i) continue;
+    findings.add(['fallback_schedulers', i], () => `${quoted(name)} is in the list already`);
+  }
+  return names.map((name, i) => schedulers.find(name, ['fallback_schedulers', i]));
 }
 
 function reasonFor(key: string): string {

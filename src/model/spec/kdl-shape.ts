@@ -39,7 +39,15 @@ const job: Shape = {
 };
 const monitor: Shape = { single: { jobs: plain, compute_node: plain } };
 const handler: Shape = {
-  objects: { rule: { list: 'rules', shape: { lists: lists('exit_codes', 'causes') } } },
+  objects: {
+    rule: {
+      list: 'rules',
+      shape: {
+        lists: lists('exit_codes', 'causes'),
+        single: { scale: { json: ['memory', 'runtime'], single: { max: plain } } },
+      },
+    },
+  },
 };
 export const workflow: Shape = {
   objects: {
@@ -68,6 +76,6 @@ export const workflow: Shape = {
     },
     ...{ attributes: plain, workflow_attributes: plain, limits: plain, env: plain, variables: plain },
   },
-  lists: lists('access_groups'),
+  lists: lists('access_groups', 'fallback_schedulers'),
   json: ['metadata'],
 };

@@ -16,6 +16,8 @@ const labels: Readonly<Record<string, string>> = {
   resource_requirements: 'a resource requirement',
   failure_handlers: 'a failure handler',
   rules: 'a rule',
+  scale: 'a scale',
+  max: 'the max of a scale',
   steps: 'a step',
   slurm_schedulers: 'a Slurm scheduler',
   resource_monitor: 'the resource monitor',

@@ -12,6 +12,7 @@ import { attributeName, attributeNameRule, attributesProblem } from './attribute
 import { dynamicJobs, executionConfig, jobStdio, resourceMonitor, slurmScheduler } from './execution-spec.ts';
 import { action, notification } from './reactions.ts';
 import { resourceRequirements } from './requirements-spec.ts';
+import { scale } from './scale-spec.ts';
 import {
   command,
   count,
@@ -184,6 +185,8 @@ const failureHandler = z.strictObject({
         max_retries: maxRetries,
         ...retryDelay,
         retry_max_delay: readable(parseDuration).nullish(),
+        /** How what was exceeded grows before the next attempt. */
+        scale: scale.nullish(),
       }),
     )
     .min(1),
@@ -242,6 +245,8 @@ export const workflowSpec = z.strictObject({
   failure_handlers: z.array(failureHandler).nullish(),
   slurm_schedulers: z.array(slurmScheduler).nullish(),
   slurm_defaults: z.record(text, scalar).nullish(),
+  /** Jobs that have outgrown their scheduler take the first of these that gives what they need. */
+  fallback_schedulers: names.nullish(),
   resource_monitor: resourceMonitor.nullish(),
   actions: z.array(action).nullish(),
   notifications: z.array(notification).max(100).nullish(),

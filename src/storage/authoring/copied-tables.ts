@@ -77,7 +77,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'slurm_configs t WHERE t.workflow_key = @source',
     same: [
       ...['name', 'account', 'partition', 'qos', 'walltime_seconds', 'num_nodes', 'ntasks_per_node', 'mem', 'tmp'],
-      ...['gres', 'extra', 'labels', 'also_unlabelled'],
+      ...['gres', 'extra', 'labels', 'also_unlabelled', 'fallback_order'],
     ],
     made: { ...workflow, slurm_config_key: 't.slurm_config_key + @slurmConfigs' },
     unset: [],
@@ -192,6 +192,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ...workflow,
       attempt_key: 'n.attempt_key',
       job_key: 'n.job_key',
+      shape_key: 't.shape_key + @shapes',
       run_id: '0',
       attempt_id: '1',
       compute_node_key: '0',
@@ -203,7 +204,7 @@ export const copiedTables: readonly CopiedTable[] = [
     },
     unset: [
       ...['stop_reason', 'signal', 'detail', 'sampled_at', 'lost_cause', 'diagnosis', 'node_indices', 'is_ahead'],
-      'limits',
+      ...['limits', 'scaled'],
       ...['log_kind', 'log_slot', 'log_offset', 'log_length', 'claim_event', 'start_event', 'end_event', 'is_loss'],
     ],
   },

@@ -2,7 +2,7 @@
 import type { ChangedField, Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
-import { fieldsFromData, type Requirements } from '../../model/job.ts';
+import { fieldsFromData } from '../../model/job.ts';
 import { labelSet } from '../../model/labels.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
@@ -10,8 +10,9 @@ import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
 import { jobLaunch, replaceJobLaunch } from '../running/launch.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
+import { giveOwnRequirements } from '../running/own-requirements.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
-import { findShape, type JobRequest, plainRequest, type Way } from '../running/shapes.ts';
+import { findShape, type JobRequest, type Way } from '../running/shapes.ts';
 import { askNeedsAgain } from '../running/transitions.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
@@ -20,7 +21,7 @@ import { resolved } from './job-texts.ts';
 import { changedLaunch } from './launch-modification.ts';
 import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
-import { changedNeed, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
+import { changedNeed, resourceDifferences } from './requirements-modification.ts';
 
 type JobChanges = Request<'job_modify'>['changes'];
 
@@ -66,7 +67,7 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   setShape(tx, job, { ...way, need: nextNeed });
   forgetReadyJobs(tx, workflowKey);
   if (isOwnNeed) {
-    giveOwnRequirements(tx, job, nextNeed);
+    giveOwnRequirements(tx, job, nextNeed, null);
     askNeedsAgain(tx, workflowKey, jobKey);
   }
   tx.event({ workflowKey, jobKey, type: 'job_modified', data: { changes } });
@@ -203,18 +204,6 @@ function statesWhatIsData(tx: Transaction, job: JobRow, next: JobChanges): boole
     runtime: next.runtime_ms,
   };
   return fieldsFromData.some((field) => fields[field] !== undefined && stated[field] !== undefined);
-}
-
-/** Requirements without a name belong to a single job. */
-function giveOwnRequirements(tx: Transaction, job: JobRow, need: Requirements): void {
-  const shapeKey = addShape(tx, job.workflow_key, plainRequest(need));
-  if (job.resource_requirements_key !== null && requirementsName(tx, job) === null) {
-    setRequirementsShape(tx, job.resource_requirements_key, shapeKey);
-    return;
-  }
-  const sql = 'INSERT INTO resource_requirements (workflow_key, name, shape_key) VALUES (?, NULL, ?)';
-  const { key } = tx.db.run(sql, job.workflow_key, shapeKey);
-  tx.db.run('UPDATE jobs SET resource_requirements_key = ? WHERE job_key = ?', key, job.job_key);
 }
 
 function setShape(tx: Transaction, job: JobRow, request: JobRequest): void {

@@ -8,6 +8,7 @@ import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
+import { setRequirementsShape } from '../running/own-requirements.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { needOf, plainRequest, readShape, waysToStart } from '../running/shapes.ts';
 import { getWorkflow } from '../running/workflows.ts';
@@ -57,11 +58,6 @@ export function resourceDifferences(before: Requirements, after: Requirements): 
   return (fields as (keyof typeof old)[])
     .filter((field) => old[field] !== now[field])
     .map((field) => ({ field, old_value: old[field], new_value: now[field] }));
-}
-
-export function setRequirementsShape(tx: Transaction, requirementsKey: number, shapeKey: number): void {
-  const sql = 'UPDATE resource_requirements SET shape_key = ? WHERE resource_requirements_key = ?';
-  tx.db.run(sql, shapeKey, requirementsKey);
 }
 
 export interface ModifiedRequirements {

@@ -19,6 +19,7 @@ const configColumns = [
   'extra',
   'labels',
   'also_unlabelled',
+  'fallback_order',
 ] as const;
 
 type Changes = Request<'slurm_config_modify'>['changes'];

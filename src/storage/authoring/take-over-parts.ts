@@ -7,9 +7,10 @@ import { addShape, rankShapes } from '../running/added-shapes.ts';
 import { storeLimit } from '../running/limits.ts';
 import { fromDataOf, storeFromData } from '../running/needs-from-data.ts';
 import { notificationRules, replaceRules } from '../running/notifications.ts';
+import { setRequirementsShape } from '../running/own-requirements.ts';
 import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
 import { needOf, plainRequest } from '../running/shapes.ts';
-import { followRequirements, resourceDifferences, setRequirementsShape } from './requirements-modification.ts';
+import { followRequirements, resourceDifferences } from './requirements-modification.ts';
 import { slurmConfigChanges, storeSlurmConfig } from './slurm-configs.ts';
 import { requestedNeed, statedRules } from './workflow-creation.ts';
 

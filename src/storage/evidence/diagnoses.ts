@@ -64,15 +64,22 @@ function unfinished(tx: Transaction, computeNodeKey: number): UnfinishedAttempt[
     }));
 }
 
-/** Stores the diagnosis of each attempt that `diagnoseWorker` finds, or of one; their processes are gone. */
+/**
+ * Stores the diagnosis of each attempt that `diagnoseWorker` finds, or of one; their processes are gone. A victim stays
+ * one when the job that took the memory has another attempt by now, and is no longer among them.
+ */
 export function storeDiagnoses(tx: Transaction, asked: Asked, only: number | null = null): void {
+  const present = JSON.stringify(unfinished(tx, asked.worker.computeNodeKey).map(({ jobKey }) => jobKey));
   for (const [attemptKey, diagnosis] of diagnoseWorker(tx, asked)) {
     if (only !== null && attemptKey !== only) continue;
     tx.db.run(
-      'UPDATE attempts SET lost_cause = ?, diagnosis = ? WHERE attempt_key = ?',
+      `UPDATE attempts SET lost_cause = ?, diagnosis = ? WHERE attempt_key = ? AND NOT (
+         json_extract(diagnosis, '$.role') IS 'victim'
+         AND json_extract(diagnosis, '$.culprit_job_key') NOT IN (SELECT value FROM json_each(?)))`,
       diagnosis.cause ?? 'worker_lost',
       JSON.stringify(diagnosis),
       attemptKey,
+      present,
     );
   }
 }

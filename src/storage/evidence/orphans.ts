@@ -9,7 +9,8 @@ import type { Transaction } from '../database/transaction.ts';
 import { release } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import type { ComputeNode } from '../running/compute-nodes.ts';
-import { addOrphan, bringBackOrphan, leaveOrphan } from '../running/losses.ts';
+import { addOrphan, bringBackOrphan, endLost, leaveOrphan } from '../running/losses.ts';
+import { retryFailed } from '../running/retries.ts';
 import { type JobState, moveJob } from '../running/transitions.ts';
 import { storeDiagnoses } from './diagnoses.ts';
 import type { SlurmEvidence } from './evidence.ts';
@@ -133,10 +134,20 @@ export function decideOrphans(
       continue;
     }
     const loss = { attemptKey, cause, isCounted: true };
-    if (!isOutOfMemory && bringBackOrphan(tx, jobState(row), loss)) counts.numBack += 1;
+    const isBack = isOutOfMemory ? retryLarger(tx, row, role) : bringBackOrphan(tx, jobState(row), loss);
+    if (isBack) counts.numBack += 1;
     else leaveOrphan(tx, attemptKey, workflowKey);
   }
   return counts;
+}
+
+/** The job that took the memory of its node is tried again if a rule of its failure handler lets its request grow. */
+function retryLarger(tx: Transaction, row: OrphanRow, role: Diagnosis['role']): boolean {
+  if (role !== 'culprit') return false;
+  const { attempt_key: attemptKey } = row;
+  const isRetried = retryFailed(tx, jobState(row), { attemptKey, returnCode: null, cause: 'oom', isOnlyScaled: true });
+  if (isRetried) endLost(tx, { attemptKey, cause: 'oom' });
+  return isRetried;
 }
 
 /**

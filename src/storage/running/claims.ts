@@ -242,9 +242,9 @@ function recordClaim(
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
        gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event,
-       limits)
+       limits, shape_key)
      VALUES (?, ?, ?, 1 + coalesce((SELECT a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
@@ -261,6 +261,7 @@ function recordClaim(
     isAhead ? 1 : 0,
     moves.eventKey,
     shape.limits === noLimits ? null : shape.limits,
+    shape.shapeKey,
   );
   moves.add(attempt.key, 'c');
   // a whole node includes its GPUs

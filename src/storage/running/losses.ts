@@ -47,15 +47,20 @@ function numLosses(tx: Transaction, { workflowKey, jobKey }: JobState, attemptKe
 /** The same for an attempt without a result; it is live until then. */
 export function bringBackOrphan(tx: Transaction, job: JobState, loss: Loss): boolean {
   if (!bringBack(tx, job, loss)) return false;
+  endLost(tx, loss);
+  return true;
+}
+
+/** Ends a live attempt without a result whose job waits to be claimed again. */
+export function endLost(tx: Transaction, { attemptKey, cause }: Pick<Loss, 'attemptKey' | 'cause'>): void {
   tx.db.run(
     `UPDATE attempts SET is_live = 0, end_status = 'lost', cause = ?, ended_at = ?,
        detail = json_extract(diagnosis, '$.explanation') WHERE attempt_key = ?`,
-    loss.cause,
+    cause,
     tx.now,
-    loss.attemptKey,
+    attemptKey,
   );
-  forgetOrphan(tx, loss.attemptKey);
-  return true;
+  forgetOrphan(tx, attemptKey);
 }
 
 /** A live attempt whose process is known to be gone; a later look decides what becomes of its job. */

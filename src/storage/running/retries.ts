@@ -4,6 +4,7 @@ import { isoInstant } from '../../base/clock.ts';
 import { defaultMaxDelayMs, type Failure, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { holdJob } from './holds.ts';
+import { scaleJob } from './scaling.ts';
 import { giveBack, type JobState } from './transitions.ts';
 
 type StoredRule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
@@ -52,15 +53,22 @@ function failureRule(rule: StoredRule): FailureRule {
     retryDelayMs: rule.retry_delay_ms ?? 0,
     retryBackoff: rule.retry_backoff ?? 1,
     retryMaxDelayMs: rule.retry_max_delay_ms ?? defaultMaxDelayMs(rule.retry_delay_ms ?? 0),
+    ...(rule.scale === undefined ? {} : { scale: rule.scale }),
   };
+}
+
+export interface AttemptFailure extends Failure {
+  attemptKey: number;
+  /** It is tried again only with a larger request. */
+  isOnlyScaled?: boolean;
 }
 
 /**
  * Makes a job whose attempt just failed ready again, at once or after the delay of the rule, when its failure handler
  * allows it; returns whether it did. The result of the attempt is already stored and stays. A job of a canceled
- * workflow, or of a run with too many failures, is not retried.
+ * workflow, or of a run with too many failures, is not retried; nor is one that ran out of what cannot grow further.
  */
-export function retryFailed(tx: Transaction, job: JobState, failure: Failure & { attemptKey: number }): boolean {
+export function retryFailed(tx: Transaction, job: JobState, failure: AttemptFailure): boolean {
   const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_over: number }>(
     `SELECT h.name, h.rules, j.num_retries, w.is_canceled OR w.has_failed_out AS is_over FROM jobs j
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
@@ -73,8 +81,10 @@ export function retryFailed(tx: Transaction, job: JobState, failure: Failure & {
   const number = ruleForRetry(rules, failure, numRetries);
   const rule = number === null ? undefined : rules[number];
   if (number === null || rule === undefined) return false;
+  const { attemptKey, returnCode, cause, isOnlyScaled = false } = failure;
+  const growth = rule.scale === undefined ? 'same' : scaleJob(tx, job, { attemptKey, cause, scale: rule.scale });
+  if (growth === 'capped' || (isOnlyScaled && growth === 'same')) return false;
   const hasScript = rule.recoveryScript !== null;
-  const { attemptKey, returnCode, cause } = failure;
   tx.db.run(
     'UPDATE jobs SET num_retries = num_retries + 1, recovery_attempt_key = ?, recovery_rule = ? WHERE job_key = ?',
     hasScript ? attemptKey : null,

@@ -30,6 +30,9 @@ const resultColumns: Column[] = [
   ...columns('key', ['compute_node_key', 'nullif(a.compute_node_key, 0)']),
   ...columns('integer', ['num_nodes', 'a.num_nodes']),
   ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),
+  ...columns('integer', ['requested_memory_bytes', 'CASE s.is_memory_stated WHEN 1 THEN s.memory_bytes END']),
+  ...columns('seconds', ['requested_runtime_seconds', 'CASE s.is_runtime_stated WHEN 1 THEN s.runtime_ms END']),
+  ...columns('json', ['scaled', 'a.scaled']),
   ...columns('json', ['gpu_indices', 'a.gpu_indices']),
   ...columns('integer', ['exit_code', 'a.exit_code'], ['signal', 'a.signal']),
   ...columns('text', ['detail', 'a.detail']),
@@ -77,7 +80,8 @@ const found = {
 export const results: ListDefinition = {
   columns: findable(resultColumns, found),
   from: `attempts a LEFT JOIN jobs j ON j.job_key = a.job_key
-    LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key`,
+    LEFT JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+    LEFT JOIN shapes s ON s.shape_key = a.shape_key`,
   where: 'a.cause IS NOT NULL',
   latest: `NOT EXISTS (SELECT 1 FROM attempts later WHERE later.workflow_key = a.workflow_key
     AND later.job_key = a.job_key AND later.attempt_key > a.attempt_key AND later.cause IS NOT NULL)`,

@@ -10,6 +10,7 @@ export const slurmConfigs: ListDefinition = {
     ...columns('text', 'mem', 'tmp', 'gres', 'extra'),
     labelsColumn('labels'),
     ...columns('flag', 'also_unlabelled'),
+    ...columns('integer', 'fallback_order'),
     // ready jobs that are restricted to workers of this config
     ...columns('integer', [
       'num_ready_jobs',

@@ -1,0 +1,174 @@
+/** A job that ran out of memory or time asks for more: its own request grows, never that of another job. */
+import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units.ts';
+import { anyConfig, mayTake, poolOfConfig } from '../../model/decide/pools.ts';
+import { type Capped, type Room, type Scaled, scaledNeed } from '../../model/decide/scaling.ts';
+import type { LabelSet } from '../../model/labels.ts';
+import { exceededField, type Scale, type ScaledField } from '../../model/scale.ts';
+import type { Cause } from '../../model/status.ts';
+import type { Transaction } from '../database/transaction.ts';
+import { addShape } from './added-shapes.ts';
+import { fromDataOf } from './needs-from-data.ts';
+import { giveOwnRequirements } from './own-requirements.ts';
+import { findShape, type Shape } from './shapes.ts';
+import type { JobState } from './transitions.ts';
+
+interface Ended {
+  attemptKey: number;
+  cause: Cause;
+  scale: Scale;
+}
+
+/**
+ * Raises what the attempt ran out of. `same`: nothing grows; `capped`: it cannot grow further, so that another attempt
+ * would end like this one.
+ */
+export function scaleJob(
+  tx: Transaction,
+  { jobKey, workflowKey }: Pick<JobState, 'jobKey' | 'workflowKey'>,
+  { attemptKey, cause, scale }: Ended,
+): 'scaled' | 'same' | 'capped' {
+  const field = exceededField(cause);
+  if (field === null || scale[field] === undefined) return 'same';
+  const job = tx.db.get<{ shape_key: number; requirements_key: number | null; tried_key: number | null; name: string }>(
+    `SELECT j.shape_key, j.resource_requirements_key AS requirements_key, j.name, a.shape_key AS tried_key FROM jobs j
+     JOIN attempts a ON a.attempt_key = ? WHERE j.job_key = ?`,
+    attemptKey,
+    jobKey,
+  );
+  if (job === undefined) return 'same';
+  const now = findShape(tx, job.shape_key);
+  const tried = job.tried_key === null ? now : findShape(tx, job.tried_key);
+  const exceeded = { field, tried: tried.need, now: now.need, used: usedBy(tx, attemptKey, field) };
+  const decided = scaledNeed(scale, exceeded, roomsOf(tx, workflowKey, now));
+  if (decided === null) return 'same';
+  const data = 'need' in decided ? scaledData(now, decided) : cappedData(decided);
+  tx.db.run('UPDATE attempts SET scaled = ? WHERE attempt_key = ?', JSON.stringify(data), attemptKey);
+  tx.event({ workflowKey, type: 'need' in decided ? 'job_scaled' : 'job_not_scaled', jobKey, attemptKey, data });
+  if (!('need' in decided)) return 'capped';
+  const { need, room } = decided;
+  const shapeKey = addShape(tx, workflowKey, { ...now, need, slurmConfigKey: room.key });
+  tx.db.run('UPDATE jobs SET shape_key = ? WHERE job_key = ?', shapeKey, jobKey);
+  const row = { job_key: jobKey, workflow_key: workflowKey, resource_requirements_key: job.requirements_key };
+  const { [field]: _, ...fromData } =
+    (job.requirements_key === null ? null : fromDataOf(tx, job.requirements_key)) ?? {};
+  giveOwnRequirements(tx, row, need, Object.keys(fromData).length === 0 ? null : fromData);
+  return 'scaled';
+}
+
+/** The peak memory or the runtime of an attempt; of one that was lost with its worker also what the diagnosis says. */
+function usedBy(tx: Transaction, attemptKey: number, field: ScaledField): number | null {
+  const row = tx.db.get<{ peak: number | null; exec_ms: number | null; suggested: number | null }>(
+    `SELECT peak_memory_bytes AS peak, exec_ms, json_extract(diagnosis, '$.suggested_memory_bytes') AS suggested
+     FROM attempts WHERE attempt_key = ?`,
+    attemptKey,
+  );
+  if (field === 'runtime') return row?.exec_ms ?? null;
+  const known = [row?.peak ?? 0, Math.floor((row?.suggested ?? 0) / 1.5)];
+  return Math.max(...known) || null;
+}
+
+// ------------------------------------------------------------------ where it can run
+
+interface ConfigRow {
+  key: number;
+  name: string;
+  walltime_seconds: number;
+  mem: string | null;
+  labels: LabelSet;
+  also_unlabelled: number;
+  fallback_order: number | null;
+  /** The most that a worker of it has had; null before the first. */
+  seen: number | null;
+}
+
+/** What the job may run on now, and what it may fall back to, in order. */
+function roomsOf(tx: Transaction, workflowKey: number, shape: Shape): [Room, ...Room[]] {
+  const configs = tx.db.all<ConfigRow>(
+    `SELECT c.slurm_config_key AS key, c.name, c.walltime_seconds, c.mem, c.labels, c.also_unlabelled, c.fallback_order,
+       (SELECT max(n.memory_bytes) FROM allocations l JOIN compute_nodes n ON n.allocation_key = l.allocation_key
+        WHERE l.slurm_config_key = c.slurm_config_key) AS seen
+     FROM slurm_configs c WHERE c.workflow_key = ? ORDER BY c.slurm_config_key`,
+    workflowKey,
+  );
+  if (shape.slurmConfigKey === anyConfig) return [anyRoom(tx, workflowKey, shape, configs)];
+  const own = configs.find(({ key }) => key === shape.slurmConfigKey);
+  const fallbacks = configs
+    .filter(({ key, fallback_order }) => fallback_order !== null && key !== shape.slurmConfigKey)
+    .filter(({ fallback_order }) => own?.fallback_order == null || (fallback_order ?? 0) > own.fallback_order)
+    .sort((a, b) => (a.fallback_order ?? 0) - (b.fallback_order ?? 0));
+  const unknown = { key: shape.slurmConfigKey, name: null, memoryBytes: null, runtimeMs: null };
+  return [own === undefined ? unknown : roomOf(own), ...fallbacks.map(roomOf)];
+}
+
+function roomOf({ key, name, mem, seen, walltime_seconds }: ConfigRow): Room {
+  return { key, name, memoryBytes: slurmMemoryBytes(mem) ?? seen, runtimeMs: walltime_seconds * 1000 };
+}
+
+/** Of a job without a config: the largest that any worker which may take it has, or would have. */
+function anyRoom(tx: Transaction, workflowKey: number, shape: Shape, configs: readonly ConfigRow[]): Room {
+  const able = configs.filter(({ also_unlabelled, ...config }) => {
+    return mayTake(poolOfConfig({ ...config, alsoUnlabelled: also_unlabelled === 1 }), shape);
+  });
+  const rooms = able.map(roomOf);
+  const local = tx.db
+    .all<{ memoryBytes: number; labels: LabelSet; takes: number }>(
+      `SELECT memory_bytes AS memoryBytes, labels, takes_unlabelled AS takes FROM compute_nodes
+       WHERE workflow_key = ? AND allocation_key IS NULL`,
+      workflowKey,
+    )
+    .filter(({ labels, takes }) => mayTake({ config: null, labels, takesUnlabelled: takes === 1 }, shape))
+    .map(({ memoryBytes }): Room => ({ key: anyConfig, name: null, memoryBytes, runtimeMs: null }));
+  const all = [...rooms, ...local];
+  const most = (values: (number | null)[]): number | null =>
+    values.length === 0 || values.includes(null) ? null : Math.max(...(values as number[]));
+  return {
+    key: anyConfig,
+    name: null,
+    memoryBytes: most(all.map(({ memoryBytes }) => memoryBytes)),
+    runtimeMs: most(all.map(({ runtimeMs }) => runtimeMs)),
+  };
+}
+
+// ------------------------------------------------------------------ what is recorded
+
+const words = {
+  memory: { fieldName: 'memory_bytes', unit: 1, text: formatMemory },
+  runtime: { fieldName: 'runtime_seconds', unit: 1000, text: (ms: number) => formatDuration(ms / 1000) },
+} as const satisfies Record<ScaledField, { fieldName: string; unit: number; text: (value: number) => string }>;
+
+const limits = {
+  max: 'the max of its rule',
+  list: 'the last value of its rule',
+  scheduler: 'the most that its workers have',
+} as const;
+
+function scaledData(before: Shape, scaled: Scaled): object {
+  const { field, oldValue, newValue, wanted, limitedBy, room } = scaled;
+  const { fieldName, unit, text } = words[field];
+  const isMoved = room.key !== before.slurmConfigKey;
+  const old = oldValue === null ? 'none stated' : text(oldValue);
+  const cap = limitedBy === null ? '' : `, not ${text(wanted)}: ${text(newValue)} is ${limits[limitedBy]}`;
+  return {
+    field: fieldName,
+    old_value: oldValue === null ? null : oldValue / unit,
+    new_value: newValue / unit,
+    wanted_value: wanted / unit,
+    limited_by: limitedBy,
+    scheduler: isMoved ? room.name : null,
+    why: `${field} ${old} -> ${text(newValue)}${cap}${isMoved ? `, in ${room.name}` : ''}`,
+  };
+}
+
+function cappedData({ field, value, limitedBy }: Capped): object {
+  const { fieldName, unit, text } = words[field];
+  const at = value / unit;
+  return {
+    field: fieldName,
+    old_value: at,
+    new_value: at,
+    wanted_value: null,
+    limited_by: limitedBy,
+    scheduler: null,
+    why: `${field} stays ${text(value)}: that is ${limits[limitedBy]}, so the job is not tried again`,
+  };
+}
