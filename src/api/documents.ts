@@ -133,6 +133,10 @@ const importedResult = z.object({
   num_nodes: z.number().int().positive().optional(),
   num_cpus: count,
   memory_bytes: count,
+  /** Missing in exports from before there were these three. */
+  requested_memory_bytes: count.nullable().optional(),
+  requested_runtime_seconds: age.nullable().optional(),
+  scaled: json().optional(),
   gpu_indices: z.array(count).nullable(),
   exit_code: z.number().int().nullable(),
   signal: z.number().int().nullable(),

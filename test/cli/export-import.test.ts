@@ -7,6 +7,11 @@ import { newPlace, type Place } from './place.ts';
 type Row = Record<string, unknown>;
 
 let place: Place;
+const growing = {
+  causes: ['oom', 'job_timeout'],
+  max_retries: 2,
+  scale: { memory: 'peak*1.3', runtime: ['PT60S', 'PT90.5S'], max: { memory: '333333333b' } },
+};
 const stage = (letter: string) => Array.from({ length: 60 }, (_, n) => `${letter}_${n}`);
 beforeAll(async () => {
   place = newPlace();
@@ -23,7 +28,10 @@ beforeAll(async () => {
     user_data: [{ name: 'in', data: [1, 'é'] }, { name: 'out' }, { name: 'gone', is_ephemeral: true }],
     slurm_schedulers: [
       { name: 's', account: 'a', walltime: '1-02:00:00', gres: 'gpu:1', labels: ['gpu', 'b'], also_unlabelled: true },
+      { name: 't', account: 'a' },
     ],
+    fallback_schedulers: ['t', 's'],
+    failure_handlers: [{ name: 'h', rules: [growing] }],
     jobs: [
       { name: '__proto__', command: 'echo a > "${files.output.it\'s}"', resource_requirements: 'r', priority: -3 },
       { name: 'reader $HOME', command: "cat '${files.input.it's}'", supports_termination: true, labels: ['local'] },
@@ -61,6 +69,10 @@ describe('an exported workflow', () => {
     const document = JSON.parse(readFileSync(`${place.path}/plain.json`, 'utf8'));
     expect(document).toMatchObject({ format: 'torc-export', version: 1 });
     expect(document.results).toBeUndefined();
+    expect(document.workflow).toMatchObject({
+      fallback_schedulers: ['t', 's'],
+      failure_handlers: [{ name: 'h', rules: [growing] }],
+    });
     expect(document.workflow.user_data).toEqual([
       { name: 'in', data: [1, 'é'] },
       { name: 'out' },

@@ -7,7 +7,9 @@ import { aims, type Settled, settle, statusCode } from '../../model/decide/resta
 import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses, type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { addShape } from '../running/added-shapes.ts';
 import { noteResults } from '../running/result-values.ts';
+import { findShape } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, isWorkflowActive } from '../running/workflows.ts';
 import { loadJobs, type StoredJobs } from '../runs/restart.ts';
@@ -73,8 +75,8 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
        num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
        return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms,
-       is_forgiven, result)
-     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       is_forgiven, result, shape_key, scaled)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     workflowKey,
     jobKey,
     result.run_id,
@@ -100,9 +102,28 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     milliseconds(result.cpu_seconds),
     result.outcome === 'forgiven' ? 1 : 0,
     result.result == null ? null : jsonText(result.result),
+    requestOf(tx, workflowKey, jobKey, result),
+    result.scaled == null ? null : jsonText(result.scaled),
   );
   if (result.result != null) noteResults(tx, workflowKey);
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
+}
+
+/** The shape of what the attempt asked for; null where the export does not say. */
+function requestOf(tx: Transaction, workflowKey: number, jobKey: number, result: Result): number | null {
+  const { requested_memory_bytes: memoryBytes, requested_runtime_seconds: runtime } = result;
+  if (memoryBytes === undefined || runtime === undefined) return null;
+  const sql = 'SELECT shape_key FROM jobs WHERE job_key = ?';
+  const shape = findShape(tx, tx.db.get<{ shape_key: number }>(sql, jobKey)?.shape_key ?? 0);
+  const { expectedMs: _, ...need } = shape.need;
+  const asked = {
+    ...need,
+    isMemoryStated: memoryBytes !== null,
+    isRuntimeStated: runtime !== null,
+    ...(memoryBytes === null ? {} : { memoryBytes }),
+    ...(runtime === null ? {} : { runtimeMs: Math.round(runtime * 1000) }),
+  };
+  return addShape(tx, workflowKey, { ...shape, need: asked });
 }
 
 /** The compute node that a result came from, whose worker is gone; 0 where no process ran. */
