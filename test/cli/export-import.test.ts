@@ -152,7 +152,10 @@ describe('an exported workflow', () => {
     // after the events of its own creation
     expect(imported.slice(1, 1 + events.length)).toEqual(events);
     const config = await place.json<{ slurm_configs: Row[] }>(['hpc', 'slurm', 'list-configs', '-k', key]);
-    expect(config.slurm_configs).toMatchObject([{ name: 's', walltime_seconds: 93_600, gres: 'gpu:1' }]);
+    expect(config.slurm_configs).toMatchObject([
+      { name: 's', walltime_seconds: 93_600, gres: 'gpu:1', fallback_order: 1 },
+      { name: 't', fallback_order: 0 },
+    ]);
 
     const restart = async (k: string) => {
       // nothing is left to run
