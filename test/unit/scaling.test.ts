@@ -26,14 +26,14 @@ describe('the next value', () => {
 
   it('is the next of a list', () => {
     const growth = { values: [gibibyte, 4 * gibibyte, 9 * gibibyte] };
-    const after = (tried: number | null, used: number | null = null) => nextValue('memory', growth, { tried, used });
-    expect([after(512), after(gibibyte), after(5 * gibibyte), after(9 * gibibyte)]).toEqual([
+    const next = (tried: number | null, used: number | null = null) => nextValue('memory', growth, { tried, used });
+    expect([next(512), next(gibibyte), next(5 * gibibyte), next(9 * gibibyte)]).toEqual([
       gibibyte,
       4 * gibibyte,
       9 * gibibyte,
       null,
     ]);
-    expect(after(null, 2 * gibibyte)).toBe(4 * gibibyte);
+    expect(next(null, 2 * gibibyte)).toBe(4 * gibibyte);
   });
 
   it('is a multiple of the peak, in at most 16 steps between powers of two; never less than was tried', () => {
