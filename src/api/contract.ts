@@ -9,6 +9,7 @@
  * waits until they are made.
  */
 import type { z } from 'zod';
+import * as autoscaling from './autoscaling.ts';
 import * as candidates from './candidates.ts';
 import * as concurrency from './concurrency.ts';
 import * as demand from './demand.ts';
@@ -28,6 +29,7 @@ import * as status from './status.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
 
+export type { AutoscalerShown } from './autoscaling.ts';
 export type { ExportedAction, ExportedJob, ExportedRequirements } from './documents.ts';
 export type { ChangedField } from './fields.ts';
 export type { AddedJob, DiagnosedJob, JobShown } from './jobs.ts';
@@ -124,7 +126,8 @@ export const endpoints = {
   schedule_delete: on(schedules.scheduleOnly, schedules.scheduleDeleted),
 
   // people change what is stored
-  workflow_pause: on(workflows.pauseWorkflow, workflows.pauseReply),
+  workflow_pause: on(plans.pauseWorkflow, plans.pauseReply),
+  workflow_autoscale: on(autoscaling.autoscaleWorkflow, autoscaling.autoscaleReply),
   workflow_modify: on(workflows.modifyWorkflow, workflows.modifyWorkflowReply),
   limit_set: on(concurrency.setLimit, concurrency.limitChanged),
   limit_delete: on(concurrency.deleteLimit, concurrency.limitChanged),

@@ -176,3 +176,14 @@ export const copyWorkflowReply = () =>
  */
 export const stopRunningReply = () =>
   z.strictObject({ num_stopping: count, num_going_on: count, num_back: count, running: z.array(keptJob()) });
+
+/** With `paused` false, jobs start again. */
+export const pauseWorkflow = z.strictObject({ workflow_key: key, paused: z.boolean() });
+export const pauseReply = () =>
+  z.strictObject({
+    workflow_key: key,
+    is_paused: z.boolean(),
+    was_paused: z.boolean(),
+    num_ready: count,
+    num_running: count,
+  });

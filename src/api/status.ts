@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { reason } from '../model/decide/reason.ts';
 import { allocationStatuses, cutOffs, workflowStatuses } from '../model/status.ts';
+import { autoscaler } from './autoscaling.ts';
 import { count, instant, key, name } from './fields.ts';
 import { limits } from './limits.ts';
 
@@ -100,5 +101,7 @@ export const workflowStatusReply = () =>
         slurm_reason: z.string().nullable(),
       }),
     ),
+    /** Null for a workflow that asks for no nodes by itself. */
+    autoscaler: autoscaler().nullable(),
   });
 export type WorkflowStatusReply = z.infer<ReturnType<typeof workflowStatusReply>>;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
+import { autoscaler } from './autoscaling.ts';
 import { delay, failureHandler } from './failure-handlers.ts';
 import {
   attributes,
@@ -202,17 +203,6 @@ export const createFinishReply = () =>
 
 export const workflowOnly = z.strictObject({ workflow_key: key });
 
-/** With `paused` false, jobs start again. */
-export const pauseWorkflow = z.strictObject({ workflow_key: key, paused: z.boolean() });
-export const pauseReply = () =>
-  z.strictObject({
-    workflow_key: key,
-    is_paused: z.boolean(),
-    was_paused: z.boolean(),
-    num_ready: count,
-    num_running: count,
-  });
-
 export const modifyWorkflow = z.strictObject({
   workflow_key: key,
   changes: z
@@ -267,6 +257,8 @@ export const workflowShown = () =>
     notification_error: z.string().nullable(),
     /** Environment variables of every job; values that look like secrets are hidden. */
     env: z.record(z.string(), z.string()),
+    /** Null for a workflow that asks for no nodes by itself. */
+    autoscaler: autoscaler().nullable(),
   });
 export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
 

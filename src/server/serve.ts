@@ -6,6 +6,7 @@ import { readServerFile, removeServerFile, type ServerFile, writeServerFile } fr
 import { isoInstant } from '../base/clock.ts';
 import { credentialSecret, workerKey } from '../base/job-credential.ts';
 import { ActionRunner } from './actions/action-runner.ts';
+import { Autoscaler } from './actions/autoscaler.ts';
 import { MessageSender } from './actions/message-sender.ts';
 import { ScheduleRunner } from './actions/schedule-runner.ts';
 import { Reconciler } from './evidence/reconcile.ts';
@@ -26,8 +27,10 @@ export interface ServeOptions {
   runsActions?: boolean;
   /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
   startsWorkers?: boolean;
-  /** Whether this process makes the workflows of schedules; only one that lasts does. */
+  /** Whether this process makes the workflows of schedules and asks for nodes by itself; only one that lasts does. */
   runsSchedules?: boolean;
+  /** How often in a minute autoscalers may call sbatch and scancel. */
+  slurmCallsPerMinute?: number;
 }
 
 export interface Serving {
@@ -73,7 +76,10 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   schedules?.start();
   const sender = options.runsActions === true ? new MessageSender(service) : null;
   sender?.start();
+  const autoscaler = options.runsSchedules === true ? new Autoscaler(service, options.slurmCallsPerMinute) : null;
+  autoscaler?.start();
   void service.lost.then(() => {
+    void autoscaler?.close();
     reconciler.close();
     timekeeper.close();
     void schedules?.close();
@@ -88,6 +94,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       service.onRotateToken = null;
       reconciler.close();
       timekeeper.close();
+      await autoscaler?.close();
       await schedules?.close();
       await actions?.close();
       await sender?.close();

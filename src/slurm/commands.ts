@@ -57,7 +57,7 @@ export interface SlurmCommands {
   /** Jobs and steps among these ids that accounting knows, submitted since then, with every start of requeued jobs. */
   sacct(ids: readonly string[], sinceMs: number): Promise<SlurmAnswer<Parsed<AccountedJob>>>;
   /** Cancels; ids that are unknown or have already ended do not count as a failure. */
-  scancel(ids: readonly string[]): Promise<SlurmAnswer<null>>;
+  scancel(ids: readonly string[], which?: { onlyPending?: boolean }): Promise<SlurmAnswer<null>>;
   /** Null only when slurmctld says that it does not know the id. For one job at a time. */
   scontrolShowJob(id: string): Promise<SlurmAnswer<ShownJob | null>>;
   sinfo(): Promise<SlurmAnswer<Parsed<PartitionNodes>>>;
@@ -204,9 +204,11 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
     });
   }
 
-  async scancel(ids: readonly string[]): Promise<SlurmAnswer<null>> {
+  async scancel(ids: readonly string[], { onlyPending = false } = {}): Promise<SlurmAnswer<null>> {
+    const options = onlyPending ? ['--state=PENDING'] : [];
     for (let first = 0; first < ids.length; first += idsPerCall) {
-      const answer = await this.ask('scancel', ids.slice(first, first + idsPerCall), nothingToCancel);
+      const part = ids.slice(first, first + idsPerCall);
+      const answer = await this.ask('scancel', [...options, ...part], nothingToCancel);
       if (answer.kind === 'failed') return answer;
     }
     return { kind: 'ok', value: null };

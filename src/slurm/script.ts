@@ -40,6 +40,10 @@ export interface Launch {
   oneWorkerPerNode: boolean;
   /** How long before the end workers get SIGUSR2; Slurm may send it up to a minute earlier. */
   warningSeconds: number;
+  /** Slurm does not start it again by itself. */
+  isReplaced?: boolean;
+  /** The Slurm job after whose end it starts; null for as soon as Slurm has the nodes. */
+  after?: string | null;
 }
 
 /** Slurm's upper bound for the time of a signal. */
@@ -137,6 +141,8 @@ function directives(config: SlurmConfig, launch: Launch): string[] {
     ...optional('gres', config.gres),
     directive('output', outputPattern(launch.serverDirectory), 'server directory'),
     directive('open-mode', 'append', 'open mode'),
+    ...(launch.isReplaced === true ? [directive('no-requeue', null, 'requeue')] : []),
+    ...(launch.after == null ? [] : [directive('dependency', `afterany:${launch.after}`, 'dependency')]),
     ...warning(config, launch),
     ...extraDirectives(config.extra ?? ''),
   ];

@@ -106,12 +106,13 @@ function sacct() {
 }
 
 function scancel() {
-  for (const id of options([]).rest) {
+  const asked = options(['state']);
+  for (const id of asked.rest) {
     if (!/^\d+$/.test(id)) fail(`scancel: error: Invalid job id ${id}`);
     // as one step: a job may be about to begin, or to end
     locked(() => {
       const job = readJob(id);
-      if (job === null || isEnded(job)) return;
+      if (job === null || isEnded(job) || (asked.state !== undefined && job.state !== asked.state)) return;
       if (typeof job.runnerPid === 'number') process.kill(job.runnerPid, 'SIGTERM');
       else writeJob({ ...job, state: `CANCELLED by ${process.getuid()}`, startMs: Date.now(), endMs: Date.now() });
     });

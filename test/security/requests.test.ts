@@ -335,6 +335,22 @@ const valid: { [N in EndpointName]: unknown } = {
   },
   resource_requirements_assign: { resource_requirements_key: '1', job_keys: ['4'] },
   workflow_pause: { workflow_key: '1', paused: true },
+  workflow_autoscale: {
+    workflow_key: '1',
+    dry_run: false,
+    settings: {
+      min_nodes: 0,
+      max_nodes: 4,
+      max_queued: 2,
+      idle_seconds: 30,
+      walltime_seconds: 3600,
+      slurm_config_key: '1',
+      nodes_per_allocation: 1,
+      max_parallel_jobs: 8,
+      is_chain: false,
+      output_directory: '/out',
+    },
+  },
   workflow_modify: { workflow_key: '1', changes: { name: 'y', metadata: { a: 1 }, stdio: 'none', is_archived: true } },
   workflow_export: { workflow_key: '1', part: 'jobs', limit: 10, skip: 0 },
   workflow_import_history: {

@@ -186,6 +186,9 @@ async function run(service: Service, workflow_key: string): Promise<void> {
   await service.call('jobs_mark_done', { workflow_key, ...plan, job_keys: job_keys.slice(2, 3) });
   await service.call('jobs_reset', { workflow_key, ...plan, which: job_keys.slice(2, 3) });
   await service.call('workflow_pause', { workflow_key, paused: true });
+  const autoscaler = { max_nodes: 4, output_directory: '/out' };
+  await service.call('workflow_autoscale', { workflow_key, dry_run: false, settings: autoscaler });
+  await service.call('workflow_autoscale', { workflow_key, dry_run: true, settings: null });
   await service.call('jobs_hold', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), hold: true, dry_run: true });
   await service.call('jobs_cancel', { workflow_key, ...plan, job_keys: job_keys.slice(0, 1), dry_run: true });
   await service.call('workflow_cancel', { workflow_key, dry_run: false });

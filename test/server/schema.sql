@@ -79,7 +79,7 @@ CREATE TABLE allocations (
   submitted_at INTEGER,
   started_at INTEGER,
   ended_at INTEGER
-, slurm_state TEXT, slurm_reason TEXT, restart_count INTEGER NOT NULL DEFAULT 0, expires_at INTEGER, checked_at INTEGER, absent_since INTEGER, evidence TEXT) STRICT;
+, slurm_state TEXT, slurm_reason TEXT, restart_count INTEGER NOT NULL DEFAULT 0, expires_at INTEGER, checked_at INTEGER, absent_since INTEGER, evidence TEXT, is_autoscaled INTEGER NOT NULL DEFAULT 0, walltime_ms INTEGER, outcome TEXT, judged_at INTEGER, unneeded_since INTEGER, cancel_asked_at INTEGER) STRICT;
 
 CREATE INDEX allocations_workflow ON allocations (workflow_key);
 
@@ -132,6 +132,27 @@ CREATE INDEX attempts_unsuccessful ON attempts (workflow_key)
   WHERE cause IS NOT NULL AND (return_code IS NOT 0 OR end_status IS NOT 'done');
 
 CREATE INDEX attempts_workflow ON attempts (workflow_key);
+
+CREATE TABLE autoscalers (
+  workflow_key INTEGER PRIMARY KEY,
+  min_nodes INTEGER NOT NULL,
+  max_nodes INTEGER NOT NULL,
+  max_queued INTEGER NOT NULL,
+  idle_ms INTEGER NOT NULL,
+  -- NULL for as long as what is left needs, at most that of the Slurm config
+  walltime_ms INTEGER,
+  -- NULL for any of the workflow's
+  slurm_config_key INTEGER,
+  -- NULL for that of the Slurm config
+  nodes_per_allocation INTEGER,
+  max_parallel_jobs INTEGER,
+  is_chain INTEGER NOT NULL,
+  output_directory TEXT NOT NULL,
+  -- failed starts before this instant are forgiven
+  set_at INTEGER NOT NULL,
+  -- the decision of the last look, as JSON
+  decision TEXT
+) STRICT;
 
 CREATE TABLE barriers (
   barrier_key INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -23,6 +23,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     project: null,
     attributes: null,
     env: {},
+    autoscaler: null,
     parent_workflow_key: null,
     run_id: 1,
     status: 'running',

@@ -74,9 +74,9 @@ describe('configuration files', () => {
     expect(stated).toThrow(/config.toml:2:11: /);
   });
 
-  it('of a project neither send anything elsewhere nor name another server or place', () => {
+  it('of a project neither send anything elsewhere nor name another server or place, nor how it calls Slurm', () => {
     const refused = settingKeys.filter((key) => !settingList[key].isLocal);
-    expect(refused).toEqual(['notify', 'directory', 'server']);
+    expect(refused).toEqual(['notify', 'directory', 'server', 'slurm_calls_per_minute']);
     for (const key of refused) {
       writeFileSync(localFile(), `${key} = ${settingList[key].example}\n`);
       expect(stated, key).toThrow(/counts only in your own configuration file/);
@@ -165,7 +165,7 @@ describe('torc config', () => {
     const { settings } = JSON.parse((await run('config', 'show', '-F', 'json')).stdout);
     expect(settings.map(({ key }: { key: string }) => key)).toEqual(settingKeys);
     expect(settings[0]).toMatchObject({ key: 'account', value: 'my_account', from: `${userFile()}:1` });
-    expect(settings.at(-2)).toMatchObject({ key: 'directory', value: env.TORC_DIR, from: 'TORC_DIR' });
+    expect(settings.at(-3)).toMatchObject({ key: 'directory', value: env.TORC_DIR, from: 'TORC_DIR' });
   });
 
   it('names what is wrong with exit code 2; commands too, but not help', async () => {

@@ -40,6 +40,7 @@ export async function startServer(context: Context, options: ServerStartOptions)
 
 async function serveHere(context: Context, options: ServerStartOptions): Promise<void> {
   const { runServer } = await import('../../server/daemon.ts');
+  const { slurm_calls_per_minute: slurmCallsPerMinute } = context.settings;
   // the server handles SIGTERM and SIGINT itself; a closed terminal means the same
   const removeHandler = context.interrupts.handle((signal) => {
     if (signal === 'SIGHUP') process.kill(process.pid, 'SIGTERM');
@@ -50,6 +51,7 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.host === undefined ? {} : { host: options.host }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
+      ...(slurmCallsPerMinute === undefined ? {} : { slurmCallsPerMinute }),
       idleMinutes: options.idleMinutes ?? null,
       isLasting: options.lasting === true,
       warn: (text) => note(context, text, 'warning'),

@@ -1,4 +1,5 @@
 /** `torc submit SPEC`: creates and starts a workflow, and has allocations submitted for it. */
+import type { Api, AutoscalerShown, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted, shellWord } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -11,6 +12,7 @@ import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts'
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
 import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
+import { settingsText } from '../output/autoscaler-text.ts';
 import { printResult } from '../output/output.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
@@ -34,6 +36,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
   const { workflow: written } = withStated(await readWorkflow(context, spec, null), options);
   checkResume(options, written);
   refuseWithoutJobs(spec, written);
+  checkAutoscale(options);
   const schedulesItself = requireNodes(context, spec, written, options);
   const workflow = namesAllocations(options) ? withScheduler(context, spec, written, options) : written;
   await checkStorable(workflow);
@@ -59,8 +62,9 @@ export async function submitSpec(context: Context, spec: string, options: Submit
       refuseMissingInputs(workflow, options);
       const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
       const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
+      const autoscaler = options.autoscale === true ? await setUp(connection.api, workflow_key, place, options) : null;
       const { ignoreMissingData = false } = options;
-      return { started: await startStored(context, connection, workflow_key, { ignoreMissingData }) };
+      return { started: await startStored(context, connection, workflow_key, { ignoreMissingData }), autoscaler };
     },
     { creates: true, leavesServer: true, serves: options.stopRunning === true },
   );
@@ -68,13 +72,58 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     if (done.needs) await startOwnServer(context);
     return printed(context, done.resumed);
   }
-  const { started } = done;
-  if (schedulesItself) await bySubmittingActions(context, workflow, started, options);
+  const { started, autoscaler } = done;
+  if (autoscaler != null) await byAutoscaling(context, workflow.name, started, autoscaler, options);
+  else if (schedulesItself) await bySubmittingActions(context, workflow, started, options);
   else {
     const { value, text } = await submitStarted(context, started.plan, workflow.name, options);
     await printResult(context, value, () => text);
   }
   return 0;
+}
+
+function checkAutoscale({ autoscale, allocations, max, resume }: SubmitOptions): void {
+  const wrong =
+    autoscale !== true && max !== undefined
+      ? '--max is for --autoscale'
+      : autoscale === true && allocations !== undefined
+        ? '--autoscale decides itself how many allocations there are; leave out -n'
+        : autoscale === true && resume === true
+          ? '--autoscale is for a new workflow; torc workflows autoscale sets it for one that exists'
+          : null;
+  if (wrong !== null) throw new TorcError('usage', wrong, 'See torc submit --help.');
+}
+
+/** Sets the autoscaler of a workflow that has not started yet. */
+async function setUp(
+  api: Api,
+  workflowKey: string,
+  { outputDirectory }: { outputDirectory: string },
+  { max, maxParallelJobs }: SubmitOptions,
+): Promise<Reply<'workflow_autoscale'>['autoscaler']> {
+  const settings = {
+    output_directory: outputDirectory,
+    ...(max === undefined ? {} : { max_nodes: max }),
+    ...(maxParallelJobs === undefined ? {} : { max_parallel_jobs: maxParallelJobs }),
+  };
+  const request = { workflow_key: workflowKey, dry_run: false, settings };
+  return (await api.call('workflow_autoscale', request)).autoscaler;
+}
+
+/** Starts the server that asks for nodes, unless one runs. */
+async function byAutoscaling(
+  context: Context,
+  name: string,
+  { plan, startsServer }: Started,
+  autoscaler: AutoscalerShown,
+  options: SubmitOptions,
+): Promise<void> {
+  if (startsServer) await startOwnServer(context);
+  const value = { starts_server: startsServer, slurm_job_ids: [], autoscaler };
+  const place = { outputDirectory: chosenOutput(context, options.output), scripts: false };
+  const what = `the server asks for nodes: ${settingsText(autoscaler)}`;
+  const text = () => submittedText(context, name, plan, what, place);
+  await printResult(context, submittedValue(context, name, plan, value), text);
 }
 
 /** Starts the server that carries out the actions, waits for the first of them, and says what they submitted. */
@@ -116,6 +165,12 @@ async function showSubmission(
   const lines = submissions.map(({ scheduler, numAllocations }) => {
     return plannedText(workflow.schedulers[scheduler ?? -1] ?? null, numAllocations);
   });
+  if (options.autoscale === true) {
+    const most = options.max ?? 10;
+    const line = `the server would ask for nodes while jobs wait: at most ${counted(most, 'node')}\n`;
+    await printResult(context, { ...value, allocations: 0, max_nodes: most }, () => `${text}${line}`);
+    return;
+  }
   const allocations = submissions.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
   await printResult(context, { ...value, allocations }, () => `${text}${lines.join('')}`);
 }

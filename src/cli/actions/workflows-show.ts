@@ -5,6 +5,7 @@ import { jobStatuses } from '../../model/status.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { scalingStateText, settingsText } from '../output/autoscaler-text.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
@@ -18,10 +19,15 @@ async function read(context: Context, api: Api, key: string | null): Promise<Wor
 /** Everything about one workflow. */
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
   const workflow = await withConnection(context, ({ api }) => read(context, api, key));
-  const { counts: _, env, ...facts } = workflow;
+  const { counts: _, env, autoscaler, ...facts } = workflow;
   const variables: [string, unknown][] = Object.keys(env).length === 0 ? [] : [['env', env]];
   await printResult(context, workflow, () =>
-    fieldLines(context, [...Object.entries(facts), ...variables, ...nextLines(context, workflow)]),
+    fieldLines(context, [
+      ...Object.entries(facts),
+      ...variables,
+      ...(autoscaler === null ? [] : ([['autoscaler', settingsText(autoscaler)]] as [string, string][])),
+      ...nextLines(context, workflow),
+    ]),
   );
 }
 
@@ -36,6 +42,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
   const { cut_off_by, counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
   const { num_open_notifications, num_late_notifications, num_failed_notifications, notification_error } = rest;
+  const { autoscaler } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
   const more = {
     cut_off_by,
@@ -50,6 +57,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
     notification_error,
     counts,
     obstacles,
+    autoscaler,
   };
   const value = { ...head, ...more };
   const workers = is_served || num_active_workers === 0 ? num_active_workers : `${num_active_workers} without a server`;
@@ -74,9 +82,9 @@ export async function showStatus(context: Context, key: string | null): Promise<
 /** What to type for ready jobs without a worker, and for lost jobs. */
 function nextLines(
   context: Context,
-  { workflow_key: key, status, is_paused, num_lost, cut_off_by, max_failures }: WorkflowShown,
+  { workflow_key: key, status, is_paused, num_lost, cut_off_by, max_failures, autoscaler }: WorkflowShown,
 ): [string, string][] {
-  const lines: [string, string][] = [];
+  const lines: [string, string][] = autoscaler === null ? [] : [['nodes', scalingStateText(autoscaler)]];
   if (num_lost > 0) lines.push(['lost', `${num_lost}: ${context.torc} jobs diagnose -k ${key}`]);
   if (cut_off_by === 'timeout') lines.push(['timeout', `to continue: ${context.torc} workflows restart ${key}`]);
   if (cut_off_by === 'max_failures') {
@@ -92,7 +100,7 @@ function nextLines(
       'held',
       `to continue: ${context.torc} jobs release $(${context.torc} -F json jobs list -k ${key} -f held=true | jq -r '.jobs[].job_key')`,
     ]);
-  if (status === 'waiting') {
+  if (status === 'waiting' && autoscaler === null) {
     lines.push(
       ['run here', `${context.torc} jobs run ${key}`],
       ['on Slurm', `${context.torc} -k ${key} hpc slurm schedule-nodes -n 1`],

@@ -64,7 +64,7 @@ export async function startStored(
 export function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
   const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
   if (plan.dry_run) {
-    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for its actions on this host' : ''}\n`;
+    return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for it on this host' : ''}\n`;
   }
   return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
 }

@@ -16,6 +16,8 @@ export function declareSubmit(program: Command, act: Act): void {
       'run at most this many jobs at a time on each worker',
       wholeNumber('the number of jobs', 1),
     )
+    .option('--autoscale', 'let the server ask for nodes while jobs wait, instead of -n')
+    .option('--max <nodes>', 'with --autoscale: nodes at a time, at most (default: 10)', wholeNumber('--max', 1))
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
@@ -24,13 +26,15 @@ export function declareSubmit(program: Command, act: Act): void {
     'after',
     `
 The options -a, -p, -q and -t replace what the Slurm config of the specification says; without one, they make one. A
-specification with an action schedule_nodes on_workflow_start submits its allocations itself, and needs no -n.
+specification with an action schedule_nodes on_workflow_start submits its allocations itself, and needs no -n. With
+--autoscale the server submits as many as jobs wait for; torc workflows autoscale changes how.
 
 Ends with 6 and the words of Slurm when it refuses an allocation. The workflow is then stored and started: change its Slurm
 config and submit with torc hpc slurm schedule-nodes.
 ${examples(
   'torc submit workflow.yaml -n 2 -p short -t 1:00:00 -a acct',
   'torc submit commands.txt -n 1 -a acct',
+  'torc submit workflow.yaml --autoscale --max 20',
   'torc submit workflow.yaml    # schedules its nodes itself',
   'torc -F json submit workflow.yaml | jq -r .workflow_key',
 ).trimStart()}`,

@@ -4,6 +4,7 @@ import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-cr
 import { addListOptions, addResumeOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { addStateOptions, workflowStates } from '../input/state-options.ts';
 import { keyArgument } from './arguments.ts';
+import { declareAutoscale } from './autoscaling.ts';
 import { declareCopies } from './copies.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 import { declareGraph } from './graphs.ts';
@@ -28,6 +29,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareChanges(group, act);
   declareArchive(group, act);
   declareWorkflowPauses(group, act);
+  declareAutoscale(group, act);
   declareShow(group, act);
   declareGraph(group.command('graph'), 'torc workflows graph', act);
   declareWorkflowList(group, act);

@@ -51,15 +51,16 @@ async function startUnlessRunning(context: Context, options: DaemonOptions): Pro
 }
 
 /**
- * Whether a server must start after this command: actions that schedule nodes have fired,
- * or would in a dry run.
+ * Whether a server must start after this command: actions that schedule nodes have fired, or would in a dry run; or the
+ * workflow asks for nodes by itself.
  */
 export async function needsServer(connection: Connection, workflowKey: string, dryRun: boolean): Promise<boolean> {
   if (connection.kind === 'remote') return false;
   const filter = dryRun
     ? { column: 'trigger_type', value: 'on_workflow_start' }
     : { column: 'state', value: 'pending' };
-  return await hasNodeActions(connection.api, workflowKey, filter);
+  if (await hasNodeActions(connection.api, workflowKey, filter)) return true;
+  return (await connection.api.call('workflow_show', { workflow_key: workflowKey })).autoscaler !== null;
 }
 
 async function hasNodeActions(

@@ -19,8 +19,7 @@ export async function findAwaited({ kind, api }: Connection, serves: boolean): P
   const found = await api.call('server_awaited', {}).catch(() => null);
   if (found === null) return null;
   const awaited = serves ? { ...found, num_workers: 0 } : found;
-  const { num_workers, num_allocations, num_schedules, num_messages } = awaited;
-  return num_workers + num_allocations + num_schedules + num_messages === 0 ? null : awaited;
+  return firstAwaited(awaited)[0] === 0 ? null : awaited;
 }
 
 /** Called once the command has closed the database. A server that does not start fails no command. */

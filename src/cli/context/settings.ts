@@ -23,6 +23,7 @@ export interface Settings {
   /** The server directory, absolute. */
   directory?: string;
   server?: 'auto' | 'off';
+  slurm_calls_per_minute?: number;
 }
 
 export type SettingKey = keyof Settings;
@@ -107,6 +108,14 @@ export const settingList: Readonly<Record<SettingKey, Setting>> = {
     option: '--no-server',
     isLocal: false,
     read: (value) => oneOf(['auto', 'off'], value),
+  },
+  slurm_calls_per_minute: {
+    about: 'how often in a minute the server calls sbatch and scancel for workflows that ask for nodes by themselves',
+    example: '30',
+    variable: 'TORC_SLURM_CALLS_PER_MINUTE',
+    option: 'none',
+    isLocal: false,
+    read: numberOf,
   },
 };
 

@@ -16,11 +16,15 @@ export interface SubmissionOptions {
   walltime?: string;
   maxParallelJobs?: number;
   output?: string;
+  /** The server asks for nodes by itself instead, for this many at most. */
+  autoscale?: boolean;
+  max?: number;
 }
 
 /** Whether one of them was typed that only allocations have. */
-export function namesAllocations({ allocations, account, partition, qos, walltime }: SubmissionOptions): boolean {
-  return [allocations, account, partition, qos, walltime].some((option) => option !== undefined);
+export function namesAllocations(options: SubmissionOptions): boolean {
+  const { allocations, account, partition, qos, walltime, autoscale } = options;
+  return [allocations, account, partition, qos, walltime, autoscale].some((option) => option !== undefined);
 }
 
 /** Throws TorcError 'slurm' before anything is stored where nothing can be submitted. */

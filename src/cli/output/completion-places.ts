@@ -51,6 +51,7 @@ const kindsOfOptions: Readonly<Record<string, Kind>> = {
   '--console-level': `words ${consoleLevels.join(' ')}`,
   '--scheduler': 'live slurm_configs',
   '--scheduler-key': 'live slurm_configs',
+  '--config': 'live slurm_configs',
   '--resource-requirements': 'live resource_requirements',
   '--limits': 'live limits',
   '--depends-on': 'live jobs',

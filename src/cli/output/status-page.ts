@@ -3,6 +3,7 @@ import type { StatusLine, WorkflowStatusReply } from '../../api/contract.ts';
 import { visible } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Context } from '../context/context.ts';
+import { scalingStateText } from './autoscaler-text.ts';
 import { type Failures, failuresText } from './failures.ts';
 import { reasonHelp } from './reason-help.ts';
 import { bar, type Look } from './status-table.ts';
@@ -35,6 +36,7 @@ export function statusPage(
     ...timeFacts(workflow, now),
     ...workerFacts(page, is_served),
     ...allocationFacts(page),
+    ...autoscalerFacts(page),
   ];
   return [
     headLines(workflow, look),
@@ -111,6 +113,10 @@ function allocationFacts({ allocations }: WorkflowStatusReply): Fact[] {
     return `${num_allocations} ${word}${why}`;
   });
   return [['allocations', parts.join(', ')]];
+}
+
+function autoscalerFacts({ autoscaler, workflow }: WorkflowStatusReply): Fact[] {
+  return autoscaler === null || workflow.has_ended ? [] : [['autoscaler', scalingStateText(autoscaler)]];
 }
 
 /** What keeps jobs from running, each with the command that helps. */

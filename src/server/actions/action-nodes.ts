@@ -3,13 +3,13 @@
  * it is submitted, so a second attempt finds the first one in the database and in Slurm's queue.
  */
 import { createHash } from 'node:crypto';
-import type { Api, ListRecord } from '../../api/contract.ts';
+import type { ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { isOutcomeUnknown } from '../../slurm/commands.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
-import { type Batch, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
+import { type Batch, byServer, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
 
 /** A null result means that the outcome is unknown and must be checked again. */
 export interface Scheduled {
@@ -84,14 +84,6 @@ async function find(
     skip: 0,
   });
   return records;
-}
-
-/** Its calls are the server's own: an action fired them, and no person. */
-function byServer(context: ServerContext): Api {
-  return {
-    call: (endpoint, request, options) => context.call(endpoint, request, { ...options, isByServer: true }),
-    close: async () => {},
-  };
 }
 
 /** The id of the Slurm job with this name, which is submitted unless that was done before. */

@@ -3,7 +3,7 @@
  * unknown.
  */
 import { dirname, join } from 'node:path';
-import type { Api, ListRecord } from '../../api/contract.ts';
+import type { Api, ListRecord, Request } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { claimOutputs } from '../../base/output-owner.ts';
 import { programPath } from '../../base/program.ts';
@@ -28,6 +28,10 @@ export interface Batch {
   pollIntervalSeconds: number | null;
   oneWorkerPerNode: boolean;
   keepScripts: boolean;
+  /** Slurm does not start it again after a failure: whoever submitted it asks for another one. */
+  isReplaced?: boolean;
+  /** The Slurm job after whose end it starts. */
+  after?: string;
 }
 
 /** The sbatch script of one allocation. Throws TorcError 'usage' for a value that a Slurm script cannot contain. */
@@ -45,6 +49,8 @@ export function batchScript(batch: Batch, name: string, allocationKey: string): 
     pollIntervalSeconds: batch.pollIntervalSeconds,
     oneWorkerPerNode: batch.oneWorkerPerNode,
     warningSeconds,
+    isReplaced: batch.isReplaced ?? false,
+    after: batch.after ?? null,
   });
 }
 
@@ -61,6 +67,14 @@ function slurmConfigOf(config: ListRecord): SlurmConfig {
     tmp: text('tmp'),
     gres: text('gres'),
     extra: text('extra'),
+  };
+}
+
+/** Its calls are the server's own: no person has asked for them. */
+export function byServer(context: Pick<Api, 'call'>): Api {
+  return {
+    call: (endpoint, request, options) => context.call(endpoint, request, { ...options, isByServer: true }),
+    close: async () => {},
   };
 }
 
@@ -84,7 +98,13 @@ export function makeDirectories({
 
 /** Records an allocation under a unique name; throws 'conflict' when the name is taken. Returns its key. */
 export async function recordAllocation(api: Api, batch: Batch, name: string): Promise<string> {
-  const { allocation_keys } = await api.call('allocations_record', {
+  const { allocation_keys } = await api.call('allocations_record', recordOf(batch, name));
+  return allocation_keys[0] ?? '';
+}
+
+/** The request that records an allocation. */
+export function recordOf(batch: Batch, name: string): Request<'allocations_record'> {
+  return {
     workflow_key: batch.workflowKey,
     slurm_config_key: String(batch.config.slurm_config_key),
     allocations: [
@@ -96,8 +116,7 @@ export async function recordAllocation(api: Api, batch: Batch, name: string): Pr
         output_directory: batch.outputDirectory,
       },
     ],
-  });
-  return allocation_keys[0] ?? '';
+  };
 }
 
 /** Where a script is kept on request. It is never read again, and lies where nobody else could change it. */

@@ -13,6 +13,7 @@ import { TorcError } from '../../base/errors.ts';
 import { type Fact, factsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { assignmentsAbove } from '../../storage/running/assignments.ts';
+import { isKept } from '../../storage/running/autoscalers.ts';
 import { claimJobs, waitsForLimit } from '../../storage/running/claims.ts';
 import {
   type ComputeNode,
@@ -49,6 +50,8 @@ const lossMs = 60_000;
 
 /** How long idle workers stay at a time while only a limit keeps jobs back that they could take. */
 const limitMs = 60_000;
+/** How long idle workers stay at a time that belong to the minimum of an autoscaler. */
+const keptMs = 60_000;
 
 export class Exchange {
   readonly #clock: Clock;
@@ -178,7 +181,7 @@ export class Exchange {
 
   /**
    * When a job that nobody can claim now may be there: a hold ends, another worker turns out to have lost it, a limit has
-   * room again, or a person resumes a workflow that was paused.
+   * room again, a person resumes a workflow that was paused, or the minimum of an autoscaler keeps the worker.
    */
   #whenJobsMayCome(tx: Transaction, node: ComputeNode): number | null {
     const { workflowKey, workerId } = node;
@@ -190,6 +193,7 @@ export class Exchange {
     const pauseLeftMs = pausedAt === null ? 0 : Math.min(pauseMs, pausedAt + pauseMs - tx.now);
     if (pauseLeftMs > 0) delaysMs.push(pauseLeftMs);
     if (waitsForLimit(tx, node)) delaysMs.push(limitMs);
+    if (node.allocationKey !== null && isKept(tx, node)) delaysMs.push(keptMs);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
     return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);

@@ -8,6 +8,7 @@ import { countActiveSchedules } from '../../storage/authoring/schedules.ts';
 import { forgetLastingServer, lastingServer } from '../../storage/database/lasting-server.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { watchedWorkers } from '../../storage/evidence/scope.ts';
+import { countAutoscaled } from '../../storage/running/autoscalers.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { countUntriedMessages } from '../../storage/running/outbox.ts';
 import type { ServerContext } from '../context.ts';
@@ -37,6 +38,7 @@ export function showAwaited({ machine, view }: ServerContext): Reply<'server_awa
     num_workers: mayLive.length,
     num_allocations: countOpenAllocations(view),
     num_schedules: countActiveSchedules(view),
+    num_autoscaled: countAutoscaled(view),
     num_messages: countUntriedMessages(view),
     lasting: lastingServer(view),
   };

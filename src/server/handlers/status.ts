@@ -1,5 +1,6 @@
 /** How workflows stand, at once or when that has changed. */
 import type { Reply, Request } from '../../api/contract.ts';
+import { showAutoscaler } from '../../storage/authoring/autoscalers.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import { readStatus, readWorkflowStatus, stateOf } from '../../storage/lists/status.ts';
 import type { ServerContext } from '../context.ts';
@@ -21,7 +22,8 @@ export function showWorkflowStatus(
   { view, lastHeard }: ServerContext,
   { workflow_key }: Request<'workflow_status'>,
 ): Reply<'workflow_status'> {
-  return readWorkflowStatus(view, Number(workflow_key), lastHeard.isServing);
+  const status = readWorkflowStatus(view, Number(workflow_key), lastHeard.isServing);
+  return { ...status, autoscaler: showAutoscaler(view, Number(workflow_key)) };
 }
 
 function changed(

@@ -12,6 +12,7 @@ import { checkStart } from '../plans/missing-inputs.ts';
 import { prepareDisable, prepareMark, prepareReset } from '../plans/reset-disable.ts';
 import { prepareRestart } from '../plans/restart.ts';
 import { stopRunning } from '../plans/stop-running.ts';
+import { autoscaleWorkflow } from './autoscaling.ts';
 import {
   beginCreation,
   createChunk,
@@ -93,6 +94,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_restart: { kind: 'prepared', prepare: prepareRestart },
   workflow_stop_running: { kind: 'write', run: stopRunning },
   workflow_pause: { kind: 'write', run: pauseWorkflow },
+  workflow_autoscale: { kind: 'write', run: autoscaleWorkflow },
   workflow_modify: { kind: 'write', run: changeWorkflow },
   workflow_export: { kind: 'read', run: exportWorkflow },
   workflow_import_history: { kind: 'write', run: importHistory },

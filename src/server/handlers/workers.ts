@@ -4,6 +4,7 @@ import { protocolVersion } from '../../api/limits.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { noteRequeue } from '../../storage/evidence/orphans.ts';
 import { workerCommands } from '../../storage/running/actions.ts';
+import { idleMsOf } from '../../storage/running/autoscalers.ts';
 import { registerComputeNode } from '../../storage/running/compute-nodes.ts';
 import { getWorkflow, settleBaseDirectory, type Workflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
@@ -34,7 +35,7 @@ export function greetWorker(tx: Transaction, request: Hello, { epoch, info }: Se
     database,
     compute_node_key: String(node.computeNodeKey),
     workflow_name: workflow.name,
-    settings: settingsOf(workflow, node.stdio),
+    settings: { ...settingsOf(workflow, node.stdio), ...idleSettings(tx, node) },
     ...(actions.length === 0 ? {} : { actions }),
     ...(credentialKey === undefined ? {} : { credential_key: credentialKey }),
   };
@@ -46,6 +47,15 @@ function notePredecessors(tx: Transaction, request: Hello): void {
   if (slurmJobId === null || restartCount === 0) return;
   const allocationKey = allocation_key === null ? null : Number(allocation_key);
   noteRequeue(tx, { allocationKey, slurmJobId, restartCount });
+}
+
+/** A worker of an autoscaler leaves soon when there is nothing to do: another one is asked for when there is. */
+function idleSettings(
+  tx: Transaction,
+  { allocationKey }: { allocationKey: number | null },
+): Partial<Welcome['settings']> {
+  const idleMs = idleMsOf(tx, allocationKey);
+  return idleMs === null ? {} : { wait_for_new_jobs_seconds: idleMs / 1000, ignore_workflow_completion: false };
 }
 
 function settingsOf(workflow: Workflow, stdio: Welcome['settings']['stdio']): Welcome['settings'] {

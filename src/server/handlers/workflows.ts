@@ -3,6 +3,7 @@ import type { RecordOf, Reply, Request, WorkflowShown } from '../../api/contract
 import { TorcError } from '../../base/errors.ts';
 import { shownEnvironment } from '../../model/launch.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
+import { showAutoscaler } from '../../storage/authoring/autoscalers.ts';
 import { ownerOf } from '../../storage/authoring/owner.ts';
 import { beginDelete, deleteStep, planDelete, wasDeleted } from '../../storage/authoring/workflow-deletion.ts';
 import { findIdentity, identityOf } from '../../storage/authoring/workflow-identity.ts';
@@ -40,6 +41,7 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     num_failed_notifications: unsent.num_failed,
     notification_error: unsent.error,
     env: shownEnvironment(workflowEnvironment(view, workflowKey)),
+    autoscaler: showAutoscaler(view, workflowKey),
   };
 }
 

@@ -41,6 +41,11 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
   waiting: { measures: 'duration', run: (tx, { subjectKey }) => tellWaiting(tx, subjectKey) },
   // late: nothing of the run has started meanwhile
   cancel_rest: { measures: 'duration', run: (tx, { subjectKey }) => cancelRest(tx, subjectKey) },
+  // late: nodes were not asked for meanwhile; a server looks at every workflow with an autoscaler when it starts
+  autoscale: {
+    measures: 'duration',
+    run: (tx, { workflowKey }) => tx.tell({ kind: 'autoscale_due', workflowKey }),
+  },
   // late: only a server makes workflows, and its schedules say what becomes of the instants that have passed
   schedule: {
     measures: 'instant',

@@ -266,6 +266,7 @@ export const copiedTables: readonly CopiedTable[] = [
 export const tablesNotCopied = [
   'action_firings',
   'allocations',
+  'autoscalers',
   'attempt_gpus',
   'compute_nodes',
   'due',

@@ -125,3 +125,12 @@ function refuseTakenName(tx: Transaction, workflowKey: number, name: string, exc
     );
   }
 }
+
+/** A Slurm config as a row of its columns, for a script; null when there is none. */
+export function findSlurmConfig(
+  tx: Transaction,
+  slurmConfigKey: number,
+): Record<string, string | number | null> | null {
+  const sql = 'SELECT * FROM slurm_configs WHERE slurm_config_key = ?';
+  return tx.db.get<Record<string, string | number | null>>(sql, slurmConfigKey) ?? null;
+}

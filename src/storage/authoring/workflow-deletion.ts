@@ -98,6 +98,7 @@ const workflowTables = [
   'actions',
   'slurm_configs',
   'allocations',
+  'autoscalers',
   'compute_nodes',
   'due',
   'orphans',

@@ -26,6 +26,10 @@ export type Fact =
   | { kind: 'due_set'; dueAt: number }
   /** A schedule has an instant, or something of it ended or changed. */
   | { kind: 'schedule_due'; scheduleKey: number }
+  /** An autoscaler is to look at a workflow. */
+  | { kind: 'autoscale_due'; workflowKey: number }
+  /** The autoscaler of a workflow was set or turned off. */
+  | { kind: 'autoscaler_set'; workflowKey: number }
   /** A worker has another attempt to stop. */
   | { kind: 'worker_stopping'; computeNodeKey: number }
   /** A worker that is out of reach is told to stop by a file. */

@@ -7,12 +7,11 @@ import type { WaitingReason } from '../../model/decide/reason.ts';
 import type { JobCounts } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { findShape } from '../running/shapes.ts';
+import { countReady, mostShapes, readyShapes } from './ready-shapes.ts';
 import { readSituation } from './situation.ts';
 
 type HeldBack = StatusLine['held_back'];
 
-/** More shapes than this say nothing new. */
-const mostShapes = 100;
 /** Of each shape at most this many jobs are counted, so that a million ready ones cost no more than a few. */
 const mostCounted = 2_000;
 
@@ -55,31 +54,11 @@ function* ofReadyJobs(
   }
   for (const { reason, shapeKeys: those } of shapesByReason.values()) {
     const isAll = those.length === shapeKeys.length && shapeKeys.length < mostShapes;
-    yield [reason, isAll ? counts.ready : those.reduce((sum, key) => sum + countReady(tx, workflowKey, key), 0)];
+    yield [
+      reason,
+      isAll ? counts.ready : those.reduce((sum, key) => sum + countReady(tx, workflowKey, key, mostCounted), 0),
+    ];
   }
-}
-
-/** The first shapes that have ready jobs: one step in the index for each. */
-function readyShapes(tx: Transaction, workflowKey: number): number[] {
-  const next = (after: string): string =>
-    `(SELECT shape_key FROM jobs WHERE workflow_key = ? AND status = 'ready' AND shape_key > ${after}
-      ORDER BY shape_key LIMIT 1)`;
-  return tx.db
-    .all<{ shapeKey: number }>(
-      `WITH RECURSIVE found (shapeKey) AS (SELECT ${next('0')} UNION ALL
-         SELECT ${next('found.shapeKey')} FROM found WHERE found.shapeKey IS NOT NULL LIMIT ?)
-       SELECT shapeKey FROM found WHERE shapeKey IS NOT NULL`,
-      workflowKey,
-      workflowKey,
-      mostShapes,
-    )
-    .map(({ shapeKey }) => shapeKey);
-}
-
-function countReady(tx: Transaction, workflowKey: number, shapeKey: number): number {
-  const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM jobs
-    WHERE workflow_key = ? AND status = 'ready' AND shape_key = ? LIMIT ?)`;
-  return tx.db.get<{ n: number }>(sql, workflowKey, shapeKey, mostCounted)?.n ?? 0;
 }
 
 /** Jobs that are not ready: those that are held, and those of a workflow that stands still as a whole. */

@@ -69,7 +69,9 @@ interface WorkerRow {
 
 function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number): PresentWorker[] {
   const rows = tx.db.all<WorkerRow>(
-    `SELECT n.worker_id, n.contact_lost_at, l.expires_at, l.slurm_config_key, c.walltime_seconds FROM compute_nodes n
+    `SELECT n.worker_id, n.contact_lost_at, l.expires_at, l.slurm_config_key,
+       coalesce(l.walltime_ms / 1000.0, c.walltime_seconds) AS walltime_seconds
+     FROM compute_nodes n
      LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
      LEFT JOIN slurm_configs c ON c.slurm_config_key = l.slurm_config_key
      WHERE n.workflow_key = ? AND n.is_active = 1`,

@@ -126,7 +126,11 @@ function countAllocations(tx: Transaction, workflowKey: number): CountedAllocati
 }
 
 /** Throws TorcError 'not_found'. */
-export function readWorkflowStatus(tx: Transaction, workflowKey: number, isServed: boolean): Reply<'workflow_status'> {
+export function readWorkflowStatus(
+  tx: Transaction,
+  workflowKey: number,
+  isServed: boolean,
+): Omit<Reply<'workflow_status'>, 'autoscaler'> {
   const workflow = statusLine(tx, workflowKey, isServed);
   return {
     is_served: isServed,

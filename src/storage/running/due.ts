@@ -10,7 +10,7 @@ import type { Transaction } from '../database/transaction.ts';
  * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the
  * ready jobs of a workflow has waited too long. `schedule`, `interval`: a schedule has its next instant. `message`: a
  * message is sent again. `digest`: a message about failed jobs grows no more. `waiting`: whether ready jobs have no
- * worker is looked at, to tell it. A subject has at most one row of a kind.
+ * worker is looked at, to tell it. `autoscale`: an autoscaler looks whether to ask for nodes. A subject has at most one row of a kind.
  */
 export const dueKinds = [
   'hold',
@@ -25,6 +25,7 @@ export const dueKinds = [
   'message',
   'digest',
   'waiting',
+  'autoscale',
 ] as const;
 export type DueKind = (typeof dueKinds)[number];
 
@@ -52,6 +53,12 @@ export function setDue(tx: Transaction, due: Omit<Due, 'dueKey'>): void {
     due.subjectKey,
   );
   tx.tell({ kind: 'due_set', dueAt: due.dueAt });
+}
+
+/** When the row of this kind and subject is due; null without one. */
+export function dueAtOf(tx: Transaction, { kind, subjectKey }: Subject): number | null {
+  const sql = 'SELECT due_at AS at FROM due WHERE kind = ? AND subject_key = ?';
+  return tx.db.get<{ at: number }>(sql, kind, subjectKey)?.at ?? null;
 }
 
 /** Removes the row of this kind and subject. */

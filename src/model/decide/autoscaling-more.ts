@@ -1,0 +1,162 @@
+/** Which allocations more an autoscaler asks for: for jobs without room, within the caps, not right after failures. */
+
+import type { ScalingCaps, ScalingConfig, ScalingInput, WaitingShape, WantedAllocation } from './autoscaling-input.ts';
+import type { ScalingReason } from './autoscaling-reason.ts';
+import { type Left, needIn, place, roomsOfNew } from './autoscaling-rooms.ts';
+import { chooseWalltime } from './autoscaling-time.ts';
+import { failuresToBackOff, waitAfterFailures } from './failed-starts.ts';
+import { fits } from './packing.ts';
+import { mayTake } from './pools.ts';
+
+export interface Wanted {
+  submit: WantedAllocation[];
+  /** When more may be asked for without any news; null where only news helps. */
+  until: number | null;
+  reason: ScalingReason;
+}
+
+/** What the caps and the failures of the past still allow. */
+export class Allowance {
+  numNodes: number;
+  numAllocations: number;
+  /** Why there is no more. */
+  reason: ScalingReason | null = null;
+  /** Null while starts work. */
+  readonly #numFailed: number | null;
+
+  constructor({ caps, allocations, numLeaving, failures }: ScalingInput) {
+    const numQueued = allocations.filter(({ isQueued }) => isQueued).length;
+    this.numNodes = caps.maxNodes - numLeaving - allocations.reduce((sum, { numNodes }) => sum + numNodes, 0);
+    this.numAllocations = caps.maxQueued - numQueued;
+    // one that shows whether starts work again
+    this.#numFailed = failures.length >= failuresToBackOff ? failures.length : null;
+    if (this.#numFailed !== null) this.numAllocations = Math.min(this.numAllocations, 1 - numQueued);
+  }
+
+  /** Whether one more with so many nodes is allowed; takes it. */
+  takes(numNodes: number, caps: ScalingCaps): boolean {
+    if (this.numAllocations <= 0) {
+      this.reason =
+        this.#numFailed === null
+          ? { code: 'at_max_queued', max_queued: caps.maxQueued }
+          : { code: 'tries_one', num_failed: this.#numFailed };
+    } else if (numNodes > this.numNodes) this.reason = { code: 'at_max', max_nodes: caps.maxNodes };
+    else {
+      this.numAllocations -= 1;
+      this.numNodes -= numNodes;
+      return true;
+    }
+    return false;
+  }
+}
+
+/** At most this many are planned at a time; the next look plans more. */
+const mostPlanned = 100;
+
+export function moreNodes(input: ScalingInput, left: Left[]): Wanted {
+  const { caps, failures, now } = input;
+  const numLeft = left.reduce((sum, { numSlots }) => sum + numSlots, 0);
+  const numOpen = input.allocations.filter(({ isCanceled }) => !isCanceled).reduce((sum, one) => sum + one.numNodes, 0);
+  if (numLeft === 0 && numOpen >= caps.minNodes) return { submit: [], until: null, reason: enough(input) };
+  const resting = backingOff(failures, now);
+  if (resting !== null) return resting;
+  const allowance = new Allowance(input);
+  const submit: WantedAllocation[] = [];
+  let misfits = 0;
+  for (const one of left) {
+    while (one.numSlots > 0 && submit.length < mostPlanned) {
+      const wanted = allocationFor(one.shape, input);
+      if (wanted === null) {
+        misfits += one.numSlots;
+        break;
+      }
+      if (!allowance.takes(wanted.allocation.numNodes, caps)) break;
+      submit.push(wanted.allocation);
+      const rooms = roomsOfNew(wanted.allocation, wanted.config, null, input.maxParallelJobs);
+      for (const other of left) place(other, rooms, input);
+      // whatever the packing says, an allocation takes at least one job
+      if (rooms.every(({ isUsed }) => !isUsed)) one.numSlots -= 1;
+    }
+  }
+  for (const one of submit) one.walltimeMs = walltimeOf(one, input, submit.length);
+  fillUp(input, allowance, submit, numOpen);
+  const reason: ScalingReason =
+    submit.length > 0
+      ? { code: 'submits', num_allocations: submit.length }
+      : (allowance.reason ?? (misfits > 0 ? { code: 'fits_no_config', num_jobs: misfits } : enough(input)));
+  return { submit, until: null, reason };
+}
+
+/** This many nodes are kept even when no job waits. */
+function fillUp(input: ScalingInput, allowance: Allowance, submit: WantedAllocation[], numOpen: number): void {
+  const { caps, configs } = input;
+  const [config] = configs;
+  let numNodes = numOpen + submit.reduce((sum, one) => sum + one.numNodes, 0);
+  while (config !== undefined && numNodes < caps.minNodes) {
+    const walltimeMs = longestMs(config, caps);
+    const size = caps.nodesPerAllocation ?? config.numNodes;
+    if (!allowance.takes(size, caps)) return;
+    submit.push({ config: config.key, numNodes: size, oneWorkerPerNode: size > 1, walltimeMs, after: null });
+    numNodes += size;
+  }
+}
+
+export function backingOff(failures: ScalingInput['failures'], now: number): Wanted | null {
+  const last = failures.at(-1);
+  if (last === undefined) return null;
+  // a clock that was set back leaves instants in the future
+  const until = Math.min(last.at, now) + waitAfterFailures(failures.length);
+  if (until <= now) return null;
+  const reason: ScalingReason = {
+    code: 'backs_off',
+    num_failed: failures.length,
+    until: new Date(until).toISOString(),
+    last_failure: last.words,
+  };
+  return { submit: [], until, reason };
+}
+
+export function enough({ waiting, numBlocked, allocations }: ScalingInput): ScalingReason {
+  if (waiting.length > 0) {
+    return { code: 'enough', num_queued: allocations.filter(({ isQueued }) => isQueued).length };
+  }
+  return { code: 'nothing_ready', num_blocked: numBlocked };
+}
+
+/** The longest allocation that a job of this shape would start in: of the first Slurm config that takes it. */
+export function allocationFor(
+  shape: WaitingShape,
+  { caps, configs, leadMs, maxParallelJobs }: ScalingInput,
+): { allocation: WantedAllocation; config: ScalingConfig } | null {
+  for (const config of configs) {
+    if (!mayTake(config.pool, shape)) continue;
+    const numNodes = Math.max(caps.nodesPerAllocation ?? config.numNodes, shape.need.numNodes);
+    const oneWorkerPerNode = numNodes > 1 && shape.need.numNodes === 1;
+    const place = { numNodes, oneWorkerPerNode, walltimeMs: longestMs(config, caps) };
+    const [room] = roomsOfNew(place, config, null, maxParallelJobs);
+    if (room === undefined || !fits(room.free, needIn(place, shape, leadMs))) continue;
+    return { allocation: { config: config.key, ...place, after: null }, config };
+  }
+  return null;
+}
+
+function longestMs({ walltimeMs }: ScalingConfig, caps: ScalingCaps): number {
+  return Math.min(walltimeMs, caps.walltimeMs ?? walltimeMs);
+}
+
+/** How long one of `numNew` new allocations should last: they share the work with those of their config that are open. */
+export function walltimeOf(one: WantedAllocation, input: ScalingInput, numNew: number): number {
+  const { caps, configs, waiting, numBlocked, allocations, maxParallelJobs } = input;
+  const config = configs.find(({ key }) => key === one.config);
+  const [room] = config === undefined ? [] : roomsOfNew(one, config, null, maxParallelJobs);
+  if (config === undefined || room === undefined || caps.walltimeMs !== null) return one.walltimeMs;
+  const shapes = waiting.filter((other) => mayTake(config.pool, other));
+  const numOpen = allocations.filter(({ config: key }) => key === config.key).length;
+  return chooseWalltime({
+    shapes,
+    numBlocked,
+    room: room.free,
+    numSharing: numOpen + numNew,
+    longestMs: one.walltimeMs,
+  });
+}

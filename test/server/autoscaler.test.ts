@@ -1,0 +1,331 @@
+/** The autoscaler of a server: recorded before sbatch, caps at every instant, failed starts, restarts, few calls. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TorcError } from '../../src/base/errors.ts';
+import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
+import { Reconciler } from '../../src/server/evidence/reconcile.ts';
+import { openService } from '../../src/server/open.ts';
+import type { Service } from '../../src/server/service.ts';
+import { Timekeeper } from '../../src/server/time/timekeeper.ts';
+import type { SlurmAnswer, Submission } from '../../src/slurm/commands.ts';
+import { FakeClock, FakeSlurm, fakeMachine, queued } from '../support/fake-machine.ts';
+import { createWorkflow, rows, type TestJob, TestWorker, temporaryDirectory } from '../support/service.ts';
+
+/** It takes what is submitted, unless it is told otherwise. */
+class TakingSlurm extends FakeSlurm {
+  readonly submitted: { id: string; script: string; at: number }[] = [];
+  readonly canceled: string[][] = [];
+  refusal: string | null = null;
+  hangs = false;
+  readonly #time: FakeClock;
+  /** Called before anything is answered. */
+  onSbatch: () => void = () => {};
+
+  constructor(clock: FakeClock) {
+    super(clock);
+    this.#time = clock;
+  }
+
+  override async sbatch(script = '', { jobName }: { jobName: string } = { jobName: '' }): Promise<never> {
+    this.onSbatch();
+    const id = String(101 + this.submitted.length);
+    this.submitted.push({ id, script, at: this.#time.monotonic() });
+    if (this.refusal !== null) throw new TorcError('slurm', this.refusal);
+    this.queue.push(queued(id, jobName, 'PENDING'));
+    if (this.hangs) return new Promise(() => {});
+    return { slurmJobId: id, cluster: null, notice: null } satisfies Submission as never;
+  }
+
+  override async scancel(ids: readonly string[] = []): Promise<never> {
+    this.canceled.push([...ids]);
+    this.queue = this.queue.map((job) =>
+      ids.includes(job.slurmJobId) ? queued(job.slurmJobId, job.name, 'CANCELLED') : job,
+    );
+    return { kind: 'ok', value: null } satisfies SlurmAnswer<null> as never;
+  }
+}
+
+let clock: FakeClock;
+let directory: string;
+let slurm: TakingSlurm;
+let service: Service;
+let closers: (() => Promise<void> | void)[];
+
+async function serve(callsPerMinute?: number): Promise<void> {
+  service = await openService(directory, clock, 'test');
+  service.machine = { ...fakeMachine(clock), slurm };
+  service.beginEpoch();
+  const [timekeeper, reconciler, autoscaler] = [
+    new Timekeeper(service),
+    new Reconciler(service),
+    new Autoscaler(service, callsPerMinute),
+  ];
+  timekeeper.start();
+  reconciler.start();
+  autoscaler.start();
+  closers = [() => timekeeper.close(), () => reconciler.close(), () => autoscaler.close(), () => service.close()];
+  await clock.advance(0);
+}
+
+/** The process dies: it writes nothing more. */
+function die(): void {
+  for (const close of closers.slice(0, 3)) void close();
+  service.db.close();
+  rmSync(join(directory, 'holder.json'));
+}
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  directory = temporaryDirectory();
+  slurm = new TakingSlurm(clock);
+  await serve();
+});
+afterEach(async () => {
+  slurm.hangs = false;
+  for (const close of closers) await close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const extra = '--cpus-per-task=2';
+const jobsOf = (count: number, more: Partial<TestJob> = {}): TestJob[] =>
+  Array.from({ length: count }, (_, at) => ({ name: `j${at}`, runtime: 600, ...more }));
+
+async function scaled(jobs: TestJob[], settings: object = {}, edges: [number, number][] = []): Promise<string> {
+  const key = await createWorkflow(service, jobs, edges, { slurmConfigs: [{ name: 'c', extra }] });
+  await set(key, settings);
+  await clock.advance(10);
+  return key;
+}
+
+function set(workflow_key: string, settings: object = {}, dry_run = false) {
+  const output_directory = join(directory, 'out');
+  return service.call('workflow_autoscale', { workflow_key, dry_run, settings: { output_directory, ...settings } });
+}
+
+/** Lets time pass, a second at a time, until it is so. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let seconds = 0; !isSo() && seconds < 600; seconds++) await clock.advance(1_000);
+  expect(isSo()).toBe(true);
+}
+
+const open = () =>
+  service.db.all(`SELECT allocation_key, status FROM allocations WHERE status IN ('recorded', 'submitted', 'running')`);
+const shown = async (workflow_key: string) => (await service.call('workflow_show', { workflow_key })).autoscaler;
+
+/** Slurm starts an allocation, whose worker says hello. */
+async function start(key: string, id: string): Promise<TestWorker> {
+  const allocation = service.db.get('SELECT allocation_key FROM allocations WHERE slurm_job_id = ?', id);
+  slurm.queue = slurm.queue.map((job) => (job.slurmJobId === id ? queued(id, job.name, 'RUNNING') : job));
+  const place = { slurmJobId: id, hostname: `n${id}`, restartCount: 0 };
+  const allocationKey = String(allocation?.allocation_key);
+  return TestWorker.join(service, key, { cpus: 2 }, { ...place, allocationKey });
+}
+
+it('asks for as many nodes as jobs wait for, within the caps, and for no more', async () => {
+  const key = await scaled(jobsOf(9), { max_nodes: 4, max_queued: 3 });
+  expect(slurm.submitted).toHaveLength(3);
+  const script = slurm.submitted[0]?.script ?? '';
+  expect(script).toContain('#SBATCH --time=00:20:00');
+  expect(script).toContain('#SBATCH --no-requeue');
+  expect(await shown(key)).toMatchObject({
+    num_nodes: 3,
+    num_queued_allocations: 3,
+    reason: { code: 'at_max_queued' },
+  });
+  const worker = await start(key, '101');
+  await worker.exchange();
+  await clock.advance(3_000);
+  expect(slurm.submitted).toHaveLength(4);
+  await start(key, '102');
+  await clock.advance(300_000);
+  expect(slurm.submitted).toHaveLength(4);
+  expect(await shown(key)).toMatchObject({ num_nodes: 4, reason: { code: 'at_max', max_nodes: 4 } });
+});
+
+it('records an allocation before sbatch, and says the same in a dry run', async () => {
+  const seen: number[] = [];
+  slurm.onSbatch = () => void seen.push(open().length);
+  const key = await createWorkflow(service, jobsOf(6), [], { slurmConfigs: [{ name: 'c', extra }] });
+  const dry = await set(key, {}, true);
+  expect(await shown(key)).toBeNull();
+  const done = await set(key);
+  expect({ ...done, dry_run: true }).toEqual(dry);
+  await clock.advance(10);
+  expect(seen).toEqual([1, 2, 3]);
+  const names = dry.allocations.map(({ name }) => name);
+  expect((await rows(service, 'allocations', key)).map(({ name }) => name)).toEqual(names);
+});
+
+it('does not repeat an sbatch of which the server died, and finds what it left', async () => {
+  slurm.hangs = true;
+  const key = await scaled(jobsOf(2), { max_nodes: 1 });
+  expect(slurm.submitted).toHaveLength(1);
+  die();
+  slurm.hangs = false;
+  await serve();
+  await clock.advance(30_000);
+  expect(slurm.submitted).toHaveLength(1);
+  const [allocation] = await rows(service, 'allocations', key);
+  expect(allocation).toMatchObject({ status: 'submitted', slurm_job_id: '101' });
+});
+
+it('forgives what never arrived, after the time in which it could have been found', async () => {
+  slurm.hangs = true;
+  await scaled(jobsOf(2), { max_nodes: 1 });
+  slurm.queue = [];
+  die();
+  slurm.hangs = false;
+  await serve();
+  await clock.advance(500_000);
+  expect(slurm.submitted).toHaveLength(1);
+  await clock.advance(300_000);
+  expect(slurm.submitted).toHaveLength(2);
+  expect(open()).toHaveLength(1);
+});
+
+describe('when starts fail', () => {
+  it('backs off, says why, and goes on by itself', async () => {
+    slurm.refusal = 'sbatch: QOSMaxSubmitJobPerUserLimit';
+    const key = await scaled(jobsOf(9));
+    await clock.advance(600_000);
+    // 0, 10 s, 20 s, then 1, 2 and 4 minutes later
+    expect(slurm.submitted.map(({ at }) => Math.round((at - (slurm.submitted[0]?.at ?? 0)) / 1000))).toEqual([
+      0, 10, 30, 90, 210, 450,
+    ]);
+    expect(await shown(key)).toMatchObject({ num_nodes: 0, reason: { code: 'backs_off', num_failed: 6 } });
+    expect((await shown(key))?.explanation).toContain('6 starts in a row came to nothing, the last: sbatch: QOSMax');
+    const events = await rows(service, 'events', key, { type: 'autoscaler_backs_off' });
+    expect(events).toHaveLength(4);
+    slurm.refusal = null;
+    await clock.advance(500_000);
+    expect(slurm.submitted).toHaveLength(7);
+    const worker = await start(key, '107');
+    const { jobs } = await worker.exchange();
+    await worker.finish(jobs[0]?.attempt as number);
+    await clock.advance(3_000);
+    expect(slurm.submitted.length).toBeGreaterThan(8);
+  });
+
+  it('an allocation whose worker ran no job counts, one that nobody needed does not', async () => {
+    const key = await scaled(jobsOf(2), { max_nodes: 1 });
+    for (let id = 101; id <= 103; id++) {
+      await until(() => slurm.submitted.length === id - 100);
+      slurm.queue = slurm.queue.map((job) => queued(job.slurmJobId, job.name, 'FAILED'));
+      await until(() => open().length === 0);
+    }
+    await clock.advance(3_000);
+    expect(await shown(key)).toMatchObject({ reason: { code: 'backs_off', num_failed: 3 } });
+    expect((await shown(key))?.explanation).toContain('Slurm job 103 ended without running a job (FAILED)');
+    await set(key, { max_nodes: 2 });
+    await clock.advance(10);
+    expect(slurm.submitted).toHaveLength(4);
+  });
+});
+
+it('cancels what is queued when nobody needs it, in one command', async () => {
+  const key = await scaled(jobsOf(6));
+  expect(slurm.submitted).toHaveLength(3);
+  await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
+  await clock.advance(3_000);
+  expect(slurm.canceled).toEqual([['101', '102', '103']]);
+  await clock.advance(120_000);
+  expect(open()).toEqual([]);
+  expect(slurm.canceled).toHaveLength(1);
+  expect(service.db.get(`SELECT 1 FROM due WHERE kind = 'autoscale'`)).toBeUndefined();
+});
+
+it('its workers leave when they are idle, but for the minimum', async () => {
+  const key = await scaled(jobsOf(1), { min_nodes: 1, idle_seconds: 7 });
+  const hello = async () => {
+    const worker = await start(key, '101');
+    return worker;
+  };
+  const worker = await hello();
+  const { jobs } = await worker.exchange();
+  expect(jobs).toHaveLength(1);
+  const settings = await service.call('worker_hello', {
+    protocol: 1,
+    worker_id: worker.workerId,
+    workflow_key: key,
+    hostname: 'n101',
+    boot_id: 'b',
+    pid: 1,
+    cluster: null,
+    slurm_job_id: '101',
+    restart_count: 0,
+    allocation_key: '1',
+    num_nodes: 1,
+    num_cpus: 2,
+    memory_bytes: 1024 ** 3,
+    num_gpus: 0,
+    max_parallel_jobs: null,
+    working_directory: null,
+    output_directory: null,
+    start_ticks: null,
+  });
+  expect(settings.settings.wait_for_new_jobs_seconds).toBe(7);
+});
+
+it('calls Slurm no more often than it may', async () => {
+  for (const close of closers) await close();
+  await serve(3);
+  const key = await scaled(jobsOf(40), { max_nodes: 20, max_queued: 20 });
+  expect(slurm.submitted).toHaveLength(3);
+  await clock.advance(59_000);
+  expect(slurm.submitted).toHaveLength(3);
+  expect(await shown(key)).toMatchObject({ reason: { code: 'submits' } });
+  await clock.advance(60_000);
+  expect(slurm.submitted).toHaveLength(6);
+});
+
+it('asks Slurm how things are twice a minute at most, with a thousand allocations', async () => {
+  const key = await scaled(jobsOf(2_100), { max_nodes: 1_000, max_queued: 1_000 });
+  await until(() => slurm.submitted.length === 30);
+  const names = Array.from({ length: 960 }, (_, at) => `by_hand_${at}`);
+  const fields = { num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' };
+  await service.call('allocations_record', {
+    workflow_key: key,
+    slurm_config_key: '1',
+    allocations: names.map((name) => ({ name, ...fields })),
+  });
+  slurm.queue.push(...names.map((name, at) => queued(String(5_000 + at), name, 'PENDING')));
+  await until(() => slurm.submitted.length === 40);
+  const before = slurm.calls.length;
+  await clock.advance(600_000);
+  expect(open()).toHaveLength(1_000);
+  expect(slurm.calls.length - before).toBeGreaterThan(8);
+  expect(slurm.calls.length - before).toBeLessThanOrEqual(20);
+  expect(slurm.submitted).toHaveLength(40);
+});
+
+it('a chain queues the next allocation after the one that runs', async () => {
+  const key = await scaled(jobsOf(40), { max_nodes: 2, is_chain: true });
+  expect(slurm.submitted).toHaveLength(1);
+  const worker = await start(key, '101');
+  await worker.exchange();
+  await clock.advance(3_000);
+  expect(slurm.submitted).toHaveLength(2);
+  expect(slurm.submitted[1]?.script).toContain('#SBATCH --dependency=afterany:101');
+  await clock.advance(300_000);
+  expect(slurm.submitted).toHaveLength(2);
+});
+
+it('refuses what makes no sense, and changes nothing', async () => {
+  const key = await createWorkflow(service, jobsOf(1), [], { slurmConfigs: [{ name: 'c', num_nodes: 4 }] });
+  const refused = (settings: object) => expect(set(key, settings)).rejects;
+  await refused({ min_nodes: 20 }).toMatchObject({ code: 'usage' });
+  await refused({ max_nodes: 3 }).toMatchObject({ code: 'usage' });
+  await refused({ is_chain: true, max_nodes: 7 }).toMatchObject({ code: 'usage' });
+  await refused({ slurm_config_key: '99' }).toMatchObject({ code: 'not_found' });
+  expect(await shown(key)).toBeNull();
+});
+
+it('turned off, it leaves what is queued and says so', async () => {
+  const key = await scaled(jobsOf(4), {});
+  const reply = await service.call('workflow_autoscale', { workflow_key: key, dry_run: false, settings: null });
+  expect(reply).toMatchObject({ autoscaler: null, queued_slurm_job_ids: ['101', '102'] });
+  await clock.advance(120_000);
+  expect(slurm.submitted).toHaveLength(2);
+  expect(slurm.canceled).toEqual([]);
+});
