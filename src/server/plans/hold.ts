@@ -9,8 +9,8 @@ import { planned } from './planning.ts';
 export function planHold(tx: Transaction, request: Request<'jobs_hold'>): Plan {
   return planned(tx, request, ({ workflowKey }, state) => {
     const jobKeys = chosenJobs(tx, workflowKey, request, (status) => !request.hold || isHoldable(status));
-    const changed = setHeld(tx, workflowKey, jobKeys, request.hold);
-    const changes = changed.slice(request.skip, request.skip + limits.planPage);
+    const page = { skip: request.skip, limit: limits.planPage };
+    const { numChanges, changes } = setHeld(tx, workflowKey, jobKeys, { isHeld: request.hold, ...page });
     return {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
@@ -23,7 +23,7 @@ export function planHold(tx: Transaction, request: Request<'jobs_hold'>): Plan {
         reason: request.hold ? 'held until it is released' : 'released',
         diagnosis: null,
       })),
-      num_changes: changed.length,
+      num_changes: numChanges,
     };
   });
 }

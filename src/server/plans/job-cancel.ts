@@ -9,13 +9,13 @@ import { planned } from './planning.ts';
 export function planJobCancel(tx: Transaction, request: Request<'jobs_cancel'>): Reply<'jobs_cancel'> {
   return planned(tx, request, ({ workflowKey }, state) => {
     const jobKeys = chosenJobs(tx, workflowKey, request, (status) => !isOver(status));
-    const canceled = cancelJobs(tx, workflowKey, jobKeys);
-    const page = canceled.slice(request.skip, request.skip + limits.planPage);
+    const page = { skip: request.skip, limit: limits.planPage };
+    const { numChanges, numStopping, changes } = cancelJobs(tx, workflowKey, jobKeys, page);
     return {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
       state,
-      changes: page.map((job) => ({
+      changes: changes.map((job) => ({
         job_key: String(job.jobKey),
         job_name: job.name,
         old_status: job.oldStatus,
@@ -23,8 +23,8 @@ export function planJobCancel(tx: Transaction, request: Request<'jobs_cancel'>):
         reason: reasonOf(job),
         diagnosis: null,
       })),
-      num_changes: canceled.length,
-      num_stopping: canceled.filter(({ isStopping }) => isStopping).length,
+      num_changes: numChanges,
+      num_stopping: numStopping,
     };
   });
 }

@@ -17,7 +17,7 @@ import { needOf } from '../running/shapes.ts';
 import { moveJob } from '../running/transitions.ts';
 import { runsUnlessAscending, storeUpstreamOrder } from '../running/upstream-orders.ts';
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
-import { setHeld } from '../runs/pauses.ts';
+import { hold } from '../runs/pauses.ts';
 import { additionDigest, knownJob, noteAddition } from './added-jobs.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { refuseUnknownValues } from './job-texts.ts';
@@ -109,8 +109,8 @@ export class JobAddition {
     }
     const status =
       this.#workflow.phase === 'started' ? this.#activate(jobKey, [...upstreams.values()]) : 'uninitialized';
-    const [held] = this.#job.hold === true ? setHeld(this.#tx, workflowKey, [jobKey], true) : [];
-    return { job_key: String(jobKey), name, status: held?.newStatus ?? status, is_new: true };
+    const held = this.#job.hold === true ? hold(this.#tx, workflowKey, jobKey) : null;
+    return { job_key: String(jobKey), name, status: held ?? status, is_new: true };
   }
 
   #jobNamed(name: string): Neighbour | undefined {

@@ -116,6 +116,13 @@ export class Database {
       .all(...values) as R[];
   }
 
+  /** The first column of all rows. */
+  column<T>(sql: string, ...values: unknown[]): T[] {
+    return this.statement(sql)
+      .pluck(true)
+      .all(...values) as T[];
+  }
+
   /** Rows as arrays, one at a time: for reading a whole workflow. Nothing may be written before the last one. */
   rows<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): IterableIterator<R> {
     return this.statement(sql)

@@ -164,6 +164,11 @@ export class Transaction {
     this.#history.add(fields, this.#who);
   }
 
+  /** Writes a row of the history for each row of a query: job_key, type, old_status, new_status. */
+  events(workflowKey: number, rows: string, ...values: unknown[]): void {
+    this.#history.addMany(workflowKey, this.#who, rows, values);
+  }
+
   /** The row of the history that takes the next normal move of a job's attempt; valid until the next event. */
   moves(workflowKey: number, jobKey: number): MoveRow {
     return this.#history.moves(workflowKey, jobKey);

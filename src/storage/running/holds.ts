@@ -40,6 +40,24 @@ export function holdJob(
   tx.db.run('UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key = ?', jobKey);
 }
 
+/** Holds jobs until a person releases them; none of them is held by one. The caller moves those that are ready to `blocked`. */
+export function addPersonsHolds(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): void {
+  const keys = JSON.stringify(jobKeys);
+  tx.db.run(
+    `INSERT INTO holds (workflow_key, job_key, kind) SELECT ?, value, 'person' FROM json_each(?) ORDER BY key`,
+    workflowKey,
+    keys,
+  );
+  tx.db.run(`UPDATE jobs SET num_blockers = num_blockers + 1 WHERE job_key IN (SELECT value FROM json_each(?))`, keys);
+}
+
+/** Removes the holds of jobs that a person holds; the caller moves those that wait for nothing else. */
+export function removePersonsHolds(tx: Transaction, jobKeys: readonly number[]): void {
+  const keys = JSON.stringify(jobKeys);
+  tx.db.run(`DELETE FROM holds WHERE kind = 'person' AND job_key IN (SELECT value FROM json_each(?))`, keys);
+  tx.db.run(`UPDATE jobs SET num_blockers = num_blockers - 1 WHERE job_key IN (SELECT value FROM json_each(?))`, keys);
+}
+
 /**
  * Holds a job of a workflow that is being created until somebody releases it; again, it changes nothing. Its counter
  * follows with `countFirstHolds`.

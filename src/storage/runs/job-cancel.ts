@@ -2,8 +2,11 @@
 import { TorcError } from '../../base/errors.ts';
 import { claimedStatuses, type JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { propagateEnd } from '../running/completion.ts';
+import { jobsListed, moveIdleJobs } from '../running/idle-moves.ts';
 import { stopJob } from '../running/stops.ts';
 import { getWorkflow } from '../running/workflows.ts';
+import { chosenRows, type Page, readChosen, refuseStatuses } from './chosen.ts';
 import { cancelIdle } from './start-and-cancel.ts';
 
 export interface CanceledJob {
@@ -16,45 +19,74 @@ export interface CanceledJob {
   upstreamKey: number | null;
 }
 
-interface JobRow {
-  job_key: number;
-  name: string;
-  status: JobStatus;
-}
-
 /** Whether a job with this status has ended, or never runs: there is nothing to cancel. */
 export function isOver(status: JobStatus): boolean {
   return ['done', 'terminated', 'disabled'].includes(status);
 }
 
-/** Jobs that an error names. */
-const mostNamed = 5;
-
 /**
- * Cancels named jobs of a workflow. Returns every job that is canceled or is asked to stop, the named ones first. Throws
- * 'not_found' for a job of another workflow, and 'conflict' when one of them has ended or the workflow has not started.
+ * Cancels named jobs of a workflow. Returns how many are canceled or asked to stop, and a page of those, the named ones
+ * first. Throws 'not_found' for a job of another workflow, and 'conflict' when one of them has ended or the workflow has
+ * not started.
  */
-export function cancelJobs(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): CanceledJob[] {
-  const jobs = jobKeys.map((jobKey) => jobOf(tx, workflowKey, jobKey));
+export function cancelJobs(
+  tx: Transaction,
+  workflowKey: number,
+  jobKeys: readonly number[],
+  page: Page,
+): { numChanges: number; numStopping: number; changes: CanceledJob[] } {
+  const chosen = readChosen(tx, workflowKey, jobKeys);
   if (getWorkflow(tx, workflowKey).phase !== 'started') throw hasNotStarted(workflowKey, jobKeys);
-  const ended = jobs.filter(({ status }) => isOver(status));
-  if (ended.length > 0) throw hasEnded(ended);
-  const open = jobs.filter(({ status }) => status !== 'canceled');
-  const named = open.map(({ job_key: jobKey, name, status: oldStatus }): CanceledJob => {
-    const isStopping = claimedStatuses.includes(oldStatus) && stopJob(tx, jobKey);
-    return { jobKey, name, oldStatus, isStopping, upstreamKey: null };
+  refuseStatuses(tx, chosen, isOver, hasEnded);
+  const named = tx.db.column<number>(
+    `SELECT j.job_key FROM ${jobsListed} WHERE j.status <> 'canceled' ORDER BY k.key`,
+    chosen.keys,
+  );
+  const shown = chosenRows(tx, JSON.stringify(named.slice(page.skip, page.skip + page.limit)));
+  const claimed = claimedOf(tx, named);
+  const stopping = new Set(claimed.filter((jobKey) => stopJob(tx, jobKey)));
+  const lost = claimed.filter((jobKey) => !stopping.has(jobKey));
+  const since = cancelNamed(tx, workflowKey, { idle: named.filter(isNoneOf(claimed)), lost });
+  const later = { workflowKey, since, named: lost };
+  const changes = shown.map(({ status: oldStatus, ...job }): CanceledJob => {
+    return { ...job, oldStatus, isStopping: stopping.has(job.jobKey), upstreamKey: null };
   });
-  const since = lastEvent(tx, workflowKey);
-  for (const { jobKey, isStopping } of named) if (!isStopping) cancelIdle(tx, workflowKey, jobKey);
-  const isNamed = new Set(named.map(({ jobKey }) => jobKey));
-  return [...named, ...canceledSince(tx, workflowKey, since).filter(({ jobKey }) => !isNamed.has(jobKey))];
+  const rest = { skip: Math.max(0, page.skip - named.length), limit: page.limit - shown.length };
+  return {
+    numChanges: named.length + countDownstream(tx, later),
+    numStopping: stopping.size,
+    changes: [...changes, ...downstream(tx, later, rest)],
+  };
 }
 
-function jobOf(tx: Transaction, workflowKey: number, jobKey: number): JobRow {
-  const sql = 'SELECT job_key, name, status FROM jobs WHERE job_key = ? AND workflow_key = ?';
-  const job = tx.db.get<JobRow>(sql, jobKey, workflowKey);
-  if (job !== undefined) return job;
-  throw new TorcError('not_found', `workflow ${workflowKey} has no job ${jobKey}`, 'torc jobs list');
+function isNoneOf(jobKeys: readonly number[]): (jobKey: number) => boolean {
+  const known = new Set(jobKeys);
+  return (jobKey) => !known.has(jobKey);
+}
+
+function claimedOf(tx: Transaction, jobKeys: readonly number[]): number[] {
+  return tx.db.column<number>(
+    `SELECT j.job_key FROM ${jobsListed} WHERE j.status IN (SELECT value FROM json_each(?)) ORDER BY k.key`,
+    JSON.stringify(jobKeys),
+    JSON.stringify(claimedStatuses),
+  );
+}
+
+/** `lost`: claimed jobs without a process. Returns the last event before those of other jobs. */
+function cancelNamed(
+  tx: Transaction,
+  workflowKey: number,
+  { idle, lost }: { idle: readonly number[]; lost: readonly number[] },
+): number {
+  moveIdleJobs(tx, workflowKey, idle, { to: 'canceled', by: 'cancel' });
+  const since = lastEvent(tx, workflowKey);
+  for (const jobKey of lost) cancelIdle(tx, workflowKey, jobKey);
+  const upstreams = tx.db.column<number>(
+    'SELECT DISTINCT upstream FROM edges WHERE upstream IN (SELECT value FROM json_each(?)) ORDER BY upstream',
+    JSON.stringify(idle),
+  );
+  for (const jobKey of upstreams) propagateEnd(tx, jobKey, true);
+  return since;
 }
 
 function lastEvent(tx: Transaction, workflowKey: number): number {
@@ -63,21 +95,33 @@ function lastEvent(tx: Transaction, workflowKey: number): number {
   return tx.db.get<{ n: number | null }>(sql, workflowKey)?.n ?? 0;
 }
 
-function canceledSince(tx: Transaction, workflowKey: number, eventKey: number): CanceledJob[] {
-  return tx.db
-    .all<{ job_key: number; name: string; old_status: JobStatus; failed_upstream_key: number | null }>(
-      `SELECT j.job_key, j.name, e.old_status, j.failed_upstream_key FROM events e JOIN jobs j ON j.job_key = e.job_key
-       WHERE e.workflow_key = ? AND e.event_key > ? AND e.new_status = 'canceled' ORDER BY e.event_key`,
-      workflowKey,
-      eventKey,
-    )
-    .map((row) => ({
-      jobKey: row.job_key,
-      name: row.name,
-      oldStatus: row.old_status,
-      isStopping: false,
-      upstreamKey: row.failed_upstream_key,
-    }));
+interface Later {
+  workflowKey: number;
+  since: number;
+  /** Those that were named, although their events are later. */
+  named: readonly number[];
+}
+
+const canceledSince = `FROM events e JOIN jobs j ON j.job_key = e.job_key
+  WHERE e.workflow_key = ? AND e.event_key > ? AND e.new_status = 'canceled'
+    AND e.job_key NOT IN (SELECT value FROM json_each(?))`;
+
+function countDownstream(tx: Transaction, { workflowKey, since, named }: Later): number {
+  const sql = `SELECT count(*) ${canceledSince}`;
+  return tx.db.column<number>(sql, workflowKey, since, JSON.stringify(named))[0] ?? 0;
+}
+
+function downstream(tx: Transaction, { workflowKey, since, named }: Later, { skip, limit }: Page): CanceledJob[] {
+  const rows = tx.db.all<Omit<CanceledJob, 'isStopping'>>(
+    `SELECT j.job_key AS jobKey, j.name, e.old_status AS oldStatus, j.failed_upstream_key AS upstreamKey
+     ${canceledSince} ORDER BY e.event_key LIMIT ? OFFSET ?`,
+    workflowKey,
+    since,
+    JSON.stringify(named),
+    limit,
+    skip,
+  );
+  return rows.map((row) => ({ ...row, isStopping: false }));
 }
 
 function hasNotStarted(workflowKey: number, jobKeys: readonly number[]): TorcError {
@@ -85,12 +129,10 @@ function hasNotStarted(workflowKey: number, jobKeys: readonly number[]): TorcErr
   return new TorcError('conflict', message, `To leave jobs out: torc jobs disable ${jobKeys[0]}`);
 }
 
-function hasEnded(jobs: readonly JobRow[]): TorcError {
-  const shown = jobs.slice(0, mostNamed).map(({ job_key, name, status }) => `${name} (job ${job_key}) is ${status}`);
-  const more = jobs.length > mostNamed ? ` and ${jobs.length - mostNamed} more` : '';
+function hasEnded(jobs: string): TorcError {
   return new TorcError(
     'conflict',
-    `jobs that have ended cannot be canceled: ${shown.join(', ')}${more}`,
+    `jobs that have ended cannot be canceled: ${jobs}`,
     'To see what can: torc jobs list -f status=submitted, or status=ready, or status=blocked',
   );
 }

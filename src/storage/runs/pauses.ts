@@ -2,9 +2,10 @@
 import { TorcError } from '../../base/errors.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { holdJob, personsHold } from '../running/holds.ts';
-import { moveJob, releaseHold } from '../running/transitions.ts';
+import { addPersonsHolds, removePersonsHolds } from '../running/holds.ts';
+import { jobsListed, moveIdleJobs } from '../running/idle-moves.ts';
 import type { Workflow } from '../running/workflows.ts';
+import { chosenRows, type Page, readChosen, refuseStatuses } from './chosen.ts';
 
 /** Lets no more jobs of a workflow start, or lets them start again. Returns whether that is new. */
 export function setPaused(tx: Transaction, { workflowKey, pausedAt }: Workflow, isPaused: boolean): boolean {
@@ -29,61 +30,71 @@ export interface HeldChange {
   newStatus: JobStatus;
 }
 
-interface JobRow {
-  job_key: number;
-  name: string;
-  status: JobStatus;
-}
-
 /**
- * Holds jobs of a workflow back until they are released, or releases them. Returns those that change, in the order
- * given. Throws 'not_found' for a job of another workflow, and 'conflict' for one that runs or is done.
+ * Holds jobs of a workflow back until they are released, or releases them. Returns how many change, and a page of those
+ * in the order given. Throws 'not_found' for a job of another workflow, and 'conflict' for one that runs or is done.
  */
 export function setHeld(
   tx: Transaction,
   workflowKey: number,
   jobKeys: readonly number[],
-  isHeld: boolean,
-): HeldChange[] {
-  const jobs = jobKeys.map((jobKey) => jobOf(tx, workflowKey, jobKey));
-  const refused = isHeld ? jobs.filter(({ status }) => !isHoldable(status)) : [];
-  if (refused.length > 0) throw cannotHold(refused);
-  return jobs.flatMap((job): HeldChange[] => {
-    const { job_key: jobKey, name, status: oldStatus } = job;
-    const hold = personsHold(tx, jobKey);
-    if (isHeld === (hold !== null)) return [];
-    if (hold === null) holdBack(tx, workflowKey, job);
-    else {
-      releaseHold(tx, hold);
-      tx.event({ workflowKey, type: 'job_released', jobKey });
-    }
-    return [{ jobKey, name, oldStatus, newStatus: jobOf(tx, workflowKey, jobKey).status }];
+  { isHeld, skip, limit }: Page & { isHeld: boolean },
+): { numChanges: number; changes: HeldChange[] } {
+  const chosen = readChosen(tx, workflowKey, jobKeys);
+  if (isHeld) refuseStatuses(tx, chosen, (status) => !isHoldable(status), cannotHold);
+  const changing = tx.db.column<number>(
+    `SELECT k.value FROM json_each(?) k WHERE ? =
+       EXISTS (SELECT 1 FROM holds h WHERE h.job_key = k.value AND h.kind = 'person') ORDER BY k.key`,
+    chosen.keys,
+    isHeld ? 0 : 1,
+  );
+  const shown = JSON.stringify(changing.slice(skip, skip + limit));
+  const before = chosenRows(tx, shown);
+  if (isHeld) holdAll(tx, workflowKey, changing);
+  else release(tx, workflowKey, changing);
+  const after = chosenRows(tx, shown);
+  const changes = before.map(({ jobKey, name, status: oldStatus }, index): HeldChange => {
+    return { jobKey, name, oldStatus, newStatus: after[index]?.status ?? oldStatus };
   });
+  return { numChanges: changing.length, changes };
 }
 
-function jobOf(tx: Transaction, workflowKey: number, jobKey: number): JobRow {
-  const sql = 'SELECT job_key, name, status FROM jobs WHERE job_key = ? AND workflow_key = ?';
-  const job = tx.db.get<JobRow>(sql, jobKey, workflowKey);
-  if (job === undefined)
-    throw new TorcError('not_found', `workflow ${workflowKey} has no job ${jobKey}`, 'torc jobs list');
-  return job;
+/** Holds one job that nobody holds; returns its status. */
+export function hold(tx: Transaction, workflowKey: number, jobKey: number): JobStatus | null {
+  holdAll(tx, workflowKey, [jobKey]);
+  return chosenRows(tx, JSON.stringify([jobKey]))[0]?.status ?? null;
 }
 
-function holdBack(tx: Transaction, workflowKey: number, { job_key: jobKey, status }: JobRow): void {
-  holdJob(tx, { jobKey, workflowKey }, 'person', null);
-  tx.event({ workflowKey, type: 'job_held', jobKey });
-  if (status === 'ready') moveJob(tx, { jobKey, workflowKey, status, failed: false }, { to: 'blocked', by: 'hold' });
+function holdAll(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): void {
+  addPersonsHolds(tx, workflowKey, jobKeys);
+  noteEach(tx, workflowKey, jobKeys, 'job_held');
+  const ready = withStatus(tx, jobKeys, `j.status = 'ready'`);
+  moveIdleJobs(tx, workflowKey, ready, { to: 'blocked', by: 'hold' });
 }
 
-/** Jobs that an error names. */
-const mostNamed = 5;
+function release(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): void {
+  removePersonsHolds(tx, jobKeys);
+  const free = withStatus(tx, jobKeys, `j.status = 'blocked' AND j.num_blockers = 0`);
+  moveIdleJobs(tx, workflowKey, free, { to: 'ready', by: 'unblock' });
+  // what the others still wait for may need a person
+  if (free.length < jobKeys.length) tx.tell({ kind: 'jobs_settled', workflowKey });
+  noteEach(tx, workflowKey, jobKeys, 'job_released');
+}
 
-function cannotHold(jobs: readonly JobRow[]): TorcError {
-  const shown = jobs.slice(0, mostNamed).map(({ job_key, name, status }) => `${name} (job ${job_key}) is ${status}`);
-  const more = jobs.length > mostNamed ? ` and ${jobs.length - mostNamed} more` : '';
+function withStatus(tx: Transaction, jobKeys: readonly number[], condition: string): number[] {
+  const sql = `SELECT j.job_key FROM ${jobsListed} WHERE ${condition} ORDER BY k.key`;
+  return tx.db.column<number>(sql, JSON.stringify(jobKeys));
+}
+
+function noteEach(tx: Transaction, workflowKey: number, jobKeys: readonly number[], type: string): void {
+  const sql = 'SELECT value, ?, NULL, NULL FROM json_each(?) ORDER BY key';
+  tx.events(workflowKey, sql, type, JSON.stringify(jobKeys));
+}
+
+function cannotHold(jobs: string): TorcError {
   return new TorcError(
     'conflict',
-    `jobs that run or are done cannot be held: ${shown.join(', ')}${more}`,
+    `jobs that run or are done cannot be held: ${jobs}`,
     'Hold the jobs that have not started: torc jobs list -f status=ready',
   );
 }
