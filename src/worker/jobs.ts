@@ -65,6 +65,7 @@ export class WorkerJobs {
     this.#admission = new Admission(capacity);
     this.#runner = openRunner({
       started: (attempt, pid, atMs, logSlot) => this.#onStarted(attempt, pid, atMs, logSlot ?? null),
+      placed: (attempt, before) => this.#onPlaced(this.#admission.place(attempt, before)),
       freed: (attempt) => this.#onFreed(attempt),
       ended: (finished) => this.#onEnded(finished),
       unstarted: (attempt, shortage) => this.#onUnstarted(attempt, shortage),
@@ -120,11 +121,33 @@ export class WorkerJobs {
     else this.#runner.stop([{ attempt, graceMs: normalGraceMs }], reason);
   }
 
-  /** Starts the jobs that have room. */
+  /** Starts the jobs that have room, and queues the next ones. */
   startWaiting(): void {
     if (!this.#events.isReady()) return;
+    for (let job = this.#admission.nextQueued(); job !== null; job = this.#admission.nextQueued()) {
+      this.#onPlaced(job);
+      this.#runner.startQueued(job);
+    }
     for (let job = this.#admission.next(); job !== null; job = this.#admission.next()) this.#start(job);
+    const mayQueue = (job: Assignment): boolean => this.#mayQueue(job);
+    for (let job = this.#admission.nextToQueue(mayQueue); job !== null; job = this.#admission.nextToQueue(mayQueue)) {
+      this.#runner.queue(job, this.#sampleEveryMs);
+    }
     this.#events.news();
+  }
+
+  /** However late it starts before it is taken back, it must end in time. */
+  #mayQueue(job: Assignment): boolean {
+    const longestMs = this.#events.longestRuntimeMs();
+    const endsInTime = job.runtime_ms === null || longestMs === null || job.runtime_ms + longestWaitMs <= longestMs;
+    return endsInTime && this.#runner.mayQueue(job);
+  }
+
+  /** A queued job starts: it has the room of a job that has ended. */
+  #onPlaced(job: Assignment | null): void {
+    if (job === null) return;
+    this.#progressMs = this.#clock.monotonic();
+    this.#running.set(job.attempt, { job, beganMs: this.#progressMs, isStarted: false });
   }
 
   #start(job: Assignment): void {
@@ -148,9 +171,11 @@ export class WorkerJobs {
     return this.numWaiting > 0 ? this.#progressMs + longestWaitMs : Number.POSITIVE_INFINITY;
   }
 
-  /** All jobs that wait go back. */
+  /** All jobs that wait go back, queued ones as soon as the runner says that it has not started them. */
   returnWaiting(): void {
+    this.#progressMs = this.#clock.monotonic();
     this.refuse(this.#admission.withdrawAll());
+    for (const { attempt } of this.#admission.queued) this.#runner.withdraw(attempt);
   }
 
   // ---------------------------------------------------------------- from the runner
@@ -248,7 +273,9 @@ export class WorkerJobs {
    * gets the workflow's signal.
    */
   stopRunning(graceMs: (job: Assignment) => number | null, reason: StopReason): number {
-    const jobs = [...this.#running.values()].flatMap(({ job }): StoppedJob[] => {
+    const running = [...this.#running.values()].map(({ job }) => job);
+    // a queued one may be about to start
+    const jobs = [...running, ...this.#admission.queued].flatMap((job): StoppedJob[] => {
       const time = graceMs(job);
       const signal = job.supports_termination ? this.#terminationSignal : 'SIGTERM';
       return time === null ? [] : [{ attempt: job.attempt, graceMs: time, signal }];

@@ -1,11 +1,13 @@
 /** The worker's small decisions: what may start, when it ends, when to measure a job, which kills memory explains. */
 import { describe, expect, it } from 'vitest';
+import type { Assignment } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { checkpointMs, leastTimeMs, longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
 import { Deadline, reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
 import { checkpointGraceMs } from '../../src/worker/processes/grace.ts';
+import type { GivenJob } from '../../src/worker/processes/job-runner.ts';
 import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
 import { isGrowthNews, UsageMeter } from '../../src/worker/processes/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';
@@ -54,6 +56,96 @@ describe('admission', () => {
     admission.next();
     expect([admission.withdraw(1), admission.withdraw(2), admission.withdraw(2)]).toEqual([false, true, false]);
     expect(admission.withdrawAll().map(({ attempt }) => attempt)).toEqual([3]);
+  });
+
+  describe('queues jobs', () => {
+    const yes = () => true;
+    const opened = (...given: Assignment[]) => {
+      const admission = new Admission({ numCpus: 2, memoryBytes: 100, maxParallelJobs: null });
+      for (const each of given) admission.add(each);
+      while (admission.next() !== null);
+      return admission;
+    };
+
+    it('that need exactly what a running one has, and nothing overtakes them', () => {
+      const admission = opened(job(1, 1), job(2, 1), job(3, 1), job(4, 1, 2), job(5, 1));
+      expect(admission.nextToQueue(() => false)).toBeNull();
+      expect(admission.nextToQueue(yes)?.attempt).toBe(3);
+      // the fourth has another size, and the fifth comes after it
+      expect([admission.nextToQueue(yes), admission.numWaiting]).toEqual([null, 3]);
+      admission.place(3, 1);
+      admission.release(1);
+      expect([admission.next(), admission.nextQueued()]).toEqual([null, null]);
+      admission.release(2);
+      expect(admission.next()?.attempt).toBe(4);
+      expect(admission.next()).toBeNull();
+    });
+
+    it('of one size at a time, so that none waits while later ones start', () => {
+      const admission = opened(job(1, 1, 1), job(2, 1, 2), job(3, 1, 1), job(4, 1, 2), job(5, 1, 2));
+      expect(admission.nextToQueue(yes)?.attempt).toBe(3);
+      expect(admission.nextToQueue(yes)).toBeNull();
+      admission.release(2);
+      expect(admission.nextQueued()?.attempt).toBe(3);
+      expect(admission.nextToQueue(yes)).toBeNull();
+      expect(admission.next()).toBeNull();
+    });
+
+    it('and counts them as running once they are placed, whoever says so first', () => {
+      const admission = opened(job(1, 2), job(2, 2), job(3, 2));
+      expect(admission.nextToQueue(yes)?.attempt).toBe(2);
+      expect(admission.nextQueued()).toBeNull();
+      admission.release(1);
+      expect(admission.nextQueued()?.attempt).toBe(2);
+      expect(admission.place(2, 1)).toBeNull();
+      expect([admission.next(), admission.numWaiting]).toEqual([null, 1]);
+      admission.release(2);
+      expect(admission.next()?.attempt).toBe(3);
+    });
+
+    it('and gives them the CPUs of the job before', () => {
+      const topology = [[[0], [1], [2]]];
+      const admission = new Admission({ numCpus: 3, memoryBytes: 100, maxParallelJobs: null, topology });
+      const given = Array.from({ length: 6 }, (_, index): GivenJob => job(index + 1, 1));
+      for (const each of given) admission.add(each);
+      while (admission.next() !== null);
+      const cpus = () => given.map((each) => each.cpus?.join() ?? '');
+      while (admission.nextToQueue(yes) !== null);
+      expect(cpus()).toEqual(['0', '1', '2', '', '', '']);
+      admission.place(4, 2);
+      admission.release(2);
+      expect(cpus()).toEqual(['0', '', '2', '1', '', '']);
+      // it seemed to have the room of the first, but had got that of the third already
+      admission.release(1);
+      expect(admission.nextQueued()?.attempt).toBe(5);
+      expect(cpus()).toEqual(['', '', '2', '1', '0', '']);
+      expect(admission.place(5, 3)).toBeNull();
+      admission.release(3);
+      expect(cpus()).toEqual(['', '', '', '1', '2', '']);
+      expect(admission.nextQueued()?.attempt).toBe(6);
+      expect(cpus()).toEqual(['', '', '', '1', '2', '0']);
+    });
+
+    it('but none with GPUs, on several nodes or with a checkpoint to write, and none while starts fail', () => {
+      for (const more of [{ gpu_indices: [0] }, { node_indices: [0, 1] }, { supports_termination: true }]) {
+        const [first, second] = [1, 2].map((attempt) => ({ ...job(attempt, 2), ...more }));
+        expect(opened(first as Assignment, second as Assignment).nextToQueue(yes)).toBeNull();
+      }
+      const admission = opened(job(1, 2), job(2, 2));
+      admission.mostJobs = 1;
+      expect(admission.nextToQueue(yes)).toBeNull();
+    });
+
+    it('up to a number, and forgets one that is taken back', () => {
+      const admission = opened(...Array.from({ length: 20 }, (_, index) => job(index + 1, 2)));
+      const queued: number[] = [];
+      for (let next = admission.nextToQueue(yes); next !== null; next = admission.nextToQueue(yes))
+        queued.push(next.attempt);
+      expect(queued).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+      admission.release(3);
+      expect(admission.queued.map(({ attempt }) => attempt)).toEqual([2, 4, 5, 6, 7, 8, 9]);
+      expect(admission.nextToQueue(yes)?.attempt).toBe(10);
+    });
   });
 });
 

@@ -56,6 +56,7 @@ function world(reader: Partial<FileReader>) {
   };
   const events: RunnerEvents = {
     started() {},
+    placed() {},
     freed() {},
     grown() {},
     unstarted: (attempt) => happened.push(`unstarted ${attempt}`),

@@ -60,7 +60,8 @@ describe('the environment of jobs', () => {
 describe('the CPUs of a job', () => {
   const job = (more: object) => assignment({ attempt: 1, job_key: '1', command: 'x', num_cpus: 3, ...more });
   const given = (more: object, its: Partial<LaunchContext> = {}) => {
-    const { variables, cpus } = spawnRequest(job(more), { ...context, ...its }, null);
+    const { variables, isBound, ...request } = spawnRequest(job(more), { ...context, ...its }, null);
+    const cpus = isBound ? request.cpus : null;
     return { list: variables.TORC_CPUS, threads: variables.OMP_NUM_THREADS, cpus };
   };
 

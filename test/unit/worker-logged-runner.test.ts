@@ -38,6 +38,7 @@ function world(mode: StdioMode, given: Partial<LogStore> = {}) {
   };
   const events: RunnerEvents = {
     started: (_, __, ___, slot) => slots.push(slot),
+    placed() {},
     freed() {},
     grown() {},
     unstarted() {},

@@ -1,11 +1,14 @@
 /** Jobs as real processes: how they are started, how they end, what is reported. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
 import { numberList } from '../../src/base/number-list.ts';
 import { readStat } from '../../src/base/proc.ts';
 import { stdioModes } from '../../src/model/launch.ts';
+import { openNodeSpawner } from '../../src/worker/processes/node-spawner.ts';
+import type { Spawner } from '../../src/worker/processes/spawner.ts';
 import { allowedCpus, topologyOf } from '../../src/worker/processes/topology.ts';
 import { FakeServer, type JobSpec } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
@@ -276,6 +279,59 @@ describe('many jobs', () => {
     expect(server.attempts.get(1)).toMatchObject({ finished: null, isReturned: false });
     worker.signal('terminate');
     await worker.exit;
+  });
+
+  it.each(['terminate', 'drain'] as const)(
+    'gives back jobs that were given ahead of time at once on %s',
+    async (signal) => {
+      const server = new FakeServer();
+      server.slots = 50;
+      const worker = startWorker(server, { maxParallelJobs: 1 });
+      const go = join(worker.directory, 'go');
+      const touch = { command: 'touch "$TORC_OUTPUT_DIR/ran"' };
+      server.add(
+        { command: `while [ ! -e '${go}' ]; do sleep 0.02; done` },
+        ...Array.from({ length: 20 }, () => touch),
+      );
+      await until(() => server.attempts.get(1)?.started != null);
+      worker.signal(signal);
+      const others = Array.from({ length: 20 }, (_, index) => index + 2);
+      await until(() => others.every((attempt) => server.attempts.get(attempt)?.isReturned === true));
+      writeFileSync(go, '');
+      await worker.exit;
+      expect(server.attempts.get(1)?.finished?.status).toBe(signal === 'drain' ? 'done' : 'terminated');
+      expect(existsSync(join(worker.directory, 'output/ran'))).toBe(false);
+    },
+  );
+
+  it('stops those that start although it takes them back', async () => {
+    const server = new FakeServer();
+    server.slots = 50;
+    const directory = mkdtempSync(join(tmpdir(), 'torc-late-test-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const inner = openNodeSpawner(100, process.env, null, directory);
+    let isLate = false;
+    const late: Spawner = {
+      ...inner,
+      queue: (request, listener) => ({
+        start() {},
+        withdraw() {
+          if (isLate) return;
+          isLate = true;
+          setImmediate(() => {
+            listener.placed(request.attempt);
+            inner.spawn(request, listener);
+          });
+        },
+      }),
+    };
+    const worker = startWorker(server, { maxParallelJobs: 1 }, silentLog, late);
+    server.add({ command: 'sleep 300' }, { command: 'sleep 300' });
+    await until(() => server.attempts.get(1)?.started != null);
+    worker.signal('terminate');
+    await worker.exit;
+    for (const { finished } of server.attempts.values()) expect(finished).toMatchObject({ status: 'terminated' });
+    expect(worker.processes()).toEqual([]);
   });
 });
 

@@ -21,6 +21,7 @@ function limited(most: number, code: string): Spawner {
   const spawner = openHelperSpawner({ ...options, fallback: openNodeSpawner(100, process.env, null, '/') });
   let numRunning = 0;
   return {
+    queue: null,
     spawn(request, listener) {
       if (numRunning >= most) {
         setImmediate(() => listener.failed(code, `${code}: cannot start or open bash`));

@@ -21,7 +21,13 @@ import { numberList } from '../../src/base/number-list.ts';
 import { jobStarterPath } from '../../src/base/program.ts';
 import { openHelperSpawner } from '../../src/worker/processes/helper-spawner.ts';
 import { openNodeSpawner } from '../../src/worker/processes/node-spawner.ts';
-import type { ProcessEnd, Spawner, SpawnRequest } from '../../src/worker/processes/spawner.ts';
+import type {
+  ProcessEnd,
+  QueuedProcess,
+  Spawner,
+  SpawnListener,
+  SpawnRequest,
+} from '../../src/worker/processes/spawner.ts';
 import { allowedCpus } from '../../src/worker/processes/topology.ts';
 import { FakeServer } from './fake-server.ts';
 import { startWorker, until } from './run.ts';
@@ -44,7 +50,8 @@ function begin(
 ): { started: Promise<number>; end: Promise<Outcome> } {
   const directory = folder();
   const stdoutPath = join(directory, 'deep/er/out');
-  const all = { stdoutPath, stderrPath: join(directory, 'err'), variables: {}, cpus: null, ...request };
+  const own = { variables: {}, place: '', cpus: null, isBound: true };
+  const all = { attempt: 1, stdoutPath, stderrPath: join(directory, 'err'), ...own, ...request };
   let tellStart: (pid: number) => void = () => {};
   const started = new Promise<number>((resolve) => {
     tellStart = resolve;
@@ -56,6 +63,8 @@ function begin(
         startedAs = pid;
         tellStart(pid);
       },
+      placed() {},
+      withdrawn() {},
       failed: (failed, message) => resolve({ failed, message }),
       exited: (ended) => resolve({ pid: startedAs, ...ended }),
     });
@@ -72,6 +81,7 @@ const dependencies = {
 };
 
 const noFallback: Spawner = {
+  queue: null,
   spawn() {
     throw new Error('the helper should have been used');
   },
@@ -316,6 +326,139 @@ describe('the helper', () => {
     expect(hasEnded).toBe(false);
     holder.kill('SIGKILL');
     expect(await held).toMatchObject({ exitCode: 0 });
+  });
+
+  describe('queues a process', () => {
+    const place = 'a';
+
+    /** Queues one and notes what happens to it. */
+    function queue(spawner: Spawner, text: string, told: string[], name: string): QueuedProcess {
+      const own = { attempt: 2, variables: {}, place, cpus: null, isBound: true };
+      const request = { text, stdoutPath: '/dev/null', stderrPath: '/dev/null', ...own };
+      const listener: SpawnListener = {
+        placed: () => told.push(`${name} placed`),
+        withdrawn: () => told.push(`${name} withdrawn`),
+        started: () => told.push(`${name} started`),
+        failed: (code) => told.push(`${name} failed ${code}`),
+        exited: ({ exitCode }) => told.push(`${name} exited ${exitCode}`),
+      };
+      const queued = spawner.queue?.(request, listener);
+      if (queued === undefined) throw new Error('the helper queues nothing');
+      return queued;
+    }
+
+    it('and starts it in the place of one that ends, in order', async () => {
+      const spawner = opened();
+      const go = join(folder(), 'go');
+      const [other, first] = ['b', place].map((name) =>
+        begin(spawner, { text: `while [ ! -e '${go}' ]; do sleep 0.01; done`, place: name }),
+      );
+      await Promise.all([other?.started, first?.started]);
+      const told: string[] = [];
+      for (const name of ['x', 'y', 'z']) queue(spawner, name === 'x' ? 'exit 3' : 'exit 4', told, name);
+      expect(await run(spawner, { text: 'true', place: 'c' })).toMatchObject({ isGroupGone: true, isSucceeded: false });
+      expect(told).toEqual([]);
+      writeFileSync(go, '');
+      expect(await first?.end).toMatchObject({ exitCode: 0, isSucceeded: true });
+      expect(await other?.end).toMatchObject({ exitCode: 0, isSucceeded: false });
+      await until(() => told.length === 9);
+      const events = (name: string, code: number) => [`${name} placed`, `${name} started`, `${name} exited ${code}`];
+      const inOrder = [...events('x', 3), ...events('y', 4), ...events('z', 4)];
+      expect(told.toSorted()).toEqual(inOrder.toSorted());
+      expect(told.filter((text) => text.endsWith('started'))).toEqual(['x started', 'y started', 'z started']);
+      // one at a time: the place of the one before is told as taken before that one's end
+      expect(told.slice(0, 3)).toEqual(['x placed', 'x started', 'y placed']);
+    });
+
+    it('but not while something is left in the group of the one that ended; then it starts when it is told to', async () => {
+      const spawner = opened();
+      const told: string[] = [];
+      const go = join(folder(), 'go');
+      const first = begin(spawner, { text: `sleep 300 & while [ ! -e '${go}' ]; do sleep 0.01; done`, place });
+      const pid = await first.started;
+      onTestFinished(() => void process.kill(-pid, 'SIGKILL'));
+      const queued = queue(spawner, 'exit 3', told, 'x');
+      // it has read the request before
+      await run(spawner, { text: 'true' });
+      writeFileSync(go, '');
+      expect(await first.end).toMatchObject({ exitCode: 0, isGroupGone: false, isSucceeded: false });
+      expect(await run(spawner, { text: 'exit 1' })).toMatchObject({ exitCode: 1 });
+      expect(told).toEqual([]);
+      queued.start(null);
+      queued.withdraw();
+      await until(() => told.includes('x exited 3'));
+      expect(told).toEqual(['x started', 'x exited 3']);
+    });
+
+    it('and gives it the CPUs of the one before, or those that it is told', async () => {
+      const spawner = opened();
+      const directory = folder();
+      const go = join(directory, 'go');
+      const text = `while [ ! -e '${go}' ]; do sleep 0.01; done`;
+      const first = begin(spawner, { text, place, cpus: '0', isBound: false });
+      await first.started;
+      const told: string[] = [];
+      const show = (name: string) => `echo "$TORC_CPUS" >>'${directory}/${name}'; nproc >>'${directory}/${name}'`;
+      for (const name of ['x', 'y']) queue(spawner, show(name), told, name);
+      // it has read the requests before
+      await run(spawner, { text: 'true' });
+      writeFileSync(go, '');
+      await until(() => told.includes('x exited 0') && told.includes('y exited 0'));
+      queue(spawner, show('z'), told, 'z').start('0-1');
+      await until(() => told.includes('z exited 0'));
+      const numCpus = Math.min(2, (allowedCpus() ?? []).length);
+      const shown = ['x', 'y', 'z'].map((name) => readFileSync(join(directory, name), 'utf8'));
+      expect(shown).toEqual(['0\n1\n', '0\n1\n', `0-1\n${numCpus}\n`]);
+    });
+
+    it('and takes it back', async () => {
+      const spawner = opened();
+      const told: string[] = [];
+      const first = begin(spawner, { text: 'sleep 300', place });
+      const pid = await first.started;
+      queue(spawner, 'exit 3', told, 'x').withdraw();
+      await until(() => told.length > 0);
+      process.kill(pid, 'SIGKILL');
+      expect(await first.end).toMatchObject({ signal: 9, isSucceeded: false });
+      expect(told).toEqual(['x withdrawn']);
+    });
+
+    it('and says that it will not start when the helper is killed', async () => {
+      const spawner = opened();
+      const told: string[] = [];
+      const parent = join(folder(), 'parent');
+      const first = begin(spawner, { text: 'echo $PPID; exec sleep 300', place, stdoutPath: parent });
+      const pid = await first.started;
+      onTestFinished(() => void process.kill(pid, 'SIGKILL'));
+      queue(spawner, 'exit 3', told, 'x');
+      await until(() => readFileSync(parent, 'utf8').endsWith('\n'));
+      process.kill(Number(readFileSync(parent, 'utf8')), 'SIGKILL');
+      expect(await first.end).toMatchObject({ exitCode: null, signal: null });
+      expect(told).toEqual(['x withdrawn']);
+      expect(spawner.queue).toBeNull();
+    });
+
+    it('and never starts it without the worker', async () => {
+      const spawner = opened();
+      const directory = folder();
+      const [parent, ran] = [join(directory, 'parent'), join(directory, 'ran')];
+      const first = begin(spawner, { text: 'echo $PPID; exec sleep 300', place, stdoutPath: parent });
+      const pid = await first.started;
+      await until(() => readFileSync(parent, 'utf8').endsWith('\n'));
+      queue(spawner, `touch '${ran}'`, [], 'x');
+      // it has read the request before
+      await run(spawner, { text: 'true' });
+      spawner.close();
+      await until(() => !existsSync(`/proc/${Number(readFileSync(parent, 'utf8'))}`));
+      process.kill(pid, 'SIGKILL');
+      await until(() => !existsSync(`/proc/${pid}`));
+      expect(existsSync(ran)).toBe(false);
+    });
+  });
+
+  it('measures how long a process ran', async () => {
+    const ended = await run(opened(), { text: 'sleep 0.3' });
+    expect('failed' in ended ? 0 : ended.ranMs).toBeGreaterThanOrEqual(300);
   });
 
   it('keeps no descriptors for running jobs, and says when it has none', async () => {

@@ -5,8 +5,8 @@
  * network home directory; the lock is held until close. The owner must never open the file by another descriptor:
  * closing that one would drop the lock.
  */
-import { closeSync, constants, existsSync, lstatSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, constants, existsSync, lstatSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { schemaDirectory } from '../../base/program.ts';
@@ -19,6 +19,7 @@ import {
   refuseSharedFolder,
   replaceByOwnCopy,
 } from '../../base/trusted/private.ts';
+import { migrate, refuseForeignSchema, unusable } from './migrations.ts';
 import { Mirrors } from './mirrors.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
@@ -170,14 +171,6 @@ function refuseOtherFiles(path: string): void {
   if (found.size === 0) throw unusable(path, 'it is empty');
 }
 
-function unusable(path: string, words: string): TorcError {
-  return new TorcError(
-    'unusable',
-    `${path} is damaged or is not a torc database: ${words}`,
-    'Restore a backup, or choose another directory with --dir. If the file never held anything, remove it.',
-  );
-}
-
 /**
  * Replaces the database by a copy of itself that no process has open: its last owner, on another host, cannot be asked
  * whether it has ended, and what it may still write goes into the old file.
@@ -243,49 +236,4 @@ function explainOpen(error: unknown, path: string): unknown {
     );
   }
   return error;
-}
-
-/** The numbered schema files in order; each brings the schema from version n - 1 to n. */
-function migrations(directory: string): { version: number; sql: string }[] {
-  return readdirSync(directory)
-    .filter((name) => /^\d{3}_.*\.sql$/.test(name))
-    .sort()
-    .map((name) => ({ version: Number(name.slice(0, 3)), sql: readFileSync(join(directory, name), 'utf8') }));
-}
-
-function refuseForeignSchema(sqlite: Sqlite.Database, path: string, schema: string): void {
-  const current = versionOf(sqlite);
-  const newest = migrations(schema).at(-1)?.version ?? 0;
-  if (current > newest) {
-    throw new TorcError(
-      'unusable',
-      `${path} has schema version ${current}; this torc supports versions up to ${newest}`,
-      'Use the newer torc that wrote it, or choose another directory with --dir.',
-    );
-  }
-  if (current === 0 && sqlite.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() !== undefined) {
-    throw unusable(path, 'another program created it');
-  }
-}
-
-function versionOf(sqlite: Sqlite.Database): number {
-  return Number(sqlite.pragma('user_version', { simple: true }));
-}
-
-function migrate(sqlite: Sqlite.Database, path: string, schema: string): void {
-  const current = versionOf(sqlite);
-  for (const { version, sql } of migrations(schema).filter((m) => m.version > current)) {
-    try {
-      sqlite.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}; COMMIT`);
-    } catch (error) {
-      if (sqlite.inTransaction) sqlite.exec('ROLLBACK');
-      const words = error instanceof Error ? error.message : String(error);
-      throw new TorcError(
-        'unusable',
-        `cannot update ${path} to schema version ${version}; it stays at ${versionOf(sqlite)}: ${words}`,
-        'Check that its file system has free space and try again, or use the torc that wrote it.',
-        { cause: error },
-      );
-    }
-  }
 }

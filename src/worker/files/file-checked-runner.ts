@@ -15,7 +15,14 @@ import {
   withoutRecovery,
 } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
+import type {
+  FinishedAttempt,
+  GivenJob,
+  JobRunner,
+  RunnerEvents,
+  Sample,
+  StoppedJob,
+} from '../processes/job-runner.ts';
 import { dataPaths, recoveryPath } from '../processes/launch.ts';
 import { shortageOf } from '../processes/spawner.ts';
 import { DeclaredFiles } from './declared-files.ts';
@@ -76,8 +83,7 @@ export class FileCheckedRunner implements JobRunner {
       queueMicrotask(() => this.#tellUnstarted(attempt, end));
       return;
     }
-    const isPlain = files.length + dataNames.length === 0 && recovery === undefined;
-    if (isPlain && !this.#deps.values.needsPreparation(assignment)) {
+    if (this.#isPlain(assignment)) {
       this.#runner.start(assignment, sampleEveryMs, output);
       return;
     }
@@ -101,6 +107,29 @@ export class FileCheckedRunner implements JobRunner {
     };
     this.#jobs.set(attempt, job);
     void this.#begin(job);
+  }
+
+  /** Whether nothing has to be looked at or made before it starts. */
+  #isPlain(assignment: Assignment): boolean {
+    const { files = [], output_user_data: dataNames = [], recovery, refusal } = assignment;
+    const hasNone = files.length + dataNames.length === 0 && recovery === undefined && refusal === undefined;
+    return hasNone && !this.#deps.values.needsPreparation(assignment);
+  }
+
+  mayQueue(assignment: Assignment): boolean {
+    return this.#isPlain(assignment) && this.#runner.mayQueue?.(assignment) === true;
+  }
+
+  queue(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
+    this.#runner.queue?.(assignment, sampleEveryMs, output);
+  }
+
+  startQueued(job: GivenJob): void {
+    this.#runner.startQueued?.(job);
+  }
+
+  withdraw(attempt: number): void {
+    this.#runner.withdraw?.(attempt);
   }
 
   async #begin(job: FiledJob): Promise<void> {

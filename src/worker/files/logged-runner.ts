@@ -12,7 +12,14 @@ import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import type { StopReason } from '../../model/decide/outcome.ts';
 import { type StdioMode, type StdioOutput, stdioParts } from '../../model/launch.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from '../processes/job-runner.ts';
+import type {
+  FinishedAttempt,
+  GivenJob,
+  JobRunner,
+  RunnerEvents,
+  Sample,
+  StoppedJob,
+} from '../processes/job-runner.ts';
 import { attemptName, stdioPaths } from '../processes/launch.ts';
 import type { LogStore } from './log-store.ts';
 
@@ -99,6 +106,22 @@ export class LoggedRunner implements JobRunner {
 
   start(assignment: Assignment, sampleEveryMs: number | null = null): void {
     this.#runner.start(assignment, sampleEveryMs, this.#outputOf(assignment));
+  }
+
+  mayQueue(assignment: Assignment): boolean {
+    return this.#runner.mayQueue?.(assignment) === true;
+  }
+
+  queue(assignment: Assignment, sampleEveryMs: number | null = null): void {
+    this.#runner.queue?.(assignment, sampleEveryMs, this.#outputOf(assignment));
+  }
+
+  startQueued(job: GivenJob): void {
+    this.#runner.startQueued?.(job);
+  }
+
+  withdraw(attempt: number): void {
+    this.#runner.withdraw?.(attempt);
   }
 
   /** Null for the job's own files, which stay. */

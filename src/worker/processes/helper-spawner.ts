@@ -5,7 +5,15 @@ import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
-import { jobOomScore, type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
+import {
+  jobOomScore,
+  type ProcessEnd,
+  type QueuedProcess,
+  type Spawner,
+  type SpawnListener,
+  type SpawnRequest,
+  shell,
+} from './spawner.ts';
 
 /** How long a helper may take to get ready. */
 const longestStartMs = 5_000;
@@ -13,6 +21,8 @@ const longestStartMs = 5_000;
 interface Entry {
   request: SpawnRequest;
   listener: SpawnListener;
+  /** It waits in the helper. */
+  isQueued: boolean;
 }
 
 export interface HelperOptions {
@@ -37,6 +47,7 @@ class HelperSpawner implements Spawner {
   readonly #cancelTimer: () => void;
   #state: 'starting' | 'ready' | 'over' = 'starting';
   #nextId = 1;
+  #isCorked = false;
   #text = '';
 
   constructor(options: HelperOptions) {
@@ -72,11 +83,49 @@ class HelperSpawner implements Spawner {
       return;
     }
     const id = this.#nextId++;
-    this.#entries.set(id, { request, listener });
-    // jobs that start together wake the helper once
-    this.#helper.stdin.cork();
-    this.#helper.stdin.write(encode(id, request));
-    queueMicrotask(() => this.#helper.stdin.uncork());
+    this.#entries.set(id, { request, listener, isQueued: false });
+    this.#write(encode(fieldsOf(id, 'now', request)));
+  }
+
+  get queue(): Spawner['queue'] {
+    return this.#state === 'over' ? null : (request, listener) => this.#queue(request, listener);
+  }
+
+  #queue(request: SpawnRequest, listener: SpawnListener): QueuedProcess {
+    const id = this.#nextId++;
+    const entry = { request, listener, isQueued: true };
+    this.#entries.set(id, entry);
+    this.#write(encode(fieldsOf(id, 'next', request)));
+    return {
+      start: (cpus) => {
+        if (!entry.isQueued) return;
+        entry.isQueued = false;
+        this.#write(encode([id, 'now', cpus ?? '']));
+      },
+      withdraw: () => {
+        if (!entry.isQueued) return;
+        this.#write(encode([id, 'never']));
+        // before the caller stops those whose places it would get
+        this.#flush();
+      },
+    };
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#state === 'over') return;
+    // requests that are made together wake the helper once
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#helper.stdin.cork();
+      queueMicrotask(() => this.#flush());
+    }
+    this.#helper.stdin.write(bytes);
+  }
+
+  #flush(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#helper.stdin.uncork();
   }
 
   #read(piece: string): void {
@@ -91,10 +140,22 @@ class HelperSpawner implements Spawner {
     const entry = this.#entries.get(Number(id));
     if (entry === undefined) return;
     if (word === 'pid') entry.listener.started(Number(first));
-    if (word !== 'error' && word !== 'end') return;
+    if (word !== 'error' && word !== 'end' && word !== 'withdrawn') return;
     this.#entries.delete(Number(id));
-    if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
-    else entry.listener.exited(processEnd(Number(first), Number(rest[0]), rest[1] === 'gone'));
+    if (word === 'withdrawn') entry.listener.withdrawn();
+    else if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
+    else this.#takeEnd(entry, Number(first), rest);
+  }
+
+  #takeEnd({ request, listener }: Entry, status: number, [cpuMs, ranMs, group, nextId]: readonly string[]): void {
+    const next = this.#entries.get(Number(nextId));
+    const isSucceeded = next !== undefined;
+    if (next !== undefined) {
+      next.isQueued = false;
+      next.listener.placed(request.attempt);
+    }
+    const ending = { cpuMs: Number(cpuMs), ranMs: Number(ranMs), isGroupGone: group === 'gone', isSucceeded };
+    listener.exited(processEnd(status, ending));
   }
 
   /** Requests to a helper that was never ready go to the fallback. The ends of all others can no longer be learned. */
@@ -109,8 +170,9 @@ class HelperSpawner implements Spawner {
     );
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    for (const { request, listener } of entries) {
-      if (wasReady) listener.exited({ exitCode: null, signal: null, cpuMs: null, isGroupGone: false });
+    for (const { request, listener, isQueued } of entries) {
+      if (isQueued) listener.withdrawn();
+      else if (wasReady) listener.exited(unknownEnd);
       else this.#options.fallback.spawn(request, listener);
     }
   }
@@ -135,16 +197,29 @@ function tellFailure(listener: SpawnListener, errno: number, what: string): void
   listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
 }
 
+const unknownEnd: ProcessEnd = {
+  exitCode: null,
+  signal: null,
+  cpuMs: null,
+  isGroupGone: false,
+  isSucceeded: false,
+  ranMs: null,
+};
+
 /** `status` is that of wait(2). */
-function processEnd(status: number, cpuMs: number, isGroupGone: boolean): ProcessEnd {
+function processEnd(status: number, ending: Omit<ProcessEnd, 'exitCode' | 'signal'>): ProcessEnd {
   const signal = status & 0x7f;
-  return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, cpuMs, isGroupGone };
+  return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, ...ending };
+}
+
+function fieldsOf(id: number, turn: 'now' | 'next', request: SpawnRequest): readonly (string | number)[] {
+  const { place, stdoutPath, stderrPath, text, cpus, isBound } = request;
+  const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
+  return [id, turn, place, stdoutPath, stderrPath, text, cpus ?? '', isBound ? 'bound' : '', ...variables];
 }
 
 /** A length, followed by fields that each end with NUL. */
-function encode(id: number, request: SpawnRequest): Buffer {
-  const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
-  const fields = [id, request.stdoutPath, request.stderrPath, request.text, request.cpus ?? '', ...variables];
+function encode(fields: readonly (string | number)[]): Buffer {
   const body = Buffer.from(`....${fields.join('\0')}\0`);
   body.writeUInt32BE(body.length - 4);
   return body;

@@ -14,7 +14,7 @@ export type Sample = ExchangeRequest['samples'][number];
 /** A job with what the worker itself gives it. */
 export interface GivenJob extends Assignment {
   /** The CPUs that it has for itself, in ascending order; missing where they are not known. */
-  cpus?: readonly number[];
+  cpus?: readonly number[] | undefined;
 }
 
 /** How a job ended; instants on the worker's monotonic clock. */
@@ -46,13 +46,15 @@ export interface RunnerEvents {
    * writes to, where one job after another uses the same ones.
    */
   started(attempt: number, pid: number, startedAtMs: number, logSlot?: number | null): void;
+  /** A queued job gets the place of the attempt `before`, for which `freed` follows; then its own start follows. */
+  placed(attempt: number, before: number): void;
   /** The main process is gone and nothing is left in its group: what it occupied can be used again. */
   freed(attempt: number): void;
   /** The job has ended and all of its processes are gone. */
   ended(finished: FinishedAttempt): void;
   /**
-   * The job has no process, and none will be started: it was stopped before it had one, or the node lacked what
-   * `shortage` says.
+   * The job has no process, and none will be started: it was stopped or taken back before it had one, or the node lacked
+   * what `shortage` says.
    */
   unstarted(attempt: number, shortage: string | null): void;
   /** The job's memory has grown so much that its sample should be sent at once. */
@@ -72,6 +74,17 @@ export interface JobRunner {
    * written to a file at that interval. Without `output`, it writes to files of its own.
    */
   start(job: Assignment, sampleEveryMs?: number | null, output?: JobStdioPaths | null): void;
+  /** Whether the job can be queued now; missing where no job ever can. */
+  mayQueue?(job: GivenJob): boolean;
+  /**
+   * Like `start`, in the place of the next job that ends and had the same one (`placeOf`), without this process having to
+   * do anything in between.
+   */
+  queue?(job: GivenJob, sampleEveryMs?: number | null, output?: JobStdioPaths | null): void;
+  /** Starts a queued job at once, because there is room. */
+  startQueued?(job: GivenJob): void;
+  /** Takes a queued job back: `unstarted` follows, unless it has a place already and starts. */
+  withdraw?(attempt: number): void;
   /**
    * A signal (SIGTERM unless the job says otherwise), then SIGKILL after `graceMs`, to all processes of the jobs. A job
    * that is already being stopped keeps its first reason and gets the shorter of the two times.

@@ -48,8 +48,27 @@ export function spawnRequest(job: GivenJob, context: LaunchContext, output: JobS
   const streams = isJoined === true ? 'exec 2>&1\n' : '';
   const before = streams + exportText(context) + (job.node_indices === undefined ? '' : forgetTasks) + enterText(job);
   const recovery = recoveryText(job, context.dataDirectory);
-  const cpus = (job.pin ?? context.pins) ? (variables.TORC_CPUS ?? null) : null;
-  return { text: before + recovery + readText(job) + command, stdoutPath, stderrPath, variables, cpus };
+  const own = variables.TORC_CPUS ?? null;
+  const cpus = { cpus: own, isBound: job.pin ?? context.pins };
+  const { attempt } = job;
+  const place = placeOf(job);
+  return {
+    attempt,
+    text: before + recovery + readText(job) + command,
+    stdoutPath,
+    stderrPath,
+    variables,
+    place,
+    ...cpus,
+  };
+}
+
+/** What a job occupies on its node, as a name. Empty when that is more than CPUs and memory, or when its start depends on the time. */
+export function placeOf(job: Assignment): string {
+  const { num_cpus, memory_bytes, cpu_placement = 'compact' } = job;
+  const isSpecial = job.gpu_indices.length > 0 || job.node_indices !== undefined || job.supports_termination;
+  // one that states the variable itself cannot get that of another
+  return isSpecial || job.env?.TORC_CPUS !== undefined ? '' : `${num_cpus}/${memory_bytes}/${cpu_placement}`;
 }
 
 /** What a job says about where it starts; without that directory it cannot be run, as a shell says with 126. */

@@ -39,7 +39,8 @@ export function openNodeSpawner(
     const ticks = takeChildTicks();
     const cpuMs = ticks === null || together.length > 1 ? null : (ticks * 1000) / ticksPerSecond;
     for (const { listener, pid, exitCode, signal } of together) {
-      listener.exited({ exitCode, signal, cpuMs, isGroupGone: isGroupGone(pid) });
+      const exit = { exitCode, signal, cpuMs, isGroupGone: isGroupGone(pid) };
+      listener.exited({ ...exit, isSucceeded: false, ranMs: null });
     }
   }
 
@@ -49,7 +50,7 @@ export function openNodeSpawner(
     const env = { ...environment, ...request.variables };
     const limit = openFiles === null ? '' : `ulimit -Sn ${openFiles} 2>/dev/null; `;
     // `taskset` is not installed everywhere: without it the job runs where it likes
-    const bind = request.cpus === null ? '' : `taskset -pc ${request.cpus} $$ >/dev/null 2>&1; `;
+    const bind = request.cpus === null || !request.isBound ? '' : `taskset -pc ${request.cpus} $$ >/dev/null 2>&1; `;
     return score.raised(() =>
       spawn(shell.file, [...shell.options, limit + bind + request.text], {
         detached: true,
@@ -60,6 +61,7 @@ export function openNodeSpawner(
   }
 
   return {
+    queue: null,
     spawn(request, listener) {
       const files: number[] = [];
       const fail = (error: unknown): void => listener.failed(systemCode(error), messageOf(error));

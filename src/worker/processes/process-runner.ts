@@ -8,21 +8,22 @@
 import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { numberList } from '../../base/number-list.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import type { SystemUnits } from '../../base/proc.ts';
 import { looksKilled, type StopReason, withoutFork } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import { codeOfFailedFork, hasFailedToFork } from './failed-fork.ts';
 import { normalGraceMs } from './grace.ts';
-import type { FinishedAttempt, JobRunner, RunnerEvents, Sample, StoppedJob } from './job-runner.ts';
-import { failedLaunch, type LaunchContext, seriesPath, spawnRequest } from './launch.ts';
+import type { FinishedAttempt, GivenJob, JobRunner, RunnerEvents, Sample, StoppedJob } from './job-runner.ts';
+import { failedLaunch, type LaunchContext, spawnRequest } from './launch.ts';
 import type { OomWatch } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
-import { finishedAttempt, newRunningJob, type RunningJob, takeSample } from './running-job.ts';
+import { finishedAttempt, newRunningJob, openSeries, type RunningJob, takeSample } from './running-job.ts';
 import { Sampler } from './sampler.ts';
-import { type ProcessEnd, type Spawner, shortageOf } from './spawner.ts';
+import { type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shortageOf } from './spawner.ts';
+import { killJob, stopEarly, stopProcess } from './stopping.ts';
 import { SweepTimer, sweepPause } from './sweep-timer.ts';
-import { TimeSeries } from './time-series.ts';
 import { isGrowthNews } from './usage.ts';
 
 /** Processes that survive SIGKILL for this long hang in the kernel; the job's end is reported without them. */
@@ -68,39 +69,67 @@ export class ProcessRunner implements JobRunner {
   // ---------------------------------------------------------------- starting
 
   start(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
+    const { request, job } = this.#prepare(assignment, sampleEveryMs, output);
+    this.#deps.spawner.spawn(request, this.#listener(job, request));
+  }
+
+  mayQueue(): boolean {
+    return this.#deps.spawner.queue !== null;
+  }
+
+  queue(assignment: Assignment, sampleEveryMs: number | null = null, output: JobStdioPaths | null = null): void {
+    const { request, job } = this.#prepare(assignment, sampleEveryMs, output);
+    job.queued = this.#deps.spawner.queue?.(request, this.#listener(job, request)) ?? null;
+  }
+
+  startQueued({ attempt, cpus }: GivenJob): void {
+    this.#jobs.get(attempt)?.queued?.start(cpus === undefined ? null : numberList(cpus));
+  }
+
+  withdraw(attempt: number): void {
+    this.#jobs.get(attempt)?.queued?.withdraw();
+  }
+
+  #prepare(
+    assignment: Assignment,
+    sampleEveryMs: number | null,
+    output: JobStdioPaths | null,
+  ): { request: SpawnRequest; job: RunningJob } {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
     const request = spawnRequest(assignment, this.#deps.launch, output);
     const job = newRunningJob(assignment, request.stderrPath, nowMs, sampleEveryMs);
     this.#jobs.set(attempt, job);
     this.#deps.table.track(attempt, nowMs);
-    this.#deps.spawner.spawn(request, {
+    return { request, job };
+  }
+
+  #listener(job: RunningJob, request: SpawnRequest): SpawnListener {
+    const { attempt } = job;
+    return {
+      placed: (before) => this.#events.placed(attempt, before),
+      withdrawn: () => {
+        this.#forget(job);
+        this.#events.unstarted(attempt, null);
+      },
       started: (pid) => this.#onStarted(job, pid),
       failed: (code, message) => this.#onFailed(job, code, failedLaunch(request, code, message)),
       exited: (end) => this.#onExit(job, end),
-    });
+    };
   }
 
   #onStarted(job: RunningJob, pid: number): void {
     const nowMs = this.#nowMs();
     job.pid = pid;
+    job.queued = null;
     job.startedAtMs = nowMs;
     this.#deps.table.lead(job.attempt, pid);
-    this.#openSeries(job);
+    openSeries(job, this.#deps.launch.outputDirectory, this.#deps);
     this.#sampler.add(job);
     this.#armRuntimeLimit(job);
     this.#events.started(job.attempt, pid, nowMs);
     const { earlyStop, attempt } = job;
     if (earlyStop !== null) this.stop([{ ...earlyStop, attempt }], earlyStop.reason);
-  }
-
-  #openSeries(job: RunningJob): void {
-    const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
-    if (everyMs === null) return;
-    const { clock, log, launch } = this.#deps;
-    const { outputDirectory } = launch;
-    const path = seriesPath(assignment, outputDirectory);
-    job.series = new TimeSeries({ outputDirectory, path, startedAtMs, everyMs, clock, log });
   }
 
   #onFailed(job: RunningJob, code: string | null, end: AttemptEnd): void {
@@ -138,66 +167,36 @@ export class ProcessRunner implements JobRunner {
 
   stop(jobs: readonly StoppedJob[], reason: StopReason): void {
     const nowMs = this.#nowMs();
-    const running = jobs.flatMap(({ attempt, graceMs, signal = 'SIGTERM' }) => {
-      const job = this.#jobs.get(attempt);
+    const running = jobs.flatMap((stopped) => {
+      const job = this.#jobs.get(stopped.attempt);
       // a job that has ended by itself keeps its own end
-      return job === undefined || job.exit !== null ? [] : [{ job, graceMs, signal }];
+      return job === undefined || job.exit !== null ? [] : [{ job, stopped }];
     });
     if (running.length === 0) return;
-    this.#deps.table.scan(nowMs);
-    for (const { job, graceMs, signal } of running) {
-      if (job.pid === null) {
-        const { earlyStop } = job;
-        job.earlyStop = {
-          signal: earlyStop?.signal ?? signal,
-          reason: earlyStop?.reason ?? reason,
-          graceMs: Math.min(earlyStop?.graceMs ?? graceMs, graceMs),
-        };
-      } else {
-        this.#stopOne(job, job.pid, { reason, killAtMs: nowMs + graceMs }, signal);
-      }
+    const { table } = this.#deps;
+    table.scan(nowMs);
+    for (const { job, stopped } of running) {
+      const { graceMs, signal = 'SIGTERM' } = stopped;
+      if (job.pid === null) stopEarly(job, stopped, reason);
+      else stopProcess(table, job, job.pid, { reason, killAtMs: nowMs + graceMs, signal }, nowMs);
     }
     this.#sweeps.scheduleSoon();
-  }
-
-  #stopOne(job: RunningJob, pid: number, stop: NonNullable<RunningJob['stop']>, signal: NodeJS.Signals): void {
-    const { table } = this.#deps;
-    const { killAtMs } = stop;
-    if (job.stop !== null) {
-      job.stop.killAtMs = Math.min(job.stop.killAtMs, killAtMs);
-      return;
-    }
-    // it has ended by itself, and the event is on its way
-    if (!table.measure(job.attempt).pids.includes(pid)) return;
-    job.stop = stop;
-    const nowMs = this.#nowMs();
-    if (killAtMs <= nowMs) {
-      this.#kill(job, nowMs);
-    } else {
-      table.signal(job.attempt, signal, false);
-      // a suspended job could not react to it
-      table.signal(job.attempt, 'SIGCONT', false);
-    }
-  }
-
-  #kill(job: RunningJob, nowMs: number): void {
-    job.firstKillMs ??= nowMs;
-    this.#deps.table.measure(job.attempt);
-    this.#deps.table.signal(job.attempt, 'SIGKILL', job.exit !== null);
   }
 
   // ---------------------------------------------------------------- ending
 
   #onExit(job: RunningJob, end: ProcessEnd): void {
     job.exit = { ...end, atMs: this.#nowMs() };
+    // both events may come a little late, and together
+    if (end.ranMs !== null) job.startedAtMs = Math.min(job.startedAtMs, job.exit.atMs - end.ranMs);
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);
     this.#deps.table.leaderReaped(job.attempt);
     const numJobs = this.#jobs.size;
     if (end.isGroupGone) this.#events.freed(job.attempt);
     this.#sweeps.reset();
-    const hasSuccessor = this.#jobs.size > numJobs;
-    this.#sweeps.schedule(0, hasSuccessor ? sweepPause.usual : sweepPause.urgent);
+    const hasSuccessor = end.isSucceeded || this.#jobs.size > numJobs;
+    this.#sweeps.schedule(0, hasSuccessor ? sweepPause.calm : sweepPause.urgent);
   }
 
   /** Concludes jobs without processes; kills what remains of others when their grace is over. */
@@ -215,7 +214,7 @@ export class ProcessRunner implements JobRunner {
   #hasProcesses(job: RunningJob, nowMs: number): boolean {
     const isGraceOver = job.stop === null || nowMs >= job.stop.killAtMs;
     if (job.exit === null) {
-      if (isGraceOver) this.#kill(job, nowMs);
+      if (isGraceOver) killJob(this.#deps.table, job, nowMs);
       return true;
     }
     const { pids } = this.#deps.table.measure(job.attempt);
@@ -225,7 +224,7 @@ export class ProcessRunner implements JobRunner {
       job.hasLeftovers = true;
       return false;
     }
-    if (isGraceOver) this.#kill(job, nowMs);
+    if (isGraceOver) killJob(this.#deps.table, job, nowMs);
     return true;
   }
 

@@ -1,9 +1,12 @@
 /** One job as the process runner knows it, from its start to its end. */
 import type { Assignment } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import { classifyEnd, type StopReason } from '../../model/decide/outcome.ts';
 import type { FinishedAttempt, Sample, StoppedJob } from './job-runner.ts';
-import type { ProcessEnd } from './spawner.ts';
-import type { TimeSeries } from './time-series.ts';
+import { seriesPath } from './launch.ts';
+import type { ProcessEnd, QueuedProcess } from './spawner.ts';
+import { TimeSeries } from './time-series.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
 
 export interface RunningJob {
@@ -17,6 +20,8 @@ export interface RunningJob {
   meter: UsageMeter;
   sampleEveryMs: number | null;
   series: TimeSeries | null;
+  /** While it may wait for a place. */
+  queued: QueuedProcess | null;
   /** Asked to stop before it was started. */
   earlyStop: (Omit<StoppedJob, 'attempt'> & { reason: StopReason }) | null;
   stop: { reason: StopReason; killAtMs: number } | null;
@@ -47,6 +52,7 @@ export function newRunningJob(
     meter: new UsageMeter(),
     sampleEveryMs,
     series: null,
+    queued: null,
     earlyStop: null,
     stop: null,
     exit: null,
@@ -56,6 +62,14 @@ export function newRunningJob(
     sampledPeakBytes: 0,
     cancelRuntimeLimit: () => {},
   };
+}
+
+/** Begins to write down what a job uses, if its worker does that. */
+export function openSeries(job: RunningJob, outputDirectory: string, { clock, log }: { clock: Clock; log: Log }): void {
+  const { assignment, startedAtMs, sampleEveryMs: everyMs } = job;
+  if (everyMs === null) return;
+  const path = seriesPath(assignment, outputDirectory);
+  job.series = new TimeSeries({ outputDirectory, path, startedAtMs, everyMs, clock, log });
 }
 
 /** The end of a job whose process has exited. */

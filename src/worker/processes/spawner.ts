@@ -1,6 +1,7 @@
 /** Starts the process of a job: by this process itself, or through a small helper. */
 
 export interface SpawnRequest {
+  attempt: number;
   /** What `bash -c` runs. */
   text: string;
   /** Created with their folders, and emptied, before the command runs. */
@@ -8,8 +9,12 @@ export interface SpawnRequest {
   stderrPath: string;
   /** Added to what the spawner gives to all; these win. */
   variables: Record<string, string>;
-  /** The CPUs to which it is bound, as a list such as `0-3,8`; null for those of this process. */
+  /** What it occupies, as a name: one that ends can leave that to another of the same name. Empty when nothing else can use it. */
+  place: string;
+  /** The CPUs that it has for itself, as a list such as `0-3,8`; null where it has none. Those of a place go with it. */
   cpus: string | null;
+  /** Whether it is bound to them. */
+  isBound: boolean;
 }
 
 /** How a reaped process ended. */
@@ -21,15 +26,34 @@ export interface ProcessEnd {
   cpuMs: number | null;
   /** Its group has no other member, not even a zombie. False when that was not checked. */
   isGroupGone: boolean;
+  /** A queued process starts in its place; only when nothing is left of its group. */
+  isSucceeded: boolean;
+  /** How long it ran; null when the spawner did not measure that. */
+  ranMs: number | null;
 }
 
-/** Either only `failed` (perhaps after `started`), or `started` and later `exited`. */
+/**
+ * Either only `failed` (perhaps after `started`), or `started` and later `exited`. Before that, for a queued process,
+ * `placed`; or only `withdrawn`.
+ */
 export interface SpawnListener {
+  /** It starts in the place of this attempt, whose `exited` follows. */
+  placed(before: number): void;
+  /** It was taken back. */
+  withdrawn(): void;
   /** May be called before `spawn` returns. */
   started(pid: number): void;
   /** There is no process; `code` is the system's name for the reason. Never called before `spawn` returns. */
   failed(code: string | null, message: string): void;
   exited(end: ProcessEnd): void;
+}
+
+/** A process that waits for a place. When it has one already, neither does anything. */
+export interface QueuedProcess {
+  /** Starts it at once, with these CPUs for itself: there is room. */
+  start(cpus: string | null): void;
+  /** Takes it back. */
+  withdraw(): void;
 }
 
 /**
@@ -38,6 +62,8 @@ export interface SpawnListener {
  */
 export interface Spawner {
   spawn(request: SpawnRequest, listener: SpawnListener): void;
+  /** Starts it by itself in the place of the next process that ends and had the same; null where that is not possible. */
+  readonly queue: ((request: SpawnRequest, listener: SpawnListener) => QueuedProcess) | null;
   /** Running processes are left alone. */
   close(): void;
 }

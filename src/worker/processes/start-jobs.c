@@ -6,11 +6,18 @@
  * SCORE: the minimum score of jobs, by which the kernel chooses a process to kill when memory runs out. FILES: how many
  * files a job may have open, until it raises that itself; 0 for as many as this process. OUTPUT_DIRECTORY: no link of
  * another user is followed below it. SHELL with its options runs a job's text, which follows them. A request on standard
- * input is its length (32 bits, big-endian) and fields that each end with NUL: id, file of the standard output, file of
- * the standard error, text, the CPUs to which it is bound (a list such as 0-3,8; empty for those of this process),
- * variables as NAME=VALUE. Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, or `pid ID PID` and
- * later `end ID STATUS CPU_MS gone|left`: STATUS is that of wait(2), and the last word says whether the process group has
- * members left. The helper ends when its standard input ends; running jobs continue.
+ * input is its length (32 bits, big-endian) and fields that each end with NUL: id, turn, place, file of the standard
+ * output, file of the standard error, text, the CPUs that it has for itself (a list such as 0-3,8; empty for none),
+ * `bound` when it runs only on these, variables as NAME=VALUE. The turn is `now`, or `next` for a job that waits here until
+ * another one of the same place ends by itself and leaves nothing in its process group: then it gets the CPUs of that one,
+ * and TORC_CPUS names them. Two kinds of requests are about a job that waits: id, `now` and CPUs start it, id and `never`
+ * take it back; if it waits no longer, nothing happens.
+ *
+ * Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, `withdrawn ID`, or `pid ID PID`
+ * and later `end ID STATUS CPU_MS RAN_MS gone|left NEXT`: STATUS is that of wait(2), `gone` or `left` says whether the
+ * process group has members left, and NEXT is the job that waited and now starts in the place of this one, or -. Lines
+ * that nobody needs at once travel with later ones. The helper ends when its standard input ends: jobs that run continue,
+ * and jobs that wait never start.
  *
  * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
  * the job whose files are on it. Without a process or thread for a job, while others run, it fails with EAGAIN.
@@ -40,9 +47,13 @@
 #include <unistd.h>
 
 struct request {
-  char *id, *stdout_path, *stderr_path, *text, *cpus;
+  char *id, *turn, *place, *stdout_path, *stderr_path, *text, *cpus, *binding;
   /* this process's own, replaced by what the request says; ends with NULL */
   char **variables;
+  /* all of the above points into it, unless the CPUs came later: then they are in the variable that names them */
+  char *body, *given_cpus;
+  /* in the queue the one behind it; later the one that starts in its place */
+  struct request *next;
 };
 
 extern char **environ;
@@ -59,6 +70,10 @@ static char **shell_words;
 static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int num_free_threads, num_threads;
+/* jobs that wait for a place, in order */
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct request *queue;
+static atomic_int num_queued;
 
 /* Without memory nothing can be done or reported: the worker sees that this process has ended. */
 static void *must(void *memory) {
@@ -66,8 +81,26 @@ static void *must(void *memory) {
   return memory;
 }
 
-/* One write for each line, so that lines of several threads do not mix. */
-__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) {
+/* Lines that wait to be written, and whether a thread is going to do that soon. */
+static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t has_report = PTHREAD_COND_INITIALIZER;
+static char report_text[16 * 1024];
+static size_t report_length;
+static bool has_reporter, is_reporter_asleep;
+static const struct timespec longest_delay = {.tv_nsec = 2 * 1000 * 1000};
+
+/* With the lock held. */
+static void write_report(void) {
+  for (size_t at = 0; at < report_length;) {
+    ssize_t written = write(report, report_text + at, report_length - at);
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) at += (size_t)written;
+  }
+  report_length = 0;
+}
+
+/* One line, now or within the longest delay: each time the worker wakes up costs as much as a process. */
+__attribute__((format(printf, 2, 3))) static void tell(bool is_urgent, const char *format, ...) {
   char line[PATH_MAX + 128];
   va_list values;
   va_start(values, format);
@@ -76,8 +109,77 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) 
   if (length >= sizeof line) length = sizeof line - 1;
   for (size_t at = 0; at < length; at++)
     if (line[at] == '\n') line[at] = ' ';
-  line[length] = '\n';
-  if (write(report, line, length + 1) < 0) return;
+  line[length++] = '\n';
+  pthread_mutex_lock(&report_lock);
+  if (report_length + length > sizeof report_text) write_report();
+  memcpy(report_text + report_length, line, length);
+  report_length += length;
+  if (is_urgent || !has_reporter) write_report();
+  else if (is_reporter_asleep) pthread_cond_signal(&has_report);
+  pthread_mutex_unlock(&report_lock);
+}
+
+/* Writes what others leave. */
+static void *report_later(void *nothing) {
+  pthread_mutex_lock(&report_lock);
+  while (true) {
+    is_reporter_asleep = true;
+    while (report_length == 0) pthread_cond_wait(&has_report, &report_lock);
+    is_reporter_asleep = false;
+    pthread_mutex_unlock(&report_lock);
+    nanosleep(&longest_delay, NULL);
+    pthread_mutex_lock(&report_lock);
+    write_report();
+  }
+  return nothing;
+}
+
+/* While so many jobs wait, the end of one is told with the next ones: the worker need not send more at once. */
+static const int enough_queued = 4;
+
+static void enqueue(struct request *request) {
+  pthread_mutex_lock(&queue_lock);
+  struct request **end = &queue;
+  while (*end != NULL) end = &(*end)->next;
+  *end = request;
+  num_queued++;
+  pthread_mutex_unlock(&queue_lock);
+}
+
+/* Takes the first job that waits for the place, or the one with the id, out of the queue; NULL when there is none. */
+static struct request *dequeue(const char *place, const char *id) {
+  pthread_mutex_lock(&queue_lock);
+  struct request **at = &queue;
+  while (*at != NULL && strcmp(place != NULL ? (*at)->place : (*at)->id, place != NULL ? place : id) != 0) at = &(*at)->next;
+  struct request *found = *at;
+  if (found != NULL) {
+    *at = found->next;
+    found->next = NULL;
+    num_queued--;
+  }
+  pthread_mutex_unlock(&queue_lock);
+  return found;
+}
+
+/* A job that waited gets its CPUs, if there are any. */
+static void give_cpus(struct request *request, const char *cpus) {
+  static const char name[] = "TORC_CPUS=";
+  const size_t length = sizeof name - 1;
+  if (*cpus == '\0') return;
+  request->given_cpus = must(malloc(length + strlen(cpus) + 1));
+  sprintf(request->given_cpus, "%s%s", name, cpus);
+  request->cpus = request->given_cpus + length;
+  char **variable = request->variables;
+  while (*variable != NULL && strncmp(*variable, name, length) != 0) variable++;
+  if (*variable == NULL) variable[1] = NULL;
+  *variable = request->given_cpus;
+}
+
+static void forget(struct request *request) {
+  free(request->variables);
+  free(request->given_cpus);
+  free(request->body);
+  free(request);
 }
 
 static const char *value_of(char *const *variables, const char *name, size_t length) {
@@ -309,10 +411,12 @@ static bool read_cpus(const char *list, struct cpu_set *set) {
 }
 
 /* In the child, which shares this process's memory until exec; returns when that fails. */
-static void become(char *program, char **words, int output, int errors, char **variables, const struct cpu_set *cpus) {
+static void become(const struct request *request, char *program, char **words, int output, int errors) {
+  struct cpu_set cpus;
   setsid();
+  bool is_bound = *request->binding != '\0' && read_cpus(request->cpus, &cpus);
   /* CPUs that were taken from this node meanwhile: the job then runs on those of this process */
-  if (cpus != NULL && sched_setaffinity(0, sizeof cpus->parts, cpus->parts) < 0) errno = 0;
+  if (is_bound && sched_setaffinity(0, sizeof cpus.parts, cpus.parts) < 0) errno = 0;
   if (job_score != NULL) {
     int file = open(score_file, O_WRONLY | O_CLOEXEC);
     /* without it the job has the score of this process */
@@ -324,26 +428,25 @@ static void become(char *program, char **words, int output, int errors, char **v
     setrlimit(RLIMIT_NOFILE, &files);
   }
   if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) return;
-  execve(program, words, variables);
+  execve(program, words, request->variables);
 }
 
 /* Starts one program, closes its files and waits for it; false, with errno set, when it cannot be started. */
-static bool run_program(const struct request *request, char *program, char **words, int output, int errors) {
-  const char *id = request->id;
-  struct cpu_set cpus;
-  bool is_bound = read_cpus(request->cpus, &cpus);
+static bool run_program(struct request *request, char *program, char **words, int output, int errors) {
   volatile int why_not = 0;
   struct rusage used;
+  struct timespec start, end;
   int status;
+  clock_gettime(CLOCK_MONOTONIC, &start);
   pid_t pid = vfork();
   if (pid == 0) {
-    become(program, words, output, errors, request->variables, is_bound ? &cpus : NULL);
+    become(request, program, words, output, errors);
     why_not = errno;
     _exit(126);
   }
   if (pid < 0) return false;
   if (why_not == 0) {
-    tell("pid %s %d", id, pid);
+    tell(false, "pid %s %d", request->id, pid);
     close(output);
     close(errors);
   }
@@ -353,14 +456,22 @@ static bool run_program(const struct request *request, char *program, char **wor
     long long micros = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL;
     micros += used.ru_utime.tv_usec + used.ru_stime.tv_usec;
     bool is_gone = kill(-pid, 0) < 0 && errno == ESRCH;
-    tell("end %s %d %lld %s", id, status, (micros + 500) / 1000, is_gone ? "gone" : "left");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double ran = (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+    /* after a kill the worker may be about to take all others back */
+    bool may_succeed = is_gone && !WIFSIGNALED(status) && *request->place != '\0';
+    if (may_succeed) request->next = dequeue(request->place, NULL);
+    if (request->next != NULL) give_cpus(request->next, request->cpus);
+    const char *next = request->next == NULL ? "-" : request->next->id;
+    tell(num_queued < enough_queued, "end %s %d %lld %.3f %s %s", request->id, status, (micros + 500) / 1000, ran,
+         is_gone ? "gone" : "left", next);
   }
   errno = why_not;
   return why_not == 0;
 }
 
 /* With the files open: runs the program itself where possible, else bash. Whether it ran, and the files are closed. */
-static bool run_text(const struct request *request, int output, int errors) {
+static bool run_text(struct request *request, int output, int errors) {
   char **words = plain_words(request), **variables = request->variables;
   char *program = words == NULL ? NULL : program_of(words[0], variables);
   bool has_run = program != NULL && says_what_it_is(program) &&
@@ -376,34 +487,34 @@ static bool run_text(const struct request *request, int output, int errors) {
   program = program_of(words[0], variables);
   if (program == NULL) errno = ENOENT;
   has_run = program != NULL && run_program(request, program, words, output, errors);
-  if (!has_run) tell("error %s %d %s", request->id, errno, words[0]);
+  if (!has_run) tell(true, "error %s %d %s", request->id, errno, words[0]);
   free(program);
   free(words);
   return has_run;
 }
 
-static void run(const struct request *request) {
+static void run(struct request *request) {
   struct folder folder = {-1, NOBODY};
   int output = open_output(request->stdout_path, &folder);
   if (output < 0 || !is_folder_shared(request->stdout_path, request->stderr_path)) leave(&folder);
   if (output < 0) {
-    tell("error %s %d %s", request->id, errno, request->stdout_path);
+    tell(true, "error %s %d %s", request->id, errno, request->stdout_path);
     return;
   }
   int errors = open_output(request->stderr_path, &folder);
   leave(&folder);
-  if (errors < 0) tell("error %s %d %s", request->id, errno, request->stderr_path);
+  if (errors < 0) tell(true, "error %s %d %s", request->id, errno, request->stderr_path);
   else if (run_text(request, output, errors)) return;
   else close(errors);
   close(output);
 }
 
-/* The environment of this process, replaced by the variables of a request, which extend from `at` to `end`. */
+/* The environment of this process, replaced by the variables of a request, which extend from `at` to `end`. Has room for one more. */
 static char **environment_with(char *at, char *end) {
   size_t num_variables = 0, num_given;
   for (char *each = at; each < end; each += strlen(each) + 1) num_variables++;
   for (char **each = environ; *each != NULL; each++) num_variables++;
-  char **variables = must(malloc((num_variables + 1) * sizeof *variables)), **next = variables;
+  char **variables = must(malloc((num_variables + 2) * sizeof *variables)), **next = variables;
   for (; at < end; at += strlen(at) + 1) *next++ = at;
   num_given = next - variables;
   *next = NULL;
@@ -418,22 +529,46 @@ static char **environment_with(char *at, char *end) {
 }
 
 /* Does not return when there are no more. */
-static char *read_request(struct request *request) {
+static struct request *read_request(void) {
   uint32_t length;
   if (fread(&length, sizeof length, 1, requests) != 1) _exit(0);
   length = ntohl(length);
-  char *body = must(malloc(length + 1));
+  struct request *request = must(calloc(1, sizeof *request));
+  char *body = request->body = must(malloc(length + 1));
   if (fread(body, 1, length, requests) != length) _exit(0);
   body[length] = '\0';
   char *at = body, *end = body + length;
-  char **fields[] = {&request->id, &request->stdout_path, &request->stderr_path, &request->text, &request->cpus};
+  /* about a job that waits, the third field is the CPUs */
+  char **fields[] = {&request->id,          &request->turn, &request->place, &request->stdout_path,
+                     &request->stderr_path, &request->text, &request->cpus,  &request->binding};
   for (size_t index = 0; index < sizeof fields / sizeof *fields; index++) {
+    if ((index == 2 || index == 3) && at == end) break;
     if (at >= end) _exit(1);
     *fields[index] = at;
     at += strlen(at) + 1;
   }
-  request->variables = environment_with(at, end);
-  return body;
+  if (request->text != NULL) request->variables = environment_with(at, end);
+  return request;
+}
+
+/* The next job to start; takes in those that wait. */
+static struct request *next_to_start(void) {
+  while (true) {
+    struct request *request = read_request();
+    bool is_now = strcmp(request->turn, "now") == 0;
+    if (request->text != NULL) {
+      if (is_now) return request;
+      enqueue(request);
+      continue;
+    }
+    struct request *waiting = dequeue(NULL, request->id);
+    if (waiting != NULL && is_now) give_cpus(waiting, request->place);
+    forget(request);
+    if (waiting == NULL) continue;
+    if (is_now) return waiting;
+    tell(true, "withdrawn %s", waiting->id);
+    forget(waiting);
+  }
 }
 
 /*
@@ -448,9 +583,8 @@ static void *serve(void *may_end) {
   pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&small, 256 * 1024);
   while (true) {
-    struct request request;
     pthread_mutex_lock(&turn_to_read);
-    char *body = read_request(&request);
+    struct request *request = next_to_start();
     int failure = 0;
     if (--num_free_threads == 0) {
       pthread_t other;
@@ -461,10 +595,14 @@ static void *serve(void *may_end) {
       }
     }
     pthread_mutex_unlock(&turn_to_read);
-    if (failure != 0 && num_threads > 1) tell("error %s %d %s", request.id, failure, shell_words[0]);
-    else run(&request);
-    free(request.variables);
-    free(body);
+    bool can_run = failure == 0 || num_threads == 1;
+    if (!can_run) tell(true, "error %s %d %s", request->id, failure, shell_words[0]);
+    while (request != NULL) {
+      if (can_run) run(request);
+      struct request *next = request->next;
+      forget(request);
+      request = next;
+    }
     if (may_end != NULL && num_free_threads >= most_free) break;
     num_free_threads++;
   }
@@ -509,6 +647,11 @@ int main(int argc, char **argv) {
   mallopt(M_ARENA_MAX, 1);
   num_free_threads = 1;
   num_threads = 1;
-  tell("ready");
+  pthread_t reporter;
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 64 * 1024);
+  has_reporter = pthread_create(&reporter, &small, report_later, NULL) == 0;
+  tell(true, "ready");
   serve(NULL);
 }

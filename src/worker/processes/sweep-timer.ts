@@ -7,9 +7,15 @@ const longestPauseMs = 50;
 
 /**
  * A sweep is followed by a pause of this many times its length, so that sweeps take only a small part of the time. The
- * pause is shorter while a place on the node stands idle.
+ * pause is shorter while a place on the node stands idle, and longer when another job has the place of one that ended:
+ * then nobody waits for the sweep, because ends are reported together.
  */
-export const sweepPause = { usual: 20, urgent: 2 } as const;
+export const sweepPause = {
+  urgent: { times: 2, shortestMs: 0 },
+  usual: { times: 20, shortestMs: 0 },
+  calm: { times: 20, shortestMs: 20 },
+} as const;
+type SweepPause = (typeof sweepPause)[keyof typeof sweepPause];
 
 export class SweepTimer {
   readonly #clock: Clock;
@@ -31,10 +37,13 @@ export class SweepTimer {
   }
 
   /** Sweeps after `waitMs`, later when the pause is not over, or when it is due anyway if that is earlier. */
-  schedule(waitMs: number, pause: number = sweepPause.usual): void {
+  schedule(waitMs: number, pause: SweepPause = sweepPause.usual): void {
     const nowMs = this.#clock.monotonic();
     const { endedMs, tookMs } = this.#lastSweep;
-    const dueMs = Math.max(nowMs + waitMs, endedMs + Math.min(longestPauseMs, tookMs * pause));
+    const dueMs = Math.max(
+      nowMs + waitMs,
+      endedMs + Math.min(longestPauseMs, Math.max(pause.shortestMs, tookMs * pause.times)),
+    );
     if (dueMs >= this.#dueMs) return;
     this.#cancel();
     this.#dueMs = dueMs;
