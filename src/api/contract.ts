@@ -19,6 +19,7 @@ import * as lists from './lists.ts';
 import * as maintenance from './maintenance.ts';
 import * as notifications from './notifications.ts';
 import * as outputs from './outputs.ts';
+import * as planning from './planning.ts';
 import * as plans from './plans.ts';
 import * as resume from './resume.ts';
 import * as schedules from './schedules.ts';
@@ -92,6 +93,7 @@ export const endpoints = {
   schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
   schedule_show: on(schedules.showSchedule, schedules.scheduleShown),
   sites_list: on(sites.listSites, sites.sitesListed),
+  planned_jobs: on(planning.askPlannedJobs, planning.plannedJobs),
   demand: on(demand.askDemand, demand.demandReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),

@@ -29,6 +29,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'job_show',
   'jobs_outputs',
   'demand',
+  'planned_jobs',
   'status',
   'workflow_status',
   'jobs_diagnose',

@@ -1,4 +1,6 @@
 /** What the cluster offers, and the allocations that are planned with it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openService } from '../../src/server/open.ts';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -86,5 +88,130 @@ describe('the site profile', () => {
     } finally {
       await elsewhere.remove();
     }
+  });
+});
+
+const specification = `name: demo
+jobs:
+  - {name: prep, command: ./prep, resource_requirements: small}
+  - {name: "work_{i}", command: "./work {i}", parameters: {i: "1:400"}, depends_on: [prep], resource_requirements: middle}
+  - {name: train, command: ./train, depends_on_regexes: ["^work_"], resource_requirements: gpu}
+resource_requirements:
+  - {name: small, num_cpus: 1, memory: 100m, runtime: PT10M}
+  - {name: middle, num_cpus: 2, memory: 200m, runtime: PT20M}
+  - {name: gpu, num_cpus: 4, memory: 1g, num_gpus: 2, runtime: PT2H}
+`;
+
+interface Planned {
+  allocations: { partition: string; num_allocations: number; starts: string; num_jobs: number }[];
+  misfits: { first_job: string; text: string; reason: { code: string } }[];
+  num_jobs_left: number;
+}
+
+describe('a plan', () => {
+  const words = ['hpc', 'slurm', 'plan'];
+
+  it('of a specification says which allocations it needs, and so does that of the stored workflow', async () => {
+    const file = place.file('demo.yaml', specification);
+    const plan = await place.json<Planned>([...words, file]);
+    expect(plan).toMatchObject({
+      workflow_key: null,
+      name: 'demo',
+      cluster: 'fake',
+      num_jobs: 402,
+      num_jobs_left: 0,
+      misfits: [],
+      allocations: [
+        { partition: 'main', starts: 'workflow_start', num_allocations: 1, num_jobs: 1, stages: [1] },
+        // 4 jobs on each of 4 nodes
+        { partition: 'main', starts: 'jobs_ready', starts_with_job: 'work_1', num_allocations: 4, jobs_at_once: 4 },
+        { partition: 'gpu', starts_with_job: 'train', num_allocations: 1, num_gpus: 2, gpu_type: 'fake' },
+      ],
+    });
+    await place.json(['workflows', 'create', file]);
+    expect(await place.json([...words, '1'])).toEqual({ ...plan, workflow_key: '1' });
+    expect(slurm.calls()).toHaveLength(3);
+  });
+
+  it('is a table of 80 columns, with what happens when', async () => {
+    const { stdout } = await place.torc(...words, place.file('demo.yaml', specification));
+    const lines = stdout.split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(stdout).toMatch(/^main +at once +1 +1 +00:15:00 +1/m);
+    expect(stdout).toMatch(/^main +stage 2 +4 +1 /m);
+    expect(stdout).toMatch(/^main, 4 nodes +\|=+ +\|$/m);
+    expect(stdout).toMatch(/^stage 3 +\| +#+\|$/m);
+  });
+
+  it('keeps to the caps, and says what has no room', async () => {
+    const file = place.file('demo.yaml', specification);
+    const { allocations } = await place.json<Planned>([...words, file, '--max-nodes', '2']);
+    expect(allocations.map((each) => each.num_allocations)).toEqual([1, 2, 1]);
+    const few = await place.json<Planned>([...words, file, '-t', '1:00:00', '-p', 'main', '--max-allocations', '3']);
+    expect(few.misfits).toMatchObject([
+      { first_job: 'train', reason: { code: 'larger_than_any_node' }, text: expect.stringContaining('2 GPUs') },
+    ]);
+    expect(few.num_jobs_left).toBeGreaterThan(0);
+    expect(await place.torc(...words, file, '-p', 'mian')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('did you mean'),
+    });
+  });
+});
+
+describe('a planned specification', () => {
+  it('asks for the allocations of its plan by itself, and keeps its comments', async () => {
+    const file = place.file('demo.yaml', `# ours\n${specification}`);
+    const made = await place.json<Planned>(['hpc', 'slurm', 'generate', file, '-a', 'acct', '-o', 'planned.yaml']);
+    expect(made).toMatchObject({ output: 'planned.yaml', num_jobs_left: 0 });
+    const text = readFileSync(join(place.path, 'planned.yaml'), 'utf8');
+    expect(text).toMatch(/^# ours\nname: demo\n/);
+    expect(await place.json(['submit', 'planned.yaml'])).toMatchObject({ slurm_job_ids: ['1'] });
+    const [job] = slurm.jobs();
+    expect(job?.directives).toMatchObject({ partition: 'main', account: 'acct', mem: '2000M', exclusive: '' });
+    const { slurm_configs } = await place.json<{ slurm_configs: object[] }>(['hpc', 'slurm', 'list-configs']);
+    expect(slurm_configs).toMatchObject([
+      { name: 'main_stage1', walltime_seconds: 900 },
+      { name: 'main_stage2', partition: 'main', num_nodes: 1 },
+      { name: 'gpu_stage3', gres: 'gpu:fake:2', partition: 'gpu' },
+    ]);
+    expect(await place.torc('hpc', 'slurm', 'generate', 'planned.yaml')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('has slurm_schedulers already'),
+    });
+  });
+
+  it('may be JSON', async () => {
+    const jobs = [{ name: 'a', command: 'true' }];
+    const file = place.file('demo.json', JSON.stringify({ name: 'demo', jobs }));
+    const { stdout } = await place.torc('hpc', 'slurm', 'generate', file);
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'demo',
+      jobs,
+      slurm_schedulers: [{ name: 'main', partition: 'main', extra: '--exclusive' }],
+      actions: [{ trigger_type: 'on_workflow_start', scheduler: 'main', num_allocations: 1 }],
+    });
+  });
+
+  it('is what submit --yes makes of one that says nothing about allocations', async () => {
+    const file = place.file('demo.yaml', specification);
+    expect(await place.torc('submit', file)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await place.json(['submit', file, '--yes', '--dry-run'])).toMatchObject({ dry_run: true, schedulers: 3 });
+    expect(slurm.jobs()).toEqual([]);
+    const { stdout, stderr, code } = await place.torc('submit', file, '--yes');
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^main +stage 2 +4 +1 /m) });
+    expect(stdout).toContain('submitted 1 allocation: Slurm job 1');
+  });
+
+  it('is refused when a job fits nowhere, before anything is stored', async () => {
+    const file = place.file('demo.yaml', specification.replace('memory: 200m', 'memory: 200g'));
+    expect(await place.torc('submit', file, '--yes')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/400 jobs of .*demo.yaml cannot run on cluster fake: they ask for 200G of memory/),
+    });
+    expect(slurm.jobs()).toEqual([]);
+    expect((await place.json<{ workflows: [] }>(['workflows', 'list'])).workflows).toEqual([]);
   });
 });

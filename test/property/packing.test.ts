@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FreeNode, fits, idleWorker, nextInOrder, pack, take } from '../../src/model/decide/packing.ts';
+import { type FreeNode, fits, giveBack, idleWorker, nextInOrder, pack, take } from '../../src/model/decide/packing.ts';
 import { type Candidate, ReadyQueues } from '../../src/model/decide/ready-queues.ts';
 import type { Requirements } from '../../src/model/job.ts';
 
@@ -211,3 +211,28 @@ describe('queues of ready jobs', () => {
     );
   });
 });
+
+describe('giving back', () => {
+  it('leaves a worker as it was, in whatever order its jobs end', () => {
+    fc.assert(
+      fc.property(worker, fc.array(fc.tuple(need, fc.nat())), (given, jobs) => {
+        const whole = idleWorker({ ...offerOf(given), maxParallelJobs: given.slots }, given.timeLeftMs);
+        const free = structuredClone(whole);
+        const taken = jobs.flatMap(([each, order]) =>
+          fits(free, each) ? [{ each, order, share: take(free, each) }] : [],
+        );
+        let onOwnNode = taken.filter(({ each }) => each.numNodes === 1).length;
+        for (const { each, share } of taken.toSorted((a, b) => a.order - b.order)) {
+          if (each.numNodes === 1) onOwnNode -= 1;
+          giveBack(free, each, share, each.numNodes === 1 && onOwnNode === 0);
+        }
+        expect(free).toEqual(whole);
+      }),
+    );
+  });
+});
+
+function offerOf({ wholeNode, gpus, idleNodes }: FreeNode) {
+  const { numCpus, memoryBytes } = wholeNode;
+  return { numNodes: Math.max(1, idleNodes.length), numCpus, memoryBytes, numGpus: gpus.length };
+}

@@ -275,6 +275,7 @@ const valid: { [N in EndpointName]: unknown } = {
   schedule_delete: { name: 'nightly' },
   limits_list: { workflow_key: null },
   sites_list: {},
+  planned_jobs: { workflow_key: '1' },
   site_put: { site: siteExample },
   notifications_test: { workflow_key: '1', notification_key: null, dry_run: true },
   limit_set: { name: 'matlab', workflow_key: '1', maximum: 2 },

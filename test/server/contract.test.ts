@@ -52,6 +52,7 @@ async function callAll(): Promise<void> {
   await service.call('workflow_start', { workflow_key, dry_run: false });
   await schedule(service, directory);
   await service.call('demand', { workflow_key: null });
+  await service.call('planned_jobs', { workflow_key });
   await service.call('status', { workflow_keys: null, user: null, limit: 10, state: null, wait_seconds: 0 });
   await submit(service, workflow_key);
   await run(service, workflow_key);

@@ -29,14 +29,21 @@ import { countsOf, type StatedOptions, storeWorkflow, withStated } from './workf
 import { exitCodeOf, printRestart, type Restarted } from './workflows-restart.ts';
 import { type Started, startStored } from './workflows-start-cancel-delete.ts';
 
-export type SubmitOptions = StatedOptions & MissingDataOption & ResumeOptions & SubmissionOptions;
+export type SubmitOptions = StatedOptions &
+  MissingDataOption &
+  ResumeOptions &
+  SubmissionOptions & {
+    /** Without a question about planned allocations. */
+    yes?: boolean;
+  };
 
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
-  const { workflow: written } = withStated(await readWorkflow(context, spec, null), options);
-  checkResume(options, written);
-  refuseWithoutJobs(spec, written);
+  const { workflow: read } = withStated(await readWorkflow(context, spec, null), options);
+  checkResume(options, read);
+  refuseWithoutJobs(spec, read);
   checkAutoscale(options);
+  const written = isToBePlanned(context, read, options) ? await withPlanned(context, spec, read, options) : read;
   const schedulesItself = requireNodes(context, spec, written, options);
   const workflow = namesAllocations(options) ? withScheduler(context, spec, written, options) : written;
   await checkStorable(workflow);
@@ -126,6 +133,18 @@ async function byAutoscaling(
   await printResult(context, submittedValue(context, name, plan, value), text);
 }
 
+/** Whether nothing is said about allocations, neither by the specification nor on the command line. */
+function isToBePlanned(context: Context, workflow: ExpandedWorkflow, options: SubmitOptions): boolean {
+  if (namesAllocations(options) || workflow.schedulers.length > 0 || workflow.actions.some(isSubmission)) return false;
+  return options.resume !== true && (options.yes === true || context.mayAsk);
+}
+
+async function withPlanned(context: Context, spec: string, workflow: ExpandedWorkflow, options: SubmitOptions) {
+  if (options.dryRun !== true) requireSbatch(context);
+  const { withPlannedNodes } = await import('./submit-planned.ts');
+  return withPlannedNodes(context, spec, workflow, options);
+}
+
 /** Starts the server that carries out the actions, waits for the first of them, and says what they submitted. */
 async function bySubmittingActions(
   context: Context,
@@ -195,6 +214,6 @@ function requireNodes({ torc }: Context, spec: string, { actions }: ExpandedWork
   throw new TorcError(
     'usage',
     `${spec} has no action schedule_nodes that schedules nodes when the workflow starts`,
-    `Say how many allocations: ${torc} submit ${shellWord(spec)} -n 1 -a ACCOUNT -t 1:00:00`,
+    `Say how many allocations: ${torc} submit ${shellWord(spec)} -n 1 -a ACCOUNT -t 1:00:00; or --yes to have them planned.`,
   );
 }

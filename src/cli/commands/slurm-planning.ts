@@ -1,8 +1,69 @@
-/** Commands of `torc hpc slurm` that plan: what the cluster offers. */
+/** Commands of `torc hpc slurm` that plan: what the cluster offers, and which allocations a workflow needs. */
 import type { Command } from 'commander';
+import { parseWalltime } from '../../base/units.ts';
+import type { GenerateOptions } from '../actions/slurm-generate.ts';
+import type { NodePlanOptions } from '../actions/slurm-plan.ts';
+import { readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareSlurmPlanning(group: Command, act: Act): void {
+  declareSite(group, act);
+  const plan = addPlanOptions(
+    group
+      .command('plan')
+      .description('say which allocations a workflow needs: partition, number, nodes, walltime, and when')
+      .argument('[workflow]', 'specification or commands file, or key or name of a stored workflow (default: -k)'),
+  ).addHelpText(
+    'after',
+    `
+The plan is found by packing the jobs into the nodes of this cluster over a simulated clock. It takes the soonest end that
+costs at most a quarter more node-hours than the cheapest number of allocations. Time in the queue is not in it.
+${examples(
+  'torc hpc slurm plan workflow.yaml',
+  'torc hpc slurm plan workflow.yaml -p short -t 1:00:00 --max-nodes 10',
+  'torc -F json hpc slurm plan 7 | jq .node_hours',
+).trimStart()}`,
+  );
+  act(plan, async ([what], self) => {
+    const { planNodes } = await import('../actions/slurm-plan.ts');
+    return (context) => planNodes(context, what ?? null, self.opts<NodePlanOptions>());
+  });
+  const generate = addPlanOptions(
+    group
+      .command('generate')
+      .description('write the plan into a specification: Slurm configs, and actions that submit allocations')
+      .argument('<spec>', 'specification in YAML or JSON'),
+  )
+    .option('-a, --account <account>', 'account to charge (default: torc config, else your default account)')
+    .option('-q, --qos <name>', "quality of service (default: torc config, else the account's)")
+    .option('-o, --output <file>', 'write to this file (default: print)')
+    .addHelpText(
+      'after',
+      examples(
+        'torc hpc slurm generate workflow.yaml -a my_account -o planned.yaml',
+        'torc hpc slurm generate workflow.yaml -p short --max-nodes 10 > planned.yaml',
+      ),
+    );
+  act(generate, async ([spec = ''], self) => {
+    const { generateSpec } = await import('../actions/slurm-generate.ts');
+    return (context) => generateSpec(context, spec, self.opts<GenerateOptions>());
+  });
+}
+
+function addPlanOptions(command: Command): Command {
+  return command
+    .option('--max-nodes <n>', 'nodes of one kind at a time', wholeNumber('the number of nodes', 1))
+    .option('--max-allocations <n>', 'allocations in all', wholeNumber('the number of allocations', 1))
+    .option('-p, --partition <name>', 'plan with this partition only')
+    .option('-t, --walltime <time>', "longest walltime, in Slurm's format", readable(parseWalltime))
+    .option(
+      '-m, --max-parallel-jobs <n>',
+      'at most this many jobs at a time on each worker',
+      wholeNumber('the number of jobs', 1),
+    );
+}
+
+function declareSite(group: Command, act: Act): void {
   const site = group.command('site').description('what this cluster offers: its partitions, their limits and nodes');
   const show = site
     .command('show')

@@ -20,6 +20,7 @@ export function declareSubmit(program: Command, act: Act): void {
     .option('--max <nodes>', 'with --autoscale: nodes at a time, at most (default: 10)', wholeNumber('--max', 1))
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--yes', 'submit planned allocations without a question')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());
   addResumeOptions(command).addHelpText(
@@ -29,13 +30,16 @@ The options -a, -p, -q and -t replace what the Slurm config of the specification
 specification with an action schedule_nodes on_workflow_start submits its allocations itself, and needs no -n. With
 --autoscale the server submits as many as jobs wait for; torc workflows autoscale changes how.
 
+Without those and without slurm_schedulers, torc plans the allocations (torc hpc slurm plan), shows the plan and asks; with --yes it
+does not ask.
+
 Ends with 6 and the words of Slurm when it refuses an allocation. The workflow is then stored and started: change its Slurm
 config and submit with torc hpc slurm schedule-nodes.
 ${examples(
   'torc submit workflow.yaml -n 2 -p short -t 1:00:00 -a acct',
   'torc submit commands.txt -n 1 -a acct',
   'torc submit workflow.yaml --autoscale --max 20',
-  'torc submit workflow.yaml    # schedules its nodes itself',
+  'torc submit workflow.yaml    # schedules its nodes itself, or has them planned',
   'torc -F json submit workflow.yaml | jq -r .workflow_key',
 ).trimStart()}`,
   );

@@ -100,6 +100,11 @@ export const words: readonly Word[] = [
   { typed: 'results list', here: 'results list', options: { '--include-logs': '' } },
   { typed: 'run #', here: 'jobs run {1} -o {2}', options: worker },
   { typed: 'run', here: 'run', options: worker },
+  {
+    typed: 'slurm generate',
+    here: 'slurm generate',
+    options: { '--group-by=': '', '--profile=': '', '--walltime-multiplier=': '', '--walltime-strategy=': '' },
+  },
   { typed: 'slurm parse-logs', here: 'jobs diagnose --workflow-key {1}', options: { '--output-dir=': '' } },
   {
     typed: 'slurm sacct',
@@ -192,9 +197,9 @@ const shells = {
   instead: 'torc completion bash, torc completion zsh and torc completion fish print one.',
 };
 const generated = {
-  why: 'Slurm settings are yours to choose; torc does not generate them yet',
+  why: 'a stored workflow keeps its Slurm configs',
   instead:
-    'torc submit SPEC -a ACCOUNT -p PARTITION -t TIME -n 2, or slurm_schedulers in the specification: docs/specification.md.',
+    'torc hpc slurm plan KEY says what the jobs that wait need; torc hpc slurm add-config and schedule-nodes ask for it.',
 };
 const remote = {
   why: 'torc starts no workers on other hosts by ssh',
@@ -243,7 +248,6 @@ export const answers: readonly Answer[] = [
     why: 'results of earlier runs stay: they say what has happened',
     instead: 'torc results list --latest-only shows the newest; torc workflows delete KEY deletes all.',
   },
-  { typed: 'slurm generate', ...generated },
   { typed: 'slurm regenerate', ...generated },
   {
     typed: 'stats',

@@ -136,6 +136,25 @@ function takeWholeNodes(free: FreeNode, need: Requirements): Share {
   return { gpuIndices: countFrom0(numGpuIndices(need)), nodeIndices };
 }
 
+/** The opposite of `take`; `isLast`: no other job is on the worker's own node. */
+export function giveBack(free: FreeNode, need: Requirements, share: Share, isLast: boolean): void {
+  free.slots += 1;
+  if (need.numNodes > 1) {
+    free.idleNodes = [...free.idleNodes, ...share.nodeIndices].sort((a, b) => a - b);
+    if (share.nodeIndices.includes(0)) {
+      Object.assign(free, free.wholeNode);
+      free.gpus.fill(1000);
+    }
+    return;
+  }
+  free.numCpus += need.numCpus;
+  free.memoryBytes += need.memoryBytes;
+  for (const index of share.gpuIndices) {
+    free.gpus[index] = (free.gpus[index] ?? 0) + Math.min(need.gpuThousandths, 1000);
+  }
+  if (isLast) free.idleNodes = [0, ...free.idleNodes];
+}
+
 /** Notes that jobs are on these nodes. */
 export function withdrawNodes(free: FreeNode, nodeIndices: readonly number[]): void {
   const taken = new Set(nodeIndices);

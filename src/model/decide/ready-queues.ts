@@ -187,7 +187,8 @@ function compareJobs(a: Candidate, b: Candidate): number {
   return b.priority - a.priority || a.jobKey - b.jobKey;
 }
 
-function compareNext<S extends Ranked>(a: Next<S>, b: Next<S>): number {
+/** Claim order. */
+export function compareNext<S extends Ranked>(a: Next<S>, b: Next<S>): number {
   return (
     b.head.priority - a.head.priority ||
     a.queue.shape.sortRank - b.queue.shape.sortRank ||

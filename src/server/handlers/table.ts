@@ -41,6 +41,7 @@ import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { testNotifications } from './notifications.ts';
+import { showPlannedJobs } from './planning.ts';
 import { modifySchedule } from './schedule-modification.ts';
 import {
   collectItems,
@@ -116,6 +117,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   jobs_outputs: { kind: 'read', run: findOutputs },
   limits_list: { kind: 'read', run: showLimits },
   sites_list: { kind: 'read', run: showSites },
+  planned_jobs: { kind: 'read', run: showPlannedJobs },
   demand: { kind: 'read', run: showDemand },
   status: { kind: 'read', run: showStatus },
   workflow_status: { kind: 'read', run: showWorkflowStatus },

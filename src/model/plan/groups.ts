@@ -1,0 +1,128 @@
+/**
+ * The jobs of a workflow as a planner sees them: those of one stage that ask for the same form a group, and groups wait for
+ * groups. Linear in jobs and edges, and from then on small.
+ */
+import { type Graph, topologicalOrder } from '../graph/graph.ts';
+import type { Requirements } from '../job.ts';
+import type { LabelSet } from '../labels.ts';
+
+/** What jobs ask for that may run on the same workers in the same order. */
+export interface PlannedShape {
+  need: Requirements;
+  /** How long they are taken to run: what others like them took, else what they state. */
+  runtimeMs: number;
+  /** Whether that was seen or stated by anybody. */
+  isRuntimeKnown: boolean;
+  priority: number;
+  /** Place in claim order by the workflow's sort method. */
+  sortRank: number;
+  supportsTermination: boolean;
+  labels: LabelSet;
+}
+
+export interface Wait {
+  group: number;
+  /** So many of its jobs each job waits for, on average; less than 1 where only some wait for any. */
+  perJob: number;
+}
+
+export interface JobGroup extends PlannedShape {
+  /** From 1: jobs on the longest way to them. */
+  stage: number;
+  numJobs: number;
+  /** The number of the first of them. */
+  firstJob: number;
+  waitsFor: readonly Wait[];
+}
+
+export interface GroupInput {
+  numJobs: number;
+  /** The jobs in their order, then the barriers. */
+  graph: Graph;
+  /** By job: an index of `shapes`; -1 for one that does not count. */
+  shapeOf: Int32Array;
+  shapes: readonly PlannedShape[];
+}
+
+/** A plan with more groups would take long and say little. */
+export const mostPlannedGroups = 3000;
+
+/** Null when there would be more than `most`. Throws RangeError for a graph with a cycle. */
+export function groupsOf(input: GroupInput, most: number): JobGroup[] | null {
+  const stages = stagesOf(input);
+  const { shapeOf, shapes, numJobs } = input;
+  const numbers = new Map<number, number>();
+  const groupOf = new Int32Array(numJobs).fill(-1);
+  const groups: (JobGroup & { waitsFor: Wait[] })[] = [];
+  for (let job = 0; job < numJobs; job++) {
+    const shape = shapeOf[job] as number;
+    if (shape < 0) continue;
+    const stage = stages[job] as number;
+    const id = stage * shapes.length + shape;
+    let number = numbers.get(id);
+    if (number === undefined) {
+      if (groups.length === most) return null;
+      number = groups.length;
+      numbers.set(id, number);
+      groups.push({ ...(shapes[shape] as PlannedShape), stage, numJobs: 0, firstJob: job, waitsFor: [] });
+    }
+    groupOf[job] = number;
+    (groups[number] as JobGroup).numJobs += 1;
+  }
+  addWaits(input, groupOf, groups);
+  return groups;
+}
+
+/** By node; jobs that do not count take no stage. */
+function stagesOf({ graph, numJobs, shapeOf }: GroupInput): Int32Array {
+  const stages = new Int32Array(graph.numNodes);
+  const order = topologicalOrder(graph);
+  if (order.length < graph.numNodes) throw new RangeError('a graph with a cycle has no stages');
+  for (const node of order) {
+    if (node < numJobs && (shapeOf[node] as number) >= 0) stages[node] = (stages[node] as number) + 1;
+    const stage = stages[node] as number;
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      if ((stages[target] as number) < stage) stages[target] = stage;
+    }
+  }
+  return stages;
+}
+
+/** By pair of groups: how many upstream jobs the downstream ones have, counted once for each of them. */
+function addWaits({ graph, numJobs }: GroupInput, groupOf: Int32Array, groups: (JobGroup & { waitsFor: Wait[] })[]) {
+  const pairs = new Map<number, number>();
+  const add = (from: number, to: number, count: number): void => {
+    const id = from * groups.length + to;
+    pairs.set(id, (pairs.get(id) ?? 0) + count);
+  };
+  const before = new Map<number, Map<number, number>>();
+  for (let node = 0; node < numJobs; node++) {
+    const from = groupOf[node] as number;
+    if (from < 0) continue;
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      if (target >= numJobs) count(before, target, from);
+      else if ((groupOf[target] as number) >= 0) add(from, groupOf[target] as number, 1);
+    }
+  }
+  for (const [barrier, upstreams] of before) {
+    for (let e = graph.offsets[barrier] as number; e < (graph.offsets[barrier + 1] as number); e++) {
+      const target = graph.targets[e] as number;
+      const to = target < numJobs ? (groupOf[target] as number) : -1;
+      if (to < 0) continue;
+      for (const [from, number] of upstreams) add(from, to, number);
+    }
+  }
+  for (const [id, number] of pairs) {
+    const [from, to] = [Math.floor(id / groups.length), id % groups.length];
+    const downstream = groups[to] as JobGroup & { waitsFor: Wait[] };
+    downstream.waitsFor.push({ group: from, perJob: number / downstream.numJobs });
+  }
+}
+
+function count(all: Map<number, Map<number, number>>, barrier: number, group: number): void {
+  const known = all.get(barrier) ?? new Map<number, number>();
+  known.set(group, (known.get(group) ?? 0) + 1);
+  all.set(barrier, known);
+}

@@ -1,0 +1,215 @@
+/**
+ * Groups of jobs on planned workers over a simulated clock, with the packing of real claims. What has the same group,
+ * worker and instant of start is one event, so that a million jobs are some ten thousand events.
+ */
+import { type Admission, giveBack, isFull, type Offer, pack } from '../decide/packing.ts';
+import { mayTake, type Pool } from '../decide/pools.ts';
+import { longestRuntimeMs } from '../decide/time-left.ts';
+import { EventQueue } from './events.ts';
+import type { JobGroup } from './groups.ts';
+import { GroupProgress, type ReadyGroup } from './progress.ts';
+import { isIdle, startWorker, type Worker } from './workers.ts';
+
+/** Equal allocations that are asked for together, each with one worker. Durations in milliseconds. */
+export interface PlannedWorkers {
+  offer: Offer;
+  walltimeMs: number;
+  count: number;
+  pool: Pool;
+  /** The group whose first ready job brings them; null: they come at the start. */
+  startsWith: number | null;
+  /** How long they wait in Slurm's queue. */
+  delayMs: number;
+  /** So often each is replaced when its time is over while jobs are left for it. */
+  replacements: number;
+}
+
+/** What the workflow says about its workers. */
+export interface WorkerRules {
+  bufferMs: number;
+  /** How long one without jobs stays. */
+  idleMs: number;
+}
+
+/** Of all allocations of one `PlannedWorkers`. */
+export interface SimulatedWorkers {
+  numStarted: number;
+  firstStartMs: number | null;
+  lastEndMs: number;
+  /** Sum over the workers. */
+  presentMs: number;
+  numJobs: number;
+  /** The walltime with which every job would have been started at the same instant. */
+  neededMs: number;
+}
+
+export interface SimulatedGroup {
+  startMs: number | null;
+  endMs: number;
+  numLeft: number;
+}
+
+export interface Simulated {
+  /** When the last job ends. */
+  endMs: number;
+  workers: SimulatedWorkers[];
+  groups: SimulatedGroup[];
+  /** Sum over jobs and their nodes of CPUs times runtime. */
+  cpuMs: number;
+}
+
+type Event =
+  | { kind: 'comes'; planned: number; replacementsLeft: number }
+  | { kind: 'jobs_end'; worker: Worker; batch: number }
+  | { kind: 'may_leave'; worker: Worker; idleSinceMs: number };
+
+/** Runs until no job can start any more. */
+export function simulate(
+  groups: readonly JobGroup[],
+  planned: readonly PlannedWorkers[],
+  rules: WorkerRules,
+): Simulated {
+  return new Simulation(groups, planned, rules).run();
+}
+
+class Simulation {
+  readonly #groups: readonly JobGroup[];
+  readonly #planned: readonly PlannedWorkers[];
+  readonly #rules: WorkerRules;
+  readonly #events = new EventQueue<Event>();
+  readonly #progress: GroupProgress;
+  readonly #present = new Set<Worker>();
+  readonly #result: Simulated;
+  readonly #hasCome: boolean[];
+  #now = 0;
+
+  constructor(groups: readonly JobGroup[], planned: readonly PlannedWorkers[], rules: WorkerRules) {
+    this.#groups = groups;
+    this.#planned = planned;
+    this.#rules = rules;
+    this.#progress = new GroupProgress(groups);
+    this.#hasCome = planned.map(() => false);
+    this.#result = {
+      endMs: 0,
+      cpuMs: 0,
+      workers: planned.map(() => {
+        return { numStarted: 0, firstStartMs: null, lastEndMs: 0, presentMs: 0, numJobs: 0, neededMs: 0 };
+      }),
+      groups: groups.map(() => ({ startMs: null, endMs: 0, numLeft: 0 })),
+    };
+  }
+
+  run(): Simulated {
+    this.#bring();
+    for (let next = this.#events.take(); next !== null; next = this.#events.take()) {
+      this.#now = next.at;
+      this.#follow(next.event);
+    }
+    for (const [index, group] of this.#result.groups.entries()) group.numLeft = this.#progress.numLeft(index);
+    return this.#result;
+  }
+
+  #follow(event: Event): void {
+    if (event.kind === 'comes') this.#comes(event.planned, event.replacementsLeft);
+    else if (event.kind === 'jobs_end') this.#jobsEnd(event.worker, event.batch);
+    else if (event.worker.idleSinceMs === event.idleSinceMs) this.#leaves(event.worker);
+  }
+
+  /** Asks for the workers whose time has come. */
+  #bring(): void {
+    for (const [index, { startsWith, count, delayMs, replacements }] of this.#planned.entries()) {
+      if (this.#hasCome[index] === true) continue;
+      if (startsWith !== null && !this.#progress.hasBeenReady(startsWith)) continue;
+      this.#hasCome[index] = true;
+      for (let each = 0; each < count; each++) {
+        this.#events.add(this.#now + delayMs, { kind: 'comes', planned: index, replacementsLeft: replacements });
+      }
+    }
+  }
+
+  #comes(index: number, replacementsLeft: number): void {
+    const stats = this.#result.workers[index] as SimulatedWorkers;
+    if (this.#progress.isDone()) return;
+    stats.numStarted += 1;
+    stats.firstStartMs ??= this.#now;
+    const worker = startWorker(index, this.#planned[index] as PlannedWorkers, this.#now, replacementsLeft);
+    this.#present.add(worker);
+    this.#offer(worker);
+  }
+
+  #offer(worker: Worker): void {
+    const { free, startMs } = worker;
+    const { walltimeMs, pool } = this.#planned[worker.planned] as PlannedWorkers;
+    free.timeLeftMs = longestRuntimeMs(startMs + walltimeMs - this.#now, walltimeMs, this.#rules.bufferMs);
+    const admission: Admission<ReadyGroup> = {
+      needOf: ({ belonging, need }) => (mayTake(pool, belonging) ? need : null),
+      take: () => {},
+    };
+    if (!isFull(free)) this.#start(worker, pack(free, this.#progress.walk(), admission));
+    if (!isIdle(worker)) {
+      worker.idleSinceMs = null;
+    } else if (worker.idleSinceMs === null) {
+      worker.idleSinceMs = this.#now;
+      const at = this.#now + Math.max(1_000, this.#rules.idleMs);
+      this.#events.add(at, { kind: 'may_leave', worker, idleSinceMs: this.#now });
+    }
+  }
+
+  #start(worker: Worker, placements: ReturnType<typeof pack<ReadyGroup>>): void {
+    const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
+    for (const placement of placements) {
+      const { index, need } = placement.shape;
+      const isNew = worker.add(index, placement, this.#now);
+      const group = this.#groups[index] as JobGroup;
+      this.#result.cpuMs += need.numCpus * need.numNodes * group.runtimeMs;
+      if (isNew === null) continue;
+      const told = this.#result.groups[index] as SimulatedGroup;
+      told.startMs ??= this.#now;
+      const endMs = this.#now + group.runtimeMs;
+      told.endMs = Math.max(told.endMs, endMs);
+      this.#result.endMs = Math.max(this.#result.endMs, endMs);
+      const states = Math.max(need.expectedMs ?? need.runtimeMs, group.runtimeMs);
+      stats.neededMs = Math.max(stats.neededMs, this.#now - worker.startMs + states);
+      this.#events.add(endMs, { kind: 'jobs_end', worker, batch: isNew });
+    }
+    stats.numJobs += placements.length;
+    this.#progress.started(placements.map(({ shape }) => shape.index));
+  }
+
+  #jobsEnd(worker: Worker, batchKey: number): void {
+    const batch = worker.remove(batchKey);
+    for (const share of batch.shares) {
+      if (batch.need.numNodes === 1) worker.numOnOwnNode -= 1;
+      giveBack(worker.free, batch.need, share, batch.need.numNodes === 1 && worker.numOnOwnNode === 0);
+    }
+    const newlyReady = this.#progress.ended(batch.group, batch.shares.length);
+    this.#offer(worker);
+    if (newlyReady.length > 0) {
+      this.#bring();
+      this.#wake(newlyReady);
+    }
+    if (this.#progress.isDone()) for (const each of [...this.#present]) this.#leaves(each);
+  }
+
+  /** Others may have room for the jobs that have become ready. */
+  #wake(newlyReady: readonly ReadyGroup[]): void {
+    for (const worker of this.#present) {
+      if (newlyReady.every(({ available }) => available() === 0)) return;
+      if (newlyReady.some((group) => worker.hasRoomFor(group.need))) this.#offer(worker);
+    }
+  }
+
+  #leaves(worker: Worker): void {
+    if (!this.#present.delete(worker)) return;
+    const planned = this.#planned[worker.planned] as PlannedWorkers;
+    const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
+    stats.presentMs += this.#now - worker.startMs;
+    stats.lastEndMs = Math.max(stats.lastEndMs, this.#now);
+    if (worker.replacementsLeft === 0 || !this.#progress.hasWorkFor(planned)) return;
+    this.#events.add(this.#now + planned.delayMs, {
+      kind: 'comes',
+      planned: worker.planned,
+      replacementsLeft: worker.replacementsLeft - 1,
+    });
+  }
+}
